@@ -1,0 +1,1 @@
+"""The daemon a carrier deploys: its plan, its run loop, its spool and its uplink."""

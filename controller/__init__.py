@@ -1,0 +1,1 @@
+"""Plans, ingest, store, verdicts, campaigns, reports and the HTTP API."""

@@ -1,0 +1,63 @@
+"""The front door: `isochrone COMMAND`. It finds the room and opens it; nothing else lives here."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from probes.errors import IsochroneError
+
+VERSION = "0.1.0"
+
+# command -> (module:attribute, what it does). Only the room that is asked for is imported.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("lab.run_command:run", "Start everything on this machine and open the terminal UI."),
+    "probe": ("agent.probe_command:probe", "Measure targets now: ICMP, UDP (STAMP) or TCP SYN."),
+    "reflect": ("agent.reflect_command:reflect", "Answer STAMP probes (RFC 8762)."),
+    "agent": ("agent.command:agent", "Run a measuring agent on this machine."),
+    "controller": ("controller.command:controller", "Run the controller: plans, verdicts, API."),
+    "campaign": ("controller.campaign_command:campaign", "Run a bounded campaign and report it."),
+    "tui": ("tui.command:tui", "Open the terminal UI of a controller."),
+    "lab": ("lab.command:lab", "Run a fleet over an emulated WAN with known truth."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry[0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[1]) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="isochrone")
+def front_door() -> None:
+    """Tell whether a network keeps its latency circles, and prove the answer."""
+
+
+def main() -> None:
+    """Run the command line; an error a person can mend is one sentence and exit code 1."""
+    try:
+        front_door(standalone_mode=True)
+    except IsochroneError as error:
+        click.echo(f"isochrone: {error.message()}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

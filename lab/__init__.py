@@ -1,0 +1,1 @@
+"""A whole fleet on one machine, with real packets and known truth."""

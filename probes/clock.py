@@ -1,0 +1,26 @@
+"""The edge where time enters. Everything inside takes time as an argument."""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Two scales: one that never steps, and the calendar."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds on a scale that neither steps nor stops."""
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since 1970-01-01 UTC; may step."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds of CLOCK_MONOTONIC."""
+        return time.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        """Nanoseconds of CLOCK_REALTIME."""
+        return time.time_ns()

@@ -1,0 +1,116 @@
+"""What an agent and a controller say to each other, declared once.
+
+Control travels as JSON text frames over a WebSocket (`ControlMessage`); windows travel as chunks,
+one agent × one interval, msgpack columns under zstd, in the body of a POST. A chunk is known by
+(agent, boot, sequence), which makes delivery idempotent: the controller acknowledges a chunk only
+once it is committed, and a chunk it already has is acknowledged again without being stored twice.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from probes.stream import StreamSpec
+from probes.text import Text
+
+SCHEMA_VERSION = 1
+CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
+MAX_CHUNK_BYTES = 16 << 20  # compressed
+MAX_CHUNK_EXPANDED_BYTES = 128 << 20
+
+AgentName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+
+
+class ReflectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One address the agent must answer STAMP on, and who may ask.
+
+    `peers` are source addresses or prefixes; an empty tuple lets nobody in.
+    """
+
+    address: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    peers: tuple[str, ...]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The versioned set of streams an agent must run and the reflectors it must offer."""
+
+    version: Annotated[int, msgspec.Meta(ge=0)]
+    agent: AgentName
+    window_ms: Annotated[int, msgspec.Meta(ge=100, le=3_600_000)] = 10_000
+    streams: tuple[StreamSpec, ...] = ()
+    reflectors: tuple[ReflectorSpec, ...] = ()
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something about an agent that a person should know: a refused stream, a full disk."""
+
+    code: str
+    severity: Literal["info", "warning", "error"]
+    text: Text
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an agent is. Sent on connection and every few seconds; absent fields are unknown."""
+
+    version: str
+    boot: str
+    started_ns: int
+    sent_ns: int
+    plan_version: int | None = None
+    streams: int = 0
+    stamping: Literal["none", "user", "kernel", "hardware"] = "none"
+    calibration_ns: int | None = None
+    clock_source: str = "unknown"
+    clock_bound_ns: int | None = None
+    probes_sent: int = 0
+    probes_received: int = 0
+    probes_reflected: int = 0
+    spool_chunks: int = 0
+    spool_bytes: int = 0
+    spool_dropped_windows: int = 0
+    cpu_ratio: float | None = None
+    resident_bytes: int | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_fields=True):
+    """First message of an agent."""
+
+    schema: int
+    agent: AgentName
+    health: Health
+
+
+class HealthReport(
+    msgspec.Struct, frozen=True, kw_only=True, tag="health", forbid_unknown_fields=True
+):
+    """Any later message of an agent."""
+
+    health: Health
+
+
+class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):
+    """The controller's answer to Hello, and again whenever the plan changes."""
+
+    plan: Plan
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", forbid_unknown_fields=True):
+    """The controller will not have this agent; the agent waits `retry_s` before it asks again."""
+
+    text: Text
+    retry_s: float
+
+
+ControlFromAgent = Hello | HealthReport
+ControlFromController = PlanPush | Refusal
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of the 200 answer to a chunk: it is committed (or was already)."""
+
+    sequence: int
+    duplicate: bool = False

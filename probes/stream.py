@@ -1,0 +1,67 @@
+"""What is measured: Type-P (RFC 2330 §13) and streams of it."""
+
+import hashlib
+import ipaddress
+from typing import Annotated, Literal
+
+import msgspec
+
+ProtocolName = Literal["icmp", "udp", "tcp"]
+
+STAMP_PORT = 862  # RFC 8762 §4.1
+STAMP_BASE_BYTES = 44  # RFC 8762 §4.2.1, unauthenticated
+DEFAULT_TIMEOUT_MS = 3000.0  # Tmax of ITU-T Y.1540 §6.4
+
+
+class TypeP(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The kind of packet a metric is about (RFC 2330 §13: a metric's value depends on it).
+
+    `payload_bytes` counts what follows the transport header: ICMP echo data, UDP payload (44 is
+    the STAMP base packet); a TCP SYN carries none. `port` is the destination port; absent for
+    ICMP.
+    """
+
+    protocol: ProtocolName
+    ip_version: Literal[4, 6]
+    payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] = STAMP_BASE_BYTES
+    dscp: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
+
+    def label(self) -> str:
+        """Return the Type-P as one word, such as ``udp4/862/44B/dscp0``."""
+        port = "" if self.port is None else f"/{self.port}"
+        return f"{self.protocol}{self.ip_version}{port}/{self.payload_bytes}B/dscp{self.dscp}"
+
+
+class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One stream as the engine runs it: a pair of addresses × a Type-P × pacing.
+
+    `source` is the local address to send from, absent for the system's choice. Probe k of the
+    stream is due at phase + k·interval + U(0, jitter_ratio·interval) (MEASUREMENT B.4), or after
+    exponential gaps of the same mean where `pacing` is ``poisson``. Flows are numbered from 0;
+    probe k belongs to flow k mod `flows`. A reply later than `timeout_ms` is late, not lost.
+    """
+
+    stream_id: Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
+    destination: str
+    type_p: TypeP
+    source: str | None = None
+    interval_ms: Annotated[float, msgspec.Meta(gt=0)] = 1000.0
+    jitter_ratio: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.1
+    pacing: Literal["periodic", "poisson"] = "periodic"
+    flows: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
+    timeout_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = DEFAULT_TIMEOUT_MS
+
+
+def stream_id_of(path_id: str, type_p: TypeP) -> int:
+    """Return the stable 48-bit number of a stream: a hash of its path and Type-P.
+
+    48 bits pass through JSON unharmed; the planner checks that no two of a plan are equal.
+    """
+    digest = hashlib.blake2b(f"{path_id}|{type_p.label()}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest, "big")
+
+
+def ip_version_of(address: str) -> Literal[4, 6]:
+    """Return 4 or 6. Raises ValueError for what is no address."""
+    return 6 if ipaddress.ip_address(address).version == 6 else 4

@@ -1,0 +1,131 @@
+"""Window summaries: what a set of streams did in one interval, as columns.
+
+A window is closed only when the waiting limit of its last probe is over, so nothing in it is in
+flight: for every row  sent = received + late + lost_forward + lost_backward + lost_unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.histogram import Histograms
+
+# Counters, uint32. Loss of a direction needs a stateful reflector; else it is lost_unknown.
+# local_drop counts probes that never left this host (ENOBUFS, ENETUNREACH…): they are not sent.
+COUNTERS = (
+    "sent",
+    "received",
+    "lost_forward",
+    "lost_backward",
+    "lost_unknown",
+    "late",
+    "duplicate",
+    "reordered",
+    "local_drop",
+)
+# Exact summaries in nanoseconds, float64; NaN where there is nothing to summarise.
+# clock_bound_ns: bound on the error of one-way delays by both ends' clocks; NaN = not trusted.
+# lateness: how much later than planned the sender sent.
+MEASURES = (
+    "rtt_min_ns",
+    "rtt_mean_ns",
+    "rtt_max_ns",
+    "forward_min_ns",
+    "forward_mean_ns",
+    "forward_max_ns",
+    "backward_min_ns",
+    "backward_mean_ns",
+    "backward_max_ns",
+    "clock_bound_ns",
+    "lateness_mean_ns",
+    "lateness_max_ns",
+    "hops_forward",
+    "hops_backward",
+)
+# variation: inter-packet delay variation of the round trip, |D(i) - D(i-1)| (RFC 3393).
+DISTRIBUTIONS = ("rtt", "forward", "backward", "variation")
+
+STAMPING = ("none", "user", "kernel", "hardware")  # worst method among the window's delays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowColumns:
+    """Per-flow figures; the flows of window i are rows indptr[i]:indptr[i+1]."""
+
+    indptr: NDArray[np.int64]
+    flow: NDArray[np.uint16]
+    sent: NDArray[np.uint32]
+    lost: NDArray[np.uint32]  # late and lost in any direction
+    rtt_p50_ns: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowBatch:
+    """The windows of n streams over one interval [start_ns, start_ns + duration_ns).
+
+    `start_ns` is wall-clock nanoseconds since 1970, aligned to the duration, so that windows of
+    all agents line up. Shapes: stream_id uint64[n], counters[name] uint32[n], measures[name]
+    float64[n], distributions[name] n rows, stamping uint8[n] (index into STAMPING), suspect
+    bool[n] (the machine was starved while it measured: DESIGN §3, MEASUREMENT B.3).
+    """
+
+    start_ns: int
+    duration_ns: int
+    stream_id: NDArray[np.uint64]
+    counters: dict[str, NDArray[np.uint32]]
+    measures: dict[str, NDArray[np.float64]]
+    distributions: dict[str, Histograms]
+    stamping: NDArray[np.uint8]
+    suspect: NDArray[np.bool_]
+    flows: FlowColumns
+
+    @property
+    def rows(self) -> int:
+        """How many windows."""
+        return len(self.stream_id)
+
+    def lost(self) -> NDArray[np.int64]:
+        """Return probes of no or late return (RFC 7680: lost after the waiting limit), int64[n]."""
+        names = ("lost_forward", "lost_backward", "lost_unknown", "late")
+        lost: NDArray[np.int64] = sum(
+            (self.counters[name].astype(np.int64) for name in names), np.zeros(self.rows, np.int64)
+        )
+        return lost
+
+    @staticmethod
+    def empty(start_ns: int, duration_ns: int) -> WindowBatch:
+        """Return a batch without rows."""
+        return WindowBatch(
+            start_ns=start_ns,
+            duration_ns=duration_ns,
+            stream_id=np.zeros(0, np.uint64),
+            counters={name: np.zeros(0, np.uint32) for name in COUNTERS},
+            measures={name: np.zeros(0, np.float64) for name in MEASURES},
+            distributions={name: Histograms.empty(0) for name in DISTRIBUTIONS},
+            stamping=np.zeros(0, np.uint8),
+            suspect=np.zeros(0, np.bool_),
+            flows=FlowColumns(
+                indptr=np.zeros(1, np.int64),
+                flow=np.zeros(0, np.uint16),
+                sent=np.zeros(0, np.uint32),
+                lost=np.zeros(0, np.uint32),
+                rtt_p50_ns=np.zeros(0, np.float64),
+            ),
+        )
+
+
+def stack_flows(parts: Sequence[FlowColumns]) -> FlowColumns:
+    """Return the flows of all parts, in order."""
+    base = np.cumsum([0, *(len(part.flow) for part in parts)])
+    tails = [part.indptr[1:] + base[i] for i, part in enumerate(parts)]
+    return FlowColumns(
+        indptr=np.concatenate([np.zeros(1, np.int64), *tails]),
+        flow=np.concatenate([part.flow for part in parts]),
+        sent=np.concatenate([part.sent for part in parts]),
+        lost=np.concatenate([part.lost for part in parts]),
+        rtt_p50_ns=np.concatenate([part.rtt_p50_ns for part in parts]),
+    )

@@ -1,0 +1,1 @@
+"""What the network is and what is asked of it. Reads files, opens no socket."""
