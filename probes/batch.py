@@ -1,0 +1,395 @@
+"""Datagram sockets in batches: sendmmsg and recvmmsg over numpy memory, with kernel timestamps.
+
+The caller writes packets into the rows of a ring, in place, and sends them with one system call;
+received packets are rows of a ring, valid until the next call. Transmit timestamps come back
+through the socket's error queue, each under the key of its packet. Linux, LP64, glibc.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes import control
+
+ADDRESS_BYTES = 28  # sockaddr_in6, the longer of the two
+STAMP_USER, STAMP_KERNEL, STAMP_HARDWARE = 1, 2, 3  # indices into window.STAMPING
+
+# SO_TIMESTAMPING (linux/net_tstamp.h): generation and reporting bits.
+_TX_SOFTWARE, _RX_SOFTWARE, _SOFTWARE = 1 << 1, 1 << 3, 1 << 4
+_OPT_ID, _OPT_TSONLY = 1 << 7, 1 << 11
+_RECEIVE_FLAGS = _RX_SOFTWARE | _SOFTWARE
+_TRANSMIT_FLAGS = _RECEIVE_FLAGS | _TX_SOFTWARE | _OPT_ID | _OPT_TSONLY
+
+_IP_RECVTTL, _IPV6_RECVHOPLIMIT = 12, 51
+_MSG_DONTWAIT, _MSG_ERRQUEUE, _MSG_TRUNC = 0x40, 0x2000, 0x20
+_CONTROL_BYTES = 192  # stamp 64 + error 64 + overflow 24 + TTL 24, with room
+_KEY_CONTROL_BYTES = 24
+_ROOM_WAIT_MS = 5  # how long a full send buffer is waited for before the packet is a local drop
+
+_MESSAGE = np.dtype(  # struct mmsghdr
+    {
+        "names": ["name", "namelen", "iov", "iovlen", "control", "controllen", "flags", "length"],
+        "formats": ["<u8", "<u4", "<u8", "<u8", "<u8", "<u8", "<i4", "<u4"],
+        "offsets": [0, 8, 16, 24, 32, 40, 48, 56],
+        "itemsize": 64,
+    }
+)
+_VECTOR = np.dtype([("base", "<u8"), ("length", "<u8")])  # struct iovec
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
+_libc.recvmmsg.argtypes = [*_libc.sendmmsg.argtypes, ctypes.c_void_p]
+
+
+def _rows_of(memory: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the address of every row of a 2-D byte array."""
+    offset: NDArray[np.uint64] = np.arange(len(memory), dtype=np.uint64) * memory.shape[1]
+    return offset + np.uint64(memory.ctypes.data)
+
+
+class Ring:
+    """Memory for `capacity` packets: payloads, addresses, control messages and their headers.
+
+    `payload` uint8[capacity, payload_bytes], `address` uint8[capacity, 28] (sockaddr), `length`
+    uint64[capacity]. Sockets that one thread serves in turn may share a ring.
+    """
+
+    def __init__(self, capacity: int, payload_bytes: int, control_bytes: int) -> None:
+        self.capacity = capacity
+        self.payload = np.zeros((capacity, payload_bytes), np.uint8)
+        self.address = np.zeros((capacity, ADDRESS_BYTES), np.uint8)
+        self.control = np.zeros((capacity, control_bytes), np.uint8)
+        self.messages = np.zeros(capacity, _MESSAGE)
+        self._vectors = np.zeros(capacity, _VECTOR)
+        self._vectors["base"] = _rows_of(self.payload)
+        self._vectors["length"] = payload_bytes
+        self.length = self._vectors["length"]
+        self.messages["name"] = _rows_of(self.address)
+        self.messages["namelen"] = ADDRESS_BYTES
+        self.messages["iov"] = _rows_of(self._vectors.view(np.uint8).reshape(capacity, -1))
+        self.messages["iovlen"] = 1
+        self.messages["control"] = _rows_of(self.control)
+        self.messages["controllen"] = control_bytes
+        self._used = 0
+
+    def make_ready(self) -> None:
+        """Restore the header fields that the kernel overwrote when it last received here."""
+        used = self.messages[: self._used]
+        used["namelen"] = ADDRESS_BYTES
+        used["controllen"] = self.control.shape[1]
+        used["flags"] = 0
+        self._used = 0
+
+    def receive(self, fd: int, flags: int) -> int:
+        """Fill the ring from a socket without waiting; return how many packets came."""
+        self.make_ready()
+        where = self.messages.ctypes.data
+        while True:
+            count = int(_libc.recvmmsg(fd, where, self.capacity, flags | _MSG_DONTWAIT, None))
+            if count >= 0:
+                self._used = count
+                return count
+            if ctypes.get_errno() in (errno.EAGAIN, errno.EWOULDBLOCK):
+                return 0
+            if ctypes.get_errno() != errno.EINTR:
+                # A pending ICMP error of an earlier packet; telling it has cleared it.
+                return 0
+
+
+@dataclass(slots=True)
+class Rings:
+    """The three rings a batch socket works in."""
+
+    send: Ring
+    receive: Ring
+    stamps: Ring
+
+    @staticmethod
+    def of(capacity: int, payload_bytes: int) -> Rings:
+        """Return rings for batches of `capacity` packets of at most `payload_bytes`."""
+        return Rings(
+            send=Ring(capacity, payload_bytes, _KEY_CONTROL_BYTES),
+            receive=Ring(capacity, payload_bytes, _CONTROL_BYTES),
+            stamps=Ring(capacity, 64, _CONTROL_BYTES),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What became of n packets: `error` int32[n] is 0 or the errno of a packet that did not leave,
+    `key` uint32[n] names its transmit stamp, `before_ns` is the wall clock before the call."""
+
+    error: NDArray[np.int32]
+    key: NDArray[np.uint32]
+    before_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """n packets, as views into the ring: valid until the socket receives again.
+
+    `payload` uint8[n, payload_bytes] of which `length` int64[n] bytes are the packet (cut to the
+    ring's width: `truncated`), `stamp_ns` int64[n] wall nanoseconds of arrival, `stamp_kind`
+    uint8[n] (STAMP_USER where the kernel gave none), `ttl` uint8[n] (0 where unknown), `address`
+    uint8[n, 28] (sockaddr of the sender).
+    """
+
+    payload: NDArray[np.uint8]
+    length: NDArray[np.int64]
+    stamp_ns: NDArray[np.int64]
+    stamp_kind: NDArray[np.uint8]
+    ttl: NDArray[np.uint8]
+    address: NDArray[np.uint8]
+    truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class TransmitStamps:
+    """When n packets left: `key` uint32[n], `stamp_ns` int64[n] wall, `stamp_kind` uint8[n]."""
+
+    key: NDArray[np.uint32]
+    stamp_ns: NDArray[np.int64]
+    stamp_kind: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+class BatchSocket:
+    """A datagram or raw socket served in batches; owns `sock` and closes it.
+
+    Fill rows of `rings.send` (`payload`, `length`, `address`), then `send(count)`. Where
+    `transmit_stamps` is True every packet's departure is stamped by the kernel and must be
+    collected with `transmit_stamps()` after each send: an undrained error queue eats the receive
+    buffer. Not safe for use by two threads.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        capacity: int = 256,
+        payload_bytes: int = 1536,
+        *,
+        transmit_stamps: bool = True,
+        rings: Rings | None = None,
+    ) -> None:
+        self.sock = sock
+        self.rings = rings or Rings.of(capacity, payload_bytes)
+        self.overflowed = 0  # packets this socket lost because its receive buffer was full
+        self.stamps_transmit = False
+        self._fd = sock.fileno()
+        self._key = 0  # of the next packet
+        self._epoch_key = 0  # our key of the packet that the kernel numbered 0
+        self._chooses_keys = False
+        self._kept: list[TransmitStamps] = []  # read before a renumbering, not yet handed out
+        sock.setblocking(False)
+        self._ask_for_stamps(transmit_stamps)
+        self._ask_for_details()
+
+    def _ask_for_stamps(self, transmit: bool) -> None:
+        """Turn kernel timestamps on; where the system refuses, user-space stamps remain."""
+        if transmit:
+            with contextlib.suppress(OSError):
+                self._set_stamping(_TRANSMIT_FLAGS)
+                self.stamps_transmit = True
+                self._chooses_keys = _kernel_takes_keys()
+        if not self.stamps_transmit:
+            with contextlib.suppress(OSError):
+                self._set_stamping(_RECEIVE_FLAGS)
+
+    def _set_stamping(self, flags: int) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, control.SO_TIMESTAMPING, flags)
+
+    def _ask_for_details(self) -> None:
+        """Ask for TTL and overflow counts; each may be missing without harm."""
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, control.SO_RXQ_OVFL, 1)
+        with contextlib.suppress(OSError):
+            if self.sock.family == socket.AF_INET6:
+                self.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVHOPLIMIT, 1)
+            else:
+                self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
+
+    def fileno(self) -> int:
+        """Return the descriptor, for poll."""
+        return self._fd
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+    def send(self, count: int) -> SendResult:
+        """Send the first `count` rows of the send ring; a packet that fails stops no other."""
+        ring = self.rings.send
+        messages = ring.messages[:count]
+        messages["namelen"] = np.where(ring.address[:count, 0] == socket.AF_INET, 16, ADDRESS_BYTES)
+        key = (self._key + np.arange(count)).astype(np.uint32)
+        if self._chooses_keys:
+            _write_keys(ring.control[:count], key)
+            messages["controllen"] = _KEY_CONTROL_BYTES
+        else:
+            messages["controllen"] = 0
+        self._key = (self._key + count) & 0xFFFFFFFF
+        error = np.zeros(count, np.int32)
+        before_ns = time.time_ns()
+        self._send_all(count, error)
+        if not self._chooses_keys and self.stamps_transmit and error.any():
+            key = self._renumber(key, error)
+        return SendResult(error, key, before_ns)
+
+    def _send_all(self, count: int, error: NDArray[np.int32]) -> None:
+        """Hand every row to the kernel, noting the errno of each that it will not take.
+
+        sendmmsg stops at the first refused packet and tells its errno only when called again with
+        it. A pending ICMP error of an earlier packet may be reported instead, once; so a refusal
+        counts as the packet's own only when it comes twice.
+        """
+        where = self.rings.send.messages.ctypes.data
+        done, refused = 0, 0
+        while done < count:
+            sent = int(_libc.sendmmsg(self._fd, where + 64 * done, count - done, _MSG_DONTWAIT))
+            if sent > 0:
+                done, refused = done + sent, 0
+                continue
+            number = ctypes.get_errno()
+            if number == errno.EINTR:
+                continue
+            refused += 1
+            if refused == 1:
+                if number in (errno.EAGAIN, errno.EWOULDBLOCK):
+                    self._wait_for_room()
+                continue
+            error[done] = errno.ENOBUFS if number == errno.EAGAIN else number
+            done, refused = done + 1, 0
+
+    def _wait_for_room(self) -> None:
+        """Wait a little until the send buffer has room again."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        poll.poll(_ROOM_WAIT_MS)
+
+    def _renumber(self, key: NDArray[np.uint32], error: NDArray[np.int32]) -> NDArray[np.uint32]:
+        """Give keys as the kernel counted them, then start its counting afresh.
+
+        Kernels differ in whether a refused packet uses up a number (MEASUREMENT C.4). The usual
+        case is that it does not; toggling OPT_ID sets the counter to 0, so a guess that is wrong
+        here is wrong for this batch alone.
+        """
+        sent = error == 0
+        first = int(key[0]) if len(key) else 0
+        counted = (first + np.cumsum(sent) - 1).astype(np.uint32)
+        while len(stamps := self._read_stamps()):
+            self._kept.append(stamps)
+        self._set_stamping(_RECEIVE_FLAGS)
+        self._set_stamping(_TRANSMIT_FLAGS)
+        self._epoch_key = self._key
+        return counted
+
+    def receive(self) -> Received:
+        """Return up to a ring's capacity of packets that have arrived; never waits."""
+        ring = self.rings.receive
+        count = ring.receive(self._fd, 0)
+        messages = ring.messages[:count]
+        said = control.read_control(ring.control[:count], messages["controllen"])
+        if count and said.dropped[-1]:
+            self.overflowed = int(said.dropped.max())
+        stamped = said.software_ns != 0
+        kind = np.where(stamped, STAMP_KERNEL, STAMP_USER).astype(np.uint8)
+        stamp_ns = said.software_ns if stamped.all() else _or_now(said.software_ns)
+        return Received(
+            payload=ring.payload[:count],
+            length=messages["length"].astype(np.int64),
+            stamp_ns=stamp_ns,
+            stamp_kind=kind,
+            ttl=said.ttl,
+            address=ring.address[:count],
+            truncated=(messages["flags"] & _MSG_TRUNC) != 0,
+        )
+
+    def transmit_stamps(self) -> TransmitStamps:
+        """Return transmit stamps that have come back, a batch of them; never waits."""
+        if self._kept:
+            return self._kept.pop(0)
+        return self._read_stamps()
+
+    def _read_stamps(self) -> TransmitStamps:
+        """Read up to a ring's capacity from the error queue."""
+        ring = self.rings.stamps
+        count = ring.receive(self._fd, _MSG_ERRQUEUE)
+        lengths = ring.messages["controllen"][:count]
+        said = control.read_control(ring.control[:count], lengths)
+        good = (said.origin == control.ORIGIN_TIMESTAMPING) & (said.software_ns != 0)
+        key = said.key
+        if not self._chooses_keys:
+            key = (key.astype(np.uint64) + np.uint64(self._epoch_key)).astype(np.uint32)
+        if not good.all():
+            key, stamp_ns = key[good], said.software_ns[good]
+        else:
+            stamp_ns = said.software_ns
+        return TransmitStamps(key, stamp_ns, np.full(len(key), STAMP_KERNEL, np.uint8))
+
+
+def _or_now(stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Replace absent stamps by the wall clock of this moment."""
+    return np.where(stamp_ns == 0, time.time_ns(), stamp_ns)
+
+
+def _write_keys(rows: NDArray[np.uint8], key: NDArray[np.uint32]) -> None:
+    """Write one SCM_TS_OPT_ID message into each row: the packet's stamp shall bear `key`."""
+    words = rows.view("<u4")
+    words[:, 0] = 20
+    words[:, 1] = 0
+    words[:, 2] = control.SOL_SOCKET
+    words[:, 3] = control.SCM_TS_OPT_ID
+    words[:, 4] = key
+    words[:, 5] = 0
+
+
+_takes_keys: bool | None = None
+
+
+def _kernel_takes_keys() -> bool:
+    """Tell whether this kernel knows SCM_TS_OPT_ID (Linux 6.13); tried once on loopback."""
+    global _takes_keys
+    if _takes_keys is None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+            trial.bind(("127.0.0.1", 0))
+            trial.setsockopt(socket.SOL_SOCKET, control.SO_TIMESTAMPING, _TRANSMIT_FLAGS)
+            message = (control.SOL_SOCKET, control.SCM_TS_OPT_ID, struct.pack("=I", 7))
+            try:
+                trial.sendmsg([b""], [message], 0, trial.getsockname())
+                _takes_keys = True
+            except OSError:
+                _takes_keys = False
+    return _takes_keys
+
+
+def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
+    """Return the sockaddr of a numeric address (``fe80::1%eth0`` too) as uint8[28].
+
+    Raises OSError for what is no numeric address.
+    """
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)[0]
+    row = np.zeros(ADDRESS_BYTES, np.uint8)
+    numeric = socket.inet_pton(family, str(where[0]).partition("%")[0])
+    raw = struct.pack("=H", family) + struct.pack("!H", port)
+    if len(where) == 4:
+        raw += struct.pack("=I", 0) + numeric + struct.pack("=I", where[3])
+    else:
+        raw += numeric
+    row[: len(raw)] = np.frombuffer(raw, np.uint8)
+    return row
