@@ -1,0 +1,154 @@
+"""What the judge is given, what it is asked, and what it answers: three structs of arrays.
+
+Rows of `Evidence` are measured streams (or any other unit that was measured as one); rows of
+`Rules` are demands, each pointing at the row of evidence it is judged on. Delays are float64
+nanoseconds, ratios 0–1, counts int64. What is unknown is NaN, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.histogram import Histograms
+
+# Enumerations: an array of codes holds indices into these tuples.
+VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")  # topology.model.VerdictName
+TERMS = ("value", "clock", "samples", "asymmetry", "calibration", "floor", "none", "distance")
+KINDS = ("delay", "loss", "delay_ratio", "variation", "improvement", "one_hop", "inventory")
+DIRECTIONS = ("one_way", "round_trip")
+STATISTICS = ("p50", "p90", "p95", "p99", "p999", "mean", "max")
+# Ways in which one-way readings can contradict physics; each accuses a clock, never a path.
+CLOCK_FAULTS = (
+    "none",
+    "forward_too_fast",  # forward + bound < light in fibre: a clock makes the way there too short
+    "backward_too_fast",  # the same of the way back: a clock makes the way there too long
+    "longer_than_round_trip",  # forward - bound > round trip - light in fibre
+)
+
+PASS, FAIL, UNDECIDED, IMPOSSIBLE, NO_DATA = range(len(VERDICTS))
+
+# The level of each statistic; NaN where it is no quantile.
+QUANTILE_OF_STATISTIC: NDArray[np.float64] = np.array([0.5, 0.9, 0.95, 0.99, 0.999, np.nan, np.nan])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was measured in the period that is judged, n rows.
+
+    rtt, forward, backward: delays of received probes as stamped (one-way readings contain the
+      clocks' disagreement; negative ones are kept). variation: |D(i) - D(i-1)| of the round trip.
+    *_min_ns, *_mean_ns, *_max_ns float64[n]: exact, over received probes; NaN where nothing was.
+    sent, received, lost, lost_forward, lost_backward int64[n]: sent = received + lost; `lost`
+      holds late probes too (RFC 7680 waiting limit); lost - lost_forward - lost_backward is of
+      unknown direction. Probes that never left the host are not sent.
+    window_indptr int64[n+1]; window_* [m]: the windows of row i are indptr[i]:indptr[i+1] in order
+      of time, with probes sent and lost, and the mean delays (float64, NaN where nothing was).
+    clock_bound_ns float64[n]: largest bound of the period on the error that both ends' clocks give
+      a one-way delay; NaN = at least one clock is not trusted.
+    calibration_ns float64[n]: error of our own stamps (MEASUREMENT B.3), ≥ 0; 0 where the engine
+      has measured none.
+    floor_ns float64[n]: light in fibre over the great circle, one way; 0 where unknown.
+    """
+
+    rtt: Histograms
+    forward: Histograms
+    backward: Histograms
+    variation: Histograms
+    rtt_min_ns: NDArray[np.float64]
+    rtt_mean_ns: NDArray[np.float64]
+    rtt_max_ns: NDArray[np.float64]
+    forward_min_ns: NDArray[np.float64]
+    forward_mean_ns: NDArray[np.float64]
+    forward_max_ns: NDArray[np.float64]
+    backward_min_ns: NDArray[np.float64]
+    backward_mean_ns: NDArray[np.float64]
+    backward_max_ns: NDArray[np.float64]
+    sent: NDArray[np.int64]
+    received: NDArray[np.int64]
+    lost: NDArray[np.int64]
+    lost_forward: NDArray[np.int64]
+    lost_backward: NDArray[np.int64]
+    window_indptr: NDArray[np.int64]
+    window_sent: NDArray[np.int64]
+    window_lost: NDArray[np.int64]
+    window_rtt_mean_ns: NDArray[np.float64]
+    window_forward_mean_ns: NDArray[np.float64]
+    clock_bound_ns: NDArray[np.float64]
+    calibration_ns: NDArray[np.float64]
+    floor_ns: NDArray[np.float64]
+
+    @property
+    def rows(self) -> int:
+        """How many streams were measured."""
+        return len(self.sent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is demanded, n rows.
+
+    row int64[n]: the row of evidence that each demand is judged on; -1 = nothing measures it.
+    kind, direction, statistic int8[n]: codes into KINDS, DIRECTIONS, STATISTICS.
+    limit float64[n]: ns for delay, delay_ratio and variation, a ratio for loss; NaN = none.
+    limit_low, limit_high float64[n]: the limit's own uncertainty (road distance); = limit if exact.
+    impossible bool[n]: the limit lies below light in fibre.
+    """
+
+    row: NDArray[np.int64]
+    kind: NDArray[np.int8]
+    direction: NDArray[np.int8]
+    statistic: NDArray[np.int8]
+    limit: NDArray[np.float64]
+    limit_low: NDArray[np.float64]
+    limit_high: NDArray[np.float64]
+    impossible: NDArray[np.bool_]
+
+    @property
+    def rows(self) -> int:
+        """How many demands."""
+        return len(self.limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgements:
+    """The answers, row by row of the rules.
+
+    verdict, term int8[n]: codes into VERDICTS, TERMS (what decided, or what stands in the way).
+    measured float64[n]: the point estimate in the limit's unit (quantiles: RFC 2330 §11.3 with
+      lost probes as +inf, so it may be +inf); NaN where there is none that may be published, as
+      for a one-way delay without trusted clocks.
+    low, high float64[n]: the interval judged, all terms included; -inf/+inf/NaN where unknown.
+    other_reading float64[n]: the same statistic of the other direction kind (round trip beside
+      one way and the reverse; the loss ratio has none), NaN where unknown; +inf if lost.
+    sent, lost int64[n]: probes the verdict rests on.
+    position float64[n]: loss only: 0 at 0.77 %, 1 at 3.76 % on a logarithmic scale; NaN else.
+    needed_samples float64[n]: about how many more probes would decide; NaN if none would.
+    needed_clock_bound_ns float64[n]: about which clock bound would decide; NaN if none would.
+    pair_fails bool[n]: the round trip proves that at least one direction exceeds a one-way limit,
+      though not which (MEASUREMENT D.3).
+    clock_fault int8[n]: code into CLOCK_FAULTS.
+    from_round_trip bool[n]: a one-way limit decided without any clock.
+    """
+
+    verdict: NDArray[np.int8]
+    term: NDArray[np.int8]
+    measured: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    other_reading: NDArray[np.float64]
+    sent: NDArray[np.int64]
+    lost: NDArray[np.int64]
+    position: NDArray[np.float64]
+    needed_samples: NDArray[np.float64]
+    needed_clock_bound_ns: NDArray[np.float64]
+    pair_fails: NDArray[np.bool_]
+    clock_fault: NDArray[np.int8]
+    from_round_trip: NDArray[np.bool_]
+
+    @property
+    def rows(self) -> int:
+        """How many demands were judged."""
+        return len(self.verdict)
