@@ -1,0 +1,26 @@
+"""The aiohttp application: every declared route, one error shape, sockets closed at the end."""
+
+from __future__ import annotations
+
+from aiohttp import WSCloseCode, web
+
+from controller.answers import errors_in_one_shape
+from controller.routes import ROUTES
+from controller.routing import STATE
+from controller.state import ControllerState
+from probes.exchange import MAX_CHUNK_BYTES
+
+
+def make_app(state: ControllerState) -> web.Application:
+    """Return the application that serves `state`."""
+    app = web.Application(middlewares=[errors_in_one_shape], client_max_size=MAX_CHUNK_BYTES + 1)
+    app[STATE] = state
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.handler)
+    app.on_shutdown.append(_close_sockets)
+    return app
+
+
+async def _close_sockets(app: web.Application) -> None:
+    for socket in list(app[STATE].sockets):
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the controller stops")

@@ -1,0 +1,401 @@
+"""What the API says, declared once: the server encodes these, and OpenAPI is generated from them.
+
+Times are nanoseconds since 1970 (`*_ns`), delays nanoseconds, ratios 0-1; what is unknown is null.
+docs/reference/api.md describes each item for people.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from probes.exchange import Health
+from probes.text import Text
+from topology.model import Direction, Role, Source, Statistic, VerdictName
+
+AgentState = Literal["ok", "late", "agent_down", "never_seen"]
+PathState = Literal["ok", "failing", "undecided", "late", "no_data", "agent_down"]
+IpVersion = Literal[4, 6]
+Protocol = Literal["icmp", "udp", "tcp"]
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all answers."""
+
+
+class ErrorBody(_Document):
+    """What went wrong, in both languages, and what it is about."""
+
+    code: str
+    message: Text
+    fields: dict[str, Any] = {}
+
+
+class ErrorDocument(_Document):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+class Alive(_Document):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class StoreHealth(_Document):
+    """How the store is; `reason` where it is not ok."""
+
+    engine: str
+    state: Literal["ok", "full", "failing"]
+    reason: Text | None
+    queued_writes: int
+    size_bytes: int | None
+    free_bytes: int | None
+
+
+class IngestHealth(_Document):
+    """Counts since the controller started; `refused` by reason code."""
+
+    chunks: int
+    windows: int
+    duplicates: int
+    bytes: int
+    refused: dict[str, int]
+
+
+class ControllerHealth(_Document):
+    """How the controller is. `revision` counts the rounds of judging."""
+
+    version: str
+    started_ns: int
+    now_ns: int
+    revision: int
+    judged_ns: int | None
+    judge_period_ms: int
+    store: StoreHealth
+    ingest: IngestHealth
+    agents: dict[str, int]
+    warnings: tuple[Text, ...] = ()
+
+
+class InterfaceDocument(_Document):
+    """One address of a site on one carrier's network."""
+
+    id: str
+    carrier: str
+    address: str
+    ip_version: IpVersion
+
+
+class SiteDocument(_Document):
+    """A place; `agent_state` is ``none`` where no agent of ours is meant to be."""
+
+    name: str
+    title: Text
+    latitude_deg: float
+    longitude_deg: float
+    city: str
+    metro: str | None
+    province: str | None
+    hub: str | None
+    roles: list[Role]
+    important: bool
+    external: bool
+    labels: list[str]
+    interfaces: list[InterfaceDocument]
+    agent_state: Literal["ok", "late", "agent_down", "never_seen", "none"]
+    inventory: dict[str, float]
+
+
+class AgentDocument(_Document):
+    """An agent as the controller knows it; `health` as the agent last sent it."""
+
+    name: str
+    state: AgentState
+    last_seen_ns: int | None
+    plan_version: int | None
+    wanted_plan_version: int
+    last_window_ns: int | None
+    windows_stored: int
+    health: Health | None
+
+
+class VerdictCounts(_Document):
+    """How many demands have each verdict."""
+
+    pass_: int = msgspec.field(name="pass")
+    fail: int
+    undecided: int
+    impossible: int
+    no_data: int
+
+
+class ComplianceDocument(_Document):
+    """Passed over decided; `low` and `high` count what is open against or for. Null: none."""
+
+    ratio: float | None
+    low: float | None
+    high: float | None
+    decided: int
+    passed: int
+
+
+class Declared(_Document):
+    """A figure that a site file declares and no probe measures."""
+
+    site: str
+    value: float
+    unit: str | None
+
+
+class TargetDocument(_Document):
+    """A published demand, how many paths it selects, and how they fare."""
+
+    name: str
+    title: Text
+    source: Source
+    kind: str
+    statistic: Statistic
+    direction: Direction
+    direction_stated: bool
+    limit_ms: float | None
+    limit_ratio: float | None
+    goals: dict[str, float]
+    counts: VerdictCounts
+    paths: int
+    compliance: ComplianceDocument | None
+    goal_verdict: dict[str, Literal["pass", "fail", "undecided", "no_data"]]
+    declared: list[Declared]
+
+
+class EndDocument(_Document):
+    """One end of a path."""
+
+    site: str
+    interface: str
+    carrier: str
+    address: str
+
+
+class DistanceDocument(_Document):
+    """How far apart two sites are, and the delay of light in fibre over that."""
+
+    great_circle_km: float
+    road_km: float
+    road_uncertainty_ratio: float
+    given: bool
+    floor_ns: float
+    theoretical_ns: float
+
+
+class PathStream(_Document):
+    """A stream of a path."""
+
+    stream_id: int
+    protocol: Protocol
+    type_p: str
+    interval_ms: float
+
+
+class Figures(_Document):
+    """One protocol's figures on one path over the judged period; null is unknown.
+
+    Quantiles count lost probes as infinite delays, so a quantile that falls among them is null.
+    """
+
+    sent: int
+    received: int
+    lost: int
+    loss_ratio: float | None
+    rtt_p50_ns: float | None
+    rtt_p95_ns: float | None
+    rtt_mean_ns: float | None
+    forward_p50_ns: float | None
+    forward_p95_ns: float | None
+    backward_p50_ns: float | None
+    stamping: str
+    last_window_ns: int | None
+
+
+class PathDocument(_Document):
+    """An ordered pair of interfaces, what runs on it and how it is."""
+
+    id: str
+    source: EndDocument
+    destination: EndDocument
+    ip_version: IpVersion
+    between_carriers: bool
+    distance: DistanceDocument
+    streams: list[PathStream]
+    state: PathState
+    worst_verdict: VerdictName | None
+    figures: dict[str, Figures]
+
+
+class StreamDocument(_Document):
+    """A planned stream."""
+
+    stream_id: int
+    path: str
+    protocol: Protocol
+    type_p: str
+    ip_version: IpVersion
+    payload_bytes: int
+    dscp: int
+    port: int | None
+    interval_ms: float
+    flows: int
+    timeout_ms: float
+    last_window_ns: int | None
+
+
+class OtherReading(_Document):
+    """The same statistic read in the other direction."""
+
+    direction: Direction
+    measured: float
+
+
+class VerdictDocument(_Document):
+    """The latest verdict of one target on one path, with its interval and reason."""
+
+    target: str
+    path: str
+    source_site: str
+    destination_site: str
+    source_carrier: str
+    destination_carrier: str
+    ip_version: IpVersion
+    protocol: Protocol | None
+    verdict: VerdictName
+    statistic: Statistic
+    direction: Direction
+    limit_ns: float | None
+    limit_ratio: float | None
+    measured: float | None
+    low: float | None
+    high: float | None
+    unit: Literal["ns", "ratio"]
+    other_reading: OtherReading | None
+    floor_ns: float | None
+    sent: int
+    lost: int
+    deciding_term: str
+    reason: Text
+    since_ns: int
+    judged_ns: int
+
+
+class MatrixCell(_Document):
+    """The worst verdict between two sites, over `paths` paths that a target selects."""
+
+    verdict: VerdictName
+    paths: int
+    measured: float | None
+    unit: Literal["ns", "ratio"]
+
+
+class MatrixDocument(_Document):
+    """`cells[i][j]` is from site i to site j; null where nothing is asked of that pair."""
+
+    target: str | None
+    sites: list[str]
+    cells: list[list[MatrixCell | None]]
+
+
+class FlowDocument(_Document):
+    """One flow of a window."""
+
+    flow: int
+    sent: int
+    lost: int
+    rtt_p50_ns: float | None
+
+
+class WindowDocument(_Document):
+    """One stream over one interval."""
+
+    start_ns: int
+    duration_ns: int
+    protocol: Protocol
+    sent: int
+    received: int
+    lost_forward: int
+    lost_backward: int
+    lost_unknown: int
+    late: int
+    duplicate: int
+    reordered: int
+    local_drop: int
+    loss_ratio: float | None
+    rtt_min_ns: float | None
+    rtt_p50_ns: float | None
+    rtt_p95_ns: float | None
+    rtt_mean_ns: float | None
+    rtt_max_ns: float | None
+    forward_p50_ns: float | None
+    forward_p95_ns: float | None
+    forward_mean_ns: float | None
+    backward_p50_ns: float | None
+    backward_p95_ns: float | None
+    clock_bound_ns: float | None
+    stamping: str
+    suspect: bool
+    flows: list[FlowDocument]
+
+
+class VerdictsEvent(_Document, tag="verdicts", tag_field="type"):
+    """Verdicts were made anew."""
+
+    revision: int
+
+
+class SitePage(_Document):
+    """A page of sites."""
+
+    items: list[SiteDocument]
+    next: str | None = None
+
+
+class AgentPage(_Document):
+    """A page of agents."""
+
+    items: list[AgentDocument]
+    next: str | None = None
+
+
+class TargetPage(_Document):
+    """A page of targets."""
+
+    items: list[TargetDocument]
+    next: str | None = None
+
+
+class PathPage(_Document):
+    """A page of paths."""
+
+    items: list[PathDocument]
+    next: str | None = None
+
+
+class StreamPage(_Document):
+    """A page of streams."""
+
+    items: list[StreamDocument]
+    next: str | None = None
+
+
+class VerdictPage(_Document):
+    """A page of verdicts."""
+
+    items: list[VerdictDocument]
+    next: str | None = None
+
+
+class WindowPage(_Document):
+    """A page of windows, oldest first."""
+
+    items: list[WindowDocument]
+    next: str | None = None

@@ -1,0 +1,98 @@
+"""The agents as the controller sees them: when each was last heard, and its health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from controller.documents import AgentState
+from controller.store import AgentTotals
+from probes.clock import Clock
+from probes.exchange import Health
+
+LATE_AFTER_NS = 20_000_000_000
+DOWN_AFTER_NS = 60_000_000_000
+
+
+@dataclass(slots=True)
+class _Agent:
+    """What is known of one agent; the monotonic time survives steps of the wall clock."""
+
+    heard_monotonic_ns: int | None = None
+    last_seen_ns: int | None = None
+    health: Health | None = None
+    windows: int = 0
+    last_window_ns: int | None = None
+
+
+class Fleet:
+    """The agents of the plan. One that was never heard is `never_seen`, not down."""
+
+    def __init__(
+        self, names: Iterable[str], totals: Mapping[str, AgentTotals], clock: Clock
+    ) -> None:
+        self._clock = clock
+        self._agents = {name: _Agent() for name in names}
+        now_ns, monotonic_ns = clock.wall_ns(), clock.monotonic_ns()
+        for name, agent in self._agents.items():
+            held = totals.get(name)
+            if held is None or held.last_received_ns is None:
+                continue
+            agent.windows, agent.last_window_ns = held.windows, held.last_window_ns
+            agent.last_seen_ns = held.last_received_ns
+            agent.heard_monotonic_ns = monotonic_ns - max(0, now_ns - held.last_received_ns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._agents
+
+    @property
+    def names(self) -> list[str]:
+        """The agents in the order of the site file."""
+        return list(self._agents)
+
+    def heard(self, name: str, health: Health | None = None) -> None:
+        """Note that an agent spoke just now."""
+        agent = self._agents[name]
+        agent.heard_monotonic_ns = self._clock.monotonic_ns()
+        agent.last_seen_ns = self._clock.wall_ns()
+        if health is not None:
+            agent.health = health
+
+    def stored(self, name: str, windows: int, end_ns: int) -> None:
+        """Note that windows of an agent, which end at `end_ns`, were stored."""
+        agent = self._agents[name]
+        agent.windows += windows
+        agent.last_window_ns = max(agent.last_window_ns or end_ns, end_ns)
+
+    def state(self, name: str) -> AgentState:
+        """Return how an agent is, by how long it has been silent."""
+        heard_ns = self._agents[name].heard_monotonic_ns
+        if heard_ns is None:
+            return "never_seen"
+        silent_ns = self._clock.monotonic_ns() - heard_ns
+        if silent_ns < LATE_AFTER_NS:
+            return "ok"
+        return "late" if silent_ns < DOWN_AFTER_NS else "agent_down"
+
+    def states(self) -> dict[str, AgentState]:
+        """Return how every agent is."""
+        return {name: self.state(name) for name in self._agents}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many agents are in each state, states without agents too."""
+        states: tuple[AgentState, ...] = ("ok", "late", "agent_down", "never_seen")
+        present = list(self.states().values())
+        return {state: present.count(state) for state in states}
+
+    def last_seen_ns(self, name: str) -> int | None:
+        """Wall-clock time at which the agent was last heard."""
+        return self._agents[name].last_seen_ns
+
+    def health(self, name: str) -> Health | None:
+        """Return the health the agent sent last in this life of the controller."""
+        return self._agents[name].health
+
+    def windows(self, name: str) -> tuple[int, int | None]:
+        """Return how many windows of the agent are stored, and where the newest ends."""
+        agent = self._agents[name]
+        return agent.windows, agent.last_window_ns

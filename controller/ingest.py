@@ -1,0 +1,195 @@
+"""From the body of a POST to a committed chunk, or to a reason why not.
+
+A refusal is final (4xx: the agent need not send that chunk again) or for now (429, 503 with
+Retry-After). Every refusal is counted by its reason; nothing is ever stored in part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.answers import ApiError
+from controller.fleet import Fleet
+from controller.store import Store, StoredChunk, StreamRecord
+from probes.chunk import Chunk, decode_chunk
+from probes.clock import Clock
+from probes.errors import RemoteProtocolError, ResourceError
+from probes.exchange import MAX_CHUNK_BYTES, Acknowledgement
+from probes.text import Text
+from probes.window import WindowBatch
+
+MAX_AHEAD_NS = 300_000_000_000  # windows further in the future accuse the agent's clock
+MAX_BEING_DECODED = 32
+BUSY_RETRY_S = 2
+
+
+class Ingest:
+    """Takes chunks of the fleet's agents into the store.
+
+    `on_stored(batch)` is called on the event loop once for every chunk that is new.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        clock: Clock,
+        streams: Iterable[StreamRecord],
+        on_stored: Callable[[WindowBatch], None],
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._clock = clock
+        self._on_stored = on_stored
+        self._owned = _ids_by_agent(streams)
+        self._being_decoded = 0
+        self.refused: Counter[str] = Counter()
+        self.chunks = self.windows = self.duplicates = self.bytes = 0
+
+    async def accept(self, name: str, body: bytes) -> Acknowledgement:
+        """Store what agent `name` delivered; returns after the commit. Raises ApiError and more."""
+        try:
+            return await self._accept(name, body)
+        except ApiError as error:
+            self.refused[error.code] += 1
+            raise
+        except ResourceError:
+            self.refused["store"] += 1
+            raise
+
+    async def _accept(self, name: str, body: bytes) -> Acknowledgement:
+        self._check_sender(name, len(body))
+        chunk = await self._decode(body)
+        self._check_content(name, chunk)
+        batch = chunk.batch
+        stored = StoredChunk(
+            agent=name,
+            boot=chunk.boot,
+            sequence=chunk.sequence,
+            plan_version=chunk.plan_version,
+            start_ns=batch.start_ns,
+            duration_ns=batch.duration_ns,
+            rows=batch.rows,
+            received_ns=self._clock.wall_ns(),
+            payload=body,
+        )
+        # Shielded: an agent that hangs up must not make us forget a chunk that gets committed.
+        new = await asyncio.shield(self._commit(stored, batch))
+        return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
+
+    async def _commit(self, stored: StoredChunk, batch: WindowBatch) -> bool:
+        new = await asyncio.wrap_future(self._store.put_chunk(stored))
+        self._fleet.heard(stored.agent)
+        if new:
+            self.chunks += 1
+            self.windows += stored.rows
+            self.bytes += len(stored.payload)
+            self._fleet.stored(stored.agent, stored.rows, batch.start_ns + batch.duration_ns)
+            self._on_stored(batch)
+        else:
+            self.duplicates += 1
+        return new
+
+    async def _decode(self, body: bytes) -> Chunk:
+        if self._being_decoded >= MAX_BEING_DECODED:
+            raise ApiError(
+                429,
+                "busy",
+                Text(
+                    "The controller has many chunks in hand; try again in a few seconds.",
+                    "控制器正在处理较多数据，请几秒后重试。",
+                ),
+                retry_after_s=BUSY_RETRY_S,
+            )
+        self._being_decoded += 1
+        try:
+            return await asyncio.to_thread(decode_chunk, body)
+        except RemoteProtocolError as error:
+            raise ApiError(400, "malformed_chunk", error.text, **error.fields) from error
+        finally:
+            self._being_decoded -= 1
+
+    def _check_sender(self, name: str, body_bytes: int) -> None:
+        if name not in self._fleet:
+            raise unknown_agent(name)
+        if body_bytes > MAX_CHUNK_BYTES:
+            raise ApiError(
+                413,
+                "oversized",
+                Text(
+                    f"The chunk is larger than {MAX_CHUNK_BYTES} bytes.",
+                    f"数据块超过 {MAX_CHUNK_BYTES} 字节。",
+                ),
+                bytes=body_bytes,
+            )
+
+    def _check_content(self, name: str, chunk: Chunk) -> None:
+        batch = chunk.batch
+        if chunk.agent != name:
+            raise ApiError(
+                422,
+                "foreign_chunk",
+                Text(
+                    f"The chunk is of agent {chunk.agent}, but {name} delivered it.",
+                    f"该数据块属于探针 {chunk.agent}，却由 {name} 提交。",
+                ),
+                agent=chunk.agent,
+            )
+        ahead_ns = batch.start_ns + batch.duration_ns - self._clock.wall_ns()
+        if ahead_ns > MAX_AHEAD_NS:
+            raise ApiError(
+                422,
+                "future_dated",
+                Text(
+                    f"The windows end {ahead_ns / 1e9:.0f} s in the future; check the agent's "
+                    "clock.",
+                    f"统计窗口的结束时间超前 {ahead_ns / 1e9:.0f} 秒；请检查探针的时钟。",
+                ),
+                ahead_ns=ahead_ns,
+            )
+        if len(np.unique(batch.stream_id)) != batch.rows:
+            raise ApiError(
+                400,
+                "malformed_chunk",
+                Text("The chunk holds a stream twice.", "数据块中有重复的测量流。"),
+            )
+        self._check_streams(name, batch)
+
+    def _check_streams(self, name: str, batch: WindowBatch) -> None:
+        owned = self._owned.get(name, np.zeros(0, np.uint64))
+        foreign = batch.stream_id[~np.isin(batch.stream_id, owned)]
+        if len(foreign):
+            raise ApiError(
+                422,
+                "foreign_streams",
+                Text(
+                    f"{len(foreign)} streams of the chunk were never planned for {name}.",
+                    f"数据块中有 {len(foreign)} 条测量流从未分配给 {name}。",
+                ),
+                stream_ids=[int(stream_id) for stream_id in foreign[:10]],
+            )
+
+
+def unknown_agent(name: str) -> ApiError:
+    """Return the refusal of an agent that the site file does not know."""
+    return ApiError(
+        404,
+        "unknown_agent",
+        Text(
+            f"No site named {name} has an agent in this controller's site file.",
+            f"控制器的站点文件中没有名为 {name} 的探针站点。",
+        ),
+        agent=name,
+    )
+
+
+def _ids_by_agent(streams: Iterable[StreamRecord]) -> dict[str, NDArray[np.uint64]]:
+    ids: dict[str, list[int]] = {}
+    for stream in streams:
+        ids.setdefault(stream.agent, []).append(stream.stream_id)
+    return {agent: np.array(sorted(found), np.uint64) for agent, found in ids.items()}

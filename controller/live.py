@@ -1,0 +1,170 @@
+"""The latest verdicts, made anew every few seconds from the windows in memory.
+
+A round is made in a worker thread from a snapshot and then put in place whole: whoever reads sees
+one round, never a mixture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from aiohttp import web
+from numpy.typing import NDArray
+from topology.network import Network
+
+from controller.documents import VerdictsEvent
+from controller.fleet import Fleet
+from controller.gather import columns_of, evidence_of, floors_ns
+from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
+from controller.judge.verdicts import judge
+from controller.memory import RecentWindows
+from controller.merging import Part, blank
+from controller.store import Store, VerdictState
+from probes.clock import Clock
+from probes.errors import ResourceError
+from topology.model import Demand, PlannedStream
+
+NO_DATA = VERDICTS.index("no_data")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One round of judging: n streams, m demands, each in the order of the controller's tuples.
+
+    `part` and `evidence` have a row a stream, `rules` and `judgements` a row a demand; `since_ns`
+    int64[m]. `judged_ns` is None and `revision` 0 before the first round.
+    """
+
+    revision: int
+    judged_ns: int | None
+    part: Part
+    evidence: Evidence
+    rules: Rules
+    judgements: Judgements
+    since_ns: NDArray[np.int64]
+
+
+class LiveVerdicts:
+    """Judges all demands and tells whoever listens."""
+
+    def __init__(
+        self,
+        network: Network,
+        streams: Sequence[PlannedStream],
+        demands: Sequence[Demand],
+        states: Sequence[VerdictState],
+        now_ns: int,
+    ) -> None:
+        self._streams, self._demands = streams, demands
+        self._columns = columns_of(demands, streams)
+        self._floors_ns = floors_ns(network, streams)
+        self.listeners: set[web.WebSocketResponse] = set()
+        self._verdicts = np.full(len(demands), -1, np.int8)
+        self._since_ns = np.full(len(demands), now_ns, np.int64)
+        self._restore(states)
+        part = blank(len(streams))
+        self.latest = self._round(0, None, part, np.zeros(len(streams)))
+
+    def _restore(self, states: Sequence[VerdictState]) -> None:
+        """Go on from the verdicts that stood when the controller stopped."""
+        known = {(state.target, state.path): state for state in states}
+        for i, demand in enumerate(self._demands):
+            state = known.get((demand.target.name, demand.path.id))
+            if state is not None and state.verdict in VERDICTS:
+                self._verdicts[i] = VERDICTS.index(state.verdict)
+                self._since_ns[i] = state.since_ns
+
+    async def judge_now(
+        self, memory: RecentWindows, fleet: Fleet, store: Store, clock: Clock
+    ) -> None:
+        """Make a round from what is in memory, remember what changed, and tell the listeners."""
+        now_ns = clock.wall_ns()
+        memory.forget(now_ns)
+        snapshot = memory.snapshot()
+        calibration_ns = self._calibration_ns(fleet)
+
+        def work() -> tuple[dict[int, Part], Round]:
+            slots, part = memory.merged(snapshot)
+            return slots, self._round(self.latest.revision + 1, now_ns, part, calibration_ns)
+
+        slots, latest = await asyncio.to_thread(work)
+        memory.replace(snapshot, slots)
+        changed = np.flatnonzero(latest.judgements.verdict != self._verdicts)
+        self._verdicts, self._since_ns = latest.judgements.verdict, latest.since_ns
+        self.latest = latest
+        _remember(store, [self._state_of(latest, int(i)) for i in changed])
+        await self._tell()
+
+    def _round(
+        self, revision: int, now_ns: int | None, part: Part, calibration_ns: NDArray[np.float64]
+    ) -> Round:
+        evidence = evidence_of(part, calibration_ns, self._floors_ns)
+        rules = self._columns.rules(evidence.sent)
+        judgements = judge(evidence, rules)
+        since_ns = self._since_ns
+        if now_ns is not None:
+            since_ns = np.where(judgements.verdict == self._verdicts, since_ns, now_ns)
+        return Round(
+            revision=revision,
+            judged_ns=now_ns,
+            part=part,
+            evidence=evidence,
+            rules=rules,
+            judgements=judgements,
+            since_ns=since_ns,
+        )
+
+    def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
+        """Return what each stream's sender measured of its own stamps; 0 where it did not."""
+        measured: dict[str, float] = {}
+        for name in fleet.names:
+            health = fleet.health(name)
+            measured[name] = 0 if health is None else health.calibration_ns or 0
+        return np.array(
+            [measured.get(stream.path.source.site, 0) for stream in self._streams], np.float64
+        )
+
+    def _state_of(self, latest: Round, i: int) -> VerdictState:
+        demand = self._demands[i]
+        return VerdictState(
+            target=demand.target.name,
+            path=demand.path.id,
+            verdict=VERDICTS[latest.judgements.verdict[i]],
+            since_ns=int(latest.since_ns[i]),
+        )
+
+    async def greet(self, listener: web.WebSocketResponse) -> None:
+        """Tell a new listener which round is the latest."""
+        await listener.send_str(_event(self.latest.revision))
+
+    async def _tell(self) -> None:
+        event = _event(self.latest.revision)
+        for listener in list(self.listeners):
+            try:
+                async with asyncio.timeout(1.0):  # whoever does not read is not waited for
+                    await listener.send_str(event)
+            except (ConnectionError, RuntimeError, TimeoutError):
+                self.listeners.discard(listener)
+
+
+def _event(revision: int) -> str:
+    return msgspec.json.encode(VerdictsEvent(revision=revision)).decode()
+
+
+def _remember(store: Store, states: list[VerdictState]) -> None:
+    """Store what changed; a full disk is a state of the store, not of the judging."""
+    if not states:
+        return
+
+    def look(future: Future[None]) -> None:
+        future.exception()  # the store's state already says it
+
+    try:
+        store.put_verdict_states(states).add_done_callback(look)
+    except ResourceError:
+        return

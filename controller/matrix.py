@@ -1,0 +1,65 @@
+"""The worst verdict of every pair of sites, found by sorting, not by looking at each pair."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from controller.documents import MatrixCell, MatrixDocument
+from controller.figures import finite
+from controller.judge.evidence import VERDICTS
+from controller.live import Round
+from controller.state import ControllerState
+from controller.verdict_documents import verdict_name
+
+# From good to bad; the worst one stands for the pair.
+_BADNESS = ("pass", "impossible", "no_data", "undecided", "fail")
+BADNESS = np.array([_BADNESS.index(name) for name in VERDICTS], np.int64)
+
+
+def matrix_of(state: ControllerState, latest: Round, target: str | None) -> MatrixDocument:
+    """Return the matrix of one target, or of all."""
+    catalogue, judgements = state.catalogue, latest.judgements
+    sites = list(catalogue.site_number)
+    rows = np.arange(len(state.demands))
+    if target is not None:
+        rows = rows[catalogue.demand_target == catalogue.target_number[target]]
+    pair = catalogue.demand_source[rows] * len(sites) + catalogue.demand_destination[rows]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = judgements.measured[rows] / latest.rules.limit[rows]
+    # Last of each pair: the worst verdict, and of several the one furthest over its limit.
+    order = np.lexsort((np.nan_to_num(share, nan=-1.0), BADNESS[judgements.verdict[rows]], pair))
+    pair, rows = pair[order], rows[order]
+    last = np.append(pair[1:] != pair[:-1], True)[: len(pair)]
+    paths = _paths_per_pair(pair, catalogue.demand_path[rows])
+    cells: list[list[MatrixCell | None]] = [[None] * len(sites) for _ in sites]
+    for cell, row, count in zip(
+        pair[last].tolist(), rows[last].tolist(), paths.tolist(), strict=True
+    ):
+        ratio = state.demands[row].target.kind == "loss"
+        cells[cell // len(sites)][cell % len(sites)] = MatrixCell(
+            verdict=verdict_name(judgements.verdict[row]),
+            paths=count,
+            measured=finite(judgements.measured[row]),
+            unit="ratio" if ratio else "ns",
+        )
+    return MatrixDocument(target=target, sites=sites, cells=cells)
+
+
+def _paths_per_pair(
+    pair: np.ndarray[tuple[int], np.dtype[np.int64]],
+    path: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return how many different paths each pair has, pairs ascending."""
+    both = np.unique(np.stack([pair, path]), axis=1)
+    return np.unique(both[0], return_counts=True)[1]
+
+
+def matrix_bytes(state: ControllerState, latest: Round, target: str | None) -> bytes:
+    """Return the encoded matrix, made once a round."""
+    known = state.matrices.get(target)
+    if known is not None and known[0] == latest.revision:
+        return known[1]
+    body = msgspec.json.encode(matrix_of(state, latest, target))
+    state.matrices[target] = (latest.revision, body)
+    return body

@@ -1,0 +1,75 @@
+"""The windows of the judged period, in memory, added up per stream.
+
+Time is cut into slots; a slot is forgotten whole, so what is judged spans the judged period plus
+at most one slot, and depends only on which windows the store holds: a controller that restarts
+and reads them back judges the same. Parts of a slot are merged by whoever judges, in its thread;
+the event loop only appends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from controller.merging import Part, blank, merge, part_of
+from probes.window import WindowBatch
+
+SLOTS = 15
+
+
+class RecentWindows:
+    """What a set of streams did lately. Streams are numbered by their place in `stream_ids`."""
+
+    def __init__(self, stream_ids: Sequence[int], period_ns: int) -> None:
+        ids = np.array(stream_ids, np.uint64)
+        self._order = np.argsort(ids, kind="stable")
+        self._sorted = ids[self._order]
+        self._period_ns = period_ns
+        self._slot_ns = max(1, period_ns // SLOTS)
+        self._slots: dict[int, list[Part]] = {}
+
+    @property
+    def rows(self) -> int:
+        """How many streams."""
+        return len(self._sorted)
+
+    def horizon_ns(self, now_ns: int) -> int:
+        """Return the earliest `start_ns` that counts at `now_ns`."""
+        return (now_ns - self._period_ns) // self._slot_ns * self._slot_ns
+
+    def add(self, batch: WindowBatch) -> None:
+        """Take in the windows of one chunk; streams that are no longer planned are left out."""
+        row = np.searchsorted(self._sorted, batch.stream_id)
+        row = np.minimum(row, max(0, self.rows - 1))
+        planned = (
+            self._sorted[row] == batch.stream_id if self.rows else np.zeros(batch.rows, np.bool_)
+        )
+        if planned.any():
+            part = part_of(batch, np.flatnonzero(planned), self._order[row[planned]])
+            self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)
+
+    def forget(self, now_ns: int) -> None:
+        """Drop the slots that lie wholly before the judged period."""
+        oldest = self.horizon_ns(now_ns) // self._slot_ns
+        for slot in [slot for slot in self._slots if slot < oldest]:
+            del self._slots[slot]
+
+    def snapshot(self) -> dict[int, tuple[Part, ...]]:
+        """Return the parts of each slot; they never change, so another thread may merge them."""
+        return {slot: tuple(parts) for slot, parts in self._slots.items()}
+
+    def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
+        """Put each slot's merged part in the place of those it was made from."""
+        for slot, part in merged.items():
+            parts = self._slots.get(slot)
+            if parts is not None:
+                parts[: len(snapshot[slot])] = [part]
+
+    def merged(self, snapshot: dict[int, tuple[Part, ...]]) -> tuple[dict[int, Part], Part]:
+        """Return (each slot as one part, all slots as one part with every stream). Pure."""
+        slots = {
+            slot: parts[0] if len(parts) == 1 else merge(parts, self.rows)
+            for slot, parts in sorted(snapshot.items())
+        }
+        return slots, merge([blank(self.rows), *slots.values()], self.rows)

@@ -1,0 +1,244 @@
+"""Windows of many chunks added up per stream: pure arrays, the same result in any order.
+
+Where a stream has windows that the machine measured while it was starved (`suspect`), they count
+only if there are no others; one-way delays of windows whose clocks were not trusted count only if
+no window of the stream had trusted clocks. Applied slot by slot or at once, the rule gives the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.histogram import Histograms
+from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+DELAYS = ("rtt", "forward", "backward")
+_ONE_WAY = ("forward", "backward")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSeries:
+    """Single windows in compressed-row form: those of row i are indptr[i]:indptr[i+1], by time."""
+
+    indptr: Integers
+    start_ns: Integers
+    sent: Integers
+    lost: Integers
+    rtt_mean_ns: Floats
+    forward_mean_ns: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """n streams over some stretch of time.
+
+    row int64[n]: number of the stream, unique, ascending unless the part is of one chunk.
+    counters[name] int64[n]; total_ns[d], least_ns[d], most_ns[d] float64[n] for d in DELAYS: sum,
+    minimum and maximum (NaN where nothing was measured); distributions[name] n rows;
+    clock_bound_ns float64[n] (NaN: not trusted); stamping uint8[n]; suspect bool[n];
+    end_ns int64[n]: end of the newest window, suspect ones too.
+    """
+
+    row: Integers
+    counters: dict[str, Integers]
+    total_ns: dict[str, Floats]
+    least_ns: dict[str, Floats]
+    most_ns: dict[str, Floats]
+    distributions: dict[str, Histograms]
+    clock_bound_ns: Floats
+    stamping: NDArray[np.uint8]
+    suspect: NDArray[np.bool_]
+    end_ns: Integers
+    windows: WindowSeries
+
+
+def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
+    """Return the windows numbered by `taken` of a batch, as those of streams `row`."""
+    rows = len(taken)
+    distributions = {name: batch.distributions[name].take(taken) for name in DISTRIBUTIONS}
+    counters = {name: batch.counters[name][taken].astype(np.int64) for name in COUNTERS}
+    measures = {name: column[taken] for name, column in batch.measures.items()}
+    with np.errstate(invalid="ignore"):
+        total_ns = {
+            name: measures[f"{name}_mean_ns"] * distributions[name].totals() for name in DELAYS
+        }
+    return Part(
+        row=row.astype(np.int64),
+        counters=counters,
+        total_ns=total_ns,
+        least_ns={name: measures[f"{name}_min_ns"] for name in DELAYS},
+        most_ns={name: measures[f"{name}_max_ns"] for name in DELAYS},
+        distributions=distributions,
+        clock_bound_ns=measures["clock_bound_ns"],
+        stamping=batch.stamping[taken],
+        suspect=batch.suspect[taken],
+        end_ns=np.full(rows, batch.start_ns + batch.duration_ns, np.int64),
+        windows=WindowSeries(
+            indptr=np.arange(rows + 1),
+            start_ns=np.full(rows, batch.start_ns, np.int64),
+            sent=counters["sent"],
+            lost=batch.lost()[taken],
+            rtt_mean_ns=measures["rtt_mean_ns"],
+            forward_mean_ns=measures["forward_mean_ns"],
+        ),
+    )
+
+
+def merge(parts: Sequence[Part], rows: int) -> Part:
+    """Add up parts; the result has the streams (0 ≤ row < rows) that occur, ascending."""
+    if not parts:
+        return part_of(WindowBatch.empty(0, 1), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    row = _joined(parts, "row")
+    present = np.unique(row)
+    place = np.zeros(rows, np.int64)
+    place[present] = np.arange(len(present))
+    group, groups = place[row], len(present)
+    suspect = _joined(parts, "suspect")
+    counted = _preferred(~suspect, group, groups)
+    bound_ns = _joined(parts, "clock_bound_ns")
+    one_way = counted & _preferred(counted & ~np.isnan(bound_ns), group, groups)
+    used = {name: one_way if name in _ONE_WAY else counted for name in DISTRIBUTIONS}
+    return Part(
+        row=present,
+        counters={
+            name: _sums(
+                np.concatenate([part.counters[name] for part in parts]), group, groups, counted
+            )
+            for name in COUNTERS
+        },
+        total_ns={
+            d: _totals(_column(parts, "total_ns", d), group, groups, used[d]) for d in DELAYS
+        },
+        least_ns={d: _least(_column(parts, "least_ns", d), group, groups, used[d]) for d in DELAYS},
+        most_ns={d: -_least(-_column(parts, "most_ns", d), group, groups, used[d]) for d in DELAYS},
+        distributions={
+            name: _histograms(parts, name, group, groups, used[name]) for name in DISTRIBUTIONS
+        },
+        clock_bound_ns=-_least(-bound_ns, group, groups, one_way),
+        stamping=_worst_stamping(_joined(parts, "stamping"), group, groups, counted),
+        suspect=~_any(~suspect, group, groups),
+        end_ns=_most(_joined(parts, "end_ns"), group, groups),
+        windows=_merge_windows(parts, group, groups, counted),
+    )
+
+
+def _joined(parts: Sequence[Part], name: str) -> NDArray:  # type: ignore[type-arg]  # any dtype
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
+def _column(parts: Sequence[Part], name: str, delay: str) -> Floats:
+    return np.concatenate([getattr(part, name)[delay] for part in parts])
+
+
+def _any(flag: NDArray[np.bool_], group: Integers, groups: int) -> NDArray[np.bool_]:
+    answer: NDArray[np.bool_] = np.bincount(group[flag], minlength=groups) > 0
+    return answer
+
+
+def _preferred(good: NDArray[np.bool_], group: Integers, groups: int) -> NDArray[np.bool_]:
+    """Return which entries count: the good ones, or all of a group that has no good one."""
+    return good | ~_any(good, group, groups)[group]
+
+
+def _sums(value: Integers, group: Integers, groups: int, counted: NDArray[np.bool_]) -> Integers:
+    answer = np.zeros(groups, np.int64)
+    np.add.at(answer, group[counted], value[counted])
+    return answer
+
+
+def _totals(value: Floats, group: Integers, groups: int, counted: NDArray[np.bool_]) -> Floats:
+    """Add up, leaving NaN out; NaN where a group has nothing else."""
+    known = counted & ~np.isnan(value)
+    totals: Floats = np.bincount(group[known], value[known], groups)
+    return np.where(_any(known, group, groups), totals, np.nan)
+
+
+def _least(value: Floats, group: Integers, groups: int, counted: NDArray[np.bool_]) -> Floats:
+    """Return the smallest of each group, leaving NaN out; NaN where there is none."""
+    known = counted & ~np.isnan(value)
+    answer = np.full(groups, np.inf)
+    np.minimum.at(answer, group[known], value[known])
+    return np.where(_any(known, group, groups), answer, np.nan)
+
+
+def _most(value: Integers, group: Integers, groups: int) -> Integers:
+    answer = np.full(groups, np.iinfo(np.int64).min)
+    np.maximum.at(answer, group, value)
+    return answer
+
+
+def _worst_stamping(
+    value: NDArray[np.uint8], group: Integers, groups: int, counted: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return the worst method that was used at all; 0 (none) where there were no delays."""
+    used = counted & (value > 0)
+    worst = np.full(groups, len(STAMPING), np.int64)
+    np.minimum.at(worst, group[used], value[used])
+    return np.where(worst == len(STAMPING), 0, worst).astype(np.uint8)
+
+
+def _histograms(
+    parts: Sequence[Part], name: str, group: Integers, groups: int, used: NDArray[np.bool_]
+) -> Histograms:
+    stacked = Histograms.stack([part.distributions[name] for part in parts])
+    if used.all():
+        return stacked.grouped(group, groups)
+    taken = np.flatnonzero(used)
+    return stacked.take(taken).grouped(group[taken], groups)
+
+
+def _merge_windows(
+    parts: Sequence[Part], group: Integers, groups: int, counted: NDArray[np.bool_]
+) -> WindowSeries:
+    """Join the single windows of all parts, ordered by stream and time."""
+    lengths = np.concatenate([np.diff(part.windows.indptr) for part in parts])
+    owner, kept = np.repeat(group, lengths), np.repeat(counted, lengths)
+    columns = {
+        name: np.concatenate([getattr(part.windows, name) for part in parts])
+        for name in ("start_ns", "sent", "lost", "rtt_mean_ns", "forward_mean_ns")
+    }
+    order = np.lexsort((columns["start_ns"], owner))
+    order = order[kept[order]]
+    counts = np.bincount(owner[order], minlength=groups)
+    return WindowSeries(
+        indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        **{name: column[order] for name, column in columns.items()},
+    )
+
+
+def blank(rows: int) -> Part:
+    """Return `rows` streams of which nothing is known; merging it in changes no figure.
+
+    It counts as suspect and without trusted clocks, so any real window is preferred to it.
+    """
+    batch = WindowBatch.empty(0, 1)
+    empty = part_of(batch, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    unknown = np.full(rows, np.nan)
+    return Part(
+        row=np.arange(rows),
+        counters={name: np.zeros(rows, np.int64) for name in COUNTERS},
+        total_ns=dict.fromkeys(DELAYS, unknown),
+        least_ns=dict.fromkeys(DELAYS, unknown),
+        most_ns=dict.fromkeys(DELAYS, unknown),
+        distributions={name: Histograms.empty(rows) for name in DISTRIBUTIONS},
+        clock_bound_ns=unknown,
+        stamping=np.zeros(rows, np.uint8),
+        suspect=np.ones(rows, np.bool_),
+        end_ns=np.zeros(rows, np.int64),
+        windows=WindowSeries(
+            indptr=np.zeros(rows + 1, np.int64),
+            start_ns=empty.windows.start_ns,
+            sent=empty.windows.sent,
+            lost=empty.windows.lost,
+            rtt_mean_ns=empty.windows.rtt_mean_ns,
+            forward_mean_ns=empty.windows.forward_mean_ns,
+        ),
+    )

@@ -1,0 +1,95 @@
+"""The OpenAPI 3.1 document, made from the declarations of the routes and their structs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from controller.documents import ErrorDocument
+from controller.routing import NoQuery, Route
+
+_REFERENCES = "#/components/schemas/{name}"
+
+
+def openapi_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
+    """Return the document that describes `routes`."""
+    kinds = [ErrorDocument, *(route.answer for route in routes)]
+    kinds += [message for route in routes for message in route.messages]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCES)
+    schema_of = dict(zip((id(kind) for kind in kinds), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        operation = _operation(route, schema_of[id(route.answer)], schema_of[id(ErrorDocument)])
+        if route.messages:
+            operation["x-messages"] = [schema_of[id(message)] for message in route.messages]
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Isochrone controller",
+            "version": version,
+            "description": (
+                "Times are nanoseconds since 1970-01-01 UTC, delays nanoseconds, ratios 0-1; what "
+                "is unknown is null."
+            ),
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(route: Route, answer: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+    statuses = sorted({400, *route.errors}) if route.query is not NoQuery else list(route.errors)
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,
+        "summary": route.summary,
+        "parameters": [*_in_path(route.path), *_in_query(route.query)],
+        "responses": {
+            **_answered(route, answer),
+            **{str(status): _json(HTTPStatus(status).phrase, error) for status in statuses},
+            "default": _json("An error.", error),
+        },
+    }
+    if route.body is not None:
+        binary = {"type": "string", "contentMediaType": route.body}
+        operation["requestBody"] = {"required": True, "content": {route.body: {"schema": binary}}}
+    return operation
+
+
+def _answered(route: Route, answer: dict[str, Any]) -> dict[str, Any]:
+    if route.websocket:
+        return {"101": {"description": "The WebSocket is open; see x-messages."}}
+    return {"200": _json("The answer.", answer)}
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _in_path(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
+def _in_query(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    properties = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": _description(schema),
+            "schema": schema,
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _description(schema: dict[str, Any]) -> str:
+    return str(schema.get("description", ""))

@@ -1,0 +1,158 @@
+"""Paths as the API says them: what runs on each, its figures of the judged period, its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.documents import (
+    AgentState,
+    DistanceDocument,
+    EndDocument,
+    Figures,
+    PathDocument,
+    PathState,
+    PathStream,
+)
+from controller.figures import finite, quantile_ns
+from controller.live import Round
+from controller.matrix import BADNESS
+from controller.state import ControllerState
+from controller.verdict_documents import verdict_name
+from probes.window import STAMPING
+from topology.model import Interface, VerdictName
+
+# A stream whose newest window ends longer ago than this many windows is late, not dead.
+LATE_WINDOWS = 4
+
+
+def path_documents(
+    state: ControllerState, latest: Round, numbers: Iterable[int]
+) -> list[PathDocument]:
+    """Return the paths with these numbers."""
+    columns = _columns(latest)
+    agents = state.fleet.states()
+    return [_document(state, latest, columns, agents, number) for number in numbers]
+
+
+def _columns(latest: Round) -> dict[str, NDArray[np.float64]]:
+    """Return the figures of every stream as columns named as in `Figures`."""
+    evidence = latest.evidence
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns = {"loss_ratio": evidence.lost / evidence.sent, "rtt_mean_ns": evidence.rtt_mean_ns}
+    for name, level in (("rtt_p50_ns", 0.5), ("rtt_p95_ns", 0.95)):
+        columns[name] = quantile_ns(
+            evidence.rtt, level, evidence.lost, evidence.rtt_min_ns, evidence.rtt_max_ns
+        )
+    unknown = evidence.lost - evidence.lost_forward - evidence.lost_backward
+    for name, level in (("forward_p50_ns", 0.5), ("forward_p95_ns", 0.95)):
+        columns[name] = quantile_ns(
+            evidence.forward,
+            level,
+            np.where(evidence.forward.totals() > 0, evidence.lost_forward + unknown, 0),
+            evidence.forward_min_ns,
+            evidence.forward_max_ns,
+        )
+    columns["backward_p50_ns"] = quantile_ns(
+        evidence.backward,
+        0.5,
+        np.where(evidence.backward.totals() > 0, evidence.lost_backward + unknown, 0),
+        evidence.backward_min_ns,
+        evidence.backward_max_ns,
+    )
+    return columns
+
+
+def _document(
+    state: ControllerState,
+    latest: Round,
+    columns: dict[str, NDArray[np.float64]],
+    agents: dict[str, AgentState],
+    number: int,
+) -> PathDocument:
+    catalogue = state.catalogue
+    path, rows = catalogue.paths[number], catalogue.streams_of[number]
+    distance = state.network.distance(path.source.site, path.destination.site)
+    worst = _worst(latest, catalogue.demands_of[number])
+    return PathDocument(
+        id=path.id,
+        source=_end(path.source),
+        destination=_end(path.destination),
+        ip_version=path.source.ip_version,
+        between_carriers=path.between_carriers,
+        distance=DistanceDocument(
+            great_circle_km=distance.great_circle_km,
+            road_km=distance.road_km,
+            road_uncertainty_ratio=distance.road_uncertainty_ratio,
+            given=distance.given,
+            floor_ns=distance.floor_ns,
+            theoretical_ns=distance.theoretical_ns,
+        ),
+        streams=[_stream(state, row) for row in rows],
+        state=_state(state, latest, agents.get(path.source.site), rows, worst),
+        worst_verdict=worst,
+        figures={
+            state.streams[row].type_p.protocol: _figures(latest, columns, row)
+            for row in reversed(rows)  # of several streams of a protocol the first one stands
+        },
+    )
+
+
+def _stream(state: ControllerState, row: int) -> PathStream:
+    stream = state.streams[row]
+    return PathStream(
+        stream_id=stream.stream_id,
+        protocol=stream.type_p.protocol,
+        type_p=stream.type_p.label(),
+        interval_ms=stream.interval_ms,
+    )
+
+
+def _figures(latest: Round, columns: dict[str, NDArray[np.float64]], row: int) -> Figures:
+    evidence = latest.evidence
+    return Figures(
+        sent=int(evidence.sent[row]),
+        received=int(evidence.received[row]),
+        lost=int(evidence.lost[row]),
+        stamping=STAMPING[latest.part.stamping[row]],
+        last_window_ns=int(latest.part.end_ns[row]) or None,
+        **{name: finite(column[row]) for name, column in columns.items()},
+    )
+
+
+def _worst(latest: Round, demands: tuple[int, ...]) -> VerdictName | None:
+    if not demands:
+        return None
+    verdicts = latest.judgements.verdict[list(demands)]
+    return verdict_name(verdicts[np.argmax(BADNESS[verdicts])])
+
+
+def _state(
+    state: ControllerState,
+    latest: Round,
+    agent: AgentState | None,
+    rows: tuple[int, ...],
+    worst: VerdictName | None,
+) -> PathState:
+    """Return the path's state (DESIGN §7): silence first, then the worst verdict."""
+    if agent == "agent_down":
+        return "agent_down"
+    newest_ns = max((int(latest.part.end_ns[row]) for row in rows), default=0)
+    if newest_ns == 0:
+        return "no_data"
+    if state.clock.wall_ns() - newest_ns > LATE_WINDOWS * state.settings.window_ms * 1_000_000:
+        return "late"
+    if worst == "fail":
+        return "failing"
+    return "undecided" if worst == "undecided" else "ok"
+
+
+def _end(interface: Interface) -> EndDocument:
+    return EndDocument(
+        site=interface.site,
+        interface=interface.id,
+        carrier=interface.carrier,
+        address=interface.address,
+    )

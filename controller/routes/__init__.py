@@ -1,0 +1,32 @@
+"""The routes of the API, one module per subject."""
+
+from controller import control
+from controller.routes import (
+    agents,
+    document,
+    events,
+    health,
+    matrix,
+    paths,
+    sites,
+    streams,
+    targets,
+    verdicts,
+    windows,
+)
+from controller.routing import Route
+
+ROUTES: tuple[Route, ...] = (
+    *health.ROUTES,
+    *sites.ROUTES,
+    *agents.ROUTES,
+    *control.ROUTES,
+    *targets.ROUTES,
+    *paths.ROUTES,
+    *streams.ROUTES,
+    *verdicts.ROUTES,
+    *matrix.ROUTES,
+    *windows.ROUTES,
+    *events.ROUTES,
+    *document.ROUTES,
+)

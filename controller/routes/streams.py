@@ -1,0 +1,48 @@
+"""The planned streams."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from controller.answers import json_answer, page_of
+from controller.documents import StreamDocument, StreamPage
+from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
+from controller.state import ControllerState
+
+
+async def streams(request: web.Request) -> web.Response:
+    """Return the streams in the order of the plan."""
+    query, state = query_of(request, PageQuery), request.app[STATE]
+    page, cursor = page_of(range(len(state.streams)), query.limit, query.after)
+    return json_answer(StreamPage(items=[_document(state, row) for row in page], next=cursor))
+
+
+def _document(state: ControllerState, row: int) -> StreamDocument:
+    stream = state.streams[row]
+    type_p = stream.type_p
+    return StreamDocument(
+        stream_id=stream.stream_id,
+        path=stream.path.id,
+        protocol=type_p.protocol,
+        type_p=type_p.label(),
+        ip_version=type_p.ip_version,
+        payload_bytes=type_p.payload_bytes,
+        dscp=type_p.dscp,
+        port=type_p.port,
+        interval_ms=stream.interval_ms,
+        flows=stream.flows,
+        timeout_ms=stream.timeout_ms,
+        last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/streams",
+        handler=streams,
+        summary="The planned streams.",
+        answer=StreamPage,
+        query=PageQuery,
+    ),
+)

@@ -1,0 +1,91 @@
+"""The targets, how many paths keep them, and whether their goals are reached."""
+
+from __future__ import annotations
+
+import numpy as np
+from aiohttp import web
+
+from controller.answers import json_answer, page_of
+from controller.documents import (
+    ComplianceDocument,
+    Declared,
+    TargetDocument,
+    TargetPage,
+    VerdictCounts,
+)
+from controller.judge.compliance import compliance, goal_verdict
+from controller.judge.evidence import VERDICTS
+from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
+from controller.state import ControllerState
+from topology.model import Target
+
+
+async def targets(request: web.Request) -> web.Response:
+    """Return the targets in the order of the site file."""
+    query, state = query_of(request, PageQuery), request.app[STATE]
+    page, cursor = page_of(state.network.targets, query.limit, query.after)
+    items = [_document(state, target) for target in page]
+    return json_answer(TargetPage(items=items, next=cursor))
+
+
+def _document(state: ControllerState, target: Target) -> TargetDocument:
+    catalogue = state.catalogue
+    mine = catalogue.demand_target == catalogue.target_number[target.name]
+    verdicts = state.live.latest.judgements.verdict[mine]
+    counts = dict(
+        zip(VERDICTS, np.bincount(verdicts, minlength=len(VERDICTS)).tolist(), strict=True)
+    )
+    found = compliance(verdicts) if len(verdicts) else None
+    return TargetDocument(
+        name=target.name,
+        title=target.title,
+        source=target.source,
+        kind=target.kind,
+        statistic=target.statistic,
+        direction=target.direction,
+        direction_stated=target.direction_stated,
+        limit_ms=target.limit_ms,
+        limit_ratio=target.limit_ratio,
+        goals=dict(target.goals),
+        counts=VerdictCounts(
+            pass_=counts["pass"],
+            fail=counts["fail"],
+            undecided=counts["undecided"],
+            impossible=counts["impossible"],
+            no_data=counts["no_data"],
+        ),
+        paths=len(np.unique(catalogue.demand_path[mine])),
+        compliance=None
+        if found is None
+        else ComplianceDocument(
+            ratio=found.ratio,
+            low=found.low,
+            high=found.high,
+            decided=found.decided,
+            passed=found.passed,
+        ),
+        goal_verdict={year: goal_verdict(found, share) for year, share in target.goals.items()},
+        declared=_declared(state, target),
+    )
+
+
+def _declared(state: ControllerState, target: Target) -> list[Declared]:
+    if target.indicator is None:
+        return []
+    return [
+        Declared(site=name, value=site.inventory[target.indicator], unit=target.unit)
+        for name, site in state.network.sites.items()
+        if target.indicator in site.inventory
+    ]
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/targets",
+        handler=targets,
+        summary="The targets with their verdicts and compliance.",
+        answer=TargetPage,
+        query=PageQuery,
+    ),
+)

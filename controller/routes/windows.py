@@ -1,0 +1,68 @@
+"""The series of windows of one path, read from the store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from controller.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.documents import Protocol, WindowPage
+from controller.routing import PREFIX, STATE, PageQuery, Route, query_of, required
+from controller.window_documents import window_documents
+from probes.text import Text
+
+DEFAULT_SPAN_NS = 3_600_000_000_000
+
+
+class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which windows; without times those of the last hour."""
+
+    path: Annotated[str | None, msgspec.Meta(description="Of this path; required.")] = None
+    protocol: Annotated[Protocol | None, msgspec.Meta(description="Of this protocol alone.")] = None
+    from_ns: Annotated[
+        int | None, msgspec.Meta(ge=0, le=(1 << 63) - 1, description="First start, included.")
+    ] = None
+    to_ns: Annotated[
+        int | None, msgspec.Meta(ge=0, le=(1 << 63) - 1, description="Last start, excluded.")
+    ] = None
+
+
+async def windows(request: web.Request) -> web.Response:
+    """Return the windows of one path, oldest first."""
+    query, state = query_of(request, WindowQuery), request.app[STATE]
+    path = required(query.path, "path")
+    recorded = state.catalogue.recorded.get(path)
+    if recorded is None:
+        raise ApiError(
+            404,
+            "unknown_path",
+            Text(f"There is no path named {path}.", f"没有名为 {path} 的路径。"),
+            path=path,
+        )
+    to_ns = query.to_ns if query.to_ns is not None else state.clock.wall_ns() + 1
+    from_ns = query.from_ns if query.from_ns is not None else max(0, to_ns - DEFAULT_SPAN_NS)
+    from_ns = read_cursor(query.after, "w", from_ns)
+    wanted = [
+        record for record in recorded if query.protocol is None or record.protocol == query.protocol
+    ]
+    items, next_ns = await asyncio.to_thread(
+        window_documents, state.store, wanted, from_ns, to_ns, query.limit
+    )
+    cursor = None if next_ns is None else write_cursor("w", next_ns)
+    return json_answer(WindowPage(items=items, next=cursor))
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/windows",
+        handler=windows,
+        summary="The series of windows of one path.",
+        answer=WindowPage,
+        query=WindowQuery,
+        errors=(404, 503),
+    ),
+)

@@ -1,0 +1,136 @@
+"""The tables, as named migrations in order; which were applied is recorded in the database.
+
+A migration that was released is never edited: another is added behind it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sqlite3
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+from probes.errors import ConfigError, ResourceError
+
+APPLICATION_ID = 0x69736F63  # "isoc": tells our file from anyone else's
+PAGE_BYTES = 8192  # chunks of tens of kilobytes waste less of bigger pages
+
+migrations = Migrations("isochrone")
+
+
+@migrations(name="0001_metadata")
+def create_metadata(db: sqlite_utils.Database) -> None:
+    """Create the tables of rows: sites, agents, plans, streams, verdicts, audit."""
+    db.table("sites").create({"name": str, "document": str, "loaded_ns": int}, pk="name")
+    db.table("agents").create(
+        {
+            "name": str,
+            "windows": int,
+            "chunks": int,
+            "last_window_ns": int,
+            "last_received_ns": int,
+        },
+        pk="name",
+        defaults={"windows": 0, "chunks": 0},
+        not_null={"windows", "chunks"},
+    )
+    db.table("plans").create(
+        {"agent": str, "version": int, "content": bytes, "created_ns": int}, pk=("agent", "version")
+    )
+    db.table("streams").create(
+        {"stream_id": int, "agent": str, "path": str, "protocol": str, "type_p": str},
+        pk="stream_id",
+    )
+    db.table("verdicts").create(
+        {"target": str, "path": str, "verdict": str, "since_ns": int}, pk=("target", "path")
+    )
+    db.table("audit").create(
+        {"id": int, "at_ns": int, "actor": str, "action": str, "detail": str}, pk="id"
+    )
+
+
+@migrations(name="0002_chunks")
+def create_chunks(db: sqlite_utils.Database) -> None:
+    """Create the table of chunks; its unique key makes ingest idempotent."""
+    db.table("chunks").create(
+        {
+            "id": int,
+            "agent": str,
+            "boot": str,
+            "sequence": int,
+            "plan_version": int,
+            "start_ns": int,
+            "duration_ns": int,
+            "rows": int,
+            "received_ns": int,
+            "payload": bytes,
+        },
+        pk="id",
+    )
+    db.table("chunks").create_index(["agent", "boot", "sequence"], unique=True)
+    db.table("chunks").create_index(["agent", "start_ns"])
+    db.table("chunks").create_index(["start_ns"])
+
+
+def migrate(path: pathlib.Path) -> None:
+    """Create the database at `path`, or bring it forward to this version.
+
+    Raises ConfigError for a file that is not ours or is from a newer Isochrone, ResourceError
+    where the file cannot be written.
+    """
+    try:
+        db = sqlite_utils.Database(sqlite3.connect(path))
+        try:
+            _migrate(db, path)
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise _foreign(path) from error
+        raise ResourceError(
+            f"The database {path} cannot be opened ({error}); check the free space and the rights "
+            "of that directory.",
+            f"无法打开数据库 {path}（{error}）；请检查该目录的剩余空间和权限。",
+            file=str(path),
+        ) from error
+
+
+def _migrate(db: sqlite_utils.Database, path: pathlib.Path) -> None:
+    owner = db.execute("PRAGMA application_id").fetchone()[0]
+    if owner not in (APPLICATION_ID, 0) or (owner == 0 and db.table_names()):
+        raise _foreign(path)
+    known = {migration.name for migration in migrations.pending(db)}
+    applied = {migration.name for migration in migrations.applied(db)}
+    unknown = sorted(applied - {name for name in _names() if name not in known})
+    if unknown:
+        raise ConfigError(
+            f"The database {path} was written by a newer Isochrone (it has {unknown[-1]}); "
+            "install that version or use another --data directory.",
+            f"数据库 {path} 由更新版本的 Isochrone 写入（含 {unknown[-1]}）；"
+            "请安装该版本，或用 --data 指定其他目录。",
+            file=str(path),
+        )
+    if owner == 0:  # these two take effect only before the first table
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that retention can give space back
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.enable_wal()
+    migrations.apply(db)
+
+
+def _names() -> list[str]:
+    """Return the names of all migrations this version knows."""
+    empty = sqlite_utils.Database(memory=True)
+    try:
+        return [migration.name for migration in migrations.pending(empty)]
+    finally:
+        empty.close()
+
+
+def _foreign(path: pathlib.Path) -> ConfigError:
+    return ConfigError(
+        f"{path} is not a database of Isochrone; move it away or use another --data directory.",
+        f"{path} 不是 Isochrone 的数据库；请将其移走，或用 --data 指定其他目录。",
+        file=str(path),
+    )

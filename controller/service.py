@@ -1,0 +1,157 @@
+"""The running controller: it listens, judges, and stops when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import os
+import pathlib
+import signal
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from controller.api import make_app
+from controller.state import ControllerState
+from probes.errors import ConfigError, ResourceError, RightsError
+
+logger = logging.getLogger("isochrone.controller")
+
+SHUTDOWN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: a host and port, or a unix socket."""
+
+    host: str = ""
+    port: int = 0
+    unix: pathlib.Path | None = None
+
+    def __str__(self) -> str:
+        if self.unix is not None:
+            return f"unix:{self.unix}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.unix is not None or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def parse_listen(text: str) -> Listen:
+    """Return ``host:port``, ``[v6]:port`` or ``unix:/path`` as a Listen. Raises ConfigError."""
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        path = "/" + path.lstrip("/") if path.startswith("//") else path
+        if path:
+            return Listen(unix=pathlib.Path(path))
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not text.startswith("unix:") and host and port.isdigit() and int(port) <= 65_535:
+        return Listen(host=host, port=int(port))
+    raise ConfigError(
+        f"--listen {text} is not understood; write 127.0.0.1:8780, [::1]:8780 or "
+        "unix:/run/isochrone.sock.",
+        f"无法识别 --listen {text}；请写成 127.0.0.1:8780、[::1]:8780 或 "
+        "unix:/run/isochrone.sock。",
+        listen=text,
+    )
+
+
+def refuse_outside(listens: Sequence[Listen], insecure: bool) -> None:
+    """Raise ConfigError if others than this machine could reach us without credentials."""
+    outside = [str(listen) for listen in listens if not listen.local]
+    if outside and not insecure:
+        raise ConfigError(
+            f"{', '.join(outside)} can be reached from other machines, and this version does not "
+            "ask for credentials: anyone there could read everything and feed in false figures. "
+            "Listen on 127.0.0.1 or a unix socket, or accept this with --insecure-listen.",
+            f"{', '.join(outside)} 可被其他机器访问，而当前版本不做身份认证："
+            "任何人都能读取全部数据并提交虚假数据。请监听 127.0.0.1 或 unix 套接字；"
+            "若接受此风险，请加 --insecure-listen。",
+            listen=outside,
+        )
+
+
+async def serve(state: ControllerState, listens: Sequence[Listen]) -> None:
+    """Serve and judge until SIGTERM or SIGINT. Raises ResourceError where it cannot listen."""
+    runner = web.AppRunner(make_app(state), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        for listen in listens:
+            await _start(runner, listen)
+            logger.info("listening on %s", listen)
+        async with asyncio.TaskGroup() as tasks:
+            judging = tasks.create_task(_judge_forever(state), name="judging")
+            await stop.wait()
+            judging.cancel()
+    finally:
+        await runner.cleanup()
+
+
+async def _judge_forever(state: ControllerState) -> None:
+    while True:
+        try:
+            await state.live.judge_now(state.memory, state.fleet, state.store, state.clock)
+        except Exception:  # ingest must go on whatever is wrong with the judging
+            logger.exception("judging failed; the last verdicts stand")
+        await asyncio.sleep(state.settings.judge_every_s)
+
+
+async def _start(runner: web.AppRunner, listen: Listen) -> None:
+    try:
+        if listen.unix is None:
+            await web.TCPSite(runner, listen.host, listen.port).start()
+        else:
+            _remove_stale(listen.unix)
+            await web.UnixSite(runner, listen.unix).start()
+    except OSError as error:
+        raise _cannot_listen(listen, error) from error
+
+
+def _remove_stale(path: pathlib.Path) -> None:
+    """Remove a socket file that nobody listens on; one that answers is in use."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _cannot_listen(listen: Listen, error: OSError) -> ResourceError | RightsError:
+    if error.errno == errno.EADDRINUSE:
+        return ResourceError(
+            f"{listen} is in use by another process; stop it or choose another address with "
+            "--listen.",
+            f"{listen} 已被其他进程占用；请停止该进程，或用 --listen 选择其他地址。",
+            listen=str(listen),
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return RightsError(
+            f"This user may not listen on {listen}; choose a port above 1023 or another directory.",
+            f"当前用户无权监听 {listen}；请选择 1023 以上的端口或其他目录。",
+            listen=str(listen),
+        )
+    return ResourceError(
+        f"{listen} cannot be listened on ({error.strerror}); choose an address of this machine.",
+        f"无法监听 {listen}（{error.strerror}）；请选择本机的地址。",
+        listen=str(listen),
+    )

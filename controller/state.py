@@ -1,0 +1,109 @@
+"""Everything a running controller knows, put together once at start and handed to the routes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import pathlib
+from dataclasses import dataclass, field
+
+import msgspec
+from aiohttp import web
+from topology.mesh import plan_streams
+from topology.network import Network
+from topology.targets import demands as make_demands
+
+from controller.catalogue import Catalogue, catalogue_of
+from controller.fleet import Fleet
+from controller.ingest import Ingest
+from controller.live import LiveVerdicts
+from controller.memory import RecentWindows
+from controller.planner import make_plans, numbered, stream_records
+from controller.sqlite_store import SqliteStore
+from controller.store import Store
+from probes.chunk import decode_chunk
+from probes.clock import Clock
+from probes.exchange import Plan
+from topology.model import Demand, PlannedStream
+
+VERSION = importlib.metadata.version("isochrone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the controller was asked to work."""
+
+    judge_period_ns: int = 900_000_000_000
+    judge_every_s: float = 5.0
+    window_ms: int = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class ControllerState:
+    """The network, what is planned and demanded on it, what was measured, and the verdicts."""
+
+    settings: Settings
+    clock: Clock
+    started_ns: int
+    network: Network
+    streams: tuple[PlannedStream, ...]
+    demands: tuple[Demand, ...]
+    plans: dict[str, Plan]
+    catalogue: Catalogue
+    store: Store
+    fleet: Fleet
+    memory: RecentWindows
+    live: LiveVerdicts
+    ingest: Ingest
+    matrices: dict[str | None, tuple[int, bytes]] = field(default_factory=dict)
+    sockets: set[web.WebSocketResponse] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+
+def open_state(
+    network: Network, directory: pathlib.Path, settings: Settings, clock: Clock
+) -> ControllerState:
+    """Open the store, number the plans and rebuild the memory of the judged period.
+
+    Raises ConfigError or ResourceError where the data directory is not to be had.
+    """
+    store = SqliteStore(directory)
+    try:
+        return _assemble(network, store, settings, clock)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) -> ControllerState:
+    now_ns = clock.wall_ns()
+    streams = plan_streams(network)
+    demands = make_demands(network, streams)
+    plans = numbered(make_plans(network, streams, settings.window_ms), store, now_ns)
+    store.put_streams(stream_records(streams)).result()
+    documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
+    store.put_sites(documents, now_ns).result()
+    store.put_audit(now_ns, "controller", "start", network.name).result()
+    fleet = Fleet(plans, store.agent_totals(), clock)
+    memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
+    for chunk in store.chunks_since(memory.horizon_ns(now_ns)):
+        memory.add(decode_chunk(chunk.payload).batch)
+    live = LiveVerdicts(network, streams, demands, store.verdict_states(), now_ns)
+    recorded = store.streams()
+    return ControllerState(
+        settings=settings,
+        clock=clock,
+        started_ns=now_ns,
+        network=network,
+        streams=streams,
+        demands=demands,
+        plans=plans,
+        catalogue=catalogue_of(network, streams, demands, recorded),
+        store=store,
+        fleet=fleet,
+        memory=memory,
+        live=live,
+        ingest=Ingest(store, fleet, clock, recorded, memory.add),
+    )

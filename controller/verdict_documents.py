@@ -1,0 +1,62 @@
+"""One judgement as the API says it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from controller.documents import OtherReading, VerdictDocument
+from controller.figures import finite
+from controller.judge.evidence import TERMS, VERDICTS
+from controller.judge.explain import explain
+from controller.live import Round
+from controller.state import ControllerState
+from topology.model import Direction, VerdictName
+
+
+def verdict_document(state: ControllerState, latest: Round, row: int) -> VerdictDocument:
+    """Return demand `row` with its verdict, interval and reason."""
+    demand, judgements = state.demands[row], latest.judgements
+    path, target = demand.path, demand.target
+    stream = int(latest.rules.row[row])
+    is_ratio = target.kind == "loss"
+    return VerdictDocument(
+        target=target.name,
+        path=path.id,
+        source_site=path.source.site,
+        destination_site=path.destination.site,
+        source_carrier=path.source.carrier,
+        destination_carrier=path.destination.carrier,
+        ip_version=path.source.ip_version,
+        protocol=None if stream < 0 else state.streams[stream].type_p.protocol,
+        verdict=verdict_name(judgements.verdict[row]),
+        statistic=target.statistic,
+        direction=target.direction,
+        limit_ns=demand.limit_ns,
+        limit_ratio=demand.limit_ratio if is_ratio else target.limit_ratio,
+        measured=finite(judgements.measured[row]),
+        low=finite(judgements.low[row]),
+        high=finite(judgements.high[row]),
+        unit="ratio" if is_ratio else "ns",
+        other_reading=_other(target.direction, judgements.other_reading[row]),
+        floor_ns=demand.distance.floor_ns,
+        sent=int(judgements.sent[row]),
+        lost=int(judgements.lost[row]),
+        deciding_term=TERMS[judgements.term[row]],
+        reason=explain(latest.evidence, latest.rules, judgements, row),
+        since_ns=int(latest.since_ns[row]),
+        judged_ns=latest.judged_ns or state.started_ns,
+    )
+
+
+def verdict_name(code: np.int8 | int) -> VerdictName:
+    """Return the name of a verdict's code."""
+    names: tuple[VerdictName, ...] = VERDICTS  # type: ignore[assignment]  # declared as plain str
+    return names[code]
+
+
+def _other(direction: Direction, measured: np.float64) -> OtherReading | None:
+    value = finite(measured)
+    if value is None:
+        return None
+    other: Direction = "round_trip" if direction == "one_way" else "one_way"
+    return OtherReading(direction=other, measured=value)

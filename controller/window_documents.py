@@ -1,0 +1,115 @@
+"""Windows of one path, decoded from the chunks of its agent alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.documents import FlowDocument, WindowDocument
+from controller.figures import finite, quantile_ns
+from controller.store import Store, StreamRecord
+from probes.chunk import decode_chunk
+from probes.histogram import Histograms
+from probes.window import COUNTERS, STAMPING, WindowBatch
+
+_MEANS = ("rtt_min_ns", "rtt_mean_ns", "rtt_max_ns", "forward_mean_ns", "clock_bound_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Row `row` of a decoded chunk, which is of stream `record`."""
+
+    batch: WindowBatch
+    row: int
+    record: StreamRecord
+
+
+def window_documents(
+    store: Store, records: Sequence[StreamRecord], from_ns: int, to_ns: int, limit: int
+) -> tuple[list[WindowDocument], int | None]:
+    """Return the windows of some streams of one path, oldest first, and where to go on.
+
+    About `limit` at most; windows of the same start are never torn apart. Blocks.
+    """
+    if not records or from_ns >= to_ns:
+        return [], None
+    intervals = max(1, limit // len(records))
+    chunks, next_ns = store.chunks_of(records[0].agent, from_ns, to_ns, intervals)
+    by_id = {record.stream_id: record for record in records}
+    ids = np.array(list(by_id), np.uint64)
+    found = []
+    for chunk in chunks:
+        batch = decode_chunk(chunk.payload).batch
+        rows = np.flatnonzero(np.isin(batch.stream_id, ids)).tolist()
+        found.extend(_Found(batch, row, by_id[int(batch.stream_id[row])]) for row in rows)
+    return _documents(found), next_ns
+
+
+def _documents(found: Sequence[_Found]) -> list[WindowDocument]:
+    quantiles = {
+        "rtt_p50_ns": _quantile(found, "rtt", 0.5, ("forward", "backward", "unknown")),
+        "rtt_p95_ns": _quantile(found, "rtt", 0.95, ("forward", "backward", "unknown")),
+        "forward_p50_ns": _quantile(found, "forward", 0.5, ("forward", "unknown")),
+        "forward_p95_ns": _quantile(found, "forward", 0.95, ("forward", "unknown")),
+        "backward_p50_ns": _quantile(found, "backward", 0.5, ("backward", "unknown")),
+        "backward_p95_ns": _quantile(found, "backward", 0.95, ("backward", "unknown")),
+    }
+    return [
+        _document(item, {name: finite(column[i]) for name, column in quantiles.items()})
+        for i, item in enumerate(found)
+    ]
+
+
+def _quantile(
+    found: Sequence[_Found], delay: str, level: float, losses: Sequence[str]
+) -> NDArray[np.float64]:
+    histograms = Histograms.stack(
+        [item.batch.distributions[delay].take(np.array([item.row])) for item in found]
+    )
+    counters = [f"lost_{loss}" for loss in losses] + (["late"] if "unknown" in losses else [])
+    lost = np.array(
+        [sum(int(item.batch.counters[name][item.row]) for name in counters) for item in found],
+        np.int64,
+    )
+    if delay != "rtt":  # a stream that measures no one-way delays has none, lost probes or not
+        lost = np.where(histograms.totals() > 0, lost, 0)
+    least_ns, most_ns = (
+        np.array([item.batch.measures[f"{delay}_{end}_ns"][item.row] for item in found], np.float64)
+        for end in ("min", "max")
+    )
+    return quantile_ns(histograms, level, lost, least_ns, most_ns)
+
+
+def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocument:
+    batch, row = item.batch, item.row
+    counters = {name: int(batch.counters[name][row]) for name in COUNTERS}
+    lost = sum(counters[name] for name in ("lost_forward", "lost_backward", "lost_unknown", "late"))
+    sent = counters["sent"]
+    return WindowDocument(
+        start_ns=batch.start_ns,
+        duration_ns=batch.duration_ns,
+        protocol=item.record.protocol,
+        loss_ratio=lost / sent if sent else None,
+        stamping=STAMPING[batch.stamping[row]],
+        suspect=bool(batch.suspect[row]),
+        flows=_flows(batch, row),
+        **counters,
+        **{name: finite(batch.measures[name][row]) for name in _MEANS},
+        **quantiles,
+    )
+
+
+def _flows(batch: WindowBatch, row: int) -> list[FlowDocument]:
+    flows = batch.flows
+    return [
+        FlowDocument(
+            flow=int(flows.flow[i]),
+            sent=int(flows.sent[i]),
+            lost=int(flows.lost[i]),
+            rtt_p50_ns=finite(flows.rtt_p50_ns[i]),
+        )
+        for i in range(int(flows.indptr[row]), int(flows.indptr[row + 1]))
+    ]
