@@ -45,6 +45,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     title: Text
     latitude_deg: float
     longitude_deg: float
+    position_uncertainty_km: float = 0.0  # coordinates of the city stand for the building's
     city: str
     metro: str | None = None
     province: str | None = None
@@ -77,7 +78,8 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
 class Distance(msgspec.Struct, frozen=True, kw_only=True):
     """How far apart two sites are and how sure that is (MEASUREMENT G).
 
-    `floor_ns` is light in fibre over the great circle, which nothing can beat; `theoretical_ns`
+    `floor_ns` is light in fibre over the great circle (less what the sites' positions leave open),
+    which nothing can beat; `theoretical_ns`
     is light in fibre over the road distance; the road distance is `given` or estimated.
     """
 
@@ -129,7 +131,9 @@ Relation = Literal[
     "same_province",
     "same_hub",
     "different_city",
-    "different_hub",
+    "different_metro",  # also where an end lies in no metropolitan area
+    "different_province",  # likewise
+    "different_hub",  # likewise
     "same_carrier",
     "different_carrier",
 ]
@@ -163,8 +167,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     between: Ends = Ends()  # both ends
     from_: Ends | None = msgspec.field(default=None, name="from")
     to: Ends | None = None
+    both_ways: bool = True  # `from` and `to` bind the way back as well
     relations: tuple[Relation, ...] = ()
     goals: dict[str, float] = {}
+    group: str | None = None  # targets of one group share one compliance rate: pairs in any of them
     indicator: str | None = None  # kind inventory: the key in the sites' inventory
     unit: str | None = None
 
