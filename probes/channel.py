@@ -1,0 +1,301 @@
+"""A channel: one socket with the codec of its protocol, shared by many streams.
+
+All streams of one protocol, source, flow, DSCP and payload size share a channel and differ by
+destination. Answers find their session by the address they came from.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes import icmp, tcp
+from probes.batch import BatchSocket, Received, Rings, SendResult, TransmitStamps
+from probes.sockets import OpenSocket
+from probes.stamp_batch import (
+    BASE_BYTES,
+    FOLLOW_UP_BYTES,
+    ReflectorFields,
+    read_reflector_packets,
+    write_sender_packets,
+)
+
+ANSWERS = ("none", "reply", "open", "closed")  # what answered: an echo or STAMP, a TCP port
+ANSWER_REPLY = 1
+_KEYS = 4096  # transmit stamps that may be on their way back at once
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """n probes to write: `session` and `sequence` int64[n], `token` uint64[n] (secret of each
+    session mixed with the sequence number), `wall_ns` now, `error_estimate` of the own clock."""
+
+    session: NDArray[np.int64]
+    sequence: NDArray[np.int64]
+    token: NDArray[np.uint64]
+    wall_ns: int
+    error_estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """n answers in order of arrival. `stamp_ns` int64[n] true wall time, `check` uint64[n] to be
+    compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's fields.
+    """
+
+    session: NDArray[np.int64]
+    low_sequence: NDArray[np.int64]
+    sequence_bits: int
+    check: NDArray[np.uint64]
+    stamp_ns: NDArray[np.int64]
+    stamp_kind: NDArray[np.uint8]
+    ttl: NDArray[np.uint8]
+    answer: NDArray[np.uint8]
+    reflector: ReflectorFields | None
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the payloads of n packets said, before it is known whose they are."""
+
+    valid: NDArray[np.bool_]
+    port: NDArray[np.int64]  # of the peer; 0 for ICMP
+    low_sequence: NDArray[np.int64]
+    sequence_bits: int
+    check: NDArray[np.uint64]
+    answer: NDArray[np.uint8]
+    reflector: ReflectorFields | None = None
+
+
+class Codec(Protocol):
+    """How one protocol writes probes and reads answers, a batch at a time."""
+
+    bytes_a_probe: int
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write probes into the rows of uint8[n, bytes_a_probe]; return their checks."""
+
+    def read(self, received: Received) -> _Said:
+        """Read the payloads of received packets."""
+
+
+class EchoCodec:
+    """ICMP echo."""
+
+    def __init__(self, opened: OpenSocket, payload_bytes: int) -> None:
+        self.bytes_a_probe = icmp.HEADER_BYTES + payload_bytes
+        self._opened = opened
+        self._family = opened.sock.family
+        self._payload_bytes = payload_bytes
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write echo requests; their check is the token, where the payload has room for it."""
+        packets[:, icmp.HEADER_BYTES :] = 0
+        icmp.write_echo_requests(
+            packets, self._family, self._opened.mark, probes.sequence, probes.token
+        )
+        if self._payload_bytes >= icmp.COOKIE_BYTES:
+            return probes.token
+        return np.zeros(len(packets), np.uint64)
+
+    def read(self, received: Received) -> _Said:
+        """Read echo replies."""
+        packets, length = received.payload, received.length
+        if self._opened.with_ip_header:
+            packets, length = icmp.after_ip_header(packets, length)
+        echo = icmp.read_echo_replies(packets, length, self._family, self._payload_bytes)
+        return _Said(
+            valid=echo.valid & (echo.ident == self._opened.mark),
+            port=np.zeros(len(packets), np.int64),
+            low_sequence=echo.sequence,
+            sequence_bits=echo.sequence_bits,
+            check=echo.token,
+            answer=np.full(len(packets), ANSWER_REPLY, np.uint8),
+        )
+
+
+class StampCodec:
+    """STAMP, unauthenticated: a reply must repeat the probe's own timestamp."""
+
+    def __init__(self, payload_bytes: int, ssid: int) -> None:
+        self.bytes_a_probe = max(payload_bytes, BASE_BYTES)
+        self._ssid = ssid
+        self._follow_up = payload_bytes >= BASE_BYTES + FOLLOW_UP_BYTES
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write Session-Sender packets; their check is T1 as it stands in the packet."""
+        write_sender_packets(
+            packets,
+            (probes.sequence & 0xFFFFFFFF).astype(np.uint32),
+            np.full(len(packets), probes.wall_ns),
+            probes.error_estimate,
+            self._ssid,
+            follow_up=self._follow_up,
+        )
+        return _eight_bytes(packets[:, 4:12])
+
+    def read(self, received: Received) -> _Said:
+        """Read Session-Reflector packets."""
+        fields = read_reflector_packets(received.payload, received.length)
+        port = np.ascontiguousarray(received.address[:, 2:4]).view(">u2")[:, 0]
+        return _Said(
+            valid=fields.valid & ((fields.ssid == 0) | (fields.ssid == self._ssid)),
+            port=port.astype(np.int64),
+            low_sequence=fields.sender_sequence.astype(np.int64),
+            sequence_bits=32,
+            check=_eight_bytes(received.payload[:, 28:36]),
+            answer=np.full(len(port), ANSWER_REPLY, np.uint8),
+            reflector=fields,
+        )
+
+
+class SynCodec:
+    """TCP SYN: the answer acknowledges the initial sequence number, whose start is secret."""
+
+    bytes_a_probe = tcp.SEGMENT_BYTES
+
+    def __init__(self, opened: OpenSocket, secret: int) -> None:
+        self._opened = opened
+        self._family = opened.sock.family
+        self._secret = np.uint32(secret)
+        self._port = np.zeros(0, np.uint16)
+        self._pseudo_sum = np.zeros(0, np.uint64)
+
+    def set_peers(self, port: NDArray[np.uint16], pseudo_sum: NDArray[np.uint64]) -> None:
+        """Tell destination ports and pseudo header sums, indexed by session number."""
+        self._port, self._pseudo_sum = port, pseudo_sum
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write SYNs. What can be checked of the answer is already in its sequence number."""
+        tcp.write_syns(
+            packets,
+            self._family,
+            self._opened.mark,
+            self._port[probes.session],
+            (probes.sequence & 0xFFFFFFFF).astype(np.uint32) + self._secret,
+            self._pseudo_sum[probes.session],
+        )
+        return np.zeros(len(packets), np.uint64)
+
+    def read(self, received: Received) -> _Said:
+        """Read SYN-ACK and RST segments."""
+        packets, length = received.payload, received.length
+        if self._opened.with_ip_header:
+            packets, length = icmp.after_ip_header(packets, length)
+        said = tcp.read_syn_answers(packets, length)
+        return _Said(
+            valid=said.valid,
+            port=said.port.astype(np.int64),
+            low_sequence=(said.initial_sequence - self._secret).astype(np.int64),
+            sequence_bits=32,
+            check=np.zeros(len(packets), np.uint64),
+            answer=said.answer,
+        )
+
+
+class Channel:
+    """A batch socket, its codec and the peers behind it."""
+
+    def __init__(self, number: int, opened: OpenSocket, codec: Codec, rings: Rings) -> None:
+        self.number = number
+        self.socket = BatchSocket(opened.sock, rings=rings)
+        self.codec = codec
+        self.capacity = rings.send.capacity
+        self._opened = opened
+        self._family = opened.sock.family
+        self._session = np.zeros(0, np.int64)  # in the order of their peer keys
+        self._peer_key = np.zeros(0, np.uint64)
+        self._row_of_key = np.full(_KEYS, -1, np.int64)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+        if self._opened.guard is not None:
+            self._opened.guard.close()
+
+    def set_peers(self, session: NDArray[np.int64], address: NDArray[np.uint8]) -> None:
+        """Tell which sessions use this channel, and the sockaddr of each (uint8[n, 28])."""
+        port = np.ascontiguousarray(address[:, 2:4]).view(">u2")[:, 0].astype(np.int64)
+        key = _peer_keys(address, self._family, port)
+        order = np.argsort(key, kind="stable")
+        self._session, self._peer_key = session[order], key[order]
+
+    def send(
+        self, probes: Outgoing, address: NDArray[np.uint8], row: NDArray[np.int64]
+    ) -> tuple[SendResult, NDArray[np.uint64]]:
+        """Send at most `capacity` probes to the sockaddrs given; return (result, checks)."""
+        count = len(row)
+        ring = self.socket.rings.send
+        ring.address[:count] = address
+        if not isinstance(self.codec, StampCodec):
+            ring.address[:count, 2:4] = (
+                0  # the port is in the segment; a raw socket must not see it
+            )
+        ring.length[:count] = self.codec.bytes_a_probe
+        check = self.codec.write(ring.payload[:count, : self.codec.bytes_a_probe], probes)
+        result = self.socket.send(count)
+        self._row_of_key[result.key % _KEYS] = row
+        return result, check
+
+    def receive(self) -> Replies | None:
+        """Return the answers that have arrived, at most a ring of them; None if nothing has."""
+        received = self.socket.receive()
+        if not len(received):
+            return None
+        said = self.codec.read(received)
+        key = _peer_keys(received.address, self._family, said.port)
+        if not len(self._peer_key):
+            return None
+        place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
+        ours = np.flatnonzero(said.valid & (self._peer_key[place] == key))
+        fields = said.reflector
+        return Replies(
+            session=self._session[place[ours]],
+            low_sequence=said.low_sequence[ours],
+            sequence_bits=said.sequence_bits,
+            check=said.check[ours],
+            stamp_ns=received.stamp_ns[ours],
+            stamp_kind=received.stamp_kind[ours],
+            ttl=received.ttl[ours],
+            answer=said.answer[ours],
+            reflector=None if fields is None else _taken(fields, ours),
+        )
+
+    def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
+        """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
+        stamps = self.socket.transmit_stamps()
+        return self._row_of_key[stamps.key % _KEYS], stamps
+
+
+def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields:
+    """Return the rows of `index`."""
+    columns = {name: getattr(fields, name)[index] for name in ReflectorFields.__slots__}
+    return replace(fields, **columns)
+
+
+def _eight_bytes(column: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Read eight bytes of each row as one number."""
+    number: NDArray[np.uint64] = np.ascontiguousarray(column).view(">u8")[:, 0].astype(np.uint64)
+    return number
+
+
+def _peer_keys(
+    address: NDArray[np.uint8], family: int, port: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return a number that tells peers apart: exact for IPv4, a 64-bit mix for IPv6."""
+    number = port.astype(np.uint64)
+    if family == socket.AF_INET:
+        host = np.ascontiguousarray(address[:, 4:8]).view(">u4")[:, 0].astype(np.uint64)
+        return (host << np.uint64(16)) | number
+    high, low = _eight_bytes(address[:, 8:16]), _eight_bytes(address[:, 16:24])
+    spread = (high * np.uint64(0x9E3779B97F4A7C15)) ^ (low + number)
+    mixed: NDArray[np.uint64] = (spread ^ (spread >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed += low * np.uint64(0x94D049BB133111EB) + number
+    return mixed

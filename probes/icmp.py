@@ -1,0 +1,137 @@
+"""ICMP and ICMPv6 echo (RFC 792, RFC 4443): packets of a batch written and read in place.
+
+     0       2       4       6       8                 (bytes)
+    +-------+-------+-------+-------+----------+------------+---------------+ - - -
+    |type,cd|checksm| ident |  seq  | balance 2| sequence 4 |    token 8    | zeros
+    +-------+-------+-------+-------+----------+------------+---------------+ - - -
+
+Routers that spread ICMP over equal paths often hash its first four bytes, so the checksum must not
+change within a flow: `balance` makes the sum of all that varies 0 (MEASUREMENT §E). `sequence` is
+the probe's full number, of which ICMP's own field holds the low 16 bits, and `token` can be known
+only to the engine that sent the probe: an answer without it is not ours.
+Where the payload is shorter than 14 bytes, `sequence` and `token` are left out.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEADER_BYTES = 8
+COOKIE_BYTES = 14
+_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
+_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
+
+
+@dataclass(frozen=True, slots=True)
+class EchoReplies:
+    """What n packets said. `valid` bool[n]; `ident` uint16[n]; `sequence` int64[n], of which
+    `sequence_bits` are known; `token` uint64[n] (0 where the payload is too short for one)."""
+
+    valid: NDArray[np.bool_]
+    ident: NDArray[np.uint16]
+    sequence: NDArray[np.int64]
+    sequence_bits: int
+    token: NDArray[np.uint64]
+
+
+def folded_sum(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the one's complement sum (RFC 1071) that a plain sum of 16-bit words stands for."""
+    once = (words & np.uint64(0xFFFF)) + (words >> np.uint64(16))
+    twice = (once & np.uint64(0xFFFF)) + (once >> np.uint64(16))
+    return (twice & np.uint64(0xFFFF)) + (twice >> np.uint64(16))
+
+
+def word_sum(packets: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the plain sum of the 16-bit words of each row of uint8[n, even]."""
+    pairs = packets.reshape(len(packets), -1, 2).astype(np.uint64)
+    sums: NDArray[np.uint64] = (pairs[:, :, 0] << np.uint64(8)).sum(axis=1) + pairs[:, :, 1].sum(
+        axis=1
+    )
+    return sums
+
+
+def write_echo_requests(
+    packets: NDArray[np.uint8],
+    family: int,
+    ident: int,
+    sequence: NDArray[np.int64],
+    token: NDArray[np.uint64],
+) -> None:
+    """Write echo requests into `packets` uint8[n, 8 + payload], whose payload beyond the cookie
+    must be zero. The checksum is written for IPv4; for IPv6 the kernel's raw socket adds it."""
+    payload_bytes = packets.shape[1] - HEADER_BYTES
+    packets[:, 0] = _REQUEST[socket.AddressFamily(family)]
+    packets[:, 1:4] = 0
+    packets[:, 4] = ident >> 8
+    packets[:, 5] = ident & 0xFF
+    _put(packets[:, 6:8], sequence & 0xFFFF, ">u2")
+    if payload_bytes >= COOKIE_BYTES:
+        packets[:, 8:10] = 0
+        _put(packets[:, 10:14], sequence & 0xFFFFFFFF, ">u4")
+        _put(packets[:, 14:22], token, ">u8")
+        varying = word_sum(packets[:, 6:22])
+        _put(packets[:, 8:10], np.uint64(0xFFFF) - folded_sum(varying), ">u2")
+    elif payload_bytes >= 2:
+        _put(packets[:, 8:10], 0xFFFF - (sequence & 0xFFFF), ">u2")
+    if family == socket.AF_INET:
+        constant = payload_bytes >= 2 and len(packets) > 0
+        total = folded_sum(word_sum(_even(packets[:1] if constant else packets)))
+        _put(packets[:, 2:4], np.uint64(0xFFFF) - total, ">u2")
+
+
+def read_echo_replies(
+    packets: NDArray[np.uint8], length: NDArray[np.int64], family: int, payload_bytes: int
+) -> EchoReplies:
+    """Read packets that begin at the ICMP header; what is no echo reply of ours is not valid.
+
+    `packets` uint8[n, m] of which `length` int64[n] bytes count.
+    """
+    reply = _REPLY[socket.AddressFamily(family)]
+    wanted = min(HEADER_BYTES + payload_bytes, packets.shape[1])
+    valid = (length >= wanted) & (packets[:, 0] == reply) & (packets[:, 1] == 0)
+    ident = _get(packets[:, 4:6], ">u2").astype(np.uint16)
+    if payload_bytes >= COOKIE_BYTES:
+        sequence = _get(packets[:, 10:14], ">u4").astype(np.int64)
+        token = _get(packets[:, 14:22], ">u8").astype(np.uint64)
+        valid &= (sequence & 0xFFFF) == _get(packets[:, 6:8], ">u2")
+        return EchoReplies(valid, ident, sequence, 32, token)
+    sequence = _get(packets[:, 6:8], ">u2").astype(np.int64)
+    return EchoReplies(valid, ident, sequence, 16, np.zeros(len(packets), np.uint64))
+
+
+def after_ip_header(
+    packets: NDArray[np.uint8], length: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return (packets, length) of raw IPv4 packets without their IP headers.
+
+    Length is 0 for what is no sound IPv4 packet. Headers with options are rare: then rows move.
+    """
+    header = (packets[:, 0] & 0x0F).astype(np.int64) * 4
+    sound = (packets[:, 0] >> 4 == 4) & (header >= 20) & (length >= header)
+    rest = np.where(sound, length - header, 0)
+    if (header == 20).all():
+        return packets[:, 20:], rest
+    column = np.minimum(header[:, None] + np.arange(packets.shape[1] - 20), packets.shape[1] - 1)
+    return np.take_along_axis(packets, column, axis=1), rest
+
+
+def _even(packets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Add a zero byte to rows of odd length (RFC 1071)."""
+    if packets.shape[1] % 2 == 0:
+        return packets
+    return np.pad(packets, ((0, 0), (0, 1)))
+
+
+def _put(column: NDArray[np.uint8], value: NDArray[np.integer], kind: str) -> None:
+    """Write one big-endian number into each row."""
+    raw = np.ascontiguousarray(value.astype(kind)).view(np.uint8)
+    column[:] = raw.reshape(-1, column.shape[1])
+
+
+def _get(column: NDArray[np.uint8], kind: str) -> NDArray[np.integer]:
+    """Read one big-endian number from each row."""
+    return np.ascontiguousarray(column).view(kind)[:, 0]

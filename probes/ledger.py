@@ -1,0 +1,194 @@
+"""The table of probes in flight: every probe is a row that its answer finds without searching.
+
+A session is one flow of one stream: it has its own sequence numbers (64 bits here, cut to what
+the packet has room for) and its own ring of rows, long enough to remember a probe for as long as
+its answer is waited for. Sequence number s of a session lies in row  base + (s mod ring).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.pacing import NEVER_NS
+
+EMPTY, FLYING, ON_TIME, LATE, LOST, DROPPED = range(6)
+
+_SESSION = np.dtype(
+    [
+        ("stream", "i4"),
+        ("flow", "u2"),
+        ("base", "i8"),
+        ("mask", "i8"),
+        ("timeout_ns", "i8"),
+        ("next", "i8"),  # sequence number of the next probe
+        ("highest", "i8"),  # highest sequence number answered: RFC 4737's NextExp - 1
+        ("stateful", "?"),  # the reflector counts by itself (RFC 8762 §4)
+    ]
+)
+_ROW = np.dtype(
+    [
+        ("sequence", "i8"),
+        ("state", "u1"),
+        ("sent_kind", "u1"),  # index into window.STAMPING
+        ("channel", "i2"),
+        ("key", "u4"),  # of the transmit stamp
+        ("session", "i4"),
+        ("lateness_ns", "f4"),
+        ("window", "i8"),
+        ("sent_ns", "i8"),  # monotonic
+        ("sent_wall_ns", "i8"),
+        ("forget_ns", "i8"),  # monotonic: when an answer is no longer waited for
+        ("check", "u8"),  # what only a true answer can repeat
+        ("rtt_ns", "f8"),
+        ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Which of n answers are ours: `row` int64[m] for the first answers to a probe, `answer`
+    int64[m] their places among the n; `reordered` bool[m]; `repeated` int64[k], rows answered
+    again; `stray` counts what fits no probe."""
+
+    row: NDArray[np.int64]
+    answer: NDArray[np.int64]
+    reordered: NDArray[np.bool_]
+    repeated: NDArray[np.int64]
+    stray: int
+
+
+class Ledger:
+    """Sessions and their rings: `sessions` and `rows`, structured arrays addressed by number."""
+
+    def __init__(self, linger_ns: int) -> None:
+        self.sessions: NDArray[Any] = np.zeros(0, _SESSION)
+        self.rows: NDArray[Any] = np.zeros(0, _ROW)
+        self._linger_ns = linger_ns  # how long after its time-out a late answer is still told
+
+    def add_sessions(
+        self,
+        stream: NDArray[Any],
+        flow: NDArray[Any],
+        timeout_ns: NDArray[np.int64],
+        gap_ns: NDArray[np.float64],
+    ) -> NDArray[np.int64]:
+        """Add n sessions whose probes are `gap_ns` apart on the mean; return their numbers.
+
+        Rings have twice the rows that the mean needs, since gaps vary.
+        """
+        needed = 2.0 * (timeout_ns + self._linger_ns) / gap_ns + 6
+        ring = (1 << np.ceil(np.log2(needed)).astype(np.int64)).astype(np.int64)
+        added = np.zeros(len(ring), _SESSION)
+        added["stream"], added["flow"] = stream, flow
+        added["timeout_ns"], added["mask"] = timeout_ns, ring - 1
+        added["base"] = len(self.rows) + np.cumsum(ring) - ring
+        # A reflector that counts by itself starts at 0, one that copies repeats ours: since number
+        # 0 is never used, the first answer tells the two apart.
+        added["next"] = 1
+        rows = np.zeros(int(ring.sum()), _ROW)
+        rows["sequence"] = -1
+        rows["forget_ns"] = NEVER_NS
+        first = len(self.sessions)
+        self.sessions = np.concatenate([self.sessions, added])
+        self.rows = np.concatenate([self.rows, rows])
+        return np.arange(first, first + len(ring))
+
+    def claim(self, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (rows, sequence numbers) for the next probe of each session, all different."""
+        chosen = self.sessions[session]
+        sequence: NDArray[np.int64] = chosen["next"]
+        self.sessions["next"][session] += 1
+        row: NDArray[np.int64] = chosen["base"] + (sequence & chosen["mask"])
+        return row, sequence
+
+    def enter(
+        self,
+        row: NDArray[np.int64],
+        sequence: NDArray[np.int64],
+        session: NDArray[np.int64],
+        **columns: Any,
+    ) -> None:
+        """Write probes about to be sent into their rows; `columns` as in the rows' own fields."""
+        rows = self.rows
+        rows["sequence"][row] = sequence
+        rows["session"][row] = session
+        rows["state"][row] = FLYING
+        rows["rtt_ns"][row] = np.nan
+        rows["reflector"][row] = -1
+        for name, value in columns.items():
+            rows[name][row] = value
+        waited = self.sessions["timeout_ns"][session] + self._linger_ns
+        rows["forget_ns"][row] = rows["sent_ns"][row] + waited
+
+    def match(
+        self,
+        session: NDArray[np.int64],
+        low_sequence: NDArray[np.int64],
+        sequence_bits: int,
+        check: NDArray[np.uint64],
+    ) -> Matched:
+        """Find the rows of n answers, in order of arrival; `session` must be valid numbers."""
+        chosen = self.sessions[session]
+        newest = chosen["next"] - 1
+        sequence = newest - ((newest - low_sequence) & ((1 << sequence_bits) - 1))
+        row = chosen["base"] + (sequence & chosen["mask"])
+        found = self.rows[row]
+        known = (found["sequence"] == sequence) & (found["check"] == check)
+        known &= (found["session"] == session) & (found["state"] != EMPTY) & (sequence >= 0)
+        known &= found["state"] != DROPPED
+        place = np.flatnonzero(known)
+        row, fresh = row[place], found["state"][place] == FLYING
+        repeated = row[~fresh & (found["state"][place] != LOST)]
+        place, row = place[fresh], row[fresh]
+        _, first = np.unique(row, return_index=True)
+        if len(first) != len(row):
+            again = np.ones(len(row), np.bool_)
+            again[first] = False
+            repeated = np.concatenate([repeated, row[again]])
+            first.sort()
+            place, row = place[first], row[first]
+        reordered = self._note_order(session[place], sequence[place])
+        return Matched(row, place, reordered, repeated, int(len(session) - known.sum()))
+
+    def _note_order(
+        self, session: NDArray[np.int64], sequence: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Tell which arrivals came after a later-sent one of their session (RFC 4737 §3.3)."""
+        if not len(session):
+            return np.zeros(0, np.bool_)
+        order = np.argsort(session, kind="stable")
+        of, number = session[order], sequence[order]
+        starts = np.concatenate([[True], of[1:] != of[:-1]])
+        segment = np.cumsum(starts) - 1
+        seen = self.sessions["highest"][of]
+        span = int(max(number.max(), seen.max())) + 1
+        best = np.maximum.accumulate(np.maximum(number, seen) + segment * span) - segment * span
+        before = np.where(starts, seen, np.concatenate([[0], best[:-1]]))
+        late = np.zeros(len(order), np.bool_)
+        late[order] = number < before
+        np.maximum.at(self.sessions["highest"], of, number)
+        return late
+
+    def overdue(self, now_ns: int) -> NDArray[np.int64]:
+        """Return the rows still in flight whose answers are no longer waited for."""
+        due = self.rows["forget_ns"] <= now_ns
+        return np.flatnonzero(due & (self.rows["state"] == FLYING))
+
+    def in_flight(self) -> NDArray[np.int64]:
+        """Return the rows that have neither answer nor verdict."""
+        return np.flatnonzero(self.rows["state"] == FLYING)
+
+    def neighbours(
+        self, row: NDArray[np.int64], step: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the rows `step` numbers on in the same sessions, and whether they hold them."""
+        here = self.rows[row]
+        ring = self.sessions[here["session"]]
+        sequence = here["sequence"] + step
+        other = ring["base"] + (sequence & ring["mask"])
+        return other, self.rows["sequence"][other] == sequence

@@ -1,0 +1,112 @@
+"""When each probe is due: all streams at once, on the monotonic scale.
+
+Probe k of a periodic stream is due at  phase + k·interval + U(0, jitter·interval)  (MEASUREMENT
+B.4): random phases keep streams apart for ever, jitter keeps each from locking on to what is
+periodic in the network. A Poisson stream has exponential gaps of the same mean (RFC 2330 §11.1).
+A sender that fell behind by more than an interval leaves the missed probes out: it never sends a
+burst to catch up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEVER_NS = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Probes to send now: `stream` int64[n] (rows of the pacer), `planned_ns` int64[n]."""
+
+    stream: NDArray[np.int64]
+    planned_ns: NDArray[np.int64]
+
+
+class Pacer:
+    """The due times of all streams. Rows are added and stopped, never moved."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self._generator = generator
+        self._interval_ns = np.zeros(0, np.float64)
+        self._jitter_ns = np.zeros(0, np.float64)
+        self._poisson = np.zeros(0, np.bool_)
+        self._slot_ns = np.zeros(0, np.float64)  # start of the present interval, without jitter
+        self._remaining = np.zeros(0, np.int64)
+        self._due_ns = np.zeros(0, np.int64)
+        self.skipped = 0  # probes left out because the sender was late by whole intervals
+
+    def add(
+        self,
+        now_ns: int,
+        interval_ns: NDArray[np.float64],
+        jitter_ratio: NDArray[np.float64],
+        poisson: NDArray[np.bool_],
+        probes: int | None = None,
+    ) -> NDArray[np.int64]:
+        """Add n streams, due first at a random moment of their first interval; return their rows.
+
+        Each stops by itself after `probes` probes, if given.
+        """
+        count = len(interval_ns)
+        rows = np.arange(len(self._due_ns), len(self._due_ns) + count)
+        phase = self._generator.random(count) * interval_ns
+        self._interval_ns = np.append(self._interval_ns, interval_ns)
+        self._jitter_ns = np.append(self._jitter_ns, jitter_ratio * interval_ns)
+        self._poisson = np.append(self._poisson, poisson)
+        self._slot_ns = np.append(self._slot_ns, now_ns + phase)
+        left = NEVER_NS if probes is None else probes
+        self._remaining = np.append(self._remaining, np.full(count, left))
+        self._due_ns = np.append(self._due_ns, np.zeros(count, np.int64))
+        self._set_due(rows)
+        return rows
+
+    def stop(self, rows: NDArray[np.int64]) -> None:
+        """Let no probe of these streams be due again."""
+        self._remaining[rows] = 0
+        self._due_ns[rows] = NEVER_NS
+
+    def take(self, now_ns: int) -> Due:
+        """Return every stream that is due at `now_ns`, once, and plan its next probe."""
+        rows = np.flatnonzero(self._due_ns <= now_ns)
+        planned_ns = self._due_ns[rows]
+        if len(rows):
+            self._advance(rows, now_ns)
+        return Due(rows, planned_ns)
+
+    def next_due_ns(self) -> int:
+        """Return when the next probe of any stream is due; NEVER_NS if none is."""
+        return int(self._due_ns.min()) if len(self._due_ns) else int(NEVER_NS)
+
+    def finished(self) -> bool:
+        """Tell whether no stream has a probe left to send."""
+        return self.next_due_ns() == NEVER_NS
+
+    def shortest_interval_ns(self) -> float:
+        """Return the shortest mean gap among running streams; +inf where none runs."""
+        running = self._interval_ns[self._remaining > 0]
+        return float(running.min()) if len(running) else float("inf")
+
+    def _advance(self, rows: NDArray[np.int64], now_ns: int) -> None:
+        """Move each stream to its next interval that is not wholly over."""
+        interval_ns = self._interval_ns[rows]
+        poisson = self._poisson[rows]
+        missed = np.floor((now_ns - self._slot_ns[rows]) / interval_ns)
+        missed = np.where(poisson, 0, np.maximum(missed - 1, 0))
+        self.skipped += int(missed.sum())
+        step_ns = interval_ns * (1 + missed)
+        if poisson.any():
+            gaps = self._generator.exponential(interval_ns[poisson])
+            step_ns[poisson] = np.maximum(gaps, 1.0)
+        self._slot_ns[rows] += step_ns
+        self._remaining[rows] -= 1
+        self._set_due(rows)
+
+    def _set_due(self, rows: NDArray[np.int64]) -> None:
+        """Draw the jitter of the streams' next probes."""
+        jitter_ns = self._generator.random(len(rows)) * self._jitter_ns[rows]
+        jitter_ns[self._poisson[rows]] = 0.0
+        due_ns = (self._slot_ns[rows] + jitter_ns).astype(np.int64)
+        self._due_ns[rows] = np.where(self._remaining[rows] > 0, due_ns, NEVER_NS)
