@@ -1,0 +1,34 @@
+"""What a person should know of this agent now: conditions by code, raised and cleared."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+from probes.exchange import Condition
+from probes.text import Text, language_of_environment
+
+_LOG = logging.getLogger("isochrone.agent")
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Conditions:
+    """The conditions that hold. Each is logged once when it begins and once when it ends."""
+
+    def __init__(self) -> None:
+        self._current: dict[str, Condition] = {}
+
+    def current(self) -> tuple[Condition, ...]:
+        """Return the conditions that hold now."""
+        return tuple(self._current.values())
+
+    def begin(self, code: str, severity: Literal["info", "warning", "error"], text: Text) -> None:
+        """Say that a condition holds; its words may change while it does."""
+        if code not in self._current:
+            _LOG.log(_LEVELS[severity], "%s", text.pick(language_of_environment()))
+        self._current[code] = Condition(code=code, severity=severity, text=text)
+
+    def end(self, code: str) -> None:
+        """Say that a condition no longer holds."""
+        if self._current.pop(code, None) is not None:
+            _LOG.info(Text("Over: %s.", "已恢复：%s。").pick(language_of_environment()), code)

@@ -1,0 +1,142 @@
+"""The agent's configuration file: strict TOML, declared once.
+
+docs/reference/agent-config.md tells every key; deploy/agent.toml is the commented sample.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from probes.errors import ConfigError
+from probes.exchange import AgentName
+
+_CONTROLLER = r"^(https?://[^/\s]+|unix:///\S+)/?$"
+
+
+class ClockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the owner vouches for about this machine's clock."""
+
+    declared_bound_us: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    stamp_shift_us: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)] = 0.0
+
+
+class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much is kept for a controller that cannot be reached."""
+
+    max_bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 512 << 20
+    max_age_s: Annotated[float, msgspec.Meta(gt=0)] = 7 * 86_400.0
+
+
+class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One agent: its name, its controller, where it keeps its state."""
+
+    name: AgentName
+    controller: Annotated[str, msgspec.Meta(pattern=_CONTROLLER)]
+    state_dir: Annotated[str, msgspec.Meta(min_length=1)]
+    clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
+    spool: SpoolConfig = msgspec.field(default_factory=SpoolConfig)
+
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "$": AgentConfig,
+    "$.clock": ClockConfig,
+    "$.spool": SpoolConfig,
+}
+_HINTS = {
+    "name": (
+        "lower-case letters, digits, dots and hyphens, at most 63",
+        "只能包含小写字母、数字、点和连字符，最多 63 个字符",
+    ),
+    "controller": (
+        'an address such as "http://10.0.0.1:8780" or "unix:///run/isochrone.sock"',
+        '形如 "http://10.0.0.1:8780" 或 "unix:///run/isochrone.sock" 的地址',
+    ),
+}
+
+
+def load_config(path: Path) -> AgentConfig:
+    """Read the file. ConfigError names the file, the key and, for a slip, the nearest known key."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"There is no configuration file {path}; start from deploy/agent.toml.",
+            f"配置文件 {path} 不存在；可从 deploy/agent.toml 开始编写。",
+            file=str(path),
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}. Check its permissions.",
+            f"无法读取 {path}：{error.strerror}。请检查文件权限。",
+            file=str(path),
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}. Mend that place.",
+            f"{path} 不是有效的 TOML：{error}。请修正该处。",
+            file=str(path),
+        ) from error
+    return config_of(document, path)
+
+
+def config_of(document: dict[str, Any], path: Path) -> AgentConfig:
+    """Return the configuration in a TOML document that was read from `path`."""
+    try:
+        return msgspec.convert(document, AgentConfig)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), path) from error
+
+
+def _explained(problem: str, path: Path) -> ConfigError:
+    """Return msgspec's complaint as a sentence about a key of the file."""
+    what, _, where = problem.partition(" - at `")
+    where = where.rstrip("`") or "$"
+    if found := re.search(r"unknown field `([^`]*)`", what):
+        return _unknown_key(found[1], where, path)
+    if found := re.search(r"missing required field `([^`]*)`", what):
+        key = _dotted(where, found[1])
+        return ConfigError(
+            f"{path}: the key {key!r} is missing; add it.",
+            f"{path}：缺少配置项 {key!r}，请补充。",
+            file=str(path),
+            key=key,
+        )
+    key = _dotted(where)
+    hint_en, hint_zh = _HINTS.get(key, (what, what))
+    return ConfigError(
+        f"{path}: {key!r} has a wrong value; expected {hint_en}."
+        if key in _HINTS
+        else f"{path}: {key!r} has a wrong value: {what}.",
+        f"{path}：配置项 {key!r} 的值有误：{hint_zh}。",
+        file=str(path),
+        key=key,
+    )
+
+
+def _unknown_key(name: str, where: str, path: Path) -> ConfigError:
+    key = _dotted(where, name)
+    known = [
+        _dotted(section, field.encode_name)
+        for section, struct in _SECTIONS.items()
+        for field in msgspec.structs.fields(struct)
+    ]
+    # The same word in another section is nearer than a like word in this one.
+    same = [other for other in known if other.rpartition(".")[2] == name]
+    near = same or difflib.get_close_matches(key, known, 1, 0.4)
+    return ConfigError(
+        f"{path}: unknown key {key!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+        f"{path}：未知的配置项 {key!r}。" + (f"是否应为 {near[0]!r}？" if near else ""),
+        file=str(path),
+        key=key,
+        nearest=near[0] if near else None,
+    )
+
+
+def _dotted(where: str, name: str = "") -> str:
+    return ".".join(part for part in (where.removeprefix("$").strip("."), name) if part)

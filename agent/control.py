@@ -1,0 +1,128 @@
+"""The control channel: Hello and health to the controller, plans from it, over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import msgspec
+
+from agent.backoff import Backoff
+from agent.conditions import Conditions
+from agent.link import unreachable
+from probes.exchange import (
+    SCHEMA_VERSION,
+    ControlFromController,
+    Health,
+    HealthReport,
+    Hello,
+    Plan,
+    Refusal,
+)
+from probes.text import Text, language_of_environment
+
+HEARTBEAT_S = 10.0
+HEALTH_EVERY_S = 5.0
+MAX_PLAN_BYTES = 64 << 20
+_LONGEST_REFUSAL_S = 3600.0
+_LOG = logging.getLogger("isochrone.agent")
+_DECODER = msgspec.json.Decoder(ControlFromController)
+
+
+class Control:
+    """Keeps the channel open. `health()` gives the report of now, `on_plan` takes a new plan."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        agent: str,
+        conditions: Conditions,
+        *,
+        health: Callable[[], Awaitable[Health]],
+        on_plan: Callable[[Plan], Awaitable[None]],
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._agent = agent
+        self._conditions = conditions
+        self._health = health
+        self._on_plan = on_plan
+        self._backoff = backoff or Backoff()
+
+    async def run(self) -> None:
+        """Speak with the controller for ever, coming back after every loss of it."""
+        while True:
+            wait_s = 0.0
+            try:
+                wait_s = await self._converse()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                self._conditions.begin("control", "warning", unreachable(self._url, error))
+            await asyncio.sleep(max(self._backoff.next_s(), self._backoff.at_least_s(wait_s)))
+
+    async def _converse(self) -> float:
+        """Hold one conversation; return the seconds the controller asked to stay away."""
+        async with self._session.ws_connect(
+            self._url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_PLAN_BYTES
+        ) as socket:
+            hello = Hello(schema=SCHEMA_VERSION, agent=self._agent, health=await self._health())
+            await socket.send_str(msgspec.json.encode(hello).decode())
+            loop = asyncio.get_running_loop()
+            report_at = loop.time() + HEALTH_EVERY_S
+            while True:
+                try:
+                    async with asyncio.timeout_at(report_at):
+                        message = await socket.receive()
+                except TimeoutError:
+                    report = HealthReport(health=await self._health())
+                    await socket.send_str(msgspec.json.encode(report).decode())
+                    report_at = loop.time() + HEALTH_EVERY_S
+                    continue
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    return 0.0
+                wait_s = await self._hear(message.data)
+                if wait_s:
+                    return wait_s
+
+    async def _hear(self, data: str) -> float:
+        """Act on one message; return how long to stay away, 0 to go on."""
+        try:
+            message = _DECODER.decode(data)
+        except msgspec.MsgspecError as error:
+            self._conditions.begin(
+                "control",
+                "error",
+                Text(
+                    f"The controller sent a message this agent cannot read ({error}); install the "
+                    "same version on both.",
+                    f"无法解析控制器发来的消息（{error}）；请在两端安装相同版本。",
+                ),
+            )
+            return HEALTH_EVERY_S
+        if isinstance(message, Refusal):
+            self._conditions.begin("control", "error", message.text)
+            return min(max(message.retry_s, 1.0), _LONGEST_REFUSAL_S)
+        if message.plan.agent != self._agent:
+            self._conditions.begin("control", "error", _foreign(message.plan.agent, self._agent))
+            return HEALTH_EVERY_S
+        self._backoff.succeeded()
+        self._conditions.end("control")
+        _LOG.info(
+            Text("Plan %d: %d streams.", "测量计划 %d：%d 条测量流。").pick(
+                language_of_environment()
+            ),
+            message.plan.version,
+            len(message.plan.streams),
+        )
+        await self._on_plan(message.plan)
+        return 0.0
+
+
+def _foreign(plan_agent: str, agent: str) -> Text:
+    return Text(
+        f"The controller sent the plan of {plan_agent} to {agent}; check the agent's `name`.",
+        f"控制器向 {agent} 下发了 {plan_agent} 的计划；请检查探针配置中的 name。",
+    )

@@ -1,0 +1,197 @@
+"""The agent as a process: its parts put together, kept running, and stopped without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from agent.conditions import Conditions
+from agent.config import AgentConfig
+from agent.control import Control
+from agent.health import HealthReporter
+from agent.link import open_session
+from agent.measuring import Measuring
+from agent.plan_file import load_plan, save_plan
+from agent.spooler import Spooler
+from agent.uplink import Uplink
+from probes.clock import SystemClock
+from probes.clock_bound import kernel_clock_bound_ns
+from probes.errors import ResourceError
+from probes.exchange import Plan
+from probes.text import Text
+
+DRAIN_S = 5.0  # how long a stopping agent tries to deliver its last windows
+
+
+async def run_agent(config: AgentConfig, version: str) -> None:
+    """Run until SIGTERM or SIGINT. ResourceError if the state directory cannot be used."""
+    state_dir = Path(config.state_dir)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with _sole_use_of(state_dir):
+        spooler = Spooler(
+            state_dir / "spool.sqlite3",
+            agent=config.name,
+            max_bytes=config.spool.max_bytes,
+            max_age_s=config.spool.max_age_s,
+        )
+        try:
+            await _run_parts(config, version, spooler, stop)
+        finally:
+            await asyncio.to_thread(spooler.close)
+
+
+async def _run_parts(
+    config: AgentConfig, version: str, spooler: Spooler, stop: asyncio.Event
+) -> None:
+    clock, conditions = SystemClock(), Conditions()
+    clock_source, bound_ns = _clock_bound_of(config)
+    measuring = Measuring(
+        on_windows=spooler.add,
+        clock=clock,
+        own_clock_bound_ns=bound_ns,
+        stamp_shift_ns=round(config.clock.stamp_shift_us * 1e3),
+        conditions=conditions,
+    )
+    health = HealthReporter(
+        version=version,
+        measuring=measuring,
+        spooler=spooler,
+        conditions=conditions,
+        clock=clock,
+        clock_source=clock_source,
+        own_clock_bound_ns=bound_ns,
+    )
+    plan_path = Path(config.state_dir) / "plan.json"
+    session, base = open_session(config.controller)
+    base = f"{base}/api/v1/agents/{config.name}"
+    async with session:
+        uplink = Uplink(session, f"{base}/chunks", spooler, conditions)
+        loop = asyncio.get_running_loop()
+        spooler.on_stored = lambda: _call_soon(loop, uplink.wake)
+        control = Control(
+            session,
+            f"{base}/control",
+            config.name,
+            conditions,
+            health=health.report,
+            on_plan=_plan_taker(plan_path, measuring, conditions),
+        )
+        try:
+            await _until(
+                stop,
+                {
+                    "plan": lambda: _resume(plan_path, config.name, measuring),
+                    "measuring": measuring.run,
+                    "uplink": uplink.run,
+                    "control": control.run,
+                    "health": lambda: _watch(health),
+                },
+            )
+        finally:
+            await measuring.stop()
+            await asyncio.wrap_future(spooler.call(spooler.do_flush))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await uplink.drain()
+
+
+async def _until(stop: asyncio.Event, parts: dict[str, Callable[[], Awaitable[None]]]) -> None:
+    """Run all parts as named tasks until `stop` is set; a part that breaks stops the others."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_as_task(part), name=name) for name, part in parts.items()]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def _as_task(part: Callable[[], Awaitable[None]]) -> None:
+    await part()
+
+
+async def _resume(path: Path, agent: str, measuring: Measuring) -> None:
+    """Measure by the plan of the last run until the controller sends another."""
+    plan = await asyncio.to_thread(load_plan, path, agent)
+    if plan is not None and measuring.plan is None:
+        await measuring.apply(plan)
+
+
+async def _watch(health: HealthReporter) -> None:
+    """Look after the spool's disk even while no controller asks for health."""
+    while True:
+        await asyncio.sleep(30.0)
+        await health.report()
+
+
+def _plan_taker(
+    path: Path, measuring: Measuring, conditions: Conditions
+) -> Callable[[Plan], Awaitable[None]]:
+    async def take(plan: Plan) -> None:
+        if plan == measuring.plan:
+            return
+        try:
+            await asyncio.to_thread(save_plan, path, plan)
+        except OSError as error:
+            conditions.begin(
+                "plan_file",
+                "warning",
+                Text(
+                    f"The plan cannot be kept in {path} ({error.strerror}); after a restart "
+                    "without the controller nothing would be measured. Free space there.",
+                    f"无法将测量计划保存到 {path}（{error.strerror}）；若在控制器不可达时重启，"
+                    "测量将无法进行。请清理磁盘空间。",
+                ),
+            )
+        else:
+            conditions.end("plan_file")
+        await measuring.apply(plan)
+
+    return take
+
+
+def _clock_bound_of(config: AgentConfig) -> tuple[str, Callable[[], float]]:
+    declared_us = config.clock.declared_bound_us
+    if declared_us is None:
+        return "adjtimex", kernel_clock_bound_ns
+    declared_ns = declared_us * 1e3
+    return "declared", lambda: declared_ns
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the agent has stopped
+        loop.call_soon_threadsafe(callback)
+
+
+@contextlib.contextmanager
+def _sole_use_of(state_dir: Path) -> Iterator[None]:
+    """Make the state directory and hold its lock."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state_dir / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ResourceError(
+            f"state_dir {state_dir} cannot be used: {error.strerror}. Check its permissions and "
+            "the free space of its disk.",
+            f"无法使用 state_dir {state_dir}：{error.strerror}。请检查权限和磁盘剩余空间。",
+            file=str(state_dir),
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise ResourceError(
+            f"Another agent runs in {state_dir}; stop it, or give this one a state_dir of its own.",
+            f"{state_dir} 已被另一个探针占用；请先停止它，或为本探针指定其他 state_dir。",
+            file=str(state_dir),
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(lock)

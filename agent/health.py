@@ -1,0 +1,106 @@
+"""How the agent is: one report made of the engine, the spool, the clock and the process."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, cast
+
+from agent.conditions import Conditions
+from agent.measuring import Measuring
+from agent.spooler import Spooler, SpoolState
+from probes.clock import Clock
+from probes.exchange import Health
+from probes.text import Text
+
+StampingName = Literal["none", "user", "kernel", "hardware"]
+
+
+class HealthReporter:
+    """Makes the health reports of one agent."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        measuring: Measuring,
+        spooler: Spooler,
+        conditions: Conditions,
+        clock: Clock,
+        clock_source: str,
+        own_clock_bound_ns: Callable[[], float],
+    ) -> None:
+        self._version = version
+        self._measuring = measuring
+        self._spooler = spooler
+        self._conditions = conditions
+        self._clock = clock
+        self._clock_source = clock_source
+        self._own_clock_bound_ns = own_clock_bound_ns
+        self._started_ns = clock.wall_ns()
+        self._cpu_s, self._looked_ns = time.process_time(), clock.monotonic_ns()
+
+    async def report(self) -> Health:
+        """Return the health of now."""
+        state = await asyncio.wrap_future(self._spooler.call(self._spooler.do_state))
+        self._tell_of_spool(state)
+        plan, engine = self._measuring.plan, self._measuring.engine_health()
+        reflector = self._measuring.reflector_counters()
+        bound_ns = self._own_clock_bound_ns()
+        sent, received = self._measuring.probes()
+        return Health(
+            version=self._version,
+            boot=self._spooler.boot,
+            started_ns=self._started_ns,
+            sent_ns=self._clock.wall_ns(),
+            plan_version=None if plan is None else plan.version,
+            streams=0 if engine is None else engine.streams,
+            stamping="none" if engine is None else cast(StampingName, engine.stamping),
+            calibration_ns=None if engine is None else engine.calibration_ns,
+            clock_source=self._clock_source,
+            clock_bound_ns=None if math.isnan(bound_ns) else math.ceil(bound_ns),
+            probes_sent=sent,
+            probes_received=received,
+            probes_reflected=0 if reflector is None else reflector.reflected,
+            spool_chunks=state.chunks,
+            spool_bytes=state.bytes,
+            spool_dropped_windows=state.dropped_windows,
+            cpu_ratio=self._cpu_ratio(),
+            resident_bytes=_resident_bytes(),
+            conditions=(*self._conditions.current(), *self._measuring.conditions()),
+        )
+
+    def _tell_of_spool(self, state: SpoolState) -> None:
+        if state.fault is None:
+            self._conditions.end("spool")
+            return
+        self._conditions.begin(
+            "spool",
+            "error",
+            Text(
+                f"The spool cannot be written ({state.fault}); {state.in_memory} chunks are kept "
+                "in memory. Free space on the disk of state_dir.",
+                f"无法写入本地缓存（{state.fault}）；{state.in_memory} 个数据块暂存于内存。"
+                "请清理 state_dir 所在磁盘的空间。",
+            ),
+        )
+
+    def _cpu_ratio(self) -> float | None:
+        """Return the share of one core used since the last report."""
+        cpu_s, now_ns = time.process_time(), self._clock.monotonic_ns()
+        used_s, passed_s = cpu_s - self._cpu_s, (now_ns - self._looked_ns) / 1e9
+        self._cpu_s, self._looked_ns = cpu_s, now_ns
+        return used_s / passed_s if passed_s > 0 else None
+
+
+def _resident_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:  # no /proc: the greatest so far is the best there is
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")

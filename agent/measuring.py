@@ -1,0 +1,197 @@
+"""The engine and the reflector under the plan of the moment: started, updated, kept running."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from agent.conditions import Conditions
+from probes.clock import Clock
+from probes.engine import Engine
+from probes.engine_report import EngineHealth
+from probes.errors import IsochroneError
+from probes.exchange import Condition, Plan, ReflectorSpec
+from probes.text import Text
+from probes.window import WindowBatch
+
+if TYPE_CHECKING:
+    from probes.reflector import Reflector, ReflectorCounters
+
+LOOK_EVERY_S = 2.0
+_RETRY_LOOKS = 5  # a reflector or engine that failed is tried again after so many looks
+_LOG = logging.getLogger("isochrone.agent")
+
+
+class Measuring:
+    """Runs what the last plan says. `on_windows(batch, plan_version)` is called on the engine's
+    thread. All blocking calls are made on worker threads, one at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_windows: Callable[[WindowBatch, int], None],
+        clock: Clock,
+        own_clock_bound_ns: Callable[[], float],
+        stamp_shift_ns: int,
+        conditions: Conditions,
+    ) -> None:
+        self._on_windows = on_windows
+        self._clock = clock
+        self._own_clock_bound_ns = own_clock_bound_ns
+        self._stamp_shift_ns = stamp_shift_ns
+        self._conditions = conditions
+        self._engine: Engine | None = None
+        self._reflector: Reflector | None = None
+        self._reflected: tuple[ReflectorSpec, ...] = ()
+        self._versions: list[tuple[int, int]] = []  # (applied wall_ns, version), oldest first
+        self._version_lock = threading.Lock()
+        self._changing = asyncio.Lock()
+        self.plan: Plan | None = None
+        self._sent = self._received = 0  # by engines that are no more
+
+    async def apply(self, plan: Plan) -> None:
+        """Make `plan` the one that runs; unchanged streams go on undisturbed."""
+        async with self._changing:
+            before, self.plan = self.plan, plan
+            with self._version_lock:
+                self._versions = [*self._versions[-7:], (self._clock.wall_ns(), plan.version)]
+            if before is not None and before.window_ms != plan.window_ms:
+                await self._stop_engine(wait_for_replies=True)
+            await self._run_reflector(plan)
+            await self._run_engine(plan)
+
+    async def run(self) -> None:
+        """Keep what should run running, for ever."""
+        looks = 0
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            looks += 1
+            async with self._changing:
+                await self._look(retry=looks % _RETRY_LOOKS == 0)
+
+    async def stop(self) -> None:
+        """Stop probing, wait for probes in flight, hand out the last windows, stop reflecting."""
+        async with self._changing:
+            await self._stop_engine(wait_for_replies=True)
+            if self._reflector is not None:
+                await asyncio.to_thread(self._reflector.stop)
+
+    def engine_health(self) -> EngineHealth | None:
+        """Return the engine's health; None while there is no engine."""
+        return self._engine.health() if self._engine is not None else None
+
+    def reflector_counters(self) -> ReflectorCounters | None:
+        """Return the reflector's counters; None while there is no reflector."""
+        return self._reflector.counters() if self._reflector is not None else None
+
+    def probes(self) -> tuple[int, int]:
+        """Return probes (sent, received) since the agent started, over all its engines."""
+        health = self.engine_health()
+        if health is None:
+            return self._sent, self._received
+        return self._sent + health.probes_sent, self._received + health.probes_received
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return what the engine has to tell of single streams."""
+        health = self.engine_health()
+        return health.conditions if health is not None else ()
+
+    async def _look(self, *, retry: bool) -> None:
+        plan = self.plan
+        if plan is None:
+            return
+        if self._engine is not None and _has_ended(self._engine) and plan.streams:
+            await self._stop_engine(wait_for_replies=False)
+            await self._run_engine(plan)
+        if retry and self._engine is None and plan.streams:
+            await self._run_engine(plan)
+        if retry and self._reflected != plan.reflectors:
+            await self._run_reflector(plan)
+
+    async def _run_engine(self, plan: Plan) -> None:
+        streams = sorted(plan.streams, key=lambda spec: spec.stream_id)
+        if not streams:
+            await self._stop_engine(wait_for_replies=True)
+            return
+        try:
+            if self._engine is not None:
+                self._engine.update(streams)
+                return
+            engine = Engine(
+                streams,
+                window_ns=plan.window_ms * 1_000_000,
+                on_windows=self._hand_over,
+                clock=self._clock,
+                own_clock_bound_ns=self._own_clock_bound_ns,
+                stamp_shift_ns=self._stamp_shift_ns,
+            )
+            await asyncio.to_thread(engine.start)
+        except IsochroneError as error:
+            self._conditions.begin("engine", "error", error.text)
+            return
+        self._engine = engine
+        self._conditions.end("engine")
+
+    async def _stop_engine(self, *, wait_for_replies: bool) -> None:
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        try:
+            await asyncio.to_thread(engine.stop, wait_for_replies=wait_for_replies)
+        except RuntimeError as error:
+            _LOG.error("the probe engine broke", exc_info=error)
+            self._conditions.begin("engine_broke", "error", _broke(error))
+        health = engine.health()
+        self._sent += health.probes_sent
+        self._received += health.probes_received
+
+    async def _run_reflector(self, plan: Plan) -> None:
+        wanted = plan.reflectors
+        if wanted == self._reflected:
+            return
+        try:
+            if self._reflector is not None:
+                await asyncio.to_thread(self._reflector.update, wanted)
+            else:
+                from probes.reflector import Reflector  # only agents that reflect need it
+
+                reflector = Reflector(
+                    wanted,
+                    own_clock_bound_ns=self._own_clock_bound_ns,
+                    stamp_shift_ns=self._stamp_shift_ns,
+                )
+                await asyncio.to_thread(reflector.start)
+                self._reflector = reflector
+        except IsochroneError as error:
+            self._conditions.begin("reflector", "error", error.text)
+            return
+        self._reflected = wanted
+        self._conditions.end("reflector")
+
+    def _hand_over(self, batch: WindowBatch) -> None:
+        """Pass windows on with the version of the plan that was in force when they ended."""
+        end_ns = batch.start_ns + batch.duration_ns
+        with self._version_lock:
+            versions = self._versions
+        in_force = [version for applied_ns, version in versions if applied_ns < end_ns]
+        self._on_windows(batch, in_force[-1] if in_force else versions[0][1])
+
+
+def _has_ended(engine: Engine) -> bool:
+    try:
+        return engine.wait_until_finished(0.0)
+    except RuntimeError:  # it broke; stopping it tells of that
+        return True
+
+
+def _broke(error: BaseException) -> Text:
+    cause = error.__cause__ or error
+    return Text(
+        f"The probe engine broke ({type(cause).__name__}: {cause}) and was started again; "
+        "please report it.",
+        f"探测引擎发生故障（{type(cause).__name__}: {cause}），已重新启动；请报告该问题。",
+    )

@@ -1,0 +1,223 @@
+"""The thread that owns the spool: windows come in from the engine, chunks go out to the uplink.
+
+The engine's thread only puts a batch on a queue. This thread gathers the windows of one interval,
+encodes them and commits them. While the disk is full, or fails, chunks are kept in memory within a
+bound, are still delivered from there, and go to the disk as soon as it takes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agent.gather import chunks_of
+from agent.spool import SpooledChunk, SpoolFile
+from probes.chunk import encode_chunk
+from probes.clock import Clock, SystemClock
+from probes.errors import LocalProtocolError
+from probes.window import WindowBatch
+
+_LOG = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+GATHER_S = 0.5  # batches of one interval that come within this time share a chunk
+MEMORY_BYTES = 64 << 20
+_KEPT_ACKNOWLEDGED = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolState:
+    """What health reports tell of the spool; `fault` is the disk's complaint, if it has one."""
+
+    chunks: int
+    bytes: int
+    in_memory: int
+    dropped_windows: int
+    refused_windows: int
+    fault: str | None
+
+
+class Spooler:
+    """The spool behind its thread. `on_stored` is called there whenever there is more to send.
+
+    ResourceError from the constructor: the spool cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        agent: str,
+        max_bytes: int,
+        max_age_s: float,
+        clock: Clock | None = None,
+        memory_bytes: int = MEMORY_BYTES,
+        on_stored: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.boot = secrets.token_hex(8)
+        self.on_stored = on_stored
+        self._agent = agent
+        self._clock = clock or SystemClock()
+        self._memory_bytes = memory_bytes
+        self._file = SpoolFile(path, max_bytes=max_bytes, max_age_ns=round(max_age_s * 1e9))
+        self._next_sequence = self._file.next_sequence
+        self._memory: dict[int, SpooledChunk] = {}
+        self._lost_windows = 0  # dropped from memory, not yet in the file's counter
+        self._acknowledged: set[int] = set()  # on disk still, because deleting failed
+        self._fault: str | None = None
+        self._gathered: dict[tuple[int, int, int], list[WindowBatch]] = {}
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    def add(self, batch: WindowBatch, plan_version: int) -> None:
+        """Take in windows of a plan; returns at once. Called from the engine's thread."""
+        if batch.rows:
+            self._queue.put(lambda: self._gather(batch, plan_version))
+
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
+        """Run one of this object's `do_*` methods on the spool's thread."""
+        future: Future[Result] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function(*arguments))
+            except Exception as error:  # noqa: BLE001 (it is handed to the caller)
+                future.set_exception(error)
+
+        self._queue.put(work)
+        return future
+
+    def close(self) -> None:
+        """Commit what is gathered and stop the thread."""
+        self._queue.put(None)
+        self._thread.join()
+        self._file.close()
+
+    def do_pending(
+        self, oldest: int, newest: int = 0, skip: frozenset[int] = frozenset()
+    ) -> list[SpooledChunk]:
+        """Return chunks to deliver: the newest first, so that live data is never starved."""
+        skip = skip | self._acknowledged
+        in_memory = [chunk for sequence, chunk in self._memory.items() if sequence not in skip]
+        found = {chunk.sequence: chunk for chunk in in_memory[len(in_memory) - newest :]}
+        for wanted, last in ((newest - len(found), True), (oldest, False)):
+            if wanted > 0:
+                others = self._file.pending(wanted, newest=last, skip=skip | frozenset(found))
+                found |= {chunk.sequence: chunk for chunk in others}
+        for chunk in in_memory:
+            if len(found) >= oldest + newest:
+                break
+            found.setdefault(chunk.sequence, chunk)
+        return list(found.values())
+
+    def do_acknowledge(self, sequences: list[int]) -> None:
+        """Forget delivered chunks."""
+        on_disk = [each for each in sequences if self._memory.pop(each, None) is None]
+        self._acknowledged.update(on_disk)
+        if len(self._acknowledged) > _KEPT_ACKNOWLEDGED:
+            # They would only be delivered again, and delivery is idempotent.
+            self._acknowledged.clear()
+        self._attempt(self._forget_acknowledged)
+
+    def do_refuse(self, sequence: int, reason: str) -> None:
+        """Put a chunk aside that the controller will not have."""
+        chunk = self._memory.pop(sequence, None)
+        if chunk is not None:
+            self._lost_windows += chunk.windows
+            return
+        self._attempt(lambda: self._file.refuse(sequence, reason))
+
+    def do_state(self) -> SpoolState:
+        """Return the state of the spool, after another try of the disk where it failed."""
+        if self._fault or self._memory:
+            self._attempt(self._to_disk)
+        return SpoolState(
+            chunks=self._file.chunks + len(self._memory) - len(self._acknowledged),
+            bytes=self._file.bytes + sum(len(c.payload) for c in self._memory.values()),
+            in_memory=len(self._memory),
+            dropped_windows=self._file.dropped_windows + self._lost_windows,
+            refused_windows=self._file.refused_windows,
+            fault=self._fault,
+        )
+
+    def do_flush(self) -> None:
+        """Commit what is still being gathered."""
+        for (_, _, plan_version), parts in self._gathered.items():
+            for batch in chunks_of(parts):
+                self._keep(batch, plan_version)
+        self._gathered.clear()
+        self._attempt(self._to_disk)
+        self.on_stored()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                work = self._queue.get(timeout=GATHER_S if self._gathered else None)
+            except queue.Empty:
+                self.do_flush()
+                continue
+            if work is None:
+                self.do_flush()
+                return
+            work()
+
+    def _gather(self, batch: WindowBatch, plan_version: int) -> None:
+        key = (batch.start_ns, batch.duration_ns, plan_version)
+        if self._gathered and key not in self._gathered:
+            self.do_flush()
+        self._gathered.setdefault(key, []).append(batch)
+
+    def _keep(self, batch: WindowBatch, plan_version: int) -> None:
+        sequence = self._next_sequence
+        try:
+            payload = encode_chunk(
+                batch,
+                agent=self._agent,
+                boot=self.boot,
+                sequence=sequence,
+                plan_version=plan_version,
+            )
+        except LocalProtocolError as error:  # a defect; it must not stop the windows that follow
+            _LOG.error("%s", error.message())
+            self._lost_windows += batch.rows
+            return
+        self._next_sequence += 1
+        self._memory[sequence] = SpooledChunk(
+            sequence=sequence, start_ns=batch.start_ns, windows=batch.rows, payload=payload
+        )
+
+    def _to_disk(self) -> None:
+        if self._acknowledged:
+            self._forget_acknowledged()
+        if self._memory or self._lost_windows:
+            chunks = list(self._memory.values())
+            self._file.put(chunks, self._clock.wall_ns(), self._lost_windows)
+            self._memory.clear()
+            self._lost_windows = 0
+
+    def _forget_acknowledged(self) -> None:
+        self._file.delete(sorted(self._acknowledged))
+        self._acknowledged.clear()
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Do something on disk; where it fails, note it and keep memory within its bound."""
+        try:
+            action()
+        except sqlite3.Error as error:
+            self._fault = str(error)
+            excess = sum(len(c.payload) for c in self._memory.values()) - self._memory_bytes
+            while excess > 0:
+                oldest = self._memory.pop(next(iter(self._memory)))
+                self._lost_windows += oldest.windows
+                excess -= len(oldest.payload)
+        else:
+            self._fault = None

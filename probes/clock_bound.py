@@ -1,0 +1,37 @@
+"""The kernel's own bound on this machine's clock: adjtimex(2), asked without changing anything.
+
+struct timex, LP64, 208 octets: modes i32@0 … maxerror i64@24 (µs), esterror i64@32 (µs), status
+i32@40. The call answers TIME_ERROR (5), or sets STA_UNSYNC, while nothing disciplines the clock.
+`maxerror` grows by 500 µs a second between the updates of a time daemon, so it is a bound, if a
+pessimistic one (MEASUREMENT D.1).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import struct
+
+TIMEX_BYTES = 208
+_MAX_ERROR_AT, _STATUS_AT = 24, 40
+_STA_UNSYNC = 0x40
+_TIME_ERROR = 5
+
+
+def bound_of_timex(timex: bytes, state: int) -> float:
+    """Return the bound in nanoseconds from what adjtimex answered; NaN if not synchronised."""
+    (status,) = struct.unpack_from("=i", timex, _STATUS_AT)
+    if state < 0 or state == _TIME_ERROR or status & _STA_UNSYNC:
+        return math.nan
+    (max_error_us,) = struct.unpack_from("=q", timex, _MAX_ERROR_AT)
+    return max_error_us * 1_000.0 if max_error_us > 0 else math.nan
+
+
+def kernel_clock_bound_ns() -> float:
+    """Ask the kernel; NaN where the clock is not synchronised or the kernel will not say."""
+    timex = ctypes.create_string_buffer(TIMEX_BYTES)  # modes = 0: read only
+    try:
+        state = ctypes.CDLL(None).adjtimex(timex)
+    except (AttributeError, OSError):
+        return math.nan
+    return bound_of_timex(timex.raw, state)
