@@ -306,6 +306,17 @@ def write_reflector_packets(
     return reply_length
 
 
+def accept_padding(buffer: NDArray[np.uint8], fields: SenderFields) -> None:
+    """Clear the U flag of the Extra Padding TLV of every plain request: we understand it."""
+    for after_follow_up, start in ((False, BASE_BYTES), (True, BASE_BYTES + FOLLOW_UP_BYTES)):
+        if buffer.shape[1] < start + TLV_HEADER_BYTES:
+            return
+        header = _rows(buffer, start, _TLV_HEADER)
+        understood = fields.plain & (fields.follow_up == after_follow_up)
+        understood &= header["type"] == _EXTRA_PADDING
+        header["flags"][understood] = 0
+
+
 def write_transmit_time(buffer: NDArray[np.uint8], transmit_wall_ns: int) -> None:
     """Write one T3 into every reply of `buffer`: the last thing done before they are sent."""
     moment = np.array([transmit_wall_ns], np.int64)

@@ -72,9 +72,22 @@ def ptp64_to_wall_ns(stamp: int) -> int:
     if nanoseconds >= _NS_PER_S:
         raise RemoteProtocolError(
             f"a PTP timestamp says {nanoseconds} ns within one second",
-            f"PTP 时间戳的秒内纳秒数为 {nanoseconds},超出一秒",
+            f"PTP 时间戳的秒内纳秒数为 {nanoseconds}，超出一秒",
         )
     return (seconds - TAI_MINUS_UTC_S) * _NS_PER_S + nanoseconds
+
+
+def wall_ns_to_stamp(wall_ns: int, error_estimate: int) -> int:
+    """Return the timestamp of a moment in the format that the estimate's Z bit names."""
+    return wall_ns_to_ptp64(wall_ns) if error_estimate & _Z_BIT else wall_ns_to_ntp64(wall_ns)
+
+
+def stamp_to_wall_ns(stamp: int, error_estimate: int) -> int:
+    """Return the moment of a timestamp in the format that the estimate's Z bit names.
+
+    Raises RemoteProtocolError for a malformed PTP timestamp.
+    """
+    return ptp64_to_wall_ns(stamp) if error_estimate & _Z_BIT else ntp64_to_wall_ns(stamp)
 
 
 def wall_ns_to_ntp64_array(wall_ns: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -147,7 +160,7 @@ def encode_error_estimate(error_ns: float, *, synchronised: bool = True, ptp: bo
     if error_ns < 0:
         raise LocalProtocolError(
             f"an error estimate cannot be negative: {error_ns} ns",
-            f"误差估计不能为负:{error_ns} 纳秒",
+            f"误差估计不能为负：{error_ns} 纳秒",
         )
     units = Fraction(error_ns) * 2**32 / _NS_PER_S
     scale = 0

@@ -1,0 +1,99 @@
+"""Who may be answered, and how often: source prefixes and a token bucket."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.errors import ConfigError
+from probes.sessions import Mixer, Sources
+
+_MAPPED = 0xFFFF_0000_0000
+_LOW_64 = (1 << 64) - 1
+
+
+class PeerFilter:
+    """A set of source prefixes, asked about whole batches: one search per prefix length used."""
+
+    def __init__(self, prefixes: Iterable[str]) -> None:
+        self._mixer = Mixer()
+        by_length: dict[int, set[int]] = {}
+        for prefix in prefixes:
+            value, length = _as_ipv6(prefix)
+            by_length.setdefault(length, set()).add(value)
+        self._tables = [self._table(length, values) for length, values in by_length.items()]
+
+    def _table(
+        self, length: int, values: set[int]
+    ) -> tuple[np.uint64, np.uint64, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return (mask, mask, hashes ascending, high halves, low halves) of one prefix length."""
+        mask = ((1 << length) - 1) << (128 - length)
+        high = np.array([value >> 64 for value in values], np.uint64)
+        low = np.array([value & _LOW_64 for value in values], np.uint64)
+        mixed = self._mixer.mix(high, low)
+        order = np.argsort(mixed)
+        masks = np.uint64(mask >> 64), np.uint64(mask & _LOW_64)
+        return *masks, mixed[order], high[order], low[order]
+
+    def allows(self, sources: Sources) -> NDArray[np.bool_]:
+        """Return which sources lie within a prefix, bool[n]. No prefix lets nobody in.
+
+        Unspecified and multicast sources are never let in: nothing sent from there is a request.
+        """
+        allowed = np.zeros(len(sources.port), np.bool_)
+        for mask_high, mask_low, mixed, high, low in self._tables:
+            masked_high, masked_low = sources.high & mask_high, sources.low & mask_low
+            at = np.searchsorted(mixed, self._mixer.mix(masked_high, masked_low))
+            at = np.minimum(at, len(mixed) - 1)
+            allowed |= (high[at] == masked_high) & (low[at] == masked_low)
+        return allowed & ~_unanswerable(sources)
+
+
+def _unanswerable(sources: Sources) -> NDArray[np.bool_]:
+    """Return which sources are unspecified, multicast or broadcast addresses, or port 0."""
+    first_v4 = (sources.low & np.uint64(0xFFFF_FFFF)) >> np.uint64(24)
+    mapped = (sources.high == 0) & ((sources.low >> np.uint64(32)) == 0xFFFF)
+    v4 = mapped & ((first_v4 == 0) | (first_v4 >= 224))
+    v6 = (sources.high >> np.uint64(56)) == 0xFF
+    unspecified = (sources.high == 0) & (sources.low == 0)
+    bad: NDArray[np.bool_] = v4 | v6 | unspecified | (sources.port == 0)
+    return bad
+
+
+def _as_ipv6(prefix: str) -> tuple[int, int]:
+    """Return (network, length) of a prefix or address, IPv4 as ::ffff:a.b.c.d."""
+    try:
+        network = ipaddress.ip_network(prefix, strict=False)
+    except ValueError as error:
+        raise ConfigError(
+            f"reflector peer {prefix!r} is neither an address nor a prefix such as 10.0.0.0/8",
+            f"反射器对端 {prefix!r} 既不是地址，也不是 10.0.0.0/8 这样的前缀",
+            key="peers",
+            value=prefix,
+        ) from error
+    if network.version == 4:
+        return _MAPPED | int(network.network_address), network.prefixlen + 96
+    return int(network.network_address), network.prefixlen
+
+
+class TokenBucket:
+    """At most `rate_per_s` packets a second over time, and `burst` at once."""
+
+    def __init__(self, rate_per_s: float, burst: float | None = None) -> None:
+        self._rate_per_s = rate_per_s
+        self._burst = max(1.0, rate_per_s * 0.1) if burst is None else burst
+        self._tokens = self._burst
+        self._last_ns: int | None = None
+
+    def take(self, wanted: int, now_ns: int) -> int:
+        """Return how many of `wanted` packets may pass at `now_ns` (monotonic)."""
+        if self._last_ns is not None:
+            earned = (now_ns - self._last_ns) * 1e-9 * self._rate_per_s
+            self._tokens = min(self._burst, self._tokens + earned)
+        self._last_ns = now_ns
+        granted = min(wanted, int(self._tokens))
+        self._tokens -= granted
+        return granted

@@ -1,0 +1,169 @@
+"""The sessions of a stateful Session-Reflector, thousands at a time and bounded in memory.
+
+A session is (local socket, source address, source port, SSID) (RFC 8972 §3). It is known here by
+a 64-bit hash of these under a secret drawn at start, so nobody can aim at another's session;
+among 100,000 sessions the chance that any two share a number is 3·10⁻¹⁰.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_SESSIONS = 100_000
+IDLE_NS = 900 * 1_000_000_000  # REFWAIT of RFC 5357 §4.2
+_FIRST_SLOTS = 256
+_AF_INET6 = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where n packets came from: `high`, `low` uint64[n] are the halves of the IPv6 address (IPv4
+    as ::ffff:a.b.c.d), `port` uint16[n]."""
+
+    high: NDArray[np.uint64]
+    low: NDArray[np.uint64]
+    port: NDArray[np.uint16]
+
+
+def read_sources(address: NDArray[np.uint8]) -> Sources:
+    """Return the sources in the rows of `address` (uint8[n, 28], sockaddr of either family)."""
+    v6 = address[:, 0] == _AF_INET6
+    port = address[:, 2:4].view(">u2")[:, 0].astype(np.uint16)
+    v4_low = np.uint64(0xFFFF_0000_0000) | address[:, 4:8].view(">u4")[:, 0].astype(np.uint64)
+    high = np.where(v6, address[:, 8:16].view(">u8")[:, 0], 0).astype(np.uint64)
+    low = np.where(v6, address[:, 16:24].view(">u8")[:, 0], v4_low).astype(np.uint64)
+    return Sources(high, low, port)
+
+
+class Mixer:
+    """A hash of rows of 64-bit words under a secret of its own."""
+
+    def __init__(self) -> None:
+        self._seed = np.uint64(secrets.randbits(64))
+        self._factor = np.uint64(secrets.randbits(64) | 1)
+
+    def mix(self, *words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return one hash for each row of `words` (each uint64[n])."""
+        state = np.full(len(words[0]), self._seed)
+        for word in words:
+            state = (state ^ word) * self._factor
+            state ^= state >> np.uint64(29)
+            state *= np.uint64(0xBF58476D1CE4E5B9)
+            state ^= state >> np.uint64(32)
+        return state
+
+
+class SessionTable:
+    """What the reflector remembers of each session, in columns.
+
+    `slots` numbers sessions; the columns are indexed by slot. After `forgets` has changed, slot
+    numbers kept elsewhere are void.
+    """
+
+    def __init__(self, limit: int = MAX_SESSIONS, idle_ns: int = IDLE_NS) -> None:
+        self.limit = limit
+        self.idle_ns = idle_ns
+        self.forgets = 0
+        self._mixer = Mixer()
+        self._hash = np.zeros(0, np.uint64)  # ascending
+        self._slot = np.zeros(0, np.int64)  # parallel to _hash
+        self.count = 0
+        self.rows = np.zeros(_FIRST_SLOTS, _SESSION)
+
+    def slots(
+        self, sources: Sources, ssid: NDArray[np.uint16], local: int, now_ns: int
+    ) -> NDArray[np.int64]:
+        """Return the slot of each packet's session, making those that are new. Shape [n].
+
+        `local` numbers the socket; `now_ns` is on the monotonic scale. A full table forgets its
+        idle sessions, then those longest unheard of; sessions of this call are never forgotten.
+        """
+        rest = sources.port.astype(np.uint64) << np.uint64(32)
+        rest |= ssid.astype(np.uint64) << np.uint64(16) | np.uint64(local)
+        wanted = self._mixer.mix(sources.high, sources.low, rest)
+        at, known = self._find(wanted)
+        if not known.all():
+            self._admit(np.unique(wanted[~known]), wanted[known], now_ns)
+            at, _ = self._find(wanted)
+        slot = self._slot[at]
+        self.rows["seen_ns"][slot] = now_ns
+        return slot
+
+    def _find(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        at = np.searchsorted(self._hash, wanted)
+        if not len(self._hash):
+            return at, np.zeros(len(wanted), np.bool_)
+        at = np.minimum(at, len(self._hash) - 1)
+        return at, self._hash[at] == wanted
+
+    def _admit(self, new: NDArray[np.uint64], live: NDArray[np.uint64], now_ns: int) -> None:
+        """Add sessions; `live` are others of the same batch, which must survive."""
+        if self.count + len(new) > self.limit:
+            at, _ = self._find(live)
+            self.rows["seen_ns"][self._slot[at]] = now_ns
+            self._forget(now_ns, room=len(new))
+        end = self.count + len(new)
+        if end > len(self.rows):
+            grown = np.zeros(max(end, 2 * len(self.rows)), _SESSION)
+            grown[: self.count] = self.rows[: self.count]
+            self.rows = grown
+        fresh = np.arange(self.count, end)
+        self.rows[fresh] = _NEW_SESSION
+        self.rows["seen_ns"][fresh] = now_ns
+        place = np.searchsorted(self._hash, new)
+        self._hash = np.insert(self._hash, place, new)
+        self._slot = np.insert(self._slot, place, fresh)
+        self.count = end
+
+    def _forget(self, now_ns: int, room: int) -> None:
+        """Drop idle sessions, and if need be the eighth longest unheard of; renumber the rest."""
+        seen_ns = self.rows["seen_ns"][: self.count]
+        keep = seen_ns > now_ns - self.idle_ns
+        most = self.limit - max(room, self.limit // 8)
+        if int(keep.sum()) + room > self.limit:
+            order = np.argsort(seen_ns, kind="stable")
+            keep[order[: self.count - most]] = False
+        number = np.cumsum(keep) - 1
+        survivors = keep[self._slot]
+        self._hash = self._hash[survivors]
+        self._slot = number[self._slot[survivors]]
+        kept = self.rows[: self.count][keep]
+        self.rows[: len(kept)] = kept
+        self.count = len(kept)
+        self.forgets += 1
+
+    def take_sequence(self, slot: NDArray[Any]) -> NDArray[np.uint32]:
+        """Return the next reflector sequence number for each packet, in order of arrival.
+
+        Shape [n]; slots may repeat. Numbers start at 0 and wrap at 2^32 as on the wire.
+        """
+        order = np.argsort(slot, kind="stable")
+        ordered = slot[order]
+        first = np.flatnonzero(np.diff(ordered, prepend=-1))
+        size = np.diff(first, append=len(ordered))
+        rank = np.empty(len(slot), np.int64)
+        rank[order] = np.arange(len(ordered)) - np.repeat(first, size)
+        sequence: NDArray[np.uint32] = (self.rows["sequence"][slot] + rank).astype(np.uint32)
+        self.rows["sequence"][ordered[first]] += size.astype(np.uint32)
+        return sequence
+
+
+_SESSION = np.dtype(
+    [
+        ("seen_ns", "i8"),  # monotonic
+        ("sequence", "u4"),  # of the next reply
+        ("follow_up_sequence", "u4"),  # the last reply whose departure is known
+        ("follow_up_wall_ns", "i8"),  # 0 = none yet
+        ("received", "u4"),  # requests accepted, for Direct Measurement
+        ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
+        ("replay_bits", "u8"),  # bit k: replay_highest - k was seen
+        ("replay_wall_ns", "i8"),  # newest authenticated T1
+    ]
+)
+_NEW_SESSION = np.zeros((), _SESSION)
+_NEW_SESSION["replay_highest"] = -1
