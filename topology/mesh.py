@@ -1,0 +1,159 @@
+"""Plans the streams of a network: which interface probes which, with what (PEERS §1b).
+
+The model is psconfig's (full, disjoint and list groups, excludes, one way), made strict. The plan
+is deterministic: the same site file gives the same streams with the same numbers in the same
+order, and a stream keeps its number when sites are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from probes.errors import ConfigError
+from probes.stream import STAMP_PORT, TypeP, stream_id_of
+from topology.model import Interface, Path, PlannedStream
+from topology.network import Mesh, Network, StreamChoice
+from topology.selection import site_matches
+
+_DEFAULT_PORTS = {"udp": STAMP_PORT, "tcp": 443, "icmp": None}
+
+
+def plan_streams(network: Network) -> tuple[PlannedStream, ...]:
+    """Return every stream of every mesh, each once.
+
+    Where two meshes ask for the same path and Type-P, one stream serves both: the shorter
+    interval, more flows and longer timeout of the two. External sites are destinations only; IPv4
+    goes to IPv4, IPv6 to IPv6. Raises ConfigError if two different streams hash to one number.
+    """
+    streams: dict[int, PlannedStream] = {}
+    paths: dict[tuple[str, str], Path] = {}
+    for mesh in network.meshes:
+        choices = [(choice, _types(choice)) for choice in mesh.stream]
+        for source, destination in _interface_pairs(network, mesh):
+            pair = (source.id, destination.id)
+            path = paths.get(pair)
+            if path is None:
+                path = paths[pair] = Path(source=source, destination=destination)
+            external = network.sites[destination.site].external
+            for choice, types in choices:
+                if choice.destinations == "any" or (choice.destinations == "external") == external:
+                    _add(streams, path, types[source.ip_version], choice)
+    return tuple(streams.values())
+
+
+def _types(choice: StreamChoice) -> dict[int, TypeP]:
+    """Return the Type-P of a choice for each IP version."""
+    port = None if choice.protocol == "icmp" else choice.port or _DEFAULT_PORTS[choice.protocol]
+    size = 0 if choice.protocol == "tcp" else choice.payload_bytes  # a SYN carries none
+    return {
+        version: TypeP(
+            protocol=choice.protocol,
+            ip_version=version,
+            payload_bytes=size,
+            dscp=choice.dscp,
+            port=port,
+        )
+        for version in (4, 6)
+    }
+
+
+def _add(
+    streams: dict[int, PlannedStream], path: Path, type_p: TypeP, choice: StreamChoice
+) -> None:
+    """Add one stream to the plan, or let the one that is there serve this mesh too."""
+    stream_id = stream_id_of(path.id, type_p)
+    known = streams.get(stream_id)
+    if known is None:
+        streams[stream_id] = PlannedStream(
+            stream_id=stream_id,
+            path=path,
+            type_p=type_p,
+            interval_ms=choice.interval_ms,
+            flows=choice.flows,
+            timeout_ms=choice.timeout_ms,
+        )
+        return
+    if (known.path.id, known.type_p) != (path.id, type_p):
+        one = f"{known.path.id} {known.type_p.label()}"
+        other = f"{path.id} {type_p.label()}"
+        raise ConfigError(
+            f"streams {one} and {other} have the same number; change the port or size of one by 1",
+            f"测量流 {one} 与 {other} 编号相同；请将其中一条的端口或大小改动 1",
+            stream_id=stream_id,
+        )
+    streams[stream_id] = msgspec.structs.replace(
+        known,
+        interval_ms=min(known.interval_ms, choice.interval_ms),
+        flows=max(known.flows, choice.flows),
+        timeout_ms=max(known.timeout_ms, choice.timeout_ms),
+    )
+
+
+def _interface_pairs(network: Network, mesh: Mesh) -> Iterator[tuple[Interface, Interface]]:
+    """Yield the pairs of interfaces of a mesh, by site pair in file order."""
+    interfaces = {
+        name: [i for i in site.interfaces if i.ip_version in mesh.ip_versions]
+        for name, site in network.sites.items()
+    }
+    for source, destination in _site_pairs(network, mesh):
+        for a in interfaces[source]:
+            for b in interfaces[destination]:
+                if a.ip_version == b.ip_version and _paired(mesh, a, b):
+                    yield a, b
+
+
+def _paired(mesh: Mesh, a: Interface, b: Interface) -> bool:
+    named = mesh.members.carriers
+    if named and not (a.carrier in named and b.carrier in named):
+        return False
+    if mesh.carriers == "all":
+        return True
+    return (a.carrier == b.carrier) == (mesh.carriers == "same")
+
+
+def _site_pairs(network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
+    """Yield the ordered pairs of sites, without repeats, excluded ones and external sources."""
+    excluded = {frozenset(pair) for pair in mesh.exclude}
+    seen: set[tuple[str, str]] = set()
+    for pair in _directed(network, mesh):
+        source, destination = pair
+        if source == destination or network.sites[source].external or pair in seen:
+            continue
+        if excluded and frozenset(pair) in excluded:
+            continue
+        seen.add(pair)
+        yield pair
+
+
+def _directed(network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
+    forward = _PAIRS[mesh.kind](network, mesh)
+    for a, b in forward:
+        yield a, b
+        if not mesh.one_way:
+            yield b, a
+
+
+def _full(network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
+    names = [s.name for s in network.sites.values() if site_matches(mesh.members, s)]
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            yield a, b
+
+
+def _disjoint(network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
+    assert mesh.a is not None
+    assert mesh.b is not None  # checked when the file was read
+    group_a = [s.name for s in network.sites.values() if site_matches(mesh.a, s)]
+    group_b = [s.name for s in network.sites.values() if site_matches(mesh.b, s)]
+    for a in group_a:
+        for b in group_b:
+            yield a, b
+
+
+def _listed(_network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
+    yield from mesh.pairs
+
+
+_PAIRS = {"full": _full, "disjoint": _disjoint, "list": _listed}

@@ -1,0 +1,211 @@
+"""Checks that what meshes, targets and distances name exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from topology.gazetteer import Gazetteer
+from topology.model import Ends, Site, Target
+from topology.network import Mesh, Network, Road
+from topology.source_lines import Key
+from topology.strict import Problems, suggestion
+
+_MODEL_KINDS = {
+    "sites": ("site", "站点"),
+    "cities": ("city", "城市"),
+    "metros": ("metro", "都市圈"),
+    "provinces": ("province", "省份"),
+    "hubs": ("hub", "枢纽"),
+    "labels": ("label", "标签"),
+    "carriers": ("carrier", "运营商"),
+}
+
+
+def check_ends(
+    ends: Ends | None,
+    key: Key,
+    sites: Mapping[str, Site],
+    gazetteer: Gazetteer,
+    problems: Problems,
+) -> None:
+    """Note every word of a selector that names nothing known."""
+    if ends is None:
+        return
+    known = _known_words(sites, gazetteer)
+    for field, words in known.items():
+        for word in getattr(ends, field):
+            _check_word(word, field, words, (*key, field), problems)
+
+
+def _known_words(sites: Mapping[str, Site], gazetteer: Gazetteer) -> dict[str, set[str]]:
+    values = sites.values()
+    place_labels = {label for p in gazetteer.places.values() for label in p.labels}
+    return {
+        "sites": set(sites),
+        "cities": {gazetteer.city_of(p) for p in gazetteer.places.values()}
+        | {s.city for s in values},
+        "metros": set(gazetteer.names("metro")),
+        "provinces": set(gazetteer.names("province")),
+        "hubs": set(gazetteer.names("hub")),
+        "labels": {label for s in values for label in s.labels} | place_labels,
+        "carriers": {i.carrier for s in values for i in s.interfaces},
+    }
+
+
+def _check_word(word: str, field: str, known: Iterable[str], key: Key, problems: Problems) -> None:
+    known = set(known)
+    if word in known:
+        return
+    en, zh = _MODEL_KINDS[field]
+    hint = suggestion(word, known)
+    problems.add(key, f"no {en} is called `{word}`{hint.en}", f"没有名为 `{word}` 的{zh}{hint.zh}")
+
+
+def check_meshes(
+    meshes: tuple[Mesh, ...],
+    sites: Mapping[str, Site],
+    gazetteer: Gazetteer,
+    problems: Problems,
+) -> None:
+    """Note meshes of one name, selectors that name nothing, and keys that miss their kind."""
+    seen: set[str] = set()
+    for number, mesh in enumerate(meshes):
+        key: Key = ("mesh", number)
+        if mesh.name in seen:
+            problems.add(
+                (*key, "name"),
+                f"mesh `{mesh.name}` is declared twice; rename one",
+                f"网格 `{mesh.name}` 重复声明；请改名",
+            )
+        seen.add(mesh.name)
+        for field in ("members", "a", "b"):
+            check_ends(getattr(mesh, field), (*key, field), sites, gazetteer, problems)
+        for field in ("pairs", "exclude"):
+            for pair in getattr(mesh, field):
+                for end in pair:
+                    _check_word(end, "sites", sites, (*key, field), problems)
+        _check_kind(mesh, key, problems)
+        _check_streams(mesh, key, problems)
+
+
+def _check_kind(mesh: Mesh, key: Key, problems: Problems) -> None:
+    wrong = {
+        "full": [f for f in ("a", "b", "pairs") if getattr(mesh, f)],
+        "disjoint": [f for f in ("members", "pairs") if getattr(mesh, f) not in (Ends(), ())],
+        "list": [f for f in ("members", "a", "b") if getattr(mesh, f) not in (Ends(), None)],
+    }[mesh.kind]
+    for field in wrong:
+        problems.add(
+            (*key, field),
+            f"a mesh of kind `{mesh.kind}` has no `{field}`; remove it or change the kind",
+            f"`{mesh.kind}` 类网格没有 `{field}`；请删除该键或更改 kind",
+        )
+    lacks = {
+        "full": False,
+        "disjoint": mesh.a is None or mesh.b is None,
+        "list": not mesh.pairs,
+    }[mesh.kind]
+    if lacks:
+        need = "`a` and `b`" if mesh.kind == "disjoint" else "`pairs`"
+        problems.add(
+            key,
+            f"mesh `{mesh.name}` of kind `{mesh.kind}` needs {need}",
+            f"`{mesh.kind}` 类网格 `{mesh.name}` 需要 {need.replace(' and ', ' 和 ')}",
+        )
+
+
+def _check_streams(mesh: Mesh, key: Key, problems: Problems) -> None:
+    if not mesh.stream:
+        problems.add(
+            key,
+            f"mesh `{mesh.name}` has no stream; leave `stream` out or add one",
+            f"网格 `{mesh.name}` 没有测量流；请删除 `stream` 或添加一条",
+        )
+    for number, stream in enumerate(mesh.stream):
+        at = (*key, "stream", number)
+        if stream.protocol == "icmp" and stream.port is not None:
+            problems.add((*at, "port"), "icmp has no port; remove it", "icmp 没有端口；请删除")
+        if stream.protocol == "udp" and stream.payload_bytes < 44:
+            problems.add(
+                (*at, "payload_bytes"),
+                f"{stream.payload_bytes} bytes cannot carry a STAMP packet; use 44 or more "
+                "(RFC 8762)",
+                f"{stream.payload_bytes} 字节装不下 STAMP 报文；请用 44 或更大（RFC 8762）",
+            )
+
+
+def check_targets(
+    targets: tuple[Target, ...],
+    sites: Mapping[str, Site],
+    gazetteer: Gazetteer,
+    problems: Problems,
+) -> None:
+    """Note targets of one name, selectors that name nothing, and limits that miss their kind."""
+    seen: set[str] = set()
+    for number, target in enumerate(targets):
+        key: Key = ("target", number)
+        if target.name in seen:
+            problems.add(
+                (*key, "name"),
+                f"target `{target.name}` is declared twice; rename one",
+                f"指标 `{target.name}` 重复声明；请改名",
+            )
+        seen.add(target.name)
+        for field, ends in (("between", target.between), ("from", target.from_), ("to", target.to)):
+            check_ends(ends, (*key, field), sites, gazetteer, problems)
+        _check_limit(target, key, problems)
+
+
+def _check_limit(target: Target, key: Key, problems: Problems) -> None:
+    need = {
+        "delay": "limit_ms",
+        "variation": "limit_ms",
+        "loss": "limit_ratio",
+        "delay_ratio": "limit_ratio",
+        "improvement": "limit_ratio",
+        "inventory": "indicator",
+        "one_hop": None,
+    }[target.kind]
+    if need and getattr(target, need) is None:
+        problems.add(
+            key,
+            f"target `{target.name}` of kind `{target.kind}` needs `{need}`",
+            f"`{target.kind}` 类指标 `{target.name}` 需要 `{need}`",
+        )
+    for field in ("limit_ms", "limit_ratio"):
+        value = getattr(target, field)
+        if value is None:
+            continue
+        share = field == "limit_ratio" and target.kind in ("loss", "improvement")
+        if value <= 0 or (share and value >= 1):
+            problems.add(
+                (*key, field),
+                f"{field} is {value}, but must be above 0" + (" and below 1" if share else ""),
+                f"{field} 为 {value}，应大于 0" + ("且小于 1" if share else ""),
+            )
+    for year, share_wanted in target.goals.items():
+        if not 0 < share_wanted <= 1 or not year.isdigit():
+            problems.add(
+                (*key, "goals"),
+                f'goal {year} = {share_wanted}: write a year and a share up to 1, "2025" = 0.85',
+                f'目标 {year} = {share_wanted}：请写年份与不超过 1 的比例，如 "2025" = 0.85',
+            )
+
+
+def check_roads(tables: tuple[Road, ...], network: Network, problems: Problems) -> None:
+    """Note roads that are shorter than the straight line, beyond what the positions leave open."""
+    for number, road in enumerate(tables):
+        if road.road_km is None or not all(end in network.sites for end in road.between):
+            continue
+        a, b = road.between
+        index = network.site_index
+        straight_km = float(network.great_circle_matrix_km[index[a], index[b]])
+        open_km = sum(network.sites[end].position_uncertainty_km for end in road.between)
+        if road.road_km * (1 + road.uncertainty_ratio) < straight_km - open_km:
+            problems.add(
+                ("distance", number, "road_km"),
+                f"{road.road_km:g} km is shorter than the straight line from `{a}` to `{b}` "
+                f"({straight_km:.0f} km); check the road and the coordinates",
+                f"{road.road_km:g} km 短于 `{a}` 到 `{b}` 的直线距离（{straight_km:.0f} km）；"
+                "请核对道路里程与坐标",
+            )

@@ -1,0 +1,71 @@
+"""What a site file may hold (docs/reference/site-file.md describes each key)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from probes.text import Text
+from topology.gazetteer import Latitude, Longitude, Place, Region
+from topology.model import Name, Role, Target
+from topology.network import Mesh, Road, Settings
+
+Title = str | Text  # a plain string serves both languages
+
+
+class NetworkTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[network]"""
+
+    name: Name
+    title: Title | None = None
+    year: Annotated[int, msgspec.Meta(ge=2000, le=2100)] | None = None
+    presets: tuple[str, ...] = ()
+
+
+class CarrierTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[carriers.NAME]"""
+
+    title: Title | None = None
+
+
+class InterfaceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[site.interface]]: one `address`, or `ipv4` and `ipv6` of the same carrier."""
+
+    carrier: Name
+    address: str | None = None
+    ipv4: str | None = None
+    ipv6: str | None = None
+
+
+class SiteTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[site]]"""
+
+    name: Name
+    title: Title | None = None
+    city: str | None = None
+    latitude_deg: Latitude | None = None
+    longitude_deg: Longitude | None = None
+    metro: str | None = None
+    province: str | None = None
+    hub: str | None = None
+    roles: tuple[Role, ...] = ()
+    important: bool = False
+    external: bool = False
+    labels: tuple[Name, ...] = ()
+    interface: tuple[InterfaceTable, ...] = ()
+    inventory: dict[str, float] = {}
+
+
+class SiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    network: NetworkTable
+    settings: Settings = Settings()
+    carriers: dict[Name, CarrierTable] = {}
+    region: tuple[Region, ...] = ()
+    place: tuple[Place, ...] = ()
+    site: tuple[SiteTable, ...]
+    distance: tuple[Road, ...] = ()
+    mesh: tuple[Mesh, ...] = ()
+    target: tuple[Target, ...] = ()
