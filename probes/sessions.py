@@ -18,6 +18,7 @@ MAX_SESSIONS = 100_000
 IDLE_NS = 900 * 1_000_000_000  # REFWAIT of RFC 5357 §4.2
 _FIRST_SLOTS = 256
 _AF_INET6 = 10
+_ALL_64 = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Sources:
     high: NDArray[np.uint64]
     low: NDArray[np.uint64]
     port: NDArray[np.uint16]
+
+    def take(self, row: NDArray[Any]) -> Sources:
+        """Return the sources of the packets numbered by `row`."""
+        return Sources(self.high[row], self.low[row], self.port[row])
 
 
 def read_sources(address: NDArray[np.uint8]) -> Sources:
@@ -159,7 +164,6 @@ _SESSION = np.dtype(
         ("sequence", "u4"),  # of the next reply
         ("follow_up_sequence", "u4"),  # the last reply whose departure is known
         ("follow_up_wall_ns", "i8"),  # 0 = none yet
-        ("received", "u4"),  # requests accepted, for Direct Measurement
         ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
         ("replay_bits", "u8"),  # bit k: replay_highest - k was seen
         ("replay_wall_ns", "i8"),  # newest authenticated T1
@@ -167,3 +171,28 @@ _SESSION = np.dtype(
 )
 _NEW_SESSION = np.zeros((), _SESSION)
 _NEW_SESSION["replay_highest"] = -1
+
+
+def is_fresh(session: np.void, sequence: int, sent_wall_ns: int) -> bool:
+    """Note an authenticated request of a session; False if it may have been recorded and replayed.
+
+    Accepted: a sequence number above all seen; one of the 64 below the highest, once; any number
+    whose T1 is later than every T1 seen, for nobody but the key's holder can sign a new time (a
+    sender that started again, or whose numbers wrapped). A sender's clock that steps back costs
+    nothing while its numbers grow.
+    """
+    highest, bits = int(session["replay_highest"]), int(session["replay_bits"])
+    newest_ns = int(session["replay_wall_ns"])
+    behind = highest - sequence
+    if behind < 0:
+        bits = (bits << -behind | 1) & _ALL_64 if behind > -64 else 1
+        highest = sequence
+    elif behind < 64 and not bits >> behind & 1:
+        bits |= 1 << behind
+    elif sent_wall_ns > newest_ns:
+        highest, bits = sequence, 1
+    else:
+        return False
+    session["replay_highest"], session["replay_bits"] = highest, bits
+    session["replay_wall_ns"] = max(newest_ns, sent_wall_ns)
+    return True

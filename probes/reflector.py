@@ -1,0 +1,356 @@
+"""The STAMP Session-Reflector (RFC 8762 §4.3): a thread that answers batches of requests.
+
+Stateful: replies are numbered per session, so that the sender can tell forward from backward
+loss. T2 is the kernel's receive stamp. T3 is read just before the system call that sends; when a
+reply truly left is known only afterwards, and is told in the session's next reply to senders
+that ask with a Follow-Up Telemetry TLV (RFC 8972 §4.7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from probes.admission import PeerFilter, TokenBucket
+from probes.batch import BatchSocket, Received, Rings
+from probes.clock import Clock, SystemClock
+from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from probes.exchange import ReflectorSpec
+from probes.reflection import Departures, Reflection, Replies, Requests
+from probes.sessions import read_sources
+from probes.stamp_batch import write_transmit_time
+from probes.stamp_tlv import SYNC_NTP
+from probes.stream import ip_version_of
+from probes.timestamps import encode_error_estimate
+
+DEFAULT_MAX_PACKETS_PER_S = 200_000.0
+MAX_PACKET_BYTES = 9216  # jumbo frames; longer requests are counted malformed
+_ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
+_BATCH = 256
+_ROUNDS = 16  # batches of one socket before the others have their turn
+_REPLY_TTL = 255  # so that the sender can count the hops back
+_ESTIMATE_AGE_NS = 1_000_000_000
+_SO_RCVBUFFORCE = 33
+_BUFFER_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectorCounters:
+    """Packets since the start.
+
+    received = reflected + refused + malformed + limited + forged + replayed + unsent.
+    `refused`: no peer of ours; `forged`: wrong HMAC; `unsent`: the system did not take the reply.
+    `sessions` is how many are remembered now.
+    """
+
+    received: int = 0
+    reflected: int = 0
+    refused: int = 0
+    malformed: int = 0
+    limited: int = 0
+    forged: int = 0
+    replayed: int = 0
+    unsent: int = 0
+    sessions: int = 0
+
+
+class _Listener:
+    """One bound address, who may ask there, and its replies that are leaving."""
+
+    def __init__(self, spec: ReflectorSpec, number: int, rings: Rings, reflection: Reflection):
+        self.spec = spec
+        self.number = number
+        self.peers = PeerFilter(spec.peers)
+        self.socket = BatchSocket(_open(spec), rings=rings)
+        self.port = int(self.socket.sock.getsockname()[1])
+        self.departures = Departures(reflection.sessions)
+
+
+class Reflector:
+    """Answers STAMP on a set of addresses until stopped.
+
+    `own_clock_bound_ns` gives the bound on this clock's error, NaN while it is not synchronised
+    (then replies say so: S = 0). With `hmac_key` only authenticated requests are answered.
+    `stamp_shift_ns` moves T2, T3 and follow-up stamps, as a wrong clock would (lab and tests).
+    `sync_source` is what Timestamp Information says while the clock is synchronised.
+
+    The sockets are open once the constructor returns. Raises ConfigError for a bad peer or
+    address, RightsError where the port needs a right we lack, ResourceError where it is in use.
+    """
+
+    def __init__(
+        self,
+        listen: Sequence[ReflectorSpec],
+        *,
+        own_clock_bound_ns: Callable[[], float],
+        hmac_key: bytes | None = None,
+        stamp_shift_ns: int = 0,
+        max_packets_per_s: float = DEFAULT_MAX_PACKETS_PER_S,
+        clock: Clock | None = None,
+        sync_source: int = SYNC_NTP,
+    ) -> None:
+        self._own_clock_bound_ns = own_clock_bound_ns
+        self._shift_ns = stamp_shift_ns
+        self._clock = clock or SystemClock()
+        self._reflection = Reflection(hmac_key=hmac_key, sync_source=sync_source)
+        self._bucket = TokenBucket(max_packets_per_s)
+        self._rings = Rings.of(_BATCH, _ROW_BYTES)
+        self._counts = dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
+        self._estimate, self._estimate_until_ns = 0, -math.inf
+        self._numbers = 0
+        self._lock = threading.Lock()  # held while a round is served or the listeners change
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll = select.epoll()
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._listeners: dict[int, _Listener] = {}
+        self._own_ports = np.zeros(0, np.uint16)
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        try:
+            self.update(listen)
+        except IsochroneError:
+            self.stop()
+            raise
+
+    def start(self) -> None:
+        """Begin to answer, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="stamp-reflector", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and close the sockets. May be called twice."""
+        if self._stopping:
+            return
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+        if self._thread is not None:
+            self._thread.join()
+        for listener in self._listeners.values():
+            listener.socket.close()
+        self._listeners = {}
+        self._epoll.close()
+        os.close(self._wake)
+
+    def update(self, listen: Sequence[ReflectorSpec]) -> None:
+        """Answer on these addresses from now on; sockets and sessions that stay are untouched.
+
+        Where one of them cannot be opened nothing is changed and its error is raised.
+        """
+        with self._lock:
+            old = {(item.spec.address, item.spec.port): item for item in self._listeners.values()}
+            wanted = {(spec.address, spec.port): spec for spec in listen}
+            peers = {place: PeerFilter(spec.peers) for place, spec in wanted.items()}
+            opened = self._open_all(spec for place, spec in wanted.items() if place not in old)
+            for place, listener in old.items():
+                if place in wanted:
+                    listener.spec, listener.peers = wanted[place], peers[place]
+                else:
+                    self._epoll.unregister(listener.socket.fileno())
+                    del self._listeners[listener.socket.fileno()]
+                    listener.socket.close()
+            for listener in opened:
+                self._listeners[listener.socket.fileno()] = listener
+                self._epoll.register(listener.socket.fileno(), select.EPOLLIN)
+            ports = {listener.port for listener in self._listeners.values()}
+            self._own_ports = np.array(sorted(ports), np.uint16)
+
+    def _open_all(self, specs: Iterator[ReflectorSpec]) -> list[_Listener]:
+        """Open every address, or none."""
+        opened: list[_Listener] = []
+        try:
+            for spec in specs:
+                self._numbers += 1
+                opened.append(
+                    _Listener(spec, self._numbers & 0xFFFF, self._rings, self._reflection)
+                )
+        except IsochroneError:
+            for listener in opened:
+                listener.socket.close()
+            raise
+        return opened
+
+    def counters(self) -> ReflectorCounters:
+        """Return what was received and answered so far."""
+        return ReflectorCounters(**self._counts | {"sessions": self._reflection.sessions.count})
+
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return the bound (address, port) pairs."""
+        with self._lock:
+            names = [item.socket.sock.getsockname() for item in self._listeners.values()]
+        return tuple((str(name[0]), int(name[1])) for name in names)
+
+    def _run(self) -> None:
+        while True:
+            ready = self._epoll.poll()
+            if self._stopping:
+                return
+            for descriptor, _ in ready:
+                with self._lock:
+                    listener = self._listeners.get(descriptor)
+                    if listener is not None:
+                        self._serve(listener)
+
+    def _serve(self, listener: _Listener) -> None:
+        """Answer what has arrived at one socket, at most `_ROUNDS` batches of it."""
+        for _ in range(_ROUNDS):
+            received = listener.socket.receive()
+            if len(received):
+                self._answer(listener, received)
+            self._collect_departures(listener)
+            if len(received) < _BATCH:
+                return
+
+    def _answer(self, listener: _Listener, received: Received) -> None:
+        now_ns = self._clock.monotonic_ns()
+        counts = self._counts
+        counts["received"] += len(received)
+        sound = ~received.truncated & (received.length >= self._reflection.least_bytes)
+        counts["malformed"] += int(np.count_nonzero(~sound))
+        sources = read_sources(received.address)
+        # Two reflectors must never answer each other: a spoofed packet would circle for ever.
+        allowed = listener.peers.allows(sources) & ~np.isin(sources.port, self._own_ports)
+        counts["refused"] += int(np.count_nonzero(sound & ~allowed))
+        row = np.flatnonzero(sound & allowed)
+        granted = self._bucket.take(len(row), now_ns)
+        counts["limited"] += len(row) - granted
+        row = row[:granted]
+        if not granted:
+            return
+        send = self._rings.send
+        width = max(112, int(received.length[row].max()))
+        send.payload[:granted, :width] = received.payload[row, :width]
+        requests = Requests(
+            packet=send.payload[:granted, :width],
+            length=received.length[row],
+            sources=sources.take(row),
+            receive_wall_ns=received.stamp_ns[row] + self._shift_ns,
+            ttl=received.ttl[row],
+        )
+        replies = self._reflection.answer(
+            requests,
+            local=listener.number,
+            now_ns=now_ns,
+            wall_ns=self._wall_ns,
+            error_estimate=self._error_estimate(now_ns),
+        )
+        counts["malformed"] += replies.malformed
+        counts["forged"] += replies.forged
+        counts["replayed"] += replies.replayed
+        send.address[: len(replies.length)] = received.address[row[replies.request]]
+        self._send(listener, replies)
+
+    def _send(self, listener: _Listener, replies: Replies) -> None:
+        count = len(replies.length)
+        if not count:
+            return
+        send = self._rings.send
+        send.length[:count] = replies.length
+        if self._reflection.late_stamps:
+            write_transmit_time(send.payload[:count], self._wall_ns())
+        result = listener.socket.send(count)
+        unsent = int(np.count_nonzero(result.error))
+        self._counts["unsent"] += unsent
+        self._counts["reflected"] += count - unsent
+        if len(replies.tracked):
+            key = result.key[replies.tracked]
+            listener.departures.expect(key, replies.slot, replies.sequence)
+
+    def _collect_departures(self, listener: _Listener) -> None:
+        """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
+        while len(stamps := listener.socket.transmit_stamps()):
+            listener.departures.left(stamps.key, stamps.stamp_ns + self._shift_ns)
+
+    def _wall_ns(self) -> int:
+        return self._clock.wall_ns() + self._shift_ns
+
+    def _error_estimate(self, now_ns: int) -> int:
+        """Return our Error Estimate, asked for anew once a second."""
+        if now_ns >= self._estimate_until_ns:
+            self._estimate = encode_error_estimate(self._own_clock_bound_ns())
+            self._estimate_until_ns = now_ns + _ESTIMATE_AGE_NS
+        return self._estimate
+
+
+def _open(spec: ReflectorSpec) -> socket.socket:
+    """Bind one address for datagrams. Raises ConfigError, RightsError or ResourceError."""
+    try:
+        family = (
+            socket.AF_INET6
+            if ip_version_of(spec.address.partition("%")[0]) == 6
+            else (socket.AF_INET)
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"the reflector's address {spec.address!r} is no IP address",
+            f"反射器地址 {spec.address!r} 不是 IP 地址",
+            key="address",
+            value=spec.address,
+        ) from error
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        _prepare(sock, family)
+        where = socket.getaddrinfo(
+            spec.address, spec.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )
+        sock.bind(where[0][4])
+    except OSError as error:
+        sock.close()
+        raise _explained(error, spec) from error
+    return sock
+
+
+def _prepare(sock: socket.socket, family: int) -> None:
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # 0.0.0.0 is asked for apart
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _REPLY_TTL)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _REPLY_TTL)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+
+
+def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
+    """Turn the system's refusal into what a person can do about it."""
+    place = {"address": spec.address, "port": spec.port}
+    if error.errno == errno.EADDRINUSE:
+        return ResourceError(
+            f"Port {spec.port} of {spec.address} is already in use; "
+            "stop the other program or choose another port.",
+            f"{spec.address} 的端口 {spec.port} 已被占用；请停止占用它的程序，或改用其他端口。",
+            **place,
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return RightsError(
+            f"This system does not let us open port {spec.port}. Choose a port of 1024 or above, "
+            "or give the right with `setcap cap_net_bind_service+ep` on the program, or with "
+            f"`sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`.",
+            f"系统不允许打开端口 {spec.port}。请改用 1024 及以上的端口，"
+            "或对程序执行 `setcap cap_net_bind_service+ep`，"
+            f"或执行 `sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`。",
+            **place,
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ResourceError(
+            f"The reflector's address {spec.address} is not an address of this machine; "
+            "correct it or add it to an interface.",
+            f"反射器地址 {spec.address} 不是本机地址；请更正，或将其配置到某个接口上。",
+            **place,
+        )
+    return ResourceError(
+        f"The reflector could not listen on {spec.address} port {spec.port}: {error.strerror}.",
+        f"反射器无法监听 {spec.address} 端口 {spec.port}：{error.strerror}。",
+        **place,
+    )
