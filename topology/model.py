@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from probes.stream import ProtocolName, TypeP, ip_version_of
+from probes.stream import ProtocolName, TypeP
 from probes.text import Text
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -34,8 +34,8 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ip_version(self) -> Literal[4, 6]:
-        """4 or 6."""
-        return ip_version_of(self.address)
+        """4 or 6. (The address was checked when it was read; parsing it anew per path is slow.)"""
+        return 6 if ":" in self.address else 4
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,6 +174,13 @@ def _why_nothing(target: Target, network: Network, table: PathTable) -> Text:
             said = _said(ends)
             return Text(f"no site matches `{key}` ({said})", f"没有站点符合 `{key}`（{said}）")
     if not ends_mask(target, network, table).any():
+        alone = [n for n, s in network.sites.items() if site_matches(target.between, s)]
+        if len(alone) == 1 and target.from_ is None and target.to is None:
+            said = _said(target.between)
+            return Text(
+                f"only site `{alone[0]}` matches `between` ({said}), and a path needs two",
+                f"只有站点 `{alone[0]}` 符合 `between`（{said}），而一条路径需要两个站点",
+            )
         return Text(
             "the sites it names exist, but no mesh plans a path between them",
             "所指站点存在，但没有网格在它们之间规划路径",
