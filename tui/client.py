@@ -1,0 +1,183 @@
+"""The controller's HTTP API as this terminal uses it; the only module that opens a socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from tui import documents as doc
+from tui.errors import AddressError, AnswerError, UnreachableError
+
+T = TypeVar("T")
+
+ANSWER_TIMEOUT_S = 15.0
+CONNECT_TIMEOUT_S = 5.0
+HEARTBEAT_S = 20.0
+PAGE_ITEMS = 10_000
+
+
+def split_url(url: str) -> tuple[str, str | None]:
+    """Return (base URL, Unix socket path or None) of `url`; AddressError names what is wrong."""
+    if url.startswith("unix://"):
+        path = url.removeprefix("unix://")
+        if path.startswith("/") and len(path) > 1:
+            return "http://controller", path
+    else:
+        try:
+            parts = urlsplit(url)
+            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number
+            fine = False
+        if fine:
+            return url.rstrip("/"), None
+    raise AddressError(
+        f"{url!r} is no controller address; write http://HOST:PORT, https://HOST:PORT"
+        " or unix:///PATH/TO/SOCKET.",
+        f"{url!r} 不是有效的控制器地址；请写成 http://主机:端口、https://主机:端口"
+        " 或 unix:///套接字路径。",
+    )
+
+
+class Client:
+    """An open connection to one controller. Use as ``async with Client(url) as client``."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._base, self._socket = split_url(url)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.UnixConnector(path=self._socket) if self._socket else None
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get_health(self) -> doc.Health:
+        """State of the controller."""
+        return await self._get("health", doc.Health)
+
+    async def get_sites(self) -> list[doc.Site]:
+        """All sites."""
+        return await self._get_all("sites", doc.Site)
+
+    async def get_agents(self) -> list[doc.Agent]:
+        """All agents."""
+        return await self._get_all("agents", doc.Agent)
+
+    async def get_targets(self) -> list[doc.Target]:
+        """All targets with counts and compliance."""
+        return await self._get_all("targets", doc.Target)
+
+    async def get_paths(self) -> list[doc.Path]:
+        """All paths with their latest figures."""
+        return await self._get_all("paths", doc.Path)
+
+    async def get_verdicts(self) -> list[doc.Verdict]:
+        """The latest verdict of every demand."""
+        return await self._get_all("verdicts", doc.Verdict)
+
+    async def get_windows(
+        self, path: str, protocol: str | None, from_ns: int, to_ns: int
+    ) -> list[doc.Window]:
+        """Windows of one path that start in [from_ns, to_ns)."""
+        query = {"path": path, "from_ns": str(from_ns), "to_ns": str(to_ns)}
+        if protocol:
+            query["protocol"] = protocol
+        return await self._get_all("windows", doc.Window, query)
+
+    async def events(self) -> AsyncIterator[doc.Event]:
+        """Yield events until the connection ends; UnreachableError if it cannot be had."""
+        try:
+            async with self._opened().ws_connect(
+                f"{self._base}/api/v1/events", heartbeat=HEARTBEAT_S
+            ) as socket:
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        try:
+                            yield msgspec.json.decode(message.data, type=doc.Event)
+                        except (msgspec.DecodeError, msgspec.ValidationError):
+                            continue  # a kind of event that this version does not know
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        assert self._session is not None, "use `async with Client(url)`"
+        return self._session
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        why = str(error) or type(error).__name__
+        return UnreachableError(
+            f"The controller at {self.url} does not answer ({why});"
+            " start it with `isochrone controller run`, or name another with --url.",
+            f"控制器 {self.url} 无应答（{why}）；"
+            "请用 `isochrone controller run` 启动控制器，或用 --url 指定其他地址。",
+        )
+
+    async def _get(self, route: str, kind: type[T], query: dict[str, str] | None = None) -> T:
+        try:
+            async with self._opened().get(f"{self._base}/api/v1/{route}", params=query) as answer:
+                body = await answer.read()
+                status = answer.status
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(error) from error
+        if status != 200:
+            raise _refusal(self.url, route, status, body)
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise AnswerError(
+                f"{self.url} does not answer like an Isochrone controller ({route}: {error});"
+                " check the address and the versions.",
+                f"{self.url} 的应答不符合 Isochrone 控制器接口（{route}：{error}）；"
+                "请检查地址与版本。",
+            ) from error
+
+    async def _get_all(
+        self, route: str, kind: type[T], query: dict[str, str] | None = None
+    ) -> list[T]:
+        """Follow `next` to the end of a list; a cursor that does not advance ends it."""
+        items: list[T] = []
+        query = {**(query or {}), "limit": str(PAGE_ITEMS)}
+        listing = doc.Listing[kind]  # type: ignore[valid-type]  # built at run time for msgspec
+        while True:
+            page: doc.Listing[T] = await self._get(route, listing, query)
+            items.extend(page.items)
+            if not page.next or page.next == query.get("after"):
+                return items
+            query["after"] = page.next
+
+
+class _ErrorBody(msgspec.Struct):
+    message: doc.Title = doc.Title()
+
+
+class _ErrorDocument(msgspec.Struct):
+    error: _ErrorBody
+
+
+def _refusal(url: str, route: str, status: int, body: bytes) -> AnswerError:
+    try:
+        said = msgspec.json.decode(body, type=_ErrorDocument).error.message
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        said = doc.Title()
+    return AnswerError(
+        f"The controller at {url} refused {route} (HTTP {status}): "
+        f"{said.pick('en') or 'no reason given'}",
+        f"控制器 {url} 拒绝了 {route} 请求（HTTP {status}）：{said.pick('zh') or '未说明原因'}",
+    )

@@ -1,0 +1,73 @@
+"""`isochrone tui`: open the terminal UI of a controller."""
+
+from __future__ import annotations
+
+import asyncio
+import pathlib
+import sys
+
+import click
+
+from tui.client import Client
+from tui.errors import Language, TuiError
+from tui.words import language_of_environment
+
+DEFAULT_URL = "http://127.0.0.1:8780"
+VIEW_NAMES = ("overview", "matrix", "paths", "agents", "path")
+
+
+@click.command()
+@click.option(
+    "--url", default=DEFAULT_URL, show_default=True, help="Controller: http:// or unix://"
+)
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), help="Language; else from the environment."
+)
+@click.option(
+    "--refresh",
+    type=click.FloatRange(0.5, 3600),
+    default=5.0,
+    show_default=True,
+    help="Seconds between readings when no event comes.",
+)
+@click.option("--view", type=click.Choice(VIEW_NAMES), default="overview", help="First view.")
+@click.option("--path", "path_id", help="Open the page of this path.")
+@click.option(
+    "--screenshot",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    help="Write the screen as SVG to this file, and end.",
+)
+@click.option("--size", default="160x45", show_default=True, help="Screenshot size, COLUMNSxROWS.")
+def tui(
+    url: str,
+    lang: Language | None,
+    refresh: float,
+    view: str,
+    path_id: str | None,
+    screenshot: pathlib.Path | None,
+    size: str,
+) -> None:
+    """Open the terminal UI of a controller."""
+    language = lang or language_of_environment()
+    try:
+        asyncio.run(_greet(url))
+        from tui.app import IsochroneApp
+        from tui.screenshot import parse_size, take_screenshot, write_screenshot
+
+        app = IsochroneApp(url, language=language, refresh_s=refresh)
+        app.first_view, app.first_path = view, path_id
+        if screenshot is not None:
+            write_screenshot(asyncio.run(take_screenshot(app, parse_size(size))), screenshot)
+            return
+        app.run()
+    except TuiError as error:
+        click.echo(f"isochrone: {error.message(language)}", err=True)
+        sys.exit(1)
+    if app.return_code:
+        sys.exit(app.return_code)
+
+
+async def _greet(url: str) -> None:
+    """Ask the controller how it is: a wrong address is told before the screen opens."""
+    async with Client(url) as client:
+        await client.get_health()

@@ -1,0 +1,1 @@
+"""Message catalogues: one gettext .po file a language; English is the msgid itself."""

@@ -1,0 +1,70 @@
+"""The line on top: how the fleet is and how old what you see is. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from tui.figures import age, clock_time
+from tui.fleet import Fleet, Link
+from tui.models.rows import Spans
+from tui.palette import AGENT_SIGNS, sign
+from tui.words import Words
+
+
+def heading(
+    fleet: Fleet | None, link: Link, words: Words, *, now_ns: int, zone: dt.tzinfo | None
+) -> tuple[Spans, Spans]:
+    """Return (left, right) of the heading: product and agents; state of the data."""
+    left: list[tuple[str, str]] = [
+        ("◎ ", "accent"),
+        (words("Isochrone"), "strong"),
+        ("  ", "plain"),
+    ]
+    if fleet is not None:
+        left += _agents(fleet, words)
+        left += _troubles(fleet, words)
+    return tuple(left), _data_state(fleet, link, words, now_ns, zone)
+
+
+def _agents(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
+    if not fleet.agents:
+        return [(words("no agents"), "doubt")]
+    spans: list[tuple[str, str]] = [(f"{words('Agents')} ", "dim")]
+    known = [*AGENT_SIGNS, *sorted(set(fleet.agents_by_state) - set(AGENT_SIGNS))]
+    for state in known:
+        number = fleet.agents_by_state.get(state, 0)
+        if number or state == "ok":
+            look = sign(state, AGENT_SIGNS)
+            tone = look.tone if number else "dim"
+            spans.append((f"{look.symbol} {number} {words(look.word)}  ", tone))
+    return spans
+
+
+def _troubles(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
+    store = fleet.health.store
+    spans: list[tuple[str, str]] = []
+    if store is not None and store.state != "ok":
+        why = store.reason.pick(words.language) if store.reason else store.state
+        spans.append((f"✗ {words('store')}: {why}  ", "bad"))
+    if fleet.health.warnings:
+        spans.append((f"▲ {words('{n} warnings', n=len(fleet.health.warnings))}  ", "doubt"))
+    return spans
+
+
+def _data_state(
+    fleet: Fleet | None, link: Link, words: Words, now_ns: int, zone: dt.tzinfo | None
+) -> Spans:
+    if fleet is None:
+        if link.state == "stale":
+            return ((f"✗ {words('controller unreachable')}", "bad"),)
+        return ((f"… {words('loading')}", "doubt"),)
+    when = clock_time(fleet.read_ns, zone)
+    if link.state == "stale":
+        said = words("STALE, data of {when}, {age} old", when=when, age=age(fleet.read_ns, now_ns))
+        return ((f"✗ {said}", "bad"),)
+    newest = age(fleet.newest_window_ns, fleet.health.now_ns)
+    return (
+        (f"{words('newest window')} {newest}  ", "dim"),
+        ("● ", "good"),
+        (when, "plain"),
+    )

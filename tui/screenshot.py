@@ -1,0 +1,47 @@
+"""A picture of the live screen as SVG, for the README and for reports of bugs."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+from tui.app import IsochroneApp
+from tui.errors import AddressError, TuiError, UnreachableError
+
+WAIT_S = 30.0
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (columns, rows) of ``160x45``; AddressError-like TuiError if it is no size."""
+    found = re.fullmatch(r"(\d{2,3})x(\d{2,3})", text)
+    if found is None:
+        raise AddressError(
+            f"{text!r} is no size; write COLUMNSxROWS, such as 160x45.",
+            f"{text!r} 不是有效的尺寸；请写成 列x行，例如 160x45。",
+        )
+    return int(found[1]), int(found[2])
+
+
+async def take_screenshot(app: IsochroneApp, size: tuple[int, int]) -> str:
+    """Run `app` without a terminal until it shows data, and return its screen as SVG."""
+    async with app.run_test(size=size) as pilot:
+        for _ in range(int(WAIT_S / 0.1)):
+            await pilot.pause(0.1)
+            if app.is_settled:
+                break
+        else:
+            raise UnreachableError(
+                "The controller gave no data for a screenshot.", "控制器没有给出可供截图的数据。"
+            )
+        await pilot.pause(0.2)
+        return app.export_screenshot(title=app.TITLE)
+
+
+def write_screenshot(svg: str, file: pathlib.Path) -> None:
+    """Write the SVG; TuiError if the file cannot be written."""
+    try:
+        file.write_text(svg, encoding="utf-8")
+    except OSError as error:
+        raise TuiError(
+            f"The screenshot cannot be written: {error}.", f"无法写入截图：{error}。"
+        ) from error
