@@ -1,0 +1,142 @@
+"""`isochrone probe`: measure targets now. docs/guides/probe.md tells how to read the answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.durations import milliseconds
+from probes.errors import ConfigError
+from probes.stream import STAMP_BASE_BYTES
+
+UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
+SHORTEST_INTERVAL_MS = 0.1
+_EXIT_SOME_SILENT = 1
+_CAP_NET_RAW = 13
+_EPILOG = (
+    "Exit status: 0 every target answered; 1 a target did not answer, could not be resolved or "
+    "could not be probed; 2 wrong usage."
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("protocol", type=click.Choice(["icmp", "udp", "tcp"]))
+@click.argument("targets", nargs=-1, metavar="TARGET...")
+@click.option("--file", type=click.Path(path_type=Path), help="Targets, one a line; # comments.")
+@click.option("--count", type=click.IntRange(1, 1_000_000), default=10, show_default=True)
+@click.option(
+    "--interval",
+    callback=milliseconds,
+    metavar="DURATION",
+    default="1s",
+    show_default=True,
+    help="Time between two probes of one target: 200ms, 1s, or a number of milliseconds.",
+)
+@click.option(
+    "--timeout",
+    callback=milliseconds,
+    metavar="DURATION",
+    default="3s",
+    show_default=True,
+    help="Later answers count as late (and lost).",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(0, 65_000),
+    default=STAMP_BASE_BYTES,
+    show_default=True,
+    help="Payload octets: ICMP data, UDP payload (at least 44). TCP SYNs carry none.",
+)
+@click.option("--dscp", type=click.IntRange(0, 63), default=0, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), help="Destination port; UDP 862, TCP 443 if absent."
+)
+@click.option(
+    "--flows",
+    type=click.IntRange(1, 4096),
+    default=1,
+    show_default=True,
+    help="Spread the probes over so many 5-tuples, to see equal-cost paths.",
+)
+@click.option("--ipv4", "ip_version", flag_value=4, type=int, help="Use IPv4 addresses of names.")
+@click.option("--ipv6", "ip_version", flag_value=6, type=int, help="Use IPv6 addresses of names.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a target, one a line.")
+def probe(**given: Any) -> None:
+    """Measure targets now, all at once: ICMP echo, UDP (STAMP) or TCP SYN."""
+    sys.exit(_probe(**given))
+
+
+def _probe(
+    *,
+    protocol: Any,
+    targets: tuple[str, ...],
+    file: Path | None,
+    count: int,
+    interval: float,
+    timeout: float,
+    size: int,
+    dscp: int,
+    port: int | None,
+    flows: int,
+    ip_version: Any,
+    as_json: bool,
+) -> int:
+    """Run the command and return its exit status."""
+    check_interval(interval)
+    if timeout > 60_000:
+        raise click.UsageError("--timeout is at most 60s.")
+    from agent.targets import read_targets, resolve
+
+    resolved = resolve(read_targets(targets, file), ip_version)
+    from agent import probe_output
+    from agent.probe_run import ProbeOptions, ProbeRun
+
+    run = ProbeRun(
+        resolved,
+        ProbeOptions(
+            protocol=protocol,
+            count=count,
+            interval_ms=interval,
+            timeout_ms=timeout,
+            payload_bytes=size,
+            dscp=dscp,
+            port=port or {"icmp": None, "udp": 862, "tcp": 443}[protocol],
+            flows=flows,
+        ),
+    )
+    run.run(probe_output.progress_line())
+    results = run.results()
+    if as_json:
+        sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)
+    else:
+        probe_output.print_table(results)
+    probe_output.print_errors(results)
+    return 0 if all(result.received for result in results) else _EXIT_SOME_SILENT
+
+
+def check_interval(interval_ms: float) -> None:
+    """Refuse an interval that would flood a network. Raises ConfigError."""
+    least_ms = SHORTEST_INTERVAL_MS if _is_privileged() else UNPRIVILEGED_INTERVAL_MS
+    if interval_ms < least_ms:
+        raise ConfigError(
+            f"An interval of {interval_ms:g} ms is too short; the least is {least_ms:g} ms"
+            + ("." if _is_privileged() else " without root or CAP_NET_RAW."),
+            f"间隔 {interval_ms:g} 毫秒过短；最短为 {least_ms:g} 毫秒"
+            + ("。" if _is_privileged() else "（非 root 且无 CAP_NET_RAW 时）。"),
+            interval_ms=interval_ms,
+        )
+
+
+def _is_privileged() -> bool:
+    if os.geteuid() == 0:
+        return True
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    line = next((line for line in status.splitlines() if line.startswith("CapEff:")), "CapEff: 0")
+    return bool(int(line.split()[1], 16) >> _CAP_NET_RAW & 1)

@@ -1,0 +1,160 @@
+"""What `isochrone probe` prints: a progress line, JSON lines or a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent.probe_figures import DELAY_KEYS
+from probes.text import Language, Text, language_of_environment
+
+if TYPE_CHECKING:
+    from agent.probe_run import ProbeRun, TargetResult
+
+_HEADINGS = (
+    ("target", Text("target", "目标")),
+    ("sent", Text("sent", "发送")),
+    ("received", Text("recv", "收到")),
+    ("loss", Text("loss", "丢包率")),
+    ("min", Text("min", "最小")),
+    ("p50", Text("p50", "p50")),
+    ("p90", Text("p90", "p90")),
+    ("p99", Text("p99", "p99")),
+    ("max", Text("max", "最大")),
+    ("mean", Text("mean", "平均")),
+    ("stamping", Text("stamps", "时间戳")),
+)
+_ONE_WAY = (
+    ("forward", Text("forward p50", "去程 p50")),
+    ("backward", Text("backward p50", "回程 p50")),
+    ("bound", Text("± clock", "± 时钟")),
+)
+_NOTE = Text(
+    "Round trip in ms. Percentiles count lost probes as infinitely late (“lost”); min, max and "
+    "mean are of received probes only.",
+    "往返时延，单位毫秒。百分位数将丢失的探测包视为无穷大（“丢失”）；最小、最大和平均值仅统计收到的探测包。",
+)
+_LOST = Text("lost", "丢失")
+_STAMPS = {
+    "none": Text("–", "–"),
+    "user": Text("user", "用户态"),
+    "kernel": Text("kernel", "内核"),
+    "hardware": Text("hardware", "硬件"),
+}
+
+
+def progress_line() -> Callable[[ProbeRun], None]:
+    """Return what shows a run's progress on a terminal's standard error, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda _run: None
+
+    def show(run: ProbeRun) -> None:
+        done, planned = run.finished_probes, run.planned_probes
+        share = done / planned if planned else 1.0
+        line = Text(
+            f"{share:4.0%}  {done} of {planned} probes, {run.received_probes} answered",
+            f"{share:4.0%}  已完成 {done}/{planned}，收到应答 {run.received_probes}",
+        ).pick(language_of_environment())
+        sys.stderr.write(f"\r\x1b[K{line}" if done < planned else "\r\x1b[K")
+        sys.stderr.flush()
+
+    return show
+
+
+def is_one_way_known(result: TargetResult) -> bool:
+    """Return whether both clocks are declared synchronised, so that one-way delay has a bound."""
+    return math.isfinite(result.clock_bound_ns) and math.isfinite(result.forward_ns["min"])
+
+
+def json_line(result: TargetResult) -> str:
+    """Return one target as a JSON object. `null` where a delay is unknown or infinite (lost)."""
+    document: dict[str, Any] = {
+        "target": result.target,
+        "protocol": result.protocol,
+        "sent": result.sent,
+        "received": result.received,
+        "lost": result.lost,
+        "loss_ratio": result.lost / result.sent if result.sent else None,
+        "late": result.late,
+        "duplicate": result.duplicate,
+        "stamping": result.stamping,
+        "rtt_ns": _delays(result.rtt_ns),
+    }
+    if is_one_way_known(result):
+        document["forward_ns"] = _delays(result.forward_ns)
+        document["backward_ns"] = _delays(result.backward_ns)
+    if result.error is not None:
+        document["error"] = result.error.pick(language_of_environment())
+    return json.dumps(document, ensure_ascii=False)
+
+
+def print_table(results: Sequence[TargetResult]) -> None:
+    """Print all targets as a table on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text as Cell
+
+    language = language_of_environment()
+    columns = [*_HEADINGS, *(_ONE_WAY if any(map(is_one_way_known, results)) else ())]
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    for name, heading in columns:
+        first = name == "target"
+        table.add_column(
+            heading.pick(language),
+            justify="left" if first else "right",
+            overflow="fold" if first else "ellipsis",
+            no_wrap=not first,
+        )
+    for result in results:
+        cells = _cells(result, language)
+        style = "red" if not result.received else "yellow" if result.lost else ""
+        table.add_row(*(Cell(cells.get(name, "–"), style=style) for name, _ in columns))
+    # Where nobody watches, no line is cut to the width of a terminal that is not there.
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
+    console.print(table)
+    console.print(_NOTE.pick(language), style="dim")
+
+
+def print_errors(results: Sequence[TargetResult]) -> None:
+    """Print on standard error why targets could not be probed, each reason once."""
+    reasons = {result.error.en: result.error for result in results if result.error is not None}
+    for reason in reasons.values():
+        sys.stderr.write(f"isochrone: {reason.pick(language_of_environment())}\n")
+
+
+def _delays(figures: dict[str, float]) -> dict[str, float | None]:
+    return {
+        key: (round(figures[key], 1) if math.isfinite(figures[key]) else None) for key in DELAY_KEYS
+    }
+
+
+def _cells(result: TargetResult, language: Language) -> dict[str, str]:
+    shown = {
+        "target": _label(result),
+        "sent": str(result.sent),
+        "received": str(result.received),
+        "loss": f"{result.lost / result.sent:.1%}" if result.sent else "–",
+        "stamping": _STAMPS[result.stamping].pick(language),
+    }
+    for key in DELAY_KEYS:
+        shown[key] = _milliseconds(result.rtt_ns[key], language)
+    if is_one_way_known(result):
+        shown["forward"] = _milliseconds(result.forward_ns["p50"], language)
+        shown["backward"] = _milliseconds(result.backward_ns["p50"], language)
+        shown["bound"] = f"{result.clock_bound_ns / 1e6:.3f}"
+    return shown
+
+
+def _label(result: TargetResult) -> str:
+    if result.address is None or result.address == result.target:
+        return result.target
+    return f"{result.target} ({result.address})"
+
+
+def _milliseconds(delay_ns: float, language: Language) -> str:
+    if math.isnan(delay_ns):
+        return "–"
+    return _LOST.pick(language) if math.isinf(delay_ns) else f"{delay_ns / 1e6:.3f}"

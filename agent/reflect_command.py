@@ -1,0 +1,125 @@
+"""`isochrone reflect`: a STAMP Session-Reflector (RFC 8762) for as long as it runs."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from probes.errors import ConfigError
+
+DEFAULT_LISTEN = "[::]:862"
+_OPEN_PACKETS_PER_S = 1_000.0
+_EVERYBODY = ("0.0.0.0/0", "::/0")
+_LEAST_KEY_BYTES = 16
+
+
+@click.command()
+@click.option(
+    "--listen",
+    multiple=True,
+    default=(DEFAULT_LISTEN,),
+    show_default="[::]:862, all addresses of both families",
+    metavar="ADDRESS:PORT",
+    help="Where to answer; may be given several times.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="PREFIX",
+    help="Who may ask: an address or prefix; may be given several times.",
+)
+@click.option("--open", "is_open", is_flag=True, help="Answer everybody, at a limited rate.")
+@click.option(
+    "--hmac-key-file",
+    type=click.Path(path_type=Path),
+    help="Answer only authenticated STAMP with this key (hexadecimal).",
+)
+@click.option(
+    "--max-rate",
+    type=click.FloatRange(1.0, 10_000_000.0),
+    help="Packets a second at most; 200000, or 1000 with --open, if absent.",
+)
+def reflect(
+    listen: tuple[str, ...],
+    peers: tuple[str, ...],
+    is_open: bool,
+    hmac_key_file: Path | None,
+    max_rate: float | None,
+) -> None:
+    """Answer STAMP probes (RFC 8762) of the peers you name, until stopped."""
+    if not peers and not is_open:
+        raise ConfigError(
+            "Say who may ask: --peer PREFIX for each sender, or --open for everybody.",
+            "请指定允许的发送方：用 --peer 前缀逐一列出，或用 --open 对所有人开放。",
+        )
+    from probes.clock_bound import kernel_clock_bound_ns
+    from probes.exchange import ReflectorSpec
+    from probes.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
+
+    allowed = (*peers, *(_EVERYBODY if is_open else ()))
+    specs = []
+    for place in listen:
+        address, port = split_place(place)
+        specs.append(ReflectorSpec(address=address, port=port, peers=allowed))
+    usual_rate = _OPEN_PACKETS_PER_S if is_open else DEFAULT_MAX_PACKETS_PER_S
+    reflector = Reflector(
+        specs,
+        own_clock_bound_ns=kernel_clock_bound_ns,
+        hmac_key=None if hmac_key_file is None else read_key(hmac_key_file),
+        max_packets_per_s=max_rate or usual_rate,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    reflector.start()
+    click.echo(f"isochrone: answering STAMP on {', '.join(listen)}", err=True)
+    stop.wait()
+    reflector.stop()
+    _print_counters(reflector.counters())
+
+
+def split_place(place: str) -> tuple[str, int]:
+    """Return (address, port) of ``192.0.2.1:862`` or ``[2001:db8::1]:862``. Raises ConfigError."""
+    host, colon, port = place.rpartition(":")
+    try:
+        if not colon or not 1 <= int(port) <= 65_535 or (":" in host and host[:1] != "["):
+            raise ValueError(place)
+        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+    except ValueError as error:
+        raise ConfigError(
+            f"{place!r} is no ADDRESS:PORT; write 192.0.2.1:862 or [2001:db8::1]:862.",
+            f"{place!r} 不是有效的“地址:端口”；请写成 192.0.2.1:862 或 [2001:db8::1]:862。",
+            listen=place,
+        ) from error
+
+
+def read_key(path: Path) -> bytes:
+    """Return the key in a file of hexadecimal digits. Raises ConfigError; never shows the key."""
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not hexadecimal digits"
+        reason_zh = error.strerror if isinstance(error, OSError) else "内容不是十六进制数字"
+        raise ConfigError(
+            f"The key file {path} cannot be used: {reason}.",
+            f"无法使用密钥文件 {path}：{reason_zh}。",
+            file=str(path),
+        ) from error
+    if len(key) < _LEAST_KEY_BYTES:
+        raise ConfigError(
+            f"The key in {path} has {len(key)} octets; use at least {_LEAST_KEY_BYTES}.",
+            f"{path} 中的密钥只有 {len(key)} 字节；至少需要 {_LEAST_KEY_BYTES} 字节。",
+            file=str(path),
+        )
+    return key
+
+
+def _print_counters(counters: object) -> None:
+    names = type(counters).__dataclass_fields__  # type: ignore[attr-defined]  # a dataclass
+    for name in names:
+        click.echo(f"{name} {getattr(counters, name)}")
