@@ -63,10 +63,10 @@ def _unanswerable(sources: Sources) -> NDArray[np.bool_]:
     return bad
 
 
-def _as_ipv6(prefix: str) -> tuple[int, int]:
-    """Return (network, length) of a prefix or address, IPv4 as ::ffff:a.b.c.d."""
+def parse_prefix(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return the network of a prefix or single address. Raises ConfigError for anything else."""
     try:
-        network = ipaddress.ip_network(prefix, strict=False)
+        return ipaddress.ip_network(prefix, strict=False)
     except ValueError as error:
         raise ConfigError(
             f"reflector peer {prefix!r} is neither an address nor a prefix such as 10.0.0.0/8",
@@ -74,6 +74,11 @@ def _as_ipv6(prefix: str) -> tuple[int, int]:
             key="peers",
             value=prefix,
         ) from error
+
+
+def _as_ipv6(prefix: str) -> tuple[int, int]:
+    """Return (network, length) of a prefix or address, IPv4 as ::ffff:a.b.c.d."""
+    network = parse_prefix(prefix)
     if network.version == 4:
         return _MAPPED | int(network.network_address), network.prefixlen + 96
     return int(network.network_address), network.prefixlen
