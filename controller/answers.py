@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ from controller.documents import ErrorBody, ErrorDocument
 from controller.store import StoreBusyError, StoreFullError, StoreTimeoutError
 from probes.errors import IsochroneError
 from probes.text import Text
+
+logger = logging.getLogger("isochrone.controller")
 
 Item = TypeVar("Item")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -126,6 +129,13 @@ async def errors_in_one_shape(request: web.Request, handler: Handler) -> web.Str
         if error.status < 400:
             raise
         return error_answer(_of_http(request, error))
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.path)
+        text = Text(
+            "The controller failed to answer; its log says why.",
+            "控制器未能应答，原因见其日志。",
+        )
+        return error_answer(ApiError(500, "internal", text))
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> ApiError:

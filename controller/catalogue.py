@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from topology.network import Network
 
 from controller.store import StreamRecord
 from topology.model import Demand, Path, PlannedStream
+from topology.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,8 @@ def catalogue_of(
     recorded: Iterable[StreamRecord],
 ) -> Catalogue:
     """Return the places of everything."""
-    paths = {item.path.id: item.path for item in (*streams, *demands)}
+    paths = {item.path.id: item.path for item in streams}
+    paths |= {item.path.id: item.path for item in demands if item.path.id not in paths}
     path_number = {name: number for number, name in enumerate(paths)}
     target_number = {target.name: number for number, target in enumerate(network.targets)}
     site_number = {name: number for number, name in enumerate(network.sites)}

@@ -20,11 +20,7 @@ IpVersion = Literal[4, 6]
 Protocol = Literal["icmp", "udp", "tcp"]
 
 
-class _Document(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all answers."""
-
-
-class ErrorBody(_Document):
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong, in both languages, and what it is about."""
 
     code: str
@@ -32,19 +28,19 @@ class ErrorBody(_Document):
     fields: dict[str, Any] = {}
 
 
-class ErrorDocument(_Document):
+class ErrorDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The one shape of every error."""
 
     error: ErrorBody
 
 
-class Alive(_Document):
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
 
 
-class StoreHealth(_Document):
+class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the store is; `reason` where it is not ok."""
 
     engine: str
@@ -55,7 +51,7 @@ class StoreHealth(_Document):
     free_bytes: int | None
 
 
-class IngestHealth(_Document):
+class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Counts since the controller started; `refused` by reason code."""
 
     chunks: int
@@ -65,7 +61,7 @@ class IngestHealth(_Document):
     refused: dict[str, int]
 
 
-class ControllerHealth(_Document):
+class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the controller is. `revision` counts the rounds of judging."""
 
     version: str
@@ -80,7 +76,7 @@ class ControllerHealth(_Document):
     warnings: tuple[Text, ...] = ()
 
 
-class InterfaceDocument(_Document):
+class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One address of a site on one carrier's network."""
 
     id: str
@@ -89,7 +85,7 @@ class InterfaceDocument(_Document):
     ip_version: IpVersion
 
 
-class SiteDocument(_Document):
+class SiteDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A place; `agent_state` is ``none`` where no agent of ours is meant to be."""
 
     name: str
@@ -109,7 +105,7 @@ class SiteDocument(_Document):
     inventory: dict[str, float]
 
 
-class AgentDocument(_Document):
+class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An agent as the controller knows it; `health` as the agent last sent it."""
 
     name: str
@@ -122,7 +118,7 @@ class AgentDocument(_Document):
     health: Health | None
 
 
-class VerdictCounts(_Document):
+class VerdictCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How many demands have each verdict."""
 
     pass_: int = msgspec.field(name="pass")
@@ -132,7 +128,7 @@ class VerdictCounts(_Document):
     no_data: int
 
 
-class ComplianceDocument(_Document):
+class ComplianceDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Passed over decided; `low` and `high` count what is open against or for. Null: none."""
 
     ratio: float | None
@@ -142,7 +138,7 @@ class ComplianceDocument(_Document):
     passed: int
 
 
-class Declared(_Document):
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """A figure that a site file declares and no probe measures."""
 
     site: str
@@ -150,7 +146,7 @@ class Declared(_Document):
     unit: str | None
 
 
-class TargetDocument(_Document):
+class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A published demand, how many paths it selects, and how they fare."""
 
     name: str
@@ -170,7 +166,7 @@ class TargetDocument(_Document):
     declared: list[Declared]
 
 
-class EndDocument(_Document):
+class EndDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One end of a path."""
 
     site: str
@@ -179,7 +175,7 @@ class EndDocument(_Document):
     address: str
 
 
-class DistanceDocument(_Document):
+class DistanceDocument(msgspec.Struct, frozen=True, kw_only=True):
     """How far apart two sites are, and the delay of light in fibre over that."""
 
     great_circle_km: float
@@ -190,7 +186,7 @@ class DistanceDocument(_Document):
     theoretical_ns: float
 
 
-class PathStream(_Document):
+class PathStream(msgspec.Struct, frozen=True, kw_only=True):
     """A stream of a path."""
 
     stream_id: int
@@ -199,7 +195,7 @@ class PathStream(_Document):
     interval_ms: float
 
 
-class Figures(_Document):
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """One protocol's figures on one path over the judged period; null is unknown.
 
     Quantiles count lost probes as infinite delays, so a quantile that falls among them is null.
@@ -219,7 +215,7 @@ class Figures(_Document):
     last_window_ns: int | None
 
 
-class PathDocument(_Document):
+class PathDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An ordered pair of interfaces, what runs on it and how it is."""
 
     id: str
@@ -234,7 +230,7 @@ class PathDocument(_Document):
     figures: dict[str, Figures]
 
 
-class StreamDocument(_Document):
+class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A planned stream."""
 
     stream_id: int
@@ -251,14 +247,14 @@ class StreamDocument(_Document):
     last_window_ns: int | None
 
 
-class OtherReading(_Document):
+class OtherReading(msgspec.Struct, frozen=True, kw_only=True):
     """The same statistic read in the other direction."""
 
     direction: Direction
     measured: float
 
 
-class VerdictDocument(_Document):
+class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The latest verdict of one target on one path, with its interval and reason."""
 
     target: str
@@ -288,7 +284,7 @@ class VerdictDocument(_Document):
     judged_ns: int
 
 
-class MatrixCell(_Document):
+class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     """The worst verdict between two sites, over `paths` paths that a target selects."""
 
     verdict: VerdictName
@@ -297,7 +293,7 @@ class MatrixCell(_Document):
     unit: Literal["ns", "ratio"]
 
 
-class MatrixDocument(_Document):
+class MatrixDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`cells[i][j]` is from site i to site j; null where nothing is asked of that pair."""
 
     target: str | None
@@ -305,7 +301,7 @@ class MatrixDocument(_Document):
     cells: list[list[MatrixCell | None]]
 
 
-class FlowDocument(_Document):
+class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One flow of a window."""
 
     flow: int
@@ -314,7 +310,7 @@ class FlowDocument(_Document):
     rtt_p50_ns: float | None
 
 
-class WindowDocument(_Document):
+class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One stream over one interval."""
 
     start_ns: int
@@ -346,55 +342,55 @@ class WindowDocument(_Document):
     flows: list[FlowDocument]
 
 
-class VerdictsEvent(_Document, tag="verdicts", tag_field="type"):
+class VerdictsEvent(msgspec.Struct, frozen=True, kw_only=True, tag="verdicts", tag_field="type"):
     """Verdicts were made anew."""
 
     revision: int
 
 
-class SitePage(_Document):
+class SitePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of sites."""
 
     items: list[SiteDocument]
     next: str | None = None
 
 
-class AgentPage(_Document):
+class AgentPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of agents."""
 
     items: list[AgentDocument]
     next: str | None = None
 
 
-class TargetPage(_Document):
+class TargetPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of targets."""
 
     items: list[TargetDocument]
     next: str | None = None
 
 
-class PathPage(_Document):
+class PathPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of paths."""
 
     items: list[PathDocument]
     next: str | None = None
 
 
-class StreamPage(_Document):
+class StreamPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of streams."""
 
     items: list[StreamDocument]
     next: str | None = None
 
 
-class VerdictPage(_Document):
+class VerdictPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of verdicts."""
 
     items: list[VerdictDocument]
     next: str | None = None
 
 
-class WindowPage(_Document):
+class WindowPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of windows, oldest first."""
 
     items: list[WindowDocument]

@@ -1,17 +1,16 @@
-"""What the judge is given: the period's windows as Evidence, the demands as Rules."""
+"""What the judge is given: the period's windows as Evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from topology.network import Network
 
-from controller.judge.evidence import DIRECTIONS, KINDS, STATISTICS, Evidence, Rules
+from controller.judge.evidence import Evidence
 from controller.merging import Part
-from topology.model import Demand, PlannedStream
+from topology.model import PlannedStream
+from topology.network import Network
 
 
 def evidence_of(
@@ -73,73 +72,3 @@ def floors_ns(network: Network, streams: Sequence[PlannedStream]) -> NDArray[np.
             known[pair] = network.distance(*pair).floor_ns
         floors[row] = known[pair]
     return floors
-
-
-@dataclass(frozen=True, slots=True)
-class Demands:
-    """The demands as columns. `candidates` int64[n, k]: rows of the streams that may be judged,
-    in the target's order of protocols, -1 for none.
-    """
-
-    candidates: NDArray[np.int64]
-    kind: NDArray[np.int8]
-    direction: NDArray[np.int8]
-    statistic: NDArray[np.int8]
-    limit: NDArray[np.float64]
-    limit_low: NDArray[np.float64]
-    limit_high: NDArray[np.float64]
-    impossible: NDArray[np.bool_]
-
-    def rules(self, sent: NDArray[np.int64]) -> Rules:
-        """Return the rules: each demand on the first of its streams that has sent anything.
-
-        Where none has, the first planned one; -1 where no stream measures the path.
-        """
-        measured = (self.candidates >= 0) & (np.append(sent, 0)[self.candidates] > 0)
-        choice = np.argmax(measured, axis=1)  # the first true; 0, the first planned, if none is
-        return Rules(
-            row=self.candidates[np.arange(len(choice)), choice],
-            kind=self.kind,
-            direction=self.direction,
-            statistic=self.statistic,
-            limit=self.limit,
-            limit_low=self.limit_low,
-            limit_high=self.limit_high,
-            impossible=self.impossible,
-        )
-
-
-def columns_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) -> Demands:
-    """Return the demands as columns over the streams' rows."""
-    rows: dict[tuple[str, str], int] = {}
-    for row, stream in enumerate(streams):
-        rows.setdefault((stream.path.id, stream.type_p.protocol), row)
-    candidates = np.full((len(demands), 3), -1, np.int64)
-    for i, demand in enumerate(demands):
-        path = demand.path.id
-        found = [rows[path, name] for name in demand.target.protocols if (path, name) in rows]
-        candidates[i, : len(found[:3])] = found[:3]
-    limits = np.array([_limits(demand) for demand in demands], np.float64).reshape(-1, 3)
-    return Demands(
-        candidates=candidates,
-        kind=_codes(KINDS, [demand.target.kind for demand in demands]),
-        direction=_codes(DIRECTIONS, [demand.target.direction for demand in demands]),
-        statistic=_codes(STATISTICS, [demand.target.statistic for demand in demands]),
-        limit=limits[:, 0],
-        limit_low=limits[:, 1],
-        limit_high=limits[:, 2],
-        impossible=np.array([demand.impossible for demand in demands], np.bool_),
-    )
-
-
-def _limits(demand: Demand) -> tuple[float, float, float]:
-    """Return (limit, low, high); NaN where the demand has none."""
-    limit = demand.limit_ratio if demand.limit_ns is None else demand.limit_ns
-    if limit is None:
-        return (np.nan, np.nan, np.nan)
-    low, high = demand.limit_low_ns, demand.limit_high_ns
-    return (limit, limit if low is None else low, limit if high is None else high)
-
-
-def _codes(names: Sequence[str], values: Sequence[str]) -> NDArray[np.int8]:
-    return np.array([names.index(value) for value in values], np.int8)

@@ -9,27 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
-from topology.network import Network
 
 from controller.documents import VerdictsEvent
 from controller.fleet import Fleet
-from controller.gather import columns_of, evidence_of, floors_ns
+from controller.gather import evidence_of, floors_ns
 from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
 from controller.judge.verdicts import judge
 from controller.memory import RecentWindows
 from controller.merging import Part, blank
+from controller.rules import candidates_of, chosen, rules_of
 from controller.store import Store, VerdictState
 from probes.clock import Clock
 from probes.errors import ResourceError
 from topology.model import Demand, PlannedStream
-
-NO_DATA = VERDICTS.index("no_data")
+from topology.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,8 @@ class LiveVerdicts:
         now_ns: int,
     ) -> None:
         self._streams, self._demands = streams, demands
-        self._columns = columns_of(demands, streams)
+        self._candidates = candidates_of(demands, streams)
+        self._rules = rules_of(demands, self._candidates[:, 0])
         self._floors_ns = floors_ns(network, streams)
         self.listeners: set[web.WebSocketResponse] = set()
         self._verdicts = np.full(len(demands), -1, np.int8)
@@ -104,7 +104,7 @@ class LiveVerdicts:
         self, revision: int, now_ns: int | None, part: Part, calibration_ns: NDArray[np.float64]
     ) -> Round:
         evidence = evidence_of(part, calibration_ns, self._floors_ns)
-        rules = self._columns.rules(evidence.sent)
+        rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
         judgements = judge(evidence, rules)
         since_ns = self._since_ns
         if now_ns is not None:

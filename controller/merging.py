@@ -157,7 +157,7 @@ def _sums(value: Integers, group: Integers, groups: int, counted: NDArray[np.boo
 def _totals(value: Floats, group: Integers, groups: int, counted: NDArray[np.bool_]) -> Floats:
     """Add up, leaving NaN out; NaN where a group has nothing else."""
     known = counted & ~np.isnan(value)
-    totals: Floats = np.bincount(group[known], value[known], groups)
+    totals = np.bincount(group[known], weights=value[known], minlength=groups)
     return np.where(_any(known, group, groups), totals, np.nan)
 
 
@@ -170,7 +170,7 @@ def _least(value: Floats, group: Integers, groups: int, counted: NDArray[np.bool
 
 
 def _most(value: Integers, group: Integers, groups: int) -> Integers:
-    answer = np.full(groups, np.iinfo(np.int64).min)
+    answer = np.full(groups, np.iinfo(np.int64).min, np.int64)
     np.maximum.at(answer, group, value)
     return answer
 

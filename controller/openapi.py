@@ -27,7 +27,7 @@ def openapi_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
         if route.messages:
             operation["x-messages"] = [schema_of[id(message)] for message in route.messages]
         paths.setdefault(route.path, {})[route.method.lower()] = operation
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Isochrone controller",
@@ -40,6 +40,8 @@ def openapi_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components},
     }
+    # Through JSON and back: defaults that are tuples or structs become what JSON has.
+    return msgspec.json.decode(msgspec.json.encode(document), type=dict[str, Any])
 
 
 def _operation(route: Route, answer: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def _in_path(path: str) -> list[dict[str, Any]]:
 
 
 def _in_query(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
-    properties = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+    properties = msgspec.json.schema_components([kind])[1][kind.__name__]["properties"]
     return [
         {
             "name": name,

@@ -6,6 +6,7 @@ controller may own a data directory, which a lock file sees to.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Literal
 
 import sqlite_utils
 
@@ -35,6 +36,7 @@ from probes.errors import ResourceError
 
 FILE_NAME = "isochrone.db"
 READ_LIMIT_S = 10.0
+Conflict = Literal["fail", "ignore", "replace"]  # with a row that is there already
 _STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
 _COLUMNS = "agent, boot, sequence, plan_version, start_ns, duration_ns, rows, received_ns, payload"
 _INSERT = f"INSERT OR IGNORE INTO chunks ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608 -- constants alone
@@ -116,7 +118,7 @@ class SqliteStore:
             }
             for stream in streams
         ]
-        return self._insert("streams", rows, ignore=True)
+        return self._insert("streams", rows, "ignore")
 
     def put_sites(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
         """Replace the copy of the sites that is kept for inspection."""
@@ -143,16 +145,20 @@ class SqliteStore:
             }
             for state in states
         ]
-        return self._insert("verdicts", rows, replace=True)
+        return self._insert("verdicts", rows, "replace")
 
     def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
         """Add a line to the audit log."""
         row = {"at_ns": at_ns, "actor": actor, "action": action, "detail": detail}
         return self._insert("audit", [row])
 
-    def _insert(self, table: str, rows: list[dict[str, Any]], **options: bool) -> Future[None]:
+    def _insert(
+        self, table: str, rows: list[dict[str, Any]], conflict: Conflict = "fail"
+    ) -> Future[None]:
         def write(connection: sqlite3.Connection) -> None:
-            sqlite_utils.Database(connection).table(table).insert_all(rows, **options)
+            sqlite_utils.Database(connection).table(table).insert_all(
+                rows, ignore=conflict == "ignore", replace=conflict == "replace"
+            )
 
         return self._writer.submit(write)
 
@@ -229,11 +235,11 @@ class SqliteStore:
         """Return how the store is."""
         fault = self._writer.fault
         full = isinstance(fault, StoreFullError)
-        try:
+        size_bytes: int | None = None
+        free_bytes: int | None = None
+        with contextlib.suppress(OSError):
             size_bytes = self._path.stat().st_size
             free_bytes = shutil.disk_usage(self._directory).free
-        except OSError:
-            size_bytes = free_bytes = None
         return StoreState(
             engine="sqlite",
             state="ok" if fault is None else "full" if full else "failing",

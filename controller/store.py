@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from probes.errors import ResourceError
+from probes.stream import ProtocolName
 from probes.text import Text
 
 
@@ -54,7 +55,7 @@ class StreamRecord:
     stream_id: int
     agent: str
     path: str
-    protocol: str
+    protocol: ProtocolName
     type_p: str
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ def window_documents(
     chunks, next_ns = store.chunks_of(records[0].agent, from_ns, to_ns, intervals)
     by_id = {record.stream_id: record for record in records}
     ids = np.array(list(by_id), np.uint64)
-    found = []
+    found: list[_Found] = []
     for chunk in chunks:
         batch = decode_chunk(chunk.payload).batch
         rows = np.flatnonzero(np.isin(batch.stream_id, ids)).tolist()
@@ -88,6 +89,8 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
     counters = {name: int(batch.counters[name][row]) for name in COUNTERS}
     lost = sum(counters[name] for name in ("lost_forward", "lost_backward", "lost_unknown", "late"))
     sent = counters["sent"]
+    means = {name: finite(batch.measures[name][row]) for name in _MEANS}
+    figures: dict[str, Any] = {**counters, **means, **quantiles}
     return WindowDocument(
         start_ns=batch.start_ns,
         duration_ns=batch.duration_ns,
@@ -96,9 +99,7 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
         stamping=STAMPING[batch.stamping[row]],
         suspect=bool(batch.suspect[row]),
         flows=_flows(batch, row),
-        **counters,
-        **{name: finite(batch.measures[name][row]) for name in _MEANS},
-        **quantiles,
+        **figures,
     )
 
 

@@ -18,6 +18,7 @@ from controller.judge.evidence import VERDICTS
 from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
 from controller.state import ControllerState
 from topology.model import Target
+from topology.targets import declared
 
 
 async def targets(request: web.Request) -> web.Response:
@@ -65,18 +66,11 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
             passed=found.passed,
         ),
         goal_verdict={year: goal_verdict(found, share) for year, share in target.goals.items()},
-        declared=_declared(state, target),
+        declared=[
+            Declared(site=item.site, value=item.value, unit=item.unit)
+            for item in declared(state.network, target)
+        ],
     )
-
-
-def _declared(state: ControllerState, target: Target) -> list[Declared]:
-    if target.indicator is None:
-        return []
-    return [
-        Declared(site=name, value=site.inventory[target.indicator], unit=target.unit)
-        for name, site in state.network.sites.items()
-        if target.indicator in site.inventory
-    ]
 
 
 ROUTES = (

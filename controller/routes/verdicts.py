@@ -71,7 +71,7 @@ def number_of(numbers: dict[str, int], name: str, kind: str) -> int:
             404,
             f"unknown_{kind}",
             Text(f"There is no {kind} named {name}.", f"没有名为 {name} 的{chinese}。"),
-            **{kind: name},
+            name=name,
         ) from None
 
 

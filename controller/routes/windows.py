@@ -15,6 +15,7 @@ from controller.window_documents import window_documents
 from probes.text import Text
 
 DEFAULT_SPAN_NS = 3_600_000_000_000
+Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,12 +23,8 @@ class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     path: Annotated[str | None, msgspec.Meta(description="Of this path; required.")] = None
     protocol: Annotated[Protocol | None, msgspec.Meta(description="Of this protocol alone.")] = None
-    from_ns: Annotated[
-        int | None, msgspec.Meta(ge=0, le=(1 << 63) - 1, description="First start, included.")
-    ] = None
-    to_ns: Annotated[
-        int | None, msgspec.Meta(ge=0, le=(1 << 63) - 1, description="Last start, excluded.")
-    ] = None
+    from_ns: Annotated[Instant | None, msgspec.Meta(description="First start, included.")] = None
+    to_ns: Annotated[Instant | None, msgspec.Meta(description="Last start, excluded.")] = None
 
 
 async def windows(request: web.Request) -> web.Response:

@@ -1,0 +1,70 @@
+"""The demands of the map as the judge takes them: rules, each on a row of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.judge.evidence import DIRECTIONS, KINDS, STATISTICS, Rules
+from probes.stream import ProtocolName
+from topology.model import Demand, PlannedStream
+
+
+def rules_of(demands: Sequence[Demand], row: NDArray[np.int64]) -> Rules:
+    """Return the demands as columns; demand i is judged on row `row[i]` of evidence (-1: none)."""
+    limits = np.array([_limits(demand) for demand in demands], np.float64).reshape(-1, 3)
+    targets = [demand.target for demand in demands]
+    return Rules(
+        row=row,
+        kind=_codes(KINDS, [target.kind for target in targets]),
+        direction=_codes(DIRECTIONS, [target.direction for target in targets]),
+        statistic=_codes(STATISTICS, [target.statistic for target in targets]),
+        limit=limits[:, 0],
+        limit_low=limits[:, 1],
+        limit_high=limits[:, 2],
+        impossible=np.array([demand.impossible for demand in demands], np.bool_),
+    )
+
+
+def candidates_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) -> NDArray[np.int64]:
+    """Return the rows of the streams that each demand may be judged on, -1 for none.
+
+    int64[m, k], in the order of protocols that the demand's target gives.
+    """
+    rows: dict[tuple[str, str], int] = {}
+    for row, stream in enumerate(streams):
+        rows.setdefault((stream.path.id, stream.type_p.protocol), row)
+    candidates = np.full((len(demands), len(get_args(ProtocolName))), -1, np.int64)
+    for i, demand in enumerate(demands):
+        path = demand.path.id
+        names = dict.fromkeys(demand.target.protocols)
+        found = [rows[path, name] for name in names if (path, name) in rows]
+        candidates[i, : len(found)] = found
+    return candidates
+
+
+def chosen(candidates: NDArray[np.int64], sent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the row of evidence each demand is judged on: the first of its streams that has sent.
+
+    Where none has, the first planned one; -1 where no stream measures the path.
+    """
+    measured = (candidates >= 0) & (np.append(sent, 0)[candidates] > 0)
+    choice = np.argmax(measured, axis=1)  # the first that is true; 0 if none is
+    answer: NDArray[np.int64] = candidates[np.arange(len(candidates)), choice]
+    return answer
+
+
+def _limits(demand: Demand) -> tuple[float, float, float]:
+    """Return (limit, low, high); NaN where the demand has none."""
+    limit = demand.limit_ratio if demand.target.kind == "loss" else demand.limit_ns
+    if limit is None:
+        return (np.nan, np.nan, np.nan)
+    low, high = demand.limit_low_ns, demand.limit_high_ns
+    return (limit, limit if low is None else low, limit if high is None else high)
+
+
+def _codes(names: Sequence[str], values: Sequence[str]) -> NDArray[np.int8]:
+    return np.array([names.index(value) for value in values], np.int8)

@@ -1,0 +1,143 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import zstandard
+
+from controller.answers import ApiError
+from controller.fleet import Fleet
+from controller.ingest import MAX_AHEAD_NS, Ingest
+from controller.sqlite_store import SqliteStore
+from controller.store import StreamRecord
+from probes.clock import SystemClock
+from probes.exchange import MAX_CHUNK_BYTES
+from probes.window import WindowBatch
+
+NOW_NS = 1_800_000_000_000_000_000
+Make = Callable[..., WindowBatch]
+Encode = Callable[..., bytes]
+
+
+class Stopped(SystemClock):
+    def wall_ns(self) -> int:
+        return NOW_NS
+
+
+class Bench:
+    """An ingest over a real store, and what it passed on."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        owners = {5: "nanjing", 7: "nanjing", 9: "suzhou"}
+        streams = [
+            StreamRecord(stream_id=i, agent=name, path="a>b", protocol="udp", type_p="udp4")
+            for i, name in owners.items()
+        ]
+        self.passed: list[WindowBatch] = []
+        self.fleet = Fleet(["nanjing", "suzhou"], {}, Stopped())
+        self.ingest = Ingest(store, self.fleet, Stopped(), streams, self.passed.append)
+        self.store = store
+
+
+@pytest.fixture
+def bench(store: SqliteStore) -> Bench:
+    return Bench(store)
+
+
+async def test_chunk_is_acknowledged_once_it_is_stored(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    body = chunk_of(batch_of([5, 7], NOW_NS), agent="nanjing", sequence=3)
+    answer = await bench.ingest.accept("nanjing", body)
+    assert (answer.sequence, answer.duplicate) == (3, False)
+    assert [chunk.payload for chunk in bench.store.chunks_since(0)] == [body]
+    assert bench.passed[0].stream_id.tolist() == [5, 7]
+    assert bench.fleet.state("nanjing") == "ok"
+
+
+async def test_duplicate_is_acknowledged_and_judged_only_once(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    body = chunk_of(batch_of([5], NOW_NS), agent="nanjing", sequence=3)
+    answers = [await bench.ingest.accept("nanjing", body) for _ in range(3)]
+    assert [answer.duplicate for answer in answers] == [False, True, True]
+    assert len(bench.passed) == 1
+    assert (bench.ingest.chunks, bench.ingest.duplicates) == (1, 2)
+    assert bench.fleet.windows("nanjing")[0] == 1
+
+
+async def refused(bench: Bench, name: str, body: bytes) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        await bench.ingest.accept(name, body)
+    assert bench.ingest.refused == {caught.value.code: 1}
+    assert list(bench.store.chunks_since(0)) == []
+    assert bench.passed == []
+    return caught.value
+
+
+async def test_agent_that_is_not_in_the_site_file_is_refused(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    error = await refused(bench, "wuxi", chunk_of(batch_of([5], NOW_NS), agent="wuxi", sequence=0))
+    assert (error.status, error.code) == (404, "unknown_agent")
+
+
+async def test_chunk_of_another_agent_is_refused(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    body = chunk_of(batch_of([5], NOW_NS), agent="nanjing", sequence=0)
+    assert (await refused(bench, "suzhou", body)).code == "foreign_chunk"
+
+
+async def test_streams_of_another_agent_are_refused_and_named(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    body = chunk_of(batch_of([5, 9], NOW_NS), agent="nanjing", sequence=0)
+    error = await refused(bench, "nanjing", body)
+    assert error.code == "foreign_streams"
+    assert error.fields["stream_ids"] == [9]
+
+
+@pytest.mark.parametrize("body", [b"", b"not zstd", zstandard.compress(b"not msgpack")])
+async def test_malformed_body_is_refused(bench: Bench, body: bytes) -> None:
+    error = await refused(bench, "nanjing", body)
+    assert (error.status, error.code) == (400, "malformed_chunk")
+
+
+async def test_torn_chunk_is_refused_whole(bench: Bench, batch_of: Make, chunk_of: Encode) -> None:
+    body = chunk_of(batch_of([5, 7], NOW_NS), agent="nanjing", sequence=0)
+    assert (await refused(bench, "nanjing", body[: len(body) // 2])).code == "malformed_chunk"
+
+
+async def test_stream_twice_in_a_chunk_is_refused(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    body = chunk_of(batch_of([5, 5], NOW_NS), agent="nanjing", sequence=0)
+    assert (await refused(bench, "nanjing", body)).code == "malformed_chunk"
+
+
+async def test_oversized_body_is_refused(bench: Bench) -> None:
+    error = await refused(bench, "nanjing", bytes(MAX_CHUNK_BYTES + 1))
+    assert (error.status, error.code) == (413, "oversized")
+
+
+async def test_windows_from_the_far_future_are_refused(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    body = chunk_of(batch_of([5], NOW_NS + MAX_AHEAD_NS), agent="nanjing", sequence=0)
+    assert (await refused(bench, "nanjing", body)).code == "future_dated"
+
+
+async def test_windows_a_little_ahead_are_taken(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    body = chunk_of(batch_of([5], NOW_NS + 1), agent="nanjing", sequence=0)
+    assert not (await bench.ingest.accept("nanjing", body)).duplicate
+
+
+async def test_old_windows_are_taken_however_late_they_come(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    day_ns = 86_400_000_000_000
+    body = chunk_of(batch_of([5], NOW_NS - 400 * day_ns), agent="nanjing", sequence=0)
+    assert not (await bench.ingest.accept("nanjing", body)).duplicate
+    assert np.array_equal(bench.passed[0].stream_id, [5])
