@@ -8,6 +8,7 @@ order, and a stream keeps its number when sites are added.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -91,48 +92,60 @@ def _add(
     )
 
 
+class _Pair(NamedTuple):
+    """Two sites in the direction of the probe, and the carriers each end is bound to (or any)."""
+
+    source: str
+    destination: str
+    source_carriers: tuple[str, ...]
+    destination_carriers: tuple[str, ...]
+
+
 def _interface_pairs(network: Network, mesh: Mesh) -> Iterator[tuple[Interface, Interface]]:
     """Yield the pairs of interfaces of a mesh, by site pair in file order."""
     interfaces = {
         name: [i for i in site.interfaces if i.ip_version in mesh.ip_versions]
         for name, site in network.sites.items()
     }
-    for source, destination in _site_pairs(network, mesh):
-        for a in interfaces[source]:
-            for b in interfaces[destination]:
+    for pair in _site_pairs(network, mesh):
+        for a in interfaces[pair.source]:
+            if pair.source_carriers and a.carrier not in pair.source_carriers:
+                continue
+            for b in interfaces[pair.destination]:
+                if pair.destination_carriers and b.carrier not in pair.destination_carriers:
+                    continue
                 if a.ip_version == b.ip_version and _paired(mesh, a, b):
                     yield a, b
 
 
 def _paired(mesh: Mesh, a: Interface, b: Interface) -> bool:
-    named = mesh.members.carriers
-    if named and not (a.carrier in named and b.carrier in named):
-        return False
     if mesh.carriers == "all":
         return True
     return (a.carrier == b.carrier) == (mesh.carriers == "same")
 
 
-def _site_pairs(network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
+def _site_pairs(network: Network, mesh: Mesh) -> Iterator[_Pair]:
     """Yield the ordered pairs of sites, without repeats, excluded ones and external sources."""
     excluded = {frozenset(pair) for pair in mesh.exclude}
-    seen: set[tuple[str, str]] = set()
+    seen: set[_Pair] = set()
     for pair in _directed(network, mesh):
-        source, destination = pair
+        source, destination = pair.source, pair.destination
         if source == destination or network.sites[source].external or pair in seen:
             continue
-        if excluded and frozenset(pair) in excluded:
+        if excluded and frozenset((source, destination)) in excluded:
             continue
         seen.add(pair)
         yield pair
 
 
-def _directed(network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
-    forward = _PAIRS[mesh.kind](network, mesh)
-    for a, b in forward:
-        yield a, b
+def _directed(network: Network, mesh: Mesh) -> Iterator[_Pair]:
+    """Yield each pair of the mesh's kind, and the way back unless the mesh goes one way."""
+    a_carriers = (mesh.members if mesh.a is None else mesh.a).carriers
+    b_carriers = (mesh.members if mesh.b is None else mesh.b).carriers
+    for a, b in _PAIRS[mesh.kind](network, mesh):
+        yield _Pair(a, b, a_carriers, b_carriers)
         if not mesh.one_way:
-            yield b, a
+            yield _Pair(b, a, b_carriers, a_carriers)
 
 
 def _full(network: Network, mesh: Mesh) -> Iterator[tuple[str, str]]:
