@@ -98,15 +98,14 @@ class PortableSender:
         await self._group.__aexit__(None, None, None)
         self._stream.close()
 
-    async def probe(
-        self, *, size: int = stamp.BASE_BYTES, timeout_s: float = 3.0
-    ) -> PortableResult:
-        """Send one request of `size` octets and wait for its reply.
+    async def probe(self, *, size: int | None = None, timeout_s: float = 3.0) -> PortableResult:
+        """Send one request of `size` octets (absent: the base packet) and wait for its reply.
 
         A lost probe is a result without delays. Raises ConfigError for a size below the base
         packet.
         """
         least = stamp.BASE_BYTES if self._key is None else stamp.AUTHENTICATED_BYTES
+        size = least if size is None else size
         if size < least:
             raise ConfigError(
                 f"a STAMP packet has at least {least} octets, not {size}",

@@ -151,10 +151,11 @@ class Reflection:
             error_estimate=error_estimate,
             ttl=np.where(requests.ttl == 0, np.uint8(255), requests.ttl),
         )
+        asks = fields.follow_up.copy()
         if int(length.max(initial=0)) > stamp.BASE_BYTES:
             stamp.accept_padding(packet, fields)
             for row in np.flatnonzero(~fields.plain):
-                self._answer_tlvs(
+                asks[row] = self._answer_tlvs(
                     packet[row],
                     int(length[row]),
                     self.sessions.rows[slot[row]],
@@ -162,7 +163,7 @@ class Reflection:
                     int(sequence[row]),
                     error_estimate,
                 )
-        tracked = np.flatnonzero(fields.follow_up)
+        tracked = np.flatnonzero(asks)
         plain = tracked[fields.plain[tracked]]
         if len(plain):
             session = self.sessions.rows[slot[plain]]
@@ -189,11 +190,12 @@ class Reflection:
         sender_sequence: int,
         sequence: int,
         error_estimate: int,
-    ) -> None:
-        """Answer the TLVs of one unauthenticated packet in place; what cannot be parsed stays."""
+    ) -> bool:
+        """Answer one unauthenticated packet's TLVs in place; tell if it asks for Follow-Up."""
         rest = packet[stamp.BASE_BYTES : length].tobytes()
-        reply, _ = self._reflected(rest, session, sender_sequence, sequence, error_estimate)
+        reply, asks = self._reflected(rest, session, sender_sequence, sequence, error_estimate)
         packet[stamp.BASE_BYTES : length] = np.frombuffer(reply, np.uint8)
+        return asks
 
     def _reflected(
         self,
