@@ -32,7 +32,7 @@ class Compliance:
 
 
 def compliance(verdicts: NDArray[Any]) -> Compliance:
-    """Return the compliance of one target's verdict codes, shape [n]; low and high NaN if n is 0."""
+    """Return the compliance of one target's verdict codes, shape [n]; low, high NaN if n is 0."""
     total = len(verdicts)
     passed = int(np.count_nonzero(verdicts == PASS))
     decided = passed + int(np.count_nonzero(np.isin(verdicts, (FAIL, IMPOSSIBLE))))

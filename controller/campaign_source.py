@@ -1,0 +1,137 @@
+"""What a report is made of, read from a controller's API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from controller.documents import (
+    AgentDocument,
+    AgentPage,
+    ControllerHealth,
+    PathDocument,
+    PathPage,
+    SiteDocument,
+    SitePage,
+    TargetDocument,
+    TargetPage,
+    VerdictDocument,
+    VerdictPage,
+)
+from probes.errors import ConfigError, ResourceError
+
+T = TypeVar("T")
+TIMEOUT_S = 30.0
+PAGE_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the controller answered at the end of a campaign."""
+
+    health: ControllerHealth
+    sites: tuple[SiteDocument, ...]
+    agents: tuple[AgentDocument, ...]
+    targets: tuple[TargetDocument, ...]
+    paths: tuple[PathDocument, ...]
+    verdicts: tuple[VerdictDocument, ...]
+
+
+class ApiSource:
+    """Reads a controller at ``http://host:port`` or ``unix:/path``; an async context manager."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._socket = url.removeprefix("unix:") if url.startswith("unix:") else None
+        if self._socket is not None and self._socket.startswith("//"):
+            self._socket = "/" + self._socket.lstrip("/")
+        if self._socket is None and not url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"{url} is no controller; write http://HOST:PORT or unix:/PATH.",
+                f"{url} 不是控制器地址；请写成 http://主机:端口 或 unix:/路径。",
+                url=url,
+            )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> ApiSource:
+        connector = None if self._socket is None else aiohttp.UnixConnector(self._socket)
+        base = "http://controller" if self._socket is not None else self.url.rstrip("/")
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        self._session = aiohttp.ClientSession(base, connector=connector, timeout=timeout)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def health(self) -> ControllerHealth:
+        """Return how the controller is. Raises ResourceError where it does not answer."""
+        return _decoded(await self._body("/api/v1/health", {}), ControllerHealth, self.url)
+
+    async def wait_judged_after(self, time_ns: int, patience_s: float) -> ControllerHealth:
+        """Return the health once verdicts are newer than `time_ns`, or when patience is over."""
+        for _ in range(max(1, round(patience_s))):
+            health = await self.health()
+            if health.judged_ns is not None and health.judged_ns >= time_ns:
+                return health
+            await asyncio.sleep(1.0)
+        return await self.health()
+
+    async def answers(self) -> Answers:
+        """Return everything a report needs."""
+        return Answers(
+            health=await self.health(),
+            sites=tuple(await self._all("/api/v1/sites", SitePage)),
+            agents=tuple(await self._all("/api/v1/agents", AgentPage)),
+            targets=tuple(await self._all("/api/v1/targets", TargetPage)),
+            paths=tuple(await self._all("/api/v1/paths", PathPage)),
+            verdicts=tuple(await self._all("/api/v1/verdicts", VerdictPage)),
+        )
+
+    async def _all(self, route: str, kind: type[Any]) -> list[Any]:
+        items: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            query = {"limit": str(PAGE_LIMIT)} | ({"after": after} if after else {})
+            page = _decoded(await self._body(route, query), kind, self.url)
+            items += page.items
+            after = page.next
+        return items
+
+    async def _body(self, route: str, query: dict[str, str]) -> bytes:
+        assert self._session is not None
+        try:
+            async with self._session.get(route, params=query) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ResourceError(
+                f"The controller at {self.url} does not answer; start it, or check --url.",
+                f"控制器 {self.url} 没有应答；请先启动控制器，或检查 --url。",
+                url=self.url,
+            ) from error
+        if response.status != 200:
+            raise ResourceError(
+                f"The controller at {self.url} refused {route} (HTTP {response.status}); "
+                "check that it is an Isochrone controller of this version.",
+                f"控制器 {self.url} 拒绝了 {route}（HTTP {response.status}）；"
+                "请确认它是同一版本的 Isochrone 控制器。",
+                url=self.url,
+            )
+        return body
+
+
+def _decoded(body: bytes, kind: type[T], url: str) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, json.JSONDecodeError) as error:
+        raise ResourceError(
+            f"{url} answered something else than this version of the API: {error}; "
+            "check that it is an Isochrone controller of this version.",
+            f"{url} 的应答与本版本接口不符：{error}；请确认它是同一版本的 Isochrone 控制器。",
+            url=url,
+        ) from error
