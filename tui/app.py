@@ -34,7 +34,7 @@ VIEWS = (
     ("agents", "Agents"),
     ("path", "Path"),
 )
-COMMON_KEYS = (("l", "中/EN"), ("d", "Theme"), ("?", "Help"), ("q", "Quit"))
+COMMON_KEYS = (("?", "Help"), ("q", "Quit"), ("l", "中/EN"), ("d", "Theme"))
 WINDOWS_LOOK_BACK_NS = 60 * 1_000_000_000
 
 
@@ -259,7 +259,12 @@ class IsochroneApp(App[None]):
         """Draw heading, tabs and keys."""
         look = self.look
         left, right = heading(
-            self._fleet, self._link, look.words, now_ns=self._clock.wall_ns(), zone=self._zone
+            self._fleet,
+            self._link,
+            look.words,
+            now_ns=self._clock.wall_ns(),
+            zone=self._zone,
+            short=self.size.width < 120,
         )
         screen = self.screen_stack[0]
         screen.query_one("#heading-left", Static).update(look.text(left))

@@ -22,7 +22,7 @@ def catalogue(language: Language) -> dict[str, str]:
         return {
             message.id: message.string
             for message in read_po(file, locale=language)
-            if isinstance(message.id, str) and isinstance(message.string, str) and message.string
+            if message.id and isinstance(message.id, str) and isinstance(message.string, str)
         }
 
 

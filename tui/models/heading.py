@@ -12,21 +12,24 @@ from tui.words import Words
 
 
 def heading(
-    fleet: Fleet | None, link: Link, words: Words, *, now_ns: int, zone: dt.tzinfo | None
+    fleet: Fleet | None, link: Link, words: Words, *, now_ns: int, zone: dt.tzinfo | None, short: bool = False
 ) -> tuple[Spans, Spans]:
-    """Return (left, right) of the heading: product and agents; state of the data."""
+    """Return (left, right) of the heading: product and agents; state of the data.
+
+    `short` leaves out the words of states: symbol and number stay.
+    """
     left: list[tuple[str, str]] = [
         ("◎ ", "accent"),
         (words("Isochrone"), "strong"),
         ("  ", "plain"),
     ]
     if fleet is not None:
-        left += _agents(fleet, words)
+        left += _agents(fleet, words, short=short)
         left += _troubles(fleet, words)
     return tuple(left), _data_state(fleet, link, words, now_ns, zone)
 
 
-def _agents(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
+def _agents(fleet: Fleet, words: Words, *, short: bool) -> list[tuple[str, str]]:
     if not fleet.agents:
         return [(words("no agents"), "doubt")]
     spans: list[tuple[str, str]] = [(f"{words('Agents')} ", "dim")]
@@ -36,7 +39,8 @@ def _agents(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
         if number or state == "ok":
             look = sign(state, AGENT_SIGNS)
             tone = look.tone if number else "dim"
-            spans.append((f"{look.symbol} {number} {words(look.word)}  ", tone))
+            word = "" if short else f" {words(look.word)}"
+            spans.append((f"{look.symbol} {number}{word}  ", tone))
     return spans
 
 
@@ -52,7 +56,7 @@ def _troubles(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
 
 
 def _data_state(
-    fleet: Fleet | None, link: Link, words: Words, now_ns: int, zone: dt.tzinfo | None
+    fleet: Fleet | None, link: Link, words: Words, now_ns: int, zone: dt.tzinfo | None, short: bool = False
 ) -> Spans:
     if fleet is None:
         if link.state == "stale":

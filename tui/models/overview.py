@@ -9,7 +9,7 @@ from tui import documents as doc
 from tui.figures import ABSENT, delay, fit, measure, ratio
 from tui.fleet import Fleet
 from tui.models.rows import Column, Spans, plain
-from tui.models.rules import DECLARED_KINDS, limit, long_rule, short_rule
+from tui.models.rules import DECLARED_KINDS, KINDS, limit, long_rule, short_rule
 from tui.palette import BADNESS, VERDICTS, sign
 from tui.words import Words
 
@@ -61,7 +61,7 @@ def cell(row: TargetRow, column: str, width: int, words: Words) -> Spans:
     if column in VERDICTS:
         return plain(ABSENT, "dim") if declared else _counted(target.counts, column)
     if column == "goals":
-        return goals(target, words)
+        return goals(target)
     if declared:
         return plain(declared_span(target) if column == "bar" else ABSENT, "dim")
     compliance = target.compliance
@@ -78,7 +78,7 @@ def cell(row: TargetRow, column: str, width: int, words: Words) -> Spans:
 def bar(compliance: doc.Compliance | None, goal_shares: list[float], width: int) -> Spans:
     """Return the rate as a bar: sure part, uncertain part, rest, with a mark at each goal.
 
-    ``█`` is passed whatever the undecided turn out to be (up to `low`), ``▒`` may pass (to `high`),
+    ``▇`` is passed whatever the undecided turn out to be (up to `low`), ``▒`` may pass (to `high`),
     ``░`` cannot. A goal stands as ``┃`` on its cell.
     """
     if compliance is None or compliance.low is None or compliance.high is None or width <= 0:
@@ -88,7 +88,7 @@ def bar(compliance: doc.Compliance | None, goal_shares: list[float], width: int)
     marks = {min(width - 1, int(share * width)) for share in goal_shares}
     spans: list[tuple[str, str]] = []
     for index in range(width):
-        symbol, tone = ("█", "good") if index < low_end else ("▒", "doubt")
+        symbol, tone = ("▇", "good") if index < low_end else ("▒", "doubt")
         if index >= high_end:
             symbol, tone = "░", "bad"
         if index in marks:
@@ -100,7 +100,7 @@ def bar(compliance: doc.Compliance | None, goal_shares: list[float], width: int)
     return tuple(spans)
 
 
-def goals(target: doc.Target, words: Words) -> Spans:
+def goals(target: doc.Target) -> Spans:
     """Return each goal with its verdict: ``2025 ≥ 85 % ✓``."""
     if not target.goals:
         return plain(ABSENT, "dim")
@@ -110,7 +110,6 @@ def goals(target: doc.Target, words: Words) -> Spans:
         if spans:
             spans.append(("  ", "plain"))
         spans += [(f"{year} ≥{share * 100:g}% ", "plain"), (look.symbol, look.tone)]
-    del words  # years and shares read alike in both languages
     return tuple(spans)
 
 
@@ -201,8 +200,6 @@ def to_fix(fleet: Fleet, target: doc.Target, words: Words, most: int) -> list[Sp
 
 
 def _kind_word(target: doc.Target) -> str:
-    from tui.models.rules import KINDS
-
     return KINDS.get(target.kind, target.kind)
 
 

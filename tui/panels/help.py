@@ -106,6 +106,6 @@ class Help(ModalScreen[None]):
         lines += [
             plain(""),
             plain(words("→ one way   ⇄ round trip   – absent (never zero)"), "dim"),
-            plain(words("Bar: █ passed whatever the undecided are, ▒ open, ░ lost, ┃ goal"), "dim"),
+            plain(words("Bar: ▇ passed whatever the undecided are, ▒ open, ░ lost, ┃ goal"), "dim"),
         ]
         return lines

@@ -132,7 +132,7 @@ class PathPage(Panel):
         path, words = self._document, self.look.words
         title = self.query_one("#page-title", Static)
         for part in ("#page-body", "#window-table"):
-            self.query_one(part).display = path is not None
+            self.query_one(part).set_class(path is None, "hidden")
         if self.fleet is None or path is None:
             none = words("Choose a path in view 3, or a pair in view 2, and press enter.")
             gone = words("The controller no longer knows this path.")
@@ -178,7 +178,7 @@ class PathPage(Panel):
                     (f" {words('Delay')} ms  ", "head"),
                     *self._legend(),
                     (f"  ━ {words('limit')} {shown} ms" if limits else "", "bad"),
-                    (f"  p50 · p95 {words('dim')}", "dim"),
+                    (f"  {words('bright p50, dim p95')}", "dim"),
                 )
             )
         )

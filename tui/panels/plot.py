@@ -62,7 +62,12 @@ class TimePlot(PlotWidget, can_focus=False):
         for limit in limits:
             if low <= limit <= high:
                 colour = look.palette.style("bad").removeprefix("bold ")
-                self.plot([from_s, to_s], [limit, limit], line_style=colour)
+                self.plot(
+                    [from_s, to_s],
+                    [limit, limit],
+                    line_style=colour,
+                    hires_mode=HiResMode.BRAILLE,
+                )
         for line, colour in curves:
             for xs, ys in line.segments:
                 if len(xs) == 1:

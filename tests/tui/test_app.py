@@ -1,0 +1,201 @@
+"""Keys and messages of the whole app, against a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from api_server import FixtureApi
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from tui.app import IsochroneApp
+from tui.panels.matrix import MatrixPanel
+from tui.panels.overview import Overview
+from tui.panels.path_page import PathPage
+from tui.panels.paths import Paths
+
+MakeApp = Callable[..., IsochroneApp]
+
+
+async def wait_until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(f"never became true; link {pilot.app.link}")  # type: ignore[attr-defined]  # our app
+
+
+def said(app: IsochroneApp, name: str) -> str:
+    return str(app.query_one(name, Static).render())
+
+
+async def test_number_keys_switch_views(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        for key, view in zip(
+            "2345 1".replace(" ", ""),
+            ("matrix", "paths", "agents", "path", "overview"),
+            strict=True,
+        ):
+            await pilot.press(key)
+            assert app.view == view
+
+
+async def test_language_key_changes_everything_at_once_and_back(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        assert "Overview" in said(app, "#tabs")
+        await pilot.press("l")
+        assert "总览" in said(app, "#tabs")
+        assert "达标" in said(app, "#target-facts")
+        assert "退出" in said(app, "#keys")
+        await pilot.press("l")
+        assert "Overview" in said(app, "#tabs")
+
+
+async def test_enter_on_a_target_opens_its_matrix(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        await pilot.press("down", "enter")
+        assert app.view == "matrix"
+        assert app.query_one(MatrixPanel).target == "jiangsu-circle-3"
+
+
+async def test_p_on_a_target_lists_its_paths(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        await pilot.press("p")
+        panel = app.query_one(Paths)
+        assert app.view == "paths"
+        assert {row.verdict.target for row in panel.table.rows if row.verdict} == {
+            "jiangsu-circle-1"
+        }
+
+
+async def test_typing_a_filter_narrows_the_table_and_escape_clears_it(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        await pilot.press("3", "slash", *"fail")
+        panel = app.query_one(Paths)
+        panel.filter_input.value = "verdict:fail"
+        await pilot.pause()
+        assert panel.table.rows
+        assert {row.verdict_name for row in panel.table.rows} == {"fail"}
+        await pilot.press("escape")
+        assert len(panel.table.rows) == len(app.fleet.paths) if app.fleet else False
+
+
+async def test_letters_typed_into_the_filter_are_not_commands(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        await pilot.press("3", "slash", "q", "l", "1")
+        assert app.view == "paths"
+        assert app.is_running
+        assert app.query_one(Paths).filter_text == "ql1"
+
+
+async def test_enter_on_a_path_opens_its_page_with_windows_and_escape_returns(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        await pilot.press("3", "enter")
+        page = app.query_one(PathPage)
+        await wait_until(pilot, lambda: app.view == "path" and page.is_read)
+        assert "limit" in said(app, "#page-verdicts")
+        assert "Flows" in said(app, "#flow-strip")
+        await pilot.press("escape")
+        assert app.view == "paths"
+
+
+async def test_refresh_keeps_cursor_and_scroll(make_app: MakeApp, api: FixtureApi) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 24)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        await pilot.press("3", "pagedown", "pagedown", "pagedown")
+        table = app.query_one(Paths).table
+        before = (table.current.key if table.current else "", table.scroll_y)
+        first = app.fleet
+        api.documents["health"]["revision"] += 1
+        await api.announce(43)
+        await wait_until(pilot, lambda: app.fleet is not first)
+        assert (table.current.key if table.current else "", table.scroll_y) == before
+
+
+async def test_an_event_of_the_controller_is_shown_without_waiting_for_the_next_poll(
+    make_app: MakeApp, api: FixtureApi
+) -> None:
+    app = make_app()  # polls once a minute only
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled and bool(api.listeners))
+        api.documents["targets"][0]["counts"]["fail"] = 77
+        await api.announce(43)
+        row = app.query_one(Overview).table
+        await wait_until(pilot, lambda: row.rows[0].target.counts.failed == 77)
+
+
+async def test_a_controller_that_goes_away_leaves_old_data_marked_stale(
+    make_app: MakeApp, api: FixtureApi
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        text = {"en": "Going down.", "zh": "正在停机。"}
+        api.refusal = {"error": {"code": "stopping", "message": text, "fields": {}}}
+        await pilot.press("r")
+        await wait_until(pilot, lambda: app.link.state == "stale")
+        assert "STALE" in said(app, "#heading-right")
+        assert app.query_one(Overview).table.rows
+        api.refusal = None
+        await pilot.press("r")
+        await wait_until(pilot, lambda: app.link.state == "live")
+        assert "STALE" not in said(app, "#heading-right")
+
+
+async def test_an_unreachable_controller_is_said_in_the_table_in_both_languages(
+    make_app: MakeApp,
+) -> None:
+    app = make_app("http://127.0.0.1:9")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.link.state == "stale")
+        assert "does not answer" in app.query_one(Overview).table.empty_text
+        await pilot.press("l")
+        assert "无应答" in app.query_one(Overview).table.empty_text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (200, 60), (40, 10)])
+async def test_every_view_draws_at_every_size(make_app: MakeApp, size: tuple[int, int]) -> None:
+    app = make_app(language="zh")
+    async with app.run_test(size=size) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        for key in ("2", "3", "enter", "4", "d", "question_mark", "escape", "1"):
+            await pilot.press(key)
+        assert app.view == "overview"
+
+
+async def test_a_fleet_without_anything_says_so(make_app: MakeApp, api: FixtureApi) -> None:
+    for route in ("sites", "agents", "targets", "paths", "verdicts"):
+        api.documents[route] = []
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        assert "No targets" in app.query_one(Overview).table.empty_text
+        for key in ("2", "right", "enter", "3", "enter", "4", "enter", "5"):
+            await pilot.press(key)
+        assert "no agents" in said(app, "#heading-left")
+
+
+async def test_q_quits(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+        await wait_until(pilot, lambda: not app.is_running)

@@ -1,0 +1,98 @@
+"""Every word of the screens exists in Chinese."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tui.app
+import tui.models.agents
+import tui.models.overview
+import tui.models.path_page
+import tui.models.paths
+import tui.models.rules
+import tui.palette
+import tui.panels.help
+from tui.panels.agents import Agents
+from tui.panels.matrix import MatrixPanel
+from tui.panels.overview import Overview
+from tui.panels.path_page import PathPage
+from tui.panels.paths import Paths
+from tui.words import Words, catalogue, language_of_environment
+
+SOURCES = Path(tui.app.__file__).parent
+
+
+def words_in_calls() -> set[str]:
+    """First arguments of words("…"), self._words("…") and look.words("…")."""
+    found = set()
+    for file in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                first = node.args[0]
+                if name in ("words", "_words") and isinstance(first, ast.Constant):
+                    found.add(str(first.value))
+    return found
+
+
+def words_in_tables() -> set[str]:
+    models = (tui.models.overview, tui.models.paths, tui.models.agents)
+    found = {column.title for model in models for column in model.COLUMNS}
+    found |= {column.title for column in tui.models.path_page.WINDOW_COLUMNS}
+    for signs in (tui.palette.VERDICT_SIGNS, tui.palette.AGENT_SIGNS, tui.palette.PATH_SIGNS):
+        found |= {entry.word for entry in signs.values()}
+    found |= set(tui.models.rules.STATISTICS.values()) | set(tui.models.rules.KINDS.values())
+    found |= set(tui.models.path_page.DECIDING.values())
+    found |= set(tui.models.agents.STAMPINGS.values()) | set(tui.panels.help.MEANINGS.values())
+    for panel in (Overview, MatrixPanel, Paths, Agents, PathPage):
+        found |= {title for _, title in panel.keys}
+    found |= {title for _, title in (*tui.app.VIEWS, *tui.app.COMMON_KEYS)}
+    for heading, keys in tui.panels.help.SECTIONS:
+        found |= {heading, *(what for _, what in keys)}
+    return found
+
+
+def test_every_word_has_a_chinese_text() -> None:
+    missing = (words_in_calls() | words_in_tables()) - set(catalogue("zh"))
+    assert not missing
+
+
+def test_no_chinese_text_is_left_over() -> None:
+    assert set(catalogue("zh")) <= words_in_calls() | words_in_tables()
+
+
+def test_fields_are_the_same_in_both_languages() -> None:
+    import string
+
+    def fields(text: str) -> set[str | None]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    for english, chinese in catalogue("zh").items():
+        assert fields(english) == fields(chinese), english
+
+
+def test_other_language_turns_and_turns_back() -> None:
+    words = Words("en")
+    assert words("fail") == "fail"
+    assert words.other()("fail") == "不达标"
+    assert words.other().other()("fail") == "fail"
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"ISOCHRONE_LANG": "zh", "LANG": "en_US.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_language_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], language: str
+) -> None:
+    for name in ("ISOCHRONE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert language_of_environment() == language
