@@ -49,6 +49,7 @@ def finish_answered(
     sound = (residence_ns >= 0) & (residence_ns <= total_ns)
     rtt_ns = total_ns - np.where(sound, residence_ns, 0.0)
     late = total_ns > session["timeout_ns"]
+    later_ns = _later_pairs(ledger, matched)
     rows["state"][row] = np.where(late, LATE, ON_TIME)
     rows["rtt_ns"][row] = np.where(late, np.nan, rtt_ns)
     if replies.reflector is not None:
@@ -61,7 +62,7 @@ def finish_answered(
         forward_ns=one_way.forward_ns,
         backward_ns=one_way.backward_ns,
         bound_ns=np.where(stepped, np.nan, one_way.bound_ns),
-        variation_ns=_variation(ledger, row),
+        variation_ns=_variation(ledger, row, later_ns),
         hops_forward=one_way.hops,
         hops_backward=_hops_since(replies.ttl[place]),
         fate=np.where(late, FATE_LATE, RECEIVED).astype(np.uint8),
@@ -142,7 +143,17 @@ def _note_reflector(ledger: Ledger, row: NDArray[np.int64], reflector: NDArray[n
     ledger.sessions["stateful"][probe["session"][own]] = True
 
 
-def _variation(ledger: Ledger, row: NDArray[np.int64]) -> NDArray[np.float64]:
+def _later_pairs(ledger: Ledger, matched: Matched) -> NDArray[np.float64]:
+    """Return the round trip of each probe's successor where that was answered first, else NaN."""
+    if not matched.reordered.any():
+        return np.full(len(matched.row), np.nan)
+    after, held = ledger.neighbours(matched.row, 1)
+    return np.where(held, ledger.rows["rtt_ns"][after], np.nan)
+
+
+def _variation(
+    ledger: Ledger, row: NDArray[np.int64], later_ns: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return |D(i) - D(i-1)| (RFC 3393) for each newly answered row; NaN where i-1 has none.
 
     If the later of two neighbours was answered first, the pair belongs to the earlier one.
@@ -150,10 +161,7 @@ def _variation(ledger: Ledger, row: NDArray[np.int64]) -> NDArray[np.float64]:
     own_ns = ledger.rows["rtt_ns"][row]
     before, held = ledger.neighbours(row, -1)
     variation = np.where(held, np.abs(own_ns - ledger.rows["rtt_ns"][before]), np.nan)
-    after, held = ledger.neighbours(row, 1)
-    held &= ~np.isin(after, row) & np.isnan(variation)
-    backwards = np.where(held, np.abs(ledger.rows["rtt_ns"][after] - own_ns), np.nan)
-    return np.where(np.isnan(variation), backwards, variation)
+    return np.where(np.isnan(variation), np.abs(later_ns - own_ns), variation)
 
 
 def _hops_since(ttl: NDArray[np.uint8]) -> NDArray[np.float32]:

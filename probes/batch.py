@@ -195,6 +195,7 @@ class BatchSocket:
         self._epoch_key = 0  # our key of the packet that the kernel numbered 0
         self._chooses_keys = False
         self._kept: list[TransmitStamps] = []  # read before a renumbering, not yet handed out
+        self._handed_kept = False
         sock.setblocking(False)
         self._ask_for_stamps(transmit_stamps)
         self._ask_for_details()
@@ -222,6 +223,11 @@ class BatchSocket:
                 self.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVHOPLIMIT, 1)
             else:
                 self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
+
+    @property
+    def has_kept_stamps(self) -> bool:
+        """Tell whether stamps read early wait to be handed out, or the queue may hold more."""
+        return bool(self._kept) or self._handed_kept
 
     def fileno(self) -> int:
         """Return the descriptor, for poll."""
@@ -321,6 +327,7 @@ class BatchSocket:
 
     def transmit_stamps(self) -> TransmitStamps:
         """Return transmit stamps that have come back, a batch of them; never waits."""
+        self._handed_kept = bool(self._kept)
         if self._kept:
             return self._kept.pop(0)
         return self._read_stamps()

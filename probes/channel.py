@@ -56,6 +56,7 @@ class Replies:
     ttl: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     reflector: ReflectorFields | None
+    ring_was_full: bool  # more may be waiting
 
     def __len__(self) -> int:
         return len(self.session)
@@ -266,12 +267,17 @@ class Channel:
             ttl=received.ttl[ours],
             answer=said.answer[ours],
             reflector=None if fields is None else _taken(fields, ours),
+            ring_was_full=len(received) == self.capacity,
         )
 
     def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
         """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
         stamps = self.socket.transmit_stamps()
         return self._row_of_key[stamps.key % _KEYS], stamps
+
+    def more_stamps(self, just_read: int) -> bool:
+        """Tell whether more transmit stamps may be waiting after that many were read at once."""
+        return just_read > 0 and (just_read >= self.capacity or self.socket.has_kept_stamps)
 
 
 def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields:

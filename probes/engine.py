@@ -39,7 +39,7 @@ from probes.windows import OpenWindows
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
 _SWEEP_NS = 50_000_000  # how often overdue probes are looked for
 _LONGEST_SLEEP_NS = 50_000_000
-_SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 10_000_000
+_SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 20_000_000
 _STALL_NS = 100_000_000  # a pause of the engine that makes a window suspect
 _CLOCK_CHECK_NS = 1_000_000_000
 _UNSYNCHRONISED_NS = 16e9
@@ -305,15 +305,13 @@ class Engine:
                 self._take_transmit_stamps(channel)  # first, since replies are measured from them
                 if replies is not None and len(replies):
                     self._account(replies)
-                more = replies is not None
+                more = replies is not None and replies.ring_was_full
 
     def _take_transmit_stamps(self, channel: Channel) -> None:
         """Replace the engine's own send times by the kernel's."""
         rows = self._ledger.rows
         while True:
             row, stamps = channel.transmit_stamps()
-            if not len(stamps):
-                return
             right = (row >= 0) & (rows["key"][row] == stamps.key)
             right &= rows["channel"][row] == channel.number
             row = row[right]
@@ -321,6 +319,8 @@ class Engine:
             rows["sent_wall_ns"][row] = wall_ns
             rows["sent_ns"][row] = self.scale.to_monotonic_ns(wall_ns)
             rows["sent_kind"][row] = STAMP_KERNEL
+            if not channel.more_stamps(len(stamps)):
+                return
 
     def _account(self, replies: Replies) -> None:
         """Match replies with probes and file what they finish."""
