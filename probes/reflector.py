@@ -112,7 +112,7 @@ class Reflector:
         self._epoll = select.epoll()
         self._epoll.register(self._wake, select.EPOLLIN)
         self._listeners: dict[int, _Listener] = {}
-        self._own_ports = np.zeros(0, np.uint16)
+        self._own_port = np.zeros(1 << 16, np.bool_)  # by number: is it one of ours
         self._stopping = False
         self._thread: threading.Thread | None = None
         try:
@@ -160,8 +160,9 @@ class Reflector:
             for listener in opened:
                 self._listeners[listener.socket.fileno()] = listener
                 self._epoll.register(listener.socket.fileno(), select.EPOLLIN)
-            ports = {listener.port for listener in self._listeners.values()}
-            self._own_ports = np.array(sorted(ports), np.uint16)
+            own_port = np.zeros(1 << 16, np.bool_)
+            own_port[[listener.port for listener in self._listeners.values()]] = True
+            self._own_port = own_port
 
     def _open_all(self, specs: Iterator[ReflectorSpec]) -> list[_Listener]:
         """Open every address, or none."""
@@ -217,7 +218,7 @@ class Reflector:
         counts["malformed"] += int(np.count_nonzero(~sound))
         sources = read_sources(received.address)
         # Two reflectors must never answer each other: a spoofed packet would circle for ever.
-        allowed = listener.peers.allows(sources) & ~np.isin(sources.port, self._own_ports)
+        allowed = listener.peers.allows(sources) & ~self._own_port[sources.port]
         counts["refused"] += int(np.count_nonzero(sound & ~allowed))
         row = np.flatnonzero(sound & allowed)
         granted = self._bucket.take(len(row), now_ns)
