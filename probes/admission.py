@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,48 +16,70 @@ _MAPPED = 0xFFFF_0000_0000
 _LOW_64 = (1 << 64) - 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The prefixes of one family and length: hashes ascending, with the networks they stand for."""
+
+    is_v4: bool
+    mask_high: np.uint64
+    mask_low: np.uint64
+    mixed: NDArray[np.uint64]
+    high: NDArray[np.uint64]
+    low: NDArray[np.uint64]
+
+
 class PeerFilter:
     """A set of source prefixes, asked about whole batches: one search per prefix length used."""
 
     def __init__(self, prefixes: Iterable[str]) -> None:
         self._mixer = Mixer()
-        by_length: dict[int, set[int]] = {}
+        groups: dict[tuple[bool, int], set[int]] = {}
         for prefix in prefixes:
-            value, length = _as_ipv6(prefix)
-            by_length.setdefault(length, set()).add(value)
-        self._tables = [self._table(length, values) for length, values in by_length.items()]
+            network = parse_prefix(prefix)
+            is_v4 = network.version == 4
+            value = int(network.network_address) | (_MAPPED if is_v4 else 0)
+            length = network.prefixlen + (96 if is_v4 else 0)
+            groups.setdefault((is_v4, length), set()).add(value)
+        self._tables = [
+            self._table(is_v4, length, values) for (is_v4, length), values in groups.items()
+        ]
 
-    def _table(
-        self, length: int, values: set[int]
-    ) -> tuple[np.uint64, np.uint64, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-        """Return (mask, mask, hashes ascending, high halves, low halves) of one prefix length."""
+    def _table(self, is_v4: bool, length: int, values: set[int]) -> _Table:
         mask = ((1 << length) - 1) << (128 - length)
         high = np.array([value >> 64 for value in values], np.uint64)
         low = np.array([value & _LOW_64 for value in values], np.uint64)
         mixed = self._mixer.mix(high, low)
         order = np.argsort(mixed)
         masks = np.uint64(mask >> 64), np.uint64(mask & _LOW_64)
-        return *masks, mixed[order], high[order], low[order]
+        return _Table(is_v4, *masks, mixed[order], high[order], low[order])
 
     def allows(self, sources: Sources) -> NDArray[np.bool_]:
         """Return which sources lie within a prefix, bool[n]. No prefix lets nobody in.
 
-        Unspecified and multicast sources are never let in: nothing sent from there is a request.
+        An IPv6 prefix, even ::/0, says nothing of IPv4 sources. Unspecified, multicast and
+        broadcast sources are never let in: nothing sent from there is a request.
         """
         allowed = np.zeros(len(sources.port), np.bool_)
-        for mask_high, mask_low, mixed, high, low in self._tables:
-            masked_high, masked_low = sources.high & mask_high, sources.low & mask_low
-            at = np.searchsorted(mixed, self._mixer.mix(masked_high, masked_low))
-            at = np.minimum(at, len(mixed) - 1)
-            allowed |= (high[at] == masked_high) & (low[at] == masked_low)
+        mapped = _is_mapped(sources)
+        for table in self._tables:
+            high, low = sources.high & table.mask_high, sources.low & table.mask_low
+            at = np.searchsorted(table.mixed, self._mixer.mix(high, low))
+            at = np.minimum(at, len(table.mixed) - 1)
+            found = (table.high[at] == high) & (table.low[at] == low)
+            allowed |= found & (mapped == table.is_v4)
         return allowed & ~_unanswerable(sources)
+
+
+def _is_mapped(sources: Sources) -> NDArray[np.bool_]:
+    """Return which sources are IPv4 (our IPv6 sockets take no IPv4, so nothing else is mapped)."""
+    mapped: NDArray[np.bool_] = (sources.high == 0) & ((sources.low >> np.uint64(32)) == 0xFFFF)
+    return mapped
 
 
 def _unanswerable(sources: Sources) -> NDArray[np.bool_]:
     """Return which sources are unspecified, multicast or broadcast addresses, or port 0."""
     first_v4 = (sources.low & np.uint64(0xFFFF_FFFF)) >> np.uint64(24)
-    mapped = (sources.high == 0) & ((sources.low >> np.uint64(32)) == 0xFFFF)
-    v4 = mapped & ((first_v4 == 0) | (first_v4 >= 224))
+    v4 = _is_mapped(sources) & ((first_v4 == 0) | (first_v4 >= 224))
     v6 = (sources.high >> np.uint64(56)) == 0xFF
     unspecified = (sources.high == 0) & (sources.low == 0)
     bad: NDArray[np.bool_] = v4 | v6 | unspecified | (sources.port == 0)
@@ -74,14 +97,6 @@ def parse_prefix(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
             key="peers",
             value=prefix,
         ) from error
-
-
-def _as_ipv6(prefix: str) -> tuple[int, int]:
-    """Return (network, length) of a prefix or address, IPv4 as ::ffff:a.b.c.d."""
-    network = parse_prefix(prefix)
-    if network.version == 4:
-        return _MAPPED | int(network.network_address), network.prefixlen + 96
-    return int(network.network_address), network.prefixlen
 
 
 class TokenBucket:

@@ -179,6 +179,10 @@ class Reflector:
             raise
         return opened
 
+    def is_running(self) -> bool:
+        """Tell whether the answering thread is alive (False before start, and after a bug)."""
+        return self._thread is not None and self._thread.is_alive()
+
     def counters(self) -> ReflectorCounters:
         """Return what was received and answered so far."""
         return ReflectorCounters(**self._counts | {"sessions": self._reflection.sessions.count})
