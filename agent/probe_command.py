@@ -112,7 +112,7 @@ def _probe(
     results = run.results()
     if as_json:
         sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)
-    else:
+    elif any(result.sent for result in results):
         probe_output.print_table(results)
     probe_output.print_errors(results)
     return 0 if all(result.received for result in results) else _EXIT_SOME_SILENT

@@ -1,0 +1,212 @@
+"""What the spool has committed is there after anything, and what it drops it tells."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.spool import SpooledChunk, SpoolFile
+from agent.spooler import Spooler
+from probes.chunk import decode_chunk
+from probes.errors import ResourceError
+
+HOUR_NS = 3_600_000_000_000
+WRITER = """
+import sys
+from pathlib import Path
+from agent.spool import SpooledChunk, SpoolFile
+spool = SpoolFile(Path(sys.argv[1]), max_bytes=1 << 30, max_age_ns=1 << 60)
+while True:
+    number = spool.next_sequence
+    chunk = SpooledChunk(sequence=number, start_ns=1, windows=1, payload=b"%d" % number * 500)
+    spool.put([chunk], 1)
+    print(number, flush=True)
+"""
+
+
+def open_spool(path: Path, max_bytes: int = 1 << 20) -> SpoolFile:
+    return SpoolFile(path, max_bytes=max_bytes, max_age_ns=HOUR_NS)
+
+
+def chunk(sequence: int, *, start_ns: int = HOUR_NS, size: int = 1000) -> SpooledChunk:
+    return SpooledChunk(sequence=sequence, start_ns=start_ns, windows=3, payload=bytes(size))
+
+
+def pending(spool: SpoolFile) -> list[int]:
+    return [each.sequence for each in spool.pending(100, skip=frozenset())]
+
+
+def test_killed_writer_loses_no_committed_chunk(tmp_path: Path) -> None:
+    """kill -9 at random moments; what was told as committed is there, whole, each time."""
+    path, committed = tmp_path / "spool.sqlite3", 0
+    moments = random.Random(7)
+    for _ in range(4):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            for _ in range(moments.randrange(1, 60)):
+                committed = int(writer.stdout.readline())
+            os.kill(writer.pid, signal.SIGKILL)
+            committed = max([committed, *(int(line) for line in writer.stdout.read().split())])
+        spool = open_spool(path, 1 << 30)
+        kept = spool.pending(10_000, skip=frozenset())
+        assert [each.sequence for each in kept][:committed] == list(range(1, committed + 1))
+        assert all(each.payload == b"%d" % each.sequence * 500 for each in kept)
+        assert spool.next_sequence > committed
+        spool.close()
+
+
+def test_sequence_goes_on_after_everything_was_delivered(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "s")
+    spool.put([chunk(1), chunk(2)], HOUR_NS)
+    spool.delete([1, 2])
+    spool.close()
+    assert open_spool(tmp_path / "s").next_sequence == 3
+
+
+def test_oldest_chunks_are_dropped_and_their_windows_counted(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "s", max_bytes=2500)
+    for sequence in range(1, 5):
+        spool.put([chunk(sequence)], HOUR_NS)
+    assert pending(spool) == [3, 4]
+    assert (spool.dropped_windows, spool.bytes, spool.chunks) == (6, 2000, 2)
+    spool.close()
+    assert open_spool(tmp_path / "s").dropped_windows == 6
+
+
+def test_chunks_beyond_the_age_are_dropped(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "s")
+    spool.put([chunk(1, start_ns=1)], HOUR_NS)
+    spool.put([chunk(2, start_ns=HOUR_NS)], HOUR_NS + 2)
+    assert pending(spool) == [2]
+    assert spool.dropped_windows == 3
+
+
+def test_refused_chunk_is_kept_but_not_sent_again_and_goes_first(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "s", max_bytes=2500)
+    spool.put([chunk(1), chunk(2)], HOUR_NS)
+    spool.refuse(2, "malformed")
+    assert pending(spool) == [1]
+    assert (spool.refused_windows, spool.chunks) == (3, 2)
+    spool.put([chunk(3)], HOUR_NS)
+    assert pending(spool) == [1, 3]
+
+
+def test_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"not a database" * 500)
+    with pytest.raises(ResourceError, match="move a damaged file away"):
+        open_spool(tmp_path / "s")
+
+
+@pytest.fixture
+def spooler(tmp_path: Path):
+    spooler = Spooler(
+        tmp_path / "s", agent="a1", max_bytes=1 << 20, max_age_s=1e9, memory_bytes=3000
+    )
+    yield spooler
+    spooler.close()
+
+
+def flush(spooler: Spooler) -> None:
+    spooler.call(spooler.do_flush).result()
+
+
+def test_windows_of_one_interval_become_one_chunk(spooler: Spooler, make_windows) -> None:
+    spooler.add(make_windows(5, 3), 4)
+    spooler.add(make_windows(1), 4)
+    flush(spooler)
+    (only,) = spooler.call(spooler.do_pending, 10).result()
+    whole = decode_chunk(only.payload)
+    assert whole.batch.stream_id.tolist() == [1, 3, 5]
+    assert (whole.agent, whole.boot, whole.sequence, whole.plan_version) == (
+        "a1",
+        spooler.boot,
+        1,
+        4,
+    )
+
+
+def test_stream_that_comes_twice_in_an_interval_gets_two_chunks(
+    spooler: Spooler, make_windows
+) -> None:
+    spooler.add(make_windows(1, 2), 4)
+    spooler.add(make_windows(2), 4)
+    flush(spooler)
+    chunks = spooler.call(spooler.do_pending, 10).result()
+    ids = [decode_chunk(each.payload).batch.stream_id.tolist() for each in chunks]
+    assert ids == [[1, 2], [2]]
+
+
+def test_newest_chunk_is_offered_beside_the_oldest(spooler: Spooler, make_windows) -> None:
+    for second in range(10):
+        spooler.add(make_windows(1, start_s=second), 1)
+    flush(spooler)
+    offered = spooler.call(spooler.do_pending, 3, 1).result()
+    assert [each.sequence for each in offered] == [10, 1, 2, 3]
+
+
+def fill_disk(spooler: Spooler) -> None:
+    """Let SQLite find no page to grow into: the same SQLITE_FULL as a full disk."""
+    connection = spooler._file._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def free_disk(spooler: Spooler) -> None:
+    spooler._file._connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def big(make_windows, second: int):
+    return make_windows(*range(400), start_s=second)
+
+
+def test_full_disk_is_a_state_and_windows_reach_it_later(spooler: Spooler, make_windows) -> None:
+    spooler.call(fill_disk, spooler).result()
+    spooler._memory_bytes = 1 << 20
+    for second in range(30):
+        spooler.add(big(make_windows, second), 1)
+    flush(spooler)
+    state = spooler.call(spooler.do_state).result()
+    assert "full" in (state.fault or "")
+    assert (state.chunks, state.dropped_windows) == (30, 0)
+    offered = spooler.call(spooler.do_pending, 100).result()
+    assert [each.sequence for each in offered] == list(range(1, 31))
+    spooler.call(free_disk, spooler).result()
+    state = spooler.call(spooler.do_state).result()
+    assert (state.fault, state.in_memory, state.chunks) == (None, 0, 30)
+
+
+def test_memory_is_bounded_while_the_disk_is_full(spooler: Spooler, make_windows) -> None:
+    spooler.call(fill_disk, spooler).result()
+    for second in range(60):
+        spooler.add(big(make_windows, second), 1)
+    flush(spooler)
+    state = spooler.call(spooler.do_state).result()
+    assert state.fault
+    assert state.dropped_windows > 0
+    assert state.dropped_windows + 400 * state.chunks == 60 * 400
+    spooler.call(free_disk, spooler).result()
+    after = spooler.call(spooler.do_state).result()
+    assert after.dropped_windows == state.dropped_windows
+
+
+def test_chunk_acknowledged_while_the_disk_fails_is_not_sent_again(
+    spooler: Spooler, make_windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spooler.add(make_windows(1), 1)
+    flush(spooler)
+
+    def fail(_sequences: list[int]) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spooler._file, "delete", fail)
+        spooler.call(spooler.do_acknowledge, [1]).result()
+        assert spooler.call(spooler.do_pending, 10).result() == []
+    assert spooler.call(spooler.do_state).result().chunks == 0
