@@ -55,7 +55,7 @@ def start(
             env=child_environment(),
             start_new_session=True,
             # Safe: the processes that call this have one thread, and `first` only makes syscalls.
-            preexec_fn=follow_parent(on_parent_death),  # noqa: PLW1509
+            preexec_fn=follow_parent(on_parent_death),
         )
 
 

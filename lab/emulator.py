@@ -16,9 +16,18 @@ from numpy.typing import NDArray
 
 from lab.impairment import AddressBook, PathTable, take_hops, treat
 from lab.kernel import Waiter, wake_exactly
-from lab.packet_log import HEAD_BYTES, LOST, OVERFLOWED, COPY, RECORD, REFUSED, REORDERED, PacketLog
-from lab.packet_log import UNROUTED
-from lab.packet_socket import Frames, FrameReceiver, FrameSender
+from lab.packet_log import (
+    COPY,
+    HEAD_BYTES,
+    LOST,
+    OVERFLOWED,
+    RECORD,
+    REFUSED,
+    REORDERED,
+    UNROUTED,
+    PacketLog,
+)
+from lab.packet_socket import FrameReceiver, Frames, FrameSender
 
 FRAME_BYTES = 2048  # the longest frame carried; sites have an MTU of 1500
 _BATCH = 256

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,7 @@ from lab.children import end, isochrone_command, last_lines, start
 from lab.run_directory import RunDirectory
 from lab.scenario import Scenario
 from lab.wan_spec import Event, SiteSpec, WanSpec
-from probes.errors import IsochroneError, ResourceError
+from probes.errors import ResourceError
 from probes.text import Text
 
 READY_S = 60.0  # a slow machine starts twenty interpreters in this time
@@ -175,7 +175,6 @@ class Fleet:
         self.controller = ControllerProcess(self.run_dir, scenario.sites_file, options)
         self._temporary = directory.temporary
         self._wan: WanProcess | None = None
-        self.stopped_agents = False
 
     def start(self) -> None:
         """Start the controller, the networks and the agents; does not wait for them."""
@@ -188,7 +187,7 @@ class Fleet:
         if self._wan is not None:
             self._wan.check()
 
-    async def wait_until_measuring(self, tell: Callable[[str], None]) -> float:
+    async def wait_until_measuring(self) -> float:
         """Wait until every agent has its plan; return how many seconds that took."""
         began = time.monotonic()
         wanted = [name for name, site in self.scenario.network.sites.items() if not site.external]
@@ -196,7 +195,6 @@ class Fleet:
             while True:
                 self.check()
                 ok = await api.agents_ready()
-                tell(f"{len(ok)}/{len(wanted)}")
                 if set(wanted) <= ok:
                     return time.monotonic() - began
                 if time.monotonic() - began > READY_S:
@@ -263,18 +261,22 @@ class Fleet:
             "[clock]",
             f"stamp_shift_us = {clock.shift_us}",
         ]
-        if clock.bound_us is not None:
+        if clock.synchronised:
             lines.append(f"declared_bound_us = {clock.bound_us}")
         return "\n".join(lines) + "\n"
 
 
 @contextlib.contextmanager
 def running(fleet: Fleet) -> Iterator[Fleet]:
-    """Run a fleet and end it whatever happens."""
+    """Run a fleet and end it whatever happens; signals that come while it ends are too late."""
     try:
         fleet.start()
         yield fleet
-    except IsochroneError:
-        raise
     finally:
-        fleet.stop()
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+        try:
+            fleet.stop()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.resources
+import itertools
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from topology.network import Network
 from topology.site_file import load_network
 from topology.source_lines import SourceLines
 from topology.strict import Problems, check, suggestion
+
+_Key = tuple[str | int, ...]  # where in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def load_scenario(path: Path) -> Scenario:
     interfaces = tuple(i for site in network.sites.values() for i in site.interfaces)
     title = file.scenario.title or network.title
     clocks = {name: ClockTable(site=name) for name in network.sites}
-    clocks.update({clock.site: clock for clock in file.clock if clock.site is not None})
+    clocks.update({clock.site: clock for clock in file.clock})
     return Scenario(
         name=file.scenario.name,
         title=title if isinstance(title, Text) else Text(title, title),
@@ -115,36 +118,38 @@ def _read(path: Path) -> str:
 
 def _check_references(file: ScenarioFile, network: Network, problems: Problems) -> None:
     """Note every site or carrier that the site file does not have."""
-
-    def site(name: str, *key: str | int) -> None:
+    for name, key in _sites_named(file):
         _known(name, network.sites, ("site", "站点"), key, problems)
-
-    def carrier(name: str, *key: str | int) -> None:
+    for name, key in _carriers_named(file):
         _known(name, network.carriers, ("carrier", "运营商"), key, problems)
 
+
+def _sites_named(file: ScenarioFile) -> Iterator[tuple[str, _Key]]:
+    for i, path in enumerate(file.path):
+        yield path.from_.partition(".")[0], ("path", i, "from")
+        yield path.to.partition(".")[0], ("path", i, "to")
+        yield from ((name, ("path", i, "via")) for name in path.via)
+    for i, exchange in enumerate(file.exchange):
+        yield from ((name, ("exchange", i, "at")) for name in exchange.at)
+    for i, clock in enumerate(file.clock):
+        yield clock.site, ("clock", i, "site")
+
+
+def _carriers_named(file: ScenarioFile) -> Iterator[tuple[str, _Key]]:
     for i, path in enumerate(file.path):
         for field, end in (("from", path.from_), ("to", path.to)):
-            name, _, of_carrier = end.partition(".")
-            site(name, "path", i, field)
-            if of_carrier:
-                carrier(of_carrier, "path", i, field)
-        for name in path.via:
-            site(name, "path", i, "via")
+            carrier = end.partition(".")[2]
+            if carrier:
+                yield carrier, ("path", i, field)
     for i, exchange in enumerate(file.exchange):
-        for name in exchange.at:
-            site(name, "exchange", i, "at")
-        for name in exchange.carriers:
-            carrier(name, "exchange", i, "carriers")
-    for i, clock in enumerate(file.clock):
-        if clock.site is not None:
-            site(clock.site, "clock", i, "site")
+        yield from ((name, ("exchange", i, "carriers")) for name in exchange.carriers)
 
 
 def _known(
     name: str,
     words: Iterable[str],
     kind: tuple[str, str],
-    key: tuple[str | int, ...],
+    key: _Key,
     problems: Problems,
 ) -> None:
     known = list(words)
@@ -175,7 +180,7 @@ def _table_of(file: ScenarioFile, network: Network, interfaces: tuple[Interface,
 
 def _road_km(network: Network, way: list[str]) -> float:
     """Return the length of the roads from site to site along the way."""
-    legs = zip(way, way[1:], strict=False)
+    legs = itertools.pairwise(way)
     return sum(network.distance(a, b).road_km for a, b in legs if a != b)
 
 

@@ -67,10 +67,15 @@ class PathTableEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ClockTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[clocks] and [[clock]]: what an agent declares of its clock, and how far off it really is."""
+    """[[clock]]: what a site declares of its clock, and how far off it really is.
 
-    site: Name | None = None
-    bound_us: Microseconds | None = 2.0
+    Without one a site declares 2 µs: all clocks of the lab are the machine's own.
+    `synchronised` false declares nothing, so that the agent finds out by itself.
+    """
+
+    site: Name
+    bound_us: Microseconds = 2.0
+    synchronised: bool = True
     shift_us: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)] = 0.0
 
 

@@ -1,0 +1,76 @@
+"""`isochrone lab`: a fleet over an emulated WAN, its verdicts held against the truth."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from probes.errors import ConfigError
+
+
+@click.command()
+@click.argument("scenario", default="jiangsu")
+@click.option("--headless", is_flag=True, help="Without the terminal UI; ends by itself.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=2),
+    help="How long to measure; the scenario says how long if this does not.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the rows of the table to this file.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep logs, truth and store in this new directory.",
+)
+@click.option(
+    "--fault",
+    metavar="controller-kill:SECONDS",
+    help="Kill the controller in mid-run and start it again after SECONDS.",
+)
+@click.option("--list", "list_them", is_flag=True, help="List the scenarios that come with it.")
+def lab(
+    scenario: str,
+    headless: bool,
+    seconds: float | None,
+    json_file: Path | None,
+    keep: Path | None,
+    fault: str | None,
+    list_them: bool,
+) -> None:
+    """Run a fleet over an emulated WAN with known truth.
+
+    SCENARIO is a bundled one (jiangsu, clocks, tiny) or a scenario file. Exit code 1 if a verdict
+    contradicts the truth.
+    """
+    from lab.scenario import bundled_scenarios, find_scenario, load_scenario
+    from lab.session import Fault, report, run_headless, run_with_tui
+
+    if list_them:
+        click.echo("\n".join(bundled_scenarios()))
+        return
+    outage = None if fault is None else Fault(_outage_s(fault))
+    chosen = load_scenario(find_scenario(scenario))
+    if headless or outage is not None or not sys.stdout.isatty():
+        outcome = run_headless(chosen, seconds or chosen.seconds, keep, outage)
+    else:
+        outcome = run_with_tui(chosen, seconds, keep)
+    sys.exit(report(outcome, json_file))
+
+
+def _outage_s(text: str) -> float:
+    found = re.fullmatch(r"controller-kill:(\d+(?:\.\d+)?)", text)
+    if found is None:
+        raise ConfigError(
+            f"Unknown fault {text!r}; the one there is: controller-kill:SECONDS.",
+            f"未知的故障 {text!r}；可用的是 controller-kill:秒数。",
+            key="fault",
+        )
+    return float(found[1])

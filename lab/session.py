@@ -1,0 +1,215 @@
+"""One run of the lab from start to table: start, measure, stop, compare with the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+import msgspec
+
+from controller.memory import SLOTS
+from lab.api_client import ApiClient
+from lab.children import child_environment, follow_parent, isochrone_command
+from lab.comparison import PathProbes, Row, Summary, compare, stream_of, summarise
+from lab.fleet import Fleet, running
+from lab.packet_log import read_log
+from lab.run_directory import RunDirectory
+from lab.scenario import Scenario
+from lab.stored import Continuity, continuity_of, read_stored
+from lab.table import summary_lines, table_lines, target_lines
+from lab.truth import EmulatorError, emulator_error, pair_probes
+from probes.stream import STAMP_PORT
+from probes.text import Text, language_of_environment
+from topology.mesh import plan_streams
+from topology.targets import demands
+
+_LIVE_PERIOD_S = 60.0  # what verdicts rest on while the terminal UI is open
+_JUDGED_WAIT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The controller is killed a third of the way through and comes back after `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found."""
+
+    rows: list[Row]
+    summary: Summary
+    error: EmulatorError
+    continuity: Continuity
+    probes_in_log: int
+
+
+def tell(text: Text) -> None:
+    """Say something to the person who waits, apart from the result."""
+    click.echo(text.pick(language_of_environment()), err=True)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the run in order, as Ctrl-C does."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_headless(
+    scenario: Scenario, seconds: float, keep: Path | None, fault: Fault | None
+) -> Outcome:
+    """Run a scenario for `seconds` of measuring and compare the verdicts with the truth."""
+    with (
+        ended_by_signals(),
+        contextlib.closing(RunDirectory(keep)) as directory,
+        running(Fleet(scenario, directory, seconds)) as fleet,
+    ):
+        asyncio.run(_come_up(fleet))
+        tell(Text(f"Measuring for {seconds:.0f} s …", f"测量 {seconds:.0f} 秒……"))
+        _measure(fleet, seconds, fault)
+        return _conclude(fleet, seconds)
+
+
+def run_with_tui(scenario: Scenario, seconds: float | None, keep: Path | None) -> Outcome:
+    """Run a scenario under the terminal UI until it is left, or `seconds` are over."""
+    with (
+        ended_by_signals(),
+        contextlib.closing(RunDirectory(keep)) as directory,
+        running(Fleet(scenario, directory, _LIVE_PERIOD_S)) as fleet,
+    ):
+        asyncio.run(_come_up(fleet))
+        show_tui(fleet.controller.url, seconds, fleet.check)
+        return _conclude(fleet, _LIVE_PERIOD_S)
+
+
+def show_tui(url: str, seconds: float | None, check: Any) -> None:
+    """Open the terminal UI as a child in this terminal; return when it ends or time is over."""
+    until = None if seconds is None else time.monotonic() + seconds
+    process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+        isochrone_command("tui", "--url", url),
+        env=child_environment(),
+        preexec_fn=follow_parent(signal.SIGTERM),
+    )
+    try:
+        while process.poll() is None and (until is None or time.monotonic() < until):
+            check()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.25)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+async def _come_up(fleet: Fleet) -> None:
+    count = len(fleet.scenario.network.sites)
+    tell(
+        Text(
+            f"Starting {count} sites, the WAN between them and the controller …",
+            f"正在启动 {count} 个站点、仿真广域网与控制器……",
+        )
+    )
+    took_s = await fleet.wait_until_measuring()
+    url = fleet.controller.url
+    tell(
+        Text(
+            f"All agents measure after {took_s:.0f} s: {url}",
+            f"{took_s:.0f} 秒后探针全部就绪：{url}",
+        )
+    )
+
+
+def _measure(fleet: Fleet, seconds: float, fault: Fault | None) -> None:
+    """Let time pass, watching the children; kill and restart the controller where asked."""
+    began = time.monotonic()
+    kill_at = began + seconds / 3 if fault is not None else None
+    back_at = None
+    while time.monotonic() < began + seconds:
+        now = time.monotonic()
+        if kill_at is not None and now >= kill_at and fault is not None:
+            fleet.controller.kill()
+            kill_at, back_at = None, now + fault.seconds
+            tell(Text("The controller is killed (kill -9).", "控制器已被强制终止（kill -9）。"))
+        if back_at is not None and now >= back_at:
+            fleet.controller.start()
+            back_at = None
+            tell(Text("The controller is started again.", "控制器已重新启动。"))
+        fleet.check()
+        time.sleep(0.2)
+    if back_at is not None:
+        fleet.controller.start()
+
+
+def _conclude(fleet: Fleet, period_s: float) -> Outcome:
+    """Stop the agents, take the last verdicts, stop the controller, and compare."""
+    tell(Text("Stopping the agents and comparing with the truth …", "正在停止探针并与真值比对……"))
+    fleet.stop_agents()
+    verdicts = asyncio.run(_last_verdicts(fleet.controller.url, time.time_ns()))
+    fleet.controller.stop()
+    scenario, network = fleet.scenario, fleet.scenario.network
+    streams = plan_streams(network)
+    judged_ns = max((int(v["judged_ns"] or 0) for v in verdicts), default=time.time_ns())
+    slot_ns = max(1, round(period_s * 1e9) // SLOTS)
+    from_ns = (judged_ns - round(period_s * 1e9)) // slot_ns * slot_ns
+    log = read_log(fleet.log_dir)
+    ports = {s.type_p.port or STAMP_PORT for s in streams if s.type_p.protocol == "udp"}
+    probes = pair_probes(log, ports)
+    windows = read_stored(fleet.controller.data)
+    rows = compare(
+        demands(network, streams),
+        verdicts,
+        PathProbes(probes, scenario.addresses()),
+        windows,
+        stream_of(streams),
+        from_ns,
+    )
+    return Outcome(rows, summarise(rows), emulator_error(log), continuity_of(windows), len(probes))
+
+
+async def _last_verdicts(url: str, after_ns: int) -> list[dict[str, Any]]:
+    """Return the verdicts of a round that began after everything had been delivered."""
+    until = time.monotonic() + _JUDGED_WAIT_S
+    async with ApiClient(url) as api:
+        while True:
+            verdicts = await api.items("verdicts")
+            judged_ns = [verdict["judged_ns"] or 0 for verdict in verdicts]
+            if (verdicts and min(judged_ns) >= after_ns) or time.monotonic() > until:
+                return verdicts
+            await asyncio.sleep(0.25)
+
+
+def report(outcome: Outcome, json_file: Path | None) -> int:
+    """Print the table and write the JSON file; return the exit code: 1 if a verdict is wrong."""
+    language = language_of_environment()
+    lines = [
+        *table_lines(outcome.rows, language),
+        "",
+        *target_lines(outcome.rows, language),
+        "",
+        *summary_lines(outcome.summary, outcome.error, outcome.continuity, language),
+    ]
+    click.echo("\n".join(lines))
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(outcome.rows), indent=1))
+    sys.stdout.flush()
+    return 1 if outcome.summary.wrong else 0

@@ -1,0 +1,99 @@
+"""The windows a controller has stored, read from its store after it has stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.sqlite_store import SqliteStore
+from probes.chunk import decode_chunk
+from probes.window import WindowBatch
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWindows:
+    """m windows: `stream_id` uint64, `start_ns`, `duration_ns`, `sent` int64, `rtt_p50_ns` f64.
+
+    `rtt_p50_ns` is the median of the window's flows' exact medians, NaN without an answer.
+    """
+
+    stream_id: NDArray[np.uint64]
+    start_ns: NDArray[np.int64]
+    duration_ns: NDArray[np.int64]
+    sent: NDArray[np.int64]
+    rtt_p50_ns: NDArray[np.float64]
+
+    def of(self, stream_id: int, from_ns: int) -> StoredWindows:
+        """Return the windows of one stream that begin at `from_ns` or later."""
+        chosen = (self.stream_id == stream_id) & (self.start_ns >= from_ns)
+        return StoredWindows(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """Whether every stream's windows follow each other without a gap and without a repeat."""
+
+    streams: int
+    windows: int
+    missing: int
+    twice: int
+    probes: int
+
+
+def read_stored(data: Path) -> StoredWindows:
+    """Read every window in the controller's data directory."""
+    store = SqliteStore(data)
+    try:
+        batches = [decode_chunk(chunk.payload).batch for chunk in store.chunks_since(0)]
+    finally:
+        store.close()
+    return windows_of(batches)
+
+
+def windows_of(batches: list[WindowBatch]) -> StoredWindows:
+    """Return the windows of many batches as one set of columns."""
+    batches = [batch for batch in batches if batch.rows]
+    if not batches:
+        return StoredWindows(np.zeros(0, np.uint64), *(np.zeros(0, np.int64),) * 3, np.zeros(0))
+    return StoredWindows(
+        stream_id=np.concatenate([batch.stream_id for batch in batches]),
+        start_ns=np.concatenate([np.full(b.rows, b.start_ns, np.int64) for b in batches]),
+        duration_ns=np.concatenate([np.full(b.rows, b.duration_ns, np.int64) for b in batches]),
+        sent=np.concatenate([b.counters["sent"].astype(np.int64) for b in batches]),
+        rtt_p50_ns=np.concatenate([_medians(batch) for batch in batches]),
+    )
+
+
+def _medians(batch: WindowBatch) -> NDArray[np.float64]:
+    """Return for each window the median of its flows' medians."""
+    medians = np.full(batch.rows, np.nan)
+    flows = batch.flows
+    for i in range(batch.rows):
+        of_flows = flows.rtt_p50_ns[flows.indptr[i] : flows.indptr[i + 1]]
+        known = of_flows[~np.isnan(of_flows)]
+        if len(known):
+            medians[i] = np.median(known)
+    return medians
+
+
+def continuity_of(windows: StoredWindows) -> Continuity:
+    """Look for gaps and repeats between the first and the last window of each stream."""
+    missing = twice = 0
+    streams = np.unique(windows.stream_id)
+    for stream_id in streams:
+        own = windows.stream_id == stream_id
+        start = np.sort(windows.start_ns[own])
+        step = np.diff(start)
+        duration = int(windows.duration_ns[own][0])
+        twice += int((step == 0).sum())
+        missing += int((step[step > 0] // duration - 1).sum())
+    return Continuity(
+        streams=len(streams),
+        windows=len(windows.stream_id),
+        missing=missing,
+        twice=twice,
+        probes=int(windows.sent.sum()),
+    )

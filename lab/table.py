@@ -1,0 +1,112 @@
+"""The table a run ends with, as text."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from lab.comparison import Row, Summary
+from lab.stored import Continuity
+from lab.truth import EmulatorError
+from probes.text import Language, Text
+
+_HEADINGS = {
+    "en": ("path", "target", "truth", "measured", "verdict", "expected", "correct"),
+    "zh": ("路径", "目标", "真值", "实测", "判定", "应为", "正确"),
+}
+_WORDS = {
+    "pass": Text("pass", "达标"),
+    "fail": Text("fail", "不达标"),
+    "undecided": Text("undecided", "未定"),
+    "impossible": Text("impossible", "不可能"),
+    "no_data": Text("no data", "无数据"),
+    "either": Text("either", "真值不能判定"),
+}
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes (Chinese characters take two)."""
+    return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value * 100:.3f} %" if unit == "ratio" else f"{value / 1e6:.3f} ms"
+
+
+def _cells(row: Row, language: Language) -> tuple[str, ...]:
+    is_loss = row.unit == "ratio"
+    correct = {True: Text("yes", "是"), False: Text("NO", "否"), None: Text("-", "-")}
+    return (
+        row.path,
+        row.target,
+        _figure(row.truth_ratio if is_loss else row.truth_ns, row.unit),
+        _figure(row.measured_ratio if is_loss else row.measured_ns, row.unit),
+        _WORDS[row.verdict].pick(language),
+        _WORDS[row.expected].pick(language),
+        correct[row.correct].pick(language),
+    )
+
+
+def table_lines(rows: Sequence[Row], language: Language) -> list[str]:
+    """Return the table: one line a row, headings first."""
+    cells = [_HEADINGS[language], *(_cells(row, language) for row in rows)]
+    widths = [max(_width(line[i]) for line in cells) for i in range(len(cells[0]))]
+    lines = [
+        "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines
+
+
+def target_lines(rows: Sequence[Row], language: Language) -> list[str]:
+    """Return one line a target: how many paths of each verdict."""
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        counts.setdefault(row.target, Counter())[row.verdict] += 1
+    width = max((len(name) for name in counts), default=0)
+    return [
+        f"{name:<{width}}  "
+        + ", ".join(f"{_WORDS[word].pick(language)} {n}" for word, n in sorted(count.items()))
+        for name, count in counts.items()
+    ]
+
+
+def summary_lines(
+    summary: Summary, error: EmulatorError, continuity: Continuity, language: Language
+) -> list[str]:
+    """Return the summary: verdicts against truth, medians, the emulator's error, the windows."""
+    micro = "-" if math.isnan(summary.worst_p50_ns) else f"{summary.worst_p50_ns / 1e3:.1f} µs"
+    emulator = " / ".join(
+        f"{value / 1e3:.0f}" for value in (error.p50_ns, error.p90_ns, error.p99_ns, error.max_ns)
+    )
+    if language == "zh":
+        return [
+            f"判定：真值可判定的 {summary.decided_by_truth} 条中 {summary.correct} 条正确；"
+            f"误判达标 {summary.wrong_passes}，误判不达标 {summary.wrong_fails}，"
+            f"真值可判定而未定 {summary.undecided}；"
+            f"真值不能判定 {summary.rows - summary.decided_by_truth}",
+            f"往返时延中位数：{summary.medians} 条路径与仿真记录相差不超过 {micro}",
+            f"仿真误差（实际减设定，{error.packets} 个包）：p50 / p90 / p99 / 最大 = {emulator} µs",
+            f"窗口：{continuity.streams} 条流共 {continuity.windows} 个，"
+            f"缺失 {continuity.missing}，重复 {continuity.twice}；探测包 {continuity.probes} 个",
+        ]
+    return [
+        f"Verdicts: {summary.correct} correct of {summary.decided_by_truth} that truth decides;"
+        f" wrong passes {summary.wrong_passes}, wrong fails {summary.wrong_fails},"
+        f" undecided though truth decides {summary.undecided};"
+        f" not decided by truth {summary.rows - summary.decided_by_truth}",
+        f"Round-trip medians: {summary.medians} paths within {micro} of the emulator's log",
+        f"Emulator's own error, applied minus asked ({error.packets} packets):"
+        f" p50 / p90 / p99 / max = {emulator} µs",
+        f"Windows: {continuity.windows} of {continuity.streams} streams,"
+        f" missing {continuity.missing}, twice {continuity.twice};"
+        f" {continuity.probes} probes",
+    ]
