@@ -174,16 +174,21 @@ def _interfaces(
                     f"地址 {address} 已被使用（见 {first}）；每个接口须有各自的地址",
                 )
             elif interface.id in found:
-                problems.add(
-                    (*at, name),
-                    f"site `{table.name}` already has an IPv{interface.ip_version} address on "
-                    f"carrier `{row.carrier}`; keep one, or name a second carrier",
-                    f"站点 `{table.name}` 在运营商 `{row.carrier}` 上已有 "
-                    f"IPv{interface.ip_version} 地址；请只保留一个，或另设一个运营商名",
-                )
+                _add_second_address(interface, (*at, name), problems)
             addresses.setdefault(address, (*at, name))
             found.setdefault(interface.id, interface)
     return tuple(found.values())
+
+
+def _add_second_address(interface: Interface, key: Key, problems: Problems) -> None:
+    version = interface.ip_version
+    problems.add(
+        key,
+        f"site `{interface.site}` already has an IPv{version} address on carrier "
+        f"`{interface.carrier}`; keep one, or name a second carrier",
+        f"站点 `{interface.site}` 在运营商 `{interface.carrier}` 上已有 IPv{version} 地址；"
+        "请只保留一个，或另设一个运营商名",
+    )
 
 
 def _addresses(row: InterfaceTable, at: Key, problems: Problems) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ def load_network(path: pathlib.Path) -> Network:
     allowed (a target that selects nothing) stands in `Network.warnings`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark before it
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path.name} is not UTF-8 text; save it as UTF-8",

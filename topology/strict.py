@@ -8,6 +8,7 @@ line, the nearest known word, and the sentence in both languages.
 from __future__ import annotations
 
 import difflib
+import math
 import pathlib
 import re
 from collections.abc import Callable, Iterable
@@ -178,6 +179,13 @@ def _check_number(value: Any, kind: Any, key: Key, problems: Problems) -> None:
             value, "whole number" if whole else "number", "整数" if whole else "数", key, problems
         )
         return
+    if not _is_finite(value):
+        problems.add(
+            key,
+            f"{dotted(key)} is {value}, which is no finite number",
+            f"{dotted(key)} 为 {value}，不是有限的数",
+        )
+        return
     bounds: list[tuple[float | None, str, Callable[[float, float], bool]]] = [
         (kind.ge, "≥", lambda v, b: v >= b),
         (kind.gt, ">", lambda v, b: v > b),
@@ -193,6 +201,13 @@ def _check_number(value: Any, kind: Any, key: Key, problems: Problems) -> None:
             f"{dotted(key)} is {value}, but must be {en}",
             f"{dotted(key)} 为 {value}，应 {zh}",
         )
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False
 
 
 def _check_string(value: Any, kind: Any, key: Key, problems: Problems) -> None:

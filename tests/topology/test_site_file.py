@@ -276,6 +276,28 @@ def test_site_without_interface_is_a_warning(parse, site):
     assert "site `c` is on no path: it has no interface" in network.warnings[0].en
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "1" + "0" * 400])
+def test_number_that_is_not_finite_is_refused(fault, site, value):
+    text = '[[target]]\nname = "t"\ntitle = "T"\nkind = "delay"\nlimit_ms = '
+    assert "no finite number" in fault(site("a") + text + value + "\n").text.en
+
+
+@pytest.mark.parametrize("page", ["describe-your-network.md", "describe-your-network.zh.md"])
+def test_guide_is_a_file_that_loads(page):
+    text = (REFERENCE.parents[1] / "guides" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    network = parse_network("\n".join(blocks), pathlib.Path(page))
+    assert {t.name for t in network.targets} >= {"gold", "jiangsu-circle-5"}
+    assert network.distance("nanjing-dc1", "wuxi-dc1").road_km == 185.0
+
+
+def test_file_with_a_byte_order_mark_is_read(tmp_path, site):
+    path = tmp_path / "sites.toml"
+    path.write_text('[network]\nname = "x"\n' + site("a") + site("b", number=2), "utf-8-sig")
+    assert list(load_network(path).sites) == ["a", "b"]
+
+
 def test_broken_toml_is_one_sentence(fault):
     assert fault("[network\n").text.en.startswith("sites.toml: not valid TOML")
 
