@@ -8,12 +8,9 @@ that ask with a Follow-Up Telemetry TLV (RFC 8972 §4.7).
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import math
 import os
 import select
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -23,13 +20,13 @@ import numpy as np
 from probes.admission import PeerFilter, TokenBucket
 from probes.batch import BatchSocket, Received, Rings
 from probes.clock import Clock, SystemClock
-from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from probes.errors import IsochroneError
 from probes.exchange import ReflectorSpec
+from probes.listening import open_reflector_socket
 from probes.reflection import Departures, Reflection, Replies, Requests
 from probes.sessions import read_sources
 from probes.stamp_batch import write_transmit_time
 from probes.stamp_tlv import SYNC_NTP
-from probes.stream import ip_version_of
 from probes.timestamps import encode_error_estimate
 
 DEFAULT_MAX_PACKETS_PER_S = 200_000.0
@@ -37,10 +34,7 @@ MAX_PACKET_BYTES = 9216  # jumbo frames; longer requests are counted malformed
 _ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
 _BATCH = 256
 _ROUNDS = 16  # batches of one socket before the others have their turn
-_REPLY_TTL = 255  # so that the sender can count the hops back
 _ESTIMATE_AGE_NS = 1_000_000_000
-_SO_RCVBUFFORCE = 33
-_BUFFER_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +64,7 @@ class _Listener:
         self.spec = spec
         self.number = number
         self.peers = PeerFilter(spec.peers)
-        self.socket = BatchSocket(_open(spec), rings=rings)
+        self.socket = BatchSocket(open_reflector_socket(spec), rings=rings)
         self.port = int(self.socket.sock.getsockname()[1])
         self.departures = Departures(reflection.sessions)
 
@@ -283,79 +277,3 @@ class Reflector:
             self._estimate = encode_error_estimate(self._own_clock_bound_ns())
             self._estimate_until_ns = now_ns + _ESTIMATE_AGE_NS
         return self._estimate
-
-
-def _open(spec: ReflectorSpec) -> socket.socket:
-    """Bind one address for datagrams. Raises ConfigError, RightsError or ResourceError."""
-    try:
-        family = (
-            socket.AF_INET6
-            if ip_version_of(spec.address.partition("%")[0]) == 6
-            else (socket.AF_INET)
-        )
-    except ValueError as error:
-        raise ConfigError(
-            f"the reflector's address {spec.address!r} is no IP address",
-            f"反射器地址 {spec.address!r} 不是 IP 地址",
-            key="address",
-            value=spec.address,
-        ) from error
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        _prepare(sock, family)
-        where = socket.getaddrinfo(
-            spec.address, spec.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-        )
-        sock.bind(where[0][4])
-    except OSError as error:
-        sock.close()
-        raise _explained(error, spec) from error
-    return sock
-
-
-def _prepare(sock: socket.socket, family: int) -> None:
-    if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # 0.0.0.0 is asked for apart
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _REPLY_TTL)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _REPLY_TTL)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-
-
-def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
-    """Turn the system's refusal into what a person can do about it."""
-    place = {"address": spec.address, "port": spec.port}
-    if error.errno == errno.EADDRINUSE:
-        return ResourceError(
-            f"Port {spec.port} of {spec.address} is already in use; "
-            "stop the other program or choose another port.",
-            f"{spec.address} 的端口 {spec.port} 已被占用；请停止占用它的程序，或改用其他端口。",
-            **place,
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return RightsError(
-            f"This system does not let us open port {spec.port}. Choose a port of 1024 or above, "
-            "or give the right with `setcap cap_net_bind_service+ep` on the program, or with "
-            f"`sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`.",
-            f"系统不允许打开端口 {spec.port}。请改用 1024 及以上的端口，"
-            "或对程序执行 `setcap cap_net_bind_service+ep`，"
-            f"或执行 `sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`。",
-            **place,
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return ResourceError(
-            f"The reflector's address {spec.address} is not an address of this machine; "
-            "correct it or add it to an interface.",
-            f"反射器地址 {spec.address} 不是本机地址；请更正，或将其配置到某个接口上。",
-            **place,
-        )
-    return ResourceError(
-        f"The reflector could not listen on {spec.address} port {spec.port}: {error.strerror}.",
-        f"反射器无法监听 {spec.address} 端口 {spec.port}：{error.strerror}。",
-        **place,
-    )

@@ -1,0 +1,91 @@
+"""Opening the socket a reflector listens on, and what to tell a person when it cannot be had."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+
+from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from probes.exchange import ReflectorSpec
+from probes.stream import ip_version_of
+
+_REPLY_TTL = 255  # so that the sender can count the hops back
+_SO_RCVBUFFORCE = 33
+_BUFFER_BYTES = 4 << 20
+
+
+def open_reflector_socket(spec: ReflectorSpec) -> socket.socket:
+    """Bind one address for datagrams. Raises ConfigError, RightsError or ResourceError."""
+    try:
+        family = (
+            socket.AF_INET6
+            if ip_version_of(spec.address.partition("%")[0]) == 6
+            else (socket.AF_INET)
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"the reflector's address {spec.address!r} is no IP address",
+            f"反射器地址 {spec.address!r} 不是 IP 地址",
+            key="address",
+            value=spec.address,
+        ) from error
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        _prepare(sock, family)
+        where = socket.getaddrinfo(
+            spec.address, spec.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )
+        sock.bind(where[0][4])
+    except OSError as error:
+        sock.close()
+        raise _explained(error, spec) from error
+    return sock
+
+
+def _prepare(sock: socket.socket, family: int) -> None:
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # 0.0.0.0 is asked for apart
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _REPLY_TTL)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _REPLY_TTL)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
+
+
+def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
+    """Turn the system's refusal into what a person can do about it."""
+    place = {"address": spec.address, "port": spec.port}
+    if error.errno == errno.EADDRINUSE:
+        return ResourceError(
+            f"Port {spec.port} of {spec.address} is already in use; "
+            "stop the other program or choose another port.",
+            f"{spec.address} 的端口 {spec.port} 已被占用；请停止占用它的程序，或改用其他端口。",
+            **place,
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return RightsError(
+            f"This system does not let us open port {spec.port}. Choose a port of 1024 or above, "
+            "or give the right with `setcap cap_net_bind_service+ep` on the program, or with "
+            f"`sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`.",
+            f"系统不允许打开端口 {spec.port}。请改用 1024 及以上的端口，"
+            "或对程序执行 `setcap cap_net_bind_service+ep`，"
+            f"或执行 `sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`。",
+            **place,
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ResourceError(
+            f"The reflector's address {spec.address} is not an address of this machine; "
+            "correct it or add it to an interface.",
+            f"反射器地址 {spec.address} 不是本机地址；请更正，或将其配置到某个接口上。",
+            **place,
+        )
+    return ResourceError(
+        f"The reflector could not listen on {spec.address} port {spec.port}: {error.strerror}.",
+        f"反射器无法监听 {spec.address} 端口 {spec.port}：{error.strerror}。",
+        **place,
+    )
