@@ -1,15 +1,23 @@
 """What the controller's tests share: windows made by hand, small networks, real stores."""
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
+from aiohttp import web
 
+from controller.api import make_app
 from controller.sqlite_store import SqliteStore
+from controller.state import ControllerState, Settings, open_state
 from probes.chunk import encode_chunk
+from probes.exchange import CHUNK_CONTENT_TYPE
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
+from topology.site_file import load_network
 
 WINDOW_NS = 10_000_000_000
 BOOT = "00c0ffee00c0ffee"
@@ -68,6 +76,128 @@ def chunk_of(
 ) -> bytes:
     """Return a batch as the body of a POST."""
     return encode_chunk(batch, agent=agent, boot=boot, sequence=sequence, plan_version=plan_version)
+
+
+SITES = """
+[network]
+name = "trial"
+title = { en = "Trial", zh = "试验" }
+presets = ["jiangsu"]
+
+[[site]]
+name = "nanjing"
+city = "nanjing"
+roles = ["data_centre"]
+important = true
+interface = [
+    { carrier = "telecom", ipv4 = "192.0.2.1", ipv6 = "2001:db8::1" },
+    { carrier = "unicom", ipv4 = "198.51.100.1" },
+]
+
+[[site]]
+name = "suzhou"
+city = "suzhou"
+roles = ["data_centre"]
+important = true
+interface = [{ carrier = "telecom", ipv4 = "192.0.2.2", ipv6 = "2001:db8::2" }]
+
+[[site]]
+name = "router"
+city = "wuxi"
+external = true
+roles = ["landmark"]
+interface = [{ carrier = "telecom", ipv4 = "192.0.2.3" }]
+
+[[mesh]]
+name = "all"
+stream = [
+    { protocol = "udp", port = 8620, destinations = "agents" },
+    { protocol = "icmp" },
+]
+"""
+
+
+class SetClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_800_000_000_000_000_000
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns - 1_700_000_000_000_000_000
+
+    def wall_ns(self) -> int:
+        return self.now_ns
+
+
+class Controller:
+    """A controller served on a unix socket, and a client of it."""
+
+    def __init__(self, state: ControllerState, session: aiohttp.ClientSession) -> None:
+        self.state = state
+        self.session = session
+
+    async def get(self, path: str, status: int = 200) -> Any:
+        async with self.session.get(f"http://controller{path}") as answer:
+            assert answer.status == status, await answer.text()
+            return await answer.json()
+
+    async def deliver(self, agent: str, body: bytes, status: int = 200) -> Any:
+        async with self.session.post(
+            f"http://controller/api/v1/agents/{agent}/chunks",
+            data=body,
+            headers={"Content-Type": CHUNK_CONTENT_TYPE},
+        ) as answer:
+            assert answer.status == status, await answer.text()
+            return await answer.json()
+
+    async def judge(self) -> None:
+        state = self.state
+        await state.live.judge_now(state.memory, state.fleet, state.store, state.clock)
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def site_file(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "trial.toml"
+    path.write_text(SITES, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def open_controller(
+    site_file: pathlib.Path, tmp_path: pathlib.Path, clock: SetClock
+) -> Callable[[], AbstractAsyncContextManager[Controller]]:
+    """Return a context manager that serves a controller: each use a new life on the same data."""
+
+    @asynccontextmanager
+    async def serve() -> AsyncIterator[Controller]:
+        state = open_state(load_network(site_file), tmp_path / "life", Settings(), clock)
+        runner = web.AppRunner(make_app(state))
+        await runner.setup()
+        socket = tmp_path / "api.sock"
+        await web.UnixSite(runner, socket).start()
+        try:
+            connector = aiohttp.UnixConnector(path=str(socket))
+            async with aiohttp.ClientSession(connector=connector) as session:
+                yield Controller(state, session)
+        finally:
+            await runner.cleanup()
+            state.close()
+
+    return serve
+
+
+@pytest.fixture
+async def controller(
+    open_controller: Callable[[], AbstractAsyncContextManager[Controller]],
+) -> AsyncIterator[Controller]:
+    async with open_controller() as served:
+        yield served
 
 
 @pytest.fixture(name="batch_of")
