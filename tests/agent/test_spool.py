@@ -145,7 +145,7 @@ def test_stream_that_comes_twice_in_an_interval_gets_two_chunks(
 
 def test_newest_chunk_is_offered_beside_the_oldest(spooler: Spooler, make_windows) -> None:
     for second in range(10):
-        spooler.add(make_windows(1, start_s=second), 1)
+        spooler.add(make_windows(1, start_s=1_700_000_000 + second), 1)
     flush(spooler)
     offered = spooler.call(spooler.do_pending, 3, 1).result()
     assert [each.sequence for each in offered] == [10, 1, 2, 3]
@@ -163,7 +163,7 @@ def free_disk(spooler: Spooler) -> None:
 
 
 def big(make_windows, second: int):
-    return make_windows(*range(400), start_s=second)
+    return make_windows(*range(400), start_s=1_700_000_000 + second)
 
 
 def test_full_disk_is_a_state_and_windows_reach_it_later(spooler: Spooler, make_windows) -> None:
