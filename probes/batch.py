@@ -14,6 +14,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -237,8 +238,11 @@ class BatchSocket:
         """Close the socket."""
         self.sock.close()
 
-    def send(self, count: int) -> SendResult:
-        """Send the first `count` rows of the send ring; a packet that fails stops no other."""
+    def send(self, count: int, just_before: Callable[[], None] | None = None) -> SendResult:
+        """Send the first `count` rows of the send ring; a packet that fails stops no other.
+
+        `just_before` is called when all else is ready, to write what must be as late as can be.
+        """
         ring = self.rings.send
         messages = ring.messages[:count]
         messages["namelen"] = np.where(ring.address[:count, 0] == socket.AF_INET, 16, ADDRESS_BYTES)
@@ -251,6 +255,8 @@ class BatchSocket:
         self._key = (self._key + count) & 0xFFFFFFFF
         error = np.zeros(count, np.int32)
         before_ns = time.time_ns()
+        if just_before is not None:
+            just_before()
         self._send_all(count, error)
         if not self._chooses_keys and self.stamps_transmit and error.any():
             key = self._renumber(key, error)

@@ -253,9 +253,13 @@ class Reflector:
             return
         send = self._rings.send
         send.length[:count] = replies.length
-        if self._reflection.late_stamps:
-            write_transmit_time(send.payload[:count], self._wall_ns())
-        result = listener.socket.send(count)
+
+        def write_t3() -> None:
+            if self._reflection.late_stamps:
+                write_transmit_time(packet, self._wall_ns())
+
+        packet = send.payload[:count]
+        result = listener.socket.send(count, write_t3)
         unsent = int(np.count_nonzero(result.error))
         self._counts["unsent"] += unsent
         self._counts["reflected"] += count - unsent

@@ -31,6 +31,7 @@ from probes.timestamps import (
     ptp_array,
     stamps_to_wall_ns_array,
     synchronised_array,
+    wall_ns_to_ntp64,
     wall_ns_to_ntp64_array,
 )
 
@@ -62,6 +63,7 @@ _REFLECTOR = np.dtype(
         ("mbz_2", "V3"),
     ]
 )
+_STAMP = np.dtype(">u8")
 _TLV_HEADER = np.dtype([("flags", "u1"), ("type", "u1"), ("length", ">u2")])
 _FOLLOW_UP_TLV = np.dtype(
     [
@@ -319,8 +321,7 @@ def accept_padding(buffer: NDArray[np.uint8], fields: SenderFields) -> None:
 
 def write_transmit_time(buffer: NDArray[np.uint8], transmit_wall_ns: int) -> None:
     """Write one T3 into every reply of `buffer`: the last thing done before they are sent."""
-    moment = np.array([transmit_wall_ns], np.int64)
-    _rows(buffer, 0, _REFLECTOR)["t3"] = wall_ns_to_ntp64_array(moment)[0]
+    _rows(buffer, 4, _STAMP)[:] = wall_ns_to_ntp64(transmit_wall_ns)
 
 
 def write_follow_up(
