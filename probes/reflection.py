@@ -18,6 +18,7 @@ from probes.sessions import SessionTable, Sources, is_fresh
 from probes.stamp_tlv import Tlv
 from probes.timestamps import decode_error_estimate, wall_ns_to_ntp64
 
+_LEAD_STEP_NS = 5_000
 _PENDING = 8192  # replies of one socket whose departure stamp may still be under way
 
 
@@ -89,6 +90,35 @@ class Departures:
         if self._forgets != self._sessions.forgets:
             self._forgets = self._sessions.forgets
             self._slot[:] = -1
+
+
+class Lead:
+    """How long after T3 is read the first reply of a batch truly leaves: a running middle value.
+
+    T3 has to be written before the system call that sends, tens of microseconds early on a busy
+    machine, and always early. What the kernel's stamps say of earlier replies is added to the
+    next T3, so that its error is scatter and no longer a bias.
+    """
+
+    def __init__(self) -> None:
+        self.lead_ns = 0
+        self._key: int | None = None
+        self._read_ns = 0
+
+    def sent(self, key: int, read_ns: int) -> None:
+        """Note the transmit key of a batch's first reply and the wall clock when T3 was read."""
+        self._key, self._read_ns = key, read_ns
+
+    def left(self, key: NDArray[np.uint32], wall_ns: NDArray[np.int64]) -> None:
+        """Learn from when replies left. Shapes [k]. A pause moves the middle by a step at most."""
+        if self._key is None:
+            return
+        at = np.flatnonzero(key == self._key)
+        if len(at):
+            off_ns = (int(wall_ns[at[0]]) - self._read_ns - self.lead_ns) // 8
+            moved_ns = self.lead_ns + max(-_LEAD_STEP_NS, min(_LEAD_STEP_NS, off_ns))
+            self.lead_ns = max(0, moved_ns)
+            self._key = None
 
 
 class Reflection:

@@ -1,7 +1,8 @@
 """The STAMP Session-Reflector (RFC 8762 §4.3): a thread that answers batches of requests.
 
 Stateful: replies are numbered per session, so that the sender can tell forward from backward
-loss. T2 is the kernel's receive stamp. T3 is read just before the system call that sends; when a
+loss. T2 is the kernel's receive stamp. T3 is read just before the system call that sends, and
+moved on by how much later the kernel's stamps say earlier replies left; when a
 reply truly left is known only afterwards, and is told in the session's next reply to senders
 that ask with a Follow-Up Telemetry TLV (RFC 8972 §4.7).
 """
@@ -23,7 +24,7 @@ from probes.clock import Clock, SystemClock
 from probes.errors import IsochroneError
 from probes.exchange import ReflectorSpec
 from probes.listening import open_reflector_socket
-from probes.reflection import Departures, Reflection, Replies, Requests
+from probes.reflection import Departures, Lead, Reflection, Replies, Requests
 from probes.sessions import read_sources
 from probes.stamp_batch import write_transmit_time
 from probes.stamp_tlv import SYNC_NTP
@@ -67,6 +68,7 @@ class _Listener:
         self.socket = BatchSocket(open_reflector_socket(spec), rings=rings)
         self.port = int(self.socket.sock.getsockname()[1])
         self.departures = Departures(reflection.sessions)
+        self.lead = Lead()
 
 
 class Reflector:
@@ -253,13 +255,17 @@ class Reflector:
             return
         send = self._rings.send
         send.length[:count] = replies.length
+        packet, lead = send.payload[:count], listener.lead
+        read_ns = 0
 
         def write_t3() -> None:
+            nonlocal read_ns
+            read_ns = self._clock.wall_ns()
             if self._reflection.late_stamps:
-                write_transmit_time(packet, self._wall_ns())
+                write_transmit_time(packet, read_ns + self._shift_ns + lead.lead_ns)
 
-        packet = send.payload[:count]
         result = listener.socket.send(count, write_t3)
+        lead.sent(int(result.key[0]), read_ns)
         unsent = int(np.count_nonzero(result.error))
         self._counts["unsent"] += unsent
         self._counts["reflected"] += count - unsent
@@ -271,6 +277,7 @@ class Reflector:
         """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
         while len(stamps := listener.socket.transmit_stamps()):
             listener.departures.left(stamps.key, stamps.stamp_ns + self._shift_ns)
+            listener.lead.left(stamps.key, stamps.stamp_ns)
 
     def _wall_ns(self) -> int:
         return self._clock.wall_ns() + self._shift_ns
