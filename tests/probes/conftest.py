@@ -61,9 +61,10 @@ class TwoHosts:
     @contextlib.contextmanager
     def inside(self, name: str) -> Iterator[None]:
         """Run the block in a namespace: sockets and threads made there stay there."""
-        with pathlib.Path("/proc/thread-self/ns/net").open() as home, pathlib.Path(
-            f"/run/netns/{name}"
-        ).open() as there:
+        with (
+            pathlib.Path("/proc/thread-self/ns/net").open() as home,
+            pathlib.Path(f"/run/netns/{name}").open() as there,
+        ):
             assert _libc.setns(there.fileno(), CLONE_NEWNET) == 0
             try:
                 yield
