@@ -99,15 +99,14 @@ def compare(
     probes: PathProbes,
     windows: StoredWindows,
     streams: Mapping[tuple[str, str], int],
-    from_ns: int,
 ) -> list[Row]:
-    """Return a row for every demand that is measured, judged windows beginning at `from_ns`."""
+    """Return a row for every demand that is measured; `windows` are those that were judged."""
     said = {(verdict["target"], verdict["path"]): verdict for verdict in verdicts}
     rows = []
     for demand in demands:
         if demand.target.kind in MEASURED_KINDS:
             verdict = said.get((demand.target.name, demand.path.id), {})
-            rows.append(_row(demand, verdict, probes, windows, streams, from_ns))
+            rows.append(_row(demand, verdict, probes, windows, streams))
     return rows
 
 
@@ -117,12 +116,11 @@ def _row(
     probes: PathProbes,
     windows: StoredWindows,
     streams: Mapping[tuple[str, str], int],
-    from_ns: int,
 ) -> Row:
     protocol = verdict.get("protocol") or _first_protocol(demand, streams)
     truth, truth_p50, measured_p50 = UNKNOWN, math.nan, math.nan
     if protocol is not None:
-        own = windows.of(streams[demand.path.id, protocol], from_ns)
+        own = windows.of(streams[demand.path.id, protocol])
         if len(own.start_ns):
             until_ns = int((own.start_ns + own.duration_ns).max())
             seen = probes.of(demand, protocol, int(own.start_ns.min()), until_ns)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.impairment import AddressBook, PathTable, take_hops, treat
-from lab.kernel import Waiter, wake_exactly
+from lab.impairment import AddressBook, Impairment, PathTable, Treatment, take_hops
+from lab.kernel import Waiter, take_precedence, wake_exactly
 from lab.packet_log import (
     COPY,
     HEAD_BYTES,
@@ -65,10 +65,11 @@ class Emulator:
         seed: int,
         spin_ns: int = 60_000,
     ) -> None:
-        self._book, self._table, self._log = book, table, log
+        self._book, self._log = book, log
+        self._impairment = Impairment(table, seed)
+        self._no_path = np.isnan(table.delay_ns).ravel()
         self._interface_of = interface_of
         self._spin_ns = spin_ns
-        self._generator = np.random.default_rng(seed)
         self._pool = np.zeros((_POOL_FRAMES, FRAME_BYTES), np.uint8)
         self._receiver = FrameReceiver(_BATCH, FRAME_BYTES)
         self._sender = FrameSender(_BATCH, self._pool)
@@ -86,6 +87,7 @@ class Emulator:
     def run(self, housekeeping: Callable[[], bool]) -> None:
         """Carry frames until `housekeeping` returns False."""
         wake_exactly()
+        take_precedence()
         waiter = Waiter(self._receiver.fileno())
         keep_at_ns = 0
         while True:
@@ -122,31 +124,44 @@ class Emulator:
                 return
             frames = _only(frames, known)
             source, destination = source[known], destination[known]
-        skew_ns = time.time_ns() - time.monotonic_ns()
-        stamp_ns = np.where(frames.stamp_ns == 0, time.time_ns(), frames.stamp_ns)
-        treatment = treat(self._table, source, destination, self._generator)
-        rows = np.zeros(len(frames), RECORD)
-        rows["received_ns"] = stamp_ns
-        rows["asked_ns"] = treatment.delay_ns
-        rows["source"], rows["destination"] = source, destination
-        rows["length"] = frames.length
-        no_path = np.isnan(self._table.delay_ns[source, destination])
-        rows["fate"] = treatment.lost * LOST + treatment.reordered * REORDERED + no_path * UNROUTED
-        rows["head"] = frames.frame[:, :HEAD_BYTES]
-        take_hops(frames.frame, self._table.hops[source, destination])
+        path = self._impairment.path_of(source, destination)
+        treatment = self._impairment.treat(path)
+        rows = self._rows(frames, source, destination, path, treatment)
+        take_hops(frames.frame, self._impairment.hops_of(path))
         self.counters.received += len(frames)
-        self.counters.lost += int(treatment.lost.sum())
-        copies = np.flatnonzero(treatment.duplicated & ~treatment.lost)
         index = np.arange(len(frames))
-        if len(copies):
+        if treatment.duplicated.any():
+            copies = np.flatnonzero(treatment.duplicated & ~treatment.lost)
             index = np.concatenate([index, copies])
             rows = rows[index]
             rows["fate"][len(frames) :] |= COPY
-        self._enqueue(frames, index, rows, skew_ns)
+        self._enqueue(frames, index, rows)
 
-    def _enqueue(
-        self, frames: Frames, index: NDArray[np.int64], rows: NDArray[np.void], skew_ns: int
-    ) -> None:
+    def _rows(
+        self,
+        frames: Frames,
+        source: NDArray[np.int64],
+        destination: NDArray[np.int64],
+        path: NDArray[np.int64],
+        treatment: Treatment,
+    ) -> NDArray[np.void]:
+        """Return the log's rows of frames that came in."""
+        rows = np.zeros(len(frames), RECORD)
+        stamp_ns = frames.stamp_ns
+        rows["received_ns"] = np.where(stamp_ns == 0, time.time_ns(), stamp_ns)
+        rows["asked_ns"] = treatment.delay_ns
+        rows["source"], rows["destination"] = source, destination
+        rows["length"] = frames.length
+        rows["head"] = frames.frame[:, :HEAD_BYTES]
+        if treatment.reordered.any():
+            rows["fate"] = treatment.reordered * REORDERED
+        if treatment.lost.any():
+            rows["fate"] |= (treatment.lost * LOST).astype(np.uint8)
+            rows["fate"] |= (self._no_path[path] * UNROUTED).astype(np.uint8)
+            self.counters.lost += int(treatment.lost.sum())
+        return rows
+
+    def _enqueue(self, frames: Frames, index: NDArray[np.int64], rows: NDArray[np.void]) -> None:
         """Log `rows` (frame index[i] each) and queue those that are not lost."""
         alive = np.flatnonzero((rows["fate"] & LOST) == 0)
         if len(alive) > self._free_count:
@@ -166,6 +181,8 @@ class Emulator:
         self._length[slot] = frames.length[frame]
         self._out[slot] = self._interface_of[rows["destination"][alive]]
         self._row[slot] = number[alive]
+        # Stamps are of the wall clock; deadlines must not move when that is set.
+        skew_ns = time.time_ns() - time.monotonic_ns()
         due_ns = rows["received_ns"][alive] + rows["asked_ns"][alive] - skew_ns
         self._queue(due_ns, slot)
 

@@ -1,7 +1,7 @@
 """The verdict that the truth demands: from the emulator's log and the limit, and nothing else.
 
 No code of the controller is used here, on purpose: this is the other opinion. The log is exact for
-the packets it saw; but a limit that lies within the log's own sampling interval (99 %) or within
+the packets it saw; but a limit that lies within the log's own sampling interval (95 %) or within
 RESOLUTION_NS of it is one that the truth does not decide, and then either answer is right.
 """
 
@@ -21,8 +21,8 @@ Expected = Literal["pass", "fail", "impossible", "either", "no_data"]
 
 RESOLUTION_NS = 20_000.0  # veth crossings and both ends' stamps, with room
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
-_OUTSIDE = 0.01  # probability that the interval misses
-_Z = 2.576  # its normal deviate
+_OUTSIDE = 0.05  # probability that the interval misses
+_Z = 1.96  # its normal deviate
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,20 +43,20 @@ class AddressBook:
 
         `frame` uint8[n, ≥ 54], Ethernet header first.
         """
+        count = len(frame)
         kind = frame[:, 12:14].view("<u2")[:, 0]
-        source = frame[:, 26:30].view("<u4")[:, 0].astype(np.uint64)
-        destination = frame[:, 30:34].view("<u4")[:, 0].astype(np.uint64)
-        newer = kind == _IPV6
-        if newer.any():
-            words = frame[:, 22:54].view("<u8")
-            source = np.where(newer, words[:, 0] * _MIX ^ words[:, 1], source)
-            destination = np.where(newer, words[:, 2] * _MIX ^ words[:, 3], destination)
-        is_ip = newer | (kind == _IPV4)
-        return self._find(source, is_ip), self._find(destination, is_ip)
-
-    def _find(self, key: NDArray[np.uint64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+        older = kind == _IPV4
+        key = np.empty((2, count), np.uint64)
+        key[:] = frame[:, 26:34].view("<u4").T
+        known = older
+        if not older.all():
+            newer = kind == _IPV6
+            words = frame[:, 22:54].view("<u8").T
+            key = np.where(newer, words[::2] * _MIX ^ words[1::2], key)
+            known = older | newer
         place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        return np.where(valid & (self._keys[place] == key), self._order[place], -1)
+        ends = np.where(known & (self._keys[place] == key), self._order[place], -1)
+        return ends[0], ends[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,26 +101,44 @@ class Treatment:
     reordered: NDArray[np.bool_]
 
 
-def treat(
-    table: PathTable,
-    source: NDArray[np.int64],
-    destination: NDArray[np.int64],
-    generator: np.random.Generator,
-) -> Treatment:
-    """Draw the treatment of packets on the paths source[i] → destination[i] (all known)."""
-    path = source * len(table.delay_ns) + destination
-    chance = generator.random((3, len(path)))
-    reordered = chance[2] < table.reorder_ratio.ravel()[path]
-    delay = table.delay_ns.ravel()[path]
-    delay = delay + table.jitter_ns.ravel()[path] * generator.standard_exponential(len(path))
-    delay = delay + reordered * table.reorder_ns.ravel()[path]
-    no_path = np.isnan(delay)
-    return Treatment(
-        delay_ns=np.where(no_path, 0, delay).astype(np.int64),
-        lost=(chance[0] < table.loss_ratio.ravel()[path]) | no_path,
-        duplicated=chance[1] < table.duplicate_ratio.ravel()[path],
-        reordered=reordered,
-    )
+class Impairment:
+    """A path table laid out for drawing: one row of parameters for every pair of addresses."""
+
+    def __init__(self, table: PathTable, seed: int) -> None:
+        self._addresses = len(table.delay_ns)
+        self.table = table
+        columns = (
+            table.loss_ratio,
+            table.duplicate_ratio,
+            table.reorder_ratio,
+            table.delay_ns,
+            table.jitter_ns,
+            table.reorder_ns,
+        )
+        self._parameters = np.stack([column.ravel() for column in columns])
+        self._parameters[0, np.isnan(self._parameters[3])] = 2.0  # no path: surely lost
+        self._hops = table.hops.ravel()
+        self._generator = np.random.default_rng(seed)
+
+    def path_of(
+        self, source: NDArray[np.int64], destination: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the number of the path source[i] → destination[i]."""
+        return source * self._addresses + destination
+
+    def hops_of(self, path: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return how many hops each path has."""
+        return self._hops[path]
+
+    def treat(self, path: NDArray[np.int64]) -> Treatment:
+        """Draw what happens to a packet on each of these paths."""
+        parameters = self._parameters[:, path]
+        chosen = self._generator.random((3, len(path))) < parameters[:3]
+        delay = parameters[3] + parameters[4] * self._generator.standard_exponential(len(path))
+        if chosen[2].any():
+            delay += chosen[2] * parameters[5]
+        delay[np.isnan(delay)] = 0
+        return Treatment(delay.astype(np.int64), chosen[0], chosen[1], chosen[2])
 
 
 def take_hops(frame: NDArray[np.uint8], hops: NDArray[np.uint8]) -> None:
@@ -128,14 +146,22 @@ def take_hops(frame: NDArray[np.uint8], hops: NDArray[np.uint8]) -> None:
 
     The IPv4 checksum is updated, not made anew (RFC 1624): TTL is the high byte of its word.
     """
-    newer = frame[:, 12] == 0x86
-    field = np.where(newer, 21, 22)
-    row = np.arange(len(frame))
-    ttl = frame[row, field]
+    older = frame[:, 12] == 0x08
+    if older.all():
+        frame[:, 22:26] = _aged(frame[:, 22:26], hops)
+        return
+    newer = ~older
+    frame[older, 22:26] = _aged(frame[older, 22:26], hops[older])
+    limit = frame[newer, 21]
+    frame[newer, 21] = limit - np.minimum(hops[newer], np.maximum(limit, 1) - 1)
+
+
+def _aged(field: NDArray[np.uint8], hops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return TTL, protocol and checksum of IPv4 headers after `hops` hops. uint8[n, 4]."""
+    aged = field.copy()
+    ttl = field[:, 0]
     taken = np.minimum(hops, np.maximum(ttl, 1) - 1)
-    frame[row, field] = ttl - taken
-    old = frame[:, 24].astype(np.uint32) << 8 | frame[:, 25]
-    new = old + (taken.astype(np.uint32) << 8)
-    new = (new & 0xFFFF) + (new >> 16)
-    frame[:, 24] = np.where(newer, frame[:, 24], new >> 8)
-    frame[:, 25] = np.where(newer, frame[:, 25], new & 0xFF)
+    aged[:, 0] = ttl - taken
+    total = field[:, 2:4].view(">u2")[:, 0] + (taken.astype(np.uint32) << 8)
+    aged[:, 2:4].view(">u2")[:, 0] = (total & 0xFFFF) + (total >> 16)
+    return aged

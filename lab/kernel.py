@@ -66,6 +66,23 @@ def wake_exactly() -> None:
     _libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
+def take_precedence() -> bool:
+    """Let this process run before ordinary ones, if it may; children do not inherit it.
+
+    Measured with twenty agents on two cores: without it the emulator's lateness is milliseconds.
+    The kernel's limit on real-time work (95 % of the time) remains.
+    """
+    try:
+        os.sched_setscheduler(
+            0,
+            os.SCHED_FIFO | os.SCHED_RESET_ON_FORK,
+            os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)),
+        )
+    except OSError:
+        return False
+    return True
+
+
 class Waiter:
     """Waits for a descriptor to become readable, with a limit in nanoseconds (ppoll)."""
 

@@ -161,33 +161,36 @@ def _measure(fleet: Fleet, seconds: float, fault: Fault | None) -> None:
 
 
 def _conclude(fleet: Fleet, period_s: float) -> Outcome:
-    """Stop the agents, take the last verdicts, stop the controller, and compare."""
+    """Take the last verdicts, stop everything in order, and compare with the truth."""
+    verdicts = asyncio.run(_last_verdicts(fleet.controller.url, time.time_ns()))
     tell(Text("Stopping the agents and comparing with the truth …", "正在停止探针并与真值比对……"))
     fleet.stop_agents()
-    verdicts = asyncio.run(_last_verdicts(fleet.controller.url, time.time_ns()))
     fleet.controller.stop()
-    scenario, network = fleet.scenario, fleet.scenario.network
-    streams = plan_streams(network)
-    judged_ns = max((int(v["judged_ns"] or 0) for v in verdicts), default=time.time_ns())
-    slot_ns = max(1, round(period_s * 1e9) // SLOTS)
-    from_ns = (judged_ns - round(period_s * 1e9)) // slot_ns * slot_ns
+    streams = plan_streams(fleet.scenario.network)
     log = read_log(fleet.log_dir)
     ports = {s.type_p.port or STAMP_PORT for s in streams if s.type_p.protocol == "udp"}
     probes = pair_probes(log, ports)
     windows = read_stored(fleet.controller.data)
+    judged_ns = max((int(v["judged_ns"] or 0) for v in verdicts), default=time.time_ns())
     rows = compare(
-        demands(network, streams),
+        demands(fleet.scenario.network, streams),
         verdicts,
-        PathProbes(probes, scenario.addresses()),
-        windows,
+        PathProbes(probes, fleet.scenario.addresses()),
+        windows.judged(_horizon_ns(judged_ns, period_s), judged_ns),
         stream_of(streams),
-        from_ns,
     )
     return Outcome(rows, summarise(rows), emulator_error(log), continuity_of(windows), len(probes))
 
 
+def _horizon_ns(judged_ns: int, period_s: float) -> int:
+    """Return where the windows begin that a round rests on (controller.memory)."""
+    period_ns = round(period_s * 1e9)
+    slot_ns = max(1, period_ns // SLOTS)
+    return (judged_ns - period_ns) // slot_ns * slot_ns
+
+
 async def _last_verdicts(url: str, after_ns: int) -> list[dict[str, Any]]:
-    """Return the verdicts of a round that began after everything had been delivered."""
+    """Return the verdicts of a round made after `after_ns`."""
     until = time.monotonic() + _JUDGED_WAIT_S
     async with ApiClient(url) as api:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from probes.window import WindowBatch
 
 @dataclass(frozen=True, slots=True)
 class StoredWindows:
-    """m windows: `stream_id` uint64, `start_ns`, `duration_ns`, `sent` int64, `rtt_p50_ns` f64.
+    """m windows: `stream_id` uint64, `start_ns`, `duration_ns`, `sent`, `received_ns` (when the
+    controller got it) int64, `rtt_p50_ns` f64.
 
     `rtt_p50_ns` is the median of the window's flows' exact medians, NaN without an answer.
     """
@@ -24,11 +26,18 @@ class StoredWindows:
     start_ns: NDArray[np.int64]
     duration_ns: NDArray[np.int64]
     sent: NDArray[np.int64]
+    received_ns: NDArray[np.int64]
     rtt_p50_ns: NDArray[np.float64]
 
-    def of(self, stream_id: int, from_ns: int) -> StoredWindows:
-        """Return the windows of one stream that begin at `from_ns` or later."""
-        chosen = (self.stream_id == stream_id) & (self.start_ns >= from_ns)
+    def judged(self, from_ns: int, judged_ns: int) -> StoredWindows:
+        """Return the windows that a round at `judged_ns` with horizon `from_ns` rested on."""
+        return self._take((self.start_ns >= from_ns) & (self.received_ns <= judged_ns))
+
+    def of(self, stream_id: int) -> StoredWindows:
+        """Return the windows of one stream."""
+        return self._take(self.stream_id == np.uint64(stream_id))
+
+    def _take(self, chosen: NDArray[np.bool_]) -> StoredWindows:
         return StoredWindows(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
@@ -47,22 +56,24 @@ def read_stored(data: Path) -> StoredWindows:
     """Read every window in the controller's data directory."""
     store = SqliteStore(data)
     try:
-        batches = [decode_chunk(chunk.payload).batch for chunk in store.chunks_since(0)]
+        chunks = list(store.chunks_since(0))
     finally:
         store.close()
-    return windows_of(batches)
+    batches = [decode_chunk(chunk.payload).batch for chunk in chunks]
+    return windows_of(batches, [chunk.received_ns for chunk in chunks])
 
 
-def windows_of(batches: list[WindowBatch]) -> StoredWindows:
+def windows_of(batches: Sequence[WindowBatch], received_ns: Sequence[int]) -> StoredWindows:
     """Return the windows of many batches as one set of columns."""
-    batches = [batch for batch in batches if batch.rows]
     if not batches:
-        return StoredWindows(np.zeros(0, np.uint64), *(np.zeros(0, np.int64),) * 3, np.zeros(0))
+        return StoredWindows(np.zeros(0, np.uint64), *(np.zeros(0, np.int64),) * 4, np.zeros(0))
+    rows = [batch.rows for batch in batches]
     return StoredWindows(
         stream_id=np.concatenate([batch.stream_id for batch in batches]),
-        start_ns=np.concatenate([np.full(b.rows, b.start_ns, np.int64) for b in batches]),
-        duration_ns=np.concatenate([np.full(b.rows, b.duration_ns, np.int64) for b in batches]),
+        start_ns=np.repeat([batch.start_ns for batch in batches], rows),
+        duration_ns=np.repeat([batch.duration_ns for batch in batches], rows),
         sent=np.concatenate([b.counters["sent"].astype(np.int64) for b in batches]),
+        received_ns=np.repeat(np.asarray(received_ns, np.int64), rows),
         rtt_p50_ns=np.concatenate([_medians(batch) for batch in batches]),
     )
 
