@@ -125,7 +125,10 @@ def interval(low: float | None, high: float | None, unit: str) -> Markup:
 
 def limit(verdict: VerdictDocument) -> Markup:
     """Return the limit of a verdict."""
-    return figure(limit_of(verdict), verdict.unit)
+    bound = limit_of(verdict)
+    if bound is None or verdict.unit == "ratio":
+        return figure(bound, verdict.unit)
+    return both(Text(figures.limit_delay(bound), figures.limit_delay(bound, "zh")))
 
 
 def percent(ratio: float | None) -> Markup:

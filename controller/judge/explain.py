@@ -18,7 +18,7 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
-from controller.judge.figures import delay, delay_range, ratio, ratio_range
+from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
 from probes.text import Text
 
 _STATISTIC_EN = ("median", "p90", "p95", "p99", "p99.9", "mean", "maximum")
@@ -71,13 +71,14 @@ def _impossible(evidence: Evidence, rules: Rules, i: int) -> Text:
     floor = evidence.floor_ns[row] * trips if 0 <= row < evidence.rows else math.nan
     if not floor > 0:
         return Text(
-            f"Light in fibre needs longer than {delay(limit)}, whatever the network does.",
-            f"光在光纤中的传播时间已超过{delay(limit, 'zh')}，任何网络都无法达到。",
+            f"Light in fibre needs longer than {limit_delay(limit)}, whatever the network does.",
+            f"光在光纤中的传播时间已超过{limit_delay(limit, 'zh')}，任何网络都无法达到。",
         )
     way, way_zh = ("one way", "单程") if trips == 1 else ("there and back", "往返")
     return Text(
-        f"Light in fibre needs {delay(floor)} {way}; no network can keep {delay(limit)}.",
-        f"光在光纤中{way_zh}就需要{delay(floor, 'zh')}，任何网络都无法达到{delay(limit, 'zh')}。",
+        f"Light in fibre needs {delay(floor)} {way}; no network can keep {limit_delay(limit)}.",
+        f"光在光纤中{way_zh}就需要{delay(floor, 'zh')}，"
+        f"任何网络都无法达到{limit_delay(limit, 'zh')}。",
     )
 
 
@@ -109,7 +110,7 @@ def _delay(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) -> 
     ending = _standing(
         judgements,
         i,
-        Text(delay(limit), delay(limit, "zh")),
+        Text(limit_delay(limit), limit_delay(limit, "zh")),
         delay_kind=True,
         bound_ns=float(evidence.clock_bound_ns[int(rules.row[i])]),
     )

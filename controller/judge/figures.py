@@ -15,6 +15,11 @@ def delay(value_ns: float, language: Language = "en") -> str:
     return f"{_digits(value_ns, _unit_ns(value_ns))}{_named(value_ns, language)}"
 
 
+def limit_delay(value_ns: float, language: Language = "en") -> str:
+    """Return a limit as people say it: ``1 ms``, ``205.79 ms``, ``150 µs``."""
+    return f"{value_ns / _unit_ns(value_ns):.6g}{_named(value_ns, language)}"
+
+
 def delay_range(low_ns: float, high_ns: float, language: Language = "en") -> str:
     """Return an interval such as ``0.82–0.86 ms``; an unknown end is said, not drawn."""
     known_low = math.isfinite(low_ns) and low_ns > -1e18
@@ -64,6 +69,8 @@ def _named(value_ns: float, language: Language) -> str:
 
 def _digits(value_ns: float, unit_ns: float) -> str:
     value = value_ns / unit_ns
+    if value == 0:
+        return "0"
     if unit_ns == 1e3:
         return f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"

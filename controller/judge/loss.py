@@ -39,7 +39,7 @@ def design_effect(indptr: Integers, sent: Integers, lost: Integers) -> Floats:
     """Return by how much bursts of loss thin the evidence, float64[n], never below 1.
 
     The dispersion of the windows' losses about the overall ratio, Pearson's X² over its degrees of
-    freedom, drawn towards the prior while windows are few. indptr int64[n+1]; sent, lost [m].
+    freedom, raised towards the prior while windows are few. indptr int64[n+1]; sent, lost [m].
     """
     rows = len(indptr) - 1
     row = np.repeat(np.arange(rows), np.diff(indptr))
@@ -54,16 +54,19 @@ def design_effect(indptr: Integers, sent: Integers, lost: Integers) -> Floats:
         square = (k - expected) ** 2 / (expected * (1 - ratio[row]))
         dispersion = np.bincount(row, square, rows) / (windows - 1)
     freedom = np.maximum(windows - 1, 0)
-    # Where nothing (or everything) was lost the windows cannot differ: no bursts were seen.
-    seen = np.where(np.isfinite(dispersion), np.maximum(dispersion, 1.0), 1.0)
-    shrunk: Floats = (PRIOR_WINDOWS * PRIOR_DESIGN_EFFECT + freedom * seen) / (
-        PRIOR_WINDOWS + freedom
-    )
-    return shrunk
+    # Where nothing (or everything) was lost the windows cannot differ: no bursts were seen. One
+    # standard error is added to what was seen above 1: few bursts tell little of their own length.
+    with np.errstate(divide="ignore"):
+        error = np.sqrt(2 / freedom)
+    excess = np.where(np.isfinite(dispersion), np.maximum(dispersion - 1.0, 0.0), 0.0)
+    seen = 1.0 + np.where(excess > 0, excess * (1 + error), 0.0)
+    shrunk = (PRIOR_WINDOWS * PRIOR_DESIGN_EFFECT + freedom * seen) / (PRIOR_WINDOWS + freedom)
+    # The prior may raise what the windows show, never lower it: too short intervals are worse.
+    return np.maximum(shrunk, seen)
 
 
-def log_evidence(lost: Floats, sent: Floats, limit: Floats) -> tuple[Floats, Floats]:
-    """Return the log e-values against "loss ≥ limit" and against "loss ≤ limit", each [n].
+def log_evidence(lost: Floats, sent: Floats, limit: Floats, *, below: bool) -> Floats:
+    """Return the log e-value against "loss ≥ limit" (`below`) or against "loss ≤ limit", [n].
 
     An average of likelihood ratios over a geometric grid on the side of the alternative: under the
     hypothesis its expectation never exceeds 1, however often it is looked at (Ville), so a value of
@@ -71,16 +74,17 @@ def log_evidence(lost: Floats, sent: Floats, limit: Floats) -> tuple[Floats, Flo
     """
     lost, sent, limit = (np.asarray(x, np.float64)[:, None] for x in (lost, sent, limit))
     step = np.arange(1, GRID_POINTS + 1) / GRID_POINTS
-    below = limit * GRID_REACH**-step
-    above = limit * np.minimum(GRID_REACH, 0.999 / limit) ** step
-    return _mixture(below, lost, sent, limit), _mixture(above, lost, sent, limit)
+    if below:
+        return _mixture(limit * GRID_REACH**-step, lost, sent, limit)
+    return _mixture(limit * np.minimum(GRID_REACH, 0.999 / limit) ** step, lost, sent, limit)
 
 
 def _mixture(alternative: Floats, lost: Floats, sent: Floats, limit: Floats) -> Floats:
     log_ratio = lost * np.log(alternative / limit) + (sent - lost) * (
         np.log1p(-alternative) - np.log1p(-limit)
     )
-    mixture: Floats = special.logsumexp(log_ratio, axis=1) - np.log(GRID_POINTS)
+    top: Floats = log_ratio.max(axis=1)
+    mixture: Floats = top + np.log(np.exp(log_ratio - top[:, None]).mean(axis=1))
     return mixture
 
 

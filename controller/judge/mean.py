@@ -19,7 +19,7 @@ from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
 
 Floats = NDArray[np.float64]
 
-MAX_BATCHES = 30  # enough freedom for t, and long enough batches to be unlike each other
+MAX_BATCHES = 15  # fewer, longer batches: neighbours must be unlike each other, even in slow queues
 MIN_BATCHES = 5  # below, the batches say too little: a stated prior takes their place
 PRIOR_DESIGN_EFFECT = 3.0  # queueing that lasts over about three probes
 

@@ -20,6 +20,7 @@ from probes.histogram import Histograms
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+LEAST_USEFUL_BOUND_NS = 1000.0  # below a microsecond, better clocks are no answer
 POWER = 0.95  # of the test that is to decide
 MOST_SAMPLES = 1e9  # beyond, more probes are no answer
 SAMPLES, CLOCK = TERMS.index("samples"), TERMS.index("clock")
@@ -98,5 +99,5 @@ def of_clock(
     within, outside = limit - forward.high_ns, forward.low_ns - limit
     margin = np.where(trusted, np.fmax(within, outside), np.abs(limit - rtt.point_ns / 2))
     margin = margin - calibration_ns
-    useful = waiting & np.isfinite(margin) & (margin > 0)
+    useful = waiting & np.isfinite(margin) & (margin > LEAST_USEFUL_BOUND_NS)
     answer.needed_clock_bound_ns[at] = np.where(useful, margin, np.nan)

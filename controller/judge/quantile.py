@@ -29,9 +29,10 @@ def confidence_ranks(
     smallest with P(X_(u) < quantile) ≤ alpha/2, samples + 1 if there is none: the upper bound is
     then unknown (+inf). Exact binomial, equal tails.
     """
-    pairs = np.stack([np.asarray(samples, np.float64), np.asarray(level, np.float64)])
-    unique, inverse = np.unique(pairs, axis=1, return_inverse=True)
-    n, p = unique
+    # Streams of one period have sent alike, so few pairs (n, p) are distinct; p < 1 keeps them so.
+    key = np.asarray(samples, np.float64) + np.asarray(level, np.float64)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    n, p = np.asarray(samples, np.float64)[first], np.asarray(level, np.float64)[first]
     # P(B ≤ l-1) ≤ alpha/2 and P(B ≤ u-1) ≥ 1 - alpha/2 for B ~ Binomial(n, p).
     lower = _first_count_above(n, p, alpha / 2, strict=True)
     upper = _first_count_above(n, p, 1 - alpha / 2, strict=False) + 1
@@ -97,7 +98,10 @@ class RankReader:
         limit lies above that limit.
         """
         entry, inside = self._entry(row, rank)
-        edge = np.nextafter(bucket_lower_ns(self.histograms.bucket[entry]), np.inf)
+        bucket = self.histograms.bucket[entry]
+        edge = bucket_lower_ns(bucket)
+        # Bucket 0 and the mirrored negative ones hold their lower edge.
+        edge = np.where(bucket > 0, np.nextafter(edge, np.inf), edge)
         edge = np.fmax(edge, self.min_ns[row[inside]])
         return _filled(edge, inside, rank)
 

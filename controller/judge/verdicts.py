@@ -264,13 +264,13 @@ def _judge_loss(
     _, high = clopper_pearson(possibly / thinning, sent, alpha)
     verdict = decide(low, high, rules.limit_low[at], rules.limit_high[at])
     if looks == "repeated":
-        against_high, _ = log_evidence(possibly / thinning, sent, limit)
-        _, against_low = log_evidence(surely / thinning, sent, limit)
         needed = np.log(2 / alpha)
-        hasty = ((verdict == PASS) & (against_high < needed)) | (
-            (verdict == FAIL) & (against_low < needed)
-        )
-        verdict = np.where(hasty, UNDECIDED, verdict).astype(np.int8)
+        for side, lost in ((PASS, possibly), (FAIL, surely)):
+            chosen = np.flatnonzero(verdict == side)
+            found = log_evidence(
+                lost[chosen] / thinning[chosen], sent[chosen], limit[chosen], below=side == PASS
+            )
+            verdict[chosen[found < needed]] = UNDECIDED
     ratio = np.where(surely == possibly, surely, np.nan) / evidence.sent[row]
     answer.verdict[at], answer.low[at], answer.high[at] = verdict, low, high
     answer.measured[at] = ratio
