@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.judge.evidence import Evidence
 from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
 
 
@@ -35,6 +36,35 @@ def quantile_ns(
     answer[inside] = np.fmin(np.fmax(middle, least_ns), most_ns)[inside]
     answer[received == 0] = np.where(total[received == 0] > 0, np.inf, np.nan)
     return answer
+
+
+def figure_columns(evidence: Evidence) -> dict[str, NDArray[np.float64]]:
+    """Return the figures of every row of evidence as columns, named as in the API's `figures`."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns = {"loss_ratio": evidence.lost / evidence.sent, "rtt_mean_ns": evidence.rtt_mean_ns}
+    unknown = evidence.lost - evidence.lost_forward - evidence.lost_backward
+    lost = {
+        "rtt": evidence.lost,
+        "forward": evidence.lost_forward + unknown,
+        "backward": evidence.lost_backward + unknown,
+    }
+    for delay, percent in (
+        ("rtt", 50),
+        ("rtt", 95),
+        ("forward", 50),
+        ("forward", 95),
+        ("backward", 50),
+    ):
+        histograms: Histograms = getattr(evidence, delay)
+        one_way_unknown = (delay != "rtt") & (histograms.totals() == 0)
+        columns[f"{delay}_p{percent}_ns"] = quantile_ns(
+            histograms,
+            percent / 100,
+            np.where(one_way_unknown, 0, lost[delay]),
+            getattr(evidence, f"{delay}_min_ns"),
+            getattr(evidence, f"{delay}_max_ns"),
+        )
+    return columns
 
 
 def finite(value: float) -> float | None:

@@ -17,6 +17,7 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from controller.documents import VerdictsEvent
+from controller.figures import figure_columns
 from controller.fleet import Fleet
 from controller.gather import evidence_of, floors_ns
 from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
@@ -35,8 +36,8 @@ from topology.network import Network
 class Round:
     """One round of judging: n streams, m demands, each in the order of the controller's tuples.
 
-    `part` and `evidence` have a row a stream, `rules` and `judgements` a row a demand; `since_ns`
-    int64[m]. `judged_ns` is None and `revision` 0 before the first round.
+    `part`, `evidence` and `figures` have a row a stream, `rules` and `judgements` a row a demand;
+    `since_ns` int64[m]. `judged_ns` is None and `revision` 0 before the first round.
     """
 
     revision: int
@@ -45,6 +46,7 @@ class Round:
     evidence: Evidence
     rules: Rules
     judgements: Judgements
+    figures: dict[str, NDArray[np.float64]]
     since_ns: NDArray[np.int64]
 
 
@@ -116,6 +118,7 @@ class LiveVerdicts:
             evidence=evidence,
             rules=rules,
             judgements=judgements,
+            figures=figure_columns(evidence),
             since_ns=since_ns,
         )
 

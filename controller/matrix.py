@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.documents import MatrixCell, MatrixDocument
-from controller.figures import finite
-from controller.judge.evidence import VERDICTS
+from controller.judge.evidence import KINDS, VERDICTS
 from controller.live import Round
 from controller.state import ControllerState
 from controller.verdict_documents import verdict_name
@@ -31,28 +31,33 @@ def matrix_of(state: ControllerState, latest: Round, target: str | None) -> Matr
     order = np.lexsort((np.nan_to_num(share, nan=-1.0), BADNESS[judgements.verdict[rows]], pair))
     pair, rows = pair[order], rows[order]
     last = np.append(pair[1:] != pair[:-1], True)[: len(pair)]
-    paths = _paths_per_pair(pair, catalogue.demand_path[rows])
+    chosen = rows[last]
+    ratio = latest.rules.kind[chosen] == KINDS.index("loss")
+    measured = judgements.measured[chosen]
     cells: list[list[MatrixCell | None]] = [[None] * len(sites) for _ in sites]
-    for cell, row, count in zip(
-        pair[last].tolist(), rows[last].tolist(), paths.tolist(), strict=True
+    for place, code, value, is_known, is_ratio, count in zip(
+        pair[last].tolist(),
+        judgements.verdict[chosen].tolist(),
+        measured.tolist(),
+        np.isfinite(measured).tolist(),
+        ratio.tolist(),
+        _paths_per_pair(pair, catalogue.demand_path[rows], len(catalogue.paths)),
+        strict=True,
     ):
-        ratio = state.demands[row].target.kind == "loss"
-        cells[cell // len(sites)][cell % len(sites)] = MatrixCell(
-            verdict=verdict_name(judgements.verdict[row]),
+        cells[place // len(sites)][place % len(sites)] = MatrixCell(
+            verdict=verdict_name(code),
             paths=count,
-            measured=finite(judgements.measured[row]),
-            unit="ratio" if ratio else "ns",
+            measured=value if is_known else None,
+            unit="ratio" if is_ratio else "ns",
         )
     return MatrixDocument(target=target, sites=sites, cells=cells)
 
 
-def _paths_per_pair(
-    pair: np.ndarray[tuple[int], np.dtype[np.int64]],
-    path: np.ndarray[tuple[int], np.dtype[np.int64]],
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _paths_per_pair(pair: NDArray[np.int64], path: NDArray[np.int64], paths: int) -> list[int]:
     """Return how many different paths each pair has, pairs ascending."""
-    both = np.unique(np.stack([pair, path]), axis=1)
-    return np.unique(both[0], return_counts=True)[1]
+    both = np.unique(pair * max(1, paths) + path)
+    counts: list[int] = np.unique(both // max(1, paths), return_counts=True)[1].tolist()
+    return counts
 
 
 def matrix_bytes(state: ControllerState, latest: Round, target: str | None) -> bytes:

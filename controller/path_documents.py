@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.documents import (
     AgentState,
@@ -16,7 +15,7 @@ from controller.documents import (
     PathState,
     PathStream,
 )
-from controller.figures import finite, quantile_ns
+from controller.figures import finite
 from controller.live import Round
 from controller.matrix import BADNESS
 from controller.state import ControllerState
@@ -32,43 +31,13 @@ def path_documents(
     state: ControllerState, latest: Round, numbers: Iterable[int]
 ) -> list[PathDocument]:
     """Return the paths with these numbers."""
-    columns = _columns(latest)
     agents = state.fleet.states()
-    return [_document(state, latest, columns, agents, number) for number in numbers]
-
-
-def _columns(latest: Round) -> dict[str, NDArray[np.float64]]:
-    """Return the figures of every stream as columns named as in `Figures`."""
-    evidence = latest.evidence
-    with np.errstate(invalid="ignore", divide="ignore"):
-        columns = {"loss_ratio": evidence.lost / evidence.sent, "rtt_mean_ns": evidence.rtt_mean_ns}
-    for name, level in (("rtt_p50_ns", 0.5), ("rtt_p95_ns", 0.95)):
-        columns[name] = quantile_ns(
-            evidence.rtt, level, evidence.lost, evidence.rtt_min_ns, evidence.rtt_max_ns
-        )
-    unknown = evidence.lost - evidence.lost_forward - evidence.lost_backward
-    for name, level in (("forward_p50_ns", 0.5), ("forward_p95_ns", 0.95)):
-        columns[name] = quantile_ns(
-            evidence.forward,
-            level,
-            np.where(evidence.forward.totals() > 0, evidence.lost_forward + unknown, 0),
-            evidence.forward_min_ns,
-            evidence.forward_max_ns,
-        )
-    columns["backward_p50_ns"] = quantile_ns(
-        evidence.backward,
-        0.5,
-        np.where(evidence.backward.totals() > 0, evidence.lost_backward + unknown, 0),
-        evidence.backward_min_ns,
-        evidence.backward_max_ns,
-    )
-    return columns
+    return [_document(state, latest, agents, number) for number in numbers]
 
 
 def _document(
     state: ControllerState,
     latest: Round,
-    columns: dict[str, NDArray[np.float64]],
     agents: dict[str, AgentState],
     number: int,
 ) -> PathDocument:
@@ -94,7 +63,7 @@ def _document(
         state=_state(state, latest, agents.get(path.source.site), rows, worst),
         worst_verdict=worst,
         figures={
-            state.streams[row].type_p.protocol: _figures(latest, columns, row)
+            state.streams[row].type_p.protocol: _figures(latest, row)
             for row in reversed(rows)  # of several streams of a protocol the first one stands
         },
     )
@@ -110,7 +79,7 @@ def _stream(state: ControllerState, row: int) -> PathStream:
     )
 
 
-def _figures(latest: Round, columns: dict[str, NDArray[np.float64]], row: int) -> Figures:
+def _figures(latest: Round, row: int) -> Figures:
     evidence = latest.evidence
     return Figures(
         sent=int(evidence.sent[row]),
@@ -118,7 +87,7 @@ def _figures(latest: Round, columns: dict[str, NDArray[np.float64]], row: int) -
         lost=int(evidence.lost[row]),
         stamping=STAMPING[latest.part.stamping[row]],
         last_window_ns=int(latest.part.end_ns[row]) or None,
-        **{name: finite(column[row]) for name, column in columns.items()},
+        **{name: finite(column[row]) for name, column in latest.figures.items()},
     )
 
 
