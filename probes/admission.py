@@ -71,7 +71,7 @@ class PeerFilter:
 
 
 def _is_mapped(sources: Sources) -> NDArray[np.bool_]:
-    """Return which sources are IPv4 (our IPv6 sockets take no IPv4, so nothing else is mapped)."""
+    """Return which sources are IPv4 (as ::ffff:a.b.c.d, on either kind of socket)."""
     mapped: NDArray[np.bool_] = (sources.high == 0) & ((sources.low >> np.uint64(32)) == 0xFFFF)
     return mapped
 

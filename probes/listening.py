@@ -12,11 +12,15 @@ from probes.stream import ip_version_of
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
 _SO_RCVBUFFORCE = 33
+_IP_RECVTTL = 12
 _BUFFER_BYTES = 4 << 20
 
 
-def open_reflector_socket(spec: ReflectorSpec) -> socket.socket:
-    """Bind one address for datagrams. Raises ConfigError, RightsError or ResourceError."""
+def open_reflector_socket(spec: ReflectorSpec, *, both_families: bool = False) -> socket.socket:
+    """Bind one address for datagrams; with `both_families` an IPv6 socket takes IPv4 as well.
+
+    Raises ConfigError, RightsError or ResourceError.
+    """
     try:
         family = (
             socket.AF_INET6
@@ -32,7 +36,7 @@ def open_reflector_socket(spec: ReflectorSpec) -> socket.socket:
         ) from error
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
-        _prepare(sock, family)
+        _prepare(sock, family, both_families)
         where = socket.getaddrinfo(
             spec.address, spec.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
         )
@@ -43,9 +47,12 @@ def open_reflector_socket(spec: ReflectorSpec) -> socket.socket:
     return sock
 
 
-def _prepare(sock: socket.socket, family: int) -> None:
+def _prepare(sock: socket.socket, family: int, both_families: bool) -> None:
     if family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # 0.0.0.0 is asked for apart
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both_families else 1)
+        if both_families:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _REPLY_TTL)
+            sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _REPLY_TTL)
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _REPLY_TTL)

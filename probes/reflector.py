@@ -13,7 +13,7 @@ import math
 import os
 import select
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -61,11 +61,21 @@ class ReflectorCounters:
 class _Listener:
     """One bound address, who may ask there, and its replies that are leaving."""
 
-    def __init__(self, spec: ReflectorSpec, number: int, rings: Rings, reflection: Reflection):
+    def __init__(
+        self,
+        spec: ReflectorSpec,
+        number: int,
+        rings: Rings,
+        reflection: Reflection,
+        *,
+        both_families: bool,
+    ) -> None:
         self.spec = spec
         self.number = number
         self.peers = PeerFilter(spec.peers)
-        self.socket = BatchSocket(open_reflector_socket(spec), rings=rings)
+        self.socket = BatchSocket(
+            open_reflector_socket(spec, both_families=both_families), rings=rings
+        )
         self.port = int(self.socket.sock.getsockname()[1])
         self.departures = Departures(reflection.sessions)
         self.lead = Lead()
@@ -145,7 +155,9 @@ class Reflector:
             old = {(item.spec.address, item.spec.port): item for item in self._listeners.values()}
             wanted = {(spec.address, spec.port): spec for spec in listen}
             peers = {place: PeerFilter(spec.peers) for place, spec in wanted.items()}
-            opened = self._open_all(spec for place, spec in wanted.items() if place not in old)
+            opened = self._open_all(
+                [spec for place, spec in wanted.items() if place not in old], tuple(wanted)
+            )
             for place, listener in old.items():
                 if place in wanted:
                     listener.spec, listener.peers = wanted[place], peers[place]
@@ -160,15 +172,23 @@ class Reflector:
             own_port[[listener.port for listener in self._listeners.values()]] = True
             self._own_port = own_port
 
-    def _open_all(self, specs: Iterator[ReflectorSpec]) -> list[_Listener]:
-        """Open every address, or none."""
+    def _open_all(
+        self, specs: Sequence[ReflectorSpec], places: Sequence[tuple[str, int]]
+    ) -> list[_Listener]:
+        """Open every address, or none; ``::`` takes IPv4 too where no IPv4 place has its port."""
+        v4_ports = {port for address, port in places if ":" not in address}
         opened: list[_Listener] = []
         try:
             for spec in specs:
                 self._numbers += 1
-                opened.append(
-                    _Listener(spec, self._numbers & 0xFFFF, self._rings, self._reflection)
+                listener = _Listener(
+                    spec,
+                    self._numbers & 0xFFFF,
+                    self._rings,
+                    self._reflection,
+                    both_families=spec.address == "::" and spec.port not in v4_ports,
                 )
+                opened.append(listener)
         except IsochroneError:
             for listener in opened:
                 listener.socket.close()

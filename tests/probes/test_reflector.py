@@ -391,3 +391,19 @@ def test_t3_learns_how_late_replies_truly_leave():
         lead.left(np.array([number], np.uint32), stamps)
         lead.left(np.array([number], np.uint32), stamps)  # twice told is once learnt
     assert 25_000 <= lead.lead_ns <= 50_000
+
+
+def test_the_ipv6_wildcard_answers_both_families():
+    with reflector(spec("::")) as running:
+        port = running.addresses()[0][1]
+        for host in ("127.0.0.1", "::1"):
+            with Sender((host, port)) as sender:
+                assert sender.probe(4).sender_ttl == 64
+
+
+def test_both_wildcards_may_be_listed_side_by_side():
+    port = free_port("::")
+    with reflector(spec("::", port=port), spec("0.0.0.0", port=port)):
+        for host in ("127.0.0.1", "::1"):
+            with Sender((host, port)) as sender:
+                assert sender.probe(4).sender_sequence == 4
