@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import html
 import pathlib
 import re
+
+from rich.cells import cell_len
 
 from tui.app import IsochroneApp
 from tui.errors import AddressError, TuiError, UnreachableError
 
 WAIT_S = 30.0
+CELL_UNITS = 12.2  # width of a terminal cell in Rich's SVG
+
+
+def with_true_widths(svg: str) -> str:
+    """Return `svg` with every text as wide as its cells.
+
+    Rich 15 counts characters where it should count cells, which squeezes Chinese to half its width.
+    """
+
+    def mend(found: re.Match[str]) -> str:
+        cells = cell_len(html.unescape(found[3]))
+        return f'{found[1]}textLength="{cells * CELL_UNITS:g}"{found[2]}>{found[3]}</text>'
+
+    return re.sub(r'(<text [^>]*?)textLength="[^"]*"([^>]*)>([^<]*)</text>', mend, svg)
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return (columns, rows) of ``160x45``; AddressError-like TuiError if it is no size."""
+    """Return (columns, rows) of ``160x45``; AddressError if it is no size."""
     found = re.fullmatch(r"(\d{2,3})x(\d{2,3})", text)
     if found is None:
         raise AddressError(
@@ -29,12 +46,14 @@ async def take_screenshot(app: IsochroneApp, size: tuple[int, int]) -> str:
             await pilot.pause(0.1)
             if app.is_settled:
                 break
+            if app.link.error is not None:
+                raise app.link.error
         else:
             raise UnreachableError(
                 "The controller gave no data for a screenshot.", "控制器没有给出可供截图的数据。"
             )
         await pilot.pause(0.2)
-        return app.export_screenshot(title=app.TITLE)
+        return with_true_widths(app.export_screenshot(title=app.TITLE))
 
 
 def write_screenshot(svg: str, file: pathlib.Path) -> None:

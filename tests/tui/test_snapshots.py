@@ -10,6 +10,7 @@ from pytest_textual_snapshot import SVGImageExtension, normalize_svg
 from test_app import wait_until
 
 from tui.app import IsochroneApp
+from tui.screenshot import with_true_widths
 
 FAILING = "nanjing-jiangbei.cm.v4>nanjing-yizhuang.ct.v4"
 
@@ -37,5 +38,5 @@ async def test_screen_looks_as_it_did(
         await wait_until(pilot, lambda: view == "help" or app.is_settled)
         await pilot.wait_for_scheduled_animations()
         await pilot.pause(0.1)
-        svg = app.export_screenshot(title="Isochrone")
+        svg = with_true_widths(app.export_screenshot(title="Isochrone"))
     assert normalize_svg(svg) == snapshot.use_extension(SVGImageExtension)

@@ -12,7 +12,13 @@ from tui.words import Words
 
 
 def heading(
-    fleet: Fleet | None, link: Link, words: Words, *, now_ns: int, zone: dt.tzinfo | None, short: bool = False
+    fleet: Fleet | None,
+    link: Link,
+    words: Words,
+    *,
+    now_ns: int,
+    zone: dt.tzinfo | None,
+    short: bool = False,
 ) -> tuple[Spans, Spans]:
     """Return (left, right) of the heading: product and agents; state of the data.
 
@@ -56,7 +62,12 @@ def _troubles(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
 
 
 def _data_state(
-    fleet: Fleet | None, link: Link, words: Words, now_ns: int, zone: dt.tzinfo | None, short: bool = False
+    fleet: Fleet | None,
+    link: Link,
+    words: Words,
+    now_ns: int,
+    zone: dt.tzinfo | None,
+    short: bool = False,
 ) -> Spans:
     if fleet is None:
         if link.state == "stale":

@@ -14,9 +14,9 @@ from tui.palette import BADNESS, VERDICTS, sign
 from tui.words import Words
 
 COLUMNS = (
-    Column(key="title", title="Target", width=16, stretch=3, most=46),
+    Column(key="title", title="Target", width=18, stretch=8, most=46),
     Column(key="kind", title="Kind", width=9, rank=6, stretch=1, most=14),
-    Column(key="rule", title="Limit", width=14, stretch=1, most=18),
+    Column(key="rule", title="Limit", width=14, stretch=2, most=19),
     Column(key="pass", title="✓", width=4, align="right"),
     Column(key="fail", title="✗", width=4, align="right"),
     Column(key="undecided", title="?", width=4, align="right"),
