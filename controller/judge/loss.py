@@ -56,10 +56,9 @@ def design_effect(indptr: Integers, sent: Integers, lost: Integers) -> Floats:
     freedom = np.maximum(windows - 1, 0)
     # Where nothing (or everything) was lost the windows cannot differ: no bursts were seen. One
     # standard error is added to what was seen above 1: few bursts tell little of their own length.
-    with np.errstate(divide="ignore"):
-        error = np.sqrt(2 / freedom)
+    error = np.sqrt(2 / np.maximum(freedom, 1))
     excess = np.where(np.isfinite(dispersion), np.maximum(dispersion - 1.0, 0.0), 0.0)
-    seen = 1.0 + np.where(excess > 0, excess * (1 + error), 0.0)
+    seen = 1.0 + excess * (1 + error)
     shrunk = (PRIOR_WINDOWS * PRIOR_DESIGN_EFFECT + freedom * seen) / (PRIOR_WINDOWS + freedom)
     # The prior may raise what the windows show, never lower it: too short intervals are worse.
     return np.maximum(shrunk, seen)
