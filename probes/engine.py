@@ -91,6 +91,7 @@ class Engine:
         self._counts: Counter[str] = Counter()
         self._drops: Counter[int] = Counter()
         self._lateness_max_ns = 0.0
+        self._steps_seen = 0
         self._stamping = 0
         self._epoll: select.epoll | None = None
         self._channel_by_fd: dict[int, Channel] = {}
@@ -172,7 +173,8 @@ class Engine:
             self._apply(wanted)
         if self._stopping:
             self._pacer.stop(np.arange(len(self._roster.specs)))
-        stepped = self.scale.look()
+        self.scale.look()
+        stepped, self._steps_seen = self.scale.steps > self._steps_seen, self.scale.steps
         if stepped or (self._ticked_ns and now_ns - self._ticked_ns > _STALL_NS):
             self._windows.mark_suspect(now_ns)
         self._ticked_ns = now_ns

@@ -7,13 +7,13 @@ its answer is waited for. Sequence number s of a session lies in row  base + (s 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from probes.pacing import NEVER_NS
 
 EMPTY, FLYING, ON_TIME, LATE, LOST, DROPPED = range(6)
 
@@ -68,6 +68,8 @@ class Ledger:
     def __init__(self, linger_ns: int) -> None:
         self.sessions: NDArray[Any] = np.zeros(0, _SESSION)
         self.rows: NDArray[Any] = np.zeros(0, _ROW)
+        self._waiting: list[tuple[int, int, NDArray[np.int64]]] = []  # a heap of sent batches
+        self._batches = itertools.count()
         self._linger_ns = linger_ns  # how long after its time-out a late answer is still told
 
     def add_sessions(
@@ -79,9 +81,9 @@ class Ledger:
     ) -> NDArray[np.int64]:
         """Add n sessions whose probes are `gap_ns` apart on the mean; return their numbers.
 
-        Rings have twice the rows that the mean needs, since gaps vary.
+        Rings have some rows more than the mean needs, since gaps vary with jitter.
         """
-        needed = 2.0 * (timeout_ns + self._linger_ns) / gap_ns + 6
+        needed = 1.1 * (timeout_ns + self._linger_ns) / gap_ns + 8
         ring = (1 << np.ceil(np.log2(needed)).astype(np.int64)).astype(np.int64)
         added = np.zeros(len(ring), _SESSION)
         added["stream"], added["flow"] = stream, flow
@@ -92,7 +94,6 @@ class Ledger:
         added["next"] = 1
         rows = np.zeros(int(ring.sum()), _ROW)
         rows["sequence"] = -1
-        rows["forget_ns"] = NEVER_NS
         first = len(self.sessions)
         self.sessions = np.concatenate([self.sessions, added])
         self.rows = np.concatenate([self.rows, rows])
@@ -124,6 +125,7 @@ class Ledger:
             rows[name][row] = value
         waited = self.sessions["timeout_ns"][session] + self._linger_ns
         rows["forget_ns"][row] = rows["sent_ns"][row] + waited
+        self._wait_for(row)
 
     def match(
         self,
@@ -175,13 +177,26 @@ class Ledger:
         return late
 
     def overdue(self, now_ns: int) -> NDArray[np.int64]:
-        """Return the rows still in flight whose answers are no longer waited for."""
-        due = self.rows["forget_ns"] <= now_ns
-        return np.flatnonzero(due & (self.rows["state"] == FLYING))
+        """Return the rows still in flight whose answers are no longer waited for.
 
-    def in_flight(self) -> NDArray[np.int64]:
-        """Return the rows that have neither answer nor verdict."""
-        return np.flatnonzero(self.rows["state"] == FLYING)
+        Only batches of which some probe's wait is over are looked at, never the whole table.
+        """
+        done, later = [], []
+        while self._waiting and self._waiting[0][0] <= now_ns:
+            row = heapq.heappop(self._waiting)[2]
+            row = row[self.rows["state"][row] == FLYING]
+            over = self.rows["forget_ns"][row] <= now_ns
+            done.append(row[over])
+            later.append(row[~over])
+        for row in later:
+            self._wait_for(row)
+        return np.unique(np.concatenate(done)) if done else np.zeros(0, np.int64)
+
+    def _wait_for(self, row: NDArray[np.int64]) -> None:
+        """Have a batch of rows looked at when the first of its waits is over."""
+        if len(row):
+            first_ns = int(self.rows["forget_ns"][row].min())
+            heapq.heappush(self._waiting, (first_ns, next(self._batches), row))
 
     def neighbours(
         self, row: NDArray[np.int64], step: int

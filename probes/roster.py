@@ -88,7 +88,7 @@ class Roster:
         stream = len(self.specs) + np.repeat(np.arange(len(specs)), flows)
         flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
         timeout_ns = np.array([int(spec.timeout_ms * 1e6) for spec in specs])
-        gap_ns = np.array([spec.interval_ms * 1e6 * spec.flows for spec in specs])
+        gap_ns = np.array([_closest_gap_ns(spec) for spec in specs])
         sessions = self.ledger.add_sessions(
             stream, flow, np.repeat(timeout_ns, flows), np.repeat(gap_ns, flows)
         )
@@ -170,6 +170,11 @@ class Roster:
         rings = self._rings.setdefault(width, Rings.of(BATCH, width))
         self.channels.append(Channel(len(self.channels), opened, codec, rings))
         return len(self.channels) - 1
+
+
+def _closest_gap_ns(spec: StreamSpec) -> float:
+    """Return a gap that a flow keeps for long; Poisson bunches may be twice as dense."""
+    return spec.interval_ms * 1e6 * spec.flows / (2 if spec.pacing == "poisson" else 1)
 
 
 def _payload_bytes(spec: StreamSpec) -> int:

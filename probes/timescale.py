@@ -3,7 +3,7 @@
 The kernel stamps packets with CLOCK_REALTIME. Slewing moves both clocks alike, so their difference
 is constant between steps and is measured once, well; a step is noticed when paired readings
 disagree with it. Stamps made before the step and read after it still lie on the old scale: each
-stamp is carried by the scale that puts it between the last look at the clocks and this one.
+stamp is carried by the scale that puts it on its own side of the step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class TimeScale:
         self._earlier_offset_ns = self.offset_ns
         self.steps = 0
         self.stepped_ns = 0  # monotonic time at which the last step was noticed
-        self._looked_ns = self._previous_look_ns = clock.monotonic_ns()
+        self._before_step_ns = 0  # the last look at which the clock had not yet stepped
+        self._looked_ns = clock.monotonic_ns()
 
     def monotonic_ns(self) -> int:
         """Return the monotonic clock."""
@@ -47,7 +48,7 @@ class TimeScale:
         """Compare the clocks; return True if the wall clock has stepped since the last look."""
         before_ns = self._clock.monotonic_ns()
         offset_ns = self.wall_ns() - before_ns
-        self._previous_look_ns, self._looked_ns = self._looked_ns, before_ns
+        previous_ns, self._looked_ns = self._looked_ns, before_ns
         if abs(offset_ns - self.offset_ns) < _STEP_NS:
             return False
         offset_ns, gap_ns = self._measure()
@@ -55,7 +56,7 @@ class TimeScale:
             return False  # this thread was interrupted between the two readings
         self._earlier_offset_ns, self.offset_ns = self.offset_ns, offset_ns
         self.steps += 1
-        self.stepped_ns = before_ns
+        self._before_step_ns, self.stepped_ns = previous_ns, before_ns
         return True
 
     def seen_wall_ns(self, stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -71,15 +72,18 @@ class TimeScale:
         return shifted
 
     def to_monotonic_ns(self, wall_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Carry stamps that were read since the last `look()` to the monotonic scale."""
+        """Carry stamps that have been read, made before or after the last step, to the monotonic
+        scale."""
+        self.look()  # now, not before: the clock may have stepped until the stamps were read
         carried = wall_ns - self.offset_ns
-        if self._earlier_offset_ns == self.offset_ns:
+        if not self.steps:
             return carried
-        now_ns = self._clock.monotonic_ns()
-        strange = (carried > now_ns + _SLACK_NS) | (carried < self._previous_look_ns - _SLACK_NS)
-        other = wall_ns - self._earlier_offset_ns
-        fits = (other <= now_ns + _SLACK_NS) & (other >= self._previous_look_ns - _SLACK_NS)
-        return np.where(strange & fits, other, carried)
+        earlier = wall_ns - self._earlier_offset_ns
+        after_step = (carried >= self._before_step_ns - _SLACK_NS) & (
+            carried <= self._looked_ns + _SLACK_NS
+        )
+        before_step = earlier <= self.stepped_ns + _SLACK_NS
+        return np.where(~after_step & before_step, earlier, carried)
 
     def _shift_at(self, true_ns: int) -> int:
         return next(by for at, by in reversed(self._shifts) if at <= true_ns)
