@@ -88,6 +88,8 @@ class Spooler:
         future: Future[Result] = Future()
 
         def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # whoever asked has gone
             try:
                 future.set_result(function(*arguments))
             except Exception as error:  # noqa: BLE001 (it is handed to the caller)

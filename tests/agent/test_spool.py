@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from probes.errors import ResourceError
 HOUR_NS = 3_600_000_000_000
 WRITER = """
 import sys
+import threading
 from pathlib import Path
 from agent.spool import SpooledChunk, SpoolFile
 spool = SpoolFile(Path(sys.argv[1]), max_bytes=1 << 30, max_age_ns=1 << 60)
@@ -210,3 +212,13 @@ def test_chunk_acknowledged_while_the_disk_fails_is_not_sent_again(
         spooler.call(spooler.do_acknowledge, [1]).result()
         assert spooler.call(spooler.do_pending, 10).result() == []
     assert spooler.call(spooler.do_state).result().chunks == 0
+
+
+def test_question_nobody_waits_for_any_more_does_not_stop_the_spool(
+    spooler: Spooler, make_windows
+) -> None:
+    release = threading.Event()
+    spooler.call(release.wait)
+    spooler.call(spooler.do_state).cancel()
+    release.set()
+    assert spooler.call(spooler.do_state).result(timeout=5).chunks == 0

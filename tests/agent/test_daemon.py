@@ -1,0 +1,179 @@
+"""The agent as a process: measures, delivers, survives its own end and its controller's."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from probes.chunk import Chunk, decode_chunk
+from probes.exchange import Health, HealthReport, Hello, Plan, PlanPush
+from probes.stream import StreamSpec, TypeP
+
+pytestmark = pytest.mark.network
+
+PLAN = Plan(
+    version=5,
+    agent="a1",
+    window_ms=200,
+    streams=(
+        StreamSpec(
+            stream_id=7,
+            destination="127.0.0.1",
+            type_p=TypeP(protocol="icmp", ip_version=4),
+            interval_ms=20,
+            timeout_ms=100,
+        ),
+    ),
+)
+
+
+@dataclass
+class Controller:
+    chunks: list[Chunk] = field(default_factory=list)
+    health: list[Health] = field(default_factory=list)
+    failing: bool = False
+
+    async def control(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            said = msgspec.json.decode(message.data, type=Hello | HealthReport)
+            self.health.append(said.health)
+            if isinstance(said, Hello):
+                await socket.send_str(msgspec.json.encode(PlanPush(plan=PLAN)).decode())
+        return socket
+
+    async def take(self, request: web.Request) -> web.Response:
+        chunk = decode_chunk(await request.read())
+        if self.failing:
+            return web.Response(status=503)
+        self.chunks.append(chunk)
+        return web.json_response({"sequence": chunk.sequence})
+
+
+@pytest.fixture
+async def controller(tmp_path: Path) -> AsyncIterator[Controller]:
+    controller = Controller()
+    app = web.Application()
+    app.router.add_get("/api/v1/agents/a1/control", controller.control)
+    app.router.add_post("/api/v1/agents/a1/chunks", controller.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.UnixSite(runner, tmp_path / "c.sock").start()
+    yield controller
+    await runner.cleanup()
+
+
+async def start(tmp_path: Path, extra: str = "") -> asyncio.subprocess.Process:
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        f'name = "a1"\ncontroller = "unix://{tmp_path}/c.sock"\nstate_dir = "{tmp_path}/state"\n'
+        + extra,
+        encoding="utf-8",
+    )
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "isochrone",
+        "agent",
+        "run",
+        "--config",
+        str(config),
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "LANG": "C.UTF-8", "ISOCHRONE_LANG": "en"},
+    )
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (what it waits for is another process)
+            await asyncio.sleep(0.02)
+
+
+async def stop(process: asyncio.subprocess.Process, number: signal.Signals) -> tuple[int, str]:
+    process.send_signal(number)
+    _, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, errors.decode()
+
+
+async def test_agent_measures_reports_and_stops_without_losing_a_probe(
+    tmp_path: Path, controller: Controller
+) -> None:
+    process = await start(tmp_path, "[clock]\ndeclared_bound_us = 3\n")
+    await until(lambda: len(controller.chunks) >= 3)
+    code, errors = await stop(process, signal.SIGTERM)
+    assert (code, errors) == (0, "")
+    assert controller.health[0].clock_bound_ns == 3000
+    sequences = sorted(chunk.sequence for chunk in controller.chunks)
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert {chunk.plan_version for chunk in controller.chunks} == {5}
+    for chunk in controller.chunks:
+        counters = chunk.batch.counters
+        assert counters["sent"] == counters["received"]
+
+
+async def test_killed_agent_goes_on_with_its_sequence_and_plan(
+    tmp_path: Path, controller: Controller
+) -> None:
+    process = await start(tmp_path)
+    await until(lambda: len(controller.chunks) >= 2)
+    controller.failing = True
+    await stop(process, signal.SIGKILL)
+    before = {(chunk.boot, chunk.sequence) for chunk in controller.chunks}
+    controller.failing = False
+    process = await start(tmp_path)
+    await until(lambda: len({chunk.boot for chunk in controller.chunks}) == 2)
+    await stop(process, signal.SIGINT)
+    keys = [(chunk.boot, chunk.sequence) for chunk in controller.chunks]
+    second_boot = controller.chunks[-1].boot
+    later = [sequence for boot, sequence in keys if boot == second_boot]
+    assert min(later) > max(sequence for boot, sequence in keys if boot != second_boot)
+    assert len(set(keys)) == len(keys)
+    assert before <= set(keys)
+
+
+async def test_agent_measures_by_its_last_plan_without_a_controller(
+    tmp_path: Path, controller: Controller
+) -> None:
+    process = await start(tmp_path)
+    await until(lambda: controller.chunks)
+    await stop(process, signal.SIGTERM)
+    (tmp_path / "c.sock").rename(tmp_path / "away.sock")
+    process = await start(tmp_path)
+    assert process.stderr is not None
+    assert b"cannot be reached" in await process.stderr.readline()
+    spool = tmp_path / "state" / "spool.sqlite3-wal"
+    await until(lambda: spool.exists() and spool.stat().st_size > 0)
+    (tmp_path / "away.sock").rename(tmp_path / "c.sock")
+    delivered = len(controller.chunks)
+    await until(lambda: len(controller.chunks) > delivered)
+    assert (await stop(process, signal.SIGTERM))[0] == 0
+
+
+async def test_second_agent_in_one_state_directory_is_refused(
+    tmp_path: Path, controller: Controller
+) -> None:
+    first = await start(tmp_path)
+    await until(lambda: controller.health)
+    second = await start(tmp_path)
+    _, errors = await second.communicate()
+    assert second.returncode == 1
+    assert errors.decode().startswith("isochrone: Another agent runs in")
+    assert "Traceback" not in errors.decode()
+    await stop(first, signal.SIGTERM)
+
+
+async def test_broken_configuration_is_one_sentence_and_status_1(tmp_path: Path) -> None:
+    process = await start(tmp_path, "spol = 1\n")
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.decode().count("\n") == 1
+    assert "Did you mean 'spool'?" in errors.decode()

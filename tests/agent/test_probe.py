@@ -1,0 +1,178 @@
+"""`isochrone probe` and `isochrone reflect`, run for real on loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.probe_figures import summaries
+from agent.reflect_command import read_key, split_place
+from agent.targets import read_targets, resolve
+from probes.errors import ConfigError
+
+KEYS = [
+    "target",
+    "protocol",
+    "sent",
+    "received",
+    "lost",
+    "loss_ratio",
+    "late",
+    "duplicate",
+    "stamping",
+    "rtt_ns",
+]
+ENV = {**os.environ, "ISOCHRONE_LANG": "en"}
+
+
+def isochrone(*arguments: str, language: str = "en") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "isochrone", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=ENV | {"ISOCHRONE_LANG": language},
+        check=False,
+    )
+
+
+def test_percentiles_count_lost_probes_as_infinite() -> None:
+    """RFC 7679 §5.1: {100, 110, undefined, 90, 500} has a 50th percentile of 110."""
+    delay = np.array([100.0, 110.0, 90.0, 500.0])
+    found = summaries(np.zeros(4, np.int64), delay, np.array([5, 3]))
+    assert (found["p50"][0], found["p90"][0], found["min"][0]) == (110.0, np.inf, 90.0)
+    assert found["p50"][1] == np.inf
+    assert np.isnan(found["mean"][1])
+
+
+def test_percentiles_agree_with_numpy() -> None:
+    delay = np.random.default_rng(3).exponential(1e6, 1000)
+    found = summaries(np.repeat(np.arange(10), 100), delay, np.full(10, 100))
+    for key, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        wanted = np.quantile(delay.reshape(10, 100), share, axis=1, method="inverted_cdf")
+        np.testing.assert_array_equal(found[key], wanted)
+
+
+def test_targets_come_from_arguments_and_file_each_once(tmp_path: Path) -> None:
+    path = tmp_path / "targets"
+    path.write_text("# sites\n10.0.0.1  nanjing\n\n10.0.0.2 # suzhou\n", encoding="utf-8")
+    assert read_targets(["10.0.0.2"], path) == ["10.0.0.2", "10.0.0.1"]
+    with pytest.raises(ConfigError):
+        read_targets([], None)
+
+
+def test_unresolvable_name_is_a_failed_target_and_others_go_on() -> None:
+    bad, good = resolve(["nowhere.invalid", "127.0.0.1"], None)
+    assert bad.address is None
+    assert bad.error is not None
+    assert (good.address, good.ip_version) == ("127.0.0.1", 4)
+    assert resolve(["::1"], 4)[0].error is not None
+
+
+@pytest.mark.parametrize("place", ["862", "localhost:862", "::1:862", "127.0.0.1:0", "1.2.3.4:x"])
+def test_wrong_place_to_listen_is_refused(place: str) -> None:
+    with pytest.raises(ConfigError):
+        split_place(place)
+
+
+def test_places_of_both_families_are_read() -> None:
+    assert split_place("192.0.2.1:862") == ("192.0.2.1", 862)
+    assert split_place("[::]:8620") == ("::", 8620)
+
+
+def test_key_file_must_hold_a_long_hexadecimal_key(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("00112233445566778899aabbccddeeff\n", encoding="ascii")
+    assert len(read_key(path)) == 16
+    for text in ("secret", "0011"):
+        path.write_text(text, encoding="ascii")
+        with pytest.raises(ConfigError) as caught:
+            read_key(path)
+        assert "secret" not in caught.value.text.en
+
+
+@pytest.mark.network
+def test_icmp_probe_prints_one_json_object_a_target() -> None:
+    arguments = ("--count", "3", "--interval", "20ms", "--timeout", "500ms", "--json")
+    done = isochrone("probe", "icmp", "127.0.0.1", "::1", "nowhere.invalid", *arguments)
+    v4, v6, bad = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    for answered in (v4, v6):
+        assert list(answered) == KEYS  # no one-way delay: nobody vouched for a clock
+        assert list(answered["rtt_ns"]) == ["min", "p50", "p90", "p99", "max", "mean"]
+        assert (answered["sent"], answered["received"], answered["lost"]) == (3, 3, 0)
+    assert (bad["sent"], bad["loss_ratio"], bad["rtt_ns"]["p50"]) == (0, None, None)
+    assert "cannot be resolved" in bad["error"]
+
+
+@pytest.mark.network
+def test_udp_probe_meets_our_reflector_and_table_is_in_the_users_language() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_port:
+        probe_port.bind(("127.0.0.1", 0))
+        port = str(probe_port.getsockname()[1])
+    reflect = (sys.executable, "-m", "isochrone", "reflect", "--peer", "127.0.0.0/8")
+    with subprocess.Popen(
+        [*reflect, "--listen", f"127.0.0.1:{port}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENV,
+    ) as reflector:
+        assert reflector.stderr is not None
+        assert "answering STAMP" in reflector.stderr.readline()
+        arguments = ("udp", "127.0.0.1", "--port", port, "--count", "5", "--interval", "20")
+        done = isochrone("probe", *arguments, language="zh")
+        second = isochrone("reflect", "--listen", f"127.0.0.1:{port}", "--open")
+        reflector.send_signal(signal.SIGTERM)
+        counters, _ = reflector.communicate()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "丢包率" in done.stdout
+    assert "0.0%" in done.stdout
+    assert "reflected 5" in counters
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert "in use" in second.stderr
+
+
+@pytest.mark.network
+def test_silent_target_is_lost_and_status_is_1() -> None:
+    arguments = ("--port", "9", "--count", "2", "--interval", "20", "--timeout", "200", "--json")
+    done = isochrone("probe", "udp", "127.0.0.1", *arguments)
+    (answer,) = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1
+    assert (answer["lost"], answer["loss_ratio"], answer["rtt_ns"]["p50"]) == (2, 1.0, None)
+
+
+@pytest.mark.network
+def test_interrupted_run_prints_what_it_has() -> None:
+    arguments = ("probe", "icmp", "127.0.0.1", "--count", "100000", "--interval", "20", "--json")
+    with subprocess.Popen(
+        [sys.executable, "-m", "isochrone", *arguments], stdout=subprocess.PIPE, text=True, env=ENV
+    ) as probe:
+        with pytest.raises(subprocess.TimeoutExpired):
+            probe.wait(2)
+        probe.send_signal(signal.SIGINT)
+        output, _ = probe.communicate(timeout=10)
+    answer = json.loads(output)
+    assert 0 < answer["received"] == answer["sent"] < 1000
+
+
+def test_wrong_usage_is_status_2_and_a_flood_is_refused() -> None:
+    assert isochrone("probe", "sctp", "127.0.0.1").returncode == 2
+    assert isochrone("probe", "icmp", "127.0.0.1", "--interval", "soon").returncode == 2
+    flood = isochrone("probe", "icmp", "127.0.0.1", "--interval", "10us")
+    assert flood.returncode == 1
+    assert "too short" in flood.stderr
+
+
+def test_reflector_wants_to_know_who_may_ask() -> None:
+    done = isochrone("reflect")
+    assert done.returncode == 1
+    assert "--peer" in done.stderr

@@ -1,0 +1,192 @@
+"""Against a real server that fails in every way, each chunk arrives and none is left behind."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from agent.backoff import Backoff
+from agent.conditions import Conditions
+from agent.link import open_session
+from agent.spooler import Spooler
+from agent.uplink import Uplink
+from probes.chunk import decode_chunk
+
+BUSY = {"error": {"code": "busy", "message": {"en": "Busy.", "zh": "繁忙。"}, "fields": {}}}
+Answer = Callable[[int], web.Response | None]
+
+
+@dataclass
+class Controller:
+    """A controller that commits chunks, and answers as a script says while it lasts."""
+
+    script: list[str] = field(default_factory=list)
+    stored: dict[tuple[str, int], int] = field(default_factory=dict)
+    posts: Counter[int] = field(default_factory=Counter)
+
+    async def chunks(self, request: web.Request) -> web.Response:
+        chunk = decode_chunk(await request.read())
+        self.posts[chunk.sequence] += 1
+        act = self.script.pop(0) if self.script else "commit"
+        if act == "drop":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if act.isdigit():
+            headers = {"Retry-After": "0.02"} if act == "429" else {}
+            return web.json_response(BUSY, status=int(act), headers=headers)
+        key = (chunk.boot, chunk.sequence)
+        duplicate = key in self.stored
+        self.stored[key] = chunk.batch.rows
+        if act == "commit-drop":  # it is committed, but the agent never hears of it
+            assert request.transport is not None
+            request.transport.abort()
+        if act == "wrong":
+            return web.json_response({"sequence": 999_999})
+        return web.json_response({"sequence": chunk.sequence, "duplicate": duplicate})
+
+
+@pytest.fixture
+async def controller() -> AsyncIterator[tuple[Controller, str]]:
+    controller = Controller()
+    app = web.Application()
+    app.router.add_post("/chunks", controller.chunks)
+    async with TestServer(app) as server:
+        yield controller, str(server.make_url("/")).rstrip("/")
+
+
+@pytest.fixture
+async def spooler(tmp_path: Path) -> AsyncIterator[Spooler]:
+    spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9)
+    yield spooler
+    await asyncio.to_thread(spooler.close)
+
+
+async def fill(spooler: Spooler, make_windows, chunks: int) -> None:
+    for second in range(chunks):
+        spooler.add(make_windows(1, 2, start_s=1_700_000_000 + second), 1)
+    await asyncio.wrap_future(spooler.call(spooler.do_flush))
+
+
+async def state_of(spooler: Spooler):
+    return await asyncio.wrap_future(spooler.call(spooler.do_state))
+
+
+async def deliver(spooler: Spooler, base: str, conditions: Conditions, until) -> None:
+    """Run the uplink until `until()` holds of the spool's state."""
+    session, url = open_session(base)
+    backoff = Backoff(first_s=0.001, longest_s=0.01)
+    async with session, asyncio.timeout(20), asyncio.TaskGroup() as group:
+        uplink = Uplink(session, f"{url}/chunks", spooler, conditions, backoff)
+        task = group.create_task(uplink.run(), name="uplink")
+        while not until(await state_of(spooler)):  # noqa: ASYNC110 (the spool is a thread)
+            await asyncio.sleep(0.005)
+        task.cancel()
+
+
+def is_empty(state) -> bool:
+    return state.chunks == 0
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [],
+        ["500"] * 5,
+        ["429"] * 5,
+        ["503", "404", "401", "500"],
+        ["drop"] * 6,
+        ["commit-drop"] * 6,
+        ["wrong"] * 3,
+        ["429", "drop", "500", "commit-drop", "commit", "503", "drop", "commit-drop"],
+    ],
+)
+async def test_every_chunk_arrives_whatever_the_controller_does(
+    controller, spooler: Spooler, make_windows, script: list[str]
+) -> None:
+    server, base = controller
+    server.script = list(script)
+    await fill(spooler, make_windows, 20)
+    conditions = Conditions()
+    await deliver(spooler, base, conditions, is_empty)
+    assert sorted(sequence for _, sequence in server.stored) == list(range(1, 21))
+    assert conditions.current() == ()
+
+
+@pytest.mark.parametrize("status", ["400", "413", "422"])
+async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
+    controller, spooler: Spooler, make_windows, status: str
+) -> None:
+    server, base = controller
+    server.script = [status]
+    await fill(spooler, make_windows, 5)
+    conditions = Conditions()
+    await deliver(
+        spooler, base, conditions, lambda state: conditions.current() and state.chunks == 1
+    )
+    state = await asyncio.wrap_future(spooler.call(spooler.do_state))
+    assert state.refused_windows == 2
+    assert max(server.posts.values()) == 1
+    (condition,) = conditions.current()
+    assert condition.code == "chunks_refused"
+    assert "Busy." in condition.text.en
+
+
+async def test_unreachable_controller_is_told_of_and_nothing_is_lost(
+    spooler: Spooler, make_windows
+) -> None:
+    await fill(spooler, make_windows, 3)
+    conditions = Conditions()
+    await deliver(spooler, "http://127.0.0.1:9", conditions, lambda _: conditions.current())
+    assert conditions.current()[0].code == "uplink"
+    assert (await asyncio.wrap_future(spooler.call(spooler.do_state))).chunks == 3
+
+
+async def test_live_windows_are_not_starved_by_a_long_backlog(
+    controller, spooler: Spooler, make_windows
+) -> None:
+    server, base = controller
+    await fill(spooler, make_windows, 200)
+    session, url = open_session(base)
+    async with session:
+        uplink = Uplink(session, f"{url}/chunks", spooler, Conditions())
+        await uplink.round()
+        spooler.add(make_windows(1, start_s=1_800_000_000), 1)
+        await asyncio.wrap_future(spooler.call(spooler.do_flush))
+        await uplink.round()
+    assert 201 in server.posts
+    assert {1, 2, 3, 4, 5, 6, 7} <= set(server.posts)
+
+
+async def test_retry_after_is_obeyed(controller, spooler: Spooler, make_windows) -> None:
+    server, base = controller
+    server.script = ["429"] * 8
+    await fill(spooler, make_windows, 1)
+    session, url = open_session(base)
+    async with session:
+        uplink = Uplink(
+            session, f"{url}/chunks", spooler, Conditions(), Backoff(first_s=0, longest_s=0)
+        )
+        sent, wait_s = await uplink.round()
+    assert sent == 1
+    assert 0.02 <= wait_s <= 0.025
+
+
+async def test_unix_socket_controller_is_reached(
+    tmp_path: Path, spooler: Spooler, make_windows
+) -> None:
+    server = Controller()
+    app = web.Application()
+    app.router.add_post("/chunks", server.chunks)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, tmp_path / "c.sock").start()
+    await fill(spooler, make_windows, 2)
+    await deliver(spooler, f"unix://{tmp_path}/c.sock", Conditions(), is_empty)
+    await runner.cleanup()
+    assert len(server.stored) == 2
