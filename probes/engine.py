@@ -116,7 +116,14 @@ class Engine:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._close()  # again, for an engine that never ran
         self._raise_failure()
+
+    def _close(self) -> None:
+        """Close all sockets; may be called twice."""
+        self._roster.close()
+        if self._epoll is not None:
+            self._epoll.close()
 
     def wait_until_finished(self, timeout_s: float | None = None) -> bool:
         """Wait until every stream has sent all its probes and each has met its fate."""
@@ -164,7 +171,7 @@ class Engine:
         except BaseException as failure:  # noqa: BLE001 - told to whoever stops the engine
             self._failure = failure
         finally:
-            self._roster.close()
+            self._close()
 
     def _tick(self, now_ns: int) -> bool:
         """Do all that is to be done now; return False when nothing will ever be again."""

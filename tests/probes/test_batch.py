@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import batch, control
@@ -108,6 +108,7 @@ def test_messages_are_found_in_any_order() -> None:
     assert alike.software_ns.tolist() == [5_000_000_006, 9_000_000_001]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary(max_size=192), min_size=1, max_size=5))
 def test_arbitrary_control_bytes_raise_nothing(rows: list[bytes]) -> None:
     read(*rows)

@@ -6,7 +6,7 @@ import socket
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
@@ -112,6 +112,7 @@ def test_syn_ack_and_rst_are_told_apart_and_other_segments_ignored() -> None:
     assert read.port[0] == 80
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary(max_size=96), min_size=1, max_size=8), st.sampled_from([V4, V6]))
 def test_arbitrary_bytes_raise_nothing(packets: list[bytes], family: int) -> None:
     rows = np.zeros((len(packets), 128), np.uint8)

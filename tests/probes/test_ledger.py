@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.accumulate import FATES, LOCAL_DROP, Finished, Window
@@ -88,6 +88,7 @@ def answer(book: Ledger, sequence: list[int], bits: int = 16):
     return matched
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.permutations(range(1, 21)), st.sets(st.integers(1, 20)))
 def test_every_answer_finds_its_probe_once_in_any_order(order: list[int], twice: set[int]) -> None:
     book, _ = ledger_with(20)
@@ -122,6 +123,7 @@ def test_numbers_longer_than_the_field_are_told_by_their_low_bits(start: int) ->
     assert book.rows["sequence"][matched.row].tolist() == [start + 5, start]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["ok", "forward", "backward"]), min_size=1, max_size=30))
 def test_losses_between_two_answers_are_split_exactly(middle: list[str]) -> None:
     fates = ["forward", "ok", *middle, "ok"]
@@ -161,6 +163,7 @@ def finished(stream, flow, fate, rtt_ns) -> Finished:
     )  # fmt: skip
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(0, 5), st.integers(1, 10**9)),
