@@ -92,7 +92,8 @@ class Paths(Panel):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.filter_input.focus()
+        # At once, not at the next turn as `focus()` does: a fast typist's `q` must not quit.
+        self.screen.set_focus(self.filter_input)
 
     def action_clear(self) -> None:
         """Show every path again."""
