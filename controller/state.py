@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import pathlib
 from dataclasses import dataclass, field
 
 import msgspec
 from aiohttp import web
-from topology.mesh import plan_streams
-from topology.network import Network
-from topology.targets import demands as make_demands
 
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
@@ -22,8 +20,14 @@ from controller.sqlite_store import SqliteStore
 from controller.store import Store
 from probes.chunk import decode_chunk
 from probes.clock import Clock
+from probes.errors import RemoteProtocolError
 from probes.exchange import Plan
+from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
+from topology.network import Network
+from topology.targets import demands as make_demands
+
+logger = logging.getLogger("isochrone.controller")
 
 VERSION = importlib.metadata.version("isochrone")
 
@@ -88,8 +92,7 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
     store.put_audit(now_ns, "controller", "start", network.name).result()
     fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
-    for chunk in store.chunks_since(memory.horizon_ns(now_ns)):
-        memory.add(decode_chunk(chunk.payload).batch)
+    _remember(memory, store, now_ns)
     live = LiveVerdicts(network, streams, demands, store.verdict_states(), now_ns)
     recorded = store.streams()
     return ControllerState(
@@ -107,3 +110,13 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
         live=live,
         ingest=Ingest(store, fleet, clock, recorded, memory.add),
     )
+
+
+def _remember(memory: RecentWindows, store: Store, now_ns: int) -> None:
+    """Read the windows of the judged period back from the store."""
+    for chunk in store.chunks_since(memory.horizon_ns(now_ns)):
+        try:
+            memory.add(decode_chunk(chunk.payload).batch)
+        except RemoteProtocolError as error:  # one damaged chunk must not keep the rest from use
+            key = (chunk.agent, chunk.boot, chunk.sequence)
+            logger.error("the stored chunk %s cannot be read and is not judged: %s", key, error)
