@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,12 +26,18 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def follow_parent(number: int) -> Callable[[], None]:
-    """Return what a child does first: ask to get signal `number` when its parent dies."""
+def follow_parent(number: int, niceness: int = 0) -> Callable[[], None]:
+    """Return what a child does first: ask to get signal `number` when its parent dies.
+
+    `niceness` is asked for and not insisted on (an ordinary user may not go below 0).
+    """
     parent = os.getpid()
 
     def first() -> None:
         die_with_parent(number)
+        if niceness:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, 0, niceness)
         if os.getppid() != parent:  # it died before we asked
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -42,6 +49,7 @@ def start(
     log: Path,
     *,
     on_parent_death: int = signal.SIGKILL,
+    niceness: int = 0,
     stdin: int = subprocess.DEVNULL,
     stdout: int | None = None,
 ) -> subprocess.Popen[bytes]:
@@ -55,7 +63,7 @@ def start(
             env=child_environment(),
             start_new_session=True,
             # Safe: the processes that call this have one thread, and `first` only makes syscalls.
-            preexec_fn=follow_parent(on_parent_death),
+            preexec_fn=follow_parent(on_parent_death, niceness),
         )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lab.comparison import Row, Summary
 from lab.stored import Continuity
@@ -56,7 +57,25 @@ def _cells(row: Row, language: Language) -> tuple[str, ...]:
 
 def table_lines(rows: Sequence[Row], language: Language) -> list[str]:
     """Return the table: one line a row, headings first."""
-    cells = [_HEADINGS[language], *(_cells(row, language) for row in rows)]
+    return _aligned([_HEADINGS[language], *(_cells(row, language) for row in rows)])
+
+
+def verdict_lines(verdicts: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
+    """Return a table of verdicts as the API gives them, where no truth is known."""
+    headings = _HEADINGS[language]
+    cells = [(headings[0], headings[1], headings[3], headings[4])]
+    cells += [
+        (v["path"], v["target"], _figure(v["measured"], v["unit"]), _word(v["verdict"], language))
+        for v in verdicts
+    ]
+    return _aligned(cells)
+
+
+def _word(verdict: str, language: Language) -> str:
+    return _WORDS[verdict].pick(language)
+
+
+def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(_width(line[i]) for line in cells) for i in range(len(cells[0]))]
     lines = [
         "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()

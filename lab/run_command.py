@@ -1,0 +1,84 @@
+"""`isochrone run`: what `make run` calls. The lab, or real networks, with the terminal UI."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from pathlib import Path
+
+import click
+
+_LAB = "jiangsu"
+_REAL_S = 60.0
+
+
+@click.command()
+@click.option(
+    "--sites",
+    "sites_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Measure the real networks of this site file instead of the lab.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=2), help="End by itself after measuring so long."
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep logs and store in this new directory.",
+)
+def run(sites_file: Path | None, seconds: float | None, keep: Path | None) -> None:
+    """Start everything on this machine and open the terminal UI.
+
+    Without a terminal it measures for a bounded time and prints the verdicts.
+    """
+    terminal = sys.stdout.isatty() and sys.stdin.isatty()
+    if sites_file is not None:
+        _run_real(sites_file, seconds, keep, terminal)
+        return
+    from lab.scenario import find_scenario, load_scenario
+    from lab.session import report, run_headless, run_with_tui
+
+    scenario = load_scenario(find_scenario(_LAB))
+    if terminal:
+        outcome = run_with_tui(scenario, seconds, keep)
+    else:
+        outcome = run_headless(scenario, seconds or scenario.seconds, keep, None)
+    sys.exit(report(outcome, None))
+
+
+def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, terminal: bool) -> None:
+    from lab.real_network import RealFleet, running_here
+    from lab.run_directory import RunDirectory
+    from lab.session import ended_by_signals, show_tui, tell
+    from probes.text import Text
+
+    with (
+        ended_by_signals(),
+        contextlib.closing(RunDirectory(keep)) as directory,
+        running_here(RealFleet(sites_file, directory)) as fleet,
+    ):
+        here = ", ".join(fleet.here)
+        url = fleet.controller.url
+        tell(Text(f"Measuring from {here}: {url}", f"从 {here} 开始测量：{url}"))
+        if terminal:
+            show_tui(url, seconds, fleet.check)
+            return
+        until = time.monotonic() + (seconds or _REAL_S)
+        while time.monotonic() < until:
+            fleet.check()
+            time.sleep(0.2)
+        asyncio.run(_print_verdicts(url))
+
+
+async def _print_verdicts(url: str) -> None:
+    """Print the verdicts of a controller as a table."""
+    from lab.api_client import ApiClient
+    from lab.table import verdict_lines
+    from probes.text import language_of_environment
+
+    async with ApiClient(url) as api:
+        verdicts = await api.items("verdicts")
+    click.echo("\n".join(verdict_lines(verdicts, language_of_environment())))
