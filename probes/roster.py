@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from probes import icmp, tcp
+from probes import tcp
 from probes.batch import ADDRESS_BYTES, Rings, pack_address
 from probes.channel import Channel, Codec, EchoCodec, StampCodec, SynCodec
 from probes.errors import ConfigError, IsochroneError
@@ -183,7 +183,7 @@ def _payload_bytes(spec: StreamSpec) -> int:
         return tcp.SEGMENT_BYTES
     if spec.type_p.protocol == "udp":
         return max(spec.type_p.payload_bytes, BASE_BYTES)
-    return spec.type_p.payload_bytes + icmp.HEADER_BYTES - 8
+    return spec.type_p.payload_bytes
 
 
 def _resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:

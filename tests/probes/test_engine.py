@@ -11,6 +11,7 @@ import pytest
 
 from probes.accumulate import FATES
 from probes.engine import Engine, SampleBatch
+from probes.sockets import OpenSocket, open_icmp
 from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch
 
@@ -214,16 +215,21 @@ def test_probe_larger_than_the_interface_is_a_local_drop(two_hosts, needs_raw_so
     assert run.engine.health().local_drops == {"EMSGSIZE": 5}
 
 
-def test_two_engines_on_one_address_keep_their_own_replies(needs_raw_sockets: None) -> None:
-    same = [np.random.default_rng(7), np.random.default_rng(7)]  # the same ICMP identifier
-    runs = [Run(spec("icmp"), generator=generator) for generator in same]
-    runs[1].engine._generator.random()
-    runs[1].engine._roster.secret  # noqa: B018 - set when the streams are added
+def test_two_engines_on_one_address_keep_their_own_replies(
+    needs_raw_sockets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def same_ident(family: int, source: str | None, dscp: int, _: int) -> OpenSocket:
+        return open_icmp(family, source, dscp, 4242)
+
+    monkeypatch.setattr("probes.roster.open_icmp", same_ident)
+    runs = [Run(spec("icmp")), Run(spec("icmp"))]
     for run in runs:
         run.engine.start()
     for run in runs:
         assert run.engine.wait_until_finished(10)
         assert (run.total("sent"), run.total("received")) == (50, 50)
+        assert run.total("duplicate") == 0
+    assert sum(run.engine.health().strays for run in runs) > 0
 
 
 def test_counting_goes_on_past_sixteen_bits(needs_raw_sockets: None) -> None:
