@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Static
 
 from tui.client import Client
@@ -83,9 +84,14 @@ class IsochroneApp(App[None]):
         self.first_path: str | None = None
 
     @property
+    def base(self) -> Screen[object]:
+        """The screen with the views, also while help lies over it."""
+        return self.screen_stack[0]
+
+    @property
     def is_settled(self) -> bool:
         """Whether the view shown has all the data it asked for."""
-        page = self.query_one("#path", PathPage)
+        page = self.base.query_one("#path", PathPage)
         return self._fleet is not None and (self.view != "path" or page.is_read)
 
     @property
@@ -107,7 +113,7 @@ class IsochroneApp(App[None]):
     @property
     def view(self) -> str:
         """Name of the view shown."""
-        return self.query_one("#views", ContentSwitcher).current or VIEWS[0][0]
+        return self.base.query_one("#views", ContentSwitcher).current or VIEWS[0][0]
 
     def compose(self) -> ComposeResult:
         """Heading, tabs, views, keys."""
@@ -129,7 +135,7 @@ class IsochroneApp(App[None]):
         self.register_theme(LIGHT_THEME)
         self.theme = DARK_THEME.name
         if self.first_path is not None:
-            self.query_one("#path", PathPage).open(self.first_path)
+            self.base.query_one("#path", PathPage).open(self.first_path)
             self.first_view = "path"
         self.action_view(self.first_view)
         self.run_worker(self._watch(), name="feed", group="feed")
@@ -160,7 +166,7 @@ class IsochroneApp(App[None]):
         self._read_windows()
 
     def _read_windows(self) -> None:
-        page = self.query_one("#path", PathPage)
+        page = self.base.query_one("#path", PathPage)
         if page.path is not None and self._fleet is not None:
             self.run_worker(self._fetch_windows(page), group="windows", exclusive=True)
 
@@ -181,8 +187,8 @@ class IsochroneApp(App[None]):
 
     def action_view(self, name: str) -> None:
         """Show one of the views."""
-        self.query_one("#views", ContentSwitcher).current = name
-        panel = self.query_one(f"#{name}", Panel)
+        self.base.query_one("#views", ContentSwitcher).current = name
+        panel = self.base.query_one(f"#{name}", Panel)
         panel.show(self._fleet, self._link, self.look)
         panel.take_focus()
         if name == "path":
@@ -210,13 +216,15 @@ class IsochroneApp(App[None]):
 
     def action_target_paths(self) -> None:
         """Show the paths of the overview's target."""
-        if self.view == "overview" and (target := self.query_one("#overview", Overview).target):
-            self.query_one("#paths", Paths).set_filter(f"target:{target}")
+        if self.view == "overview" and (
+            target := self.base.query_one("#overview", Overview).target
+        ):
+            self.base.query_one("#paths", Paths).set_filter(f"target:{target}")
             self.action_view("paths")
 
     def action_leave_filter(self, keep: bool = False) -> None:
         """Leave the filter line for the table; without `keep` the filter is cleared."""
-        panel = self.query_one("#paths", Paths)
+        panel = self.base.query_one("#paths", Paths)
         if keep:
             panel.take_focus()
         else:
@@ -229,7 +237,7 @@ class IsochroneApp(App[None]):
     def open_path(self, path: str) -> None:
         """Show the page of a path."""
         self._came_from = self.view if self.view != "path" else self._came_from
-        self.query_one("#path", PathPage).open(path)
+        self.base.query_one("#path", PathPage).open(path)
         self.action_view("path")
 
     def on_matrix_panel_path_chosen(self, event: MatrixPanel.PathChosen) -> None:
@@ -243,16 +251,18 @@ class IsochroneApp(App[None]):
     def on_table_chosen(self) -> None:
         """Open what the cursor is on: a target's matrix, or an agent's paths."""
         if self.view == "overview":
-            self.query_one("#matrix", MatrixPanel).choose_target(
-                self.query_one("#overview", Overview).target
+            self.base.query_one("#matrix", MatrixPanel).choose_target(
+                self.base.query_one("#overview", Overview).target
             )
             self.action_view("matrix")
-        elif self.view == "agents" and (row := self.query_one("#agents", Agents).table.current):
-            self.query_one("#paths", Paths).set_filter(f"site:{row.key}")
+        elif self.view == "agents" and (
+            row := self.base.query_one("#agents", Agents).table.current
+        ):
+            self.base.query_one("#paths", Paths).set_filter(f"site:{row.key}")
             self.action_view("paths")
 
     def _draw(self) -> None:
-        self.query_one(f"#{self.view}", Panel).show(self._fleet, self._link, self.look)
+        self.base.query_one(f"#{self.view}", Panel).show(self._fleet, self._link, self.look)
         self._draw_frame()
 
     def _draw_frame(self) -> None:
@@ -266,7 +276,7 @@ class IsochroneApp(App[None]):
             zone=self._zone,
             short=self.size.width < 120,
         )
-        screen = self.screen_stack[0]
+        screen = self.base
         screen.query_one("#heading-left", Static).update(look.text(left))
         screen.query_one("#heading-right", Static).update(look.text(right))
         screen.query_one("#tabs", Static).update(look.text(self._tabs()))
@@ -282,7 +292,7 @@ class IsochroneApp(App[None]):
         return tuple(spans)
 
     def _keys(self) -> Spans:
-        panel = self.query_one(f"#{self.view}", Panel)
+        panel = self.base.query_one(f"#{self.view}", Panel)
         spans: list[tuple[str, str]] = []
         for key, title in (*panel.keys, *COMMON_KEYS):
             spans += [(f"{key} ", "accent"), (f"{self._words(title)}  ", "dim")]

@@ -28,7 +28,9 @@ def test_every_binding_is_documented(guide: str) -> None:
     for owner in (IsochroneApp, Help, Grid, MatrixPanel, PathPage, Paths, FilterInput, Table):
         for binding in owner.__dict__["BINDINGS"]:
             assert isinstance(binding, Binding)
-            for key in binding.key.split(","):
-                if f"`{SPELLINGS.get(key, key)}`" not in text:
-                    missing.append((owner.__name__, key))
+            missing += [
+                (owner.__name__, key)
+                for key in binding.key.split(",")
+                if f"`{SPELLINGS.get(key, key)}`" not in text
+            ]
     assert not missing

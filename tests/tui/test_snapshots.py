@@ -1,4 +1,4 @@
-"""What the screens look like: SVG snapshots at two sizes, in both languages, with a frozen clock."""
+"""What the screens look like: SVG snapshots at two sizes and in both languages."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ class Terminal:
             ";",
         ]
         subprocess.run(
-            [*self._tmux, "-u", "start-server", ";", *options, "new-session", "-d", "-x", str(width), "-y", str(height), command],
+            [*self._tmux, "-u", "start-server", ";", *options, "new-session", "-d",
+             "-x", str(width), "-y", str(height), command],
             env=environment, check=True, cwd=ROOT,
         )  # fmt: skip
 
@@ -108,7 +109,7 @@ def test_keys_resize_language_and_quit_in_a_real_terminal(terminal: Terminal) ->
     terminal.press("3")
     terminal.wait_until_shown("357 of 357 paths")
     terminal.press("/")
-    terminal.press("-l", "site:suqian verdict:no_data")
+    terminal.press("-l", "site:suqian verdict:no")
     terminal.wait_until_shown("37 of 357 paths")
     terminal.press("Enter")
     terminal.press("Enter")

@@ -67,7 +67,6 @@ def _data_state(
     words: Words,
     now_ns: int,
     zone: dt.tzinfo | None,
-    short: bool = False,
 ) -> Spans:
     if fleet is None:
         if link.state == "stale":
