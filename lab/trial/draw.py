@@ -1,0 +1,184 @@
+"""Cases drawn from families: the parameters of a path such that its true figure is as wished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lab.trial.case import LEVELS, Case, Direction, Loss, Statistic
+from lab.trial.clocks import STYLES, Slack
+from lab.trial.delays import NORMAL_SHIFT, Noise, sum_of
+from lab.trial.families import Family, NoiseStyle
+
+_CALIBRATIONS_NS = (0.0, 500.0, 5_000.0)
+_PLAIN_DELAY_NS = 5e6  # of paths on which delay is not what is judged
+
+
+def draw_cases(families: Sequence[Family], count: int, seed: int) -> list[Case]:
+    """Return `count` cases, shared out by the families' weights; the same for the same seed."""
+    cases = []
+    for number, (family, share) in enumerate(zip(families, shares(families, count), strict=True)):
+        rng = np.random.default_rng([seed, number, 7])
+        cases += [draw_case(family, rng) for _ in range(share)]
+    return cases
+
+
+def shares(families: Sequence[Family], count: int) -> list[int]:
+    """Return how many of `count` cases each family gets, by largest remainder."""
+    weight = np.array([family.weight for family in families])
+    exact = weight / weight.sum() * count
+    share = np.floor(exact).astype(int)
+    rest = np.argsort(share - exact, kind="stable")[: count - int(share.sum())]
+    share[rest] += 1
+    return [int(n) for n in share]
+
+
+def draw_case(family: Family, rng: np.random.Generator) -> Case:
+    """Draw one case of a family."""
+    asked = _ask(family, rng)
+    ways = _ways(family, asked, rng)
+    floor = float(rng.uniform(*family.floor_share)) * min(ways.forward_ns, ways.backward_ns)
+    slack = Slack(ways.forward_ns - floor, ways.backward_ns - floor)
+    uncertainty = float(_one(rng, family.distance_uncertainty))
+    told = asked.limit / (1 + float(rng.uniform(-uncertainty, uncertainty)))
+    calibration = float(_one(rng, _CALIBRATIONS_NS))
+    errors = rng.uniform(-calibration / 2, calibration / 2, 2)
+    return Case(
+        family=family.name,
+        kind=family.kind,
+        direction=asked.direction,
+        statistic=asked.statistic,
+        limit=asked.limit,
+        told_limit=told,
+        limit_low=told * (1 - uncertainty),
+        limit_high=told * (1 + uncertainty),
+        probes=int(_one(rng, family.probes)),
+        windows=int(_one(rng, family.windows)),
+        forward_base_ns=ways.forward_ns,
+        backward_base_ns=ways.backward_ns,
+        forward_noise=ways.forward_noise,
+        backward_noise=ways.backward_noise,
+        memory=float(_one(rng, family.memory)),
+        loss_forward=asked.loss_forward,
+        loss_backward=asked.loss_backward,
+        directed=family.directed,
+        floor_ns=floor,
+        clocks=STYLES[_one(rng, family.clocks)](rng, slack),
+        calibration_ns=calibration,
+        stamp_error_ns=(float(errors[0]), float(errors[1])),
+        looks=family.looks,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is demanded, what is true of it, and the losses; `truth` in the limit's unit."""
+
+    direction: Direction
+    statistic: Statistic
+    limit: float
+    truth: float
+    loss_forward: Loss
+    loss_backward: Loss
+
+    @property
+    def kept(self) -> float:
+        """Share of probes that a quantile of the judged direction counts as finite."""
+        back = self.loss_backward.ratio if self.direction == "round_trip" else 0.0
+        return (1 - self.loss_forward.ratio) * (1 - back)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Bases and noise of both ways."""
+
+    forward_ns: float
+    backward_ns: float
+    forward_noise: Noise
+    backward_noise: Noise
+
+
+def _ask(family: Family, rng: np.random.Generator) -> _Asked:
+    direction: Direction = _one(rng, family.directions)
+    statistic: Statistic = _one(rng, family.statistics)
+    margin = float(_one(rng, family.margins))
+    there, back, burst = _one(rng, family.losses)
+    if family.kind == "loss":
+        limit = float(_one(rng, family.limit_ratios))
+        there, back = _loss_ratios(limit * (1 + margin), there, back, direction)
+    else:
+        limit = float(_one(rng, family.limits_ms)) * 1e6
+    return _Asked(
+        direction,
+        statistic,
+        limit,
+        limit * (1 + margin),
+        Loss(ratio=there, burst=burst),
+        Loss(ratio=back, burst=burst),
+    )
+
+
+def _loss_ratios(
+    truth: float, there: float, back: float, direction: Direction
+) -> tuple[float, float]:
+    """Return the loss of each way, shared by weights so that the judged loss is exactly `truth`."""
+    whole = there + back if direction == "round_trip" else there
+    return 1 - (1 - truth) ** (there / whole), 1 - (1 - truth) ** (back / whole)
+
+
+def _ways(family: Family, asked: _Asked, rng: np.random.Generator) -> _Ways:
+    """Return ways whose judged figure is exactly what is asked."""
+    style: NoiseStyle = _one(rng, family.noises)
+    there = asked.direction == "one_way" or rng.random() < 0.5
+    shape = float(rng.uniform(0.8, 1.3)) if style == "lognormal" else float(rng.uniform(3, 5))
+    asymmetry = float(np.exp(rng.uniform(*np.log(family.asymmetry))))
+    unit = _noises(style, 1.0, shape, there=there)
+    if family.kind in ("loss", "variation"):
+        delay = _PLAIN_DELAY_NS
+        part = 1.0 if family.kind == "loss" else sum_of(*unit).difference_quantile_ns(
+            LEVELS[asked.statistic]
+        )
+        wished = 0.1 * delay if family.kind == "loss" else asked.truth
+        forward, backward = _noises(style, wished / part, shape, there=there)
+        return _Ways(delay, delay * asymmetry, forward, backward)
+    wished = float(rng.uniform(*family.noise_share)) * asked.truth
+    forward, backward = _noises(style, wished / _part(*unit, asked), shape, there=there)
+    base = asked.truth - _part(forward, backward, asked)
+    if asked.direction == "one_way":
+        return _Ways(base, base * asymmetry, forward, backward)
+    return _Ways(base / (1 + asymmetry), base * asymmetry / (1 + asymmetry), forward, backward)
+
+
+def _part(forward: Noise, backward: Noise, asked: _Asked) -> float:
+    """Return what the noise adds to the judged figure (where that is infinite: without losses)."""
+    noise = forward if asked.direction == "one_way" else sum_of(forward, backward)
+    if asked.statistic == "mean":
+        return noise.mean_ns
+    level = LEVELS[asked.statistic]
+    return float(noise.quantile_ns(level / asked.kept if level < asked.kept else level))
+
+
+def _noises(
+    style: NoiseStyle, scale_ns: float, shape: float, *, there: bool
+) -> tuple[Noise, Noise]:
+    """Return the noise of both ways; of a style for one way, it lies `there` or on the way back."""
+    if style == "quiet":
+        return Noise(), Noise()
+    if style == "exponential_both" or style == "gamma_both":
+        both = Noise(law="gamma", scale_ns=scale_ns, shape=1.0 if style[0] == "e" else 3.0)
+        return both, both
+    if style == "normal_both":
+        both = Noise(law="normal", scale_ns=scale_ns, shape=NORMAL_SHIFT)
+        return both, both
+    if style == "exponential":
+        one = Noise(law="gamma", scale_ns=scale_ns)
+    else:
+        one = Noise(law=style, scale_ns=scale_ns, shape=shape)
+    return (one, Noise()) if there else (Noise(), one)
+
+
+def _one(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
+    return choices[int(rng.integers(len(choices)))]

@@ -1,0 +1,185 @@
+"""Cases judged by the controller's judge, and what it said held against what is true."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.judge.evidence import (
+    DIRECTIONS,
+    FAIL,
+    KINDS,
+    PASS,
+    STATISTICS,
+    UNDECIDED,
+    Evidence,
+    Judgements,
+    Rules,
+)
+from controller.judge.verdicts import judge
+from lab.trial.case import Case, Direction, Kind, Statistic, truth_of
+from lab.trial.simulate import gather, simulate
+from probes.window import WindowBatch
+
+# What is asked of every path beside its own demand, to see whether the intervals hold.
+_ASKED: tuple[tuple[str, Kind, Direction, Statistic], ...] = (
+    ("quantile_one_way", "delay", "one_way", "p50"),
+    ("quantile_one_way", "delay", "one_way", "p95"),
+    ("quantile_one_way", "delay", "one_way", "p99"),
+    ("quantile_round_trip", "delay", "round_trip", "p50"),
+    ("quantile_round_trip", "delay", "round_trip", "p95"),
+    ("quantile_round_trip", "delay", "round_trip", "p99"),
+    ("mean_one_way", "delay", "one_way", "mean"),
+    ("mean_round_trip", "delay", "round_trip", "mean"),
+    ("loss_one_way", "loss", "one_way", "p50"),
+    ("loss_round_trip", "loss", "round_trip", "p50"),
+    ("variation", "variation", "round_trip", "p50"),
+    ("variation", "variation", "round_trip", "p95"),
+    ("ratio", "delay_ratio", "one_way", "p50"),
+    ("ratio", "delay_ratio", "one_way", "p95"),
+    ("ratio", "delay_ratio", "round_trip", "p50"),
+    ("ratio", "delay_ratio", "round_trip", "p95"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the judge said of one case; of one looked at often, the first wrong look or the last."""
+
+    case: Case
+    verdict: int
+    low: float
+    high: float
+    needless: bool
+    wrong_pass: bool
+    wrong_fail: bool
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the verdict contradicts the truth."""
+        return self.wrong_pass or self.wrong_fail
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One published interval and the truth it should hold."""
+
+    case: Case
+    kind: str
+    low: float
+    high: float
+    truth: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the truth lies within."""
+        rounding = 1e-9 * abs(self.truth) if math.isfinite(self.truth) else 0.0
+        return self.low - rounding <= self.truth <= self.high + rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Everything that one run of a trial found out."""
+
+    results: list[Result]
+    intervals: list[Interval]
+
+
+def try_cases(cases: Sequence[Case], seed: int) -> Trial:
+    """Simulate the cases, judge them, and hold every verdict and interval against the truth."""
+    batches = simulate(cases, seed)
+    evidence = gather(cases, batches)
+    results = _results(cases, judge(evidence, own_rules(cases), looks="once"))
+    watched = [i for i, case in enumerate(cases) if case.looks > 1]
+    if watched:
+        for i, result in zip(watched, _look_often(cases, batches, watched), strict=True):
+            results[i] = result
+    return Trial(results, _intervals(cases, evidence))
+
+
+def own_rules(cases: Sequence[Case]) -> Rules:
+    """Return the demand of each case, on the evidence row of its own number."""
+    return _rules(
+        np.arange(len(cases)),
+        [(case.kind, case.direction, case.statistic) for case in cases],
+        [(case.told_limit, case.limit_low, case.limit_high) for case in cases],
+    )
+
+
+def _rules(
+    row: NDArray[np.int64],
+    asked: Sequence[tuple[Kind, Direction, Statistic]],
+    limits: Sequence[tuple[float, float, float]],
+) -> Rules:
+    limit = np.array(limits, np.float64).reshape(-1, 3)
+    return Rules(
+        row=row.astype(np.int64),
+        kind=np.array([KINDS.index(kind) for kind, _, _ in asked], np.int8),
+        direction=np.array([DIRECTIONS.index(way) for _, way, _ in asked], np.int8),
+        statistic=np.array([STATISTICS.index(name) for _, _, name in asked], np.int8),
+        limit=limit[:, 0],
+        limit_low=limit[:, 1],
+        limit_high=limit[:, 2],
+        impossible=np.zeros(len(row), np.bool_),
+    )
+
+
+def _results(cases: Sequence[Case], said: Judgements) -> list[Result]:
+    results = []
+    for i, case in enumerate(cases):
+        verdict, low, high = int(said.verdict[i]), float(said.low[i]), float(said.high[i])
+        crosses = high > case.limit_low and low <= case.limit_high
+        results.append(
+            Result(
+                case=case,
+                verdict=verdict,
+                low=low,
+                high=high,
+                needless=verdict == UNDECIDED and not crosses,
+                wrong_pass=verdict == PASS and case.true_verdict != "pass",
+                wrong_fail=verdict == FAIL and case.true_verdict != "fail",
+            )
+        )
+    return results
+
+
+def _look_often(
+    cases: Sequence[Case], batches: Sequence[WindowBatch], watched: Sequence[int]
+) -> list[Result]:
+    """Judge as a live controller does, again and again; one wrong look makes a case wrong."""
+    chosen = [cases[i] for i in watched]
+    worst: list[Result] = []
+    looks = max(case.looks for case in chosen)
+    for seen in np.unique(np.linspace(1, len(batches), looks).astype(int)):
+        evidence = gather(cases, batches[:seen], watched)
+        now = _results(chosen, judge(evidence, own_rules(chosen), looks="repeated"))
+        worst = [
+            old if old.wrong else new for old, new in zip(worst or now, now, strict=True)
+        ]
+    return worst
+
+
+def _intervals(cases: Sequence[Case], evidence: Evidence) -> list[Interval]:
+    """Judge every path by every statistic whose truth is known, and return the intervals."""
+    wanted = [
+        (i, kind, ask, truth)
+        for i, case in enumerate(cases)
+        for kind, *ask in _ASKED
+        if (kind == "ratio") == (case.kind == "delay_ratio")
+        and not math.isnan(truth := truth_of(case, *ask))
+    ]
+    limits = [(truth if math.isfinite(truth) else 1e9,) * 3 for _, _, _, truth in wanted]
+    row = np.array([i for i, _, _, _ in wanted], np.int64)
+    said = judge(evidence, _rules(row, [tuple(ask) for _, _, ask, _ in wanted], limits), looks="once")
+    found = []
+    for n, (i, kind, _, truth) in enumerate(wanted):
+        case, low, high = cases[i], float(said.low[n]), float(said.high[n])
+        if kind == "ratio":  # over the theoretical delay, which is known no better than the road
+            low, high = low / case.limit_high, high / case.limit_low
+            truth /= case.limit
+        found.append(Interval(case, kind, low, high, truth))
+    return found

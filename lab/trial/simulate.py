@@ -1,0 +1,126 @@
+"""Cases become probes, probes windows, windows evidence: by the code that agents and controller run.
+
+Only the fate and delay of every probe is simulated here. The sums over a window, its way as a
+chunk, its merging with others and the evidence made of it are the product's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.gather import evidence_of
+from controller.judge.evidence import Evidence
+from controller.memory import RecentWindows
+from lab.trial.case import Case
+from probes.accumulate import LOST_BACKWARD, LOST_FORWARD, LOST_UNKNOWN, RECEIVED, Finished, Window
+from probes.chunk import decode_chunk, encode_chunk
+from probes.window import STAMPING, WindowBatch
+
+WINDOW_NS = 10_000_000_000
+BEGIN_NS = 1_800_000_000_000_000_000  # of the trial, wall clock; a multiple of WINDOW_NS
+_KERNEL = STAMPING.index("kernel")
+
+
+def simulate(cases: Sequence[Case], seed: int) -> list[WindowBatch]:
+    """Return the windows of all cases, in order of time; case i is the stream numbered i.
+
+    Each case has random numbers of its own, so it does not depend on those beside it.
+    """
+    parts = [
+        _probes(case, i, np.random.default_rng([seed, i])) for i, case in enumerate(cases)
+    ]
+    probes = Finished.join(parts)
+    probes = probes.take(np.argsort(probes.window, kind="stable"))
+    windows = int(probes.window[-1]) + 1
+    edges = np.searchsorted(probes.window, np.arange(windows + 1))
+    stream_ids = np.arange(len(cases), dtype=np.uint64)
+    batches = []
+    for number in range(windows):
+        window = Window()
+        window.add(probes.take(np.arange(edges[number], edges[number + 1])))
+        batch = window.close(BEGIN_NS + number * WINDOW_NS, WINDOW_NS, stream_ids)
+        batches.append(_as_received(batch, number))
+    return batches
+
+
+def gather(
+    cases: Sequence[Case], batches: Sequence[WindowBatch], chosen: Sequence[int] | None = None
+) -> Evidence:
+    """Return the evidence that the controller would hold after these batches.
+
+    One row a case; with `chosen`, one row for each of those cases alone.
+    """
+    numbers = range(len(cases)) if chosen is None else chosen
+    memory = RecentWindows(list(numbers), (len(batches) + 1) * WINDOW_NS)
+    for batch in batches:
+        memory.add(batch)
+    _, part = memory.merged(memory.snapshot())
+    calibration_ns = np.array([cases[i].calibration_ns for i in numbers])
+    floor_ns = np.array([cases[i].floor_ns for i in numbers])
+    return evidence_of(part, calibration_ns, floor_ns)
+
+
+def _as_received(batch: WindowBatch, number: int) -> WindowBatch:
+    sent = encode_chunk(batch, agent="trial", boot="00000000", sequence=number, plan_version=1)
+    return decode_chunk(sent).batch
+
+
+def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
+    """Return every probe of a case with its fate, in order of sending."""
+    count = case.probes
+    window = np.arange(count) * case.windows // count
+    sent_s = (np.arange(count) + 0.5) / count * case.windows * (WINDOW_NS / 1e9)
+    forward = case.forward_base_ns + case.forward_noise.sample_ns(rng, count, case.memory)
+    backward = case.backward_base_ns + case.backward_noise.sample_ns(rng, count, case.memory)
+    fate = _fates(case, rng, count)
+    offset, bound = _clocks(case, sent_s)
+    forward = np.rint(forward + case.stamp_error_ns[0])
+    backward = np.rint(backward + case.stamp_error_ns[1])
+    offset = np.rint(offset)
+    rtt = np.where(fate == RECEIVED, forward + backward, np.nan)
+    answered = fate == RECEIVED
+    return Finished(
+        window=window,
+        stream=np.full(count, stream, np.int32),
+        flow=np.zeros(count, np.uint16),
+        sequence=np.arange(1, count + 1),
+        sent_wall_ns=BEGIN_NS + np.rint(sent_s * 1e9).astype(np.int64),
+        lateness_ns=np.zeros(count, np.float32),
+        rtt_ns=rtt,
+        forward_ns=np.where(answered, forward + offset, np.nan),
+        backward_ns=np.where(answered, backward - offset, np.nan),
+        bound_ns=np.where(answered, bound, np.nan),
+        variation_ns=np.abs(np.diff(rtt, prepend=np.nan)),
+        hops_forward=np.full(count, np.nan, np.float32),
+        hops_backward=np.full(count, np.nan, np.float32),
+        fate=fate,
+        stamping=np.where(answered, _KERNEL, 0).astype(np.uint8),
+        answer=np.zeros(count, np.uint8),
+        reordered=np.zeros(count, np.bool_),
+    )
+
+
+def _fates(case: Case, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
+    lost_there = case.loss_forward.sample(rng, count)
+    lost_back = case.loss_backward.sample(rng, count)
+    fate = np.where(lost_there, LOST_FORWARD, np.where(lost_back, LOST_BACKWARD, RECEIVED))
+    # Without the reflector's own count, or without any answer, nobody knows where they were lost.
+    if not case.directed or (fate != RECEIVED).all():
+        fate = np.where(fate == RECEIVED, RECEIVED, LOST_UNKNOWN)
+    return fate.astype(np.uint8)
+
+
+def _clocks(
+    case: Case, sent_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (offset, claimed bound) of every probe, phase by phase."""
+    offset, bound = np.empty_like(sent_s), np.empty_like(sent_s)
+    for part, clocks in zip(
+        np.array_split(np.arange(len(sent_s)), len(case.clocks)), case.clocks, strict=True
+    ):
+        if len(part):
+            offset[part], bound[part] = clocks.at(sent_s[part] - sent_s[part[0]])
+    return offset, bound
