@@ -23,6 +23,8 @@ class ClockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What the owner vouches for about this machine's clock."""
 
     declared_bound_us: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    ptp: bool = False
+    ptp_asymmetry_us: Annotated[float, msgspec.Meta(ge=0, le=1e6)] | None = None
     stamp_shift_us: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)] = 0.0
 
 

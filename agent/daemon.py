@@ -10,6 +10,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.config import AgentConfig
 from agent.control import Control
@@ -17,10 +18,10 @@ from agent.health import HealthReporter
 from agent.link import open_session
 from agent.measuring import Measuring
 from agent.plan_file import load_plan, save_plan
+from agent.self_test import SelfTest
 from agent.spooler import Spooler
 from agent.uplink import Uplink
 from probes.clock import SystemClock
-from probes.clock_bound import kernel_clock_bound_ns
 from probes.errors import ResourceError
 from probes.exchange import Plan
 from probes.text import Text
@@ -52,11 +53,13 @@ async def _run_parts(
     config: AgentConfig, version: str, spooler: Spooler, stop: asyncio.Event
 ) -> None:
     clock, conditions = SystemClock(), Conditions()
-    clock_source, bound_ns = _clock_bound_of(config)
+    clock_watch, self_test = ClockWatch(config.clock, clock), SelfTest(conditions)
+    await asyncio.to_thread(clock_watch.look)
+    await asyncio.to_thread(self_test.look)
     measuring = Measuring(
         on_windows=spooler.add,
         clock=clock,
-        own_clock_bound_ns=bound_ns,
+        own_clock_bound_ns=clock_watch.bound_ns,
         stamp_shift_ns=round(config.clock.stamp_shift_us * 1e3),
         conditions=conditions,
     )
@@ -66,8 +69,8 @@ async def _run_parts(
         spooler=spooler,
         conditions=conditions,
         clock=clock,
-        clock_source=clock_source,
-        own_clock_bound_ns=bound_ns,
+        clock_watch=clock_watch,
+        self_test=self_test,
     )
     plan_path = Path(config.state_dir) / "plan.json"
     session, base = open_session(config.controller)
@@ -93,6 +96,8 @@ async def _run_parts(
                     "uplink": uplink.run,
                     "control": control.run,
                     "health": lambda: _watch(health),
+                    "clock": clock_watch.run,
+                    "self-test": self_test.run,
                 },
             )
         finally:
@@ -154,14 +159,6 @@ def _plan_taker(
         await measuring.apply(plan)
 
     return take
-
-
-def _clock_bound_of(config: AgentConfig) -> tuple[str, Callable[[], float]]:
-    declared_us = config.clock.declared_bound_us
-    if declared_us is None:
-        return "adjtimex", kernel_clock_bound_ns
-    declared_ns = declared_us * 1e3
-    return "declared", lambda: declared_ns
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

@@ -7,12 +7,13 @@ import math
 import os
 import resource
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, cast
 
+from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.measuring import Measuring
+from agent.self_test import SelfTest
 from agent.spooler import Spooler, SpoolState
 from probes.clock import Clock
 from probes.exchange import Health
@@ -32,16 +33,16 @@ class HealthReporter:
         spooler: Spooler,
         conditions: Conditions,
         clock: Clock,
-        clock_source: str,
-        own_clock_bound_ns: Callable[[], float],
+        clock_watch: ClockWatch,
+        self_test: SelfTest,
     ) -> None:
         self._version = version
         self._measuring = measuring
         self._spooler = spooler
         self._conditions = conditions
         self._clock = clock
-        self._clock_source = clock_source
-        self._own_clock_bound_ns = own_clock_bound_ns
+        self._clock_watch = clock_watch
+        self._self_test = self_test
         self._started_ns = clock.wall_ns()
         self._cpu_s, self._looked_ns = time.process_time(), clock.monotonic_ns()
 
@@ -51,7 +52,7 @@ class HealthReporter:
         self._tell_of_spool(state)
         plan, engine = self._measuring.plan, self._measuring.engine_health()
         reflector = self._measuring.reflector_counters()
-        bound_ns = self._own_clock_bound_ns()
+        bound_ns = self._clock_watch.bound_ns()
         sent, received = self._measuring.probes()
         return Health(
             version=self._version,
@@ -61,8 +62,8 @@ class HealthReporter:
             plan_version=None if plan is None else plan.version,
             streams=0 if engine is None else engine.streams,
             stamping="none" if engine is None else cast(StampingName, engine.stamping),
-            calibration_ns=None if engine is None else engine.calibration_ns,
-            clock_source=self._clock_source,
+            calibration_ns=self._self_test.calibration_ns,
+            clock_source=self._clock_watch.source,
             clock_bound_ns=None if math.isnan(bound_ns) else math.ceil(bound_ns),
             probes_sent=sent,
             probes_received=received,
