@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
@@ -13,6 +13,7 @@ from scapy.layers.l2 import Ether
 from lab.impairment import AddressBook, Impairment, PathTable, take_hops
 from probes.errors import ConfigError
 
+LINK = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:01")
 ADDRESSES = ["10.0.0.1", "2001:db8::1", "10.0.0.2", "2001:db8::2"]
 
 
@@ -26,9 +27,9 @@ def frames_of(*packets: Ether) -> np.ndarray:
 
 def test_ends_are_read_from_frames_of_both_versions() -> None:
     frames = frames_of(
-        Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / ICMP(),
-        Ether() / IPv6(src="2001:db8::2", dst="2001:db8::1") / ICMPv6EchoRequest(),
-        Ether() / IP(src="10.0.0.1", dst="10.9.9.9") / ICMP(),
+        LINK / IP(src="10.0.0.1", dst="10.0.0.2") / ICMP(),
+        LINK / IPv6(src="2001:db8::2", dst="2001:db8::1") / ICMPv6EchoRequest(),
+        LINK / IP(src="10.0.0.1", dst="10.9.9.9") / ICMP(),
         Ether(type=0x0806),
     )
     source, destination = AddressBook(ADDRESSES).ends_of(frames)
@@ -41,11 +42,12 @@ def test_two_interfaces_with_one_address_are_refused() -> None:
         AddressBook(["10.0.0.1", "10.0.0.1"])
 
 
+@settings(deadline=None)
 @given(ttl=st.integers(0, 255), hops=st.integers(0, 60))
 def test_hops_come_off_the_ttl_and_the_checksum_stays_right(ttl: int, hops: int) -> None:
     frames = frames_of(
-        Ether() / IP(src="10.0.0.1", dst="10.0.0.2", ttl=ttl) / ICMP(),
-        Ether() / IPv6(src="2001:db8::1", dst="2001:db8::2", hlim=ttl) / ICMPv6EchoRequest(),
+        LINK / IP(src="10.0.0.1", dst="10.0.0.2", ttl=ttl) / ICMP(),
+        LINK / IPv6(src="2001:db8::1", dst="2001:db8::2", hlim=ttl) / ICMPv6EchoRequest(),
     )
     take_hops(frames, np.array([hops, hops], np.uint8))
     after, after6 = Ether(bytes(frames[0, :42])), Ether(bytes(frames[1, :62]))

@@ -19,7 +19,7 @@ def row(
     packet: Packet, at: int, delay: int | None, *, back: bool = False, fate: int = 0
 ) -> np.void:
     record = np.zeros(1, RECORD)[0]
-    raw = bytes(Ether() / packet)[:HEAD_BYTES]
+    raw = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:01") / packet)[:HEAD_BYTES]
     record["head"][: len(raw)] = np.frombuffer(raw, np.uint8)
     record["received_ns"] = at
     record["left_ns"] = 0 if delay is None else at + delay

@@ -1,0 +1,127 @@
+"""The whole of it: controller, agents and WAN as processes, verdicts against the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.network
+
+ROOT = pathlib.Path(__file__).parents[2]
+LAB = [sys.executable, "-m", "isochrone", "lab"]
+
+
+def environment(temporary: pathlib.Path) -> dict[str, str]:
+    return {**os.environ, "ISOCHRONE_LANG": "en", "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+
+
+def check_rows(rows: list[dict[str, object]]) -> None:
+    contradicting = [
+        row
+        for row in rows
+        if row["correct"] is False and row["verdict"] in ("pass", "fail", "impossible")
+    ]
+    assert not contradicting
+    assert {row["verdict"] for row in rows} >= {"fail", "impossible"}
+    assert sum(row["correct"] is True for row in rows) >= 8
+
+
+def test_no_window_is_missing_or_twice_when_the_controller_is_killed(
+    namespaces: None, tmp_path: pathlib.Path
+) -> None:
+    json_file = tmp_path / "rows.json"
+    command = [*LAB, "tiny", "--headless", "--seconds", "9", "--json", str(json_file)]
+    done = subprocess.run(
+        [*command, "--fault", "controller-kill:2"],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env=environment(tmp_path),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_rows(json.loads(json_file.read_text()))
+    said = re.search(r"(\d+) of (\d+) streams, missing (\d+), twice (\d+)", done.stdout)
+    assert said is not None
+    windows, streams, missing, twice = (int(number) for number in said.groups())
+    assert (streams, missing, twice) == (36, 0, 0)
+    assert windows >= 36 * 9
+    assert not list(tmp_path.glob("isochrone-lab-*"))
+
+
+def test_an_ordinary_user_can_run_it(namespaces: None, tmp_path: pathlib.Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this is an ordinary user already; the other tests show it")
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv: apt-get install util-linux")
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    inner = (
+        "import subprocess, sys, lab.networks;"
+        "subprocess.run([sys.executable, '-c', ''], check=True)"
+    )
+    reach = subprocess.run([*nobody, sys.executable, "-c", inner], cwd=ROOT, capture_output=True)
+    if reach.returncode != 0:
+        pytest.skip(
+            "an ordinary user cannot read this checkout or its Python; move it out of /root"
+        )
+    json_file = tmp_path / "rows.json"
+    done = subprocess.run(
+        [*nobody, *LAB, "tiny", "--headless", "--seconds", "6", "--json", str(json_file)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env=environment(tmp_path),
+    )
+    if "namespaces" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_rows(json.loads(json_file.read_text()))
+
+
+def processes_of(directory: pathlib.Path) -> list[str]:
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(directory) in command:
+            found.append(command)
+    return found
+
+
+def test_nothing_is_left_after_kill_9(namespaces: None, tmp_path: pathlib.Path) -> None:
+    before = set(pathlib.Path("/run/netns").glob("*"))
+    process = subprocess.Popen(
+        [*LAB, "tiny", "--headless", "--seconds", "60"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(tmp_path),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("Measuring"):
+            break
+    assert len(processes_of(tmp_path)) >= 5  # controller, WAN, three agents
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    until = time.monotonic() + 20
+    while (processes_of(tmp_path) or list(tmp_path.glob("isochrone-lab-*"))) and (
+        time.monotonic() < until
+    ):
+        os.sched_yield()
+    assert processes_of(tmp_path) == []
+    assert list(tmp_path.glob("isochrone-lab-*")) == []
+    assert set(pathlib.Path("/run/netns").glob("*")) == before
