@@ -138,8 +138,10 @@ def _ways(family: Family, asked: _Asked, rng: np.random.Generator) -> _Ways:
     unit = _noises(style, 1.0, shape, there=there)
     if family.kind in ("loss", "variation"):
         delay = _PLAIN_DELAY_NS
-        part = 1.0 if family.kind == "loss" else sum_of(*unit).difference_quantile_ns(
-            LEVELS[asked.statistic]
+        part = (
+            1.0
+            if family.kind == "loss"
+            else sum_of(*unit).difference_quantile_ns(LEVELS[asked.statistic])
         )
         wished = 0.1 * delay if family.kind == "loss" else asked.truth
         forward, backward = _noises(style, wished / part, shape, there=there)

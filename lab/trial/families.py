@@ -75,7 +75,9 @@ FAMILIES = (
     ),
     Family(
         name="honest_clocks",
-        title=Text("offsets 0, 0.3, 2, 50 ms, bounds honest", "时钟偏差0、0.3、2、50毫秒，误差界属实"),
+        title=Text(
+            "offsets 0, 0.3, 2, 50 ms, bounds honest", "时钟偏差0、0.3、2、50毫秒，误差界属实"
+        ),
         weight=16,
         statistics=("p50", "p95", "mean"),
         clocks=("honest",),
@@ -203,7 +205,9 @@ FAMILIES = (
     ),
     Family(
         name="loss_bursts",
-        title=Text("bursts of loss (Gilbert), mean 2 to 10 probes", "突发丢包（Gilbert），平均2至10个"),
+        title=Text(
+            "bursts of loss (Gilbert), mean 2 to 10 probes", "突发丢包（Gilbert），平均2至10个"
+        ),
         weight=14,
         kind="loss",
         directions=("round_trip", "one_way"),
@@ -281,7 +285,9 @@ FAMILIES = (
     ),
     Family(
         name="lying_within_physics",
-        title=Text("a false bound that nothing on the path refutes", "误差界不实，单条路径无法识破"),
+        title=Text(
+            "a false bound that nothing on the path refutes", "误差界不实，单条路径无法识破"
+        ),
         weight=10,
         promised=False,
         limits_ms=(3, 5, 10),

@@ -157,9 +157,7 @@ def _look_often(
     for seen in np.unique(np.linspace(1, len(batches), looks).astype(int)):
         evidence = gather(cases, batches[:seen], watched)
         now = _results(chosen, judge(evidence, own_rules(chosen), looks="repeated"))
-        worst = [
-            old if old.wrong else new for old, new in zip(worst or now, now, strict=True)
-        ]
+        worst = [old if old.wrong else new for old, new in zip(worst or now, now, strict=True)]
     return worst
 
 
@@ -174,7 +172,9 @@ def _intervals(cases: Sequence[Case], evidence: Evidence) -> list[Interval]:
     ]
     limits = [(truth if math.isfinite(truth) else 1e9,) * 3 for _, _, _, truth in wanted]
     row = np.array([i for i, _, _, _ in wanted], np.int64)
-    said = judge(evidence, _rules(row, [tuple(ask) for _, _, ask, _ in wanted], limits), looks="once")
+    said = judge(
+        evidence, _rules(row, [tuple(ask) for _, _, ask, _ in wanted], limits), looks="once"
+    )
     found = []
     for n, (i, kind, _, truth) in enumerate(wanted):
         case, low, high = cases[i], float(said.low[n]), float(said.high[n])

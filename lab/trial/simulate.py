@@ -29,9 +29,7 @@ def simulate(cases: Sequence[Case], seed: int) -> list[WindowBatch]:
 
     Each case has random numbers of its own, so it does not depend on those beside it.
     """
-    parts = [
-        _probes(case, i, np.random.default_rng([seed, i])) for i, case in enumerate(cases)
-    ]
+    parts = [_probes(case, i, np.random.default_rng([seed, i])) for i, case in enumerate(cases)]
     probes = Finished.join(parts)
     probes = probes.take(np.argsort(probes.window, kind="stable"))
     windows = int(probes.window[-1]) + 1
