@@ -55,7 +55,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a child whose output goes to `log`; Ctrl-C of the terminal does not reach it."""
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - our own programs, no shell
+        return subprocess.Popen(  # our own programs, no shell
             list(command),
             stdin=stdin,
             stdout=output if stdout is None else stdout,

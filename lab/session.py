@@ -105,7 +105,7 @@ def run_with_tui(scenario: Scenario, seconds: float | None, keep: Path | None) -
 def show_tui(url: str, seconds: float | None, check: Any) -> None:
     """Open the terminal UI as a child in this terminal; return when it ends or time is over."""
     until = None if seconds is None else time.monotonic() + seconds
-    process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+    process = subprocess.Popen(  # our own program, no shell
         isochrone_command("tui", "--url", url),
         env=child_environment(),
         preexec_fn=follow_parent(signal.SIGTERM),
