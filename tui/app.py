@@ -9,7 +9,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import ContentSwitcher, Input, Static
 
 from tui.client import Client
 from tui.errors import Language, TuiError
@@ -58,6 +58,8 @@ class IsochroneApp(App[None]):
         Binding("d", "theme", "Theme", show=False),
         Binding("r", "refresh", "Read anew", show=False),
         Binding("p", "target_paths", "Paths of target", show=False),
+        # First in line: what is typed right behind the slash already belongs to the filter.
+        Binding("slash", "filter", "Filter", show=False, priority=True),
         Binding("q,ctrl+c", "quit", "Quit", show=False, priority=False),
     ]
 
@@ -187,6 +189,8 @@ class IsochroneApp(App[None]):
 
     def action_view(self, name: str) -> None:
         """Show one of the views."""
+        # Hiding what has the focus would move it on later, away from where it is put now.
+        self.base.set_focus(None)
         self.base.query_one("#views", ContentSwitcher).current = name
         panel = self.base.query_one(f"#{name}", Panel)
         panel.show(self._fleet, self._link, self.look)
@@ -221,6 +225,17 @@ class IsochroneApp(App[None]):
         ):
             self.base.query_one("#paths", Paths).set_filter(f"target:{target}")
             self.action_view("paths")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let a slash be a slash wherever there is nothing to filter."""
+        if action == "filter":
+            at_home = len(self.screen_stack) == 1 and self.view == "paths"
+            return at_home and not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.base.set_focus(self.base.query_one("#paths", Paths).filter_input)
 
     def action_leave_filter(self, keep: bool = False) -> None:
         """Leave the filter line for the table; without `keep` the filter is cleared."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from api_server import FixtureApi
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -100,6 +101,16 @@ async def test_letters_typed_into_the_filter_are_not_commands(make_app: MakeApp)
         assert app.view == "paths"
         assert app.is_running
         assert app.query_one(Paths).filter_text == "ql1"
+
+
+async def test_what_is_typed_right_behind_the_slash_reaches_the_filter(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        await pilot.press("3")
+        for key, character in (("slash", "/"), ("s", "s"), ("u", "u"), ("q", "q")):
+            app.post_message(events.Key(key, character))
+        await wait_until(pilot, lambda: app.query_one(Paths).filter_text == "suq")
 
 
 async def test_enter_on_a_path_opens_its_page_with_windows_and_escape_returns(

@@ -29,7 +29,7 @@ class Agents(Panel):
 
     def take_focus(self) -> None:
         """Focus the table."""
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def draw(self) -> None:
         """Draw table and detail."""

@@ -47,7 +47,7 @@ class MatrixPanel(Panel):
 
     def take_focus(self) -> None:
         """Focus the grid."""
-        self.grid.focus()
+        self.screen.set_focus(self.grid)
 
     def choose_target(self, target: str | None) -> None:
         """Show the matrix of `target` (None: all)."""

@@ -63,7 +63,7 @@ class PathPage(Panel):
 
     def take_focus(self) -> None:
         """Focus the verdicts."""
-        self.query_one("#page-words").focus()
+        self.screen.set_focus(self.query_one("#page-words"))
 
     def open(self, path: str) -> None:
         """Show another path."""

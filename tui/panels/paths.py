@@ -41,7 +41,6 @@ class Paths(Panel):
         ("esc", "Clear"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", show=False),
         Binding("v", "verdict", "Verdict", show=False),
         Binding("s", "sort", "Sort", show=False),
         Binding("S", "reverse", "Reverse", show=False),
@@ -66,7 +65,7 @@ class Paths(Panel):
     def compose(self) -> ComposeResult:
         """Filter line above, table below."""
         with Horizontal(id="path-bar"):
-            yield FilterInput(id="path-filter", compact=True)
+            yield FilterInput(id="path-filter", compact=True, select_on_focus=False)
             yield Static(id="path-count", markup=False)
         yield Table[PathRow](paths.COLUMNS, id="path-table")
 
@@ -82,18 +81,13 @@ class Paths(Panel):
 
     def take_focus(self) -> None:
         """Focus the table."""
-        self.table.focus()
+        self.screen.set_focus(self.table)
 
     def set_filter(self, text: str) -> None:
         """Filter by `text`."""
         self.filter_input.value = text
         self.filter_text = text
         self.draw()
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        # At once, not at the next turn as `focus()` does: a fast typist's `q` must not quit.
-        self.screen.set_focus(self.filter_input)
 
     def action_clear(self) -> None:
         """Show every path again."""
