@@ -13,6 +13,7 @@ from probes.accumulate import RECEIVED, Finished
 from probes.channel import Replies
 from probes.ledger import LATE, ON_TIME, Ledger, Matched
 from probes.stamp_batch import ReflectorFields
+from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 from probes.timescale import TimeScale
 
 _SENDER_TTL = 255.0  # what our STAMP packets leave with
@@ -67,9 +68,48 @@ def finish_answered(
         hops_backward=_hops_since(replies.ttl[place]),
         fate=np.where(late, FATE_LATE, RECEIVED).astype(np.uint8),
         stamping=np.minimum(probe["sent_kind"], replies.stamp_kind[place]),
-        answer=replies.answer[place],
+        answer=port_answers(ledger, probe["session"], replies.answer[place]),
         reordered=matched.reordered,
     )
+
+
+def duplicates(
+    ledger: Ledger, scale: TimeScale, matched: Matched, replies: Replies
+) -> NDArray[np.int64]:
+    """Return the rows whose second answers are duplicates: those within the waiting limit.
+
+    RFC 5560 §3.1 asks for such a limit. It also keeps out the SYN-ACKs that a server sends again.
+    """
+    row: NDArray[np.int64] = matched.repeated
+    arrived_wall_ns = scale.seen_wall_ns(replies.stamp_ns[matched.repeated_answer])
+    waited_ns = scale.to_monotonic_ns(arrived_wall_ns) - ledger.rows["sent_ns"][row]
+    limit_ns = ledger.sessions["timeout_ns"][ledger.rows["session"][row]]
+    in_time: NDArray[np.int64] = row[waited_ns <= limit_ns]
+    return in_time
+
+
+def port_answers(
+    ledger: Ledger, session: NDArray[np.int32], answer: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return what each answer says, in order of arrival; RST after SYN-ACK still means open.
+
+    A SYN that meets the half-open connection of the one before (probes closer together than the
+    round trip, or our RST was lost) is answered with RST and ends it (RFC 9293 §3.10.7.4), so an
+    open port may answer every second SYN with RST. A closed one answers RST after RST.
+    """
+    if not (answer == ANSWER_CLOSED).any():
+        ledger.sessions["last_answer"][session] = answer
+        return answer
+    order = np.argsort(session, kind="stable")
+    of, ordered = session[order], answer[order]
+    starts = np.concatenate([[True], of[1:] != of[:-1]])
+    shifted = np.concatenate([answer[:1], ordered[:-1]])
+    before = np.where(starts, ledger.sessions["last_answer"][of], shifted)
+    read = answer.copy()
+    met_half_open = (ordered == ANSWER_CLOSED) & (before == ANSWER_OPEN)
+    read[order] = np.where(met_half_open, ANSWER_OPEN, ordered)
+    ledger.sessions["last_answer"][of] = ordered  # of several the last assignment stands
+    return read
 
 
 def finish_unanswered(

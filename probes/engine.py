@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.accumulate import FATES, LOCAL_DROP, LOST_FORWARD, Finished
-from probes.answers import finish_answered, finish_unanswered
+from probes.answers import duplicates, finish_answered, finish_unanswered
 from probes.batch import STAMP_KERNEL, STAMP_USER
 from probes.channel import Channel, Outgoing, Replies
 from probes.clock import Clock, SystemClock
@@ -43,6 +43,7 @@ _SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 20_000_000
 _STALL_NS = 100_000_000  # a pause of the engine that makes a window suspect
 _CLOCK_CHECK_NS = 1_000_000_000
 _UNSYNCHRONISED_NS = 16e9
+_HELD_NS = 1_000_000  # a packet that left so long after we sent it is waited for from then on
 _PR_SET_TIMERSLACK = 29
 
 __all__ = ["FATES", "Engine", "EngineHealth", "SampleBatch"]
@@ -326,7 +327,11 @@ class Engine:
             row = row[right]
             wall_ns = self.scale.seen_wall_ns(stamps.stamp_ns[right])
             rows["sent_wall_ns"][row] = wall_ns
-            rows["sent_ns"][row] = self.scale.to_monotonic_ns(wall_ns)
+            sent_ns = self.scale.to_monotonic_ns(wall_ns)
+            held_ns = sent_ns - rows["sent_ns"][row]
+            if (held_ns > _HELD_NS).any():  # by neighbour discovery or a full queue
+                rows["forget_ns"][row] += np.maximum(held_ns, 0)
+            rows["sent_ns"][row] = sent_ns
             rows["sent_kind"][row] = STAMP_KERNEL
             if not channel.more_stamps(len(stamps)):
                 return
@@ -338,7 +343,8 @@ class Engine:
         )
         self._counts["stray"] += matched.stray
         if len(matched.repeated):
-            again = self._ledger.rows[matched.repeated]
+            copy = duplicates(self._ledger, self.scale, matched, replies)
+            again = self._ledger.rows[copy]
             stream = self._ledger.sessions["stream"][again["session"]]
             self._windows.repeated(again["window"], stream)
         if len(matched.row):

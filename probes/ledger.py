@@ -27,6 +27,7 @@ _SESSION = np.dtype(
         ("next", "i8"),  # sequence number of the next probe
         ("highest", "i8"),  # highest sequence number answered: RFC 4737's NextExp - 1
         ("stateful", "?"),  # the reflector counts by itself (RFC 8762 §4)
+        ("last_answer", "u1"),  # what last came back, as channel.ANSWERS
     ]
 )
 _ROW = np.dtype(
@@ -53,12 +54,13 @@ _ROW = np.dtype(
 class Matched:
     """Which of n answers are ours: `row` int64[m] for the first answers to a probe, `answer`
     int64[m] their places among the n; `reordered` bool[m]; `repeated` int64[k], rows answered
-    again; `stray` counts what fits no probe."""
+    again, by the answers `repeated_answer` int64[k]; `stray` counts what fits no probe."""
 
     row: NDArray[np.int64]
     answer: NDArray[np.int64]
     reordered: NDArray[np.bool_]
     repeated: NDArray[np.int64]
+    repeated_answer: NDArray[np.int64]
     stray: int
 
 
@@ -145,17 +147,20 @@ class Ledger:
         known &= found["state"] != DROPPED
         place = np.flatnonzero(known)
         row, fresh = row[place], found["state"][place] == FLYING
-        repeated = row[~fresh & (found["state"][place] != LOST)]
+        copy = ~fresh & (found["state"][place] != LOST)
+        repeated, repeated_answer = row[copy], place[copy]
         place, row = place[fresh], row[fresh]
         _, first = np.unique(row, return_index=True)
         if len(first) != len(row):
             again = np.ones(len(row), np.bool_)
             again[first] = False
             repeated = np.concatenate([repeated, row[again]])
+            repeated_answer = np.concatenate([repeated_answer, place[again]])
             first.sort()
             place, row = place[first], row[first]
         reordered = self._note_order(session[place], sequence[place])
-        return Matched(row, place, reordered, repeated, int(len(session) - known.sum()))
+        stray = int(len(session) - known.sum())
+        return Matched(row, place, reordered, repeated, repeated_answer, stray)
 
     def _note_order(
         self, session: NDArray[np.int64], sequence: NDArray[np.int64]

@@ -87,7 +87,7 @@ class Roster:
         flows = np.array([spec.flows for spec in specs])
         stream = len(self.specs) + np.repeat(np.arange(len(specs)), flows)
         flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
-        timeout_ns = np.array([int(spec.timeout_ms * 1e6) for spec in specs])
+        timeout_ns = np.array([_waiting_limit_ns(spec) for spec in specs])
         gap_ns = np.array([_closest_gap_ns(spec) for spec in specs])
         sessions = self.ledger.add_sessions(
             stream, flow, np.repeat(timeout_ns, flows), np.repeat(gap_ns, flows)
@@ -175,6 +175,12 @@ class Roster:
 def _closest_gap_ns(spec: StreamSpec) -> float:
     """Return a gap that a flow keeps for long; Poisson bunches may be twice as dense."""
     return spec.interval_ms * 1e6 * spec.flows / (2 if spec.pacing == "poisson" else 1)
+
+
+def _waiting_limit_ns(spec: StreamSpec) -> int:
+    """Return how long an answer is on time; for TCP never so long that a SYN-ACK is sent again."""
+    limit_ns = int(spec.timeout_ms * 1e6)
+    return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns
 
 
 def _payload_bytes(spec: StreamSpec) -> int:

@@ -2,7 +2,12 @@
 
 A probe is one SYN with an MSS option. SYN-ACK says the port is open, RST that it is closed; both
 answer the probe and carry its initial sequence number + 1. The kernel, which knows of no such
-connection, ends a half-open one with RST by itself.
+connection, ends a half-open one with RST by itself. A SYN that gets there before that RST is
+itself answered with RST by an open port: what such an RST says is read in probes/answers.py.
+
+A server that misses our RST sends its SYN-ACK again after its retransmission timeout, 1 s at first
+(RFC 6298 §2.1). Such a copy measures that timeout and not the network, and nothing in it tells it
+from the first; so an answer that took `SYN_LIMIT_NS` or longer is late whatever the waiting limit.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from numpy.typing import NDArray
 from probes.icmp import folded_sum, word_sum
 
 SEGMENT_BYTES = 24
+SYN_LIMIT_NS = 990_000_000  # a timer may be early by one tick of the slowest kernel (100 Hz)
 ANSWER_OPEN, ANSWER_CLOSED = 2, 3
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 _WINDOW = 64_240

@@ -13,6 +13,8 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.packet import Raw
 
 from probes import bpf, icmp, tcp
+from probes.answers import port_answers
+from probes.ledger import Ledger
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -129,3 +131,33 @@ def test_filters_are_as_long_as_their_jumps_say() -> None:
     for program in (bpf.echo_reply_filter(V4, 7), bpf.syn_answer_filter(V6, 7)):
         for place, (_, true, false, _) in enumerate(program):
             assert place + 1 + max(true, false) <= len(program) - 1 or program[place][0] == 6
+
+
+OPEN, CLOSED = tcp.ANSWER_OPEN, tcp.ANSWER_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("came", "meant"),
+    [
+        ([OPEN, CLOSED, OPEN, CLOSED, OPEN], [OPEN] * 5),  # every second met a half-open one
+        ([CLOSED] * 5, [CLOSED] * 5),
+        ([OPEN, CLOSED, CLOSED, CLOSED], [OPEN, OPEN, CLOSED, CLOSED]),  # it was closed meanwhile
+        ([CLOSED, OPEN, CLOSED, OPEN], [CLOSED, OPEN, OPEN, OPEN]),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 2, 8])
+def test_rst_after_syn_ack_means_open_and_rst_after_rst_closed(
+    came: list[int], meant: list[int], at_once: int
+) -> None:
+    book = Ledger(1)
+    one = np.ones(2, np.int64)
+    book.add_sessions(np.arange(2), one, one, one.astype(float))
+    mixed = np.array([[0, first] for first in came] + [[1, CLOSED] for _ in came])
+    mixed = mixed.reshape(2, -1, 2).transpose(1, 0, 2).reshape(-1, 2)  # the two sessions in turn
+    read = [
+        port_answers(book, part[:, 0], part[:, 1].astype(np.uint8))
+        for part in np.split(mixed, range(at_once, len(mixed), at_once))
+    ]
+    answer = np.concatenate(read)
+    assert answer[mixed[:, 0] == 0].tolist() == meant
+    assert answer[mixed[:, 0] == 1].tolist() == [CLOSED] * len(came)
