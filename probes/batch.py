@@ -16,6 +16,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,11 @@ _OPT_ID, _OPT_TSONLY = 1 << 7, 1 << 11
 _RECEIVE_FLAGS = _RX_SOFTWARE | _SOFTWARE
 _TRANSMIT_FLAGS = _RECEIVE_FLAGS | _TX_SOFTWARE | _OPT_ID | _OPT_TSONLY
 
-_IP_RECVTTL, _IPV6_RECVHOPLIMIT = 12, 51
+_IP_RECVTTL, _IPV6_RECVHOPLIMIT, _IPV6_RECVPKTINFO = 12, 51, 49
 _MSG_DONTWAIT, _MSG_ERRQUEUE, _MSG_TRUNC = 0x40, 0x2000, 0x20
-_CONTROL_BYTES = 192  # stamp 64 + error 64 + overflow 24 + TTL 24, with room
-_KEY_CONTROL_BYTES = 24
+_CONTROL_BYTES = 192  # stamp 64 + error 64 (or destination 40) + overflow 24 + TTL 24, with room
+_WORD_BYTES = 24  # a sent control message of one 32-bit word
+_SEND_CONTROL_BYTES = 88  # key 24 + what to stamp 24 + source 40
 _ROOM_WAIT_MS = 5  # how long a full send buffer is waited for before the packet is a local drop
 
 _MESSAGE = np.dtype(  # struct mmsghdr
@@ -119,7 +121,7 @@ class Rings:
     def of(capacity: int, payload_bytes: int) -> Rings:
         """Return rings for batches of `capacity` packets of at most `payload_bytes`."""
         return Rings(
-            send=Ring(capacity, payload_bytes, _KEY_CONTROL_BYTES),
+            send=Ring(capacity, payload_bytes, _SEND_CONTROL_BYTES),
             receive=Ring(capacity, payload_bytes, _CONTROL_BYTES),
             stamps=Ring(capacity, 64, _CONTROL_BYTES),
         )
@@ -142,7 +144,8 @@ class Received:
     `payload` uint8[n, payload_bytes] of which `length` int64[n] bytes are the packet (cut to the
     ring's width: `truncated`), `stamp_ns` int64[n] wall nanoseconds of arrival, `stamp_kind`
     uint8[n] (STAMP_USER where the kernel gave none), `ttl` uint8[n] (0 where unknown), `address`
-    uint8[n, 28] (sockaddr of the sender).
+    uint8[n, 28] (sockaddr of the sender), `destination` uint8[n, 16] the local address that was
+    asked, if the socket tells it.
     """
 
     payload: NDArray[np.uint8]
@@ -152,6 +155,7 @@ class Received:
     ttl: NDArray[np.uint8]
     address: NDArray[np.uint8]
     truncated: NDArray[np.bool_]
+    destination: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.length)
@@ -172,10 +176,11 @@ class TransmitStamps:
 class BatchSocket:
     """A datagram or raw socket served in batches; owns `sock` and closes it.
 
-    Fill rows of `rings.send` (`payload`, `length`, `address`), then `send(count)`. Where
-    `transmit_stamps` is True every packet's departure is stamped by the kernel and must be
-    collected with `transmit_stamps()` after each send: an undrained error queue eats the receive
-    buffer. Not safe for use by two threads.
+    Fill rows of `rings.send` (`payload`, `length`, `address`), then `send(count)`. The kernel
+    stamps the departure of every packet, or with `stamps_on_request` of those that `send` is told
+    of; stamps must be collected with `transmit_stamps()` after each send: an undrained error queue
+    eats the receive buffer. With `tells_destination` a packet that is received comes with the
+    local address it was sent to, for sockets bound to none. Not safe for use by two threads.
     """
 
     def __init__(
@@ -184,7 +189,8 @@ class BatchSocket:
         capacity: int = 256,
         payload_bytes: int = 1536,
         *,
-        transmit_stamps: bool = True,
+        stamps_on_request: bool = False,
+        tells_destination: bool = False,
         rings: Rings | None = None,
     ) -> None:
         self.sock = sock
@@ -197,17 +203,20 @@ class BatchSocket:
         self._chooses_keys = False
         self._kept: list[TransmitStamps] = []  # read before a renumbering, not yet handed out
         self._handed_kept = False
+        self._on_request = stamps_on_request
+        self._transmit_flags = _TRANSMIT_FLAGS & ~(_TX_SOFTWARE if stamps_on_request else 0)
         sock.setblocking(False)
-        self._ask_for_stamps(transmit_stamps)
+        self._ask_for_stamps()
         self._ask_for_details()
+        if tells_destination:
+            self._ask_for_destination()
 
-    def _ask_for_stamps(self, transmit: bool) -> None:
+    def _ask_for_stamps(self) -> None:
         """Turn kernel timestamps on; where the system refuses, user-space stamps remain."""
-        if transmit:
-            with contextlib.suppress(OSError):
-                self._set_stamping(_TRANSMIT_FLAGS)
-                self.stamps_transmit = True
-                self._chooses_keys = _kernel_takes_keys()
+        with contextlib.suppress(OSError):
+            self._set_stamping(self._transmit_flags)
+            self.stamps_transmit = True
+            self._chooses_keys = _kernel_takes_keys()
         if not self.stamps_transmit:
             with contextlib.suppress(OSError):
                 self._set_stamping(_RECEIVE_FLAGS)
@@ -225,6 +234,13 @@ class BatchSocket:
             else:
                 self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
 
+    def _ask_for_destination(self) -> None:
+        """Ask for the local address of each packet. An IPv6 socket tells mapped IPv4 ones too."""
+        if self.sock.family == socket.AF_INET6:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
+        else:
+            self.sock.setsockopt(socket.IPPROTO_IP, control.IP_PKTINFO, 1)
+
     @property
     def has_kept_stamps(self) -> bool:
         """Tell whether stamps read early wait to be handed out, or the queue may hold more."""
@@ -238,29 +254,64 @@ class BatchSocket:
         """Close the socket."""
         self.sock.close()
 
-    def send(self, count: int, just_before: Callable[[], None] | None = None) -> SendResult:
+    def send(
+        self,
+        count: int,
+        just_before: Callable[[], None] | None = None,
+        *,
+        stamped: NDArray[np.bool_] | None = None,
+        source: NDArray[np.uint8] | None = None,
+    ) -> SendResult:
         """Send the first `count` rows of the send ring; a packet that fails stops no other.
 
         `just_before` is called when all else is ready, to write what must be as late as can be.
+        `stamped` bool[count] tells which departures are to be stamped (`stamps_on_request`);
+        `source` uint8[count, 16] is the local address each packet shall leave from.
         """
         ring = self.rings.send
         messages = ring.messages[:count]
         messages["namelen"] = np.where(ring.address[:count, 0] == socket.AF_INET, 16, ADDRESS_BYTES)
-        key = (self._key + np.arange(count)).astype(np.uint32)
-        if self._chooses_keys:
-            _write_keys(ring.control[:count], key)
-            messages["controllen"] = _KEY_CONTROL_BYTES
-        else:
-            messages["controllen"] = 0
-        self._key = (self._key + count) & 0xFFFFFFFF
+        key = self._next_keys(count, stamped)
+        messages["controllen"] = self._write_control(ring.control[:count], key, stamped, source)
         error = np.zeros(count, np.int32)
         before_ns = time.time_ns()
         if just_before is not None:
             just_before()
         self._send_all(count, error)
         if not self._chooses_keys and self.stamps_transmit and error.any():
-            key = self._renumber(key, error)
+            key = self._renumber(key, error, stamped)
         return SendResult(error, key, before_ns)
+
+    def _next_keys(self, count: int, stamped: NDArray[np.bool_] | None) -> NDArray[np.uint32]:
+        """Return the key of each packet. A kernel that numbers by itself counts stamped ones."""
+        if stamped is None or self._chooses_keys:
+            number = np.arange(count)
+            used = count
+        else:
+            number = np.cumsum(stamped) - 1
+            used = int(np.count_nonzero(stamped))
+        key = (self._key + number).astype(np.uint32)
+        self._key = (self._key + used) & 0xFFFFFFFF
+        return key
+
+    def _write_control(
+        self,
+        rows: NDArray[np.uint8],
+        key: NDArray[np.uint32],
+        stamped: NDArray[np.bool_] | None,
+        source: NDArray[np.uint8] | None,
+    ) -> int:
+        """Write the control messages of a batch; return how many bytes each packet has."""
+        end = 0
+        if self._chooses_keys:
+            _write_word(rows, end, control.SCM_TS_OPT_ID, key)
+            end += _WORD_BYTES
+        if self.stamps_transmit and stamped is not None:
+            _write_word(rows, end, control.SO_TIMESTAMPING, np.where(stamped, _TX_SOFTWARE, 0))
+            end += _WORD_BYTES
+        if source is not None:
+            end += _write_source(rows, end, self.sock.family, source)
+        return end
 
     def _send_all(self, count: int, error: NDArray[np.int32]) -> None:
         """Hand every row to the kernel, noting the errno of each that it will not take.
@@ -293,7 +344,12 @@ class BatchSocket:
         poll.register(self._fd, select.POLLOUT)
         poll.poll(_ROOM_WAIT_MS)
 
-    def _renumber(self, key: NDArray[np.uint32], error: NDArray[np.int32]) -> NDArray[np.uint32]:
+    def _renumber(
+        self,
+        key: NDArray[np.uint32],
+        error: NDArray[np.int32],
+        stamped: NDArray[np.bool_] | None,
+    ) -> NDArray[np.uint32]:
         """Give keys as the kernel counted them, then start its counting afresh.
 
         Kernels differ in whether a refused packet uses up a number (MEASUREMENT C.4). The usual
@@ -302,11 +358,14 @@ class BatchSocket:
         """
         sent = error == 0
         first = int(key[0]) if len(key) else 0
+        if stamped is not None:
+            first += not stamped[0]  # a packet without a stamp was given the key before the next
+            sent &= stamped
         counted = (first + np.cumsum(sent) - 1).astype(np.uint32)
         while len(stamps := self._read_stamps()):
             self._kept.append(stamps)
         self._set_stamping(_RECEIVE_FLAGS)
-        self._set_stamping(_TRANSMIT_FLAGS)
+        self._set_stamping(self._transmit_flags)
         self._epoch_key = self._key
         return counted
 
@@ -329,6 +388,7 @@ class BatchSocket:
             ttl=said.ttl,
             address=ring.address[:count],
             truncated=(messages["flags"] & _MSG_TRUNC) != 0,
+            destination=said.destination,
         )
 
     def transmit_stamps(self) -> TransmitStamps:
@@ -360,15 +420,37 @@ def _or_now(stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(stamp_ns == 0, time.time_ns(), stamp_ns)
 
 
-def _write_keys(rows: NDArray[np.uint8], key: NDArray[np.uint32]) -> None:
-    """Write one SCM_TS_OPT_ID message into each row: the packet's stamp shall bear `key`."""
-    words = rows.view("<u4")
+def _write_word(rows: NDArray[np.uint8], at: int, kind: int, value: NDArray[Any]) -> None:
+    """Write one socket-level message of a 32-bit word into each row."""
+    words = rows[:, at : at + _WORD_BYTES].view("<u4")
     words[:, 0] = 20
     words[:, 1] = 0
     words[:, 2] = control.SOL_SOCKET
-    words[:, 3] = control.SCM_TS_OPT_ID
-    words[:, 4] = key
+    words[:, 3] = kind
+    words[:, 4] = value
     words[:, 5] = 0
+
+
+def _write_source(
+    rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]
+) -> int:
+    """Write the local address each packet shall leave from; return the bytes it takes.
+
+    The interface is left to routing: the way back need not be the way there.
+    """
+    ipv6 = family == socket.AF_INET6
+    space, size = (40, 36) if ipv6 else (32, 28)
+    message = rows[:, at : at + space]
+    message[:, 16:] = 0
+    words = message.view("<u4")
+    words[:, 0], words[:, 1] = size, 0
+    words[:, 2] = control.IPV6 if ipv6 else control.IP
+    words[:, 3] = control.IPV6_PKTINFO if ipv6 else control.IP_PKTINFO
+    if ipv6:
+        message[:, 16:32] = source
+    else:
+        message[:, 20:24] = source[:, :4]
+    return space
 
 
 _takes_keys: bool | None = None

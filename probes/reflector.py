@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probes.admission import PeerFilter, TokenBucket
 from probes.batch import BatchSocket, Received, Rings
@@ -73,8 +74,12 @@ class _Listener:
         self.spec = spec
         self.number = number
         self.peers = PeerFilter(spec.peers)
+        self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
         self.socket = BatchSocket(
-            open_reflector_socket(spec, both_families=both_families), rings=rings
+            open_reflector_socket(spec, both_families=both_families),
+            rings=rings,
+            stamps_on_request=True,
+            tells_destination=self.everywhere,
         )
         self.port = int(self.socket.sock.getsockname()[1])
         self.departures = Departures(reflection.sessions)
@@ -266,10 +271,15 @@ class Reflector:
         counts["malformed"] += replies.malformed
         counts["forged"] += replies.forged
         counts["replayed"] += replies.replayed
-        send.address[: len(replies.length)] = received.address[row[replies.request]]
-        self._send(listener, replies)
+        answered = row[replies.request]
+        send.address[: len(answered)] = received.address[answered]
+        # Bound to no address, a reply would leave from that of the route back, not the one asked.
+        source = received.destination[answered] if listener.everywhere else None
+        self._send(listener, replies, source)
 
-    def _send(self, listener: _Listener, replies: Replies) -> None:
+    def _send(
+        self, listener: _Listener, replies: Replies, source: NDArray[np.uint8] | None
+    ) -> None:
         count = len(replies.length)
         if not count:
             return
@@ -284,7 +294,11 @@ class Reflector:
             if self._reflection.late_stamps:
                 write_transmit_time(packet, read_ns + self._shift_ns + lead.lead_ns)
 
-        result = listener.socket.send(count, write_t3)
+        # Stamps cost as much as sending; only these are read: follow-ups, and one for the lead.
+        stamped = np.zeros(count, np.bool_)
+        stamped[0] = True
+        stamped[replies.tracked] = True
+        result = listener.socket.send(count, write_t3, stamped=stamped, source=source)
         lead.sent(int(result.key[0]), read_ns)
         unsent = int(np.count_nonzero(result.error))
         self._counts["unsent"] += unsent
