@@ -1,0 +1,59 @@
+"""`isochrone truth`: the judge on trial, over simulated paths whose true figures are known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from probes.errors import ResourceError
+from probes.text import language_of_environment
+
+
+@click.command()
+@click.option(
+    "--cases",
+    type=click.IntRange(20, 100_000),
+    default=200,
+    show_default=True,
+    help="How many cases within what is promised.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Chooses the cases and their probes; the same seed gives the same trial.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the result to this file.",
+)
+def truth(cases: int, seed: int, json_file: Path | None) -> None:
+    """Hold verdicts and intervals against known truth.
+
+    Exit code 1 if more verdicts are wrong than the stated error rate allows, if intervals hold the
+    truth too rarely, or if a verdict is undecided though its interval does not cross the limit.
+    """
+    import msgspec
+
+    from lab.trial.run import run_trial
+    from lab.trial.table import document, lines
+
+    summary = run_trial(cases, seed)
+    for line in lines(summary, seed, language_of_environment()):
+        click.echo(line)
+    if json_file is not None:
+        content = msgspec.json.format(msgspec.json.encode(document(summary, seed)), indent=2)
+        try:
+            json_file.write_bytes(content + b"\n")
+        except OSError as error:
+            raise ResourceError(
+                f"Cannot write {json_file}: {error.strerror}. Name another file with --json.",
+                f"无法写入 {json_file}：{error.strerror}。请用 --json 指定其他文件。",
+                file=str(json_file),
+            ) from error
+    sys.exit(1 if summary.broken() else 0)
