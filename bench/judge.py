@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=30)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})  # one core
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core
     rng = np.random.default_rng(1)
     evidence = evidence_of(arguments.paths, arguments.windows, rng)
     rules = rules_of(arguments.paths, rng)

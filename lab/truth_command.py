@@ -14,7 +14,7 @@ from probes.text import language_of_environment
 @click.command()
 @click.option(
     "--cases",
-    type=click.IntRange(20, 100_000),
+    type=click.IntRange(1, 100_000),
     default=200,
     show_default=True,
     help="How many cases within what is promised.",

@@ -164,22 +164,20 @@ def _look_often(
 def _intervals(cases: Sequence[Case], evidence: Evidence) -> list[Interval]:
     """Judge every path by every statistic whose truth is known, and return the intervals."""
     wanted = [
-        (i, kind, ask, truth)
+        (i, name, (kind, way, statistic), truth)
         for i, case in enumerate(cases)
-        for kind, *ask in _ASKED
-        if (kind == "ratio") == (case.kind == "delay_ratio")
-        and not math.isnan(truth := truth_of(case, *ask))
+        for name, kind, way, statistic in _ASKED
+        if (name == "ratio") == (case.kind == "delay_ratio")
+        and not math.isnan(truth := truth_of(case, kind, way, statistic))
     ]
     limits = [(truth if math.isfinite(truth) else 1e9,) * 3 for _, _, _, truth in wanted]
     row = np.array([i for i, _, _, _ in wanted], np.int64)
-    said = judge(
-        evidence, _rules(row, [tuple(ask) for _, _, ask, _ in wanted], limits), looks="once"
-    )
+    said = judge(evidence, _rules(row, [ask for _, _, ask, _ in wanted], limits), looks="once")
     found = []
-    for n, (i, kind, _, truth) in enumerate(wanted):
+    for n, (i, name, _, truth) in enumerate(wanted):
         case, low, high = cases[i], float(said.low[n]), float(said.high[n])
-        if kind == "ratio":  # over the theoretical delay, which is known no better than the road
+        if name == "ratio":  # over the theoretical delay, which is known no better than the road
             low, high = low / case.limit_high, high / case.limit_low
             truth /= case.limit
-        found.append(Interval(case, kind, low, high, truth))
+        found.append(Interval(case, name, low, high, truth))
     return found

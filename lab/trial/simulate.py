@@ -1,4 +1,4 @@
-"""Cases become probes, probes windows, windows evidence: by the code that agents and controller run.
+"""Cases become probes, windows and evidence, by the code that agents and controllers run.
 
 Only the fate and delay of every probe is simulated here. The sums over a window, its way as a
 chunk, its merging with others and the evidence made of it are the product's own.

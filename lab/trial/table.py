@@ -120,7 +120,8 @@ def _verdict(summary: Summary, seed: int, language: Language) -> list[str]:
     counted = Text(
         f"{wrong} wrong verdicts in {cases} cases ({share}); "
         f"{summary.wrong_allowed} ({ERROR_RATE:.0%}) are allowed. Seed {seed}.",
-        f"{cases} 例中误判 {wrong} 例（{share}）；允许 {summary.wrong_allowed} 例（{ERROR_RATE:.0%}）。"
+        f"{cases} 例中误判 {wrong} 例（{share}）；"
+        f"允许 {summary.wrong_allowed} 例（{ERROR_RATE:.0%}）。"
         f"种子 {seed}。",
     )
     broken = summary.broken()
