@@ -139,11 +139,33 @@ class ComplianceDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure that a site file declares and no probe measures."""
+    """A figure that a site file declares and no probe measures; of a pair with `other_site`."""
 
     site: str
     value: float
     unit: str | None
+    other_site: str | None = None
+
+
+class GroupDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Targets that share one compliance rate over pairs of sites.
+
+    A pair complies if each of its paths (both directions, every carrier and IP version) keeps each
+    target that binds it. `counts` and `compliance` are of pairs, `paths` counts judged paths and
+    `paths_compliance` is their rate.
+    """
+
+    name: str
+    title: Text
+    source: Source
+    targets: list[str]
+    pairs: int
+    paths: int
+    counts: VerdictCounts
+    compliance: ComplianceDocument | None
+    paths_compliance: ComplianceDocument | None
+    goals: dict[str, float]
+    goal_verdict: dict[str, Literal["pass", "fail", "undecided", "no_data"]]
 
 
 class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +186,7 @@ class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
     compliance: ComplianceDocument | None
     goal_verdict: dict[str, Literal["pass", "fail", "undecided", "no_data"]]
     declared: list[Declared]
+    group: str | None = None
 
 
 class EndDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -366,6 +389,13 @@ class TargetPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of targets."""
 
     items: list[TargetDocument]
+    next: str | None = None
+
+
+class GroupPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of groups."""
+
+    items: list[GroupDocument]
     next: str | None = None
 
 

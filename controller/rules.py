@@ -8,9 +8,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.evidence import DIRECTIONS, KINDS, STATISTICS, Rules
+from controller.judge.evidence import DIRECTIONS, KINDS, RATIO_KINDS, STATISTICS, Rules
 from probes.stream import ProtocolName
-from topology.model import Demand, PlannedStream
+from topology.model import Demand, PlannedStream, Target
 
 
 def rules_of(demands: Sequence[Demand], row: NDArray[np.int64]) -> Rules:
@@ -19,7 +19,7 @@ def rules_of(demands: Sequence[Demand], row: NDArray[np.int64]) -> Rules:
     targets = [demand.target for demand in demands]
     return Rules(
         row=row,
-        kind=_codes(KINDS, [target.kind for target in targets]),
+        kind=_codes(KINDS, [kind_of(target) for target in targets]),
         direction=_codes(DIRECTIONS, [target.direction for target in targets]),
         statistic=_codes(STATISTICS, [target.statistic for target in targets]),
         limit=limits[:, 0],
@@ -57,9 +57,15 @@ def chosen(candidates: NDArray[np.int64], sent: NDArray[np.int64]) -> NDArray[np
     return answer
 
 
+def kind_of(target: Target) -> str:
+    """Return a target's kind as the judge names it."""
+    return "pdv" if target.kind == "variation" and target.variation == "pdv" else target.kind
+
+
 def _limits(demand: Demand) -> tuple[float, float, float]:
     """Return (limit, low, high); NaN where the demand has none."""
-    limit = demand.limit_ratio if demand.target.kind == "loss" else demand.limit_ns
+    is_ratio = demand.target.kind in ("loss", *RATIO_KINDS)
+    limit = demand.limit_ratio if is_ratio else demand.limit_ns
     if limit is None:
         return (np.nan, np.nan, np.nan)
     low, high = demand.limit_low_ns, demand.limit_high_ns

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
+from controller.groups import Group, groups_of
 from controller.ingest import Ingest
 from controller.live import LiveVerdicts
 from controller.memory import RecentWindows
@@ -53,6 +54,7 @@ class ControllerState:
     demands: tuple[Demand, ...]
     plans: dict[str, Plan]
     catalogue: Catalogue
+    groups: tuple[Group, ...]
     store: Store
     fleet: Fleet
     memory: RecentWindows
@@ -95,6 +97,7 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
     _remember(memory, store, now_ns)
     live = LiveVerdicts(network, streams, demands, store.verdict_states(), now_ns)
     recorded = store.streams()
+    catalogue = catalogue_of(network, streams, demands, recorded)
     return ControllerState(
         settings=settings,
         clock=clock,
@@ -103,7 +106,8 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
         streams=streams,
         demands=demands,
         plans=plans,
-        catalogue=catalogue_of(network, streams, demands, recorded),
+        catalogue=catalogue,
+        groups=groups_of(network.targets, catalogue),
         store=store,
         fleet=fleet,
         memory=memory,

@@ -146,8 +146,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
       delay        `limit_ms` on `statistic` of the delay in `direction`
       loss         `limit_ratio` on the loss ratio (round trip unless `direction` says one way)
       delay_ratio  `limit_ratio` on measured over theoretical delay
-      variation    `limit_ms` on `statistic` of the delay variation
-      improvement  `limit_ratio` less delay or loss than a sealed baseline (needs one: no data yet)
+      variation    `limit_ms` on `statistic` of the delay variation that `variation` names
+      improvement  `limit_ratio` less delay or loss than a sealed baseline
+      comparison   delay or loss at most `limit_ratio` × that of the path `against`, paired in time
+      ipv6_parity  median delay over IPv6 at most `limit_ratio` × that over IPv4, and loss at most
+                   `loss_margin_ratio` above it
       one_hop, inventory   declared in the site file, shown as declared, not measured
     `goals` maps a year to the share of paths that must pass, such as {"2025": 0.85}.
     """
@@ -156,7 +159,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     title: Text
     source: Source
     kind: Literal[
-        "delay", "loss", "delay_ratio", "variation", "improvement", "one_hop", "inventory"
+        "delay",
+        "loss",
+        "delay_ratio",
+        "variation",
+        "improvement",
+        "one_hop",
+        "inventory",
+        "comparison",
+        "ipv6_parity",
     ]
     limit_ms: float | None = None
     limit_ratio: float | None = None
@@ -171,7 +182,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     relations: tuple[Relation, ...] = ()
     goals: dict[str, float] = {}
     group: str | None = None  # targets of one group share one compliance rate: pairs in any of them
-    indicator: str | None = None  # kind inventory: the key in the sites' inventory
+    group_title: Text | None = None  # of the group; the first of its targets that gives one
+    indicator: str | None = None  # inventory: the key; improvement, comparison: delay or loss
+    # PDV: delay above the least of the period (ITU-T Y.1540); IPDV: between neighbours (RFC 3393)
+    variation: Literal["pdv", "ipdv"] = "pdv"
+    against: Ends | None = None  # kind comparison: the ends of the path that is compared with
+    loss_margin_ratio: float = 0.001  # kind ipv6_parity
     unit: str | None = None
 
 
@@ -179,7 +195,9 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one path: what the controller judges.
 
     `limit_ns` is set for kinds delay, variation and delay_ratio (ratio × theoretical delay, doubled
-    for a round trip); `limit_ratio` for loss. `impossible` is true where the limit is below the
+    for a round trip); `limit_ratio` for loss, and for improvement, comparison and ipv6_parity as
+    measured over reference (an improvement by 80 % is a ratio of 0.2). `other` is the path that is
+    compared with, None if there is none. `impossible` is true where the limit is below the
     light-in-fibre floor in the target's direction, whatever is measured.
     """
 
@@ -191,3 +209,4 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     limit_high_ns: float | None = None
     limit_ratio: float | None = None
     impossible: bool = False
+    other: Path | None = None

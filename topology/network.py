@@ -85,6 +85,13 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     floor_us_per_km: Annotated[float, msgspec.Meta(ge=geo.VACUUM_US_PER_KM, le=5.0)] | None = None
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One [[link]]: whether two sites are one hop apart, as their operator declares it."""
+
+    between: tuple[str, str]
+    one_hop: bool
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
     """Sites, carriers, meshes and targets, checked; `warnings` tell what was odd but allowed.
@@ -103,6 +110,7 @@ class Network:
     warnings: tuple[Text, ...] = ()
     settings: Settings = dataclasses.field(default_factory=Settings)
     roads: Mapping[tuple[str, str], Road] = dataclasses.field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
     @functools.cached_property
     def site_index(self) -> Mapping[str, int]:

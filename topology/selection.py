@@ -13,7 +13,9 @@ from topology.model import Ends, Path, PlannedStream, Site, Target
 from topology.network import Network
 
 Mask = NDArray[np.bool_]
-MEASURED_KINDS = frozenset({"delay", "loss", "delay_ratio", "variation", "improvement"})
+MEASURED_KINDS = frozenset(
+    {"delay", "loss", "delay_ratio", "variation", "improvement", "comparison", "ipv6_parity"}
+)
 
 
 def site_matches(ends: Ends, site: Site) -> bool:

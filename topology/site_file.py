@@ -18,7 +18,7 @@ from topology.network import Mesh, Network, Road
 from topology.presets import load_preset, preset_names
 from topology.selection import selection_warnings
 from topology.site_builder import build_sites, text_of
-from topology.site_references import check_meshes, check_roads, check_targets
+from topology.site_references import check_links, check_meshes, check_roads, check_targets
 from topology.site_schema import SiteFile
 from topology.source_lines import SourceLines
 from topology.strict import Problems, check, suggestion
@@ -77,8 +77,9 @@ def _fill_in(raw: dict[str, Any]) -> None:
             table["source"] = {k: _both(v, k) for k, v in table["source"].items()}
     for group in (tables, raw.get("region"), raw.get("place")):
         for table in group if isinstance(group, list) else []:
-            if isinstance(table, dict) and "title" in table:
-                table["title"] = _both(table["title"], "title")
+            for key in ("title", "group_title"):
+                if isinstance(table, dict) and key in table:
+                    table[key] = _both(table[key], "title")
 
 
 def _both(value: Any, key: str) -> Any:
@@ -106,7 +107,9 @@ def _build(file: SiteFile, problems: Problems) -> Network:
         targets=targets,
         settings=file.settings,
         roads=roads,
+        links=file.link,
     )
+    check_links(file.link, sites, problems)
     check_roads(file.distance, network, problems)
     problems.raise_if_any()
     warnings = selection_warnings(network, plan_streams(network))

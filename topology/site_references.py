@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from topology.gazetteer import Gazetteer
 from topology.model import Ends, Site, Target
-from topology.network import Mesh, Network, Road
+from topology.network import Link, Mesh, Network, Road
 from topology.source_lines import Key
 from topology.strict import Problems, suggestion
 
@@ -151,7 +151,12 @@ def check_targets(
                 f"指标 `{target.name}` 重复声明；请改名",
             )
         seen.add(target.name)
-        for field, ends in (("between", target.between), ("from", target.from_), ("to", target.to)):
+        for field, ends in (
+            ("between", target.between),
+            ("from", target.from_),
+            ("to", target.to),
+            ("against", target.against),
+        ):
             check_ends(ends, (*key, field), sites, gazetteer, problems)
         _check_limit(target, key, problems)
 
@@ -165,12 +170,21 @@ def _check_limit(target: Target, key: Key, problems: Problems) -> None:
         "improvement": "limit_ratio",
         "inventory": "indicator",
         "one_hop": None,
+        "comparison": "against",
+        "ipv6_parity": None,
     }[target.kind]
     if need and getattr(target, need) is None:
         problems.add(
             key,
             f"target `{target.name}` of kind `{target.kind}` needs `{need}`",
             f"`{target.kind}` 类指标 `{target.name}` 需要 `{need}`",
+        )
+    named = target.kind in ("improvement", "comparison")
+    if named and target.indicator not in (None, "delay", "loss"):
+        problems.add(
+            (*key, "indicator"),
+            f"`indicator` of kind `{target.kind}` is `delay` or `loss`",
+            f"`{target.kind}` 类指标的 `indicator` 只能是 `delay` 或 `loss`",
         )
     for field in ("limit_ms", "limit_ratio"):
         value = getattr(target, field)
@@ -190,6 +204,24 @@ def _check_limit(target: Target, key: Key, problems: Problems) -> None:
                 f'goal {year} = {share_wanted}: write a year and a share up to 1, "2025" = 0.85',
                 f'目标 {year} = {share_wanted}：请写年份与不超过 1 的比例，如 "2025" = 0.85',
             )
+
+
+def check_links(links: tuple[Link, ...], sites: Mapping[str, Site], problems: Problems) -> None:
+    """Note links whose ends are no sites, and pairs that are declared twice."""
+    seen: set[frozenset[str]] = set()
+    for number, link in enumerate(links):
+        key: Key = ("link", number, "between")
+        for end in link.between:
+            _check_word(end, "sites", sites, key, problems)
+        pair = frozenset(link.between)
+        if pair in seen or len(pair) == 1:
+            a, b = link.between
+            problems.add(
+                key,
+                f"the link between `{a}` and `{b}` is declared twice, or is to itself; keep one",
+                f"`{a}` 与 `{b}` 之间的链路重复声明，或两端为同一站点；请只保留一条",
+            )
+        seen.add(pair)
 
 
 def check_roads(tables: tuple[Road, ...], network: Network, problems: Problems) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from probes.text import Text
 from topology.gazetteer import Latitude, Longitude, Place, Region
 from topology.model import Name, Role, Target
-from topology.network import Mesh, Road, Settings
+from topology.network import Link, Mesh, Road, Settings
 
 Title = str | Text  # a plain string serves both languages
 
@@ -67,5 +67,6 @@ class SiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     place: tuple[Place, ...] = ()
     site: tuple[SiteTable, ...]
     distance: tuple[Road, ...] = ()
+    link: tuple[Link, ...] = ()
     mesh: tuple[Mesh, ...] = ()
     target: tuple[Target, ...] = ()

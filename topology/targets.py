@@ -9,36 +9,41 @@ import msgspec
 import numpy as np
 
 from topology import geo
+from topology.counterparts import counterparts
 from topology.model import Demand, Distance, Path, PlannedStream, Target
 from topology.network import Network
-from topology.selection import path_table, select, site_matches
+from topology.selection import MEASURED_KINDS, path_table, select, site_matches
 
 _NS_PER_MS = 1e6
-_JUDGED_KINDS = frozenset({"delay", "loss", "delay_ratio", "variation"})
+_COMPARED_KINDS = frozenset({"improvement", "comparison", "ipv6_parity"})
+DEFAULT_RATIO = {"comparison": 1.0, "ipv6_parity": 1.05}
 
 
 def demands(network: Network, streams: Sequence[PlannedStream]) -> tuple[Demand, ...]:
     """Return each target on each planned path that it selects, by target, then by path.
 
-    Kinds improvement (which needs a sealed baseline), one_hop and inventory make none.
+    Kinds one_hop and inventory make none.
     """
     table = path_table(network, streams)
     made: list[Demand] = []
     for target in network.targets:
-        if target.kind not in _JUDGED_KINDS:
+        if target.kind not in MEASURED_KINDS:
             continue
-        for row in np.flatnonzero(select(target, network, table)):
+        rows = np.flatnonzero(select(target, network, table)).tolist()
+        for row, other in counterparts(target, network, table, rows):
             path = table.paths[row]
             distance = network.distance(path.source.site, path.destination.site)
             if target.kind == "delay_ratio" and distance.theoretical_ns <= 0:
                 continue  # two sites of one place: no theoretical delay to compare with
-            made.append(_demand(target, path, distance))
+            made.append(_demand(target, path, distance, other))
     return tuple(made)
 
 
-def _demand(target: Target, path: Path, distance: Distance) -> Demand:
-    if target.kind == "loss":
-        return Demand(target=target, path=path, distance=distance, limit_ratio=target.limit_ratio)
+def _demand(target: Target, path: Path, distance: Distance, other: Path | None) -> Demand:
+    if target.kind == "loss" or target.kind in _COMPARED_KINDS:
+        return Demand(
+            target=target, path=path, distance=distance, limit_ratio=_ratio(target), other=other
+        )
     low, limit, high = limits_ns(target, distance)
     ratio = target.kind == "delay_ratio"
     return Demand(
@@ -50,6 +55,13 @@ def _demand(target: Target, path: Path, distance: Distance) -> Demand:
         limit_high_ns=high if ratio else None,
         impossible=target.kind != "variation" and high < floor_ns(target, distance),
     )
+
+
+def _ratio(target: Target) -> float | None:
+    """Return what measured over reference may be at most; of kind loss the loss ratio itself."""
+    if target.kind == "improvement" and target.limit_ratio is not None:
+        return 1 - target.limit_ratio
+    return DEFAULT_RATIO.get(target.kind) if target.limit_ratio is None else target.limit_ratio
 
 
 def limits_ns(target: Target, distance: Distance) -> tuple[float, float, float]:
@@ -78,28 +90,60 @@ def _ways(target: Target) -> int:
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure that cannot be probed, as a site declares it."""
+    """A figure that cannot be probed, as a site declares it, or of a pair with `other_site`."""
 
     site: str
     value: float
     unit: str | None = None
+    other_site: str | None = None
 
 
 def declared(network: Network, target: Target) -> tuple[Declared, ...]:
     """Return what the sites that a target names declare for its `indicator`; else nothing.
 
-    One-hop links are declared like inventory: 1 for a direct link, 0 for none. A site that
-    declares nothing is left out: unknown is not zero.
+    One-hop links are declared by pair ([[link]]), or by site like inventory: 1 for a direct link, 0
+    for none. What nobody declares is left out: unknown is not zero.
     """
+    pairs = _declared_links(network, target) if target.kind == "one_hop" else ()
     if target.indicator is None:
-        return ()
+        return pairs
     chosen = [target.from_, target.to] if target.from_ or target.to else [target.between]
-    return tuple(
+    return pairs + tuple(
         Declared(site=site.name, value=site.inventory[target.indicator], unit=target.unit)
         for site in network.sites.values()
         if target.indicator in site.inventory
         and site_matches(target.between, site)
         and any(ends is not None and site_matches(ends, site) for ends in chosen)
+    )
+
+
+def _declared_links(network: Network, target: Target) -> tuple[Declared, ...]:
+    """Return the declared links both of whose ends the target names, either way round."""
+
+    def named(first: str, second: str) -> bool:
+        a, b = network.sites[first], network.sites[second]
+        within = site_matches(target.between, a) and site_matches(target.between, b)
+        return (
+            within
+            and (target.from_ is None or site_matches(target.from_, a))
+            and (target.to is None or site_matches(target.to, b))
+        )
+
+    return tuple(
+        Declared(site=a, other_site=b, value=float(link.one_hop))
+        for link in network.links
+        for a, b in [link.between]
+        if named(a, b) or named(b, a)
+    )
+
+
+def ring_centres(network: Network, target: Target) -> tuple[str, ...]:
+    """Return the sites a ring of this target may be drawn around: what `to` names, or all ends."""
+    ends = target.to or target.from_ or target.between
+    return tuple(
+        name
+        for name, site in network.sites.items()
+        if site_matches(ends, site) and site_matches(target.between, site)
     )
 
 

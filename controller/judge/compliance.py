@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.evidence import FAIL, IMPOSSIBLE, PASS
+from controller.judge.evidence import FAIL, IMPOSSIBLE, NO_DATA, PASS, UNDECIDED
 
 GoalVerdict = Literal["pass", "fail", "undecided", "no_data"]
 
@@ -45,6 +45,26 @@ def compliance(verdicts: NDArray[Any]) -> Compliance:
         passed=passed,
         total=total,
     )
+
+
+# Of several paths of a pair the first of these that occurs stands for it: a pair complies only if
+# every one of its paths does, and is broken by one that fails.
+_WORST_FIRST = (FAIL, IMPOSSIBLE, UNDECIDED, NO_DATA, PASS)
+_RANK = np.argsort(_WORST_FIRST)
+
+
+def verdict_of_units(
+    verdicts: NDArray[Any], unit: NDArray[np.int64], units: int
+) -> NDArray[np.int8]:
+    """Return the verdict of each unit (such as a pair of sites) of several paths, int8[units].
+
+    verdicts, unit [n], 0 ≤ unit < units; a unit without paths has no data.
+    """
+    rank = np.full(units, _WORST_FIRST.index(PASS), np.int64)
+    np.minimum.at(rank, unit, _RANK[np.asarray(verdicts, np.int64)])
+    answer = np.array(_WORST_FIRST, np.int8)[rank]
+    answer[np.bincount(unit, minlength=units) == 0] = NO_DATA
+    return answer
 
 
 def goal_verdict(found: Compliance | None, goal: float) -> GoalVerdict:

@@ -17,7 +17,20 @@ from probes.histogram import Histograms
 # Enumerations: an array of codes holds indices into these tuples.
 VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")  # topology.model.VerdictName
 TERMS = ("value", "clock", "samples", "asymmetry", "calibration", "floor", "none", "distance")
-KINDS = ("delay", "loss", "delay_ratio", "variation", "improvement", "one_hop", "inventory")
+KINDS = (
+    "delay",
+    "loss",
+    "delay_ratio",
+    "variation",  # IPDV, between neighbouring round trips
+    "improvement",
+    "one_hop",
+    "inventory",
+    "comparison",
+    "ipv6_parity",
+    "pdv",  # variation above the least delay of the period
+)
+# Measured over a reference: judged elsewhere (comparing, improvement), not by `judge`.
+RATIO_KINDS = ("improvement", "comparison", "ipv6_parity")
 DIRECTIONS = ("one_way", "round_trip")
 STATISTICS = ("p50", "p90", "p95", "p99", "p999", "mean", "max")
 # Ways in which one-way readings can contradict physics; each accuses a clock, never a path.

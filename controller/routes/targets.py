@@ -6,15 +6,9 @@ import numpy as np
 from aiohttp import web
 
 from controller.answers import json_answer, page_of
-from controller.documents import (
-    ComplianceDocument,
-    Declared,
-    TargetDocument,
-    TargetPage,
-    VerdictCounts,
-)
+from controller.compliance_documents import compliance_document, counts_document
+from controller.documents import Declared, TargetDocument, TargetPage
 from controller.judge.compliance import compliance, goal_verdict
-from controller.judge.evidence import VERDICTS
 from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
 from controller.state import ControllerState
 from topology.model import Target
@@ -33,9 +27,6 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
     catalogue = state.catalogue
     mine = catalogue.demand_target == catalogue.target_number[target.name]
     verdicts = state.live.latest.judgements.verdict[mine]
-    counts = dict(
-        zip(VERDICTS, np.bincount(verdicts, minlength=len(VERDICTS)).tolist(), strict=True)
-    )
     found = compliance(verdicts) if len(verdicts) else None
     return TargetDocument(
         name=target.name,
@@ -48,28 +39,15 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
         limit_ms=target.limit_ms,
         limit_ratio=target.limit_ratio,
         goals=dict(target.goals),
-        counts=VerdictCounts(
-            pass_=counts["pass"],
-            fail=counts["fail"],
-            undecided=counts["undecided"],
-            impossible=counts["impossible"],
-            no_data=counts["no_data"],
-        ),
+        counts=counts_document(verdicts),
         paths=len(np.unique(catalogue.demand_path[mine])),
-        compliance=None
-        if found is None
-        else ComplianceDocument(
-            ratio=found.ratio,
-            low=found.low,
-            high=found.high,
-            decided=found.decided,
-            passed=found.passed,
-        ),
+        compliance=compliance_document(found),
         goal_verdict={year: goal_verdict(found, share) for year, share in target.goals.items()},
         declared=[
-            Declared(site=item.site, value=item.value, unit=item.unit)
+            Declared(site=item.site, value=item.value, unit=item.unit, other_site=item.other_site)
             for item in declared(state.network, target)
         ],
+        group=target.group,
     )
 
 

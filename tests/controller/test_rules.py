@@ -46,7 +46,7 @@ def test_limits_and_kinds_are_those_of_the_demands(planned: Planned) -> None:
     rules = rules_of(asked, candidates_of(asked, streams)[:, 0])
     for i, demand in enumerate(asked):
         assert KINDS[rules.kind[i]] == demand.target.kind
-        assert rules.limit[i] == demand.limit_ns
+        assert rules.limit[i] == (demand.limit_ns or demand.limit_ratio)
         assert rules.limit_low[i] <= rules.limit[i] <= rules.limit_high[i]
 
 

@@ -1,0 +1,50 @@
+"""Groups of targets with one compliance rate over pairs of sites."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from controller.answers import json_answer, page_of
+from controller.compliance_documents import compliance_document, counts_document
+from controller.documents import GroupDocument, GroupPage
+from controller.groups import Group
+from controller.judge.compliance import compliance, goal_verdict
+from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
+from controller.state import ControllerState
+
+
+async def groups(request: web.Request) -> web.Response:
+    """Return the groups in the order of the targets."""
+    query, state = query_of(request, PageQuery), request.app[STATE]
+    page, cursor = page_of(state.groups, query.limit, query.after)
+    return json_answer(GroupPage(items=[_document(state, group) for group in page], next=cursor))
+
+
+def _document(state: ControllerState, group: Group) -> GroupDocument:
+    verdict = state.live.latest.judgements.verdict
+    found = group.compliance(verdict)
+    return GroupDocument(
+        name=group.name,
+        title=group.title,
+        source=group.targets[0].source,
+        targets=[target.name for target in group.targets],
+        pairs=group.pairs,
+        paths=len(set(state.catalogue.demand_path[group.demand].tolist())),
+        counts=counts_document(group.verdicts(verdict)),
+        compliance=compliance_document(found),
+        paths_compliance=compliance_document(compliance(verdict[group.demand])),
+        goals=dict(group.goals),
+        goal_verdict={year: goal_verdict(found, share) for year, share in group.goals.items()},
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/groups",
+        handler=groups,
+        summary="Targets that share one compliance rate over pairs of sites.",
+        answer=GroupPage,
+        query=PageQuery,
+    ),
+)
