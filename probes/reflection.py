@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from probes import stamp, stamp_tlv
 from probes.errors import RemoteProtocolError
 from probes.sessions import SessionTable, Sources, is_fresh
+from probes.stamp_batch import write_error_estimate
 from probes.stamp_tlv import Tlv
 from probes.timestamps import decode_error_estimate, wall_ns_to_ntp64
 
-_LEAD_STEP_NS = 5_000
+_FIRST_LAG_NS = 100_000  # believed until replies have left: three times what a busy machine shows
 _PENDING = 8192  # replies of one socket whose departure stamp may still be under way
 
 
@@ -92,33 +93,41 @@ class Departures:
             self._slot[:] = -1
 
 
-class Lead:
-    """How long after T3 is read the first reply of a batch truly leaves: a running middle value.
+class Lag:
+    """How much later than their T3 replies truly leave: the most of late.
 
-    T3 has to be written before the system call that sends, tens of microseconds early on a busy
-    machine, and always early. What the kernel's stamps say of earlier replies is added to the
-    next T3, so that its error is scatter and no longer a bias.
+    T3 has to be written before the system call that sends, and stays the time it was written at:
+    never later than the departure, so that no delay computed from it is too short. How early it
+    is is watched on the last reply of each batch, which leaves last, and told in the Error Estimate
+    of replies whose sender will not hear of their departure by Follow-Up Telemetry.
     """
 
     def __init__(self) -> None:
-        self.lead_ns = 0
         self._key: int | None = None
         self._read_ns = 0
+        self._earlier_ns, self._latest_ns = _FIRST_LAG_NS, 0
+
+    @property
+    def worst_ns(self) -> int:
+        """The longest lag of this second and the one before."""
+        return max(self._earlier_ns, self._latest_ns)
 
     def sent(self, key: int, read_ns: int) -> None:
-        """Note the transmit key of a batch's first reply and the wall clock when T3 was read."""
+        """Note the transmit key of a batch's last reply and the wall clock when T3 was read."""
         self._key, self._read_ns = key, read_ns
 
     def left(self, key: NDArray[np.uint32], wall_ns: NDArray[np.int64]) -> None:
-        """Learn from when replies left. Shapes [k]. A pause moves the middle by a step at most."""
+        """Learn from when replies left. Shapes [k]."""
         if self._key is None:
             return
         at = np.flatnonzero(key == self._key)
         if len(at):
-            off_ns = (int(wall_ns[at[0]]) - self._read_ns - self.lead_ns) // 8
-            moved_ns = self.lead_ns + max(-_LEAD_STEP_NS, min(_LEAD_STEP_NS, off_ns))
-            self.lead_ns = max(0, moved_ns)
+            self._latest_ns = max(self._latest_ns, int(wall_ns[at[0]]) - self._read_ns)
             self._key = None
+
+    def age(self) -> None:
+        """Begin another second."""
+        self._earlier_ns, self._latest_ns = self._latest_ns, 0
 
 
 class Reflection:
@@ -153,16 +162,22 @@ class Reflection:
         now_ns: int,
         wall_ns: Callable[[], int],
         error_estimate: int,
+        uncorrected_estimate: int,
     ) -> Replies:
         """Turn requests into replies in place and count them into their sessions.
 
         `local` numbers the socket, `now_ns` is monotonic, `wall_ns` gives T3. T3 of
         unauthenticated replies may be written again later; it is under the HMAC of the others.
+        `error_estimate` is that of the clock, `uncorrected_estimate` contains the lag of T3 too.
         """
         if self._key is None:
-            return self._answer_open(requests, local, now_ns, wall_ns(), error_estimate)
+            replies = self._answer_open(requests, local, now_ns, wall_ns(), error_estimate)
+            uncorrected = np.ones(len(requests.packet), np.bool_)
+            uncorrected[replies.tracked] = False
+            write_error_estimate(requests.packet, uncorrected, uncorrected_estimate)
+            return replies
         return self._answer_authenticated(
-            requests, self._key, local, now_ns, wall_ns, error_estimate
+            requests, self._key, local, now_ns, wall_ns, error_estimate, uncorrected_estimate
         )
 
     def _answer_open(
@@ -296,6 +311,7 @@ class Reflection:
         now_ns: int,
         wall_ns: Callable[[], int],
         error_estimate: int,
+        uncorrected_estimate: int,
     ) -> Replies:
         """Verify, then answer, one packet at a time: each has a digest of its own."""
         good, decoded, malformed, forged = self._verify(requests, key)
@@ -314,7 +330,7 @@ class Reflection:
             reply = stamp.ReflectorPacket(
                 sequence=sequence,
                 t3=wall_ns_to_ntp64(wall_ns()),
-                error_estimate=error_estimate,
+                error_estimate=error_estimate if asks else uncorrected_estimate,
                 ssid=packet.ssid,
                 t2=wall_ns_to_ntp64(int(requests.receive_wall_ns[row])),
                 sender_sequence=packet.sequence,

@@ -1,10 +1,10 @@
 """The STAMP Session-Reflector (RFC 8762 §4.3): a thread that answers batches of requests.
 
 Stateful: replies are numbered per session, so that the sender can tell forward from backward
-loss. T2 is the kernel's receive stamp. T3 is read just before the system call that sends, and
-moved on by how much later the kernel's stamps say earlier replies left; when a
-reply truly left is known only afterwards, and is told in the session's next reply to senders
-that ask with a Follow-Up Telemetry TLV (RFC 8972 §4.7).
+loss. T2 is the kernel's receive stamp. T3 is read just before the system call that sends, so it
+is always a little early; when a reply truly left is known only afterwards, and is told in the
+session's next reply to senders that ask with a Follow-Up Telemetry TLV (RFC 8972 §4.7). To others
+the Error Estimate tells how early T3 may be.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from probes.clock import Clock, SystemClock
 from probes.errors import IsochroneError
 from probes.exchange import ReflectorSpec
 from probes.listening import open_reflector_socket
-from probes.reflection import Departures, Lead, Reflection, Replies, Requests
+from probes.reflection import Departures, Lag, Reflection, Replies, Requests
 from probes.sessions import read_sources
 from probes.stamp_batch import write_transmit_time
 from probes.stamp_tlv import SYNC_NTP
@@ -83,7 +83,9 @@ class _Listener:
         )
         self.port = int(self.socket.sock.getsockname()[1])
         self.departures = Departures(reflection.sessions)
-        self.lead = Lead()
+        self.lag = Lag()
+        self.estimates = (0, 0)  # Error Estimates with follow-up and without
+        self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
 
 
 class Reflector:
@@ -116,7 +118,6 @@ class Reflector:
         self._bucket = TokenBucket(max_packets_per_s)
         self._rings = Rings.of(_BATCH, _ROW_BYTES)
         self._counts = dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
-        self._estimate, self._estimate_until_ns = 0, -math.inf
         self._numbers = 0
         self._lock = threading.Lock()  # held while a round is served or the listeners change
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -261,12 +262,15 @@ class Reflector:
             receive_wall_ns=received.stamp_ns[row] + self._shift_ns,
             ttl=received.ttl[row],
         )
+        begun_wall_ns = self._clock.wall_ns()
+        estimate, uncorrected = self._error_estimates(listener, now_ns)
         replies = self._reflection.answer(
             requests,
             local=listener.number,
             now_ns=now_ns,
             wall_ns=self._wall_ns,
-            error_estimate=self._error_estimate(now_ns),
+            error_estimate=estimate,
+            uncorrected_estimate=uncorrected,
         )
         counts["malformed"] += replies.malformed
         counts["forged"] += replies.forged
@@ -275,31 +279,35 @@ class Reflector:
         send.address[: len(answered)] = received.address[answered]
         # Bound to no address, a reply would leave from that of the route back, not the one asked.
         source = received.destination[answered] if listener.everywhere else None
-        self._send(listener, replies, source)
+        self._send(listener, replies, source, begun_wall_ns)
 
     def _send(
-        self, listener: _Listener, replies: Replies, source: NDArray[np.uint8] | None
+        self,
+        listener: _Listener,
+        replies: Replies,
+        source: NDArray[np.uint8] | None,
+        begun_wall_ns: int,
     ) -> None:
         count = len(replies.length)
         if not count:
             return
         send = self._rings.send
         send.length[:count] = replies.length
-        packet, lead = send.payload[:count], listener.lead
-        read_ns = 0
+        packet = send.payload[:count]
+        read_ns = begun_wall_ns  # under an HMAC T3 was written then, or soon after
 
         def write_t3() -> None:
             nonlocal read_ns
-            read_ns = self._clock.wall_ns()
             if self._reflection.late_stamps:
-                write_transmit_time(packet, read_ns + self._shift_ns + lead.lead_ns)
+                read_ns = self._clock.wall_ns()
+                write_transmit_time(packet, read_ns + self._shift_ns)
 
-        # Stamps cost as much as sending; only these are read: follow-ups, and one for the lead.
+        # Stamps cost as much as sending; only these are read: follow-ups, and one for the lag.
         stamped = np.zeros(count, np.bool_)
-        stamped[0] = True
+        stamped[-1] = True
         stamped[replies.tracked] = True
         result = listener.socket.send(count, write_t3, stamped=stamped, source=source)
-        lead.sent(int(result.key[0]), read_ns)
+        listener.lag.sent(int(result.key[-1]), read_ns)
         unsent = int(np.count_nonzero(result.error))
         self._counts["unsent"] += unsent
         self._counts["reflected"] += count - unsent
@@ -311,14 +319,18 @@ class Reflector:
         """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
         while len(stamps := listener.socket.transmit_stamps()):
             listener.departures.left(stamps.key, stamps.stamp_ns + self._shift_ns)
-            listener.lead.left(stamps.key, stamps.stamp_ns)
+            listener.lag.left(stamps.key, stamps.stamp_ns)
 
     def _wall_ns(self) -> int:
         return self._clock.wall_ns() + self._shift_ns
 
-    def _error_estimate(self, now_ns: int) -> int:
-        """Return our Error Estimate, asked for anew once a second."""
-        if now_ns >= self._estimate_until_ns:
-            self._estimate = encode_error_estimate(self._own_clock_bound_ns())
-            self._estimate_until_ns = now_ns + _ESTIMATE_AGE_NS
-        return self._estimate
+    def _error_estimates(self, listener: _Listener, now_ns: int) -> tuple[int, int]:
+        """Return the Error Estimates of replies with follow-up and without, made each second."""
+        lag_ns = listener.lag.worst_ns
+        if now_ns >= listener.estimates_until_ns or lag_ns > listener.told_lag_ns:
+            bound_ns = self._own_clock_bound_ns()
+            exact, early = encode_error_estimate(bound_ns), encode_error_estimate(bound_ns + lag_ns)
+            listener.estimates, listener.told_lag_ns = (exact, early), lag_ns
+            listener.lag.age()
+            listener.estimates_until_ns = now_ns + _ESTIMATE_AGE_NS
+        return listener.estimates

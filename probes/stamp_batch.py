@@ -324,6 +324,13 @@ def write_transmit_time(buffer: NDArray[np.uint8], transmit_wall_ns: int) -> Non
     _rows(buffer, 4, _STAMP)[:] = wall_ns_to_ntp64(transmit_wall_ns)
 
 
+def write_error_estimate(
+    buffer: NDArray[np.uint8], rows: NDArray[np.bool_], error_estimate: int
+) -> None:
+    """Write one Error Estimate of T2 and T3 into the replies that `rows` bool[n] marks."""
+    _rows(buffer, 0, _REFLECTOR)["error_estimate"][rows] = error_estimate
+
+
 def write_follow_up(
     buffer: NDArray[np.uint8],
     row: NDArray[np.intp],
