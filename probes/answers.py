@@ -17,6 +17,8 @@ from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 from probes.timescale import TimeScale
 
 _SENDER_TTL = 255.0  # what our STAMP packets leave with
+_FOLLOW_UP_REACH = 4  # how many probes back a Follow-Up may speak of
+_SILENT_ANSWERS = 4  # after so many answers without any, a reflector is not waited for
 _USUAL_TTLS = np.array([64.0, 128.0, 255.0])  # what hosts send with
 
 
@@ -31,10 +33,10 @@ class _OneWay:
     hops: NDArray[np.float32]
 
 
-def finish_answered(
+def enter_answers(
     ledger: Ledger, scale: TimeScale, matched: Matched, replies: Replies, own_bound_ns: float
-) -> Finished:
-    """Enter answers into their rows and return the probes they finish.
+) -> None:
+    """Enter answers into their rows, which are then held until they are finished.
 
     The round trip is (T4 - T1) - (T3 - T2) where the reflector told T2 and T3, else T4 - T1, on
     the monotonic scale (RFC 8762 §4; MEASUREMENT D.2).
@@ -50,27 +52,88 @@ def finish_answered(
     sound = (residence_ns >= 0) & (residence_ns <= total_ns)
     rtt_ns = total_ns - np.where(sound, residence_ns, 0.0)
     late = total_ns > session["timeout_ns"]
-    later_ns = _later_pairs(ledger, matched)
+    stepped = probe["sent_ns"] <= scale.stepped_ns if scale.steps else False
     rows["state"][row] = np.where(late, LATE, ON_TIME)
     rows["rtt_ns"][row] = np.where(late, np.nan, rtt_ns)
+    rows["forward_ns"][row] = one_way.forward_ns
+    rows["backward_ns"][row] = one_way.backward_ns
+    rows["bound_ns"][row] = np.where(stepped, np.nan, one_way.bound_ns)
+    rows["hops_forward"][row] = one_way.hops
+    rows["hops_backward"][row] = _hops_since(replies.ttl[place])
+    rows["stamping"][row] = np.minimum(probe["sent_kind"], replies.stamp_kind[place])
+    rows["answer"][row] = port_answers(ledger, probe["session"], replies.answer[place])
+    rows["reordered"][row] = matched.reordered
+    rows["held"][row] = True
     if replies.reflector is not None:
+        rows["transmit_ns"][row] = replies.reflector.transmit_wall_ns[place]
         _note_reflector(ledger, row, replies.reflector.sequence[place])
-    stepped = probe["sent_ns"] <= scale.stepped_ns if scale.steps else False
-    return _finished(
+
+
+def take_follow_ups(
+    ledger: Ledger, matched: Matched, replies: Replies
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Put the reflector's true departure times in place of T3; return (rows to finish, to hold).
+
+    Follow-Up Telemetry (RFC 8972 §4.7) comes one reply late: a reply tells when an earlier one of
+    its session truly left. T3 itself was written before the packet left, so the round trip and the
+    way back are too long by what passed in between, until this corrects them.
+    """
+    row, fields = matched.row, replies.reflector
+    if fields is None or not replies.asks_follow_up:
+        return row, row[:0]
+    rows = ledger.rows
+    told = fields.follow_up_valid[matched.answer]
+    number = fields.follow_up_sequence[matched.answer].astype(np.int64)
+    left_ns = fields.follow_up_wall_ns[matched.answer]
+    corrected = []
+    for step in range(1, _FOLLOW_UP_REACH + 1):
+        earlier, known = ledger.neighbours(row, -step)
+        hit = told & known & rows["held"][earlier] & (rows["reflector"][earlier] == number)
+        if hit.any():
+            corrected.append(_corrected(rows, earlier[hit], left_ns[hit]))
+    session = rows["session"][row]
+    silent = np.where(told, 0, np.minimum(ledger.sessions["silent"][session], 254) + 1)
+    ledger.sessions["silent"][session] = silent
+    worthwhile = (silent < _SILENT_ANSWERS) & (ledger.sessions["hold_ns"][session] > 0)
+    keep = worthwhile & (rows["state"][row] == ON_TIME)
+    return np.unique(np.concatenate([row[~keep], *corrected])), row[keep]
+
+
+def _corrected(
+    rows: NDArray[Any], row: NDArray[np.int64], left_ns: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Move T3 of held rows to the true departure, unless that contradicts the other stamps."""
+    early_ns = (left_ns - rows["transmit_ns"][row]).astype(np.float64)
+    received_ns = rows["sent_wall_ns"][row] + rows["forward_ns"][row]
+    sound = (rows["rtt_ns"][row] >= early_ns) & (left_ns >= received_ns)
+    shift_ns = np.where(sound, early_ns, 0.0)
+    rows["rtt_ns"][row] -= shift_ns
+    rows["backward_ns"][row] -= shift_ns
+    rows["transmit_ns"][row] += shift_ns.astype(np.int64)  # so that a second telling moves nothing
+    return row
+
+
+def finish_answered(ledger: Ledger, row: NDArray[np.int64]) -> Finished:
+    """Return the probes of held rows as finished; their rows stay in the ledger as answered."""
+    rows = ledger.rows
+    probe = rows[row]
+    finished = _finished(
         ledger,
         row,
-        rtt_ns=rtt_ns,
-        forward_ns=one_way.forward_ns,
-        backward_ns=one_way.backward_ns,
-        bound_ns=np.where(stepped, np.nan, one_way.bound_ns),
-        variation_ns=_variation(ledger, row, later_ns),
-        hops_forward=one_way.hops,
-        hops_backward=_hops_since(replies.ttl[place]),
-        fate=np.where(late, FATE_LATE, RECEIVED).astype(np.uint8),
-        stamping=np.minimum(probe["sent_kind"], replies.stamp_kind[place]),
-        answer=port_answers(ledger, probe["session"], replies.answer[place]),
-        reordered=matched.reordered,
+        rtt_ns=probe["rtt_ns"],
+        forward_ns=probe["forward_ns"],
+        backward_ns=probe["backward_ns"],
+        bound_ns=probe["bound_ns"].astype(np.float64),
+        variation_ns=_variation(ledger, row),
+        hops_forward=probe["hops_forward"],
+        hops_backward=probe["hops_backward"],
+        fate=np.where(probe["state"] == LATE, FATE_LATE, RECEIVED).astype(np.uint8),
+        stamping=probe["stamping"],
+        answer=probe["answer"],
+        reordered=probe["reordered"],
     )
+    rows["held"][row] = False
+    return finished
 
 
 def duplicates(
@@ -183,25 +246,22 @@ def _note_reflector(ledger: Ledger, row: NDArray[np.int64], reflector: NDArray[n
     ledger.sessions["stateful"][probe["session"][own]] = True
 
 
-def _later_pairs(ledger: Ledger, matched: Matched) -> NDArray[np.float64]:
-    """Return the round trip of each probe's successor where that was answered first, else NaN."""
-    if not matched.reordered.any():
-        return np.full(len(matched.row), np.nan)
-    after, held = ledger.neighbours(matched.row, 1)
-    return np.where(held, ledger.rows["rtt_ns"][after], np.nan)
+def _variation(ledger: Ledger, row: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return |D(i) - D(i-1)| (RFC 3393) of each row; NaN where i-1 has no round trip.
 
-
-def _variation(
-    ledger: Ledger, row: NDArray[np.int64], later_ns: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return |D(i) - D(i-1)| (RFC 3393) for each newly answered row; NaN where i-1 has none.
-
-    If the later of two neighbours was answered first, the pair belongs to the earlier one.
+    Where the later of two neighbours was finished first, the pair belongs to the earlier one.
     """
-    own_ns = ledger.rows["rtt_ns"][row]
-    before, held = ledger.neighbours(row, -1)
-    variation = np.where(held, np.abs(own_ns - ledger.rows["rtt_ns"][before]), np.nan)
-    return np.where(np.isnan(variation), np.abs(later_ns - own_ns), variation)
+    rows = ledger.rows
+    own_ns = rows["rtt_ns"][row]
+    before, known = ledger.neighbours(row, -1)
+    variation = np.where(known, np.abs(own_ns - rows["rtt_ns"][before]), np.nan)
+    if not rows["reordered"][row].any():
+        return variation
+    after, known = ledger.neighbours(row, 1)
+    finished = known & ~rows["held"][after] & (rows["state"][after] == ON_TIME)
+    later_ns = np.where(finished, rows["rtt_ns"][after], np.nan)
+    usable = np.isnan(variation) & rows["reordered"][row]
+    return np.where(usable, np.abs(later_ns - own_ns), variation)
 
 
 def _hops_since(ttl: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -57,6 +57,7 @@ class Replies:
     answer: NDArray[np.uint8]
     reflector: ReflectorFields | None
     ring_was_full: bool  # more may be waiting
+    asks_follow_up: bool  # the probes asked for Follow-Up Telemetry
 
     def __len__(self) -> int:
         return len(self.session)
@@ -73,6 +74,7 @@ class _Said:
     check: NDArray[np.uint64]
     answer: NDArray[np.uint8]
     reflector: ReflectorFields | None = None
+    asks_follow_up: bool = False
 
 
 class Codec(Protocol):
@@ -154,6 +156,7 @@ class StampCodec:
             check=_eight_bytes(received.payload[:, 28:36]),
             answer=np.full(len(port), ANSWER_REPLY, np.uint8),
             reflector=fields,
+            asks_follow_up=self._follow_up,
         )
 
 
@@ -268,6 +271,7 @@ class Channel:
             answer=said.answer[ours],
             reflector=None if fields is None else _taken(fields, ours),
             ring_was_full=len(received) == self.capacity,
+            asks_follow_up=said.asks_follow_up,
         )
 
     def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:

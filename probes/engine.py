@@ -20,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.accumulate import FATES, LOCAL_DROP, LOST_FORWARD, Finished
-from probes.answers import duplicates, finish_answered, finish_unanswered
+from probes.answers import (
+    duplicates,
+    enter_answers,
+    finish_answered,
+    finish_unanswered,
+    take_follow_ups,
+)
 from probes.batch import STAMP_KERNEL, STAMP_USER
 from probes.channel import Channel, Outgoing, Replies
 from probes.clock import Clock, SystemClock
@@ -168,6 +174,7 @@ class Engine:
                 if sleep_ns > 0:
                     self._wake.wait(sleep_ns / 1e9)
                 self._wake.clear()
+            self._finish(np.flatnonzero(self._ledger.rows["held"]))
             self._windows.close_all(self._roster.stream_ids)
         except BaseException as failure:  # noqa: BLE001 - told to whoever stops the engine
             self._failure = failure
@@ -269,6 +276,7 @@ class Engine:
         ledger, roster = self._ledger, self._roster
         row, sequence = ledger.claim(session)
         self._give_up(row[ledger.rows["state"][row] == FLYING])  # its ring has come round
+        self._finish(row[ledger.rows["held"][row]])
         now_ns = self.scale.monotonic_ns()
         wall_ns = now_ns + self.scale.offset_ns
         probes = Outgoing(
@@ -349,13 +357,18 @@ class Engine:
             self._windows.repeated(again["window"], stream)
         if len(matched.row):
             self._counts["received"] += len(matched.row)
-            finished = finish_answered(self._ledger, self.scale, matched, replies, self._bound_ns)
-            self._stamping = int(finished.stamping[-1])
-            self._deliver(finished)
+            enter_answers(self._ledger, self.scale, matched, replies, self._bound_ns)
+            self._stamping = int(self._ledger.rows["stamping"][matched.row[-1]])
+            ready, held = take_follow_ups(self._ledger, matched, replies)
+            self._ledger.hold(held, self.scale.monotonic_ns())
+            self._finish(ready)
 
     def _sweep(self, now_ns: int) -> None:
         """Give up probes whose answers are overdue and hand out the windows that are complete."""
         self._give_up(self._ledger.overdue(now_ns))
+        self._finish(self._ledger.held_too_long(now_ns))
+        if self._pacer.finished():  # nothing will follow them
+            self._finish(self._ledger.newest_held())
         self._windows.close_ready(now_ns, self._roster.stream_ids)
 
     def _give_up(self, row: NDArray[np.int64]) -> None:
@@ -364,6 +377,11 @@ class Engine:
             return
         fate = (LOST_FORWARD + directions_of_loss(self._ledger, row)).astype(np.uint8)
         self._deliver(finish_unanswered(self._ledger, row, fate, LOST))
+
+    def _finish(self, row: NDArray[np.int64]) -> None:
+        """File answered probes that wait for nothing more."""
+        if len(row):
+            self._deliver(finish_answered(self._ledger, row))
 
     def _deliver(self, finished: Finished) -> None:
         """File finished probes into their windows and show them to whoever wants to see each."""

@@ -28,6 +28,8 @@ _SESSION = np.dtype(
         ("highest", "i8"),  # highest sequence number answered: RFC 4737's NextExp - 1
         ("stateful", "?"),  # the reflector counts by itself (RFC 8762 §4)
         ("last_answer", "u1"),  # what last came back, as channel.ANSWERS
+        ("hold_ns", "i8"),  # how long an answer may wait for its Follow-Up; 0 = never
+        ("silent", "u1"),  # answers in a row that brought no Follow-Up
     ]
 )
 _ROW = np.dtype(
@@ -46,6 +48,17 @@ _ROW = np.dtype(
         ("check", "u8"),  # what only a true answer can repeat
         ("rtt_ns", "f8"),
         ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
+        # What the answer said, kept until the probe is finished.
+        ("held", "?"),
+        ("transmit_ns", "i8"),  # T3, of the reflector's clock
+        ("forward_ns", "f8"),
+        ("backward_ns", "f8"),
+        ("bound_ns", "f4"),
+        ("hops_forward", "f4"),
+        ("hops_backward", "f4"),
+        ("stamping", "u1"),
+        ("answer", "u1"),
+        ("reordered", "?"),
     ]
 )
 
@@ -71,6 +84,7 @@ class Ledger:
         self.sessions: NDArray[Any] = np.zeros(0, _SESSION)
         self.rows: NDArray[Any] = np.zeros(0, _ROW)
         self._waiting: list[tuple[int, int, NDArray[np.int64]]] = []  # a heap of sent batches
+        self._holding: list[tuple[int, int, NDArray[np.int64]]] = []  # and of held answers
         self._batches = itertools.count()
         self._linger_ns = linger_ns  # how long after its time-out a late answer is still told
 
@@ -91,6 +105,9 @@ class Ledger:
         added["stream"], added["flow"] = stream, flow
         added["timeout_ns"], added["mask"] = timeout_ns, ring - 1
         added["base"] = len(self.rows) + np.cumsum(ring) - ring
+        # The next reply brings the Follow-Up of this one, unless that is too long to wait.
+        soon = 1.2 * gap_ns < timeout_ns + self._linger_ns
+        added["hold_ns"] = np.where(soon, 2.5 * gap_ns, 0).astype(np.int64)
         # A reflector that counts by itself starts at 0, one that copies repeats ours: since number
         # 0 is never used, the first answer tells the two apart.
         added["next"] = 1
@@ -123,6 +140,7 @@ class Ledger:
         rows["state"][row] = FLYING
         rows["rtt_ns"][row] = np.nan
         rows["reflector"][row] = -1
+        rows["held"][row] = False
         for name, value in columns.items():
             rows[name][row] = value
         waited = self.sessions["timeout_ns"][session] + self._linger_ns
@@ -196,6 +214,29 @@ class Ledger:
         for row in later:
             self._wait_for(row)
         return np.unique(np.concatenate(done)) if done else np.zeros(0, np.int64)
+
+    def hold(self, row: NDArray[np.int64], now_ns: int) -> None:
+        """Keep answered probes back for the time that their Follow-Up may take."""
+        if len(row):
+            session = self.rows["session"][row]
+            due_ns = now_ns + int(self.sessions["hold_ns"][session].max())
+            heapq.heappush(self._holding, (due_ns, next(self._batches), row))
+
+    def held_too_long(self, now_ns: int) -> NDArray[np.int64]:
+        """Return held rows whose Follow-Up is no longer waited for."""
+        done = []
+        while self._holding and self._holding[0][0] <= now_ns:
+            row = heapq.heappop(self._holding)[2]
+            done.append(row[self.rows["held"][row]])
+        return np.unique(np.concatenate(done)) if done else np.zeros(0, np.int64)
+
+    def newest_held(self) -> NDArray[np.int64]:
+        """Return the held rows that are the newest of their sessions."""
+        newest = self.sessions["next"] - 1
+        row = self.sessions["base"] + (newest & self.sessions["mask"])
+        same = (self.rows["sequence"][row] == newest) & self.rows["held"][row]
+        chosen: NDArray[np.int64] = row[same]
+        return chosen
 
     def _wait_for(self, row: NDArray[np.int64]) -> None:
         """Have a batch of rows looked at when the first of its waits is over."""
