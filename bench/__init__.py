@@ -1,0 +1,1 @@
+"""Benchmarks: each prints our figures beside its peers', measured in turns in one run."""

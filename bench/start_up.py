@@ -1,0 +1,78 @@
+"""How long it takes from starting the program to its first probe on the wire."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bench.accounting import Program
+from bench.agent_run import controller, start_agent
+from bench.hosts import FAR_ADDRESS, inside, two_hosts
+from bench.report import Goal, Report, in_turns, script, spread
+from bench.tap import Kind, Tap, passages
+
+GOAL_S = 0.5
+_PATIENCE_S = 5.0
+STREAMS = 1_000
+
+
+def to_first_probe_s(start: Callable[[], Program], kind: Kind) -> float:
+    """Start a program in this namespace and wait for its first probe."""
+    tap = Tap()
+    began_ns = time.time_ns()
+    program = start()
+    left = np.zeros(0, np.int64)
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while not len(left) and time.monotonic() < deadline_s:
+        time.sleep(0.05)  # the moment itself is the kernel's stamp
+        left, _ = passages(tap.take(), kind)
+    tap.close()
+    program.end(signal.SIGTERM)
+    return float(left[0] - began_ns) / 1e9 if len(left) else float("inf")
+
+
+def measure(quick: bool) -> Report:
+    """Start each in turns."""
+    # Its first probe is sent at a random moment of its first interval: a short one.
+    probe = (sys.executable, "-m", "isochrone", "probe", "icmp", FAR_ADDRESS, "--interval", "1ms")
+    with tempfile.TemporaryDirectory() as name, two_hosts() as hosts:
+        directory = Path(name)
+        with controller(directory) as url, inside(hosts.near):
+            took_s = in_turns(
+                2 if quick else 7,
+                {
+                    f"isochrone agent run, {STREAMS:,} streams": lambda: to_first_probe_s(
+                        lambda: start_agent(directory, STREAMS, url), "icmp"
+                    ),
+                    "isochrone probe icmp, 1 target": lambda: to_first_probe_s(
+                        lambda: Program(*probe), "icmp"
+                    ),
+                    "fping, 1 target": lambda: to_first_probe_s(
+                        lambda: Program("fping", "-q", "-c", "1", FAR_ADDRESS), "icmp"
+                    ),
+                },
+            )
+    rows = [(name, spread([value * 1e3 for value in values])) for name, values in took_s.items()]
+    goals = []
+    for name, values in list(took_s.items())[:2]:
+        middle_s = float(np.median(values))
+        goals.append(
+            Goal(f"{name}: at most {GOAL_S} s", middle_s <= GOAL_S, f"{middle_s * 1e3:.0f} ms")
+        )
+    return Report(
+        name="start_up",
+        title="From starting the program to its first probe on the wire",
+        columns=("", "ms"),
+        rows=rows,
+        goals=goals,
+    )
+
+
+if __name__ == "__main__":
+    script(measure)
