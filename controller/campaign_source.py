@@ -74,11 +74,17 @@ class ApiSource:
         return _decoded(await self._body("/api/v1/health", {}), ControllerHealth, self.url)
 
     async def wait_judged_after(self, time_ns: int, patience_s: float) -> ControllerHealth:
-        """Return the health once verdicts are newer than `time_ns`, or when patience is over."""
+        """Return the health once verdicts are newer than `time_ns`, or when patience is over.
+
+        Two rounds are waited for: a change is shown only when the second one confirms it.
+        """
+        confirmed: int | None = None
         for _ in range(max(1, round(patience_s))):
             health = await self.health()
             if health.judged_ns is not None and health.judged_ns >= time_ns:
-                return health
+                confirmed = health.revision + 1 if confirmed is None else confirmed
+                if health.revision >= confirmed:
+                    return health
             await asyncio.sleep(1.0)
         return await self.health()
 

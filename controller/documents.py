@@ -379,6 +379,19 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text
     since_ns: int
     judged_ns: int
+    pending: VerdictName | None = None
+
+
+class ChangeDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict became another one; `previous` is null for the first verdict of a demand."""
+
+    id: int
+    at_ns: int
+    target: str
+    path: str
+    verdict: VerdictName
+    previous: VerdictName | None
+    previous_since_ns: int | None
 
 
 class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -491,6 +504,13 @@ class VerdictPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of verdicts."""
 
     items: list[VerdictDocument]
+    next: str | None = None
+
+
+class ChangePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of changes of verdicts, newest first."""
+
+    items: list[ChangeDocument]
     next: str | None = None
 
 

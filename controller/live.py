@@ -1,7 +1,8 @@
 """The latest verdicts, made anew every few seconds from the windows in memory.
 
 A round is made in a worker thread from a snapshot and then put in place whole: whoever reads sees
-one round, never a mixture.
+one round, never a mixture. A verdict is shown as changed only once it stood for two rounds
+(judge/hysteresis), and every change is kept.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from controller.figures import figure_columns
 from controller.fleet import Fleet
 from controller.gather import evidence_of, floors_ns
 from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
+from controller.judge.hysteresis import Settled, settle
 from controller.judge.verdicts import judge
 from controller.memory import RecentWindows
 from controller.merging import Part, blank
 from controller.rules import candidates_of, chosen, rules_of
-from controller.store import Store, VerdictState
+from controller.store import Store, VerdictChange, VerdictState
 from probes.clock import Clock
 from probes.errors import ResourceError
 from topology.model import Demand, PlannedStream
@@ -36,8 +38,10 @@ from topology.network import Network
 class Round:
     """One round of judging: n streams, m demands, each in the order of the controller's tuples.
 
-    `part`, `evidence` and `figures` have a row a stream, `rules` and `judgements` a row a demand;
-    `since_ns` int64[m]. `judged_ns` is None and `revision` 0 before the first round.
+    `part`, `evidence` and `figures` have a row a stream, `rules` and `judgements` a row a demand.
+    `judgements.verdict` is what is shown; `found` int8[m] what this round alone says, which differs
+    while a change waits to be confirmed. `since_ns` int64[m]: since when the shown one stands.
+    `judged_ns` is None and `revision` 0 before the first round.
     """
 
     revision: int
@@ -46,6 +50,7 @@ class Round:
     evidence: Evidence
     rules: Rules
     judgements: Judgements
+    found: NDArray[np.int8]
     figures: dict[str, NDArray[np.float64]]
     since_ns: NDArray[np.int64]
 
@@ -66,7 +71,7 @@ class LiveVerdicts:
         self._rules = rules_of(demands, self._candidates[:, 0])
         self._floors_ns = floors_ns(network, streams)
         self.listeners: set[web.WebSocketResponse] = set()
-        self._verdicts = np.full(len(demands), -1, np.int8)
+        self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
         part = blank(len(streams))
@@ -75,10 +80,11 @@ class LiveVerdicts:
     def _restore(self, states: Sequence[VerdictState]) -> None:
         """Go on from the verdicts that stood when the controller stopped."""
         known = {(state.target, state.path): state for state in states}
+        shown = self._settled.shown
         for i, demand in enumerate(self._demands):
             state = known.get((demand.target.name, demand.path.id))
             if state is not None and state.verdict in VERDICTS:
-                self._verdicts[i] = VERDICTS.index(state.verdict)
+                shown[i] = VERDICTS.index(state.verdict)
                 self._since_ns[i] = state.since_ns
 
     async def judge_now(
@@ -96,10 +102,17 @@ class LiveVerdicts:
 
         slots, latest = await asyncio.to_thread(work)
         memory.replace(snapshot, slots)
-        changed = np.flatnonzero(latest.judgements.verdict != self._verdicts)
-        self._verdicts, self._since_ns = latest.judgements.verdict, latest.since_ns
+        changed = np.flatnonzero(latest.judgements.verdict != self._settled.shown).tolist()
+        changes = [self._change_of(latest, i) for i in changed]
+        self._settled = settle(self._settled, latest.found)
+        self._since_ns = latest.since_ns
         self.latest = latest
-        _remember(store, [self._state_of(latest, int(i)) for i in changed])
+        _remember(
+            store,
+            [self._state_of(latest, i) for i in changed],
+            # That nothing was measured yet is no event; that measuring began is one.
+            [c for c in changes if c.previous is not None or c.verdict != "no_data"],
+        )
         await self._tell()
 
     def _round(
@@ -108,9 +121,11 @@ class LiveVerdicts:
         evidence = evidence_of(part, calibration_ns, self._floors_ns)
         rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
         judgements = judge(evidence, rules)
-        since_ns = self._since_ns
+        found, since_ns = judgements.verdict, self._since_ns
         if now_ns is not None:
-            since_ns = np.where(judgements.verdict == self._verdicts, since_ns, now_ns)
+            shown = settle(self._settled, found).shown
+            since_ns = np.where(shown == self._settled.shown, since_ns, now_ns)
+            judgements = replace(judgements, verdict=shown)
         return Round(
             revision=revision,
             judged_ns=now_ns,
@@ -118,6 +133,7 @@ class LiveVerdicts:
             evidence=evidence,
             rules=rules,
             judgements=judgements,
+            found=found,
             figures=figure_columns(evidence),
             since_ns=since_ns,
         )
@@ -141,6 +157,19 @@ class LiveVerdicts:
             since_ns=int(latest.since_ns[i]),
         )
 
+    def _change_of(self, latest: Round, i: int) -> VerdictChange:
+        demand, before = self._demands[i], int(self._settled.shown[i])
+        known = before >= 0
+        assert latest.judged_ns is not None
+        return VerdictChange(
+            at_ns=latest.judged_ns,
+            target=demand.target.name,
+            path=demand.path.id,
+            verdict=VERDICTS[latest.judgements.verdict[i]],
+            previous=VERDICTS[before] if known else None,
+            previous_since_ns=int(self._since_ns[i]) if known else None,
+        )
+
     async def greet(self, listener: web.WebSocketResponse) -> None:
         """Tell a new listener which round is the latest."""
         await listener.send_str(_event(self.latest.revision))
@@ -159,7 +188,13 @@ def _event(revision: int) -> str:
     return msgspec.json.encode(VerdictsEvent(revision=revision)).decode()
 
 
-def _remember(store: Store, states: list[VerdictState]) -> None:
+def _unknown(demands: int) -> Settled:
+    """Return the state before anything was judged: no verdict (-1), so the first is shown."""
+    code = np.full(demands, -1, np.int8)
+    return Settled(code, code.copy(), np.zeros(demands, np.int8))
+
+
+def _remember(store: Store, states: list[VerdictState], changes: list[VerdictChange]) -> None:
     """Store what changed; a full disk is a state of the store, not of the judging."""
     if not states:
         return
@@ -169,5 +204,7 @@ def _remember(store: Store, states: list[VerdictState]) -> None:
 
     try:
         store.put_verdict_states(states).add_done_callback(look)
+        if changes:
+            store.put_verdict_changes(changes).add_done_callback(look)
     except ResourceError:
         return

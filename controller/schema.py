@@ -73,6 +73,25 @@ def create_chunks(db: sqlite_utils.Database) -> None:
     db.table("chunks").create_index(["start_ns"])
 
 
+@migrations(name="0003_changes")
+def create_changes(db: sqlite_utils.Database) -> None:
+    """Create the log of verdicts that changed; `previous` is null for a demand's first verdict."""
+    db.table("changes").create(
+        {
+            "id": int,
+            "at_ns": int,
+            "target": str,
+            "path": str,
+            "verdict": str,
+            "previous": str,
+            "previous_since_ns": int,
+        },
+        pk="id",
+    )
+    db.table("changes").create_index(["target", "path"])
+    db.table("changes").create_index(["at_ns"])
+
+
 def migrate(path: pathlib.Path) -> None:
     """Create the database at `path`, or bring it forward to this version.
 

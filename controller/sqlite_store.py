@@ -29,6 +29,7 @@ from controller.store import (
     StoreState,
     StoreTimeoutError,
     StreamRecord,
+    VerdictChange,
     VerdictState,
 )
 from controller.writer import Writer
@@ -36,6 +37,7 @@ from probes.errors import ResourceError
 
 FILE_NAME = "isochrone.db"
 READ_LIMIT_S = 10.0
+MAX_CHANGES = 1_000_000  # verdict changes that are kept: some 100 MB
 Conflict = Literal["fail", "ignore", "replace"]  # with a row that is there already
 _STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
 _COLUMNS = "agent, boot, sequence, plan_version, start_ns, duration_ns, rows, received_ns, payload"
@@ -147,6 +149,23 @@ class SqliteStore:
         ]
         return self._insert("verdicts", rows, "replace")
 
+    def put_verdict_changes(self, changes: Sequence[VerdictChange]) -> Future[None]:
+        """Add to the log of changed verdicts, and forget the oldest beyond MAX_CHANGES."""
+        rows = [
+            (c.at_ns, c.target, c.path, c.verdict, c.previous, c.previous_since_ns) for c in changes
+        ]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO changes (at_ns, target, path, verdict, previous, previous_since_ns) "
+                "VALUES (?,?,?,?,?,?)",
+                rows,
+            )
+            newest = "SELECT max(id) FROM changes"
+            connection.execute(f"DELETE FROM changes WHERE id <= ({newest}) - ?", (MAX_CHANGES,))  # noqa: S608 -- constants alone
+
+        return self._writer.submit(write)
+
     def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
         """Add a line to the audit log."""
         row = {"at_ns": at_ns, "actor": actor, "action": action, "detail": detail}
@@ -185,6 +204,44 @@ class SqliteStore:
         rows = self._read("SELECT target, path, verdict, since_ns FROM verdicts", ())
         return [
             VerdictState(target=row[0], path=row[1], verdict=row[2], since_ns=row[3])
+            for row in rows
+        ]
+
+    def verdict_changes(
+        self,
+        *,
+        target: str | None = None,
+        path: str | None = None,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+        before_id: int | None = None,
+        limit: int = 1000,
+    ) -> list[VerdictChange]:
+        """Return the log of changes, newest first."""
+        asked = {
+            "target = ?": target,
+            "path = ?": path,
+            "at_ns >= ?": from_ns,
+            "at_ns < ?": to_ns,
+            "id < ?": before_id,
+        }
+        used = {clause: value for clause, value in asked.items() if value is not None}
+        where = " AND ".join(used) or "1"
+        rows = self._read(
+            "SELECT id, at_ns, target, path, verdict, previous, previous_since_ns FROM changes "  # noqa: S608 -- clauses are constants
+            f"WHERE {where} ORDER BY id DESC LIMIT ?",
+            (*used.values(), limit),
+        )
+        return [
+            VerdictChange(
+                id=row[0],
+                at_ns=row[1],
+                target=row[2],
+                path=row[3],
+                verdict=row[4],
+                previous=row[5],
+                previous_since_ns=row[6],
+            )
             for row in rows
         ]
 

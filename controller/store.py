@@ -89,6 +89,19 @@ class VerdictState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictChange:
+    """A demand's verdict became another one. `id` is 0 until it is stored; ids grow with time."""
+
+    id: int = 0
+    at_ns: int
+    target: str
+    path: str
+    verdict: str
+    previous: str | None
+    previous_since_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreState:
     """How the store is. `reason` says what is wrong where the state is not ok."""
 
@@ -124,6 +137,9 @@ class Store(Protocol):
     def put_verdict_states(self, states: Sequence[VerdictState]) -> Future[None]:
         """Remember the verdicts that changed."""
 
+    def put_verdict_changes(self, changes: Sequence[VerdictChange]) -> Future[None]:
+        """Add to the log of changed verdicts; the oldest beyond a bound are forgotten."""
+
     def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
         """Add a line to the audit log."""
 
@@ -135,6 +151,18 @@ class Store(Protocol):
 
     def verdict_states(self) -> list[VerdictState]:
         """Return the latest verdict of every demand ever judged."""
+
+    def verdict_changes(
+        self,
+        *,
+        target: str | None = None,
+        path: str | None = None,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+        before_id: int | None = None,
+        limit: int = 1000,
+    ) -> list[VerdictChange]:
+        """Return the log of changes, newest first, with from_ns ≤ at_ns < to_ns."""
 
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from controller.documents import OtherReading, VerdictDocument
@@ -10,12 +12,14 @@ from controller.judge.evidence import TERMS, VERDICTS
 from controller.judge.explain import explain
 from controller.live import Round
 from controller.state import ControllerState
+from probes.text import Text
 from topology.model import Direction, VerdictName
 
 
 def verdict_document(state: ControllerState, latest: Round, row: int) -> VerdictDocument:
     """Return demand `row` with its verdict, interval and reason."""
     demand, judgements = state.demands[row], latest.judgements
+    shown, found = int(judgements.verdict[row]), int(latest.found[row])
     path, target = demand.path, demand.target
     stream = int(latest.rules.row[row])
     is_ratio = target.kind == "loss"
@@ -28,7 +32,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         destination_carrier=path.destination.carrier,
         ip_version=path.source.ip_version,
         protocol=None if stream < 0 else state.streams[stream].type_p.protocol,
-        verdict=verdict_name(judgements.verdict[row]),
+        verdict=verdict_name(shown),
         statistic=target.statistic,
         direction=target.direction,
         limit_ns=demand.limit_ns,
@@ -42,9 +46,24 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         sent=int(judgements.sent[row]),
         lost=int(judgements.lost[row]),
         deciding_term=TERMS[judgements.term[row]],
-        reason=explain(latest.evidence, latest.rules, judgements, row),
+        reason=_reason(latest, row),
         since_ns=int(latest.since_ns[row]),
         judged_ns=latest.judged_ns or state.started_ns,
+        pending=None if shown == found else verdict_name(found),
+    )
+
+
+def _reason(latest: Round, row: int) -> Text:
+    """Return why, as this round found it; while that waits to be confirmed, that it does."""
+    found = latest.found[row]
+    reason = explain(
+        latest.evidence, latest.rules, replace(latest.judgements, verdict=latest.found), row
+    )
+    if found == latest.judgements.verdict[row]:
+        return reason
+    return Text(
+        f"Waits for the next round to confirm a change. {reason.en}",
+        f"变化有待下一轮评判确认。{reason.zh}",
     )
 
 

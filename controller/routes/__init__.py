@@ -3,6 +3,7 @@
 from controller import control
 from controller.routes import (
     agents,
+    changes,
     document,
     events,
     groups,
@@ -31,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *paths.ROUTES,
     *streams.ROUTES,
     *verdicts.ROUTES,
+    *changes.ROUTES,
     *matrix.ROUTES,
     *windows.ROUTES,
     *events.ROUTES,
