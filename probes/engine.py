@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import math
 import select
 import threading
@@ -30,11 +31,12 @@ from probes.answers import (
 from probes.batch import STAMP_KERNEL, STAMP_USER
 from probes.channel import Channel, Outgoing, Replies
 from probes.clock import Clock, SystemClock
-from probes.direction import directions_of_loss
+from probes.direction import FORWARD, directions_of_loss
 from probes.engine_report import EngineHealth, SampleBatch, drop_names
 from probes.exchange import Condition
 from probes.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.pacing import Pacer
+from probes.records import records
 from probes.roster import Roster
 from probes.stream import StreamSpec
 from probes.timescale import TimeScale
@@ -44,11 +46,12 @@ from probes.windows import OpenWindows
 
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
 _SWEEP_NS = 50_000_000  # how often overdue probes are looked for
-_LONGEST_SLEEP_NS = 50_000_000
-_SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 20_000_000
+_LONGEST_SLEEP_NS, _ENDING_SLEEP_NS = 50_000_000, 20_000_000
+_SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 50_000_000
 _STALL_NS = 100_000_000  # a pause of the engine that makes a window suspect
 _CLOCK_CHECK_NS = 1_000_000_000
 _UNSYNCHRONISED_NS = 16e9
+NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
 _HELD_NS = 1_000_000  # a packet that left so long after we sent it is waited for from then on
 _PR_SET_TIMERSLACK = 29
 
@@ -97,6 +100,7 @@ class Engine:
         self._clock_checked_ns = self._swept_ns = self._ticked_ns = 0
         self._counts: Counter[str] = Counter()
         self._drops: Counter[int] = Counter()
+        self._refusals: Counter[int] = Counter()
         self._lateness_max_ns = 0.0
         self._steps_seen = 0
         self._stamping = 0
@@ -157,6 +161,7 @@ class Engine:
             clock_steps=self.scale.steps,
             lateness_max_ns=self._lateness_max_ns,
             local_drops=drop_names(self._drops),
+            refusals=drop_names(self._refusals),
             conditions=self._conditions,
         )
 
@@ -207,9 +212,10 @@ class Engine:
     def _sleep_ns(self, now_ns: int) -> int:
         """Return how long nothing needs doing."""
         interval_ns = self._pacer.shortest_interval_ns()
-        tick_ns = min(max(interval_ns / 20, _SHORTEST_TICK_NS), _LONGEST_TICK_NS)
+        # As coarse as the usual jitter, so that probes of many streams share a tick's work.
+        tick_ns = min(max(interval_ns / 10, _SHORTEST_TICK_NS), _LONGEST_TICK_NS)
         due_ns = max(self._pacer.next_due_ns(), self._ticked_ns + int(tick_ns))
-        longest_ns = _LONGEST_TICK_NS if self._ends_soon() else _LONGEST_SLEEP_NS
+        longest_ns = _ENDING_SLEEP_NS if self._ends_soon() else _LONGEST_SLEEP_NS
         return min(due_ns - now_ns, longest_ns)
 
     def _ends_soon(self) -> bool:
@@ -307,6 +313,7 @@ class Engine:
     def _note_drops(self, row: NDArray[np.int64], error: NDArray[np.int32]) -> None:
         """File probes that never left this host."""
         dropped = row[error != 0]
+        self._ledger.rows["cause"][dropped] = error[error != 0]
         self._drops.update(error[error != 0].tolist())
         self._counts["sent"] -= len(dropped)
         fate = np.full(len(dropped), LOCAL_DROP, np.uint8)
@@ -324,6 +331,9 @@ class Engine:
                 if replies is not None and len(replies):
                     self._account(replies)
                 more = replies is not None and replies.ring_was_full
+            for session, low_sequence, bits, cause in channel.refused():
+                told = self._ledger.note_causes(session, low_sequence, bits, cause)
+                self._refusals.update(cause.tolist()[:told])
 
     def _take_transmit_stamps(self, channel: Channel) -> None:
         """Replace the engine's own send times by the kernel's."""
@@ -352,7 +362,7 @@ class Engine:
         self._counts["stray"] += matched.stray
         if len(matched.repeated):
             copy = duplicates(self._ledger, self.scale, matched, replies)
-            again = self._ledger.rows[copy]
+            again = records(self._ledger.rows, copy)
             stream = self._ledger.sessions["stream"][again["session"]]
             self._windows.repeated(again["window"], stream)
         if len(matched.row):
@@ -375,7 +385,17 @@ class Engine:
         """File probes as lost, in the direction that the reflector's count tells."""
         if not len(row):
             return
-        fate = (LOST_FORWARD + directions_of_loss(self._ledger, row)).astype(np.uint8)
+        direction = directions_of_loss(self._ledger, row)
+        rows = self._ledger.rows
+        direction[np.isin(rows["cause"][row], NEVER_ARRIVED)] = FORWARD
+        fate = (LOST_FORWARD + direction).astype(np.uint8)
+        for number in np.unique(rows["channel"][row]):
+            back = np.flatnonzero((rows["channel"][row] == number) & (direction != FORWARD))
+            channel = self._roster.channels[number]
+            dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], self._swept_ns)]
+            fate[dropped] = LOCAL_DROP
+            rows["cause"][row[dropped]] = errno.ENOBUFS
+            self._counts["sent"] -= len(dropped)
         self._deliver(finish_unanswered(self._ledger, row, fate, LOST))
 
     def _finish(self, row: NDArray[np.int64]) -> None:
@@ -400,5 +420,6 @@ class Engine:
                 fate=finished.fate,
                 stamping=finished.stamping,
                 answer=finished.answer,
+                cause=finished.cause,
             )
         )
