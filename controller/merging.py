@@ -126,7 +126,7 @@ def merge(parts: Sequence[Part], rows: int) -> Part:
         stamping=_worst_stamping(_joined(parts, "stamping"), group, groups, counted),
         suspect=~_any(~suspect, group, groups),
         end_ns=_most(_joined(parts, "end_ns"), group, groups),
-        windows=_merge_windows(parts, group, groups, counted),
+        windows=_merge_windows(parts, group, groups, counted, one_way),
     )
 
 
@@ -196,15 +196,23 @@ def _histograms(
 
 
 def _merge_windows(
-    parts: Sequence[Part], group: Integers, groups: int, counted: NDArray[np.bool_]
+    parts: Sequence[Part],
+    group: Integers,
+    groups: int,
+    counted: NDArray[np.bool_],
+    one_way: NDArray[np.bool_],
 ) -> WindowSeries:
-    """Join the single windows of all parts, ordered by stream and time."""
+    """Join the single windows of all parts, ordered by stream and time.
+
+    Those whose one-way delays do not count have no one-way mean either.
+    """
     lengths = np.concatenate([np.diff(part.windows.indptr) for part in parts])
     owner, kept = np.repeat(group, lengths), np.repeat(counted, lengths)
     columns = {
         name: np.concatenate([getattr(part.windows, name) for part in parts])
         for name in ("start_ns", "sent", "lost", "rtt_mean_ns", "forward_mean_ns")
     }
+    columns["forward_mean_ns"][~np.repeat(one_way, lengths)] = np.nan
     order = np.lexsort((columns["start_ns"], owner))
     order = order[kept[order]]
     counts = np.bincount(owner[order], minlength=groups)

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MOST = 15  # few, long batches: neighbours must be unlike each other, even in slow queues
 
 
-def batch_numbers(
-    indptr: Integers, taken: NDArray[np.bool_], most: int
-) -> tuple[Integers, Integers, int]:
-    """Divide the taken windows of each row, in order of time, evenly into at most `most` batches.
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Runs of windows: `starts` int64[k], the window each begins with; `row` int64[k], its row.
 
-    indptr int64[n+1], taken bool[m]. Returns (the batch of every taken window, the row of every
-    batch, n); batches are numbered through all rows.
+    Every window of every row belongs to one; `rows` is how many rows there are.
     """
-    rows = len(indptr) - 1
-    row = np.repeat(np.arange(rows), np.diff(indptr))[taken]
-    count = np.bincount(row, minlength=rows)
-    first = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
-    place = np.arange(len(row)) - first[row]
-    batches = np.minimum(count, most)
-    base = np.concatenate([np.zeros(1, np.int64), np.cumsum(batches)])
-    batch = base[row] + place * batches[row] // np.maximum(count[row], 1)
-    return batch, np.repeat(np.arange(rows), batches), rows
 
+    starts: Integers
+    row: Integers
+    rows: int
 
-def sums(group: Integers, value: NDArray[Any], groups: int) -> NDArray[np.float64]:
-    """Add up `value` by group, float64[groups]."""
-    answer: NDArray[np.float64] = np.bincount(group, value, groups).astype(np.float64)
-    return answer
+    @staticmethod
+    def of(indptr: Integers, most: int = MOST) -> Batches:
+        """Divide the windows of each row, in order of time, evenly into at most `most` batches.
+
+        indptr int64[n+1]; rows without windows have no batch.
+        """
+        windows = np.diff(indptr)
+        batches = np.minimum(windows, most)
+        first = np.cumsum(batches) - batches
+        starts = np.empty(int(batches.sum()), np.int64)
+        row = np.repeat(np.arange(len(windows)), batches)
+        # Rows with as many windows are divided alike: batch j of b begins at ceil(j × m / b).
+        for count in np.unique(windows[windows > 0]):
+            alike = np.flatnonzero(windows == count)
+            parts = min(int(count), most)
+            step = -(-np.arange(parts) * count // parts)
+            starts[first[alike][:, None] + np.arange(parts)] = indptr[alike][:, None] + step
+        return Batches(starts, row, len(windows))
+
+    def sums(self, value: NDArray[Any]) -> Floats:
+        """Add up the windows of each batch, float64[k]; `value` [m] of all windows."""
+        if not len(self.starts):
+            return np.zeros(0)
+        answer: Floats = np.add.reduceat(value, self.starts).astype(np.float64)
+        return answer
+
+    def by_row(self, value: NDArray[Any]) -> Floats:
+        """Add up the batches of each row, float64[rows]; `value` [k] of all batches."""
+        answer: Floats = np.bincount(self.row, value, self.rows).astype(np.float64)
+        return answer

@@ -8,20 +8,28 @@ the spread of single probes understates the error; the spread between batches of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from controller.judge.batches import batch_numbers, sums
+from controller.judge.batches import Batches
 from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
 
 Floats = NDArray[np.float64]
 
-MAX_BATCHES = 15  # fewer, longer batches: neighbours must be unlike each other, even in slow queues
 MIN_BATCHES = 5  # below, the batches say too little: a stated prior takes their place
 PRIOR_DESIGN_EFFECT = 3.0  # queueing that lasts over about three probes
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Variances of each row's mean, ns², float64[n]: what independent probes would give, and what
+    `batches` batches of windows show (NaN with fewer than two)."""
+
+    independent_ns2: Floats
+    between_ns2: Floats
+    batches: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +41,42 @@ class WindowMeans:
     mean_ns: Floats
 
 
-def mean_interval(
-    mean_ns: Floats,
+def spread_of_mean(
     histograms: Histograms,
     windows: WindowMeans,
     extremes_ns: tuple[Floats, Floats],
-    alpha: float,
+    batches: Batches | None = None,
+) -> Spread:
+    """Return how far the mean of each row may stray; `extremes_ns`: exact minimum and maximum.
+
+    `batches` of the same windows, if they are known already.
+    """
+    longer = Batches.of(windows.indptr) if batches is None else batches
+    totals = histograms.totals().astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        independent = _variance_ns2(histograms, totals, extremes_ns) / totals
+        between, filled = _between_batches(windows, longer)
+    return Spread(independent, between, filled)
+
+
+def mean_interval(
+    mean_ns: Floats, totals: NDArray[np.int64], spread: Spread, alpha: float
 ) -> tuple[Floats, Floats]:
     """Return (low, high) of each row's mean with confidence 1 - alpha, two-sided.
 
-    Shapes [n]; `extremes_ns` are the exact minimum and maximum. The standard error is the larger
+    Shapes [n]; `totals` counts the probes of the mean. The standard error is the larger
     of the one between batches and the one of independent probes. With fewer than MIN_BATCHES it is
     that of independent probes × √PRIOR_DESIGN_EFFECT. (-inf, +inf) with fewer than two probes; NaN
     where there is no mean.
     """
-    totals = histograms.totals().astype(np.float64)
-    single = _variance_ns2(histograms, totals, extremes_ns)
+    independent, many = spread.independent_ns2, spread.batches >= MIN_BATCHES
     with np.errstate(invalid="ignore", divide="ignore"):
-        independent = single / totals
-        between, batches = _between_batches(windows)
-        many = batches >= MIN_BATCHES
-        variance = np.where(many, np.fmax(between, independent), PRIOR_DESIGN_EFFECT * independent)
-        freedom = np.where(many, batches - 1, totals - 1)
-        reach = special.stdtrit(np.maximum(freedom, 1), 1 - alpha / 2) * np.sqrt(variance)
+        shown = np.fmax(spread.between_ns2, independent)
+        variance = np.where(many, shown, PRIOR_DESIGN_EFFECT * independent)
+        freedom = np.where(many, spread.batches - 1, totals - 1)
+        # Few degrees of freedom are distinct, and Student's t is dear.
+        distinct, place = np.unique(np.maximum(freedom, 1), return_inverse=True)
+        reach = special.stdtrit(distinct, 1 - alpha / 2)[place] * np.sqrt(variance)
     reach = np.where(totals < 2, np.inf, reach)
     low, high = mean_ns - reach, mean_ns + reach
     # Nothing is known of a mean without probes: not even an infinite interval.
@@ -79,16 +100,16 @@ def _variance_ns2(
     return answer
 
 
-def _between_batches(windows: WindowMeans) -> tuple[Floats, Floats]:
+def _between_batches(windows: WindowMeans, batches: Batches) -> tuple[Floats, Floats]:
     """Return the variance of the overall mean as the batches tell it, and how many there are."""
-    filled: NDArray[Any] = (windows.count > 0) & ~np.isnan(windows.mean_ns)
-    batch, row_of_batch, rows = batch_numbers(windows.indptr, filled, MAX_BATCHES)
-    count = windows.count[filled].astype(np.float64)
-    weight = sums(batch, count, len(row_of_batch))
-    total = sums(batch, count * windows.mean_ns[filled], len(row_of_batch))
-    batches = np.bincount(row_of_batch, minlength=rows).astype(np.float64)
-    all_weight = sums(row_of_batch, weight, rows)
-    centre = sums(row_of_batch, total, rows) / all_weight
-    square = (total - weight * centre[row_of_batch]) ** 2  # = weight² × deviation²
-    spread = sums(row_of_batch, square, rows) / all_weight**2
-    return spread * batches / (batches - 1), batches
+    count, mean_ns = windows.count, windows.mean_ns
+    absent = np.isnan(mean_ns)
+    if absent.any():
+        count, mean_ns = np.where(absent, 0, count), np.where(absent, 0.0, mean_ns)
+    weight, total = batches.sums(count), batches.sums(count * mean_ns)
+    filled = batches.by_row(weight > 0)
+    all_weight = batches.by_row(weight)
+    centre = batches.by_row(total) / all_weight
+    square = (total - weight * centre[batches.row]) ** 2  # = weight² × deviation²
+    spread = batches.by_row(square) / all_weight**2
+    return spread * filled / (filled - 1), filled

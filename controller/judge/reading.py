@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.judge import thinning
+from controller.judge.batches import Batches
 from controller.judge.evidence import QUANTILE_OF_STATISTIC, STATISTICS, Evidence
-from controller.judge.loss import clopper_pearson
-from controller.judge.mean import WindowMeans, mean_interval
-from controller.judge.quantile import RankReader, confidence_ranks, point_rank
-from probes.histogram import Histograms
+from controller.judge.loss import design_effect, least_ratio
+from controller.judge.mean import Spread, WindowMeans, mean_interval, spread_of_mean
+from controller.judge.quantile import RankReader, point_rank
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -27,15 +28,36 @@ class Distribution:
 
     infinite int64[n]: probes that surely are infinite delays; missing int64[n]: lost probes of
     which it is unknown whether they are (lost the other way, or nobody knows where).
+    spread: of the mean; None where no mean is kept. delay_thinning, loss_thinning float64[n]: the
+    design effects of received and of lost probes.
     """
 
-    histograms: Histograms
-    min_ns: Floats
+    reader: RankReader
     mean_ns: Floats
-    max_ns: Floats
-    windows: WindowMeans | None
+    spread: Spread | None
     infinite: Integers
     missing: Integers
+    delay_thinning: Floats
+    loss_thinning: Floats
+
+    def ranks(self, row: Integers, level: Floats, alpha: float) -> tuple[Integers, Integers]:
+        """Return the ranks of `row`'s samples between which the quantile lies, [m]."""
+        lost = self.infinite[row] + self.missing[row]
+        samples = self.reader.totals[row] + lost
+        effect = thinning.of_quantile(
+            self.delay_thinning[row], self.loss_thinning[row], lost / np.maximum(samples, 1), level
+        )
+        return thinning.thinned_ranks(samples, level, effect, alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """All that is read of the evidence; `loss_thinning` is the design effect of losses, [n]."""
+
+    rtt: Distribution
+    forward: Distribution
+    variation: Distribution
+    loss_thinning: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,50 +69,70 @@ class Reading:
     point_ns: Floats
 
 
-def rtt_of(evidence: Evidence) -> Distribution:
-    """Return the round trip: every lost probe is an infinite delay."""
-    nothing = np.zeros(evidence.rows, np.int64)
-    return Distribution(
-        histograms=evidence.rtt,
-        min_ns=evidence.rtt_min_ns,
-        mean_ns=evidence.rtt_mean_ns,
-        max_ns=evidence.rtt_max_ns,
-        windows=_windows(evidence, evidence.window_rtt_mean_ns),
-        infinite=evidence.lost,
-        missing=nothing,
+def readable(evidence: Evidence) -> Readable:
+    """Prepare evidence to be read, once for all rules."""
+    batches = Batches.of(evidence.window_indptr)
+    losses = design_effect(
+        evidence.window_indptr, evidence.window_sent, evidence.window_lost, batches
+    )
+    return Readable(
+        _rtt_of(evidence, losses, batches),
+        _forward_of(evidence, losses, batches),
+        _variation_of(evidence),
+        losses,
     )
 
 
-def forward_of(evidence: Evidence) -> Distribution:
+def _rtt_of(evidence: Evidence, loss_thinning: Floats, batches: Batches) -> Distribution:
+    """Return the round trip: every lost probe is an infinite delay."""
+    extremes = (evidence.rtt_min_ns, evidence.rtt_max_ns)
+    spread = spread_of_mean(
+        evidence.rtt, _windows(evidence, evidence.window_rtt_mean_ns), extremes, batches
+    )
+    return Distribution(
+        reader=RankReader.over(evidence.rtt, *extremes),
+        mean_ns=evidence.rtt_mean_ns,
+        spread=spread,
+        infinite=evidence.lost,
+        missing=np.zeros(evidence.rows, np.int64),
+        delay_thinning=thinning.of_delays(spread),
+        loss_thinning=loss_thinning,
+    )
+
+
+def _forward_of(evidence: Evidence, loss_thinning: Floats, batches: Batches) -> Distribution:
     """Return the way there. Probes lost on the way back, or nobody knows where, may have arrived.
 
     Where nothing came back at all the path is down, whichever direction broke it.
     """
-    down = evidence.received == 0
-    infinite = np.where(down, evidence.lost, evidence.lost_forward)
+    infinite = np.where(evidence.received == 0, evidence.lost, evidence.lost_forward)
+    extremes = (evidence.forward_min_ns, evidence.forward_max_ns)
+    spread = spread_of_mean(
+        evidence.forward, _windows(evidence, evidence.window_forward_mean_ns), extremes, batches
+    )
     return Distribution(
-        histograms=evidence.forward,
-        min_ns=evidence.forward_min_ns,
+        reader=RankReader.over(evidence.forward, *extremes),
         mean_ns=evidence.forward_mean_ns,
-        max_ns=evidence.forward_max_ns,
-        windows=_windows(evidence, evidence.window_forward_mean_ns),
+        spread=spread,
         infinite=infinite,
         missing=evidence.lost - infinite,
+        delay_thinning=thinning.of_delays(spread),
+        loss_thinning=loss_thinning,
     )
 
 
-def variation_of(evidence: Evidence) -> Distribution:
+def _variation_of(evidence: Evidence) -> Distribution:
     """Return the delay variation: defined between received probes only (RFC 3393 §2.5)."""
     nothing = np.zeros(evidence.rows, np.int64)
     unknown = np.full(evidence.rows, np.nan)
     return Distribution(
-        histograms=evidence.variation,
-        min_ns=unknown,
+        reader=RankReader.over(evidence.variation, unknown, unknown),
         mean_ns=unknown,
-        max_ns=unknown,
-        windows=None,
+        spread=None,
         infinite=nothing,
         missing=nothing,
+        delay_thinning=np.full(evidence.rows, thinning.OF_VARIATION),
+        loss_thinning=np.ones(evidence.rows),
     )
 
 
@@ -115,12 +157,11 @@ def read(
 def _read_quantiles(
     distribution: Distribution, row: Integers, statistic: NDArray[np.int8], alpha: float
 ) -> Reading:
-    reader = RankReader.over(distribution.histograms, distribution.min_ns, distribution.max_ns)
-    missing = distribution.missing[row]
+    reader, missing = distribution.reader, distribution.missing[row]
     samples = reader.totals[row] + distribution.infinite[row] + missing
     level = QUANTILE_OF_STATISTIC[statistic]
     quantile = ~np.isnan(level)
-    lower, upper = confidence_ranks(samples, np.where(quantile, level, 0.5), alpha)
+    lower, upper = distribution.ranks(row, np.where(quantile, level, 0.5), alpha)
     point = point_rank(samples, np.where(quantile, level, 1.0))
     # The largest of the probes sent is a fact about them, not an estimate: no confidence needed.
     lower, upper = np.where(quantile, lower, samples), np.where(quantile, upper, samples)
@@ -133,17 +174,15 @@ def _read_quantiles(
 
 
 def _means(distribution: Distribution, alpha: float) -> tuple[Floats, Floats, Floats]:
-    if distribution.windows is None:
-        unknown = np.full(distribution.histograms.rows, np.nan)
+    totals = distribution.reader.totals
+    if distribution.spread is None:
+        unknown = np.full(len(totals), np.nan)
         return unknown, unknown, unknown
-    extremes = (distribution.min_ns, distribution.max_ns)
-    low, high = mean_interval(
-        distribution.mean_ns, distribution.histograms, distribution.windows, extremes, alpha
-    )
+    low, high = mean_interval(distribution.mean_ns, totals, distribution.spread, alpha)
     lost = distribution.infinite.astype(np.float64)
-    sent = lost + distribution.missing + distribution.histograms.totals()
-    surely_lost, _ = clopper_pearson(lost, sent, alpha)
-    down = surely_lost > MOSTLY_LOST
+    sent = lost + distribution.missing + totals
+    down = lost > MOSTLY_LOST * sent
+    down[down] = least_ratio(lost[down], sent[down], alpha) > MOSTLY_LOST
     absent = np.isnan(low)
     low = np.where(down, np.inf, np.where(absent, -np.inf, low))
     high = np.where(down | absent, np.inf, high)

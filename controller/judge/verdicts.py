@@ -23,10 +23,9 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
-from controller.judge.loss import clopper_pearson, design_effect, log_evidence, scale_position
+from controller.judge.loss import evidence_reaches, greatest_ratio, least_ratio, scale_position
 from controller.judge.one_way import intersect, single_probe_faults
-from controller.judge.quantile import RankReader, confidence_ranks
-from controller.judge.reading import Reading, forward_of, read, rtt_of, variation_of
+from controller.judge.reading import Readable, Reading, read, readable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -54,15 +53,15 @@ def judge(
     measured[has_row] = sent[rules.row[has_row]] > 0
     answer.sent[measured] = sent[rules.row[measured]]
     answer.lost[measured] = evidence.lost[rules.row[measured]]
+    known = readable(evidence)
     is_delay = measured & np.isin(rules.kind, DELAYS)
     one_way = is_delay & (rules.direction == ONE_WAY)
-    _judge_round_trip(evidence, rules, np.flatnonzero(is_delay & ~one_way), alpha, answer)
-    _judge_one_way(evidence, rules, np.flatnonzero(one_way), alpha, answer)
-    _judge_variation(
-        evidence, rules, np.flatnonzero(measured & (rules.kind == VARIATION)), alpha, answer
-    )
+    _judge_round_trip(evidence, known, rules, np.flatnonzero(is_delay & ~one_way), alpha, answer)
+    _judge_one_way(evidence, known, rules, np.flatnonzero(one_way), alpha, answer)
+    varies = np.flatnonzero(measured & (rules.kind == VARIATION))
+    _judge_variation(evidence, known, rules, varies, alpha, answer)
     loss = np.flatnonzero(measured & (rules.kind == LOSS))
-    _judge_loss(evidence, rules, loss, alpha, answer, looks)
+    _judge_loss(evidence, known, rules, loss, alpha, answer, looks)
     answer.verdict[rules.impossible] = IMPOSSIBLE
     answer.term[rules.impossible] = TERMS.index("floor")
     return answer
@@ -134,17 +133,22 @@ def _record(case: _Case, answer: Judgements, low: Floats, high: Floats, point: F
 
 
 def _judge_round_trip(
-    evidence: Evidence, rules: Rules, at: Integers, alpha: float, answer: Judgements
+    evidence: Evidence,
+    known: Readable,
+    rules: Rules,
+    at: Integers,
+    alpha: float,
+    answer: Judgements,
 ) -> None:
     if not len(at):
         return
     case = _Case.of(evidence, rules, at)
-    reading = read(rtt_of(evidence), case.row, case.statistic, alpha)
+    reading = read(known.rtt, case.row, case.statistic, alpha)
     e = case.calibration_ns
     # Never quicker than light there and back, whatever the stamps say.
     low = np.fmax(reading.low_ns - e, 2 * evidence.floor_ns[case.row])
     _record(case, answer, low, reading.high_ns + e, reading.point_ns)
-    forward = read(forward_of(evidence), case.row, case.statistic, alpha).point_ns
+    forward = read(known.forward, case.row, case.statistic, alpha).point_ns
     trusted = ~np.isnan(evidence.clock_bound_ns[case.row])
     trusted &= single_probe_faults(evidence)[case.row] == 0
     answer.other_reading[at] = np.where(trusted, forward, np.nan)
@@ -153,12 +157,17 @@ def _judge_round_trip(
 
 
 def _judge_variation(
-    evidence: Evidence, rules: Rules, at: Integers, alpha: float, answer: Judgements
+    evidence: Evidence,
+    known: Readable,
+    rules: Rules,
+    at: Integers,
+    alpha: float,
+    answer: Judgements,
 ) -> None:
     if not len(at):
         return
     case = _Case.of(evidence, rules, at)
-    reading = read(variation_of(evidence), case.row, case.statistic, alpha)
+    reading = read(known.variation, case.row, case.statistic, alpha)
     e = 2 * case.calibration_ns  # a difference of two delays carries the error twice
     low = np.fmax(reading.low_ns - e, 0.0)
     _record(case, answer, low, reading.high_ns + e, reading.point_ns)
@@ -168,13 +177,18 @@ def _judge_variation(
 
 
 def _judge_one_way(
-    evidence: Evidence, rules: Rules, at: Integers, alpha: float, answer: Judgements
+    evidence: Evidence,
+    known: Readable,
+    rules: Rules,
+    at: Integers,
+    alpha: float,
+    answer: Judgements,
 ) -> None:
     if not len(at):
         return
     case = _Case.of(evidence, rules, at)
-    rtt = read(rtt_of(evidence), case.row, case.statistic, alpha)
-    forward = read(forward_of(evidence), case.row, case.statistic, alpha)
+    rtt = read(known.rtt, case.row, case.statistic, alpha)
+    forward = read(known.forward, case.row, case.statistic, alpha)
     e, bound = case.calibration_ns, evidence.clock_bound_ns[case.row]
     stamped = evidence.forward.totals()[case.row] > 0
     trusted = ~np.isnan(bound) & stamped
@@ -199,7 +213,7 @@ def _judge_one_way(
     by_clocks = case.decide(forward.low_ns - wide, forward.high_ns + wide)
     clocks_agree = result.trusted & (by_clocks == answer.verdict[at])
     answer.from_round_trip[at] = decided & ~lost & ~clocks_agree
-    answer.pair_fails[at] = _pair_fails(evidence, case, alpha)
+    answer.pair_fails[at] = _pair_fails(evidence, known, case, alpha)
     _name_terms(case, answer, forward, np.where(trusted, bound, 0.0))
     terms.name_one_way(answer, at, case.limit, result, rtt, case.statistic, evidence, case.row)
     needs.of_clock(answer, at, case.limit, result.trusted, forward, rtt, e)
@@ -215,7 +229,9 @@ def _judge_one_way(
     )
 
 
-def _pair_fails(evidence: Evidence, case: _Case, alpha: float) -> NDArray[np.bool_]:
+def _pair_fails(
+    evidence: Evidence, known: Readable, case: _Case, alpha: float
+) -> NDArray[np.bool_]:
     """Return whether the round trip proves that at least one direction exceeds the limit.
 
     P(RTT > 2τ) ≤ P(d_forward > τ) + P(d_backward > τ): if more than 2(1-p) of the round trips
@@ -223,10 +239,8 @@ def _pair_fails(evidence: Evidence, case: _Case, alpha: float) -> NDArray[np.boo
     """
     level = np.maximum(2 * QUANTILE_OF_STATISTIC[case.statistic] - 1, 0.0)
     level = np.where(np.isnan(level), 0.0, level)
-    reader = RankReader.over(evidence.rtt, evidence.rtt_min_ns, evidence.rtt_max_ns)
-    samples = reader.totals[case.row] + evidence.lost[case.row]
-    ranks, _ = confidence_ranks(samples, np.clip(level, 1e-9, 1.0), alpha)
-    low = reader.lower_ns(case.row, np.where(level == 0, 1, ranks))
+    ranks, _ = known.rtt.ranks(case.row, np.clip(level, 1e-9, 1.0), alpha)
+    low = known.rtt.reader.lower_ns(case.row, np.where(level == 0, 1, ranks))
     # At level 0, and for a mean, every single round trip must exceed it: the quickest one.
     exact = np.where(level == 0, evidence.rtt_min_ns[case.row], low)
     proof: NDArray[np.bool_] = np.where(np.isfinite(exact), exact, 0.0) > (
@@ -247,30 +261,44 @@ def _name_terms(case: _Case, answer: Judgements, reading: Reading, bound_ns: Flo
 
 
 def _judge_loss(
-    evidence: Evidence, rules: Rules, at: Integers, alpha: float, answer: Judgements, looks: Looks
+    evidence: Evidence,
+    known: Readable,
+    rules: Rules,
+    at: Integers,
+    alpha: float,
+    answer: Judgements,
+    looks: Looks,
 ) -> None:
     if not len(at):
         return
     row, limit = rules.row[at], rules.limit[at]
-    thinning = design_effect(evidence.window_indptr, evidence.window_sent, evidence.window_lost)
-    thinning = thinning[row]
+    thinning = known.loss_thinning[row]
     sent = evidence.sent[row] / thinning
     one_way = rules.direction[at] == ONE_WAY
     total = evidence.lost[row]
     down = evidence.received[row] == 0
     surely = np.where(one_way & ~down, evidence.lost_forward[row], total)
     possibly = np.where(one_way & ~down, total - evidence.lost_backward[row], total)
-    low, _ = clopper_pearson(surely / thinning, sent, alpha)
-    _, high = clopper_pearson(possibly / thinning, sent, alpha)
+    low = least_ratio(surely / thinning, sent, alpha)
+    high = greatest_ratio(possibly / thinning, sent, alpha)
     verdict = decide(low, high, rules.limit_low[at], rules.limit_high[at])
     if looks == "repeated":
-        needed = np.log(2 / alpha)
         for side, lost in ((PASS, possibly), (FAIL, surely)):
             chosen = np.flatnonzero(verdict == side)
-            found = log_evidence(
-                lost[chosen] / thinning[chosen], sent[chosen], limit[chosen], below=side == PASS
+            held = evidence_reaches(
+                lost[chosen] / thinning[chosen],
+                sent[chosen],
+                limit[chosen],
+                below=side == PASS,
+                needed=float(np.log(2 / alpha)),
             )
-            verdict[chosen[found < needed]] = UNDECIDED
+            hasty = chosen[~held]
+            verdict[hasty] = UNDECIDED
+            # The limit cannot be ruled out yet, so the interval published reaches to it.
+            if side == PASS:
+                high[hasty] = np.nextafter(rules.limit_low[at][hasty], np.inf)
+            else:
+                low[hasty] = limit[hasty]
     ratio = np.where(surely == possibly, surely, np.nan) / evidence.sent[row]
     answer.verdict[at], answer.low[at], answer.high[at] = verdict, low, high
     answer.measured[at] = ratio

