@@ -24,7 +24,8 @@ class Finished:
     """n probes whose fate is known; delays are float64[n], NaN where there is none.
 
     `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
-    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING.
+    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause` is the
+    errno that tells why no answer came, 0 where that is not known.
     """
 
     window: NDArray[np.int64]
@@ -44,6 +45,7 @@ class Finished:
     stamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     reordered: NDArray[np.bool_]
+    cause: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.window)

@@ -12,6 +12,7 @@ from probes.accumulate import LATE as FATE_LATE
 from probes.accumulate import RECEIVED, Finished
 from probes.channel import Replies
 from probes.ledger import LATE, ON_TIME, Ledger, Matched
+from probes.records import distinct, records
 from probes.stamp_batch import ReflectorFields
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 from probes.timescale import TimeScale
@@ -43,8 +44,8 @@ def enter_answers(
     """
     row, place = matched.row, matched.answer
     rows = ledger.rows
-    probe = rows[row]
-    session = ledger.sessions[probe["session"]]
+    probe = records(rows, row)
+    session = records(ledger.sessions, probe["session"])
     arrived_wall_ns = scale.seen_wall_ns(replies.stamp_ns[place])
     total_ns = scale.to_monotonic_ns(arrived_wall_ns) - probe["sent_ns"]
     one_way = _one_way(replies.reflector, place, probe, arrived_wall_ns, own_bound_ns)
@@ -96,7 +97,7 @@ def take_follow_ups(
     ledger.sessions["silent"][session] = silent
     worthwhile = (silent < _SILENT_ANSWERS) & (ledger.sessions["hold_ns"][session] > 0)
     keep = worthwhile & (rows["state"][row] == ON_TIME)
-    return np.unique(np.concatenate([row[~keep], *corrected])), row[keep]
+    return distinct(np.concatenate([row[~keep], *corrected])), row[keep]
 
 
 def _corrected(
@@ -116,7 +117,7 @@ def _corrected(
 def finish_answered(ledger: Ledger, row: NDArray[np.int64]) -> Finished:
     """Return the probes of held rows as finished; their rows stay in the ledger as answered."""
     rows = ledger.rows
-    probe = rows[row]
+    probe = records(rows, row)
     finished = _finished(
         ledger,
         row,
@@ -202,14 +203,15 @@ def finish_unanswered(
 
 def _finished(ledger: Ledger, row: NDArray[np.int64], **known: NDArray[Any]) -> Finished:
     """Join what the ledger knows of the probes with what their fate added."""
-    probe = ledger.rows[row]
-    session = ledger.sessions[probe["session"]]
+    probe = records(ledger.rows, row)
+    session = records(ledger.sessions, probe["session"])
     return Finished(
         window=probe["window"],
         stream=session["stream"],
         flow=session["flow"],
         sequence=probe["sequence"],
         sent_wall_ns=probe["sent_wall_ns"],
+        cause=probe["cause"],
         lateness_ns=probe["lateness_ns"],
         **known,
     )
@@ -240,7 +242,7 @@ def _one_way(
 def _note_reflector(ledger: Ledger, row: NDArray[np.int64], reflector: NDArray[np.uint32]) -> None:
     """Remember the reflector's numbers, and that it counts by itself where they are not ours."""
     number = reflector.astype(np.int64)
-    probe = ledger.rows[row]
+    probe = records(ledger.rows, row)
     ledger.rows["reflector"][row] = number
     own = number != probe["sequence"] & 0xFFFFFFFF
     ledger.sessions["stateful"][probe["session"][own]] = True

@@ -32,11 +32,15 @@ _OPT_ID, _OPT_TSONLY = 1 << 7, 1 << 11
 _RECEIVE_FLAGS = _RX_SOFTWARE | _SOFTWARE
 _TRANSMIT_FLAGS = _RECEIVE_FLAGS | _TX_SOFTWARE | _OPT_ID | _OPT_TSONLY
 
+_SO_MEMINFO = 55
 _IP_RECVTTL, _IPV6_RECVHOPLIMIT, _IPV6_RECVPKTINFO = 12, 51, 49
 _MSG_DONTWAIT, _MSG_ERRQUEUE, _MSG_TRUNC = 0x40, 0x2000, 0x20
 _CONTROL_BYTES = 192  # stamp 64 + error 64 (or destination 40) + overflow 24 + TTL 24, with room
 _WORD_BYTES = 24  # a sent control message of one 32-bit word
 _SEND_CONTROL_BYTES = 88  # key 24 + what to stamp 24 + source 40
+_TELLINGS = 4  # pending ICMP errors that one call may have to hear of first
+_MAY_BE_ICMP = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)
+_MOST_REFUSALS = 64  # batches of ICMP errors kept for the owner
 _ROOM_WAIT_MS = 5  # how long a full send buffer is waited for before the packet is a local drop
 
 _MESSAGE = np.dtype(  # struct mmsghdr
@@ -96,7 +100,7 @@ class Ring:
     def receive(self, fd: int, flags: int) -> int:
         """Fill the ring from a socket without waiting; return how many packets came."""
         self.make_ready()
-        where = self.messages.ctypes.data
+        where, refused = self.messages.ctypes.data, 0
         while True:
             count = int(_libc.recvmmsg(fd, where, self.capacity, flags | _MSG_DONTWAIT, None))
             if count >= 0:
@@ -106,7 +110,9 @@ class Ring:
                 return 0
             if ctypes.get_errno() != errno.EINTR:
                 # A pending ICMP error of an earlier packet; telling it has cleared it.
-                return 0
+                refused += 1
+                if refused > _TELLINGS:
+                    return 0
 
 
 @dataclass(slots=True)
@@ -173,6 +179,18 @@ class TransmitStamps:
         return len(self.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """n ICMP errors about packets of ours: `error` int32[n] the errno that stands for each,
+    `address` uint8[n, 28] where the packet was bound for, `payload` uint8[n, 64] as much of it as
+    was quoted, `length` int64[n]."""
+
+    error: NDArray[np.int32]
+    address: NDArray[np.uint8]
+    payload: NDArray[np.uint8]
+    length: NDArray[np.int64]
+
+
 class BatchSocket:
     """A datagram or raw socket served in batches; owns `sock` and closes it.
 
@@ -203,6 +221,7 @@ class BatchSocket:
         self._chooses_keys = False
         self._kept: list[TransmitStamps] = []  # read before a renumbering, not yet handed out
         self._handed_kept = False
+        self._refusals: list[Refusals] = []
         self._on_request = stamps_on_request
         self._transmit_flags = _TRANSMIT_FLAGS & ~(_TX_SOFTWARE if stamps_on_request else 0)
         sock.setblocking(False)
@@ -233,6 +252,25 @@ class BatchSocket:
                 self.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVHOPLIMIT, 1)
             else:
                 self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
+
+    def ask_for_refusals(self) -> None:
+        """Have ICMP errors about our packets told (`take_refusals`), and drops of our own queues.
+
+        Without IP_RECVERR the kernel keeps from us that a queueing discipline dropped a packet.
+        """
+        with contextlib.suppress(OSError):
+            if self.sock.family == socket.AF_INET6:
+                self.sock.setsockopt(socket.IPPROTO_IPV6, control.IPV6_RECVERR, 1)
+            else:
+                self.sock.setsockopt(socket.IPPROTO_IP, control.IP_RECVERR, 1)
+
+    def drops(self) -> int:
+        """Return how many packets the kernel has dropped at this socket, full buffers above all."""
+        try:
+            said = self.sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
+        except OSError:
+            return self.overflowed
+        return int(struct.unpack("=9I", said)[8])
 
     def _ask_for_destination(self) -> None:
         """Ask for the local address of each packet. An IPv6 socket tells mapped IPv4 ones too."""
@@ -317,8 +355,8 @@ class BatchSocket:
         """Hand every row to the kernel, noting the errno of each that it will not take.
 
         sendmmsg stops at the first refused packet and tells its errno only when called again with
-        it. A pending ICMP error of an earlier packet may be reported instead, once; so a refusal
-        counts as the packet's own only when it comes twice.
+        it. Pending ICMP errors of earlier packets may be reported instead; telling one clears it,
+        so a refusal that may be such counts as the packet's own only when it keeps coming.
         """
         where = self.rings.send.messages.ctypes.data
         done, refused = 0, 0
@@ -334,6 +372,8 @@ class BatchSocket:
             if refused == 1:
                 if number in (errno.EAGAIN, errno.EWOULDBLOCK):
                     self._wait_for_room()
+                continue
+            if number in _MAY_BE_ICMP and refused <= _TELLINGS:
                 continue
             error[done] = errno.ENOBUFS if number == errno.EAGAIN else number
             done, refused = done + 1, 0
@@ -405,6 +445,8 @@ class BatchSocket:
         lengths = ring.messages["controllen"][:count]
         said = control.read_control(ring.control[:count], lengths)
         good = (said.origin == control.ORIGIN_TIMESTAMPING) & (said.software_ns != 0)
+        if not good.all():
+            self._keep_refusals(ring, count, said)
         key = said.key
         if not self._chooses_keys:
             key = (key.astype(np.uint64) + np.uint64(self._epoch_key)).astype(np.uint32)
@@ -413,6 +455,25 @@ class BatchSocket:
         else:
             stamp_ns = said.software_ns
         return TransmitStamps(key, stamp_ns, np.full(len(key), STAMP_KERNEL, np.uint8))
+
+    def _keep_refusals(self, ring: Ring, count: int, said: control.ControlColumns) -> None:
+        """Set aside ICMP errors; they share the error queue with transmit stamps."""
+        told = (said.origin == control.ORIGIN_ICMP) | (said.origin == control.ORIGIN_ICMP6)
+        place = np.flatnonzero(told)
+        if len(place) and len(self._refusals) < _MOST_REFUSALS:
+            self._refusals.append(
+                Refusals(
+                    error=said.error_number[place].astype(np.int32),
+                    address=ring.address[:count][place],
+                    payload=ring.payload[:count][place],
+                    length=ring.messages["length"][:count][place].astype(np.int64),
+                )
+            )
+
+    def take_refusals(self) -> list[Refusals]:
+        """Return the ICMP errors that came with the transmit stamps read so far."""
+        taken, self._refusals = self._refusals, []
+        return taken
 
 
 def _or_now(stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -431,9 +492,7 @@ def _write_word(rows: NDArray[np.uint8], at: int, kind: int, value: NDArray[Any]
     words[:, 5] = 0
 
 
-def _write_source(
-    rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]
-) -> int:
+def _write_source(rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]) -> int:
     """Write the local address each packet shall leave from; return the bytes it takes.
 
     The interface is left to routing: the way back need not be the way there.

@@ -7,14 +7,15 @@ destination. Answers find their session by the address they came from.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probes import icmp, tcp
-from probes.batch import BatchSocket, Received, Rings, SendResult, TransmitStamps
+from probes.batch import BatchSocket, Received, Refusals, Rings, SendResult, TransmitStamps
 from probes.sockets import OpenSocket
 from probes.stamp_batch import (
     BASE_BYTES,
@@ -77,6 +78,17 @@ class _Said:
     asks_follow_up: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """What n ICMP errors quote of packets we sent: `known` bool[n] says whether it is enough to
+    tell the probe; `port` of the peer as in `_Said`; `low_sequence` has `sequence_bits`."""
+
+    known: NDArray[np.bool_]
+    port: NDArray[np.int64]
+    low_sequence: NDArray[np.int64]
+    sequence_bits: int
+
+
 class Codec(Protocol):
     """How one protocol writes probes and reads answers, a batch at a time."""
 
@@ -87,6 +99,9 @@ class Codec(Protocol):
 
     def read(self, received: Received) -> _Said:
         """Read the payloads of received packets."""
+
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Read what ICMP errors quote: it begins as `write` began, and may be cut."""
 
 
 class EchoCodec:
@@ -123,6 +138,17 @@ class EchoCodec:
             answer=np.full(len(packets), ANSWER_REPLY, np.uint8),
         )
 
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Tell the probe by identifier and the low bits of its number."""
+        packets = refusals.payload
+        ident = _number(packets[:, 4:6], ">u2")
+        return Quoted(
+            known=(refusals.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark),
+            port=np.zeros(len(packets), np.int64),
+            low_sequence=_number(packets[:, 6:8], ">u2"),
+            sequence_bits=16,
+        )
+
 
 class StampCodec:
     """STAMP, unauthenticated: a reply must repeat the probe's own timestamp."""
@@ -157,6 +183,15 @@ class StampCodec:
             answer=np.full(len(port), ANSWER_REPLY, np.uint8),
             reflector=fields,
             asks_follow_up=self._follow_up,
+        )
+
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Tell the probe by its number, where more than the UDP header is quoted."""
+        return Quoted(
+            known=refusals.length >= 4,
+            port=_number(refusals.address[:, 2:4], ">u2"),
+            low_sequence=_number(refusals.payload[:, :4], ">u4"),
+            sequence_bits=32,
         )
 
 
@@ -203,6 +238,17 @@ class SynCodec:
             answer=said.answer,
         )
 
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Tell the probe by its ports and initial sequence number."""
+        packets = refusals.payload
+        initial = _number(packets[:, 4:8], ">u4").astype(np.uint32)
+        return Quoted(
+            known=(refusals.length >= 8) & (_number(packets[:, :2], ">u2") == self._opened.mark),
+            port=_number(packets[:, 2:4], ">u2"),
+            low_sequence=(initial - self._secret).astype(np.int64),
+            sequence_bits=32,
+        )
+
 
 class Channel:
     """A batch socket, its codec and the peers behind it."""
@@ -210,6 +256,7 @@ class Channel:
     def __init__(self, number: int, opened: OpenSocket, codec: Codec, rings: Rings) -> None:
         self.number = number
         self.socket = BatchSocket(opened.sock, rings=rings)
+        self.socket.ask_for_refusals()
         self.codec = codec
         self.capacity = rings.send.capacity
         self._opened = opened
@@ -217,6 +264,9 @@ class Channel:
         self._session = np.zeros(0, np.int64)  # in the order of their peer keys
         self._peer_key = np.zeros(0, np.uint64)
         self._row_of_key = np.full(_KEYS, -1, np.int64)
+        self._drops = 0  # what the socket had dropped when last asked
+        self._overflow = 0  # of these, answers that no probe has been found for yet
+        self._overflow_ns = 0  # monotonic time at which more of them were last seen
 
     def close(self) -> None:
         """Close the socket."""
@@ -279,6 +329,30 @@ class Channel:
         stamps = self.socket.transmit_stamps()
         return self._row_of_key[stamps.key % _KEYS], stamps
 
+    def refused(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[Any]]]:
+        """Yield (session, low sequence numbers, their bits, errno) of probes that ICMP refused."""
+        for refusals in self.socket.take_refusals():
+            quoted = self.codec.quoted(refusals)
+            key = _peer_keys(refusals.address, self._family, quoted.port)
+            place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
+            ours = np.flatnonzero(quoted.known & (self._peer_key[place] == key))
+            session, low = self._session[place[ours]], quoted.low_sequence[ours]
+            yield session, low, quoted.sequence_bits, refusals.error[ours]
+
+    def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
+        """Tell which of n unanswered probes this host may have dropped the answers of, bool[n].
+
+        As many as the socket's receive buffer had no room for, among those sent before that.
+        """
+        drops = self.socket.drops()
+        if drops > self._drops:
+            self._overflow += drops - self._drops
+            self._drops, self._overflow_ns = drops, now_ns
+        claimed = np.zeros(len(sent_ns), np.bool_)
+        claimed[np.flatnonzero(sent_ns <= self._overflow_ns)[: self._overflow]] = True
+        self._overflow -= int(np.count_nonzero(claimed))
+        return claimed
+
     def more_stamps(self, just_read: int) -> bool:
         """Tell whether more transmit stamps may be waiting after that many were read at once."""
         return just_read > 0 and (just_read >= self.capacity or self.socket.has_kept_stamps)
@@ -288,6 +362,12 @@ def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields
     """Return the rows of `index`."""
     columns = {name: getattr(fields, name)[index] for name in ReflectorFields.__slots__}
     return replace(fields, **columns)
+
+
+def _number(column: NDArray[np.uint8], kind: str) -> NDArray[np.int64]:
+    """Read one big-endian number from each row."""
+    number: NDArray[np.int64] = np.ascontiguousarray(column).view(kind)[:, 0].astype(np.int64)
+    return number
 
 
 def _eight_bytes(column: NDArray[np.uint8]) -> NDArray[np.uint64]:

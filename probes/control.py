@@ -32,7 +32,7 @@ IPV6_RECVERR = 25
 IPV6_PKTINFO = 50
 IP, IPV6 = 0, 41  # levels
 
-ORIGIN_TIMESTAMPING = 4  # SO_EE_ORIGIN_TIMESTAMPING
+ORIGIN_ICMP, ORIGIN_ICMP6, ORIGIN_TIMESTAMPING = 2, 3, 4  # SO_EE_ORIGIN_…
 _NS = 1_000_000_000
 _HEADER_BYTES = 16
 _MOST_MESSAGES = 8  # more control messages than we ever ask for on one packet
@@ -62,11 +62,15 @@ class ControlColumns:
     def absent(rows: int) -> ControlColumns:
         """Return columns in which nothing was said."""
         return ControlColumns(
-            np.zeros(rows, np.int64),
-            np.zeros(rows, np.int64),
-            np.zeros(rows, np.uint8),
-            *(np.zeros(rows, np.uint32) for _ in range(5)),
-            np.zeros((rows, 16), np.uint8),
+            software_ns=np.zeros(rows, np.int64),
+            hardware_ns=np.zeros(rows, np.int64),
+            ttl=np.zeros(rows, np.uint8),
+            dropped=np.zeros(rows, np.uint32),
+            error_number=np.zeros(rows, np.uint32),
+            origin=np.zeros(rows, np.uint32),
+            info=np.zeros(rows, np.uint32),
+            key=np.zeros(rows, np.uint32),
+            destination=np.zeros((rows, 16), np.uint8),
         )
 
 

@@ -15,7 +15,8 @@ from probes.exchange import Condition
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleBatch:
     """n probes that met their fate. `fate` indexes FATES, `stamping` window.STAMPING, `answer`
-    channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none."""
+    channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` is the
+    errno that tells why no answer came (the system's own, or an ICMP error's), 0 where unknown."""
 
     stream_id: NDArray[np.uint64]
     flow: NDArray[np.uint16]
@@ -27,6 +28,7 @@ class SampleBatch:
     fate: NDArray[np.uint8]
     stamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
+    cause: NDArray[np.int32]
 
     @property
     def rows(self) -> int:
@@ -41,7 +43,7 @@ class EngineHealth:
     `stamping` is the method really delivered for the delays so far. `strays` are answers that fit
     no probe of ours, `overflowed` packets lost because a receive buffer was full, `skipped` probes
     not sent because the engine was late by whole intervals. `local_drops` counts probes that never
-    left this host by the name of the system's reason.
+    left this host by the name of the system's reason, `refusals` those an ICMP error was about.
     """
 
     streams: int
@@ -55,6 +57,7 @@ class EngineHealth:
     clock_steps: int
     lateness_max_ns: float
     local_drops: Mapping[str, int] = field(default_factory=dict)
+    refusals: Mapping[str, int] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
 

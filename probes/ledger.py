@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.records import distinct, records
+
 EMPTY, FLYING, ON_TIME, LATE, LOST, DROPPED = range(6)
 
 _SESSION = np.dtype(
@@ -30,7 +32,8 @@ _SESSION = np.dtype(
         ("last_answer", "u1"),  # what last came back, as channel.ANSWERS
         ("hold_ns", "i8"),  # how long an answer may wait for its Follow-Up; 0 = never
         ("silent", "u1"),  # answers in a row that brought no Follow-Up
-    ]
+    ],
+    align=True,
 )
 _ROW = np.dtype(
     [
@@ -46,6 +49,7 @@ _ROW = np.dtype(
         ("sent_wall_ns", "i8"),
         ("forget_ns", "i8"),  # monotonic: when an answer is no longer waited for
         ("check", "u8"),  # what only a true answer can repeat
+        ("cause", "i4"),  # errno that tells why no answer came; 0 unknown
         ("rtt_ns", "f8"),
         ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
         # What the answer said, kept until the probe is finished.
@@ -59,7 +63,8 @@ _ROW = np.dtype(
         ("stamping", "u1"),
         ("answer", "u1"),
         ("reordered", "?"),
-    ]
+    ],
+    align=True,
 )
 
 
@@ -120,7 +125,7 @@ class Ledger:
 
     def claim(self, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (rows, sequence numbers) for the next probe of each session, all different."""
-        chosen = self.sessions[session]
+        chosen = records(self.sessions, session)
         sequence: NDArray[np.int64] = chosen["next"]
         self.sessions["next"][session] += 1
         row: NDArray[np.int64] = chosen["base"] + (sequence & chosen["mask"])
@@ -140,12 +145,34 @@ class Ledger:
         rows["state"][row] = FLYING
         rows["rtt_ns"][row] = np.nan
         rows["reflector"][row] = -1
+        rows["cause"][row] = 0
         rows["held"][row] = False
         for name, value in columns.items():
             rows[name][row] = value
         waited = self.sessions["timeout_ns"][session] + self._linger_ns
         rows["forget_ns"][row] = rows["sent_ns"][row] + waited
         self._wait_for(row)
+
+    def note_causes(
+        self,
+        session: NDArray[np.int64],
+        low_sequence: NDArray[np.int64],
+        sequence_bits: int,
+        cause: NDArray[np.int32],
+    ) -> int:
+        """Write why they may stay unanswered beside probes in flight; return how many those are.
+
+        Nobody signs an ICMP error, so a probe goes on being waited for.
+        """
+        chosen = records(self.sessions, session)
+        newest = chosen["next"] - 1
+        sequence = newest - ((newest - low_sequence) & ((1 << sequence_bits) - 1))
+        row = chosen["base"] + (sequence & chosen["mask"])
+        found = records(self.rows, row)
+        mine = (found["sequence"] == sequence) & (found["session"] == session)
+        mine &= found["state"] == FLYING
+        self.rows["cause"][row[mine]] = cause[mine]
+        return int(np.count_nonzero(mine))
 
     def match(
         self,
@@ -155,11 +182,11 @@ class Ledger:
         check: NDArray[np.uint64],
     ) -> Matched:
         """Find the rows of n answers, in order of arrival; `session` must be valid numbers."""
-        chosen = self.sessions[session]
+        chosen = records(self.sessions, session)
         newest = chosen["next"] - 1
         sequence = newest - ((newest - low_sequence) & ((1 << sequence_bits) - 1))
         row = chosen["base"] + (sequence & chosen["mask"])
-        found = self.rows[row]
+        found = records(self.rows, row)
         known = (found["sequence"] == sequence) & (found["check"] == check)
         known &= (found["session"] == session) & (found["state"] != EMPTY) & (sequence >= 0)
         known &= found["state"] != DROPPED
@@ -168,14 +195,11 @@ class Ledger:
         copy = ~fresh & (found["state"][place] != LOST)
         repeated, repeated_answer = row[copy], place[copy]
         place, row = place[fresh], row[fresh]
-        _, first = np.unique(row, return_index=True)
-        if len(first) != len(row):
-            again = np.ones(len(row), np.bool_)
-            again[first] = False
+        again = _seen_before(row)
+        if again.any():
             repeated = np.concatenate([repeated, row[again]])
             repeated_answer = np.concatenate([repeated_answer, place[again]])
-            first.sort()
-            place, row = place[first], row[first]
+            place, row = place[~again], row[~again]
         reordered = self._note_order(session[place], sequence[place])
         stray = int(len(session) - known.sum())
         return Matched(row, place, reordered, repeated, repeated_answer, stray)
@@ -186,6 +210,10 @@ class Ledger:
         """Tell which arrivals came after a later-sent one of their session (RFC 4737 §3.3)."""
         if not len(session):
             return np.zeros(0, np.bool_)
+        seen = self.sessions["highest"][session]
+        if (sequence > seen).all() and not _seen_before(session).any():  # as it nearly always is
+            self.sessions["highest"][session] = sequence
+            return np.zeros(len(session), np.bool_)
         order = np.argsort(session, kind="stable")
         of, number = session[order], sequence[order]
         starts = np.concatenate([[True], of[1:] != of[:-1]])
@@ -213,7 +241,7 @@ class Ledger:
             later.append(row[~over])
         for row in later:
             self._wait_for(row)
-        return np.unique(np.concatenate(done)) if done else np.zeros(0, np.int64)
+        return distinct(np.concatenate(done)) if done else np.zeros(0, np.int64)
 
     def hold(self, row: NDArray[np.int64], now_ns: int) -> None:
         """Keep answered probes back for the time that their Follow-Up may take."""
@@ -228,7 +256,7 @@ class Ledger:
         while self._holding and self._holding[0][0] <= now_ns:
             row = heapq.heappop(self._holding)[2]
             done.append(row[self.rows["held"][row]])
-        return np.unique(np.concatenate(done)) if done else np.zeros(0, np.int64)
+        return distinct(np.concatenate(done)) if done else np.zeros(0, np.int64)
 
     def newest_held(self) -> NDArray[np.int64]:
         """Return the held rows that are the newest of their sessions."""
@@ -248,8 +276,17 @@ class Ledger:
         self, row: NDArray[np.int64], step: int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the rows `step` numbers on in the same sessions, and whether they hold them."""
-        here = self.rows[row]
-        ring = self.sessions[here["session"]]
+        here = records(self.rows, row)
+        ring = records(self.sessions, here["session"])
         sequence = here["sequence"] + step
         other = ring["base"] + (sequence & ring["mask"])
         return other, self.rows["sequence"][other] == sequence
+
+
+def _seen_before(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which numbers stand a second time, or more often, in their order."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    again = np.zeros(len(numbers), np.bool_)
+    again[order[1:]] = ordered[1:] == ordered[:-1]
+    return again

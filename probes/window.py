@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from probes.histogram import Histograms
 
 # Counters, uint32. Loss of a direction needs a stateful reflector; else it is lost_unknown.
-# local_drop counts probes that never left this host (ENOBUFS, ENETUNREACH…): they are not sent.
+# local_drop counts probes that never left this host (ENOBUFS, ENETUNREACH…) or whose answer it had
+# no room for: they are not sent.
 COUNTERS = (
     "sent",
     "received",

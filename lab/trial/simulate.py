@@ -98,6 +98,7 @@ def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
         stamping=np.where(answered, _KERNEL, 0).astype(np.uint8),
         answer=np.zeros(count, np.uint8),
         reordered=np.zeros(count, np.bool_),
+        cause=np.zeros(count, np.int32),
     )
 
 

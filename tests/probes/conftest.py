@@ -106,9 +106,8 @@ class SmallReflector:
         hold: Callable[[int], bool] = lambda number: False,
         error_estimate: int = 0x8587,
     ) -> None:
-        self._sock = socket.socket(
-            socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM
-        )
+        self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._sock = socket.socket(self.family, socket.SOCK_DGRAM)
         self._sock.bind((host, 0))
         self._sock.settimeout(0.05)
         self.port = int(self._sock.getsockname()[1])

@@ -160,6 +160,7 @@ def finished(stream, flow, fate, rtt_ns) -> Finished:
         hops_forward=nothing.astype(np.float32), hops_backward=nothing.astype(np.float32),
         fate=np.asarray(fate, np.uint8), stamping=np.full(n, 2, np.uint8),
         answer=np.zeros(n, np.uint8), reordered=np.zeros(n, np.bool_),
+        cause=np.zeros(n, np.int32),
     )  # fmt: skip
 
 

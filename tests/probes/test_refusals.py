@@ -1,0 +1,175 @@
+"""Packets that are refused on their way, at home or by the far end: each loss has its cause."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from probes.batch import BatchSocket, pack_address
+from probes.engine import Engine, SampleBatch
+from probes.stream import StreamSpec, TypeP
+from probes.window import WindowBatch
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("needs_raw_sockets")]
+
+
+def spec(protocol: str, destination: str, stream_id: int = 1, **more: object) -> StreamSpec:
+    kind = {name: more.pop(name) for name in ("port", "payload_bytes") if name in more}
+    type_p = TypeP(protocol=protocol, ip_version=6 if ":" in destination else 4, **kind)
+    settings = {"interval_ms": 5.0, "timeout_ms": 50.0} | more
+    return StreamSpec(destination=destination, stream_id=stream_id, type_p=type_p, **settings)
+
+
+class Run:
+    def __init__(self, *specs: StreamSpec, probes: int = 10) -> None:
+        self.windows: list[WindowBatch] = []
+        self.samples: list[SampleBatch] = []
+        self.engine = Engine(
+            specs,
+            window_ns=100_000_000,
+            on_windows=self.windows.append,
+            on_samples=self.samples.append,
+            probes_per_stream=probes,
+        )
+        self.engine.start()
+        assert self.engine.wait_until_finished(25)
+
+    def total(self, name: str, stream_id: int) -> int:
+        return sum(int(b.counters[name][b.stream_id == stream_id].sum()) for b in self.windows)
+
+    def causes(self, stream_id: int) -> set[int]:
+        return {
+            cause
+            for batch in self.samples
+            for cause in batch.cause[batch.stream_id == stream_id].tolist()
+        }
+
+
+# A Linux router tells an IPv4 sender of at most five dead routes at once; IPv6 has no such limit.
+@pytest.mark.parametrize(("far", "probes"), [("10.99.0.2", 1), ("fd99::2", 10)])
+def test_a_router_that_knows_no_way_gives_every_lost_probe_its_cause(
+    two_hosts, far: str, probes: int
+) -> None:
+    v6 = ":" in far
+    beyond, everything = ("2001:db8::9", "2001:db8::/32") if v6 else ("192.0.2.9", "192.0.2.0/24")
+    family = ["ip", "-6"] if v6 else ["ip", "-4"]
+    two_hosts.sh_in(two_hosts.a, *family, "route", "add", everything, "via", far)
+    two_hosts.sh_in(two_hosts.b, "sysctl", "-q", "net.ipv4.ip_forward=1",
+                    "net.ipv6.conf.all.forwarding=1", "net.ipv4.icmp_ratelimit=0",
+                    "net.ipv6.icmp.ratelimit=0")  # fmt: skip
+    two_hosts.sh_in(two_hosts.b, *family, "route", "add", "unreachable", everything)
+    with two_hosts.inside(two_hosts.a):
+        run = Run(
+            spec("icmp", beyond, 1), spec("udp", beyond, 2, port=862),
+            spec("tcp", beyond, 3, port=80), spec("icmp", far, 4), probes=probes,
+        )  # fmt: skip
+    for stream_id in (1, 2, 3):
+        assert run.total("lost_forward", stream_id) == probes
+        assert run.total("local_drop", stream_id) == 0
+        assert run.causes(stream_id) == {errno.ENETUNREACH if v6 else errno.EHOSTUNREACH}
+    assert run.total("received", 4) == probes
+    name = "ENETUNREACH" if v6 else "EHOSTUNREACH"
+    assert run.engine.health().refusals == {name: 3 * probes}
+    assert run.engine.health().local_drops == {}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_where_nobody_listens_eats_no_other_probe(host: str, small_reflector) -> None:
+    reflector = small_reflector(host=host)
+    with socket.socket(reflector.family, socket.SOCK_DGRAM) as nobody:
+        nobody.bind((host, 0))  # and never read: after closing, the port is nobody's
+        closed = int(nobody.getsockname()[1])
+    run = Run(
+        spec("udp", host, 1, port=reflector.port), spec("udp", host, 2, port=closed), probes=40
+    )
+    assert (run.total("received", 1), run.total("local_drop", 1)) == (40, 0)
+    assert (run.total("sent", 2), run.total("lost_unknown", 2)) == (40, 40)
+    assert run.causes(2) == {errno.ECONNREFUSED}
+    assert run.engine.health().local_drops == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [("icmp type echo-request drop", "EPERM"), ("icmpv6 type echo-request drop", "EPERM")],
+)
+def test_what_our_own_firewall_drops_is_a_local_drop(two_hosts, rule: str, name: str) -> None:
+    far = "fd99::2" if "v6" in rule else "10.99.0.2"
+    table = f"table inet t {{ chain c {{ type filter hook output priority 0; {rule}; }}; }}"
+    two_hosts.sh_in(two_hosts.a, "nft", "-f", "-", stdin=table)
+    with two_hosts.inside(two_hosts.a):
+        run = Run(spec("icmp", far))
+    assert (run.total("sent", 1), run.total("local_drop", 1)) == (0, 10)
+    assert run.engine.health().local_drops == {name: 10}
+    assert run.causes(1) == {errno.EPERM}
+
+
+def test_what_our_own_queue_drops_is_a_local_drop(two_hosts) -> None:
+    two_hosts.sh_in(two_hosts.a, "tc", "qdisc", "add", "dev", "v", "root", "tbf",
+                    "rate", "20kbit", "burst", "400", "limit", "400")  # fmt: skip
+    with two_hosts.inside(two_hosts.a):
+        run = Run(spec("icmp", "10.99.0.2", interval_ms=1.0), probes=40)
+    assert run.total("local_drop", 1) > 10
+    assert run.total("received", 1) + run.total("local_drop", 1) == 40
+    assert set(run.engine.health().local_drops) == {"ENOBUFS"}
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[BatchSocket, BatchSocket]]:
+    """Two sockets on loopback; the second has next to no room for what arrives."""
+    with contextlib.ExitStack() as stack:
+        ends = []
+        for _ in range(2):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sock.bind(("127.0.0.1", 0))
+            ends.append(BatchSocket(sock, 64, 64))
+            stack.callback(ends[-1].close)
+        ends[1].sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        ring = ends[0].rings.send
+        ring.address[:] = pack_address("127.0.0.1", ends[1].sock.getsockname()[1])
+        ring.length[:] = 44
+        yield ends[0], ends[1]
+
+
+def test_packets_a_full_buffer_has_no_room_for_are_counted(listener) -> None:
+    sender, receiver = listener
+    assert receiver.drops() == 0
+    sender.send(60)
+    assert receiver.drops() + len(receiver.receive()) == 60
+    assert receiver.drops() > 0
+
+
+def test_answers_that_found_no_room_here_are_no_network_loss(small_reflector) -> None:
+    reflector = small_reflector(hold=lambda number: True)
+    samples: list[SampleBatch] = []
+    windows: list[WindowBatch] = []
+    engine = Engine(
+        [spec("udp", "127.0.0.1", port=reflector.port, interval_ms=1.0, timeout_ms=400.0)],
+        window_ns=100_000_000,
+        on_windows=windows.append,
+        on_samples=samples.append,
+        probes_per_stream=60,
+    )
+    engine.start()
+    (channel,) = engine._roster.channels
+    channel.socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    give_up = time.monotonic() + 5
+    while len(reflector.held) < 60:
+        assert time.monotonic() < give_up
+        threading.Event().wait(0.002)
+    reflector.release()  # all at once: more than the buffer holds
+    assert engine.wait_until_finished(10)
+    fates = np.concatenate([batch.fate for batch in samples])
+    total = {
+        name: sum(int(batch.counters[name].sum()) for batch in windows)
+        for name in ("received", "late", "local_drop", "lost_unknown", "lost_backward")
+    }
+    assert len(fates) == 60
+    assert total["local_drop"] == 60 - total["received"] - total["late"]
+    assert total["lost_unknown"] == total["lost_backward"] == 0
