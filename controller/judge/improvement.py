@@ -1,0 +1,152 @@
+"""Improvement on a sealed baseline period: paired per path and hour of the week.
+
+A cell is a path in one hour of the week (0 = Monday 00:00 UTC … 167). What is compared are cells
+that both periods have: the mix of paths and hours is then the same on both sides, whatever was
+measured when. What only one side has is left out and counted, so that it can be said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.judge.evidence import FAIL, NO_DATA, PASS, UNDECIDED
+from controller.judge.loss import design_effect
+from controller.judge.pairing import Interval, loss_ratio, paired_means
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+HOURS = 168
+WEEK_NS = HOURS * 3_600_000_000_000
+_MONDAY_NS = 4 * 24 * 3_600_000_000_000  # 1970-01-05 was a Monday
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """c cells, in any order: unit int64 (number of the path), hour int64 (of the week).
+
+    delay_ns float64: the statistic compared, NaN where nothing came back; sent, lost int64.
+    """
+
+    unit: Integers
+    hour: Integers
+    delay_ns: Floats
+    sent: Integers
+    lost: Integers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Improvement:
+    """Now over baseline, n units: ratio (1 - ratio is the improvement), verdict, what it rests on.
+
+    cells int64[n]: hours of the week that both have; left_out int64[n]: hours that one side alone
+    has; sent, lost int64[n]: probes of now within the common hours.
+    """
+
+    ratio: Interval
+    verdict: NDArray[np.int8]
+    cells: Integers
+    left_out: Integers
+    sent: Integers
+    lost: Integers
+
+
+def hour_of_week(time_ns: Integers) -> Integers:
+    """Return the hour of the week of wall-clock times, 0 to 167, Monday 00:00 UTC first."""
+    hour: Integers = (np.asarray(time_ns, np.int64) - _MONDAY_NS) % WEEK_NS // 3_600_000_000_000
+    return hour
+
+
+def delay_improvement(
+    base: Cells, now: Cells, units: int, limit: Floats, alpha: float = 0.05
+) -> Improvement:
+    """Compare delays: the ratio of the means over common hours, each hour counting alike.
+
+    limit float64[units]: what the ratio may be at most. Fewer than five common hours leave it open.
+    """
+    pair = _common(base, now)
+    both = np.isfinite(base.delay_ns[pair.base]) & np.isfinite(now.delay_ns[pair.now])
+    indptr = _indptr(pair.unit, units)
+    ratio, _, cells = paired_means(indptr, now.delay_ns[pair.now], base.delay_ns[pair.base], alpha)
+    return _answer(ratio, limit, cells, base, now, pair, both, units)
+
+
+def loss_improvement(
+    base: Cells, now: Cells, units: int, limit: Floats, alpha: float = 0.05
+) -> Improvement:
+    """Compare loss over common hours: the baseline is re-weighted to the hours' share in now.
+
+    Kish's effective size stands for the re-weighted baseline; both sides are thinned by the design
+    effect of their hours (bursts), then the exact conditional interval of the ratio is taken.
+    """
+    pair = _common(base, now)
+    both = (base.sent[pair.base] > 0) & (now.sent[pair.now] > 0)
+    unit, at_base, at_now = pair.unit[both], pair.base[both], pair.now[both]
+    sent = np.bincount(unit, now.sent[at_now], units)
+    lost = np.bincount(unit, now.lost[at_now], units)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weight = now.sent[at_now] / sent[unit]
+        base_ratio = np.bincount(unit, weight * base.lost[at_base] / base.sent[at_base], units)
+        base_sent = 1 / np.bincount(unit, weight**2 / base.sent[at_base], units)
+        base_sent = np.where(np.isfinite(base_sent), base_sent, 0.0)
+    indptr = _indptr(unit, units)
+    thin_now = design_effect(indptr, now.sent[at_now], now.lost[at_now])
+    thin_base = design_effect(indptr, base.sent[at_base], base.lost[at_base])
+    ratio = loss_ratio(
+        lost / thin_now,
+        sent / thin_now,
+        base_ratio * base_sent / thin_base,
+        base_sent / thin_base,
+        alpha,
+    )
+    cells = np.bincount(unit, minlength=units)
+    return _answer(ratio, limit, cells, base, now, pair, both, units)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Cells of the same unit and hour: places in either side, sorted by unit, then hour."""
+
+    unit: Integers
+    base: Integers
+    now: Integers
+
+
+def _common(base: Cells, now: Cells) -> _Pairs:
+    key_base, key_now = base.unit * HOURS + base.hour, now.unit * HOURS + now.hour
+    key, at_base, at_now = np.intersect1d(key_base, key_now, return_indices=True)
+    return _Pairs(key // HOURS, at_base, at_now)
+
+
+def _indptr(unit: Integers, units: int) -> Integers:
+    return np.searchsorted(unit, np.arange(units + 1)).astype(np.int64)
+
+
+def _answer(
+    ratio: Interval,
+    limit: Floats,
+    cells: Integers,
+    base: Cells,
+    now: Cells,
+    pair: _Pairs,
+    both: NDArray[np.bool_],
+    units: int,
+) -> Improvement:
+    verdict = np.where(
+        ratio.high <= limit, PASS, np.where(ratio.low > limit, FAIL, UNDECIDED)
+    ).astype(np.int8)
+    verdict[cells == 0] = NO_DATA
+    unit, at_now = pair.unit[both], pair.now[both]
+    return Improvement(
+        ratio=ratio,
+        verdict=verdict,
+        cells=cells,
+        left_out=np.bincount(base.unit, minlength=units)
+        + np.bincount(now.unit, minlength=units)
+        - 2 * cells,
+        sent=np.bincount(unit, now.sent[at_now], units).astype(np.int64),
+        lost=np.bincount(unit, now.lost[at_now], units).astype(np.int64),
+    )
