@@ -351,6 +351,29 @@ class OtherReading(msgspec.Struct, frozen=True, kw_only=True):
     measured: float
 
 
+class IntervalDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure with its interval; null is unknown."""
+
+    measured: float | None
+    low: float | None
+    high: float | None
+
+
+class ComparisonDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A path beside `other_path` over the windows that both have: ratios and differences."""
+
+    other_path: str
+    windows: int
+    sent: int
+    lost: int
+    other_sent: int
+    other_lost: int
+    delay_ratio: IntervalDocument
+    delay_difference_ns: IntervalDocument
+    loss_ratio: IntervalDocument
+    loss_difference: IntervalDocument
+
+
 class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The latest verdict of one target on one path, with its interval and reason."""
 
@@ -380,6 +403,8 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     since_ns: int
     judged_ns: int
     pending: VerdictName | None = None
+    position: float | None = None
+    comparison: ComparisonDocument | None = None
 
 
 class ChangeDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,10 +17,12 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
+from controller.comparisons import comparisons_of, put_comparisons
 from controller.documents import VerdictsEvent
 from controller.figures import figure_columns
 from controller.fleet import Fleet
 from controller.gather import evidence_of, floors_ns
+from controller.judge.comparing import Compared
 from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
 from controller.judge.hysteresis import Settled, settle
 from controller.judge.verdicts import judge
@@ -53,6 +55,7 @@ class Round:
     found: NDArray[np.int8]
     figures: dict[str, NDArray[np.float64]]
     since_ns: NDArray[np.int64]
+    compared: Compared | None = None  # by the places of `LiveVerdicts.comparisons`
 
 
 class LiveVerdicts:
@@ -70,6 +73,7 @@ class LiveVerdicts:
         self._candidates = candidates_of(demands, streams)
         self._rules = rules_of(demands, self._candidates[:, 0])
         self._floors_ns = floors_ns(network, streams)
+        self.comparisons = comparisons_of(demands, streams)
         self.listeners: set[web.WebSocketResponse] = set()
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
@@ -121,6 +125,7 @@ class LiveVerdicts:
         evidence = evidence_of(part, calibration_ns, self._floors_ns)
         rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
         judgements = judge(evidence, rules)
+        compared = put_comparisons(self.comparisons, evidence, part.windows.start_ns, judgements)
         found, since_ns = judgements.verdict, self._since_ns
         if now_ns is not None:
             shown = settle(self._settled, found).shown
@@ -136,6 +141,7 @@ class LiveVerdicts:
             found=found,
             figures=figure_columns(evidence),
             since_ns=since_ns,
+            compared=compared,
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:

@@ -6,10 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.documents import OtherReading, VerdictDocument
+from controller.comparisons import reason as reason_of_comparison
+from controller.documents import (
+    ComparisonDocument,
+    IntervalDocument,
+    OtherReading,
+    VerdictDocument,
+)
 from controller.figures import finite
-from controller.judge.evidence import TERMS, VERDICTS
+from controller.judge.evidence import RATIO_KINDS, TERMS, VERDICTS
 from controller.judge.explain import explain
+from controller.judge.pairing import Interval
 from controller.live import Round
 from controller.state import ControllerState
 from probes.text import Text
@@ -22,7 +29,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
     shown, found = int(judgements.verdict[row]), int(latest.found[row])
     path, target = demand.path, demand.target
     stream = int(latest.rules.row[row])
-    is_ratio = target.kind == "loss"
+    is_ratio = target.kind in ("loss", *RATIO_KINDS)
     return VerdictDocument(
         target=target.name,
         path=path.id,
@@ -46,19 +53,51 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         sent=int(judgements.sent[row]),
         lost=int(judgements.lost[row]),
         deciding_term=TERMS[judgements.term[row]],
-        reason=_reason(latest, row),
+        reason=_reason(state, latest, row),
         since_ns=int(latest.since_ns[row]),
         judged_ns=latest.judged_ns or state.started_ns,
         pending=None if shown == found else verdict_name(found),
+        position=finite(judgements.position[row]),
+        comparison=_comparison(state, latest, row),
     )
 
 
-def _reason(latest: Round, row: int) -> Text:
+def _comparison(state: ControllerState, latest: Round, row: int) -> ComparisonDocument | None:
+    number = state.live.comparisons.place.get(row)
+    other, found = state.demands[row].other, latest.compared
+    if number is None or other is None or found is None:
+        return None
+    return ComparisonDocument(
+        other_path=other.id,
+        windows=int(found.windows[number]),
+        sent=int(found.own_sent[number]),
+        lost=int(found.own_lost[number]),
+        other_sent=int(found.other_sent[number]),
+        other_lost=int(found.other_lost[number]),
+        delay_ratio=_interval(found.delay_ratio, number),
+        delay_difference_ns=_interval(found.delay_difference_ns, number),
+        loss_ratio=_interval(found.loss_ratio, number),
+        loss_difference=_interval(found.loss_difference, number),
+    )
+
+
+def _interval(interval: Interval, i: int) -> IntervalDocument:
+    return IntervalDocument(
+        measured=finite(interval.point[i]),
+        low=finite(interval.low[i]),
+        high=finite(interval.high[i]),
+    )
+
+
+def _reason(state: ControllerState, latest: Round, row: int) -> Text:
     """Return why, as this round found it; while that waits to be confirmed, that it does."""
     found = latest.found[row]
-    reason = explain(
-        latest.evidence, latest.rules, replace(latest.judgements, verdict=latest.found), row
-    )
+    number = state.live.comparisons.place.get(row)
+    if number is not None and latest.compared is not None:
+        reason = reason_of_comparison(state.demands[row], latest.compared, number)
+    else:
+        judged = replace(latest.judgements, verdict=latest.found)
+        reason = explain(latest.evidence, latest.rules, judged, row)
     if found == latest.judgements.verdict[row]:
         return reason
     return Text(

@@ -1,0 +1,202 @@
+"""Demands that compare two paths: which rows they mean, and what came of it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.judge.comparing import Asked, Compared, compare
+from controller.judge.evidence import (
+    FAIL,
+    NO_DATA,
+    PASS,
+    STATISTICS,
+    TERMS,
+    UNDECIDED,
+    Evidence,
+    Judgements,
+)
+from controller.judge.figures import delay, ratio
+from controller.judge.pairing import Interval
+from probes.stream import ProtocolName
+from probes.text import Text
+from topology.model import Demand, Path, PlannedStream
+
+KINDS = ("comparison", "ipv6_parity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparisons:
+    """k demands that compare: `demand` int64[k] their rows, candidates by protocol int64[k, p].
+
+    place: demand row -> number among the k. own, other: rows of streams, -1 where none runs.
+    """
+
+    demand: NDArray[np.int64]
+    place: dict[int, int]
+    own: NDArray[np.int64]
+    other: NDArray[np.int64]
+    asked: Asked
+
+    def chosen(self, sent: NDArray[np.int64]) -> Asked:
+        """Return the comparisons on the first protocol that both paths have sent."""
+        padded = np.append(sent, 0)
+        lone = self.other[:, :1] < 0
+        runs = (self.own >= 0) & (padded[self.own] > 0)
+        runs &= (padded[self.other] > 0) | (lone & (self.other < 0))
+        choice = np.argmax(runs, axis=1)
+        at = np.arange(len(choice))
+        return Asked(
+            own=self.own[at, choice],
+            other=self.other[at, choice],
+            statistic=self.asked.statistic,
+            of_loss=self.asked.of_loss,
+            limit=self.asked.limit,
+            parity=self.asked.parity,
+            loss_margin=self.asked.loss_margin,
+        )
+
+
+def comparisons_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) -> Comparisons:
+    """Return the demands that compare paths, with the streams they may be judged on."""
+    rows: dict[tuple[str, str], int] = {}
+    for row, stream in enumerate(streams):
+        rows.setdefault((stream.path.id, stream.type_p.protocol), row)
+    at = [i for i, demand in enumerate(demands) if demand.target.kind in KINDS]
+    mine = [demands[i] for i in at]
+    width = len(get_args(ProtocolName))
+    own, other = np.full((len(at), width), -1, np.int64), np.full((len(at), width), -1, np.int64)
+    for number, demand in enumerate(mine):
+        for column, protocol in enumerate(dict.fromkeys(demand.target.protocols)):
+            own[number, column] = _row(rows, demand, demand.path, protocol)
+            other[number, column] = _row(rows, demand, demand.other, protocol)
+    return Comparisons(
+        demand=np.array(at, np.int64),
+        place={row: number for number, row in enumerate(at)},
+        own=own,
+        other=other,
+        asked=Asked(
+            own=own[:, 0],
+            other=other[:, 0],
+            statistic=np.array([STATISTICS.index(d.target.statistic) for d in mine], np.int8),
+            of_loss=np.array([d.target.indicator == "loss" for d in mine], np.bool_),
+            limit=np.array([d.limit_ratio or 1.0 for d in mine], np.float64),
+            parity=np.array([d.target.kind == "ipv6_parity" for d in mine], np.bool_),
+            loss_margin=np.array([d.target.loss_margin_ratio for d in mine], np.float64),
+        ),
+    )
+
+
+def _row(rows: dict[tuple[str, str], int], demand: Demand, path: Path | None, protocol: str) -> int:
+    # An IPv4 path stands in the list of IPv6 parity only to say that it has no IPv6 beside it.
+    lacks = demand.target.kind == "ipv6_parity" and path == demand.path
+    if path is None or (lacks and path.source.ip_version == 4):
+        return -1
+    return rows.get((path.id, protocol), -1)
+
+
+def put_comparisons(
+    comparisons: Comparisons,
+    evidence: Evidence,
+    start_ns: NDArray[np.int64],
+    judgements: Judgements,
+) -> Compared | None:
+    """Judge the comparisons and write them into `judgements`; None if there are none."""
+    if not len(comparisons.demand):
+        return None
+    asked = comparisons.chosen(evidence.sent)
+    found = compare(evidence, start_ns, asked)
+    at, of_loss = comparisons.demand, asked.of_loss & ~asked.parity
+    judgements.verdict[at] = found.verdict
+    for name in ("low", "high"):
+        column = np.where(
+            of_loss, getattr(found.loss_ratio, name), getattr(found.delay_ratio, name)
+        )
+        getattr(judgements, name)[at] = column
+    judgements.measured[at] = np.where(of_loss, found.loss_ratio.point, found.delay_ratio.point)
+    judgements.sent[at], judgements.lost[at] = found.own_sent, found.own_lost
+    judgements.term[at] = np.where(
+        found.verdict == UNDECIDED,
+        TERMS.index("samples"),
+        np.where(found.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
+    )
+    return found
+
+
+def reason(demand: Demand, found: Compared, i: int) -> Text:
+    """Return why comparison `i` was judged as it was."""
+    parity = demand.target.kind == "ipv6_parity"
+    verdict = int(found.verdict[i])
+    if parity and demand.path.source.ip_version == 4:
+        return Text(
+            "No IPv6 stream runs beside this IPv4 path, so nothing is known of it over IPv6.",
+            "该 IPv4 路径没有对应的 IPv6 测量流，无从得知其 IPv6 情况。",
+        )
+    if demand.other is None:
+        return _alone(parity, verdict)
+    if found.windows[i] == 0:
+        if parity and verdict == FAIL:
+            return Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。")
+        return Text(
+            "The two paths have no window of time in common yet.", "两条路径尚无共同的测量窗口。"
+        )
+    return _beside(found, i, parity, verdict)
+
+
+def _alone(parity: bool, verdict: int) -> Text:
+    if not parity:
+        return Text(
+            "No path to compare with runs between the same two cities.",
+            "相同两城市之间没有可供对比的路径。",
+        )
+    said = {
+        PASS: Text("Reachable over IPv6; no IPv4 beside it.", "IPv6 可达；没有对应的 IPv4 路径。"),
+        FAIL: Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。"),
+    }
+    return said.get(verdict, Text("No probe was sent yet.", "尚未发出探测包。"))
+
+
+def _beside(found: Compared, i: int, parity: bool, verdict: int) -> Text:
+    times = _times(found.delay_ratio, i)
+    gap = found.delay_difference_ns
+    signed = [_signed(float(value[i])) for value in (gap.low, gap.high)]
+    loss = [
+        _points(float(value[i]))
+        for value in (found.loss_difference.low, found.loss_difference.high)
+    ]
+    other = Text("IPv4", "IPv4") if parity else Text("the ordinary path", "普通路径")
+    en = (
+        f"Delay {times} that of {other.en}, {signed[0].en} to {signed[1].en} apart; "
+        f"loss {loss[0]} to {loss[1]} percentage points apart; over {found.windows[i]} "
+        "windows in common"
+    )
+    zh = (
+        f"时延为{other.zh}的{times}，相差{signed[0].zh}至{signed[1].zh}；"
+        f"丢包率相差{loss[0]}至{loss[1]}个百分点；共同窗口{found.windows[i]}个"
+    )
+    ending = Text("", "")
+    if verdict == UNDECIDED:
+        ending = Text(": undecided, more windows are needed", "：无法判定，需要更多窗口")
+    return Text(f"{en}{ending.en}.", f"{zh}{ending.zh}。")
+
+
+def _times(interval: Interval, i: int) -> str:
+    low, high = float(interval.low[i]), float(interval.high[i])
+    return f"{low:.2f}–{high:.2f} ×" if np.isfinite(high) else f"≥ {low:.2f} ×"
+
+
+def _signed(value_ns: float) -> Text:
+    if not np.isfinite(value_ns):
+        sign = "+" if value_ns > 0 else "-"
+        return Text(f"{sign}∞", f"{sign}∞")
+    sign = "+" if value_ns >= 0 else ""
+    return Text(f"{sign}{delay(value_ns)}", f"{sign}{delay(value_ns, 'zh')}")
+
+
+def _points(value: float) -> str:
+    said = ratio(abs(value)).removesuffix(" %")
+    return f"{'-' if value < 0 else '+'}{said}"

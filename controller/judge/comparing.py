@@ -1,0 +1,183 @@
+"""One path beside another over the same windows: ordinary beside dedicated, IPv4 beside IPv6."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.judge.evidence import FAIL, NO_DATA, PASS, STATISTICS, UNDECIDED, Evidence
+from controller.judge.loss import design_effect
+from controller.judge.pairing import Interval, loss_difference, loss_ratio, paired_means
+from controller.judge.reading import read, readable
+from probes.histogram import Histograms
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+MEAN = STATISTICS.index("mean")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """k comparisons: row `own[i]` of the evidence against row `other[i]` (-1: there is none).
+
+    statistic int8[k] of the round trip; of_loss bool[k]: the ratio judged is that of loss; limit
+    float64[k]: at most this ratio; parity bool[k]: IPv6 beside IPv4, which also binds reachability
+    and, by loss_margin float64[k], the difference of loss.
+    """
+
+    own: Integers
+    other: Integers
+    statistic: NDArray[np.int8]
+    of_loss: NDArray[np.bool_]
+    limit: Floats
+    parity: NDArray[np.bool_]
+    loss_margin: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The answers, [k]: own over other and own less other, over the `windows` both have."""
+
+    verdict: NDArray[np.int8]
+    windows: Integers
+    delay_ratio: Interval
+    delay_difference_ns: Interval
+    loss_ratio: Interval
+    loss_difference: Interval
+    own_lost: Integers
+    own_sent: Integers
+    other_lost: Integers
+    other_sent: Integers
+
+
+def compare(evidence: Evidence, start_ns: Integers, asked: Asked, alpha: float = 0.05) -> Compared:
+    """Compare pairs of rows. start_ns int64[m]: when each window of the evidence began."""
+    k = len(asked.own)
+    own, other = np.maximum(asked.own, 0), np.maximum(asked.other, 0)
+    both = (asked.own >= 0) & (asked.other >= 0)
+    mine, its, of = _common_windows(evidence.window_indptr, start_ns, own, other, both)
+    indptr = np.searchsorted(of, np.arange(k + 1)).astype(np.int64)
+    mean, gap, _ = paired_means(
+        indptr, evidence.window_rtt_mean_ns[mine], evidence.window_rtt_mean_ns[its], alpha
+    )
+    quantile = both & (asked.statistic != MEAN)
+    _put_quantiles(evidence, asked, np.flatnonzero(quantile), alpha, mean, gap)
+    counts = [
+        np.bincount(of, column[entry], k)
+        for entry in (mine, its)
+        for column in (evidence.window_lost, evidence.window_sent)
+    ]
+    thin = [
+        design_effect(indptr, evidence.window_sent[entry], evidence.window_lost[entry])
+        for entry in (mine, its)
+    ]
+    lost, sent = counts[0] / thin[0], counts[1] / thin[0]
+    base_lost, base_sent = counts[2] / thin[1], counts[3] / thin[1]
+    ratio = loss_ratio(lost, sent, base_lost, base_sent, alpha)
+    difference = loss_difference(lost, sent, base_lost, base_sent, alpha)
+    answer = Compared(
+        verdict=np.full(k, NO_DATA, np.int8),
+        windows=np.diff(indptr),
+        delay_ratio=mean,
+        delay_difference_ns=gap,
+        loss_ratio=ratio,
+        loss_difference=difference,
+        own_lost=counts[0].astype(np.int64),
+        own_sent=counts[1].astype(np.int64),
+        other_lost=counts[2].astype(np.int64),
+        other_sent=counts[3].astype(np.int64),
+    )
+    answer.verdict[:] = _verdicts(evidence, asked, answer, both)
+    return answer
+
+
+def _verdicts(
+    evidence: Evidence, asked: Asked, found: Compared, both: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    of_loss = asked.of_loss & ~asked.parity
+    low = np.where(of_loss, found.loss_ratio.low, found.delay_ratio.low)
+    high = np.where(of_loss, found.loss_ratio.high, found.delay_ratio.high)
+    verdict = _within(low, high, asked.limit)
+    loss = _within(found.loss_difference.low, found.loss_difference.high, asked.loss_margin)
+    joint = np.where(
+        (verdict == FAIL) | (loss == FAIL),
+        FAIL,
+        np.where((verdict == PASS) & (loss == PASS), PASS, UNDECIDED),
+    )
+    verdict = np.where(asked.parity, joint, verdict)
+    verdict[found.windows == 0] = NO_DATA
+    own = np.maximum(asked.own, 0)
+    sent, received = evidence.sent[own] > 0, evidence.received[own] > 0
+    other_lives = both & (evidence.received[np.maximum(asked.other, 0)] > 0)
+    # What nothing gets through to is not reachable over IPv6; where there is no IPv4, being
+    # reachable is all that is asked.
+    silent = asked.parity & (asked.own >= 0) & sent & ~received
+    verdict[silent & (other_lives | (asked.other < 0))] = FAIL
+    verdict[asked.parity & (asked.own >= 0) & (asked.other < 0) & received] = PASS
+    return verdict.astype(np.int8)
+
+
+def _within(low: Floats, high: Floats, limit: Floats) -> NDArray[Any]:
+    return np.where(high <= limit, PASS, np.where(low > limit, FAIL, UNDECIDED))
+
+
+def _common_windows(
+    indptr: Integers, start_ns: Integers, own: Integers, other: Integers, used: NDArray[np.bool_]
+) -> tuple[Integers, Integers, Integers]:
+    """Return (window of own, window of other, comparison) of each start that both have, sorted."""
+    moments, rank = np.unique(start_ns, return_inverse=True)
+    span = max(1, len(moments))
+    sides = []
+    for row in (own, other):
+        length = np.where(used, indptr[row + 1] - indptr[row], 0)
+        of = np.repeat(np.arange(len(row)), length)
+        first = np.cumsum(length) - length
+        entry = np.arange(len(of)) - first[of] + indptr[row][of]
+        sides.append((of * span + rank[entry] if len(of) else of, entry))
+    key, mine, its = np.intersect1d(sides[0][0], sides[1][0], return_indices=True)
+    return sides[0][1][mine], sides[1][1][its], key // span
+
+
+def _put_quantiles(
+    evidence: Evidence, asked: Asked, at: Integers, alpha: float, ratio: Interval, gap: Interval
+) -> None:
+    """Fill in quantiles: order statistics of both, each at half the error (Bonferroni)."""
+    if not len(at):
+        return
+    rows, place = np.unique(np.concatenate([asked.own[at], asked.other[at]]), return_inverse=True)
+    known = readable(subset(evidence, rows)).rtt
+    mine = read(known, place[: len(at)], asked.statistic[at], alpha / 2)
+    its = read(known, place[len(at) :], asked.statistic[at], alpha / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for interval, operation in ((ratio, np.divide), (gap, np.subtract)):
+            for column, values in (
+                (interval.point, operation(mine.point_ns, its.point_ns)),
+                (interval.low, operation(mine.low_ns, its.high_ns)),
+                (interval.high, operation(mine.high_ns, its.low_ns)),
+            ):
+                column[at] = values
+        for interval, least in ((ratio, 0.0), (gap, -np.inf)):
+            interval.low[at] = np.nan_to_num(interval.low[at], nan=least, posinf=np.inf)
+            interval.low[at] = np.maximum(interval.low[at], least)
+            interval.high[at] = np.nan_to_num(interval.high[at], nan=np.inf, posinf=np.inf)
+        ratio.high[at] = np.where(its.low_ns > 0, ratio.high[at], np.inf)
+
+
+def subset(evidence: Evidence, rows: Integers) -> Evidence:
+    """Return some rows of the evidence, with their windows."""
+    lengths = np.diff(evidence.window_indptr)[rows]
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    shift = evidence.window_indptr[rows] - indptr[:-1]
+    entry = np.arange(indptr[-1]) + np.repeat(shift, lengths)
+    parts: dict[str, Any] = {"window_indptr": indptr}
+    for field in dataclasses.fields(evidence):
+        value = getattr(evidence, field.name)
+        if field.name not in parts:
+            of_windows = field.name.startswith("window_")
+            taken = entry if of_windows else rows
+            parts[field.name] = value.take(taken) if isinstance(value, Histograms) else value[taken]
+    return Evidence(**parts)

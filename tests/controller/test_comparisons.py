@@ -1,0 +1,152 @@
+"""Channels beside their ordinary paths, IPv6 beside IPv4, paired in time, over the API."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+SECOND = 1_000_000_000
+MS = 1_000_000.0
+
+CHANNELS = """
+[network]
+name = "trial"
+presets = ["jiangsu"]
+[[site]]
+name = "near"
+city = "nanjing"
+roles = ["international_channel", "ordinary_internet", "data_centre"]
+important = true
+interface = [{ carrier = "telecom", ipv4 = "192.0.2.1", ipv6 = "2001:db8::1" }]
+[[site]]
+name = "suzhou"
+city = "suzhou"
+roles = ["data_centre"]
+important = true
+interface = [
+    { carrier = "telecom", ipv4 = "192.0.2.5", ipv6 = "2001:db8::5" },
+    { carrier = "unicom", ipv4 = "192.0.2.6" },
+]
+[[site]]
+name = "far"
+city = "singapore"
+roles = ["international_channel"]
+interface = [{ carrier = "telecom", ipv4 = "192.0.2.2" }]
+[[site]]
+name = "plain"
+city = "singapore"
+roles = ["ordinary_internet"]
+interface = [{ carrier = "telecom", ipv4 = "192.0.2.3" }]
+[[mesh]]
+name = "all"
+stream = [{ protocol = "icmp" }]
+"""
+
+
+@pytest.fixture
+def site_file(tmp_path):
+    path = tmp_path / "trial.toml"
+    path.write_text(CHANNELS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def measure(
+    controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
+) -> Callable[..., Any]:
+    ids = {stream.path.id: stream.stream_id for stream in controller.state.streams}
+    sequence = iter(range(10_000))
+
+    async def run(path: str, *, rtt_ms: float, lost: int = 0, windows: int = 30) -> None:
+        now_ns = controller.state.clock.wall_ns()
+        for i in range(windows):
+            rtt_ns = (rtt_ms + 0.01 * rtt_ms * (i % 3)) * MS
+            batch = batch_of(
+                [ids[path]],
+                now_ns - (windows - i) * 10 * SECOND,
+                sent=1000,
+                lost=lost,
+                rtt_ns=rtt_ns,
+                forward_ns=None,
+            )
+            body = chunk_of(batch, agent="near", sequence=next(sequence))
+            await controller.deliver("near", body)
+
+    return run
+
+
+DEDICATED, ORDINARY = "near.telecom.v4>far.telecom.v4", "near.telecom.v4>plain.telecom.v4"
+
+
+async def verdict(controller: Any, target: str, path: str) -> Any:
+    return (await controller.get(f"/api/v1/verdicts?target={target}&path={path}"))["items"][0]
+
+
+async def test_channel_better_than_the_ordinary_path_passes(controller: Any, measure: Any) -> None:
+    await measure(DEDICATED, rtt_ms=205.0, lost=8)
+    await measure(ORDINARY, rtt_ms=263.0, lost=38)
+    await controller.judge()
+    delay = await verdict(controller, "jiangsu-channel-against-delay", DEDICATED)
+    assert delay["verdict"] == "pass"
+    assert (delay["unit"], delay["limit_ratio"]) == ("ratio", 1.0)
+    assert delay["measured"] == pytest.approx(205 / 263, rel=1e-3)
+    gap = delay["comparison"]["delay_difference_ns"]
+    assert gap["measured"] == pytest.approx(-58.58e6)
+    assert gap["low"] <= gap["measured"] <= gap["high"] < 0
+    assert delay["comparison"]["windows"] == 30
+    assert delay["comparison"]["other_path"] == ORDINARY
+    assert "普通路径" in delay["reason"]["zh"]
+    loss = await verdict(controller, "jiangsu-channel-against-loss", DEDICATED)
+    assert loss["verdict"] == "pass"
+    assert loss["low"] < 8 / 38 < loss["high"] < 1
+    assert loss["comparison"]["loss_difference"]["measured"] == pytest.approx(-0.03)
+    placed = await verdict(controller, "jiangsu-channel-loss", DEDICATED)
+    assert placed["position"] == pytest.approx(0.024, abs=0.01)
+
+
+async def test_channel_worse_than_the_ordinary_path_fails(controller: Any, measure: Any) -> None:
+    await measure(DEDICATED, rtt_ms=280.0)
+    await measure(ORDINARY, rtt_ms=263.0)
+    await controller.judge()
+    found = await verdict(controller, "jiangsu-channel-against-delay", DEDICATED)
+    assert found["verdict"] == "fail"
+    found = await verdict(controller, "jiangsu-channel-against-loss", DEDICATED)
+    assert (found["verdict"], found["measured"]) == ("undecided", None)
+
+
+async def test_channel_without_measurement_beside_it_is_no_data(
+    controller: Any, measure: Any
+) -> None:
+    await measure(DEDICATED, rtt_ms=200.0)
+    await controller.judge()
+    found = await verdict(controller, "jiangsu-channel-against-delay", DEDICATED)
+    assert found["verdict"] == "no_data"
+    assert "no window of time in common" in found["reason"]["en"]
+
+
+V4, V6 = "near.telecom.v4>suzhou.telecom.v4", "near.telecom.v6>suzhou.telecom.v6"
+
+
+@pytest.mark.parametrize(
+    ("rtt_ms", "lost", "expected"),
+    [(4.0, 0, "pass"), (6.0, 0, "fail"), (4.0, 100, "fail"), (4.0, 1000, "fail")],
+)
+async def test_ipv6_is_no_worse_than_ipv4(
+    controller: Any, measure: Any, rtt_ms: float, lost: int, expected: str
+) -> None:
+    await measure(V4, rtt_ms=4.0)
+    await measure(V6, rtt_ms=rtt_ms, lost=lost)
+    await controller.judge()
+    found = await verdict(controller, "jiangsu-ipv6-parity", V6)
+    assert found["verdict"] == expected, found
+    assert found["comparison"]["other_path"] == V4
+
+
+async def test_ipv4_path_without_ipv6_is_no_data_and_says_so(controller: Any, measure: Any) -> None:
+    await measure(V4, rtt_ms=4.0)
+    await controller.judge()
+    found = await verdict(controller, "jiangsu-ipv6-parity", "near.telecom.v4>suzhou.unicom.v4")
+    assert found["verdict"] == "no_data"
+    assert "No IPv6 stream" in found["reason"]["en"]
+    silent = await verdict(controller, "jiangsu-ipv6-parity", V6)
+    assert silent["verdict"] == "no_data"
