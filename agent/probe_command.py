@@ -62,6 +62,11 @@ _EPILOG = (
     show_default=True,
     help="Spread the probes over so many 5-tuples, to see equal-cost paths.",
 )
+@click.option(
+    "--hmac-key-file",
+    type=click.Path(path_type=Path),
+    help="UDP only: authenticated STAMP with this key (hexadecimal), 112 octets at least.",
+)
 @click.option("--ipv4", "ip_version", flag_value=4, type=int, help="Use IPv4 addresses of names.")
 @click.option("--ipv6", "ip_version", flag_value=6, type=int, help="Use IPv6 addresses of names.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a target, one a line.")
@@ -82,6 +87,7 @@ def _probe(
     dscp: int,
     port: int | None,
     flows: int,
+    hmac_key_file: Path | None,
     ip_version: Any,
     as_json: bool,
 ) -> int:
@@ -89,6 +95,9 @@ def _probe(
     check_interval(interval)
     if timeout > 60_000:
         raise click.UsageError("--timeout is at most 60s.")
+    if hmac_key_file is not None and protocol != "udp":
+        raise click.UsageError("--hmac-key-file is for udp.")
+    from agent.reflect_command import read_key
     from agent.targets import read_targets, resolve
 
     resolved = resolve(read_targets(targets, file), ip_version)
@@ -106,6 +115,7 @@ def _probe(
             dscp=dscp,
             port=port or {"icmp": None, "udp": 862, "tcp": 443}[protocol],
             flows=flows,
+            hmac_key=None if hmac_key_file is None else read_key(hmac_key_file),
         ),
     )
     run.run(probe_output.progress_line())

@@ -37,6 +37,7 @@ class ProbeOptions:
     dscp: int
     port: int | None
     flows: int
+    hmac_key: bytes | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class ProbeRun:
             own_clock_bound_ns=kernel_clock_bound_ns,
             probes_per_stream=options.count,
             on_samples=self._take_samples,
+            hmac_key=options.hmac_key,
         )
 
     def run(self, on_progress: Callable[[ProbeRun], None]) -> bool:

@@ -65,7 +65,7 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
     """What the payloads of n packets said, before it is known whose they are."""
 
     valid: NDArray[np.bool_]
@@ -81,7 +81,7 @@ class _Said:
 @dataclass(frozen=True, slots=True)
 class Quoted:
     """What n ICMP errors quote of packets we sent: `known` bool[n] says whether it is enough to
-    tell the probe; `port` of the peer as in `_Said`; `low_sequence` has `sequence_bits`."""
+    tell the probe; `port` of the peer as in `Said`; `low_sequence` has `sequence_bits`."""
 
     known: NDArray[np.bool_]
     port: NDArray[np.int64]
@@ -97,7 +97,7 @@ class Codec(Protocol):
     def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
         """Write probes into the rows of uint8[n, bytes_a_probe]; return their checks."""
 
-    def read(self, received: Received) -> _Said:
+    def read(self, received: Received) -> Said:
         """Read the payloads of received packets."""
 
     def quoted(self, refusals: Refusals) -> Quoted:
@@ -123,13 +123,13 @@ class EchoCodec:
             return probes.token
         return np.zeros(len(packets), np.uint64)
 
-    def read(self, received: Received) -> _Said:
+    def read(self, received: Received) -> Said:
         """Read echo replies."""
         packets, length = received.payload, received.length
         if self._opened.with_ip_header:
             packets, length = icmp.after_ip_header(packets, length)
         echo = icmp.read_echo_replies(packets, length, self._family, self._payload_bytes)
-        return _Said(
+        return Said(
             valid=echo.valid & (echo.ident == self._opened.mark),
             port=np.zeros(len(packets), np.int64),
             low_sequence=echo.sequence,
@@ -170,11 +170,11 @@ class StampCodec:
         )
         return _eight_bytes(packets[:, 4:12])
 
-    def read(self, received: Received) -> _Said:
+    def read(self, received: Received) -> Said:
         """Read Session-Reflector packets."""
         fields = read_reflector_packets(received.payload, received.length)
         port = np.ascontiguousarray(received.address[:, 2:4]).view(">u2")[:, 0]
-        return _Said(
+        return Said(
             valid=fields.valid & ((fields.ssid == 0) | (fields.ssid == self._ssid)),
             port=port.astype(np.int64),
             low_sequence=fields.sender_sequence.astype(np.int64),
@@ -223,13 +223,13 @@ class SynCodec:
         )
         return np.zeros(len(packets), np.uint64)
 
-    def read(self, received: Received) -> _Said:
+    def read(self, received: Received) -> Said:
         """Read SYN-ACK and RST segments."""
         packets, length = received.payload, received.length
         if self._opened.with_ip_header:
             packets, length = icmp.after_ip_header(packets, length)
         said = tcp.read_syn_answers(packets, length)
-        return _Said(
+        return Said(
             valid=said.valid,
             port=said.port.astype(np.int64),
             low_sequence=(said.initial_sequence - self._secret).astype(np.int64),

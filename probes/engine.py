@@ -63,8 +63,9 @@ class Engine:
 
     `own_clock_bound_ns()` bounds this machine's clock error, NaN while it is not synchronised.
     `stamp_shift_ns` shifts every wall stamp (lab and tests). Each stream ends after
-    `probes_per_stream` probes, if given. Callbacks run on the engine's thread. Sockets belong to
-    the network namespace of the thread that calls `start()`.
+    `probes_per_stream` probes, if given. With `hmac_key` UDP probes are authenticated STAMP.
+    Callbacks run on the engine's thread. Sockets belong to the network namespace of the thread
+    that calls `start()`.
     """
 
     def __init__(
@@ -80,11 +81,12 @@ class Engine:
         on_samples: Callable[[SampleBatch], None] | None = None,
         calibration_ns: int | None = None,
         generator: np.random.Generator | None = None,
+        hmac_key: bytes | None = None,
     ) -> None:
         self._generator = generator or np.random.default_rng()
         self.scale = TimeScale(clock or SystemClock(), stamp_shift_ns)
         self._ledger = Ledger(LINGER_NS)
-        self._roster = Roster(self._ledger, self._generator)
+        self._roster = Roster(self._ledger, self._generator, hmac_key)
         self._pacer = Pacer(self._generator)
         self._windows = OpenWindows(window_ns, self.scale.offset_ns, on_windows)
         self._on_samples = on_samples

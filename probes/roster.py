@@ -20,6 +20,8 @@ from probes.errors import ConfigError, IsochroneError
 from probes.exchange import Condition
 from probes.ledger import Ledger
 from probes.sockets import open_icmp, open_tcp, open_udp, source_address_to
+from probes.stamp import AUTHENTICATED_BYTES
+from probes.stamp_auth import AuthenticatedCodec
 from probes.stamp_batch import BASE_BYTES
 from probes.stream import STAMP_PORT, StreamSpec
 from probes.text import Text
@@ -36,8 +38,11 @@ class Roster:
     Session arrays: `channel_of` int64[m], `address` uint8[m, 28], `secret` uint64[m].
     """
 
-    def __init__(self, ledger: Ledger, generator: np.random.Generator) -> None:
+    def __init__(
+        self, ledger: Ledger, generator: np.random.Generator, hmac_key: bytes | None = None
+    ) -> None:
         self.ledger = ledger
+        self._hmac_key = hmac_key
         self.specs: list[StreamSpec] = []
         self.stream_ids = np.zeros(0, np.uint64)
         self.first_session = np.zeros(0, np.int64)
@@ -139,7 +144,7 @@ class Roster:
         Streams that are alike in all that a reply shows get channels of their own: `copy`.
         """
         kind = spec.type_p
-        size = _payload_bytes(spec)
+        size = self._payload_bytes(spec)
         alike = (kind.protocol, spec.source, kind.dscp, size, address.tobytes())
         copy = self._alike[alike]
         numbers = []
@@ -162,7 +167,11 @@ class Roster:
             codec = EchoCodec(opened, payload_bytes)
         elif kind.protocol == "udp":
             opened = open_udp(family, spec.source, kind.dscp)
-            codec = StampCodec(payload_bytes, int(self._generator.integers(1, 1 << 16)))
+            ssid = int(self._generator.integers(1, 1 << 16))
+            if self._hmac_key is None:
+                codec = StampCodec(payload_bytes, ssid)
+            else:
+                codec = AuthenticatedCodec(payload_bytes, ssid, self._hmac_key)
         else:
             opened = open_tcp(family, spec.source, kind.dscp)
             codec = SynCodec(opened, int(self._generator.integers(0, 1 << 32)))
@@ -170,6 +179,15 @@ class Roster:
         rings = self._rings.setdefault(width, Rings.of(BATCH, width))
         self.channels.append(Channel(len(self.channels), opened, codec, rings))
         return len(self.channels) - 1
+
+    def _payload_bytes(self, spec: StreamSpec) -> int:
+        """Return how much payload the stream's packets really have."""
+        if spec.type_p.protocol == "tcp":
+            return tcp.SEGMENT_BYTES
+        if spec.type_p.protocol == "udp":
+            least = BASE_BYTES if self._hmac_key is None else AUTHENTICATED_BYTES
+            return max(spec.type_p.payload_bytes, least)
+        return spec.type_p.payload_bytes
 
 
 def _closest_gap_ns(spec: StreamSpec) -> float:
@@ -181,15 +199,6 @@ def _waiting_limit_ns(spec: StreamSpec) -> int:
     """Return how long an answer is on time; for TCP never so long that a SYN-ACK is sent again."""
     limit_ns = int(spec.timeout_ms * 1e6)
     return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns
-
-
-def _payload_bytes(spec: StreamSpec) -> int:
-    """Return how much payload the stream's packets really have."""
-    if spec.type_p.protocol == "tcp":
-        return tcp.SEGMENT_BYTES
-    if spec.type_p.protocol == "udp":
-        return max(spec.type_p.payload_bytes, BASE_BYTES)
-    return spec.type_p.payload_bytes
 
 
 def _resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:

@@ -113,8 +113,14 @@ def write_sender_packets(
     packet["ssid"] = ssid
     if follow_up:
         _write_tlv_header(buffer, BASE_BYTES, _FOLLOW_UP, FOLLOW_UP_BYTES - TLV_HEADER_BYTES)
-    if size >= end + TLV_HEADER_BYTES:
-        _write_tlv_header(buffer, end, _EXTRA_PADDING, size - end - TLV_HEADER_BYTES)
+    write_extra_padding(buffer, end)
+
+
+def write_extra_padding(buffer: NDArray[np.uint8], start: int) -> None:
+    """Make the zeros from `start` on one Extra Padding TLV, where there is room for its header."""
+    size = buffer.shape[1]
+    if size >= start + TLV_HEADER_BYTES:
+        _write_tlv_header(buffer, start, _EXTRA_PADDING, size - start - TLV_HEADER_BYTES)
 
 
 def _write_tlv_header(buffer: NDArray[np.uint8], offset: int, kind: int, length: int) -> None:

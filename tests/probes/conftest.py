@@ -168,3 +168,14 @@ def small_reflector() -> Iterator[Callable[..., SmallReflector]]:
     yield make
     for reflector in made:
         reflector.stop()
+
+
+@pytest.fixture
+def free_udp_port() -> Callable[[str], int]:
+    def find(host: str) -> int:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+            return int(sock.getsockname()[1])
+
+    return find

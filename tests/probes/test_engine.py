@@ -12,6 +12,8 @@ import pytest
 
 from probes.accumulate import FATES
 from probes.engine import Engine, SampleBatch
+from probes.exchange import ReflectorSpec
+from probes.reflector import Reflector
 from probes.sockets import OpenSocket, open_icmp
 from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch
@@ -312,3 +314,34 @@ def test_stamps_shifted_in_the_lab_shift_one_way_delays_only(small_reflector) ->
     assert np.median(run.column("forward_ns")) == pytest.approx(-shift_ns, abs=1e8)
     assert np.median(run.column("backward_ns")) == pytest.approx(shift_ns, abs=1e8)
     assert 0 < np.median(run.column("rtt_ns")) < 1e8
+
+
+@pytest.mark.parametrize("payload_bytes", [44, 115, 1200])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_authenticated_stamp_is_answered_under_the_same_key_alone(
+    free_udp_port, host: str, payload_bytes: int
+) -> None:
+    key, other = bytes(range(32)), bytes(range(1, 33))
+    place = ReflectorSpec(address=host, port=free_udp_port(host), peers=("127.0.0.1", "::1"))
+    reflector = Reflector([place], own_clock_bound_ns=lambda: 500.0, hmac_key=key)
+    reflector.start()
+    try:
+        right, wrong, without = (
+            Run(
+                spec("udp", host, port=place.port, payload_bytes=payload_bytes),
+                probes=20,
+                own_clock_bound_ns=lambda: 500.0,
+                hmac_key=given,
+            )
+            for given in (key, other, None)
+        )
+        for run in (right, wrong, without):
+            run.finish()
+    finally:
+        reflector.stop()
+    assert (right.total("sent"), right.total("received")) == (20, 20)
+    assert (right.column("forward_ns") > 0).all()
+    assert (right.column("backward_ns") > 0).all()
+    assert not np.isnan(right.windows[0].measures["clock_bound_ns"]).any()
+    for run in (wrong, without):
+        assert (run.total("sent"), run.total("received")) == (20, 0)
