@@ -12,7 +12,7 @@ from probes.accumulate import LATE as FATE_LATE
 from probes.accumulate import RECEIVED, Finished
 from probes.channel import Replies
 from probes.ledger import LATE, ON_TIME, Ledger, Matched
-from probes.records import distinct, records
+from probes.records import distinct, put_records, records
 from probes.stamp_batch import ReflectorFields
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 from probes.timescale import TimeScale
@@ -21,6 +21,17 @@ _SENDER_TTL = 255.0  # what our STAMP packets leave with
 _FOLLOW_UP_REACH = 4  # how many probes back a Follow-Up may speak of
 _SILENT_ANSWERS = 4  # after so many answers without any, a reflector is not waited for
 _USUAL_TTLS = np.array([64.0, 128.0, 255.0])  # what hosts send with
+_OF_THE_RECORD = ("window", "sequence", "sent_wall_ns", "cause", "lateness_ns")
+
+
+def _hops_by_ttl() -> NDArray[np.float32]:
+    """Return for each TTL how many routers took from the usual TTL above it; NaN for 0."""
+    ttl = np.arange(256)
+    hops = _USUAL_TTLS[np.searchsorted(_USUAL_TTLS, ttl)] - ttl
+    return np.where(ttl == 0, np.nan, hops).astype(np.float32)
+
+
+_HOPS_SINCE = _hops_by_ttl()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +65,21 @@ def enter_answers(
     rtt_ns = total_ns - np.where(sound, residence_ns, 0.0)
     late = total_ns > session["timeout_ns"]
     stepped = probe["sent_ns"] <= scale.stepped_ns if scale.steps else False
-    rows["state"][row] = np.where(late, LATE, ON_TIME)
-    rows["rtt_ns"][row] = np.where(late, np.nan, rtt_ns)
-    rows["forward_ns"][row] = one_way.forward_ns
-    rows["backward_ns"][row] = one_way.backward_ns
-    rows["bound_ns"][row] = np.where(stepped, np.nan, one_way.bound_ns)
-    rows["hops_forward"][row] = one_way.hops
-    rows["hops_backward"][row] = _hops_since(replies.ttl[place])
-    rows["stamping"][row] = np.minimum(probe["sent_kind"], replies.stamp_kind[place])
-    rows["answer"][row] = port_answers(ledger, probe["session"], replies.answer[place])
-    rows["reordered"][row] = matched.reordered
-    rows["held"][row] = True
+    probe["state"] = np.where(late, LATE, ON_TIME)
+    probe["rtt_ns"] = np.where(late, np.nan, rtt_ns)
+    probe["forward_ns"] = one_way.forward_ns
+    probe["backward_ns"] = one_way.backward_ns
+    probe["bound_ns"] = np.where(stepped, np.nan, one_way.bound_ns)
+    probe["hops_forward"] = one_way.hops
+    probe["hops_backward"] = _HOPS_SINCE[replies.ttl[place]]
+    probe["stamping"] = np.minimum(probe["sent_kind"], replies.stamp_kind[place])
+    probe["answer"] = port_answers(ledger, probe["session"], replies.answer[place])
+    probe["reordered"] = matched.reordered
+    probe["held"] = True
     if replies.reflector is not None:
-        rows["transmit_ns"][row] = replies.reflector.transmit_wall_ns[place]
-        _note_reflector(ledger, row, replies.reflector.sequence[place])
+        probe["transmit_ns"] = replies.reflector.transmit_wall_ns[place]
+        _note_reflector(ledger, probe, replies.reflector.sequence[place])
+    put_records(rows, row, probe)
 
 
 def take_follow_ups(
@@ -120,7 +132,7 @@ def finish_answered(ledger: Ledger, row: NDArray[np.int64]) -> Finished:
     probe = records(rows, row)
     finished = _finished(
         ledger,
-        row,
+        probe,
         rtt_ns=probe["rtt_ns"],
         forward_ns=probe["forward_ns"],
         backward_ns=probe["backward_ns"],
@@ -186,7 +198,7 @@ def finish_unanswered(
     zero = np.zeros(len(row), np.uint8)
     return _finished(
         ledger,
-        row,
+        records(ledger.rows, row),
         rtt_ns=nothing,
         forward_ns=nothing,
         backward_ns=nothing,
@@ -201,20 +213,19 @@ def finish_unanswered(
     )
 
 
-def _finished(ledger: Ledger, row: NDArray[np.int64], **known: NDArray[Any]) -> Finished:
-    """Join what the ledger knows of the probes with what their fate added."""
-    probe = records(ledger.rows, row)
-    session = records(ledger.sessions, probe["session"])
-    return Finished(
-        window=probe["window"],
-        stream=session["stream"],
-        flow=session["flow"],
-        sequence=probe["sequence"],
-        sent_wall_ns=probe["sent_wall_ns"],
-        cause=probe["cause"],
-        lateness_ns=probe["lateness_ns"],
+def _finished(ledger: Ledger, probe: NDArray[Any], **known: NDArray[Any]) -> Finished:
+    """Join what the ledger knows of the probes with what their fate added.
+
+    Columns are copies: a window keeps them, and views would keep whole records alive.
+    """
+    session = probe["session"]
+    columns = {
+        "stream": ledger.sessions["stream"][session],
+        "flow": ledger.sessions["flow"][session],
+        **{name: probe[name] for name in _OF_THE_RECORD},
         **known,
-    )
+    }
+    return Finished(**{name: np.ascontiguousarray(column) for name, column in columns.items()})
 
 
 def _one_way(
@@ -239,11 +250,10 @@ def _one_way(
     )
 
 
-def _note_reflector(ledger: Ledger, row: NDArray[np.int64], reflector: NDArray[np.uint32]) -> None:
+def _note_reflector(ledger: Ledger, probe: NDArray[Any], reflector: NDArray[np.uint32]) -> None:
     """Remember the reflector's numbers, and that it counts by itself where they are not ours."""
     number = reflector.astype(np.int64)
-    probe = records(ledger.rows, row)
-    ledger.rows["reflector"][row] = number
+    probe["reflector"] = number
     own = number != probe["sequence"] & 0xFFFFFFFF
     ledger.sessions["stateful"][probe["session"][own]] = True
 
@@ -264,9 +274,3 @@ def _variation(ledger: Ledger, row: NDArray[np.int64]) -> NDArray[np.float64]:
     later_ns = np.where(finished, rows["rtt_ns"][after], np.nan)
     usable = np.isnan(variation) & rows["reordered"][row]
     return np.where(usable, np.abs(later_ns - own_ns), variation)
-
-
-def _hops_since(ttl: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how many routers a packet passed, if it left with one of the usual TTLs."""
-    left_with = _USUAL_TTLS[np.searchsorted(_USUAL_TTLS, np.minimum(ttl, 255))]
-    return np.where(ttl == 0, np.nan, left_with - ttl).astype(np.float32)

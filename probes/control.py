@@ -84,7 +84,7 @@ def read_control(control: NDArray[np.uint8], length: NDArray[np.uint64]) -> Cont
     if not len(control):
         return columns
     rows = _Rows(columns, control.view("<u4"), control.view("<i8"))
-    layout = _common_layout(rows.words, length)
+    layout = _common_layout(rows.words, rows.longs, length)
     if layout is None:
         _walk(rows, length)
     else:
@@ -105,22 +105,24 @@ class _Rows:
 
 
 def _common_layout(
-    words: NDArray[np.uint32], length: NDArray[np.uint64]
+    words: NDArray[np.uint32], longs: NDArray[np.int64], length: NDArray[np.uint64]
 ) -> list[tuple[int, int, int, int]] | None:
     """Return (level, type, first word, bytes) of each message; None where rows differ."""
     if (length != length[0]).any():
         return None
-    layout, headers, at, end = [], [], 0, min(int(length[0]), words.shape[1] * 4) // 4
+    layout, at, end = [], 0, min(int(length[0]), words.shape[1] * 4) // 4
     first = words[0].tolist()
     while at + 4 <= end:
         size = first[at]
         if size < _HEADER_BYTES or at + (size + 3) // 4 > end:
             return None
+        # A header is two 64-bit words: its length, and level with type.
+        header = longs[:, at // 2 : at // 2 + 2]
+        if (header[:, 0] != header[0, 0]).any() or (header[:, 1] != header[0, 1]).any():
+            return None
         layout.append((first[at + 2], first[at + 3], at, size))
-        headers += [at, at + 2, at + 3]
         at += (size + 7) // 8 * 2
-    shape = words[:, headers]
-    return None if (shape != shape[0]).any() else layout
+    return layout
 
 
 def _walk(rows: _Rows, length: NDArray[np.uint64]) -> None:

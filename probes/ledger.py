@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.records import distinct, records
+from probes.records import distinct, put_records, records
 
 EMPTY, FLYING, ON_TIME, LATE, LOST, DROPPED = range(6)
 
@@ -139,18 +139,17 @@ class Ledger:
         **columns: Any,
     ) -> None:
         """Write probes about to be sent into their rows; `columns` as in the rows' own fields."""
-        rows = self.rows
-        rows["sequence"][row] = sequence
-        rows["session"][row] = session
-        rows["state"][row] = FLYING
-        rows["rtt_ns"][row] = np.nan
-        rows["reflector"][row] = -1
-        rows["cause"][row] = 0
-        rows["held"][row] = False
+        probe = np.zeros(len(row), _ROW)
+        probe["sequence"] = sequence
+        probe["session"] = session
+        probe["state"] = FLYING
+        probe["rtt_ns"] = np.nan
+        probe["reflector"] = -1
         for name, value in columns.items():
-            rows[name][row] = value
+            probe[name] = value
         waited = self.sessions["timeout_ns"][session] + self._linger_ns
-        rows["forget_ns"][row] = rows["sent_ns"][row] + waited
+        probe["forget_ns"] = probe["sent_ns"] + waited
+        put_records(self.rows, row, probe)
         self._wait_for(row)
 
     def note_causes(
@@ -276,10 +275,10 @@ class Ledger:
         self, row: NDArray[np.int64], step: int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the rows `step` numbers on in the same sessions, and whether they hold them."""
-        here = records(self.rows, row)
-        ring = records(self.sessions, here["session"])
-        sequence = here["sequence"] + step
-        other = ring["base"] + (sequence & ring["mask"])
+        session = self.rows["session"][row]
+        sequence = self.rows["sequence"][row] + step
+        base, mask = self.sessions["base"][session], self.sessions["mask"][session]
+        other: NDArray[np.int64] = base + (sequence & mask)
         return other, self.rows["sequence"][other] == sequence
 
 

@@ -18,6 +18,12 @@ def records(table: NDArray[Any], row: NDArray[Any]) -> NDArray[Any]:
     return raw.view(table.dtype)
 
 
+def put_records(table: NDArray[Any], row: NDArray[np.int64], new: NDArray[Any]) -> None:
+    """Replace the records of a contiguous structured array at the indices `row`."""
+    raw = f"V{table.dtype.itemsize}"
+    table.view(raw)[row] = new.view(raw)
+
+
 def distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the numbers in ascending order, each once."""
     ordered = np.sort(numbers)
