@@ -72,6 +72,8 @@ class Case:
     length, one after the other. `directed`: the reflector counts by itself, so losses have a
     direction. `stamp_error_ns` (forward, backward): constant errors within `calibration_ns`
     together. `looks`: how often the verdict is looked at while data come in; 1 = at the end.
+    `nodes`: the ends' numbers where the path belongs to a mesh. `scored` is false for paths that
+    are only there to complete a mesh.
     """
 
     family: str
@@ -97,6 +99,8 @@ class Case:
     calibration_ns: float = 0.0
     stamp_error_ns: tuple[float, float] = (0.0, 0.0)
     looks: int = 1
+    nodes: tuple[int, int] | None = None
+    scored: bool = True
 
     @property
     def truth(self) -> float:

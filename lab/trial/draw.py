@@ -1,4 +1,4 @@
-"""Cases drawn from families: the parameters of a path such that its true figure is as wished."""
+"""One case drawn from a family: the parameters of a path such that its true figure is as wished."""
 
 from __future__ import annotations
 
@@ -15,25 +15,6 @@ from lab.trial.families import Family, NoiseStyle
 
 _CALIBRATIONS_NS = (0.0, 500.0, 5_000.0)
 _PLAIN_DELAY_NS = 5e6  # of paths on which delay is not what is judged
-
-
-def draw_cases(families: Sequence[Family], count: int, seed: int) -> list[Case]:
-    """Return `count` cases, shared out by the families' weights; the same for the same seed."""
-    cases = []
-    for number, (family, share) in enumerate(zip(families, shares(families, count), strict=True)):
-        rng = np.random.default_rng([seed, number, 7])
-        cases += [draw_case(family, rng) for _ in range(share)]
-    return cases
-
-
-def shares(families: Sequence[Family], count: int) -> list[int]:
-    """Return how many of `count` cases each family gets, by largest remainder."""
-    weight = np.array([family.weight for family in families])
-    exact = weight / weight.sum() * count
-    share = np.floor(exact).astype(int)
-    rest = np.argsort(share - exact, kind="stable")[: count - int(share.sum())]
-    share[rest] += 1
-    return [int(n) for n in share]
 
 
 def draw_case(family: Family, rng: np.random.Generator) -> Case:

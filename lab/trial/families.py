@@ -39,7 +39,8 @@ class Family:
     margins: (truth - limit) / limit, 0 = exactly at the limit. asymmetry: base of the way back
     over that of the way there. floor_share: light in fibre over the shorter base. noise_share: the
     noise's part of the judged delay. losses: (ratio there, ratio back, mean burst in probes).
-    weight: how many cases of a hundred or so.
+    weight: how many cases of a hundred or so. mesh: paths come by whole meshes of two clusters, in
+    which one clock may lie; `lab.trial.mesh` says how.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Family:
     memory: tuple[float, ...] = (0.0,)
     distance_uncertainty: tuple[float, ...] = (0.0,)
     looks: int = 1
+    mesh: bool = False
 
 
 FAMILIES = (
@@ -282,6 +284,20 @@ FAMILIES = (
         losses=((1.0, 0.0, 1.0), (1.0, 0.0, 2.0)),
         clocks=("unsynchronised",),
         looks=20,
+    ),
+    Family(
+        name="mesh_with_a_liar",
+        title=Text("a liar found out by its mesh", "由网状测量识破的失实时钟"),
+        weight=14,
+        statistics=("p50", "p95"),
+        limits_ms=(5, 6),
+        margins=(-0.3, -0.1, -0.03, 0.03, 0.1, 0.3),
+        probes=(600,),
+        windows=(20,),
+        noise_share=(0.01, 0.05),
+        noises=("exponential",),
+        floor_share=(0.4, 0.8),
+        mesh=True,
     ),
     Family(
         name="lying_within_physics",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.trial.draw import draw_cases
+from lab.trial.cases import draw_cases
 from lab.trial.families import FAMILIES
 from lab.trial.score import try_cases
 from lab.trial.summary import Summary, summarise

@@ -1,0 +1,34 @@
+"""All cases of a trial: so many of each family, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lab.trial.case import Case
+from lab.trial.draw import draw_case
+from lab.trial.families import Family
+from lab.trial.mesh import draw_meshes
+
+
+def draw_cases(families: Sequence[Family], count: int, seed: int) -> list[Case]:
+    """Return `count` scored cases, shared out by the families' weights."""
+    cases: list[Case] = []
+    for number, (family, share) in enumerate(zip(families, shares(families, count), strict=True)):
+        rng = np.random.default_rng([seed, number, 7])
+        if family.mesh:
+            cases += draw_meshes(family, share, rng)
+        else:
+            cases += [draw_case(family, rng) for _ in range(share)]
+    return cases
+
+
+def shares(families: Sequence[Family], count: int) -> list[int]:
+    """Return how many of `count` cases each family gets, by largest remainder."""
+    weight = np.array([family.weight for family in families])
+    exact = weight / weight.sum() * count
+    share = np.floor(exact).astype(int)
+    rest = np.argsort(share - exact, kind="stable")[: count - int(share.sum())]
+    share[rest] += 1
+    return [int(n) for n in share]

@@ -1,0 +1,102 @@
+"""Liars are named by the mesh, and nobody else is."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from controller.judge.closure import close_mesh, without_liars
+
+MS, US = 1e6, 1e3
+# The fixture `evidence` is a function without state.
+STATELESS = [HealthCheck.function_scoped_fixture]
+
+
+def mesh(evidence, rng, offsets, claimed, slack, both_ways=False):
+    """A full mesh of paths of 2 ms floor; asymmetry lies anywhere within ± slack."""
+    nodes = len(offsets)
+    pairs = [(a, b) for a in range(nodes) for b in range(nodes) if a < b or (both_ways and a > b)]
+    forward, backward, bound = [], [], []
+    extra = {}
+    for a, b in pairs:
+        key = (min(a, b), max(a, b))
+        if key not in extra:
+            extra[key] = rng.uniform(0, 2 * slack)
+        part = extra[key] if a < b else 2 * slack - extra[key]
+        forward.append(np.full(5, 2 * MS + part))
+        backward.append(np.full(5, 2 * MS + 2 * slack - part))
+        bound.append(claimed[a] + claimed[b])
+    source, destination = np.array(pairs).T
+    rows = evidence(
+        [f + b for f, b in zip(forward, backward, strict=True)],
+        forward,
+        bound=np.array(bound),
+        floor=2 * MS,
+    )
+    theta = np.asarray(offsets)[destination] - np.asarray(offsets)[source]
+    object.__setattr__(rows, "forward_min_ns", rows.forward_min_ns + theta)
+    object.__setattr__(rows, "backward_min_ns", rows.backward_min_ns - theta)
+    return rows, source, destination
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=STATELESS)
+@given(
+    seed=st.integers(0, 2**32), nodes=st.integers(4, 14), offset_ms=st.sampled_from([-50, -2, 2, 9])
+)
+def test_a_liar_is_named_and_only_the_liar(evidence, seed, nodes, offset_ms):
+    rng = np.random.default_rng(seed)
+    liar = int(rng.integers(nodes))
+    offsets = rng.uniform(-20 * US, 20 * US, nodes)
+    offsets[liar] = offset_ms * MS
+    rows, source, destination = mesh(evidence, rng, offsets, np.full(nodes, 20 * US), 0.2 * MS)
+    found = close_mesh(rows, source, destination, nodes)
+    assert np.flatnonzero(found.liar).tolist() == [liar]
+    assert found.offset_ns[liar] == pytest.approx(offsets[liar], abs=0.6 * MS)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=STATELESS)
+@given(seed=st.integers(0, 2**32), nodes=st.integers(2, 12), slack_us=st.sampled_from([0, 5, 900]))
+def test_honest_clocks_are_not_accused(evidence, seed, nodes, slack_us):
+    rng = np.random.default_rng(seed)
+    claimed = rng.choice([20 * US, 3 * MS], nodes)
+    offsets = rng.uniform(-claimed, claimed)
+    rows, source, destination = mesh(evidence, rng, offsets, claimed, slack_us * US, True)
+    assert not close_mesh(rows, source, destination, nodes).liar.any()
+
+
+def test_errors_shrink_as_the_mesh_grows(evidence):
+    rng = np.random.default_rng(1)
+    error = []
+    for nodes in (3, 6, 12):
+        rows, source, destination = mesh(
+            evidence, rng, np.zeros(nodes), np.full(nodes, US), 0.5 * MS
+        )
+        error.append(close_mesh(rows, source, destination, nodes).error_ns.max())
+    assert error[0] > error[1] > error[2]
+
+
+def test_two_nodes_that_contradict_each_other_are_both_named(evidence):
+    rows, source, destination = mesh(
+        evidence, np.random.default_rng(2), [0.0, 50 * MS], [US, US], 0.1 * MS
+    )
+    found = close_mesh(rows, source, destination, 2)
+    assert found.liar.tolist() == [True, True]
+    trusted = without_liars(rows, source, destination, found.liar)
+    assert np.isnan(trusted.clock_bound_ns).all()
+
+
+def test_streams_of_no_mesh_are_left_alone(evidence):
+    rows, _, _ = mesh(evidence, np.random.default_rng(3), [0.0, 0.0, 0.0], [US] * 3, 0.1 * MS)
+    nowhere = np.full(3, -1)
+    found = close_mesh(rows, nowhere, nowhere, 0)
+    assert not found.refuted.any()
+    assert not np.isnan(without_liars(rows, nowhere, nowhere, found.liar).clock_bound_ns).any()
+
+
+def test_parts_without_a_link_are_solved_apart(evidence):
+    rng = np.random.default_rng(4)
+    offsets = [0.0, 0.0, 30 * MS, 30 * MS]
+    rows, source, destination = mesh(evidence, rng, offsets, [US] * 4, 0.1 * MS)
+    apart = (source < 2) == (destination < 2)
+    source, destination = np.where(apart, source, -1), np.where(apart, destination, -1)
+    assert not close_mesh(rows, source, destination, 4).liar.any()
