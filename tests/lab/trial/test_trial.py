@@ -1,0 +1,177 @@
+"""Trials from end to end: what is drawn, simulated, gathered, judged and scored."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from controller.judge.evidence import FAIL, PASS, UNDECIDED
+from isochrone import front_door
+from lab.trial.case import truth_of
+from lab.trial.cases import draw_cases, shares
+from lab.trial.clocks import Slack, lying_plainly, lying_subtly, refuted
+from lab.trial.families import FAMILIES
+from lab.trial.run import run_trial
+from lab.trial.score import Interval, Result, try_cases
+from lab.trial.simulate import gather, simulate
+from lab.trial.summary import summarise
+from lab.trial.table import document, lines
+
+PROMISED = [family for family in FAMILIES if family.promised]
+
+
+def family(name):
+    return next(family for family in FAMILIES if family.name == name)
+
+
+def test_names_are_unique_and_every_family_gets_its_share():
+    names = [family.name for family in FAMILIES]
+    assert len(names) == len(set(names))
+    assert sum(shares(PROMISED, 200)) == 200
+    assert min(shares(PROMISED, 200)) >= 1
+
+
+def test_the_same_seed_gives_the_same_trial_and_another_does_not():
+    first, again, other = (document(run_trial(30, seed), seed) for seed in (5, 5, 6))
+    assert first == again
+    assert first["coverage_detail"] != other["coverage_detail"]
+
+
+def test_cases_have_the_truth_that_was_wished():
+    for case in draw_cases(PROMISED, 300, 1):
+        asked = family(case.family)
+        if not asked.mesh and case.truth < np.inf and case.limit:
+            margin = case.truth / case.limit - 1
+            assert min(abs(margin - wished) for wished in asked.margins) < 1e-6
+        assert case.floor_ns <= min(case.forward_base_ns, case.backward_base_ns)
+        assert case.limit_low <= case.limit <= case.limit_high * (1 + 1e-12)
+
+
+def test_honest_bounds_hold_for_every_probe():
+    honest = [f for f in PROMISED if not f.mesh and "lying_plainly" not in f.clocks]
+    for case in draw_cases(honest, 200, 2):
+        duration_s = case.windows * 10 / len(case.clocks)
+        for clocks in case.clocks:
+            offset, bound = clocks.at(np.linspace(0, duration_s, 50))
+            assert not (np.abs(offset) > bound).any()  # an absent bound claims nothing
+
+
+def test_plain_lies_can_be_refuted_and_subtle_ones_cannot():
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        near, far = Slack(5e4, 5e4), Slack(3e6, 3e6)
+        (plain,), (subtle,) = lying_plainly(rng, near), lying_subtly(rng, far)
+        assert refuted(plain.offset_ns, plain.bound_ns, near)
+        assert not refuted(subtle.offset_ns, subtle.bound_ns, far)
+        assert abs(subtle.offset_ns) > subtle.bound_ns
+
+
+def test_what_is_gathered_is_what_was_simulated():
+    cases = draw_cases([family("delay_under_loss"), family("honest_clocks")], 40, 4)
+    evidence = gather(cases, simulate(cases, 4))
+    assert evidence.sent.tolist() == [case.probes for case in cases]
+    assert (evidence.received + evidence.lost == evidence.sent).all()
+    for i, case in enumerate(cases):
+        mean = truth_of(case, "delay", "round_trip", "mean")
+        assert evidence.rtt_mean_ns[i] == pytest.approx(mean, rel=0.1)
+        assert np.diff(evidence.window_indptr)[i] <= case.windows
+        # forward + backward is the round trip, whatever the clocks say
+        both = evidence.forward_mean_ns[i] + evidence.backward_mean_ns[i]
+        assert both == pytest.approx(evidence.rtt_mean_ns[i], abs=2.0)
+
+
+def test_a_case_does_not_depend_on_those_beside_it():
+    cases = draw_cases([family("tight_clocks")], 6, 5)
+    all_of_them, first = (
+        gather(cases, simulate(cases, 5)),
+        gather(cases[:1], simulate(cases[:1], 5)),
+    )
+    assert all_of_them.rtt_mean_ns[0] == first.rtt_mean_ns[0]
+
+
+def result(verdict, truth_over_limit, **changes):
+    case = draw_cases([family("tight_clocks")], 1, 1)[0]
+    limit = case.truth / truth_over_limit
+    known = {"needless": False, "low": 0.0, "high": 1.0}
+    from dataclasses import replace
+
+    case = replace(case, limit=limit)
+    right = case.true_verdict
+    return Result(
+        case=case,
+        verdict=verdict,
+        wrong_pass=verdict == PASS and right != "pass",
+        wrong_fail=verdict == FAIL and right != "fail",
+        **{**known, **changes},
+    )
+
+
+def score(results, intervals=()):
+    from lab.trial.score import Trial
+
+    return summarise(FAMILIES, Trial(list(results), list(intervals)), 1)
+
+
+def test_wrong_verdicts_break_the_promise():
+    wrong = [result(PASS, 2.0)] * 4 + [result(PASS, 0.5)] * 36
+    assert score(wrong[4:]).broken() == []
+    found = score(wrong)
+    assert (found.total("wrong_pass"), found.total("wrong_fail")) == (4, 0)
+    assert "total" in found.broken()
+
+
+def test_needless_indecision_breaks_the_promise():
+    assert score([result(UNDECIDED, 0.5)] * 20).broken() == []
+    assert "tight_clocks" in score([result(UNDECIDED, 0.5, needless=True)] * 20).broken()
+
+
+def test_intervals_that_miss_too_often_break_the_promise():
+    case = result(PASS, 0.5).case
+    hit, miss = (Interval(case, "loss_one_way", 0.0, 1.0, truth) for truth in (0.5, 2.0))
+    few = score([result(PASS, 0.5)] * 20, [hit] * 97 + [miss] * 3)
+    assert few.broken() == []
+    assert few.coverage["loss_one_way"].ratio == 0.97
+    assert "loss_one_way" in score([result(PASS, 0.5)] * 20, [hit] * 80 + [miss] * 20).broken()
+
+
+def test_liars_that_only_the_mesh_can_find_would_make_wrong_verdicts(monkeypatch):
+    cases = draw_cases([family("mesh_with_a_liar")], 96, 7)
+    assert sum(r.wrong for r in try_cases(cases, 7).results) <= 1
+    monkeypatch.setattr("lab.trial.score._distrusting_liars", lambda _cases, evidence: evidence)
+    assert sum(r.wrong for r in try_cases(cases, 7).results) >= 3
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_promise_is_kept(seed, tmp_path):
+    file = tmp_path / "truth.json"
+    ran = CliRunner().invoke(
+        front_door, ["truth", "--cases", "200", "--seed", str(seed), "--json", str(file)]
+    )
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(file.read_text())
+    assert found["cases"] == 200 == sum(each["cases"] for each in found["families"])
+    assert found["wrong_pass"] + found["wrong_fail"] <= 10
+    assert found["undecided_needlessly"] == 0
+    assert found["undecided"] < 120
+    assert min(found["coverage"].values()) >= 0.93
+    assert found["broken"] == []
+    assert "needlessly" in ran.output
+
+
+def test_the_table_is_whole_in_both_languages():
+    summary = run_trial(25, 1)
+    for language in ("en", "zh"):
+        text = "\n".join(lines(summary, 1, language))
+        assert all(each.name in text for each in summary.families)
+    counts = Counter(each.promised for each in summary.families)
+    assert counts[False] == 1
+
+
+def test_a_file_that_cannot_be_written_is_said(tmp_path):
+    ran = CliRunner().invoke(
+        front_door, ["truth", "--cases", "5", "--json", str(tmp_path / "none" / "x.json")]
+    )
+    assert ran.exit_code != 0
+    assert "--json" in str(ran.exception)
