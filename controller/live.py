@@ -22,7 +22,9 @@ from controller.documents import VerdictsEvent
 from controller.figures import figure_columns
 from controller.fleet import Fleet
 from controller.gather import evidence_of, floors_ns
+from controller.improvements import Improved, ImprovementBook
 from controller.judge.comparing import Compared
+from controller.judge.distrust import distrust
 from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
 from controller.judge.hysteresis import Settled, settle
 from controller.judge.verdicts import judge
@@ -56,6 +58,8 @@ class Round:
     figures: dict[str, NDArray[np.float64]]
     since_ns: NDArray[np.int64]
     compared: Compared | None = None  # by the places of `LiveVerdicts.comparisons`
+    improved: Improved | None = None
+    lying_sites: tuple[str, ...] = ()  # whose clocks the mesh refutes: no verdict rests on them
 
 
 class LiveVerdicts:
@@ -68,18 +72,21 @@ class LiveVerdicts:
         demands: Sequence[Demand],
         states: Sequence[VerdictState],
         now_ns: int,
+        improvements: ImprovementBook | None = None,
     ) -> None:
         self._streams, self._demands = streams, demands
         self._candidates = candidates_of(demands, streams)
         self._rules = rules_of(demands, self._candidates[:, 0])
         self._floors_ns = floors_ns(network, streams)
+        self._sites, self._ends = _ends_of(streams)
         self.comparisons = comparisons_of(demands, streams)
+        self.improvements = improvements or ImprovementBook(demands, streams)
         self.listeners: set[web.WebSocketResponse] = set()
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
         part = blank(len(streams))
-        self.latest = self._round(0, None, part, np.zeros(len(streams)))
+        self.latest = self._round(0, None, part, np.zeros(len(streams)), {})
 
     def _restore(self, states: Sequence[VerdictState]) -> None:
         """Go on from the verdicts that stood when the controller stopped."""
@@ -98,14 +105,18 @@ class LiveVerdicts:
         now_ns = clock.wall_ns()
         memory.forget(now_ns)
         snapshot = memory.snapshot()
+        weeks = self.improvements.snapshot(now_ns)
         calibration_ns = self._calibration_ns(fleet)
 
-        def work() -> tuple[dict[int, Part], Round]:
+        def work() -> tuple[dict[int, Part], dict[int, Part], Round]:
             slots, part = memory.merged(snapshot)
-            return slots, self._round(self.latest.revision + 1, now_ns, part, calibration_ns)
+            hours = self.improvements.merged(weeks)
+            revision = self.latest.revision + 1
+            return slots, hours, self._round(revision, now_ns, part, calibration_ns, hours)
 
-        slots, latest = await asyncio.to_thread(work)
+        slots, hours, latest = await asyncio.to_thread(work)
         memory.replace(snapshot, slots)
+        self.improvements.replace(weeks, hours)
         changed = np.flatnonzero(latest.judgements.verdict != self._settled.shown).tolist()
         changes = [self._change_of(latest, i) for i in changed]
         self._settled = settle(self._settled, latest.found)
@@ -120,12 +131,19 @@ class LiveVerdicts:
         await self._tell()
 
     def _round(
-        self, revision: int, now_ns: int | None, part: Part, calibration_ns: NDArray[np.float64]
+        self,
+        revision: int,
+        now_ns: int | None,
+        part: Part,
+        calibration_ns: NDArray[np.float64],
+        hours: dict[int, Part],
     ) -> Round:
-        evidence = evidence_of(part, calibration_ns, self._floors_ns)
+        gathered = evidence_of(part, calibration_ns, self._floors_ns)
+        evidence, liar = distrust(gathered, *self._ends, len(self._sites))
         rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
         judgements = judge(evidence, rules)
         compared = put_comparisons(self.comparisons, evidence, part.windows.start_ns, judgements)
+        improved = self.improvements.judge(hours, rules.row, judgements)
         found, since_ns = judgements.verdict, self._since_ns
         if now_ns is not None:
             shown = settle(self._settled, found).shown
@@ -142,6 +160,8 @@ class LiveVerdicts:
             figures=figure_columns(evidence),
             since_ns=since_ns,
             compared=compared,
+            improved=improved,
+            lying_sites=tuple(self._sites[i] for i in np.flatnonzero(liar)),
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
@@ -188,6 +208,18 @@ class LiveVerdicts:
                     await listener.send_str(event)
             except (ConnectionError, RuntimeError, TimeoutError):
                 self.listeners.discard(listener)
+
+
+def _ends_of(
+    streams: Sequence[PlannedStream],
+) -> tuple[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return the sites (each has one clock) and, of every stream, its two ends' places in them."""
+    pairs = [(stream.path.source.site, stream.path.destination.site) for stream in streams]
+    place = {
+        site: i for i, site in enumerate(dict.fromkeys(site for pair in pairs for site in pair))
+    }
+    ends = np.array([[place[site] for site in pair] for pair in pairs], np.int64).reshape(-1, 2)
+    return tuple(place), (ends[:, 0], ends[:, 1])
 
 
 def _event(revision: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.closure import close_mesh, without_liars
+from controller.judge.distrust import distrust
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -107,8 +107,8 @@ def _distrusting_liars(cases: Sequence[Case], evidence: Evidence) -> Evidence:
     """Let the meshes among the cases name clocks that lie, as the controller does."""
     ends = np.array([case.nodes or (-1, -1) for case in cases], np.int64).reshape(-1, 2)
     source, destination = ends.T
-    found = close_mesh(evidence, source, destination, int(ends.max(initial=-1)) + 1)
-    return without_liars(evidence, source, destination, found.liar)
+    sound, _ = distrust(evidence, source, destination, int(ends.max(initial=-1)) + 1)
+    return sound
 
 
 def own_rules(cases: Sequence[Case]) -> Rules:

@@ -1,0 +1,56 @@
+"""Clocks that the evidence itself gives the lie: no verdict may rest on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.judge.closure import Flags, Integers, close_mesh, without_liars
+from controller.judge.evidence import Evidence
+
+Floats = NDArray[np.float64]
+
+# What forward + backward may differ from the round trip: stamps are told to the nanosecond, and
+# two free clocks part by less than 100 ppm while a probe is under way.
+STAMP_ERROR_NS = 1_000.0
+DRIFT_RATIO = 1e-4
+
+
+def identity_gap_ns(evidence: Evidence) -> Floats:
+    """Return mean forward + mean backward - mean round trip, [n]; NaN where they cannot be added.
+
+    All three are of the same probes and the offset of the clocks cancels (MEASUREMENT D.2: m_f +
+    m_b = RTT - residence), so anything but 0 means that stamps are broken: a clock was stepped
+    within the reflector's residence, or something rewrote them.
+    """
+    same = evidence.forward.totals() == evidence.rtt.totals()
+    same &= evidence.backward.totals() == evidence.rtt.totals()
+    gap = evidence.forward_mean_ns + evidence.backward_mean_ns - evidence.rtt_mean_ns
+    return np.where(same, gap, np.nan)
+
+
+def broken_stamps(evidence: Evidence) -> Flags:
+    """Return which rows' one-way delays do not add up to the round trip, bool[n]."""
+    tolerance = STAMP_ERROR_NS + DRIFT_RATIO * evidence.rtt_mean_ns
+    broken: Flags = np.abs(identity_gap_ns(evidence)) > tolerance
+    return broken
+
+
+def distrust(
+    evidence: Evidence, source: Integers, destination: Integers, nodes: int
+) -> tuple[Evidence, Flags]:
+    """Return the evidence without trust in clocks that are found out, and which nodes' lie [nodes].
+
+    source, destination int64[n]: the node at each end of each row, -1 where it belongs to no mesh.
+    A row whose stamps are broken loses its own trust; a node that the mesh refutes costs every
+    row that it has an end of.
+    """
+    broken = broken_stamps(evidence)
+    bound_ns = np.where(broken, np.nan, evidence.clock_bound_ns)
+    sound = replace(evidence, clock_bound_ns=bound_ns)
+    outside = np.full(evidence.rows, -1)
+    ends = np.where(broken, outside, source), np.where(broken, outside, destination)
+    liar = close_mesh(sound, *ends, nodes).liar
+    return without_liars(sound, source, destination, liar), liar
