@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.histogram import Histograms
+from probes.records import grouped
 from probes.window import COUNTERS, MEASURES, FlowColumns, WindowBatch
 
 FATES = ("received", "late", "lost_forward", "lost_backward", "lost_unknown", "local_drop")
@@ -84,7 +85,7 @@ class Window:
         if not self._parts:
             return WindowBatch.empty(start_ns, duration_ns)
         probes = Finished.join(self._parts)
-        stream, row = np.unique(stream_ids[probes.stream], return_inverse=True)
+        stream, row = grouped(stream_ids[probes.stream])
         counters = _counters(probes, row, len(stream))
         for repeated in self._duplicates:  # every one of a probe that is among `probes`
             place = np.searchsorted(stream, stream_ids[repeated])
@@ -189,7 +190,7 @@ def _flows(probes: Finished, row: NDArray[np.int64], rows: int) -> FlowColumns:
     """Sum up every flow of every row, ordered by row and flow."""
     sent = probes.fate != LOCAL_DROP
     label = row[sent] * 65_536 + probes.flow[sent]
-    unique, group = np.unique(label, return_inverse=True)
+    unique, group = grouped(label)
     fate, rtt_ns = probes.fate[sent], probes.rtt_ns[sent]
     received = fate == RECEIVED
     count = np.bincount(group, minlength=len(unique))

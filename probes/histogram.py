@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.records import grouped
+
 EDGES_VERSION = 1
 MAX_BUCKET_RATIO = 1.0198
 CONTRACTUAL_LIMITS_NS = (
@@ -175,7 +177,7 @@ def _from_counts(
 ) -> Histograms:
     """Sort (row, bucket, count) triples into rows, adding equal ones."""
     key = row * _KEYS + (bucket.astype(np.int64) + TOP_BUCKET)
-    unique, inverse = np.unique(key, return_inverse=True)
+    unique, inverse = grouped(key)
     summed = np.zeros(len(unique), np.int64)
     np.add.at(summed, inverse, count)
     indptr = np.searchsorted(unique, np.arange(rows + 1) * _KEYS).astype(np.int64)

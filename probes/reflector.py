@@ -34,7 +34,7 @@ from probes.timestamps import encode_error_estimate
 DEFAULT_MAX_PACKETS_PER_S = 200_000.0
 MAX_PACKET_BYTES = 9216  # jumbo frames; longer requests are counted malformed
 _ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
-_BATCH = 256
+_BATCH = 512
 _ROUNDS = 16  # batches of one socket before the others have their turn
 _ESTIMATE_AGE_NS = 1_000_000_000
 

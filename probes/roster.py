@@ -1,14 +1,17 @@
 """Which streams run, over which flows, through which channels.
 
-Streams, sessions and channels are numbered in the order they came and keep their numbers; a stream
-that is taken off the plan only stops sending, so that its probes in flight find their end.
+Streams, sessions and channels keep their numbers while they are used. A stream that is taken off
+the plan stops sending, so that its probes in flight find their end; when its last window has been
+handed out it is released, and its numbers and rows go to the next stream with as many of both.
 """
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +29,24 @@ from probes.stamp_batch import BASE_BYTES
 from probes.stream import STAMP_PORT, StreamSpec
 from probes.text import Text
 
-BATCH = 512  # packets to one system call
+BATCH = 1024  # packets to one system call
+_MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
 _HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
 
 ChannelKey = tuple[str, int, str | None, int, int, int, int]
+Alike = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A stream that can run: its destination, its channels, and which copy of its like it is."""
+
+    spec: StreamSpec
+    address: NDArray[np.uint8]
+    pseudo_sum: int
+    channels: list[int]
+    alike: Alike
+    copy: int
 
 
 class Roster:
@@ -51,44 +68,122 @@ class Roster:
         self.channel_of = np.zeros(0, np.int64)
         self.address = np.zeros((0, ADDRESS_BYTES), np.uint8)
         self.secret = np.zeros(0, np.uint64)
-        self.channels: list[Channel] = []
+        self.channels: dict[int, Channel] = {}
+        self.overflowed = 0  # of channels that are closed
         self._port = np.zeros(0, np.uint16)
         self._pseudo_sum = np.zeros(0, np.uint64)
         self._by_key: dict[ChannelKey, int] = {}
-        self._alike: Counter[tuple[object, ...]] = Counter()
+        self._uses: Counter[int] = Counter()  # sessions of each channel
+        self._alike: dict[Alike, set[int]] = {}  # which copies are taken
+        self._copy_of: dict[int, tuple[Alike, int]] = {}  # by stream number
+        self._free: dict[tuple[int, int], list[int]] = {}  # released streams by flows and ring
         self._rings: dict[int, Rings] = {}
         self._generator = generator
 
-    def add(self, specs: Sequence[StreamSpec]) -> tuple[list[int], list[Condition]]:
-        """Add streams; return the indices in `specs` of those that run, and why others do not."""
-        accepted, conditions = [], []
-        channels: list[int] = []
-        addresses: list[NDArray[np.uint8]] = []
-        sums: list[int] = []
+    def add(
+        self, specs: Sequence[StreamSpec]
+    ) -> tuple[list[int], NDArray[np.int64], list[Condition]]:
+        """Add streams; return the indices in `specs` of those that run, their numbers, and why
+        others do not run."""
+        accepted: list[int] = []
+        conditions: list[Condition] = []
+        numbers: list[int] = []
+        fresh: list[_Admitted] = []
+        changed: set[int] = set()
         for index, spec in enumerate(specs):
             try:
                 address, pseudo_sum = _resolved(spec)
-                of_flows = list(self._channels_of(spec, address))
+                admitted = _Admitted(spec, address, pseudo_sum, *self._channels_of(spec, address))
             except IsochroneError as error:
+                self._close_unused()
                 conditions.append(_refusal(spec, error.text))
                 continue
             accepted.append(index)
-            channels += of_flows
-            addresses += [address] * spec.flows
-            sums += [pseudo_sum] * spec.flows
-        self._append([specs[index] for index in accepted], channels, addresses, sums)
-        return accepted, conditions
+            self._uses.update(admitted.channels)
+            self._alike.setdefault(admitted.alike, set()).add(admitted.copy)
+            changed.update(admitted.channels)
+            released = self._free.get(self._room_for(spec))
+            if released:
+                numbers.append(released.pop())
+                self._settle(numbers[-1], admitted)
+            else:
+                numbers.append(len(self.specs) + len(fresh))
+                fresh.append(admitted)
+            self._copy_of[numbers[-1]] = (admitted.alike, admitted.copy)
+        self._append(fresh)
+        self._tell_channels(changed)
+        return accepted, np.array(numbers, np.int64), conditions
 
-    def _append(
-        self,
-        specs: list[StreamSpec],
-        channels: list[int],
-        addresses: list[NDArray[np.uint8]],
-        sums: list[int],
-    ) -> None:
-        """Number the accepted streams and their sessions, and tell the channels."""
-        if not specs:
+    def release(self, numbers: Sequence[int]) -> list[int]:
+        """Forget streams of which nothing is in flight or in an open window.
+
+        Returns the descriptors of the sockets that nobody needs any more, which are closed.
+        """
+        changed: set[int] = set()
+        for number in numbers:
+            session = self._sessions_of(number)
+            channels = self.channel_of[session].tolist()
+            self._uses.subtract(channels)
+            changed.update(channels)
+            self.channel_of[session] = -1
+            self.ledger.forget(session)
+            alike, copy = self._copy_of.pop(number)
+            self._alike[alike].discard(copy)
+            if not self._alike[alike]:
+                del self._alike[alike]
+            self._free.setdefault(self._room_for(self.specs[number]), []).append(number)
+        closed = self._close_unused()
+        self._tell_channels(changed & set(self.channels))
+        return closed
+
+    def _close_unused(self) -> list[int]:
+        """Close the channels that have no session; return their descriptors."""
+        unused = [number for number in self.channels if self._uses[number] <= 0]
+        closed = []
+        for number in unused:
+            channel = self.channels.pop(number)
+            del self._uses[number]
+            self.overflowed += channel.socket.overflowed
+            closed.append(channel.socket.fileno())
+            channel.close()
+        self._by_key = {key: n for key, n in self._by_key.items() if n in self.channels}
+        return closed
+
+    def _sessions_of(self, number: int) -> NDArray[np.int64]:
+        first = int(self.first_session[number])
+        return np.arange(first, first + int(self.flows[number]))
+
+    def _room_for(self, spec: StreamSpec) -> tuple[int, int]:
+        """Return what numbers a stream can take over: those of as many flows and rows a flow."""
+        timeout_ns, gap_ns = np.array([_waiting_limit_ns(spec)]), np.array([_closest_gap_ns(spec)])
+        return spec.flows, int(self.ledger.ring_of(timeout_ns, gap_ns)[0])
+
+    def _settle(self, number: int, admitted: _Admitted) -> None:
+        """Let a stream take over the numbers and rows of a released one."""
+        spec = admitted.spec
+        session = self._sessions_of(number)
+        count = len(session)
+        self.ledger.begin(
+            session,
+            np.full(count, number),
+            np.arange(count),
+            np.full(count, _waiting_limit_ns(spec)),
+            np.full(count, _closest_gap_ns(spec)),
+        )
+        self.specs[number] = spec
+        self.stream_ids[number] = spec.stream_id
+        self.sent[number] = 0
+        self.channel_of[session] = admitted.channels
+        self.address[session] = admitted.address
+        self.secret[session] = self._secrets(count)
+        self._port[session] = int(admitted.address[2:4].view(">u2")[0])
+        self._pseudo_sum[session] = admitted.pseudo_sum
+
+    def _append(self, admitted: list[_Admitted]) -> None:
+        """Number streams that find no released ones, and their sessions."""
+        if not admitted:
             return
+        specs = [one.spec for one in admitted]
         flows = np.array([spec.flows for spec in specs])
         stream = len(self.specs) + np.repeat(np.arange(len(specs)), flows)
         flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
@@ -103,15 +198,18 @@ class Roster:
         self.first_session = np.append(self.first_session, sessions[0] + np.cumsum(flows) - flows)
         self.flows = np.append(self.flows, flows)
         self.sent = np.append(self.sent, np.zeros(len(specs), np.int64))
+        channels = [number for one in admitted for number in one.channels]
         self.channel_of = np.append(self.channel_of, np.array(channels, np.int64))
-        stacked = np.array(addresses, np.uint8)
+        stacked = np.repeat(np.array([one.address for one in admitted], np.uint8), flows, axis=0)
         self.address = np.concatenate([self.address, stacked])
-        secret = self._generator.integers(0, 1 << 63, len(stream), np.int64).astype(np.uint64)
-        self.secret = np.append(self.secret, secret)
+        self.secret = np.append(self.secret, self._secrets(len(stream)))
         port = np.ascontiguousarray(stacked[:, 2:4]).view(">u2")[:, 0].astype(np.uint16)
         self._port = np.append(self._port, port)
-        self._pseudo_sum = np.append(self._pseudo_sum, np.array(sums, np.uint64))
-        self._tell_channels(set(channels))
+        sums = np.array([one.pseudo_sum for one in admitted], np.uint64)
+        self._pseudo_sum = np.append(self._pseudo_sum, np.repeat(sums, flows))
+
+    def _secrets(self, count: int) -> NDArray[np.uint64]:
+        return self._generator.integers(0, 1 << 63, count, np.int64).astype(np.uint64)
 
     def _tell_channels(self, changed: set[int]) -> None:
         """Give each changed channel its peers."""
@@ -135,10 +233,12 @@ class Roster:
 
     def close(self) -> None:
         """Close all sockets."""
-        for channel in self.channels:
+        for channel in self.channels.values():
             channel.close()
 
-    def _channels_of(self, spec: StreamSpec, address: NDArray[np.uint8]) -> Iterator[int]:
+    def _channels_of(
+        self, spec: StreamSpec, address: NDArray[np.uint8]
+    ) -> tuple[list[int], Alike, int]:
         """Return the channel of each flow of a stream, opening those that are not there yet.
 
         Streams that are alike in all that a reply shows get channels of their own: `copy`.
@@ -146,15 +246,15 @@ class Roster:
         kind = spec.type_p
         size = self._payload_bytes(spec)
         alike = (kind.protocol, spec.source, kind.dscp, size, address.tobytes())
-        copy = self._alike[alike]
+        taken = self._alike.get(alike, set())
+        copy = next(number for number in itertools.count() if number not in taken)
         numbers = []
         for flow in range(spec.flows):
             key = (kind.protocol, kind.ip_version, spec.source, flow, kind.dscp, size, copy)
             if key not in self._by_key:
                 self._by_key[key] = self._open(spec, size)
             numbers.append(self._by_key[key])
-        self._alike[alike] += 1
-        yield from numbers
+        return numbers, alike, copy
 
     def _open(self, spec: StreamSpec, payload_bytes: int) -> int:
         """Open a channel and return its number."""
@@ -177,8 +277,11 @@ class Roster:
             codec = SynCodec(opened, int(self._generator.integers(0, 1 << 32)))
         width = max(128, 1 << int(np.ceil(np.log2(payload_bytes + _HEADER_ROOM))))
         rings = self._rings.setdefault(width, Rings.of(BATCH, width))
-        self.channels.append(Channel(len(self.channels), opened, codec, rings))
-        return len(self.channels) - 1
+        number = max(self.channels, default=-1) + 1
+        if number >= _MOST_CHANNELS:  # numbers of closed ones are free again
+            number = next(free for free in itertools.count() if free not in self.channels)
+        self.channels[number] = Channel(number, opened, codec, rings)
+        return number
 
     def _payload_bytes(self, spec: StreamSpec) -> int:
         """Return how much payload the stream's packets really have."""

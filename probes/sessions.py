@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.records import distinct, starts
+
 MAX_SESSIONS = 100_000
 IDLE_NS = 900 * 1_000_000_000  # REFWAIT of RFC 5357 §4.2
 _FIRST_SLOTS = 256
@@ -93,7 +95,7 @@ class SessionTable:
         wanted = self._mixer.mix(sources.high, sources.low, rest)
         at, known = self._find(wanted)
         if not known.all():
-            self._admit(np.unique(wanted[~known]), wanted[known], now_ns)
+            self._admit(distinct(wanted[~known]), wanted[known], now_ns)
             at, _ = self._find(wanted)
         slot = self._slot[at]
         self.rows["seen_ns"][slot] = now_ns
@@ -149,7 +151,11 @@ class SessionTable:
         """
         order = np.argsort(slot, kind="stable")
         ordered = slot[order]
-        first = np.flatnonzero(np.diff(ordered, prepend=-1))
+        first = np.flatnonzero(starts(ordered))
+        if len(first) == len(slot):  # every session once, as it usually is
+            alone: NDArray[np.uint32] = self.rows["sequence"][slot]
+            self.rows["sequence"][slot] = alone + np.uint32(1)
+            return alone
         size = np.diff(first, append=len(ordered))
         rank = np.empty(len(slot), np.int64)
         rank[order] = np.arange(len(ordered)) - np.repeat(first, size)

@@ -213,37 +213,47 @@ def _read_follow_up(
 class SenderFields:
     """What n requests say; every array has shape [n].
 
+    `t1` uint64 and `estimate` uint16 are as on the wire: a reflector only copies them.
     `follow_up` marks those with an empty Follow-Up Telemetry TLV at byte 44. `plain` marks those
     whose further bytes need no other care: nothing, zeros, or Extra Padding to the end.
     """
 
     valid: NDArray[np.bool_]
     sequence: NDArray[np.uint32]
-    sent_wall_ns: NDArray[np.int64]
-    error_ns: NDArray[np.float64]
-    synchronised: NDArray[np.bool_]
+    t1: NDArray[np.uint64]
+    estimate: NDArray[np.uint16]
     ssid: NDArray[np.uint16]
     follow_up: NDArray[np.bool_]
     plain: NDArray[np.bool_]
+
+    @property
+    def sent_wall_ns(self) -> NDArray[np.int64]:
+        """When the requests were sent; a malformed PTP timestamp means nothing."""
+        return stamps_to_wall_ns_array(self.t1, ptp_array(self.estimate))[0]
+
+    @property
+    def error_ns(self) -> NDArray[np.float64]:
+        """Return the error that the senders estimate of T1, NaN where they say nothing sound."""
+        return error_ns_of_array(self.estimate)
+
+    @property
+    def synchronised(self) -> NDArray[np.bool_]:
+        """Whether the senders' clocks follow UTC."""
+        return synchronised_array(self.estimate)
 
 
 def read_sender_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> SenderFields:
     """Read the requests in the rows of `buffer` (uint8[n, capacity ≥ 44]), `length[i]` bytes each.
 
-    A request of 14 bytes or more is accepted (TWAMP-Light); below 16 its SSID is 0. `sent_wall_ns`
-    of a malformed PTP timestamp means nothing, yet the request is valid: a reflector only copies
-    it. Raises nothing.
+    A request of 14 bytes or more is accepted (TWAMP-Light); below 16 its SSID is 0. Raises nothing.
     """
     packet = _rows(buffer, 0, _SENDER)
-    estimate = packet["error_estimate"].astype(np.uint16)
-    sent_wall_ns, _ = stamps_to_wall_ns_array(packet["t1"].astype(np.uint64), ptp_array(estimate))
     follow_up = _asks_follow_up(buffer, length)
     return SenderFields(
         valid=length >= SHORT_REQUEST_BYTES,
         sequence=packet["sequence"].astype(np.uint32),
-        sent_wall_ns=sent_wall_ns,
-        error_ns=error_ns_of_array(estimate),
-        synchronised=synchronised_array(estimate),
+        t1=packet["t1"].astype(np.uint64),
+        estimate=packet["error_estimate"].astype(np.uint16),
         ssid=np.where(length >= _SENDER.itemsize, packet["ssid"], 0).astype(np.uint16),
         follow_up=follow_up,
         plain=_is_plain(buffer, length, follow_up),
