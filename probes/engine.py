@@ -96,6 +96,7 @@ class Engine:
         self._first_specs = tuple(specs)
         self._wanted: tuple[StreamSpec, ...] | None = None
         self._running: dict[StreamSpec, int] = {}
+        self._retired: list[tuple[int, list[int]]] = []  # (last window, stream numbers)
         self._conditions: tuple[Condition, ...] = ()
         self._bound_ns = math.nan
         self._error_estimate = 0
@@ -158,7 +159,8 @@ class Engine:
             probes_sent=self._counts["sent"],
             probes_received=self._counts["received"],
             strays=self._counts["stray"],
-            overflowed=sum(channel.socket.overflowed for channel in self._roster.channels),
+            overflowed=self._roster.overflowed
+            + sum(channel.socket.overflowed for channel in tuple(self._roster.channels.values())),
             skipped=self._pacer.skipped,
             clock_steps=self.scale.steps,
             lateness_max_ns=self._lateness_max_ns,
@@ -231,23 +233,32 @@ class Engine:
         self._pacer.stop(np.array(gone, np.int64))
         self._running = {spec: n for spec, n in self._running.items() if spec in wanted}
         fresh = [spec for spec in wanted if spec not in self._running]
-        before = len(self._roster.channels)
-        first = len(self._roster.specs)
-        accepted, conditions = self._roster.add(fresh)
+        if gone:
+            self._retired.append((self._windows.number_at(self.scale.monotonic_ns()), gone))
+        before = set(self._roster.channels)
+        accepted, numbers, conditions = self._roster.add(fresh)
         self._conditions = tuple(conditions)
-        for channel in self._roster.channels[before:]:
+        for number in self._roster.channels.keys() - before:
             assert self._epoll is not None
+            channel = self._roster.channels[number]
             self._epoll.register(channel.socket.fileno(), select.EPOLLIN)
             self._channel_by_fd[channel.socket.fileno()] = channel
         running = [fresh[index] for index in accepted]
-        self._running |= {spec: first + place for place, spec in enumerate(running)}
+        self._running |= dict(zip(running, numbers.tolist(), strict=True))
         self._pacer.add(
             self.scale.monotonic_ns(),
             np.array([spec.interval_ms * 1e6 for spec in running], np.float64),
             np.array([spec.jitter_ratio for spec in running], np.float64),
             np.array([spec.pacing == "poisson" for spec in running], np.bool_),
             self._probes_per_stream,
+            rows=numbers,
         )
+
+    def _release_retired(self) -> None:
+        """Give up what was kept for streams off the plan, once their last windows are out."""
+        while self._retired and self._windows.are_over(self._retired[0][0]):
+            for fd in self._roster.release(self._retired.pop(0)[1]):
+                del self._channel_by_fd[fd]  # closing it has taken it out of the epoll set
 
     def _check_clock(self, now_ns: int) -> None:
         """Ask now and then how far the own clock may be off."""
@@ -382,6 +393,7 @@ class Engine:
         if self._pacer.finished():  # nothing will follow them
             self._finish(self._ledger.newest_held())
         self._windows.close_ready(now_ns, self._roster.stream_ids)
+        self._release_retired()
 
     def _give_up(self, row: NDArray[np.int64]) -> None:
         """File probes as lost, in the direction that the reflector's count tells."""
@@ -393,7 +405,7 @@ class Engine:
         fate = (LOST_FORWARD + direction).astype(np.uint8)
         for number in np.unique(rows["channel"][row]):
             back = np.flatnonzero((rows["channel"][row] == number) & (direction != FORWARD))
-            channel = self._roster.channels[number]
+            channel = self._roster.channels[int(number)]
             dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], self._swept_ns)]
             fate[dropped] = LOCAL_DROP
             rows["cause"][row[dropped]] = errno.ENOBUFS

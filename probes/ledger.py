@@ -104,24 +104,54 @@ class Ledger:
 
         Rings have some rows more than the mean needs, since gaps vary with jitter.
         """
-        needed = 1.1 * (timeout_ns + self._linger_ns) / gap_ns + 8
-        ring = (1 << np.ceil(np.log2(needed)).astype(np.int64)).astype(np.int64)
+        ring = self.ring_of(timeout_ns, gap_ns)
         added = np.zeros(len(ring), _SESSION)
-        added["stream"], added["flow"] = stream, flow
-        added["timeout_ns"], added["mask"] = timeout_ns, ring - 1
-        added["base"] = len(self.rows) + np.cumsum(ring) - ring
-        # The next reply brings the Follow-Up of this one, unless that is too long to wait.
-        soon = 1.2 * gap_ns < timeout_ns + self._linger_ns
-        added["hold_ns"] = np.where(soon, 2.5 * gap_ns, 0).astype(np.int64)
-        # A reflector that counts by itself starts at 0, one that copies repeats ours: since number
-        # 0 is never used, the first answer tells the two apart.
-        added["next"] = 1
+        added["mask"], added["base"] = ring - 1, len(self.rows) + np.cumsum(ring) - ring
         rows = np.zeros(int(ring.sum()), _ROW)
-        rows["sequence"] = -1
         first = len(self.sessions)
         self.sessions = np.concatenate([self.sessions, added])
         self.rows = np.concatenate([self.rows, rows])
-        return np.arange(first, first + len(ring))
+        numbers = np.arange(first, first + len(ring))
+        self.begin(numbers, stream, flow, timeout_ns, gap_ns)
+        self.forget(numbers)
+        return numbers
+
+    def ring_of(
+        self, timeout_ns: NDArray[np.int64], gap_ns: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Return how many rows the ring of each session has."""
+        needed = 1.1 * (timeout_ns + self._linger_ns) / gap_ns + 8
+        return (1 << np.ceil(np.log2(needed)).astype(np.int64)).astype(np.int64)
+
+    def begin(
+        self,
+        session: NDArray[np.int64],
+        stream: NDArray[Any],
+        flow: NDArray[Any],
+        timeout_ns: NDArray[np.int64],
+        gap_ns: NDArray[np.float64],
+    ) -> None:
+        """Let sessions begin, new or forgotten ones with rings of the right length."""
+        began = np.zeros(len(session), _SESSION)
+        began["base"], began["mask"] = (
+            self.sessions["base"][session],
+            self.sessions["mask"][session],
+        )
+        began["stream"], began["flow"], began["timeout_ns"] = stream, flow, timeout_ns
+        # The next reply brings the Follow-Up of this one, unless that is too long to wait.
+        soon = 1.2 * gap_ns < timeout_ns + self._linger_ns
+        began["hold_ns"] = np.where(soon, 2.5 * gap_ns, 0).astype(np.int64)
+        # A reflector that counts by itself starts at 0, one that copies repeats ours: since number
+        # 0 is never used, the first answer tells the two apart.
+        began["next"] = 1
+        self.sessions[session] = began
+
+    def forget(self, session: NDArray[np.int64]) -> None:
+        """Empty the rings of sessions that follow each other."""
+        if len(session):
+            first, last = self.sessions[session[0]], self.sessions[session[-1]]
+            rows = self.rows[first["base"] : last["base"] + last["mask"] + 1]
+            rows["sequence"], rows["state"], rows["held"] = -1, EMPTY, False
 
     def claim(self, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (rows, sequence numbers) for the next probe of each session, all different."""

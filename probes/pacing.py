@@ -26,7 +26,7 @@ class Due:
 
 
 class Pacer:
-    """The due times of all streams. Rows are added and stopped, never moved."""
+    """The due times of all streams. Rows are added, stopped and used again, never moved."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
@@ -45,23 +45,34 @@ class Pacer:
         jitter_ratio: NDArray[np.float64],
         poisson: NDArray[np.bool_],
         probes: int | None = None,
+        *,
+        rows: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         """Add n streams, due first at a random moment of their first interval; return their rows.
 
-        Each stops by itself after `probes` probes, if given.
+        Each stops by itself after `probes` probes, if given. `rows` int64[n] says where to put
+        them: rows of streams that were stopped, or new ones; absent, they come after the last.
         """
         count = len(interval_ns)
-        rows = np.arange(len(self._due_ns), len(self._due_ns) + count)
+        if rows is None:
+            rows = np.arange(len(self._due_ns), len(self._due_ns) + count)
+        self._grow(int(rows.max(initial=-1)) + 1)
         phase = self._generator.random(count) * interval_ns
-        self._interval_ns = np.append(self._interval_ns, interval_ns)
-        self._jitter_ns = np.append(self._jitter_ns, jitter_ratio * interval_ns)
-        self._poisson = np.append(self._poisson, poisson)
-        self._slot_ns = np.append(self._slot_ns, now_ns + phase)
-        left = NEVER_NS if probes is None else probes
-        self._remaining = np.append(self._remaining, np.full(count, left))
-        self._due_ns = np.append(self._due_ns, np.zeros(count, np.int64))
+        self._interval_ns[rows] = interval_ns
+        self._jitter_ns[rows] = jitter_ratio * interval_ns
+        self._poisson[rows] = poisson
+        self._slot_ns[rows] = now_ns + phase
+        self._remaining[rows] = NEVER_NS if probes is None else probes
         self._set_due(rows)
         return rows
+
+    def _grow(self, length: int) -> None:
+        """Make room for so many rows; new ones are never due."""
+        more = max(length - len(self._due_ns), 0)
+        for name in ("_interval_ns", "_jitter_ns", "_poisson", "_slot_ns", "_remaining"):
+            column = getattr(self, name)
+            setattr(self, name, np.append(column, np.zeros(more, column.dtype)))
+        self._due_ns = np.append(self._due_ns, np.full(more, NEVER_NS))
 
     def stop(self, rows: NDArray[np.int64]) -> None:
         """Let no probe of these streams be due again."""

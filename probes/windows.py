@@ -39,6 +39,10 @@ class OpenWindows:
         """Return the number of the window that a moment lies in."""
         return (monotonic_ns + self._offset_ns) // self._duration_ns
 
+    def are_over(self, number: int) -> bool:
+        """Tell whether window `number` and all before it have been handed out."""
+        return all(still_open > number for still_open in self._open)
+
     def sent(self, number: int, count: int) -> None:
         """Expect the fates of `count` more probes in a window."""
         self._in_flight[number] += count

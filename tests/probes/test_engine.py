@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import socket
 import threading
 import time
@@ -13,7 +14,9 @@ import pytest
 from probes.accumulate import FATES
 from probes.engine import Engine, SampleBatch
 from probes.exchange import ReflectorSpec
+from probes.ledger import Ledger
 from probes.reflector import Reflector
+from probes.roster import Roster
 from probes.sockets import OpenSocket, open_icmp
 from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch
@@ -345,3 +348,54 @@ def test_authenticated_stamp_is_answered_under_the_same_key_alone(
     assert not np.isnan(right.windows[0].measures["clock_bound_ns"]).any()
     for run in (wrong, without):
         assert (run.total("sent"), run.total("received")) == (20, 0)
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in pathlib.Path("/proc/self/fd").iterdir())
+
+
+def test_streams_that_come_and_go_leave_nothing_behind(small_reflector) -> None:
+    reflector = small_reflector()
+    stays = spec("udp", port=reflector.port, stream_id=9, timeout_ms=50.0)
+    guests = [
+        spec("udp", port=reflector.port, stream_id=n, timeout_ms=50.0, flows=2) for n in range(5)
+    ]
+    run = Run(stays, probes=None)
+    engine, roster = run.engine, run.engine._roster
+    run.engine._ledger._linger_ns = 0  # so that windows are handed out soon
+    before = open_descriptors()
+    engine.start()
+    try:
+        sizes = []
+        for turn in range(6):
+            sent = run.total("sent", 1)
+            engine.update([stays, *(guests if turn % 2 else guests[:2])])
+            wait_until(lambda sent=sent: run.total("sent", 1) > sent)
+            engine.update([stays])
+            wait_until(lambda: len(engine._running) == 1 and not engine._retired)
+            sizes.append((len(engine._ledger.rows), len(roster.specs), len(roster.channels)))
+            assert open_descriptors() <= before + 3  # epoll, one channel, and the reflector's timer
+    finally:
+        engine.stop()
+    assert sizes[1] == sizes[-1]
+    assert sizes[-1][1:] == (6, 1)
+    assert run.total("received", 9) == run.total("sent", 9) > 0
+    assert_every_probe_has_one_fate(run)
+
+
+def test_a_thousand_plans_need_the_room_of_one() -> None:
+    roster = Roster(Ledger(1_000_000_000), np.random.default_rng(1))
+    sizes = set()
+    for turn in range(1000):
+        streams = [spec("udp", stream_id=n, port=862 + n % 3, flows=1 + n % 2) for n in range(4)]
+        accepted, numbers, _ = roster.add(streams)
+        assert accepted == [0, 1, 2, 3]
+        assert roster.stream_ids[numbers].tolist() == [0, 1, 2, 3]
+        assert (roster.ledger.sessions["next"][roster.first_session[numbers]] == 1).all()
+        roster.ledger.sessions["next"][roster.first_session[numbers]] = turn + 2
+        sizes.add((len(roster.ledger.rows), len(roster.stream_ids), max(roster.channels)))
+        assert len(roster.release(numbers.tolist())) == 4  # port 862 twice: a copy of two flows
+    assert len(sizes) == 1
+    assert not roster.channels
+    assert not roster._by_key
+    assert not roster._alike

@@ -157,7 +157,7 @@ def test_answers_that_found_no_room_here_are_no_network_loss(small_reflector) ->
         probes_per_stream=60,
     )
     engine.start()
-    (channel,) = engine._roster.channels
+    (channel,) = engine._roster.channels.values()
     channel.socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     give_up = time.monotonic() + 5
     while len(reflector.held) < 60:
