@@ -13,7 +13,10 @@ import msgspec
 from controller.documents import (
     AgentDocument,
     AgentPage,
+    BaselineDocument,
+    BaselinePage,
     ControllerHealth,
+    ErrorDocument,
     PathDocument,
     PathPage,
     SiteDocument,
@@ -99,6 +102,30 @@ class ApiSource:
             verdicts=tuple(await self._all("/api/v1/verdicts", VerdictPage)),
         )
 
+    async def baselines(self) -> list[BaselineDocument]:
+        """Return the sealed baselines."""
+        return await self._all("/api/v1/baselines", BaselinePage)
+
+    async def seal(self, request: dict[str, Any]) -> BaselineDocument:
+        """Seal a baseline. Raises ResourceError with the controller's reason if it refuses."""
+        assert self._session is not None
+        try:
+            async with self._session.post("/api/v1/baselines", json=request) as response:
+                body, status = await response.read(), response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._silent() from error
+        if status != 200:
+            message = _decoded(body, ErrorDocument, self.url).error.message
+            raise ResourceError(message.en, message.zh, url=self.url)
+        return _decoded(body, BaselineDocument, self.url)
+
+    def _silent(self) -> ResourceError:
+        return ResourceError(
+            f"The controller at {self.url} does not answer; start it, or check --url.",
+            f"控制器 {self.url} 没有应答；请先启动控制器，或检查 --url。",
+            url=self.url,
+        )
+
     async def _all(self, route: str, kind: type[Any]) -> list[Any]:
         items: list[Any] = []
         after: str | None = ""
@@ -115,11 +142,7 @@ class ApiSource:
             async with self._session.get(route, params=query) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ResourceError(
-                f"The controller at {self.url} does not answer; start it, or check --url.",
-                f"控制器 {self.url} 没有应答；请先启动控制器，或检查 --url。",
-                url=self.url,
-            ) from error
+            raise self._silent() from error
         if response.status != 200:
             raise ResourceError(
                 f"The controller at {self.url} refused {route} (HTTP {response.status}); "

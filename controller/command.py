@@ -8,12 +8,17 @@ import pathlib
 
 import click
 
+from controller.baseline_command import baseline
+
 DEFAULT_LISTEN = "127.0.0.1:8780"
 
 
 @click.group()
 def controller() -> None:
     """Run the controller: plans, verdicts, API."""
+
+
+controller.add_command(baseline)
 
 
 @controller.command("run")
@@ -64,11 +69,10 @@ def run(
     window: float,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
-    from topology.site_file import load_network
-
     from controller.service import parse_listen, refuse_outside, serve
     from controller.state import Settings, open_state
     from probes.clock import SystemClock
+    from topology.site_file import load_network
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     listens = [parse_listen(text) for text in listen]

@@ -483,6 +483,22 @@ class VerdictsEvent(msgspec.Struct, frozen=True, kw_only=True, tag="verdicts", t
     revision: int
 
 
+class BaselineDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A sealed baseline; `used` is the one that improvements are judged against."""
+
+    name: str
+    from_ns: int
+    to_ns: int
+    sealed_ns: int
+    digest: str
+    streams: int
+    paths: list[str]
+    type_ps: list[str]
+    hours: int
+    plan_versions: dict[str, int]
+    used: bool
+
+
 class SitePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of sites."""
 
@@ -536,6 +552,13 @@ class ChangePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of changes of verdicts, newest first."""
 
     items: list[ChangeDocument]
+    next: str | None = None
+
+
+class BaselinePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of sealed baselines, oldest first."""
+
+    items: list[BaselineDocument]
     next: str | None = None
 
 

@@ -21,12 +21,12 @@ SLOTS = 15
 class RecentWindows:
     """What a set of streams did lately. Streams are numbered by their place in `stream_ids`."""
 
-    def __init__(self, stream_ids: Sequence[int], period_ns: int) -> None:
+    def __init__(self, stream_ids: Sequence[int], period_ns: int, slots: int = SLOTS) -> None:
         ids = np.array(stream_ids, np.uint64)
         self._order = np.argsort(ids, kind="stable")
         self._sorted = ids[self._order]
         self._period_ns = period_ns
-        self._slot_ns = max(1, period_ns // SLOTS)
+        self._slot_ns = max(1, period_ns // slots)
         self._slots: dict[int, list[Part]] = {}
 
     @property

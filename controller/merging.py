@@ -9,7 +9,7 @@ same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,6 +220,20 @@ def _merge_windows(
         indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
         **{name: column[order] for name, column in columns.items()},
     )
+
+
+def without_windows(part: Part) -> Part:
+    """Return the part without its single windows, which are most of its size."""
+    none = np.zeros(0, np.int64)
+    windows = WindowSeries(
+        indptr=np.zeros(len(part.row) + 1, np.int64),
+        start_ns=none,
+        sent=none,
+        lost=none,
+        rtt_mean_ns=np.zeros(0),
+        forward_mean_ns=np.zeros(0),
+    )
+    return replace(part, windows=windows)
 
 
 def blank(rows: int) -> Part:

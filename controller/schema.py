@@ -92,6 +92,22 @@ def create_changes(db: sqlite_utils.Database) -> None:
     db.table("changes").create_index(["at_ns"])
 
 
+@migrations(name="0004_baselines")
+def create_baselines(db: sqlite_utils.Database) -> None:
+    """Create the table of sealed baselines; a row is never changed."""
+    db.table("baselines").create(
+        {
+            "name": str,
+            "from_ns": int,
+            "to_ns": int,
+            "sealed_ns": int,
+            "digest": str,
+            "content": bytes,
+        },
+        pk="name",
+    )
+
+
 def migrate(path: pathlib.Path) -> None:
     """Create the database at `path`, or bring it forward to this version.
 

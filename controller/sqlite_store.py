@@ -23,6 +23,7 @@ import sqlite_utils
 from controller.schema import migrate
 from controller.store import (
     AgentTotals,
+    BaselineRecord,
     PlanRecord,
     StoredChunk,
     StoreFullError,
@@ -166,6 +167,17 @@ class SqliteStore:
 
         return self._writer.submit(write)
 
+    def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
+        """Keep a sealed baseline; see `Store.put_baseline`."""
+        b = baseline
+        row = (b.name, b.from_ns, b.to_ns, b.sealed_ns, b.digest, b.content)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute("INSERT OR IGNORE INTO baselines VALUES (?,?,?,?,?,?)", row)
+            return cursor.rowcount == 1
+
+        return self._writer.submit(write, len(baseline.content))
+
     def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
         """Add a line to the audit log."""
         row = {"at_ns": at_ns, "actor": actor, "action": action, "detail": detail}
@@ -241,6 +253,25 @@ class SqliteStore:
                 verdict=row[4],
                 previous=row[5],
                 previous_since_ns=row[6],
+            )
+            for row in rows
+        ]
+
+    def baselines(self) -> list[BaselineRecord]:
+        """Return every sealed baseline, oldest first."""
+        rows = self._read(
+            "SELECT name, from_ns, to_ns, sealed_ns, digest, content FROM baselines "
+            "ORDER BY sealed_ns",
+            (),
+        )
+        return [
+            BaselineRecord(
+                name=row[0],
+                from_ns=row[1],
+                to_ns=row[2],
+                sealed_ns=row[3],
+                digest=row[4],
+                content=row[5],
             )
             for row in rows
         ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import pathlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 from aiohttp import web
 
+from controller.baselines import Baseline, opened
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
 from controller.groups import Group, groups_of
+from controller.improvements import ImprovementBook
 from controller.ingest import Ingest
 from controller.live import LiveVerdicts
 from controller.memory import RecentWindows
@@ -23,6 +26,7 @@ from probes.chunk import decode_chunk
 from probes.clock import Clock
 from probes.errors import RemoteProtocolError
 from probes.exchange import Plan
+from probes.window import WindowBatch
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
@@ -94,8 +98,16 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
     store.put_audit(now_ns, "controller", "start", network.name).result()
     fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
-    _remember(memory, store, now_ns)
-    live = LiveVerdicts(network, streams, demands, store.verdict_states(), now_ns)
+    book = ImprovementBook(demands, streams)
+    book.use(_baselines(store))
+
+    def take(batch: WindowBatch) -> None:
+        memory.add(batch)
+        book.add(batch)
+
+    week_ns = book.horizon_ns(now_ns) if book.streams else now_ns
+    _remember(take, store, min(memory.horizon_ns(now_ns), week_ns))
+    live = LiveVerdicts(network, streams, demands, store.verdict_states(), now_ns, book)
     recorded = store.streams()
     catalogue = catalogue_of(network, streams, demands, recorded)
     return ControllerState(
@@ -112,15 +124,26 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
         fleet=fleet,
         memory=memory,
         live=live,
-        ingest=Ingest(store, fleet, clock, recorded, memory.add),
+        ingest=Ingest(store, fleet, clock, recorded, take),
     )
 
 
-def _remember(memory: RecentWindows, store: Store, now_ns: int) -> None:
-    """Read the windows of the judged period back from the store."""
-    for chunk in store.chunks_since(memory.horizon_ns(now_ns)):
+def _baselines(store: Store) -> list[Baseline]:
+    """Return the sealed baselines; one that was changed since is not used."""
+    found = []
+    for record in store.baselines():
         try:
-            memory.add(decode_chunk(chunk.payload).batch)
+            found.append(opened(record))
+        except RemoteProtocolError as error:
+            logger.error("%s", error)
+    return found
+
+
+def _remember(take: Callable[[WindowBatch], None], store: Store, from_ns: int) -> None:
+    """Read the windows since `from_ns` back from the store."""
+    for chunk in store.chunks_since(from_ns):
+        try:
+            take(decode_chunk(chunk.payload).batch)
         except RemoteProtocolError as error:  # one damaged chunk must not keep the rest from use
             key = (chunk.agent, chunk.boot, chunk.sequence)
             logger.error("the stored chunk %s cannot be read and is not judged: %s", key, error)

@@ -102,6 +102,18 @@ class VerdictChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineRecord:
+    """A sealed baseline: `content` is compressed, `digest` the SHA-256 of what it holds."""
+
+    name: str
+    from_ns: int
+    to_ns: int
+    sealed_ns: int
+    digest: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreState:
     """How the store is. `reason` says what is wrong where the state is not ok."""
 
@@ -140,6 +152,9 @@ class Store(Protocol):
     def put_verdict_changes(self, changes: Sequence[VerdictChange]) -> Future[None]:
         """Add to the log of changed verdicts; the oldest beyond a bound are forgotten."""
 
+    def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
+        """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
+
     def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
         """Add a line to the audit log."""
 
@@ -163,6 +178,9 @@ class Store(Protocol):
         limit: int = 1000,
     ) -> list[VerdictChange]:
         """Return the log of changes, newest first, with from_ns ≤ at_ns < to_ns."""
+
+    def baselines(self) -> list[BaselineRecord]:
+        """Return every sealed baseline, oldest first."""
 
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""

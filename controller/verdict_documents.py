@@ -14,6 +14,7 @@ from controller.documents import (
     VerdictDocument,
 )
 from controller.figures import finite
+from controller.improvements import reason as reason_of_improvement
 from controller.judge.evidence import RATIO_KINDS, TERMS, VERDICTS
 from controller.judge.explain import explain
 from controller.judge.pairing import Interval
@@ -95,6 +96,8 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
     number = state.live.comparisons.place.get(row)
     if number is not None and latest.compared is not None:
         reason = reason_of_comparison(state.demands[row], latest.compared, number)
+    elif state.demands[row].target.kind == "improvement" and latest.improved is not None:
+        reason = reason_of_improvement(state.demands[row], latest.improved, row)
     else:
         judged = replace(latest.judgements, verdict=latest.found)
         reason = explain(latest.evidence, latest.rules, judged, row)

@@ -3,6 +3,7 @@
 from controller import control
 from controller.routes import (
     agents,
+    baselines,
     changes,
     document,
     events,
@@ -33,6 +34,7 @@ ROUTES: tuple[Route, ...] = (
     *streams.ROUTES,
     *verdicts.ROUTES,
     *changes.ROUTES,
+    *baselines.ROUTES,
     *matrix.ROUTES,
     *windows.ROUTES,
     *events.ROUTES,

@@ -1,0 +1,211 @@
+"""Demands for an improvement: the last week by the hour, against the newest sealed baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.baselines import Baseline, cells_of
+from controller.judge.evidence import NO_DATA, TERMS, UNDECIDED, Judgements
+from controller.judge.figures import ratio_range
+from controller.judge.improvement import (
+    WEEK_NS,
+    Cells,
+    Improvement,
+    delay_improvement,
+    hour_of_week,
+    loss_improvement,
+)
+from controller.judge.pairing import MIN_BATCHES
+from controller.memory import RecentWindows
+from controller.merging import Part, merge, without_windows
+from probes.text import Text
+from probes.window import WindowBatch
+from topology.model import Demand, PlannedStream
+
+HOUR_NS = 3_600_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Improved:
+    """What came of one round: demand row -> (what was found, the unit's number in it)."""
+
+    baseline: Baseline | None
+    found: dict[int, tuple[Improvement, int]]
+
+
+class ImprovementBook:
+    """Keeps the last week of the streams that improvement targets speak of, hour by hour.
+
+    About 1.5 kB a stream and hour; nothing where no target asks for an improvement.
+    """
+
+    def __init__(self, demands: Sequence[Demand], streams: Sequence[PlannedStream]) -> None:
+        self.demand = [i for i, d in enumerate(demands) if d.target.kind == "improvement"]
+        paths = {demands[i].path.id for i in self.demand}
+        self.streams = [stream for stream in streams if stream.path.id in paths]
+        self._ids = [stream.stream_id for stream in self.streams]
+        self._kind = {
+            i: (demands[i].target.statistic, demands[i].target.indicator == "loss")
+            for i in self.demand
+        }
+        self._limit = {i: demands[i].limit_ratio or 0.0 for i in self.demand}
+        self._stream_ids = np.array([stream.stream_id for stream in streams], np.int64)
+        self._hours = RecentWindows(self._ids, WEEK_NS, slots=168)
+        self.baseline: Baseline | None = None
+
+    def use(self, baselines: Iterable[Baseline]) -> None:
+        """Compare with the newest of these that was sealed."""
+        self.baseline = max(baselines, key=lambda each: each.record.sealed_ns, default=None)
+
+    def add(self, batch: WindowBatch) -> None:
+        """Take in the windows of one chunk."""
+        if self._ids:
+            self._hours.add(batch)
+
+    def horizon_ns(self, now_ns: int) -> int:
+        """Return the earliest start that counts now."""
+        return self._hours.horizon_ns(now_ns)
+
+    def snapshot(self, now_ns: int) -> dict[int, tuple[Part, ...]]:
+        """Return the hours; on the event loop."""
+        self._hours.forget(now_ns)
+        return self._hours.snapshot()
+
+    def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
+        """Put merged hours in place of their parts; on the event loop."""
+        self._hours.replace(snapshot, merged)
+
+    def merged(self, snapshot: dict[int, tuple[Part, ...]]) -> dict[int, Part]:
+        """Return each hour as one part without single windows. Pure."""
+        rows = len(self._ids)
+        return {
+            slot: parts[0]
+            if len(parts) == 1 and not len(parts[0].windows.sent)
+            else without_windows(merge(parts, rows))
+            for slot, parts in snapshot.items()
+        }
+
+    def judge(
+        self, hours: dict[int, Part], row: NDArray[np.int64], judgements: Judgements
+    ) -> Improved:
+        """Judge the improvement demands on streams `row[i]` and write it into `judgements`."""
+        baseline = self.baseline
+        found: dict[int, tuple[Improvement, int]] = {}
+        if baseline is None or not self.demand:
+            return Improved(baseline=baseline, found=found)
+        later = {s: p for s, p in hours.items() if s * HOUR_NS >= baseline.record.to_ns}
+        for kind in sorted(set(self._kind.values())):
+            mine = np.array([i for i in self.demand if self._kind[i] == kind])
+            measured = mine[row[mine] >= 0]
+            self._judge_kind(baseline, later, kind, measured, row, judgements, found)
+        return Improved(baseline=baseline, found=found)
+
+    def _judge_kind(
+        self,
+        baseline: Baseline,
+        hours: dict[int, Part],
+        kind: tuple[str, bool],
+        at: NDArray[np.int64],
+        row: NDArray[np.int64],
+        judgements: Judgements,
+        found: dict[int, tuple[Improvement, int]],
+    ) -> None:
+        statistic, of_loss = kind
+        ids = self._stream_ids[row[at]]
+        base = _renumbered(baseline.cells(statistic), baseline.stream_ids, ids)
+        now = _renumbered(_joined(hours, statistic), self._ids, ids)
+        limit = np.array([self._limit[int(i)] for i in at])
+        judged = (loss_improvement if of_loss else delay_improvement)(base, now, len(at), limit)
+        judgements.verdict[at] = judged.verdict
+        judgements.measured[at] = judged.ratio.point
+        judgements.low[at], judgements.high[at] = judged.ratio.low, judged.ratio.high
+        judgements.sent[at], judgements.lost[at] = judged.sent, judged.lost
+        judgements.term[at] = np.where(
+            judged.verdict == UNDECIDED,
+            TERMS.index("samples"),
+            np.where(judged.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
+        )
+        found.update({int(i): (judged, unit) for unit, i in enumerate(at)})
+
+
+def _joined(hours: dict[int, Part], statistic: str) -> Cells:
+    """Return the hours as cells. An hour of the week occurs once within a week."""
+    cells = [
+        cells_of(part, statistic, int(hour_of_week(np.array(slot * HOUR_NS))))
+        for slot, part in sorted(hours.items())[-168:]
+    ]
+    empty = Cells(
+        unit=np.zeros(0, np.int64),
+        hour=np.zeros(0, np.int64),
+        delay_ns=np.zeros(0),
+        sent=np.zeros(0, np.int64),
+        lost=np.zeros(0, np.int64),
+    )
+    names = ("unit", "hour", "delay_ns", "sent", "lost")
+    return Cells(
+        **{
+            name: np.concatenate([getattr(each, name) for each in [empty, *cells]])
+            for name in names
+        }
+    )
+
+
+def _renumbered(cells: Cells, ids: Sequence[int], wanted: NDArray[np.int64]) -> Cells:
+    """Return the cells of the streams `wanted`, their units numbered by their place in it."""
+    place = {int(stream): number for number, stream in enumerate(wanted)}
+    number = np.array([place.get(int(stream), -1) for stream in ids], np.int64)
+    unit = number[cells.unit] if len(number) else cells.unit
+    kept = unit >= 0
+    return Cells(
+        unit=unit[kept],
+        hour=cells.hour[kept],
+        delay_ns=cells.delay_ns[kept],
+        sent=cells.sent[kept],
+        lost=cells.lost[kept],
+    )
+
+
+def reason(demand: Demand, improved: Improved, row: int) -> Text:
+    """Return why an improvement demand was judged as it was."""
+    if improved.baseline is None:
+        return Text(
+            "Needs a sealed baseline period to compare with; there is none yet "
+            "(isochrone controller baseline seal).",
+            "需要与封存的基线期对比，目前尚无基线（isochrone controller baseline seal）。",
+        )
+    name = improved.baseline.record.name
+    if row not in improved.found:
+        return Text("No stream measures this path.", "没有测量流覆盖这条路径。")
+    found, unit = improved.found[row]
+    cells, left_out = int(found.cells[unit]), int(found.left_out[unit])
+    if cells == 0:
+        return Text(
+            f"The baseline {name} and the time since have no hour of the week in common on this "
+            "path and Type-P.",
+            f"在该路径与 Type-P 上，基线 {name} 与此后时段没有共同的周内小时。",
+        )
+    low, high = float(found.ratio.low[unit]), float(found.ratio.high[unit])
+    of_loss = demand.target.indicator == "loss"
+    what = Text("Loss", "丢包率") if of_loss else Text("Delay", "时延")
+    mix = Text("", "")
+    if left_out:
+        mix = Text(
+            f"; {left_out} hours that only one side has are left out",
+            f"；仅一方具有的{left_out}个小时已剔除",
+        )
+    few = Text("", "")
+    if cells < MIN_BATCHES and not of_loss:
+        few = Text(
+            f": undecided, at least {MIN_BATCHES} common hours are needed",
+            f"：无法判定，至少需要{MIN_BATCHES}个共同小时",
+        )
+    figure = ratio_range(low, high) if np.isfinite(high) else f"≥ {100 * low:.3g} %"
+    return Text(
+        f"{what.en} {figure} of that in the baseline {name}, paired over {cells} hours of the "
+        f"week{mix.en}{few.en}.",
+        f"{what.zh}为基线 {name} 的{figure}，按周内{cells}个小时配对{mix.zh}{few.zh}。",
+    )

@@ -1,0 +1,187 @@
+"""Baselines are sealed once, and improvements are judged against the newest."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from controller.baseline_command import time_ns
+from controller.baselines import opened
+from controller.command import controller as command
+from controller.store import BaselineRecord
+from probes.errors import ConfigError, RemoteProtocolError
+
+HOUR = 3_600_000_000_000
+PATH = "a.telecom.v4>b.unicom.v4"
+
+SITES = """
+[network]
+name = "trial"
+presets = ["hunan"]
+[[site]]
+name = "a"
+city = "changsha"
+interface = [{ carrier = "telecom", address = "192.0.2.1" }]
+[[site]]
+name = "b"
+city = "hengyang"
+interface = [{ carrier = "unicom", address = "192.0.2.2" }]
+[[mesh]]
+name = "all"
+stream = [{ protocol = "icmp" }]
+"""
+
+
+@pytest.fixture
+def site_file(tmp_path):
+    path = tmp_path / "trial.toml"
+    path.write_text(SITES, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def measure(
+    batch_of: Callable[..., Any], chunk_of: Callable[..., bytes], clock: Any
+) -> Callable[..., Any]:
+    sequence = iter(range(10_000))
+
+    async def run(controller: Any, *, rtt_ms: float, lost: int, hours: int = 12) -> None:
+        """Measure two windows of each of the next hours."""
+        ids = {stream.path.id: stream.stream_id for stream in controller.state.streams}
+        clock.now_ns -= clock.now_ns % HOUR
+        for hour in range(hours):
+            for window in range(2):
+                batch = batch_of(
+                    [ids[PATH]],
+                    clock.now_ns + window * 10_000_000_000,
+                    sent=1000,
+                    lost=lost,
+                    rtt_ns=rtt_ms * (1 + 0.02 * (hour % 3)) * 1e6,
+                    forward_ns=None,
+                )
+                await controller.deliver("a", chunk_of(batch, agent="a", sequence=next(sequence)))
+                clock.now_ns += 20_000_000_000
+            clock.now_ns += HOUR - 40_000_000_000
+
+    return run
+
+
+async def seal(controller: Any, name: str, from_ns: int, to_ns: int, status: int = 200) -> Any:
+    request = {"name": name, "from_ns": from_ns, "to_ns": to_ns}
+    async with controller.session.post(
+        "http://controller/api/v1/baselines", json=request
+    ) as answer:
+        assert answer.status == status, await answer.text()
+        return await answer.json()
+
+
+async def verdict(controller: Any, target: str) -> Any:
+    address = f"/api/v1/verdicts?target={target}&path={PATH}"
+    return (await controller.get(address))["items"][0]
+
+
+@pytest.mark.parametrize(
+    ("rtt_ms", "lost", "delay", "loss"), [(3.0, 5, "pass", "pass"), (15.0, 40, "fail", "fail")]
+)
+async def test_improvement_is_judged_against_the_sealed_period(
+    controller: Any, measure: Any, clock: Any, rtt_ms: float, lost: int, delay: str, loss: str
+) -> None:
+    start_ns = clock.now_ns - clock.now_ns % HOUR
+    await measure(controller, rtt_ms=20.0, lost=40)
+    await controller.judge()
+    before = await verdict(controller, "hunan-delay")
+    assert before["verdict"] == "no_data"
+    assert "there is none yet" in before["reason"]["en"]
+    sealed = await seal(controller, "before-point", start_ns, clock.now_ns)
+    assert (sealed["paths"], sealed["hours"], sealed["used"]) == ([PATH], 12, True)
+    clock.now_ns += (168 - 12) * HOUR
+    await measure(controller, rtt_ms=rtt_ms, lost=lost)
+    await controller.judge()
+    found = await verdict(controller, "hunan-delay")
+    assert found["verdict"] == delay
+    assert (found["limit_ratio"], found["unit"]) == (pytest.approx(0.2), "ratio")
+    assert found["measured"] == pytest.approx(rtt_ms / 20)
+    assert "paired over 12 hours of the week" in found["reason"]["en"]
+    assert "before-point" in found["reason"]["zh"]
+    assert (await verdict(controller, "hunan-loss"))["verdict"] == loss
+
+
+async def test_other_hours_than_those_sealed_are_no_data(
+    controller: Any, measure: Any, clock: Any
+) -> None:
+    start_ns = clock.now_ns - clock.now_ns % HOUR
+    await measure(controller, rtt_ms=20.0, lost=40)
+    await seal(controller, "night", start_ns, clock.now_ns)
+    await measure(controller, rtt_ms=2.0, lost=0)
+    await controller.judge()
+    found = await verdict(controller, "hunan-delay")
+    assert found["verdict"] == "no_data"
+    assert "no hour of the week in common" in found["reason"]["en"]
+
+
+async def test_baseline_is_sealed_once_and_survives_a_restart(
+    open_controller: Callable[[], Any], measure: Any, clock: Any
+) -> None:
+    start_ns = clock.now_ns - clock.now_ns % HOUR
+    async with open_controller() as first:
+        await measure(first, rtt_ms=20.0, lost=4)
+        sealed = await seal(first, "b", start_ns, clock.now_ns)
+        error = await seal(first, "b", start_ns, clock.now_ns, 409)
+        assert error["error"]["code"] == "already_sealed"
+    async with open_controller() as second:
+        assert (await second.get("/api/v1/baselines"))["items"] == [sealed]
+        clock.now_ns += (168 - 12) * HOUR
+        await measure(second, rtt_ms=3.0, lost=0)
+    async with open_controller() as third:  # the week is read back from the store
+        await third.judge()
+        assert (await verdict(third, "hunan-delay"))["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("from_ns", "to_ns", "code"),
+    [(0, 1, "nothing_to_seal"), (5, 4, "nothing_to_seal"), (0, 2**62, "nothing_to_seal")],
+)
+async def test_nothing_and_the_future_cannot_be_sealed(
+    controller: Any, from_ns: int, to_ns: int, code: str
+) -> None:
+    error = await seal(controller, "b", from_ns, to_ns, 422)
+    assert error["error"]["code"] == code
+    assert error["error"]["message"]["zh"]
+
+
+async def test_misspelt_request_is_refused(controller: Any) -> None:
+    assert (await seal(controller, "Not a name", 0, 1, 400))["error"]["code"] == "bad_baseline"
+
+
+async def test_baseline_that_was_changed_is_not_used(
+    controller: Any, measure: Any, clock: Any
+) -> None:
+    start_ns = clock.now_ns - clock.now_ns % HOUR
+    await measure(controller, rtt_ms=20.0, lost=4, hours=1)
+    await seal(controller, "b", start_ns, clock.now_ns)
+    record = controller.state.store.baselines()[0]
+    assert len(opened(record).record.digest) == 64
+    for content in (b"", record.content[:-1], record.content[:20] + b"x" + record.content[21:]):
+        changed = BaselineRecord(
+            name=record.name,
+            from_ns=record.from_ns,
+            to_ns=record.to_ns,
+            sealed_ns=record.sealed_ns,
+            digest=record.digest,
+            content=content,
+        )
+        with pytest.raises(RemoteProtocolError):
+            opened(changed)
+
+
+def test_times_are_utc_unless_they_say_otherwise():
+    assert time_ns("2026-11-01") == time_ns("2026-11-01T08:00+08:00")
+    with pytest.raises(ConfigError):
+        time_ns("yesterday")
+
+
+def test_command_names_a_controller_that_does_not_answer():
+    arguments = ["baseline", "list", "--url", "unix:/nowhere.sock"]
+    result = CliRunner().invoke(command, arguments)
+    assert "does not answer" in str(result.exception)
