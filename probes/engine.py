@@ -38,6 +38,7 @@ from probes.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.pacing import Pacer
 from probes.records import records
 from probes.roster import Roster
+from probes.routes import RouteWatch
 from probes.stream import StreamSpec
 from probes.timescale import TimeScale
 from probes.timestamps import encode_error_estimate
@@ -50,6 +51,7 @@ _LONGEST_SLEEP_NS, _ENDING_SLEEP_NS = 50_000_000, 20_000_000
 _SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 50_000_000
 _STALL_NS = 100_000_000  # a pause of the engine that makes a window suspect
 _CLOCK_CHECK_NS = 1_000_000_000
+_ROUTE_CHECK_NS = 30_000_000_000  # beside being told
 _UNSYNCHRONISED_NS = 16e9
 NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
 _HELD_NS = 1_000_000  # a packet that left so long after we sent it is waited for from then on
@@ -108,6 +110,8 @@ class Engine:
         self._steps_seen = 0
         self._stamping = 0
         self._epoll: select.epoll | None = None
+        self._routes: RouteWatch | None = None
+        self._routes_checked_ns = 0
         self._channel_by_fd: dict[int, Channel] = {}
         self._wake = threading.Event()
         self._stopping = self._abandon = False
@@ -117,6 +121,7 @@ class Engine:
     def start(self) -> None:
         """Open the sockets and start probing. Streams that cannot run are told by `health()`."""
         self._epoll = select.epoll()
+        self._routes = RouteWatch()
         self._apply(self._first_specs)
         self._thread.start()
 
@@ -138,6 +143,8 @@ class Engine:
         self._roster.close()
         if self._epoll is not None:
             self._epoll.close()
+        if self._routes is not None:
+            self._routes.close()
 
     def wait_until_finished(self, timeout_s: float | None = None) -> bool:
         """Wait until every stream has sent all its probes and each has met its fate."""
@@ -207,6 +214,7 @@ class Engine:
         self._collect()
         if now_ns - self._swept_ns >= _SWEEP_NS:
             self._swept_ns = now_ns
+            self._check_routes(now_ns)
             self._sweep(now_ns)
         if self._stopping and self._abandon:
             return False
@@ -231,10 +239,10 @@ class Engine:
         wanted = dict.fromkeys(specs)
         gone = [number for spec, number in self._running.items() if spec not in wanted]
         self._pacer.stop(np.array(gone, np.int64))
-        self._running = {spec: n for spec, n in self._running.items() if spec in wanted}
-        fresh = [spec for spec in wanted if spec not in self._running]
         if gone:
             self._retired.append((self._windows.number_at(self.scale.monotonic_ns()), gone))
+        self._running = {spec: n for spec, n in self._running.items() if spec in wanted}
+        fresh = [spec for spec in wanted if spec not in self._running]
         before = set(self._roster.channels)
         accepted, numbers, conditions = self._roster.add(fresh)
         self._conditions = tuple(conditions)
@@ -253,6 +261,13 @@ class Engine:
             self._probes_per_stream,
             rows=numbers,
         )
+
+    def _check_routes(self, now_ns: int) -> None:
+        """Follow changes of routes and addresses, which change what TCP probes leave from."""
+        changed = self._routes is not None and self._routes.changed()
+        if changed or now_ns - self._routes_checked_ns >= _ROUTE_CHECK_NS:
+            self._routes_checked_ns = now_ns
+            self._roster.resolve_sources()
 
     def _release_retired(self) -> None:
         """Give up what was kept for streams off the plan, once their last windows are out."""

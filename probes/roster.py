@@ -114,6 +114,16 @@ class Roster:
         self._tell_channels(changed)
         return accepted, np.array(numbers, np.int64), conditions
 
+    def resolve_sources(self) -> None:
+        """Ask again which address TCP probes leave from: their checksums depend on it."""
+        for number in self._copy_of:
+            spec = self.specs[number]
+            if spec.type_p.protocol == "tcp" and spec.source is None:
+                self._pseudo_sum[self._sessions_of(number)] = _pseudo_sum(spec)
+        for channel in self.channels.values():
+            if isinstance(channel.codec, SynCodec):
+                channel.codec.set_peers(self._port, self._pseudo_sum)
+
     def release(self, numbers: Sequence[int]) -> list[int]:
         """Forget streams of which nothing is in flight or in an open window.
 
@@ -321,16 +331,20 @@ def _resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
         raise _bad_destination(spec) from error
     if int(address[:2].view("=u2")[0]) != family:
         raise _bad_destination(spec)
-    if kind.protocol != "tcp":
-        return address, 0
+    return address, _pseudo_sum(spec) if kind.protocol == "tcp" else 0
+
+
+def _pseudo_sum(spec: StreamSpec) -> int:
+    """Return the pseudo header sum of a TCP stream, as routes are now."""
+    family = socket.AF_INET if spec.type_p.ip_version == 4 else socket.AF_INET6
     try:
         source = source_address_to(spec.destination, family, spec.source)
     except OSError:
-        source = "0.0.0.0" if kind.ip_version == 4 else "::"  # noqa: S104 - a name for "none"
+        source = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - a name for "none"
     packed = [
         socket.inet_pton(family, host.partition("%")[0]) for host in (source, spec.destination)
     ]
-    return address, tcp.pseudo_header_sum(*packed)
+    return tcp.pseudo_header_sum(*packed)
 
 
 def _bad_destination(spec: StreamSpec) -> ConfigError:

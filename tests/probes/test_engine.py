@@ -228,6 +228,29 @@ def test_a_syn_ack_sent_again_is_neither_a_delay_nor_a_duplicate(
     assert np.nanmax(run.column("rtt_ns")[run.column("fate") == 0]) < 500_000_000
 
 
+@pytest.mark.parametrize("host", ["10.99.0.2", "fd99::2"])
+def test_tcp_probes_follow_a_change_of_the_address_they_leave_from(
+    needs_raw_sockets: None, two_hosts, host: str
+) -> None:
+    v6 = ":" in host
+    prefix, other = ("fd99::/64", "fd99::3") if v6 else ("10.99.0.0/24", "10.99.0.3")
+    route = ("ip", *(("-6",) if v6 else ()), "route")
+    two_hosts.sh_in(two_hosts.a, "ip", "addr", "add", f"{other}/{128 if v6 else 32}",
+                    "dev", "v", *(("nodad",) if v6 else ()))  # fmt: skip
+    with two_hosts.inside(two_hosts.a):
+        run = Run(spec("tcp", host, port=81), probes=None)
+        run.engine.start()
+        wait_until(lambda: run.engine.health().probes_received > 5)
+        two_hosts.sh_in(two_hosts.a, *route, "replace", prefix, "dev", "v", "src", other,
+                        *(("metric", "1") if v6 else ()))  # fmt: skip
+        threading.Event().wait(0.2)  # the engine hears of it within 50 ms
+        before = run.engine.health().probes_sent
+        answered = run.engine.health().probes_received
+        wait_until(lambda: run.engine.health().probes_sent > before + 20)
+        wait_until(lambda: run.engine.health().probes_received >= answered + 20)
+        run.engine.stop(wait_for_replies=False)
+
+
 def test_unreachable_network_is_a_local_drop(needs_raw_sockets: None, two_hosts) -> None:
     with two_hosts.inside(two_hosts.a):
         run = Run(
@@ -374,7 +397,8 @@ def test_streams_that_come_and_go_leave_nothing_behind(small_reflector) -> None:
             engine.update([stays])
             wait_until(lambda: len(engine._running) == 1 and not engine._retired)
             sizes.append((len(engine._ledger.rows), len(roster.specs), len(roster.channels)))
-            assert open_descriptors() <= before + 3  # epoll, one channel, and the reflector's timer
+            # What is open now: epoll, a watch of routes, one channel.
+            wait_until(lambda: open_descriptors() <= before + 3)
     finally:
         engine.stop()
     assert sizes[1] == sizes[-1]
