@@ -129,6 +129,13 @@ def _subject(rules: Rules, i: int) -> Text:
     en, zh = _STATISTIC_EN[name], _STATISTIC_ZH[name]
     if KINDS[rules.kind[i]] == "variation":
         return Text(f"{en} delay variation", f"时延变化{zh}为")
+    if KINDS[rules.kind[i]] == "pdv":
+        way = (
+            ("one-way", "单向")
+            if DIRECTIONS[rules.direction[i]] == "one_way"
+            else ("round-trip", "往返")
+        )
+        return Text(f"{en} of {way[0]} delay above its least", f"{way[1]}时延高出最小值的{zh}为")
     over = "（仅计收到的包）" if STATISTICS[name] == "mean" else ""
     received = " over received probes" if STATISTICS[name] == "mean" else ""
     if DIRECTIONS[rules.direction[i]] == "one_way":

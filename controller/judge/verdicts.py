@@ -25,13 +25,14 @@ from controller.judge.evidence import (
 )
 from controller.judge.loss import evidence_reaches, greatest_ratio, least_ratio, scale_position
 from controller.judge.one_way import intersect, single_probe_faults
+from controller.judge.pdv import judge_pdv
 from controller.judge.reading import Readable, Reading, read, readable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Looks = Literal["repeated", "once"]
 
-LOSS, VARIATION = KINDS.index("loss"), KINDS.index("variation")
+LOSS, VARIATION, PDV = (KINDS.index(name) for name in ("loss", "variation", "pdv"))
 DELAYS = (KINDS.index("delay"), KINDS.index("delay_ratio"))
 ONE_WAY = DIRECTIONS.index("one_way")
 
@@ -60,6 +61,9 @@ def judge(
     _judge_one_way(evidence, known, rules, np.flatnonzero(one_way), alpha, answer)
     varies = np.flatnonzero(measured & (rules.kind == VARIATION))
     _judge_variation(evidence, known, rules, varies, alpha, answer)
+    received = np.zeros(rules.rows, np.bool_)
+    received[has_row] = evidence.received[rules.row[has_row]] > 0
+    judge_pdv(evidence, known, rules, np.flatnonzero(received & (rules.kind == PDV)), alpha, answer)
     loss = np.flatnonzero(measured & (rules.kind == LOSS))
     _judge_loss(evidence, known, rules, loss, alpha, answer, looks)
     answer.verdict[rules.impossible] = IMPOSSIBLE
