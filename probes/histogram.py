@@ -52,6 +52,9 @@ _KEYS = 2 * TOP_BUCKET + 1  # distinct buckets of both signs
 
 _UPPER_NS = np.concatenate([EDGES_NS.astype(np.float64), [np.inf]])
 _LOWER_NS = np.concatenate([[-1_000.0], EDGES_NS.astype(np.float64)])
+# The edges of all buckets from the lowest (-TOP_BUCKET) to the highest.
+_LOWER_TABLE = np.concatenate([-_UPPER_NS[:0:-1], _LOWER_NS])
+_UPPER_TABLE = np.concatenate([-_LOWER_NS[:0:-1], _UPPER_NS])
 
 
 def bucket_of(delay_ns: NDArray[Any]) -> NDArray[np.int16]:
@@ -63,15 +66,12 @@ def bucket_of(delay_ns: NDArray[Any]) -> NDArray[np.int16]:
 
 def bucket_lower_ns(bucket: NDArray[Any]) -> NDArray[np.float64]:
     """Return the lower edge of each bucket; -inf for the lowest."""
-    index = np.asarray(bucket, dtype=np.int64)
-    return np.where(index >= 0, _LOWER_NS[np.abs(index)], -_UPPER_NS[np.abs(index)])
+    return _LOWER_TABLE[np.asarray(bucket, dtype=np.int64) + TOP_BUCKET]
 
 
 def bucket_upper_ns(bucket: NDArray[Any]) -> NDArray[np.float64]:
     """Return the upper edge of each bucket; +inf for the highest."""
-    index = np.asarray(bucket, dtype=np.int64)
-    mirrored = np.where(index == 0, -1_000.0, _LOWER_NS[np.abs(index)])
-    return np.where(index >= 0, _UPPER_NS[np.abs(index)], -mirrored)
+    return _UPPER_TABLE[np.asarray(bucket, dtype=np.int64) + TOP_BUCKET]
 
 
 @dataclass(frozen=True, slots=True)

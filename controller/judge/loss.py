@@ -65,12 +65,15 @@ def design_effect(
     indptr int64[n+1]; sent, lost [m]; `batches` of the same windows, if they are known already.
     """
     longer = Batches.of(indptr) if batches is None else batches
-    whole = Batches.of(indptr, 1)
-    all_sent, all_lost, windows, lossy, squares = (
-        whole.by_row(whole.sums(value))
-        for value in (sent, lost, sent > 0, lost > 0, _squares(lost, sent))
-    )
     long_sent, long_lost = longer.sums(sent), longer.sums(lost)
+    all_sent, all_lost = longer.by_row(long_sent), longer.by_row(long_lost)
+    all_used = not len(sent) or sent.min() > 0
+    windows = np.diff(indptr) if all_used else longer.by_row(longer.sums(sent > 0))
+    with_loss = np.flatnonzero(lost)  # few windows, as a rule
+    row = np.searchsorted(indptr, with_loss, side="right") - 1
+    lossy = np.bincount(row, minlength=longer.rows).astype(np.float64)
+    within = _squares(lost[with_loss], sent[with_loss])
+    squares = np.bincount(row, within, longer.rows).astype(np.float64)
     long_squares = longer.by_row(_squares(long_lost, long_sent))
     long_windows = longer.by_row(long_sent > 0)
     seen = np.maximum(
@@ -95,7 +98,7 @@ def _squares(lost: NDArray[Any], sent: NDArray[Any]) -> Floats:
     return answer
 
 
-def _dispersion(squares: Floats, sent: Floats, lost: Floats, windows: Floats) -> Floats:
+def _dispersion(squares: Floats, sent: Floats, lost: Floats, windows: NDArray[Any]) -> Floats:
     """Return Pearson's X² of each row's windows over its degrees of freedom; 1 where unknown, [n].
 
     Σ (k - np)² / np(1 - p) over the windows is (Σ k²/n - K²/N) / p(1 - p). Where nothing (or

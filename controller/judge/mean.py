@@ -34,11 +34,15 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class WindowMeans:
-    """Means of single windows: those of row i are indptr[i]:indptr[i+1]; count of 0 = no mean."""
+    """Means of single windows: those of row i are indptr[i]:indptr[i+1]; count of 0 = no mean.
+
+    `batch_count`: the sums of `count` over the batches that will be used, if known already.
+    """
 
     indptr: NDArray[np.int64]
     count: NDArray[np.int64]
     mean_ns: Floats
+    batch_count: Floats | None = None
 
 
 def spread_of_mean(
@@ -88,8 +92,12 @@ def _variance_ns2(
 ) -> Floats:
     """Return the variance of single probes, each bucket's own width included."""
     row = histograms.row_of_entry()
-    low = np.fmax(bucket_lower_ns(histograms.bucket), extremes_ns[0][row])
-    high = np.fmin(bucket_upper_ns(histograms.bucket), extremes_ns[1][row])
+    low, high = bucket_lower_ns(histograms.bucket), bucket_upper_ns(histograms.bucket)
+    # The exact extremes cut the first and the last bucket of a row, and no other.
+    filled = np.flatnonzero(np.diff(histograms.indptr))
+    first, last = histograms.indptr[filled], histograms.indptr[filled + 1] - 1
+    low[first] = np.fmax(low[first], extremes_ns[0][filled])
+    high[last] = np.fmin(high[last], extremes_ns[1][filled])
     low = np.where(np.isfinite(low), low, high)
     high = np.where(np.isfinite(high), high, low)
     middle, width = (low + high) / 2, high - low
@@ -106,7 +114,10 @@ def _between_batches(windows: WindowMeans, batches: Batches) -> tuple[Floats, Fl
     absent = np.isnan(mean_ns)
     if absent.any():
         count, mean_ns = np.where(absent, 0, count), np.where(absent, 0.0, mean_ns)
-    weight, total = batches.sums(count), batches.sums(count * mean_ns)
+        weight = batches.sums(count)
+    else:
+        weight = batches.sums(count) if windows.batch_count is None else windows.batch_count
+    total = batches.sums(count * mean_ns)
     filled = batches.by_row(weight > 0)
     all_weight = batches.by_row(weight)
     centre = batches.by_row(total) / all_weight

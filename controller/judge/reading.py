@@ -72,23 +72,29 @@ class Reading:
 def readable(evidence: Evidence) -> Readable:
     """Prepare evidence to be read, once for all rules."""
     batches = Batches.of(evidence.window_indptr)
+    received = evidence.window_sent - evidence.window_lost
+    batch_received = batches.sums(received)
+
+    def windows(mean_ns: Floats) -> WindowMeans:
+        return WindowMeans(evidence.window_indptr, received, mean_ns, batch_received)
+
     losses = design_effect(
         evidence.window_indptr, evidence.window_sent, evidence.window_lost, batches
     )
     return Readable(
-        _rtt_of(evidence, losses, batches),
-        _forward_of(evidence, losses, batches),
+        _rtt_of(evidence, losses, windows(evidence.window_rtt_mean_ns), batches),
+        _forward_of(evidence, losses, windows(evidence.window_forward_mean_ns), batches),
         _variation_of(evidence),
         losses,
     )
 
 
-def _rtt_of(evidence: Evidence, loss_thinning: Floats, batches: Batches) -> Distribution:
+def _rtt_of(
+    evidence: Evidence, loss_thinning: Floats, windows: WindowMeans, batches: Batches
+) -> Distribution:
     """Return the round trip: every lost probe is an infinite delay."""
     extremes = (evidence.rtt_min_ns, evidence.rtt_max_ns)
-    spread = spread_of_mean(
-        evidence.rtt, _windows(evidence, evidence.window_rtt_mean_ns), extremes, batches
-    )
+    spread = spread_of_mean(evidence.rtt, windows, extremes, batches)
     return Distribution(
         reader=RankReader.over(evidence.rtt, *extremes),
         mean_ns=evidence.rtt_mean_ns,
@@ -100,16 +106,16 @@ def _rtt_of(evidence: Evidence, loss_thinning: Floats, batches: Batches) -> Dist
     )
 
 
-def _forward_of(evidence: Evidence, loss_thinning: Floats, batches: Batches) -> Distribution:
+def _forward_of(
+    evidence: Evidence, loss_thinning: Floats, windows: WindowMeans, batches: Batches
+) -> Distribution:
     """Return the way there. Probes lost on the way back, or nobody knows where, may have arrived.
 
     Where nothing came back at all the path is down, whichever direction broke it.
     """
     infinite = np.where(evidence.received == 0, evidence.lost, evidence.lost_forward)
     extremes = (evidence.forward_min_ns, evidence.forward_max_ns)
-    spread = spread_of_mean(
-        evidence.forward, _windows(evidence, evidence.window_forward_mean_ns), extremes, batches
-    )
+    spread = spread_of_mean(evidence.forward, windows, extremes, batches)
     return Distribution(
         reader=RankReader.over(evidence.forward, *extremes),
         mean_ns=evidence.forward_mean_ns,
@@ -134,10 +140,6 @@ def _variation_of(evidence: Evidence) -> Distribution:
         delay_thinning=np.full(evidence.rows, thinning.OF_VARIATION),
         loss_thinning=np.ones(evidence.rows),
     )
-
-
-def _windows(evidence: Evidence, mean_ns: Floats) -> WindowMeans:
-    return WindowMeans(evidence.window_indptr, evidence.window_sent - evidence.window_lost, mean_ns)
 
 
 def read(
