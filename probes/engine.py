@@ -40,6 +40,7 @@ from probes.records import records
 from probes.roster import Roster
 from probes.routes import RouteWatch
 from probes.stream import StreamSpec
+from probes.tcp_connect import ConnectChannel
 from probes.timescale import TimeScale
 from probes.timestamps import encode_error_estimate
 from probes.window import STAMPING, WindowBatch
@@ -112,7 +113,7 @@ class Engine:
         self._epoll: select.epoll | None = None
         self._routes: RouteWatch | None = None
         self._routes_checked_ns = 0
-        self._channel_by_fd: dict[int, Channel] = {}
+        self._channel_by_fd: dict[int, Channel | ConnectChannel] = {}
         self._wake = threading.Event()
         self._stopping = self._abandon = False
         self._failure: BaseException | None = None
@@ -304,7 +305,10 @@ class Engine:
                 self._send(through, session[some], due.planned_ns[some])
 
     def _send(
-        self, channel: Channel, session: NDArray[np.int64], planned_ns: NDArray[np.int64]
+        self,
+        channel: Channel | ConnectChannel,
+        session: NDArray[np.int64],
+        planned_ns: NDArray[np.int64],
     ) -> None:
         """Send one batch through one channel and enter it into the ledger."""
         ledger, roster = self._ledger, self._roster
@@ -363,7 +367,7 @@ class Engine:
                 told = self._ledger.note_causes(session, low_sequence, bits, cause)
                 self._refusals.update(cause.tolist()[:told])
 
-    def _take_transmit_stamps(self, channel: Channel) -> None:
+    def _take_transmit_stamps(self, channel: Channel | ConnectChannel) -> None:
         """Replace the engine's own send times by the kernel's."""
         rows = self._ledger.rows
         while True:

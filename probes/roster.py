@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from probes import tcp
 from probes.batch import ADDRESS_BYTES, Rings, pack_address
 from probes.channel import Channel, Codec, EchoCodec, StampCodec, SynCodec
-from probes.errors import ConfigError, IsochroneError
+from probes.errors import ConfigError, IsochroneError, RightsError
 from probes.exchange import Condition
 from probes.ledger import Ledger
 from probes.sockets import open_icmp, open_tcp, open_udp, source_address_to
@@ -27,6 +27,7 @@ from probes.stamp import AUTHENTICATED_BYTES
 from probes.stamp_auth import AuthenticatedCodec
 from probes.stamp_batch import BASE_BYTES
 from probes.stream import STAMP_PORT, StreamSpec
+from probes.tcp_connect import ConnectChannel
 from probes.text import Text
 
 BATCH = 1024  # packets to one system call
@@ -68,7 +69,7 @@ class Roster:
         self.channel_of = np.zeros(0, np.int64)
         self.address = np.zeros((0, ADDRESS_BYTES), np.uint8)
         self.secret = np.zeros(0, np.uint64)
-        self.channels: dict[int, Channel] = {}
+        self.channels: dict[int, Channel | ConnectChannel] = {}
         self.overflowed = 0  # of channels that are closed
         self._port = np.zeros(0, np.uint16)
         self._pseudo_sum = np.zeros(0, np.uint64)
@@ -283,14 +284,23 @@ class Roster:
             else:
                 codec = AuthenticatedCodec(payload_bytes, ssid, self._hmac_key)
         else:
-            opened = open_tcp(family, spec.source, kind.dscp)
+            try:
+                opened = open_tcp(family, spec.source, kind.dscp)
+            except RightsError:
+                number = self._next_channel()
+                self.channels[number] = ConnectChannel(number, family, spec.source, kind.dscp)
+                return number
             codec = SynCodec(opened, int(self._generator.integers(0, 1 << 32)))
         width = max(128, 1 << int(np.ceil(np.log2(payload_bytes + _HEADER_ROOM))))
         rings = self._rings.setdefault(width, Rings.of(BATCH, width))
+        number = self._next_channel()
+        self.channels[number] = Channel(number, opened, codec, rings)
+        return number
+
+    def _next_channel(self) -> int:
         number = max(self.channels, default=-1) + 1
         if number >= _MOST_CHANNELS:  # numbers of closed ones are free again
             number = next(free for free in itertools.count() if free not in self.channels)
-        self.channels[number] = Channel(number, opened, codec, rings)
         return number
 
     def _payload_bytes(self, spec: StreamSpec) -> int:

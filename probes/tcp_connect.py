@@ -1,0 +1,194 @@
+"""TCP probes without rights: connect(), and the kernel's own measure of the handshake.
+
+For an open port the round trip is what TCP_INFO says of the handshake (microseconds, by the
+kernel's clock; of a connection just opened the smoothed value is its only sample). For a closed one
+it ends when we hear of the refusal: a user-space stamp, and labelled so. A handshake whose SYN was
+sent again took a second or more and is late (probes/tcp.py). The connection is ended with RST at
+once. Every probe has a source port of its own, so its path among equal ones is not fixed.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.batch import STAMP_KERNEL, STAMP_USER, SendResult, TransmitStamps
+from probes.channel import Outgoing, Replies
+from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
+
+_MOST_WAITING = 512  # connections being opened at once
+_FORGET_NS = 2_000_000_000
+_TCP_INFO_BYTES = 104
+_RTT_AT, _RETRANSMITTED_AT = 68, 100  # in struct tcp_info
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One connection being opened."""
+
+    sock: socket.socket
+    session: int
+    sequence: int
+    sent_wall_ns: int
+
+
+class _Sockets:
+    """The part of a batch socket that an engine asks of every channel."""
+
+    def __init__(self) -> None:
+        self.epoll = select.epoll()
+        self.overflowed = 0
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while any connection has an answer."""
+        return self.epoll.fileno()
+
+
+class ConnectChannel:
+    """Stands in for `probes.channel.Channel` where raw sockets are not allowed."""
+
+    capacity = _MOST_WAITING
+    codec = None
+
+    def __init__(self, number: int, family: int, source: str | None, dscp: int) -> None:
+        self.number = number
+        self.socket = _Sockets()
+        self._family, self._source, self._dscp = family, source, dscp
+        self._waiting: dict[int, _Waiting] = {}
+        self._key = 0
+        self._stamps: list[tuple[int, int, int]] = []  # row, key, wall time of connect()
+
+    def close(self) -> None:
+        """Give up all connections."""
+        for waiting in self._waiting.values():
+            waiting.sock.close()
+        self._waiting.clear()
+        self.socket.epoll.close()
+
+    def set_peers(self, session: NDArray[np.int64], address: NDArray[np.uint8]) -> None:
+        """Nothing: a connection knows its peer."""
+
+    def send(
+        self, probes: Outgoing, address: NDArray[np.uint8], row: NDArray[np.int64]
+    ) -> tuple[SendResult, NDArray[np.uint64]]:
+        """Begin a handshake with each address."""
+        self._forget_old()
+        error = np.zeros(len(row), np.int32)
+        key = (self._key + np.arange(len(row))).astype(np.uint32)
+        self._key = (self._key + len(row)) & 0xFFFFFFFF
+        before_ns = time.time_ns()
+        for place in range(len(row)):
+            sent_ns = time.time_ns()
+            probe = int(probes.session[place]), int(probes.sequence[place]), sent_ns
+            error[place] = self._connect(_where(self._family, address[place]), probe)
+            if not error[place]:
+                self._stamps.append((int(row[place]), int(key[place]), sent_ns))
+        return SendResult(error, key, before_ns), np.zeros(len(row), np.uint64)
+
+    def _connect(self, where: tuple[Any, ...], probe: tuple[int, int, int]) -> int:
+        """Begin the handshake of (session, sequence, wall time); return 0, or an errno if the
+        probe could not leave."""
+        try:
+            sock = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            return error.errno or errno.EMFILE
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            if self._family == socket.AF_INET:
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, self._dscp << 2)
+            else:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, self._dscp << 2)
+            if self._source:
+                sock.bind((self._source, 0))
+            number = sock.connect_ex(where)
+        except OSError as error:
+            sock.close()
+            return error.errno or errno.EINVAL
+        if number not in (0, errno.EINPROGRESS, errno.ECONNREFUSED):
+            sock.close()
+            return number
+        self._waiting[sock.fileno()] = _Waiting(sock, *probe)
+        self.socket.epoll.register(sock.fileno(), select.EPOLLOUT)
+        return 0
+
+    def receive(self) -> Replies | None:
+        """Return the handshakes that have ended."""
+        ended = [self._ended(fd) for fd, _ in self.socket.epoll.poll(0, _MOST_WAITING)]
+        answers = [one for one in ended if one is not None]
+        if not answers:
+            return None
+        session, sequence, stamp_ns, kind, answer = zip(*answers, strict=True)
+        return Replies(
+            session=np.array(session, np.int64),
+            low_sequence=np.array(sequence, np.int64) & 0xFFFFFFFF,
+            sequence_bits=32,
+            check=np.zeros(len(answers), np.uint64),
+            stamp_ns=np.array(stamp_ns, np.int64),
+            stamp_kind=np.array(kind, np.uint8),
+            ttl=np.zeros(len(answers), np.uint8),
+            answer=np.array(answer, np.uint8),
+            reflector=None,
+            ring_was_full=False,
+            asks_follow_up=False,
+        )
+
+    def _ended(self, fd: int) -> tuple[int, int, int, int, int] | None:
+        """Return (session, sequence, stamp, its kind, answer); None where nobody answered."""
+        now_ns = time.time_ns()
+        waiting = self._waiting.pop(fd)
+        number = waiting.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        info = waiting.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        waiting.sock.close()  # which takes it out of the epoll set
+        if number == errno.ECONNREFUSED:
+            return waiting.session, waiting.sequence, now_ns, STAMP_USER, ANSWER_CLOSED
+        if number:
+            return None
+        (rtt_us,) = struct.unpack_from("=I", info, _RTT_AT)
+        (retransmitted,) = struct.unpack_from("=I", info, _RETRANSMITTED_AT)
+        arrived_ns = now_ns if retransmitted else waiting.sent_wall_ns + rtt_us * 1000
+        return waiting.session, waiting.sequence, arrived_ns, STAMP_KERNEL, ANSWER_OPEN
+
+    def _forget_old(self) -> None:
+        """Close connections whose answers nobody waits for any more."""
+        limit_ns = time.time_ns() - _FORGET_NS
+        for fd in [fd for fd, one in self._waiting.items() if one.sent_wall_ns < limit_ns]:
+            self._waiting.pop(fd).sock.close()
+
+    def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
+        """Return when each handshake was begun: the moment the kernel's round trip counts from."""
+        taken, self._stamps = self._stamps, []
+        row, key, stamp_ns = np.array(taken, np.int64).reshape(-1, 3).T
+        kind = np.full(len(taken), STAMP_KERNEL, np.uint8)
+        return row, TransmitStamps(key.astype(np.uint32), stamp_ns, kind)
+
+    def more_stamps(self, just_read: int) -> bool:
+        """No: all are returned at once."""
+        return just_read < 0
+
+    def refused(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[Any]]]:
+        """Nothing: ICMP errors end the handshake itself."""
+        return iter(())
+
+    def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
+        """None: a handshake's answer needs no receive buffer."""
+        return np.zeros(len(sent_ns), np.bool_) & (now_ns < 0)
+
+
+def _where(family: int, address: NDArray[np.uint8]) -> tuple[Any, ...]:
+    """Return a sockaddr as Python's connect takes it."""
+    raw = address.tobytes()
+    port = int.from_bytes(raw[2:4], "big")
+    if family == socket.AF_INET:
+        return socket.inet_ntop(family, raw[4:8]), port
+    scope = int.from_bytes(raw[24:28], "little")
+    return socket.inet_ntop(family, raw[8:24]), port, 0, scope

@@ -1,0 +1,118 @@
+"""Probing without rights: ping sockets, connect(), and what is said where neither is possible."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import traceback
+
+import numpy as np
+import pytest
+
+from probes.engine import Engine, SampleBatch
+from probes.stream import StreamSpec, TypeP
+
+pytestmark = pytest.mark.network
+NOBODY = 65_534
+# Nobody may not be able to read the libraries: what is imported late is imported now.
+GENERATOR = np.random.default_rng(1)
+"localhost".encode("idna")
+
+
+def measured(*streams: tuple[str, str, int | None]) -> dict[str, object]:
+    """Run an engine over (protocol, destination, port) and tell what came of it."""
+    samples: list[SampleBatch] = []
+    specs = [
+        StreamSpec(
+            stream_id=number,
+            destination=destination,
+            interval_ms=10.0,
+            timeout_ms=300.0,
+            type_p=TypeP(protocol=protocol, ip_version=6 if ":" in destination else 4, port=port),
+        )
+        for number, (protocol, destination, port) in enumerate(streams)
+    ]
+    engine = Engine(
+        specs,
+        window_ns=100_000_000,
+        on_windows=lambda batch: None,
+        on_samples=samples.append,
+        probes_per_stream=10,
+    )
+    engine.start()
+    assert engine.wait_until_finished(20)
+    of = {name: [] for name in ("stream_id", "fate", "answer", "stamping", "rtt_ns")}
+    for batch in samples:
+        for name, column in of.items():
+            column += np.nan_to_num(getattr(batch, name), nan=-1.0).tolist()
+    conditions = [condition.text.en for condition in engine.health().conditions]
+    return of | {"conditions": conditions}
+
+
+def as_nobody(*streams: tuple[str, str, int | None]) -> dict[str, object]:
+    """Do it in a child that has given up all rights."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            os.write(writer, json.dumps(measured(*streams)).encode())
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+            raise
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        told = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return json.loads(told)
+
+
+def test_ping_sockets_serve_whoever_may_not_open_raw_ones(two_hosts) -> None:
+    group_range = "net.ipv4.ping_group_range=0 2147483647"
+    two_hosts.sh_in(two_hosts.a, "sysctl", "-q", "-w", group_range)
+    with two_hosts.inside(two_hosts.a):
+        told = as_nobody(("icmp", "10.99.0.2", None), ("icmp", "fd99::2", None))
+    assert told["conditions"] == []
+    assert sorted(told["stream_id"]) == [0] * 10 + [1] * 10
+    assert set(told["fate"]) == {0}
+    assert set(told["stamping"]) == {2}
+    assert all(0 < rtt_ns < 50_000_000 for rtt_ns in told["rtt_ns"])
+
+
+def test_without_any_right_to_icmp_a_sentence_says_how_to_get_it(two_hosts) -> None:
+    two_hosts.sh_in(two_hosts.a, "sysctl", "-q", "-w", "net.ipv4.ping_group_range=1 0")
+    with two_hosts.inside(two_hosts.a):
+        told = as_nobody(("icmp", "10.99.0.2", None))
+    (sentence,) = told["conditions"]
+    assert "setcap cap_net_raw+ep" in sentence
+    assert "net.ipv4.ping_group_range" in sentence
+    assert told["fate"] == []
+
+
+@pytest.mark.parametrize("far", ["10.99.0.2", "fd99::2"])
+def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -> None:
+    drop = "table inet t { chain c { type filter hook input priority 0; tcp dport 99 drop; }; }"
+    two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=drop)
+    two_hosts.sh_in(two_hosts.a, "ping", "-q", "-c", "1", "-w", "5", far)  # finds the neighbour
+    family = socket.AF_INET6 if ":" in far else socket.AF_INET
+    with two_hosts.inside(two_hosts.b):
+        server = socket.create_server((far, 80), family=family)
+    with server, two_hosts.inside(two_hosts.a):
+        told = as_nobody(("tcp", far, 80), ("tcp", far, 81), ("tcp", far, 99))
+    stream, answer, fate = (np.array(told[name]) for name in ("stream_id", "answer", "fate"))
+    stamping, rtt_ns = np.array(told["stamping"]), np.array(told["rtt_ns"])
+    assert set(answer[stream == 1]) == {3}
+    assert set(answer[stream == 2]) == {0}
+    on_time = (stream == 0) & (fate == 0)
+    assert np.count_nonzero(on_time) == 10
+    assert set(answer[on_time]) == {2}
+    assert set(stamping[on_time]) == {2}
+    assert set(stamping[(stream == 1) & (fate == 0)]) == {1}
+    assert ((rtt_ns[on_time] > 0) & (rtt_ns[on_time] < 300_000_000)).all()
