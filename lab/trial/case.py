@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lab.trial.delays import Noise, sum_of
 
-Kind = Literal["delay", "loss", "delay_ratio", "variation"]
+Kind = Literal["delay", "loss", "delay_ratio", "variation", "pdv"]
 Direction = Literal["one_way", "round_trip"]
 Statistic = Literal["p50", "p90", "p95", "p99", "mean"]
 ROUNDING = 1e-9  # a truth made to lie at the limit may miss it by the last bits of a float
@@ -117,7 +117,8 @@ def truth_of(case: Case, kind: Kind, direction: Direction, statistic: Statistic)
     """Return the true figure of a case's path, from its laws alone; NaN where none is known.
 
     Quantiles count lost probes as infinite, means are over received probes (and infinite where
-    nothing is ever received), as the judge defines them.
+    nothing is ever received), as the judge defines them. Of kind pdv it is the quantile itself: the
+    least delay of the period, which is to be taken from it, is a fact of the period.
     """
     kept = 1 - case.loss_forward.ratio
     if direction == "round_trip":
@@ -135,7 +136,9 @@ def truth_of(case: Case, kind: Kind, direction: Direction, statistic: Statistic)
         base += case.backward_base_ns
         noise = sum_of(case.forward_noise, case.backward_noise)
     if kept == 0:
-        return math.inf
+        return math.nan if kind == "pdv" else math.inf
+    if kind == "pdv":  # over what is received
+        kept = 1.0
     if statistic == "mean":
         return base + noise.mean_ns
     return base + float(noise.quantile_ns(LEVELS[statistic] / kept))

@@ -40,6 +40,10 @@ _ASKED: tuple[tuple[str, Kind, Direction, Statistic], ...] = (
     ("loss_round_trip", "loss", "round_trip", "p50"),
     ("variation", "variation", "round_trip", "p50"),
     ("variation", "variation", "round_trip", "p95"),
+    ("pdv_one_way", "pdv", "one_way", "p50"),
+    ("pdv_one_way", "pdv", "one_way", "p95"),
+    ("pdv_round_trip", "pdv", "round_trip", "p50"),
+    ("pdv_round_trip", "pdv", "round_trip", "p95"),
     ("ratio", "delay_ratio", "one_way", "p50"),
     ("ratio", "delay_ratio", "one_way", "p95"),
     ("ratio", "delay_ratio", "round_trip", "p50"),
@@ -171,6 +175,21 @@ def _look_often(
     return worst
 
 
+def _truth(
+    case: Case, kind: Kind, way: Direction, statistic: Statistic, evidence: Evidence, row: int
+) -> float:
+    """Return the true figure; of PDV, less the least true delay that occurred (NaN if unknown)."""
+    truth = truth_of(case, kind, way, statistic)
+    if kind != "pdv":
+        return truth
+    if way == "round_trip":
+        return truth - (float(evidence.rtt_min_ns[row]) - sum(case.stamp_error_ns))
+    (first, *others), error = case.clocks, case.stamp_error_ns[0]
+    if others or first.skew_ppm:  # the offset moved: the least reading is not that of the least
+        return math.nan
+    return truth - (float(evidence.forward_min_ns[row]) - first.offset_ns - error)
+
+
 def _intervals(cases: Sequence[Case], evidence: Evidence) -> list[Interval]:
     """Judge every path by every statistic whose truth is known, and return the intervals."""
     wanted = [
@@ -178,7 +197,7 @@ def _intervals(cases: Sequence[Case], evidence: Evidence) -> list[Interval]:
         for i, case in enumerate(cases)
         for name, kind, way, statistic in _ASKED
         if (name == "ratio") == (case.kind == "delay_ratio")
-        and not math.isnan(truth := truth_of(case, kind, way, statistic))
+        and not math.isnan(truth := _truth(case, kind, way, statistic, evidence, i))
     ]
     limits = [(truth if math.isfinite(truth) else 1e9,) * 3 for _, _, _, truth in wanted]
     row = np.array([i for i, _, _, _ in wanted], np.int64)

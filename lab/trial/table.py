@@ -35,6 +35,8 @@ _KINDS = {
     "loss_one_way": Text("loss, one way", "单向丢包率"),
     "loss_round_trip": Text("loss, round trip", "往返丢包率"),
     "variation": Text("delay variation", "时延变化"),
+    "pdv_one_way": Text("PDV, one way", "单向PDV"),
+    "pdv_round_trip": Text("PDV, round trip", "往返PDV"),
     "ratio": Text("ratio to theory", "与理论时延之比"),
     "compliance": Text("compliance rate", "达标率"),
 }
