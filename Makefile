@@ -25,6 +25,10 @@ types: $(VENV)/.test-installed
 imports: $(VENV)/.test-installed
 	$(BIN)/lint-imports
 
+# Peers beside the libraries: apt-get install fping irtt iputils-ping. Needs root (namespaces).
+bench: $(VENV)/.bench-installed
+	$(BIN)/python -m bench $(ARGS)
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Isochrone needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …" >&2; exit 1; }
@@ -38,6 +42,10 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.test-installed: $(VENV)/.installed
 	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.bench-installed: $(VENV)/.installed
+	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 clean:

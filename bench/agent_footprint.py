@@ -18,7 +18,7 @@ from bench.accounting import resident_mb, ticks_s
 from bench.agent_run import controller, start_agent
 from bench.hosts import Hosts, inside, two_hosts
 from bench.report import Goal, Report, in_turns, script, spread
-from bench.tap import Tap, passages
+from bench.tap import Tap, arrivals
 
 SIZES = (1_000, 10_000)
 MEMORY_GOALS_MB = {1_000: 80.0, 10_000: 128.0}
@@ -41,17 +41,18 @@ def weigh(hosts: Hosts, directory: Path, url: str, streams: int, seconds: float)
     with inside(hosts.near):
         agent = start_agent(directory, streams, url)
         time.sleep(_SETTLE_S)
+    with inside(hosts.far):
         tap = Tap()
     before_s, began_s = ticks_s(agent.pid), time.monotonic()
     time.sleep(seconds)
     cpu_s, took_s = ticks_s(agent.pid) - before_s, time.monotonic() - began_s
-    left, _ = passages(tap.take(), "icmp")
+    arrived = arrivals(tap, "icmp")
     tap.close()
     now_mb, peak_mb = resident_mb(agent.pid)
     ended = agent.end(signal.SIGTERM)
     if ended.code:
         raise RuntimeError(ended.complained.decode())
-    return Weight(now_mb, peak_mb, cpu_s / took_s, len(left) / took_s)
+    return Weight(now_mb, peak_mb, cpu_s / took_s, len(arrived) / took_s)
 
 
 def measure(quick: bool) -> Report:

@@ -1,7 +1,7 @@
 """Error of single round trips over a plain veth, idle and with four busy loops.
 
-Truth: the frames' own kernel stamps at a packet socket on the sender's link, and on the far link
-for tools that take off the time the far end took to answer.
+Truth: a veth has no length. The request goes out as it comes in at the far end, so the round trip
+is what the far end takes to answer, and nothing for tools that take that off.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.errors import COLUMNS, WARM_UP, Errors, collect
 from bench.hosts import FAR_ADDRESS, Hosts, inside, two_hosts
 from bench.peers import OURS, PEERS, Tool
 from bench.report import Goal, Report, script
-from bench.tap import Tap, passages
+from bench.tap import Tap, arrivals
 
 IDLE_GOAL_US, BUSY_GOAL_US = 5.0, 10.0
 
@@ -35,7 +35,7 @@ class Veth:
         self._far.close()
 
     def rtt_errors(self, tool: Tool, count: int) -> NDArray[np.float64]:
-        """Return what the tool said minus what the wire saw, a figure a probe."""
+        """Return what the tool said minus the truth, a figure a probe."""
         return self.errors(tool, count)[0]
 
     def errors(self, tool: Tool, count: int) -> NDArray[np.float64]:
@@ -44,20 +44,20 @@ class Veth:
         self._far.take()
         with inside(self._hosts.near):
             said = tool.ping(FAR_ADDRESS, count)
-        left, came_back = passages(self._near.take(), tool.kind, PORT)
-        answered, arrived = passages(self._far.take(), tool.kind, PORT)
-        if not len(left) == len(came_back) == len(arrived) == len(answered) == len(said.rtt_ns):
+        arrived = arrivals(self._far, tool.kind, PORT)
+        came_back = arrivals(self._near, tool.kind, PORT)
+        if not len(arrived) == len(came_back) == len(said.rtt_ns):
             raise RuntimeError(
-                f"{tool.name}: {len(left)} sent, {len(arrived)} arrived, {len(answered)} answered, "
-                f"{len(came_back)} came back, {len(said.rtt_ns)} told"
+                f"{tool.name}: {len(arrived)} arrived, {len(came_back)} came back, "
+                f"{len(said.rtt_ns)} told"
             )
-        residence = answered - arrived if tool.takes_off_residence else 0
-        nothing = np.full(len(left), np.nan)
+        true_ns = 0 if tool.takes_off_residence else came_back - arrived
+        nothing = np.full(len(arrived), np.nan)
         return np.array(
             [
-                said.rtt_ns - (came_back - left - residence),
-                nothing if said.forward_ns is None else said.forward_ns - (arrived - left),
-                nothing if said.backward_ns is None else said.backward_ns - (came_back - answered),
+                said.rtt_ns - true_ns,
+                nothing if said.forward_ns is None else said.forward_ns,
+                nothing if said.backward_ns is None else said.backward_ns,
             ]
         )[:, WARM_UP:]
 
@@ -82,9 +82,10 @@ def measure(quick: bool) -> Report:
         rows=[(tool.name, *errors.cells(tool.name)) for tool in (*OURS, *PEERS)],
         goals=_goals(errors),
         notes=(
-            "Truth: kernel stamps of a packet socket at either end of the wire. The stamp of "
-            "arrival is the one reading of the clock that every socket shares; what differs is "
-            "the stamp of sending, and all that tools do in user space.",
+            "Truth: a veth has no length, so a request leaves as it comes in at the far end, where "
+            "a packet socket has the kernel stamp it; the truth is the time the far end took to "
+            "answer, and zero for tools that take that off. Every error is the sender's own: what "
+            "lies between its stamps and the cable.",
             "fping and ping print three significant digits: up to 0.5 µs of their error.",
         ),
     )

@@ -15,26 +15,27 @@ from bench.accounting import Program
 from bench.agent_run import controller, start_agent
 from bench.hosts import FAR_ADDRESS, inside, two_hosts
 from bench.report import Goal, Report, in_turns, script, spread
-from bench.tap import Kind, Tap, passages
+from bench.tap import Kind, Tap, arrivals
 
 GOAL_S = 0.5
 _PATIENCE_S = 5.0
 STREAMS = 1_000
 
 
-def to_first_probe_s(start: Callable[[], Program], kind: Kind) -> float:
-    """Start a program in this namespace and wait for its first probe."""
-    tap = Tap()
+def to_first_probe_s(far: int, start: Callable[[], Program], kind: Kind) -> float:
+    """Start a program in the near namespace and wait for its first probe to arrive."""
+    with inside(far):
+        tap = Tap()
     began_ns = time.time_ns()
     program = start()
-    left = np.zeros(0, np.int64)
+    arrived = np.zeros(0, np.int64)
     deadline_s = time.monotonic() + _PATIENCE_S
-    while not len(left) and time.monotonic() < deadline_s:
+    while not len(arrived) and time.monotonic() < deadline_s:
         time.sleep(0.05)  # the moment itself is the kernel's stamp
-        left, _ = passages(tap.take(), kind)
+        arrived = arrivals(tap, kind)
     tap.close()
     program.end(signal.SIGTERM)
-    return float(left[0] - began_ns) / 1e9 if len(left) else float("inf")
+    return float(arrived[0] - began_ns) / 1e9 if len(arrived) else float("inf")
 
 
 def measure(quick: bool) -> Report:
@@ -48,13 +49,13 @@ def measure(quick: bool) -> Report:
                 2 if quick else 7,
                 {
                     f"isochrone agent run, {STREAMS:,} streams": lambda: to_first_probe_s(
-                        lambda: start_agent(directory, STREAMS, url), "icmp"
+                        hosts.far, lambda: start_agent(directory, STREAMS, url), "icmp"
                     ),
                     "isochrone probe icmp, 1 target": lambda: to_first_probe_s(
-                        lambda: Program(*probe), "icmp"
+                        hosts.far, lambda: Program(*probe), "icmp"
                     ),
                     "fping, 1 target": lambda: to_first_probe_s(
-                        lambda: Program("fping", "-q", "-c", "1", FAR_ADDRESS), "icmp"
+                        hosts.far, lambda: Program("fping", "-q", "-c", "1", FAR_ADDRESS), "icmp"
                     ),
                 },
             )

@@ -1,10 +1,11 @@
-"""An independent witness on the wire: every frame of a link, stamped by the kernel.
+"""An independent witness on a link: every frame that comes in, stamped by the kernel.
 
-A packet socket sees frames on their way out just before the driver takes them, and on their way in
-as the driver hands them over. Nobody reads it while a tool is measured: frames wait in its buffer,
-so that it takes no processor time from the tool.
+A veth is a cable without length: a frame comes in at one end the moment it goes out at the other.
+So what comes in at both ends is all the truth there is, and the witness, which looks at nothing
+that goes out, does not stand in the way of what is measured. Nobody reads it meanwhile either:
+frames wait in its buffer, and it takes no processor time from the tool.
 
-The nth test packet sent belongs to the nth answer: nothing is lost or overtaken on a veth.
+The nth test packet that came in belongs to the nth answer: nothing is overtaken on a veth.
 """
 
 from __future__ import annotations
@@ -25,26 +26,25 @@ _ALL_PROTOCOLS = 3  # ETH_P_ALL
 _RECEIVE_STAMPS = 8 | 16  # SO_TIMESTAMPING: RX_SOFTWARE | SOFTWARE
 _SO_RCVBUFFORCE, _BUFFER_BYTES = 33, 256 << 20
 _HEAD_BYTES = 96
-_OUTGOING = 4  # PACKET_OUTGOING
+_SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
 _IRTT_MAGIC = (0x14, 0xA7, 0x5B)
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """n frames: `head` uint8[n, 96] from the Ethernet header on, `stamp_ns` int64[n] wall clock,
-    `outgoing` bool[n]."""
+    """n frames: `head` uint8[n, 96] from the Ethernet header on, `stamp_ns` int64[n] wall clock."""
 
     head: NDArray[np.uint8]
     stamp_ns: NDArray[np.int64]
-    outgoing: NDArray[np.bool_]
 
 
 class Tap:
-    """Sees the frames of the namespace it was made in until it is closed."""
+    """Sees what comes into the namespace it was made in until it is closed."""
 
     def __init__(self) -> None:
         self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL_PROTOCOLS))
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+        self._sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, _RECEIVE_STAMPS)
 
     def take(self) -> Frames:
@@ -53,10 +53,9 @@ class Tap:
         parts = []
         while count := ring.receive(self._sock.fileno(), 0):
             said = read_control(ring.control[:count], ring.messages["controllen"][:count])
-            outgoing = ring.address[:count, 10] == _OUTGOING  # sockaddr_ll.sll_pkttype
-            parts.append((ring.payload[:count].copy(), said.software_ns, outgoing))
+            parts.append((ring.payload[:count].copy(), said.software_ns))
         if not parts:
-            return Frames(np.zeros((0, _HEAD_BYTES), np.uint8), *np.zeros((2, 0), np.int64))
+            return Frames(np.zeros((0, _HEAD_BYTES), np.uint8), np.zeros(0, np.int64))
         return Frames(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def close(self) -> None:
@@ -77,9 +76,7 @@ def is_test(head: NDArray[np.uint8], kind: Kind, port: int = 0) -> NDArray[np.bo
     return older & (head[:, 23] == 17) & ((there == port) | (back == port))
 
 
-def passages(frames: Frames, kind: Kind, port: int = 0) -> tuple[NDArray[np.int64], ...]:
-    """Return when each test packet passed (outwards, inwards): int64[n] each."""
-    chosen = is_test(frames.head, kind, port)
-    outgoing = frames.outgoing[chosen]
-    stamp_ns = frames.stamp_ns[chosen]
-    return stamp_ns[outgoing], stamp_ns[~outgoing]
+def arrivals(tap: Tap, kind: Kind, port: int = 0) -> NDArray[np.int64]:
+    """Return when each test packet came in since the tap was last asked: int64[n]."""
+    frames = tap.take()
+    return frames.stamp_ns[is_test(frames.head, kind, port)]

@@ -1,0 +1,68 @@
+"""Every benchmark, one after the other: `python -m bench [--quick] [--only NAME …]`.
+
+Writes bench/results/table.md (with --quick, prints only).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.report import Report, machine
+
+NAMES = (
+    "icmp_rate",
+    "stamp_rate",
+    "rtt_error",
+    "wan_error",
+    "oneway_error",
+    "target_shift",
+    "agent_footprint",
+    "start_up",
+)
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round of each")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
+    arguments = parser.parse_args()
+    where = machine()
+    reports, failed = [], []
+    for name in arguments.only:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        try:
+            report = importlib.import_module(f"bench.{name}").measure(arguments.quick)
+        except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+            print(f"{name} failed: {error}", file=sys.stderr)
+            failed.append(name)
+            continue
+        reports.append(report)
+        print(f"\n{report.text()}\n", flush=True)
+    print(f"{where}\n{_summary(reports, failed)}")
+    if not arguments.quick and len(reports) == len(NAMES):
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "table.md").write_text(_document(where, reports), encoding="utf-8")
+    return 1 if failed else 0
+
+
+def _summary(reports: list[Report], failed: list[str]) -> str:
+    goals = [goal for report in reports for goal in report.goals]
+    met = sum(goal.met for goal in goals)
+    broken = f"; not measured: {', '.join(failed)}" if failed else ""
+    return f"{met} of {len(goals)} goals met{broken}"
+
+
+def _document(where: str, reports: list[Report]) -> str:
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    head = f"# Benchmarks\n\n`make bench`, {day}. {where}. {_summary(reports, [])}.\n"
+    return "\n".join([head, *(report.markdown(quick=False) for report in reports)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
