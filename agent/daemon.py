@@ -13,14 +13,11 @@ from pathlib import Path
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.config import AgentConfig
-from agent.control import Control
 from agent.health import HealthReporter
-from agent.link import open_session
 from agent.measuring import Measuring
 from agent.plan_file import load_plan, save_plan
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
-from agent.uplink import Uplink
 from probes.clock import SystemClock
 from probes.errors import ResourceError
 from probes.exchange import Plan
@@ -55,7 +52,6 @@ async def _run_parts(
     clock, conditions = SystemClock(), Conditions()
     clock_watch, self_test = ClockWatch(config.clock, clock), SelfTest(conditions)
     await asyncio.to_thread(clock_watch.look)
-    await asyncio.to_thread(self_test.look)
     measuring = Measuring(
         on_windows=spooler.add,
         clock=clock,
@@ -73,6 +69,13 @@ async def _run_parts(
         self_test=self_test,
     )
     plan_path = Path(config.state_dir) / "plan.json"
+    await _resume(plan_path, config.name, measuring)
+    await asyncio.to_thread(self_test.look)
+    # Measuring begins before the HTTP client is loaded, which takes longer than all before it.
+    from agent.control import Control
+    from agent.link import open_session
+    from agent.uplink import Uplink
+
     session, base = open_session(config.controller)
     base = f"{base}/api/v1/agents/{config.name}"
     async with session:
@@ -91,7 +94,6 @@ async def _run_parts(
             await _until(
                 stop,
                 {
-                    "plan": lambda: _resume(plan_path, config.name, measuring),
                     "measuring": measuring.run,
                     "uplink": uplink.run,
                     "control": control.run,
