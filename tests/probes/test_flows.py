@@ -1,0 +1,85 @@
+"""Flows over equal paths: eight between two hosts, one of which loses 3.76 %."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from probes.coverage import flows_for
+from probes.engine import Engine
+from probes.exchange import ReflectorSpec
+from probes.reflector import Reflector
+from probes.stream import StreamSpec, TypeP
+from probes.window import WindowBatch
+
+pytestmark = pytest.mark.network
+PATHS = 8
+LOSE = """table inet t {
+    set ports { type inet_service; }
+    chain c { type filter hook input priority 0;
+        iifname "p3" udp dport 862 add @ports { udp sport }
+        iifname "p3" udp dport 862 numgen random mod 10000 < 376 drop
+    }
+}"""
+
+
+def build_paths(hosts) -> None:
+    """Add eight more links, and a route over all of them to 10.98.0.2."""
+    for name, last in ((hosts.a, "1"), (hosts.b, "2")):
+        hosts.sh_in(name, "ip", "addr", "add", f"10.98.0.{last}/32", "dev", "lo")
+    hops: list[str] = []
+    for path in range(PATHS):
+        hosts.sh_in(hosts.a, "ip", "link", "add", f"p{path}", "type", "veth", "peer", "name",
+                    f"p{path}", "netns", hosts.b)  # fmt: skip
+        for name, last in ((hosts.a, "1"), (hosts.b, "2")):
+            hosts.sh_in(name, "ip", "addr", "add", f"10.97.{path}.{last}/24", "dev", f"p{path}")
+            hosts.sh_in(name, "ip", "link", "set", f"p{path}", "up")
+        hops += ["nexthop", "via", f"10.97.{path}.2", "dev", f"p{path}"]
+    hosts.sh_in(hosts.a, "sysctl", "-q", "net.ipv4.fib_multipath_hash_policy=1")
+    hosts.sh_in(hosts.a, "ip", "route", "add", "10.98.0.2", "src", "10.98.0.1", *hops)
+    hosts.sh_in(hosts.b, "ip", "route", "add", "10.98.0.1", "via", "10.99.0.1")
+    hosts.sh_in(hosts.b, "nft", "-f", "-", stdin=LOSE)
+
+
+def ports_over_the_bad_path(hosts) -> set[int]:
+    said = subprocess.run(
+        ["ip", "netns", "exec", hosts.b, "nft", "-j", "list", "set", "inet", "t", "ports"],
+        check=True,
+        capture_output=True,
+    ).stdout
+    entries = [entry["set"] for entry in json.loads(said)["nftables"] if "set" in entry]
+    return set(entries[0]["elem"])
+
+
+def test_one_bad_path_in_eight_shows_as_one_bad_group_of_flows(two_hosts) -> None:
+    build_paths(two_hosts)
+    flows, each = flows_for(PATHS), 40
+    with two_hosts.inside(two_hosts.b):
+        place = ReflectorSpec(address="10.98.0.2", port=862, peers=("10.98.0.1",))
+        reflector = Reflector([place], own_clock_bound_ns=lambda: 500.0)
+        reflector.start()
+    windows: list[WindowBatch] = []
+    with two_hosts.inside(two_hosts.a):
+        kind = TypeP(protocol="udp", ip_version=4, port=862)
+        stream = StreamSpec(stream_id=1, destination="10.98.0.2", source="10.98.0.1", type_p=kind,
+                            interval_ms=0.5, timeout_ms=200.0, flows=flows)  # fmt: skip
+        engine = Engine([stream], window_ns=500_000_000, on_windows=windows.append,
+                        probes_per_stream=flows * each)  # fmt: skip
+        engine.start()
+        port_of_flow = [channel._opened.mark for channel in engine._roster.channels.values()]
+        assert engine.wait_until_finished(30)
+    reflector.stop()
+    sent, lost = np.zeros(flows, int), np.zeros(flows, int)
+    for batch in windows:
+        np.add.at(sent, batch.flows.flow, batch.flows.sent)
+        np.add.at(lost, batch.flows.flow, batch.flows.lost)
+    assert (sent == each).all()
+    bad = np.isin(port_of_flow, list(ports_over_the_bad_path(two_hosts)))
+    assert 0 < bad.sum() < flows / 2
+    assert lost[~bad].sum() == 0
+    assert 0.005 < lost[bad].sum() / sent[bad].sum() < 0.11
+    assert lost.sum() / sent.sum() < 0.02  # the total hides it
+    assert sum(int(batch.counters["lost_forward"].sum()) for batch in windows) >= lost.sum() - 4
