@@ -1,4 +1,4 @@
-"""The terminal application: one screen, five views, one feed from the controller."""
+"""The terminal application: one screen, six views, one feed from the controller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from tui.feed import Clock, Feed, SystemClock
 from tui.fleet import Fleet, Link
 from tui.look import Look
 from tui.models.heading import heading
+from tui.models.overview import GROUP
 from tui.models.rows import Spans
+from tui.models.rules import DECLARED_KINDS
+from tui.models.target_page import common_stem, members_of, target_of
 from tui.palette import DARK, DARK_THEME, LIGHT, LIGHT_THEME
 from tui.panels.agents import Agents
 from tui.panels.help import Help
@@ -26,6 +29,7 @@ from tui.panels.overview import Overview
 from tui.panels.panel import Panel
 from tui.panels.path_page import PathPage
 from tui.panels.paths import Paths
+from tui.panels.target_page import TargetPage
 from tui.words import Words
 
 VIEWS = (
@@ -34,6 +38,7 @@ VIEWS = (
     ("paths", "Paths"),
     ("agents", "Agents"),
     ("path", "Path"),
+    ("target", "Target"),
 )
 COMMON_KEYS = (("?", "Help"), ("q", "Quit"), ("l", "中/EN"), ("d", "Theme"))
 WINDOWS_LOOK_BACK_NS = 60 * 1_000_000_000
@@ -53,11 +58,13 @@ class IsochroneApp(App[None]):
         Binding("3", "view('paths')", "Paths", show=False),
         Binding("4", "view('agents')", "Agents", show=False),
         Binding("5", "view('path')", "Path", show=False),
+        Binding("6", "view('target')", "Target", show=False),
         Binding("question_mark,f1", "help", "Help", show=False),
         Binding("l", "language", "Language", show=False),
         Binding("d", "theme", "Theme", show=False),
         Binding("r", "refresh", "Read anew", show=False),
         Binding("p", "target_paths", "Paths of target", show=False),
+        Binding("m", "target_matrix", "Matrix of target", show=False),
         # First in line: what is typed right behind the slash already belongs to the filter.
         Binding("slash", "filter", "Filter", show=False, priority=True),
         Binding("q,ctrl+c", "quit", "Quit", show=False, priority=False),
@@ -129,6 +136,7 @@ class IsochroneApp(App[None]):
             yield Paths(id="paths")
             yield Agents(id="agents")
             yield PathPage(id="path")
+            yield TargetPage(id="target")
         yield Static(id="keys", markup=False)
 
     def on_mount(self) -> None:
@@ -158,6 +166,8 @@ class IsochroneApp(App[None]):
         self._fleet = fleet
         if self.view == "path":
             self._read_windows()
+        elif self.view == "target":
+            self.on_target_page_wanted()
 
     def _take_link(self, link: Link) -> None:
         self._link = link
@@ -220,10 +230,10 @@ class IsochroneApp(App[None]):
 
     def action_target_paths(self) -> None:
         """Show the paths of the overview's target."""
-        if self.view == "overview" and (
-            target := self.base.query_one("#overview", Overview).target
-        ):
-            self.base.query_one("#paths", Paths).set_filter(f"target:{target}")
+        target = self._target
+        if target is not None and self._fleet is not None:
+            stem = common_stem(members_of(self._fleet, target))
+            self.base.query_one("#paths", Paths).set_filter(f"target:{stem}")
             self.action_view("paths")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -244,6 +254,52 @@ class IsochroneApp(App[None]):
             panel.take_focus()
         else:
             panel.action_clear()
+
+    @property
+    def _target(self) -> str | None:
+        """The target that the overview's cursor is on, or that the target page shows."""
+        if self.view == "target":
+            return self.base.query_one("#target", TargetPage).target
+        return (
+            self.base.query_one("#overview", Overview).target if self.view == "overview" else None
+        )
+
+    def action_target_matrix(self) -> None:
+        """Show the matrix of the target."""
+        target = self._target
+        if target is not None and self._fleet is not None:
+            members = members_of(self._fleet, target)
+            self.base.query_one("#matrix", MatrixPanel).choose_target(next(iter(members), None))
+            self.action_view("matrix")
+
+    def action_leave_target(self) -> None:
+        """Leave the target page for the overview."""
+        self.action_view("overview")
+
+    def on_target_page_wanted(self) -> None:
+        """Read remedy and ring of the target shown."""
+        self.run_worker(self._fetch_target(), group="target", exclusive=True)
+
+    async def _fetch_target(self) -> None:
+        page = self.base.query_one("#target", TargetPage)
+        name = page.target
+        if name is None or self._fleet is None:
+            return
+        target = target_of(self._fleet, name)
+        if target is None or target.kind in DECLARED_KINDS:
+            page.is_read = True
+            return
+        group = name.startswith(GROUP)
+        try:
+            remedy = await self._client.get_remedy(name.removeprefix(GROUP), group=group)
+            ring = None
+            if target.kind == "delay":
+                ring = await self._client.get_ring(name)
+        except TuiError as error:
+            page.set_error(error)
+            return
+        if name == page.target:
+            page.set_answers(remedy, ring)
 
     def action_leave_path(self) -> None:
         """Leave the path page for where it was opened."""
@@ -266,10 +322,9 @@ class IsochroneApp(App[None]):
     def on_table_chosen(self) -> None:
         """Open what the cursor is on: a target's matrix, or an agent's paths."""
         if self.view == "overview":
-            self.base.query_one("#matrix", MatrixPanel).choose_target(
-                self.base.query_one("#overview", Overview).target
-            )
-            self.action_view("matrix")
+            if (target := self.base.query_one("#overview", Overview).target) is not None:
+                self.base.query_one("#target", TargetPage).open(target)
+                self.action_view("target")
         elif self.view == "agents" and (
             row := self.base.query_one("#agents", Agents).table.current
         ):

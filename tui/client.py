@@ -84,6 +84,24 @@ class Client:
         """All targets with counts and compliance."""
         return await self._get_all("targets", doc.Target)
 
+    async def get_groups(self) -> list[doc.Group]:
+        """All groups of targets; none from a controller that does not know them yet."""
+        try:
+            return await self._get_all("groups", doc.Group)
+        except AnswerError:
+            return []
+
+    async def get_remedy(self, name: str, *, group: bool) -> doc.Remedy:
+        """What to fix for a target or a group."""
+        return await self._get(f"{'groups' if group else 'targets'}/{name}/remedy", doc.Remedy)
+
+    async def get_ring(self, target: str) -> doc.Ring | None:
+        """Which sites could ever be inside the ring; None for a target that draws none."""
+        try:
+            return await self._get(f"targets/{target}/ring", doc.Ring)
+        except AnswerError:
+            return None
+
     async def get_paths(self) -> list[doc.Path]:
         """All paths with their latest figures."""
         return await self._get_all("paths", doc.Path)

@@ -146,6 +146,7 @@ class Declared(Document, frozen=True, kw_only=True):
     site: str
     value: float | bool | None = None
     unit: str | None = None
+    other_site: str | None = None
 
 
 class Target(Document, frozen=True, kw_only=True):
@@ -166,6 +167,84 @@ class Target(Document, frozen=True, kw_only=True):
     compliance: Compliance | None = None
     goal_verdict: dict[str, str] = {}
     declared: list[Declared] = []
+    group: str | None = None
+
+
+class Group(Document, frozen=True, kw_only=True):
+    """Targets that share one compliance rate over pairs of sites."""
+
+    name: str
+    title: Title = Title()
+    source: SourceDocument | None = None
+    targets: list[str] = []
+    pairs: int | None = None
+    paths: int | None = None
+    counts: Counts = Counts()
+    compliance: Compliance | None = None
+    goals: dict[str, float] = {}
+    goal_verdict: dict[str, str] = {}
+
+
+class RemedyPath(Document, frozen=True, kw_only=True):
+    """A path to fix, or to measure until it is decided."""
+
+    target: str = ""
+    path: str = ""
+    source_site: str = ""
+    destination_site: str = ""
+    source_carrier: str = ""
+    destination_carrier: str = ""
+    verdict: str = "no_data"
+    action: str = ""
+    measured: float | None = None
+    limit: float | None = None
+    unit: str = "ns"
+    margin_ratio: float | None = None
+
+
+class RemedyShare(Document, frozen=True, kw_only=True):
+    """How many listed paths have to do with one site or pair of carriers."""
+
+    name: str
+    paths: int = 0
+
+
+class Remedy(Document, frozen=True, kw_only=True):
+    """The smallest list of paths that would lift a rate to its goal."""
+
+    name: str
+    of: str = "paths"
+    goal: float = 1.0
+    year: str | None = None
+    total: int = 0
+    passed: int = 0
+    needed: int = 0
+    reachable: bool = True
+    best_ratio: float | None = None
+    paths: list[RemedyPath] = []
+    by_carrier: list[RemedyShare] = []
+    by_site: list[RemedyShare] = []
+
+
+class RingSite(Document, frozen=True, kw_only=True):
+    """One site's place in a ring."""
+
+    site: str
+    great_circle_km: float | None = None
+    floor_ns: float | None = None
+    margin_km: float | None = None
+    reachable: bool = False
+    by_road: bool = False
+
+
+class Ring(Document, frozen=True, kw_only=True):
+    """Which sites could ever be within a target's limit of `centre`."""
+
+    target: str
+    limit_ms: float | None = None
+    centre: str = ""
+    centres: list[str] = []
+    sites: list[RingSite] = []
 
 
 class End(Document, frozen=True, kw_only=True):
@@ -264,6 +343,8 @@ class Verdict(Document, frozen=True, kw_only=True):
     reason: Title = Title()
     since_ns: int | None = None
     judged_ns: int | None = None
+    pending: str | None = None
+    position: float | None = None
 
 
 class FlowFigures(Document, frozen=True, kw_only=True):

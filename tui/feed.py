@@ -44,6 +44,7 @@ async def read_fleet(client: Client, clock: Clock) -> Fleet:
             sites = group.create_task(client.get_sites(), name="read sites")
             agents = group.create_task(client.get_agents(), name="read agents")
             targets = group.create_task(client.get_targets(), name="read targets")
+            groups = group.create_task(client.get_groups(), name="read groups")
             paths = group.create_task(client.get_paths(), name="read paths")
             verdicts = group.create_task(client.get_verdicts(), name="read verdicts")
     except* TuiError as errors:
@@ -56,6 +57,7 @@ async def read_fleet(client: Client, clock: Clock) -> Fleet:
         sites=tuple(sites.result()),
         agents=tuple(agents.result()),
         targets=tuple(targets.result()),
+        groups=tuple(groups.result()),
         paths=tuple(paths.result()),
         verdicts=tuple(verdicts.result()),
         read_ns=clock.wall_ns(),

@@ -21,6 +21,7 @@ class Fleet:
     sites: tuple[doc.Site, ...] = ()
     agents: tuple[doc.Agent, ...] = ()
     targets: tuple[doc.Target, ...] = ()
+    groups: tuple[doc.Group, ...] = ()
     paths: tuple[doc.Path, ...] = ()
     verdicts: tuple[doc.Verdict, ...] = ()
     read_ns: int | None = None

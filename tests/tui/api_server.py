@@ -12,9 +12,9 @@ from typing import Any
 from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fleet_fixture import fleet_documents, window_documents
+from fleet_fixture import fleet_documents, target_page, window_documents
 
-LISTS = ("sites", "agents", "targets", "paths", "verdicts")
+LISTS = ("sites", "agents", "targets", "groups", "paths", "verdicts")
 
 
 class FixtureApi:
@@ -31,6 +31,7 @@ class FixtureApi:
         app = web.Application()
         app.router.add_get("/api/v1/events", self._events)
         app.router.add_get("/api/v1/{route}", self._answer)
+        app.router.add_get("/api/v1/{kind}/{name}/{what}", self._page_of_target)
         return app
 
     async def announce(self, revision: int) -> None:
@@ -61,6 +62,11 @@ class FixtureApi:
         text = {"en": f"No route {route}.", "zh": f"没有 {route} 路由。"}
         error = {"code": "not_found", "message": text, "fields": {}}
         return web.json_response({"error": error}, status=404)
+
+    async def _page_of_target(self, request: web.Request) -> web.Response:
+        what, name = request.match_info["what"], request.match_info["name"]
+        pairs = request.match_info["kind"] == "groups"
+        return web.json_response(target_page(name, pairs=pairs)[what])
 
     def _windows(self, request: web.Request) -> list[dict[str, Any]]:
         paths = {path["id"]: path for path in self.documents["paths"]}

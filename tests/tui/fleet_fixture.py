@@ -71,6 +71,42 @@ def fleet_documents(seed: int = 7) -> dict[str, Any]:
     return _Maker(random.Random(seed)).documents()
 
 
+def _group() -> dict[str, Any]:
+    counts = {"pass": 120, "fail": 12, "undecided": 9, "impossible": 0, "no_data": 12}
+    return {
+        "name": "jiangsu-circles", "title": _text("Low-latency compliance rate", "数据中心互联低时延达标率"),
+        "source": _JIANGSU, "targets": ["jiangsu-circle-1", "jiangsu-circle-3", "jiangsu-circle-5"],
+        "pairs": 153, "paths": 320, "counts": counts, "goals": GOALS,
+        "compliance": {"ratio": 120 / 132, "low": 120 / 153, "high": 141 / 153, "decided": 132, "passed": 120},
+        "paths_compliance": None, "goal_verdict": {"2025": "undecided", "2030": "fail"},
+    }  # fmt: skip
+
+
+def target_page(name: str, *, pairs: bool) -> dict[str, Any]:
+    """Return remedy and ring of a target."""
+    path = {
+        "target": name, "path": "nanjing-jiangbei.ct.v4>nanjing-yizhuang.ct.v4",
+        "source_site": "nanjing-jiangbei", "destination_site": "nanjing-yizhuang",
+        "source_carrier": "ct", "destination_carrier": "ct", "ip_version": 4, "verdict": "fail",
+        "action": "fix", "measured": 1.1 * MS, "limit": 1.0 * MS, "unit": "ns", "margin_ratio": 0.1,
+    }  # fmt: skip
+    remedy = {
+        "name": name, "of": "pairs" if pairs else "paths", "goal": 0.95, "year": "2030",
+        "total": 20, "passed": 16, "needed": 3, "reachable": True, "best_ratio": 1.0,
+        "paths": [path], "by_carrier": [{"name": "ct → ct", "paths": 1}],
+        "by_site": [{"name": "nanjing-jiangbei", "paths": 1}, {"name": "nanjing-yizhuang", "paths": 1}],
+    }  # fmt: skip
+    places = [
+        {"site": "nanjing-yizhuang", "great_circle_km": 26.0, "floor_ns": 126_880.0, "margin_km": 178.9, "reachable": True, "by_road": True},
+        {"site": "xuzhou", "great_circle_km": 280.0, "floor_ns": 1_366_400.0, "margin_km": -75.1, "reachable": False, "by_road": False},
+    ]  # fmt: skip
+    ring = {
+        "target": name, "limit_ms": 1.0, "direction": "one_way", "centre": "nanjing-jiangbei",
+        "centres": ["nanjing-jiangbei"], "sites": places,
+    }  # fmt: skip
+    return {"remedy": remedy, "ring": ring}
+
+
 class _Maker:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -88,6 +124,7 @@ class _Maker:
             "sites": [self._site(site) for site in SITES],
             "agents": [self._agent(number, site) for number, site in enumerate(SITES)],
             "targets": [*(self._target(target) for target in TARGETS), *_declared()],
+            "groups": [_group()],
             "paths": self.paths,
             "verdicts": self.verdicts,
         }

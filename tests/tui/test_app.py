@@ -15,6 +15,7 @@ from tui.panels.matrix import MatrixPanel
 from tui.panels.overview import Overview
 from tui.panels.path_page import PathPage
 from tui.panels.paths import Paths
+from tui.panels.target_page import TargetPage
 
 MakeApp = Callable[..., IsochroneApp]
 
@@ -37,8 +38,8 @@ async def test_number_keys_switch_views(make_app: MakeApp) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
         for key, view in zip(
-            "2345 1".replace(" ", ""),
-            ("matrix", "paths", "agents", "path", "overview"),
+            "234561",
+            ("matrix", "paths", "agents", "path", "target", "overview"),
             strict=True,
         ):
             await pilot.press(key)
@@ -58,19 +59,55 @@ async def test_language_key_changes_everything_at_once_and_back(make_app: MakeAp
         assert "Overview" in said(app, "#tabs")
 
 
-async def test_enter_on_a_target_opens_its_matrix(make_app: MakeApp) -> None:
+async def test_m_on_a_target_opens_its_matrix(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
-        await pilot.press("down", "enter")
+        app.query_one(Overview).table.go_to("jiangsu-circle-3")
+        await pilot.press("m")
         assert app.view == "matrix"
         assert app.query_one(MatrixPanel).target == "jiangsu-circle-3"
+
+
+async def test_enter_on_a_target_shows_what_to_fix_and_who_could_be_inside(
+    make_app: MakeApp,
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        app.query_one(Overview).table.go_to("jiangsu-circle-1")
+        await pilot.press("enter")
+        assert app.view == "target"
+        await wait_until(pilot, lambda: app.query_one(TargetPage).is_read)
+        page = said(app, "#target-lines")
+        assert "3 more are needed for 2030 ≥95%" in page
+        assert "fix  Nanjing Jiangbei → Nanjing Yizhuang" in page
+        assert "Who could ever be inside, around Nanjing Jiangbei" in page
+        assert "Paths by verdict" in page
+        await pilot.press("l")
+        assert "整改清单" in said(app, "#target-lines")
+        await pilot.press("escape")
+        assert app.view == "overview"
+
+
+async def test_group_is_a_row_and_has_a_page_by_pairs(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        assert app.query_one(Overview).table.rows[0].key == "group:jiangsu-circles"
+        app.query_one(Overview).table.go_to("group:jiangsu-circles")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: app.query_one(TargetPage).is_read)
+        assert "decided pairs pass" in said(app, "#target-lines")
+        await pilot.press("p")
+        assert app.view == "paths"
 
 
 async def test_p_on_a_target_lists_its_paths(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
+        app.query_one(Overview).table.go_to("jiangsu-circle-1")
         await pilot.press("p")
         panel = app.query_one(Paths)
         assert app.view == "paths"
@@ -151,7 +188,7 @@ async def test_an_event_of_the_controller_is_shown_without_waiting_for_the_next_
         api.documents["targets"][0]["counts"]["fail"] = 77
         await api.announce(43)
         row = app.query_one(Overview).table
-        await wait_until(pilot, lambda: row.rows[0].target.counts.failed == 77)
+        await wait_until(pilot, lambda: row.rows[1].target.counts.failed == 77)
 
 
 async def test_a_controller_that_goes_away_leaves_old_data_marked_stale(

@@ -10,6 +10,8 @@ from pytest_textual_snapshot import SVGImageExtension, normalize_svg
 from test_app import wait_until
 
 from tui.app import IsochroneApp
+from tui.panels.overview import Overview
+from tui.panels.target_page import TargetPage
 from tui.screenshot import with_true_widths
 
 FAILING = "nanjing-jiangbei.cm.v4>nanjing-yizhuang.ct.v4"
@@ -17,7 +19,9 @@ FAILING = "nanjing-jiangbei.cm.v4>nanjing-yizhuang.ct.v4"
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=["80x24", "200x60"])
-@pytest.mark.parametrize("view", ["overview", "matrix", "paths", "agents", "path", "help"])
+@pytest.mark.parametrize(
+    "view", ["overview", "matrix", "paths", "agents", "path", "target", "help"]
+)
 async def test_screen_looks_as_it_did(
     make_app: Callable[..., IsochroneApp],
     snapshot: Any,
@@ -30,6 +34,10 @@ async def test_screen_looks_as_it_did(
         await wait_until(pilot, lambda: app.is_settled)
         if view == "path":
             app.open_path(FAILING)
+        elif view == "target":
+            app.query_one(Overview).table.go_to("jiangsu-circle-1")
+            await pilot.press("enter")
+            await wait_until(pilot, lambda: app.query_one(TargetPage).is_read)
         elif view == "help":
             await pilot.press("question_mark")
         else:

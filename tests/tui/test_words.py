@@ -11,6 +11,7 @@ import tui.models.overview
 import tui.models.path_page
 import tui.models.paths
 import tui.models.rules
+import tui.models.target_page
 import tui.palette
 import tui.panels.help
 from tui.panels.agents import Agents
@@ -18,6 +19,7 @@ from tui.panels.matrix import MatrixPanel
 from tui.panels.overview import Overview
 from tui.panels.path_page import PathPage
 from tui.panels.paths import Paths
+from tui.panels.target_page import TargetPage
 from tui.words import Words, catalogue, language_of_environment
 
 SOURCES = Path(tui.app.__file__).parent
@@ -45,7 +47,9 @@ def words_in_tables() -> set[str]:
     found |= set(tui.models.rules.STATISTICS.values()) | set(tui.models.rules.KINDS.values())
     found |= set(tui.models.path_page.DECIDING.values())
     found |= set(tui.models.agents.STAMPINGS.values()) | set(tui.panels.help.MEANINGS.values())
-    for panel in (Overview, MatrixPanel, Paths, Agents, PathPage):
+    found |= set(tui.models.target_page.ACTIONS.values())
+    found |= {tui.models.overview.RATE_OF_PATHS, tui.models.overview.RATE_OF_PAIRS}
+    for panel in (Overview, MatrixPanel, Paths, Agents, PathPage, TargetPage):
         found |= {title for _, title in panel.keys}
     found |= {title for _, title in (*tui.app.VIEWS, *tui.app.COMMON_KEYS)}
     for heading, keys in tui.panels.help.SECTIONS:

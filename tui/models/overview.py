@@ -42,9 +42,35 @@ class TargetRow:
 
 
 def rows(fleet: Fleet) -> tuple[TargetRow, ...]:
-    """Return one row per target in the controller's order, measured ones before declared ones."""
+    """Return one row per group and target: groups, then measured targets, then declared ones."""
     ordered = sorted(fleet.targets, key=lambda target: target.kind in DECLARED_KINDS)
-    return tuple(TargetRow(target) for target in ordered)
+    return tuple(TargetRow(target) for target in (*map(as_target, fleet.groups), *ordered))
+
+
+RATE_OF_PATHS = (
+    "{passed} of {decided} decided paths pass: {rate}; between {low} and {high}"
+    " when undecided and unmeasured paths count against or for."
+)
+RATE_OF_PAIRS = (
+    "{passed} of {decided} decided pairs pass: {rate}; between {low} and {high}"
+    " when undecided and unmeasured pairs count against or for."
+)
+GROUP = "group:"  # before the name of a row that is a group
+
+
+def as_target(group: doc.Group) -> doc.Target:
+    """Return a group as a row beside the targets; its counts are of pairs."""
+    return doc.Target(
+        name=f"{GROUP}{group.name}",
+        title=group.title,
+        source=group.source,
+        kind="group",
+        goals=group.goals,
+        counts=group.counts,
+        paths=group.paths,
+        compliance=group.compliance,
+        goal_verdict=group.goal_verdict,
+    )
 
 
 def cell(row: TargetRow, column: str, width: int, words: Words) -> Spans:
@@ -143,8 +169,7 @@ def detail(fleet: Fleet, target: doc.Target, words: Words) -> list[Spans]:
         lines.append(
             plain(
                 words(
-                    "{passed} of {decided} decided paths pass: {rate}; between {low} and {high}"
-                    " when undecided and unmeasured paths count against or for.",
+                    RATE_OF_PAIRS if target.kind == "group" else RATE_OF_PATHS,
                     passed=compliance.passed,
                     decided=compliance.decided,
                     rate=ratio(compliance.ratio, 1),
@@ -230,4 +255,6 @@ def _declared_line(fleet: Fleet, entry: doc.Declared, words: Words) -> Spans:
     else:
         said = f"{value:g} {entry.unit or ''}".strip()
     site = fleet.site_title(entry.site, words.language)
+    if entry.other_site is not None:
+        site = f"{site} — {fleet.site_title(entry.other_site, words.language)}"
     return ((f"{site}  ", "plain"), (said, "strong"), (f"  {words('declared')}", "dim"))

@@ -24,6 +24,9 @@ KINDS = {
     "improvement": "improvement",
     "one_hop": "one-hop link",
     "inventory": "inventory",
+    "comparison": "comparison",
+    "ipv6_parity": "IPv6 parity",
+    "group": "compliance rate",
 }
 DECLARED_KINDS = ("one_hop", "inventory")
 
@@ -39,7 +42,7 @@ def limit(target: doc.Target) -> str:
         return f"≤ {number(target.limit_ms)} ms"
     if target.limit_ratio is None:
         return ABSENT
-    if target.kind == "delay_ratio":
+    if target.kind in ("delay_ratio", "comparison", "ipv6_parity"):
         return f"≤ {number(target.limit_ratio)} ×"
     if target.kind == "improvement":
         return f"↓ {number(round(target.limit_ratio * 100, 6))} %"
@@ -48,7 +51,7 @@ def limit(target: doc.Target) -> str:
 
 def short_rule(target: doc.Target) -> str:
     """Return limit, direction and statistic in a table cell: ``≤ 1 ms → p95``."""
-    if target.kind in DECLARED_KINDS:
+    if target.kind in (*DECLARED_KINDS, "group"):
         return ABSENT
     arrow = ARROWS.get(target.direction or "", "")
     statistic = target.statistic if target.kind in ("delay", "variation", "delay_ratio") else None
@@ -59,6 +62,8 @@ def long_rule(target: doc.Target, words: Words) -> str:
     """Return the rule in words."""
     if target.kind in DECLARED_KINDS:
         return words("declared in the site file, not measured")
+    if target.kind == "group":
+        return words("pairs of sites: a pair passes if every one of its paths does")
     parts = [words("one way") if target.direction == "one_way" else words("round trip")]
     if not target.direction_stated:
         parts[0] += words(" (our reading; the plan does not say)")

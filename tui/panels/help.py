@@ -20,7 +20,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Everywhere",
         (
-            ("1 2 3 4 5", "Overview, matrix, paths, agents, path page"),
+            ("1 2 3 4 5 6", "Overview, matrix, paths, agents, path page, target page"),
             ("? F1", "This help"),
             ("l", "Chinese / English"),
             ("d", "Dark / light"),
@@ -36,7 +36,13 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("enter", "Open what the cursor is on"),
         ),
     ),
-    ("Overview", (("p", "Paths of the target under the cursor"),)),
+    (
+        "Overview, target page",
+        (
+            ("m", "Matrix of the target"),
+            ("p", "Paths of the target"),
+        ),
+    ),
     (
         "Matrix",
         (

@@ -16,7 +16,7 @@ from tui.panels.table import Table
 class Overview(Panel):
     """View 1."""
 
-    keys = (("enter", "Matrix"), ("p", "Paths of target"))
+    keys = (("enter", "Target"), ("m", "Matrix"), ("p", "Paths of target"))
 
     def compose(self) -> ComposeResult:
         """Table above, detail below."""
