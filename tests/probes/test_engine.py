@@ -251,6 +251,37 @@ def test_tcp_probes_follow_a_change_of_the_address_they_leave_from(
         run.engine.stop(wait_for_replies=False)
 
 
+@pytest.mark.parametrize("first", [(1 << 16) - 20, (1 << 32) - 20])
+def test_counting_goes_on_where_the_numbers_in_packets_wrap(
+    needs_raw_sockets: None, small_reflector, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    begin = Ledger.begin
+
+    def begin_late(book: Ledger, session: np.ndarray, *more: object) -> None:
+        begin(book, session, *more)
+        book.sessions["next"][session] = first
+
+    monkeypatch.setattr(Ledger, "begin", begin_late)
+    reflector = small_reflector()
+    streams = [
+        spec("icmp", payload_bytes=0, stream_id=1),
+        spec("icmp", payload_bytes=44, stream_id=2),
+        spec("icmp", "::1", payload_bytes=0, stream_id=3),
+        spec("udp", port=reflector.port, stream_id=4),
+        spec("tcp", port=reflector.port, stream_id=5),
+    ]
+    run = Run(*streams).finish()
+    for stream in streams:
+        assert (run.total("sent", stream.stream_id), run.total("received", stream.stream_id)) == (
+            50,
+            50,
+        )
+    assert run.total("duplicate") == run.total("reordered") == 0
+    for number in range(1, 6):
+        mine = run.column("sequence")[run.column("stream_id") == number]
+        assert sorted(mine.tolist()) == list(range(first, first + 50))
+
+
 def test_unreachable_network_is_a_local_drop(needs_raw_sockets: None, two_hosts) -> None:
     with two_hosts.inside(two_hosts.a):
         run = Run(
