@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from probes.records import distinct, put_records, records
 
+# On a busy machine either end may not run for so long; a Follow-Up is worth that wait.
+_STARVED_NS = 200_000_000
+
 EMPTY, FLYING, ON_TIME, LATE, LOST, DROPPED = range(6)
 
 _SESSION = np.dtype(
@@ -140,7 +143,7 @@ class Ledger:
         began["stream"], began["flow"], began["timeout_ns"] = stream, flow, timeout_ns
         # The next reply brings the Follow-Up of this one, unless that is too long to wait.
         soon = 1.2 * gap_ns < timeout_ns + self._linger_ns
-        began["hold_ns"] = np.where(soon, 2.5 * gap_ns, 0).astype(np.int64)
+        began["hold_ns"] = np.where(soon, 2.5 * gap_ns + _STARVED_NS, 0).astype(np.int64)
         # A reflector that counts by itself starts at 0, one that copies repeats ours: since number
         # 0 is never used, the first answer tells the two apart.
         began["next"] = 1
