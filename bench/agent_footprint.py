@@ -61,7 +61,7 @@ def measure(quick: bool) -> Report:
         directory = Path(name)
         with controller(directory) as url:
             weights = in_turns(
-                1 if quick else 2,
+                1,
                 {
                     streams: lambda streams=streams: weigh(
                         hosts, directory, url, streams, 6.0 if quick else 12.0

@@ -71,7 +71,7 @@ def measure(quick: bool) -> Report:
             answerer = start_answerer()
         with inside(hosts.far), irtt_server(FAR_ADDRESS):
             errors = collect(
-                (*OURS, *PEERS), lambda tool: veth.rtt_errors(tool, count), 1 if quick else 3
+                (*OURS, *PEERS), lambda tool: veth.rtt_errors(tool, count), 1 if quick else 2
             )
         answerer.end()
         veth.close()

@@ -79,7 +79,7 @@ def measure(quick: bool) -> Report:
         with inside(hosts.far):
             far = Tap()
         found = in_turns(
-            1 if quick else 3,
+            1 if quick else 2,
             {
                 (name, count): functools.partial(medians, near, far, name, count, seconds)
                 for count in COUNTS

@@ -100,7 +100,7 @@ class Wan:
 
 def measure(quick: bool) -> Report:
     """Measure all in turns."""
-    count, rounds = (60, 1) if quick else (150, 2)
+    count, rounds = (60, 1) if quick else (200, 1)
     enter_hub()
     sites = make_sites([("near", [NEAR]), ("far", [FAR])])
     with tempfile.TemporaryDirectory() as directory:
