@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
@@ -17,8 +17,11 @@ from controller.documents import (
     BaselinePage,
     ControllerHealth,
     ErrorDocument,
+    GroupDocument,
+    GroupPage,
     PathDocument,
     PathPage,
+    RemedyDocument,
     SiteDocument,
     SitePage,
     TargetDocument,
@@ -43,6 +46,8 @@ class Answers:
     targets: tuple[TargetDocument, ...]
     paths: tuple[PathDocument, ...]
     verdicts: tuple[VerdictDocument, ...]
+    groups: tuple[GroupDocument, ...] = ()
+    remedies: dict[str, RemedyDocument] = field(default_factory=dict)  # by target or group
 
 
 class ApiSource:
@@ -93,11 +98,21 @@ class ApiSource:
 
     async def answers(self) -> Answers:
         """Return everything a report needs."""
+        groups = tuple(await self._all("/api/v1/groups", GroupPage))
+        targets = tuple(await self._all("/api/v1/targets", TargetPage))
+        remedies: dict[str, RemedyDocument] = {}
+        wanted = [("groups", group.name) for group in groups if group.goals]
+        wanted += [("targets", t.name) for t in targets if t.goals and t.paths and not t.group]
+        for kind, name in wanted:
+            body = await self._body(f"/api/v1/{kind}/{name}/remedy", {})
+            remedies[name] = _decoded(body, RemedyDocument, self.url)
         return Answers(
+            groups=groups,
+            remedies=remedies,
             health=await self.health(),
             sites=tuple(await self._all("/api/v1/sites", SitePage)),
             agents=tuple(await self._all("/api/v1/agents", AgentPage)),
-            targets=tuple(await self._all("/api/v1/targets", TargetPage)),
+            targets=targets,
             paths=tuple(await self._all("/api/v1/paths", PathPage)),
             verdicts=tuple(await self._all("/api/v1/verdicts", VerdictPage)),
         )

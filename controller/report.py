@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.campaign import Campaign
 from controller.campaign_source import Answers
 from controller.documents import (
     AgentDocument,
+    GroupDocument,
     PathDocument,
+    RemedyDocument,
     SiteDocument,
     TargetDocument,
     VerdictDocument,
@@ -64,6 +66,8 @@ class Report:
     judged_from_ns: int | None
     version: str
     indicators: tuple[Indicator, ...]
+    groups: tuple[GroupDocument, ...]
+    remedies: tuple[tuple[Text, RemedyDocument], ...]
     declared: tuple[TargetDocument, ...]
     matrix_sites: tuple[SiteDocument, ...]
     cells: dict[tuple[str, str], Cell]
@@ -89,6 +93,7 @@ def assemble(
     figures = [figure for path in paths for figure in path.figures.values()]
     cells = _cells(verdicts)
     placed = {name for pair in cells for name in pair}
+    groups = tuple(group for group in answers.groups if names >= set(group.targets))
     health = answers.health
     judged_from = None
     if health.judged_ns is not None:
@@ -106,6 +111,8 @@ def assemble(
             for target in targets
             if target.kind not in ("inventory", "one_hop")
         ),
+        groups=groups,
+        remedies=_remedies(groups, targets, answers.remedies),
         declared=tuple(t for t in targets if t.kind in ("inventory", "one_hop")),
         matrix_sites=tuple(site for site in answers.sites if site.name in placed),
         cells=cells,
@@ -117,6 +124,21 @@ def assemble(
         lost=sum(figure.lost for figure in figures),
         stamping=tuple(sorted({f.stamping for f in figures if f.received})),
         warnings=tuple(health.warnings),
+    )
+
+
+def _remedies(
+    groups: Sequence[GroupDocument],
+    targets: Sequence[TargetDocument],
+    remedies: Mapping[str, RemedyDocument],
+) -> tuple[tuple[Text, RemedyDocument], ...]:
+    """Return what to fix where a goal is not reached, with the title of whose goal it is."""
+    titles = {group.name: group.title for group in groups}
+    titles |= {target.name: target.title for target in targets}
+    return tuple(
+        (titles[name], remedy)
+        for name, remedy in remedies.items()
+        if name in titles and remedy.needed
     )
 
 

@@ -44,6 +44,8 @@ KIND_WORDS = {
     "delay_ratio": Text("delay over theoretical delay", "时延与理论时延之比"),
     "variation": Text("delay variation", "时延变化"),
     "improvement": Text("improvement on a baseline", "较基线期改善"),
+    "comparison": Text("beside the ordinary path", "与普通路径对比"),
+    "ipv6_parity": Text("IPv6 beside IPv4", "IPv6 与 IPv4 对比"),
 }
 STAMPING_WORDS = {
     "none": Text("none", "无"),

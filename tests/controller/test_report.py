@@ -10,6 +10,8 @@ from controller.campaign import Campaign
 from controller.campaign_source import Answers
 from controller.documents import (
     ControllerHealth,
+    GroupDocument,
+    RemedyDocument,
     SiteDocument,
     TargetDocument,
     VerdictDocument,
@@ -227,3 +229,71 @@ def test_an_unknown_target_is_an_error_that_names_the_nearest():
     campaign = Campaign(name="t", title=Text("t", "t"), duration_s=1, targets=("circl",))
     with pytest.raises(ConfigError, match="did you mean `circle`"):
         assemble(campaign, answers(), 0, 1, None)
+
+
+def group(**changes):
+    given = {
+        "name": "circles",
+        "title": {"en": "Compliance rate", "zh": "低时延达标率"},
+        "source": {"document": {"en": "A plan", "zh": "《规划》"}},
+        "targets": ["circle"],
+        "pairs": 4,
+        "paths": 5,
+        "counts": dict.fromkeys(VERDICTS, 1),
+        "compliance": {"ratio": 0.5, "low": 0.25, "high": 0.75, "decided": 2, "passed": 1},
+        "paths_compliance": None,
+        "goals": {"2025": 0.85},
+        "goal_verdict": {"2025": "fail"},
+    }
+    return msgspec.convert(given | changes, GroupDocument)
+
+
+REMEDY = {
+    "name": "circles",
+    "of": "pairs",
+    "goal": 0.85,
+    "year": "2025",
+    "total": 4,
+    "passed": 1,
+    "needed": 3,
+    "reachable": False,
+    "best_ratio": 0.75,
+    "paths": [
+        {
+            "target": "circle",
+            "path": "a.x.v4>b.x.v4",
+            "source_site": "a",
+            "destination_site": "b",
+            "source_carrier": HOSTILE,
+            "destination_carrier": "x",
+            "ip_version": 4,
+            "verdict": "fail",
+            "action": "fix",
+            "measured": 1.1e6,
+            "limit": 1e6,
+            "unit": "ns",
+            "margin_ratio": 0.1,
+        }
+    ],
+    "by_carrier": [{"name": HOSTILE, "paths": 1}],
+    "by_site": [{"name": "a", "paths": 1}],
+}
+
+
+def test_group_and_what_to_fix_are_shown_in_both_languages():
+    remedy = msgspec.convert(REMEDY, RemedyDocument)
+    text = page(groups=(group(),), remedies={"circles": remedy})
+    for words in ("低时延达标率", "Compliance rate", "整改清单", "What to fix", "+10.0 %", "75 %"):
+        assert words in text, words
+    assert HOSTILE not in text
+
+
+def test_group_of_targets_that_the_campaign_left_out_is_not_shown():
+    remedy = msgspec.convert(REMEDY, RemedyDocument)
+    text = page(groups=(group(targets=["circle", "gone"]),), remedies={"circles": remedy})
+    assert "低时延达标率" not in text
+
+
+def test_place_on_the_scale_of_loss_is_shown():
+    placed = verdict("pass", 0, unit="ratio", limit_ns=None, limit_ratio=0.0077, position=0.42)
+    assert "0.42" in page(verdicts=(placed,))
