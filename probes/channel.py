@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from probes import icmp, tcp
 from probes.batch import BatchSocket, Received, Refusals, Rings, SendResult, TransmitStamps
-from probes.sockets import OpenSocket
+from probes.sockets import OpenSocket, lease_flow_label
 from probes.stamp_batch import (
     BASE_BYTES,
     FOLLOW_UP_BYTES,
@@ -253,7 +253,14 @@ class SynCodec:
 class Channel:
     """A batch socket, its codec and the peers behind it."""
 
-    def __init__(self, number: int, opened: OpenSocket, codec: Codec, rings: Rings) -> None:
+    def __init__(
+        self,
+        number: int,
+        opened: OpenSocket,
+        codec: Codec,
+        rings: Rings,
+        flow_label: int = 0,
+    ) -> None:
         self.number = number
         self.socket = BatchSocket(opened.sock, rings=rings)
         self.socket.ask_for_refusals()
@@ -261,6 +268,9 @@ class Channel:
         self.capacity = rings.send.capacity
         self._opened = opened
         self._family = opened.sock.family
+        self._flow_info: NDArray[np.uint8] | None = None
+        if flow_label and self._family == socket.AF_INET6:
+            self._flow_info = np.frombuffer(lease_flow_label(opened.sock, flow_label), np.uint8)
         self._session = np.zeros(0, np.int64)  # in the order of their peer keys
         self._peer_key = np.zeros(0, np.uint64)
         self._row_of_key = np.full(_KEYS, -1, np.int64)
@@ -288,6 +298,8 @@ class Channel:
         count = len(row)
         ring = self.socket.rings.send
         ring.address[:count] = address
+        if self._flow_info is not None:
+            ring.address[:count, 4:8] = self._flow_info
         if not isinstance(self.codec, StampCodec):
             ring.address[:count, 2:4] = (
                 0  # the port is in the segment; a raw socket must not see it

@@ -294,7 +294,8 @@ class Roster:
         width = max(128, 1 << int(np.ceil(np.log2(payload_bytes + _HEADER_ROOM))))
         rings = self._rings.setdefault(width, Rings.of(BATCH, width))
         number = self._next_channel()
-        self.channels[number] = Channel(number, opened, codec, rings)
+        label = int(self._generator.integers(1, 1 << 20))
+        self.channels[number] = Channel(number, opened, codec, rings, label)
         return number
 
     def _next_channel(self) -> int:

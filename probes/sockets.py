@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER_BYTES = 4 << 20
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
 _IPV6_TCLASS, _IPV6_AUTOFLOWLABEL = 67, 70
+_IPV6_FLOWLABEL_MGR, _IPV6_FLOWINFO_SEND = 32, 33
+_LABEL_GET, _LABEL_SHARED, _LABEL_CREATE = 0, 255, 1  # linux/in6.h: IPV6_FL_A_, _S_, _F_
 _STAMP_TTL = 255  # so that the TTL a reflector reports counts the hops (MEASUREMENT A.5)
 
 
@@ -103,6 +106,23 @@ def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
         attach_filter(sock, syn_answer_filter(family, port))
         _prepare(sock, family, source, dscp)
     return OpenSocket(sock, port, with_ip_header=family == socket.AF_INET, guard=guard)
+
+
+def lease_flow_label(sock: socket.socket, label: int) -> bytes:
+    """Lease an IPv6 flow label for a socket; return the sin6_flowinfo that sends with it.
+
+    Routers may choose among equal paths by the label (RFC 6438), so every flow keeps one. Where the
+    system grants none, the label stays 0: fixed too, though not the flow's own.
+    """
+    lease = socket.inet_pton(socket.AF_INET6, "::1") + struct.pack(
+        "=4sBBHHHI", struct.pack("!I", label), _LABEL_GET, _LABEL_SHARED, _LABEL_CREATE, 0, 0, 0
+    )
+    try:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FLOWLABEL_MGR, lease)
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FLOWINFO_SEND, 1)
+    except OSError:
+        return bytes(4)
+    return struct.pack("!I", label)
 
 
 def source_address_to(destination: str, family: int, source: str | None) -> str:

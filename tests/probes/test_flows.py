@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 
 import numpy as np
@@ -83,3 +85,35 @@ def test_one_bad_path_in_eight_shows_as_one_bad_group_of_flows(two_hosts) -> Non
     assert 0.005 < lost[bad].sum() / sent[bad].sum() < 0.11
     assert lost.sum() / sent.sum() < 0.02  # the total hides it
     assert sum(int(batch.counters["lost_forward"].sum()) for batch in windows) >= lost.sum() - 4
+
+
+@pytest.mark.parametrize("protocol", ["udp", "icmp", "tcp"])
+def test_each_flow_keeps_an_ipv6_flow_label_of_its_own(two_hosts, protocol: str) -> None:
+    next_header = {"udp": 17, "icmp": 58, "tcp": 6}[protocol]
+    with two_hosts.inside(two_hosts.b):
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        wire.bind(("v", 0x86DD))
+    kind = TypeP(protocol=protocol, ip_version=6, port=None if protocol == "icmp" else 862)
+    stream = StreamSpec(stream_id=1, destination="fd99::2", type_p=kind, flows=4,
+                        interval_ms=2.0, timeout_ms=50.0)  # fmt: skip
+    two_hosts.sh_in(two_hosts.a, "ping", "-q", "-c", "1", "-w", "5", "fd99::2")
+    with wire, two_hosts.inside(two_hosts.a):
+        engine = Engine([stream], window_ns=100_000_000, on_windows=lambda batch: None,
+                        probes_per_stream=40)  # fmt: skip
+        engine.start()
+        assert engine.wait_until_finished(20)
+        labels: dict[bytes, list[int]] = {}
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet = wire.recv(2048)[14:]
+                payload = packet[40:]
+                if packet[6] != next_header or packet[23] != 1 or payload[:1] in (b"\x87", b"\x88"):
+                    continue  # not from us, or neighbour discovery
+                flow = payload[4:6] if protocol == "icmp" else payload[:2]
+                if protocol != "icmp" or payload[0] == 128:
+                    labels.setdefault(flow, []).append(int.from_bytes(packet[1:4]) & 0xFFFFF)
+    ours = {flow: seen for flow, seen in labels.items() if len(seen) >= 10}
+    assert len(ours) == 4
+    assert all(len(set(seen[:10])) == 1 for seen in ours.values())
+    assert len({seen[0] for seen in ours.values()}) == 4
+    assert 0 not in {seen[0] for seen in ours.values()}
