@@ -70,9 +70,7 @@ def test_reason_says_above_what(evidence, rules):
 def test_wrong_verdicts_at_the_limit_stay_rare(evidence, rules):
     rng = np.random.default_rng(6)
     rows = [np.append(delays(rng, 4.0, 0.1, 500), 4.0 * MS) for _ in range(400)]
-    asked = rules(
-        kind="pdv", direction="round_trip", limit=-np.log(0.05) * 0.1 * MS, row=list(range(400))
-    )
+    asked = rules(400, kind="pdv", direction="round_trip", limit=-np.log(0.05) * 0.1 * MS)
     found = judge(evidence(rows), asked)
     decided = np.isin(found.verdict, [VERDICTS.index("pass"), VERDICTS.index("fail")])
     assert np.mean(decided) <= 0.05
