@@ -44,7 +44,7 @@ def judge(
 
     `confidence` is that of each two-sided interval. With `looks` "repeated" (live verdicts, looked
     at as data come in) a loss is decided only if the anytime-valid test agrees with the interval;
-    "once" is for a period that is over. 100,000 streams × 3 rules take under 1 s on one core.
+    "once" is for a period that is over. How fast: bench/judge.py.
     """
     alpha = 1 - confidence
     answer = _blank(rules)
