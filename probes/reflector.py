@@ -44,8 +44,9 @@ class ReflectorCounters:
     """Packets since the start.
 
     received = reflected + refused + malformed + limited + forged + replayed + unsent.
-    `refused`: no peer of ours; `forged`: wrong HMAC; `unsent`: the system did not take the reply.
-    `sessions` is how many are remembered now.
+    `overflowed` never got that far: the receive buffer was full. `refused`: no peer of ours;
+    `forged`: wrong HMAC; `unsent`: the system did not take the reply. `sessions` is how many are
+    remembered now.
     """
 
     received: int = 0
@@ -56,6 +57,7 @@ class ReflectorCounters:
     forged: int = 0
     replayed: int = 0
     unsent: int = 0
+    overflowed: int = 0
     sessions: int = 0
 
 
@@ -147,6 +149,7 @@ class Reflector:
         if self._thread is not None:
             self._thread.join()
         for listener in self._listeners.values():
+            self._counts["overflowed"] += listener.socket.drops()
             listener.socket.close()
         self._listeners = {}
         self._epoll.close()
@@ -170,6 +173,7 @@ class Reflector:
                 else:
                     self._epoll.unregister(listener.socket.fileno())
                     del self._listeners[listener.socket.fileno()]
+                    self._counts["overflowed"] += listener.socket.drops()
                     listener.socket.close()
             for listener in opened:
                 self._listeners[listener.socket.fileno()] = listener
@@ -207,7 +211,11 @@ class Reflector:
 
     def counters(self) -> ReflectorCounters:
         """Return what was received and answered so far."""
-        return ReflectorCounters(**self._counts | {"sessions": self._reflection.sessions.count})
+        with self._lock:
+            overflowed = sum(item.socket.drops() for item in self._listeners.values())
+        counts = self._counts | {"sessions": self._reflection.sessions.count}
+        counts["overflowed"] += overflowed  # beside those of sockets that are closed
+        return ReflectorCounters(**counts)
 
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """Return the bound (address, port) pairs."""
