@@ -72,8 +72,8 @@ def comparisons_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) 
     own, other = np.full((len(at), width), -1, np.int64), np.full((len(at), width), -1, np.int64)
     for number, demand in enumerate(mine):
         for column, protocol in enumerate(dict.fromkeys(demand.target.protocols)):
-            own[number, column] = _row(rows, demand, demand.path, protocol)
-            other[number, column] = _row(rows, demand, demand.other, protocol)
+            own[number, column] = _row(rows, demand.path, protocol)
+            other[number, column] = _row(rows, demand.other, protocol)
     return Comparisons(
         demand=np.array(at, np.int64),
         place={row: number for number, row in enumerate(at)},
@@ -91,12 +91,8 @@ def comparisons_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) 
     )
 
 
-def _row(rows: dict[tuple[str, str], int], demand: Demand, path: Path | None, protocol: str) -> int:
-    # An IPv4 path stands in the list of IPv6 parity only to say that it has no IPv6 beside it.
-    lacks = demand.target.kind == "ipv6_parity" and path == demand.path
-    if path is None or (lacks and path.source.ip_version == 4):
-        return -1
-    return rows.get((path.id, protocol), -1)
+def _row(rows: dict[tuple[str, str], int], path: Path | None, protocol: str) -> int:
+    return -1 if path is None else rows.get((path.id, protocol), -1)
 
 
 def put_comparisons(
@@ -131,11 +127,6 @@ def reason(demand: Demand, found: Compared, i: int) -> Text:
     """Return why comparison `i` was judged as it was."""
     parity = demand.target.kind == "ipv6_parity"
     verdict = int(found.verdict[i])
-    if parity and demand.path.source.ip_version == 4:
-        return Text(
-            "No IPv6 stream runs beside this IPv4 path, so nothing is known of it over IPv6.",
-            "该 IPv4 路径没有对应的 IPv6 测量流，无从得知其 IPv6 情况。",
-        )
     if demand.other is None:
         return _alone(parity, verdict)
     if found.windows[i] == 0:

@@ -11,6 +11,7 @@ import msgspec
 
 from probes.errors import ConfigError
 from probes.text import Text
+from topology.counterparts import lonely_warnings
 from topology.gazetteer import Gazetteer, bundled_gazetteer
 from topology.mesh import plan_streams
 from topology.model import Site, Target
@@ -112,7 +113,8 @@ def _build(file: SiteFile, problems: Problems) -> Network:
     check_links(file.link, sites, problems)
     check_roads(file.distance, network, problems)
     problems.raise_if_any()
-    warnings = selection_warnings(network, plan_streams(network))
+    streams = plan_streams(network)
+    warnings = selection_warnings(network, streams) + lonely_warnings(network, streams)
     return dataclasses.replace(network, warnings=warnings)
 
 
