@@ -79,11 +79,7 @@ class Departures:
         place = key % _PENDING
         known = (self._slot[place] >= 0) & (self._key[place] == key)
         place, wall_ns = place[known], wall_ns[known]
-        slot = self._slot[place]
-        rows = self._sessions.rows
-        # Of several replies to one session the last assignment stands: the latest departure.
-        rows["follow_up_sequence"][slot] = self._sequence[place]
-        rows["follow_up_wall_ns"][slot] = wall_ns
+        self._sessions.note_departures(self._slot[place], self._sequence[place], wall_ns)
         self._slot[place] = -1
 
     def _refresh(self) -> None:
@@ -203,7 +199,7 @@ class Reflection:
                 asks[row] = self._answer_tlvs(
                     packet[row],
                     int(length[row]),
-                    self.sessions.rows[slot[row]],
+                    int(slot[row]),
                     int(fields.sequence[row]),
                     int(sequence[row]),
                     error_estimate,
@@ -211,12 +207,12 @@ class Reflection:
         tracked = np.flatnonzero(asks)
         plain = tracked[fields.plain[tracked]]
         if len(plain):
-            session = self.sessions.rows[slot[plain]]
+            departed, left_ns = self.sessions.take_departures(slot[plain])
             stamp.write_follow_up(
                 packet,
                 plain,
-                sequence=session["follow_up_sequence"],
-                wall_ns=session["follow_up_wall_ns"],
+                sequence=departed,
+                wall_ns=left_ns,
                 method=stamp_tlv.METHOD_SOFTWARE,
             )
         return Replies(
@@ -231,21 +227,21 @@ class Reflection:
         self,
         packet: NDArray[np.uint8],
         length: int,
-        session: np.void,
+        slot: int,
         sender_sequence: int,
         sequence: int,
         error_estimate: int,
     ) -> bool:
         """Answer one unauthenticated packet's TLVs in place; tell if it asks for Follow-Up."""
         rest = packet[stamp.BASE_BYTES : length].tobytes()
-        reply, asks = self._reflected(rest, session, sender_sequence, sequence, error_estimate)
+        reply, asks = self._reflected(rest, slot, sender_sequence, sequence, error_estimate)
         packet[stamp.BASE_BYTES : length] = np.frombuffer(reply, np.uint8)
         return asks
 
     def _reflected(
         self,
         rest: bytes,
-        session: np.void,
+        slot: int,
         sender_sequence: int,
         sequence: int,
         error_estimate: int,
@@ -257,7 +253,7 @@ class Reflection:
             return rest, False
         reply = stamp_tlv.reflect_tlvs(
             tlvs,
-            self._answers(session, sequence, error_estimate),
+            self._answers(slot, sequence, error_estimate),
             key=self._key,
             sender_sequence=sender_sequence,
             sequence=sequence,
@@ -267,18 +263,18 @@ class Reflection:
         return stamp_tlv.encode_tlvs(reply), asks
 
     def _answers(
-        self, session: np.void, sequence: int, error_estimate: int
+        self, slot: int, sequence: int, error_estimate: int
     ) -> dict[int, Callable[[Tlv], Tlv]]:
         """Return for every TLV type understood what fills it in a reply to this session."""
 
         def follow_up(tlv: Tlv) -> Tlv:
             stamp_tlv.FollowUpTelemetry.from_tlv(tlv)
-            left_ns = int(session["follow_up_wall_ns"])
-            if not left_ns:
+            departed, left_ns = self.sessions.take_departures(np.array([slot]))
+            if not left_ns[0]:
                 return stamp_tlv.FollowUpTelemetry().to_tlv()
             return stamp_tlv.FollowUpTelemetry(
-                int(session["follow_up_sequence"]),
-                wall_ns_to_ntp64(left_ns),
+                int(departed[0]),
+                wall_ns_to_ntp64(int(left_ns[0])),
                 stamp_tlv.METHOD_SOFTWARE,
             ).to_tlv()
 
@@ -325,7 +321,7 @@ class Reflection:
             sequence = int(session["sequence"])
             session["sequence"] = (sequence + 1) & 0xFFFF_FFFF
             rest, asks = self._reflected(
-                packet.rest, session, packet.sequence, sequence, error_estimate
+                packet.rest, place, packet.sequence, sequence, error_estimate
             )
             reply = stamp.ReflectorPacket(
                 sequence=sequence,

@@ -149,27 +149,65 @@ class SessionTable:
 
         Shape [n]; slots may repeat. Numbers start at 0 and wrap at 2^32 as on the wire.
         """
-        order = np.argsort(slot, kind="stable")
-        ordered = slot[order]
-        first = np.flatnonzero(starts(ordered))
-        if len(first) == len(slot):  # every session once, as it usually is
-            alone: NDArray[np.uint32] = self.rows["sequence"][slot]
-            self.rows["sequence"][slot] = alone + np.uint32(1)
-            return alone
-        size = np.diff(first, append=len(ordered))
-        rank = np.empty(len(slot), np.int64)
-        rank[order] = np.arange(len(ordered)) - np.repeat(first, size)
-        sequence: NDArray[np.uint32] = (self.rows["sequence"][slot] + rank).astype(np.uint32)
-        self.rows["sequence"][ordered[first]] += size.astype(np.uint32)
+        turn, each, size = _turns(slot)
+        sequence: NDArray[np.uint32] = (self.rows["sequence"][slot] + turn).astype(np.uint32)
+        self.rows["sequence"][each] += size.astype(np.uint32)
         return sequence
 
+    def note_departures(
+        self, slot: NDArray[np.int64], sequence: NDArray[np.uint32], wall_ns: NDArray[np.int64]
+    ) -> None:
+        """Remember when replies left, the latest four of each session. Shapes [n], in order."""
+        turn, each, size = _turns(slot)
+        place = (self.rows["departed"][slot] + turn) % _DEPARTURES
+        self.rows["departure_sequence"][slot, place] = sequence
+        self.rows["departure_wall_ns"][slot, place] = wall_ns
+        self.rows["departed"][each] += size
 
+    def take_departures(
+        self, slot: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Return (sequence, wall_ns) of a departure for each packet to tell; wall_ns 0 if none.
+
+        Every departure is told once, in order, also those of replies that left in one batch; a
+        session that has told all tells the latest again.
+        """
+        turn, _, _ = _turns(slot)
+        departed: NDArray[np.int64] = self.rows["departed"][slot]
+        oldest = np.maximum(self.rows["told"][slot], departed - _DEPARTURES)
+        number = np.clip(oldest + turn, 0, np.maximum(departed - 1, 0))
+        place = number % _DEPARTURES
+        # Of several packets of a session the last assignment stands.
+        self.rows["told"][slot] = np.minimum(number + 1, departed)
+        sequence: NDArray[np.uint32] = self.rows["departure_sequence"][slot, place]
+        wall_ns: NDArray[np.int64] = self.rows["departure_wall_ns"][slot, place]
+        return sequence, wall_ns
+
+
+def _turns(
+    slot: NDArray[Any],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return how often each slot stood before in `slot`, the distinct slots, and how often each."""
+    order = np.argsort(slot, kind="stable")
+    ordered = slot[order]
+    first = np.flatnonzero(starts(ordered))
+    if len(first) == len(slot):  # every session once, as it usually is
+        return np.zeros(len(slot), np.int64), slot, np.ones(len(slot), np.int64)
+    size = np.diff(first, append=len(ordered))
+    turn = np.empty(len(slot), np.int64)
+    turn[order] = np.arange(len(ordered)) - np.repeat(first, size)
+    return turn, ordered[first], size
+
+
+_DEPARTURES = 4  # a sender looks that far back, too
 _SESSION = np.dtype(
     [
         ("seen_ns", "i8"),  # monotonic
         ("sequence", "u4"),  # of the next reply
-        ("follow_up_sequence", "u4"),  # the last reply whose departure is known
-        ("follow_up_wall_ns", "i8"),  # 0 = none yet
+        ("departed", "i8"),  # replies whose departure is known
+        ("told", "i8"),  # of them, how many a later reply has told of
+        ("departure_sequence", "u4", (_DEPARTURES,)),  # the latest of them, number n at n mod 4
+        ("departure_wall_ns", "i8", (_DEPARTURES,)),
         ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
         ("replay_bits", "u8"),  # bit k: replay_highest - k was seen
         ("replay_wall_ns", "i8"),  # newest authenticated T1

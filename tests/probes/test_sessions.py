@@ -92,3 +92,28 @@ def test_a_clock_that_steps_back_makes_no_loss():
     assert is_fresh(session[0], 1, 50 * S)
     assert is_fresh(session[0], 2, 40 * S)
     assert is_fresh(session[0], 2**32 - 1, 40 * S)
+
+
+def slots(table, ports):
+    return table.slots(sources(ports), np.zeros(len(ports), np.uint16), 1, 0)
+
+
+def test_every_departure_is_told_once_in_order_also_those_of_one_batch():
+    table = SessionTable()
+    one, other = slots(table, [5, 6])
+    assert table.take_departures(np.array([one]))[1].tolist() == [0]
+    replies = np.array([one, one, other, one])
+    table.note_departures(replies, np.array([0, 1, 5, 2], np.uint32), np.arange(11, 15))
+    told, left_ns = table.take_departures(np.array([one, other, one]))
+    assert told.tolist() == [0, 5, 1]
+    assert left_ns.tolist() == [11, 13, 12]
+    assert table.take_departures(np.array([one]))[0].tolist() == [2]
+    assert table.take_departures(np.array([one, other]))[0].tolist() == [2, 5]  # all told: again
+
+
+def test_only_the_latest_four_departures_are_remembered():
+    table = SessionTable()
+    slot = slots(table, [5])
+    for number in range(10):
+        table.note_departures(slot, np.array([number], np.uint32), np.array([100 + number]))
+    assert [int(table.take_departures(slot)[0][0]) for _ in range(5)] == [6, 7, 8, 9, 9]
