@@ -1,12 +1,11 @@
 """Every benchmark, one after the other: `python -m bench [--quick] [--only NAME …]`.
 
-Writes bench/results/table.md (with --quick, prints only).
+Each table is printed and kept as bench/results/NAME.md; with --quick it is printed only.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import importlib
 import subprocess
 import sys
@@ -44,10 +43,10 @@ def main() -> int:
             continue
         reports.append(report)
         print(f"\n{report.text()}\n", flush=True)
+        if not arguments.quick:
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / f"{name}.md").write_text(report.document(where), encoding="utf-8")
     print(f"{where}\n{_summary(reports, failed)}")
-    if not arguments.quick and len(reports) == len(NAMES):
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "table.md").write_text(_document(where, reports), encoding="utf-8")
     return 1 if failed else 0
 
 
@@ -56,12 +55,6 @@ def _summary(reports: list[Report], failed: list[str]) -> str:
     met = sum(goal.met for goal in goals)
     broken = f"; not measured: {', '.join(failed)}" if failed else ""
     return f"{met} of {len(goals)} goals met{broken}"
-
-
-def _document(where: str, reports: list[Report]) -> str:
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    head = f"# Benchmarks\n\n`make bench`, {day}. {where}. {_summary(reports, [])}.\n"
-    return "\n".join([head, *(report.markdown(quick=False) for report in reports)])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import re
 import sys
@@ -52,10 +53,10 @@ class Report:
         lines += ["", *(f"goal {goal}" for goal in self.goals), *self.notes]
         return "\n".join(lines)
 
-    def markdown(self, *, quick: bool) -> str:
-        """Return the table for a file, with the command that makes it."""
-        command = f"python -m bench.{self.name}" + (" --quick" if quick else "")
-        lines = [f"## {self.title}", "", f"`{command}`", ""]
+    def document(self, where: str) -> str:
+        """Return the table for a file, with the command that made it and the machine."""
+        day = datetime.datetime.now(datetime.UTC).date().isoformat()
+        lines = [f"# {self.title}", "", f"`python -m bench.{self.name}`, {day}. {where}.", ""]
         lines += [_row(self.columns), _row(("---", *["---:"] * (len(self.columns) - 1)))]
         lines += [_row(row) for row in self.rows]
         lines += ["", *(f"- Goal {goal}" for goal in self.goals)]
@@ -107,5 +108,4 @@ def script(measure: Callable[[bool], Report]) -> None:
     report = measure(arguments.quick)
     print(f"{report.text()}\n\n{where}")
     if arguments.save:
-        text = f"# {report.name}\n\n{where}\n\n{report.markdown(quick=arguments.quick)}"
-        arguments.save.write_text(text, encoding="utf-8")
+        arguments.save.write_text(report.document(where), encoding="utf-8")
