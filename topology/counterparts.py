@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from probes.text import Text
-from topology.model import Ends, Path, PlannedStream, Site, Target
+from topology.model import Ends, Path, Site, Target
 from topology.network import Network
-from topology.selection import PathTable, path_table, select, site_matches
+from topology.selection import PathTable, site_matches
 
 
 def counterparts(
@@ -35,30 +34,6 @@ def _other_family(table: PathTable, rows: list[int]) -> Iterator[tuple[int, Path
         other = known.get((*_family_free(path), 10 - path.source.ip_version))
         if path.source.ip_version == 6:
             yield row, None if other is None else table.paths[other]
-
-
-def lonely_warnings(network: Network, streams: Sequence[PlannedStream]) -> tuple[Text, ...]:
-    """Return a sentence for each ipv6_parity target some of whose IPv4 paths have no IPv6 beside.
-
-    A network without any IPv6 is not nagged: its target binds no path, and says so.
-    """
-    warnings = []
-    for target in network.targets:
-        if target.kind != "ipv6_parity":
-            continue
-        table = path_table(network, streams)
-        paths = [table.paths[row] for row in np.flatnonzero(select(target, network, table))]
-        six = {_family_free(path) for path in paths if path.source.ip_version == 6}
-        alone = sum(path.source.ip_version == 4 and _family_free(path) not in six for path in paths)
-        if six and alone:
-            warnings.append(
-                Text(
-                    f"target `{target.name}` cannot judge {alone} IPv4 paths that have no IPv6 "
-                    "path beside them",
-                    f"指标 `{target.name}` 无法评判 {alone} 条没有对应 IPv6 路径的 IPv4 路径",
-                )
-            )
-    return tuple(warnings)
 
 
 def _version(table: PathTable, row: int) -> int:

@@ -11,7 +11,6 @@ import msgspec
 
 from probes.errors import ConfigError
 from probes.text import Text
-from topology.counterparts import lonely_warnings
 from topology.gazetteer import Gazetteer, bundled_gazetteer
 from topology.mesh import plan_streams
 from topology.model import Site, Target
@@ -113,8 +112,7 @@ def _build(file: SiteFile, problems: Problems) -> Network:
     check_links(file.link, sites, problems)
     check_roads(file.distance, network, problems)
     problems.raise_if_any()
-    streams = plan_streams(network)
-    warnings = selection_warnings(network, streams) + lonely_warnings(network, streams)
+    warnings = selection_warnings(network, plan_streams(network))
     return dataclasses.replace(network, warnings=warnings)
 
 

@@ -96,11 +96,6 @@ def test_ipv6_path_is_judged_beside_the_ipv4_path_of_the_same_carriers():
     assert not [path for path in found if path.endswith("v4")]
 
 
-def test_ipv4_paths_without_ipv6_beside_them_are_a_warning():
-    warnings = [w.en for w in parse(TWO).warnings]
-    assert "target `jiangsu-ipv6-parity` cannot judge 2 IPv4 paths" in "".join(warnings)
-
-
 def test_one_hop_is_declared_by_pair():
     network = parse(TWO)
     target = next(t for t in network.targets if t.name == "jiangsu-one-hop")
