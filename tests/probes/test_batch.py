@@ -120,3 +120,18 @@ def test_calibration_finds_kernel_stamps_on_loopback() -> None:
     assert found.stamping == "kernel"
     assert found.packets > 200
     assert 0 < found.error_ns < 1_000_000
+
+
+@pytest.mark.parametrize(("family", "host"), HOSTS, ids=["IPv4", "IPv6"])
+def test_only_the_departures_asked_for_are_stamped(family: int, host: str, keys: bool) -> None:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.bind((host, 0))
+    sender = BatchSocket(sock, 16, 64, stamps_on_request=True)
+    sender.rings.send.address[:] = pack_address(host, sock.getsockname()[1])
+    sender.rings.send.length[:] = 44
+    stamped = np.arange(16) % 5 == 2
+    for _ in range(2):
+        sent = sender.send(16, stamped=stamped)
+        stamps = sender.transmit_stamps()
+        assert stamps.key.tolist() == sent.key[stamped].tolist()
+    sender.close()

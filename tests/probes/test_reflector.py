@@ -428,3 +428,11 @@ def test_both_wildcards_may_be_listed_side_by_side():
         for host in ("127.0.0.1", "::1"):
             with Sender((host, port)) as sender:
                 assert sender.probe(4).sender_sequence == 4
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("asked", ["127.0.0.1", "127.0.0.77", "127.9.9.9"])
+def test_a_reflector_bound_to_every_address_answers_from_the_one_that_was_asked(bound, asked):
+    with reflector(spec(bound)) as running, Sender((asked, running.addresses()[0][1])) as sender:
+        sender.sock.connect((asked, running.addresses()[0][1]))  # hears nobody else
+        assert stamp.decode_reflector(sender.exchange(request(3))).sender_sequence == 3
