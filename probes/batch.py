@@ -536,14 +536,21 @@ def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
 
     Raises OSError for what is no numeric address.
     """
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)[0]
-    row = np.zeros(ADDRESS_BYTES, np.uint8)
-    numeric = socket.inet_pton(family, str(where[0]).partition("%")[0])
+    numeric, _, zone = host.partition("%")
+    family = socket.AF_INET6 if ":" in numeric else socket.AF_INET
     raw = struct.pack("=H", family) + struct.pack("!H", port)
-    if len(where) == 4:
-        raw += struct.pack("=I", 0) + numeric + struct.pack("=I", where[3])
-    else:
-        raw += numeric
+    if family == socket.AF_INET6:
+        raw += bytes(4)
+    raw += socket.inet_pton(family, numeric)
+    if family == socket.AF_INET6:
+        raw += struct.pack("=I", _zone_index(zone) if zone else 0)
+    elif zone:
+        raise OSError(errno.EINVAL, f"{host} is no IPv4 address")
+    row = np.zeros(ADDRESS_BYTES, np.uint8)
     row[: len(raw)] = np.frombuffer(raw, np.uint8)
     return row
+
+
+def _zone_index(zone: str) -> int:
+    """Return the index of the interface that an IPv6 zone names (RFC 4007 §11)."""
+    return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
