@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
-from topology.network import Network
 
 from controller.store import PlanRecord, Store, StreamRecord
 from probes.exchange import Plan, ReflectorSpec
 from probes.stream import STAMP_PORT, StreamSpec
 from topology.model import PlannedStream
+from topology.network import Network
 
 DEFAULT_WINDOW_MS = 10_000
 
