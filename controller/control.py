@@ -93,6 +93,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/agents/{{name}}/control",
         handler=control,
+        role="agent",
         summary="An agent's control channel (WebSocket).",
         answer=ControlFromController,
         websocket=True,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from controller.access import Access
 from controller.answers import ApiError
 from controller.state import ControllerState
 from probes.text import Text
@@ -39,13 +40,15 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Route:
     """A served address: `query` and `answer` are the declarations the document is made from.
 
-    `body` is the content type of the request's body; `websocket` routes answer 101 and then speak
-    `messages`.
+    `role` is the least that may use it (controller.access): ``anyone`` only for health and for
+    enrolment, ``agent`` for what the agent `{name}` of the address alone may do. `body` is the
+    content type of the request's body; `websocket` routes answer 101 and then speak `messages`.
     """
 
     method: str
     path: str
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    role: Access
     summary: str
     answer: Any
     query: type[msgspec.Struct] = NoQuery

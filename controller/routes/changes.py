@@ -53,6 +53,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/changes",
         handler=changes,
+        role="viewer",
         summary="The verdicts that changed, newest first.",
         answer=ChangePage,
         query=ChangeQuery,

@@ -25,6 +25,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/openapi.json",
         handler=openapi,
+        role="viewer",
         summary="This document.",
         answer=dict[str, Any],
     ),

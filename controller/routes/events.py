@@ -34,6 +34,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/events",
         handler=events,
+        role="viewer",
         summary="Events as they happen (WebSocket).",
         answer=VerdictsEvent,
         websocket=True,

@@ -43,6 +43,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/groups",
         handler=groups,
+        role="viewer",
         summary="Targets that share one compliance rate over pairs of sites.",
         answer=GroupPage,
         query=PageQuery,

@@ -36,6 +36,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/matrix",
         handler=matrix,
+        role="viewer",
         summary="The worst verdict between every two sites.",
         answer=MatrixDocument,
         query=MatrixQuery,

@@ -22,6 +22,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/paths",
         handler=paths,
+        role="viewer",
         summary="The paths with distance, streams, state and latest figures.",
         answer=PathPage,
         query=PageQuery,

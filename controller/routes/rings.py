@@ -73,6 +73,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/targets/{{name}}/ring",
         handler=ring,
+        role="viewer",
         summary="Which sites could ever be within a target's limit of a site.",
         answer=RingDocument,
         query=RingQuery,

@@ -51,6 +51,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/sites",
         handler=sites,
+        role="viewer",
         summary="The sites of the network.",
         answer=SitePage,
         query=PageQuery,

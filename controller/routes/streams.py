@@ -41,6 +41,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/streams",
         handler=streams,
+        role="viewer",
         summary="The planned streams.",
         answer=StreamPage,
         query=PageQuery,

@@ -56,6 +56,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/targets",
         handler=targets,
+        role="viewer",
         summary="The targets with their verdicts and compliance.",
         answer=TargetPage,
         query=PageQuery,

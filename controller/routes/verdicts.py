@@ -80,6 +80,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/verdicts",
         handler=verdicts,
+        role="viewer",
         summary="The latest verdicts.",
         answer=VerdictPage,
         query=VerdictQuery,

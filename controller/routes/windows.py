@@ -57,6 +57,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/windows",
         handler=windows,
+        role="viewer",
         summary="The series of windows of one path.",
         answer=WindowPage,
         query=WindowQuery,
