@@ -1,0 +1,109 @@
+"""What the API says, declared once: the server encodes these, OpenAPI is generated from them.
+
+Times are nanoseconds since 1970 (`*_ns`), delays nanoseconds, ratios 0-1; what is unknown is null.
+docs/reference/api.md describes each item for people. One module an idea; import from here.
+"""
+
+from controller.documents.baselines import BaselineDocument, BaselinePage
+from controller.documents.errors import ErrorBody, ErrorDocument
+from controller.documents.health import Alive, ControllerHealth, IngestHealth, StoreHealth
+from controller.documents.paths import (
+    DistanceDocument,
+    EndDocument,
+    Figures,
+    PathDocument,
+    PathPage,
+    PathStream,
+    StreamDocument,
+    StreamPage,
+)
+from controller.documents.places import (
+    AgentDocument,
+    AgentPage,
+    InterfaceDocument,
+    SiteDocument,
+    SitePage,
+)
+from controller.documents.remedies import (
+    RemedyDocument,
+    RemedyPath,
+    RemedyShare,
+    RingDocument,
+    RingSite,
+)
+from controller.documents.stream import VerdictsEvent
+from controller.documents.targets import (
+    ComplianceDocument,
+    Declared,
+    GroupDocument,
+    GroupPage,
+    TargetDocument,
+    TargetPage,
+    VerdictCounts,
+)
+from controller.documents.verdicts import (
+    ChangeDocument,
+    ChangePage,
+    ComparisonDocument,
+    IntervalDocument,
+    MatrixCell,
+    MatrixDocument,
+    OtherReading,
+    VerdictDocument,
+    VerdictPage,
+)
+from controller.documents.windows import FlowDocument, WindowDocument, WindowPage
+from controller.documents.words import AgentState, IpVersion, PathState, Protocol
+
+__all__ = [
+    "AgentDocument",
+    "AgentPage",
+    "AgentState",
+    "Alive",
+    "BaselineDocument",
+    "BaselinePage",
+    "ChangeDocument",
+    "ChangePage",
+    "ComparisonDocument",
+    "ComplianceDocument",
+    "ControllerHealth",
+    "Declared",
+    "DistanceDocument",
+    "EndDocument",
+    "ErrorBody",
+    "ErrorDocument",
+    "Figures",
+    "FlowDocument",
+    "GroupDocument",
+    "GroupPage",
+    "IngestHealth",
+    "InterfaceDocument",
+    "IntervalDocument",
+    "IpVersion",
+    "MatrixCell",
+    "MatrixDocument",
+    "OtherReading",
+    "PathDocument",
+    "PathPage",
+    "PathState",
+    "PathStream",
+    "Protocol",
+    "RemedyDocument",
+    "RemedyPath",
+    "RemedyShare",
+    "RingDocument",
+    "RingSite",
+    "SiteDocument",
+    "SitePage",
+    "StoreHealth",
+    "StreamDocument",
+    "StreamPage",
+    "TargetDocument",
+    "TargetPage",
+    "VerdictCounts",
+    "VerdictDocument",
+    "VerdictPage",
+    "VerdictsEvent",
+    "WindowDocument",
+    "WindowPage",
+]

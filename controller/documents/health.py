@@ -1,0 +1,51 @@
+"""The controller itself: alive, and how it is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from probes.text import Text
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the store is; `reason` where it is not ok."""
+
+    engine: str
+    state: Literal["ok", "full", "failing"]
+    reason: Text | None
+    queued_writes: int
+    size_bytes: int | None
+    free_bytes: int | None
+
+
+class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts since the controller started; `refused` by reason code."""
+
+    chunks: int
+    windows: int
+    duplicates: int
+    bytes: int
+    refused: dict[str, int]
+
+
+class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the controller is. `revision` counts the rounds of judging."""
+
+    version: str
+    started_ns: int
+    now_ns: int
+    revision: int
+    judged_ns: int | None
+    judge_period_ms: int
+    store: StoreHealth
+    ingest: IngestHealth
+    agents: dict[str, int]
+    warnings: tuple[Text, ...] = ()
