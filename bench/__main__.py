@@ -22,6 +22,7 @@ NAMES = (
     "target_shift",
     "agent_footprint",
     "start_up",
+    "judge",
 )
 RESULTS = Path(__file__).parent / "results"
 

@@ -56,16 +56,21 @@ def greatest_ratio(lost: Floats, sent: Floats, alpha: float) -> Floats:
 
 
 def design_effect(
-    indptr: Integers, sent: Integers, lost: Integers, batches: Batches | None = None
+    indptr: Integers,
+    sent: Integers,
+    lost: Integers,
+    batches: Batches | None = None,
+    batch_counts: tuple[Floats, Floats] | None = None,
 ) -> Floats:
     """Return by how much bursts of loss thin the evidence, float64[n], never below 1.
 
     The larger dispersion of the losses of single windows and of batches of them (a burst may
     straddle windows); raised towards the prior while few windows have lost anything.
-    indptr int64[n+1]; sent, lost [m]; `batches` of the same windows, if they are known already.
+    indptr int64[n+1]; sent, lost [m]; `batches` of the same windows, and sent and lost of each, if
+    they are known already.
     """
     longer = Batches.of(indptr) if batches is None else batches
-    long_sent, long_lost = longer.sums(sent), longer.sums(lost)
+    long_sent, long_lost = batch_counts or (longer.sums(sent), longer.sums(lost))
     all_sent, all_lost = longer.by_row(long_sent), longer.by_row(long_lost)
     all_used = not len(sent) or sent.min() > 0
     windows = np.diff(indptr) if all_used else longer.by_row(longer.sums(sent > 0))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from controller.judge.batches import Batches
-from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
+from probes.histogram import TOP_BUCKET, Histograms, bucket_lower_ns, bucket_upper_ns
 
 Floats = NDArray[np.float64]
 
@@ -92,20 +92,37 @@ def _variance_ns2(
 ) -> Floats:
     """Return the variance of single probes, each bucket's own width included."""
     row = histograms.row_of_entry()
-    low, high = bucket_lower_ns(histograms.bucket), bucket_upper_ns(histograms.bucket)
+    place = histograms.bucket + np.int16(TOP_BUCKET)
+    middle, within = _MIDDLE_NS[place], _WITHIN_NS2[place]
     # The exact extremes cut the first and the last bucket of a row, and no other.
     filled = np.flatnonzero(np.diff(histograms.indptr))
     first, last = histograms.indptr[filled], histograms.indptr[filled + 1] - 1
-    low[first] = np.fmax(low[first], extremes_ns[0][filled])
-    high[last] = np.fmin(high[last], extremes_ns[1][filled])
-    low = np.where(np.isfinite(low), low, high)
-    high = np.where(np.isfinite(high), high, low)
-    middle, width = (low + high) / 2, high - low
+    ends = np.concatenate([first, last[last > first]])
+    low, high = bucket_lower_ns(histograms.bucket[ends]), bucket_upper_ns(histograms.bucket[ends])
+    owner = row[ends]
+    low = np.where(ends == histograms.indptr[owner], np.fmax(low, extremes_ns[0][owner]), low)
+    is_last = ends == histograms.indptr[owner + 1] - 1
+    high = np.where(is_last, np.fmin(high, extremes_ns[1][owner]), high)
+    middle[ends], within[ends] = _uniform(low, high)
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = np.bincount(row, histograms.count * middle, histograms.rows) / totals
-        square = histograms.count * ((middle - centre[row]) ** 2 + width**2 / 12)
-        answer: Floats = np.bincount(row, square, histograms.rows) / np.maximum(totals - 1, 1)
+        middle -= centre[row]
+        middle *= middle
+        middle += within
+        middle *= histograms.count
+        answer: Floats = np.bincount(row, middle, histograms.rows) / np.maximum(totals - 1, 1)
     return answer
+
+
+def _uniform(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return (middle, variance) of what is spread evenly in a bucket; an open end has no width."""
+    low = np.where(np.isfinite(low), low, high)
+    high = np.where(np.isfinite(high), high, low)
+    return (low + high) / 2, (high - low) ** 2 / 12
+
+
+_BUCKETS = np.arange(-TOP_BUCKET, TOP_BUCKET + 1)
+_MIDDLE_NS, _WITHIN_NS2 = _uniform(bucket_lower_ns(_BUCKETS), bucket_upper_ns(_BUCKETS))
 
 
 def _between_batches(windows: WindowMeans, batches: Batches) -> tuple[Floats, Floats]:

@@ -73,13 +73,18 @@ def readable(evidence: Evidence) -> Readable:
     """Prepare evidence to be read, once for all rules."""
     batches = Batches.of(evidence.window_indptr)
     received = evidence.window_sent - evidence.window_lost
-    batch_received = batches.sums(received)
+    batch_sent, batch_lost = batches.sums(evidence.window_sent), batches.sums(evidence.window_lost)
+    batch_received = batch_sent - batch_lost
 
     def windows(mean_ns: Floats) -> WindowMeans:
         return WindowMeans(evidence.window_indptr, received, mean_ns, batch_received)
 
     losses = design_effect(
-        evidence.window_indptr, evidence.window_sent, evidence.window_lost, batches
+        evidence.window_indptr,
+        evidence.window_sent,
+        evidence.window_lost,
+        batches,
+        (batch_sent, batch_lost),
     )
     return Readable(
         _rtt_of(evidence, losses, windows(evidence.window_rtt_mean_ns), batches),
@@ -146,14 +151,19 @@ def read(
     distribution: Distribution, row: Integers, statistic: NDArray[np.int8], alpha: float
 ) -> Reading:
     """Read `statistic[i]` of row `row[i]` with two-sided confidence 1 - alpha, all [m]."""
-    reading = _read_quantiles(distribution, row, statistic, alpha)
     means = statistic == MEAN
-    if means.any():
-        low, high, point = _means(distribution, alpha)
-        at = row[means]
-        reading.low_ns[means], reading.high_ns[means] = low[at], high[at]
-        reading.point_ns[means] = point[at]
-    return reading
+    if not means.any():
+        return _read_quantiles(distribution, row, statistic, alpha)
+    columns = [np.empty(len(row)) for _ in range(3)]
+    for column, mean in zip(columns, _means(distribution, alpha), strict=True):
+        column[means] = mean[row[means]]
+    if not means.all():
+        rest = _read_quantiles(distribution, row[~means], statistic[~means], alpha)
+        for column, quantile in zip(
+            columns, (rest.low_ns, rest.high_ns, rest.point_ns), strict=True
+        ):
+            column[~means] = quantile
+    return Reading(*columns)
 
 
 def _read_quantiles(
