@@ -165,3 +165,14 @@ class Judgements:
     def rows(self) -> int:
         """How many demands were judged."""
         return len(self.verdict)
+
+
+def decide(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    limit_low: NDArray[np.float64],
+    limit_high: NDArray[np.float64],
+) -> NDArray[np.int8]:
+    """Return pass where the whole interval is within, fail where it is wholly outside, [n]."""
+    verdict = np.where(high <= limit_low, PASS, np.where(low > limit_high, FAIL, UNDECIDED))
+    return verdict.astype(np.int8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -14,14 +16,14 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
-from controller.judge.reading import Reading
-from probes.histogram import Histograms
+from controller.judge.reading import Distribution, Reading
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 LEAST_USEFUL_BOUND_NS = 1000.0  # below a microsecond, better clocks are no answer
 POWER = 0.95  # of the test that is to decide
+MIXTURE_COST = 1.5  # nats that averaging over alternatives costs: fits MEASUREMENT F.3 within 15 %
 MOST_SAMPLES = 1e9  # beyond, more probes are no answer
 SAMPLES, CLOCK = TERMS.index("samples"), TERMS.index("clock")
 
@@ -43,42 +45,65 @@ def samples_for_ratio(ratio: Floats, limit: Floats, alpha: float) -> Floats:
     return answer
 
 
+def samples_for_loss(ratio: Floats, limit: Floats, alpha: float, looks: str) -> Floats:
+    """Return how many independent probes decide a loss ratio; NaN if none would, [n].
+
+    With `looks` "repeated" the anytime-valid test must be convinced too. Its log e-value grows by
+    the divergence of the true ratio from the limit with each probe, less what the mixture costs.
+    """
+    fixed = samples_for_ratio(ratio, limit, alpha)
+    if looks == "once":
+        return fixed
+    with np.errstate(invalid="ignore", divide="ignore"):
+        divergence = special.rel_entr(ratio, limit) + special.rel_entr(1 - ratio, 1 - limit)
+        count = (np.log(2 / alpha) + MIXTURE_COST) / divergence
+        answer: Floats = np.where(count <= MOST_SAMPLES, np.fmax(np.ceil(count), fixed), np.nan)
+    return answer
+
+
+def still(needed: Floats, have: NDArray[Any]) -> Floats:
+    """Return how many more probes are needed, at least one; NaN where none would decide."""
+    more = needed - have
+    useful = np.isfinite(more) & (more < MOST_SAMPLES)
+    return np.where(useful, np.fmax(np.ceil(more), 1.0), np.nan)
+
+
 def of_delay(
-    histograms: Histograms,
-    infinite: Integers,
+    distribution: Distribution,
     rules: Rules,
     answer: Judgements,
     at: Integers,
     reading: Reading,
     alpha: float,
-    shift_ns: NDArray[np.bool_] | None,
+    wide_ns: Floats,
+    above_ns: Floats | None = None,
 ) -> None:
     """Fill `needed_samples` of the rules `at` that wait for samples.
 
-    A quantile is decided by the share of probes above the limit; a mean by its interval, which
-    shrinks with the square root. `shift_ns` marks where one-way readings may be used at all.
+    A quantile is decided by the share of probes beyond the limit, a mean by its interval, which
+    shrinks with the square root. `wide_ns` [len(at)]: what the interval is widened by besides
+    (clocks, calibration), which leaves only the rest of the margin; `above_ns`: what is taken off
+    these delays before they are judged. Neighbours that resemble each other are expected to go on
+    doing so: the design effect of what is still to come is that of what was seen.
     """
-    waiting = (answer.verdict[at] == UNDECIDED) & (answer.term[at] == SAMPLES)
-    if shift_ns is not None:
-        waiting &= shift_ns
-    chosen = np.flatnonzero(waiting)
+    chosen = np.flatnonzero((answer.verdict[at] == UNDECIDED) & (answer.term[at] == SAMPLES))
     if not len(chosen):
         return
-    rule = at[chosen]
-    row, limit = rules.row[rule], rules.limit[rule]
-    taken = histograms.take(row)
-    surely, possibly = taken.count_within(limit)
-    totals = taken.totals() + infinite[row]
+    rule, point, wide = at[chosen], reading.point_ns[chosen], wide_ns[chosen]
+    row, statistic = rules.row[rule], rules.statistic[rule]
+    off = 0.0 if above_ns is None else above_ns[chosen]
+    below = point <= rules.limit[rule] + off
+    bound = off + np.where(below, rules.limit_low[rule] - wide, rules.limit_high[rule] + wide)
+    surely, possibly = distribution.reader.histograms.take(row).count_within(bound)
+    samples = distribution.samples(row)
+    level = QUANTILE_OF_STATISTIC[statistic]
     with np.errstate(invalid="ignore", divide="ignore"):
-        over = 1 - (surely + possibly) / 2 / totals
-        level = QUANTILE_OF_STATISTIC[rules.statistic[rule]]
-        needed = samples_for_ratio(over, 1 - level, alpha)
+        over = 1 - (surely + possibly) / 2 / samples
+        needed = samples_for_ratio(over, 1 - level, alpha) * distribution.thinning(row, level)
         reach = (reading.high_ns - reading.low_ns)[chosen] / 2
-        of_mean = totals * (reach / (reading.point_ns[chosen] - limit)) ** 2
-    mean = rules.statistic[rule] == STATISTICS.index("mean")
-    more = np.where(mean, of_mean, needed) - totals
-    more = np.where(np.isfinite(more) & (more < MOST_SAMPLES), np.ceil(more), np.nan)
-    answer.needed_samples[rule] = np.where(np.isnan(more), np.nan, np.fmax(more, 1.0))
+        of_mean = samples * (reach / (point - bound)) ** 2
+    mean = statistic == STATISTICS.index("mean")
+    answer.needed_samples[rule] = still(np.where(mean, of_mean, needed), samples)
 
 
 def of_clock(

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from controller.judge import needs
 from controller.judge.evidence import (
     DIRECTIONS,
-    FAIL,
-    PASS,
     TERMS,
     UNDECIDED,
     Evidence,
     Judgements,
     Rules,
+    decide,
 )
 from controller.judge.one_way import single_probe_faults
 from controller.judge.reading import Distribution, Readable, read
@@ -63,21 +62,25 @@ def judge_pdv(
     high = np.fmin(np.where(readable, base[1] - least + wide, np.inf), physical)
     point = np.where(one_way, forward.point_ns, rtt.point_ns) - least
     limit_low, limit_high = rules.limit_low[at], rules.limit_high[at]
-    verdict = np.where(high <= limit_low, PASS, np.where(low > limit_high, FAIL, UNDECIDED))
+    verdict = decide(low, high, limit_low, limit_high)
     answer.verdict[at], answer.low[at], answer.high[at] = verdict, low, high
     answer.measured[at] = np.where(readable, point, np.nan)
     sampled = (base[1] - least > limit_low) & (base[0] - least <= limit_high)
     open_term = np.where(readable & sampled, SAMPLES, CLOCK)
     answer.term[at] = np.where(verdict == UNDECIDED, open_term, VALUE)
-    shifted = rules.limit.copy()
-    shifted[at] += least
-    none = np.zeros(evidence.rows, np.int64)
-    for histograms, reading, mine in (
-        (evidence.rtt, rtt, ~one_way),
-        (evidence.forward, forward, one_way & trusted),
+    for distribution, reading, mine in (
+        (known.rtt, rtt, np.flatnonzero(~one_way)),
+        (known.forward, forward, np.flatnonzero(one_way & trusted)),
     ):
         needs.of_delay(
-            histograms, none, replace(rules, limit=shifted), answer, at, reading, alpha, mine
+            _received(distribution),
+            rules,
+            answer,
+            at[mine],
+            reading.take(mine),
+            alpha,
+            wide[mine],
+            least[mine],
         )
 
 

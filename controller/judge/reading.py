@@ -42,12 +42,18 @@ class Distribution:
 
     def ranks(self, row: Integers, level: Floats, alpha: float) -> tuple[Integers, Integers]:
         """Return the ranks of `row`'s samples between which the quantile lies, [m]."""
+        samples = self.samples(row)
+        return thinning.thinned_ranks(samples, level, self.thinning(row, level), alpha)
+
+    def samples(self, row: Integers) -> Integers:
+        """Return how many probes of `row` have a delay, finite or not, [m]."""
+        return self.reader.totals[row] + self.infinite[row] + self.missing[row]
+
+    def thinning(self, row: Integers, level: Floats) -> Floats:
+        """Return the design effect of `row`'s samples at the quantile, [m]."""
         lost = self.infinite[row] + self.missing[row]
-        samples = self.reader.totals[row] + lost
-        effect = thinning.of_quantile(
-            self.delay_thinning[row], self.loss_thinning[row], lost / np.maximum(samples, 1), level
-        )
-        return thinning.thinned_ranks(samples, level, effect, alpha)
+        ratio = lost / np.maximum(self.samples(row), 1)
+        return thinning.of_quantile(self.delay_thinning[row], self.loss_thinning[row], ratio, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ class Reading:
     low_ns: Floats
     high_ns: Floats
     point_ns: Floats
+
+    def take(self, place: Integers) -> Reading:
+        """Return the readings at some places."""
+        return Reading(self.low_ns[place], self.high_ns[place], self.point_ns[place])
 
 
 def readable(evidence: Evidence) -> Readable:
@@ -170,7 +180,7 @@ def _read_quantiles(
     distribution: Distribution, row: Integers, statistic: NDArray[np.int8], alpha: float
 ) -> Reading:
     reader, missing = distribution.reader, distribution.missing[row]
-    samples = reader.totals[row] + distribution.infinite[row] + missing
+    samples = distribution.samples(row)
     level = QUANTILE_OF_STATISTIC[statistic]
     quantile = ~np.isnan(level)
     lower, upper = distribution.ranks(row, np.where(quantile, level, 0.5), alpha)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,18 @@ from controller.judge.evidence import (
     PASS,
     QUANTILE_OF_STATISTIC,
     TERMS,
-    UNDECIDED,
     Evidence,
     Judgements,
     Rules,
+    decide,
 )
-from controller.judge.loss import evidence_reaches, greatest_ratio, least_ratio, scale_position
+from controller.judge.loss_verdicts import Looks, judge_loss
 from controller.judge.one_way import intersect, single_probe_faults
 from controller.judge.pdv import judge_pdv
 from controller.judge.reading import Readable, Reading, read, readable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Looks = Literal["repeated", "once"]
 
 LOSS, VARIATION, PDV = (KINDS.index(name) for name in ("loss", "variation", "pdv"))
 DELAYS = (KINDS.index("delay"), KINDS.index("delay_ratio"))
@@ -65,7 +63,7 @@ def judge(
     received[has_row] = evidence.received[rules.row[has_row]] > 0
     judge_pdv(evidence, known, rules, np.flatnonzero(received & (rules.kind == PDV)), alpha, answer)
     loss = np.flatnonzero(measured & (rules.kind == LOSS))
-    _judge_loss(evidence, known, rules, loss, alpha, answer, looks)
+    judge_loss(evidence, known, rules, loss, alpha, answer, looks)
     answer.verdict[rules.impossible] = IMPOSSIBLE
     answer.term[rules.impossible] = TERMS.index("floor")
     return answer
@@ -93,12 +91,6 @@ def _blank(rules: Rules) -> Judgements:
         clock_fault=np.zeros(n, np.int8),
         from_round_trip=np.zeros(n, np.bool_),
     )
-
-
-def decide(low: Floats, high: Floats, limit_low: Floats, limit_high: Floats) -> NDArray[np.int8]:
-    """Return pass where the whole interval is within, fail where it is wholly outside, [n]."""
-    verdict = np.where(high <= limit_low, PASS, np.where(low > limit_high, FAIL, UNDECIDED))
-    return verdict.astype(np.int8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +149,7 @@ def _judge_round_trip(
     trusted &= single_probe_faults(evidence)[case.row] == 0
     answer.other_reading[at] = np.where(trusted, forward, np.nan)
     _name_terms(case, answer, reading, np.zeros(len(at)))
-    needs.of_delay(evidence.rtt, evidence.lost, rules, answer, at, reading, alpha, shift_ns=None)
+    needs.of_delay(known.rtt, rules, answer, at, reading, alpha, e)
 
 
 def _judge_variation(
@@ -176,8 +168,7 @@ def _judge_variation(
     low = np.fmax(reading.low_ns - e, 0.0)
     _record(case, answer, low, reading.high_ns + e, reading.point_ns)
     _name_terms(case, answer, reading, np.zeros(len(at)))
-    none = np.zeros(evidence.rows, np.int64)
-    needs.of_delay(evidence.variation, none, rules, answer, at, reading, alpha, shift_ns=None)
+    needs.of_delay(known.variation, rules, answer, at, reading, alpha, e)
 
 
 def _judge_one_way(
@@ -221,16 +212,11 @@ def _judge_one_way(
     _name_terms(case, answer, forward, np.where(trusted, bound, 0.0))
     terms.name_one_way(answer, at, case.limit, result, rtt, case.statistic, evidence, case.row)
     needs.of_clock(answer, at, case.limit, result.trusted, forward, rtt, e)
-    needs.of_delay(
-        evidence.forward,
-        evidence.lost_forward,
-        rules,
-        answer,
-        at,
-        forward,
-        alpha,
-        shift_ns=result.trusted,
-    )
+    open_ = np.flatnonzero(result.trusted)
+    needs.of_delay(known.forward, rules, answer, at[open_], forward.take(open_), alpha, wide[open_])
+    blind = np.flatnonzero(~result.trusted)
+    floor_ns = evidence.floor_ns[case.row[blind]]
+    needs.of_delay(known.rtt, rules, answer, at[blind], rtt.take(blind), alpha, e[blind], floor_ns)
 
 
 def _pair_fails(
@@ -262,59 +248,3 @@ def _name_terms(case: _Case, answer: Judgements, reading: Reading, bound_ns: Flo
         (case.limit, case.limit_low, case.limit_high),
     )
     answer.term[case.at] = named
-
-
-def _judge_loss(
-    evidence: Evidence,
-    known: Readable,
-    rules: Rules,
-    at: Integers,
-    alpha: float,
-    answer: Judgements,
-    looks: Looks,
-) -> None:
-    if not len(at):
-        return
-    row, limit = rules.row[at], rules.limit[at]
-    thinning = known.loss_thinning[row]
-    sent = evidence.sent[row] / thinning
-    one_way = rules.direction[at] == ONE_WAY
-    total = evidence.lost[row]
-    down = evidence.received[row] == 0
-    surely = np.where(one_way & ~down, evidence.lost_forward[row], total)
-    possibly = np.where(one_way & ~down, total - evidence.lost_backward[row], total)
-    low = least_ratio(surely / thinning, sent, alpha)
-    high = greatest_ratio(possibly / thinning, sent, alpha)
-    verdict = decide(low, high, rules.limit_low[at], rules.limit_high[at])
-    if looks == "repeated":
-        for side, lost in ((PASS, possibly), (FAIL, surely)):
-            chosen = np.flatnonzero(verdict == side)
-            held = evidence_reaches(
-                lost[chosen] / thinning[chosen],
-                sent[chosen],
-                limit[chosen],
-                below=side == PASS,
-                needed=float(np.log(2 / alpha)),
-            )
-            hasty = chosen[~held]
-            verdict[hasty] = UNDECIDED
-            # The limit cannot be ruled out yet, so the interval published reaches to it.
-            if side == PASS:
-                high[hasty] = np.nextafter(rules.limit_low[at][hasty], np.inf)
-            else:
-                low[hasty] = limit[hasty]
-    ratio = np.where(surely == possibly, surely, np.nan) / evidence.sent[row]
-    answer.verdict[at], answer.low[at], answer.high[at] = verdict, low, high
-    answer.measured[at] = ratio
-    answer.position[at] = scale_position(ratio)
-    whole = total / evidence.sent[row]
-    answer.other_reading[at] = np.where(one_way, whole, np.nan)
-    split = (surely != possibly) & (verdict == UNDECIDED)
-    answer.term[at] = np.where(
-        verdict != UNDECIDED,
-        TERMS.index("value"),
-        np.where(split, TERMS.index("asymmetry"), TERMS.index("samples")),
-    )
-    more = needs.samples_for_ratio(ratio, limit, alpha) * thinning - evidence.sent[row]
-    waiting = (verdict == UNDECIDED) & ~split
-    answer.needed_samples[at] = np.where(waiting, np.fmax(np.ceil(more), 1.0), np.nan)
