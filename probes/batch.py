@@ -214,7 +214,7 @@ class BatchSocket:
         self.sock = sock
         self.rings = rings or Rings.of(capacity, payload_bytes)
         self.overflowed = 0  # packets this socket lost because its receive buffer was full
-        self.stamps_transmit = False
+        self.stamps_transmit = self.stamps_receive = False
         self._fd = sock.fileno()
         self._key = 0  # of the next packet
         self._epoch_key = 0  # our key of the packet that the kernel numbered 0
@@ -234,11 +234,12 @@ class BatchSocket:
         """Turn kernel timestamps on; where the system refuses, user-space stamps remain."""
         with contextlib.suppress(OSError):
             self._set_stamping(self._transmit_flags)
-            self.stamps_transmit = True
+            self.stamps_transmit = self.stamps_receive = True
             self._chooses_keys = _kernel_takes_keys()
         if not self.stamps_transmit:
             with contextlib.suppress(OSError):
                 self._set_stamping(_RECEIVE_FLAGS)
+                self.stamps_receive = True
 
     def _set_stamping(self, flags: int) -> None:
         self.sock.setsockopt(socket.SOL_SOCKET, control.SO_TIMESTAMPING, flags)

@@ -32,14 +32,25 @@ _KEYS = 4096  # transmit stamps that may be on their way back at once
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """n probes to write: `session` and `sequence` int64[n], `token` uint64[n] (secret of each
-    session mixed with the sequence number), `wall_ns` now, `error_estimate` of the own clock."""
+    """n probes to write: `session` and `sequence` int64[n], `secret` uint64[n] of each session,
+    `wall_ns` now, `error_estimate` of the own clock."""
 
     session: NDArray[np.int64]
     sequence: NDArray[np.int64]
-    token: NDArray[np.uint64]
+    secret: NDArray[np.uint64]
     wall_ns: int
     error_estimate: int
+
+    def tokens(self) -> NDArray[np.uint64]:
+        """Return what only we can know of each probe: a mix of its session's secret and number."""
+        mixed: NDArray[np.uint64] = self.secret + self.sequence.astype(np.uint64) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
+        mixed ^= mixed >> np.uint64(30)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+        return mixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +127,10 @@ class EchoCodec:
     def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
         """Write echo requests; their check is the token, where the payload has room for it."""
         packets[:, icmp.HEADER_BYTES :] = 0
-        icmp.write_echo_requests(
-            packets, self._family, self._opened.mark, probes.sequence, probes.token
-        )
+        token = probes.tokens()
+        icmp.write_echo_requests(packets, self._family, self._opened.mark, probes.sequence, token)
         if self._payload_bytes >= icmp.COOKIE_BYTES:
-            return probes.token
+            return token
         return np.zeros(len(packets), np.uint64)
 
     def read(self, received: Received) -> Said:
@@ -277,6 +287,11 @@ class Channel:
         self._drops = 0  # what the socket had dropped when last asked
         self._overflow = 0  # of these, answers that no probe has been found for yet
         self._overflow_ns = 0  # monotonic time at which more of them were last seen
+
+    @property
+    def stamps_when_read(self) -> bool:
+        """Tell that the kernel does not stamp arrivals, so that answers must be read at once."""
+        return not self.socket.stamps_receive
 
     def close(self) -> None:
         """Close the socket."""

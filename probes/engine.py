@@ -1,61 +1,50 @@
 """The probe engine: one thread that sends what is due, takes what comes back and keeps account.
 
-A tick writes all due probes in place, sends them with one system call a channel, reads replies and
-transmit stamps of the channels that have any, and files what is finished into windows. Nothing in
-it loops over packets. Between ticks the thread sleeps until the next probe is due; replies wait in
-the socket, since the kernel has noted when they came.
+A tick sends all that is due, with one system call a channel (`probes.sender`). Replies and
+departure stamps wait in the sockets, since the kernel has noted when they came; a few times a
+second they are collected, and windows that are complete are handed out (`probes.account`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import math
+import os
 import select
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from probes.accumulate import FATES, LOCAL_DROP, LOST_FORWARD, Finished
-from probes.answers import (
-    duplicates,
-    enter_answers,
-    finish_answered,
-    finish_unanswered,
-    take_follow_ups,
-)
-from probes.batch import STAMP_KERNEL, STAMP_USER
-from probes.channel import Channel, Outgoing, Replies
+from probes.account import Account
+from probes.accumulate import FATES
+from probes.channel import Channel
 from probes.clock import Clock, SystemClock
-from probes.direction import FORWARD, directions_of_loss
-from probes.engine_report import EngineHealth, SampleBatch, drop_names
+from probes.engine_report import EngineHealth, SampleBatch, Tally
 from probes.exchange import Condition
-from probes.ledger import DROPPED, FLYING, LOST, Ledger
+from probes.ledger import Ledger
 from probes.pacing import Pacer
-from probes.records import records
 from probes.roster import Roster
 from probes.routes import RouteWatch
+from probes.sender import Sender
 from probes.stream import StreamSpec
 from probes.tcp_connect import ConnectChannel
 from probes.timescale import TimeScale
 from probes.timestamps import encode_error_estimate
-from probes.window import STAMPING, WindowBatch
+from probes.window import WindowBatch
 from probes.windows import OpenWindows
 
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
-_SWEEP_NS = 50_000_000  # how often overdue probes are looked for
-_LONGEST_SLEEP_NS, _ENDING_SLEEP_NS = 50_000_000, 20_000_000
-_SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 50_000_000
-_STALL_NS = 100_000_000  # a pause of the engine that makes a window suspect
+_COLLECT_NS = 200_000_000  # how often answers are collected
+_SHOW_NS, _ENDING_NS = 50_000_000, 20_000_000  # where somebody looks at each, and at the end
+_COLLECT_PROBES = 512  # or when so many have been sent, lest stamps and replies fill the buffers
+_SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 100_000_000
+_TICK_PROBES = 512  # a tick is not so long that more than these leave at once
+_LATE_NS = 100_000_000  # so late a tick makes a window suspect
 _CLOCK_CHECK_NS = 1_000_000_000
 _ROUTE_CHECK_NS = 30_000_000_000  # beside being told
 _UNSYNCHRONISED_NS = 16e9
-NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
-_HELD_NS = 1_000_000  # a packet that left so long after we sent it is waited for from then on
 _PR_SET_TIMERSLACK = 29
 
 __all__ = ["FATES", "Engine", "EngineHealth", "SampleBatch"]
@@ -86,13 +75,18 @@ class Engine:
         generator: np.random.Generator | None = None,
         hmac_key: bytes | None = None,
     ) -> None:
-        self._generator = generator or np.random.default_rng()
+        generator = generator or np.random.default_rng()
         self.scale = TimeScale(clock or SystemClock(), stamp_shift_ns)
+        self._tally = Tally()
         self._ledger = Ledger(LINGER_NS)
-        self._roster = Roster(self._ledger, self._generator, hmac_key)
-        self._pacer = Pacer(self._generator)
+        self._roster = Roster(self._ledger, generator, hmac_key)
+        self._pacer = Pacer(generator)
         self._windows = OpenWindows(window_ns, self.scale.offset_ns, on_windows)
-        self._on_samples = on_samples
+        parts = (self._ledger, self._roster, self._windows, self.scale, self._tally)
+        self._account = Account(*parts, on_samples)
+        self._sender = Sender(*parts, self._account)
+        # Who looks at every probe wants to see it soon.
+        self._collect_every_ns = _COLLECT_NS if on_samples is None else _SHOW_NS
         self._own_clock_bound_ns = own_clock_bound_ns
         self._probes_per_stream = probes_per_stream
         self._calibration_ns = calibration_ns
@@ -101,19 +95,16 @@ class Engine:
         self._running: dict[StreamSpec, int] = {}
         self._retired: list[tuple[int, list[int]]] = []  # (last window, stream numbers)
         self._conditions: tuple[Condition, ...] = ()
-        self._bound_ns = math.nan
-        self._error_estimate = 0
-        self._clock_checked_ns = self._swept_ns = self._ticked_ns = 0
-        self._counts: Counter[str] = Counter()
-        self._drops: Counter[int] = Counter()
-        self._refusals: Counter[int] = Counter()
-        self._lateness_max_ns = 0.0
+        self._clock_checked_ns = self._collected_ns = self._routes_checked_ns = 0
+        self._collected_sent = 0  # probes sent when answers were last collected
+        self._ticked_ns = self._due_ns = 0  # the last tick, and when the next should be
         self._steps_seen = 0
-        self._stamping = 0
         self._epoll: select.epoll | None = None
+        self._alarm: select.epoll | None = None  # what cannot wait in its socket, and `_bell`
+        self._bell = -1
         self._routes: RouteWatch | None = None
-        self._routes_checked_ns = 0
         self._channel_by_fd: dict[int, Channel | ConnectChannel] = {}
+        self._hasty: set[int] = set()  # descriptors whose answers are stamped when they are read
         self._wake = threading.Event()
         self._stopping = self._abandon = False
         self._failure: BaseException | None = None
@@ -121,7 +112,9 @@ class Engine:
 
     def start(self) -> None:
         """Open the sockets and start probing. Streams that cannot run are told by `health()`."""
-        self._epoll = select.epoll()
+        self._epoll, self._alarm = select.epoll(), select.epoll()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._alarm.register(self._bell, select.EPOLLIN)
         self._routes = RouteWatch()
         self._apply(self._first_specs)
         self._thread.start()
@@ -133,7 +126,7 @@ class Engine:
         """
         self._abandon = not wait_for_replies
         self._stopping = True
-        self._wake.set()
+        self._rouse()
         if self._thread.is_alive():
             self._thread.join()
         self._close()  # again, for an engine that never ran
@@ -142,10 +135,12 @@ class Engine:
     def _close(self) -> None:
         """Close all sockets; may be called twice."""
         self._roster.close()
-        if self._epoll is not None:
-            self._epoll.close()
-        if self._routes is not None:
-            self._routes.close()
+        for one in (self._epoll, self._alarm, self._routes):
+            if one is not None:
+                one.close()
+        bell, self._bell = self._bell, -1
+        if bell >= 0:
+            os.close(bell)
 
     def wait_until_finished(self, timeout_s: float | None = None) -> bool:
         """Wait until every stream has sent all its probes and each has met its fate."""
@@ -156,24 +151,19 @@ class Engine:
     def update(self, specs: Sequence[StreamSpec]) -> None:
         """Run these streams from the next tick on; unchanged ones go on undisturbed."""
         self._wanted = tuple(specs)
-        self._wake.set()
+        self._rouse()
 
     def health(self) -> EngineHealth:
         """Return how the engine is."""
-        return EngineHealth(
+        overflowed = sum(
+            channel.socket.overflowed for channel in tuple(self._roster.channels.values())
+        )
+        return self._tally.health(
             streams=len(self._running),
-            stamping=STAMPING[self._stamping],
             calibration_ns=self._calibration_ns,
-            probes_sent=self._counts["sent"],
-            probes_received=self._counts["received"],
-            strays=self._counts["stray"],
-            overflowed=self._roster.overflowed
-            + sum(channel.socket.overflowed for channel in tuple(self._roster.channels.values())),
+            overflowed=self._roster.overflowed + overflowed,
             skipped=self._pacer.skipped,
             clock_steps=self.scale.steps,
-            lateness_max_ns=self._lateness_max_ns,
-            local_drops=drop_names(self._drops),
-            refusals=drop_names(self._refusals),
             conditions=self._conditions,
         )
 
@@ -187,16 +177,44 @@ class Engine:
             ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
         try:
             while self._tick(self.scale.monotonic_ns()):
-                sleep_ns = self._sleep_ns(self.scale.monotonic_ns())
-                if sleep_ns > 0:
-                    self._wake.wait(sleep_ns / 1e9)
-                self._wake.clear()
-            self._finish(np.flatnonzero(self._ledger.rows["held"]))
+                self._sleep(self.scale.monotonic_ns())
+            self._account.finish_all()
             self._windows.close_all(self._roster.stream_ids)
         except BaseException as failure:  # noqa: BLE001 - told to whoever stops the engine
             self._failure = failure
         finally:
             self._close()
+
+    def _rouse(self) -> None:
+        """Let the engine's thread tick now."""
+        self._wake.set()
+        if self._bell >= 0:
+            os.eventfd_write(self._bell, 1)
+
+    def _sleep(self, now_ns: int) -> None:
+        """Wait until the next tick is due, or until an answer that cannot wait is there."""
+        # As coarse as the usual jitter, so that probes of many streams share a tick's work.
+        tick_ns = min(
+            max(self._pacer.shortest_interval_ns / 10, _SHORTEST_TICK_NS),
+            max(_TICK_PROBES * 1e9 / max(self._pacer.rate_per_s, 1.0), _SHORTEST_TICK_NS),
+            _LONGEST_TICK_NS,
+        )
+        due_ns = max(self._pacer.next_due_ns(), self._ticked_ns + int(tick_ns))
+        self._due_ns = min(due_ns, self._collected_ns + self._patience_ns())
+        sleep_s = max(self._due_ns - now_ns, 0) / 1e9
+        if self._hasty:
+            assert self._alarm is not None
+            self._alarm.poll(sleep_s)
+        elif sleep_s:
+            self._wake.wait(sleep_s)
+        self._wake.clear()
+
+    def _patience_ns(self) -> int:
+        """Return how long answers may wait in their sockets."""
+        if self._stopping:
+            return 0 if self._abandon else _ENDING_NS
+        ends = self._windows.in_flight > 0 and self._pacer.finished()
+        return _ENDING_NS if ends else self._collect_every_ns
 
     def _tick(self, now_ns: int) -> bool:
         """Do all that is to be done now; return False when nothing will ever be again."""
@@ -207,33 +225,41 @@ class Engine:
             self._pacer.stop(np.arange(len(self._roster.specs)))
         self.scale.look()
         stepped, self._steps_seen = self.scale.steps > self._steps_seen, self.scale.steps
-        if stepped or (self._ticked_ns and now_ns - self._ticked_ns > _STALL_NS):
+        if stepped or (self._due_ns and now_ns - self._due_ns > _LATE_NS):
             self._windows.mark_suspect(now_ns)
         self._ticked_ns = now_ns
         self._check_clock(now_ns)
-        self._send_due(now_ns)
-        self._collect()
-        if now_ns - self._swept_ns >= _SWEEP_NS:
-            self._swept_ns = now_ns
-            self._check_routes(now_ns)
-            self._sweep(now_ns)
+        self._sender.send_due(self._pacer.take(now_ns))
+        if self._hasty:
+            self._collect_hasty()
+        self._collect(now_ns)
         if self._stopping and self._abandon:
             return False
         ends = self._stopping or self._probes_per_stream is not None
         return not (ends and self._pacer.finished() and not self._windows.in_flight)
 
-    def _sleep_ns(self, now_ns: int) -> int:
-        """Return how long nothing needs doing."""
-        interval_ns = self._pacer.shortest_interval_ns()
-        # As coarse as the usual jitter, so that probes of many streams share a tick's work.
-        tick_ns = min(max(interval_ns / 10, _SHORTEST_TICK_NS), _LONGEST_TICK_NS)
-        due_ns = max(self._pacer.next_due_ns(), self._ticked_ns + int(tick_ns))
-        longest_ns = _ENDING_SLEEP_NS if self._ends_soon() else _LONGEST_SLEEP_NS
-        return min(due_ns - now_ns, longest_ns)
+    def _collect(self, now_ns: int) -> None:
+        """A few times a second, read all sockets and hand out the windows that are complete."""
+        recent = now_ns - self._collected_ns < self._patience_ns()
+        if recent and self._tally.sent - self._collected_sent < _COLLECT_PROBES:
+            return
+        self._collected_ns, self._collected_sent = now_ns, self._tally.sent
+        assert self._epoll is not None
+        for fd, _ in self._epoll.poll(0):
+            self._account.collect(self._channel_by_fd[fd])
+        self._check_routes(now_ns)
+        self._account.sweep(now_ns, nothing_follows=self._pacer.finished())
+        self._windows.close_ready(now_ns, self._roster.stream_ids)
+        self._release_retired()
 
-    def _ends_soon(self) -> bool:
-        """Tell whether only probes in flight keep the engine from ending, or from sleeping on."""
-        return self._windows.in_flight > 0 and self._pacer.finished()
+    def _collect_hasty(self) -> None:
+        """Read what cannot wait, and stop the bell."""
+        assert self._alarm is not None
+        for fd, _ in self._alarm.poll(0):
+            if fd == self._bell:
+                os.eventfd_read(fd)
+            else:
+                self._account.collect(self._channel_by_fd[fd])
 
     def _apply(self, specs: Sequence[StreamSpec]) -> None:
         """Stop what is no longer wanted and start what is new."""
@@ -248,10 +274,7 @@ class Engine:
         accepted, numbers, conditions = self._roster.add(fresh)
         self._conditions = tuple(conditions)
         for number in self._roster.channels.keys() - before:
-            assert self._epoll is not None
-            channel = self._roster.channels[number]
-            self._epoll.register(channel.socket.fileno(), select.EPOLLIN)
-            self._channel_by_fd[channel.socket.fileno()] = channel
+            self._listen(self._roster.channels[number])
         running = [fresh[index] for index in accepted]
         self._running |= dict(zip(running, numbers.tolist(), strict=True))
         self._pacer.add(
@@ -263,6 +286,25 @@ class Engine:
             rows=numbers,
         )
 
+    def _listen(self, channel: Channel | ConnectChannel) -> None:
+        """Be told when a channel has something for us."""
+        assert self._epoll is not None
+        assert self._alarm is not None
+        fd = channel.socket.fileno()
+        self._channel_by_fd[fd] = channel
+        self._epoll.register(fd, select.EPOLLIN)
+        if channel.stamps_when_read:
+            self._alarm.register(fd, select.EPOLLIN)
+            self._hasty.add(fd)
+
+    def _release_retired(self) -> None:
+        """Give up what was kept for streams off the plan, once their last windows are out."""
+        while self._retired and self._windows.are_over(self._retired[0][0]):
+            for fd in self._roster.release(self._retired[0][1]):
+                del self._channel_by_fd[fd]  # closing it has taken it out of the epoll sets
+                self._hasty.discard(fd)
+            del self._retired[0]
+
     def _check_routes(self, now_ns: int) -> None:
         """Follow changes of routes and addresses, which change what TCP probes leave from."""
         changed = self._routes is not None and self._routes.changed()
@@ -270,189 +312,12 @@ class Engine:
             self._routes_checked_ns = now_ns
             self._roster.resolve_sources()
 
-    def _release_retired(self) -> None:
-        """Give up what was kept for streams off the plan, once their last windows are out."""
-        while self._retired and self._windows.are_over(self._retired[0][0]):
-            for fd in self._roster.release(self._retired.pop(0)[1]):
-                del self._channel_by_fd[fd]  # closing it has taken it out of the epoll set
-
     def _check_clock(self, now_ns: int) -> None:
         """Ask now and then how far the own clock may be off."""
         if self._clock_checked_ns and now_ns - self._clock_checked_ns < _CLOCK_CHECK_NS:
             return
         self._clock_checked_ns = now_ns
-        self._bound_ns = self._own_clock_bound_ns()
-        known = not math.isnan(self._bound_ns)
-        error_ns = self._bound_ns if known else _UNSYNCHRONISED_NS
-        self._error_estimate = encode_error_estimate(error_ns, synchronised=known)
-
-    def _send_due(self, now_ns: int) -> None:
-        """Send every probe that is due, a channel at a time."""
-        due = self._pacer.take(now_ns)
-        if not len(due.stream):
-            return
-        roster = self._roster
-        turn = roster.sent[due.stream] % roster.flows[due.stream]
-        session = roster.first_session[due.stream] + turn
-        roster.sent[due.stream] += 1
-        channel = roster.channel_of[session]
-        order = np.argsort(channel, kind="stable")
-        ends = np.flatnonzero(np.diff(channel[order])) + 1
-        for part in np.split(order, ends):
-            through = roster.channels[int(channel[part[0]])]
-            for start in range(0, len(part), through.capacity):
-                some = part[start : start + through.capacity]
-                self._send(through, session[some], due.planned_ns[some])
-
-    def _send(
-        self,
-        channel: Channel | ConnectChannel,
-        session: NDArray[np.int64],
-        planned_ns: NDArray[np.int64],
-    ) -> None:
-        """Send one batch through one channel and enter it into the ledger."""
-        ledger, roster = self._ledger, self._roster
-        row, sequence = ledger.claim(session)
-        self._give_up(row[ledger.rows["state"][row] == FLYING])  # its ring has come round
-        self._finish(row[ledger.rows["held"][row]])
-        now_ns = self.scale.monotonic_ns()
-        wall_ns = now_ns + self.scale.offset_ns
-        probes = Outgoing(
-            session, sequence, roster.tokens(session, sequence), wall_ns, self._error_estimate
-        )
-        result, check = channel.send(probes, roster.address[session], row)
-        window = self._windows.number_at(now_ns)
-        lateness_ns = now_ns - planned_ns
-        ledger.enter(
-            row,
-            sequence,
-            session,
-            check=check,
-            key=result.key,
-            channel=channel.number,
-            window=window,
-            lateness_ns=lateness_ns,
-            sent_kind=STAMP_USER,
-            sent_ns=now_ns,
-            sent_wall_ns=wall_ns,
-        )
-        self._windows.sent(window, len(row))
-        self._lateness_max_ns = max(self._lateness_max_ns, float(lateness_ns.max()))
-        self._counts["sent"] += len(row)
-        if result.error.any():
-            self._note_drops(row, result.error)
-
-    def _note_drops(self, row: NDArray[np.int64], error: NDArray[np.int32]) -> None:
-        """File probes that never left this host."""
-        dropped = row[error != 0]
-        self._ledger.rows["cause"][dropped] = error[error != 0]
-        self._drops.update(error[error != 0].tolist())
-        self._counts["sent"] -= len(dropped)
-        fate = np.full(len(dropped), LOCAL_DROP, np.uint8)
-        self._deliver(finish_unanswered(self._ledger, dropped, fate, DROPPED))
-
-    def _collect(self) -> None:
-        """Read every channel that has something for us."""
-        assert self._epoll is not None
-        for fd, _ in self._epoll.poll(0):
-            channel = self._channel_by_fd[fd]
-            more = True
-            while more:
-                replies = channel.receive()
-                self._take_transmit_stamps(channel)  # first, since replies are measured from them
-                if replies is not None and len(replies):
-                    self._account(replies)
-                more = replies is not None and replies.ring_was_full
-            for session, low_sequence, bits, cause in channel.refused():
-                told = self._ledger.note_causes(session, low_sequence, bits, cause)
-                self._refusals.update(cause.tolist()[:told])
-
-    def _take_transmit_stamps(self, channel: Channel | ConnectChannel) -> None:
-        """Replace the engine's own send times by the kernel's."""
-        rows = self._ledger.rows
-        while True:
-            row, stamps = channel.transmit_stamps()
-            right = (row >= 0) & (rows["key"][row] == stamps.key)
-            right &= rows["channel"][row] == channel.number
-            row = row[right]
-            wall_ns = self.scale.seen_wall_ns(stamps.stamp_ns[right])
-            rows["sent_wall_ns"][row] = wall_ns
-            sent_ns = self.scale.to_monotonic_ns(wall_ns)
-            held_ns = sent_ns - rows["sent_ns"][row]
-            if (held_ns > _HELD_NS).any():  # by neighbour discovery or a full queue
-                rows["forget_ns"][row] += np.maximum(held_ns, 0)
-            rows["sent_ns"][row] = sent_ns
-            rows["sent_kind"][row] = STAMP_KERNEL
-            if not channel.more_stamps(len(stamps)):
-                return
-
-    def _account(self, replies: Replies) -> None:
-        """Match replies with probes and file what they finish."""
-        matched = self._ledger.match(
-            replies.session, replies.low_sequence, replies.sequence_bits, replies.check
-        )
-        self._counts["stray"] += matched.stray
-        if len(matched.repeated):
-            copy = duplicates(self._ledger, self.scale, matched, replies)
-            again = records(self._ledger.rows, copy)
-            stream = self._ledger.sessions["stream"][again["session"]]
-            self._windows.repeated(again["window"], stream)
-        if len(matched.row):
-            self._counts["received"] += len(matched.row)
-            enter_answers(self._ledger, self.scale, matched, replies, self._bound_ns)
-            self._stamping = int(self._ledger.rows["stamping"][matched.row[-1]])
-            ready, held = take_follow_ups(self._ledger, matched, replies)
-            self._ledger.hold(held, self.scale.monotonic_ns())
-            self._finish(ready)
-
-    def _sweep(self, now_ns: int) -> None:
-        """Give up probes whose answers are overdue and hand out the windows that are complete."""
-        self._give_up(self._ledger.overdue(now_ns))
-        self._finish(self._ledger.held_too_long(now_ns))
-        if self._pacer.finished():  # nothing will follow them
-            self._finish(self._ledger.newest_held())
-        self._windows.close_ready(now_ns, self._roster.stream_ids)
-        self._release_retired()
-
-    def _give_up(self, row: NDArray[np.int64]) -> None:
-        """File probes as lost, in the direction that the reflector's count tells."""
-        if not len(row):
-            return
-        direction = directions_of_loss(self._ledger, row)
-        rows = self._ledger.rows
-        direction[np.isin(rows["cause"][row], NEVER_ARRIVED)] = FORWARD
-        fate = (LOST_FORWARD + direction).astype(np.uint8)
-        for number in np.unique(rows["channel"][row]):
-            back = np.flatnonzero((rows["channel"][row] == number) & (direction != FORWARD))
-            channel = self._roster.channels[int(number)]
-            dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], self._swept_ns)]
-            fate[dropped] = LOCAL_DROP
-            rows["cause"][row[dropped]] = errno.ENOBUFS
-            self._counts["sent"] -= len(dropped)
-        self._deliver(finish_unanswered(self._ledger, row, fate, LOST))
-
-    def _finish(self, row: NDArray[np.int64]) -> None:
-        """File answered probes that wait for nothing more."""
-        if len(row):
-            self._deliver(finish_answered(self._ledger, row))
-
-    def _deliver(self, finished: Finished) -> None:
-        """File finished probes into their windows and show them to whoever wants to see each."""
-        self._windows.finish(finished)
-        if self._on_samples is None:
-            return
-        self._on_samples(
-            SampleBatch(
-                stream_id=self._roster.stream_ids[finished.stream],
-                flow=finished.flow,
-                sequence=finished.sequence.astype(np.uint64),
-                sent_ns=finished.sent_wall_ns,
-                rtt_ns=finished.rtt_ns,
-                forward_ns=finished.forward_ns,
-                backward_ns=finished.backward_ns,
-                fate=finished.fate,
-                stamping=finished.stamping,
-                answer=finished.answer,
-                cause=finished.cause,
-            )
-        )
+        bound_ns = self._account.own_bound_ns = self._own_clock_bound_ns()
+        known = not math.isnan(bound_ns)
+        error_ns = bound_ns if known else _UNSYNCHRONISED_NS
+        self._sender.error_estimate = encode_error_estimate(error_ns, synchronised=known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.exchange import Condition
+from probes.window import STAMPING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,48 @@ class EngineHealth:
     conditions: tuple[Condition, ...] = ()
 
 
-def drop_names(drops: Mapping[int, int]) -> dict[str, int]:
+@dataclass(slots=True)
+class Tally:
+    """What an engine counts while it runs. `drops` and `refusals` are counted by errno."""
+
+    sent: int = 0
+    received: int = 0
+    strays: int = 0
+    lateness_max_ns: float = 0.0
+    stamping: int = 0  # of the latest delay
+    drops: Counter[int] = field(default_factory=Counter)
+    refusals: Counter[int] = field(default_factory=Counter)
+
+    def health(
+        self,
+        *,
+        streams: int,
+        calibration_ns: int | None,
+        overflowed: int,
+        skipped: int,
+        clock_steps: int,
+        conditions: tuple[Condition, ...],
+    ) -> EngineHealth:
+        """Return how the engine is, with what others know of it."""
+        return EngineHealth(
+            streams=streams,
+            stamping=STAMPING[self.stamping],
+            calibration_ns=calibration_ns,
+            probes_sent=self.sent,
+            probes_received=self.received,
+            strays=self.strays,
+            overflowed=overflowed,
+            skipped=skipped,
+            clock_steps=clock_steps,
+            lateness_max_ns=self.lateness_max_ns,
+            local_drops=_by_name(self.drops),
+            refusals=_by_name(self.refusals),
+            conditions=conditions,
+        )
+
+
+def _by_name(causes: Counter[int]) -> dict[str, int]:
     """Name the system's reasons: 101 -> ENETUNREACH."""
-    return {errno.errorcode.get(number, str(number)): count for number, count in drops.items()}
+    return {
+        errno.errorcode.get(number, str(number)): count for number, count in tuple(causes.items())
+    }

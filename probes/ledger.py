@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from probes.records import distinct, put_records, records
 
-# On a busy machine either end may not run for so long; a Follow-Up is worth that wait.
-_STARVED_NS = 200_000_000
+# On a busy machine either end may not run for so long, and answers wait before they are collected;
+# a Follow-Up is worth that wait.
+_STARVED_NS = 400_000_000
 
 EMPTY, FLYING, ON_TIME, LATE, LOST, DROPPED = range(6)
 

@@ -37,6 +37,8 @@ class Pacer:
         self._remaining = np.zeros(0, np.int64)
         self._due_ns = np.zeros(0, np.int64)
         self.skipped = 0  # probes left out because the sender was late by whole intervals
+        self.shortest_interval_ns = float("inf")  # among streams that were not stopped
+        self.rate_per_s = 0.0  # of all of them
 
     def add(
         self,
@@ -64,7 +66,14 @@ class Pacer:
         self._slot_ns[rows] = now_ns + phase
         self._remaining[rows] = NEVER_NS if probes is None else probes
         self._set_due(rows)
+        self._weigh()
         return rows
+
+    def _weigh(self) -> None:
+        """Note the rates of the streams that run now."""
+        running = self._interval_ns[self._remaining > 0]
+        self.shortest_interval_ns = float(running.min(initial=np.inf))
+        self.rate_per_s = float((1e9 / running).sum())
 
     def _grow(self, length: int) -> None:
         """Make room for so many rows; new ones are never due."""
@@ -78,6 +87,7 @@ class Pacer:
         """Let no probe of these streams be due again."""
         self._remaining[rows] = 0
         self._due_ns[rows] = NEVER_NS
+        self._weigh()
 
     def take(self, now_ns: int) -> Due:
         """Return every stream that is due at `now_ns`, once, and plan its next probe."""
@@ -94,11 +104,6 @@ class Pacer:
     def finished(self) -> bool:
         """Tell whether no stream has a probe left to send."""
         return self.next_due_ns() == NEVER_NS
-
-    def shortest_interval_ns(self) -> float:
-        """Return the shortest mean gap among running streams; +inf where none runs."""
-        running = self._interval_ns[self._remaining > 0]
-        return float(running.min()) if len(running) else float("inf")
 
     def _advance(self, rows: NDArray[np.int64], now_ns: int) -> None:
         """Move each stream to its next interval that is not wholly over."""

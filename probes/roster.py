@@ -231,17 +231,6 @@ class Roster:
             if isinstance(channel.codec, SynCodec):
                 channel.codec.set_peers(self._port, self._pseudo_sum)
 
-    def tokens(self, session: NDArray[np.int64], sequence: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """Return what only we can know of each probe: a mix of session secret and number."""
-        mixed: NDArray[np.uint64] = self.secret[session] + sequence.astype(np.uint64) * np.uint64(
-            0x9E3779B97F4A7C15
-        )
-        mixed ^= mixed >> np.uint64(30)
-        mixed *= np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed ^= mixed >> np.uint64(31)
-        return mixed
-
     def close(self) -> None:
         """Close all sockets."""
         for channel in self.channels.values():

@@ -59,6 +59,7 @@ class ConnectChannel:
 
     capacity = _MOST_WAITING
     codec = None
+    stamps_when_read = True  # what refuses a connection is stamped by us
 
     def __init__(self, number: int, family: int, source: str | None, dscp: int) -> None:
         self.number = number
