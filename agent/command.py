@@ -6,10 +6,15 @@ from pathlib import Path
 
 import click
 
+from agent.policy_command import policy
+
 
 @click.group()
 def agent() -> None:
     """Run a measuring agent on this machine."""
+
+
+agent.add_command(policy)
 
 
 @agent.command()

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import AgentName
 
@@ -43,12 +44,15 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     state_dir: Annotated[str, msgspec.Meta(min_length=1)]
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     spool: SpoolConfig = msgspec.field(default_factory=SpoolConfig)
+    policy: PolicyConfig = msgspec.field(default_factory=PolicyConfig)
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "$": AgentConfig,
     "$.clock": ClockConfig,
     "$.spool": SpoolConfig,
+    "$.policy": PolicyConfig,
+    "$.policy.reflector": ReflectorPolicyConfig,
 }
 _HINTS = {
     "name": (
@@ -90,9 +94,15 @@ def load_config(path: Path) -> AgentConfig:
 def config_of(document: dict[str, Any], path: Path) -> AgentConfig:
     """Return the configuration in a TOML document that was read from `path`."""
     try:
-        return msgspec.convert(document, AgentConfig)
+        config = msgspec.convert(document, AgentConfig)
     except msgspec.ValidationError as error:
         raise _explained(str(error), path) from error
+    try:
+        Policy(config.policy)
+    except ConfigError as error:
+        text, fields = error.text, error.fields
+        raise ConfigError(f"{path}: {text.en}", f"{path}：{text.zh}", **fields) from error
+    return config
 
 
 def _explained(problem: str, path: Path) -> ConfigError:

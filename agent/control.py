@@ -15,6 +15,7 @@ from agent.link import unreachable
 from probes.exchange import (
     SCHEMA_VERSION,
     ControlFromController,
+    Curtailed,
     Health,
     HealthReport,
     Hello,
@@ -43,6 +44,7 @@ class Control:
         *,
         health: Callable[[], Awaitable[Health]],
         on_plan: Callable[[Plan], Awaitable[None]],
+        curtailed: Callable[[], Curtailed | None] = lambda: None,
         backoff: Backoff | None = None,
     ) -> None:
         self._session = session
@@ -51,6 +53,7 @@ class Control:
         self._conditions = conditions
         self._health = health
         self._on_plan = on_plan
+        self._curtailed = curtailed
         self._backoff = backoff or Backoff()
 
     async def run(self) -> None:
@@ -72,7 +75,12 @@ class Control:
             await socket.send_str(msgspec.json.encode(hello).decode())
             loop = asyncio.get_running_loop()
             report_at = loop.time() + HEALTH_EVERY_S
+            told: Curtailed | None = None
             while True:
+                curtailed = self._curtailed()
+                if curtailed is not None and curtailed != told:
+                    await socket.send_str(msgspec.json.encode(curtailed).decode())
+                    told = curtailed
                 try:
                     async with asyncio.timeout_at(report_at):
                         message = await socket.receive()

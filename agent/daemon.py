@@ -16,6 +16,7 @@ from agent.config import AgentConfig
 from agent.health import HealthReporter
 from agent.measuring import Measuring
 from agent.plan_file import load_plan, save_plan
+from agent.policy import Policy
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
 from probes.clock import SystemClock
@@ -58,6 +59,7 @@ async def _run_parts(
         own_clock_bound_ns=clock_watch.bound_ns,
         stamp_shift_ns=round(config.clock.stamp_shift_us * 1e3),
         conditions=conditions,
+        policy=Policy(config.policy),
     )
     health = HealthReporter(
         version=version,
@@ -89,6 +91,7 @@ async def _run_parts(
             conditions,
             health=health.report,
             on_plan=_plan_taker(plan_path, measuring, conditions),
+            curtailed=measuring.curtailed,
         )
         try:
             await _until(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 import os
 import resource
@@ -74,6 +75,8 @@ class HealthReporter:
             cpu_ratio=self._cpu_ratio(),
             resident_bytes=_resident_bytes(),
             conditions=(*self._conditions.current(), *self._measuring.conditions()),
+            curtailed=self._measuring.granted.by_rule,
+            reflector=None if reflector is None else dataclasses.asdict(reflector),
         )
 
     def _tell_of_spool(self, state: SpoolState) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
+from agent.enforcement import Granted, grant
+from agent.policy import Policy
 from probes.clock import Clock
 from probes.engine import Engine
 from probes.engine_report import EngineHealth
 from probes.errors import IsochroneError
-from probes.exchange import Condition, Plan, ReflectorSpec
+from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec
 from probes.text import Text
 from probes.window import WindowBatch
 
@@ -38,7 +40,10 @@ class Measuring:
         own_clock_bound_ns: Callable[[], float],
         stamp_shift_ns: int,
         conditions: Conditions,
+        policy: Policy,
     ) -> None:
+        self._policy = policy
+        self._quiet = False
         self._on_windows = on_windows
         self._clock = clock
         self._own_clock_bound_ns = own_clock_bound_ns
@@ -51,6 +56,8 @@ class Measuring:
         self._version_lock = threading.Lock()
         self._changing = asyncio.Lock()
         self.plan: Plan | None = None
+        self.granted = Granted((), ())  # what the owner's policy leaves of the plan
+        self._curtailed: Curtailed | None = None
         self._sent = self._received = 0  # by engines that are no more
 
     async def apply(self, plan: Plan) -> None:
@@ -61,8 +68,25 @@ class Measuring:
                 self._versions = [*self._versions[-7:], (self._clock.wall_ns(), plan.version)]
             if before is not None and before.window_ms != plan.window_ms:
                 await self._stop_engine(wait_for_replies=True)
-            await self._run_reflector(plan)
-            await self._run_engine(plan)
+            await self._run_what_is_granted(plan)
+
+    async def obey(self, policy: Policy) -> None:
+        """Let another policy of the owner hold from now on."""
+        async with self._changing:
+            self._policy = policy
+            if self.plan is not None:
+                await self._run_what_is_granted(self.plan)
+
+    def curtailed(self) -> Curtailed | None:
+        """Return what the owner's policy takes from the present plan, None without a plan."""
+        return self._curtailed
+
+    async def _run_what_is_granted(self, plan: Plan) -> None:
+        self._quiet = self._policy.is_quiet(self._clock.wall_ns())
+        self.granted = grant(self._policy, plan, quiet=self._quiet)
+        self._curtailed = Curtailed(plan_version=plan.version, streams=self.granted.curtailed)
+        await self._run_reflector()
+        await self._run_engine(plan.window_ms)
 
     async def run(self) -> None:
         """Keep what should run running, for ever."""
@@ -104,16 +128,19 @@ class Measuring:
         plan = self.plan
         if plan is None:
             return
-        if self._engine is not None and _has_ended(self._engine) and plan.streams:
+        if self._policy.is_quiet(self._clock.wall_ns()) != self._quiet:
+            await self._run_what_is_granted(plan)
+        streams = self.granted.streams
+        if self._engine is not None and _has_ended(self._engine) and streams:
             await self._stop_engine(wait_for_replies=False)
-            await self._run_engine(plan)
-        if retry and self._engine is None and plan.streams:
-            await self._run_engine(plan)
-        if retry and self._reflected != plan.reflectors:
-            await self._run_reflector(plan)
+            await self._run_engine(plan.window_ms)
+        if retry and self._engine is None and streams:
+            await self._run_engine(plan.window_ms)
+        if retry and self._reflected != self.granted.reflectors:
+            await self._run_reflector()
 
-    async def _run_engine(self, plan: Plan) -> None:
-        streams = sorted(plan.streams, key=lambda spec: spec.stream_id)
+    async def _run_engine(self, window_ms: int) -> None:
+        streams = sorted(self.granted.streams, key=lambda spec: spec.stream_id)
         if not streams:
             await self._stop_engine(wait_for_replies=True)
             return
@@ -123,7 +150,7 @@ class Measuring:
                 return
             engine = Engine(
                 streams,
-                window_ns=plan.window_ms * 1_000_000,
+                window_ns=window_ms * 1_000_000,
                 on_windows=self._hand_over,
                 clock=self._clock,
                 own_clock_bound_ns=self._own_clock_bound_ns,
@@ -149,8 +176,10 @@ class Measuring:
         self._sent += health.probes_sent
         self._received += health.probes_received
 
-    async def _run_reflector(self, plan: Plan) -> None:
-        wanted = plan.reflectors
+    async def _run_reflector(self) -> None:
+        wanted, limits = self.granted.reflectors, self._policy.config.reflector
+        if self._reflector is not None:
+            self._reflector.limit(limits.max_packets_per_s, limits.max_packets_per_s_per_source)
         if wanted == self._reflected:
             return
         try:
@@ -163,6 +192,8 @@ class Measuring:
                     wanted,
                     own_clock_bound_ns=self._own_clock_bound_ns,
                     stamp_shift_ns=self._stamp_shift_ns,
+                    max_packets_per_s=limits.max_packets_per_s,
+                    max_packets_per_s_per_source=limits.max_packets_per_s_per_source,
                 )
                 await asyncio.to_thread(reflector.start)
                 self._reflector = reflector

@@ -13,6 +13,7 @@ from probes.errors import ConfigError
 
 DEFAULT_LISTEN = "[::]:862"
 _OPEN_PACKETS_PER_S = 1_000.0
+_OPEN_PACKETS_PER_S_PER_SOURCE = 100.0
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 _LEAST_KEY_BYTES = 16
 
@@ -44,12 +45,18 @@ _LEAST_KEY_BYTES = 16
     type=click.FloatRange(1.0, 10_000_000.0),
     help="Packets a second at most; 200000, or 1000 with --open, if absent.",
 )
+@click.option(
+    "--max-rate-per-source",
+    type=click.FloatRange(1.0, 10_000_000.0),
+    help="Packets a second of one sender at most; unlimited, or 100 with --open, if absent.",
+)
 def reflect(
     listen: tuple[str, ...],
     peers: tuple[str, ...],
     is_open: bool,
     hmac_key_file: Path | None,
     max_rate: float | None,
+    max_rate_per_source: float | None,
 ) -> None:
     """Answer STAMP probes (RFC 8762) of the peers you name, until stopped."""
     if not peers and not is_open:
@@ -66,12 +73,14 @@ def reflect(
     for place in listen:
         address, port = split_place(place)
         specs.append(ReflectorSpec(address=address, port=port, peers=allowed))
+    usual_rate_of_one = _OPEN_PACKETS_PER_S_PER_SOURCE if is_open else None
     usual_rate = _OPEN_PACKETS_PER_S if is_open else DEFAULT_MAX_PACKETS_PER_S
     reflector = Reflector(
         specs,
         own_clock_bound_ns=kernel_clock_bound_ns,
         hmac_key=None if hmac_key_file is None else read_key(hmac_key_file),
         max_packets_per_s=max_rate or usual_rate,
+        max_packets_per_s_per_source=max_rate_per_source or usual_rate_of_one,
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

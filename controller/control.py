@@ -12,6 +12,7 @@ from probes.exchange import (
     SCHEMA_VERSION,
     ControlFromAgent,
     ControlFromController,
+    Curtailed,
     HealthReport,
     Hello,
     PlanPush,
@@ -20,7 +21,7 @@ from probes.exchange import (
 from probes.text import Text
 
 HEARTBEAT_S = 10.0
-MAX_MESSAGE_BYTES = 1 << 20
+MAX_MESSAGE_BYTES = 8 << 20  # fifty thousand curtailed streams
 REFUSED_RETRY_S = 60.0
 
 _decoder = msgspec.json.Decoder(ControlFromAgent)
@@ -60,6 +61,9 @@ async def _hear(
     if isinstance(message, Hello) and (problem := _problem_of(name, message)):
         await _refuse(socket, problem)
         return False
+    if isinstance(message, Curtailed):
+        state.fleet.curtailed(name, message)
+        return True
     state.fleet.heard(name, message.health)
     wanted = state.plans[name]
     if isinstance(message, Hello) or message.health.plan_version != wanted.version:
@@ -97,7 +101,7 @@ ROUTES = (
         summary="An agent's control channel (WebSocket).",
         answer=ControlFromController,
         websocket=True,
-        messages=(Hello, HealthReport, PlanPush, Refusal),
+        messages=(Hello, HealthReport, Curtailed, PlanPush, Refusal),
         errors=(404,),
     ),
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.documents import AgentState
 from controller.store import AgentTotals
 from probes.clock import Clock
-from probes.exchange import Health
+from probes.exchange import Curtailed, CurtailedStream, Health
 
 LATE_AFTER_NS = 20_000_000_000
 DOWN_AFTER_NS = 60_000_000_000
@@ -19,10 +19,12 @@ class _Agent:
     """What is known of one agent; the monotonic time survives steps of the wall clock."""
 
     heard_monotonic_ns: int | None = None
+    present_monotonic_ns: int | None = None  # since when it speaks without having been down
     last_seen_ns: int | None = None
     health: Health | None = None
     windows: int = 0
     last_window_ns: int | None = None
+    curtailed: dict[int, CurtailedStream] = field(default_factory=dict)
 
 
 class Fleet:
@@ -32,6 +34,7 @@ class Fleet:
         self, names: Iterable[str], totals: Mapping[str, AgentTotals], clock: Clock
     ) -> None:
         self._clock = clock
+        self._started_monotonic_ns = clock.monotonic_ns()
         self._agents = {name: _Agent() for name in names}
         now_ns, monotonic_ns = clock.wall_ns(), clock.monotonic_ns()
         for name, agent in self._agents.items():
@@ -53,10 +56,23 @@ class Fleet:
     def heard(self, name: str, health: Health | None = None) -> None:
         """Note that an agent spoke just now."""
         agent = self._agents[name]
-        agent.heard_monotonic_ns = self._clock.monotonic_ns()
+        now_ns, before_ns = self._clock.monotonic_ns(), agent.heard_monotonic_ns
+        if agent.present_monotonic_ns is None or now_ns - (before_ns or 0) >= DOWN_AFTER_NS:
+            agent.present_monotonic_ns = now_ns
+        agent.heard_monotonic_ns = now_ns
         agent.last_seen_ns = self._clock.wall_ns()
         if health is not None:
             agent.health = health
+
+    def curtailed(self, name: str, message: Curtailed) -> None:
+        """Note what the policy of an agent's owner takes from its plan."""
+        self.heard(name)
+        self._agents[name].curtailed = {one.stream_id: one for one in message.streams}
+
+    def curtailment(self, name: str, stream_id: int) -> CurtailedStream | None:
+        """Return what the owner's policy takes from a stream of the agent, None for nothing."""
+        agent = self._agents.get(name)
+        return None if agent is None else agent.curtailed.get(stream_id)
 
     def stored(self, name: str, windows: int, end_ns: int) -> None:
         """Note that windows of an agent, which end at `end_ns`, were stored."""
@@ -65,24 +81,26 @@ class Fleet:
         agent.last_window_ns = max(agent.last_window_ns or end_ns, end_ns)
 
     def state(self, name: str) -> AgentState:
-        """Return how an agent is, by how long it has been silent."""
+        """Return how an agent is, by how long it has been silent.
+
+        A controller that has just started calls nobody down before it has listened long enough.
+        """
         heard_ns = self._agents[name].heard_monotonic_ns
         if heard_ns is None:
             return "never_seen"
-        silent_ns = self._clock.monotonic_ns() - heard_ns
-        if silent_ns < LATE_AFTER_NS:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - heard_ns < LATE_AFTER_NS:
             return "ok"
-        return "late" if silent_ns < DOWN_AFTER_NS else "agent_down"
+        listened_ns = now_ns - max(heard_ns, self._started_monotonic_ns)
+        return "late" if listened_ns < DOWN_AFTER_NS else "agent_down"
 
-    def states(self) -> dict[str, AgentState]:
-        """Return how every agent is."""
-        return {name: self.state(name) for name in self._agents}
-
-    def counts(self) -> dict[str, int]:
-        """Return how many agents are in each state, states without agents too."""
-        states: tuple[AgentState, ...] = ("ok", "late", "agent_down", "never_seen")
-        present = list(self.states().values())
-        return {state: present.count(state) for state in states}
+    def measures_nothing(self, name: str, now_ns: int, limit_ns: int) -> bool:
+        """Return whether an agent has spoken for `limit_ns` without a window newer than that."""
+        agent = self._agents[name]
+        if agent.present_monotonic_ns is None:
+            return False
+        present_ns = self._clock.monotonic_ns() - agent.present_monotonic_ns
+        return present_ns > limit_ns and now_ns - (agent.last_window_ns or 0) > limit_ns
 
     def last_seen_ns(self, name: str) -> int | None:
         """Wall-clock time at which the agent was last heard."""

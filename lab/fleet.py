@@ -24,6 +24,20 @@ from probes.errors import ResourceError
 from probes.text import Text
 
 READY_S = 60.0  # a slow machine starts twenty interpreters in this time
+# The owner of a laboratory allows what a carrier would not: any rate, the machine's own addresses.
+LAB_POLICY = """
+[policy]
+destinations = ["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1/128"]
+max_packets_per_s = 1e6
+max_bits_per_s = 1e9
+max_packets_per_s_per_destination = 1e5
+max_bits_per_s_per_destination = 1e8
+max_packet_bytes = 9000
+
+[policy.reflector]
+max_packets_per_s = 1e6
+max_packets_per_s_per_source = 1e5
+"""
 _CONTROLLER_PATIENCE_S = 10.0
 _WAN_PATIENCE_S = 30.0
 
@@ -263,7 +277,7 @@ class Fleet:
         ]
         if clock.synchronised:
             lines.append(f"declared_bound_us = {clock.bound_us}")
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + LAB_POLICY
 
 
 @contextlib.contextmanager

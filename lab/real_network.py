@@ -20,6 +20,11 @@ from topology.site_file import load_network
 _PATIENCE_S = 10.0
 _LIVE_PERIOD_S = 300.0
 _WINDOW_S = 5.0
+# Who starts both owns both: his own machine's addresses may be measured too.
+_OWN_POLICY = """
+[policy]
+destinations = ["0.0.0.0/0", "::/0", "127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"]
+"""
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -94,7 +99,7 @@ class RealFleet:
             state_dir.mkdir(parents=True)
             config.write_text(
                 f'name = "{name}"\ncontroller = "unix://{self.controller.socket_path}"\n'
-                f'state_dir = "{state_dir}"\n',
+                f'state_dir = "{state_dir}"\n{_OWN_POLICY}',
                 encoding="utf-8",
             )
             command = isochrone_command("agent", "run", "--config", str(config))

@@ -1,4 +1,4 @@
-"""Who may be answered, and how often: source prefixes and a token bucket."""
+"""Who may be answered, and how often: source prefixes, a token bucket, one for each source."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ConfigError
-from probes.sessions import Mixer, Sources
+from probes.sessions import Mixer, Sources, turns
 
 _MAPPED = 0xFFFF_0000_0000
 _LOW_64 = (1 << 64) - 1
+_BUCKETS = 1 << 17  # of single sources; two of a thousand share one with a chance of 1 in 130
+_BURST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,17 @@ class PeerFilter:
         return _Table(is_v4, *masks, mixed[order], high[order], low[order])
 
     def allows(self, sources: Sources) -> NDArray[np.bool_]:
-        """Return which sources lie within a prefix, bool[n]. No prefix lets nobody in.
+        """Return which sources may be answered, bool[n]. No prefix lets nobody in.
 
-        An IPv6 prefix, even ::/0, says nothing of IPv4 sources. Unspecified, multicast and
-        broadcast sources are never let in: nothing sent from there is a request.
+        Unspecified, multicast and broadcast sources are never let in: nothing sent from there is
+        a request.
+        """
+        return self.holds(sources) & ~_unanswerable(sources)
+
+    def holds(self, sources: Sources) -> NDArray[np.bool_]:
+        """Return which addresses lie within a prefix, bool[n].
+
+        An IPv6 prefix, even ::/0, says nothing of IPv4 addresses.
         """
         allowed = np.zeros(len(sources.port), np.bool_)
         mapped = _is_mapped(sources)
@@ -67,7 +76,7 @@ class PeerFilter:
             at = np.minimum(at, len(table.mixed) - 1)
             found = (table.high[at] == high) & (table.low[at] == low)
             allowed |= found & (mapped == table.is_v4)
-        return allowed & ~_unanswerable(sources)
+        return allowed
 
 
 def _is_mapped(sources: Sources) -> NDArray[np.bool_]:
@@ -104,7 +113,7 @@ class TokenBucket:
 
     def __init__(self, rate_per_s: float, burst: float | None = None) -> None:
         self._rate_per_s = rate_per_s
-        self._burst = max(1.0, rate_per_s * 0.1) if burst is None else burst
+        self._burst = max(1.0, rate_per_s * _BURST_S) if burst is None else burst
         self._tokens = self._burst
         self._last_ns: int | None = None
 
@@ -117,3 +126,32 @@ class TokenBucket:
         granted = min(wanted, int(self._tokens))
         self._tokens -= granted
         return granted
+
+
+class SourceLimit:
+    """At most `rate_per_s` packets a second of each source, and `burst` at once.
+
+    A source is an IPv4 address or an IPv6 /64 (whoever has one has all of it). Memory is bounded:
+    a source is known by a hash under a secret, so nobody can aim at another's bucket.
+    """
+
+    def __init__(self, rate_per_s: float, burst: float | None = None) -> None:
+        self._gap_ns = 1e9 / rate_per_s
+        self._burst = max(1.0, rate_per_s * _BURST_S) if burst is None else burst
+        self._empty_ns = np.full(_BUCKETS, -np.inf)  # when each bucket would have been empty
+        self._mixer = Mixer()
+
+    def grants(self, sources: Sources, now_ns: int) -> NDArray[np.bool_]:
+        """Return which packets, in order of arrival, may pass at `now_ns` (monotonic), bool[n]."""
+        own = np.where(_is_mapped(sources), sources.low, np.uint64(0))
+        bucket = (self._mixer.mix(sources.high, own) % np.uint64(_BUCKETS)).astype(np.int64)
+        turn, each, size = turns(bucket)
+        granted: NDArray[np.bool_] = turn < self._tokens(bucket, now_ns)
+        tokens = self._tokens(each, now_ns)
+        empty_ns = np.maximum(self._empty_ns[each], now_ns - self._burst * self._gap_ns)
+        self._empty_ns[each] = empty_ns + np.minimum(size, tokens) * self._gap_ns
+        return granted
+
+    def _tokens(self, bucket: NDArray[np.int64], now_ns: int) -> NDArray[np.float64]:
+        saved: NDArray[np.float64] = (now_ns - self._empty_ns[bucket]) / self._gap_ns
+        return np.floor(np.minimum(saved, self._burst) + 1e-9)  # a whole one is not 0.999…

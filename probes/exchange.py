@@ -52,6 +52,25 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     text: Text
 
 
+class Curtailment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one rule of the owner's policy takes from the plan: streams, or senders that a
+    reflector was to answer."""
+
+    rule: str
+    action: Literal["refused", "throttled"]
+    streams: int = 0
+    senders: int = 0
+
+
+class CurtailedStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stream that the owner's policy refuses, or slows to `interval_ms`."""
+
+    stream_id: int
+    rule: str
+    action: Literal["refused", "throttled"]
+    interval_ms: float | None = None
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an agent is. Sent on connection and every few seconds; absent fields are unknown."""
 
@@ -74,6 +93,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cpu_ratio: float | None = None
     resident_bytes: int | None = None
     conditions: tuple[Condition, ...] = ()
+    curtailed: tuple[Curtailment, ...] = ()
+    reflector: dict[str, int] | None = None  # ReflectorCounters; None: nothing is reflected
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_fields=True):
@@ -92,6 +113,15 @@ class HealthReport(
     health: Health
 
 
+class Curtailed(
+    msgspec.Struct, frozen=True, kw_only=True, tag="curtailed", forbid_unknown_fields=True
+):
+    """Every stream that the owner's policy curtails now; sent after Hello and on every change."""
+
+    plan_version: int
+    streams: tuple[CurtailedStream, ...]
+
+
 class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):
     """The controller's answer to Hello, and again whenever the plan changes."""
 
@@ -105,7 +135,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", forbid_u
     retry_s: float
 
 
-ControlFromAgent = Hello | HealthReport
+ControlFromAgent = Hello | HealthReport | Curtailed
 ControlFromController = PlanPush | Refusal
 
 

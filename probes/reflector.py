@@ -19,15 +19,15 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.admission import PeerFilter, TokenBucket
+from probes.admission import PeerFilter, SourceLimit, TokenBucket, parse_prefix
 from probes.batch import BatchSocket, Received, Rings
 from probes.clock import Clock, SystemClock
 from probes.errors import IsochroneError
 from probes.exchange import ReflectorSpec
 from probes.listening import open_reflector_socket
 from probes.reflection import Departures, Lag, Reflection, Replies, Requests
-from probes.sessions import read_sources
-from probes.stamp_batch import write_transmit_time
+from probes.sessions import Sources, read_sources
+from probes.stamp_batch import BASE_BYTES, write_transmit_time
 from probes.stamp_tlv import SYNC_NTP
 from probes.timestamps import encode_error_estimate
 
@@ -43,16 +43,19 @@ _ESTIMATE_AGE_NS = 1_000_000_000
 class ReflectorCounters:
     """Packets since the start.
 
-    received = reflected + refused + malformed + limited + forged + replayed + unsent.
-    `overflowed` never got that far: the receive buffer was full. `refused`: no peer of ours;
-    `forged`: wrong HMAC; `unsent`: the system did not take the reply. `sessions` is how many are
-    remembered now.
+    received = reflected + refused + malformed + growing + limited_by_source + limited + forged
+    + replayed + unsent. `overflowed` never got that far: the receive buffer was full. `refused`:
+    no peer of ours; `growing`: the reply would be longer than the request, and everybody may ask;
+    `limited_by_source`, `limited`: over the rate of one source, of all; `forged`: wrong HMAC;
+    `unsent`: the system did not take the reply. `sessions` is how many are remembered now.
     """
 
     received: int = 0
     reflected: int = 0
     refused: int = 0
     malformed: int = 0
+    growing: int = 0
+    limited_by_source: int = 0
     limited: int = 0
     forged: int = 0
     replayed: int = 0
@@ -73,9 +76,8 @@ class _Listener:
         *,
         both_families: bool,
     ) -> None:
-        self.spec = spec
         self.number = number
-        self.peers = PeerFilter(spec.peers)
+        self.admit(spec)
         self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
         self.socket = BatchSocket(
             open_reflector_socket(spec, both_families=both_families),
@@ -88,6 +90,13 @@ class _Listener:
         self.lag = Lag()
         self.estimates = (0, 0)  # Error Estimates with follow-up and without
         self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
+
+    def admit(self, spec: ReflectorSpec) -> None:
+        """Answer the peers of `spec` from now on."""
+        self.spec, self.peers = spec, PeerFilter(spec.peers)
+        # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
+        is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)
+        self.least_bytes = BASE_BYTES if is_open else 0
 
 
 class Reflector:
@@ -110,6 +119,7 @@ class Reflector:
         hmac_key: bytes | None = None,
         stamp_shift_ns: int = 0,
         max_packets_per_s: float = DEFAULT_MAX_PACKETS_PER_S,
+        max_packets_per_s_per_source: float | None = None,
         clock: Clock | None = None,
         sync_source: int = SYNC_NTP,
     ) -> None:
@@ -117,7 +127,10 @@ class Reflector:
         self._shift_ns = stamp_shift_ns
         self._clock = clock or SystemClock()
         self._reflection = Reflection(hmac_key=hmac_key, sync_source=sync_source)
-        self._bucket = TokenBucket(max_packets_per_s)
+        self._limits: tuple[float, float | None] | None = None
+        self._bucket: TokenBucket
+        self._by_source: SourceLimit | None
+        self.limit(max_packets_per_s, max_packets_per_s_per_source)
         self._rings = Rings.of(_BATCH, _ROW_BYTES)
         self._counts = dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
         self._numbers = 0
@@ -163,13 +176,14 @@ class Reflector:
         with self._lock:
             old = {(item.spec.address, item.spec.port): item for item in self._listeners.values()}
             wanted = {(spec.address, spec.port): spec for spec in listen}
-            peers = {place: PeerFilter(spec.peers) for place, spec in wanted.items()}
+            for spec in listen:  # before anything is changed
+                PeerFilter(spec.peers)
             opened = self._open_all(
                 [spec for place, spec in wanted.items() if place not in old], tuple(wanted)
             )
             for place, listener in old.items():
                 if place in wanted:
-                    listener.spec, listener.peers = wanted[place], peers[place]
+                    listener.admit(wanted[place])
                 else:
                     self._epoll.unregister(listener.socket.fileno())
                     del self._listeners[listener.socket.fileno()]
@@ -204,6 +218,13 @@ class Reflector:
                 listener.socket.close()
             raise
         return opened
+
+    def limit(self, per_s: float, per_s_per_source: float | None) -> None:
+        """Answer at most so many packets a second from now on, in all and of each source."""
+        if (per_s, per_s_per_source) != self._limits:
+            self._limits = (per_s, per_s_per_source)
+            self._bucket = TokenBucket(per_s)
+            self._by_source = None if per_s_per_source is None else SourceLimit(per_s_per_source)
 
     def is_running(self) -> bool:
         """Tell whether the answering thread is alive (False before start, and after a bug)."""
@@ -254,10 +275,10 @@ class Reflector:
         # Two reflectors must never answer each other: a spoofed packet would circle for ever.
         allowed = listener.peers.allows(sources) & ~self._own_port[sources.port]
         counts["refused"] += int(np.count_nonzero(sound & ~allowed))
-        row = np.flatnonzero(sound & allowed)
-        granted = self._bucket.take(len(row), now_ns)
-        counts["limited"] += len(row) - granted
-        row = row[:granted]
+        row = self._within_limits(
+            listener, np.flatnonzero(sound & allowed), received.length, sources, now_ns
+        )
+        granted = len(row)
         if not granted:
             return
         send = self._rings.send
@@ -288,6 +309,28 @@ class Reflector:
         # Bound to no address, a reply would leave from that of the route back, not the one asked.
         source = received.destination[answered] if listener.everywhere else None
         self._send(listener, replies, source, begun_wall_ns)
+
+    def _within_limits(
+        self,
+        listener: _Listener,
+        row: NDArray[np.intp],
+        length: NDArray[np.int64],
+        sources: Sources,
+        now_ns: int,
+    ) -> NDArray[np.intp]:
+        """Return which of these requests are answered; a loud source takes from no other."""
+        counts = self._counts
+        if listener.least_bytes:
+            long = length[row] >= listener.least_bytes
+            counts["growing"] += int(np.count_nonzero(~long))
+            row = row[long]
+        if self._by_source is not None and len(row):
+            granted = self._by_source.grants(sources.take(row), now_ns)
+            counts["limited_by_source"] += int(np.count_nonzero(~granted))
+            row = row[granted]
+        taken = self._bucket.take(len(row), now_ns)
+        counts["limited"] += len(row) - taken
+        return row[:taken]
 
     def _send(
         self,

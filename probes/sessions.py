@@ -149,7 +149,7 @@ class SessionTable:
 
         Shape [n]; slots may repeat. Numbers start at 0 and wrap at 2^32 as on the wire.
         """
-        turn, each, size = _turns(slot)
+        turn, each, size = turns(slot)
         sequence: NDArray[np.uint32] = (self.rows["sequence"][slot] + turn).astype(np.uint32)
         self.rows["sequence"][each] += size.astype(np.uint32)
         return sequence
@@ -158,7 +158,7 @@ class SessionTable:
         self, slot: NDArray[np.int64], sequence: NDArray[np.uint32], wall_ns: NDArray[np.int64]
     ) -> None:
         """Remember when replies left, the latest four of each session. Shapes [n], in order."""
-        turn, each, size = _turns(slot)
+        turn, each, size = turns(slot)
         place = (self.rows["departed"][slot] + turn) % _DEPARTURES
         self.rows["departure_sequence"][slot, place] = sequence
         self.rows["departure_wall_ns"][slot, place] = wall_ns
@@ -172,7 +172,7 @@ class SessionTable:
         Every departure is told once, in order, also those of replies that left in one batch; a
         session that has told all tells the latest again.
         """
-        turn, _, _ = _turns(slot)
+        turn, _, _ = turns(slot)
         departed: NDArray[np.int64] = self.rows["departed"][slot]
         oldest = np.maximum(self.rows["told"][slot], departed - _DEPARTURES)
         number = np.clip(oldest + turn, 0, np.maximum(departed - 1, 0))
@@ -184,7 +184,7 @@ class SessionTable:
         return sequence, wall_ns
 
 
-def _turns(
+def turns(
     slot: NDArray[Any],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return how often each slot stood before in `slot`, the distinct slots, and how often each."""

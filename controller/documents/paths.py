@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from controller.documents.words import IpVersion, PathState, Protocol
+from probes.exchange import CurtailedStream
 from topology.model import VerdictName
 
 
@@ -73,7 +74,7 @@ class PathDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A planned stream."""
+    """A planned stream; `curtailed`: what the policy of the agent's owner takes from it."""
 
     stream_id: int
     path: str
@@ -87,6 +88,7 @@ class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
     flows: int
     timeout_ms: float
     last_window_ns: int | None
+    curtailed: CurtailedStream | None = None
 
 
 class PathPage(msgspec.Struct, frozen=True, kw_only=True):

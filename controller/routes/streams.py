@@ -33,6 +33,7 @@ def _document(state: ControllerState, row: int) -> StreamDocument:
         flows=stream.flows,
         timeout_ms=stream.timeout_ms,
         last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
+        curtailed=state.fleet.curtailment(stream.path.source.site, stream.stream_id),
     )
 
 

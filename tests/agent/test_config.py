@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agent.config import AgentConfig, ClockConfig, SpoolConfig, load_config
+from agent.policy import PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -62,15 +63,21 @@ def test_sample_file_is_valid_and_shows_every_key() -> None:
     path = ROOT / "deploy" / "agent.toml"
     load_config(path)
     text = path.read_text(encoding="utf-8")
-    for struct in (AgentConfig, ClockConfig, SpoolConfig):
+    for struct in (AgentConfig, ClockConfig, SpoolConfig, PolicyConfig, ReflectorPolicyConfig):
         for field in msgspec.structs.fields(struct):
             assert field.encode_name in text
 
 
 def test_reference_tells_every_key() -> None:
     text = (ROOT / "docs" / "reference" / "agent-config.md").read_text(encoding="utf-8")
-    sections = (("", AgentConfig), ("clock.", ClockConfig), ("spool.", SpoolConfig))
+    sections = (
+        ("", AgentConfig),
+        ("clock.", ClockConfig),
+        ("spool.", SpoolConfig),
+        ("policy.", PolicyConfig),
+        ("policy.reflector.", ReflectorPolicyConfig),
+    )
     for prefix, struct in sections:
         for field in msgspec.structs.fields(struct):
-            if field.encode_name not in ("clock", "spool"):
+            if field.encode_name not in ("clock", "spool", "policy", "reflector"):
                 assert f"`{prefix}{field.encode_name}`" in text

@@ -75,7 +75,8 @@ async def start(tmp_path: Path, extra: str = "") -> asyncio.subprocess.Process:
     config = tmp_path / "agent.toml"
     config.write_text(
         f'name = "a1"\ncontroller = "unix://{tmp_path}/c.sock"\nstate_dir = "{tmp_path}/state"\n'
-        + extra,
+        + extra
+        + '[policy]\ndestinations = ["127.0.0.0/8"]\n',
         encoding="utf-8",
     )
     return await asyncio.create_subprocess_exec(

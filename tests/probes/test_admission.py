@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.admission import PeerFilter, TokenBucket
+from probes.admission import PeerFilter, SourceLimit, TokenBucket
 from probes.batch import pack_address
 from probes.errors import ConfigError
 from probes.sessions import read_sources
@@ -75,3 +75,28 @@ def test_a_bucket_gives_its_burst_and_then_its_rate():
     assert bucket.take(100, 5_000_000) == 5
     assert bucket.take(3, S) == 3
     assert bucket.take(100, S) == 7  # never more than the burst is saved up
+
+
+def test_each_source_has_a_bucket_of_its_own():
+    limit = SourceLimit(1000.0, burst=10.0)
+    loud, quiet = ["192.0.2.1"] * 30, ["192.0.2.2"] * 3
+    granted = limit.grants(sources(*loud, *quiet), S).tolist()
+    assert granted == [True] * 10 + [False] * 20 + [True] * 3
+    granted = limit.grants(sources(*loud, *quiet), S + 5_000_000).tolist()
+    assert granted == [True] * 5 + [False] * 25 + [True] * 3
+    assert limit.grants(sources(*loud), 60 * S).sum() == 10
+
+
+def test_a_source_is_an_ipv4_address_or_an_ipv6_network():
+    limit = SourceLimit(1.0, burst=1.0)
+    asked = sources("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2")
+    assert limit.grants(asked, S).tolist() == [True, False, True, True, True]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50_000_000)), min_size=1, max_size=60))
+def test_no_source_gets_more_than_its_rate_and_burst(arrivals):
+    limit, now_ns, passed = SourceLimit(100.0, burst=5.0), S, dict.fromkeys(range(4), 0)
+    for who, gap_ns in arrivals:
+        now_ns += gap_ns
+        passed[who] += int(limit.grants(sources(f"192.0.2.{who + 1}"), now_ns)[0])
+    assert max(passed.values()) <= 5 + (now_ns - S) * 1e-9 * 100.0 + 1e-6

@@ -436,3 +436,27 @@ def test_a_reflector_bound_to_every_address_answers_from_the_one_that_was_asked(
     with reflector(spec(bound)) as running, Sender((asked, running.addresses()[0][1])) as sender:
         sender.sock.connect((asked, running.addresses()[0][1]))  # hears nobody else
         assert stamp.decode_reflector(sender.exchange(request(3))).sender_sequence == 3
+
+
+def test_open_reflector_sends_nothing_longer_than_it_was_asked():
+    everybody = ReflectorSpec(
+        address="127.0.0.1", port=free_port("127.0.0.1"), peers=("0.0.0.0/0",)
+    )
+    with reflector(everybody) as running, Sender(running.addresses()[0]) as sender:
+        assert sender.is_not_answered(request(1)[:43], then=request(2))
+        assert len(sender.exchange(request(3))) == 44
+        counters = running.counters()
+    assert (counters.growing, counters.reflected) == (1, 2)
+
+
+def test_loud_source_is_limited_and_takes_nothing_from_others():
+    with reflector(spec(), max_packets_per_s=1000.0, max_packets_per_s_per_source=10.0) as running:
+        to = running.addresses()[0]
+        with Sender(to) as loud, Sender(to, host="127.0.0.2") as quiet:
+            for number in range(50):
+                loud.sock.sendto(request(number), to)
+            assert quiet.probe(1).sequence == 0
+        counters = running.counters()
+    assert counters.limited_by_source >= 40
+    assert counters.received == counters.reflected + counters.limited_by_source
+    assert counters.limited == 0

@@ -1,0 +1,226 @@
+"""What of a plan the owner's policy allows: arrays in, streams out, at plan time alone.
+
+A stream that may not run at all is refused. Streams that together ask for too much are slowed:
+those of one destination by the same factor, then all by the same factor. Whatever is curtailed is
+told with the rule that did it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.policy import Network, Policy
+from probes.batch import pack_address
+from probes.exchange import CurtailedStream, Curtailment, Plan, ReflectorSpec
+from probes.sessions import Sources, read_sources
+from probes.stream import STAMP_BASE_BYTES, STAMP_PORT, StreamSpec
+from probes.tcp import SEGMENT_BYTES
+
+RULE = "policy."
+_IP_BYTES = {4: 20, 6: 40}
+_SLOWEST_MS = 3_600_000.0  # a stream slower than one probe an hour measures nothing: refused
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What may run of a plan, and what was curtailed: by stream, and counted by rule."""
+
+    streams: tuple[StreamSpec, ...]
+    reflectors: tuple[ReflectorSpec, ...]
+    curtailed: tuple[CurtailedStream, ...] = ()
+    by_rule: tuple[Curtailment, ...] = ()
+
+
+@dataclass(slots=True)
+class _Demand:
+    """The streams of a plan as columns; `rule` is what curtails each, "" for nothing."""
+
+    sources: Sources  # the destinations
+    packets_per_s: NDArray[np.float64]
+    packet_bytes: NDArray[np.int64]
+    port: NDArray[np.int64]  # 0 for ICMP
+    protocol: NDArray[np.str_]
+    rule: NDArray[np.object_]
+    factor: NDArray[np.float64]  # 1: as asked; below: slowed; 0: refused
+
+    def refuse(self, which: NDArray[np.bool_], rule: str) -> None:
+        fresh = which & (self.factor > 0)
+        self.rule[fresh] = rule
+        self.factor[fresh] = 0.0
+
+    def slow(self, factor: NDArray[np.float64], rule: str) -> None:
+        slowed = (factor < 1) & (self.factor > 0)
+        self.rule[slowed] = rule
+        self.factor[slowed] *= factor[slowed]
+
+
+def grant(policy: Policy, plan: Plan, *, quiet: bool = False) -> Granted:
+    """Return what `policy` allows of `plan`. In quiet hours nothing is probed, all is answered."""
+    demand = _demand_of(plan.streams)
+    _refuse(policy, demand)
+    if quiet:
+        demand.refuse(np.ones(len(plan.streams), np.bool_), "quiet_hours")
+    _slow(policy, demand)
+    streams, curtailed = _outcome(plan.streams, demand)
+    reflectors, refused = _reflectors(policy, plan.reflectors)
+    counts = Counter((one.rule, one.action) for one in curtailed)
+    by_rule = [
+        Curtailment(rule=rule, action=action, streams=n) for (rule, action), n in counts.items()
+    ]
+    by_rule += [Curtailment(rule=rule, action="refused", senders=n) for rule, n in refused.items()]
+    return Granted(streams, reflectors, curtailed, tuple(by_rule))
+
+
+def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
+    kinds = [spec.type_p for spec in streams]
+    return _Demand(
+        sources=_sources([spec.destination for spec in streams]),
+        packets_per_s=np.array([1000.0 / spec.interval_ms for spec in streams], np.float64),
+        packet_bytes=np.array([_packet_bytes(spec) for spec in streams], np.int64),
+        port=np.array(
+            [0 if kind.protocol == "icmp" else kind.port or STAMP_PORT for kind in kinds], np.int64
+        ),
+        protocol=np.array([kind.protocol for kind in kinds], np.str_),
+        rule=np.full(len(streams), "", np.object_),
+        factor=np.ones(len(streams)),
+    )
+
+
+def _packet_bytes(spec: StreamSpec) -> int:
+    """Return the size of the stream's IP packets."""
+    kind = spec.type_p
+    if kind.protocol == "tcp":
+        return _IP_BYTES[kind.ip_version] + SEGMENT_BYTES
+    least = STAMP_BASE_BYTES if kind.protocol == "udp" else 0
+    return _IP_BYTES[kind.ip_version] + 8 + max(kind.payload_bytes, least)
+
+
+def _sources(addresses: Sequence[str]) -> Sources:
+    """Return addresses as columns; what is no address is 0.0.0.0, which the policy refuses."""
+    rows = np.zeros((len(addresses), 28), np.uint8)
+    for index, address in enumerate(addresses):
+        try:
+            rows[index] = pack_address(address, 1)
+        except OSError:
+            rows[index] = pack_address("0.0.0.0", 1)  # noqa: S104 - a destination, not bound
+    return read_sources(rows)
+
+
+def _refuse(policy: Policy, demand: _Demand) -> None:
+    where = demand.sources
+    demand.refuse(policy.denies(where), "denied_destinations")
+    demand.refuse(~policy.allows(where), "destinations")
+    demand.refuse(~np.isin(demand.protocol, policy.config.protocols), "protocols")
+    demand.refuse((demand.port > 0) & ~policy.ports[demand.port], "ports")
+    demand.refuse(demand.packet_bytes > policy.config.max_packet_bytes, "max_packet_bytes")
+
+
+def _slow(policy: Policy, demand: _Demand) -> None:
+    """Slow what runs until every cap holds; of two caps the stricter names itself."""
+    config = policy.config
+    where = np.stack([demand.sources.high, demand.sources.low], axis=1)
+    _, group = np.unique(where, axis=0, return_inverse=True)
+    one = "_per_destination"
+    packets, bits = config.max_packets_per_s_per_destination, config.max_bits_per_s_per_destination
+    _slow_to(demand, group.reshape(-1), packets, bits, one)
+    everything = np.zeros(len(group), np.int64)
+    _slow_to(demand, everything, config.max_packets_per_s, config.max_bits_per_s, "")
+    too_slow = demand.packets_per_s * demand.factor < 1000.0 / _SLOWEST_MS
+    for rule in set(demand.rule[too_slow]):
+        demand.refuse(too_slow & (demand.rule == rule), rule)
+
+
+def _slow_to(
+    demand: _Demand, group: NDArray[np.int64], packets: float, bits: float, suffix: str
+) -> None:
+    if not len(group):
+        return
+    asked = demand.packets_per_s * demand.factor
+    with np.errstate(divide="ignore"):
+        by_packets = np.minimum(1.0, packets / np.bincount(group, asked))[group]
+        by_bits = np.minimum(1.0, bits / np.bincount(group, asked * demand.packet_bytes * 8))[group]
+    stricter = by_bits < by_packets
+    demand.slow(np.where(stricter, 1.0, by_packets), f"max_packets_per_s{suffix}")
+    demand.slow(np.where(stricter, by_bits, 1.0), f"max_bits_per_s{suffix}")
+
+
+def _outcome(
+    streams: tuple[StreamSpec, ...], demand: _Demand
+) -> tuple[tuple[StreamSpec, ...], tuple[CurtailedStream, ...]]:
+    """Return the streams that run, slowed where they must be, and what was curtailed."""
+    running, curtailed = list(streams), []
+    for index in np.flatnonzero(demand.factor < 1):
+        spec, factor = streams[index], float(demand.factor[index])
+        interval_ms = spec.interval_ms / factor if factor else None
+        action: Literal["refused", "throttled"] = "throttled" if factor else "refused"
+        if interval_ms is not None:
+            running[index] = msgspec.structs.replace(spec, interval_ms=interval_ms)
+        curtailed.append(
+            CurtailedStream(
+                stream_id=spec.stream_id,
+                rule=RULE + demand.rule[index],
+                action=action,
+                interval_ms=interval_ms,
+            )
+        )
+    keep = demand.factor > 0
+    return tuple(spec for spec, kept in zip(running, keep, strict=True) if kept), tuple(curtailed)
+
+
+def _reflectors(
+    policy: Policy, wanted: tuple[ReflectorSpec, ...]
+) -> tuple[tuple[ReflectorSpec, ...], Counter[str]]:
+    """Return the reflectors with the senders that may be answered, and refused ones by rule."""
+    refused = Counter[str]()
+    allowed = []
+    for spec in wanted:
+        rule = _place_rule(policy, spec)
+        if rule:
+            refused[rule] += len(spec.peers)
+            continue
+        kept, lost = _senders(policy, spec.peers)
+        refused.update(lost)
+        if kept or not spec.peers:
+            allowed.append(msgspec.structs.replace(spec, peers=kept))
+    return tuple(allowed), refused
+
+
+def _senders(policy: Policy, peers: tuple[str, ...]) -> tuple[tuple[str, ...], Counter[str]]:
+    """Return whom the reflector may answer, and how many it may not by rule."""
+    networks = [_network(peer) for peer in peers]
+    where = _sources([peer.partition("/")[0] for peer in peers])
+    inside = policy.allows(where) & ~policy.denies(where)
+    kept, lost = [], Counter[str]()
+    for peer, network, yes in zip(peers, networks, inside, strict=True):
+        if network is None or network.num_addresses == 1:
+            rule = "" if yes else "destinations"
+        elif not policy.config.reflector.open:
+            rule = "reflector.open"
+        else:
+            rule = "" if policy.allows_all_of(network) else "destinations"
+        if rule:
+            lost[RULE + rule] += 1
+        else:
+            kept.append(peer)
+    return tuple(kept), lost
+
+
+def _network(peer: str) -> Network | None:
+    try:
+        return ipaddress.ip_network(peer, strict=False)
+    except ValueError:
+        return None
+
+
+def _place_rule(policy: Policy, spec: ReflectorSpec) -> str:
+    if not policy.config.reflector.enabled:
+        return RULE + "reflector.enabled"
+    return "" if policy.reflector_ports[spec.port] else RULE + "reflector.ports"

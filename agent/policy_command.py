@@ -1,0 +1,124 @@
+"""`isochrone agent policy`: what the owner's policy allows, before anything is measured."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from agent.config import load_config
+from agent.enforcement import Granted, grant
+from agent.policy import Policy, PolicyConfig
+from probes.errors import ConfigError
+from probes.exchange import Plan
+from probes.text import Text, language_of_environment
+
+
+@click.group()
+def policy() -> None:
+    """Ask the policy of this agent's owner."""
+
+
+@policy.command()
+@click.option(
+    "--config",
+    "config_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The agent's configuration; its [policy] section is asked.",
+)
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path),
+    help="A plan, such as plan.json of the state directory; absent: the policy is shown.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def check(config_path: Path, plan_path: Path | None, as_json: bool) -> None:
+    """Say what of a plan would run, stream by stream; exit code 1 if anything is curtailed."""
+    config = load_config(config_path)
+    if plan_path is None:
+        click.echo(_json(config.policy) if as_json else "\n".join(_policy_lines(config.policy)))
+        return
+    plan = _read_plan(plan_path)
+    granted = grant(Policy(config.policy), plan)
+    click.echo(_outcome_json(plan, granted) if as_json else "\n".join(_lines(plan, granted)))
+    sys.exit(1 if granted.by_rule else 0)
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Plan)
+    except OSError as error:
+        raise ConfigError(
+            f"The plan {path} cannot be read: {error.strerror}.",
+            f"无法读取测量计划 {path}：{error.strerror}。",
+            file=str(path),
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(
+            f"{path} is no plan: {error}. Take plan.json of the agent's state directory.",
+            f"{path} 不是测量计划：{error}。请使用探针状态目录中的 plan.json。",
+            file=str(path),
+        ) from error
+
+
+def _json(document: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode()
+
+
+def _policy_lines(config: PolicyConfig) -> list[str]:
+    """Return the policy as it holds, defaults included, key by key."""
+    values = msgspec.to_builtins(config)
+    reflector = values.pop("reflector")
+    values |= {f"reflector.{key}": value for key, value in reflector.items()}
+    return [
+        f"policy.{key} = {msgspec.json.encode(value).decode()}" for key, value in values.items()
+    ]
+
+
+def _outcome_json(plan: Plan, granted: Granted) -> str:
+    return _json(
+        {
+            "plan_version": plan.version,
+            "streams": len(plan.streams),
+            "running": len(granted.streams),
+            "by_rule": granted.by_rule,
+            "curtailed": granted.curtailed,
+        }
+    )
+
+
+def _lines(plan: Plan, granted: Granted) -> list[str]:
+    language = language_of_environment()
+    by_id = {spec.stream_id: spec for spec in plan.streams}
+    lines = []
+    for one in granted.curtailed:
+        spec = by_id[one.stream_id]
+        name = f"{spec.destination} {spec.type_p.label()}"
+        if one.interval_ms is None:
+            text = Text(f"{name}: refused by {one.rule}", f"{name}：被 {one.rule} 拒绝")
+        else:
+            every = f"{spec.interval_ms:g} → {one.interval_ms:.4g} ms"
+            text = Text(
+                f"{name}: slowed by {one.rule}, {every}", f"{name}：被 {one.rule} 限速，{every}"
+            )
+        lines.append(text.pick(language))
+    for rule in granted.by_rule:
+        if rule.senders:
+            text = Text(
+                f"{rule.senders} senders are not answered: {rule.rule}",
+                f"{rule.senders} 个发送方不予应答：{rule.rule}",
+            )
+            lines.append(text.pick(language))
+    total, running = len(plan.streams), len(granted.streams)
+    slowed = sum(one.action == "throttled" for one in granted.curtailed)
+    summary = Text(
+        f"Plan {plan.version}: {total} streams; {running - slowed} run as asked, {slowed} slowed, "
+        f"{total - running} refused.",
+        f"计划 {plan.version}：共 {total} 条测量流；{running - slowed} 条按要求运行，"
+        f"{slowed} 条限速，{total - running} 条被拒绝。",
+    )
+    return [*lines, summary.pick(language)]
