@@ -107,7 +107,7 @@ def encode_chunk(
     _write_windows(writer, batch)
     for name in DISTRIBUTIONS:
         first = _first_bucket(name, batch.measures)
-        _write_histograms(writer, name, batch.distributions[name], first)
+        write_histograms(writer, name, batch.distributions[name], first)
     _write_flows(writer, batch)
     wire = _Wire(
         schema=SCHEMA_VERSION,
@@ -228,7 +228,7 @@ def _read_batch(reader: ColumnReader, wire: _Wire) -> WindowBatch:
         counters=counters,
         measures=measures,
         distributions={
-            name: _read_histograms(reader, name, _first_bucket(name, measures))
+            name: read_histograms(reader, name, _first_bucket(name, measures))
             for name in DISTRIBUTIONS
         },
         stamping=stamping.astype(np.uint8),
@@ -245,9 +245,10 @@ def _first_bucket(name: str, measures: dict[str, NDArray[np.float64]]) -> Intege
     return bucket_of(whole_ns(minimum)).astype(np.int64)
 
 
-def _write_histograms(
+def write_histograms(
     writer: ColumnWriter, name: str, histograms: Histograms, first: Integers
 ) -> None:
+    """Add histograms as columns; `first` int64[n] predicts each row's first bucket."""
     lengths = writer.integers(f"{name}.buckets", np.diff(histograms.indptr))
     bucket = histograms.bucket.astype(np.int64)
     begins = histograms.indptr[:-1][lengths > 0]
@@ -258,7 +259,8 @@ def _write_histograms(
     writer.integers(f"{name}.count", histograms.count, 1)
 
 
-def _read_histograms(reader: ColumnReader, name: str, first: Integers) -> Histograms:
+def read_histograms(reader: ColumnReader, name: str, first: Integers) -> Histograms:
+    """Return what `write_histograms` added. Raises RemoteProtocolError."""
     lengths = reader.integers(f"{name}.buckets", len(first), low=0, high=2 * TOP_BUCKET + 1)
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     entries = int(indptr[-1])

@@ -1,0 +1,95 @@
+"""Points made of merged windows, and tiles: the points of one stream laid side by side.
+
+    tile   zstd over, field after field of POINT, its bytes by significance: byte k of every slot
+
+A slot without a point has `state` 0. Equal places stand together, which a compressor wants, and all
+tiles of a level are equally long, so that hundreds are read as one array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from controller.figures import quantile_ns
+from controller.merging import DELAYS, Part
+from controller.series import POINT, PRESENT, QUANTILES, SUSPECT
+from probes.window import COUNTERS, DISTRIBUTIONS
+
+_LEVEL = 3
+_MAX_COUNT = (1 << 32) - 1
+
+
+def points_of(part: Part) -> NDArray[Any]:
+    """Return a point for every row of a part: POINT[n]."""
+    rows = len(part.row)
+    points = np.zeros(rows, POINT)
+    for name in COUNTERS:
+        points[name] = np.minimum(part.counters[name], _MAX_COUNT)
+    for delay in DELAYS:
+        points[f"{delay}_min_ns"] = part.least_ns[delay]
+        points[f"{delay}_max_ns"] = part.most_ns[delay]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            points[f"{delay}_mean_ns"] = part.total_ns[delay] / part.distributions[delay].totals()
+    lost = _lost(part)
+    for name in DISTRIBUTIONS:
+        least = part.least_ns.get(name, np.full(rows, -np.inf))
+        most = part.most_ns.get(name, np.full(rows, np.inf))
+        for level in QUANTILES:
+            points[f"{name}_p{level}_ns"] = quantile_ns(
+                part.distributions[name], level / 100, lost[name], least, most
+            )
+    points["clock_bound_ns"] = part.clock_bound_ns
+    points["stamping"] = part.stamping
+    points["state"] = PRESENT | np.where(part.suspect, SUSPECT, 0)
+    return points
+
+
+def _lost(part: Part) -> dict[str, NDArray[np.int64]]:
+    """Return which losses count as infinite delays in each distribution.
+
+    Variation is of pairs that both arrived; a stream without one-way delays has none, lost or not.
+    """
+    unknown = part.counters["lost_unknown"] + part.counters["late"]
+    lost = {way: part.counters[f"lost_{way}"] + unknown for way in ("forward", "backward")}
+    answer = {
+        way: np.where(part.distributions[way].totals() > 0, value, 0) for way, value in lost.items()
+    }
+    answer["rtt"] = lost["forward"] + part.counters["lost_backward"]
+    answer["variation"] = np.zeros(len(part.row), np.int64)
+    return answer
+
+
+def pack_tiles(points: NDArray[Any]) -> list[bytes]:
+    """Return a tile for each row of POINT[n, slots]."""
+    rows, slots = points.shape
+    planes = np.empty((rows, POINT.itemsize * slots), np.uint8)
+    place = 0
+    for name in POINT.names or ():
+        column = np.ascontiguousarray(points[name])
+        width = column.dtype.itemsize * slots
+        octets = column.view(np.uint8).reshape(rows, slots, -1).transpose(0, 2, 1)
+        planes[:, place : place + width] = octets.reshape(rows, width)
+        place += width
+    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+    return [compress(row) for row in planes]  # type: ignore[arg-type]  # an array is a buffer
+
+
+def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:
+    """Return POINT[len(tiles), slots]."""
+    expand = zstandard.ZstdDecompressor().decompress
+    raw = np.frombuffer(b"".join([expand(tile) for tile in tiles]), np.uint8)
+    planes = raw.reshape(len(tiles), POINT.itemsize * slots)
+    points = np.zeros((len(tiles), slots), POINT)
+    place = 0
+    for name in POINT.names or ():
+        dtype = POINT[name]
+        width = dtype.itemsize * slots
+        octets = planes[:, place : place + width].reshape(len(tiles), dtype.itemsize, slots)
+        points[name] = np.ascontiguousarray(octets.transpose(0, 2, 1)).view(dtype)[:, :, 0]
+        place += width
+    return points
