@@ -65,6 +65,8 @@ def error_answer(error: ApiError) -> web.Response:
     answer = json_answer(ErrorDocument(error=body), error.status)
     if error.retry_after_s is not None:
         answer.headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
 

@@ -13,10 +13,13 @@ from probes.exchange import MAX_CHUNK_BYTES
 
 def make_app(state: ControllerState) -> web.Application:
     """Return the application that serves `state`."""
-    app = web.Application(middlewares=[errors_in_one_shape], client_max_size=MAX_CHUNK_BYTES + 1)
+    gate = state.gate
+    app = web.Application(
+        middlewares=[errors_in_one_shape, gate.middleware], client_max_size=MAX_CHUNK_BYTES + 1
+    )
     app[STATE] = state
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
+        gate.guard(app.router.add_route(route.method, route.path, route.handler), route)
     app.on_shutdown.append(_close_sockets)
     return app
 

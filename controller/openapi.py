@@ -9,9 +9,24 @@ from typing import Any
 
 import msgspec
 
+from controller.access import Access
 from controller.documents import ErrorDocument
 from controller.routing import NoQuery, Route
 
+_SECURITY_SCHEMES = {
+    "apiToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": (
+            "A token of `isochrone controller token create`. x-role is the least role: viewer, "
+            "operator, admin. The owner of the controller's unix socket needs none."
+        ),
+    },
+    "agentCertificate": {
+        "type": "mutualTLS",
+        "description": "The certificate of the agent that the address names.",
+    },
+}
 _REFERENCES = "#/components/schemas/{name}"
 
 
@@ -38,17 +53,21 @@ def openapi_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
             ),
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": _SECURITY_SCHEMES},
     }
     # Through JSON and back: defaults that are tuples or structs become what JSON has.
     return msgspec.json.decode(msgspec.json.encode(document), type=dict[str, Any])
 
 
 def _operation(route: Route, answer: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
-    statuses = sorted({400, *route.errors}) if route.query is not NoQuery else list(route.errors)
+    refusals = () if route.role == "anyone" else (401, 403)
+    bad_query = () if route.query is NoQuery else (400,)
+    statuses = sorted({*bad_query, *refusals, *route.errors})
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
+        "x-role": route.role,
+        "security": _security(route.role),
         "parameters": [*_in_path(route.path), *_in_query(route.query)],
         "responses": {
             **_answered(route, answer),
@@ -60,6 +79,13 @@ def _operation(route: Route, answer: dict[str, Any], error: dict[str, Any]) -> d
         binary = {"type": "string", "contentMediaType": route.body}
         operation["requestBody"] = {"required": True, "content": {route.body: {"schema": binary}}}
     return operation
+
+
+def _security(access: Access) -> list[dict[str, Any]]:
+    """Return what is to be shown. The owner of the unix socket needs nothing else."""
+    if access == "anyone":
+        return []
+    return [{"agentCertificate": []}] if access == "agent" else [{"apiToken": []}]
 
 
 def _answered(route: Route, answer: dict[str, Any]) -> dict[str, Any]:

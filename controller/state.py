@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import logging
 import pathlib
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import web
 
+from controller.access_book import AccessBook
+from controller.access_gate import Gate
 from controller.baselines import Baseline, opened
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
@@ -60,6 +63,8 @@ class ControllerState:
     catalogue: Catalogue
     groups: tuple[Group, ...]
     store: Store
+    access: AccessBook
+    gate: Gate
     fleet: Fleet
     memory: RecentWindows
     live: LiveVerdicts
@@ -68,8 +73,9 @@ class ControllerState:
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store and the keys."""
         self.store.close()
+        self.access.close()
 
 
 def open_state(
@@ -79,15 +85,19 @@ def open_state(
 
     Raises ConfigError or ResourceError where the data directory is not to be had.
     """
-    store = SqliteStore(directory)
-    try:
-        return _assemble(network, store, settings, clock)
-    except BaseException:
-        store.close()
-        raise
+    with contextlib.ExitStack() as opened_so_far:
+        store = SqliteStore(directory)
+        opened_so_far.callback(store.close)
+        access = AccessBook(directory, clock)
+        opened_so_far.callback(access.close)
+        state = _assemble(network, store, access, settings, clock)
+        opened_so_far.pop_all()
+        return state
 
 
-def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) -> ControllerState:
+def _assemble(
+    network: Network, store: Store, access: AccessBook, settings: Settings, clock: Clock
+) -> ControllerState:
     now_ns = clock.wall_ns()
     streams = plan_streams(network)
     demands = make_demands(network, streams)
@@ -95,7 +105,7 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
     store.put_streams(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
     store.put_sites(documents, now_ns).result()
-    store.put_audit(now_ns, "controller", "start", network.name).result()
+    access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
     fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
     book = ImprovementBook(demands, streams)
@@ -121,6 +131,8 @@ def _assemble(network: Network, store: Store, settings: Settings, clock: Clock) 
         catalogue=catalogue,
         groups=groups_of(network.targets, catalogue),
         store=store,
+        access=access,
+        gate=Gate(access),
         fleet=fleet,
         memory=memory,
         live=live,

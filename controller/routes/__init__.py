@@ -3,6 +3,7 @@
 from controller import control
 from controller.routes import (
     agents,
+    audit,
     baselines,
     changes,
     document,
@@ -38,5 +39,6 @@ ROUTES: tuple[Route, ...] = (
     *matrix.ROUTES,
     *windows.ROUTES,
     *events.ROUTES,
+    *audit.ROUTES,
     *document.ROUTES,
 )

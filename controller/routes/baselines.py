@@ -50,7 +50,6 @@ async def seal_baseline(request: web.Request) -> web.Response:
             f"名为 {asked.name} 的基线已封存；请另取名称。",
         )
         raise ApiError(409, "already_sealed", text, name=asked.name)
-    state.store.put_audit(record.sealed_ns, "api", "seal", f"{record.name} {record.digest}")
     baseline = opened(record)
     state.live.improvements.use([baseline])
     return json_answer(_document(state, baseline))

@@ -1,0 +1,99 @@
+"""The database of keys: tokens, certificates, audit log. A file of its own beside the store.
+
+It is apart from the windows because it is written by the command line while the controller runs,
+holds secrets' hashes, and must not depend on which engine keeps the windows.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sqlite3
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+from probes.errors import ResourceError
+
+FILE_NAME = "access.sqlite3"
+KEYS_DIRECTORY = "keys"
+
+migrations = Migrations("isochrone-access")
+
+
+@migrations(name="0001_access")
+def create_access(db: sqlite_utils.Database) -> None:
+    """Create the tables of tokens, certificates, barred agents and the audit log."""
+    db.table("tokens").create(
+        {
+            "id": str,
+            "role": str,  # of an API token, else null
+            "agent": str,  # of an enrolment token, else null
+            "label": str,
+            "digest": bytes,
+            "created_ns": int,
+            "expires_ns": int,
+            "used_ns": int,
+            "revoked_ns": int,
+        },
+        pk="id",
+    )
+    db.table("certificates").create(
+        {"serial": str, "agent": str, "issued_ns": int, "expires_ns": int, "revoked_ns": int},
+        pk="serial",
+    )
+    db.table("certificates").create_index(["agent"])
+    # Agents of whom only the certificates listed above count: also those we have forgotten
+    # (a restored backup) are refused.
+    db.table("barred").create({"agent": str, "at_ns": int}, pk="agent")
+    db.table("audit").create(
+        {
+            "id": int,
+            "at_ns": int,
+            "actor": str,
+            "action": str,
+            "subject": str,
+            "result": str,
+            "detail": str,
+        },
+        pk="id",
+    )
+
+
+def keys_directory(data: pathlib.Path) -> pathlib.Path:
+    """Return the directory of keys inside a data directory, made for its owner alone."""
+    directory = data / KEYS_DIRECTORY
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.chmod(0o700)
+    except OSError as error:
+        raise ResourceError(
+            f"The directory {directory} cannot be made: {error.strerror}; check the rights and "
+            "the free space there.",
+            f"无法创建目录 {directory}：{error.strerror}；请检查权限和剩余空间。",
+            file=str(directory),
+        ) from error
+    return directory
+
+
+def open_tables(data: pathlib.Path) -> sqlite3.Connection:
+    """Open the database of keys, made or brought forward; 0600. Raises ResourceError."""
+    path = keys_directory(data) / FILE_NAME
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA synchronous = FULL")
+        db = sqlite_utils.Database(connection)
+        if migrations.pending(db):
+            db.enable_wal()
+            migrations.apply(db)
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise ResourceError(
+            f"The database of keys {path} cannot be opened ({error}); check the rights and the "
+            "free space of that directory.",
+            f"无法打开密钥数据库 {path}（{error}）；请检查该目录的权限和剩余空间。",
+            file=str(path),
+        ) from error
+    return connection
