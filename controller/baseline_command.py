@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from controller.client_link import ControllerAddress, credential_options
 from probes.errors import ConfigError
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
     from controller.documents import BaselineDocument
 
-DEFAULT_URL = "http://127.0.0.1:8780"
+DEFAULT_URL = "https://127.0.0.1:8780"
 
 
 @click.group()
@@ -27,18 +29,27 @@ def baseline() -> None:
 @click.option("--from", "start", required=True, help="Begin, such as 2026-11-01T00:00+08:00.")
 @click.option("--to", "end", required=True, help="End, likewise.")
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-def seal(name: str, start: str, end: str, url: str) -> None:
+@credential_options
+def seal(
+    name: str,
+    start: str,
+    end: str,
+    url: str,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
+) -> None:
     """Freeze a past period under NAME; it can never be changed or sealed again."""
     request = {"name": name, "from_ns": time_ns(start), "to_ns": time_ns(end)}
-    sealed = asyncio.run(_ask(url, request))[0]
+    sealed = asyncio.run(_ask(ControllerAddress(url, token_file, ca), request))[0]
     click.echo(_line(sealed))
 
 
 @baseline.command("list")
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-def list_(url: str) -> None:
+@credential_options
+def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
     """Show the sealed baselines."""
-    for sealed in asyncio.run(_ask(url, None)):
+    for sealed in asyncio.run(_ask(ControllerAddress(url, token_file, ca), None)):
         click.echo(_line(sealed))
 
 
@@ -56,10 +67,12 @@ def time_ns(text: str) -> int:
     return round(moment.timestamp() * 1_000_000) * 1000
 
 
-async def _ask(url: str, request: dict[str, Any] | None) -> list[BaselineDocument]:
+async def _ask(
+    address: ControllerAddress, request: dict[str, Any] | None
+) -> list[BaselineDocument]:
     from controller.campaign_source import ApiSource
 
-    async with ApiSource(url) as source:
+    async with ApiSource(address) as source:
         if request is None:
             return await source.baselines()
         return [await source.seal(request)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from controller.client_link import ControllerAddress, credential_options
 from probes.errors import ConfigError, ResourceError
 from probes.text import Text, language_of_environment
 
@@ -35,7 +36,14 @@ def campaign() -> None:
     default=pathlib.Path(),
     help="Directory for the report; the current one by default.",
 )
-def run(file: pathlib.Path, url: str | None, out: pathlib.Path) -> None:
+@credential_options
+def run(
+    file: pathlib.Path,
+    url: str | None,
+    out: pathlib.Path,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
+) -> None:
     """Measure for the time that FILE names and write a self-contained HTML report."""
     from controller.campaign import load_campaign
     from controller.report_page import render_report
@@ -48,7 +56,9 @@ def run(file: pathlib.Path, url: str | None, out: pathlib.Path) -> None:
             file=str(file),
         )
     _make_folder(out)  # before measuring for hours
-    report = asyncio.run(_measure(wanted, url))
+    url = url or wanted.controller
+    address = None if url is None else ControllerAddress(url, token_file, ca)
+    report = asyncio.run(_measure(wanted, address))
     path = out / f"{wanted.name}.html"
     try:
         path.write_text(render_report(report), encoding="utf-8")
@@ -58,31 +68,30 @@ def run(file: pathlib.Path, url: str | None, out: pathlib.Path) -> None:
     click.echo(_say(Text(f"Report: {path}", f"报告：{path}")))
 
 
-async def _measure(wanted: Campaign, url: str | None) -> Report:
+async def _measure(wanted: Campaign, address: ControllerAddress | None) -> Report:
     from controller.campaign_local import measured_here
     from controller.campaign_source import ApiSource
     from controller.report import assemble
 
-    url = url or wanted.controller
-    if url is None:
+    if address is None:
         assert wanted.sites is not None
         started_ns = time.time_ns()
         site_file = pathlib.Path(wanted.sites)
         async with (
             measured_here(
                 site_file, window_s=wanted.window_s, duration_s=wanted.duration_s, wait=_pass_time
-            ) as address,
-            ApiSource(address) as source,
+            ) as here,
+            ApiSource(ControllerAddress(here)) as source,
         ):
             ended_ns = time.time_ns()
             await source.wait_judged_after(ended_ns, PATIENCE_S)
             return assemble(wanted, await source.answers(), started_ns, ended_ns, None)
-    async with ApiSource(url) as source:
+    async with ApiSource(address) as source:
         started_ns = (await source.health()).now_ns
         await _pass_time(wanted.duration_s)
         ended_ns = (await source.health()).now_ns
         await source.wait_judged_after(ended_ns, PATIENCE_S)
-        return assemble(wanted, await source.answers(), started_ns, ended_ns, url)
+        return assemble(wanted, await source.answers(), started_ns, ended_ns, address.url)
 
 
 async def _pass_time(duration_s: float) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from controller.client_link import ControllerAddress
 from controller.documents import (
     AgentDocument,
     AgentPage,
@@ -29,7 +30,7 @@ from controller.documents import (
     VerdictDocument,
     VerdictPage,
 )
-from probes.errors import ConfigError, ResourceError
+from probes.errors import ResourceError
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
@@ -51,26 +52,15 @@ class Answers:
 
 
 class ApiSource:
-    """Reads a controller at ``http://host:port`` or ``unix:/path``; an async context manager."""
+    """Reads a controller; an async context manager."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._socket = url.removeprefix("unix:") if url.startswith("unix:") else None
-        if self._socket is not None and self._socket.startswith("//"):
-            self._socket = "/" + self._socket.lstrip("/")
-        if self._socket is None and not url.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"{url} is no controller; write http://HOST:PORT or unix:/PATH.",
-                f"{url} 不是控制器地址；请写成 http://主机:端口 或 unix:/路径。",
-                url=url,
-            )
+    def __init__(self, address: ControllerAddress) -> None:
+        self.url = address.url
+        self._address = address
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> ApiSource:
-        connector = None if self._socket is None else aiohttp.UnixConnector(self._socket)
-        base = "http://controller" if self._socket is not None else self.url.rstrip("/")
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        self._session = aiohttp.ClientSession(base, connector=connector, timeout=timeout)
+        self._session = self._address.open_session(TIMEOUT_S)
         return self
 
     async def __aexit__(self, *_: object) -> None:

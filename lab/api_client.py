@@ -8,18 +8,20 @@ from typing import Any
 import aiohttp
 import msgspec
 
-_TIMEOUT = aiohttp.ClientTimeout(total=20)
+from controller.client_link import ControllerAddress
+
+_TIMEOUT_S = 20.0
 
 
 class ApiClient:
     """Asks a controller; what cannot be had now is None or empty, not an exception."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._address = ControllerAddress(url)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> ApiClient:
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._session = self._address.open_session(_TIMEOUT_S)
         return self
 
     async def __aexit__(
@@ -35,7 +37,7 @@ class ApiClient:
         """Return the JSON of a path under /api/v1, None if the controller does not answer."""
         assert self._session is not None
         try:
-            async with self._session.get(f"{self._url}/api/v1/{path}", params=query) as answer:
+            async with self._session.get(f"/api/v1/{path}", params=query) as answer:
                 if answer.status != 200:
                     return None
                 return msgspec.json.decode(await answer.read())

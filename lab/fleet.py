@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -42,32 +41,20 @@ _CONTROLLER_PATIENCE_S = 10.0
 _WAN_PATIENCE_S = 30.0
 
 
-def free_port() -> int:
-    """Return a TCP port of loopback that nobody uses, the customary one if it is free."""
-    for port in (8780, 0):
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                trial.bind(("127.0.0.1", port))
-                return int(trial.getsockname()[1])
-    raise ResourceError(
-        "No TCP port of 127.0.0.1 is free.",
-        "127.0.0.1 上没有可用的 TCP 端口。",
-    )
-
-
 class ControllerProcess:
-    """The controller as a child: it can be killed and started again, as in life."""
+    """The controller as a child: it can be killed and started again, as in life.
+
+    It listens on a unix socket alone, which the user who runs the lab owns: no other credential is
+    needed, and nobody else can reach it.
+    """
 
     def __init__(self, run_dir: Path, sites_file: Path, options: dict[str, float]) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
         self.socket_path = run_dir / "controller.sock"
+        self.url = f"unix://{self.socket_path}"
         self.data = run_dir / "controller"
         self.log = run_dir / "controller.log"
         self._command = isochrone_command("controller", "run", "--sites", str(sites_file))
-        self._command += ["--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
-        self._command += ["--listen", f"unix:{self.socket_path}"]
+        self._command += ["--data", str(self.data), "--listen", f"unix:{self.socket_path}"]
         for name, value in options.items():
             self._command += [f"--{name}", f"{value:g}"]
         self._process: subprocess.Popen[bytes] | None = None

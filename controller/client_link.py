@@ -1,0 +1,108 @@
+"""How our own commands reach a controller: its unix socket, or HTTPS with a token and its CA."""
+
+from __future__ import annotations
+
+import pathlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+import click
+
+from probes.errors import ConfigError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerAddress:
+    """A controller's address and what is shown there. The token stays out of every `repr`."""
+
+    url: str
+    token_file: pathlib.Path | None = None
+    ca_file: pathlib.Path | None = None
+
+    @property
+    def socket_path(self) -> str | None:
+        """The path of a ``unix:`` address, else None."""
+        if not self.url.startswith("unix:"):
+            return None
+        path = self.url.removeprefix("unix:")
+        return "/" + path.lstrip("/") if path.startswith("//") else path
+
+    def open_session(self, timeout_s: float) -> aiohttp.ClientSession:
+        """Return a session whose paths begin at the controller's root. Raises ConfigError."""
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
+        headers = {}
+        if self.token_file is not None:
+            headers["Authorization"] = f"Bearer {read_token(self.token_file)}"
+        path = self.socket_path
+        if path is not None:
+            return aiohttp.ClientSession(
+                "http://controller",
+                connector=aiohttp.UnixConnector(path),
+                timeout=timeout,
+                headers=headers,
+            )
+        if not self.url.startswith("https://"):
+            raise ConfigError(
+                f"{self.url} is no controller; write https://HOST:PORT or unix:/PATH.",
+                f"{self.url} 不是控制器地址；请写成 https://主机:端口 或 unix:/路径。",
+                url=self.url,
+            )
+        return aiohttp.ClientSession(
+            self.url.rstrip("/"),
+            connector=aiohttp.TCPConnector(ssl=trusting(self.ca_file)),
+            timeout=timeout,
+            headers=headers,
+        )
+
+
+def read_token(path: pathlib.Path) -> str:
+    """Return the token in a file. Raises ConfigError."""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigError(
+            f"The token file {path} cannot be read ({reason}).",
+            f"无法读取令牌文件 {path}（{reason}）。",
+            file=str(path),
+        ) from error
+    if not token or any(sign.isspace() for sign in token):
+        raise ConfigError(
+            f"{path} must hold one API token and nothing else.",
+            f"{path} 中应只有一个 API 令牌。",
+            file=str(path),
+        )
+    return token
+
+
+def trusting(ca_file: pathlib.Path | None) -> ssl.SSLContext:
+    """Return a TLS context that trusts `ca_file` alone, or the system's authorities."""
+    try:
+        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"The CA file {ca_file} cannot be used ({error}); it is keys/authority.pem in the "
+            "controller's data directory.",
+            f"无法使用 CA 文件 {ca_file}（{error}）；该文件是控制器数据目录下的 "
+            "keys/authority.pem。",
+            file=str(ca_file),
+        ) from error
+
+
+def credential_options(command: Command) -> Command:
+    """Add ``--token-file`` and ``--ca`` to a command that asks a controller."""
+    command = click.option(
+        "--ca",
+        type=click.Path(path_type=pathlib.Path),
+        help="The controller's authority (keys/authority.pem), for https://.",
+    )(command)
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=pathlib.Path),
+        help="File with an API token, for https://.",
+    )(command)
