@@ -108,7 +108,7 @@ async def _serving(state: ControllerState, path: pathlib.Path) -> AsyncIterator[
 
 async def _judge(state: ControllerState) -> None:
     while True:
-        await state.live.judge_now(state.memory, state.fleet, state.store, state.clock)
+        await state.rounds.make()
         await asyncio.sleep(state.settings.judge_every_s)
 
 

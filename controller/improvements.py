@@ -53,6 +53,7 @@ class ImprovementBook:
             for i in self.demand
         }
         self._limit = {i: demands[i].limit_ratio or 0.0 for i in self.demand}
+        self._rows = np.flatnonzero([stream.path.id in paths for stream in streams])
         self._stream_ids = np.array([stream.stream_id for stream in streams], np.int64)
         self._hours = RecentWindows(self._ids, WEEK_NS, slots=168)
         self.baseline: Baseline | None = None
@@ -61,10 +62,10 @@ class ImprovementBook:
         """Compare with the newest of these that was sealed."""
         self.baseline = max(baselines, key=lambda each: each.record.sealed_ns, default=None)
 
-    def add(self, batch: WindowBatch) -> None:
-        """Take in the windows of one chunk."""
+    def add(self, batch: WindowBatch, left_out: NDArray[np.bool_] | None = None) -> None:
+        """Take in the windows of one chunk, but for the streams `left_out`, bool[all streams]."""
         if self._ids:
-            self._hours.add(batch)
+            self._hours.add(batch, None if left_out is None else left_out[self._rows])
 
     def horizon_ns(self, now_ns: int) -> int:
         """Return the earliest start that counts now."""

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
-from aiohttp import web
 from numpy.typing import NDArray
 
 from controller.comparisons import comparisons_of, put_comparisons
-from controller.documents import VerdictsEvent
+from controller.event_log import EventRecord, SubjectState
 from controller.figures import figure_columns
 from controller.fleet import Fleet
 from controller.gather import evidence_of, floors_ns
 from controller.improvements import Improved, ImprovementBook
+from controller.judge.closure import Closure
 from controller.judge.comparing import Compared
 from controller.judge.distrust import distrust
 from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
@@ -31,9 +29,7 @@ from controller.judge.verdicts import judge
 from controller.memory import RecentWindows
 from controller.merging import Part, blank
 from controller.rules import candidates_of, chosen, rules_of
-from controller.store import Store, VerdictChange, VerdictState
 from probes.clock import Clock
-from probes.errors import ResourceError
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 
@@ -45,6 +41,7 @@ class Round:
     `part`, `evidence` and `figures` have a row a stream, `rules` and `judgements` a row a demand.
     `judgements.verdict` is what is shown; `found` int8[m] what this round alone says, which differs
     while a change waits to be confirmed. `since_ns` int64[m]: since when the shown one stands.
+    `maintenance` bool[m]: whose verdict is the one of before a maintenance and does not count.
     `judged_ns` is None and `revision` 0 before the first round.
     """
 
@@ -57,9 +54,10 @@ class Round:
     found: NDArray[np.int8]
     figures: dict[str, NDArray[np.float64]]
     since_ns: NDArray[np.int64]
+    maintenance: NDArray[np.bool_]
     compared: Compared | None = None  # by the places of `LiveVerdicts.comparisons`
     improved: Improved | None = None
-    lying_sites: tuple[str, ...] = ()  # whose clocks the mesh refutes: no verdict rests on them
+    clocks: Closure | None = None  # what the mesh says of each of `LiveVerdicts.sites`
 
 
 class LiveVerdicts:
@@ -70,7 +68,7 @@ class LiveVerdicts:
         network: Network,
         streams: Sequence[PlannedStream],
         demands: Sequence[Demand],
-        states: Sequence[VerdictState],
+        states: Sequence[SubjectState],
         now_ns: int,
         improvements: ImprovementBook | None = None,
     ) -> None:
@@ -78,30 +76,38 @@ class LiveVerdicts:
         self._candidates = candidates_of(demands, streams)
         self._rules = rules_of(demands, self._candidates[:, 0])
         self._floors_ns = floors_ns(network, streams)
-        self._sites, self._ends = _ends_of(streams)
+        self.sites, self._ends = _ends_of(streams)
         self.comparisons = comparisons_of(demands, streams)
         self.improvements = improvements or ImprovementBook(demands, streams)
-        self.listeners: set[web.WebSocketResponse] = set()
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
         part = blank(len(streams))
         self.latest = self._round(0, None, part, np.zeros(len(streams)), {})
 
-    def _restore(self, states: Sequence[VerdictState]) -> None:
+    def _restore(self, states: Sequence[SubjectState]) -> None:
         """Go on from the verdicts that stood when the controller stopped."""
-        known = {(state.target, state.path): state for state in states}
+        known = {
+            (state.target, state.subject): state for state in states if state.kind == "verdict"
+        }
         shown = self._settled.shown
         for i, demand in enumerate(self._demands):
             state = known.get((demand.target.name, demand.path.id))
-            if state is not None and state.verdict in VERDICTS:
-                shown[i] = VERDICTS.index(state.verdict)
+            if state is not None and state.state in VERDICTS:
+                shown[i] = VERDICTS.index(state.state)
                 self._since_ns[i] = state.since_ns
 
     async def judge_now(
-        self, memory: RecentWindows, fleet: Fleet, store: Store, clock: Clock
-    ) -> None:
-        """Make a round from what is in memory, remember what changed, and tell the listeners."""
+        self,
+        memory: RecentWindows,
+        fleet: Fleet,
+        clock: Clock,
+        resting: NDArray[np.bool_] | None = None,
+    ) -> tuple[list[EventRecord], list[SubjectState]]:
+        """Make a round from what is in memory; return what changed.
+
+        `resting` bool[m]: demands in maintenance, whose verdict stands as it was before.
+        """
         now_ns = clock.wall_ns()
         memory.forget(now_ns)
         snapshot = memory.snapshot()
@@ -112,7 +118,8 @@ class LiveVerdicts:
             slots, part = memory.merged(snapshot)
             hours = self.improvements.merged(weeks)
             revision = self.latest.revision + 1
-            return slots, hours, self._round(revision, now_ns, part, calibration_ns, hours)
+            made = self._round(revision, now_ns, part, calibration_ns, hours, resting)
+            return slots, hours, made
 
         slots, hours, latest = await asyncio.to_thread(work)
         memory.replace(snapshot, slots)
@@ -122,13 +129,9 @@ class LiveVerdicts:
         self._settled = settle(self._settled, latest.found)
         self._since_ns = latest.since_ns
         self.latest = latest
-        _remember(
-            store,
-            [self._state_of(latest, i) for i in changed],
-            # That nothing was measured yet is no event; that measuring began is one.
-            [c for c in changes if c.previous is not None or c.verdict != "no_data"],
-        )
-        await self._tell()
+        # That nothing was measured yet is no event; that measuring began is one.
+        events = [c for c in changes if c.previous is not None or c.state != "no_data"]
+        return events, [self._state_of(latest, i) for i in changed]
 
     def _round(
         self,
@@ -137,14 +140,17 @@ class LiveVerdicts:
         part: Part,
         calibration_ns: NDArray[np.float64],
         hours: dict[int, Part],
+        resting: NDArray[np.bool_] | None = None,
     ) -> Round:
         gathered = evidence_of(part, calibration_ns, self._floors_ns)
-        evidence, liar = distrust(gathered, *self._ends, len(self._sites))
+        evidence, clocks = distrust(gathered, *self._ends, len(self.sites))
         rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
         judgements = judge(evidence, rules)
         compared = put_comparisons(self.comparisons, evidence, part.windows.start_ns, judgements)
         improved = self.improvements.judge(hours, rules.row, judgements)
         found, since_ns = judgements.verdict, self._since_ns
+        rests = np.zeros(len(found), np.bool_) if resting is None else resting
+        found = np.where(rests & (self._settled.shown >= 0), self._settled.shown, found)
         if now_ns is not None:
             shown = settle(self._settled, found).shown
             since_ns = np.where(shown == self._settled.shown, since_ns, now_ns)
@@ -159,9 +165,10 @@ class LiveVerdicts:
             found=found,
             figures=figure_columns(evidence),
             since_ns=since_ns,
+            maintenance=rests,
             compared=compared,
             improved=improved,
-            lying_sites=tuple(self._sites[i] for i in np.flatnonzero(liar)),
+            clocks=clocks,
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
@@ -174,40 +181,29 @@ class LiveVerdicts:
             [measured.get(stream.path.source.site, 0) for stream in self._streams], np.float64
         )
 
-    def _state_of(self, latest: Round, i: int) -> VerdictState:
+    def _state_of(self, latest: Round, i: int) -> SubjectState:
         demand = self._demands[i]
-        return VerdictState(
+        return SubjectState(
+            kind="verdict",
+            subject=demand.path.id,
             target=demand.target.name,
-            path=demand.path.id,
-            verdict=VERDICTS[latest.judgements.verdict[i]],
+            state=VERDICTS[latest.judgements.verdict[i]],
             since_ns=int(latest.since_ns[i]),
         )
 
-    def _change_of(self, latest: Round, i: int) -> VerdictChange:
+    def _change_of(self, latest: Round, i: int) -> EventRecord:
         demand, before = self._demands[i], int(self._settled.shown[i])
         known = before >= 0
         assert latest.judged_ns is not None
-        return VerdictChange(
+        return EventRecord(
             at_ns=latest.judged_ns,
+            kind="verdict",
+            subject=demand.path.id,
             target=demand.target.name,
-            path=demand.path.id,
-            verdict=VERDICTS[latest.judgements.verdict[i]],
+            state=VERDICTS[latest.judgements.verdict[i]],
             previous=VERDICTS[before] if known else None,
             previous_since_ns=int(self._since_ns[i]) if known else None,
         )
-
-    async def greet(self, listener: web.WebSocketResponse) -> None:
-        """Tell a new listener which round is the latest."""
-        await listener.send_str(_event(self.latest.revision))
-
-    async def _tell(self) -> None:
-        event = _event(self.latest.revision)
-        for listener in list(self.listeners):
-            try:
-                async with asyncio.timeout(1.0):  # whoever does not read is not waited for
-                    await listener.send_str(event)
-            except (ConnectionError, RuntimeError, TimeoutError):
-                self.listeners.discard(listener)
 
 
 def _ends_of(
@@ -222,27 +218,7 @@ def _ends_of(
     return tuple(place), (ends[:, 0], ends[:, 1])
 
 
-def _event(revision: int) -> str:
-    return msgspec.json.encode(VerdictsEvent(revision=revision)).decode()
-
-
 def _unknown(demands: int) -> Settled:
     """Return the state before anything was judged: no verdict (-1), so the first is shown."""
     code = np.full(demands, -1, np.int8)
     return Settled(code, code.copy(), np.zeros(demands, np.int8))
-
-
-def _remember(store: Store, states: list[VerdictState], changes: list[VerdictChange]) -> None:
-    """Store what changed; a full disk is a state of the store, not of the judging."""
-    if not states:
-        return
-
-    def look(future: Future[None]) -> None:
-        future.exception()  # the store's state already says it
-
-    try:
-        store.put_verdict_states(states).add_done_callback(look)
-        if changes:
-            store.put_verdict_changes(changes).add_done_callback(look)
-    except ResourceError:
-        return

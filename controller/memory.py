@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.merging import Part, blank, merge, part_of
 from probes.window import WindowBatch
@@ -38,13 +39,18 @@ class RecentWindows:
         """Return the earliest `start_ns` that counts at `now_ns`."""
         return (now_ns - self._period_ns) // self._slot_ns * self._slot_ns
 
-    def add(self, batch: WindowBatch) -> None:
-        """Take in the windows of one chunk; streams that are no longer planned are left out."""
+    def add(self, batch: WindowBatch, left_out: NDArray[np.bool_] | None = None) -> None:
+        """Take in the windows of one chunk; streams that are no longer planned are left out.
+
+        `left_out` bool[rows]: streams whose windows do not count now (maintenance).
+        """
         row = np.searchsorted(self._sorted, batch.stream_id)
         row = np.minimum(row, max(0, self.rows - 1))
         planned = (
             self._sorted[row] == batch.stream_id if self.rows else np.zeros(batch.rows, np.bool_)
         )
+        if left_out is not None and self.rows:
+            planned &= ~left_out[self._order[row]]
         if planned.any():
             part = part_of(batch, np.flatnonzero(planned), self._order[row[planned]])
             self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)

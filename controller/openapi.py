@@ -11,7 +11,7 @@ import msgspec
 
 from controller.access import Access
 from controller.documents import ErrorDocument
-from controller.routing import NoQuery, Route
+from controller.routing import JSON_TYPE, NoQuery, Route
 
 _SECURITY_SCHEMES = {
     "apiToken": {
@@ -34,11 +34,14 @@ def openapi_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
     """Return the document that describes `routes`."""
     kinds = [ErrorDocument, *(route.answer for route in routes)]
     kinds += [message for route in routes for message in route.messages]
+    kinds += [route.request for route in routes if route.request is not None]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCES)
     schema_of = dict(zip((id(kind) for kind in kinds), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = _operation(route, schema_of[id(route.answer)], schema_of[id(ErrorDocument)])
+        if route.request is not None:
+            operation["requestBody"] = _body(JSON_TYPE, schema_of[id(route.request)])
         if route.messages:
             operation["x-messages"] = [schema_of[id(message)] for message in route.messages]
         paths.setdefault(route.path, {})[route.method.lower()] = operation
@@ -77,8 +80,12 @@ def _operation(route: Route, answer: dict[str, Any], error: dict[str, Any]) -> d
     }
     if route.body is not None:
         binary = {"type": "string", "contentMediaType": route.body}
-        operation["requestBody"] = {"required": True, "content": {route.body: {"schema": binary}}}
+        operation["requestBody"] = _body(route.body, binary)
     return operation
+
+
+def _body(content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {content_type: {"schema": schema}}}
 
 
 def _security(access: Access) -> list[dict[str, Any]]:
@@ -91,7 +98,7 @@ def _security(access: Access) -> list[dict[str, Any]]:
 def _answered(route: Route, answer: dict[str, Any]) -> dict[str, Any]:
     if route.websocket:
         return {"101": {"description": "The WebSocket is open; see x-messages."}}
-    return {"200": _json("The answer.", answer)}
+    return {str(route.status): _json("The answer.", answer)}
 
 
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -106,12 +113,13 @@ def _in_path(path: str) -> list[dict[str, Any]]:
 
 
 def _in_query(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
-    properties = msgspec.json.schema_components([kind])[1][kind.__name__]["properties"]
+    schema = msgspec.json.schema_components([kind])[1][kind.__name__]
+    properties, needed = schema["properties"], schema.get("required", [])
     return [
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in needed,
             "description": _description(schema),
             "schema": schema,
         }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 
 from controller.documents import (
-    AgentState,
     DistanceDocument,
     EndDocument,
     Figures,
@@ -19,26 +19,24 @@ from controller.figures import finite
 from controller.live import Round
 from controller.matrix import BADNESS
 from controller.state import ControllerState
+from controller.states import STATES
 from controller.verdict_documents import verdict_name
 from probes.window import STAMPING
 from topology.model import Interface, VerdictName
-
-# A stream whose newest window ends longer ago than this many windows is late, not dead.
-LATE_WINDOWS = 4
 
 
 def path_documents(
     state: ControllerState, latest: Round, numbers: Iterable[int]
 ) -> list[PathDocument]:
     """Return the paths with these numbers."""
-    agents = state.fleet.states()
-    return [_document(state, latest, agents, number) for number in numbers]
+    states = state.rounds.standing().paths
+    return [_document(state, latest, STATES[states[number]], number) for number in numbers]
 
 
 def _document(
     state: ControllerState,
     latest: Round,
-    agents: dict[str, AgentState],
+    standing: str,
     number: int,
 ) -> PathDocument:
     catalogue = state.catalogue
@@ -60,7 +58,7 @@ def _document(
             theoretical_ns=distance.theoretical_ns,
         ),
         streams=[_stream(state, row) for row in rows],
-        state=_state(state, latest, agents.get(path.source.site), rows, worst),
+        state=cast(PathState, standing),
         worst_verdict=worst,
         figures={
             state.streams[row].type_p.protocol: _figures(latest, row)
@@ -96,26 +94,6 @@ def _worst(latest: Round, demands: tuple[int, ...]) -> VerdictName | None:
         return None
     verdicts = latest.judgements.verdict[list(demands)]
     return verdict_name(verdicts[np.argmax(BADNESS[verdicts])])
-
-
-def _state(
-    state: ControllerState,
-    latest: Round,
-    agent: AgentState | None,
-    rows: tuple[int, ...],
-    worst: VerdictName | None,
-) -> PathState:
-    """Return the path's state (DESIGN §7): silence first, then the worst verdict."""
-    if agent == "agent_down":
-        return "agent_down"
-    newest_ns = max((int(latest.part.end_ns[row]) for row in rows), default=0)
-    if newest_ns == 0:
-        return "no_data"
-    if state.clock.wall_ns() - newest_ns > LATE_WINDOWS * state.settings.window_ms * 1_000_000:
-        return "late"
-    if worst == "fail":
-        return "failing"
-    return "undecided" if worst == "undecided" else "ok"
 
 
 def _end(interface: Interface) -> EndDocument:

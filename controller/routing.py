@@ -15,10 +15,13 @@ from controller.state import ControllerState
 from probes.text import Text
 
 PREFIX = "/api/v1"
+JSON_TYPE = "application/json"
 MAX_PAGE = 10_000
 STATE: web.AppKey[ControllerState] = web.AppKey("state", ControllerState)
 
-Query = TypeVar("Query")
+Query = TypeVar("Query", bound=msgspec.Struct)
+Body = TypeVar("Body", bound=msgspec.Struct)
+Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class NoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,7 +45,8 @@ class Route:
 
     `role` is the least that may use it (controller.access): ``anyone`` only for health and for
     enrolment, ``agent`` for what the agent `{name}` of the address alone may do. `body` is the
-    content type of the request's body; `websocket` routes answer 101 and then speak `messages`.
+    content type of a binary body, `request` the declaration of a JSON body; `status` is that of
+    success. `websocket` routes answer 101 and then speak `messages`.
     """
 
     method: str
@@ -53,6 +57,8 @@ class Route:
     answer: Any
     query: type[msgspec.Struct] = NoQuery
     body: str | None = None
+    request: type[msgspec.Struct] | None = None
+    status: int = 200
     websocket: bool = False
     messages: tuple[Any, ...] = ()
     errors: tuple[int, ...] = ()
@@ -60,6 +66,17 @@ class Route:
 
 def query_of(request: web.Request, kind: type[Query]) -> Query:
     """Return the request's parameters as `kind`. Raises ApiError naming the one that is wrong."""
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.encode_name not in request.query:
+            raise ApiError(
+                400,
+                "missing_parameter",
+                Text(
+                    f"The parameter `{field.encode_name}` is missing.",
+                    f"缺少参数 {field.encode_name}。",
+                ),
+                parameter=field.encode_name,
+            )
     try:
         return msgspec.convert(dict(request.query), kind, strict=False)
     except msgspec.ValidationError as error:
@@ -73,13 +90,23 @@ def query_of(request: web.Request, kind: type[Query]) -> Query:
         ) from error
 
 
-def required(value: str | None, name: str) -> str:
-    """Return a parameter that may not be absent. Raises ApiError."""
-    if value is None:
+async def body_of(request: web.Request, kind: type[Body]) -> Body:
+    """Return the request's JSON body as `kind`. Raises ApiError saying what is wrong with it."""
+    if request.content_type != JSON_TYPE:
+        raise ApiError(
+            415,
+            "wrong_content_type",
+            Text(
+                f"The body is sent with Content-Type {JSON_TYPE}.",
+                f"请求体的 Content-Type 应为 {JSON_TYPE}。",
+            ),
+            content_type=request.content_type,
+        )
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(
             400,
-            "missing_parameter",
-            Text(f"The parameter `{name}` is missing.", f"缺少参数 {name}。"),
-            parameter=name,
-        )
-    return value
+            "bad_body",
+            Text(f"The body of this request is wrong: {error}.", f"请求体有误：{error}。"),
+        ) from error

@@ -108,6 +108,74 @@ def create_baselines(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations(name="0005_event_log")
+def create_event_log(db: sqlite_utils.Database) -> None:
+    """Create the one event log, the last states and the maintenance; changes of verdicts move in.
+
+    `target` is null in events, and empty in states, of everything that is no verdict.
+    """
+    event = {
+        "id": int,
+        "at_ns": int,
+        "kind": str,
+        "subject": str,
+        "target": str,
+        "state": str,
+        "previous": str,
+        "previous_since_ns": int,
+    }
+    db.table("events").create(event, pk="id")
+    db.execute(
+        "INSERT INTO events SELECT id, at_ns, 'verdict', path, target, verdict, previous, "
+        "previous_since_ns FROM changes"
+    )
+    db.table("events").create_index(["subject", "target"])
+    db.table("events").create_index(["at_ns"])
+    state = {"kind": str, "subject": str, "target": str, "state": str, "since_ns": int}
+    db.table("states").create(state, pk=("kind", "subject", "target"))
+    db.execute("INSERT INTO states SELECT 'verdict', path, target, verdict, since_ns FROM verdicts")
+    db.table("changes").drop()
+    db.table("verdicts").drop()
+    maintenance = {
+        "id": int,
+        "from_ns": int,
+        "to_ns": int,
+        "sites": str,
+        "carriers": str,
+        "paths": str,
+        "reason": str,
+        "created_ns": int,
+        "created_by": str,
+        "ended_ns": int,
+        "ended_by": str,
+    }
+    db.table("maintenance").create(maintenance, pk="id")
+
+
+@migrations(name="0006_rollups")
+def create_rollups(db: sqlite_utils.Database) -> None:
+    """Create blocks, tiles and what waits to be rolled up: all chunks that are there already."""
+    block = {"id": int, "level": int, "agent": str, "start_ns": int, "figures": bytes}
+    db.table("rollups").create(block | {"payload": bytes}, pk="id")
+    db.table("rollups").create_index(["level", "agent", "start_ns"], unique=True)
+    db.table("rollups").create_index(["level", "start_ns"])
+    db.execute(
+        "CREATE INDEX open_rollups ON rollups (level, agent, start_ns) WHERE figures IS NOT NULL"
+    )
+    tile = {"id": int, "level": int, "stream_id": int, "start_ns": int, "payload": bytes}
+    db.table("tiles").create(tile, pk="id")
+    db.table("tiles").create_index(["level", "stream_id", "start_ns"], unique=True)
+    db.table("tiles").create_index(["level", "start_ns"])
+    db.table("pending").create(
+        {"level": int, "agent": str, "start_ns": int, "mark": int, "since_ns": int},
+        pk=("level", "agent", "start_ns"),
+    )
+    db.execute(
+        "INSERT INTO pending SELECT 1, agent, start_ns / 60000000000 * 60000000000, count(*), 0 "
+        "FROM chunks GROUP BY 1, 2, 3"
+    )
+
+
 def migrate(path: pathlib.Path) -> None:
     """Create the database at `path`, or bring it forward to this version.
 

@@ -106,7 +106,7 @@ async def serve(state: ControllerState, listens: Sequence[Listen]) -> None:
 async def _judge_forever(state: ControllerState) -> None:
     while True:
         try:
-            await state.live.judge_now(state.memory, state.fleet, state.store, state.clock)
+            await state.rounds.make()
         except Exception:  # ingest must go on whatever is wrong with the judging
             logger.exception("judging failed; the last verdicts stand")
         await asyncio.sleep(state.settings.judge_every_s)

@@ -21,9 +21,12 @@ from controller.groups import Group, groups_of
 from controller.improvements import ImprovementBook
 from controller.ingest import Ingest
 from controller.live import LiveVerdicts
+from controller.maintenance import MaintenanceBook
 from controller.memory import RecentWindows
 from controller.planner import make_plans, numbered, stream_records
+from controller.rounds import Rounds
 from controller.sqlite_store import SqliteStore
+from controller.standing import Ground
 from controller.store import Store
 from probes.chunk import decode_chunk
 from probes.clock import Clock
@@ -68,6 +71,7 @@ class ControllerState:
     fleet: Fleet
     memory: RecentWindows
     live: LiveVerdicts
+    rounds: Rounds
     ingest: Ingest
     matrices: dict[str | None, tuple[int, bytes]] = field(default_factory=dict)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
@@ -111,15 +115,25 @@ def _assemble(
     book = ImprovementBook(demands, streams)
     book.use(_baselines(store))
 
+    recorded = store.streams()
+    catalogue = catalogue_of(network, streams, demands, recorded)
+    upkeep = MaintenanceBook(store.event_log.maintenance(), catalogue.paths, catalogue.stream_path)
+
     def take(batch: WindowBatch) -> None:
-        memory.add(batch)
-        book.add(batch)
+        left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
+        memory.add(batch, left_out)
+        book.add(batch, left_out)
 
     week_ns = book.horizon_ns(now_ns) if book.streams else now_ns
     _remember(take, store, min(memory.horizon_ns(now_ns), week_ns))
-    live = LiveVerdicts(network, streams, demands, store.verdict_states(), now_ns, book)
-    recorded = store.streams()
-    catalogue = catalogue_of(network, streams, demands, recorded)
+    known = store.event_log.states()
+    live = LiveVerdicts(network, streams, demands, known, now_ns, book)
+    ground = Ground(
+        catalogue=catalogue,
+        fleet=fleet,
+        maintenance=upkeep,
+        window_ns=settings.window_ms * 1_000_000,
+    )
     return ControllerState(
         settings=settings,
         clock=clock,
@@ -136,6 +150,7 @@ def _assemble(
         fleet=fleet,
         memory=memory,
         live=live,
+        rounds=Rounds(ground, live, memory, streams, store, known, clock),
         ingest=Ingest(store, fleet, clock, recorded, take),
     )
 

@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from controller.event_log import EventLog
+from controller.series import Series
 from probes.errors import ResourceError
 from probes.stream import ProtocolName
 from probes.text import Text
@@ -79,29 +81,6 @@ class AgentTotals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictState:
-    """The latest verdict of one demand and since when it stands."""
-
-    target: str
-    path: str
-    verdict: str
-    since_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictChange:
-    """A demand's verdict became another one. `id` is 0 until it is stored; ids grow with time."""
-
-    id: int = 0
-    at_ns: int
-    target: str
-    path: str
-    verdict: str
-    previous: str | None
-    previous_since_ns: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineRecord:
     """A sealed baseline: `content` is compressed, `digest` the SHA-256 of what it holds."""
 
@@ -125,62 +104,14 @@ class StoreState:
     free_bytes: int | None
 
 
-class Store(Protocol):
-    """A place where chunks and metadata survive."""
-
-    def close(self) -> None:
-        """Finish the queued writes and let go of the files."""
+class WindowStore(Protocol):
+    """A place where windows survive: the part of a store that grows, and may be another engine."""
 
     def put_chunk(self, chunk: StoredChunk) -> Future[bool]:
         """Store a chunk once: True if it is new, False if the store already had it.
 
         Raises StoreBusyError at once when too much is queued; the future raises StoreFullError.
         """
-
-    def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
-        """Add versions of agents' plans to their history."""
-
-    def put_streams(self, streams: Sequence[StreamRecord]) -> Future[None]:
-        """Remember streams; those already known are left as they are."""
-
-    def put_sites(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
-        """Replace the copy of the site file's sites that is kept for inspection."""
-
-    def put_verdict_states(self, states: Sequence[VerdictState]) -> Future[None]:
-        """Remember the verdicts that changed."""
-
-    def put_verdict_changes(self, changes: Sequence[VerdictChange]) -> Future[None]:
-        """Add to the log of changed verdicts; the oldest beyond a bound are forgotten."""
-
-    def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
-        """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
-
-    def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
-        """Add a line to the audit log."""
-
-    def latest_plans(self) -> dict[str, PlanRecord]:
-        """Return the newest plan of every agent."""
-
-    def streams(self) -> list[StreamRecord]:
-        """Return every stream ever planned."""
-
-    def verdict_states(self) -> list[VerdictState]:
-        """Return the latest verdict of every demand ever judged."""
-
-    def verdict_changes(
-        self,
-        *,
-        target: str | None = None,
-        path: str | None = None,
-        from_ns: int | None = None,
-        to_ns: int | None = None,
-        before_id: int | None = None,
-        limit: int = 1000,
-    ) -> list[VerdictChange]:
-        """Return the log of changes, newest first, with from_ns ≤ at_ns < to_ns."""
-
-    def baselines(self) -> list[BaselineRecord]:
-        """Return every sealed baseline, oldest first."""
 
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""
@@ -197,5 +128,67 @@ class Store(Protocol):
     def chunks_since(self, from_ns: int) -> Iterator[StoredChunk]:
         """Yield every chunk with start_ns ≥ from_ns, in the order in which they were stored."""
 
+    def series(
+        self,
+        streams: Sequence[StreamRecord],
+        from_ns: int,
+        to_ns: int,
+        *,
+        step_ns: int | None = None,
+        max_points: int | None = None,
+    ) -> Series:
+        """Return what streams did with from_ns ≤ start_ns < to_ns, at the level that fits.
+
+        The level is `series.level_for`'s, or the next coarser one that still holds the beginning.
+        """
+
+    def roll_up(self, now_ns: int, limit: int) -> int:
+        """Merge about `limit` intervals that are due at `now_ns`; return how many. Blocks."""
+
+    def pending_rollups(self) -> int:
+        """Return how many intervals wait to be merged, due or not."""
+
+    def expire(self, now_ns: int) -> int:
+        """Forget some of what is kept too long at `now_ns`; 0 when there is no more. Blocks."""
+
+    def close(self) -> None:
+        """Finish the queued writes and let go of the files."""
+
     def state(self) -> StoreState:
         """Return how the store is."""
+
+
+class RowStore(Protocol):
+    """A place where the rows of metadata survive."""
+
+    @property
+    def event_log(self) -> EventLog:
+        """What happened, how everything stood last, and the maintenance."""
+
+    def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
+        """Add versions of agents' plans to their history."""
+
+    def put_streams(self, streams: Sequence[StreamRecord]) -> Future[None]:
+        """Remember streams; those already known are left as they are."""
+
+    def put_sites(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
+        """Replace the copy of the site file's sites that is kept for inspection."""
+
+    def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
+        """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
+
+    def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
+        """Add a line to the audit log."""
+
+    def latest_plans(self) -> dict[str, PlanRecord]:
+        """Return the newest plan of every agent."""
+
+    def streams(self) -> list[StreamRecord]:
+        """Return every stream ever planned."""
+
+    def baselines(self) -> list[BaselineRecord]:
+        """Return every sealed baseline, oldest first."""
+
+
+class Store(WindowStore, RowStore, Protocol):
+    """A place where windows and metadata survive."""

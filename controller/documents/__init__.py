@@ -6,6 +6,15 @@ docs/reference/api.md describes each item for people. One module an idea; import
 
 from controller.documents.baselines import BaselineDocument, BaselinePage
 from controller.documents.errors import ErrorBody, ErrorDocument
+from controller.documents.events import (
+    EventDocument,
+    EventPage,
+    EventsMessage,
+    StateDocument,
+    StatePage,
+    SubjectKind,
+    VerdictsEvent,
+)
 from controller.documents.health import Alive, ControllerHealth, IngestHealth, StoreHealth
 from controller.documents.paths import (
     DistanceDocument,
@@ -31,7 +40,6 @@ from controller.documents.remedies import (
     RingDocument,
     RingSite,
 )
-from controller.documents.stream import VerdictsEvent
 from controller.documents.targets import (
     ComplianceDocument,
     Declared,
@@ -41,9 +49,8 @@ from controller.documents.targets import (
     TargetPage,
     VerdictCounts,
 )
+from controller.documents.upkeep import MaintenanceDocument, MaintenancePage, MaintenanceRequest
 from controller.documents.verdicts import (
-    ChangeDocument,
-    ChangePage,
     ComparisonDocument,
     IntervalDocument,
     MatrixCell,
@@ -53,7 +60,7 @@ from controller.documents.verdicts import (
     VerdictPage,
 )
 from controller.documents.windows import FlowDocument, WindowDocument, WindowPage
-from controller.documents.words import AgentState, IpVersion, PathState, Protocol
+from controller.documents.words import AgentState, EventKindName, IpVersion, PathState, Protocol
 
 __all__ = [
     "AgentDocument",
@@ -62,8 +69,6 @@ __all__ = [
     "Alive",
     "BaselineDocument",
     "BaselinePage",
-    "ChangeDocument",
-    "ChangePage",
     "ComparisonDocument",
     "ComplianceDocument",
     "ControllerHealth",
@@ -72,6 +77,10 @@ __all__ = [
     "EndDocument",
     "ErrorBody",
     "ErrorDocument",
+    "EventDocument",
+    "EventKindName",
+    "EventPage",
+    "EventsMessage",
     "Figures",
     "FlowDocument",
     "GroupDocument",
@@ -80,6 +89,9 @@ __all__ = [
     "InterfaceDocument",
     "IntervalDocument",
     "IpVersion",
+    "MaintenanceDocument",
+    "MaintenancePage",
+    "MaintenanceRequest",
     "MatrixCell",
     "MatrixDocument",
     "OtherReading",
@@ -95,9 +107,12 @@ __all__ = [
     "RingSite",
     "SiteDocument",
     "SitePage",
+    "StateDocument",
+    "StatePage",
     "StoreHealth",
     "StreamDocument",
     "StreamPage",
+    "SubjectKind",
     "TargetDocument",
     "TargetPage",
     "VerdictCounts",

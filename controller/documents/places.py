@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from controller.documents.clocks import ClockDocument
 from controller.documents.words import AgentState, IpVersion
 from probes.exchange import Health
 from probes.text import Text
@@ -37,12 +38,12 @@ class SiteDocument(msgspec.Struct, frozen=True, kw_only=True):
     external: bool
     labels: list[str]
     interfaces: list[InterfaceDocument]
-    agent_state: Literal["ok", "late", "agent_down", "never_seen", "none"]
+    agent_state: AgentState | Literal["none"]
     inventory: dict[str, float]
 
 
 class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent as the controller knows it; `health` as the agent last sent it."""
+    """An agent as the controller knows it; `health` as it was last sent, `clock` by the mesh."""
 
     name: str
     state: AgentState
@@ -52,6 +53,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     last_window_ns: int | None
     windows_stored: int
     health: Health | None
+    clock: ClockDocument | None = None
 
 
 class SitePage(msgspec.Struct, frozen=True, kw_only=True):

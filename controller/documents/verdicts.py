@@ -74,18 +74,6 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     comparison: ComparisonDocument | None = None
 
 
-class ChangeDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A verdict became another one; `previous` is null for the first verdict of a demand."""
-
-    id: int
-    at_ns: int
-    target: str
-    path: str
-    verdict: VerdictName
-    previous: VerdictName | None
-    previous_since_ns: int | None
-
-
 class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     """The worst verdict between two sites, over `paths` paths that a target selects."""
 
@@ -107,11 +95,4 @@ class VerdictPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of verdicts."""
 
     items: list[VerdictDocument]
-    next: str | None = None
-
-
-class ChangePage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of changes of verdicts, newest first."""
-
-    items: list[ChangeDocument]
     next: str | None = None

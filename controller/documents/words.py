@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-AgentState = Literal["ok", "late", "agent_down", "never_seen"]
-PathState = Literal["ok", "failing", "undecided", "late", "no_data", "agent_down"]
+AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
+PathState = Literal[
+    "ok", "failing", "undecided", "late", "no_data", "agent_down", "path_down", "maintenance"
+]
+EventKindName = Literal["agent", "path", "stream", "verdict", "maintenance"]
 IpVersion = Literal[4, 6]
 Protocol = Literal["icmp", "udp", "tcp"]

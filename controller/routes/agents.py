@@ -5,8 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from controller.answers import ApiError, json_answer, page_of
-from controller.documents import AgentDocument, AgentPage
+from controller.clock_documents import clock_document
+from controller.documents import AgentDocument, AgentPage, AgentState
 from controller.routing import PREFIX, STATE, NoQuery, PageQuery, Route, query_of
+from controller.standing import agents_of
 from controller.state import ControllerState
 from probes.exchange import CHUNK_CONTENT_TYPE, Acknowledgement
 from probes.text import Text
@@ -16,21 +18,24 @@ async def agents(request: web.Request) -> web.Response:
     """Return the agents in the order of the site file."""
     query, state = query_of(request, PageQuery), request.app[STATE]
     page, cursor = page_of(state.fleet.names, query.limit, query.after)
-    return json_answer(AgentPage(items=[_document(state, name) for name in page], next=cursor))
+    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    items = [_document(state, name, states[name]) for name in page]
+    return json_answer(AgentPage(items=items, next=cursor))
 
 
-def _document(state: ControllerState, name: str) -> AgentDocument:
+def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
     health = state.fleet.health(name)
     windows, last_window_ns = state.fleet.windows(name)
     return AgentDocument(
         name=name,
-        state=state.fleet.state(name),
+        state=stands,
         last_seen_ns=state.fleet.last_seen_ns(name),
         plan_version=None if health is None else health.plan_version,
         wanted_plan_version=state.plans[name].version,
         last_window_ns=last_window_ns,
         windows_stored=windows,
         health=health,
+        clock=clock_document(state.live, name),
     )
 
 

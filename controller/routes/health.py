@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import get_args
 
 from aiohttp import web
 
 from controller.answers import json_answer
-from controller.documents import Alive, ControllerHealth, IngestHealth, StoreHealth
+from controller.documents import AgentState, Alive, ControllerHealth, IngestHealth, StoreHealth
 from controller.routing import PREFIX, STATE, NoQuery, Route, query_of
+from controller.standing import agents_of
 from controller.state import VERSION
 
 
@@ -48,10 +51,16 @@ async def health(request: web.Request) -> web.Response:
                 bytes=ingest.bytes,
                 refused=dict(ingest.refused),
             ),
-            agents=state.fleet.counts(),
+            agents=_counts(agents_of(state.rounds.ground, state.clock.wall_ns())),
             warnings=tuple(state.network.warnings),
         )
     )
+
+
+def _counts(agents: Mapping[str, AgentState]) -> dict[str, int]:
+    """Return how many agents are in each state, states without agents too."""
+    found = list(agents.values())
+    return {state: found.count(state) for state in get_args(AgentState)}
 
 
 ROUTES = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from controller.answers import json_answer, page_of
-from controller.documents import InterfaceDocument, SiteDocument, SitePage
+from controller.documents import AgentState, InterfaceDocument, SiteDocument, SitePage
 from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
-from controller.state import ControllerState
+from controller.standing import agents_of
 from topology.model import Site
 
 
@@ -15,10 +17,11 @@ async def sites(request: web.Request) -> web.Response:
     """Return the sites in the order of the site file."""
     query, state = query_of(request, PageQuery), request.app[STATE]
     page, cursor = page_of(list(state.network.sites.values()), query.limit, query.after)
-    return json_answer(SitePage(items=[_document(state, site) for site in page], next=cursor))
+    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    return json_answer(SitePage(items=[_document(site, states) for site in page], next=cursor))
 
 
-def _document(state: ControllerState, site: Site) -> SiteDocument:
+def _document(site: Site, states: Mapping[str, AgentState]) -> SiteDocument:
     return SiteDocument(
         name=site.name,
         title=site.title,
@@ -41,7 +44,7 @@ def _document(state: ControllerState, site: Site) -> SiteDocument:
             )
             for interface in site.interfaces
         ],
-        agent_state="none" if site.external else state.fleet.state(site.name),
+        agent_state=states.get(site.name, "none"),
         inventory=dict(site.inventory),
     )
 

@@ -10,18 +10,17 @@ from aiohttp import web
 
 from controller.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.documents import Protocol, WindowPage
-from controller.routing import PREFIX, STATE, PageQuery, Route, query_of, required
+from controller.routing import PREFIX, STATE, Instant, PageQuery, Route, query_of
 from controller.window_documents import window_documents
 from probes.text import Text
 
 DEFAULT_SPAN_NS = 3_600_000_000_000
-Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which windows; without times those of the last hour."""
 
-    path: Annotated[str | None, msgspec.Meta(description="Of this path; required.")] = None
+    path: Annotated[str, msgspec.Meta(description="Of this path.")]
     protocol: Annotated[Protocol | None, msgspec.Meta(description="Of this protocol alone.")] = None
     from_ns: Annotated[Instant | None, msgspec.Meta(description="First start, included.")] = None
     to_ns: Annotated[Instant | None, msgspec.Meta(description="Last start, excluded.")] = None
@@ -30,7 +29,7 @@ class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 async def windows(request: web.Request) -> web.Response:
     """Return the windows of one path, oldest first."""
     query, state = query_of(request, WindowQuery), request.app[STATE]
-    path = required(query.path, "path")
+    path = query.path
     recorded = state.catalogue.recorded.get(path)
     if recorded is None:
         raise ApiError(

@@ -152,8 +152,7 @@ class Controller:
             return await answer.json()
 
     async def judge(self) -> None:
-        state = self.state
-        await state.live.judge_now(state.memory, state.fleet, state.store, state.clock)
+        await self.state.rounds.make()
 
 
 @pytest.fixture

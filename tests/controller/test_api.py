@@ -83,7 +83,14 @@ async def test_health_counts_what_was_taken_and_refused(measured: Any) -> None:
     assert health["ingest"]["windows"] == 3 * len(stream_ids(measured, "nanjing"))
     assert health["ingest"]["refused"] == {"malformed_chunk": 1}
     assert health["store"]["state"] == "ok"
-    assert health["agents"] == {"ok": 1, "late": 0, "agent_down": 0, "never_seen": 1}
+    assert health["agents"] == {
+        "ok": 1,
+        "late": 0,
+        "no_data": 0,
+        "agent_down": 0,
+        "never_seen": 1,
+        "maintenance": 0,
+    }
 
 
 async def test_sites_say_how_their_agents_are(measured: Any) -> None:

@@ -17,8 +17,8 @@ ADDRESS = f"/api/v1/verdicts?target=jiangsu-circle-5&path={PATH}"
 async def log_of(controller: Any, query: str = "") -> list[Any]:
     """Return the log once all that was asked of the writer is committed (it works in order)."""
     state = controller.state
-    state.store.put_audit(state.clock.wall_ns(), "test", "wait", "").result()
-    items: list[Any] = (await controller.get(f"/api/v1/changes{query}"))["items"]
+    state.store.put_sites([], state.clock.wall_ns()).result()
+    items: list[Any] = (await controller.get(f"/api/v1/event-log?kind=verdict{query}"))["items"]
     return items
 
 
@@ -81,8 +81,8 @@ async def test_change_is_shown_when_the_next_round_confirms_it(
     await controller.judge()
     item = (await controller.get(ADDRESS))["items"][0]
     assert (item["verdict"], item["pending"], item["since_ns"]) == ("fail", None, clock.now_ns)
-    log = await log_of(controller, f"?target=jiangsu-circle-5&path={PATH}")
-    assert [(c["verdict"], c["previous"], c["previous_since_ns"]) for c in log] == [
+    log = await log_of(controller, f"&target=jiangsu-circle-5&subject={PATH}")
+    assert [(c["state"], c["previous"], c["previous_since_ns"]) for c in log] == [
         ("fail", "pass", first_ns),
         ("pass", None, None),
     ]
@@ -119,8 +119,8 @@ async def test_pages_of_changes_join_to_the_whole(controller: Any, deliver: Any)
     await controller.judge()
     whole = await log_of(controller)
     assert len(whole) > 2
-    first = await controller.get("/api/v1/changes?limit=2")
-    rest = await controller.get(f"/api/v1/changes?after={first['next']}")
+    first = await controller.get("/api/v1/event-log?kind=verdict&limit=2")
+    rest = await controller.get(f"/api/v1/event-log?kind=verdict&after={first['next']}")
     assert first["items"] + rest["items"] == whole
     now_ns = controller.state.clock.wall_ns()
-    assert await log_of(controller, f"?to_ns={now_ns}") == []
+    assert await log_of(controller, f"&to_ns={now_ns}") == []

@@ -12,7 +12,6 @@ from controller.store import (
     StoreBusyError,
     StoredChunk,
     StreamRecord,
-    VerdictState,
 )
 
 ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": SqliteStore}
@@ -153,13 +152,6 @@ def test_streams_are_remembered_once(store: Store) -> None:
     store.put_streams([stream]).result()
     store.put_streams([stream]).result()
     assert store.streams() == [stream]
-
-
-def test_verdict_state_is_the_latest(store: Store) -> None:
-    for verdict, since_ns in (("pass", 1), ("fail", 2)):
-        state = VerdictState(target="t", path="a>b", verdict=verdict, since_ns=since_ns)
-        store.put_verdict_states([state]).result()
-    assert [(s.verdict, s.since_ns) for s in store.verdict_states()] == [("fail", 2)]
 
 
 def test_sites_are_replaced_whole(store: Store) -> None:

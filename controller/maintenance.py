@@ -1,0 +1,155 @@
+"""Maintenance: announced times in which what is measured does not count.
+
+It is announced before it begins and can only be cut short, so nobody can take a bad hour out of
+the figures afterwards. Windows that touch it are stored like all others; they are not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.event_log import EventRecord, MaintenanceRecord, SubjectState
+from topology.model import Path
+
+Phase = Literal["announced", "begun", "ended", "cancelled"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+Flags = NDArray[np.bool_]
+
+
+def phase(record: MaintenanceRecord, now_ns: int) -> Phase:
+    """Return where a maintenance is in its life."""
+    if record.ended_ns is not None and record.ended_ns <= record.from_ns:
+        return "cancelled"
+    if now_ns < record.from_ns:
+        return "announced"
+    return "begun" if now_ns < record.end_ns else "ended"
+
+
+class MaintenanceBook:
+    """Every maintenance, and which paths each covers. Paths are numbered as in the catalogue."""
+
+    def __init__(
+        self,
+        records: Sequence[MaintenanceRecord],
+        paths: Sequence[Path],
+        stream_path: NDArray[np.int64],
+    ) -> None:
+        self._stream_path = stream_path
+        self._path_number = {path.id: number for number, path in enumerate(paths)}
+        ends = [(path.source, path.destination) for path in paths]
+        self._sites, self._site_number = _numbered([[e.site for e in pair] for pair in ends])
+        self._carriers, self._carrier_number = _numbered(
+            [[e.carrier for e in pair] for pair in ends]
+        )
+        self._covers: dict[int, Flags] = {}
+        self._phases: dict[int, tuple[Phase, int]] = {}
+        self.records = tuple(records)
+
+    def use(self, records: Sequence[MaintenanceRecord]) -> None:
+        """Take these for all that there are; whom one covers never changes."""
+        self.records = tuple(records)
+
+    def remember(self, known: Iterable[SubjectState]) -> None:
+        """Go on from the phases that were logged last."""
+        phases: dict[str, Phase] = {name: name for name in PHASES}
+        for state in known:
+            if state.kind == "maintenance" and state.state in phases:
+                self._phases[int(state.subject)] = (phases[state.state], state.since_ns)
+
+    def look(self, now_ns: int) -> tuple[list[EventRecord], list[SubjectState]]:
+        """Return as events what was announced, began, ended or was cancelled since last asked."""
+        events: list[EventRecord] = []
+        for record in self.records:
+            now, before = phase(record, now_ns), self._phases.get(record.id)
+            if before is not None and before[0] == now:
+                continue
+            self._phases[record.id] = (now, now_ns)
+            events.append(
+                EventRecord(
+                    at_ns=now_ns,
+                    kind="maintenance",
+                    subject=str(record.id),
+                    state=now,
+                    previous=None if before is None else before[0],
+                    previous_since_ns=None if before is None else before[1],
+                )
+            )
+        states = [
+            SubjectState(kind="maintenance", subject=e.subject, state=e.state, since_ns=now_ns)
+            for e in events
+        ]
+        return events, states
+
+    def covers(self, record: MaintenanceRecord) -> Flags:
+        """Return which paths a maintenance covers: each list that is not empty must name it."""
+        known = self._covers.get(record.id)
+        if known is None:
+            known = _named(self._sites, self._site_number, record.sites)
+            known &= _named(self._carriers, self._carrier_number, record.carriers)
+            if record.paths:
+                of_path = np.zeros(len(known), np.bool_)
+                of_path[[self._path_number[p] for p in record.paths if p in self._path_number]] = 1
+                known &= of_path
+            self._covers[record.id] = known
+        return known
+
+    def paths_covered(self, record: MaintenanceRecord) -> int:
+        """Return how many paths a maintenance covers."""
+        return int(self.covers(record).sum())
+
+    def paths_at(self, now_ns: int) -> Flags:
+        """Return which paths are in maintenance at `now_ns`."""
+        return self._during(now_ns, now_ns + 1)
+
+    def streams_during(self, start_ns: int, end_ns: int) -> Flags | None:
+        """Return whose windows [start_ns, end_ns) do not count; None where all of them do."""
+        if not any(_touches(record, start_ns, end_ns) for record in self.records):
+            return None
+        return self._during(start_ns, end_ns)[self._stream_path]
+
+    def sites_at(self, now_ns: int) -> set[str]:
+        """Return the sites that are in maintenance as a whole at `now_ns`."""
+        return {
+            site
+            for record in self.records
+            if not record.carriers and not record.paths and _touches(record, now_ns, now_ns + 1)
+            for site in record.sites
+        }
+
+    def ended_ns(self, now_ns: int, since_ns: int) -> NDArray[np.int64]:
+        """Return when each path's last maintenance ended, if between the two; else 0."""
+        ended = np.zeros(len(self._sites), np.int64)
+        for record in self.records:
+            if since_ns <= record.end_ns <= now_ns and record.end_ns > record.from_ns:
+                np.maximum(ended, record.end_ns, out=ended, where=self.covers(record))
+        return ended
+
+    def _during(self, start_ns: int, end_ns: int) -> Flags:
+        found = np.zeros(len(self._sites), np.bool_)
+        for record in self.records:
+            if _touches(record, start_ns, end_ns):
+                found |= self.covers(record)
+        return found
+
+
+def _touches(record: MaintenanceRecord, start_ns: int, end_ns: int) -> bool:
+    return record.from_ns < end_ns and start_ns < record.end_ns
+
+
+def _numbered(pairs: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Return the two names of each path's ends as numbers, int64[p, 2], and each name's number."""
+    number = {name: i for i, name in enumerate(dict.fromkeys(n for pair in pairs for n in pair))}
+    columns = [[number[name] for name in pair] for pair in pairs]
+    return np.array(columns, np.int64).reshape(-1, 2), number
+
+
+def _named(ends: NDArray[np.int64], number: dict[str, int], names: Sequence[str]) -> Flags:
+    """Return which paths have an end of one of these names; all where no name is given."""
+    if not names:
+        return np.ones(len(ends), np.bool_)
+    named = np.isin(ends, [number[name] for name in names if name in number])
+    return named[:, 0] | named[:, 1]
