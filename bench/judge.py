@@ -65,6 +65,7 @@ def evidence_of(paths: int, windows: int, rng: np.random.Generator) -> Evidence:
         window_rtt_mean_ns=np.repeat(middle, windows) * jitter,
         window_forward_mean_ns=np.repeat(middle / 2, windows) * jitter,
         clock_bound_ns=np.where(rng.random(paths) < 0.5, 100_000.0, np.nan),
+        clock_doubt=np.zeros(paths, np.int8),
         calibration_ns=np.full(paths, 1_000.0),
         floor_ns=low / 3,
     )

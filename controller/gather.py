@@ -49,6 +49,7 @@ def evidence_of(
         window_rtt_mean_ns=part.windows.rtt_mean_ns,
         window_forward_mean_ns=part.windows.forward_mean_ns,
         clock_bound_ns=part.clock_bound_ns,
+        clock_doubt=np.zeros(len(part.row), np.int8),
         calibration_ns=calibration_ns,
         floor_ns=floor_ns,
     )

@@ -12,7 +12,7 @@ of a node have in common (a slower way in than out) looks like a clock, and is n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +34,16 @@ class Closure:
     """What the mesh says of its clocks.
 
     offset_ns, error_ns float64[nodes]: each clock against the median of those it is connected
-    with, and the standard error of that; NaN where nothing measures it. liar bool[nodes]: the
+    with, and the standard error of that; NaN where nothing measures it. pairs, triangles
+    int64[nodes]: how many other nodes measure the clock, and how many triangles of measured pairs
+    it is a corner of: without one nothing but its own paths speaks of it. liar bool[nodes]: the
     clock is not within what its streams claim. refuted bool[n]: streams whose claim is false.
     """
 
     offset_ns: Floats
     error_ns: Floats
+    pairs: Integers
+    triangles: Integers
     liar: Flags
     refuted: Flags
 
@@ -62,19 +66,34 @@ def close_mesh(evidence: Evidence, source: Integers, destination: Integers, node
     claimed = evidence.clock_bound_ns[at] + evidence.calibration_ns[at]
     refuted[at] = np.abs(offset[b] - offset[a]) > claimed + DEVIATES * error
     liar = _name_liars(a, b, refuted[at], nodes)
-    own_error = np.sqrt(np.diag(covariance))
-    seen = np.bincount(np.concatenate([source[rows], destination[rows]]), minlength=nodes) > 0
-    return Closure(np.where(seen, offset, np.nan), np.where(seen, own_error, np.nan), liar, refuted)
+    pairs, triangles = _witnesses(source[rows], destination[rows], nodes)
+    return Closure(
+        offset_ns=np.where(pairs > 0, offset, np.nan),
+        error_ns=np.where(pairs > 0, np.sqrt(np.diag(covariance)), np.nan),
+        pairs=pairs,
+        triangles=triangles,
+        liar=liar,
+        refuted=refuted,
+    )
 
 
-def without_liars(
-    evidence: Evidence, source: Integers, destination: Integers, liar: Flags
-) -> Evidence:
-    """Return the evidence with no trust in the clocks of streams that a liar has an end of."""
-    touched = np.zeros(evidence.rows, np.bool_)
+def touched_by(source: Integers, destination: Integers, liar: Flags) -> Flags:
+    """Return which streams a liar has an end of, bool[n]."""
+    touched = np.zeros(len(source), np.bool_)
     for end in (source, destination):
         touched |= (end >= 0) & np.append(liar, False)[end]
-    return replace(evidence, clock_bound_ns=np.where(touched, np.nan, evidence.clock_bound_ns))
+    return touched
+
+
+def _witnesses(a: Integers, b: Integers, nodes: int) -> tuple[Integers, Integers]:
+    """Return how many links and how many triangles of links each node has; links are unique."""
+    once = coo_array((np.ones(len(a), np.int64), (a, b)), shape=(nodes, nodes)).tocsr()
+    links = once + once.T
+    closed = (links @ links).multiply(links)  # ways of two links between nodes that have a third
+    return (
+        np.asarray(links.sum(axis=1), np.int64).reshape(nodes),
+        np.asarray(closed.sum(axis=1), np.int64).reshape(nodes) // 2,
+    )
 
 
 def _one_a_pair(

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.closure import Flags, Integers, close_mesh, without_liars
-from controller.judge.evidence import Evidence
+from controller.judge.closure import Closure, Flags, Integers, close_mesh, touched_by
+from controller.judge.evidence import CLOCK_FAULTS, Evidence
 
 Floats = NDArray[np.float64]
 
@@ -40,17 +40,26 @@ def broken_stamps(evidence: Evidence) -> Flags:
 
 def distrust(
     evidence: Evidence, source: Integers, destination: Integers, nodes: int
-) -> tuple[Evidence, Flags]:
-    """Return the evidence without trust in clocks that are found out, and which nodes' lie [nodes].
+) -> tuple[Evidence, Closure]:
+    """Return the evidence without trust in clocks that are found out, and what the mesh found.
 
     source, destination int64[n]: the node at each end of each row, -1 where it belongs to no mesh.
     A row whose stamps are broken loses its own trust; a node that the mesh refutes costs every
-    row that it has an end of.
+    row that it has an end of. `clock_doubt` keeps why.
     """
     broken = broken_stamps(evidence)
-    bound_ns = np.where(broken, np.nan, evidence.clock_bound_ns)
-    sound = replace(evidence, clock_bound_ns=bound_ns)
+    sound = _without(evidence, broken, "broken_stamps")
     outside = np.full(evidence.rows, -1)
     ends = np.where(broken, outside, source), np.where(broken, outside, destination)
-    liar = close_mesh(sound, *ends, nodes).liar
-    return without_liars(sound, source, destination, liar), liar
+    found = close_mesh(sound, *ends, nodes)
+    return _without(sound, touched_by(source, destination, found.liar), "refuted_by_mesh"), found
+
+
+def _without(evidence: Evidence, rows: Flags, why: str) -> Evidence:
+    """Return the evidence with no trust in the clocks of some rows; what had none keeps its own."""
+    lost = rows & ~np.isnan(evidence.clock_bound_ns)
+    return replace(
+        evidence,
+        clock_bound_ns=np.where(lost, np.nan, evidence.clock_bound_ns),
+        clock_doubt=np.where(lost, CLOCK_FAULTS.index(why), evidence.clock_doubt).astype(np.int8),
+    )

@@ -39,6 +39,8 @@ CLOCK_FAULTS = (
     "forward_too_fast",  # forward + bound < light in fibre: a clock makes the way there too short
     "backward_too_fast",  # the same of the way back: a clock makes the way there too long
     "longer_than_round_trip",  # forward - bound > round trip - light in fibre
+    "refuted_by_mesh",  # other paths show a clock of either end outside of what it claims
+    "broken_stamps",  # forward + backward is not the round trip, which no offset explains
 )
 
 PASS, FAIL, UNDECIDED, IMPOSSIBLE, NO_DATA = range(len(VERDICTS))
@@ -61,6 +63,7 @@ class Evidence:
       of time, with probes sent and lost, and the mean delays (float64, NaN where nothing was).
     clock_bound_ns float64[n]: largest bound of the period on the error that both ends' clocks give
       a one-way delay; NaN = at least one clock is not trusted.
+    clock_doubt int8[n]: code into CLOCK_FAULTS: why a bound that was claimed is not believed.
     calibration_ns float64[n]: error of our own stamps (MEASUREMENT B.3), ≥ 0; 0 where the engine
       has measured none.
     floor_ns float64[n]: light in fibre over the great circle, one way; 0 where unknown.
@@ -90,6 +93,7 @@ class Evidence:
     window_rtt_mean_ns: NDArray[np.float64]
     window_forward_mean_ns: NDArray[np.float64]
     clock_bound_ns: NDArray[np.float64]
+    clock_doubt: NDArray[np.int8]
     calibration_ns: NDArray[np.float64]
     floor_ns: NDArray[np.float64]
 

@@ -44,6 +44,14 @@ _FAULTS = {
         "the way there would take longer than the whole round trip, so a clock is wrong",
         "去程竟长于整个往返，说明时钟有误",
     ),
+    "refuted_by_mesh": Text(
+        "the clock at one end is suspected: other paths show it outside of what it claims",
+        "一端的时钟可疑：其他路径表明其误差超出所声明的范围",
+    ),
+    "broken_stamps": Text(
+        "the two ways do not add up to the round trip, so the stamps are not believed",
+        "去程与返程之和不等于往返时延，时间戳不可信",
+    ),
 }
 
 

@@ -49,7 +49,8 @@ def judge_pdv(
     forward = read(_received(known.forward), row, statistic, alpha)
     bound = evidence.clock_bound_ns[row]
     trusted = ~np.isnan(bound) & (evidence.forward.totals()[row] > 0)
-    trusted &= single_probe_faults(evidence)[row] == 0
+    fault = np.where(trusted, single_probe_faults(evidence)[row], evidence.clock_doubt[row])
+    trusted &= fault == 0
     wide = np.where(one_way, e + 2 * np.where(trusted, bound, 0.0), e)
     least = np.where(one_way, evidence.forward_min_ns[row], evidence.rtt_min_ns[row])
     readable = ~one_way | trusted
@@ -65,6 +66,7 @@ def judge_pdv(
     verdict = decide(low, high, limit_low, limit_high)
     answer.verdict[at], answer.low[at], answer.high[at] = verdict, low, high
     answer.measured[at] = np.where(readable, point, np.nan)
+    answer.clock_fault[at] = np.where(one_way, fault, 0)
     sampled = (base[1] - least > limit_low) & (base[0] - least <= limit_high)
     open_term = np.where(readable & sampled, SAMPLES, CLOCK)
     answer.term[at] = np.where(verdict == UNDECIDED, open_term, VALUE)

@@ -194,7 +194,9 @@ def _judge_one_way(
         evidence.floor_ns[case.row],
         rtt.high_ns + e,
         trusted,
-        np.where(trusted, single_probe_faults(evidence)[case.row], 0).astype(np.int8),
+        np.where(
+            trusted, single_probe_faults(evidence)[case.row], evidence.clock_doubt[case.row]
+        ).astype(np.int8),
     )
     # Losses on the way there are infinite delays whatever the clocks say.
     low = np.where(np.isposinf(forward.low_ns), np.inf, result.low_ns)

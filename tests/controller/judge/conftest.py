@@ -71,6 +71,7 @@ def make_evidence(
         window_rtt_mean_ns=_window_means(trips, windows),
         window_forward_mean_ns=_window_means(there, windows),
         clock_bound_ns=full(bound, np.float64),
+        clock_doubt=np.zeros(n, np.int8),
         calibration_ns=full(calibration, np.float64),
         floor_ns=full(floor, np.float64),
     )

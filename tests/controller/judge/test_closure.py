@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller.judge.closure import close_mesh, without_liars
+from controller.judge.closure import close_mesh, touched_by
 
 MS, US = 1e6, 1e3
 # The fixture `evidence` is a function without state.
@@ -81,8 +81,27 @@ def test_two_nodes_that_contradict_each_other_are_both_named(evidence):
     )
     found = close_mesh(rows, source, destination, 2)
     assert found.liar.tolist() == [True, True]
-    trusted = without_liars(rows, source, destination, found.liar)
-    assert np.isnan(trusted.clock_bound_ns).all()
+    assert touched_by(source, destination, found.liar).all()
+
+
+@pytest.mark.parametrize(("nodes", "triangles"), [(2, 0), (3, 1), (4, 3), (8, 21)])
+def test_a_full_mesh_has_every_triangle_of_each_node(evidence, nodes, triangles):
+    rows, source, destination = mesh(
+        evidence, np.random.default_rng(5), [0.0] * nodes, [US] * nodes, 0.1 * MS, both_ways=True
+    )
+    found = close_mesh(rows, source, destination, nodes)
+    assert found.pairs.tolist() == [nodes - 1] * nodes
+    assert found.triangles.tolist() == [triangles] * nodes
+
+
+def test_the_spokes_of_a_star_have_no_triangle(evidence):
+    rows, source, destination = mesh(
+        evidence, np.random.default_rng(6), [0.0] * 5, [US] * 5, 0.1 * MS
+    )
+    spoke = (source == 0) | (destination == 0)
+    found = close_mesh(rows, np.where(spoke, source, -1), np.where(spoke, destination, -1), 5)
+    assert found.pairs.tolist() == [4, 1, 1, 1, 1]
+    assert not found.triangles.any()
 
 
 def test_streams_of_no_mesh_are_left_alone(evidence):
@@ -90,7 +109,7 @@ def test_streams_of_no_mesh_are_left_alone(evidence):
     nowhere = np.full(3, -1)
     found = close_mesh(rows, nowhere, nowhere, 0)
     assert not found.refuted.any()
-    assert not np.isnan(without_liars(rows, nowhere, nowhere, found.liar).clock_bound_ns).any()
+    assert not touched_by(nowhere, nowhere, found.liar).any()
 
 
 def test_parts_without_a_link_are_solved_apart(evidence):
