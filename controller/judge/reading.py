@@ -45,15 +45,23 @@ class Distribution:
         samples = self.samples(row)
         return thinning.thinned_ranks(samples, level, self.thinning(row, level), alpha)
 
+    def upper_rank_if_delays_differ(self, row: Integers, level: Floats, alpha: float) -> Integers:
+        """Return the upper rank as if no delay resembled its neighbours (losses may), [m]."""
+        effect = self._thinning(row, level, np.ones(len(row)))
+        return thinning.thinned_ranks(self.samples(row), level, effect, alpha)[1]
+
     def samples(self, row: Integers) -> Integers:
         """Return how many probes of `row` have a delay, finite or not, [m]."""
         return self.reader.totals[row] + self.infinite[row] + self.missing[row]
 
     def thinning(self, row: Integers, level: Floats) -> Floats:
         """Return the design effect of `row`'s samples at the quantile, [m]."""
+        return self._thinning(row, level, self.delay_thinning[row])
+
+    def _thinning(self, row: Integers, level: Floats, delay_thinning: Floats) -> Floats:
         lost = self.infinite[row] + self.missing[row]
         ratio = lost / np.maximum(self.samples(row), 1)
-        return thinning.of_quantile(self.delay_thinning[row], self.loss_thinning[row], ratio, level)
+        return thinning.of_quantile(delay_thinning, self.loss_thinning[row], ratio, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +198,12 @@ def _read_quantiles(
     # A missing probe may stand anywhere: below all others for the low bound, above for the high.
     low = reader.lower_ns(row, np.where(lower <= missing, 0, lower - missing))
     high = reader.upper_ns(row, upper)
+    thinned = np.flatnonzero(quantile & (distribution.delay_thinning[row] > 1))
+    if len(thinned):
+        chosen = row[thinned]
+        rank = distribution.upper_rank_if_delays_differ(chosen, level[thinned], alpha)
+        reach = thinning.widened_ns(reader.upper_ns(chosen, rank), reader.min_ns[chosen])
+        high[thinned] = np.fmin(high[thinned], reach)
     value = reader.value_ns(row, point)
     nothing = samples == 0
     return Reading(low, np.where(nothing, np.inf, high), np.where(nothing, np.nan, value))

@@ -45,6 +45,17 @@ def of_quantile(delays: Floats, losses: Floats, loss_ratio: Floats, level: Float
     return share * losses + (1 - share) * delays
 
 
+def widened_ns(upper_ns: Floats, min_ns: Floats) -> Floats:
+    """Return how far resemblance may push an upper bound that holds for independent delays, [n].
+
+    As far again from the least delay as the bound itself lies. What the windows show of resemblance
+    tells of queues that were seen; a quantile beyond twice their reach would need delays of another
+    kind, that never came. Of such nothing is known but that, as of losses that never came, and for
+    those probes count one by one.
+    """
+    return upper_ns + (upper_ns - min_ns)
+
+
 def thinned_ranks(
     samples: Integers, level: Floats, thinning: Floats, alpha: float
 ) -> tuple[Integers, Integers]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from controller.judge.batches import Batches
+from controller.judge.evidence import PASS, UNDECIDED
 from controller.judge.quantile import confidence_ranks
 from controller.judge.thinning import of_quantile, thinned_ranks
 from controller.judge.verdicts import judge
@@ -33,6 +34,27 @@ def test_intervals_of_sluggish_delays_hold(evidence, rules, memory, statistic, d
     found = judge(evidence(list(trips), windows=60), asked)
     truth = (20 + deviate) * MS
     assert np.mean((found.low <= truth) & (truth <= found.high)) >= 0.95
+
+
+@pytest.mark.parametrize(("memory", "deviate"), [(0.6, 1.645), (0.9, 1.645), (0.97, 1.645)])
+def test_intervals_of_short_sluggish_campaigns_hold(evidence, rules, memory, deviate):
+    trips = sluggish(np.random.default_rng(5), 400, 100, memory)
+    asked = rules(400, limit=20 * MS, direction="round_trip", statistic="p95")
+    found = judge(evidence(list(trips), windows=15), asked)
+    truth = (20 + deviate) * MS
+    assert np.mean((found.low <= truth) & (truth <= found.high)) >= 0.95
+
+
+def test_a_limit_far_beyond_all_delays_is_kept_however_they_resemble_each_other(evidence, rules):
+    trips = sluggish(np.random.default_rng(6), 50, 100, 0.9)
+    far = rules(50, limit=40 * MS, direction="round_trip", statistic="p95")
+    assert (judge(evidence(list(trips), windows=15), far).verdict == PASS).all()
+
+
+def test_too_few_delays_have_no_upper_bound_however_far_the_limit(evidence, rules):
+    trips = sluggish(np.random.default_rng(6), 50, 60, 0.9)
+    far = rules(50, limit=4_000 * MS, direction="round_trip", statistic="p95")
+    assert (judge(evidence(list(trips), windows=15), far).verdict == UNDECIDED).all()
 
 
 def test_independent_delays_are_hardly_thinned(evidence, rules):
