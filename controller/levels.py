@@ -63,3 +63,6 @@ class Retention:
         """Return the start before which a level is no longer kept at `now_ns`."""
         days: int = getattr(self, f"{level}_days")
         return now_ns - days * DAY_NS
+
+
+KEPT = Retention()  # if nobody asks for anything else

@@ -76,7 +76,7 @@ def pack_tiles(points: NDArray[Any]) -> list[bytes]:
         planes[:, place : place + width] = octets.reshape(rows, width)
         place += width
     compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-    return [compress(row) for row in planes]  # type: ignore[arg-type]  # an array is a buffer
+    return [compress(row) for row in planes]
 
 
 def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:

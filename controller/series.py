@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.levels import DAY, HOUR, LEVELS, MINUTE, LevelName
+from controller.levels import DAY, HOUR, LEVELS, Level, LevelName
 from probes.window import COUNTERS
 
 QUANTILES = (50, 95, 99)
@@ -78,5 +79,33 @@ def level_for(from_ns: int, to_ns: int, step_ns: int | None, max_points: int | N
         return next((level for level, most_ns in ordinary if length_ns <= most_ns), "day")
     if length_ns <= MAX_WINDOW_SPAN_NS and length_ns <= max_points * ORDINARY_WINDOW_NS:
         return "window"
-    fits = (level.name for level in LEVELS if length_ns <= max_points * level.step_ns)
-    return next(fits, "day")
+    enough = [level.name for level in LEVELS if length_ns <= max_points * level.step_ns]
+    return enough[0] if enough else "day"
+
+
+def held_level(wanted: LevelName, oldest: Mapping[LevelName, int], from_ns: int) -> Level | None:
+    """Return the level to read, None for windows: the wanted one, or a coarser that reaches back.
+
+    `oldest` says where each level begins, of those that hold anything.
+    """
+    for name, level in _FINE_TO_COARSE[[n for n, _ in _FINE_TO_COARSE].index(wanted) :]:
+        coarser = [each for each in LEVELS if each.name in oldest and _coarser(each, level)]
+        if name in oldest:
+            begins_ns = oldest[name]
+            if begins_ns <= from_ns or all(
+                oldest[each.name] + each.step_ns > begins_ns for each in coarser
+            ):
+                return level
+        elif not coarser:
+            break
+    return dict(_FINE_TO_COARSE)[wanted]
+
+
+_FINE_TO_COARSE: tuple[tuple[LevelName, Level | None], ...] = (
+    ("window", None),
+    *((level.name, level) for level in LEVELS),
+)
+
+
+def _coarser(one: Level, than: Level | None) -> bool:
+    return than is None or one.step_ns > than.step_ns

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
+from controller.levels import MINUTE
 from controller.sqlite_file import SqliteFile
+from controller.sqlite_rollups import MARK
 from controller.store import AgentTotals, StoredChunk
 
 _COLUMNS = "agent, boot, sequence, plan_version, start_ns, duration_ns, rows, received_ns, payload"
@@ -34,6 +36,8 @@ class SqliteWindows(SqliteFile):
                 return False
             end_ns = chunk.start_ns + chunk.duration_ns
             connection.execute(_COUNT, (chunk.agent, chunk.rows, end_ns, chunk.received_ns))
+            minute_ns = chunk.start_ns // MINUTE.step_ns * MINUTE.step_ns
+            connection.execute(MARK, (MINUTE.code, chunk.agent, minute_ns, chunk.received_ns))
             return True
 
         return self._writer.submit(write, len(chunk.payload))

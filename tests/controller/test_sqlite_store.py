@@ -133,7 +133,7 @@ def test_too_many_waiting_bytes_are_refused_at_once(tmp_path: pathlib.Path) -> N
 
 
 def test_slow_read_is_cut_off(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.sqlite_store.READ_LIMIT_S", 0.0)
+    monkeypatch.setattr("controller.sqlite_file.READ_LIMIT_S", 0.0)
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
     with pytest.raises(StoreTimeoutError):
         store._read(f"{numbers} SELECT count(*) FROM n", ())

@@ -1,4 +1,4 @@
-"""The conformance suite of stores: every engine must pass all of it."""
+"""What every store on disk must do beside the conformance of its windows (test_window_store)."""
 
 import pathlib
 from collections.abc import Callable, Iterator
@@ -55,25 +55,6 @@ def chunk(
     return StoredChunk(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
 
 
-def test_chunk_is_stored_once_however_often_it_comes(store: Store) -> None:
-    assert store.put_chunk(chunk()).result() is True
-    assert store.put_chunk(chunk()).result() is False
-    assert len(store.chunks_of("nanjing", 0, 1000, 100)[0]) == 1
-    assert store.agent_totals()["nanjing"].windows == 3
-
-
-def test_same_sequence_after_a_reboot_is_another_chunk(store: Store) -> None:
-    assert store.put_chunk(chunk(boot="b0")).result() is True
-    assert store.put_chunk(chunk(boot="b1")).result() is True
-    assert store.agent_totals()["nanjing"].chunks == 2
-
-
-def test_chunk_comes_back_exactly_as_received(store: Store) -> None:
-    sent = chunk(payload=bytes(range(256)))
-    store.put_chunk(sent).result()
-    assert store.chunks_of("nanjing", 0, 1000, 100) == ([sent], None)
-
-
 def test_acknowledged_chunk_survives_reopening(reopen: Callable[[], Store]) -> None:
     reopen().put_chunk(chunk()).result()
     store = reopen()
@@ -96,47 +77,6 @@ def test_closed_store_takes_nothing_more(reopen: Callable[[], Store]) -> None:
         store.put_chunk(chunk())
 
 
-def test_range_holds_its_start_and_not_its_end(store: Store) -> None:
-    for i, start_ns in enumerate((100, 200, 300)):
-        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
-    found, rest = store.chunks_of("nanjing", 100, 300, 100)
-    assert [item.start_ns for item in found] == [100, 200]
-    assert rest is None
-
-
-def test_range_never_mixes_agents(store: Store) -> None:
-    store.put_chunk(chunk("nanjing")).result()
-    store.put_chunk(chunk("suzhou")).result()
-    assert [item.agent for item in store.chunks_of("suzhou", 0, 1000, 10)[0]] == ["suzhou"]
-
-
-def test_pages_join_to_the_whole_and_never_tear_an_instant_apart(store: Store) -> None:
-    starts = [100, 100, 200, 300, 300, 300, 400]
-    for i, start_ns in enumerate(starts):
-        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
-    seen: list[int] = []
-    from_ns: int | None = 0
-    while from_ns is not None:
-        page, from_ns = store.chunks_of("nanjing", from_ns, 1000, 2)
-        assert page, "a page that is not the last one holds something"
-        assert not set(seen) & {item.start_ns for item in page}
-        seen += [item.start_ns for item in page]
-    assert seen == starts
-
-
-def test_everything_since_comes_in_the_order_of_storing(store: Store) -> None:
-    for i, start_ns in enumerate((300, 100, 200)):
-        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
-    assert [item.start_ns for item in store.chunks_since(150)] == [300, 200]
-
-
-def test_totals_follow_the_newest_window_even_if_old_ones_come_late(store: Store) -> None:
-    store.put_chunk(chunk(sequence=1, start_ns=900)).result()
-    store.put_chunk(chunk(sequence=0, start_ns=100, received_ns=700)).result()
-    totals = store.agent_totals()["nanjing"]
-    assert (totals.last_window_ns, totals.last_received_ns) == (910, 700)
-
-
 def test_newest_plan_is_returned(reopen: Callable[[], Store]) -> None:
     store = reopen()
     for version in (1, 2):
@@ -157,9 +97,3 @@ def test_streams_are_remembered_once(store: Store) -> None:
 def test_sites_are_replaced_whole(store: Store) -> None:
     store.put_sites([("a", b"{}"), ("b", b"{}")], 1).result()
     store.put_sites([("a", b"{}")], 2).result()
-
-
-def test_healthy_store_says_so(store: Store) -> None:
-    store.put_chunk(chunk()).result()
-    state = store.state()
-    assert (state.state, state.reason, state.queued_writes) == ("ok", None, 0)

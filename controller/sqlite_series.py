@@ -1,0 +1,113 @@
+"""Reading figures over time out of the SQLite store: tiles, and points not yet laid out in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.levels import LEVELS, Level, LevelName
+from controller.points import unpack_tiles
+from controller.series import PRESENT, Series, held_level, level_for
+from controller.series_making import series_of_points, series_of_windows
+from controller.sqlite_rollups import read_figures
+from controller.store import StreamRecord
+from probes.chunk import decode_chunk
+
+Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+
+_TILES = (
+    "SELECT start_ns, payload FROM tiles WHERE level = ? AND stream_id = ? AND start_ns > ? "
+    "AND start_ns < ? ORDER BY start_ns"
+)
+_OPEN = (
+    "SELECT start_ns, figures FROM rollups INDEXED BY open_rollups WHERE level = ? AND agent = ? "
+    "AND start_ns >= ? AND start_ns < ? AND figures IS NOT NULL"
+)
+_CHUNKS = (
+    "SELECT payload FROM chunks WHERE agent = ? AND start_ns >= ? "
+    "AND start_ns < ? ORDER BY start_ns"
+)
+
+
+class SqliteSeries:
+    """Answers `WindowStore.series`."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def series(
+        self,
+        streams: Sequence[StreamRecord],
+        from_ns: int,
+        to_ns: int,
+        *,
+        step_ns: int | None = None,
+        max_points: int | None = None,
+    ) -> Series:
+        """Return figures of streams; see `WindowStore.series`."""
+        oldest = self._oldest(streams)
+        if step_ns is None and oldest:
+            from_ns = max(from_ns, min(min(oldest.values()), to_ns))
+        level = held_level(level_for(from_ns, to_ns, step_ns, max_points), oldest, from_ns)
+        if level is None:
+            return self._of_windows(streams, from_ns, to_ns)
+        return series_of_points(
+            level, [self._of_level(level, stream, from_ns, to_ns) for stream in streams]
+        )
+
+    def _oldest(self, streams: Sequence[StreamRecord]) -> dict[LevelName, int]:
+        """Return where each level begins, of those that hold something of these streams."""
+        oldest: dict[LevelName, int] = {}
+
+        def note(name: LevelName, sql: str, *values: Any) -> None:
+            start_ns = self._read(sql, values)[0][0]
+            if start_ns is not None:
+                oldest[name] = min(oldest.get(name, start_ns), start_ns)
+
+        for agent in {stream.agent for stream in streams}:
+            note("window", "SELECT min(start_ns) FROM chunks WHERE agent = ?", agent)
+            for level in LEVELS:
+                sql = "SELECT min(start_ns) FROM rollups WHERE level = ? AND agent = ?"
+                note(level.name, sql, level.code, agent)
+        return oldest
+
+    def _of_level(
+        self, level: Level, stream: StreamRecord, from_ns: int, to_ns: int
+    ) -> tuple[int, NDArray[np.int64], NDArray[Any]]:
+        """Return (stream id, start_ns, points) of one stream, in no order."""
+        values = (level.code, stream.stream_id, from_ns - level.span_ns, to_ns)
+        rows = self._read(_TILES, values)
+        points = unpack_tiles([payload for _, payload in rows], level.slots).reshape(-1)
+        begins = np.array([start_ns for start_ns, _ in rows], np.int64)
+        steps = np.arange(level.slots) * level.step_ns
+        start_ns = (begins[:, None] + steps).reshape(-1)
+        newer = self._open(level, stream, from_ns, to_ns)
+        replaced = np.isin(start_ns, np.array(list(newer), np.int64))
+        inside = (start_ns >= from_ns) & (start_ns < to_ns) & (points["state"] & PRESENT > 0)
+        kept = inside & ~replaced
+        found = [points[kept], *(point for point in newer.values())]
+        when = np.concatenate([start_ns[kept], np.array(list(newer), np.int64)])
+        return stream.stream_id, when, np.concatenate(found)
+
+    def _open(
+        self, level: Level, stream: StreamRecord, from_ns: int, to_ns: int
+    ) -> dict[int, NDArray[Any]]:
+        """Return by start the points, POINT[1], that no tile holds yet."""
+        found = {}
+        for start_ns, figures in self._read(_OPEN, (level.code, stream.agent, from_ns, to_ns)):
+            stream_id, points = read_figures(figures)
+            place = int(np.searchsorted(stream_id, np.uint64(stream.stream_id)))
+            if place < len(stream_id) and stream_id[place] == stream.stream_id:
+                found[start_ns] = points[place : place + 1]
+        return found
+
+    def _of_windows(self, streams: Sequence[StreamRecord], from_ns: int, to_ns: int) -> Series:
+        batches = [
+            decode_chunk(payload).batch
+            for agent in sorted({stream.agent for stream in streams})
+            for (payload,) in self._read(_CHUNKS, (agent, from_ns, to_ns))
+        ]
+        return series_of_windows(batches, [stream.stream_id for stream in streams])
