@@ -98,8 +98,18 @@ class AgentHealth(Document, frozen=True, kw_only=True):
     conditions: list[Condition] = []
 
 
+class SiteClock(Document, frozen=True, kw_only=True):
+    """What the mesh of sites says of an agent's clock."""
+
+    suspected: bool = False
+    offset_ns: float | None = None
+    error_ns: float | None = None
+    pairs: int = 0
+    triangles: int = 0
+
+
 class Agent(Document, frozen=True, kw_only=True):
-    """An agent with its last health."""
+    """An agent with its last health, and what other sites say of its clock."""
 
     name: str
     state: str = "never_seen"
@@ -109,6 +119,7 @@ class Agent(Document, frozen=True, kw_only=True):
     last_window_ns: int | None = None
     windows_stored: int | None = None
     health: AgentHealth | None = None
+    clock: SiteClock | None = None
 
 
 class Counts(Document, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ COLUMNS = (
     Column(key="plan", title="Plan", width=6, align="right"),
     Column(key="streams", title="Streams", width=7, align="right", rank=4),
     Column(key="stamping", title="Stamping", width=9, rank=1),
-    Column(key="clock", title="Clock ±", width=9, align="right"),
+    Column(key="clock", title="Clock ±", width=10, align="right"),
     Column(key="source", title="Clock source", width=12, rank=6),
     Column(key="spool", title="Spool", width=9, align="right", rank=1),
     Column(key="windows", title="Windows", width=10, align="right", rank=5),
@@ -71,6 +71,8 @@ def cell(row: AgentRow, column: str, fleet: Fleet, words: Words) -> Spans:
         return _plan(agent)
     if agent.health is None:
         return plain(ABSENT, "dim")
+    if column == "clock":
+        return _clock(agent, agent.health, words)
     return _health_cell(agent.health, column, words)
 
 
@@ -83,16 +85,25 @@ def _plan(agent: doc.Agent) -> Spans:
     return plain(str(version))
 
 
+def _clock(agent: doc.Agent, health: doc.AgentHealth, words: Words) -> Spans:
+    """Return the bound that the agent claims, or how far off the mesh finds its clock instead."""
+    if agent.clock is not None and agent.clock.suspected:
+        return plain(f"✗ {_signed(agent.clock.offset_ns)}", "bad")
+    if health.clock_bound_ns is None:
+        return plain(words("unknown"), "doubt")
+    return plain(f"± {delay(health.clock_bound_ns)}")
+
+
+def _signed(offset_ns: float | None) -> str:
+    return f"{'+' if offset_ns is not None and offset_ns > 0 else ''}{delay(offset_ns)}"
+
+
 def _health_cell(health: doc.AgentHealth, column: str, words: Words) -> Spans:
     if column == "streams":
         return plain(count(health.streams))
     if column == "stamping":
         tone = "plain" if health.stamping in ("kernel", "hardware") else "doubt"
         return plain(words(STAMPINGS.get(health.stamping or "none", "none")), tone)
-    if column == "clock":
-        if health.clock_bound_ns is None:
-            return plain(words("unknown"), "doubt")
-        return plain(f"± {delay(health.clock_bound_ns)}")
     if column == "source":
         return plain(health.clock_source or ABSENT, "dim")
     if column == "spool":
@@ -118,6 +129,29 @@ def conditions(health: doc.AgentHealth, words: Words) -> Spans:
     return plain(f"{worst.text.pick(words.language) or worst.code}{more}", tone)
 
 
+def clock_lines(clock: doc.SiteClock | None, words: Words) -> list[Spans]:
+    """Return what the other sites say of this clock, and from how many triangles."""
+    if clock is None or clock.offset_ns is None:
+        return []
+    where = {
+        "offset": _signed(clock.offset_ns),
+        "error": delay(clock.error_ns),
+        "pairs": count(clock.pairs),
+        "triangles": count(clock.triangles),
+    }
+    if clock.suspected:
+        said = words(
+            "Clock suspected: {offset} ± {error} off, by {pairs} sites in {triangles} triangles. "
+            "No one-way verdict rests on it.",
+            **where,
+        )
+        return [plain(f"✗ {said}", "bad")]
+    said = words(
+        "Clock by the mesh: {offset} ± {error}, by {pairs} sites in {triangles} triangles.", **where
+    )
+    return [plain(said, "dim")]
+
+
 def detail(fleet: Fleet, row: AgentRow, words: Words) -> list[Spans]:
     """Return the lines about the agent under the cursor: every condition in full."""
     agent = row.agent
@@ -135,6 +169,7 @@ def detail(fleet: Fleet, row: AgentRow, words: Words) -> list[Spans]:
             (f" · {words('{n} windows dropped', n=count(dropped))}", "bad" if dropped else "plain"),
         )
     )
+    lines += clock_lines(agent.clock, words)
     if not agent.health.conditions:
         lines.append(plain(words("No conditions reported."), "dim"))
     for condition in agent.health.conditions:
