@@ -60,6 +60,8 @@ async def _run_parts(
         stamp_shift_ns=round(config.clock.stamp_shift_us * 1e3),
         conditions=conditions,
         policy=Policy(config.policy),
+        book=spooler.book,
+        settle=lambda: asyncio.wrap_future(spooler.call(spooler.do_settle)),
     )
     health = HealthReporter(
         version=version,

@@ -75,6 +75,7 @@ class HealthReporter:
             cpu_ratio=self._cpu_ratio(),
             resident_bytes=_resident_bytes(),
             conditions=(*self._conditions.current(), *self._measuring.conditions()),
+            totals=state.totals,
             curtailed=self._measuring.granted.by_rule,
             reflector=None if reflector is None else dataclasses.asdict(reflector),
         )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant
 from agent.policy import Policy
+from agent.sent_book import SentBook
 from probes.clock import Clock
 from probes.engine import Engine
-from probes.engine_report import EngineHealth
+from probes.engine_report import EngineHealth, Tally
 from probes.errors import IsochroneError
 from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec
 from probes.text import Text
@@ -29,7 +30,8 @@ _LOG = logging.getLogger("isochrone.agent")
 
 class Measuring:
     """Runs what the last plan says. `on_windows(batch, plan_version)` is called on the engine's
-    thread. All blocking calls are made on worker threads, one at a time.
+    thread. All blocking calls are made on worker threads, one at a time. `book` counts what is
+    sent; `settle` is awaited when an engine has broken, whose open windows are lost.
     """
 
     def __init__(
@@ -41,7 +43,10 @@ class Measuring:
         stamp_shift_ns: int,
         conditions: Conditions,
         policy: Policy,
+        book: SentBook,
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
+        self._book, self._settle = book, settle
         self._policy = policy
         self._quiet = False
         self._on_windows = on_windows
@@ -155,6 +160,7 @@ class Measuring:
                 clock=self._clock,
                 own_clock_bound_ns=self._own_clock_bound_ns,
                 stamp_shift_ns=self._stamp_shift_ns,
+                tally=Tally(place=self._book.sent_place),
             )
             await asyncio.to_thread(engine.start)
         except IsochroneError as error:
@@ -172,6 +178,7 @@ class Measuring:
         except RuntimeError as error:
             _LOG.error("the probe engine broke", exc_info=error)
             self._conditions.begin("engine_broke", "error", _broke(error))
+            await self._settle()  # before another engine counts on
         health = engine.health()
         self._sent += health.probes_sent
         self._received += health.probes_received
@@ -205,6 +212,7 @@ class Measuring:
 
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
+        self._book.closed(batch.rows)
         end_ns = batch.start_ns + batch.duration_ns
         with self._version_lock:
             versions = self._versions

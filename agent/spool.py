@@ -9,26 +9,38 @@ This module is the file itself and may block; `agent.spooler` runs it on a threa
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, get_args
 
-from probes.errors import ResourceError
+from agent.spool_database import open_spool, transaction
+from probes.exchange import DropReason
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS chunk (
-    sequence INTEGER PRIMARY KEY,
-    start_ns INTEGER NOT NULL,
-    windows  INTEGER NOT NULL,
-    bytes    INTEGER NOT NULL,
-    refused  TEXT,               -- why the controller would not have it; NULL: to be delivered
-    payload  BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-"""
-_SCHEMA_VERSION = 1
+DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
+
+
+class Count(NamedTuple):
+    """Windows, and the probes sent in them."""
+
+    windows: int = 0
+    probes: int = 0
+
+    def plus(self, other: Count) -> Count:
+        """Return the sum."""
+        return Count(self.windows + other.windows, self.probes + other.probes)
+
+    def less(self, other: Count) -> Count:
+        """Return the difference."""
+        return Count(self.windows - other.windows, self.probes - other.probes)
+
+
+def total(counts: Iterable[Count]) -> Count:
+    """Return the sum of many."""
+    result = Count()
+    for count in counts:
+        result = result.plus(count)
+    return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,45 +50,83 @@ class SpooledChunk:
     sequence: int
     start_ns: int
     windows: int
+    probes: int
     payload: bytes
+
+    @property
+    def count(self) -> Count:
+        """What is lost if it is."""
+        return Count(self.windows, self.probes)
 
 
 class SpoolFile:
-    """The spool's SQLite file. Raises sqlite3.OperationalError when the disk is full."""
+    """The spool's SQLite file. Raises sqlite3.OperationalError when the disk is full.
+
+    `accounted` is what was ever given to it, be it chunks or news of what was lost before;
+    `dropped` what of that was given up, by reason; `waiting` what is still to be delivered. So
+    accounted = delivered + waiting + dropped, always, since each change is one transaction.
+    """
 
     def __init__(self, path: Path, *, max_bytes: int, max_age_ns: int) -> None:
-        self._max_bytes = max_bytes
-        self._max_age_ns = max_age_ns
-        self._connection = _open(path)
+        self.limit(max_bytes=max_bytes, max_age_ns=max_age_ns)
+        self._connection = open_spool(path)
         row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(sequence), 0) FROM chunk"
+            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(sequence), 0),"
+            " coalesce(sum(windows) FILTER (WHERE refused IS NULL), 0),"
+            " coalesce(sum(probes) FILTER (WHERE refused IS NULL), 0) FROM chunk"
         ).fetchone()
         self.chunks, self.bytes = int(row[0]), int(row[1])
-        self.next_sequence = max(self._counter("next_sequence"), int(row[2]) + 1)
-        self.dropped_windows = self._counter("dropped_windows")
-        self.refused_windows = self._counter("refused_windows")
+        self.waiting = Count(int(row[3]), int(row[4]))
+        known = {
+            str(name): int(value)
+            for name, value in self._connection.execute("SELECT name, value FROM counter")
+        }
+        self.next_sequence = max(known.get("next_sequence", 0), int(row[2]) + 1)
+        self.accounted = Count(known.get("accounted.windows", 0), known.get("accounted.probes", 0))
+        self.dropped: dict[DropReason, Count] = {
+            reason: Count(
+                known.get(f"dropped.{reason}.windows", 0), known.get(f"dropped.{reason}.probes", 0)
+            )
+            for reason in DROP_REASONS
+        }
 
-    def put(self, chunks: list[SpooledChunk], now_ns: int, dropped_windows: int = 0) -> None:
+    def limit(self, *, max_bytes: int, max_age_ns: int) -> None:
+        """Keep so many bytes of chunks, and none that began longer ago, from now on."""
+        self._max_bytes, self._max_age_ns = max_bytes, max_age_ns
+
+    def put(
+        self,
+        chunks: list[SpooledChunk],
+        now_ns: int,
+        lost: Mapping[DropReason, Count] | None = None,
+    ) -> None:
         """Commit chunks, dropping the oldest that no longer fit; all of it or nothing.
 
-        `dropped_windows` were lost before they came here and are only counted.
+        `lost` never became a chunk, or was one that could not be kept: it is only counted.
         """
-        with _transaction(self._connection):
+        lost = dict(lost or {})
+        accounted = self.accounted.plus(total([*lost.values(), *(one.count for one in chunks)]))
+        added_bytes = sum(len(chunk.payload) for chunk in chunks)
+        following = max([self.next_sequence, *(chunk.sequence + 1 for chunk in chunks)])
+        with transaction(self._connection):
             self._connection.executemany(
-                "INSERT INTO chunk VALUES (?, ?, ?, ?, NULL, ?)",
-                [(c.sequence, c.start_ns, c.windows, len(c.payload), c.payload) for c in chunks],
+                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, NULL, ?)",
+                [
+                    (c.sequence, c.start_ns, c.windows, c.probes, len(c.payload), c.payload)
+                    for c in chunks
+                ],
             )
-            added_bytes = sum(len(chunk.payload) for chunk in chunks)
-            doomed = self._doomed(self.bytes + added_bytes, now_ns)
-            self._delete([sequence for sequence, _, _ in doomed])
-            dropped_windows += sum(windows for _, windows, _ in doomed)
-            following = max([self.next_sequence, *(chunk.sequence + 1 for chunk in chunks)])
+            dropped = dict(self.dropped)
+            for reason, count in lost.items():
+                dropped[reason] = dropped[reason].plus(count)
+            gone = self._make_room(self.bytes + added_bytes, now_ns, dropped)
             self._set_counter("next_sequence", following)
-            self._set_counter("dropped_windows", self.dropped_windows + dropped_windows)
-        self.next_sequence = following
-        self.dropped_windows += dropped_windows
-        self.chunks += len(chunks) - len(doomed)
-        self.bytes += added_bytes - sum(size for _, _, size in doomed)
+            self._set_count("accounted", accounted)
+            self._set_dropped(dropped)
+        self.next_sequence, self.accounted, self.dropped = following, accounted, dropped
+        self.waiting = self.waiting.plus(total(one.count for one in chunks)).less(gone.waiting)
+        self.chunks += len(chunks) - gone.chunks
+        self.bytes += added_bytes - gone.bytes
 
     def pending(
         self, limit: int, *, newest: bool = False, skip: frozenset[int]
@@ -84,12 +134,14 @@ class SpoolFile:
         """Return up to `limit` chunks to deliver, oldest (or newest) first, without `skip`."""
         order = "DESC" if newest else "ASC"
         rows = self._connection.execute(
-            "SELECT sequence, start_ns, windows, payload FROM chunk WHERE refused IS NULL"  # noqa: S608 (order is one of two constants)
-            f" ORDER BY sequence {order} LIMIT ?",
+            "SELECT sequence, start_ns, windows, probes, payload FROM chunk"  # noqa: S608 (order is one of two constants)
+            f" WHERE refused IS NULL ORDER BY sequence {order} LIMIT ?",
             (limit + len(skip),),
         )
         found = [
-            SpooledChunk(sequence=row[0], start_ns=row[1], windows=row[2], payload=row[3])
+            SpooledChunk(
+                sequence=row[0], start_ns=row[1], windows=row[2], probes=row[3], payload=row[4]
+            )
             for row in rows
             if row[0] not in skip
         ]
@@ -97,95 +149,89 @@ class SpoolFile:
 
     def delete(self, sequences: list[int]) -> None:
         """Forget chunks that the controller has committed."""
-        with _transaction(self._connection):
-            freed = self._delete(sequences)
-        self.chunks -= len(freed)
-        self.bytes -= sum(freed)
+        with transaction(self._connection):
+            gone = self._delete(sequences)
+        self._forget(gone)
 
     def refuse(self, sequence: int, reason: str) -> None:
-        """Keep a chunk, out of the way, that the controller will not have."""
-        with _transaction(self._connection):
+        """Keep a chunk that the controller will not have: out of the way, counted as dropped."""
+        with transaction(self._connection):
             row = self._connection.execute(
                 "UPDATE chunk SET refused = ? WHERE sequence = ? AND refused IS NULL"
-                " RETURNING windows",
+                " RETURNING windows, probes",
                 (reason, sequence),
             ).fetchone()
-            refused = int(row[0]) if row else 0
-            self._set_counter("refused_windows", self.refused_windows + refused)
-        self.refused_windows += refused
+            count = Count(int(row[0]), int(row[1])) if row else Count()
+            dropped = self.dropped | {"refused": self.dropped["refused"].plus(count)}
+            self._set_dropped(dropped)
+        self.dropped, self.waiting = dropped, self.waiting.less(count)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    def _doomed(self, total_bytes: int, now_ns: int) -> list[tuple[int, int, int]]:
-        """Return (sequence, windows, bytes) of what is too old or does not fit; refused first."""
-        rows = self._connection.execute(
-            "SELECT sequence, windows, bytes, start_ns FROM chunk"
-            " WHERE ? > ? OR start_ns < ? ORDER BY refused IS NULL, sequence",
-            (total_bytes, self._max_bytes, now_ns - self._max_age_ns),
-        )
+    def _make_room(self, total_bytes: int, now_ns: int, dropped: dict[DropReason, Count]) -> _Gone:
+        """Delete what is too old, then what does not fit (refused chunks first); count it."""
+        too_old = self._connection.execute(
+            "SELECT sequence FROM chunk WHERE start_ns < ?", (now_ns - self._max_age_ns,)
+        ).fetchall()
+        gone = self._delete([row[0] for row in too_old])
+        dropped["too_old"] = dropped["too_old"].plus(gone.waiting)
+        excess = total_bytes - gone.bytes - self._max_bytes
         doomed = []
-        for sequence, windows, size, start_ns in rows:
-            if start_ns < now_ns - self._max_age_ns or total_bytes > self._max_bytes:
-                doomed.append((sequence, windows, size))
-                total_bytes -= size
-        return doomed
+        for condition in ("IS NOT NULL", "IS NULL"):
+            rows = self._connection.execute(
+                f"SELECT sequence, bytes FROM chunk WHERE refused {condition} ORDER BY sequence"  # noqa: S608 (one of two constants)
+            )
+            for sequence, size in rows:
+                if excess <= 0:
+                    break
+                doomed.append(int(sequence))
+                excess -= size
+        no_room = self._delete(doomed)
+        dropped["no_room"] = dropped["no_room"].plus(no_room.waiting)
+        return gone.plus(no_room)
 
-    def _delete(self, sequences: list[int]) -> list[int]:
-        freed: list[int] = []
+    def _delete(self, sequences: list[int]) -> _Gone:
+        gone = _Gone()
         for sequence in sequences:
-            found = self._connection.execute(
-                "DELETE FROM chunk WHERE sequence = ? RETURNING bytes", (sequence,)
-            ).fetchall()
-            freed.extend(int(row[0]) for row in found)
-        return freed
+            row = self._connection.execute(
+                "DELETE FROM chunk WHERE sequence = ? RETURNING bytes, windows, probes, refused",
+                (sequence,),
+            ).fetchone()
+            if row:
+                waiting = Count() if row[3] is not None else Count(int(row[1]), int(row[2]))
+                gone = gone.plus(_Gone(1, int(row[0]), waiting))
+        return gone
 
-    def _counter(self, name: str) -> int:
-        row = self._connection.execute(
-            "SELECT value FROM counter WHERE name = ?", (name,)
-        ).fetchone()
-        return int(row[0]) if row else 0
+    def _forget(self, gone: _Gone) -> None:
+        self.chunks -= gone.chunks
+        self.bytes -= gone.bytes
+        self.waiting = self.waiting.less(gone.waiting)
+
+    def _set_dropped(self, dropped: Mapping[DropReason, Count]) -> None:
+        for reason, count in dropped.items():
+            if count != self.dropped[reason]:
+                self._set_count(f"dropped.{reason}", count)
+
+    def _set_count(self, name: str, count: Count) -> None:
+        self._set_counter(f"{name}.windows", count.windows)
+        self._set_counter(f"{name}.probes", count.probes)
 
     def _set_counter(self, name: str, value: int) -> None:
         self._connection.execute("INSERT OR REPLACE INTO counter VALUES (?, ?)", (name, value))
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on any exception."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
-            connection.execute("ROLLBACK")
-        raise
+class _Gone(NamedTuple):
+    """What was deleted: `waiting` counts only what was still to be delivered."""
 
+    chunks: int = 0
+    bytes: int = 0
+    waiting: Count = Count()
 
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_size_limit = 4194304")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found == 0:
-            connection.executescript(_SCHEMA + f"PRAGMA user_version = {_SCHEMA_VERSION};")
-        elif found != _SCHEMA_VERSION:
-            raise ResourceError(
-                f"The spool {path} was made by a newer Isochrone (format {found}); upgrade this "
-                "program, or move the file away to begin a new spool.",
-                f"缓存文件 {path} 由更新版本的 Isochrone 创建（格式 {found}）；请升级本程序，"
-                "或移走该文件以重新开始。",
-                file=str(path),
-            )
-    except sqlite3.Error as error:
-        raise ResourceError(
-            f"The spool {path} cannot be used: {error}. Free space on its disk, check the "
-            "directory's permissions, or move a damaged file away.",
-            f"无法使用缓存文件 {path}：{error}。请清理磁盘空间、检查目录权限，或移走损坏的文件。",
-            file=str(path),
-        ) from error
-    return connection
+    def plus(self, other: _Gone) -> _Gone:
+        return _Gone(
+            self.chunks + other.chunks,
+            self.bytes + other.bytes,
+            self.waiting.plus(other.waiting),
+        )

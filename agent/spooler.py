@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.gather import chunks_of
-from agent.spool import SpooledChunk, SpoolFile
+from agent.sent_book import SentBook
+from agent.spool import Count, SpooledChunk, SpoolFile, total
 from probes.chunk import encode_chunk
 from probes.clock import Clock, SystemClock
 from probes.errors import LocalProtocolError
+from probes.exchange import Dropped, DropReason, Totals
 from probes.window import WindowBatch
 
 _LOG = logging.getLogger(__name__)
@@ -40,9 +42,13 @@ class SpoolState:
     chunks: int
     bytes: int
     in_memory: int
-    dropped_windows: int
-    refused_windows: int
+    totals: Totals
     fault: str | None
+
+    @property
+    def dropped_windows(self) -> int:
+        """Windows given up for any reason."""
+        return sum(one.windows for one in self.totals.dropped)
 
 
 class Spooler:
@@ -62,6 +68,7 @@ class Spooler:
         memory_bytes: int = MEMORY_BYTES,
         on_stored: Callable[[], None] = lambda: None,
     ) -> None:
+        self.book = SentBook(path.with_name(f"{path.stem}.sent"))
         self.boot = secrets.token_hex(8)
         self.on_stored = on_stored
         self._agent = agent
@@ -70,11 +77,13 @@ class Spooler:
         self._file = SpoolFile(path, max_bytes=max_bytes, max_age_ns=round(max_age_s * 1e9))
         self._next_sequence = self._file.next_sequence
         self._memory: dict[int, SpooledChunk] = {}
-        self._lost_windows = 0  # dropped from memory, not yet in the file's counter
+        self._lost: dict[DropReason, Count] = {}  # given up, and not yet counted in the file
         self._acknowledged: set[int] = set()  # on disk still, because deleting failed
         self._fault: str | None = None
         self._gathered: dict[tuple[int, int, int], list[WindowBatch]] = {}
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.book.begin_at(self._file.accounted.probes, self._file.accounted.windows)
+        self.do_settle()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
@@ -102,7 +111,23 @@ class Spooler:
         """Commit what is gathered and stop the thread."""
         self._queue.put(None)
         self._thread.join()
+        self.do_settle()
         self._file.close()
+        self.book.close()
+
+    def do_settle(self) -> None:
+        """Count as cut off what was sent and never came here; only while no engine runs."""
+        self.do_flush()
+        known = total([self._file.accounted, *self._lost.values()])
+        known = known.plus(total(chunk.count for chunk in self._memory.values()))
+        missing = Count(self.book.windows, self.book.sent).less(known)
+        if max(missing) > 0:
+            self._lose("cut_off", Count(max(missing.windows, 0), max(missing.probes, 0)))
+            self._attempt(self._to_disk)
+
+    def do_limit(self, max_bytes: int, max_age_s: float) -> None:
+        """Let other bounds hold from the next chunk on."""
+        self._file.limit(max_bytes=max_bytes, max_age_ns=round(max_age_s * 1e9))
 
     def do_pending(
         self, oldest: int, newest: int = 0, skip: frozenset[int] = frozenset()
@@ -134,7 +159,7 @@ class Spooler:
         """Put a chunk aside that the controller will not have."""
         chunk = self._memory.pop(sequence, None)
         if chunk is not None:
-            self._lost_windows += chunk.windows
+            self._lose("refused", chunk.count)
             return
         self._attempt(lambda: self._file.refuse(sequence, reason))
 
@@ -146,10 +171,31 @@ class Spooler:
             chunks=self._file.chunks + len(self._memory) - len(self._acknowledged),
             bytes=self._file.bytes + sum(len(c.payload) for c in self._memory.values()),
             in_memory=len(self._memory),
-            dropped_windows=self._file.dropped_windows + self._lost_windows,
-            refused_windows=self._file.refused_windows,
+            totals=self._totals(),
             fault=self._fault,
         )
+
+    def _totals(self) -> Totals:
+        dropped = {
+            reason: count.plus(self._lost.get(reason, Count()))
+            for reason, count in self._file.dropped.items()
+        }
+        waiting = self._file.waiting.plus(total(one.count for one in self._memory.values()))
+        return Totals(
+            probes_sent=self.book.sent,
+            windows_closed=self.book.windows,
+            waiting_windows=waiting.windows,
+            waiting_probes=waiting.probes,
+            dropped=tuple(
+                Dropped(reason=reason, windows=count.windows, probes=count.probes)
+                for reason, count in dropped.items()
+                if any(count)
+            ),
+            behind=self.book.behind,
+        )
+
+    def _lose(self, reason: DropReason, count: Count) -> None:
+        self._lost[reason] = self._lost.get(reason, Count()).plus(count)
 
     def do_flush(self) -> None:
         """Commit what is still being gathered."""
@@ -179,7 +225,7 @@ class Spooler:
         self._gathered.setdefault(key, []).append(batch)
 
     def _keep(self, batch: WindowBatch, plan_version: int) -> None:
-        sequence = self._next_sequence
+        sequence, probes = self._next_sequence, int(batch.counters["sent"].sum())
         try:
             payload = encode_chunk(
                 batch,
@@ -190,21 +236,25 @@ class Spooler:
             )
         except LocalProtocolError as error:  # a defect; it must not stop the windows that follow
             _LOG.error("%s", error.message())
-            self._lost_windows += batch.rows
+            self._lose("unencodable", Count(batch.rows, probes))
             return
         self._next_sequence += 1
         self._memory[sequence] = SpooledChunk(
-            sequence=sequence, start_ns=batch.start_ns, windows=batch.rows, payload=payload
+            sequence=sequence,
+            start_ns=batch.start_ns,
+            windows=batch.rows,
+            probes=probes,
+            payload=payload,
         )
 
     def _to_disk(self) -> None:
         if self._acknowledged:
             self._forget_acknowledged()
-        if self._memory or self._lost_windows:
-            chunks = list(self._memory.values())
-            self._file.put(chunks, self._clock.wall_ns(), self._lost_windows)
+        if self._memory or self._lost:
+            self._file.put(list(self._memory.values()), self._clock.wall_ns(), self._lost)
             self._memory.clear()
-            self._lost_windows = 0
+            self._lost.clear()
+            self.book.sync()
 
     def _forget_acknowledged(self) -> None:
         self._file.delete(sorted(self._acknowledged))
@@ -219,7 +269,7 @@ class Spooler:
             excess = sum(len(c.payload) for c in self._memory.values()) - self._memory_bytes
             while excess > 0:
                 oldest = self._memory.pop(next(iter(self._memory)))
-                self._lost_windows += oldest.windows
+                self._lose("disk", oldest.count)
                 excess -= len(oldest.payload)
         else:
             self._fault = None

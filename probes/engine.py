@@ -74,10 +74,11 @@ class Engine:
         calibration_ns: int | None = None,
         generator: np.random.Generator | None = None,
         hmac_key: bytes | None = None,
+        tally: Tally | None = None,
     ) -> None:
         generator = generator or np.random.default_rng()
         self.scale = TimeScale(clock or SystemClock(), stamp_shift_ns)
-        self._tally = Tally()
+        self._tally = tally or Tally()
         self._ledger = Ledger(LINGER_NS)
         self._roster = Roster(self._ledger, generator, hmac_key)
         self._pacer = Pacer(generator)

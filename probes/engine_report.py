@@ -65,15 +65,32 @@ class EngineHealth:
 
 @dataclass(slots=True)
 class Tally:
-    """What an engine counts while it runs. `drops` and `refusals` are counted by errno."""
+    """What an engine counts while it runs. `drops` and `refusals` are counted by errno.
 
-    sent: int = 0
+    Probes sent are counted at `place`, int64[1], which others may keep (a file mapped into memory,
+    so that the count outlives the process) and which goes on from where it stands.
+    """
+
+    place: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    before: int = field(init=False)
     received: int = 0
     strays: int = 0
     lateness_max_ns: float = 0.0
     stamping: int = 0  # of the latest delay
     drops: Counter[int] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.before = int(self.place[0])
+
+    @property
+    def sent(self) -> int:
+        """Probes of this engine that left, those whose answers there was no room for apart."""
+        return int(self.place[0]) - self.before
+
+    @sent.setter
+    def sent(self, count: int) -> None:
+        self.place[0] = self.before + count
 
     def health(
         self,

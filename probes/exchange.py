@@ -71,6 +71,38 @@ class CurtailedStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     interval_ms: float | None = None
 
 
+DropReason = Literal["too_old", "no_room", "disk", "refused", "unencodable", "cut_off"]
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Windows and probes that will never be stored.
+
+    too_old, no_room: beyond the spool's age or bytes; disk: the disk failed for longer than memory
+    lasted; refused: by the controller, for good; unencodable: a defect of ours; cut_off: the agent
+    ended without warning, with windows that were open or not yet on disk.
+    """
+
+    reason: DropReason
+    windows: int
+    probes: int
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The books of an agent since its state directory was first used.
+
+    `probes_sent` and `windows_closed` are counted where it happens, `waiting` and `dropped` by the
+    spool: probes_sent = stored by the controller + waiting + dropped + in windows still open.
+    `behind`: a power cut may have taken the last seconds of the first two.
+    """
+
+    probes_sent: int
+    windows_closed: int
+    waiting_windows: int
+    waiting_probes: int
+    dropped: tuple[Dropped, ...] = ()
+    behind: bool = False
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an agent is. Sent on connection and every few seconds; absent fields are unknown."""
 
@@ -93,6 +125,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cpu_ratio: float | None = None
     resident_bytes: int | None = None
     conditions: tuple[Condition, ...] = ()
+    totals: Totals | None = None
     curtailed: tuple[Curtailment, ...] = ()
     reflector: dict[str, int] | None = None  # ReflectorCounters; None: nothing is reflected
 

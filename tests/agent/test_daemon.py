@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from probes.chunk import Chunk, decode_chunk
-from probes.exchange import Health, HealthReport, Hello, Plan, PlanPush
+from probes.exchange import Curtailed, Health, HealthReport, Hello, Plan, PlanPush
 from probes.stream import StreamSpec, TypeP
 
 pytestmark = pytest.mark.network
@@ -44,7 +44,9 @@ class Controller:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         async for message in socket:
-            said = msgspec.json.decode(message.data, type=Hello | HealthReport)
+            said = msgspec.json.decode(message.data, type=Hello | HealthReport | Curtailed)
+            if isinstance(said, Curtailed):
+                continue
             self.health.append(said.health)
             if isinstance(said, Hello):
                 await socket.send_str(msgspec.json.encode(PlanPush(plan=PLAN)).decode())

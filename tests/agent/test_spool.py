@@ -1,21 +1,27 @@
 """What the spool has committed is there after anything, and what it drops it tells."""
 
+import contextlib
 import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from agent.spool import SpooledChunk, SpoolFile
+from agent.spool import Count, SpooledChunk, SpoolFile, total
 from agent.spooler import Spooler
-from probes.chunk import decode_chunk
+from probes.chunk import decode_chunk, encode_chunk
 from probes.errors import ResourceError
 
+# Where syncing costs nothing, if there is such a place: what is tested there is arithmetic.
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 HOUR_NS = 3_600_000_000_000
 WRITER = """
 import sys
@@ -25,7 +31,8 @@ from agent.spool import SpooledChunk, SpoolFile
 spool = SpoolFile(Path(sys.argv[1]), max_bytes=1 << 30, max_age_ns=1 << 60)
 while True:
     number = spool.next_sequence
-    chunk = SpooledChunk(sequence=number, start_ns=1, windows=1, payload=b"%d" % number * 500)
+    payload = b"%d" % number * 500
+    chunk = SpooledChunk(sequence=number, start_ns=1, windows=1, probes=7, payload=payload)
     spool.put([chunk], 1)
     print(number, flush=True)
 """
@@ -36,7 +43,9 @@ def open_spool(path: Path, max_bytes: int = 1 << 20) -> SpoolFile:
 
 
 def chunk(sequence: int, *, start_ns: int = HOUR_NS, size: int = 1000) -> SpooledChunk:
-    return SpooledChunk(sequence=sequence, start_ns=start_ns, windows=3, payload=bytes(size))
+    return SpooledChunk(
+        sequence=sequence, start_ns=start_ns, windows=3, probes=30, payload=bytes(size)
+    )
 
 
 def pending(spool: SpoolFile) -> list[int]:
@@ -77,9 +86,11 @@ def test_oldest_chunks_are_dropped_and_their_windows_counted(tmp_path: Path) -> 
     for sequence in range(1, 5):
         spool.put([chunk(sequence)], HOUR_NS)
     assert pending(spool) == [3, 4]
-    assert (spool.dropped_windows, spool.bytes, spool.chunks) == (6, 2000, 2)
+    assert (spool.dropped["no_room"], spool.bytes, spool.chunks) == (Count(6, 60), 2000, 2)
+    assert spool.waiting == Count(6, 60)
     spool.close()
-    assert open_spool(tmp_path / "s").dropped_windows == 6
+    again = open_spool(tmp_path / "s")
+    assert (again.dropped["no_room"], again.waiting) == (Count(6, 60), Count(6, 60))
 
 
 def test_chunks_beyond_the_age_are_dropped(tmp_path: Path) -> None:
@@ -87,7 +98,7 @@ def test_chunks_beyond_the_age_are_dropped(tmp_path: Path) -> None:
     spool.put([chunk(1, start_ns=1)], HOUR_NS)
     spool.put([chunk(2, start_ns=HOUR_NS)], HOUR_NS + 2)
     assert pending(spool) == [2]
-    assert spool.dropped_windows == 3
+    assert spool.dropped["too_old"] == Count(3, 30)
 
 
 def test_refused_chunk_is_kept_but_not_sent_again_and_goes_first(tmp_path: Path) -> None:
@@ -95,9 +106,96 @@ def test_refused_chunk_is_kept_but_not_sent_again_and_goes_first(tmp_path: Path)
     spool.put([chunk(1), chunk(2)], HOUR_NS)
     spool.refuse(2, "malformed")
     assert pending(spool) == [1]
-    assert (spool.refused_windows, spool.chunks) == (3, 2)
+    assert (spool.dropped["refused"], spool.chunks) == (Count(3, 30), 2)
     spool.put([chunk(3)], HOUR_NS)
     assert pending(spool) == [1, 3]
+    assert (total(spool.dropped.values()), spool.waiting) == (Count(3, 30), Count(6, 60))
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(1, 900), st.integers(-HOUR_NS, HOUR_NS)),
+        st.tuples(st.just("deliver"), st.integers(0, 5), st.just(0)),
+        st.tuples(st.just("refuse"), st.integers(0, 5), st.just(0)),
+        st.tuples(st.just("lose"), st.integers(0, 5), st.just(0)),
+        st.tuples(st.just("reopen"), st.just(0), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+@settings(max_examples=20, deadline=None)
+def test_what_was_given_is_delivered_waiting_or_dropped(steps: list[tuple[str, int, int]]) -> None:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as directory:
+        spool, delivered = open_spool(Path(directory, "s"), max_bytes=2000), Count()
+        for step, number, when_ns in steps:
+            waiting = spool.pending(100, skip=frozenset())
+            if step == "put":
+                new = chunk(spool.next_sequence, start_ns=HOUR_NS + when_ns, size=number)
+                spool.put([new], HOUR_NS)
+            elif step == "lose":
+                spool.put([], HOUR_NS, {"disk": Count(number, 2 * number)})
+            elif step == "deliver":
+                delivered = delivered.plus(total(one.count for one in waiting[:number]))
+                spool.delete([one.sequence for one in waiting[:number]])
+            elif step == "refuse" and len(waiting) > number:
+                spool.refuse(waiting[number].sequence, "no")
+            elif step == "reopen":
+                spool.close()
+                spool = open_spool(Path(directory, "s"), max_bytes=2000)
+            known = total([delivered, spool.waiting, *spool.dropped.values()])
+            assert known == spool.accounted
+            assert spool.bytes <= 2000
+            left = spool.pending(100, skip=frozenset())
+            assert total(one.count for one in left) == spool.waiting
+        spool.close()
+
+
+def test_spool_of_the_first_version_is_carried_over(tmp_path: Path, make_windows) -> None:
+    payload = encode_chunk(
+        make_windows(1, 2, 3), agent="a1", boot="0" * 16, sequence=9, plan_version=1
+    )
+    with contextlib.closing(sqlite3.connect(tmp_path / "s")) as old:
+        old.executescript(
+            "CREATE TABLE chunk (sequence INTEGER PRIMARY KEY, start_ns INTEGER NOT NULL,"
+            " windows INTEGER NOT NULL, bytes INTEGER NOT NULL, refused TEXT,"
+            " payload BLOB NOT NULL) STRICT;"
+            "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;"
+            "INSERT INTO counter VALUES ('next_sequence', 10), ('dropped_windows', 4);"
+            "PRAGMA user_version = 1;"
+        )
+        row = (9, HOUR_NS, 3, len(payload), payload)
+        old.execute("INSERT INTO chunk VALUES (?, ?, ?, ?, NULL, ?)", row)
+        old.commit()
+    spool = open_spool(tmp_path / "s")
+    assert (spool.waiting, spool.next_sequence) == (Count(3, 30), 10)
+    assert (spool.accounted, spool.dropped["no_room"]) == (Count(3, 30), Count(4, 0))
+    assert spool.pending(9, skip=frozenset())[0].payload == payload
+
+
+def test_torn_log_of_a_power_cut_leaves_a_whole_prefix(tmp_path: Path) -> None:
+    """What a disk holds after a cut: the log up to some byte, perhaps with rubbish behind it."""
+    spool = open_spool(tmp_path / "s", 1 << 30)
+    for number in range(1, 31):
+        spool.put([chunk(number, size=3000)], HOUR_NS)
+    file, log = (tmp_path / "s").read_bytes(), (tmp_path / "s-wal").read_bytes()
+    spool.close()
+    moments = random.Random(11)
+    seen = set()
+    for trial in range(25):
+        end, torn = moments.randrange(len(log)), tmp_path / f"torn{trial}"
+        torn.write_bytes(file)
+        rubbish = moments.randbytes(2000) if trial % 2 else b""
+        Path(f"{torn}-wal").write_bytes(log[:end] + rubbish)
+        after = open_spool(torn, 1 << 30)
+        kept = pending(after)
+        assert kept == list(range(1, len(kept) + 1))
+        assert after.waiting == after.accounted == Count(3 * len(kept), 30 * len(kept))
+        assert after.next_sequence > len(kept)
+        seen.add(len(kept))
+        after.close()
+    assert len(seen) > 5
 
 
 def test_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> None:

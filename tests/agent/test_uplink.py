@@ -16,6 +16,7 @@ from agent.link import open_session
 from agent.spooler import Spooler
 from agent.uplink import Uplink
 from probes.chunk import decode_chunk
+from probes.exchange import Dropped
 
 BUSY = {"error": {"code": "busy", "message": {"en": "Busy.", "zh": "繁忙。"}, "fields": {}}}
 Answer = Callable[[int], web.Response | None]
@@ -130,11 +131,33 @@ async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
         spooler, base, conditions, lambda state: conditions.current() and state.chunks == 1
     )
     state = await asyncio.wrap_future(spooler.call(spooler.do_state))
-    assert state.refused_windows == 2
+    assert state.totals.dropped == (Dropped(reason="refused", windows=2, probes=20),)
     assert max(server.posts.values()) == 1
     (condition,) = conditions.current()
     assert condition.code == "chunks_refused"
     assert "Busy." in condition.text.en
+
+
+async def test_backlog_drains_oldest_first_and_live_windows_never_wait_for_it(
+    controller, spooler: Spooler, make_windows
+) -> None:
+    """The rule: of eight chunks sent at once one is the newest and seven are the oldest."""
+    server, base = controller
+    await fill(spooler, make_windows, 210)
+    session, url = open_session(base)
+    order: list[list[int]] = []
+    async with session:
+        uplink = Uplink(session, f"{url}/chunks", spooler, Conditions())
+        for live in range(211, 241):
+            spooler.add(make_windows(1, start_s=1_700_000_000 + live), 1)
+            await asyncio.wrap_future(spooler.call(spooler.do_flush))
+            before = len(server.stored)
+            await uplink.round()
+            order.append([sequence for _, sequence in list(server.stored)[before:]])
+    for live, sent in enumerate(order, start=211):
+        assert live in sent
+    backlog = [sequence for sent in order for sequence in sorted(sent) if sequence <= 210]
+    assert backlog == list(range(1, 211))
 
 
 async def test_unreachable_controller_is_told_of_and_nothing_is_lost(

@@ -1,0 +1,97 @@
+"""How many probes were sent and windows closed, counted where it happens and kept across kill -9.
+
+A few numbers in a file that is mapped into memory: the engine's thread adds to them as it sends,
+and the kernel keeps what a killed process wrote. The spool counts elsewhere, in its own
+transactions, what it was given; what is missing there after a restart was cut off by the kill.
+A power cut may take the last seconds of the book with it (it is synced with every chunk): then
+`behind` says that the count is a lower bound.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.errors import ResourceError
+
+_FORMAT = 1
+_FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _SENT_AT, _WINDOWS_AT = range(5)
+_BYTES = 4096  # one page, allocated at once: a full disk cannot take it away
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class SentBook:
+    """The book of one state directory. ResourceError: it can neither be opened nor made."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._map = _mapped(path)
+        except OSError as error:
+            raise ResourceError(
+                f"The count of probes {path} cannot be kept: {error.strerror}. Free space on its "
+                "disk and check the directory's permissions.",
+                f"无法保存发包计数 {path}：{error.strerror}。请清理磁盘空间并检查目录权限。",
+                file=str(path),
+            ) from error
+        self._numbers: NDArray[np.int64] = np.frombuffer(self._map, np.int64)
+        self.is_new = int(self._numbers[_FORMAT_AT]) != _FORMAT
+        machine = _machine_start()
+        cut = not self._numbers[_CLEAN_AT] and int(self._numbers[_MACHINE_AT]) != machine
+        self.behind = cut and not self.is_new
+        self._numbers[[_FORMAT_AT, _MACHINE_AT, _CLEAN_AT]] = _FORMAT, machine, 0
+        self._map.flush()
+
+    @property
+    def sent(self) -> int:
+        """Probes sent since the directory was first used."""
+        return int(self._numbers[_SENT_AT])
+
+    @property
+    def windows(self) -> int:
+        """Windows closed since then."""
+        return int(self._numbers[_WINDOWS_AT])
+
+    @property
+    def sent_place(self) -> NDArray[np.int64]:
+        """Where the engine counts, int64[1]."""
+        return self._numbers[_SENT_AT : _SENT_AT + 1]
+
+    def closed(self, windows: int) -> None:
+        """Count windows that the engine hands out; called on its thread."""
+        self._numbers[_WINDOWS_AT] += windows
+
+    def begin_at(self, sent: int, windows: int) -> None:
+        """Let nothing be less than what the spool knows of (a new book, or one that lost some)."""
+        self._numbers[_SENT_AT] = max(self.sent, sent)
+        self._numbers[_WINDOWS_AT] = max(self.windows, windows)
+
+    def sync(self) -> None:
+        """Let a power cut not take away what is counted so far."""
+        self._map.flush()
+
+    def close(self) -> None:
+        """Close the book after a run that ended in order."""
+        self._numbers[_CLEAN_AT] = 1
+        self._map.flush()
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, _BYTES)
+        return mmap.mmap(descriptor, _BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def _machine_start() -> int:
+    """Return a number that differs after each start of the machine, 0 where none is known."""
+    try:
+        text = _BOOT_ID.read_text(encoding="ascii").replace("-", "")
+    except OSError:
+        return 0
+    return int(text[:15], 16)
