@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -28,16 +28,19 @@ class CutOffError(Exception):
 class Listener:
     """What one listener has still to be sent. Of the rounds of judging only the latest waits."""
 
-    def __init__(self, kinds: Sequence[EventKind]) -> None:
+    def __init__(self, kinds: Sequence[EventKind], hang_up: Callable[[], None]) -> None:
         self.kinds = frozenset(kinds)
         self._waiting: deque[tuple[int, str]] = deque()
         self._waiting_bytes = 0
         self._revision: int | None = None
         self._wake = asyncio.Event()
+        self._hang_up = hang_up
         self.is_cut = False
 
     def offer(self, first_id: int, message: str) -> None:
         """Queue a message of events that begin with `first_id`, or give the listener up."""
+        if self.is_cut:
+            return
         if self._waiting_bytes + len(message) > MAX_WAITING_BYTES:
             self.cut()
             return
@@ -51,10 +54,14 @@ class Listener:
         self._wake.set()
 
     def cut(self) -> None:
-        """Give the listener up and forget what waits for it."""
+        """Give the listener up, once: forget what waits for it and end its connection."""
+        if self.is_cut:
+            return
         self.is_cut = True
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._wake.set()
+        self._hang_up()
 
     async def wait_message(self, after_id: int = 0) -> str:
         """Return the next message, leaving out events up to `after_id`. Raises CutOffError."""

@@ -33,13 +33,19 @@ class Group:
     pair: NDArray[np.int64]
     pairs: int
 
-    def verdicts(self, verdict: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Return the verdict of each pair, given those of all demands."""
-        return verdict_of_units(verdict[self.demand], self.pair, self.pairs)
+    def verdicts(self, verdict: NDArray[np.int8], left_out: NDArray[np.bool_]) -> NDArray[np.int8]:
+        """Return the verdict of each pair, given those of all demands.
 
-    def compliance(self, verdict: NDArray[np.int8]) -> Compliance:
+        Demands `left_out` (bool, of all) do not count, nor pairs that have no other.
+        """
+        counts = ~left_out[self.demand]
+        pair = self.pair[counts]
+        found = verdict_of_units(verdict[self.demand[counts]], pair, self.pairs)
+        return found[np.bincount(pair, minlength=self.pairs) > 0]
+
+    def compliance(self, verdict: NDArray[np.int8], left_out: NDArray[np.bool_]) -> Compliance:
         """Return the share of pairs that comply."""
-        return compliance(self.verdicts(verdict))
+        return compliance(self.verdicts(verdict, left_out))
 
 
 def groups_of(targets: Sequence[Target], catalogue: Catalogue) -> tuple[Group, ...]:

@@ -28,19 +28,23 @@ def matrix_of(state: ControllerState, latest: Round, target: str | None) -> Matr
     with np.errstate(invalid="ignore", divide="ignore"):
         share = judgements.measured[rows] / latest.rules.limit[rows]
     # Last of each pair: the worst verdict, and of several the one furthest over its limit.
-    order = np.lexsort((np.nan_to_num(share, nan=-1.0), BADNESS[judgements.verdict[rows]], pair))
+    # One in maintenance stands for its pair only where there is no other.
+    counts = ~latest.maintenance[rows]
+    badness = BADNESS[judgements.verdict[rows]]
+    order = np.lexsort((np.nan_to_num(share, nan=-1.0), badness, counts, pair))
     pair, rows = pair[order], rows[order]
     last = np.append(pair[1:] != pair[:-1], True)[: len(pair)]
     chosen = rows[last]
     ratio = latest.rules.kind[chosen] == KINDS.index("loss")
     measured = judgements.measured[chosen]
     cells: list[list[MatrixCell | None]] = [[None] * len(sites) for _ in sites]
-    for place, code, value, is_known, is_ratio, count in zip(
+    for place, code, value, is_known, is_ratio, rests, count in zip(
         pair[last].tolist(),
         judgements.verdict[chosen].tolist(),
         measured.tolist(),
         np.isfinite(measured).tolist(),
         ratio.tolist(),
+        latest.maintenance[chosen].tolist(),
         _paths_per_pair(pair, catalogue.demand_path[rows], len(catalogue.paths)),
         strict=True,
     ):
@@ -49,6 +53,7 @@ def matrix_of(state: ControllerState, latest: Round, target: str | None) -> Matr
             paths=count,
             measured=value if is_known else None,
             unit="ratio" if is_ratio else "ns",
+            maintenance=rests,
         )
     return MatrixDocument(target=target, sites=sites, cells=cells)
 

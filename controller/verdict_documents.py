@@ -60,6 +60,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         pending=None if shown == found else verdict_name(found),
         position=finite(judgements.position[row]),
         comparison=_comparison(state, latest, row),
+        maintenance=bool(latest.maintenance[row]),
     )
 
 
@@ -93,6 +94,11 @@ def _interval(interval: Interval, i: int) -> IntervalDocument:
 def _reason(state: ControllerState, latest: Round, row: int) -> Text:
     """Return why, as this round found it; while that waits to be confirmed, that it does."""
     found = latest.found[row]
+    if latest.maintenance[row]:
+        return Text(
+            "In maintenance: the verdict of before stands and does not count.",
+            "维护中：沿用维护前的结论，不计入统计。",
+        )
     number = state.live.comparisons.place.get(row)
     if number is not None and latest.compared is not None:
         reason = reason_of_comparison(state.demands[row], latest.compared, number)

@@ -44,7 +44,8 @@ class GroupDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     A pair complies if each of its paths (both directions, every carrier and IP version) keeps each
     target that binds it. `counts` and `compliance` are of pairs, `paths` counts judged paths and
-    `paths_compliance` is their rate.
+    `paths_compliance` is their rate. `maintenance` counts the pairs that are left out of all of
+    these because every path of theirs is in maintenance.
     """
 
     name: str
@@ -58,10 +59,14 @@ class GroupDocument(msgspec.Struct, frozen=True, kw_only=True):
     paths_compliance: ComplianceDocument | None
     goals: dict[str, float]
     goal_verdict: dict[str, Literal["pass", "fail", "undecided", "no_data"]]
+    maintenance: int
 
 
 class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A published demand, how many paths it selects, and how they fare."""
+    """A published demand, how many paths it selects, and how they fare.
+
+    `maintenance` counts the paths that are left out of `counts` and `compliance` for now.
+    """
 
     name: str
     title: Text
@@ -78,6 +83,7 @@ class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
     compliance: ComplianceDocument | None
     goal_verdict: dict[str, Literal["pass", "fail", "undecided", "no_data"]]
     declared: list[Declared]
+    maintenance: int
     group: str | None = None
 
 

@@ -72,6 +72,7 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     pending: VerdictName | None = None
     position: float | None = None
     comparison: ComparisonDocument | None = None
+    maintenance: bool = False
 
 
 class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,7 @@ class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     paths: int
     measured: float | None
     unit: Literal["ns", "ratio"]
+    maintenance: bool = False
 
 
 class MatrixDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,14 +49,20 @@ async def events(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096)
     await socket.prepare(request)
     named = () if query.kinds is None else query.kinds.split(",")
-    listener = Listener([kind for kind in get_args(EventKind) if kind in named])
+
+    def hang_up() -> None:
+        stream.cut_off += 1
+        if request.transport is not None:
+            request.transport.abort()  # an orderly end would wait for the same reader
+
+    listener = Listener([kind for kind in get_args(EventKind) if kind in named], hang_up)
     listener.announce(state.live.latest.revision)
     state.sockets.add(socket)
     stream.listeners.add(listener)
     try:
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(
-                _send(request, state, socket, listener, query.after_id), name="events"
+                _send(state, socket, listener, query.after_id), name="events"
             )
             async for message in socket:  # nothing is expected; reading notices that they hung up
                 if message.type is WSMsgType.BINARY:
@@ -69,7 +75,6 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 async def _send(
-    request: web.Request,
     state: ControllerState,
     socket: web.WebSocketResponse,
     listener: Listener,
@@ -85,9 +90,7 @@ async def _send(
             async with asyncio.timeout(SEND_LIMIT_S):
                 await socket.send_str(message)
     except (CutOffError, TimeoutError):
-        state.rounds.stream.cut_off += 1
-        if request.transport is not None:
-            request.transport.abort()  # an orderly end would wait for the same reader
+        listener.cut()
     except (ConnectionError, RuntimeError):
         with contextlib.suppress(ConnectionError, RuntimeError):
             await socket.close()

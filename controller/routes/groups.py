@@ -21,8 +21,11 @@ async def groups(request: web.Request) -> web.Response:
 
 
 def _document(state: ControllerState, group: Group) -> GroupDocument:
-    verdict = state.live.latest.judgements.verdict
-    found = group.compliance(verdict)
+    latest = state.live.latest
+    verdict, left_out = latest.judgements.verdict, latest.maintenance
+    pairs = group.verdicts(verdict, left_out)
+    counted = group.demand[~left_out[group.demand]]
+    found = compliance(pairs)
     return GroupDocument(
         name=group.name,
         title=group.title,
@@ -30,11 +33,12 @@ def _document(state: ControllerState, group: Group) -> GroupDocument:
         targets=[target.name for target in group.targets],
         pairs=group.pairs,
         paths=len(set(state.catalogue.demand_path[group.demand].tolist())),
-        counts=counts_document(group.verdicts(verdict)),
+        counts=counts_document(pairs),
         compliance=compliance_document(found),
-        paths_compliance=compliance_document(compliance(verdict[group.demand])),
+        paths_compliance=compliance_document(compliance(verdict[counted])),
         goals=dict(group.goals),
         goal_verdict={year: goal_verdict(found, share) for year, share in group.goals.items()},
+        maintenance=group.pairs - len(pairs),
     )
 
 

@@ -41,7 +41,7 @@ async def target_remedy(request: web.Request) -> web.Response:
     rows = np.flatnonzero(catalogue.demand_target == number)
     goals = state.network.targets[number].goals
     units = np.arange(len(rows))
-    return json_answer(_document(state, name, goals, query.goal, rows, units, len(rows), "paths"))
+    return json_answer(_document(state, name, goals, query.goal, rows, units, "paths"))
 
 
 async def group_remedy(request: web.Request) -> web.Response:
@@ -53,9 +53,7 @@ async def group_remedy(request: web.Request) -> web.Response:
         text = Text(f"There is no group named {name}.", f"没有名为 {name} 的指标组。")
         raise ApiError(404, "unknown_group", text, name=name)
     return json_answer(
-        _document(
-            state, name, group.goals, query.goal, group.demand, group.pair, group.pairs, "pairs"
-        )
+        _document(state, name, group.goals, query.goal, group.demand, group.pair, "pairs")
     )
 
 
@@ -66,13 +64,15 @@ def _document(
     goal: float | None,
     rows: NDArray[np.int64],
     unit: NDArray[np.int64],
-    units: int,
     of: str,
 ) -> RemedyDocument:
     latest = state.live.latest
+    counted = ~latest.maintenance[rows]
+    rows = rows[counted]
+    present, unit = np.unique(unit[counted], return_inverse=True)
     year, wanted = (None, goal) if goal is not None else _goal_now(state, goals)
     margin = margins(latest.rules, latest.judgements)
-    found = remedy(latest.judgements.verdict[rows], margin[rows], unit, units, wanted)
+    found = remedy(latest.judgements.verdict[rows], margin[rows], unit, len(present), wanted)
     paths = [_path(state, latest, row, margin[row]) for row in rows[found.chosen].tolist()]
     return RemedyDocument(
         name=name,

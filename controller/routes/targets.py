@@ -25,8 +25,9 @@ async def targets(request: web.Request) -> web.Response:
 
 def _document(state: ControllerState, target: Target) -> TargetDocument:
     catalogue = state.catalogue
+    latest = state.live.latest
     mine = catalogue.demand_target == catalogue.target_number[target.name]
-    verdicts = state.live.latest.judgements.verdict[mine]
+    verdicts = latest.judgements.verdict[mine & ~latest.maintenance]
     found = compliance(verdicts) if len(verdicts) else None
     return TargetDocument(
         name=target.name,
@@ -47,6 +48,7 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
             Declared(site=item.site, value=item.value, unit=item.unit, other_site=item.other_site)
             for item in declared(state.network, target)
         ],
+        maintenance=int(np.count_nonzero(latest.maintenance[mine])),
         group=target.group,
     )
 
