@@ -1,30 +1,36 @@
 """From the body of a POST to a committed chunk, or to a reason why not.
 
 A refusal is final (4xx: the agent need not send that chunk again) or for now (429, 503 with
-Retry-After). Every refusal is counted by its reason; nothing is ever stored in part.
+Retry-After). Every refusal is counted by its reason; nothing is ever stored in part. Chunks are
+decoded in threads of their own, so that slow readers of the API cannot keep them waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.answers import ApiError
 from controller.fleet import Fleet
+from controller.levels import KEPT, Retention
 from controller.store import Store, StoredChunk, StreamRecord
 from probes.chunk import Chunk, decode_chunk
 from probes.clock import Clock
 from probes.errors import RemoteProtocolError, ResourceError
 from probes.exchange import MAX_CHUNK_BYTES, Acknowledgement
+from probes.records import distinct
 from probes.text import Text
 from probes.window import WindowBatch
 
 MAX_AHEAD_NS = 300_000_000_000  # windows further in the future accuse the agent's clock
-MAX_BEING_DECODED = 32
+MAX_IN_HAND_BYTES = 4 * MAX_CHUNK_BYTES  # of bodies that are being read, decoded or committed
+DECODERS = 2
 BUSY_RETRY_S = 2
 
 
@@ -41,15 +47,45 @@ class Ingest:
         clock: Clock,
         streams: Iterable[StreamRecord],
         on_stored: Callable[[WindowBatch], None],
+        retention: Retention = KEPT,
     ) -> None:
         self._store = store
         self._fleet = fleet
         self._clock = clock
         self._on_stored = on_stored
         self._owned = _ids_by_agent(streams)
-        self._being_decoded = 0
+        self._retention = retention
+        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
+        self._in_hand_bytes = 0
         self.refused: Counter[str] = Counter()
         self.chunks = self.windows = self.duplicates = self.bytes = 0
+
+    def close(self) -> None:
+        """Let go of the threads; nothing may be accepted afterwards."""
+        self._decoders.shutdown()
+
+    @contextlib.contextmanager
+    def in_hand(self, size_bytes: int) -> Iterator[None]:
+        """Count a body as in hand while it is read and stored. Raises ApiError if there are many.
+
+        Asked before the body is read, this bounds what agents who come all at once can occupy.
+        """
+        if self._in_hand_bytes and self._in_hand_bytes + size_bytes > MAX_IN_HAND_BYTES:
+            self.refused["busy"] += 1
+            raise ApiError(
+                429,
+                "busy",
+                Text(
+                    "The controller has many chunks in hand; try again in a few seconds.",
+                    "控制器正在处理较多数据，请几秒后重试。",
+                ),
+                retry_after_s=BUSY_RETRY_S,
+            )
+        self._in_hand_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._in_hand_bytes -= size_bytes
 
     async def accept(self, name: str, body: bytes) -> Acknowledgement:
         """Store what agent `name` delivered; returns after the commit. Raises ApiError and more."""
@@ -96,23 +132,11 @@ class Ingest:
         return new
 
     async def _decode(self, body: bytes) -> Chunk:
-        if self._being_decoded >= MAX_BEING_DECODED:
-            raise ApiError(
-                429,
-                "busy",
-                Text(
-                    "The controller has many chunks in hand; try again in a few seconds.",
-                    "控制器正在处理较多数据，请几秒后重试。",
-                ),
-                retry_after_s=BUSY_RETRY_S,
-            )
-        self._being_decoded += 1
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.to_thread(decode_chunk, body)
+            return await loop.run_in_executor(self._decoders, decode_chunk, body)
         except RemoteProtocolError as error:
             raise ApiError(400, "malformed_chunk", error.text, **error.fields) from error
-        finally:
-            self._being_decoded -= 1
 
     def _check_sender(self, name: str, body_bytes: int) -> None:
         if name not in self._fleet:
@@ -140,7 +164,18 @@ class Ingest:
                 ),
                 agent=chunk.agent,
             )
-        ahead_ns = batch.start_ns + batch.duration_ns - self._clock.wall_ns()
+        self._check_time(batch)
+        if len(distinct(batch.stream_id)) != batch.rows:
+            raise ApiError(
+                400,
+                "malformed_chunk",
+                Text("The chunk holds a stream twice.", "数据块中有重复的测量流。"),
+            )
+        self._check_streams(name, batch)
+
+    def _check_time(self, batch: WindowBatch) -> None:
+        now_ns = self._clock.wall_ns()
+        ahead_ns = batch.start_ns + batch.duration_ns - now_ns
         if ahead_ns > MAX_AHEAD_NS:
             raise ApiError(
                 422,
@@ -152,13 +187,17 @@ class Ingest:
                 ),
                 ahead_ns=ahead_ns,
             )
-        if len(np.unique(batch.stream_id)) != batch.rows:
+        if batch.start_ns < self._retention.oldest_ns("window", now_ns):
+            days = self._retention.window_days
             raise ApiError(
-                400,
-                "malformed_chunk",
-                Text("The chunk holds a stream twice.", "数据块中有重复的测量流。"),
+                422,
+                "expired",
+                Text(
+                    f"The windows are older than the {days} days for which windows are kept.",
+                    f"统计窗口早于保留期（{days} 天）。",
+                ),
+                start_ns=batch.start_ns,
             )
-        self._check_streams(name, batch)
 
     def _check_streams(self, name: str, batch: WindowBatch) -> None:
         owned = self._owned.get(name, np.zeros(0, np.uint64))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from controller.api import make_app
+from controller.housekeeping import keep_house
 from controller.state import ControllerState
 from probes.errors import ConfigError, ResourceError, RightsError
 
@@ -97,8 +98,10 @@ async def serve(state: ControllerState, listens: Sequence[Listen]) -> None:
             logger.info("listening on %s", listen)
         async with asyncio.TaskGroup() as tasks:
             judging = tasks.create_task(_judge_forever(state), name="judging")
+            keeping = tasks.create_task(keep_house(state.store, state.clock), name="keeping")
             await stop.wait()
             judging.cancel()
+            keeping.cancel()
     finally:
         await runner.cleanup()
 

@@ -20,6 +20,7 @@ from controller.fleet import Fleet
 from controller.groups import Group, groups_of
 from controller.improvements import ImprovementBook
 from controller.ingest import Ingest
+from controller.levels import KEPT, Retention
 from controller.live import LiveVerdicts
 from controller.maintenance import MaintenanceBook
 from controller.memory import RecentWindows
@@ -50,6 +51,7 @@ class Settings:
     judge_period_ns: int = 900_000_000_000
     judge_every_s: float = 5.0
     window_ms: int = 10_000
+    retention: Retention = KEPT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class ControllerState:
 
     def close(self) -> None:
         """Let go of the store and the keys."""
+        self.ingest.close()
         self.store.close()
         self.access.close()
 
@@ -90,7 +93,7 @@ def open_state(
     Raises ConfigError or ResourceError where the data directory is not to be had.
     """
     with contextlib.ExitStack() as opened_so_far:
-        store = SqliteStore(directory)
+        store = SqliteStore(directory, retention=settings.retention)
         opened_so_far.callback(store.close)
         access = AccessBook(directory, clock)
         opened_so_far.callback(access.close)
@@ -121,7 +124,9 @@ def _assemble(
 
     def take(batch: WindowBatch) -> None:
         left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
-        memory.add(batch, left_out)
+        # Of a backlog only what is still judged goes into memory.
+        if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
+            memory.add(batch, left_out)
         book.add(batch, left_out)
 
     week_ns = book.horizon_ns(now_ns) if book.streams else now_ns
@@ -151,7 +156,7 @@ def _assemble(
         memory=memory,
         live=live,
         rounds=Rounds(ground, live, memory, streams, store, known, clock),
-        ingest=Ingest(store, fleet, clock, recorded, take),
+        ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
     )
 
 

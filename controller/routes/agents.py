@@ -10,7 +10,7 @@ from controller.documents import AgentDocument, AgentPage, AgentState
 from controller.routing import PREFIX, STATE, NoQuery, PageQuery, Route, query_of
 from controller.standing import agents_of
 from controller.state import ControllerState
-from probes.exchange import CHUNK_CONTENT_TYPE, Acknowledgement
+from probes.exchange import CHUNK_CONTENT_TYPE, MAX_CHUNK_BYTES, Acknowledgement
 from probes.text import Text
 
 
@@ -54,12 +54,14 @@ async def deliver(request: web.Request) -> web.Response:
             ),
             content_type=request.content_type,
         )
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        ingest.refused["oversized"] += 1
-        raise
-    return json_answer(await ingest.accept(request.match_info["name"], body))
+    # A body of unknown length counts as the longest that is read.
+    with ingest.in_hand(request.content_length or MAX_CHUNK_BYTES):
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            ingest.refused["oversized"] += 1
+            raise
+        return json_answer(await ingest.accept(request.match_info["name"], body))
 
 
 ROUTES = (

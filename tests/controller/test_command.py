@@ -220,9 +220,9 @@ async def test_full_disk_is_answered_503_and_goes_on_when_there_is_space(
 ) -> None:
     small = tmp_path / "data"
     small.mkdir()
-    # A file system of 640 KiB that only this controller sees: in a mount namespace of its own.
+    # A file system of 1.5 MiB that only this controller sees: in a mount namespace of its own.
     inside = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-    mount = f"mount -t tmpfs -o size=640k tmpfs {small}"
+    mount = f"mount -t tmpfs -o size=1536k tmpfs {small}"
     tried = await asyncio.to_thread(subprocess.run, [*inside, mount], capture_output=True)
     if tried.returncode:
         pytest.skip(f"needs a mount namespace, so root or user namespaces: {tried.stderr!r}")

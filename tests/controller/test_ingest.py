@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import zstandard
 
 from controller.answers import ApiError
 from controller.fleet import Fleet
-from controller.ingest import MAX_AHEAD_NS, Ingest
+from controller.ingest import BUSY_RETRY_S, MAX_AHEAD_NS, MAX_IN_HAND_BYTES, Ingest
+from controller.levels import DAY_NS, KEPT
 from controller.sqlite_store import SqliteStore
 from controller.store import StreamRecord
 from probes.clock import SystemClock
@@ -39,8 +40,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: SqliteStore) -> Bench:
-    return Bench(store)
+def bench(store: SqliteStore) -> Iterator[Bench]:
+    made = Bench(store)
+    yield made
+    made.ingest.close()
 
 
 async def test_chunk_is_acknowledged_once_it_is_stored(
@@ -134,10 +137,27 @@ async def test_windows_a_little_ahead_are_taken(
     assert not (await bench.ingest.accept("nanjing", body)).duplicate
 
 
-async def test_old_windows_are_taken_however_late_they_come(
-    bench: Bench, batch_of: Make, chunk_of: Encode
-) -> None:
-    day_ns = 86_400_000_000_000
-    body = chunk_of(batch_of([5], NOW_NS - 400 * day_ns), agent="nanjing", sequence=0)
+async def test_backlog_of_a_week_is_taken(bench: Bench, batch_of: Make, chunk_of: Encode) -> None:
+    body = chunk_of(batch_of([5], NOW_NS - 7 * DAY_NS), agent="nanjing", sequence=0)
     assert not (await bench.ingest.accept("nanjing", body)).duplicate
     assert np.array_equal(bench.passed[0].stream_id, [5])
+
+
+async def test_windows_older_than_what_is_kept_are_refused(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    start_ns = KEPT.oldest_ns("window", NOW_NS) - 1
+    error = await refused(
+        bench, "nanjing", chunk_of(batch_of([5], start_ns), agent="nanjing", sequence=0)
+    )
+    assert (error.status, error.code) == (422, "expired")
+
+
+def test_more_bodies_than_fit_are_sent_away_with_a_time_to_come_back(bench: Bench) -> None:
+    with bench.ingest.in_hand(MAX_IN_HAND_BYTES):
+        with pytest.raises(ApiError) as caught, bench.ingest.in_hand(1):
+            pass
+        assert (caught.value.status, caught.value.retry_after_s) == (429, BUSY_RETRY_S)
+        assert bench.ingest.refused == {"busy": 1}
+    with bench.ingest.in_hand(MAX_IN_HAND_BYTES + 1):
+        pass  # one alone is always taken
