@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.policy import Network, Policy
-from probes.batch import pack_address
+from probes.addresses import pack_address
 from probes.exchange import CurtailedStream, Curtailment, Plan, ReflectorSpec
 from probes.sessions import Sources, read_sources
 from probes.stream import STAMP_BASE_BYTES, STAMP_PORT, StreamSpec

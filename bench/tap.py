@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.batch import Ring
+from probes.ring import Ring
 from probes.control import SO_TIMESTAMPING, read_control
 
 Kind = Literal["icmp", "stamp", "irtt"]

@@ -1,7 +1,7 @@
 """Whole Ethernet frames in batches: AF_PACKET sockets over numpy memory, stamped by the kernel.
 
 One socket receives from every interface of the namespace it was made in, another sends to any of
-them; both use the rings of probes.batch. The sender's own frames do not come back.
+them; both use the rings of probes.ring. The sender's own frames do not come back.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.batch import Ring
+from probes.ring import Ring
 
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING, _PACKET_QDISC_BYPASS = 263, 23, 20
 _PACKET_TX_TIMESTAMP = 16

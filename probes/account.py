@@ -20,8 +20,8 @@ from probes.answers import (
     finish_unanswered,
     take_follow_ups,
 )
-from probes.batch import STAMP_KERNEL
 from probes.channel import Channel, Replies
+from probes.departure_stamps import STAMP_KERNEL
 from probes.direction import FORWARD, directions_of_loss
 from probes.engine_report import SampleBatch, Tally
 from probes.ledger import DROPPED, FLYING, LOST, Ledger

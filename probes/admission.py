@@ -143,14 +143,26 @@ class SourceLimit:
 
     def grants(self, sources: Sources, now_ns: int) -> NDArray[np.bool_]:
         """Return which packets, in order of arrival, may pass at `now_ns` (monotonic), bool[n]."""
-        own = np.where(_is_mapped(sources), sources.low, np.uint64(0))
-        bucket = (self._mixer.mix(sources.high, own) % np.uint64(_BUCKETS)).astype(np.int64)
+        bucket = self.buckets(sources)
         turn, each, size = turns(bucket)
         granted: NDArray[np.bool_] = turn < self._tokens(bucket, now_ns)
         tokens = self._tokens(each, now_ns)
         empty_ns = np.maximum(self._empty_ns[each], now_ns - self._burst * self._gap_ns)
         self._empty_ns[each] = empty_ns + np.minimum(size, tokens) * self._gap_ns
         return granted
+
+    def buckets(self, sources: Sources) -> NDArray[np.int64]:
+        """Return the number of each source's bucket, int64[n]."""
+        own = np.where(_is_mapped(sources), sources.low, np.uint64(0))
+        return (self._mixer.mix(sources.high, own) % np.uint64(_BUCKETS)).astype(np.int64)
+
+    def grants_one(self, bucket: int, now_ns: int) -> bool:
+        """Tell whether one packet of the source with this bucket may pass, as `grants`."""
+        empty_ns = max(float(self._empty_ns[bucket]), now_ns - self._burst * self._gap_ns)
+        if now_ns - empty_ns < self._gap_ns * (1 - 1e-9):
+            return False
+        self._empty_ns[bucket] = empty_ns + self._gap_ns
+        return True
 
     def _tokens(self, bucket: NDArray[np.int64], now_ns: int) -> NDArray[np.float64]:
         saved: NDArray[np.float64] = (now_ns - self._empty_ns[bucket]) / self._gap_ns

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.batch import BatchSocket, pack_address
+from probes.addresses import pack_address
+from probes.batch import BatchSocket
 from probes.window import STAMPING
 
 _PROBES = 300
@@ -76,7 +77,7 @@ def _measure(
     delays, kinds = [], []
     for turn in range(probes // _BATCH + 1):
         result = sender.send(_BATCH)
-        stamps = sender.transmit_stamps()
+        stamps = sender.departures.read()
         received = receiver.receive()
         complete = len(received) == _BATCH and (len(stamps) in (0, _BATCH))
         if turn == 0 or not complete:

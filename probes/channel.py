@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import icmp, tcp
-from probes.batch import BatchSocket, Received, Refusals, Rings, SendResult, TransmitStamps
+from probes.batch import BatchSocket, Received, SendResult
+from probes.departure_stamps import Refusals, TransmitStamps
+from probes.ring import Rings
 from probes.sockets import OpenSocket, lease_flow_label
 from probes.stamp_batch import (
     BASE_BYTES,
@@ -291,7 +293,7 @@ class Channel:
     @property
     def stamps_when_read(self) -> bool:
         """Tell that the kernel does not stamp arrivals, so that answers must be read at once."""
-        return not self.socket.stamps_receive
+        return not self.socket.departures.of_arrivals
 
     def close(self) -> None:
         """Close the socket."""
@@ -353,12 +355,12 @@ class Channel:
 
     def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
         """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
-        stamps = self.socket.transmit_stamps()
+        stamps = self.socket.departures.read()
         return self._row_of_key[stamps.key % _KEYS], stamps
 
     def refused(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[Any]]]:
         """Yield (session, low sequence numbers, their bits, errno) of probes that ICMP refused."""
-        for refusals in self.socket.take_refusals():
+        for refusals in self.socket.departures.take_refusals():
             quoted = self.codec.quoted(refusals)
             key = _peer_keys(refusals.address, self._family, quoted.port)
             place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
@@ -382,7 +384,7 @@ class Channel:
 
     def more_stamps(self, just_read: int) -> bool:
         """Tell whether more transmit stamps may be waiting after that many were read at once."""
-        return just_read > 0 and (just_read >= self.capacity or self.socket.has_kept_stamps)
+        return just_read > 0 and (just_read >= self.capacity or self.socket.departures.has_kept)
 
 
 def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields:

@@ -1,4 +1,4 @@
-"""Control messages (cmsg) of received packets, read for a whole batch at once.
+"""Control messages (cmsg) of packets, read and written for a whole batch at once, or for one.
 
 One row of `control` per packet, 8-byte aligned, LP64 layout (MEASUREMENT C.2):
 
@@ -13,7 +13,9 @@ One row of `control` per packet, 8-byte aligned, LP64 layout (MEASUREMENT C.2):
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +38,12 @@ ORIGIN_ICMP, ORIGIN_ICMP6, ORIGIN_TIMESTAMPING = 2, 3, 4  # SO_EE_ORIGIN_…
 _NS = 1_000_000_000
 _HEADER_BYTES = 16
 _MOST_MESSAGES = 8  # more control messages than we ever ask for on one packet
+_WORD_BYTES = 24  # a sent message of one 32-bit word
+
+_HEADER = struct.Struct("=Qii")
+_STAMPS = struct.Struct("=qq")  # of three, the software one
+_ERROR = struct.Struct("=IBBBBII")
+_WORD = struct.Struct("=I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +201,87 @@ _KINDS: tuple[tuple[tuple[int, int], int, Callable[[_Rows, Any, Any], None]], ..
     ((IP, IP_PKTINFO), 28, _store_ipv4),
     ((IPV6, IPV6_PKTINFO), 36, _store_ipv6),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class OneControl:
+    """What the control messages of one packet said; as in `ControlColumns`, `destination` empty
+    where it was not told."""
+
+    software_ns: int
+    ttl: int
+    dropped: int
+    destination: bytes
+
+
+def read_messages(control: bytes) -> OneControl:
+    """Read the control messages of one packet."""
+    software_ns = ttl = dropped = at = 0
+    destination = b""
+    while at + _HEADER_BYTES <= len(control):
+        size, level, kind = _HEADER.unpack_from(control, at)
+        data = at + _HEADER_BYTES
+        if size < _HEADER_BYTES or at + size > len(control):
+            break
+        if level == SOL_SOCKET and kind == SO_TIMESTAMPING and size >= 64:
+            seconds, nanoseconds = _STAMPS.unpack_from(control, data)
+            software_ns = seconds * _NS + nanoseconds
+        elif level == SOL_SOCKET and kind == SO_RXQ_OVFL and size >= 20:
+            (dropped,) = _WORD.unpack_from(control, data)
+        elif (level, kind) in ((IP, IP_TTL), (IPV6, IPV6_HOPLIMIT)) and size >= 20:
+            ttl = control[data]
+        elif level == IP and kind == IP_PKTINFO and size >= 28:
+            destination = control[data + 4 : data + 8]
+        elif level == IPV6 and kind == IPV6_PKTINFO and size >= 36:
+            destination = control[data : data + 16]
+        at += (size + 7) // 8 * 8
+    return OneControl(software_ns, ttl, dropped, destination)
+
+
+def read_departure(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int] | None:
+    """Return (key, wall nanoseconds) of a transmit stamp, None if the messages hold none."""
+    stamp_ns, key = 0, None
+    for level, kind, data in messages:
+        if (level, kind) == (SOL_SOCKET, SO_TIMESTAMPING) and len(data) >= 48:
+            seconds, nanoseconds = _STAMPS.unpack_from(data)
+            stamp_ns = seconds * _NS + nanoseconds
+        elif (level, kind) in ((IP, IP_RECVERR), (IPV6, IPV6_RECVERR)) and len(data) >= 16:
+            _, origin, _, _, _, _, number = _ERROR.unpack_from(data)
+            key = number if origin == ORIGIN_TIMESTAMPING else None
+    return (key, stamp_ns) if key is not None and stamp_ns else None
+
+
+def write_word(rows: NDArray[np.uint8], at: int, kind: int, value: NDArray[Any]) -> int:
+    """Write one socket-level message of a 32-bit word into each row; return the bytes it takes."""
+    words = rows[:, at : at + _WORD_BYTES].view("<u4")
+    words[:, :4] = (20, 0, SOL_SOCKET, kind)
+    words[:, 4] = value
+    words[:, 5] = 0
+    return _WORD_BYTES
+
+
+def write_source(rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]) -> int:
+    """Write the local address each packet shall leave from; return the bytes it takes.
+
+    The interface is left to routing: the way back need not be the way there.
+    """
+    ipv6 = family == socket.AF_INET6
+    space, size = (40, 36) if ipv6 else (32, 28)
+    message = rows[:, at : at + space]
+    message[:, 16:] = 0
+    words = message.view("<u4")
+    words[:, 0], words[:, 1] = size, 0
+    words[:, 2] = IPV6 if ipv6 else IP
+    words[:, 3] = IPV6_PKTINFO if ipv6 else IP_PKTINFO
+    if ipv6:
+        message[:, 16:32] = source
+    else:
+        message[:, 20:24] = source[:, :4]
+    return space
+
+
+def source_message(family: int, source: bytes) -> tuple[int, int, bytes]:
+    """Return `write_source`'s message for one packet, as Python's sockets take it."""
+    if family == socket.AF_INET6:
+        return IPV6, IPV6_PKTINFO, source + bytes(4)
+    return IP, IP_PKTINFO, bytes(4) + source[:4] + bytes(4)

@@ -19,9 +19,6 @@ from probes.stamp_batch import write_error_estimate
 from probes.stamp_tlv import Tlv
 from probes.timestamps import decode_error_estimate, wall_ns_to_ntp64
 
-_FIRST_LAG_NS = 100_000  # believed until replies have left: three times what a busy machine shows
-_PENDING = 8192  # replies of one socket whose departure stamp may still be under way
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
@@ -40,9 +37,10 @@ class Requests:
 class Replies:
     """m replies, in the first m rows of the requests' `packet`.
 
-    `request` int[m] tells which request each answers, `length` int64[m] its size. `tracked` int[k]
-    numbers the replies whose departure the sender wants to know, with their `slot` and
-    `sequence` (both [k]). `malformed`, `forged` and `replayed` count what is not answered.
+    `request` int[m] tells which request each answers, `length` int64[m] its size, `slot` int64[m]
+    its session and `sequence` uint32[m] its number there. `tracked` int[k] numbers the replies
+    whose departure the sender wants to know. `malformed`, `forged` and `replayed` count what is not
+    answered.
     """
 
     request: NDArray[np.intp]
@@ -53,77 +51,6 @@ class Replies:
     malformed: int = 0
     forged: int = 0
     replayed: int = 0
-
-
-class Departures:
-    """Replies of one socket that have left, or are about to: their stamps belong to sessions."""
-
-    def __init__(self, sessions: SessionTable) -> None:
-        self._sessions = sessions
-        self._forgets = sessions.forgets
-        self._key = np.zeros(_PENDING, np.uint32)
-        self._slot = np.full(_PENDING, -1, np.int64)
-        self._sequence = np.zeros(_PENDING, np.uint32)
-
-    def expect(
-        self, key: NDArray[np.uint32], slot: NDArray[np.int64], sequence: NDArray[np.uint32]
-    ) -> None:
-        """Remember which reply each transmit key belongs to. Shapes [k]."""
-        self._refresh()
-        place = key % _PENDING
-        self._key[place], self._slot[place], self._sequence[place] = key, slot, sequence
-
-    def left(self, key: NDArray[np.uint32], wall_ns: NDArray[np.int64]) -> None:
-        """Note when replies left. Shapes [k], in order of departure."""
-        self._refresh()
-        place = key % _PENDING
-        known = (self._slot[place] >= 0) & (self._key[place] == key)
-        place, wall_ns = place[known], wall_ns[known]
-        self._sessions.note_departures(self._slot[place], self._sequence[place], wall_ns)
-        self._slot[place] = -1
-
-    def _refresh(self) -> None:
-        """Drop everything when sessions were renumbered: a stamp lost is no harm."""
-        if self._forgets != self._sessions.forgets:
-            self._forgets = self._sessions.forgets
-            self._slot[:] = -1
-
-
-class Lag:
-    """How much later than their T3 replies truly leave: the most of late.
-
-    T3 has to be written before the system call that sends, and stays the time it was written at:
-    never later than the departure, so that no delay computed from it is too short. How early it
-    is is watched on the last reply of each batch, which leaves last, and told in the Error Estimate
-    of replies whose sender will not hear of their departure by Follow-Up Telemetry.
-    """
-
-    def __init__(self) -> None:
-        self._key: int | None = None
-        self._read_ns = 0
-        self._earlier_ns, self._latest_ns = _FIRST_LAG_NS, 0
-
-    @property
-    def worst_ns(self) -> int:
-        """The longest lag of this second and the one before."""
-        return max(self._earlier_ns, self._latest_ns)
-
-    def sent(self, key: int, read_ns: int) -> None:
-        """Note the transmit key of a batch's last reply and the wall clock when T3 was read."""
-        self._key, self._read_ns = key, read_ns
-
-    def left(self, key: NDArray[np.uint32], wall_ns: NDArray[np.int64]) -> None:
-        """Learn from when replies left. Shapes [k]."""
-        if self._key is None:
-            return
-        at = np.flatnonzero(key == self._key)
-        if len(at):
-            self._latest_ns = max(self._latest_ns, int(wall_ns[at[0]]) - self._read_ns)
-            self._key = None
-
-    def age(self) -> None:
-        """Begin another second."""
-        self._earlier_ns, self._latest_ns = self._latest_ns, 0
 
 
 class Reflection:
@@ -219,8 +146,8 @@ class Reflection:
             request=np.arange(len(packet)),
             length=length,
             tracked=tracked,
-            slot=slot[tracked],
-            sequence=sequence[tracked],
+            slot=slot,
+            sequence=sequence,
         )
 
     def _answer_tlvs(
@@ -340,13 +267,12 @@ class Reflection:
             requests.packet[len(sent), : len(octets)] = octets
             sent.append((row, len(octets), asks, place, sequence))
         columns = np.array(sent, np.int64).reshape(-1, 5)
-        tracked = np.flatnonzero(columns[:, 2])
         return Replies(
             request=columns[:, 0],
             length=columns[:, 1],
-            tracked=tracked,
-            slot=columns[tracked, 3],
-            sequence=columns[tracked, 4].astype(np.uint32),
+            tracked=np.flatnonzero(columns[:, 2]),
+            slot=columns[:, 3],
+            sequence=columns[:, 4].astype(np.uint32),
             malformed=malformed,
             forged=forged,
             replayed=len(decoded) - len(sent),

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import tcp
-from probes.batch import ADDRESS_BYTES, Rings, pack_address
+from probes.addresses import ADDRESS_BYTES, pack_address
 from probes.channel import Channel, Codec, EchoCodec, StampCodec, SynCodec
 from probes.errors import ConfigError, IsochroneError, RightsError
 from probes.exchange import Condition
 from probes.ledger import Ledger
+from probes.ring import Rings
 from probes.sockets import open_icmp, open_tcp, open_udp, source_address_to
 from probes.stamp import AUTHENTICATED_BYTES
 from probes.stamp_auth import AuthenticatedCodec

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.account import Account
-from probes.batch import STAMP_USER
 from probes.channel import Channel, Outgoing
+from probes.departure_stamps import STAMP_USER
 from probes.engine_report import Tally
 from probes.ledger import Ledger
 from probes.pacing import Due

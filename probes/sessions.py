@@ -154,6 +154,34 @@ class SessionTable:
         self.rows["sequence"][each] += size.astype(np.uint32)
         return sequence
 
+    def next_sequence(self, slot: int, now_ns: int) -> int:
+        """Return the next reflector sequence number of one session, which is heard of now."""
+        session = self.rows[slot]
+        sequence = int(session["sequence"])
+        session["sequence"] = (sequence + 1) & 0xFFFF_FFFF
+        session["seen_ns"] = now_ns
+        return sequence
+
+    def note_departure(self, slot: int, sequence: int, wall_ns: int) -> None:
+        """Remember when one reply left, as `note_departures`."""
+        session = self.rows[slot]
+        departed = int(session["departed"])
+        session["departure_sequence"][departed % _DEPARTURES] = sequence
+        session["departure_wall_ns"][departed % _DEPARTURES] = wall_ns
+        session["departed"] = departed + 1
+
+    def take_departure(self, slot: int) -> tuple[int, int]:
+        """Return (sequence, wall_ns) of one departure to tell, as `take_departures`."""
+        session = self.rows[slot]
+        departed, told = int(session["departed"]), int(session["told"])
+        number = min(max(told, departed - _DEPARTURES), max(departed - 1, 0))
+        session["told"] = min(number + 1, departed)
+        place = number % _DEPARTURES
+        return (
+            int(session["departure_sequence"][place]),
+            int(session["departure_wall_ns"][place]),
+        )
+
     def note_departures(
         self, slot: NDArray[np.int64], sequence: NDArray[np.uint32], wall_ns: NDArray[np.int64]
     ) -> None:

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.batch import STAMP_KERNEL, STAMP_USER, SendResult, TransmitStamps
+from probes.batch import SendResult
 from probes.channel import Outgoing, Replies
+from probes.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 
 _MOST_WAITING = 512  # connections being opened at once
@@ -169,8 +170,7 @@ class ConnectChannel:
         """Return when each handshake was begun: the moment the kernel's round trip counts from."""
         taken, self._stamps = self._stamps, []
         row, key, stamp_ns = np.array(taken, np.int64).reshape(-1, 3).T
-        kind = np.full(len(taken), STAMP_KERNEL, np.uint8)
-        return row, TransmitStamps(key.astype(np.uint32), stamp_ns, kind)
+        return row, TransmitStamps(key.astype(np.uint32), stamp_ns)
 
     def more_stamps(self, just_read: int) -> bool:
         """No: all are returned at once."""

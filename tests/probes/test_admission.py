@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.addresses import pack_address
 from probes.admission import PeerFilter, SourceLimit, TokenBucket
-from probes.batch import pack_address
 from probes.errors import ConfigError
 from probes.sessions import read_sources
 

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes import batch, control
-from probes.batch import STAMP_KERNEL, BatchSocket, pack_address
+from probes import control, departure_stamps
+from probes.addresses import pack_address
+from probes.batch import BatchSocket
 from probes.calibrate import calibrate
+from probes.departure_stamps import STAMP_KERNEL
 
 HOSTS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 
@@ -22,7 +24,7 @@ HOSTS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 @pytest.fixture(params=[True, False], ids=["keys chosen", "keys counted"])
 def keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     if not request.param:
-        monkeypatch.setattr(batch, "_kernel_takes_keys", lambda: False)
+        monkeypatch.setattr(departure_stamps, "_kernel_takes_keys", lambda: False)
     return request.param
 
 
@@ -38,7 +40,7 @@ def pair(request: pytest.FixtureRequest, keys: bool) -> Iterator[tuple[BatchSock
     ring.address[:] = pack_address(host, ends[1].sock.getsockname()[1])
     ring.length[:] = 44
     ends[0].send(1)  # the first packets may come before stamping is in force
-    ends[0].transmit_stamps()
+    ends[0].departures.read()
     ends[1].receive()
     yield ends[0], ends[1]
     for end in ends:
@@ -50,7 +52,7 @@ def test_every_packet_is_stamped_both_ways_under_its_key(pair) -> None:
     for number in range(16):
         sender.rings.send.payload[number, 0] = number
     sent = sender.send(16)
-    stamps, received = sender.transmit_stamps(), receiver.receive()
+    stamps, received = sender.departures.read(), receiver.receive()
     assert not sent.error.any()
     assert stamps.key.tolist() == sent.key.tolist()
     assert received.payload[:, 0].tolist() == list(range(16))
@@ -68,16 +70,16 @@ def test_a_refused_packet_is_named_and_stops_no_other(pair) -> None:
         sent = sender.send(12)
         assert np.flatnonzero(sent.error).tolist() == [3, 9]
         assert set(sent.error[[3, 9]]) == {errno.EINVAL}
-        stamped = np.concatenate([sender.transmit_stamps().key for _ in range(2)])
+        stamped = np.concatenate([sender.departures.read().key for _ in range(2)])
         assert stamped.tolist() == sent.key[sent.error == 0].tolist()
         assert len(receiver.receive()) == 10
     sender.rings.send.address[:] = good
-    assert sender.send(4).key.tolist() == sender.transmit_stamps().key.tolist()
+    assert sender.send(4).key.tolist() == sender.departures.read().key.tolist()
 
 
 def test_nothing_waiting_is_an_empty_batch(pair) -> None:
     sender, receiver = pair
-    assert len(receiver.receive()) == len(sender.transmit_stamps()) == 0
+    assert len(receiver.receive()) == len(sender.departures.read()) == 0
 
 
 def message(level: int, kind: int, data: bytes) -> bytes:
@@ -132,6 +134,6 @@ def test_only_the_departures_asked_for_are_stamped(family: int, host: str, keys:
     stamped = np.arange(16) % 5 == 2
     for _ in range(2):
         sent = sender.send(16, stamped=stamped)
-        stamps = sender.transmit_stamps()
+        stamps = sender.departures.read()
         assert stamps.key.tolist() == sent.key[stamped].tolist()
     sender.close()

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from probes.batch import ADDRESS_BYTES, Received, Refusals
+from probes.addresses import ADDRESS_BYTES
+from probes.batch import Received
 from probes.channel import Codec, EchoCodec, Outgoing, StampCodec, SynCodec
+from probes.departure_stamps import Refusals
 from probes.sockets import OpenSocket
 from probes.stamp import AUTHENTICATED_BYTES, ReflectorPacket, decode_sender, encode_reflector
 from probes.stamp_auth import AuthenticatedCodec

@@ -425,7 +425,7 @@ def test_streams_that_come_and_go_leave_nothing_behind(small_reflector) -> None:
             present = guests if turn % 2 else guests[:2]
             sent = run.total("sent", 1)
             engine.update([stays, *present])
-            wait_until(lambda count=len(present): len(engine._running) == 1 + count)
+            wait_until(lambda present=present: len(engine._running) == 1 + len(present))
             wait_until(lambda sent=sent: run.total("sent", 1) > sent)
             engine.update([stays])
             wait_until(lambda: len(engine._running) == 1 and not engine._retired)

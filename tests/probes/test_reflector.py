@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from probes import stamp, stamp_tlv
+from probes.departures import Lag
 from probes.errors import ConfigError, ResourceError, RightsError
 from probes.exchange import ReflectorSpec
-from probes.reflection import Lag
 from probes.reflector import Reflector
 from probes.stamp import SenderPacket
 from probes.timestamps import (

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from probes.batch import BatchSocket, pack_address
+from probes.addresses import pack_address
+from probes.batch import BatchSocket
 from probes.engine import Engine, SampleBatch
 from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch

@@ -1,0 +1,37 @@
+"""Socket addresses as the kernel has them: numeric hosts and ports in bytes."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+ADDRESS_BYTES = 28  # sockaddr_in6, the longer of the two
+
+
+def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
+    """Return the sockaddr of a numeric address (``fe80::1%eth0`` too) as uint8[28].
+
+    Raises OSError for what is no numeric address.
+    """
+    numeric, _, zone = host.partition("%")
+    family = socket.AF_INET6 if ":" in numeric else socket.AF_INET
+    raw = struct.pack("=H", family) + struct.pack("!H", port)
+    if family == socket.AF_INET6:
+        raw += bytes(4)
+    raw += socket.inet_pton(family, numeric)
+    if family == socket.AF_INET6:
+        raw += struct.pack("=I", _zone_index(zone) if zone else 0)
+    elif zone:
+        raise OSError(errno.EINVAL, f"{host} is no IPv4 address")
+    row = np.zeros(ADDRESS_BYTES, np.uint8)
+    row[: len(raw)] = np.frombuffer(raw, np.uint8)
+    return row
+
+
+def _zone_index(zone: str) -> int:
+    """Return the index of the interface that an IPv6 zone names (RFC 4007 §11)."""
+    return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
