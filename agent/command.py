@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from agent.policy_command import policy
+from probes.logs import LogFormat, log_to_stderr
 
 
 @click.group()
@@ -26,8 +27,18 @@ agent.add_command(policy)
     help="TOML file; see docs/reference/agent-config.md.",
 )
 @click.option("--verbose", is_flag=True, help="Tell every change of plan and connection.")
-def run(config_path: Path, verbose: bool) -> None:
-    """Measure what the controller plans until told to stop (SIGTERM or Ctrl-C)."""
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or one JSON object a line.",
+)
+def run(config_path: Path, verbose: bool, log_format: LogFormat) -> None:
+    """Measure what the controller plans until told to stop (SIGTERM or Ctrl-C).
+
+    SIGHUP lets the configuration be read again.
+    """
     from agent.config import load_config
 
     config = load_config(config_path)
@@ -37,8 +48,5 @@ def run(config_path: Path, verbose: bool) -> None:
 
     from agent.daemon import run_agent
 
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
-    asyncio.run(run_agent(config, importlib.metadata.version("isochrone")))
+    log_to_stderr(log_format, logging.INFO if verbose else logging.WARNING)
+    asyncio.run(run_agent(config, importlib.metadata.version("isochrone"), config_path))

@@ -25,10 +25,19 @@ class Conditions:
     def begin(self, code: str, severity: Literal["info", "warning", "error"], text: Text) -> None:
         """Say that a condition holds; its words may change while it does."""
         if code not in self._current:
-            _LOG.log(_LEVELS[severity], "%s", text.pick(language_of_environment()))
+            _LOG.log(
+                _LEVELS[severity],
+                "%s",
+                text.pick(language_of_environment()),
+                extra={"fields": {"condition": code, "begins": True}},
+            )
         self._current[code] = Condition(code=code, severity=severity, text=text)
 
     def end(self, code: str) -> None:
         """Say that a condition no longer holds."""
         if self._current.pop(code, None) is not None:
-            _LOG.info(Text("Over: %s.", "已恢复：%s。").pick(language_of_environment()), code)
+            _LOG.info(
+                Text("Over: %s.", "已恢复：%s。").pick(language_of_environment()),
+                code,
+                extra={"fields": {"condition": code, "begins": False}},
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -54,6 +55,7 @@ class Control:
         self._health = health
         self._on_plan = on_plan
         self._curtailed = curtailed
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._backoff = backoff or Backoff()
 
     async def run(self) -> None:
@@ -66,11 +68,21 @@ class Control:
                 self._conditions.begin("control", "warning", unreachable(self._url, error))
             await asyncio.sleep(max(self._backoff.next_s(), self._backoff.at_least_s(wait_s)))
 
+    async def say_last(self) -> None:
+        """Report once more and hang up, so that the controller knows how this agent ended."""
+        socket = self._socket
+        if socket is not None and not socket.closed:
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                report = HealthReport(health=await self._health())
+                await socket.send_str(msgspec.json.encode(report).decode())
+                await socket.close()
+
     async def _converse(self) -> float:
         """Hold one conversation; return the seconds the controller asked to stay away."""
         async with self._session.ws_connect(
             self._url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_PLAN_BYTES
         ) as socket:
+            self._socket = socket
             hello = Hello(schema=SCHEMA_VERSION, agent=self._agent, health=await self._health())
             await socket.send_str(msgspec.json.encode(hello).decode())
             loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ from agent.health import HealthReporter
 from agent.measuring import Measuring
 from agent.plan_file import load_plan, save_plan
 from agent.policy import Policy
+from agent.reload import Reload
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
 from probes.clock import SystemClock
@@ -27,8 +28,11 @@ from probes.text import Text
 DRAIN_S = 5.0  # how long a stopping agent tries to deliver its last windows
 
 
-async def run_agent(config: AgentConfig, version: str) -> None:
-    """Run until SIGTERM or SIGINT. ResourceError if the state directory cannot be used."""
+async def run_agent(config: AgentConfig, version: str, config_path: Path) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP lets `config_path` be read again.
+
+    ResourceError if the state directory cannot be used.
+    """
     state_dir = Path(config.state_dir)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -42,13 +46,13 @@ async def run_agent(config: AgentConfig, version: str) -> None:
             max_age_s=config.spool.max_age_s,
         )
         try:
-            await _run_parts(config, version, spooler, stop)
+            await _run_parts(config, config_path, version, spooler, stop)
         finally:
             await asyncio.to_thread(spooler.close)
 
 
 async def _run_parts(
-    config: AgentConfig, version: str, spooler: Spooler, stop: asyncio.Event
+    config: AgentConfig, config_path: Path, version: str, spooler: Spooler, stop: asyncio.Event
 ) -> None:
     clock, conditions = SystemClock(), Conditions()
     clock_watch, self_test = ClockWatch(config.clock, clock), SelfTest(conditions)
@@ -72,6 +76,15 @@ async def _run_parts(
         clock_watch=clock_watch,
         self_test=self_test,
     )
+    reload = Reload(
+        config_path,
+        config,
+        conditions,
+        measuring=measuring,
+        spooler=spooler,
+        clock_watch=clock_watch,
+    )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.ask)
     plan_path = Path(config.state_dir) / "plan.json"
     await _resume(plan_path, config.name, measuring)
     await asyncio.to_thread(self_test.look)
@@ -95,24 +108,28 @@ async def _run_parts(
             on_plan=_plan_taker(plan_path, measuring, conditions),
             curtailed=measuring.curtailed,
         )
-        try:
-            await _until(
-                stop,
-                {
-                    "measuring": measuring.run,
-                    "uplink": uplink.run,
-                    "control": control.run,
-                    "health": lambda: _watch(health),
-                    "clock": clock_watch.run,
-                    "self-test": self_test.run,
-                },
-            )
-        finally:
-            await measuring.stop()
-            await asyncio.wrap_future(spooler.call(spooler.do_flush))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                await uplink.drain()
+        async with asyncio.TaskGroup() as group:
+            talking = group.create_task(control.run(), name="control")
+            try:
+                await _until(
+                    stop,
+                    {
+                        "measuring": measuring.run,
+                        "uplink": uplink.run,
+                        "health": lambda: _watch(health),
+                        "clock": clock_watch.run,
+                        "self-test": self_test.run,
+                        "reload": reload.run,
+                    },
+                )
+            finally:
+                await measuring.stop()
+                await asyncio.wrap_future(spooler.call(spooler.do_flush))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await uplink.drain()
+                    await control.say_last()
+            talking.cancel()
 
 
 async def _until(stop: asyncio.Event, parts: dict[str, Callable[[], Awaitable[None]]]) -> None:

@@ -86,6 +86,16 @@ class Measuring:
         """Return what the owner's policy takes from the present plan, None without a plan."""
         return self._curtailed
 
+    def shift_stamps(self, shift_ns: int) -> None:
+        """Let all time stamps be shifted from now on, as a wrong clock would (laboratories)."""
+        if shift_ns == self._stamp_shift_ns:
+            return
+        self._stamp_shift_ns = shift_ns
+        if self._engine is not None:
+            self._engine.scale.inject_step(self._clock.wall_ns(), shift_ns)
+        if self._reflector is not None:
+            self._reflector.shift_stamps(shift_ns)
+
     async def _run_what_is_granted(self, plan: Plan) -> None:
         self._quiet = self._policy.is_quiet(self._clock.wall_ns())
         self.granted = grant(self._policy, plan, quiet=self._quiet)

@@ -1,6 +1,7 @@
 """The agent as a process: measures, delivers, survives its own end and its controller's."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ PLAN = Plan(
 class Controller:
     chunks: list[Chunk] = field(default_factory=list)
     health: list[Health] = field(default_factory=list)
+    curtailed: list[Curtailed] = field(default_factory=list)
     failing: bool = False
 
     async def control(self, request: web.Request) -> web.WebSocketResponse:
@@ -46,6 +48,7 @@ class Controller:
         async for message in socket:
             said = msgspec.json.decode(message.data, type=Hello | HealthReport | Curtailed)
             if isinstance(said, Curtailed):
+                self.curtailed.append(said)
                 continue
             self.health.append(said.health)
             if isinstance(said, Hello):
@@ -73,7 +76,9 @@ async def controller(tmp_path: Path) -> AsyncIterator[Controller]:
     await runner.cleanup()
 
 
-async def start(tmp_path: Path, extra: str = "") -> asyncio.subprocess.Process:
+async def start(
+    tmp_path: Path, extra: str = "", options: tuple[str, ...] = ()
+) -> asyncio.subprocess.Process:
     config = tmp_path / "agent.toml"
     config.write_text(
         f'name = "a1"\ncontroller = "unix://{tmp_path}/c.sock"\nstate_dir = "{tmp_path}/state"\n'
@@ -89,6 +94,7 @@ async def start(tmp_path: Path, extra: str = "") -> asyncio.subprocess.Process:
         "run",
         "--config",
         str(config),
+        *options,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "LANG": "C.UTF-8", "ISOCHRONE_LANG": "en"},
     )
@@ -121,6 +127,67 @@ async def test_agent_measures_reports_and_stops_without_losing_a_probe(
     for chunk in controller.chunks:
         counters = chunk.batch.counters
         assert counters["sent"] == counters["received"]
+
+
+def dropped(health: Health) -> dict[str, int]:
+    assert health.totals is not None
+    return {one.reason: one.probes for one in health.totals.dropped}
+
+
+def stored_probes(controller: Controller) -> int:
+    each = {(chunk.boot, chunk.sequence): chunk for chunk in controller.chunks}
+    return sum(int(chunk.batch.counters["sent"].sum()) for chunk in each.values())
+
+
+async def test_last_report_of_a_stopping_agent_accounts_for_every_probe(
+    tmp_path: Path, controller: Controller
+) -> None:
+    for number in (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM):
+        process = await start(tmp_path)
+        before = len(controller.chunks)
+        await until(lambda before=before: len(controller.chunks) >= before + 2)
+        await stop(process, number)
+    totals = controller.health[-1].totals
+    assert totals is not None
+    assert totals.waiting_probes == 0
+    lost = dropped(controller.health[-1])
+    assert set(lost) <= {"cut_off"}
+    assert totals.probes_sent == stored_probes(controller) + sum(lost.values())
+    assert sum(lost.values()) < 2 * 50  # two kills, each of the windows of a second at most
+
+
+async def test_reload_takes_a_policy_over_and_loses_no_window(
+    tmp_path: Path, controller: Controller
+) -> None:
+    process = await start(tmp_path)
+    await until(lambda: len(controller.chunks) >= 2)
+    file = tmp_path / "agent.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text + "max_packets_per_s = 10\n", encoding="utf-8")
+    process.send_signal(signal.SIGHUP)
+    await until(lambda: controller.curtailed and controller.curtailed[-1].streams)
+    (slowed,) = controller.curtailed[-1].streams
+    assert (slowed.rule, slowed.interval_ms) == ("policy.max_packets_per_s", 100.0)
+    file.write_text(text + "max_packet_per_s = 10\n", encoding="utf-8")
+    process.send_signal(signal.SIGHUP)
+    assert process.stderr is not None
+    assert b"stays in force" in await process.stderr.readline()
+    file.write_text(text.replace('"a1"', '"a2"'), encoding="utf-8")
+    process.send_signal(signal.SIGHUP)
+    assert b"restart the agent" in await process.stderr.readline()
+    await until(lambda: not controller.curtailed[-1].streams)
+    await stop(process, signal.SIGTERM)
+    totals = controller.health[-1].totals
+    assert totals is not None
+    assert (totals.probes_sent, totals.dropped) == (stored_probes(controller), ())
+
+
+async def test_logs_are_json_where_asked(tmp_path: Path, controller: Controller) -> None:
+    process = await start(tmp_path, options=("--verbose", "--log-format", "json"))
+    await until(lambda: controller.chunks)
+    _, errors = await stop(process, signal.SIGTERM)
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert "Plan 5: 1 streams." in [line["message"] for line in lines]
 
 
 async def test_killed_agent_goes_on_with_its_sequence_and_plan(
