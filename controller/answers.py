@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from controller.documents import ErrorBody, ErrorDocument
 from controller.store import StoreBusyError, StoreFullError, StoreTimeoutError
@@ -130,7 +130,10 @@ async def errors_in_one_shape(request: web.Request, handler: Handler) -> web.Str
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return error_answer(_of_http(request, error))
+        answer = error_answer(_of_http(request, error))
+        if "Allow" in error.headers:  # 405 says what is served there
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         text = Text(
@@ -146,8 +149,20 @@ def _of_http(request: web.Request, error: web.HTTPException) -> ApiError:
         404: ("not_found", "There is nothing at this address.", "该地址不存在。"),
         405: ("method_not_allowed", "This method is not served here.", "此地址不支持该方法。"),
         413: ("oversized", "The body is too large.", "请求体过大。"),
+        426: ("no_websocket", "This address speaks WebSocket alone.", "此地址仅支持 WebSocket。"),
     }
     code, en, zh = known.get(
         error.status, ("http_error", f"The request failed: {error.reason}.", "请求失败。")
     )
     return ApiError(error.status, code, Text(en, zh), path=request.path, method=request.method)
+
+
+async def refuse_expectations(request: web.Request) -> None:
+    """Answer `Expect: 100-continue`; refuse anything else in the one shape, before middlewares."""
+    if request.version == HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # what was written is no part of the answer
+        return
+    text = Text("Only Expect: 100-continue is understood.", "仅支持 Expect: 100-continue。")
+    body = error_answer(ApiError(417, "expectation_failed", text)).text
+    raise web.HTTPExpectationFailed(text=body, content_type="application/json")

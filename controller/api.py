@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from aiohttp import WSCloseCode, web
 
-from controller.answers import errors_in_one_shape
+from controller.answers import errors_in_one_shape, refuse_expectations
+from controller.limits import Limits
 from controller.routes import ROUTES
 from controller.routing import STATE
 from controller.state import ControllerState
 from probes.exchange import MAX_CHUNK_BYTES
 
+UNLIMITED = ("/healthz", "/readyz")
+
 
 def make_app(state: ControllerState) -> web.Application:
     """Return the application that serves `state`."""
-    gate = state.gate
+    gate, limits = state.gate, Limits(state.callers)
     app = web.Application(
-        middlewares=[errors_in_one_shape, gate.middleware], client_max_size=MAX_CHUNK_BYTES + 1
+        middlewares=[errors_in_one_shape, gate.middleware, limits.middleware],
+        client_max_size=MAX_CHUNK_BYTES + 1,
     )
     app[STATE] = state
     for route in ROUTES:
-        gate.guard(app.router.add_route(route.method, route.path, route.handler), route)
+        served = app.router.add_route(
+            route.method, route.path, route.handler, expect_handler=refuse_expectations
+        )
+        gate.guard(served, route)
+        if route.role == "agent" or route.path in UNLIMITED:
+            limits.exempt(served)
     app.on_shutdown.append(_close_sockets)
     return app
 

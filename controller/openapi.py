@@ -64,8 +64,9 @@ def openapi_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
 
 def _operation(route: Route, answer: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
     refusals = () if route.role == "anyone" else (401, 403)
+    limited = () if route.role in ("anyone", "agent") else (429,)
     bad_query = () if route.query is NoQuery else (400,)
-    statuses = sorted({*bad_query, *refusals, *route.errors})
+    statuses = sorted({*bad_query, *refusals, *limited, *route.errors})
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,

@@ -21,6 +21,7 @@ from controller.groups import Group, groups_of
 from controller.improvements import ImprovementBook
 from controller.ingest import Ingest
 from controller.levels import KEPT, Retention
+from controller.limits import Buckets
 from controller.live import LiveVerdicts
 from controller.maintenance import MaintenanceBook
 from controller.memory import RecentWindows
@@ -50,6 +51,8 @@ class Settings:
 
     judge_period_ns: int = 900_000_000_000
     judge_every_s: float = 5.0
+    requests_per_s: float = 100.0  # of one caller, lasting
+    request_burst: int = 400
     window_ms: int = 10_000
     retention: Retention = KEPT
 
@@ -74,6 +77,7 @@ class ControllerState:
     memory: RecentWindows
     live: LiveVerdicts
     rounds: Rounds
+    callers: Buckets
     ingest: Ingest
     matrices: dict[str | None, tuple[int, bytes]] = field(default_factory=dict)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
@@ -155,6 +159,7 @@ def _assemble(
         fleet=fleet,
         memory=memory,
         live=live,
+        callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=Rounds(ground, live, memory, streams, store, known, clock),
         ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
     )

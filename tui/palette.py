@@ -32,6 +32,8 @@ AGENT_SIGNS = {
     "late": Sign(symbol="◐", word="late", tone="doubt"),
     "agent_down": Sign(symbol="✗", word="agent down", tone="bad"),
     "never_seen": Sign(symbol="○", word="never seen", tone="dim"),
+    "no_data": Sign(symbol="·", word="no data", tone="bad"),
+    "maintenance": Sign(symbol="‖", word="maintenance", tone="dim"),
 }
 PATH_SIGNS = {
     "ok": Sign(symbol="●", word="ok", tone="good"),

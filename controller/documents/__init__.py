@@ -15,7 +15,7 @@ from controller.documents.events import (
     SubjectKind,
     VerdictsEvent,
 )
-from controller.documents.health import Alive, ControllerHealth, IngestHealth, StoreHealth
+from controller.documents.health import Alive, ControllerHealth, IngestHealth, Ready, StoreHealth
 from controller.documents.paths import (
     DistanceDocument,
     EndDocument,
@@ -100,6 +100,7 @@ __all__ = [
     "PathState",
     "PathStream",
     "Protocol",
+    "Ready",
     "RemedyDocument",
     "RemedyPath",
     "RemedyShare",

@@ -15,6 +15,12 @@ class Alive(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["ok"] = "ok"
 
 
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """The controller takes windows and judges them."""
+
+    status: Literal["ready"] = "ready"
+
+
 class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the store is; `reason` where it is not ok."""
 

@@ -8,17 +8,48 @@ from typing import get_args
 
 from aiohttp import web
 
-from controller.answers import json_answer
-from controller.documents import AgentState, Alive, ControllerHealth, IngestHealth, StoreHealth
+from controller.answers import ApiError, json_answer
+from controller.documents import (
+    AgentState,
+    Alive,
+    ControllerHealth,
+    IngestHealth,
+    Ready,
+    StoreHealth,
+)
 from controller.routing import PREFIX, STATE, NoQuery, Route, query_of
 from controller.standing import agents_of
 from controller.state import VERSION
+from probes.text import Text
+
+JUDGED_ROUNDS = 3
+JUDGED_GRACE_NS = 60_000_000_000  # a round of a large network takes its time
+RETRY_S = 5
 
 
 async def alive(request: web.Request) -> web.Response:
     """Answer as soon as the process answers."""
     query_of(request, NoQuery)
     return json_answer(Alive())
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Answer whether windows are taken and judged; else 503 and which part is not."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    store = await asyncio.to_thread(state.store.state)
+    wanting = [] if store.state == "ok" else [f"store_{store.state}"]
+    judged_ns = state.live.latest.judged_ns
+    late_ns = round(JUDGED_ROUNDS * state.settings.judge_every_s * 1e9) + JUDGED_GRACE_NS
+    if judged_ns is None:
+        wanting.append("not_judged_yet")
+    elif state.clock.wall_ns() - judged_ns > late_ns:
+        wanting.append("judging_late")
+    if wanting:
+        names = ", ".join(wanting)
+        text = Text(f"The controller is not ready: {names}.", f"控制器尚未就绪：{names}。")
+        raise ApiError(503, "not_ready", text, retry_after_s=RETRY_S, wanting=wanting)
+    return json_answer(Ready())
 
 
 async def health(request: web.Request) -> web.Response:
@@ -71,6 +102,15 @@ ROUTES = (
         role="anyone",
         summary="Whether the process answers.",
         answer=Alive,
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        handler=ready,
+        role="anyone",
+        summary="Whether the controller takes windows and judges them.",
+        answer=Ready,
+        errors=(503,),
     ),
     Route(
         method="GET",

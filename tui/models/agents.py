@@ -29,7 +29,7 @@ COLUMNS = (
     Column(key="conditions", title="Conditions", width=20, rank=8, stretch=4, most=60),
 )
 STAMPINGS = {"none": "none", "user": "user", "kernel": "kernel", "hardware": "hardware"}
-_ORDER = {"agent_down": 0, "late": 1, "never_seen": 2, "ok": 3}
+_ORDER = {"agent_down": 0, "no_data": 1, "late": 2, "never_seen": 3, "maintenance": 4, "ok": 5}
 
 
 @dataclass(frozen=True, slots=True)
