@@ -155,7 +155,7 @@ class AccessBook:
         """Return a new one-time token for `agent`; the only time its text is to be had."""
         token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(SECRET_BYTES)
         self._add_token(token_id, secret, None, agent, agent, expires_ns)
-        return EnrolmentToken(token_id, secret, fingerprint).text()
+        return EnrolmentToken(token_id, secret, fingerprint, agent).text()
 
     def _add_token(
         self,
@@ -208,7 +208,7 @@ class AccessBook:
         """Return the record of an enrolment token. Raises CredentialError where it is no good."""
         record = self._tokens.get(token.id)
         genuine = record is not None and hmac.compare_digest(record.digest, _digest(token.secret))
-        if record is None or record.agent is None or not genuine:
+        if record is None or record.agent != token.agent or not genuine:
             raise CredentialError(
                 "unknown_token",
                 "This enrolment token is not known here; ask the controller's owner for a new one.",

@@ -66,6 +66,7 @@ def keys_directory(data: pathlib.Path) -> pathlib.Path:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         directory.chmod(0o700)
+        belong_to_owner(directory)
     except OSError as error:
         raise ResourceError(
             f"The directory {directory} cannot be made: {error.strerror}; check the rights and "
@@ -76,11 +77,19 @@ def keys_directory(data: pathlib.Path) -> pathlib.Path:
     return directory
 
 
+def belong_to_owner(path: pathlib.Path) -> None:
+    """Give a file that root made to the owner of its directory, who is to read it."""
+    if os.geteuid() == 0:
+        parent = path.parent.stat()
+        os.chown(path, parent.st_uid, parent.st_gid)
+
+
 def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     """Open the database of keys, made or brought forward; 0600. Raises ResourceError."""
     path = keys_directory(data) / FILE_NAME
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        belong_to_owner(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA busy_timeout = 5000")

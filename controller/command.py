@@ -8,9 +8,11 @@ import pathlib
 
 import click
 
+from controller.authority_command import init, revoke, token
 from controller.baseline_command import baseline
 
 DEFAULT_LISTEN = "127.0.0.1:8780"
+SOCKET_NAME = "controller.sock"
 
 
 @click.group()
@@ -18,7 +20,8 @@ def controller() -> None:
     """Run the controller: plans, verdicts, API."""
 
 
-controller.add_command(baseline)
+for _command in (baseline, init, token, revoke):
+    controller.add_command(_command)
 
 
 @controller.command("run")
@@ -29,14 +32,8 @@ controller.add_command(baseline)
 @click.option(
     "--listen",
     multiple=True,
-    default=(DEFAULT_LISTEN,),
-    show_default=DEFAULT_LISTEN,
-    help="HOST:PORT or unix:/PATH; may be given more than once.",
-)
-@click.option(
-    "--insecure-listen",
-    is_flag=True,
-    help="Allow --listen on addresses that other machines can reach, without authentication.",
+    help="HOST:PORT (TLS) or unix:/PATH; may be given more than once. Default: "
+    f"unix:DATA/{SOCKET_NAME}, and {DEFAULT_LISTEN} once `controller init` was done.",
 )
 @click.option(
     "--judge-period",
@@ -63,20 +60,22 @@ def run(
     sites: pathlib.Path,
     data: pathlib.Path,
     listen: tuple[str, ...],
-    insecure_listen: bool,
     judge_period: float,
     judge_every: float,
     window: float,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
-    from controller.service import parse_listen, refuse_outside, serve
+    from controller.authority import authority_exists
+    from controller.service import Listen, parse_listen, serve
     from controller.state import Settings, open_state
     from probes.clock import SystemClock
     from topology.site_file import load_network
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     listens = [parse_listen(text) for text in listen]
-    refuse_outside(listens, insecure_listen)
+    if not listens:
+        listens = [Listen(unix=data.absolute() / SOCKET_NAME)]
+        listens += [parse_listen(DEFAULT_LISTEN)] if authority_exists(data) else []
     settings = Settings(
         judge_period_ns=round(judge_period * 1e9),
         judge_every_s=judge_every,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import os
 import pathlib
 import signal
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from aiohttp import web
 
 from controller.api import make_app
 from controller.housekeeping import keep_house
+from controller.key_watch import watch_keys
 from controller.state import ControllerState
 from probes.errors import ConfigError, ResourceError, RightsError
 
@@ -37,16 +38,6 @@ class Listen:
         if self.unix is not None:
             return f"unix:{self.unix}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def local(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.unix is not None or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
 
 def parse_listen(text: str) -> Listen:
@@ -69,23 +60,29 @@ def parse_listen(text: str) -> Listen:
     )
 
 
-def refuse_outside(listens: Sequence[Listen], insecure: bool) -> None:
-    """Raise ConfigError if others than this machine could reach us without credentials."""
-    outside = [str(listen) for listen in listens if not listen.local]
-    if outside and not insecure:
+def tls_context(listens: Sequence[Listen], state: ControllerState) -> ssl.SSLContext | None:
+    """Return what TCP listeners speak (None: there is none). ConfigError without an authority."""
+    over_tcp = [str(listen) for listen in listens if listen.unix is None]
+    if not over_tcp:
+        return None
+    if state.authority is None:
         raise ConfigError(
-            f"{', '.join(outside)} can be reached from other machines, and this version does not "
-            "ask for credentials: anyone there could read everything and feed in false figures. "
-            "Listen on 127.0.0.1 or a unix socket, or accept this with --insecure-listen.",
-            f"{', '.join(outside)} 可被其他机器访问，而当前版本不做身份认证："
-            "任何人都能读取全部数据并提交虚假数据。请监听 127.0.0.1 或 unix 套接字；"
-            "若接受此风险，请加 --insecure-listen。",
-            listen=outside,
+            f"{', '.join(over_tcp)} speaks TLS, and there is no authority yet: make it with "
+            "isochrone controller init --data DIR, or listen on unix:/PATH alone.",
+            f"{', '.join(over_tcp)} 使用 TLS，但尚未初始化证书颁发机构：请先执行 "
+            "isochrone controller init --data 数据目录，或只监听 unix:/路径。",
+            listen=over_tcp,
         )
+    state.authority.renew_server_in_time()
+    return state.authority.server_context()
 
 
 async def serve(state: ControllerState, listens: Sequence[Listen]) -> None:
-    """Serve and judge until SIGTERM or SIGINT. Raises ResourceError where it cannot listen."""
+    """Serve and judge until SIGTERM or SIGINT.
+
+    Raises ResourceError where it cannot listen, ConfigError for TCP without an authority.
+    """
+    context = tls_context(listens, state)
     runner = web.AppRunner(make_app(state), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     stop = asyncio.Event()
@@ -94,14 +91,15 @@ async def serve(state: ControllerState, listens: Sequence[Listen]) -> None:
         loop.add_signal_handler(number, stop.set)
     try:
         for listen in listens:
-            await _start(runner, listen)
+            await _start(runner, listen, context)
             logger.info("listening on %s", listen)
         async with asyncio.TaskGroup() as tasks:
             judging = tasks.create_task(_judge_forever(state), name="judging")
             keeping = tasks.create_task(keep_house(state.store, state.clock), name="keeping")
+            watching = tasks.create_task(watch_keys(state, context), name="keys")
             await stop.wait()
-            judging.cancel()
-            keeping.cancel()
+            for task in (judging, keeping, watching):
+                task.cancel()
     finally:
         await runner.cleanup()
 
@@ -115,13 +113,18 @@ async def _judge_forever(state: ControllerState) -> None:
         await asyncio.sleep(state.settings.judge_every_s)
 
 
-async def _start(runner: web.AppRunner, listen: Listen) -> None:
+async def _start(runner: web.AppRunner, listen: Listen, context: ssl.SSLContext | None) -> None:
     try:
         if listen.unix is None:
-            await web.TCPSite(runner, listen.host, listen.port).start()
+            await web.TCPSite(runner, listen.host, listen.port, ssl_context=context).start()
         else:
             _remove_stale(listen.unix)
-            await web.UnixSite(runner, listen.unix).start()
+            # Who may open the socket may do everything: from its first moment its owner alone.
+            mask = os.umask(0o177)
+            try:
+                await web.UnixSite(runner, listen.unix).start()
+            finally:
+                os.umask(mask)
     except OSError as error:
         raise _cannot_listen(listen, error) from error
 

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from controller.access_book import AccessBook
 from controller.access_gate import Gate
+from controller.authority import Authority, authority_exists, load_authority
 from controller.baselines import Baseline, opened
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
@@ -73,6 +74,7 @@ class ControllerState:
     store: Store
     access: AccessBook
     gate: Gate
+    authority: Authority | None
     fleet: Fleet
     memory: RecentWindows
     live: LiveVerdicts
@@ -101,13 +103,19 @@ def open_state(
         opened_so_far.callback(store.close)
         access = AccessBook(directory, clock)
         opened_so_far.callback(access.close)
-        state = _assemble(network, store, access, settings, clock)
+        authority = load_authority(directory, clock) if authority_exists(directory) else None
+        state = _assemble(network, store, access, authority, settings, clock)
         opened_so_far.pop_all()
         return state
 
 
 def _assemble(
-    network: Network, store: Store, access: AccessBook, settings: Settings, clock: Clock
+    network: Network,
+    store: Store,
+    access: AccessBook,
+    authority: Authority | None,
+    settings: Settings,
+    clock: Clock,
 ) -> ControllerState:
     now_ns = clock.wall_ns()
     streams = plan_streams(network)
@@ -156,6 +164,7 @@ def _assemble(
         store=store,
         access=access,
         gate=Gate(access),
+        authority=authority,
         fleet=fleet,
         memory=memory,
         live=live,

@@ -1,7 +1,7 @@
 """How an agent and a controller come to trust each other, declared once for both.
 
 An enrolment token is text that a person carries from the controller to the agent:
-``isoe.<id>.<secret>.<fingerprint>``. The fingerprint (SHA-256 of the controller's authority
+``isoe.<id>.<secret>.<fingerprint>.<agent>``. The fingerprint (SHA-256 of the controller's authority
 certificate in DER) lets the agent know the controller before it shows it the secret.
 """
 
@@ -20,7 +20,10 @@ ENROLMENT_PREFIX = "isoe"
 API_PREFIX = "isoa"
 AGENT_URI = "isochrone://agent/"  # subject alternative name of an agent's certificate
 
-_TOKEN = re.compile(r"isoe\.([0-9a-f]{8})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})")
+_TOKEN = re.compile(
+    r"isoe\.([0-9a-f]{8})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})\."
+    r"([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,14 @@ class EnrolmentToken:
     id: str
     secret: str
     fingerprint: str
+    agent: str
 
     def text(self) -> str:
         """Return the token as it is handed over."""
-        return f"{ENROLMENT_PREFIX}.{self.id}.{self.secret}.{self.fingerprint}"
+        return f"{ENROLMENT_PREFIX}.{self.id}.{self.secret}.{self.fingerprint}.{self.agent}"
 
     def __repr__(self) -> str:
-        return f"EnrolmentToken({self.id})"
+        return f"EnrolmentToken({self.id} for {self.agent})"
 
 
 def parse_enrolment_token(text: str) -> EnrolmentToken:

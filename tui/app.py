@@ -11,6 +11,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
+from tui.access import Access
 from tui.client import Client
 from tui.errors import Language, TuiError
 from tui.feed import Clock, Feed, SystemClock
@@ -74,13 +75,14 @@ class IsochroneApp(App[None]):
         self,
         url: str,
         *,
+        access: Access | None = None,
         language: Language = "en",
         refresh_s: float = 5.0,
         clock: Clock | None = None,
         zone: dt.tzinfo | None = None,
     ) -> None:
         super().__init__()
-        self._client = Client(url)
+        self._client = Client(url, access)
         self._refresh_s = refresh_s
         self._clock: Clock = clock or SystemClock()
         self._zone = zone

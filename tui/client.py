@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from tui import documents as doc
+from tui.access import Access
 from tui.errors import AddressError, AnswerError, UnreachableError
 
 T = TypeVar("T")
@@ -36,25 +37,32 @@ def split_url(url: str) -> tuple[str, str | None]:
         if fine:
             return url.rstrip("/"), None
     raise AddressError(
-        f"{url!r} is no controller address; write http://HOST:PORT, https://HOST:PORT"
-        " or unix:///PATH/TO/SOCKET.",
-        f"{url!r} 不是有效的控制器地址；请写成 http://主机:端口、https://主机:端口"
-        " 或 unix:///套接字路径。",
+        f"{url!r} is no controller address; write https://HOST:PORT or unix:///PATH/TO/SOCKET.",
+        f"{url!r} 不是有效的控制器地址；请写成 https://主机:端口 或 unix:///套接字路径。",
     )
 
 
 class Client:
     """An open connection to one controller. Use as ``async with Client(url) as client``."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access | None = None) -> None:
         self.url = url
+        self._access = access or Access()
         self._base, self._socket = split_url(url)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.UnixConnector(path=self._socket) if self._socket else None
+        headers = self._access.headers(self.url)
+        connector: aiohttp.BaseConnector
+        if self._socket:
+            connector = aiohttp.UnixConnector(path=self._socket)
+        elif self.url.startswith("https://"):
+            connector = aiohttp.TCPConnector(ssl=self._access.context())
+        else:
+            connector = aiohttp.TCPConnector()
         self._session = aiohttp.ClientSession(
             connector=connector,
+            headers=headers,
             timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
         )
         return self

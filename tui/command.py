@@ -8,17 +8,28 @@ import sys
 
 import click
 
+from tui.access import Access
 from tui.client import Client
 from tui.errors import Language, TuiError
 from tui.words import language_of_environment
 
-DEFAULT_URL = "http://127.0.0.1:8780"
+DEFAULT_URL = "https://127.0.0.1:8780"
 VIEW_NAMES = ("overview", "matrix", "paths", "agents", "path")
 
 
 @click.command()
 @click.option(
-    "--url", default=DEFAULT_URL, show_default=True, help="Controller: http:// or unix://"
+    "--url", default=DEFAULT_URL, show_default=True, help="Controller: https:// or unix://"
+)
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    help="File with an API token, for https://.",
+)
+@click.option(
+    "--ca",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    help="The controller's authority (authority.pem), for https://.",
 )
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), help="Language; else from the environment."
@@ -40,6 +51,8 @@ VIEW_NAMES = ("overview", "matrix", "paths", "agents", "path")
 @click.option("--size", default="160x45", show_default=True, help="Screenshot size, COLUMNSxROWS.")
 def tui(
     url: str,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
     lang: Language | None,
     refresh: float,
     view: str,
@@ -50,11 +63,12 @@ def tui(
     """Open the terminal UI of a controller."""
     language = lang or language_of_environment()
     try:
-        asyncio.run(_greet(url))
+        access = Access(token_file=token_file, ca_file=ca)
+        asyncio.run(_greet(url, access))
         from tui.app import IsochroneApp
         from tui.screenshot import parse_size, take_screenshot, write_screenshot
 
-        app = IsochroneApp(url, language=language, refresh_s=refresh)
+        app = IsochroneApp(url, access=access, language=language, refresh_s=refresh)
         app.first_view, app.first_path = view, path_id
         if screenshot is not None:
             write_screenshot(asyncio.run(take_screenshot(app, parse_size(size))), screenshot)
@@ -67,7 +81,7 @@ def tui(
         sys.exit(app.return_code)
 
 
-async def _greet(url: str) -> None:
+async def _greet(url: str, access: Access) -> None:
     """Ask the controller how it is: a wrong address is told before the screen opens."""
-    async with Client(url) as client:
+    async with Client(url, access) as client:
         await client.get_health()

@@ -6,6 +6,7 @@ from controller.routes import (
     audit,
     baselines,
     document,
+    enrolment,
     event_log,
     events,
     groups,
@@ -41,6 +42,7 @@ ROUTES: tuple[Route, ...] = (
     *matrix.ROUTES,
     *windows.ROUTES,
     *events.ROUTES,
+    *enrolment.ROUTES,
     *audit.ROUTES,
     *document.ROUTES,
 )

@@ -201,11 +201,11 @@ def test_api_token_enrols_nobody_and_enrolment_token_opens_nothing(
     _, token_id, secret = api.split(".")
     with pytest.raises(CredentialError):
         book.identity_of_token(enrolment)
-    _, enrol_id, enrol_secret, _ = enrolment.split(".")
+    _, enrol_id, enrol_secret, *_ = enrolment.split(".")
     with pytest.raises(CredentialError):
         book.identity_of_token(f"isoa.{enrol_id}.{enrol_secret}")
     with pytest.raises(CredentialError):
-        book.enrolling(parse_enrolment_token(f"isoe.{token_id}.{secret}.{FINGERPRINT}"))
+        book.enrolling(parse_enrolment_token(f"isoe.{token_id}.{secret}.{FINGERPRINT}.nanjing"))
 
 
 def test_revoked_agent_comes_back_only_with_a_new_certificate(book: AccessBook, clock: Any) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from controller.authority import create_authority
 from probes.chunk import decode_chunk
+from probes.clock import SystemClock
 from probes.exchange import CHUNK_CONTENT_TYPE
 from topology.mesh import plan_streams
 from topology.site_file import load_network
@@ -180,6 +182,7 @@ def refused(arguments: list[str], language: str = "en") -> str:
 def test_port_in_use_is_one_sentence_in_the_users_language(
     site_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
+    create_authority(tmp_path / "d", ["localhost"], SystemClock())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         message = refused(command(site_file, tmp_path / "d", listen), "zh")
@@ -208,10 +211,10 @@ def test_unwritable_data_directory_is_named(
     assert "--data" in message
 
 
-def test_listening_to_other_machines_is_refused_with_the_reason(
+def test_tcp_without_an_authority_is_refused_with_the_remedy(
     site_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    assert "--insecure-listen" in refused(command(site_file, tmp_path / "d", "0.0.0.0:0"))
+    assert "controller init" in refused(command(site_file, tmp_path / "d", "127.0.0.1:0"))
 
 
 @pytest.mark.network

@@ -1,0 +1,37 @@
+"""While the controller runs: credentials that end are cut off, its own certificate is renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import ssl
+
+from controller.state import ControllerState
+from probes.errors import IsochroneError
+
+LOOK_EVERY_S = 1.0
+RENEW_EVERY_LOOKS = 3600
+logger = logging.getLogger("isochrone.controller")
+
+
+async def watch_keys(state: ControllerState, context: ssl.SSLContext | None) -> None:
+    """Look every second for ever. `context` is what the TCP listeners speak, if there are any."""
+    looks = 0
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        looks += 1
+        try:
+            await asyncio.to_thread(state.access.refresh)
+            if ended := state.gate.close_ended():
+                logger.warning("%d connections cut: their credential has ended", ended)
+            if context is not None and looks % RENEW_EVERY_LOOKS == 0:
+                await asyncio.to_thread(_renew, state, context)
+        except (OSError, IsochroneError, sqlite3.Error):
+            logger.exception("the keys could not be looked after; tried again")
+
+
+def _renew(state: ControllerState, context: ssl.SSLContext) -> None:
+    if state.authority is not None and state.authority.renew_server_in_time():
+        state.authority.load_server(context)
+        logger.info("the server's certificate is renewed")
