@@ -40,6 +40,7 @@ from controller.documents.remedies import (
     RingDocument,
     RingSite,
 )
+from controller.documents.series import SeriesDocument, SeriesStream
 from controller.documents.targets import (
     ComplianceDocument,
     Declared,
@@ -106,6 +107,8 @@ __all__ = [
     "RemedyShare",
     "RingDocument",
     "RingSite",
+    "SeriesDocument",
+    "SeriesStream",
     "SiteDocument",
     "SitePage",
     "StateDocument",

@@ -11,6 +11,8 @@ from aiohttp import web
 from controller.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.documents import Protocol, WindowPage
 from controller.routing import PREFIX, STATE, Instant, PageQuery, Route, query_of
+from controller.state import ControllerState
+from controller.store import StreamRecord
 from controller.window_documents import window_documents
 from probes.text import Text
 
@@ -29,26 +31,24 @@ class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 async def windows(request: web.Request) -> web.Response:
     """Return the windows of one path, oldest first."""
     query, state = query_of(request, WindowQuery), request.app[STATE]
-    path = query.path
-    recorded = state.catalogue.recorded.get(path)
-    if recorded is None:
-        raise ApiError(
-            404,
-            "unknown_path",
-            Text(f"There is no path named {path}.", f"没有名为 {path} 的路径。"),
-            path=path,
-        )
+    wanted = records_of(state, query.path, query.protocol)
     to_ns = query.to_ns if query.to_ns is not None else state.clock.wall_ns() + 1
     from_ns = query.from_ns if query.from_ns is not None else max(0, to_ns - DEFAULT_SPAN_NS)
     from_ns = read_cursor(query.after, "w", from_ns)
-    wanted = [
-        record for record in recorded if query.protocol is None or record.protocol == query.protocol
-    ]
     items, next_ns = await asyncio.to_thread(
         window_documents, state.store, wanted, from_ns, to_ns, query.limit
     )
     cursor = None if next_ns is None else write_cursor("w", next_ns)
     return json_answer(WindowPage(items=items, next=cursor))
+
+
+def records_of(state: ControllerState, path: str, protocol: Protocol | None) -> list[StreamRecord]:
+    """Return every stream ever planned on a path. Raises ApiError for one that never was."""
+    recorded = state.catalogue.recorded.get(path)
+    if recorded is None:
+        text = Text(f"There is no path named {path}.", f"没有名为 {path} 的路径。")
+        raise ApiError(404, "unknown_path", text, path=path)
+    return [record for record in recorded if protocol in (None, record.protocol)]
 
 
 ROUTES = (
