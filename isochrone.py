@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "campaign": ("controller.campaign_command:campaign", "Run a bounded campaign and report it."),
     "tui": ("tui.command:tui", "Open the terminal UI of a controller."),
     "lab": ("lab.command:lab", "Run a fleet over an emulated WAN with known truth."),
+    "doctor": ("lab.doctor_command:doctor", "Say what keeps this machine's services from work."),
     "truth": ("lab.truth_command:truth", "Hold verdicts and intervals against known truth."),
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from agent.doctor_command import doctor
 from agent.policy_command import policy
 from probes.logs import LogFormat, log_to_stderr
 
@@ -16,6 +17,7 @@ def agent() -> None:
 
 
 agent.add_command(policy)
+agent.add_command(doctor)
 
 
 @agent.command()

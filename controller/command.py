@@ -10,6 +10,8 @@ import click
 
 from controller.authority_command import init, revoke, token
 from controller.baseline_command import baseline
+from controller.doctor_command import doctor
+from probes.logs import LogFormat, log_to_stderr
 
 DEFAULT_LISTEN = "127.0.0.1:8780"
 SOCKET_NAME = "controller.sock"
@@ -20,7 +22,7 @@ def controller() -> None:
     """Run the controller: plans, verdicts, API."""
 
 
-for _command in (baseline, init, token, revoke):
+for _command in (baseline, doctor, init, token, revoke):
     controller.add_command(_command)
 
 
@@ -56,6 +58,13 @@ for _command in (baseline, init, token, revoke):
     show_default=True,
     help="Seconds of a window, the unit that agents report.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or one JSON object a line.",
+)
 def run(
     sites: pathlib.Path,
     data: pathlib.Path,
@@ -63,6 +72,7 @@ def run(
     judge_period: float,
     judge_every: float,
     window: float,
+    log_format: LogFormat,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
     from controller.authority import authority_exists
@@ -71,7 +81,7 @@ def run(
     from probes.clock import SystemClock
     from topology.site_file import load_network
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr(log_format, logging.INFO)
     listens = [parse_listen(text) for text in listen]
     if not listens:
         listens = [Listen(unix=data.absolute() / SOCKET_NAME)]

@@ -1,14 +1,45 @@
-"""The systemd unit gives the agent the rights it needs and no others."""
+"""The systemd units give each service the rights it needs and no others."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
-UNIT = Path(__file__).parents[2] / "deploy" / "isochrone-agent.service"
+import pytest
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNITS = ("isochrone-agent.service", "isochrone-controller.service")
+
+
+def settings(unit: str) -> dict[str, str]:
+    lines = (DEPLOY / unit).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
 
 
 def test_unit_runs_the_agent_with_raw_sockets_and_the_stamp_port_alone() -> None:
-    lines = UNIT.read_text(encoding="utf-8").splitlines()
-    settings = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
-    assert "isochrone agent run --config" in settings["ExecStart"]
-    assert settings["AmbientCapabilities"] == "CAP_NET_RAW CAP_NET_BIND_SERVICE"
-    assert settings["CapabilityBoundingSet"] == settings["AmbientCapabilities"]
-    assert settings["NoNewPrivileges"] == settings["DynamicUser"] == "yes"
+    unit = settings("isochrone-agent.service")
+    assert "isochrone agent run --config" in unit["ExecStart"]
+    assert unit["AmbientCapabilities"] == "CAP_NET_RAW CAP_NET_BIND_SERVICE"
+    assert unit["CapabilityBoundingSet"] == unit["AmbientCapabilities"]
+    text = (DEPLOY / "isochrone-agent.service").read_text(encoding="utf-8")
+    assert "SocketBindDeny=udp:1-861\nSocketBindDeny=udp:863-1023\n" in text
+    assert unit["NoNewPrivileges"] == unit["DynamicUser"] == "yes"
+    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+def test_controller_has_no_capability_at_all() -> None:
+    assert settings("isochrone-controller.service")["CapabilityBoundingSet"] == ""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze (systemd)")
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_understands_the_unit(unit: str, tmp_path: Path) -> None:
+    text = (DEPLOY / unit).read_text(encoding="utf-8").replace("/usr/bin/isochrone", "/bin/true")
+    (tmp_path / unit).write_text(text, encoding="utf-8")
+    run = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in run.stderr.splitlines() if "isochrone" in line]
+    assert (run.returncode, ours) == (0, [])

@@ -1,0 +1,239 @@
+"""What could keep this agent from measuring: looked at one thing after another.
+
+Every check is a function of its own that raises nothing; it may open sockets for a moment, sends
+nothing beyond this machine but one request to the controller, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import sqlite3
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+
+from agent.clock_watch import ClockWatch
+from agent.config import AgentConfig, load_config
+from agent.link import open_session
+from agent.policy import PolicyConfig
+from probes.calibrate import calibrate
+from probes.checkup import Finding, check_clock, check_directory, finding
+from probes.clock import SystemClock
+from probes.errors import ConfigError, IsochroneError
+from probes.exchange import ReflectorSpec
+from probes.listening import open_reflector_socket
+from probes.stream import STAMP_PORT
+
+_PATIENCE_S = 5.0
+_PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
+_SETCAP = "setcap cap_net_raw,cap_net_bind_service+ep"
+
+
+async def examine(config_path: Path) -> list[Finding]:
+    """Return what was found, the configuration first; without it nothing else can be looked at."""
+    try:
+        config = load_config(config_path)
+    except ConfigError as error:
+        return [Finding(check="config", status="fail", text=error.text)]
+    found = [
+        finding("config", "ok", f"{config_path} is valid.", f"{config_path} 有效。"),
+        check_policy(config.policy),
+        check_directory("state_dir", Path(config.state_dir), config.spool.max_bytes),
+        *check_state(Path(config.state_dir)),
+        check_icmp(),
+        check_tcp(),
+        check_reflector_port(running=_is_held(Path(config.state_dir))),
+    ]
+    watch = ClockWatch(config.clock, SystemClock())
+    await asyncio.to_thread(watch.look)
+    found.append(check_clock(watch.source, watch.bound_ns()))
+    found.append(await asyncio.to_thread(check_timestamps))
+    found.append(await check_controller(config))
+    return found
+
+
+def check_policy(policy: PolicyConfig) -> Finding:
+    """Say what the owner allows."""
+    written = policy != PolicyConfig()
+    rates = f"{policy.max_packets_per_s:g} packets/s, {policy.max_bits_per_s / 1e6:g} Mbit/s"
+    rates_zh = f"每秒 {policy.max_packets_per_s:g} 包、{policy.max_bits_per_s / 1e6:g} Mbit/s"
+    return finding(
+        "policy",
+        "ok",
+        f"At most {rates}" + ("." if written else "; the defaults hold, as none is written."),
+        f"上限为{rates_zh}" + ("。" if written else "；未写策略，采用默认值。"),
+    )
+
+
+def check_state(state_dir: Path) -> list[Finding]:
+    """Look at the spool that is there, without touching it."""
+    path = state_dir / "spool.sqlite3"
+    if not path.exists():
+        return []
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ) as db:
+            (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            chunks, refused = db.execute("SELECT count(*), count(refused) FROM chunk").fetchone()
+            lost = db.execute(
+                "SELECT coalesce(sum(value), 0) FROM counter WHERE name GLOB 'dropped.*.windows'"
+            ).fetchone()[0]
+    except sqlite3.Error as error:
+        sound, chunks, refused, lost = str(error), 0, 0, 0
+    if sound != "ok":
+        return [
+            finding(
+                "spool",
+                "fail",
+                f"The spool {path} is damaged ({sound}); stop the agent and move the file away.",
+                f"缓存文件 {path} 已损坏（{sound}）；请停止探针并移走该文件。",
+            )
+        ]
+    told = f"{chunks - refused} chunks wait, {refused} are refused, {lost} windows were dropped"
+    told_zh = f"待发送 {chunks - refused} 块，被拒收 {refused} 块，已丢弃 {lost} 个窗口"
+    return [finding("spool", "warn" if refused else "ok", f"{told}.", f"{told_zh}。")]
+
+
+def check_icmp() -> Finding:
+    """Look which way ICMP probes could be sent."""
+    if _may_open(socket.SOCK_RAW, socket.IPPROTO_ICMP):
+        return finding("icmp", "ok", "Raw sockets are allowed.", "可使用原始套接字。")
+    if _may_open(socket.SOCK_DGRAM, socket.IPPROTO_ICMP):
+        return finding(
+            "icmp",
+            "ok",
+            "Ping sockets are allowed; raw sockets are not.",
+            "可使用 ping 套接字；无原始套接字权限。",
+        )
+    with contextlib.suppress(OSError):
+        groups = _PING_GROUPS.read_text(encoding="ascii").split()
+        return finding(
+            "icmp",
+            "fail",
+            f"ICMP cannot be sent: no CAP_NET_RAW, and ping_group_range {'–'.join(groups)} leaves "
+            f"group {os.getegid()} out. `{_SETCAP}`, or "
+            "`sysctl net.ipv4.ping_group_range='0 2147483647'`.",
+            f"无法发送 ICMP：没有 CAP_NET_RAW，且 ping_group_range {'–'.join(groups)} "
+            f"不含用户组 {os.getegid()}。请执行 `{_SETCAP}`，或 "
+            "`sysctl net.ipv4.ping_group_range='0 2147483647'`。",
+        )
+    return finding(
+        "icmp", "fail", f"ICMP cannot be sent: `{_SETCAP}`.", f"无法发送 ICMP：请执行 `{_SETCAP}`。"
+    )
+
+
+def check_tcp() -> Finding:
+    """Look which way TCP probes could be sent."""
+    if _may_open(socket.SOCK_RAW, socket.IPPROTO_TCP):
+        return finding("tcp", "ok", "TCP SYN probes can be sent.", "可发送 TCP SYN 探测。")
+    return finding(
+        "tcp",
+        "warn",
+        "Without CAP_NET_RAW TCP is measured by connect(), stamped by the program and less exact: "
+        f"`{_SETCAP}`.",
+        f"没有 CAP_NET_RAW，TCP 改用 connect() 测量，由程序打戳，精度较低：请执行 `{_SETCAP}`。",
+    )
+
+
+def _may_open(kind: int, protocol: int) -> bool:
+    try:
+        socket.socket(socket.AF_INET, kind, protocol).close()
+    except OSError:
+        return False
+    return True
+
+
+def check_reflector_port(*, running: bool) -> Finding:
+    """Look whether STAMP's port can be had; a running agent has it."""
+    port = f"UDP {STAMP_PORT}"
+    if running:
+        return finding(
+            "stamp_port",
+            "ok",
+            f"The running agent looks after {port}.",
+            f"{port} 由运行中的探针使用。",
+        )
+    spec = ReflectorSpec(address="0.0.0.0", port=STAMP_PORT, peers=())  # noqa: S104 - as plans ask
+    try:
+        open_reflector_socket(spec).close()
+    except IsochroneError as error:
+        return Finding(check="stamp_port", status="fail", text=error.text)
+    return finding("stamp_port", "ok", f"{port} can be had.", f"{port} 可用。")
+
+
+def _is_held(state_dir: Path) -> bool:
+    """Tell whether an agent runs in this directory."""
+    try:
+        lock = os.open(state_dir / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def check_timestamps() -> Finding:
+    """Send packets over loopback and look who stamped them."""
+    try:
+        measured = calibrate()
+    except OSError as error:
+        return finding(
+            "timestamps",
+            "fail",
+            f"Not even loopback can be measured ({error.strerror}); bring `lo` up.",
+            f"无法通过环回接口测量（{error.strerror}）；请启用 lo 接口。",
+        )
+    if measured.stamping not in ("kernel", "hardware"):
+        return finding(
+            "timestamps",
+            "warn",
+            "The kernel delivers no timestamps; delays are stamped by the program and grow with "
+            "the machine's load. Use a newer kernel or another host.",
+            "内核未提供时间戳，时延由程序打戳，会随负载增大。请更换内核或主机。",
+        )
+    error_us = f"{measured.error_ns / 1e3:.1f} µs"
+    return finding(
+        "timestamps",
+        "ok",
+        f"Packets are stamped by the kernel; one delay between two stamps errs by {error_us}.",
+        f"报文由内核打时间戳；单次时延误差 {error_us}。",
+    )
+
+
+async def check_controller(config: AgentConfig) -> Finding:
+    """Ask the controller whether it is there."""
+    session, base = open_session(config.controller)
+    timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
+    try:
+        async with session, session.get(f"{base}/healthz", timeout=timeout) as answer:
+            status = answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        reason = str(error) or type(error).__name__
+        return finding(
+            "controller",
+            "fail",
+            f"{config.controller} does not answer ({reason}); check the address, that it runs, and "
+            "the firewall between. Until then windows are kept.",
+            f"{config.controller} 无应答（{reason}）；请检查地址、控制器是否运行及中间防火墙。"
+            "在此期间数据保存在本地。",
+        )
+    if status != HTTPStatus.OK:
+        return finding(
+            "controller",
+            "fail",
+            f"{config.controller} answers HTTP {status}; is that the controller?",
+            f"{config.controller} 返回 HTTP {status}；该地址是控制器吗？",
+        )
+    return finding(
+        "controller", "ok", f"{config.controller} answers.", f"{config.controller} 应答正常。"
+    )

@@ -1,0 +1,39 @@
+"""`isochrone controller doctor`: why this controller could not serve, before it has to."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import click
+
+from probes.text import language_of_environment
+
+_DEFAULT_LISTEN = "127.0.0.1:8780"
+
+
+@click.command()
+@click.option("--sites", type=click.Path(path_type=pathlib.Path), required=True, help="Site file.")
+@click.option(
+    "--data", type=click.Path(path_type=pathlib.Path), required=True, help="Data directory."
+)
+@click.option(
+    "--listen",
+    multiple=True,
+    default=(_DEFAULT_LISTEN,),
+    show_default=_DEFAULT_LISTEN,
+    help="As for `controller run`.",
+)
+@click.option("--json", "json_wanted", is_flag=True, help="One JSON array instead of lines.")
+def doctor(
+    sites: pathlib.Path, data: pathlib.Path, listen: tuple[str, ...], json_wanted: bool
+) -> None:
+    """Look at site file, disk, store, ports and clock; exit code 1 if one fails."""
+    from controller.doctor import examine
+    from controller.service import parse_listen
+    from probes.checkup import as_json, as_lines, exit_code
+
+    found = examine(sites, data, [parse_listen(text) for text in listen])
+    lines = as_json(found) if json_wanted else "\n".join(as_lines(found, language_of_environment()))
+    click.echo(lines)
+    sys.exit(exit_code(found))

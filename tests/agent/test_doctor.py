@@ -1,0 +1,115 @@
+"""The doctor finds what is wrong and says what to do about it."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from agent import doctor
+from agent.doctor import examine
+from agent.spool import Count, SpooledChunk, SpoolFile
+
+NOBODY = 65_534
+
+
+def configured(tmp_path: Path, controller: str = "http://127.0.0.1:1", extra: str = "") -> Path:
+    file = tmp_path / "agent.toml"
+    text = f'name = "a1"\ncontroller = "{controller}"\nstate_dir = "{tmp_path}/state"\n{extra}'
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+async def found(file: Path) -> dict[str, tuple[str, str]]:
+    return {one.check: (one.status, one.text.en) for one in await examine(file)}
+
+
+async def test_healthy_agent_has_nothing_that_fails(tmp_path: Path) -> None:
+    async def well(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app = web.Application()
+    app.router.add_get("/healthz", well)
+    async with TestServer(app) as server:
+        url = str(server.make_url("/")).rstrip("/")
+        extra = "[clock]\ndeclared_bound_us = 20\n[spool]\nmax_bytes = 65536\n"
+        told = await found(configured(tmp_path, url, extra))
+    assert told["controller"] == ("ok", f"{url} answers.")
+    assert told["clock"] == ("ok", "The clock is off by at most 20 µs (declared).")
+    assert told["timestamps"][0] == "ok"
+    assert {"config", "policy", "state_dir", "icmp", "tcp", "stamp_port"} <= told.keys()
+
+
+async def test_wrong_configuration_is_all_that_is_told(tmp_path: Path) -> None:
+    told = await found(configured(tmp_path, extra="nmae = 1\n"))
+    assert list(told) == ["config"]
+    assert "Did you mean 'name'?" in told["config"][1]
+
+
+async def test_silent_controller_and_short_disk_are_told(tmp_path: Path) -> None:
+    told = await found(configured(tmp_path, extra="[spool]\nmax_bytes = 1000000000000000000\n"))
+    assert told["controller"][0] == "fail"
+    assert "does not answer" in told["controller"][1]
+    assert told["state_dir"][0] == "warn"
+    assert "lower the bound" in told["state_dir"][1]
+
+
+async def test_spool_is_looked_at_and_not_touched(tmp_path: Path) -> None:
+    file, state = configured(tmp_path), tmp_path / "state"
+    state.mkdir()
+    spool = SpoolFile(state / "spool.sqlite3", max_bytes=1 << 20, max_age_ns=1 << 60)
+    chunks = [
+        SpooledChunk(sequence=n, start_ns=1, windows=2, probes=5, payload=b"x") for n in (1, 2)
+    ]
+    spool.put(chunks, 1, {"disk": Count(7, 70)})
+    spool.refuse(2, "no")
+    told = await found(file)
+    assert told["spool"] == ("warn", "1 chunks wait, 1 are refused, 9 windows were dropped.")
+    spool.close()
+    (state / "spool.sqlite3").write_bytes(b"rubbish" * 1000)
+    assert (await found(file))["spool"][0] == "fail"
+
+
+async def test_port_in_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("0.0.0.0", 0))
+        monkeypatch.setattr(doctor, "STAMP_PORT", taken.getsockname()[1])
+        assert (await found(configured(tmp_path)))["stamp_port"][0] == "fail"
+
+
+async def test_databases_are_opened_read_only(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with sqlite3.connect(tmp_path / "state" / "spool.sqlite3") as other:
+        other.execute("CREATE TABLE something (x)")
+    told = await found(configured(tmp_path))
+    assert told["spool"][0] == "fail"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody without rights")
+def test_nobody_is_told_which_rights_are_missing(tmp_path: Path) -> None:
+    file, root = configured(tmp_path), str(Path(__file__).parents[2])
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
+    script = (
+        f"import os, sys; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY});"
+        "from agent.doctor import check_icmp, check_tcp, check_reflector_port;"
+        "from probes.checkup import as_json, check_directory; from pathlib import Path;"
+        "print(as_json([check_icmp(), check_tcp(), check_reflector_port(running=False),"
+        "check_directory('state_dir', Path('/proc/self/x'), 1)]))"
+    )
+    inside = ["unshare", "--net", sys.executable, "-c", "import agent.doctor, encodings.ascii;" + script]
+    run = subprocess.run(inside, capture_output=True, check=False, env={"PYTHONPATH": root})
+    assert run.returncode == 0, run.stderr.decode()
+    told = {one["check"]: (one["status"], one["text"]["en"]) for one in json.loads(run.stdout)}
+    assert told["icmp"][0] == "fail"
+    assert f"leaves group {NOBODY} out" in told["icmp"][1]
+    assert told["tcp"][0] == "warn"
+    assert told["stamp_port"][0] == "fail"
+    assert told["state_dir"][0] == "fail"
+    assert file.exists()
