@@ -24,7 +24,7 @@ from bench.report import Report, script
 from bench.rtt_error import beside_peers
 from bench.tap import is_test
 from lab.emulator import Emulator
-from lab.impairment import AddressBook, PathTable
+from lab.impairment import Paths, PathTable
 from lab.networks import SiteNetwork, enter_hub, make_sites
 from lab.packet_log import PacketLog, read_log
 
@@ -37,9 +37,8 @@ def _emulate(directory: Path, sites: list[SiteNetwork], stop: Path) -> None:
     table = PathTable.without_paths(len(sites))
     table.delay_ns[:] = DELAY_NS
     emulator = Emulator(
-        AddressBook([NEAR, FAR]),
-        table,
-        np.array([site.hub_interface for site in sites], np.int32),
+        Paths([NEAR, FAR], table),
+        [site.hub_interface for site in sites],
         PacketLog(directory),
         seed=1,
         spin_ns=50_000,

@@ -1,62 +1,19 @@
-"""What the emulated WAN does to a packet on each directed path. Pure: arrays in, arrays out."""
+"""What the emulated WAN does to a packet on each directed path. No sockets here, and no clock."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ConfigError
 
-_MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
-_IPV4, _IPV6 = 0x0008, 0xDD86  # EtherTypes as little-endian words
-
-
-def _key_of(address: str) -> int:
-    """Return the number under which an address is looked up (see `AddressBook.ends_of`)."""
-    packed = ipaddress.ip_address(address).packed
-    if len(packed) == 4:
-        return int.from_bytes(packed, "little")
-    high, low = (int.from_bytes(packed[i : i + 8], "little") for i in (0, 8))
-    return (high * int(_MIX) & 0xFFFF_FFFF_FFFF_FFFF) ^ low
-
-
-class AddressBook:
-    """Numbers the addresses of the fleet, and reads them out of frames."""
-
-    def __init__(self, addresses: Sequence[str]) -> None:
-        keys = np.array([_key_of(address) for address in addresses], np.uint64)
-        self.addresses = tuple(addresses)
-        self._order = np.argsort(keys)
-        self._keys = keys[self._order]
-        if len(np.unique(keys)) != len(keys):
-            raise ConfigError(
-                "Two interfaces of the lab have the same address; give each one its own.",
-                "实验网中有两个接口地址相同；请为每个接口分配独立地址。",
-            )
-
-    def ends_of(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the numbers of source and destination of each frame, -1 where unknown.
-
-        `frame` uint8[n, ≥ 54], Ethernet header first.
-        """
-        count = len(frame)
-        kind = frame[:, 12:14].view("<u2")[:, 0]
-        older = kind == _IPV4
-        key = np.empty((2, count), np.uint64)
-        key[:] = frame[:, 26:34].view("<u4").T
-        known = older
-        if not older.all():
-            newer = kind == _IPV6
-            words = frame[:, 22:54].view("<u8").T
-            key = np.where(newer, words[::2] * _MIX ^ words[1::2], key)
-            known = older | newer
-        place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        ends = np.where(known & (self._keys[place] == key), self._order[place], -1)
-        return ends[0], ends[1]
+_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"  # EtherTypes
+_BLOCK = 4096  # random numbers are drawn by the block
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,77 +48,112 @@ class PathTable:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What happens to n packets: `delay_ns` int64[n]; lost, duplicated, reordered bool[n]."""
+class Path(NamedTuple):
+    """One directed path: the numbers of its ends, and its row of a PathTable.
 
-    delay_ns: NDArray[np.int64]
-    lost: NDArray[np.bool_]
-    duplicated: NDArray[np.bool_]
-    reordered: NDArray[np.bool_]
+    delay_ns is None where there is no such path.
+    """
+
+    source: int
+    destination: int
+    delay_ns: float | None
+    jitter_ns: float
+    loss_ratio: float
+    duplicate_ratio: float
+    reorder_ratio: float
+    reorder_ns: float
+    hops: int
+
+
+class Paths:
+    """Finds the path of a frame by the addresses that stand in it."""
+
+    def __init__(self, addresses: Sequence[str], table: PathTable) -> None:
+        packed = [ipaddress.ip_address(address).packed for address in addresses]
+        if len(set(packed)) != len(packed):
+            raise ConfigError(
+                "Two interfaces of the lab have the same address; give each one its own.",
+                "实验网中有两个接口地址相同；请为每个接口分配独立地址。",
+            )
+        self._of = {
+            packed[i] + packed[j]: _path(table, i, j)
+            for i in range(len(packed))
+            for j in range(len(packed))
+            if len(packed[i]) == len(packed[j])
+        }
+
+    def of(self, frame: bytearray) -> Path | None:
+        """Return the path of an Ethernet frame, None if it is not between two of the addresses."""
+        kind = frame[12:14]
+        if kind == _IPV4:
+            return self._of.get(bytes(frame[26:34]))
+        return self._of.get(bytes(frame[22:54])) if kind == _IPV6 else None
+
+
+def _path(table: PathTable, source: int, destination: int) -> Path:
+    at = (source, destination)
+    delay_ns = float(table.delay_ns[at])
+    return Path(
+        source,
+        destination,
+        None if np.isnan(delay_ns) else delay_ns,
+        float(table.jitter_ns[at]),
+        float(table.loss_ratio[at]),
+        float(table.duplicate_ratio[at]),
+        float(table.reorder_ratio[at]),
+        float(table.reorder_ns[at]),
+        int(table.hops[at]),
+    )
+
+
+class Treatment(NamedTuple):
+    """What happens to a packet."""
+
+    delay_ns: int
+    lost: bool
+    duplicated: bool
+    reordered: bool
 
 
 class Impairment:
-    """A path table laid out for drawing: one row of parameters for every pair of addresses."""
+    """Draws what happens to packets; the same seed draws the same."""
 
-    def __init__(self, table: PathTable, seed: int) -> None:
-        self._addresses = len(table.delay_ns)
-        self.table = table
-        columns = (
-            table.loss_ratio,
-            table.duplicate_ratio,
-            table.reorder_ratio,
-            table.delay_ns,
-            table.jitter_ns,
-            table.reorder_ns,
-        )
-        self._parameters = np.stack([column.ravel() for column in columns])
-        self._parameters[0, np.isnan(self._parameters[3])] = 2.0  # no path: surely lost
-        self._hops = table.hops.ravel()
+    def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng(seed)
+        self._draws = self._endless()
 
-    def path_of(
-        self, source: NDArray[np.int64], destination: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Return the number of the path source[i] → destination[i]."""
-        return source * self._addresses + destination
+    def _endless(self) -> Iterator[tuple[list[float], float]]:
+        """Yield three numbers from 0 to 1 and an exponential one of mean 1, without end."""
+        while True:
+            uniform = self._generator.random((_BLOCK, 3)).tolist()
+            exponential = self._generator.standard_exponential(_BLOCK).tolist()
+            yield from zip(uniform, exponential, strict=True)
 
-    def hops_of(self, path: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return how many hops each path has."""
-        return self._hops[path]
+    def treat(self, path: Path) -> Treatment:
+        """Draw what happens to a packet on this path."""
+        (loses, copies, holds), queue = next(self._draws)
+        if path.delay_ns is None:
+            return Treatment(0, lost=True, duplicated=False, reordered=False)
+        delay_ns = path.delay_ns + path.jitter_ns * queue
+        reordered = holds < path.reorder_ratio
+        if reordered:
+            delay_ns += path.reorder_ns
+        return Treatment(
+            int(delay_ns), loses < path.loss_ratio, copies < path.duplicate_ratio, reordered
+        )
 
-    def treat(self, path: NDArray[np.int64]) -> Treatment:
-        """Draw what happens to a packet on each of these paths."""
-        parameters = self._parameters[:, path]
-        chosen = self._generator.random((3, len(path))) < parameters[:3]
-        delay = parameters[3] + parameters[4] * self._generator.standard_exponential(len(path))
-        if chosen[2].any():
-            delay += chosen[2] * parameters[5]
-        delay[np.isnan(delay)] = 0
-        return Treatment(delay.astype(np.int64), chosen[0], chosen[1], chosen[2])
 
-
-def take_hops(frame: NDArray[np.uint8], hops: NDArray[np.uint8]) -> None:
-    """Take `hops` off the TTL or hop limit of each frame in place, never below 1.
+def take_hops(frame: bytearray, hops: int) -> None:
+    """Take `hops` off the TTL or hop limit of a frame in place, never below 1.
 
     The IPv4 checksum is updated, not made anew (RFC 1624): TTL is the high byte of its word.
     """
-    older = frame[:, 12] == 0x08
-    if older.all():
-        frame[:, 22:26] = _aged(frame[:, 22:26], hops)
-        return
-    newer = ~older
-    frame[older, 22:26] = _aged(frame[older, 22:26], hops[older])
-    limit = frame[newer, 21]
-    frame[newer, 21] = limit - np.minimum(hops[newer], np.maximum(limit, 1) - 1)
-
-
-def _aged(field: NDArray[np.uint8], hops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return TTL, protocol and checksum of IPv4 headers after `hops` hops. uint8[n, 4]."""
-    aged = field.copy()
-    ttl = field[:, 0]
-    taken = np.minimum(hops, np.maximum(ttl, 1) - 1)
-    aged[:, 0] = ttl - taken
-    total = field[:, 2:4].view(">u2")[:, 0] + (taken.astype(np.uint32) << 8)
-    aged[:, 2:4].view(">u2")[:, 0] = (total & 0xFFFF) + (total >> 16)
-    return aged
+    older = frame[12] == 0x08
+    at = 22 if older else 21
+    ttl = frame[at]
+    taken = min(hops, max(ttl, 1) - 1)
+    frame[at] = ttl - taken
+    if older:
+        total = (frame[24] << 8 | frame[25]) + (taken << 8)
+        total = (total & 0xFFFF) + (total >> 16)
+        frame[24], frame[25] = total >> 8, total & 0xFF

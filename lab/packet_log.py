@@ -6,6 +6,7 @@ has left and the kernel has said when. Row layout (128 bytes): RECORD below.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from pathlib import Path
 
@@ -32,12 +33,14 @@ RECORD = np.dtype(
 )
 SEGMENT_ROWS = 16_384
 DEFAULT_LIMIT_BYTES = 1 << 30
+_ROW = struct.Struct(f"<qqqhhHBB{HEAD_BYTES}s")  # RECORD, packed a row at a time
+_LEFT_AT, _FATE_AT, _STAMPED_AT = 8, 30, 31  # offsets in it
+_TIME = struct.Struct("<q")
 
 
 class _Segment:
-    def __init__(self, first: int) -> None:
-        self.first = first
-        self.rows = np.zeros(SEGMENT_ROWS, RECORD)
+    def __init__(self) -> None:
+        self.rows = bytearray(SEGMENT_ROWS * _ROW.size)
         self.used = 0
         self.waiting = 0  # rows whose departure is not known yet
 
@@ -47,56 +50,80 @@ class PacketLog:
 
     def __init__(self, directory: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._directory = directory
-        self._most_files = max(2, limit_bytes // (SEGMENT_ROWS * RECORD.itemsize))
-        self._open: deque[_Segment] = deque([_Segment(0)])
+        self._most_files = max(2, limit_bytes // (SEGMENT_ROWS * _ROW.size))
+        self._first = 0  # number of the first row of the first open segment
+        self._open: deque[_Segment] = deque([_Segment()])
         self._files: deque[Path] = deque()
         directory.mkdir(parents=True, exist_ok=True)
 
-    def append(self, rows: NDArray[np.void], waiting: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Add rows, of which those `waiting` will depart later; return their numbers."""
-        numbers = []
-        while len(rows):
-            last = self._open[-1]
-            room = SEGMENT_ROWS - last.used
-            part, rows = rows[:room], rows[room:]
-            last.rows[last.used : last.used + len(part)] = part
-            numbers.append(last.first + last.used + np.arange(len(part)))
-            last.used += len(part)
-            last.waiting += int(waiting[:room].sum())
-            waiting = waiting[room:]
-            if last.used == SEGMENT_ROWS:
-                self._open.append(_Segment(last.first + SEGMENT_ROWS))
-                self._write_finished()
-        return np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
+    def append(
+        self,
+        frame: bytearray,
+        ends: tuple[int, int],
+        received_ns: int,
+        asked_ns: int,
+        fate: int,
+        *,
+        waiting: bool,
+    ) -> int:
+        """Add a row, whose packet departs later if `waiting`; return its number.
 
-    def departed(self, row: NDArray[np.int64], left_ns: NDArray[np.int64], fate: int = 0) -> None:
-        """Note that rows left at `left_ns` (0: they did not, for the reason `fate`)."""
-        for segment in self._open:
-            inside = (row >= segment.first) & (row < segment.first + SEGMENT_ROWS)
-            if inside.any():
-                at = row[inside] - segment.first
-                segment.rows["left_ns"][at] = left_ns[inside]
-                segment.rows["fate"][at] |= fate
-                segment.waiting -= len(at)
-        if len(self._open) > 1:
+        `ends`: the numbers of its source and destination.
+        """
+        last = self._open[-1]
+        _ROW.pack_into(
+            last.rows,
+            last.used * _ROW.size,
+            received_ns,
+            0,
+            asked_ns,
+            *ends,
+            len(frame),
+            fate,
+            0,
+            frame[:HEAD_BYTES],
+        )
+        number = self._first + (len(self._open) - 1) * SEGMENT_ROWS + last.used
+        last.used += 1
+        last.waiting += waiting
+        if last.used == SEGMENT_ROWS:
+            self._open.append(_Segment())
             self._write_finished()
+        return number
 
-    def stamped(self, row: NDArray[np.int64], left_ns: NDArray[np.int64]) -> None:
-        """Replace the time of departure by the kernel's, for rows still in memory."""
-        for segment in self._open:
-            inside = (row >= segment.first) & (row < segment.first + SEGMENT_ROWS)
-            at = row[inside] - segment.first
-            segment.rows["left_ns"][at] = left_ns[inside]
-            segment.rows["stamped"][at] = 1
+    def departed(self, number: int, left_ns: int) -> None:
+        """Note that a row's packet left at `left_ns` by our own clock."""
+        segment, at = self._find(number)
+        _TIME.pack_into(segment.rows, at + _LEFT_AT, left_ns)
+        segment.waiting -= 1
+
+    def stayed(self, number: int, fate: int) -> None:
+        """Note that a row's packet did not leave after all, and why."""
+        segment, at = self._find(number)
+        segment.rows[at + _FATE_AT] |= fate
+        segment.waiting -= 1
+
+    def stamped(self, number: int, left_ns: int) -> None:
+        """Replace the time of departure by the kernel's, for a row still in memory."""
+        if number >= self._first:
+            segment, at = self._find(number)
+            _TIME.pack_into(segment.rows, at + _LEFT_AT, left_ns)
+            segment.rows[at + _STAMPED_AT] = 1
+
+    def _find(self, number: int) -> tuple[_Segment, int]:
+        which, row = divmod(number - self._first, SEGMENT_ROWS)
+        return self._open[which], row * _ROW.size
 
     def _write_finished(self) -> None:
         # One full segment stays open, so that late stamps still find their rows.
         while len(self._open) > 2 and self._open[0].waiting <= 0:
-            self._write(self._open.popleft())
+            self._write_first()
 
-    def _write(self, segment: _Segment) -> None:
-        path = self._directory / f"packets-{segment.first:012d}.log"
-        segment.rows[: segment.used].tofile(path)
+    def _write_first(self) -> None:
+        segment = self._open.popleft()
+        path = self._directory / f"packets-{self._first:012d}.log"
+        path.write_bytes(memoryview(segment.rows)[: segment.used * _ROW.size])
+        self._first += SEGMENT_ROWS
         self._files.append(path)
         while len(self._files) > self._most_files:
             self._files.popleft().unlink(missing_ok=True)
@@ -104,7 +131,7 @@ class PacketLog:
     def close(self) -> None:
         """Write what is left."""
         while self._open:
-            self._write(self._open.popleft())
+            self._write_first()
 
 
 def read_log(directory: Path) -> NDArray[np.void]:

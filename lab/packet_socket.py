@@ -1,7 +1,9 @@
-"""Whole Ethernet frames in batches: AF_PACKET sockets over numpy memory, stamped by the kernel.
+"""Whole Ethernet frames in batches: AF_PACKET sockets, stamped by the kernel.
 
 One socket receives from every interface of the namespace it was made in, another sends to any of
-them; both use the rings of probes.ring. The sender's own frames do not come back.
+them. The sender's own frames do not come back. A batch is one system call; its frames are taken
+apart one by one without numpy, whose fixed cost of a call is that of twenty frames and more: the
+lab's WAN carries a thousand frames a second, and they come alone.
 """
 
 from __future__ import annotations
@@ -10,15 +12,12 @@ import contextlib
 import ctypes
 import errno
 import socket
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
-from probes.ring import Ring
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING, _PACKET_QDISC_BYPASS = 263, 23, 20
-_PACKET_TX_TIMESTAMP = 16
+_PACKET_STATISTICS, _PACKET_TX_TIMESTAMP = 6, 16
 _SO_TIMESTAMPING, _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 37, 33, 32
 _TX_SOFTWARE, _RX_SOFTWARE, _SOFTWARE, _OPT_ID, _OPT_TSONLY = 2, 8, 16, 128, 2048
 _TRANSMIT_FLAGS = _TX_SOFTWARE | _SOFTWARE | _OPT_ID | _OPT_TSONLY
@@ -26,11 +25,40 @@ _MSG_DONTWAIT, _MSG_ERRQUEUE = 0x40, 0x2000
 _ETH_P_ALL = 3
 _BUFFER_BYTES = 8 << 20
 _CONTROL_BYTES = 128
-_SOCKADDR_LL_BYTES = 20
+_STAMP_BYTES = 64  # cmsghdr and three struct timespec: what is there if the kernel stamped
 _NS = 1_000_000_000
+
+# struct mmsghdr: name, its length, iov, their number, control, its length, flags; bytes received.
+_MESSAGE = struct.Struct("=QIxxxxQQQQixxxxIxxxx")
+_CONTROLLEN_AT, _RECEIVED_AT = 40, 56
+_VECTOR = struct.Struct("=QQ")  # struct iovec
+_LINK = struct.Struct("=HHiHBB8s")  # struct sockaddr_ll
+_INTERFACE_AT = 4
+_SECONDS = struct.Struct("=qq")  # struct timespec
+_INT, _LONG = struct.Struct("=I"), struct.Struct("=Q")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
+_libc.recvmmsg.argtypes = [*_libc.sendmmsg.argtypes, ctypes.c_void_p]
+
+
+class Frame(NamedTuple):
+    """One frame that came in: its bytes, and when (wall nanoseconds of the kernel, 0: none)."""
+
+    octets: bytearray
+    stamp_ns: int
+
+
+class Departure(NamedTuple):
+    """When frame number `number` left, in wall nanoseconds of the kernel."""
+
+    number: int
+    left_ns: int
+
+
+def _at(memory: bytearray) -> int:
+    """Return the address of memory that must outlive its use by the kernel."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
 def _enlarge(sock: socket.socket, forced: int, ordinary: int) -> None:
@@ -41,21 +69,48 @@ def _enlarge(sock: socket.socket, forced: int, ordinary: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, ordinary, _BUFFER_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """n frames, as views into the ring: valid until the socket receives again.
+class _Messages:
+    """Memory for a batch of `capacity` frames of at most `width` octets, and its headers."""
 
-    `frame` uint8[n, width], `length` int64[n], `stamp_ns` int64[n] (wall clock, by the kernel;
-    0 where it gave none), `interface` int32[n] (index it came in by).
-    """
+    def __init__(self, capacity: int, width: int, *, control_bytes: int, named: bool) -> None:
+        self.capacity, self.width = capacity, width
+        self.payload = bytearray(capacity * width)
+        self.control = bytearray(capacity * max(control_bytes, 1))
+        self.names = bytearray(_LINK.pack(socket.AF_PACKET, 0, 0, 0, 0, 0, b"") * capacity)
+        self.vectors = bytearray(_VECTOR.size * capacity)
+        self.headers = bytearray(_MESSAGE.size * capacity)
+        vectors, names, control = _at(self.vectors), _at(self.names), _at(self.control)
+        payload = _at(self.payload)
+        for i in range(capacity):
+            _VECTOR.pack_into(self.vectors, _VECTOR.size * i, payload + width * i, width)
+            _MESSAGE.pack_into(
+                self.headers,
+                _MESSAGE.size * i,
+                names + _LINK.size * i if named else 0,
+                _LINK.size if named else 0,
+                vectors + _VECTOR.size * i,
+                1,
+                control + control_bytes * i if control_bytes else 0,
+                control_bytes,
+                0,
+                0,
+            )
+        self.where = _at(self.headers)
+        self._ready = bytes(self.headers)
+        self._used = 0
 
-    frame: NDArray[np.uint8]
-    length: NDArray[np.int64]
-    stamp_ns: NDArray[np.int64]
-    interface: NDArray[np.int32]
+    def receive(self, fd: int, flags: int) -> int:
+        """Fill the batch from a socket without waiting; return how many came."""
+        used = _MESSAGE.size * self._used
+        self.headers[:used] = self._ready[:used]  # the kernel has written into them
+        count = int(_libc.recvmmsg(fd, self.where, self.capacity, flags | _MSG_DONTWAIT, None))
+        self._used = max(count, 0)
+        return self._used
 
-    def __len__(self) -> int:
-        return len(self.length)
+    def stamped(self, i: int) -> bool:
+        """Return whether the kernel said when message i came or left."""
+        said: int = _LONG.unpack_from(self.headers, _MESSAGE.size * i + _CONTROLLEN_AT)[0]
+        return said >= _STAMP_BYTES
 
 
 class FrameReceiver:
@@ -67,31 +122,28 @@ class FrameReceiver:
         self.sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         self.sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _RX_SOFTWARE | _SOFTWARE)
         _enlarge(self.sock, _SO_RCVBUFFORCE, socket.SO_RCVBUF)
-        self._ring = Ring(capacity, width, _CONTROL_BYTES)
-        self._control = self._ring.control.view("<i8")
-        self._interface = self._ring.address[:, 4:8].view("<i4")[:, 0]
+        self._batch = _Messages(capacity, width, control_bytes=_CONTROL_BYTES, named=False)
         self._fd = self.sock.fileno()
 
     def fileno(self) -> int:
         """Return the descriptor, for poll."""
         return self._fd
 
-    def receive(self) -> Frames:
-        """Return up to the ring's capacity of frames; never waits."""
-        ring = self._ring
-        count = ring.receive(self._fd, 0)
-        stamped = ring.messages["controllen"][:count] >= 64
-        said = self._control[:count]
-        return Frames(
-            frame=ring.payload[:count],
-            length=ring.messages["length"][:count].astype(np.int64),
-            stamp_ns=np.where(stamped, said[:, 2] * _NS + said[:, 3], 0),
-            interface=self._interface[:count],
-        )
+    def receive(self) -> Iterator[Frame]:
+        """Yield the frames that are there, a batch at most; never waits."""
+        batch = self._batch
+        for i in range(batch.receive(self._fd, 0)):
+            length = _INT.unpack_from(batch.headers, _MESSAGE.size * i + _RECEIVED_AT)[0]
+            stamp_ns = 0
+            if batch.stamped(i):
+                seconds, ns = _SECONDS.unpack_from(batch.control, _CONTROL_BYTES * i + 16)
+                stamp_ns = seconds * _NS + ns
+            start = batch.width * i
+            yield Frame(batch.payload[start : start + length], stamp_ns)
 
     def dropped(self) -> int:
         """Return how many frames the kernel dropped since the last call (buffer full)."""
-        statistics = self.sock.getsockopt(_SOL_PACKET, 6, 8)  # PACKET_STATISTICS
+        statistics = self.sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         return int.from_bytes(statistics[4:8], "little")
 
     def close(self) -> None:
@@ -100,9 +152,9 @@ class FrameReceiver:
 
 
 class FrameSender:
-    """Sends frames from rows of a pool, and learns from the kernel when each one left."""
+    """Sends frames to any interface, and learns from the kernel when each one left."""
 
-    def __init__(self, capacity: int, pool: NDArray[np.uint8]) -> None:
+    def __init__(self, capacity: int, width: int) -> None:
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.sock.setblocking(False)
         with contextlib.suppress(OSError):
@@ -110,27 +162,11 @@ class FrameSender:
         _enlarge(self.sock, _SO_SNDBUFFORCE, socket.SO_SNDBUF)
         _enlarge(self.sock, _SO_RCVBUFFORCE, socket.SO_RCVBUF)  # the stamps are charged to it
         self._fd = self.sock.fileno()
-        self._ring = Ring(capacity, 64, 0)
-        self._ring.messages["namelen"] = _SOCKADDR_LL_BYTES
-        self._ring.messages["controllen"] = 0
-        self._ring.messages["control"] = 0
-        self._ring.address[:, 0:2].view("<u2")[:, 0] = socket.AF_PACKET
-        self._interface = self._ring.address[:, 4:8].view("<i4")[:, 0]
-        self._vectors = self._vectors_of(capacity)
-        self._pool_at = np.uint64(pool.ctypes.data)
-        self._pool_width = np.uint64(pool.shape[1])
-        self._stamps = Ring(capacity, 64, _CONTROL_BYTES)
-        self._said = self._stamps.control.view("<i8")
-        self._words = self._stamps.control.view("<u4")
+        self._batch = _Messages(capacity, width, control_bytes=0, named=True)
+        self._stamps = _Messages(capacity, 64, control_bytes=_CONTROL_BYTES, named=False)
         self._base = 0  # our number of the frame that the kernel calls 0
         self.sent = 0  # our number of the next frame
         self.stamps = self._renumber()
-
-    def _vectors_of(self, capacity: int) -> NDArray[np.uint64]:
-        vectors = np.zeros((capacity, 2), np.uint64)
-        where = np.arange(capacity, dtype=np.uint64) * np.uint64(16)
-        self._ring.messages["iov"] = where + np.uint64(vectors.ctypes.data)
-        return vectors
 
     def _renumber(self) -> bool:
         """Start the kernel's numbering of stamps at 0; return whether it will stamp at all."""
@@ -142,49 +178,54 @@ class FrameSender:
         self._base = self.sent
         return True
 
-    def send(
-        self, slot: NDArray[np.int64], length: NDArray[np.int64], interface: NDArray[np.int32]
-    ) -> NDArray[np.int64]:
-        """Send the frames in pool rows `slot`; return the number of each, -1 if it did not leave.
+    def send(self, frames: Sequence[tuple[bytearray, int]]) -> list[int]:
+        """Send (frame, interface index) pairs; return each one's number, -1 if it did not leave.
 
-        At most the ring's capacity. A frame that the kernel refuses stops no other.
+        At most the capacity. A frame that the kernel refuses stops no other.
         """
-        count = len(slot)
-        self._vectors[:count, 0] = slot.astype(np.uint64) * self._pool_width + self._pool_at
-        self._vectors[:count, 1] = length
-        self._interface[:count] = interface
-        refused = self._send_all(count)
-        left = np.ones(count, bool)
-        left[refused] = False
-        number = np.where(left, self.sent + np.cumsum(left) - 1, -1)
-        self.sent += count - len(refused)
+        batch = self._batch
+        for i, (octets, interface) in enumerate(frames):
+            start = batch.width * i
+            batch.payload[start : start + len(octets)] = octets
+            _LONG.pack_into(batch.vectors, _VECTOR.size * i + 8, len(octets))
+            _INT.pack_into(batch.names, _LINK.size * i + _INTERFACE_AT, interface)
+        refused = self._send_all(len(frames))
+        numbers = []
+        for i in range(len(frames)):
+            left = i not in refused
+            numbers.append(self.sent if left else -1)
+            self.sent += left
         if refused:
             # Kernels differ in whether a refused frame uses up a number (MEASUREMENT C.4): the
             # stamps under way are given up and the numbering starts afresh.
-            while len(self.departures()[0]):
+            while self.departures():
                 pass
             self.stamps = self._renumber()
-        return number
+        return numbers
 
-    def _send_all(self, count: int) -> list[int]:
-        where = self._ring.messages.ctypes.data
-        done, refused = 0, []
+    def _send_all(self, count: int) -> set[int]:
+        done, refused = 0, set()
         while done < count:
-            sent = int(_libc.sendmmsg(self._fd, where + 64 * done, count - done, _MSG_DONTWAIT))
+            where = self._batch.where + _MESSAGE.size * done
+            sent = int(_libc.sendmmsg(self._fd, where, count - done, _MSG_DONTWAIT))
             if sent > 0:
                 done += sent
             elif ctypes.get_errno() != errno.EINTR:
-                refused.append(done)
+                refused.add(done)
                 done += 1
         return refused
 
-    def departures(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (number, wall nanoseconds) of frames that have left; never waits."""
-        count = self._stamps.receive(self._fd, _MSG_ERRQUEUE)
-        words, said = self._words[:count], self._said[:count]
-        good = (words[:, 18] == _SOL_PACKET) & (words[:, 19] == _PACKET_TX_TIMESTAMP)
-        number = words[:, 23].astype(np.int64) + self._base
-        return number[good], (said[:, 2] * _NS + said[:, 3])[good]
+    def departures(self) -> list[Departure]:
+        """Return frames that have left since the last call, a batch at most; never waits."""
+        batch, found = self._stamps, []
+        for i in range(batch.receive(self._fd, _MSG_ERRQUEUE)):
+            start = _CONTROL_BYTES * i
+            level, kind = struct.unpack_from("=II", batch.control, start + 72)
+            if batch.stamped(i) and (level, kind) == (_SOL_PACKET, _PACKET_TX_TIMESTAMP):
+                seconds, ns = _SECONDS.unpack_from(batch.control, start + 16)
+                number = _INT.unpack_from(batch.control, start + 92)[0]
+                found.append(Departure(number + self._base, seconds * _NS + ns))
+        return found
 
     def close(self) -> None:
         """Close the socket."""

@@ -105,7 +105,7 @@ def _build(spec: WanSpec, networks: list[SiteNetwork]) -> Emulator:
     import numpy as np
 
     from lab.emulator import Emulator
-    from lab.impairment import AddressBook, PathTable
+    from lab.impairment import Paths, PathTable
     from lab.packet_log import PacketLog
 
     addresses = [address for site in spec.sites for address in site.addresses]
@@ -117,9 +117,8 @@ def _build(spec: WanSpec, networks: list[SiteNetwork]) -> Emulator:
     with np.load(spec.table) as arrays:
         table = PathTable(**{name: arrays[name] for name in arrays.files})
     return Emulator(
-        AddressBook(addresses),
-        table,
-        np.array(behind, np.int32),
+        Paths(addresses, table),
+        behind,
         PacketLog(Path(spec.log_dir)),
         seed=spec.seed,
         spin_ns=round(spec.spin_us * 1e3),

@@ -18,17 +18,16 @@ import json, pathlib, subprocess, sys
 from lab.networks import enter_hub, inside, make_sites
 order = json.loads(sys.argv[1])
 enter_hub()
-import numpy as np
 from lab.emulator import Emulator
-from lab.impairment import AddressBook, PathTable
+from lab.impairment import Paths, PathTable
 from lab.packet_log import PacketLog
 sites = make_sites([("a", ["10.0.0.1", "2001:db8::1"]), ("b", ["10.0.0.2", "2001:db8::2"])])
 table = PathTable.without_paths(4)
 for name, value in order["table"].items():
     getattr(table, name)[:] = value
-behind = np.array([sites[i].hub_interface for i in (0, 0, 1, 1)], np.int32)
-book = AddressBook(["10.0.0.1", "2001:db8::1", "10.0.0.2", "2001:db8::2"])
-emulator = Emulator(book, table, behind, PacketLog(pathlib.Path(order["log"])), seed=3)
+behind = [sites[i].hub_interface for i in (0, 0, 1, 1)]
+paths = Paths(["10.0.0.1", "2001:db8::1", "10.0.0.2", "2001:db8::2"], table)
+emulator = Emulator(paths, behind, PacketLog(pathlib.Path(order["log"])), seed=3)
 with inside(sites[0]):
     child = subprocess.Popen(order["command"], stdout=subprocess.PIPE, text=True)
 emulator.run(lambda: child.poll() is None)
