@@ -70,6 +70,7 @@ class Window:
     def __init__(self) -> None:
         self._parts: list[Finished] = []
         self._duplicates: list[NDArray[np.int32]] = []
+        self.stalled_ns = 0  # how long the engine stood still meanwhile
         self.suspect = False
 
     def add(self, finished: Finished) -> None:

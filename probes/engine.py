@@ -41,7 +41,7 @@ _SHOW_NS, _ENDING_NS = 50_000_000, 20_000_000  # where somebody looks at each, a
 _COLLECT_PROBES = 512  # or when so many have been sent, lest stamps and replies fill the buffers
 _SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 100_000_000
 _TICK_PROBES = 512  # a tick is not so long that more than these leave at once
-_LATE_NS = 100_000_000  # so late a tick makes a window suspect
+_STALL_NS = 100_000_000  # so late a tick is a stall
 _CLOCK_CHECK_NS = 1_000_000_000
 _ROUTE_CHECK_NS = 30_000_000_000  # beside being told
 _UNSYNCHRONISED_NS = 16e9
@@ -226,8 +226,10 @@ class Engine:
             self._pacer.stop(np.arange(len(self._roster.specs)))
         self.scale.look()
         stepped, self._steps_seen = self.scale.steps > self._steps_seen, self.scale.steps
-        if stepped or (self._due_ns and now_ns - self._due_ns > _LATE_NS):
+        if stepped:
             self._windows.mark_suspect(now_ns)
+        if self._due_ns and now_ns - self._due_ns > _STALL_NS:
+            self._windows.stalled(now_ns, now_ns - self._due_ns)
         self._ticked_ns = now_ns
         self._check_clock(now_ns)
         self._sender.send_due(self._pacer.take(now_ns))

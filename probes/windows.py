@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from probes.accumulate import Finished, Window
 from probes.window import WindowBatch
 
+STARVED_SHARE = 0.1  # of a window that its engine stood still
 _HOLD_NS = 200_000_000  # how long a complete window still waits for duplicates
 
 
@@ -67,6 +68,18 @@ class OpenWindows:
         self._window(self.number_at(monotonic_ns))
         for window in self._open.values():
             window.suspect = True
+
+    def stalled(self, monotonic_ns: int, stall_ns: int) -> None:
+        """Note that nothing was done for `stall_ns` up to now: too much of it makes doubtful.
+
+        One stall is none: the kernel's stamps do not wait for us. A machine that stands still for
+        a tenth of a window is starved, and then what it did not see is not known either.
+        """
+        self._window(self.number_at(monotonic_ns))
+        for window in self._open.values():
+            window.stalled_ns += stall_ns
+            if window.stalled_ns > STARVED_SHARE * self._duration_ns:
+                window.suspect = True
 
     def close_ready(self, monotonic_ns: int, stream_ids: NDArray[np.uint64]) -> None:
         """Hand out, in order, the windows that are over and have no probe in flight."""
