@@ -99,7 +99,10 @@ def _security(access: Access) -> list[dict[str, Any]]:
 def _answered(route: Route, answer: dict[str, Any]) -> dict[str, Any]:
     if route.websocket:
         return {"101": {"description": "The WebSocket is open; see x-messages."}}
-    return {str(route.status): _json("The answer.", answer)}
+    if route.media == (JSON_TYPE,):
+        return {str(route.status): _json("The answer.", answer)}
+    contents = {media: {"schema": answer} for media in route.media}
+    return {str(route.status): {"description": "The answer.", "content": contents}}
 
 
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ class Route:
     `role` is the least that may use it (controller.access): ``anyone`` only for health and for
     enrolment, ``agent`` for what the agent `{name}` of the address alone may do. `body` is the
     content type of a binary body, `request` the declaration of a JSON body; `status` is that of
-    success. `websocket` routes answer 101 and then speak `messages`.
+    success, `media` the content types of its answer. `websocket` routes answer 101 and then speak
+    `messages`.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Route:
     body: str | None = None
     request: type[msgspec.Struct] | None = None
     status: int = 200
+    media: tuple[str, ...] = ("application/json",)
     websocket: bool = False
     messages: tuple[Any, ...] = ()
     errors: tuple[int, ...] = ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from aiohttp import web
+from numpy.typing import NDArray
 
 from controller.answers import json_answer, page_of
 from controller.compliance_documents import compliance_document, counts_document
 from controller.documents import Declared, TargetDocument, TargetPage
 from controller.judge.compliance import compliance, goal_verdict
+from controller.live import Round
 from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
 from controller.state import ControllerState
 from topology.model import Target
@@ -24,10 +26,9 @@ async def targets(request: web.Request) -> web.Response:
 
 
 def _document(state: ControllerState, target: Target) -> TargetDocument:
-    catalogue = state.catalogue
-    latest = state.live.latest
+    catalogue, latest = state.catalogue, state.live.latest
     mine = catalogue.demand_target == catalogue.target_number[target.name]
-    verdicts = latest.judgements.verdict[mine & ~latest.maintenance]
+    verdicts = counted_verdicts(state, latest, target)
     found = compliance(verdicts) if len(verdicts) else None
     return TargetDocument(
         name=target.name,
@@ -51,6 +52,14 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
         maintenance=int(np.count_nonzero(latest.maintenance[mine])),
         group=target.group,
     )
+
+
+def counted_verdicts(state: ControllerState, latest: Round, target: Target) -> NDArray[np.int8]:
+    """Return the verdicts of a target's paths but for those in maintenance, as codes."""
+    catalogue = state.catalogue
+    mine = catalogue.demand_target == catalogue.target_number[target.name]
+    counted: NDArray[np.int8] = latest.judgements.verdict[mine & ~latest.maintenance]
+    return counted
 
 
 ROUTES = (
