@@ -5,6 +5,8 @@ The judge does not use these; it reads intervals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,18 +26,33 @@ def quantile_ns(
     float64[n]: NaN where a row has neither samples nor losses, +inf where the quantile falls among
     the lost (RFC 7679 §5.1). Kept within the exact minimum and maximum.
     """
-    received = histograms.totals()
+    return quantiles_ns(histograms, (level,), lost, least_ns, most_ns)[0]
+
+
+def quantiles_ns(
+    histograms: Histograms,
+    levels: Sequence[float],
+    lost: NDArray[np.int64],
+    least_ns: NDArray[np.float64],
+    most_ns: NDArray[np.float64],
+) -> list[NDArray[np.float64]]:
+    """Return several quantiles of each row, as `quantile_ns` does one."""
+    cumulative = np.concatenate([np.zeros(1, np.int64), np.cumsum(histograms.count)])
+    before = cumulative[histograms.indptr[:-1]]
+    received = cumulative[histograms.indptr[1:]] - before
     total = received + lost
-    rank = np.maximum(1, np.ceil(level * total - 1e-9)).astype(np.int64)
-    bucket = histograms.bucket_at_rank(rank)
-    with np.errstate(invalid="ignore"):
-        middle = (bucket_lower_ns(bucket) + bucket_upper_ns(bucket)) / 2
-    inside = rank <= received
-    answer = np.full(histograms.rows, np.nan)
-    answer[total > 0] = np.inf
-    answer[inside] = np.fmin(np.fmax(middle, least_ns), most_ns)[inside]
-    answer[received == 0] = np.where(total[received == 0] > 0, np.inf, np.nan)
-    return answer
+    answers = []
+    for level in levels:
+        rank = np.maximum(1, np.ceil(level * total - 1e-9)).astype(np.int64)
+        inside = rank <= received
+        entry = np.searchsorted(cumulative, (before + rank)[inside], side="left") - 1
+        bucket = histograms.bucket[entry]
+        with np.errstate(invalid="ignore"):
+            middle = (bucket_lower_ns(bucket) + bucket_upper_ns(bucket)) / 2
+        answer = np.where(total > 0, np.inf, np.nan)
+        answer[inside] = np.fmin(np.fmax(middle, least_ns[inside]), most_ns[inside])
+        answers.append(answer)
+    return answers
 
 
 def figure_columns(evidence: Evidence) -> dict[str, NDArray[np.float64]]:

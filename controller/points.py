@@ -15,7 +15,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from controller.figures import quantile_ns
+from controller.figures import quantiles_ns
 from controller.merging import DELAYS, Part
 from controller.series import POINT, PRESENT, QUANTILES, SUSPECT
 from probes.window import COUNTERS, DISTRIBUTIONS
@@ -39,10 +39,10 @@ def points_of(part: Part) -> NDArray[Any]:
     for name in DISTRIBUTIONS:
         least = part.least_ns.get(name, np.full(rows, -np.inf))
         most = part.most_ns.get(name, np.full(rows, np.inf))
-        for level in QUANTILES:
-            points[f"{name}_p{level}_ns"] = quantile_ns(
-                part.distributions[name], level / 100, lost[name], least, most
-            )
+        levels = tuple(level / 100 for level in QUANTILES)
+        columns = quantiles_ns(part.distributions[name], levels, lost[name], least, most)
+        for level, column in zip(QUANTILES, columns, strict=True):
+            points[f"{name}_p{level}_ns"] = column
     points["clock_bound_ns"] = part.clock_bound_ns
     points["stamping"] = part.stamping
     points["state"] = PRESENT | np.where(part.suspect, SUSPECT, 0)
