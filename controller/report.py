@@ -87,7 +87,7 @@ def assemble(
     """Return the report of a campaign. Raises ConfigError where it names an unknown target."""
     targets = _chosen(campaign, answers.targets)
     names = {target.name for target in targets}
-    verdicts = [verdict for verdict in answers.verdicts if verdict.target in names]
+    verdicts = [v for v in answers.verdicts if v.target in names and not v.maintenance]
     judged = {verdict.path for verdict in verdicts}
     paths = tuple(path for path in answers.paths if path.id in judged)
     figures = [figure for path in paths for figure in path.figures.values()]

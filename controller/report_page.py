@@ -56,9 +56,26 @@ STAMPING_WORDS = {
 STRIP_WIDTH, STRIP_SPAN = 150.0, 2.0  # the strip of an interval reaches to twice the limit
 
 
+# Of these a ratio is measured over reference, written as a factor; of loss it is a percentage.
+FACTOR_KINDS = ("improvement", "comparison", "ipv6_parity")
+
+
 def render_report(report: Report) -> str:
     """Return the page. Everything that comes from outside is escaped."""
-    return _environment().get_template("report.html").render(report=report, urgency=URGENCY)
+    factors = {i.target.name for i in report.indicators if i.target.kind in FACTOR_KINDS}
+
+    def unit_of(unit: str, target: str) -> str:
+        return "factor" if unit == "ratio" and target in factors else unit
+
+    def reading(value: float | None, unit: str, target: str, *, exact: bool = False) -> Markup:
+        chosen = unit_of(unit, target)
+        return limit(value, chosen) if exact else figure(value, chosen)
+
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(report=report, urgency=URGENCY, unit_of=unit_of, reading=reading)
+    )
 
 
 @functools.cache
@@ -82,8 +99,9 @@ def _environment() -> jinja2.Environment:
         "say": lambda en, zh: both(Text(en, zh)),
         "figure": figure,
         "interval": interval,
-        "limit": limit,
+        "limit_of": limit_of,
         "percent": percent,
+        "share_range": share_range,
         "when": when,
         "duration": duration,
         "strip": strip,
@@ -106,9 +124,11 @@ def both(text: Text) -> Markup:
 
 
 def figure(value: float | None, unit: str) -> Markup:
-    """Return a delay (ns) or a ratio; a dash where there is none."""
+    """Return a delay (ns), a ratio or a factor; a dash where there is none."""
     if value is None or math.isnan(value):
         return ABSENT
+    if unit == "factor":
+        return escape(f"{value:.2f} ×")
     if unit == "ratio":
         return escape(figures.ratio(value))
     return both(Text(figures.delay(value), figures.delay(value, "zh")))
@@ -120,16 +140,18 @@ def interval(low: float | None, high: float | None, unit: str) -> Markup:
         return ABSENT
     bottom = -math.inf if low is None else low
     top = math.inf if high is None else high
+    if unit == "factor":
+        known = f"{max(bottom, 0.0):.2f}"
+        return escape(f"{known}–{top:.2f} ×" if math.isfinite(top) else f"≥ {known} ×")
     if unit == "ratio":
         return escape(figures.ratio_range(max(bottom, 0.0), min(top, 1.0)))
     return both(Text(figures.delay_range(bottom, top), figures.delay_range(bottom, top, "zh")))
 
 
-def limit(verdict: VerdictDocument) -> Markup:
-    """Return the limit of a verdict."""
-    bound = limit_of(verdict)
-    if bound is None or verdict.unit == "ratio":
-        return figure(bound, verdict.unit)
+def limit(bound: float | None, unit: str) -> Markup:
+    """Return a limit as people say it."""
+    if bound is None or unit != "ns":
+        return figure(bound, unit)
     return both(Text(figures.limit_delay(bound), figures.limit_delay(bound, "zh")))
 
 
@@ -138,6 +160,11 @@ def percent(ratio: float | None) -> Markup:
     if ratio is None or math.isnan(ratio):
         return ABSENT
     return escape(f"{100 * ratio:.1f} %".replace(".0 %", " %"))
+
+
+def share_range(low: float | None, high: float | None) -> Markup:
+    """Return from how much to how much a share may be; one figure where nothing is open."""
+    return percent(low) if low == high else Markup("{} – {}").format(percent(low), percent(high))
 
 
 def when(time_ns: int | None) -> Markup:

@@ -92,6 +92,7 @@ def target(name="circle", kind="delay", **changes):
         "limit_ratio": None,
         "goals": {"2025": 0.85, "2030": 0.95},
         "counts": dict.fromkeys(VERDICTS, 1),
+        "maintenance": 0,
         "paths": 5,
         "compliance": {"ratio": 1 / 3, "low": 0.2, "high": 0.6, "decided": 3, "passed": 1},
         "goal_verdict": {"2025": "fail", "2030": "fail"},
@@ -240,6 +241,7 @@ def group(**changes):
         "pairs": 4,
         "paths": 5,
         "counts": dict.fromkeys(VERDICTS, 1),
+        "maintenance": 0,
         "compliance": {"ratio": 0.5, "low": 0.25, "high": 0.75, "decided": 2, "passed": 1},
         "paths_compliance": None,
         "goals": {"2025": 0.85},
@@ -297,3 +299,40 @@ def test_group_of_targets_that_the_campaign_left_out_is_not_shown():
 def test_place_on_the_scale_of_loss_is_shown():
     placed = verdict("pass", 0, unit="ratio", limit_ns=None, limit_ratio=0.0077, position=0.42)
     assert "0.42" in page(verdicts=(placed,))
+
+
+def test_what_to_fix_is_numbered_by_rank():
+    paths = [REMEDY["paths"][0] | {"source_site": name} for name in ("a", "b", "a")]
+    remedy = msgspec.convert(REMEDY | {"paths": paths}, RemedyDocument)
+    text = page(groups=(group(),), remedies={"circles": remedy})
+    ranks = re.findall(r'<tr class="fail"><td class="number">(\d+)</td>', text)
+    assert ranks == ["1", "2", "3"]
+    headings = re.findall(r"<h2><b>(\d)</b>", text)
+    assert headings == [str(number) for number in range(1, len(headings) + 1)]
+
+
+def test_a_path_slower_than_its_reference_is_not_cut_off_at_all_of_it():
+    beside = verdict(
+        "fail",
+        0,
+        target="against",
+        unit="ratio",
+        limit_ns=None,
+        limit_ratio=1.0,
+        measured=1.31,
+        low=1.22,
+        high=1.4,
+        other_reading=None,
+    )
+    against = target("against", "comparison", limit_ms=None, limit_ratio=1.0)
+    text = page(targets=(against,), verdicts=(beside,))
+    for figure in ("1.31 ×", "1.22–1.40 ×", "1.00 ×"):
+        assert figure in text, figure
+
+
+def test_paths_in_maintenance_count_for_nothing():
+    resting = verdict("fail", 9, maintenance=True)
+    text = page(targets=(target(maintenance=1),), verdicts=(resting, verdict("pass", 0)))
+    assert "b9.x.v4" not in text
+    assert "1 <span" in text
+    assert "维护中，不计入" in text
