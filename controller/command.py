@@ -11,6 +11,8 @@ import click
 from controller.authority_command import init, revoke, token
 from controller.baseline_command import baseline
 from controller.doctor_command import doctor
+from controller.levels import Retention
+from controller.store_command import backup, check, keep_option
 from probes.logs import LogFormat, log_to_stderr
 
 DEFAULT_LISTEN = "127.0.0.1:8780"
@@ -22,7 +24,7 @@ def controller() -> None:
     """Run the controller: plans, verdicts, API."""
 
 
-for _command in (baseline, doctor, init, token, revoke):
+for _command in (backup, baseline, check, doctor, init, token, revoke):
     controller.add_command(_command)
 
 
@@ -58,6 +60,13 @@ for _command in (baseline, doctor, init, token, revoke):
     show_default=True,
     help="Seconds of a window, the unit that agents report.",
 )
+@keep_option
+@click.option(
+    "--clock-shift-file",
+    type=click.Path(path_type=pathlib.Path),
+    hidden=True,
+    help="For laboratories: be wrong by the nanoseconds in this file.",
+)
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
@@ -72,13 +81,15 @@ def run(
     judge_period: float,
     judge_every: float,
     window: float,
+    keep: Retention,
+    clock_shift_file: pathlib.Path | None,
     log_format: LogFormat,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
     from controller.authority import authority_exists
     from controller.service import Listen, parse_listen, serve
     from controller.state import Settings, open_state
-    from probes.clock import SystemClock
+    from probes.clock import ShiftedClock, SystemClock
     from topology.site_file import load_network
 
     log_to_stderr(log_format, logging.INFO)
@@ -90,8 +101,10 @@ def run(
         judge_period_ns=round(judge_period * 1e9),
         judge_every_s=judge_every,
         window_ms=round(window * 1000),
+        retention=keep,
     )
-    state = open_state(load_network(sites), data, settings, SystemClock())
+    clock = SystemClock() if clock_shift_file is None else ShiftedClock(clock_shift_file)
+    state = open_state(load_network(sites), data, settings, clock)
     try:
         asyncio.run(serve(state, listens))
     finally:

@@ -97,3 +97,24 @@ class Waiter:
         self._limit.seconds, self._limit.nanoseconds = divmod(max(limit_ns, 0), 1_000_000_000)
         ready: int = _libc.ppoll(self._poll_at, 1, self._limit_at, None)
         return ready > 0
+
+
+_CLONE_NEWNS = 0x0002_0000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x4_0000
+
+
+def enter_new_mounts() -> None:
+    """Move this process into a mount namespace of its own. Raises OSError."""
+    _check(_libc.unshare(_CLONE_NEWNS), "unshare")
+    _check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
+
+
+def mount_memory(path: Path, size_bytes: int) -> None:
+    """Mount a file system of so many bytes of memory at a directory. Raises OSError."""
+    options = f"size={size_bytes}".encode()
+    _check(_libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, options), "mount")
+
+
+def unmount(path: Path) -> None:
+    """Unmount it, also while files there are open. Raises OSError."""
+    _check(_libc.umount2(os.fsencode(path), 2), "umount")

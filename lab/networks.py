@@ -24,10 +24,10 @@ from pyroute2 import IPRoute
 from lab.kernel import enter_new_network, enter_new_user, join_network, open_network
 from probes.errors import ResourceError, RightsError
 
-_MAC = "02:00:00:00:00:01"
+MAC = "02:00:00:00:00:01"
 _GATEWAY = {4: "169.254.1.1", 6: "fe80::1"}
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
-_PERMANENT = 0x80  # NUD_PERMANENT
+PERMANENT = 0x80  # NUD_PERMANENT
 _NODAD = 0x02  # IFA_F_NODAD
 _ONLINK = 0x04  # RTNH_F_ONLINK
 _IFF_MULTICAST = 0x1000
@@ -139,7 +139,7 @@ def _make_site(
         "add",
         ifname=link,
         kind="veth",
-        peer={"ifname": SITE_INTERFACE, "net_ns_fd": descriptor, "address": _MAC},
+        peer={"ifname": SITE_INTERFACE, "net_ns_fd": descriptor, "address": MAC},
     )
     _furnish(addresses)
     join_network(hub)
@@ -173,9 +173,9 @@ def _furnish(addresses: Sequence[str]) -> None:
                 "add",
                 family=_FAMILY[version],
                 dst=_GATEWAY[version],
-                lladdr=_MAC,
+                lladdr=MAC,
                 ifindex=index,
-                state=_PERMANENT,
+                state=PERMANENT,
             )
             routes.route(
                 "add",
