@@ -32,7 +32,7 @@ from probes.timestamps import encode_error_estimate
 
 _ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
 _BATCH = 512
-_FEW = 16  # so many requests are answered sooner one by one
+_FEW = 32  # so many requests are answered sooner one by one
 _ROUNDS = 16  # batches of one socket before the others have their turn
 _ESTIMATE_AGE_NS = 1_000_000_000
 

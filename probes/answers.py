@@ -18,7 +18,8 @@ from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 from probes.timescale import TimeScale
 
 _SENDER_TTL = 255.0  # what our STAMP packets leave with
-_FOLLOW_UP_REACH = 4  # how many probes back a Follow-Up may speak of
+_FOLLOW_UP_REACH = 64  # how many probes back a Follow-Up may speak of
+_GAPS = (0, 1, -1, 2, 3)  # forward losses in between, of which the reflector knows nothing
 _SILENT_ANSWERS = 4  # after so many answers without any, a reflector is not waited for
 _USUAL_TTLS = np.array([64.0, 128.0, 255.0])  # what hosts send with
 _OF_THE_RECORD = ("window", "sequence", "sent_wall_ns", "cause", "lateness_ns")
@@ -99,11 +100,17 @@ def take_follow_ups(
     number = fields.follow_up_sequence[matched.answer].astype(np.int64)
     left_ns = fields.follow_up_wall_ns[matched.answer]
     corrected = []
-    for step in range(1, _FOLLOW_UP_REACH + 1):
-        earlier, known = ledger.neighbours(row, -step)
-        hit = told & known & rows["held"][earlier] & (rows["reflector"][earlier] == number)
-        if hit.any():
-            corrected.append(_corrected(rows, earlier[hit], left_ns[hit]))
+    sought = np.flatnonzero(told)
+    back = rows["reflector"][row] - number  # replies of the session since the one spoken of
+    for gap in _GAPS:
+        step = back[sought] + gap
+        sought, step = (each[(step > 0) & (step <= _FOLLOW_UP_REACH)] for each in (sought, step))
+        if not len(sought):
+            break
+        earlier, known = ledger.neighbours(row[sought], -step)
+        hit = known & rows["held"][earlier] & (rows["reflector"][earlier] == number[sought])
+        corrected.append(_corrected(rows, earlier[hit], left_ns[sought[hit]]))
+        sought = sought[~hit]
     session = rows["session"][row]
     silent = np.where(told, 0, np.minimum(ledger.sessions["silent"][session], 254) + 1)
     ledger.sessions["silent"][session] = silent

@@ -306,7 +306,7 @@ class Ledger:
             heapq.heappush(self._waiting, (first_ns, next(self._batches), row))
 
     def neighbours(
-        self, row: NDArray[np.int64], step: int
+        self, row: NDArray[np.int64], step: int | NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the rows `step` numbers on in the same sessions, and whether they hold them."""
         session = self.rows["session"][row]

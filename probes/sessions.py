@@ -18,6 +18,7 @@ from probes.records import distinct, starts
 
 MAX_SESSIONS = 100_000
 IDLE_NS = 900 * 1_000_000_000  # REFWAIT of RFC 5357 §4.2
+_TELL_WITHIN_NS = 250_000_000  # departures so long before the latest are no longer told
 _FIRST_SLOTS = 256
 _AF_INET6 = 10
 _ALL_64 = (1 << 64) - 1
@@ -174,7 +175,11 @@ class SessionTable:
         """Return (sequence, wall_ns) of one departure to tell, as `take_departures`."""
         session = self.rows[slot]
         departed, told = int(session["departed"]), int(session["told"])
-        number = min(max(told, departed - _DEPARTURES), max(departed - 1, 0))
+        latest = max(departed - 1, 0)
+        number = min(max(told, departed - _DEPARTURES), latest)
+        left_ns = session["departure_wall_ns"]
+        while left_ns[number % _DEPARTURES] < left_ns[latest % _DEPARTURES] - _TELL_WITHIN_NS:
+            number += 1
         session["told"] = min(number + 1, departed)
         place = number % _DEPARTURES
         return (
@@ -185,7 +190,7 @@ class SessionTable:
     def note_departures(
         self, slot: NDArray[np.int64], sequence: NDArray[np.uint32], wall_ns: NDArray[np.int64]
     ) -> None:
-        """Remember when replies left, the latest four of each session. Shapes [n], in order."""
+        """Remember when replies left, the latest sixteen of each session. Shapes [n], in order."""
         turn, each, size = turns(slot)
         place = (self.rows["departed"][slot] + turn) % _DEPARTURES
         self.rows["departure_sequence"][slot, place] = sequence
@@ -198,11 +203,15 @@ class SessionTable:
         """Return (sequence, wall_ns) of a departure for each packet to tell; wall_ns 0 if none.
 
         Every departure is told once, in order, also those of replies that left in one batch; a
-        session that has told all tells the latest again.
+        session that has told all tells the latest again. Since each reply tells one, replies that
+        left together would delay all later tellings for ever: those of long ago are left out.
         """
         turn, _, _ = turns(slot)
         departed: NDArray[np.int64] = self.rows["departed"][slot]
         oldest = np.maximum(self.rows["told"][slot], departed - _DEPARTURES)
+        behind = np.flatnonzero(departed - oldest > 1)
+        if len(behind):
+            oldest[behind] = self._recent(slot[behind], oldest[behind], departed[behind] - 1)
         number = np.clip(oldest + turn, 0, np.maximum(departed - 1, 0))
         place = number % _DEPARTURES
         # Of several packets of a session the last assignment stands.
@@ -210,6 +219,21 @@ class SessionTable:
         sequence: NDArray[np.uint32] = self.rows["departure_sequence"][slot, place]
         wall_ns: NDArray[np.int64] = self.rows["departure_wall_ns"][slot, place]
         return sequence, wall_ns
+
+    def _recent(
+        self,
+        slot: NDArray[np.int64],
+        oldest: NDArray[np.int64],
+        latest: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """Return the number of the first departure to tell that is not long before the latest."""
+        left_ns = self.rows["departure_wall_ns"][slot]
+        latest_ns = left_ns[np.arange(len(slot)), latest % _DEPARTURES]
+        old = left_ns < latest_ns[:, None] - _TELL_WITHIN_NS
+        # What each place holds: the latest number that belongs there.
+        number = latest[:, None] - (latest[:, None] - np.arange(_DEPARTURES)) % _DEPARTURES
+        after: NDArray[np.int64] = np.where(old, number + 1, 0).max(axis=1)
+        return np.maximum(oldest, after)
 
 
 def turns(
@@ -227,14 +251,14 @@ def turns(
     return turn, ordered[first], size
 
 
-_DEPARTURES = 4  # a sender looks that far back, too
+_DEPARTURES = 16  # so many replies may leave together, after this machine was starved
 _SESSION = np.dtype(
     [
         ("seen_ns", "i8"),  # monotonic
         ("sequence", "u4"),  # of the next reply
         ("departed", "i8"),  # replies whose departure is known
         ("told", "i8"),  # of them, how many a later reply has told of
-        ("departure_sequence", "u4", (_DEPARTURES,)),  # the latest of them, number n at n mod 4
+        ("departure_sequence", "u4", (_DEPARTURES,)),  # the latest of them, number n at n mod 16
         ("departure_wall_ns", "i8", (_DEPARTURES,)),
         ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
         ("replay_bits", "u8"),  # bit k: replay_highest - k was seen

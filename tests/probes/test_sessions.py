@@ -111,9 +111,23 @@ def test_every_departure_is_told_once_in_order_also_those_of_one_batch():
     assert table.take_departures(np.array([one, other]))[0].tolist() == [2, 5]  # all told: again
 
 
-def test_only_the_latest_four_departures_are_remembered():
+def test_only_the_latest_sixteen_departures_are_remembered():
     table = SessionTable()
     slot = slots(table, [5])
-    for number in range(10):
+    for number in range(22):
         table.note_departures(slot, np.array([number], np.uint32), np.array([100 + number]))
-    assert [int(table.take_departures(slot)[0][0]) for _ in range(5)] == [6, 7, 8, 9, 9]
+    told = [int(table.take_departures(slot)[0][0]) for _ in range(17)]
+    assert told == [*range(6, 22), 21]
+
+
+def test_departures_of_long_ago_do_not_hold_up_the_later_ones():
+    table = SessionTable()
+    slot = slots(table, [5])
+    for number, left_ns in enumerate([1, 2, 3, 400_000_000, 400_000_001]):
+        table.note_departures(slot, np.array([number], np.uint32), np.array([left_ns]))
+    one_by_one = SessionTable()
+    place = int(slots(one_by_one, [5])[0])
+    for number, left_ns in enumerate([1, 2, 3, 400_000_000, 400_000_001]):
+        one_by_one.note_departure(place, number, left_ns)
+    assert [int(table.take_departures(slot)[0][0]) for _ in range(3)] == [3, 4, 4]
+    assert [one_by_one.take_departure(place)[0] for _ in range(3)] == [3, 4, 4]
