@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent": ("agent.command:agent", "Run a measuring agent on this machine."),
     "controller": ("controller.command:controller", "Run the controller: plans, verdicts, API."),
     "campaign": ("controller.campaign_command:campaign", "Run a bounded campaign and report it."),
+    "export": ("controller.export_command:export", "Write what was measured into a file."),
     "tui": ("tui.command:tui", "Open the terminal UI of a controller."),
     "lab": ("lab.command:lab", "Run a fleet over an emulated WAN with known truth."),
     "doctor": ("lab.doctor_command:doctor", "Say what keeps this machine's services from work."),

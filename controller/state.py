@@ -82,6 +82,7 @@ class ControllerState:
     rounds: Rounds
     callers: Buckets
     ingest: Ingest
+    exports: int = 0  # that run now
     matrices: dict[str | None, tuple[int, bytes]] = field(default_factory=dict)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
 

@@ -1,0 +1,120 @@
+"""Windows or rollups out of the store, in tables of bounded size, one agent after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.export_rows import Rows, Streams
+from controller.levels import LEVELS, LevelName
+from controller.merging import part_of
+from controller.points import points_of
+from controller.store import Store, StoredChunk, StreamRecord
+from probes.chunk import decode_chunk
+
+ROWS_A_TABLE = 20_000
+CHUNKS_A_READ = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to export: streams, from_ns ≤ start_ns < to_ns, and the level."""
+
+    streams: tuple[StreamRecord, ...]
+    from_ns: int
+    to_ns: int
+    level: LevelName
+
+
+def tables(store: Store, streams: Streams, wanted: Wanted) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield tables of at most about ROWS_A_TABLE rows, ordered by agent and then by time. Blocks.
+
+    A table of no rows is left out. Rows of rollups say the level that the store still held.
+    """
+    by_agent: dict[str, list[StreamRecord]] = {}
+    for record in wanted.streams:
+        by_agent.setdefault(record.agent, []).append(record)
+    for agent in sorted(by_agent):
+        mine = by_agent[agent]
+        found = (
+            _windows(store, agent, mine, wanted)
+            if wanted.level == "window"
+            else _rollups(store, mine, wanted)
+        )
+        for rows in found:
+            for at in range(0, len(rows.points), ROWS_A_TABLE):
+                yield _slice(rows, at).columns(streams)
+
+
+def _windows(
+    store: Store, agent: str, records: Sequence[StreamRecord], wanted: Wanted
+) -> Iterator[Rows]:
+    ids = np.array([record.stream_id for record in records], np.uint64)
+    at_ns: int | None = wanted.from_ns
+    while at_ns is not None and at_ns < wanted.to_ns:
+        chunks, at_ns = store.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
+        for chunk in chunks:
+            yield _rows_of(chunk, ids)
+
+
+def _rows_of(chunk: StoredChunk, ids: NDArray[np.uint64]) -> Rows:
+    batch = decode_chunk(chunk.payload).batch
+    taken = np.flatnonzero(np.isin(batch.stream_id, ids))
+    return Rows(
+        level="window",
+        stream_id=batch.stream_id[taken].astype(np.int64),
+        start_ns=np.full(len(taken), batch.start_ns, np.int64),
+        duration_ns=np.full(len(taken), batch.duration_ns, np.int64),
+        points=points_of(part_of(batch, taken, np.arange(len(taken)))),
+    )
+
+
+def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Wanted) -> Iterator[Rows]:
+    step_ns = next(level.step_ns for level in LEVELS if level.name == wanted.level)
+    span_ns = step_ns * max(1, ROWS_A_TABLE // max(1, len(records)))
+    for from_ns in range(wanted.from_ns, wanted.to_ns, span_ns):
+        to_ns = min(from_ns + span_ns, wanted.to_ns)
+        found = store.series(records, from_ns, to_ns, step_ns=step_ns)
+        order = np.lexsort((found.stream_id, found.start_ns))
+        yield Rows(
+            level=found.level,
+            stream_id=found.stream_id[order].astype(np.int64),
+            start_ns=found.start_ns[order],
+            duration_ns=found.duration_ns[order],
+            points=found.points[order],
+        )
+
+
+def _slice(rows: Rows, at: int) -> Rows:
+    part = slice(at, at + ROWS_A_TABLE)
+    return Rows(
+        level=rows.level,
+        stream_id=rows.stream_id[part],
+        start_ns=rows.start_ns[part],
+        duration_ns=rows.duration_ns[part],
+        points=rows.points[part],
+    )
+
+
+def gathered(
+    found: Iterable[dict[str, NDArray[Any]]], rows: int = ROWS_A_TABLE
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Join small tables to ones of about `rows`: fewer pieces, and row groups worth their name."""
+    waiting: list[dict[str, NDArray[Any]]] = []
+    count = 0
+    for table in found:
+        waiting.append(table)
+        count += len(table["start_ns"])
+        if count >= rows:
+            yield _joined(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(waiting: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    return {name: np.concatenate([table[name] for table in waiting]) for name in waiting[0]}
