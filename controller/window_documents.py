@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.documents import FlowDocument, WindowDocument
 from controller.figures import finite, quantile_ns
+from controller.judge.relative import least_lines_ns
 from controller.store import Store, StreamRecord
 from probes.chunk import decode_chunk
 from probes.histogram import Histograms
@@ -58,10 +59,32 @@ def _documents(found: Sequence[_Found]) -> list[WindowDocument]:
         "backward_p50_ns": _quantile(found, "backward", 0.5, ("backward", "unknown")),
         "backward_p95_ns": _quantile(found, "backward", 0.95, ("backward", "unknown")),
     }
+    for way, least in _least_lines_ns(found).items():
+        for level in ("p50", "p95"):
+            quantiles[f"relative_{way}_{level}_ns"] = quantiles[f"{way}_{level}_ns"] - least
     return [
         _document(item, {name: finite(column[i]) for name, column in quantiles.items()})
         for i, item in enumerate(found)
     ]
+
+
+def _least_lines_ns(found: Sequence[_Found]) -> dict[str, NDArray[np.float64]]:
+    """Return what is to be taken off one-way delays; NaN where clocks are trusted."""
+    middle_s = np.array([(f.batch.start_ns + f.batch.duration_ns / 2) / 1e9 for f in found])
+    stream = np.array([f.record.stream_id for f in found], np.uint64)
+    measures = {
+        name: np.array([f.batch.measures[name][f.row] for f in found], np.float64)
+        for name in ("forward_min_ns", "backward_min_ns", "clock_bound_ns")
+    }
+    lines = {way: np.full(len(found), np.nan) for way in ("forward", "backward")}
+    free = np.isnan(measures["clock_bound_ns"])
+    for one in np.unique(stream[free]):
+        rows = np.flatnonzero(free & (stream == one))
+        rows = rows[np.argsort(middle_s[rows], kind="stable")]
+        lines["forward"][rows], lines["backward"][rows] = least_lines_ns(
+            middle_s[rows], measures["forward_min_ns"][rows], measures["backward_min_ns"][rows]
+        )
+    return lines
 
 
 def _quantile(
@@ -97,10 +120,17 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
         protocol=item.record.protocol,
         loss_ratio=lost / sent if sent else None,
         stamping=STAMPING[batch.stamping[row]],
+        one_way=_one_way(batch, row),
         suspect=bool(batch.suspect[row]),
         flows=_flows(batch, row),
         **figures,
     )
+
+
+def _one_way(batch: WindowBatch, row: int) -> Literal["absolute", "relative", "none"]:
+    if np.isnan(batch.measures["forward_mean_ns"][row]):
+        return "none"
+    return "relative" if np.isnan(batch.measures["clock_bound_ns"][row]) else "absolute"
 
 
 def _flows(batch: WindowBatch, row: int) -> list[FlowDocument]:

@@ -394,6 +394,11 @@ class Window(Document, frozen=True, kw_only=True):
     backward_p50_ns: float | None = None
     backward_p95_ns: float | None = None
     clock_bound_ns: float | None = None
+    one_way: str | None = None
+    relative_forward_p50_ns: float | None = None
+    relative_forward_p95_ns: float | None = None
+    relative_backward_p50_ns: float | None = None
+    relative_backward_p95_ns: float | None = None
     stamping: str | None = None
     suspect: bool | int | str | list[str] | None = None
     flows: list[FlowFigures] | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from controller.documents.words import Protocol
@@ -17,7 +19,12 @@ class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One stream over one interval."""
+    """One stream over one interval.
+
+    `one_way` says what its one-way delays are: ``absolute`` (within `clock_bound_ns`), ``relative``
+    (no clock may be trusted: only the `relative_*` figures mean anything, delay above the least of
+    the windows answered, skew removed) or ``none``.
+    """
 
     start_ns: int
     duration_ns: int
@@ -43,6 +50,11 @@ class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     backward_p50_ns: float | None
     backward_p95_ns: float | None
     clock_bound_ns: float | None
+    one_way: Literal["absolute", "relative", "none"]
+    relative_forward_p50_ns: float | None
+    relative_forward_p95_ns: float | None
+    relative_backward_p50_ns: float | None
+    relative_backward_p95_ns: float | None
     stamping: str
     suspect: bool
     flows: list[FlowDocument]

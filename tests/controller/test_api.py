@@ -177,6 +177,21 @@ async def test_windows_come_back_with_their_figures_oldest_first(measured: Any) 
     assert items[0]["flows"] == [{"flow": 0, "sent": 100, "lost": 0, "rtt_p50_ns": 4e6}]
 
 
+async def test_one_way_delays_of_windows_say_whether_a_clock_stands_behind_them(
+    measured: Any,
+) -> None:
+    path = "nanjing.telecom.v4>suzhou.telecom.v4"
+    items = (await measured.get(f"/api/v1/windows?path={path}"))["items"]
+    for item in items:
+        bound = item["clock_bound_ns"]
+        ways = [item[f"relative_{way}_p50_ns"] for way in ("forward", "backward")]
+        if item["forward_mean_ns"] is None:
+            assert item["one_way"] == "none"
+        else:
+            assert item["one_way"] == ("relative" if bound is None else "absolute")
+        assert (ways == [None, None]) == (item["one_way"] != "relative")
+
+
 async def test_window_in_which_everything_is_lost_has_no_delay(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:

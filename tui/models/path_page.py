@@ -116,9 +116,24 @@ def delay_lines(windows: Sequence[doc.Window]) -> tuple[Line, ...]:
     return tuple(line(name, windows, _in_ms(name)) for name in fields)
 
 
+def one_way_ns(window: doc.Window, field: str) -> float | None:
+    """Return a delay; one way without trusted clocks only what stands above the least (relative).
+
+    What is stamped there is the disagreement of two clocks, which may be seconds, and no delay.
+    """
+    relative = window.one_way == "relative" and not field.startswith("rtt")
+    number: float | None = getattr(window, f"relative_{field}" if relative else field)
+    return number
+
+
+def is_relative(windows: Sequence[doc.Window]) -> bool:
+    """Return whether any one-way delay shown is only relative."""
+    return any(window.one_way == "relative" for window in windows)
+
+
 def _in_ms(field: str) -> Callable[[doc.Window], float | None]:
     def value(window: doc.Window) -> float | None:
-        number: float | None = getattr(window, field)
+        number = one_way_ns(window, field)
         return None if number is None else number / 1e6
 
     return value
@@ -313,8 +328,10 @@ def window_cell(row: WindowRow, column: str, words: Words, zone: dt.tzinfo | Non
     if column == "stamping":
         return plain(words(window.stamping or "none"), "dim")
     kind, percentile = column[:-2], column[-2:]
-    value: float | None = getattr(window, f"{kind}_p{percentile}_ns")
-    return plain(delay_ms(value), "dim" if value is None else "plain")
+    value = one_way_ns(window, f"{kind}_p{percentile}_ns")
+    relative = kind != "rtt" and window.one_way == "relative" and value is not None
+    tone = "dim" if value is None else "doubt" if relative else "plain"
+    return plain(f"{'△' if relative else ''}{delay_ms(value)}", tone)
 
 
 def _lost(window: doc.Window) -> int | None:

@@ -201,10 +201,12 @@ class PathPage(Panel):
 
     def _legend(self) -> Spans:
         words = self.look.words
+        relative = model.is_relative(self._windows)
         return (
             (f"⇄ {words('round trip')} ", "rtt"),
             (f"→ {words('forward')} ", "forward"),
             (f"← {words('backward')}", "backward"),
+            (f"  △ {words('above the least: clocks not trusted')}" if relative else "", "doubt"),
         )
 
     def _why_no_windows(self) -> str:
