@@ -13,8 +13,6 @@ from controller.baseline_command import baseline
 from controller.doctor_command import doctor
 from controller.levels import Retention
 from controller.store_command import backup, check, keep_option
-from controller.levels import Retention
-from controller.store_command import backup, check, keep_option
 from probes.logs import LogFormat, log_to_stderr
 
 DEFAULT_LISTEN = "127.0.0.1:8780"
@@ -69,7 +67,6 @@ for _command in (backup, baseline, check, doctor, init, token, revoke):
     hidden=True,
     help="For laboratories: be wrong by the nanoseconds in this file.",
 )
-@keep_option
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
@@ -84,7 +81,6 @@ def run(
     judge_period: float,
     judge_every: float,
     window: float,
-    keep: Retention,
     keep: Retention,
     clock_shift_file: pathlib.Path | None,
     log_format: LogFormat,
@@ -105,7 +101,6 @@ def run(
         judge_period_ns=round(judge_period * 1e9),
         judge_every_s=judge_every,
         window_ms=round(window * 1000),
-        retention=keep,
         retention=keep,
     )
     clock = SystemClock() if clock_shift_file is None else ShiftedClock(clock_shift_file)
