@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from agent.doctor_command import doctor
+from agent.enrol_command import enrol
 from agent.policy_command import policy
 from probes.logs import LogFormat, log_to_stderr
 
@@ -18,6 +19,7 @@ def agent() -> None:
 
 agent.add_command(policy)
 agent.add_command(doctor)
+agent.add_command(enrol)
 
 
 @agent.command()

@@ -17,7 +17,7 @@ from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import AgentName
 
-_CONTROLLER = r"^(https?://[^/\s]+|unix:///\S+)/?$"
+_CONTROLLER = r"^(https://[^/\s]+|unix:///\S+)/?$"
 
 
 class ClockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,8 +60,8 @@ _HINTS = {
         "只能包含小写字母、数字、点和连字符，最多 63 个字符",
     ),
     "controller": (
-        'an address such as "http://10.0.0.1:8780" or "unix:///run/isochrone.sock"',
-        '形如 "http://10.0.0.1:8780" 或 "unix:///run/isochrone.sock" 的地址',
+        'an address such as "https://10.0.0.1:8780" or "unix:///run/isochrone.sock"',
+        '形如 "https://10.0.0.1:8780" 或 "unix:///run/isochrone.sock" 的地址',
     ),
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
@@ -25,6 +26,9 @@ from probes.exchange import (
 )
 from probes.text import Text, language_of_environment
 
+if TYPE_CHECKING:
+    from agent.plan_gate import PlanGate
+
 HEARTBEAT_S = 10.0
 HEALTH_EVERY_S = 5.0
 MAX_PLAN_BYTES = 64 << 20
@@ -34,7 +38,10 @@ _DECODER = msgspec.json.Decoder(ControlFromController)
 
 
 class Control:
-    """Keeps the channel open. `health()` gives the report of now, `on_plan` takes a new plan."""
+    """Keeps the channel open.
+
+    `health()` gives the report of now, `on_plan` takes a new plan that `gate` lets through.
+    """
 
     def __init__(
         self,
@@ -46,6 +53,7 @@ class Control:
         health: Callable[[], Awaitable[Health]],
         on_plan: Callable[[Plan], Awaitable[None]],
         curtailed: Callable[[], Curtailed | None] = lambda: None,
+        gate: PlanGate | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self._session = session
@@ -55,6 +63,7 @@ class Control:
         self._health = health
         self._on_plan = on_plan
         self._curtailed = curtailed
+        self._gate = gate
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._backoff = backoff or Backoff()
 
@@ -125,6 +134,11 @@ class Control:
         if isinstance(message, Refusal):
             self._conditions.begin("control", "error", message.text)
             return min(max(message.retry_s, 1.0), _LONGEST_REFUSAL_S)
+        problem = None if self._gate is None else self._gate.problem(data, message)
+        if problem is not None:
+            self._conditions.begin("plan_refused", "error", problem)
+            return 0.0
+        self._conditions.end("plan_refused")
         if message.plan.agent != self._agent:
             self._conditions.begin("control", "error", _foreign(message.plan.agent, self._agent))
             return HEALTH_EVERY_S

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
@@ -25,13 +26,16 @@ from probes.errors import ResourceError
 from probes.exchange import Plan
 from probes.text import Text
 
+if TYPE_CHECKING:
+    from agent.credentials import Credentials
+
 DRAIN_S = 5.0  # how long a stopping agent tries to deliver its last windows
 
 
 async def run_agent(config: AgentConfig, version: str, config_path: Path) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP lets `config_path` be read again.
 
-    ResourceError if the state directory cannot be used.
+    ResourceError if the state directory cannot be used, ConfigError if the agent is not enrolled.
     """
     state_dir = Path(config.state_dir)
     stop = asyncio.Event()
@@ -39,6 +43,7 @@ async def run_agent(config: AgentConfig, version: str, config_path: Path) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with _sole_use_of(state_dir):
+        credentials = _credentials(config)
         spooler = Spooler(
             state_dir / "spool.sqlite3",
             agent=config.name,
@@ -46,13 +51,18 @@ async def run_agent(config: AgentConfig, version: str, config_path: Path) -> Non
             max_age_s=config.spool.max_age_s,
         )
         try:
-            await _run_parts(config, config_path, version, spooler, stop)
+            await _run_parts(config, config_path, version, spooler, credentials, stop)
         finally:
             await asyncio.to_thread(spooler.close)
 
 
 async def _run_parts(
-    config: AgentConfig, config_path: Path, version: str, spooler: Spooler, stop: asyncio.Event
+    config: AgentConfig,
+    config_path: Path,
+    version: str,
+    spooler: Spooler,
+    credentials: Credentials | None,
+    stop: asyncio.Event,
 ) -> None:
     clock, conditions = SystemClock(), Conditions()
     clock_watch, self_test = ClockWatch(config.clock, clock), SelfTest(conditions)
@@ -93,7 +103,9 @@ async def _run_parts(
     from agent.link import open_session
     from agent.uplink import Uplink
 
-    session, base = open_session(config.controller)
+    session, base = open_session(
+        config.controller, None if credentials is None else credentials.context
+    )
     base = f"{base}/api/v1/agents/{config.name}"
     async with session:
         uplink = Uplink(session, f"{base}/chunks", spooler, conditions)
@@ -107,7 +119,12 @@ async def _run_parts(
             health=health.report,
             on_plan=_plan_taker(plan_path, measuring, conditions),
             curtailed=measuring.curtailed,
+            gate=None if credentials is None else credentials.plan_gate(lambda: measuring.plan),
         )
+        more: dict[str, Callable[[], Awaitable[None]]] = {}
+        if credentials is not None:
+            renewal = credentials.renewal(session, f"{base}/certificate", conditions, clock)
+            more["renewal"] = renewal.run
         async with asyncio.TaskGroup() as group:
             talking = group.create_task(control.run(), name="control")
             try:
@@ -120,6 +137,7 @@ async def _run_parts(
                         "clock": clock_watch.run,
                         "self-test": self_test.run,
                         "reload": reload.run,
+                        **more,
                     },
                 )
             finally:
@@ -130,6 +148,15 @@ async def _run_parts(
                     await uplink.drain()
                     await control.say_last()
             talking.cancel()
+
+
+def _credentials(config: AgentConfig) -> Credentials | None:
+    """Return what is shown to the controller; on a unix socket nothing has to be loaded for it."""
+    if config.controller.startswith("unix://"):
+        return None
+    from agent.credentials import credentials_of
+
+    return credentials_of(config)
 
 
 async def _until(stop: asyncio.Event, parts: dict[str, Callable[[], Awaitable[None]]]) -> None:

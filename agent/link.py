@@ -1,28 +1,55 @@
-"""Where the controller is: an HTTP address or a Unix socket, and the HTTP session to it."""
+"""Where the controller is: an HTTPS address or a Unix socket, and the HTTP session to it."""
 
 from __future__ import annotations
 
+import ssl
+
 import aiohttp
+import msgspec
 
 from probes.text import Text
 
 _CONNECT_TIMEOUT_S = 10.0
 _TOTAL_TIMEOUT_S = 60.0
+_LARGEST_ANSWER_BYTES = 65_536
 
 
-def open_session(controller: str) -> tuple[aiohttp.ClientSession, str]:
-    """Return a session and the base URL for ``http://…``, ``https://…`` or ``unix:///path``."""
+def open_session(
+    controller: str, context: ssl.SSLContext | None = None
+) -> tuple[aiohttp.ClientSession, str]:
+    """Return a session and the base URL for ``https://…`` or ``unix:///path``.
+
+    `context` is what an enrolled agent shows and trusts; a unix socket needs none.
+    """
     connector: aiohttp.BaseConnector
     if controller.startswith("unix://"):
         connector, base = aiohttp.UnixConnector(controller.removeprefix("unix://")), "http://unix"
     else:
-        connector, base = aiohttp.TCPConnector(limit=16), controller.rstrip("/")
+        tls: ssl.SSLContext | bool = True if context is None else context
+        connector, base = aiohttp.TCPConnector(limit=16, ssl=tls), controller.rstrip("/")
     timeout = aiohttp.ClientTimeout(total=_TOTAL_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
     return aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False), base
 
 
 def unreachable(controller: str, error: BaseException) -> Text:
-    """Return the sentence for a controller that does not answer."""
+    """Return the sentence for a controller that does not answer, or whom we do not trust."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return Text(
+            f"The controller {controller} shows a certificate that is not from the authority this "
+            f"agent was enrolled with, or not for this name ({error.certificate_error}); measuring "
+            "goes on and windows are kept. Check the address, ask the controller's owner.",
+            f"控制器 {controller} 出示的证书并非由注册时的颁发机构签发，或与该名称不符"
+            f"（{error.certificate_error}）；测量继续进行，数据保存在本地。"
+            "请检查地址并联系控制器管理员。",
+        )
+    if _is_alert(error) or _status_of(error) in (401, 403):
+        return Text(
+            f"The controller {controller} refuses this agent's certificate (revoked, expired or "
+            "from another authority); measuring goes on and windows are kept. Enrol again with a "
+            "new token: isochrone agent enrol.",
+            f"控制器 {controller} 拒绝了探针证书（已吊销、已过期或来自其他颁发机构）；"
+            "测量继续进行，数据保存在本地。请用新令牌重新注册：isochrone agent enrol。",
+        )
     reason = str(error) or type(error).__name__
     return Text(
         f"The controller {controller} cannot be reached ({reason}); measuring goes on and windows "
@@ -30,3 +57,44 @@ def unreachable(controller: str, error: BaseException) -> Text:
         f"无法连接控制器 {controller}（{reason}）；测量继续进行，数据保存在本地。"
         "请检查地址及控制器是否在运行。",
     )
+
+
+def _is_alert(error: BaseException) -> bool:
+    """Whether the other side's TLS refused us (an alert about a certificate, RFC 8446 §6.2)."""
+    seen: BaseException | None = error
+    while seen is not None:
+        reason = getattr(seen, "reason", None)
+        if isinstance(reason, str) and "ALERT" in reason:
+            return "CERTIFICATE" in reason or "UNKNOWN_CA" in reason
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _status_of(error: BaseException) -> int | None:
+    return error.status if isinstance(error, aiohttp.ClientResponseError) else None
+
+
+async def read_answer(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body, cut where no answer of a controller is so long."""
+    body = b""
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > _LARGEST_ANSWER_BYTES:
+            break
+    return body
+
+
+class _Said(msgspec.Struct):
+    message: Text
+
+
+class _ErrorAnswer(msgspec.Struct):
+    error: _Said
+
+
+def refusal_of(status: int, body: bytes) -> Text:
+    """Return what the controller gave as its reason, or the bare HTTP status."""
+    try:
+        return msgspec.json.decode(body, type=_ErrorAnswer).error.message
+    except msgspec.MsgspecError:
+        return Text(f"HTTP status {status}.", f"HTTP 状态码 {status}。")

@@ -17,7 +17,7 @@ import msgspec
 
 from agent.backoff import Backoff
 from agent.conditions import Conditions
-from agent.link import unreachable
+from agent.link import read_answer, refusal_of, unreachable
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
 from probes.exchange import CHUNK_CONTENT_TYPE, Acknowledgement
@@ -26,7 +26,6 @@ from probes.text import Text
 OLDEST_PER_ROUND = 7
 NEWEST_PER_ROUND = 1
 _LONGEST_RETRY_AFTER_S = 600.0
-_LARGEST_ANSWER_BYTES = 65_536
 # These blame the chunk itself; other refusals blame its sender or the controller, and may pass.
 _BLAMES_CHUNK = {
     HTTPStatus.BAD_REQUEST,
@@ -140,22 +139,12 @@ class Uplink:
             async with self._session.post(
                 self._url, data=chunk.payload, headers=headers, allow_redirects=False
             ) as answer:
-                body = await _read_answer(answer)
+                body = await read_answer(answer)
                 retry_after = answer.headers.get("Retry-After", "")
                 return _delivery_of(chunk.sequence, answer.status, body, retry_after)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             trouble = unreachable(self._url, error)
             return Delivery(sequence=chunk.sequence, trouble=trouble)
-
-
-async def _read_answer(answer: aiohttp.ClientResponse) -> bytes:
-    """Return the body, cut where no answer of a controller is so long."""
-    body = b""
-    async for piece in answer.content.iter_any():
-        body += piece
-        if len(body) > _LARGEST_ANSWER_BYTES:
-            break
-    return body
 
 
 def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> Delivery:
@@ -168,7 +157,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
             "控制器确认的数据块与提交的不一致。",
         )
         return Delivery(sequence=sequence, trouble=text)
-    said = _words_of(status, body)
+    said = refusal_of(status, body)
     if status in _BLAMES_CHUNK:
         return Delivery(sequence=sequence, refused=said)
     trouble = Text(
@@ -183,22 +172,6 @@ def _acknowledged(body: bytes) -> int | None:
         return msgspec.json.decode(body, type=Acknowledgement).sequence
     except msgspec.MsgspecError:
         return None
-
-
-class _Said(msgspec.Struct):
-    message: Text
-
-
-class _ErrorAnswer(msgspec.Struct):
-    error: _Said
-
-
-def _words_of(status: int, body: bytes) -> Text:
-    """Return what the controller gave as its reason, or the bare HTTP status."""
-    try:
-        return msgspec.json.decode(body, type=_ErrorAnswer).error.message
-    except msgspec.MsgspecError:
-        return Text(f"HTTP status {status}.", f"HTTP 状态码 {status}。")
 
 
 def _seconds_of(retry_after: str) -> float:

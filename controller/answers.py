@@ -67,6 +67,7 @@ def error_answer(error: ApiError) -> web.Response:
         answer.headers["Retry-After"] = str(error.retry_after_s)
     if error.status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
+        answer.force_close()  # a certificate belongs to its connection: a new one may show another
     return answer
 
 

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from controller.ingest import unknown_agent
+from controller.plan_push import outnumber, push_of
 from controller.routing import PREFIX, STATE, Route
 from controller.state import ControllerState
 from probes.exchange import (
@@ -65,9 +66,9 @@ async def _hear(
         state.fleet.curtailed(name, message)
         return True
     state.fleet.heard(name, message.health)
-    wanted = state.plans[name]
-    if isinstance(message, Hello) or message.health.plan_version != wanted.version:
-        await socket.send_str(msgspec.json.encode(PlanPush(plan=wanted)).decode())
+    outnumber(state, name, message.health.plan_version)
+    if isinstance(message, Hello) or message.health.plan_version != state.plans[name].version:
+        await socket.send_str(push_of(state, name))
     return True
 
 

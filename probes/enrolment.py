@@ -88,3 +88,8 @@ class CertificateDocument(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str
     authority: str
     plan_key: str
+
+
+def plan_message(plan_json: bytes) -> bytes:
+    """Return what a plan's signature is made over; the prefix keeps it from meaning else."""
+    return b"isochrone plan 1\n" + plan_json

@@ -156,9 +156,14 @@ class Curtailed(
 
 
 class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):
-    """The controller's answer to Hello, and again whenever the plan changes."""
+    """The controller's answer to Hello, and again whenever the plan changes.
+
+    `signature` (Ed25519, hexadecimal) is over the bytes of `plan` as they stand in the message; see
+    `probes.enrolment.plan_message`. Empty on the owner's socket, where no key was pinned.
+    """
 
     plan: Plan
+    signature: str = ""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", forbid_unknown_fields=True):

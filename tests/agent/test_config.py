@@ -10,7 +10,7 @@ from agent.policy import PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-GOOD = 'name = "nanjing-1"\ncontroller = "http://10.0.0.1:8780"\nstate_dir = "/var/lib/x"\n'
+GOOD = 'name = "nanjing-1"\ncontroller = "https://10.0.0.1:8780"\nstate_dir = "/var/lib/x"\n'
 
 
 def load(tmp_path: Path, text: str) -> AgentConfig:
@@ -38,7 +38,7 @@ def test_integers_are_accepted_where_fractions_are(tmp_path: Path) -> None:
         (GOOD + "[spool]\nmax_bytes = 1", "spool.max_bytes", "65536"),
         (GOOD + '[spool]\nmax_age_s = "long"', "spool.max_age_s", "float"),
         (GOOD.replace("nanjing-1", "Nanjing 1"), "name", "lower-case"),
-        (GOOD.replace("http:", "ftp:"), "controller", "unix:///"),
+        (GOOD.replace("https:", "http:"), "controller", "unix:///"),
         ('name = "a"\nstate_dir = "x"', "controller", "missing"),
     ],
 )

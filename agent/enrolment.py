@@ -1,0 +1,117 @@
+"""Enrolling: first know the controller by the token's fingerprint, then show it the token."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+
+from agent.link import read_answer, refusal_of
+from agent.trust import Trust, new_request, save_trust
+from probes.enrolment import (
+    ENROLMENT_PATH,
+    AuthorityDocument,
+    CertificateDocument,
+    EnrolmentRequest,
+    EnrolmentToken,
+)
+from probes.errors import ConfigError, ResourceError
+
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+
+
+async def enrol(url: str, token: EnrolmentToken, state_dir: Path) -> Trust:
+    """Get a certificate and keep it. Raises ConfigError or ResourceError; then nothing is kept.
+
+    The authority is fetched over a connection that proves nothing, so only its fingerprint counts;
+    the token is shown over a second one, which that authority vouches for.
+    """
+    root = url.rstrip("/")
+    pem = (await _ask(root, False, _get, AuthorityDocument)).authority
+    try:
+        der = ssl.PEM_cert_to_DER_cert(pem.strip() + "\n")
+        context = ssl.create_default_context(cadata=pem)
+    except (ValueError, ssl.SSLError) as error:
+        raise _no_controller(root, str(error)) from error
+    if hashlib.sha256(der).hexdigest() != token.fingerprint:
+        raise ConfigError(
+            f"The authority of {root} is not the one this token was made for: a wrong address, or "
+            "someone in between. The token was not sent. Ask the controller's owner.",
+            f"{root} 的颁发机构与令牌所指的不一致：地址有误，或存在中间人。令牌未发送；"
+            "请联系控制器管理员。",
+            controller=root,
+        )
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    key, request = new_request(token.agent)
+    body = msgspec.json.encode(EnrolmentRequest(token=token.text(), request=request))
+
+    async def post(session: aiohttp.ClientSession, address: str) -> aiohttp.ClientResponse:
+        headers = {"Content-Type": "application/json"}
+        return await session.post(address, data=body, headers=headers, allow_redirects=False)
+
+    given = await _ask(root, context, post, CertificateDocument)
+    if given.agent != token.agent or given.authority.strip() != pem.strip():
+        raise _no_controller(root, "it answered for another agent or authority")
+    return save_trust(state_dir, key, given)
+
+
+async def _get(session: aiohttp.ClientSession, address: str) -> aiohttp.ClientResponse:
+    return await session.get(address, allow_redirects=False)
+
+
+async def _ask(
+    root: str,
+    tls: ssl.SSLContext | bool,
+    send: Callable[[aiohttp.ClientSession, str], Awaitable[aiohttp.ClientResponse]],
+    kind: type[Answer],
+) -> Answer:
+    connector = aiohttp.TCPConnector(ssl=tls)
+    try:
+        async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
+            answer = await send(session, f"{root}{ENROLMENT_PATH}")
+            body = await read_answer(answer)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _unreachable(root, error) from error
+    if answer.status != 200:
+        said = refusal_of(answer.status, body)
+        raise ResourceError(
+            f"The controller {root} does not enrol this agent: {said.en}",
+            f"控制器 {root} 未接受注册：{said.zh}",
+            controller=root,
+        )
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise _no_controller(root, str(error)) from error
+
+
+def _unreachable(root: str, error: BaseException) -> ResourceError:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return ResourceError(
+            f"The certificate of {root} is not for that name or not from its authority ({error}); "
+            "use a name it was made for (isochrone controller init --name).",
+            f"{root} 的证书与该名称或颁发机构不符（{error}）；请使用证书中包含的名称"
+            "（isochrone controller init --name）。",
+            controller=root,
+        )
+    reason = str(error) or type(error).__name__
+    return ResourceError(
+        f"The controller {root} cannot be reached ({reason}); check the address and the firewall.",
+        f"无法连接控制器 {root}（{reason}）；请检查地址和防火墙。",
+        controller=root,
+    )
+
+
+def _no_controller(root: str, reason: str) -> ResourceError:
+    return ResourceError(
+        f"{root} does not answer like an Isochrone controller ({reason}); check the address.",
+        f"{root} 的应答不符合 Isochrone 控制器（{reason}）；请检查地址。",
+        controller=root,
+    )
