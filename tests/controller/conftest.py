@@ -160,6 +160,11 @@ def clock() -> SetClock:
     return SetClock()
 
 
+@pytest.fixture(scope="session")
+def sites_text() -> str:
+    return SITES
+
+
 @pytest.fixture
 def site_file(tmp_path: pathlib.Path) -> pathlib.Path:
     path = tmp_path / "trial.toml"
@@ -199,12 +204,12 @@ async def controller(
         yield served
 
 
-@pytest.fixture(name="batch_of")
+@pytest.fixture(name="batch_of", scope="session")
 def _batch_of() -> Callable[..., WindowBatch]:
     return batch_of
 
 
-@pytest.fixture(name="chunk_of")
+@pytest.fixture(name="chunk_of", scope="session")
 def _chunk_of() -> Callable[..., bytes]:
     return chunk_of
 
