@@ -11,9 +11,12 @@ import pytest
 from aiohttp import web
 
 from controller.api import make_app
+from controller.authority import create_authority
+from controller.service import parse_listen, tls_context
 from controller.sqlite_store import SqliteStore
 from controller.state import ControllerState, Settings, open_state
 from probes.chunk import encode_chunk
+from probes.clock import SystemClock
 from probes.exchange import CHUNK_CONTENT_TYPE
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
@@ -219,3 +222,18 @@ def store(tmp_path: pathlib.Path) -> Iterator[SqliteStore]:
     opened = SqliteStore(tmp_path / "data")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+async def served(controller: Controller, tmp_path: pathlib.Path) -> AsyncIterator[Any]:
+    """(state, authority, URL) of a controller over TLS; its clock is set to the system's."""
+    authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
+    controller.state.authority = authority
+    controller.state.clock.now_ns = SystemClock().wall_ns()
+    runner = web.AppRunner(make_app(controller.state), shutdown_timeout=0.1)
+    await runner.setup()
+    context = tls_context([parse_listen("127.0.0.1:0")], controller.state)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    yield controller.state, authority, f"https://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()

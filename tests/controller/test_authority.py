@@ -7,12 +7,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from controller.api import make_app
 from controller.authority import (
     AGENT_LIFETIME,
     SERVER_LIFETIME,
@@ -23,7 +21,6 @@ from controller.authority import (
 )
 from controller.certificates import key_pem, new_key
 from controller.service import parse_listen, tls_context
-from probes.clock import SystemClock
 from probes.errors import ConfigError, RemoteProtocolError
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -120,23 +117,6 @@ def client_context(authority: Authority, certificate: str = "", key: bytes = b""
         both.write_bytes(key + certificate.encode())
         context.load_cert_chain(both)
     return context
-
-
-@pytest.fixture
-async def served(controller: Any, tmp_path: pathlib.Path) -> Any:
-    """A controller over TLS; its clock is the system's, for TLS knows no other."""
-    authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
-    controller.state.authority = authority
-    controller.state.clock.now_ns = SystemClock().wall_ns()
-    runner = web.AppRunner(make_app(controller.state))
-    await runner.setup()
-    context = tls_context([parse_listen("127.0.0.1:0")], controller.state)
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    assert site._server is not None
-    port = site._server.sockets[0].getsockname()[1]
-    yield controller.state, authority, f"https://127.0.0.1:{port}"
-    await runner.cleanup()
 
 
 def agents_context(state: Any, authority: Authority, agent: str) -> ssl.SSLContext:
