@@ -18,8 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.figures import quantile_ns
-from controller.gather import sum_of
+from controller.hour_cells import cells_from, lost_of, no_cells
 from controller.judge.improvement import HOURS, Cells, hour_of_week
 from controller.merging import Part, merge, part_of, without_windows
 from controller.store import BaselineRecord
@@ -29,7 +28,6 @@ from probes.window import WindowBatch
 from topology.model import Name, PlannedStream
 
 CHUNKS_A_MERGE = 256
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999, "max": 1.0}
 
 
 class SealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +65,16 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     indptr: bytes
     bucket: bytes
     count: bytes
+    # From version 2 on: the way there, which version 1 did not keep.
+    lost_forward: bytes = b""
+    lost_backward: bytes = b""
+    bound_ns: bytes = b""
+    forward_sum_ns: bytes = b""
+    forward_least_ns: bytes = b""
+    forward_most_ns: bytes = b""
+    forward_indptr: bytes = b""
+    forward_bucket: bytes = b""
+    forward_count: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +94,45 @@ class Baseline:
         """How many hours of the week it has."""
         return len(np.unique(np.frombuffer(self.content.hour, np.int64)))
 
-    def cells(self, statistic: str) -> Cells:
-        """Return its cells, `unit` numbering its own streams."""
+    def cells(self, statistic: str, direction: str = "round_trip") -> Cells:
+        """Return its cells, `unit` numbering its own streams; none where it kept no such way."""
         c = self.content
-        return _cells(
+        counts = {
+            "unit": np.frombuffer(c.unit, np.int64),
+            "hour": np.frombuffer(c.hour, np.int64),
+            "sent": np.frombuffer(c.sent, np.int64),
+            "lost": np.frombuffer(c.lost, np.int64),
+        }
+        if direction == "round_trip":
+            return cells_from(
+                statistic,
+                **counts,
+                lost_most=counts["lost"],
+                bound_ns=np.zeros(len(counts["unit"])),
+                sum_ns=np.frombuffer(c.rtt_sum_ns, np.float64),
+                extremes_ns=(np.frombuffer(c.rtt_least_ns), np.frombuffer(c.rtt_most_ns)),
+                delays=_histograms(c.indptr, c.bucket, c.count),
+            )
+        if c.version < 2:
+            return no_cells()
+        back = np.frombuffer(c.lost_backward, np.int64)
+        return cells_from(
             statistic,
-            np.frombuffer(c.unit, np.int64),
-            np.frombuffer(c.hour, np.int64),
-            np.frombuffer(c.sent, np.int64),
-            np.frombuffer(c.lost, np.int64),
-            np.frombuffer(c.rtt_sum_ns, np.float64),
-            (np.frombuffer(c.rtt_least_ns), np.frombuffer(c.rtt_most_ns)),
-            Histograms(
-                np.frombuffer(c.indptr, np.int64),
-                np.frombuffer(c.bucket, np.int16),
-                np.frombuffer(c.count, np.int64),
-            ),
+            **counts | {"lost": np.frombuffer(c.lost_forward, np.int64)},
+            lost_most=counts["lost"] - back,
+            bound_ns=np.frombuffer(c.bound_ns),
+            sum_ns=np.frombuffer(c.forward_sum_ns),
+            extremes_ns=(np.frombuffer(c.forward_least_ns), np.frombuffer(c.forward_most_ns)),
+            delays=_histograms(c.forward_indptr, c.forward_bucket, c.forward_count),
         )
+
+
+def _histograms(indptr: bytes, bucket: bytes, count: bytes) -> Histograms:
+    return Histograms(
+        np.frombuffer(indptr, np.int64),
+        np.frombuffer(bucket, np.int16),
+        np.frombuffer(count, np.int64),
+    )
 
 
 def seal(
@@ -183,9 +213,9 @@ def _content(
     plan_versions: Mapping[str, int],
 ) -> Content:
     units, unit = np.unique(part.row[kept] // HOURS, return_inverse=True)
-    rtt = part.distributions["rtt"].take(kept)
+    rtt, forward = (part.distributions[name].take(kept) for name in ("rtt", "forward"))
     return Content(
-        version=1,
+        version=2,
         edges_version=EDGES_VERSION,
         from_ns=request.from_ns,
         to_ns=request.to_ns,
@@ -208,41 +238,13 @@ def _content(
         indptr=rtt.indptr.tobytes(),
         bucket=rtt.bucket.tobytes(),
         count=rtt.count.tobytes(),
+        lost_forward=part.counters["lost_forward"][kept].tobytes(),
+        lost_backward=part.counters["lost_backward"][kept].tobytes(),
+        bound_ns=part.clock_bound_ns[kept].tobytes(),
+        forward_sum_ns=part.total_ns["forward"][kept].tobytes(),
+        forward_least_ns=part.least_ns["forward"][kept].tobytes(),
+        forward_most_ns=part.most_ns["forward"][kept].tobytes(),
+        forward_indptr=forward.indptr.tobytes(),
+        forward_bucket=forward.bucket.tobytes(),
+        forward_count=forward.count.tobytes(),
     )
-
-
-def lost_of(part: Part) -> NDArray[np.int64]:
-    """Return all that did not come back in time."""
-    return sum_of(part, "lost_forward", "lost_backward", "lost_unknown", "late")
-
-
-def cells_of(part: Part, statistic: str, hour: int) -> Cells:
-    """Return a part of one hour as cells, `unit` as its rows are numbered."""
-    return _cells(
-        statistic,
-        part.row,
-        np.full(len(part.row), hour, np.int64),
-        part.counters["sent"],
-        lost_of(part),
-        part.total_ns["rtt"],
-        (part.least_ns["rtt"], part.most_ns["rtt"]),
-        part.distributions["rtt"],
-    )
-
-
-def _cells(
-    statistic: str,
-    unit: NDArray[np.int64],
-    hour: NDArray[np.int64],
-    sent: NDArray[np.int64],
-    lost: NDArray[np.int64],
-    rtt_sum_ns: NDArray[np.float64],
-    extremes_ns: tuple[NDArray[np.float64], NDArray[np.float64]],
-    rtt: Histograms,
-) -> Cells:
-    if statistic == "mean":
-        with np.errstate(invalid="ignore", divide="ignore"):
-            delay_ns = rtt_sum_ns / rtt.totals()
-    else:
-        delay_ns = quantile_ns(rtt, QUANTILES[statistic], lost, *extremes_ns)
-    return Cells(unit=unit, hour=hour, delay_ns=delay_ns, sent=sent, lost=lost)

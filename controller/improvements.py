@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.baselines import Baseline, cells_of
+from controller.baselines import Baseline
+from controller.hour_cells import cells_of, no_cells
 from controller.judge.evidence import NO_DATA, TERMS, UNDECIDED, Judgements
 from controller.judge.figures import ratio_range
 from controller.judge.improvement import (
@@ -49,7 +50,11 @@ class ImprovementBook:
         self.streams = [stream for stream in streams if stream.path.id in paths]
         self._ids = [stream.stream_id for stream in self.streams]
         self._kind = {
-            i: (demands[i].target.statistic, demands[i].target.indicator == "loss")
+            i: (
+                demands[i].target.statistic,
+                demands[i].target.indicator == "loss",
+                demands[i].target.direction,
+            )
             for i in self.demand
         }
         self._limit = {i: demands[i].limit_ratio or 0.0 for i in self.demand}
@@ -91,9 +96,16 @@ class ImprovementBook:
         }
 
     def judge(
-        self, hours: dict[int, Part], row: NDArray[np.int64], judgements: Judgements
+        self,
+        hours: dict[int, Part],
+        row: NDArray[np.int64],
+        judgements: Judgements,
+        doubted: NDArray[np.bool_],
     ) -> Improved:
-        """Judge the improvement demands on streams `row[i]` and write it into `judgements`."""
+        """Judge the improvement demands on streams `row[i]` and write it into `judgements`.
+
+        `doubted` bool[all streams]: whose clocks are found out, so that no one-way delay counts.
+        """
         baseline = self.baseline
         found: dict[int, tuple[Improvement, int]] = {}
         if baseline is None or not self.demand:
@@ -102,26 +114,33 @@ class ImprovementBook:
         for kind in sorted(set(self._kind.values())):
             mine = np.array([i for i in self.demand if self._kind[i] == kind])
             measured = mine[row[mine] >= 0]
-            self._judge_kind(baseline, later, kind, measured, row, judgements, found)
+            self._judge_kind(baseline, later, kind, measured, row, judgements, found, doubted)
         return Improved(baseline=baseline, found=found)
 
     def _judge_kind(
         self,
         baseline: Baseline,
         hours: dict[int, Part],
-        kind: tuple[str, bool],
+        kind: tuple[str, bool, str],
         at: NDArray[np.int64],
         row: NDArray[np.int64],
         judgements: Judgements,
         found: dict[int, tuple[Improvement, int]],
+        doubted: NDArray[np.bool_],
     ) -> None:
-        statistic, of_loss = kind
+        statistic, of_loss, direction = kind
         ids = self._stream_ids[row[at]]
-        base = _renumbered(baseline.cells(statistic), baseline.stream_ids, ids)
-        now = _renumbered(_joined(hours, statistic), self._ids, ids)
+        base = _renumbered(baseline.cells(statistic, direction), baseline.stream_ids, ids)
+        now = _renumbered(_joined(hours, statistic, direction), self._ids, ids)
+        if direction == "one_way":
+            refuted = doubted[row[at]][now.unit]
+            now = replace(now, bound_ns=np.where(refuted, np.nan, now.bound_ns))
         limit = np.array([self._limit[int(i)] for i in at])
         judged = (loss_improvement if of_loss else delay_improvement)(base, now, len(at), limit)
-        judgements.verdict[at] = judged.verdict
+        clockless = np.zeros(len(at), np.bool_)
+        if direction == "one_way" and not of_loss:
+            clockless = (judged.cells == 0) & (judged.common > 0)
+        judgements.verdict[at] = np.where(clockless, UNDECIDED, judged.verdict)
         judgements.measured[at] = judged.ratio.point
         judgements.low[at], judgements.high[at] = judged.ratio.low, judged.ratio.high
         judgements.sent[at], judgements.lost[at] = judged.sent, judged.lost
@@ -130,27 +149,21 @@ class ImprovementBook:
             TERMS.index("samples"),
             np.where(judged.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
         )
+        judgements.term[at[clockless]] = TERMS.index("clock")
         found.update({int(i): (judged, unit) for unit, i in enumerate(at)})
 
 
-def _joined(hours: dict[int, Part], statistic: str) -> Cells:
+def _joined(hours: dict[int, Part], statistic: str, direction: str) -> Cells:
     """Return the hours as cells. An hour of the week occurs once within a week."""
     cells = [
-        cells_of(part, statistic, int(hour_of_week(np.array(slot * HOUR_NS))))
+        cells_of(part, statistic, int(hour_of_week(np.array(slot * HOUR_NS))), direction)
         for slot, part in sorted(hours.items())[-168:]
     ]
-    empty = Cells(
-        unit=np.zeros(0, np.int64),
-        hour=np.zeros(0, np.int64),
-        delay_ns=np.zeros(0),
-        sent=np.zeros(0, np.int64),
-        lost=np.zeros(0, np.int64),
-    )
-    names = ("unit", "hour", "delay_ns", "sent", "lost")
+    parts = [no_cells(), *cells]
     return Cells(
         **{
-            name: np.concatenate([getattr(each, name) for each in [empty, *cells]])
-            for name in names
+            field.name: np.concatenate([getattr(each, field.name) for each in parts])
+            for field in fields(Cells)
         }
     )
 
@@ -161,13 +174,8 @@ def _renumbered(cells: Cells, ids: Sequence[int], wanted: NDArray[np.int64]) -> 
     number = np.array([place.get(int(stream), -1) for stream in ids], np.int64)
     unit = number[cells.unit] if len(number) else cells.unit
     kept = unit >= 0
-    return Cells(
-        unit=unit[kept],
-        hour=cells.hour[kept],
-        delay_ns=cells.delay_ns[kept],
-        sent=cells.sent[kept],
-        lost=cells.lost[kept],
-    )
+    taken = {field.name: getattr(cells, field.name)[kept] for field in fields(Cells)}
+    return Cells(**taken | {"unit": unit[kept]})
 
 
 def reason(demand: Demand, improved: Improved, row: int) -> Text:
@@ -183,15 +191,23 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
         return Text("No stream measures this path.", "没有测量流覆盖这条路径。")
     found, unit = improved.found[row]
     cells, left_out = int(found.cells[unit]), int(found.left_out[unit])
-    if cells == 0:
+    if cells == 0 and (found.common[unit] == 0 or demand.target.direction == "round_trip"):
         return Text(
             f"The baseline {name} and the time since have no hour of the week in common on this "
             "path and Type-P.",
             f"在该路径与 Type-P 上，基线 {name} 与此后时段没有共同的周内小时。",
         )
+    if cells == 0:
+        return Text(
+            f"No hour since the baseline {name} has synchronised clocks in both periods, which a "
+            "one-way delay needs; undecided.",
+            f"基线 {name} 以来没有一个小时在两个时段内时钟均已同步，而单向时延有此要求，无法判定。",
+        )
     low, high = float(found.ratio.low[unit]), float(found.ratio.high[unit])
     of_loss = demand.target.indicator == "loss"
     what = Text("Loss", "丢包率") if of_loss else Text("Delay", "时延")
+    if demand.target.direction == "one_way":
+        what = Text(f"One-way {what.en.lower()}", f"单向{what.zh}")
     mix = Text("", "")
     if left_out:
         mix = Text(

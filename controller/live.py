@@ -147,7 +147,7 @@ class LiveVerdicts:
         rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
         judgements = judge(evidence, rules)
         compared = put_comparisons(self.comparisons, evidence, part.windows.start_ns, judgements)
-        improved = self.improvements.judge(hours, rules.row, judgements)
+        improved = self.improvements.judge(hours, rules.row, judgements, evidence.clock_doubt > 0)
         found, since_ns = judgements.verdict, self._since_ns
         rests = np.zeros(len(found), np.bool_) if resting is None else resting
         found = np.where(rests & (self._settled.shown >= 0), self._settled.shown, found)

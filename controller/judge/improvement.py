@@ -28,27 +28,33 @@ _MONDAY_NS = 4 * 24 * 3_600_000_000_000  # 1970-01-05 was a Monday
 class Cells:
     """c cells, in any order: unit int64 (number of the path), hour int64 (of the week).
 
-    delay_ns float64: the statistic compared, NaN where nothing came back; sent, lost int64.
+    delay_ns float64: the statistic compared, NaN where nothing came back; bound_ns float64: by how
+    much the clocks may put it wrong (0 for round trips, NaN: not trusted). sent int64; lost,
+    lost_most int64: at least and at most, which differ where the direction is not known.
     """
 
     unit: Integers
     hour: Integers
     delay_ns: Floats
+    bound_ns: Floats
     sent: Integers
     lost: Integers
+    lost_most: Integers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Improvement:
     """Now over baseline, n units: ratio (1 - ratio is the improvement), verdict, what it rests on.
 
-    cells int64[n]: hours of the week that both have; left_out int64[n]: hours that one side alone
-    has; sent, lost int64[n]: probes of now within the common hours.
+    cells int64[n]: hours of the week that both have and that can be compared; common int64[n]: that
+    both have at all; left_out int64[n]: that one side alone has; sent, lost int64[n]: probes of now
+    within the common hours.
     """
 
     ratio: Interval
     verdict: NDArray[np.int8]
     cells: Integers
+    common: Integers
     left_out: Integers
     sent: Integers
     lost: Integers
@@ -66,12 +72,38 @@ def delay_improvement(
     """Compare delays: the ratio of the means over common hours, each hour counting alike.
 
     limit float64[units]: what the ratio may be at most. Fewer than five common hours leave it open.
+    One way, what the clocks may put wrong widens the interval; hours without them do not count.
     """
     pair = _common(base, now)
-    both = np.isfinite(base.delay_ns[pair.base]) & np.isfinite(now.delay_ns[pair.now])
+    then_ns, now_ns = _known_ns(base, pair.base), _known_ns(now, pair.now)
+    both = np.isfinite(then_ns) & np.isfinite(now_ns)
     indptr = _indptr(pair.unit, units)
-    ratio, _, cells = paired_means(indptr, now.delay_ns[pair.now], base.delay_ns[pair.base], alpha)
-    return _answer(ratio, limit, cells, base, now, pair, both, units)
+    ratio, _, cells = paired_means(indptr, now_ns, then_ns, alpha)
+    unit = pair.unit[both]
+    share = [
+        _share_in_doubt(side.bound_ns[at[both]], delay[both], unit, units)
+        for side, at, delay in ((now, pair.now, now_ns), (base, pair.base, then_ns))
+    ]
+    return _answer(_widened(ratio, *share), limit, cells, base, now, pair, both, units)
+
+
+def _known_ns(cells: Cells, at: Integers) -> Floats:
+    """Return the delays of some cells, NaN where no clock stands behind them."""
+    return np.where(np.isnan(cells.bound_ns[at]), np.nan, cells.delay_ns[at])
+
+
+def _share_in_doubt(bound_ns: Floats, delay_ns: Floats, unit: Integers, units: int) -> Floats:
+    """Return by what share of itself each unit's mean delay may be wrong, at most 1."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.bincount(unit, bound_ns, units) / np.bincount(unit, delay_ns, units)
+    return np.where((share >= 0) & (share < 1), share, np.where(np.isnan(share), 0.0, 1.0))
+
+
+def _widened(ratio: Interval, now: Floats, base: Floats) -> Interval:
+    """Return an interval of now / base that also holds what the clocks leave open of either."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        high = np.where(base < 1, ratio.high * (1 + now) / (1 - base), np.inf)
+    return Interval(ratio.point, ratio.low * (1 - now) / (1 + base), high)
 
 
 def loss_improvement(
@@ -84,26 +116,44 @@ def loss_improvement(
     """
     pair = _common(base, now)
     both = (base.sent[pair.base] > 0) & (now.sent[pair.now] > 0)
+    ratio = _loss_ratio(base, now, pair, both, units, alpha, base.lost_most, now.lost)
+    if (base.lost_most != base.lost).any() or (now.lost_most != now.lost).any():
+        # What is lost nobody knows where counts for neither end.
+        most = _loss_ratio(base, now, pair, both, units, alpha, base.lost, now.lost_most)
+        point = np.where(ratio.point == most.point, ratio.point, np.nan)
+        ratio = Interval(point, ratio.low, most.high)
+    cells = np.bincount(pair.unit[both], minlength=units)
+    return _answer(ratio, limit, cells, base, now, pair, both, units)
+
+
+def _loss_ratio(
+    base: Cells,
+    now: Cells,
+    pair: _Pairs,
+    both: NDArray[np.bool_],
+    units: int,
+    alpha: float,
+    base_lost: Integers,
+    now_lost: Integers,
+) -> Interval:
     unit, at_base, at_now = pair.unit[both], pair.base[both], pair.now[both]
     sent = np.bincount(unit, now.sent[at_now], units)
-    lost = np.bincount(unit, now.lost[at_now], units)
+    lost = np.bincount(unit, now_lost[at_now], units)
     with np.errstate(invalid="ignore", divide="ignore"):
         weight = now.sent[at_now] / sent[unit]
-        base_ratio = np.bincount(unit, weight * base.lost[at_base] / base.sent[at_base], units)
+        base_ratio = np.bincount(unit, weight * base_lost[at_base] / base.sent[at_base], units)
         base_sent = 1 / np.bincount(unit, weight**2 / base.sent[at_base], units)
         base_sent = np.where(np.isfinite(base_sent), base_sent, 0.0)
     indptr = _indptr(unit, units)
-    thin_now = design_effect(indptr, now.sent[at_now], now.lost[at_now])
-    thin_base = design_effect(indptr, base.sent[at_base], base.lost[at_base])
-    ratio = loss_ratio(
+    thin_now = design_effect(indptr, now.sent[at_now], now_lost[at_now])
+    thin_base = design_effect(indptr, base.sent[at_base], base_lost[at_base])
+    return loss_ratio(
         lost / thin_now,
         sent / thin_now,
         base_ratio * base_sent / thin_base,
         base_sent / thin_base,
         alpha,
     )
-    cells = np.bincount(unit, minlength=units)
-    return _answer(ratio, limit, cells, base, now, pair, both, units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +194,10 @@ def _answer(
         ratio=ratio,
         verdict=verdict,
         cells=cells,
+        common=np.bincount(pair.unit, minlength=units),
         left_out=np.bincount(base.unit, minlength=units)
         + np.bincount(now.unit, minlength=units)
-        - 2 * cells,
+        - 2 * np.bincount(pair.unit, minlength=units),
         sent=np.bincount(unit, now.sent[at_now], units).astype(np.int64),
-        lost=np.bincount(unit, now.lost[at_now], units).astype(np.int64),
+        lost=np.bincount(unit, now.lost_most[at_now], units).astype(np.int64),
     )

@@ -19,6 +19,13 @@ SITES = """
 [network]
 name = "trial"
 presets = ["hunan"]
+[[target]]
+name = "own-way"
+title = "Delay from a to b: half"
+source = { document = "ours" }
+kind = "improvement"
+limit_ratio = 0.5
+statistic = "mean"
 [[site]]
 name = "a"
 city = "changsha"
@@ -46,7 +53,9 @@ def measure(
 ) -> Callable[..., Any]:
     sequence = iter(range(10_000))
 
-    async def run(controller: Any, *, rtt_ms: float, lost: int, hours: int = 12) -> None:
+    async def run(
+        controller: Any, *, rtt_ms: float, lost: int, hours: int = 12, **one_way: Any
+    ) -> None:
         """Measure two windows of each of the next hours."""
         ids = {stream.path.id: stream.stream_id for stream in controller.state.streams}
         clock.now_ns -= clock.now_ns % HOUR
@@ -58,7 +67,7 @@ def measure(
                     sent=1000,
                     lost=lost,
                     rtt_ns=rtt_ms * (1 + 0.02 * (hour % 3)) * 1e6,
-                    forward_ns=None,
+                    **{"forward_ns": None} | one_way,
                 )
                 await controller.deliver("a", chunk_of(batch, agent="a", sequence=next(sequence)))
                 clock.now_ns += 20_000_000_000
@@ -105,6 +114,30 @@ async def test_improvement_is_judged_against_the_sealed_period(
     assert "paired over 12 hours of the week" in found["reason"]["en"]
     assert "before-point" in found["reason"]["zh"]
     assert (await verdict(controller, "hunan-loss"))["verdict"] == loss
+
+
+@pytest.mark.parametrize(
+    ("bound_ns", "expected", "said"),
+    [
+        (1_000.0, "pass", "One-way delay 24.98–25.02 %"),
+        (2_000_000.0, "undecided", "One-way delay"),
+        (float("nan"), "undecided", "synchronised clocks"),
+    ],
+)
+async def test_improvement_one_way_needs_clocks(
+    controller: Any, measure: Any, clock: Any, bound_ns: float, expected: str, said: str
+) -> None:
+    start_ns = clock.now_ns - clock.now_ns % HOUR
+    await measure(controller, rtt_ms=20.0, lost=4, forward_ns=8e6, clock_bound_ns=1_000.0)
+    await seal(controller, "before", start_ns, clock.now_ns)
+    clock.now_ns += (168 - 12) * HOUR
+    await measure(controller, rtt_ms=12.0, lost=4, forward_ns=2e6, clock_bound_ns=bound_ns)
+    await controller.judge()
+    found = await verdict(controller, "own-way")
+    assert (found["verdict"], found["direction"]) == (expected, "one_way")
+    assert said in found["reason"]["en"]
+    # The round trip tells 0.6 of the way, and of itself would not pass.
+    assert (await verdict(controller, "hunan-delay"))["verdict"] == "fail"
 
 
 async def test_other_hours_than_those_sealed_are_no_data(

@@ -168,3 +168,11 @@ def test_hollow_core_lowers_the_floor_of_one_way_alone(parse, site):
 def test_defaults_are_those_of_the_physics():
     assert Settings().floor_us_per_km == 4.88
     assert Ends() == Ends(sites=())
+
+
+@pytest.mark.parametrize("kind", ["comparison", "ipv6_parity"])
+def test_two_paths_are_compared_by_their_round_trips(parse, site, kind):
+    target = f'[[target]]\nname = "own"\ntitle = "T"\nkind = "{kind}"\n'
+    target += 'against = { roles = ["ordinary_internet"] }\n' if kind == "comparison" else ""
+    (own,) = parse(both(site, "wuxi", "nanjing") + target + 'direction = "one_way"\n').targets
+    assert own.direction == "round_trip"
