@@ -21,6 +21,7 @@ from controller.series import POINT, PRESENT, QUANTILES, SUSPECT
 from probes.window import COUNTERS, DISTRIBUTIONS
 
 _LEVEL = 3
+_TILES_AT_ONCE = 64
 _MAX_COUNT = (1 << 32) - 1
 
 
@@ -80,16 +81,34 @@ def pack_tiles(points: NDArray[Any]) -> list[bytes]:
 
 
 def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:
-    """Return POINT[len(tiles), slots]."""
+    """Return POINT[len(tiles), slots]. Raises ValueError for one of another length."""
+    points = np.empty(len(tiles) * slots, POINT)
+    unpack_into(points, tiles, slots)
+    return points.reshape(len(tiles), slots)
+
+
+def unpack_into(points: NDArray[Any], tiles: Sequence[bytes], slots: int) -> None:
+    """Fill POINT[len(tiles) · slots], some tiles at a time so that they stay in the cache."""
     expand = zstandard.ZstdDecompressor().decompress
-    raw = np.frombuffer(b"".join([expand(tile) for tile in tiles]), np.uint8)
-    planes = raw.reshape(len(tiles), POINT.itemsize * slots)
-    points = np.zeros((len(tiles), slots), POINT)
-    place = 0
-    for name in POINT.names or ():
-        dtype = POINT[name]
-        width = dtype.itemsize * slots
-        octets = planes[:, place : place + width].reshape(len(tiles), dtype.itemsize, slots)
-        points[name] = np.ascontiguousarray(octets.transpose(0, 2, 1)).view(dtype)[:, :, 0]
-        place += width
-    return points
+    for begin in range(0, len(tiles), _TILES_AT_ONCE):
+        some = tiles[begin : begin + _TILES_AT_ONCE]
+        raw = np.frombuffer(b"".join([expand(tile) for tile in some]), np.uint8)
+        planes = raw.reshape(len(some), POINT.itemsize * slots)
+        rows = points[begin * slots : (begin + len(some)) * slots].reshape(len(some), slots)
+        place = 0
+        for name in POINT.names or ():
+            dtype = POINT[name]
+            width = dtype.itemsize * slots
+            octets = planes[:, place : place + width].reshape(len(some), dtype.itemsize, slots)
+            rows[name] = _assembled(octets, dtype)
+            place += width
+
+
+def _assembled(octets: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return numbers whose bytes stand apart, [n, bytes, slots]; shifts are faster than moves."""
+    if dtype.itemsize == 1:
+        return octets[:, 0]
+    whole = octets[:, 0].astype(np.uint32)
+    for place in range(1, dtype.itemsize):
+        whole |= octets[:, place].astype(np.uint32) << np.uint32(8 * place)
+    return whole.view(dtype)

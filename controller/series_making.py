@@ -12,6 +12,7 @@ from controller.levels import Level
 from controller.merging import merge, part_of, without_windows
 from controller.points import points_of
 from controller.series import POINT, Series
+from probes.records import records
 from probes.window import WindowBatch
 
 
@@ -45,11 +46,14 @@ def series_of_points(
     """Return points of a level, given as (stream id, start_ns, POINT) of each stream."""
     if not parts:
         return _series(level, np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, POINT))
+    if len(parts) == 1:
+        stream_id, start_ns, points = parts[0]
+        return _series(level, np.full(len(start_ns), stream_id, np.uint64), start_ns, points)
     return _series(
         level,
         np.concatenate([np.full(len(start_ns), i, np.uint64) for i, start_ns, _ in parts]),
         np.concatenate([start_ns for _, start_ns, _ in parts]),
-        np.concatenate([points for _, _, points in parts]),
+        np.frombuffer(b"".join([points.tobytes() for _, _, points in parts]), POINT),
     )
 
 
@@ -64,11 +68,14 @@ def _series(
     if duration_ns is None:
         duration_ns = np.full(len(points), 0 if level is None else level.step_ns, np.int64)
     order = np.lexsort((start_ns, stream_id))
+    if (order[1:] < order[:-1]).any():
+        stream_id, start_ns = stream_id[order], start_ns[order]
+        duration_ns, points = duration_ns[order], records(points, order)
     return Series(
         level="window" if level is None else level.name,
         step_ns=None if level is None else level.step_ns,
-        stream_id=stream_id[order],
-        start_ns=start_ns[order],
-        duration_ns=duration_ns[order],
-        points=points[order],
+        stream_id=stream_id,
+        start_ns=start_ns,
+        duration_ns=duration_ns,
+        points=points,
     )

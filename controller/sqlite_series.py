@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.levels import LEVELS, Level, LevelName
-from controller.points import unpack_tiles
-from controller.series import PRESENT, Series, held_level, level_for
+from controller.points import unpack_into
+from controller.series import POINT, PRESENT, Series, held_level, level_for
 from controller.series_making import series_of_points, series_of_windows
 from controller.sqlite_rollups import read_figures
 from controller.store import StreamRecord
 from probes.chunk import decode_chunk
+from probes.records import records
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
@@ -80,28 +81,36 @@ class SqliteSeries:
         """Return (stream id, start_ns, points) of one stream, in no order."""
         values = (level.code, stream.stream_id, from_ns - level.span_ns, to_ns)
         rows = self._read(_TILES, values)
-        points = unpack_tiles([payload for _, payload in rows], level.slots).reshape(-1)
+        newer = self._open(level, stream, from_ns, to_ns)
+        laid_out = len(rows) * level.slots
+        points = np.empty(laid_out + len(newer), POINT)
+        unpack_into(points[:laid_out], [payload for _, payload in rows], level.slots)
+        points[laid_out:] = np.frombuffer(b"".join(newer.values()), POINT)
         begins = np.array([start_ns for start_ns, _ in rows], np.int64)
         steps = np.arange(level.slots) * level.step_ns
-        start_ns = (begins[:, None] + steps).reshape(-1)
-        newer = self._open(level, stream, from_ns, to_ns)
-        replaced = np.isin(start_ns, np.array(list(newer), np.int64))
-        inside = (start_ns >= from_ns) & (start_ns < to_ns) & (points["state"] & PRESENT > 0)
-        kept = inside & ~replaced
-        found = [points[kept], *(point for point in newer.values())]
-        when = np.concatenate([start_ns[kept], np.array(list(newer), np.int64)])
-        return stream.stream_id, when, np.concatenate(found)
+        newer_ns = np.array(list(newer), np.int64)
+        start_ns = np.concatenate([(begins[:, None] + steps).reshape(-1), newer_ns])
+        kept = (start_ns >= from_ns) & (start_ns < to_ns) & (points["state"] & PRESENT > 0)
+        if newer and rows and newer_ns.min() <= begins[-1] + level.span_ns:
+            kept[:laid_out] &= ~np.isin(start_ns[:laid_out], newer_ns)
+        if not kept.any():
+            return stream.stream_id, start_ns[:0], points[:0]
+        # Mostly only the ends fall away, and a slice is no copy.
+        inside = slice(int(kept.argmax()), len(kept) - int(kept[::-1].argmax()))
+        if kept[inside].all():
+            return stream.stream_id, start_ns[inside], points[inside]
+        return stream.stream_id, start_ns[kept], records(points, kept)
 
     def _open(
         self, level: Level, stream: StreamRecord, from_ns: int, to_ns: int
-    ) -> dict[int, NDArray[Any]]:
-        """Return by start the points, POINT[1], that no tile holds yet."""
+    ) -> dict[int, bytes]:
+        """Return by start the points, as bytes, that no tile holds yet."""
         found = {}
         for start_ns, figures in self._read(_OPEN, (level.code, stream.agent, from_ns, to_ns)):
             stream_id, points = read_figures(figures)
             place = int(np.searchsorted(stream_id, np.uint64(stream.stream_id)))
             if place < len(stream_id) and stream_id[place] == stream.stream_id:
-                found[start_ns] = points[place : place + 1]
+                found[start_ns] = points[place : place + 1].tobytes()
         return found
 
     def _of_windows(self, streams: Sequence[StreamRecord], from_ns: int, to_ns: int) -> Series:

@@ -1,0 +1,183 @@
+"""How fast the store and the API answer: one path over a month and a year, all paths now.
+
+The store holds the minutes of 200 streams for 30 days, their hours for a year, written hour after
+hour as the controller writes them. The matrix is that of 300 sites in a full mesh, judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+from aiohttp import web
+
+from bench.report import Goal, Report, script, spread
+from bench.store_fleet import site_file, streams_by_agent
+from bench.store_windows import WINDOW_NS, full_windows
+from controller.api import make_app
+from controller.blocks import block_of
+from controller.levels import DAY, DAY_NS, HOUR, MINUTE, Level
+from controller.points import pack_tiles, points_of
+from controller.series import POINT
+from controller.sqlite_store import SqliteStore
+from controller.state import Settings, open_state
+from controller.store import StreamRecord
+from probes.chunk import encode_chunk
+from probes.clock import SystemClock
+from topology.site_file import load_network
+
+STREAMS, DAYS = 200, 30
+SITES = 300
+MONTH_GOAL_MS, MATRIX_GOAL_MS = 30.0, 100.0
+T0_NS = 20_000 * DAY_NS
+_BOOT = "00c0ffee00c0ffee"
+
+
+def measure(quick: bool) -> Report:
+    rounds = 5 if quick else 25
+    with tempfile.TemporaryDirectory() as name:
+        history = _history(Path(name), rounds)
+    with tempfile.TemporaryDirectory() as name:
+        matrix = asyncio.run(_matrix(Path(name), 60 if quick else SITES, 3 if quick else 9))
+    month_ms = float(np.median(history["30 days of a path by minutes, from the store"]))
+    matrix_ms = float(np.median(matrix["matrix, the first to ask after a round of judging"]))
+    return Report(
+        name="store_reads",
+        title="Reading: one path over time, all paths now",
+        columns=("question", "ms"),
+        rows=[(what, spread(took, 1)) for what, took in (history | matrix).items()],
+        goals=[
+            Goal(
+                f"30 days of one path at 1-minute steps ≤ {MONTH_GOAL_MS:.0f} ms",
+                month_ms <= MONTH_GOAL_MS,
+                f"{month_ms:.1f} ms",
+            ),
+            Goal(
+                f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms",
+                matrix_ms <= MATRIX_GOAL_MS,
+                f"{matrix_ms:.1f} ms",
+            ),
+        ],
+        notes=(
+            f"The month: 43,200 points of {len(POINT.names or ())} figures as arrays, among "
+            f"{STREAMS} streams' in the same file, the file in the system's cache.",
+        ),
+    )
+
+
+def _history(directory: Path, rounds: int) -> dict[str, list[float]]:
+    ids = np.arange(1, STREAMS + 1, dtype=np.uint64)
+    store = SqliteStore(directory)
+    _fill(store, ids)
+    record = StreamRecord(stream_id=77, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
+    end_ns = T0_NS + 365 * DAY_NS
+
+    def ask(days: int, level: Level, points: int) -> Callable[[], None]:
+        def once() -> None:
+            answer = store.series([record], end_ns - days * DAY_NS, end_ns, step_ns=level.step_ns)
+            assert (answer.level, len(answer.points)) == (level.name, points), len(answer.points)
+
+        return once
+
+    took = {
+        "30 days of a path by minutes, from the store": _timed(ask(30, MINUTE, 43_200), rounds),
+        "a year of a path by hours, from the store": _timed(ask(365, HOUR, 8_760), rounds),
+        "a year of a path by days, from the store": _timed(ask(365, DAY, 365), rounds),
+    }
+    store.close()
+    return took
+
+
+def _fill(store: SqliteStore, ids: np.ndarray) -> None:
+    """Write tiles in the order of time; the last of each level is still in blocks."""
+    rng = np.random.default_rng(3)
+    blocks = [block_of([full_windows(ids, i * WINDOW_NS, rng) for i in range(6)])] * 3
+    points = np.stack([points_of(blocks[i % 3].part) for i in range(60)], axis=1)
+    for name in ("rtt_mean_ns", "rtt_p50_ns", "forward_mean_ns", "backward_mean_ns"):
+        points[name] *= rng.uniform(0.99, 1.01, points.shape).astype(np.float32)
+    end_ns = T0_NS + 365 * DAY_NS
+    for level, first_ns in ((DAY, T0_NS), (HOUR, T0_NS), (MINUTE, end_ns - DAYS * DAY_NS)):
+        tiles = pack_tiles(points[:, : level.slots])
+        last_ns = end_ns // level.span_ns * level.span_ns - level.span_ns
+        starts = range(first_ns // level.span_ns * level.span_ns, last_ns, level.span_ns)
+        rows = [
+            (level.code, stream_id, start_ns, tile)
+            for start_ns in starts
+            for stream_id, tile in zip(ids.tolist(), tiles, strict=True)
+        ]
+        _write(
+            store, "INSERT INTO tiles (level, stream_id, start_ns, payload) VALUES (?,?,?,?)", rows
+        )
+        oldest = (level.code, "nanjing", starts[0], None, b"")  # tells where the level begins
+        figures = ids.tobytes() + points_of(blocks[0].part).tobytes()
+        newest = [oldest] + [
+            (level.code, "nanjing", start_ns, figures, b"")
+            for start_ns in range(max(last_ns, first_ns), end_ns, level.step_ns)
+        ]
+        _write(
+            store,
+            "INSERT INTO rollups (level, agent, start_ns, figures, payload) VALUES (?,?,?,?,?)",
+            newest,
+        )
+
+
+def _write(store: SqliteStore, sql: str, rows: list[tuple[Any, ...]]) -> None:
+    writer = store._writer  # noqa: SLF001 -- rows made here need not be rolled up for hours
+    writer.submit(lambda connection: connection.executemany(sql, rows).rowcount).result()
+
+
+def _timed(once: Callable[[], None], rounds: int) -> list[float]:
+    once()
+    took = []
+    for _ in range(rounds):
+        began_s = time.perf_counter()
+        once()
+        took.append((time.perf_counter() - began_s) * 1e3)
+    return took
+
+
+async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[float]]:
+    path = site_file(directory, sites, 0, presets="jiangsu", protocols=("icmp",))
+    state = open_state(load_network(path), directory / "data", Settings(), SystemClock())
+    runner = web.AppRunner(make_app(state), access_log=None)
+    await runner.setup()
+    await web.UnixSite(runner, directory / "api.sock").start()
+    start_ns = (time.time_ns() // WINDOW_NS - 2) * WINDOW_NS
+    rng = np.random.default_rng(5)
+    first, again, page = [], [], []
+    connector = aiohttp.UnixConnector(path=str(directory / "api.sock"))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        for agent, ids in streams_by_agent(path).items():
+            batch = full_windows(ids, start_ns, rng)
+            body = encode_chunk(batch, agent=agent, boot=_BOOT, sequence=0, plan_version=1)
+            await state.ingest.accept(agent, body)
+        for _ in range(rounds):
+            await state.rounds.make()
+            first.append(await _get(session, "/api/v1/matrix"))
+            again.append(await _get(session, "/api/v1/matrix"))
+            page.append(await _get(session, "/api/v1/verdicts?limit=1000"))
+    await runner.cleanup()
+    state.close()
+    return {
+        "matrix, the first to ask after a round of judging": first,
+        "matrix, asked again": again,
+        "first 1,000 verdicts": page,
+    }
+
+
+async def _get(session: aiohttp.ClientSession, path: str) -> float:
+    began_s = time.perf_counter()
+    async with session.get(f"http://controller{path}") as answer:
+        assert answer.status == 200, await answer.text()
+        await answer.read()
+    return (time.perf_counter() - began_s) * 1e3
+
+
+if __name__ == "__main__":
+    script(measure)
