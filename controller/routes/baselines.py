@@ -19,8 +19,6 @@ from probes.errors import ConfigError
 from probes.text import Text
 from probes.window import WindowBatch
 
-CONTENT_TYPE = "application/json"
-
 
 async def baselines(request: web.Request) -> web.Response:
     """Return the sealed baselines, oldest first."""
@@ -102,7 +100,7 @@ ROUTES = (
         role="operator",
         summary="Seal a baseline period: name, from_ns, to_ns.",
         answer=BaselineDocument,
-        body=CONTENT_TYPE,
+        request=SealRequest,
         errors=(400, 409, 422, 503),
     ),
 )
