@@ -145,3 +145,61 @@ def test_wuxi_and_the_hub_clusters(bound):
     assert bound["wuxi-western-hubs"] == pairs_of("wx1-zw1")
     assert frozenset({"wx1", "sh1"}) not in bound["wuxi-province"]
     assert bound["national-hub-ratio"] == pairs_of("wj1-zw1")
+
+
+# What is declared and not probed: the figure of the plan stands in the title or the clause.
+DECLARED = {
+    "jiangsu-exit-bandwidth": "105 Tbit/s today, near 400 Tbit/s in 2030",
+    "jiangsu-one-hop": "一跳直达",
+    "jiangsu-ipv6-single-stack": "2030",
+    "yancheng-city-exit": "17 Tbit/s",
+    "yancheng-idc-exit": "12 Tbit/s",
+    "yancheng-carriers": "≥ 2",
+    "yancheng-one-hop": "Shanghai and Nanjing",
+    "yancheng-detour": "减少网间流量绕转",
+    "national-dual-route": "双节点、双路由",
+    "wuxi-city-exit": "15 Tbit/s",
+    "wuxi-idc-exit": "20 Tbit/s",
+    "wuxi-pool-links": "100 Gbit/s",
+    "wuxi-carriers": "several carriers",
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_declared_figure_is_the_plans(name):
+    target = ALL[name]
+    assert target.kind in ("inventory", "one_hop")
+    assert DECLARED[name] in f"{target.source.clause} {target.title.en}"
+
+
+def test_all_targets_are_held_against_the_plans():
+    judged = {n for n, t in ALL.items() if t.kind not in ("comparison", "ipv6_parity")}
+    assert judged == {*FIGURES, *DECLARED}
+
+
+CHANNEL_CITIES = (
+    "nanjing", "suzhou", "wuxi", "changzhou", "nantong", "yancheng", "xuzhou", "lianyungang",
+)  # fmt: skip
+
+
+def test_each_of_the_eight_channels_has_its_verdicts_and_its_ordinary_path():
+    """Eight near ends, one far end abroad; each end has a dedicated and an ordinary address."""
+    text = '[network]\nname = "channels"\npresets = ["jiangsu"]\n'
+    for number, city in enumerate((*CHANNEL_CITIES, "singapore")):
+        for second, role in enumerate(("international_channel", "ordinary_internet")):
+            text += (
+                f'[[site]]\nname = "{city}-{role[:2]}"\ncity = "{city}"\nroles = ["{role}"]\n'
+                f'[[site.interface]]\ncarrier = "telecom"\naddress = "10.{second}.0.{number + 1}"\n'
+            )
+    network = parse_network(text, pathlib.Path("channels.toml"))
+    made = demands(network, plan_streams(network))
+    for name in ("channel-delay", "channel-loss", "channel-against-delay", "channel-against-loss"):
+        mine = [d for d in made if d.target.name == f"jiangsu-{name}"]
+        near = {d.path.source.site for d in mine} - {"singapore-in"}
+        assert near == {f"{city}-in" for city in CHANNEL_CITIES}
+        assert len(mine) == 16
+        for demand in mine if "against" in name else ():
+            assert demand.other is not None
+            beside = (demand.other.source.site, demand.other.destination.site)
+            own = (demand.path.source.site, demand.path.destination.site)
+            assert beside == tuple(end.replace("-in", "-or") for end in own)
