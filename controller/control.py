@@ -66,7 +66,7 @@ async def _hear(
         state.fleet.curtailed(name, message)
         return True
     state.fleet.heard(name, message.health)
-    outnumber(state, name, message.health.plan_version)
+    await outnumber(state, name, message.health.plan_version)
     if isinstance(message, Hello) or message.health.plan_version != state.plans[name].version:
         await socket.send_str(push_of(state, name))
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import msgspec
@@ -25,8 +26,8 @@ def push_of(state: ControllerState, name: str) -> str:
     return msgspec.json.encode(PlanPush(plan=plan, signature=signature)).decode()
 
 
-def outnumber(state: ControllerState, name: str, running: int | None) -> None:
-    """Give the plan a higher number if the agent runs a higher one than we know of.
+async def outnumber(state: ControllerState, name: str, running: int | None) -> None:
+    """Give the plan a higher number if the agent runs a higher one than we know of; committed.
 
     That is so after our data was restored from a backup; the agent would refuse every older plan.
     """
@@ -35,6 +36,6 @@ def outnumber(state: ControllerState, name: str, running: int | None) -> None:
         return
     logger.warning("%s runs plan %d, ours is %d: numbered anew", name, running, plan.version)
     content = msgspec.json.encode(msgspec.structs.replace(plan, version=0))
-    state.plans[name] = msgspec.structs.replace(plan, version=running + 1)
     record = PlanRecord(agent=name, version=running + 1, content=content)
-    state.store.put_plans([record], state.clock.wall_ns())
+    await asyncio.wrap_future(state.store.put_plans([record], state.clock.wall_ns()))
+    state.plans[name] = msgspec.structs.replace(plan, version=running + 1)

@@ -73,11 +73,6 @@ class SqliteRows(SqliteFile):
 
         return self._writer.submit(write, len(baseline.content))
 
-    def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
-        """Add a line to the audit log."""
-        row = {"at_ns": at_ns, "actor": actor, "action": action, "detail": detail}
-        return self._insert("audit", [row])
-
     # Reads
 
     def latest_plans(self) -> dict[str, PlanRecord]:
@@ -85,6 +80,18 @@ class SqliteRows(SqliteFile):
         # SQLite gives the other columns of the row that holds the maximum.
         rows = self._read("SELECT agent, max(version), content FROM plans GROUP BY agent", ())
         return {row[0]: PlanRecord(agent=row[0], version=row[1], content=row[2]) for row in rows}
+
+    def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
+        """Return an agent's plans with versions below `before`, newest first."""
+        rows = self._read(
+            "SELECT version, content, created_ns FROM plans WHERE agent = ? AND version < ? "
+            "ORDER BY version DESC LIMIT ?",
+            (agent, before, limit),
+        )
+        return [
+            PlanRecord(agent=agent, version=row[0], content=row[1], created_ns=row[2])
+            for row in rows
+        ]
 
     def streams(self) -> list[StreamRecord]:
         """Return every stream ever planned."""

@@ -63,11 +63,15 @@ class StreamRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRecord:
-    """One version of one agent's plan; `content` is its JSON with version 0."""
+    """One version of one agent's plan; `content` is its JSON with version 0.
+
+    `created_ns` is told by the store when it is read, not by who writes it.
+    """
 
     agent: str
     version: int
     content: bytes
+    created_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +181,11 @@ class RowStore(Protocol):
     def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
         """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
 
-    def put_audit(self, at_ns: int, actor: str, action: str, detail: str) -> Future[None]:
-        """Add a line to the audit log."""
-
     def latest_plans(self) -> dict[str, PlanRecord]:
         """Return the newest plan of every agent."""
+
+    def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
+        """Return an agent's plans with versions below `before`, newest first."""
 
     def streams(self) -> list[StreamRecord]:
         """Return every stream ever planned."""

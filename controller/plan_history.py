@@ -1,0 +1,100 @@
+"""The history of an agent's plans: what a version says, and what changed from one to another."""
+
+from __future__ import annotations
+
+import msgspec
+
+from probes.exchange import Plan, ReflectorSpec
+from probes.stream import StreamSpec
+
+
+class PlanSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One version in a list."""
+
+    version: int
+    created_ns: int
+    window_ms: int
+    streams: int
+    reflectors: int
+
+
+class PlanPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of an agent's plans, newest first."""
+
+    items: list[PlanSummary]
+    next: str | None = None
+
+
+class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One version whole, as the agent got it."""
+
+    created_ns: int
+    plan: Plan
+
+
+class StreamChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream that both plans have, with other parameters."""
+
+    before: StreamSpec
+    after: StreamSpec
+
+
+class ReflectorChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A reflector's address and port with the peers that were let in and shut out."""
+
+    address: str
+    port: int
+    peers_added: list[str]
+    peers_removed: list[str]
+
+
+class PlanDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """What version `version` of an agent's plan changed against version `against`."""
+
+    agent: str
+    version: int
+    against: int
+    window_ms_before: int
+    window_ms: int
+    streams_added: list[StreamSpec]
+    streams_removed: list[StreamSpec]
+    streams_changed: list[StreamChange]
+    reflectors: list[ReflectorChange]
+
+
+def difference(before: Plan, after: Plan) -> PlanDifference:
+    """Return what `after` changed against `before`, streams in the order of their numbers."""
+    old = {spec.stream_id: spec for spec in before.streams}
+    new = {spec.stream_id: spec for spec in after.streams}
+    both = [number for number in sorted(old.keys() & new.keys()) if old[number] != new[number]]
+    return PlanDifference(
+        agent=after.agent,
+        version=after.version,
+        against=before.version,
+        window_ms_before=before.window_ms,
+        window_ms=after.window_ms,
+        streams_added=[new[number] for number in sorted(new.keys() - old.keys())],
+        streams_removed=[old[number] for number in sorted(old.keys() - new.keys())],
+        streams_changed=[StreamChange(before=old[n], after=new[n]) for n in both],
+        reflectors=_reflectors(before.reflectors, after.reflectors),
+    )
+
+
+def _reflectors(
+    before: tuple[ReflectorSpec, ...], after: tuple[ReflectorSpec, ...]
+) -> list[ReflectorChange]:
+    old = {(spec.address, spec.port): set(spec.peers) for spec in before}
+    new = {(spec.address, spec.port): set(spec.peers) for spec in after}
+    changes = []
+    for address, port in sorted(old.keys() | new.keys()):
+        had, has = old.get((address, port), set()), new.get((address, port), set())
+        if had != has:
+            changes.append(
+                ReflectorChange(
+                    address=address,
+                    port=port,
+                    peers_added=sorted(has - had),
+                    peers_removed=sorted(had - has),
+                )
+            )
+    return changes
