@@ -86,16 +86,13 @@ class MaintenanceBook:
 
     def covers(self, record: MaintenanceRecord) -> Flags:
         """Return which paths a maintenance covers: each list that is not empty must name it."""
-        known = self._covers.get(record.id)
-        if known is None:
-            known = _named(self._sites, self._site_number, record.sites)
-            known &= _named(self._carriers, self._carrier_number, record.carriers)
-            if record.paths:
-                of_path = np.zeros(len(known), np.bool_)
-                of_path[[self._path_number[p] for p in record.paths if p in self._path_number]] = 1
-                known &= of_path
-            self._covers[record.id] = known
-        return known
+        covered = _named(self._sites, self._site_number, record.sites)
+        covered &= _named(self._carriers, self._carrier_number, record.carriers)
+        if record.paths:
+            named = np.zeros(len(covered), np.bool_)
+            named[[self._path_number[p] for p in record.paths if p in self._path_number]] = True
+            covered &= named
+        return covered
 
     def paths_covered(self, record: MaintenanceRecord) -> int:
         """Return how many paths a maintenance covers."""
@@ -125,14 +122,20 @@ class MaintenanceBook:
         ended = np.zeros(len(self._sites), np.int64)
         for record in self.records:
             if since_ns <= record.end_ns <= now_ns and record.end_ns > record.from_ns:
-                np.maximum(ended, record.end_ns, out=ended, where=self.covers(record))
+                np.maximum(ended, record.end_ns, out=ended, where=self._known(record))
         return ended
+
+    def _known(self, record: MaintenanceRecord) -> Flags:
+        """Return whom a maintenance that is or was just in force covers; found once."""
+        if record.id not in self._covers:
+            self._covers[record.id] = self.covers(record)
+        return self._covers[record.id]
 
     def _during(self, start_ns: int, end_ns: int) -> Flags:
         found = np.zeros(len(self._sites), np.bool_)
         for record in self.records:
             if _touches(record, start_ns, end_ns):
-                found |= self.covers(record)
+                found |= self._known(record)
         return found
 
 

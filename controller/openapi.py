@@ -124,12 +124,18 @@ def _in_query(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
             "name": name,
             "in": "query",
             "required": name in needed,
-            "description": _description(schema),
-            "schema": schema,
+            "description": str(given.get("description", "")),
+            "schema": _without_null(given),
         }
-        for name, schema in properties.items()
+        for name, given in properties.items()
     ]
 
 
-def _description(schema: dict[str, Any]) -> str:
-    return str(schema.get("description", ""))
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter's schema without null, which no address can say: it is left out there."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {key: value for key, value in schema.items() if key not in ("anyOf", "default")} | kinds[
+        0
+    ]

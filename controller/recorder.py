@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -40,7 +41,7 @@ class Recorder:
                 return
             first = done.result()
             numbered = [replace(event, id=first + i) for i, event in enumerate(events)]
-            if numbered and not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
                 loop.call_soon_threadsafe(self._stream.publish, numbered)
 
         stored.add_done_callback(tell)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Annotated, get_args
+from typing import Annotated
 
 import msgspec
+import numpy as np
 from aiohttp import web
 
-from controller.answers import json_answer, page_of, read_cursor, write_cursor
+from controller.answers import json_answer, read_cursor, write_cursor
 from controller.documents import EventPage, StateDocument, StatePage, SubjectKind
 from controller.event_log import EventKind
 from controller.event_stream import event_document
@@ -66,26 +67,32 @@ async def event_log(request: web.Request) -> web.Response:
 async def states(request: web.Request) -> web.Response:
     """Return how everything stands as the last round logged it."""
     query, rounds = query_of(request, StateQuery), request.app[STATE].rounds
-    wanted = [
-        (watch, row)
-        for watch in _watches(rounds, query.kind)
-        for row, code in enumerate(watch.shown.tolist())
-        if code >= 0 and query.state in (None, STATES[code])
-    ]
-    page, cursor = page_of(wanted, query.limit, query.after)
-    return json_answer(StatePage(items=[_document(*each) for each in page], next=cursor))
+    code = STATES.index(query.state) if query.state in STATES else None
+    first = read_cursor(query.after, "s", 0)
+    items: list[StateDocument] = []
+    passed = 0  # a cursor is a place among all subjects: whoever changes state moves no other
+    for kind, watch in _watches(rounds).items():
+        if query.kind in (None, kind):
+            wanted = watch.shown >= 0
+            if query.state is not None:
+                wanted &= watch.shown == code
+            rows = np.flatnonzero(wanted)
+            rows = rows[rows >= first - passed][: query.limit + 1 - len(items)]
+            items += [_document(kind, watch, row) for row in rows.tolist()]
+            if len(items) > query.limit:
+                cursor = write_cursor("s", passed + int(rows[-1]))
+                return json_answer(StatePage(items=items[:-1], next=cursor))
+        passed += len(watch.subjects)
+    return json_answer(StatePage(items=items, next=None))
 
 
-def _watches(rounds: Rounds, kind: SubjectKind | None) -> list[Watch]:
-    kinds: tuple[SubjectKind, ...] = get_args(SubjectKind) if kind is None else (kind,)
-    every = {"agent": rounds.agents, "path": rounds.paths, "stream": rounds.streams}
-    return [every[name] for name in kinds]
+def _watches(rounds: Rounds) -> dict[SubjectKind, Watch]:
+    return {"agent": rounds.agents, "path": rounds.paths, "stream": rounds.streams}
 
 
-def _document(watch: Watch, row: int) -> StateDocument:
-    kinds: dict[str, SubjectKind] = {name: name for name in get_args(SubjectKind)}
+def _document(kind: SubjectKind, watch: Watch, row: int) -> StateDocument:
     return StateDocument(
-        kind=kinds[watch.kind],
+        kind=kind,
         subject=watch.subjects[row],
         state=STATES[watch.shown[row]],
         since_ns=int(watch.since_ns[row]),

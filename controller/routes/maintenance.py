@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from controller.access_gate import IDENTITY
-from controller.answers import ApiError, json_answer, page_of
+from controller.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.documents import MaintenanceDocument, MaintenancePage, MaintenanceRequest
 from controller.event_log import MaintenanceRecord
 from controller.maintenance import Phase, phase
@@ -39,9 +39,10 @@ async def maintenances(request: web.Request) -> web.Response:
         record
         for record in state.rounds.ground.maintenance.records
         if query.phase in (None, phase(record, now_ns))
+        and record.id >= read_cursor(query.after, "m", 0)
     ]
-    page, cursor = page_of(wanted, query.limit, query.after)
-    items = [_document(state, record, now_ns) for record in page]
+    cursor = write_cursor("m", wanted[query.limit].id) if len(wanted) > query.limit else None
+    items = [_document(state, record, now_ns) for record in wanted[: query.limit]]
     return json_answer(MaintenancePage(items=items, next=cursor))
 
 

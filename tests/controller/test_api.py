@@ -205,7 +205,7 @@ async def test_window_in_which_everything_is_lost_has_no_delay(
     assert item["rtt_mean_ns"] is None
 
 
-@pytest.mark.parametrize("route", ["sites", "paths", "streams", "verdicts", "targets"])
+@pytest.mark.parametrize("route", ["sites", "paths", "streams", "verdicts", "targets", "states"])
 async def test_pages_join_to_the_whole(measured: Any, route: str) -> None:
     whole = (await measured.get(f"/api/v1/{route}"))["items"]
     seen: list[Any] = []
