@@ -136,6 +136,5 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) != 1:
         return schema
-    return {key: value for key, value in schema.items() if key not in ("anyOf", "default")} | kinds[
-        0
-    ]
+    kept = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return kept | dict(kinds[0])

@@ -87,6 +87,7 @@ class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
     interval_ms: float
     flows: int
     timeout_ms: float
+    state: PathState
     last_window_ns: int | None
     curtailed: CurtailedStream | None = None
 

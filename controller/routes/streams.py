@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from aiohttp import web
 
 from controller.answers import json_answer, page_of
-from controller.documents import StreamDocument, StreamPage
+from controller.documents import PathState, StreamDocument, StreamPage
 from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
 from controller.state import ControllerState
+from controller.states import STATES
 
 
 async def streams(request: web.Request) -> web.Response:
     """Return the streams in the order of the plan."""
     query, state = query_of(request, PageQuery), request.app[STATE]
     page, cursor = page_of(range(len(state.streams)), query.limit, query.after)
-    return json_answer(StreamPage(items=[_document(state, row) for row in page], next=cursor))
+    states = state.rounds.standing().streams
+    items = [_document(state, row, STATES[states[row]]) for row in page]
+    return json_answer(StreamPage(items=items, next=cursor))
 
 
-def _document(state: ControllerState, row: int) -> StreamDocument:
+def _document(state: ControllerState, row: int, standing: str) -> StreamDocument:
     stream = state.streams[row]
     type_p = stream.type_p
     return StreamDocument(
@@ -32,6 +37,7 @@ def _document(state: ControllerState, row: int) -> StreamDocument:
         interval_ms=stream.interval_ms,
         flows=stream.flows,
         timeout_ms=stream.timeout_ms,
+        state=cast(PathState, standing),
         last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
         curtailed=state.fleet.curtailment(stream.path.source.site, stream.stream_id),
     )
