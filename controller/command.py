@@ -88,8 +88,9 @@ def run(
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
     from controller.authority import authority_exists
     from controller.service import Listen, parse_listen, serve
+    from controller.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
-    from probes.clock import ShiftedClock, SystemClock
+    from probes.clock import SystemClock
     from topology.site_file import load_network
 
     log_to_stderr(log_format, logging.INFO)

@@ -27,7 +27,8 @@ from probes.listening import open_reflector_socket
 from probes.reflection import Reflection, Replies, Requests
 from probes.ring import Rings
 from probes.sessions import Sources, read_sources
-from probes.stamp_batch import BASE_BYTES, write_transmit_time
+from probes.stamp_batch import write_transmit_time
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.timestamps import encode_error_estimate
 
 _ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
@@ -78,7 +79,8 @@ class Answering:
     """What a reflector does with the packets at its listeners; one thread at a time.
 
     `counts` are those of `ReflectorCounters`, `own_port` bool[65536] tells the ports of reflectors
-    of ours, `bucket` and `by_source` limit how much is answered.
+    of ours, `bucket` and `by_source` limit how much is answered; all stamps are moved by
+    `shift_ns`.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Answering:
         self.bucket: TokenBucket
         self.by_source: SourceLimit | None
         self._reflection, self._counts, self._clock = reflection, counts, clock
-        self._own_clock_bound_ns, self._shift_ns = own_clock_bound_ns, shift_ns
+        self._own_clock_bound_ns, self.shift_ns = own_clock_bound_ns, shift_ns
 
     def limit(self, per_s: float, per_s_per_source: float | None) -> None:
         """Answer at most so many packets a second from now on, in all and of each source."""
@@ -156,14 +158,14 @@ class Answering:
             sender,
             self._reflection.sessions,
             now_ns=now_ns,
-            receive_wall_ns=packet.stamp_ns + self._shift_ns,
+            receive_wall_ns=packet.stamp_ns + self.shift_ns,
             ttl=packet.ttl,
             estimates=self._error_estimates(listener, now_ns),
             follow_up=follow_up,
         )
         source = packet.destination if listener.everywhere else b""
         read_ns = self._clock.wall_ns()
-        write_t3(reply, read_ns + self._shift_ns)
+        write_t3(reply, read_ns + self.shift_ns)
         error, key = listener.socket.send_one(reply, sender.address, source)
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
@@ -213,7 +215,7 @@ class Answering:
             packet=send.payload[:granted, :width],
             length=received.length[row],
             sources=sources.take(row),
-            receive_wall_ns=received.stamp_ns[row] + self._shift_ns,
+            receive_wall_ns=received.stamp_ns[row] + self.shift_ns,
             ttl=received.ttl[row],
         )
         begun_wall_ns = self._clock.wall_ns()
@@ -276,7 +278,7 @@ class Answering:
             nonlocal read_ns
             if self._reflection.late_stamps:
                 read_ns = self._clock.wall_ns()
-                write_transmit_time(packet, read_ns + self._shift_ns)
+                write_transmit_time(packet, read_ns + self.shift_ns)
 
         # Stamps cost as much as sending; only these are read: follow-ups, and one for the lag.
         stamped = np.zeros(count, np.bool_)
@@ -301,14 +303,14 @@ class Answering:
             if one is None:
                 return
             key, left_ns = one
-            listener.departures.one_left(key, left_ns + self._shift_ns)
+            listener.departures.one_left(key, left_ns + self.shift_ns)
             listener.lag.one_left(key, left_ns)
         while len(stamps := queue.read()):
-            listener.departures.left(stamps.key, stamps.stamp_ns + self._shift_ns)
+            listener.departures.left(stamps.key, stamps.stamp_ns + self.shift_ns)
             listener.lag.left(stamps.key, stamps.stamp_ns)
 
     def _wall_ns(self) -> int:
-        return self._clock.wall_ns() + self._shift_ns
+        return self._clock.wall_ns() + self.shift_ns
 
     def _error_estimates(self, listener: Listener, now_ns: int) -> tuple[int, int]:
         """Return the Error Estimates of replies with follow-up and without, made each second."""

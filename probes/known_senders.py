@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from probes import stamp_tlv
 from probes.sessions import SessionTable
-from probes.stamp_batch import BASE_BYTES, FOLLOW_UP_BYTES, TLV_HEADER_BYTES, TTL_UNKNOWN
+from probes.stamp_batch import TTL_UNKNOWN
+from probes.stamp_tlv_batch import FOLLOW_UP_BYTES, TLV_HEADER_BYTES
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.timestamps import wall_ns_to_ntp64
 
 MOST_KNOWN = 4096  # of one listener; when there are more, all are learnt anew

@@ -121,7 +121,7 @@ class Reflection:
         )
         asks = fields.follow_up.copy()
         if int(length.max(initial=0)) > stamp.BASE_BYTES:
-            stamp.accept_padding(packet, fields)
+            stamp.accept_padding(packet, fields.plain, fields.follow_up)
             for row in np.flatnonzero(~fields.plain):
                 asks[row] = self._answer_tlvs(
                     packet[row],

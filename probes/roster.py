@@ -17,19 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import tcp
-from probes.addresses import ADDRESS_BYTES, pack_address
-from probes.channel import Channel, Codec, EchoCodec, StampCodec, SynCodec
-from probes.errors import ConfigError, IsochroneError, RightsError
+from probes.addresses import ADDRESS_BYTES
+from probes.channel import Channel
+from probes.codecs import Codec, EchoCodec, StampCodec, SynCodec
+from probes.destinations import closest_gap_ns, pseudo_sum, refusal, resolved, waiting_limit_ns
+from probes.errors import IsochroneError, RightsError
 from probes.exchange import Condition
 from probes.ledger import Ledger
 from probes.ring import Rings
-from probes.sockets import open_icmp, open_tcp, open_udp, source_address_to
+from probes.sockets import open_icmp, open_tcp, open_udp
 from probes.stamp import AUTHENTICATED_BYTES
 from probes.stamp_auth import AuthenticatedCodec
-from probes.stamp_batch import BASE_BYTES
-from probes.stream import STAMP_PORT, StreamSpec
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
+from probes.stream import StreamSpec
 from probes.tcp_connect import ConnectChannel
-from probes.text import Text
 
 BATCH = 1024  # packets to one system call
 _MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
@@ -94,11 +95,11 @@ class Roster:
         changed: set[int] = set()
         for index, spec in enumerate(specs):
             try:
-                address, pseudo_sum = _resolved(spec)
-                admitted = _Admitted(spec, address, pseudo_sum, *self._channels_of(spec, address))
+                address, total = resolved(spec)
+                admitted = _Admitted(spec, address, total, *self._channels_of(spec, address))
             except IsochroneError as error:
                 self._close_unused()
-                conditions.append(_refusal(spec, error.text))
+                conditions.append(refusal(spec, error.text))
                 continue
             accepted.append(index)
             self._uses.update(admitted.channels)
@@ -121,7 +122,7 @@ class Roster:
         for number in self._copy_of:
             spec = self.specs[number]
             if spec.type_p.protocol == "tcp" and spec.source is None:
-                self._pseudo_sum[self._sessions_of(number)] = _pseudo_sum(spec)
+                self._pseudo_sum[self._sessions_of(number)] = pseudo_sum(spec)
         for channel in self.channels.values():
             if isinstance(channel.codec, SynCodec):
                 channel.codec.set_peers(self._port, self._pseudo_sum)
@@ -167,7 +168,7 @@ class Roster:
 
     def _room_for(self, spec: StreamSpec) -> tuple[int, int]:
         """Return what numbers a stream can take over: those of as many flows and rows a flow."""
-        timeout_ns, gap_ns = np.array([_waiting_limit_ns(spec)]), np.array([_closest_gap_ns(spec)])
+        timeout_ns, gap_ns = np.array([waiting_limit_ns(spec)]), np.array([closest_gap_ns(spec)])
         return spec.flows, int(self.ledger.ring_of(timeout_ns, gap_ns)[0])
 
     def _settle(self, number: int, admitted: _Admitted) -> None:
@@ -179,8 +180,8 @@ class Roster:
             session,
             np.full(count, number),
             np.arange(count),
-            np.full(count, _waiting_limit_ns(spec)),
-            np.full(count, _closest_gap_ns(spec)),
+            np.full(count, waiting_limit_ns(spec)),
+            np.full(count, closest_gap_ns(spec)),
         )
         self.specs[number] = spec
         self.stream_ids[number] = spec.stream_id
@@ -199,8 +200,8 @@ class Roster:
         flows = np.array([spec.flows for spec in specs])
         stream = len(self.specs) + np.repeat(np.arange(len(specs)), flows)
         flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
-        timeout_ns = np.array([_waiting_limit_ns(spec) for spec in specs])
-        gap_ns = np.array([_closest_gap_ns(spec) for spec in specs])
+        timeout_ns = np.array([waiting_limit_ns(spec) for spec in specs])
+        gap_ns = np.array([closest_gap_ns(spec) for spec in specs])
         sessions = self.ledger.add_sessions(
             stream, flow, np.repeat(timeout_ns, flows), np.repeat(gap_ns, flows)
         )
@@ -282,10 +283,11 @@ class Roster:
                 return number
             codec = SynCodec(opened, int(self._generator.integers(0, 1 << 32)))
         width = max(128, 1 << int(np.ceil(np.log2(payload_bytes + _HEADER_ROOM))))
-        rings = self._rings.setdefault(width, Rings.of(BATCH, width))
+        if width not in self._rings:
+            self._rings[width] = Rings.of(BATCH, width)
         number = self._next_channel()
         label = int(self._generator.integers(1, 1 << 20))
-        self.channels[number] = Channel(number, opened, codec, rings, label)
+        self.channels[number] = Channel(number, opened, codec, self._rings[width], label)
         return number
 
     def _next_channel(self) -> int:
@@ -302,66 +304,3 @@ class Roster:
             least = BASE_BYTES if self._hmac_key is None else AUTHENTICATED_BYTES
             return max(spec.type_p.payload_bytes, least)
         return spec.type_p.payload_bytes
-
-
-def _closest_gap_ns(spec: StreamSpec) -> float:
-    """Return a gap that a flow keeps for long; Poisson bunches may be twice as dense."""
-    return spec.interval_ms * 1e6 * spec.flows / (2 if spec.pacing == "poisson" else 1)
-
-
-def _waiting_limit_ns(spec: StreamSpec) -> int:
-    """Return how long an answer is on time; for TCP never so long that a SYN-ACK is sent again."""
-    limit_ns = int(spec.timeout_ms * 1e6)
-    return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns
-
-
-def _resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
-    """Return the destination's sockaddr and, for TCP, its pseudo header sum."""
-    kind = spec.type_p
-    if kind.protocol == "tcp" and kind.port is None:
-        raise ConfigError(
-            f"A TCP stream to {spec.destination} needs a destination port.",
-            f"到 {spec.destination} 的 TCP 测量流需要指定目的端口。",
-            destination=spec.destination,
-        )
-    port = 0 if kind.protocol == "icmp" else kind.port or STAMP_PORT
-    family = socket.AF_INET if kind.ip_version == 4 else socket.AF_INET6
-    try:
-        address = pack_address(spec.destination, port)
-    except OSError as error:
-        raise _bad_destination(spec) from error
-    if int(address[:2].view("=u2")[0]) != family:
-        raise _bad_destination(spec)
-    return address, _pseudo_sum(spec) if kind.protocol == "tcp" else 0
-
-
-def _pseudo_sum(spec: StreamSpec) -> int:
-    """Return the pseudo header sum of a TCP stream, as routes are now."""
-    family = socket.AF_INET if spec.type_p.ip_version == 4 else socket.AF_INET6
-    try:
-        source = source_address_to(spec.destination, family, spec.source)
-    except OSError:
-        source = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - a name for "none"
-    packed = [
-        socket.inet_pton(family, host.partition("%")[0]) for host in (source, spec.destination)
-    ]
-    return tcp.pseudo_header_sum(*packed)
-
-
-def _bad_destination(spec: StreamSpec) -> ConfigError:
-    version = spec.type_p.ip_version
-    return ConfigError(
-        f"{spec.destination} is not a numeric IPv{version} address; resolve names first, and let "
-        "the address agree with the stream's IP version.",
-        f"{spec.destination} 不是数字形式的 IPv{version} 地址；"
-        "请先解析域名，并使地址与测量流的 IP 版本一致。",
-        destination=spec.destination,
-    )
-
-
-def _refusal(spec: StreamSpec, reason: Text) -> Condition:
-    label = f"{spec.destination} {spec.type_p.label()}"
-    text = Text(
-        f"Stream to {label} is not run: {reason.en}", f"到 {label} 的测量流未运行：{reason.zh}"
-    )
-    return Condition(code="stream_refused", severity="error", text=text)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.account import Account
-from probes.channel import Channel, Outgoing
+from probes.channel import Channel
+from probes.codecs import Outgoing
 from probes.departure_stamps import STAMP_USER
 from probes.engine_report import Tally
 from probes.ledger import Ledger

@@ -28,22 +28,20 @@ from dataclasses import dataclass
 
 from probes.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp_batch import (
-    BASE_BYTES,
-    FOLLOW_UP_BYTES,
     SHORT_REPLY_BYTES,
     SHORT_REQUEST_BYTES,
     TTL_REPLY_BYTES,
     TTL_UNKNOWN,
     ReflectorFields,
     SenderFields,
-    accept_padding,
     read_reflector_packets,
     read_sender_packets,
-    write_follow_up,
     write_reflector_packets,
     write_sender_packets,
     write_transmit_time,
 )
+from probes.stamp_tlv_batch import FOLLOW_UP_BYTES, accept_padding, write_follow_up
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.timestamps import stamp_to_wall_ns
 
 __all__ = [

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.batch import Received
-from probes.channel import Outgoing, Said, StampCodec
+from probes.codecs import Outgoing, Said, StampCodec
 from probes.stamp import AUTHENTICATED_BYTES, digest
-from probes.stamp_batch import BASE_BYTES, write_extra_padding
+from probes.stamp_tlv_batch import write_extra_padding
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 _COVERED_BYTES = 96  # RFC 8762 §4.4
 # (from, to) octets of the unauthenticated packet, and where they stand in the authenticated one.

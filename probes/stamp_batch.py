@@ -8,14 +8,14 @@
     16  must be zero                  28       16  Receive Timestamp T2           8
     44  TLVs (RFC 8972), padding               24  Session-Sender Sequence Number 4
                                                28  Session-Sender Timestamp       8
-    Follow-Up Telemetry TLV (type 7)           36  Session-Sender Error Estimate  2
-     0  flags, type, length            4       38  must be zero                   2
-     4  Sequence Number                4       40  Session-Sender TTL             1
-     8  Follow-Up Timestamp            8       41  must be zero                   3
-    16  Timestamp Method, reserved     4       44  TLVs, the request's further bytes
+                                               36  Session-Sender Error Estimate  2
+                                               38  must be zero                   2
+                                               40  Session-Sender TTL             1
+                                               41  must be zero                   3
+                                               44  TLVs, the request's further bytes
 
-The single-packet codec, with every TLV and the authenticated mode, is probes/stamp.py. Both are
-held to the same vectors.
+TLVs of ordinary packets are in probes/stamp_tlv_batch.py. The single-packet codec, with every TLV
+and the authenticated mode, is probes/stamp.py. Both are held to the same vectors.
 """
 
 from __future__ import annotations
@@ -26,6 +26,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.stamp_tlv_batch import (
+    FOLLOW_UP,
+    FOLLOW_UP_BYTES,
+    TLV_HEADER_BYTES,
+    asks_follow_up,
+    is_plain,
+    read_follow_up,
+    rows_through,
+    write_extra_padding,
+    write_tlv_header,
+)
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.timestamps import (
     error_ns_of_array,
     ptp_array,
@@ -35,17 +47,11 @@ from probes.timestamps import (
     wall_ns_to_ntp64_array,
 )
 
-BASE_BYTES = 44  # RFC 8762 §4.2.1
 SHORT_REQUEST_BYTES = 14  # a TWAMP-Light sender without padding (RFC 5357 §4.1.2)
 SHORT_REPLY_BYTES = 38  # a TWAMP-Light reflector that leaves out MBZ and TTL, such as twampy
 TTL_REPLY_BYTES = 41  # the shortest reply that carries the TTL (RFC 5357 §4.2.1)
 TTL_UNKNOWN = 255  # a reflector that could not read it (RFC 5357 §4.2.1)
-TLV_HEADER_BYTES = 4
-FOLLOW_UP_BYTES = 20  # TLV type 7 with its header
 
-_EXTRA_PADDING = 1
-_FOLLOW_UP = 7
-_U_FLAG = 0x80  # "not understood": set by the sender, cleared by a reflector that understands
 
 _SENDER = np.dtype([("sequence", ">u4"), ("t1", ">u8"), ("error_estimate", ">u2"), ("ssid", ">u2")])
 _REFLECTOR = np.dtype(
@@ -64,25 +70,7 @@ _REFLECTOR = np.dtype(
     ]
 )
 _STAMP = np.dtype(">u8")
-_TLV_HEADER = np.dtype([("flags", "u1"), ("type", "u1"), ("length", ">u2")])
-_FOLLOW_UP_TLV = np.dtype(
-    [
-        ("flags", "u1"),
-        ("type", "u1"),
-        ("length", ">u2"),
-        ("sequence", ">u4"),
-        ("stamp", ">u8"),
-        ("method", "u1"),
-        ("reserved", "V3"),
-    ]
-)
 assert _REFLECTOR.itemsize == BASE_BYTES
-assert _FOLLOW_UP_TLV.itemsize == FOLLOW_UP_BYTES
-
-
-def _rows(buffer: NDArray[np.uint8], offset: int, layout: np.dtype[Any]) -> NDArray[Any]:
-    """Return the bytes at `offset` of every row, seen through `layout`. Shape [n], a view."""
-    return buffer[:, offset : offset + layout.itemsize].view(layout)[:, 0]
 
 
 def write_sender_packets(
@@ -106,28 +94,14 @@ def write_sender_packets(
     end = BASE_BYTES + (FOLLOW_UP_BYTES if follow_up else 0)
     assert size >= end, f"{size} bytes are too few for this STAMP packet of {end}"
     buffer[:, _SENDER.itemsize :] = 0
-    packet = _rows(buffer, 0, _SENDER)
+    packet = rows_through(buffer, 0, _SENDER)
     packet["sequence"] = sequence
     packet["t1"] = wall_ns_to_ntp64_array(sent_wall_ns)
     packet["error_estimate"] = error_estimate
     packet["ssid"] = ssid
     if follow_up:
-        _write_tlv_header(buffer, BASE_BYTES, _FOLLOW_UP, FOLLOW_UP_BYTES - TLV_HEADER_BYTES)
+        write_tlv_header(buffer, BASE_BYTES, FOLLOW_UP, FOLLOW_UP_BYTES - TLV_HEADER_BYTES)
     write_extra_padding(buffer, end)
-
-
-def write_extra_padding(buffer: NDArray[np.uint8], start: int) -> None:
-    """Make the zeros from `start` on one Extra Padding TLV, where there is room for its header."""
-    size = buffer.shape[1]
-    if size >= start + TLV_HEADER_BYTES:
-        _write_tlv_header(buffer, start, _EXTRA_PADDING, size - start - TLV_HEADER_BYTES)
-
-
-def _write_tlv_header(buffer: NDArray[np.uint8], offset: int, kind: int, length: int) -> None:
-    header = _rows(buffer, offset, _TLV_HEADER)
-    header["flags"] = _U_FLAG
-    header["type"] = kind
-    header["length"] = length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +135,7 @@ def read_reflector_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> R
     A reply of 38 bytes or more is accepted (TWAMP-Light); bytes beyond `length` are not looked
     at. Raises nothing: malformed rows have `valid` False.
     """
-    packet = _rows(buffer, 0, _REFLECTOR)
+    packet = rows_through(buffer, 0, _REFLECTOR)
     estimate = packet["error_estimate"].astype(np.uint16)
     ptp = ptp_array(estimate)
     transmit_wall_ns, t3_valid = stamps_to_wall_ns_array(packet["t3"].astype(np.uint64), ptp)
@@ -169,7 +143,7 @@ def read_reflector_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> R
     valid = (length >= SHORT_REPLY_BYTES) & t3_valid & t2_valid
     ttl = packet["ttl"]
     ttl_known = (length >= TTL_REPLY_BYTES) & (ttl != TTL_UNKNOWN)
-    follow_up_valid, follow_up_sequence, follow_up_wall_ns = _read_follow_up(
+    follow_up_valid, follow_up_sequence, follow_up_wall_ns = read_follow_up(
         buffer, length, valid, ptp
     )
     return ReflectorFields(
@@ -186,27 +160,6 @@ def read_reflector_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> R
         follow_up_sequence=follow_up_sequence,
         follow_up_wall_ns=follow_up_wall_ns,
     )
-
-
-def _read_follow_up(
-    buffer: NDArray[np.uint8],
-    length: NDArray[Any],
-    valid: NDArray[np.bool_],
-    ptp: NDArray[np.bool_],
-) -> tuple[NDArray[np.bool_], NDArray[np.uint32], NDArray[np.int64]]:
-    """Return (present, sequence, moment) of the Follow-Up TLV that stands at byte 44."""
-    count = len(buffer)
-    if buffer.shape[1] < BASE_BYTES + FOLLOW_UP_BYTES:
-        return np.zeros(count, np.bool_), np.zeros(count, np.uint32), np.zeros(count, np.int64)
-    tlv = _rows(buffer, BASE_BYTES, _FOLLOW_UP_TLV)
-    stamp = tlv["stamp"].astype(np.uint64)
-    moment, well_formed = stamps_to_wall_ns_array(stamp, ptp)
-    present = valid & well_formed & (length >= BASE_BYTES + FOLLOW_UP_BYTES)
-    # Flags must be clear: U = not understood, M = malformed, I = failed integrity. A stamp of zero
-    # says "not known" (RFC 8972 §4.7).
-    present &= (tlv["flags"] == 0) & (tlv["type"] == _FOLLOW_UP) & (stamp != 0)
-    present &= tlv["length"] == FOLLOW_UP_BYTES - TLV_HEADER_BYTES
-    return present, tlv["sequence"].astype(np.uint32), moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +200,8 @@ def read_sender_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> Send
 
     A request of 14 bytes or more is accepted (TWAMP-Light); below 16 its SSID is 0. Raises nothing.
     """
-    packet = _rows(buffer, 0, _SENDER)
-    follow_up = _asks_follow_up(buffer, length)
+    packet = rows_through(buffer, 0, _SENDER)
+    follow_up = asks_follow_up(buffer, length)
     return SenderFields(
         valid=length >= SHORT_REQUEST_BYTES,
         sequence=packet["sequence"].astype(np.uint32),
@@ -256,39 +209,8 @@ def read_sender_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> Send
         estimate=packet["error_estimate"].astype(np.uint16),
         ssid=np.where(length >= _SENDER.itemsize, packet["ssid"], 0).astype(np.uint16),
         follow_up=follow_up,
-        plain=_is_plain(buffer, length, follow_up),
+        plain=is_plain(buffer, length, follow_up),
     )
-
-
-def _asks_follow_up(buffer: NDArray[np.uint8], length: NDArray[Any]) -> NDArray[np.bool_]:
-    if buffer.shape[1] < BASE_BYTES + FOLLOW_UP_BYTES:
-        return np.zeros(len(buffer), np.bool_)
-    tlv = _rows(buffer, BASE_BYTES, _FOLLOW_UP_TLV)
-    asks: NDArray[np.bool_] = (
-        (length >= BASE_BYTES + FOLLOW_UP_BYTES)
-        & (tlv["type"] == _FOLLOW_UP)
-        & (tlv["length"] == FOLLOW_UP_BYTES - TLV_HEADER_BYTES)
-    )
-    return asks
-
-
-def _is_plain(
-    buffer: NDArray[np.uint8], length: NDArray[Any], follow_up: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Return which rows need no TLV parsing beyond a leading Follow-Up TLV."""
-    plain = length < BASE_BYTES + TLV_HEADER_BYTES
-    for after_follow_up, start in ((False, BASE_BYTES), (True, BASE_BYTES + FOLLOW_UP_BYTES)):
-        if after_follow_up:
-            plain |= follow_up & (length < start + TLV_HEADER_BYTES)
-        if buffer.shape[1] < start + TLV_HEADER_BYTES:
-            break
-        header = _rows(buffer, start, _TLV_HEADER)
-        word = _rows(buffer, start, np.dtype(">u4"))
-        to_the_end = (header["type"] == _EXTRA_PADDING) & (
-            header["length"] == length - (start + TLV_HEADER_BYTES)
-        )
-        plain |= (follow_up == after_follow_up) & (to_the_end | (word == 0))
-    return plain
 
 
 def write_reflector_packets(
@@ -312,7 +234,7 @@ def write_reflector_packets(
     asked = buffer[:, :SHORT_REQUEST_BYTES].copy()
     short = np.flatnonzero(length < _SENDER.itemsize)
     buffer[short, SHORT_REQUEST_BYTES : _SENDER.itemsize] = 0  # no SSID was sent
-    reply = _rows(buffer, 0, _REFLECTOR)
+    reply = rows_through(buffer, 0, _REFLECTOR)
     reply["sequence"] = sequence
     reply["error_estimate"] = error_estimate
     reply["t2"] = wall_ns_to_ntp64_array(receive_wall_ns)
@@ -324,49 +246,13 @@ def write_reflector_packets(
     return reply_length
 
 
-def accept_padding(buffer: NDArray[np.uint8], fields: SenderFields) -> None:
-    """Clear the U flag of the Extra Padding TLV of every plain request: we understand it."""
-    for after_follow_up, start in ((False, BASE_BYTES), (True, BASE_BYTES + FOLLOW_UP_BYTES)):
-        if buffer.shape[1] < start + TLV_HEADER_BYTES:
-            return
-        header = _rows(buffer, start, _TLV_HEADER)
-        understood = fields.plain & (fields.follow_up == after_follow_up)
-        understood &= header["type"] == _EXTRA_PADDING
-        header["flags"][understood] = 0
-
-
 def write_transmit_time(buffer: NDArray[np.uint8], transmit_wall_ns: int) -> None:
     """Write one T3 into every reply of `buffer`: the last thing done before they are sent."""
-    _rows(buffer, 4, _STAMP)[:] = wall_ns_to_ntp64(transmit_wall_ns)
+    rows_through(buffer, 4, _STAMP)[:] = wall_ns_to_ntp64(transmit_wall_ns)
 
 
 def write_error_estimate(
     buffer: NDArray[np.uint8], rows: NDArray[np.bool_], error_estimate: int
 ) -> None:
     """Write one Error Estimate of T2 and T3 into the replies that `rows` bool[n] marks."""
-    _rows(buffer, 0, _REFLECTOR)["error_estimate"][rows] = error_estimate
-
-
-def write_follow_up(
-    buffer: NDArray[np.uint8],
-    row: NDArray[np.intp],
-    *,
-    sequence: NDArray[np.uint32],
-    wall_ns: NDArray[np.int64],
-    method: int,
-) -> None:
-    """Fill the Follow-Up Telemetry TLV at byte 44 of the rows numbered by `row` (int[m]).
-
-    `sequence` uint32[m] and `wall_ns` int64[m]: the last reply of that session whose departure is
-    known, and when it left; `wall_ns` 0 where none is (both fields are then zero). `method` as
-    in RFC 8972 §4.7: 1 hardware assist, 2 software local.
-    """
-    known = wall_ns != 0
-    tlv = np.zeros(len(row), _FOLLOW_UP_TLV)
-    tlv["type"] = _FOLLOW_UP
-    tlv["length"] = FOLLOW_UP_BYTES - TLV_HEADER_BYTES
-    tlv["sequence"] = np.where(known, sequence, 0)
-    tlv["stamp"] = np.where(known, wall_ns_to_ntp64_array(wall_ns), 0)
-    tlv["method"] = np.where(known, method, 0)
-    end = BASE_BYTES + FOLLOW_UP_BYTES
-    buffer[row, BASE_BYTES:end] = tlv.view(np.uint8).reshape(-1, FOLLOW_UP_BYTES)
+    rows_through(buffer, 0, _REFLECTOR)["error_estimate"][rows] = error_estimate

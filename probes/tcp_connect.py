@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.batch import SendResult
-from probes.channel import Outgoing, Replies
+from probes.channel import Replies
+from probes.codecs import Outgoing
 from probes.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probes.addresses import ADDRESS_BYTES
 from probes.batch import Received
-from probes.channel import Codec, EchoCodec, Outgoing, StampCodec, SynCodec
+from probes.codecs import Codec, EchoCodec, Outgoing, StampCodec, SynCodec
 from probes.departure_stamps import Refusals
 from probes.sockets import OpenSocket
 from probes.stamp import AUTHENTICATED_BYTES, ReflectorPacket, decode_sender, encode_reflector

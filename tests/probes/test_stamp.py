@@ -261,7 +261,7 @@ def test_a_follow_up_comes_back_through_both_codecs():
     assert asked.follow_up.all()
     assert asked.plain.all()
     assert not stamp.read_reflector_packets(buffer, length).follow_up_valid.any()  # U is set
-    stamp.accept_padding(buffer, asked)
+    stamp.accept_padding(buffer, asked.plain, asked.follow_up)
     stamp.write_follow_up(
         buffer,
         np.array([0, 1]),
