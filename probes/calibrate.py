@@ -7,7 +7,9 @@ the systematic error, the 2.5 … 97.5 percentile span about it the random one.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +17,14 @@ from numpy.typing import NDArray
 
 from probes.addresses import pack_address
 from probes.batch import BatchSocket
+from probes.departure_stamps import STAMP_KERNEL, STAMP_USER
 from probes.window import STAMPING
 
 _PROBES = 300
 _BATCH = 4  # small, so that packets do not queue behind each other
 _PAYLOAD_BYTES = 44
+_WARM_UP_S = 0.5
+_ARRIVAL_MS = 100  # a busy machine may leave packets in its backlog for so long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +79,54 @@ def _measure(
     ring = sender.rings.send
     ring.address[:] = address
     ring.length[:] = _PAYLOAD_BYTES
+    number = _warmed_up(sender, receiver)
     delays, kinds = [], []
-    for turn in range(probes // _BATCH + 1):
-        result = sender.send(_BATCH)
-        stamps = sender.departures.read()
-        received = receiver.receive()
-        complete = len(received) == _BATCH and (len(stamps) in (0, _BATCH))
-        if turn == 0 or not complete:
-            continue  # the first packets may come before stamping is in force
-        left_ns = stamps.stamp_ns if len(stamps) else result.before_ns
-        delays.append(received.stamp_ns - left_ns)
-        kinds.append(np.minimum(received.stamp_kind, 2 if len(stamps) else 1))
+    for turn in range(number, number + -(-probes // _BATCH)):
+        left_ns, stamped = _send(sender, turn)
+        arrived_ns, kind = _arrivals(receiver, turn)
+        if len(arrived_ns) == len(left_ns) == _BATCH:
+            delays.append(arrived_ns - left_ns)
+            kinds.append(np.minimum(kind, STAMP_KERNEL if stamped else STAMP_USER))
     if not delays:
         return np.zeros(0, np.int64), np.zeros(0, np.uint8)
     return np.concatenate(delays), np.concatenate(kinds).astype(np.uint8)
+
+
+def _warmed_up(sender: BatchSocket, receiver: BatchSocket) -> int:
+    """Send until stamps of arrival are in force, for a while; return the number of the next turn.
+
+    The kernel turns them on for all sockets at once, in a worker of its own that may have to wait
+    on a busy machine; so packets may arrive unstamped for some time after they were asked for.
+    """
+    give_up_s = time.monotonic() + _WARM_UP_S
+    turn, in_force = 0, False
+    while not in_force and time.monotonic() < give_up_s:
+        _send(sender, turn)
+        in_force = bool((_arrivals(receiver, turn)[1] == STAMP_KERNEL).any())
+        turn += 1
+    return turn
+
+
+def _send(sender: BatchSocket, turn: int) -> tuple[NDArray[np.int64], bool]:
+    """Send a batch that bears its number; return when each packet left, and if the kernel says."""
+    sender.rings.send.payload[:_BATCH, :4].view("<u4")[:] = turn
+    result = sender.send(_BATCH)
+    stamps = sender.departures.read()
+    if not sender.departures.delivered:
+        return np.full(_BATCH, result.before_ns, np.int64), False
+    return stamps.stamp_ns[np.isin(stamps.key, result.key)], True
+
+
+def _arrivals(receiver: BatchSocket, turn: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return when the packets of a batch arrived, and how that is known; waits for them a while."""
+    found: list[tuple[NDArray[np.int64], NDArray[np.uint8]]] = []
+    poll = select.poll()
+    poll.register(receiver.fileno(), select.POLLIN)
+    while sum(len(stamps) for stamps, _ in found) < _BATCH and poll.poll(_ARRIVAL_MS):
+        received = receiver.receive()
+        own = received.payload[:, :4].view("<u4")[:, 0] == turn
+        found.append((received.stamp_ns[own], received.stamp_kind[own]))
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.uint8)
+    stamp_ns, kind = zip(*found, strict=True)
+    return np.concatenate(stamp_ns), np.concatenate(kind)
