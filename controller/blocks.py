@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -16,7 +17,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from controller.merging import DELAYS, Part, merge, part_of, without_windows
-from probes.chunk import ZSTD_LEVEL, read_histograms, write_histograms
+from probes.chunk import MAX_ROWS, ZSTD_LEVEL, read_histograms, write_histograms
 from probes.columns import ColumnReader, ColumnWriter, Integers, WireColumn, malformed, whole_ns
 from probes.histogram import EDGES_VERSION, Histograms, bucket_of
 from probes.records import distinct
@@ -37,7 +38,7 @@ class Block:
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: int
     edges: int
-    rows: int
+    rows: Annotated[int, msgspec.Meta(ge=0, le=MAX_ROWS)]
     columns: dict[str, WireColumn]
 
 

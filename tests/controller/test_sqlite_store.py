@@ -1,15 +1,25 @@
 import pathlib
+import shutil
 import sqlite3
 import threading
+from collections.abc import Callable
 
 import pytest
 import sqlite_utils
 
 from controller import schema
+from controller.levels import DAY_NS, HOUR, MINUTE, Retention
 from controller.sqlite_store import FILE_NAME, SqliteStore
-from controller.store import StoreBusyError, StoredChunk, StoreFullError, StoreTimeoutError
+from controller.store import (
+    StoreBusyError,
+    StoredChunk,
+    StoreFullError,
+    StoreTimeoutError,
+    StreamRecord,
+)
 from controller.writer import MAX_QUEUED_BYTES, Writer
 from probes.errors import ConfigError, ResourceError
+from probes.window import WindowBatch
 
 
 def chunk(sequence: int, payload: bytes = b"x") -> StoredChunk:
@@ -143,3 +153,43 @@ def _connection(directory: pathlib.Path) -> sqlite3.Connection:
     connection = sqlite3.connect(directory / "t.db", isolation_level=None, check_same_thread=False)
     connection.execute("CREATE TABLE t (i INTEGER)")
     return connection
+
+
+def test_what_waits_to_be_rolled_up_waits_still_after_a_crash(
+    tmp_path: pathlib.Path, batch_of: Callable[..., WindowBatch], chunk_of: Callable[..., bytes]
+) -> None:
+    store = SqliteStore(tmp_path / "data")
+    body = chunk_of(batch_of([5], 0), agent="nanjing", sequence=0)
+    store.put_chunk(chunk(0, body)).result()
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for file in (FILE_NAME, f"{FILE_NAME}-wal"):  # as a power cut leaves them
+        shutil.copy(tmp_path / "data" / file, crashed / file)
+    store.close()
+    after = SqliteStore(crashed)
+    assert after.pending_rollups() == 1
+    assert after.roll_up(HOUR.step_ns, 10) == 1
+    asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
+    assert after.series([asked], 0, HOUR.step_ns, step_ns=MINUTE.step_ns).points["sent"] == [10]
+    after.close()
+
+
+def test_hours_outlive_their_windows(
+    tmp_path: pathlib.Path, batch_of: Callable[..., WindowBatch], chunk_of: Callable[..., bytes]
+) -> None:
+    kept = Retention(window_days=1, minute_days=2, hour_days=400, day_days=400)
+    store = SqliteStore(tmp_path, retention=kept)
+    store.put_chunk(chunk(0, chunk_of(batch_of([5], 0), agent="nanjing", sequence=0))).result()
+    now_ns = 100 * DAY_NS
+    for later in range(3):
+        while store.roll_up(now_ns + later * HOUR.step_ns, 10):
+            pass
+    while store.expire(now_ns):
+        pass
+    assert list(store.chunks_since(0)) == []
+    asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
+    answer = store.series([asked], 0, now_ns)
+    assert (answer.level, answer.points["sent"].tolist()) == ("day", [10])
+    fine = store.series([asked], 0, now_ns, step_ns=MINUTE.step_ns)
+    assert (fine.level, fine.points["sent"].tolist()) == ("hour", [10])
+    store.close()
