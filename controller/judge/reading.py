@@ -50,6 +50,26 @@ class Distribution:
         effect = self._thinning(row, level, np.ones(len(row)))
         return thinning.thinned_ranks(self.samples(row), level, effect, alpha)[1]
 
+    def upper_rank_by_what_was_slow(self, row: Integers, level: Floats, alpha: float) -> Integers:
+        """Return the least rank that holds if what lies above it came in one burst at most, [m].
+
+        m delays above a bound cannot have come in a burst of more than m: their design effect is
+        m at most, and 1 where there are none.
+        """
+        received = self.reader.totals[row]
+        samples = self.samples(row)
+        fewest = np.zeros(len(row), np.int64)  # delays above the bound: surely few enough
+        most = np.ceil((1 - level) * samples).astype(np.int64) + 1  # surely too many
+        while (gap := most - fewest > 1).any():
+            middle = np.where(gap, (fewest + most) // 2, fewest)
+            burst = np.minimum(self.delay_thinning[row], np.maximum(middle, 1))
+            effect = self._thinning(row, level, burst)
+            upper = thinning.thinned_ranks(samples, level, effect, alpha)[1]
+            enough = upper <= received - middle
+            fewest = np.where(gap & enough, middle, fewest)
+            most = np.where(gap & ~enough, middle, most)
+        return received - fewest
+
     def samples(self, row: Integers) -> Integers:
         """Return how many probes of `row` have a delay, finite or not, [m]."""
         return self.reader.totals[row] + self.infinite[row] + self.missing[row]
@@ -198,15 +218,28 @@ def _read_quantiles(
     # A missing probe may stand anywhere: below all others for the low bound, above for the high.
     low = reader.lower_ns(row, np.where(lower <= missing, 0, lower - missing))
     high = reader.upper_ns(row, upper)
-    thinned = np.flatnonzero(quantile & (distribution.delay_thinning[row] > 1))
-    if len(thinned):
-        chosen = row[thinned]
-        rank = distribution.upper_rank_if_delays_differ(chosen, level[thinned], alpha)
-        reach = thinning.widened_ns(reader.upper_ns(chosen, rank), reader.min_ns[chosen])
-        high[thinned] = np.fmin(high[thinned], reach)
     value = reader.value_ns(row, point)
+    # The reach of what was seen is never nearer than that of the point itself: most need no look.
+    wide = high > thinning.widened_ns(value, reader.min_ns[row])
+    held = np.flatnonzero(quantile & wide & (distribution.delay_thinning[row] > 1))
+    if len(held):
+        high[held] = _held_ns(distribution, row[held], level[held], high[held], alpha)
     nothing = samples == 0
     return Reading(low, np.where(nothing, np.inf, high), np.where(nothing, np.nan, value))
+
+
+def _held_ns(
+    distribution: Distribution, row: Integers, level: Floats, high_ns: Floats, alpha: float
+) -> Floats:
+    """Return upper ends that resemblance may not push beyond the reach of what was seen, [m]."""
+    reader = distribution.reader
+    rank = distribution.upper_rank_if_delays_differ(row, level, alpha)
+    reach = thinning.widened_ns(reader.upper_ns(row, rank), reader.min_ns[row])
+    # Delays beyond that did come: they may have come in a burst, of which more may follow.
+    came = np.flatnonzero((reader.max_ns[row] > reach) & (high_ns > reach))
+    rank = distribution.upper_rank_by_what_was_slow(row[came], level[came], alpha)
+    reach[came] = np.fmax(reach[came], reader.upper_ns(row[came], rank))
+    return np.fmin(high_ns, reach)
 
 
 def _means(distribution: Distribution, alpha: float) -> tuple[Floats, Floats, Floats]:
