@@ -14,9 +14,11 @@ import msgspec
 
 from probes.errors import ConfigError
 from probes.stream import STAMP_PORT, TypeP, stream_id_of
+from probes.text import Text
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
 from topology.selection import site_matches
+from topology.subset import chosen_pairs
 
 _DEFAULT_PORTS = {"udp": STAMP_PORT, "tcp": 443, "icmp": None}
 
@@ -127,6 +129,7 @@ def _paired(mesh: Mesh, a: Interface, b: Interface) -> bool:
 def _site_pairs(network: Network, mesh: Mesh) -> Iterator[_Pair]:
     """Yield the ordered pairs of sites, without repeats, excluded ones and external sources."""
     excluded = {frozenset(pair) for pair in mesh.exclude}
+    chosen = None if mesh.peers is None else chosen_pairs(_possible(network, mesh), mesh.peers)
     seen: set[_Pair] = set()
     for pair in _directed(network, mesh):
         source, destination = pair.source, pair.destination
@@ -134,8 +137,59 @@ def _site_pairs(network: Network, mesh: Mesh) -> Iterator[_Pair]:
             continue
         if excluded and frozenset((source, destination)) in excluded:
             continue
+        if chosen is not None and frozenset((source, destination)) not in chosen:
+            continue
         seen.add(pair)
         yield pair
+
+
+def _possible(network: Network, mesh: Mesh) -> set[tuple[str, str]]:
+    """Return the pairs of sites, each once, that a mesh without `peers` would measure."""
+    excluded = {frozenset(pair) for pair in mesh.exclude}
+    return {
+        (min(a, b), max(a, b))
+        for a, b in _PAIRS[mesh.kind](network, mesh)
+        if a != b
+        and frozenset((a, b)) not in excluded
+        and not (network.sites[a].external and network.sites[b].external)
+    }
+
+
+class Coverage(NamedTuple):
+    """How much of a mesh is measured: pairs of sites, without direction."""
+
+    mesh: Mesh
+    measured: int
+    possible: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Measured over possible pairs; None for a mesh without pairs."""
+        return self.measured / self.possible if self.possible else None
+
+
+def coverage_of(network: Network, mesh: Mesh) -> Coverage:
+    """Return how much of a mesh `peers` leaves."""
+    possible = _possible(network, mesh)
+    if mesh.peers is None:
+        return Coverage(mesh, len(possible), len(possible))
+    return Coverage(mesh, len(chosen_pairs(possible, mesh.peers)), len(possible))
+
+
+def coverage_notes(network: Network) -> tuple[Text, ...]:
+    """Return a sentence for each mesh that measures a part of its pairs."""
+    found = [coverage_of(network, mesh) for mesh in network.meshes if mesh.peers is not None]
+    return tuple(
+        Text(
+            f"Mesh {each.mesh.name} measures {each.measured} of {each.possible} pairs of sites "
+            f"({each.ratio:.1%}): at least {each.mesh.peers} for each site, the same ones every "
+            "time (peers).",
+            f"网格 {each.mesh.name} 测量 {each.possible} 对站点中的 {each.measured} 对"
+            f"（{each.ratio:.1%}）：每个站点至少 {each.mesh.peers} 对，且选取结果固定（peers）。",
+        )
+        for each in found
+        if each.measured < each.possible
+    )
 
 
 def _directed(network: Network, mesh: Mesh) -> Iterator[_Pair]:

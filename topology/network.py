@@ -47,7 +47,9 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kind: ``full`` every pair of `members`; ``disjoint`` every pair with one end in `a` and the
     other in `b`, none within; ``list`` the `pairs`. `one_way` keeps the direction as written:
     a to b, first to second of a pair, or (full) earlier to later in the file. `exclude` takes
-    pairs out, either way. `carriers` says which interfaces of two sites are paired.
+    pairs out, either way. `carriers` says which interfaces of two sites are paired. `peers` bounds
+    a mesh that is too large: each site is measured against at least so many others (see
+    `topology.subset`); absent: against all.
     """
 
     name: Name
@@ -60,6 +62,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     one_way: bool = False
     ip_versions: tuple[Literal[4, 6], ...] = (4, 6)
     carriers: Literal["same", "different", "all"] = "all"
+    peers: Annotated[int, msgspec.Meta(ge=1)] | None = None
     stream: tuple[StreamChoice, ...] = DEFAULT_STREAMS
 
 

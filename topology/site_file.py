@@ -12,7 +12,7 @@ import msgspec
 from probes.errors import ConfigError
 from probes.text import Text
 from topology.gazetteer import Gazetteer, bundled_gazetteer
-from topology.mesh import plan_streams
+from topology.mesh import coverage_notes, plan_streams
 from topology.model import Site, Target
 from topology.network import Mesh, Network, Road
 from topology.presets import load_preset, preset_names
@@ -113,7 +113,7 @@ def _build(file: SiteFile, problems: Problems) -> Network:
     check_roads(file.distance, network, problems)
     problems.raise_if_any()
     warnings = selection_warnings(network, plan_streams(network))
-    return dataclasses.replace(network, warnings=warnings)
+    return dataclasses.replace(network, warnings=(*warnings, *coverage_notes(network)))
 
 
 def _targets(file: SiteFile, problems: Problems) -> tuple[Target, ...]:

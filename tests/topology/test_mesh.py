@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from probes.errors import ConfigError
 from probes.text import Text
 from topology import mesh as mesh_module
-from topology.mesh import plan_streams
+from topology.mesh import coverage_notes, coverage_of, plan_streams
 from topology.model import Ends, Interface, Site
 from topology.network import Mesh, Network, StreamChoice
 
@@ -195,3 +195,31 @@ def test_three_hundred_sites_are_planned_without_a_repeat():
     assert len(streams) == 300 * 299
     assert len({s.stream_id for s in streams}) == len(streams)
     assert streams == plan_streams(network)
+
+
+def test_mesh_with_peers_measures_a_part_both_ways_and_says_how_much():
+    sites = many(20)
+    part = a_network(sites, Mesh(name="m", peers=3, stream=ICMP))
+    measured = set(pairs(part))
+    assert measured == {(b, a) for a, b in measured}
+    assert measured < set(pairs(a_network(sites, Mesh(name="m", stream=ICMP))))
+    coverage = coverage_of(part, part.meshes[0])
+    assert (coverage.measured, coverage.possible) == (len(measured) // 2, 190)
+    (note,) = coverage_notes(part)
+    assert f"{len(measured) // 2} of 190 pairs" in note.en
+    assert f"190 对站点中的 {len(measured) // 2} 对" in note.zh
+
+
+def test_excluded_pairs_are_not_among_the_chosen():
+    sites = many(6)
+    names = [site.name for site in sites]
+    exclude = tuple((names[0], other) for other in names[2:])
+    network = a_network(sites, Mesh(name="m", peers=1, exclude=exclude, stream=ICMP))
+    assert (names[0], names[1]) in pairs(network)
+    assert not coverage_notes(a_network(sites, Mesh(name="m", stream=ICMP)))
+
+
+def test_coverage_of_a_mesh_without_pairs_is_unknown():
+    network = a_network(many(1), Mesh(name="m", peers=2, stream=ICMP))
+    assert coverage_of(network, network.meshes[0]).ratio is None
+    assert coverage_notes(network) == ()
