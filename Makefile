@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
-.PHONY: run test lint types imports check clean bench
+.PHONY: run test lint types imports check clean bench faults
 
 run: $(VENV)/.installed
 	@$(BIN)/isochrone run $(ARGS)
@@ -28,6 +28,10 @@ imports: $(VENV)/.test-installed
 # Peers beside the libraries: apt-get install fping irtt iputils-ping. Needs root (namespaces).
 bench: $(VENV)/.bench-installed
 	$(BIN)/python -m bench $(ARGS)
+
+# Kills, cuts, full disks, wrong clocks, forged papers: every probe must be accounted for.
+faults: $(VENV)/.installed
+	@$(BIN)/python -m lab.faults $(ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -26,6 +26,7 @@ from probes.text import Text
 OLDEST_PER_ROUND = 7
 NEWEST_PER_ROUND = 1
 _LONGEST_RETRY_AFTER_S = 600.0
+_LONGEST_DRAIN_WAIT_S = 1.0  # a stopping agent has little time
 # These blame the chunk itself; other refusals blame its sender or the controller, and may pass.
 _BLAMES_CHUNK = {
     HTTPStatus.BAD_REQUEST,
@@ -79,9 +80,10 @@ class Uplink:
                 await self._more.wait()
 
     async def drain(self) -> None:
-        """Deliver until the spool is empty or the controller fails once."""
+        """Deliver until the spool is empty; whoever calls says how long that may take."""
         sent, wait_s = await self.round()
-        while sent and not wait_s:
+        while sent:
+            await asyncio.sleep(min(wait_s, _LONGEST_DRAIN_WAIT_S))
             sent, wait_s = await self.round()
 
     async def round(self) -> tuple[int, float]:

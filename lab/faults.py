@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from lab.faults_stage import Result
 
 ADDRESSES = {"nanjing": "198.18.1.1", "yancheng": "198.18.1.2", "shanghai": "198.18.1.3"}
-_CUT_OFF_S = 3.0  # what a kill may cost: the open window, its waiting limit, the way to the disk
 _A_TICK = 8  # probes that may be on the wire and not yet counted when a process is killed
 
 
@@ -126,16 +125,16 @@ def run(network: FaultNetwork, place: Path, fault: Fault, seed: int, *, short: b
         dropped_probes_by_reason={
             reason: count.probes for reason, count in result.by_reason.items()
         },
-        problems=problems_of(fault, done, result),
+        problems=problems_of(fault, result),
         seconds=round(time.monotonic() - began, 1),
     )
 
 
-def problems_of(fault: Fault, done: Text, result: Result) -> list[str]:
+def problems_of(fault: Fault, result: Result) -> list[str]:
     """Return all that must not be."""
     from lab.faults_stage import PROBES_PER_S
 
-    problems = list(fault.problems(result))
+    problems = [*result.problems, *fault.problems(result)]
     if any(result.difference):
         problems.append(f"not accounted for: {_of(result.difference)}")
     if any(result.waiting):
@@ -143,12 +142,10 @@ def problems_of(fault: Fault, done: Text, result: Result) -> list[str]:
     if strange := result.by_reason.keys() - set(fault.losses):
         problems.append(f"dropped without need: {', '.join(sorted(strange))}")
     cut_off = result.by_reason.get("cut_off")
-    if cut_off and cut_off.probes > result.agent_kills * PROBES_PER_S * _CUT_OFF_S:
+    if cut_off and cut_off.probes > result.agent_kills * PROBES_PER_S * fault.cut_off_s:
         problems.append(f"too much cut off by {result.agent_kills} kills: {_of(cut_off)}")
     if abs(result.on_the_wire - result.sent.probes) > result.agent_kills * _A_TICK:
         problems.append(f"an observer counted {result.on_the_wire} probes on the wire")
-    if "TOO MUCH" in done.en:
-        problems.append(done.en)
     return problems
 
 

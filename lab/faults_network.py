@@ -49,13 +49,23 @@ class FaultNetwork:
             for name, site in self._sites.items():
                 index, address = site.hub_interface, self.addresses[name]
                 routes.link("set", index=index, address=MAC)
-                routes.route("add", dst=f"{address}/32", oif=index, scope=253)  # RT_SCOPE_LINK
                 routes.neigh("add", dst=address, lladdr=MAC, ifindex=index, state=PERMANENT)
         self.connect(True)
 
     def connect(self, whether: bool) -> None:
-        """Forward between the sites, or let every packet between them vanish in the hub."""
+        """Carry packets; or let the hub swallow all there are between sites and to them.
+
+        What sites send is still counted: it has left them.
+        """
         Path("/proc/sys/net/ipv4/ip_forward").write_text(str(int(whether)), encoding="ascii")
+        with IPRoute() as routes:
+            for name, site in self._sites.items():
+                routes.route(
+                    "replace" if whether else "del",
+                    dst=f"{self.addresses[name]}/32",
+                    oif=site.hub_interface,
+                    scope=253,  # RT_SCOPE_LINK
+                )
 
     @contextlib.contextmanager
     def at(self, name: str) -> Iterator[None]:

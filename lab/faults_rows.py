@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import aiohttp
-
-from controller.sqlite_store import SqliteStore
 from lab.faults_stage import ADDRESSES, PROBES_PER_S, Result, Stage, fill
-from probes.exchange import CHUNK_CONTENT_TYPE
+from lab.faults_trust import (
+    expired,
+    foreign_certificate,
+    forged_batches,
+    forged_plan,
+    impostor,
+    replayed,
+    revoked,
+)
 from probes.text import Text
 
 _FAR_NS = 3_600_000_000_000  # an hour
-_SMALL_SPOOL = "[spool]\nmax_bytes = 65536\n"
+_SHORT_SPOOL = "[spool]\nmax_age_s = 4.0\n"
 _SMALL_DISK_BYTES = 400 << 10
 _STRICT = """
 [policy]
@@ -32,9 +36,10 @@ class Fault:
     title: Text
     act: Callable[[Stage, int], Text]
     problems: Callable[[Result], Sequence[str]] = lambda _: ()
-    rounds: int = 8
+    rounds: int = 6
     few_rounds: int = 3
     losses: tuple[str, ...] = ()  # reasons for which anything may be dropped at all
+    cut_off_s: float = 3.0  # what a kill may cost: the open window, its wait, the way to the disk
 
 
 def _calm(stage: Stage, rounds: int) -> Text:
@@ -65,7 +70,6 @@ def _agent_killed(stage: Stage, rounds: int) -> Text:
 
 
 def _link_cut(stage: Stage, rounds: int) -> Text:
-    stage.relay()
     stage.begin()
     for _ in range(rounds):
         stage.pause(0.5, 2.0)
@@ -73,6 +77,15 @@ def _link_cut(stage: Stage, rounds: int) -> Text:
         stage.pause(1.0, 3.0)
         stage.cut(False)
     return Text(f"{rounds} × 1–3 s", f"中断 {rounds} 次，每次 1–3 秒")
+
+
+def _storm(stage: Stage, rounds: int) -> Text:
+    """Everything at once, as it comes."""
+    stage.begin()
+    for _ in range(2 * rounds):
+        stage.pause(0.2, 1.5)
+        stage.do_harm_once()
+    return Text(f"{2 * rounds} kills and cuts", f"强杀与中断共 {2 * rounds} 次")
 
 
 def _agent_clock(stage: Stage, rounds: int) -> Text:
@@ -129,85 +142,35 @@ def _controller_disk(stage: Stage, rounds: int) -> Text:
 
 
 def _long_outage(stage: Stage, rounds: int) -> Text:
-    """Longer than the spool is large: the oldest windows go, and are told."""
-    stage.extra = dict.fromkeys(ADDRESSES, _SMALL_SPOOL)
+    """Longer than the spool keeps windows: the oldest go, and are told."""
+    stage.extra = dict.fromkeys(ADDRESSES, _SHORT_SPOOL)
     stage.begin()
     stage.controller.kill()
-    stage.pause(1.5 * rounds)
+    stage.pause(3.0 * rounds)
     stage.controller.start()
-    return Text(f"{1.5 * rounds:.0f} s away", f"离线 {1.5 * rounds:.0f} 秒")
-
-
-def _replayed(stage: Stage, rounds: int) -> Text:
-    """Hand in again what was committed; and what never was anybody's."""
-    stage.begin()
-    stage.pause(3.0)
-    stage.controller.stop()
-    store = SqliteStore(stage.controller.data)
-    try:
-        chunks = [(one.agent, one.payload) for one in store.chunks_since(0)]
-    finally:
-        store.close()
-    stage.controller.start()
-    stage.wait_until_connected()
-    again = [stage.random.choice(chunks) for _ in range(10 * rounds)]
-    asyncio.run(_post_all(stage, again))
-    return Text(f"{len(again)} chunks", f"{len(again)} 个数据块")
-
-
-def _forged(stage: Stage, rounds: int) -> Text:
-    """Hand in other agents' chunks, and bytes that are nearly a chunk."""
-    stage.begin()
-    stage.pause(3.0)
-    stage.controller.stop()
-    store = SqliteStore(stage.controller.data)
-    try:
-        chunks = [(one.agent, one.payload) for one in store.chunks_since(0)]
-    finally:
-        store.close()
-    stage.controller.start()
-    stage.wait_until_connected()
-    posts = []
-    for _ in range(5 * rounds):
-        agent, payload = stage.random.choice(chunks)
-        other = stage.random.choice([name for name in ADDRESSES if name != agent])
-        broken = bytearray(payload)
-        broken[stage.random.randrange(len(broken))] ^= 1 << stage.random.randrange(8)
-        posts += [(other, payload), (agent, payload[: len(payload) // 2]), (other, bytes(broken))]
-    asyncio.run(_post_all(stage, posts))
-    return Text(f"{len(posts)} chunks", f"{len(posts)} 个数据块")
-
-
-async def _post_all(stage: Stage, chunks: Sequence[tuple[str, bytes]]) -> None:
-    connector = aiohttp.UnixConnector(str(stage.controller.socket_path))
-    async with aiohttp.ClientSession("http://controller", connector=connector) as session:
-        for agent, payload in chunks:
-            headers = {"Content-Type": CHUNK_CONTENT_TYPE}
-            path = f"/api/v1/agents/{agent}/chunks"
-            async with session.post(path, data=payload, headers=headers) as answer:
-                await answer.read()
+    return Text(f"{3 * rounds} s away, kept 4 s", f"离线 {3 * rounds} 秒，缓存 4 秒")
 
 
 def _beyond_policy(stage: Stage, rounds: int) -> Text:
     stage.policy = dict.fromkeys(ADDRESSES, _STRICT)
     stage.begin()
-    before = stage.network.probes_on_the_wire()
-    stage.pause(float(rounds))
-    rate = (stage.network.probes_on_the_wire() - before) / rounds
+    rate = stage.rate_on_the_wire(float(rounds))
     allowed = 10.0 * len(ADDRESSES) * (len(ADDRESSES) - 1)
     asked = PROBES_PER_S * len(ADDRESSES)
-    told = f"{rate:.0f}/s on the wire, {allowed:.0f}/s allowed, {asked}/s asked"
-    told_zh = f"实发 {rate:.0f}/s，允许 {allowed:.0f}/s，计划 {asked}/s"
     if rate > allowed * 1.1:
-        told += ": TOO MUCH"
-    return Text(told, told_zh)
+        stage.problems.append(f"{rate:.0f} probes/s on the wire, {allowed:.0f}/s are allowed")
+    return Text(
+        f"{rate:.0f}/s of {asked}/s, limit {allowed:.0f}/s",
+        f"计划 {asked}/s，限 {allowed:.0f}/s，实发 {rate:.0f}/s",
+    )
 
 
-FAULTS = (
+FAULTS: tuple[Fault, ...] = (
     Fault("calm", Text("none", "无故障"), _calm),
     Fault("controller-killed", Text("controller killed", "强杀控制器"), _controller_killed),
     Fault("agent-killed", Text("agent killed", "强杀探针"), _agent_killed, losses=("cut_off",)),
     Fault("link-cut", Text("link cut", "链路中断"), _link_cut),
+    Fault("storm", Text("all of these", "以上交替"), _storm, losses=("cut_off",)),
     Fault("agent-clock", Text("agent's clock", "探针时钟跳变"), _agent_clock, losses=("refused",)),
     Fault(
         "controller-clock",
@@ -220,21 +183,28 @@ FAULTS = (
         Text("agent's disk full", "探针磁盘写满"),
         _agent_disk,
         losses=("disk", "cut_off"),
+        cut_off_s=20.0,  # and what was kept in memory
     ),
     Fault("controller-disk", Text("controller's disk full", "控制器磁盘写满"), _controller_disk),
-    Fault("long-outage", Text("spool too small", "缓存不足"), _long_outage, losses=("no_room",)),
+    Fault(
+        "long-outage",
+        Text("outage beyond spool", "离线超出缓存"),
+        _long_outage,
+        lambda result: () if result.dropped.probes else ("nothing was dropped",),
+        losses=("too_old",),
+    ),
+    Fault("expired", Text("certificate expired", "证书过期"), expired),
+    Fault("revoked", Text("certificate revoked", "证书吊销"), revoked),
+    Fault("foreign", Text("agent of wrong CA", "探针证书非本 CA"), foreign_certificate),
+    Fault("impostor", Text("controller of wrong CA", "控制器证书非本 CA"), impostor),
     Fault(
         "replayed",
         Text("batch replayed", "重放数据"),
-        _replayed,
+        replayed,
         lambda result: () if result.duplicates else ("no replay was noticed",),
     ),
-    Fault(
-        "forged",
-        Text("batch forged", "伪造数据"),
-        _forged,
-        lambda result: () if result.refused else ("nothing was refused",),
-    ),
+    Fault("forged-batch", Text("batch forged", "伪造数据"), forged_batches),
+    Fault("forged-plan", Text("plan forged", "伪造计划"), forged_plan),
     Fault(
         "beyond-policy",
         Text("plan beyond policy", "计划超出策略"),

@@ -9,26 +9,31 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.enrolment import enrol
 from agent.sent_book import read_book
 from agent.spool import Count, total
+from controller.access_book import AccessBook
+from controller.authority import create_authority, load_authority
 from lab.api_client import ApiClient
 from lab.children import end, isochrone_command, start
 from lab.faults_network import FaultNetwork
 from lab.fleet import LAB_POLICY, ControllerProcess, died
 from lab.kernel import mount_memory, unmount
 from lab.stored import read_stored
+from probes.clock import SystemClock
+from probes.enrolment import EnrolmentToken, parse_enrolment_token
 from probes.errors import ResourceError
 
 ADDRESSES = {"nanjing": "198.18.1.1", "yancheng": "198.18.1.2", "shanghai": "198.18.1.3"}
 PROBES_PER_S = 2 * (25 + 10)  # of each agent: to two others, by UDP and ICMP
-_READY_S, _DRAIN_S, _STOP_S = 60.0, 60.0, 15.0
+_PORT = 8443
+_READY_S, _DRAIN_S, _STOP_S, _TOKEN_KNOWN_S = 60.0, 60.0, 15.0, 10.0
 _SITES = """
 [network]
 name = "faults"
@@ -66,6 +71,7 @@ class Result:
     refused: dict[str, int]  # by the controller, in its last life, by reason
     duplicates: int
     agent_kills: int
+    problems: list[str]
     curtailed: dict[str, int] = field(default_factory=dict)  # streams by rule
 
     @property
@@ -82,16 +88,19 @@ class Stage:
         self.random = random.Random(seed)  # noqa: S311 - chooses moments, keeps no secret
         self.extra: dict[str, str] = {}  # lines of an agent's configuration, by agent
         self.policy: dict[str, str] = {}
-        self.socket = run_dir / "controller.sock"  # what agents speak to
-        sites = run_dir / "sites.toml"
+        self.problems: list[str] = []  # what was seen on the way and must not be
+        self.sites = sites = run_dir / "sites.toml"
         places = [_SITE.format(name=name, address=where) for name, where in ADDRESSES.items()]
         sites.write_text(_SITES + "".join(places) + _MESH, encoding="utf-8")
         options = {"judge-period": 60.0, "judge-every": 5.0, "window": 1.0}
         self.clock_shift = run_dir / "clock-shift"
-        self.controller = _Controller(run_dir, sites, options, self.clock_shift)
+        self.url = f"https://{network.controller_address}:{_PORT}"
+        extra = ["--clock-shift-file", str(self.clock_shift)]
+        extra += ["--listen", f"{network.controller_address}:{_PORT}"]
+        self.controller = _Controller(run_dir, sites, options, extra)
         self._agents: dict[str, subprocess.Popen[bytes]] = {}
+        self._started_ns: dict[str, int] = {}
         self._wire_before = network.probes_on_the_wire()
-        self._relay: subprocess.Popen[bytes] | None = None
         self._agent_kills = 0
         self._mounts: list[Path] = []
 
@@ -102,32 +111,52 @@ class Stage:
         self._mounts.append(directory)
 
     def begin(self) -> None:
-        """Start everything and wait until all agents measure."""
+        """Start everything, agents enrolled one by one, and wait until all of them measure."""
+        create_authority(self.controller.data, [self.network.controller_address], SystemClock())
+        tokens = {name: self.token_for(name) for name in ADDRESSES}
         self.controller.start()
-        for name in ADDRESSES:
+        self.wait_for_controller()
+        for name, token in tokens.items():
+            self.enrol(name, token)
             self.start_agent(name)
         self.wait_until_connected()
 
-    def relay(self) -> None:
-        """Let agents reach the controller through a process that can be cut."""
-        self.socket = self.run_dir / "relay.sock"
-        words = [sys.executable, "-m", "lab.faults_relay", str(self.socket)]
-        words.append(str(self.controller.socket_path))
-        self._relay = start(words, self.run_dir / "relay.log")
+    def token_for(self, name: str) -> EnrolmentToken:
+        """Return a new one-time token for an agent."""
+        clock = SystemClock()
+        fingerprint = load_authority(self.controller.data, clock).fingerprint
+        with contextlib.closing(AccessBook(self.controller.data, clock)) as book:
+            until_ns = clock.wall_ns() + 3600 * 10**9
+            return parse_enrolment_token(book.create_enrolment_token(name, fingerprint, until_ns))
+
+    def enrol(self, name: str, token: EnrolmentToken) -> None:
+        """Get an agent its certificate; a running controller knows a new token within seconds."""
+        until = time.monotonic() + _TOKEN_KNOWN_S
+        while True:
+            try:
+                asyncio.run(enrol(self.url, token, self.state_dir(name)))
+            except ResourceError:
+                if time.monotonic() > until:
+                    raise
+                self.pause(0.25)
+            else:
+                return
+
+    def wait_for_controller(self) -> None:
+        """Wait until the controller answers."""
+        self._wait(_READY_S, self._answers, "controller did not answer", "控制器无应答")
+
+    def _answers(self) -> bool:
+        return self.get("health") is not None
 
     def cut(self, whether: bool) -> None:
-        """Cut the link between sites, and between them and the controller; or mend it."""
-        assert self._relay is not None
+        """Cut every link between sites and to the controller, telling nobody; or mend them."""
         self.network.connect(not whether)
-        self._relay.send_signal(signal.SIGUSR1 if whether else signal.SIGUSR2)
 
     def config_of(self, name: str) -> Path:
         """Write an agent's configuration as it is to be now; return the file."""
         file = self.run_dir / f"agent-{name}.toml"
-        head = (
-            f'name = "{name}"\ncontroller = "unix://{self.socket}"\n'
-            f'state_dir = "{self.state_dir(name)}"\n'
-        )
+        head = f'name = "{name}"\ncontroller = "{self.url}"\nstate_dir = "{self.state_dir(name)}"\n'
         text = head + self.extra.get(name, "") + self.policy.get(name, LAB_POLICY)
         file.write_text(text, encoding="utf-8")
         return file
@@ -141,6 +170,7 @@ class Stage:
     def start_agent(self, name: str) -> None:
         """Start an agent in its site's network (again)."""
         command = isochrone_command("agent", "run", "--config", str(self.config_of(name)))
+        self._started_ns[name] = time.time_ns()
         with self.network.at(name):
             self._agents[name] = start(command, self.run_dir / f"agent-{name}.log")
 
@@ -171,6 +201,23 @@ class Stage:
         """Return what the controller's API says, None if it does not answer."""
         return asyncio.run(_get(self.controller.url, path))
 
+    def do_harm_once(self) -> None:
+        """Kill an agent or the controller, or cut the link, for a moment."""
+        harm = self.random.choice(("agent", "controller", "link"))
+        if harm == "agent":
+            name = self.random.choice(sorted(ADDRESSES))
+            self.kill_agent(name)
+            self.pause(0.0, 0.5)
+            self.start_agent(name)
+        elif harm == "controller":
+            self.controller.kill()
+            self.pause(0.1, 1.5)
+            self.controller.start()
+        else:
+            self.cut(True)
+            self.pause(0.5, 2.0)
+            self.cut(False)
+
     def wait_until_connected(self) -> None:
         """Wait until every agent has told its controller of its plan."""
         self._wait(_READY_S, self._connected, "agents did not connect", "探针未能接入")
@@ -182,6 +229,7 @@ class Stage:
             name in states
             and states[name]["state"] == "ok"
             and states[name]["plan_version"] == states[name]["wanted_plan_version"]
+            and states[name]["health"]["started_ns"] >= self._started_ns[name]  # in this life of it
             for name in ADDRESSES
         )
 
@@ -219,12 +267,13 @@ class Stage:
             refused=ingest["refused"],
             duplicates=ingest["duplicates"],
             agent_kills=self._agent_kills,
+            problems=self.problems,
             curtailed=curtailed,
         )
 
     def end(self) -> None:
         """End whatever still runs."""
-        for process in [*self._agents.values(), *([self._relay] if self._relay else [])]:
+        for process in self._agents.values():
             process.kill()
             process.wait()
         self._agents.clear()
@@ -232,6 +281,18 @@ class Stage:
         self.network.connect(True)
         while self._mounts:
             unmount(self._mounts.pop())
+
+    def windows_stored(self, name: str) -> int:
+        """Return how many windows of an agent the controller has stored, as it says."""
+        page = self.get("agents")
+        found = [] if page is None else [one for one in page["items"] if one["name"] == name]
+        return int(found[0]["windows_stored"]) if found else 0
+
+    def rate_on_the_wire(self, seconds: float) -> float:
+        """Return how many probes a second all sites send, watched for so long from outside."""
+        before, began = self.network.probes_on_the_wire(), time.monotonic()
+        self.pause(seconds)
+        return (self.network.probes_on_the_wire() - before) / (time.monotonic() - began)
 
     def waiting_chunks(self, name: str) -> int:
         """Return how many chunks wait on an agent's disk."""
@@ -264,13 +325,13 @@ class Stage:
 
 
 class _Controller(ControllerProcess):
-    """A controller whose clock can be wrong."""
+    """A controller that agents reach over TLS, and whose clock can be wrong."""
 
     def __init__(
-        self, run_dir: Path, sites: Path, options: dict[str, float], clock_shift: Path
+        self, run_dir: Path, sites: Path, options: dict[str, float], extra: list[str]
     ) -> None:
         super().__init__(run_dir, sites, options)
-        self._command += ["--clock-shift-file", str(clock_shift)]
+        self._command += extra
 
 
 async def _get(url: str, path: str) -> Any:
