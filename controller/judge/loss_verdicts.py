@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,12 @@ from controller.judge.evidence import (
 from controller.judge.loss import evidence_reaches, greatest_ratio, least_ratio, scale_position
 from controller.judge.reading import Readable
 
+Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Looks = Literal["repeated", "once"]
 
+STEP = 1.02  # design effects are told apart no finer, and rounded up: never too short an interval
+ROOM = 2**62
 ONE_WAY = DIRECTIONS.index("one_way")
 
 
@@ -41,33 +44,20 @@ def judge_loss(
     if not len(at):
         return
     row, limit = rules.row[at], rules.limit[at]
-    thinning = known.loss_thinning[row]
-    sent = evidence.sent[row] / thinning
+    step = np.ceil(np.log(known.loss_thinning[row]) / np.log(STEP) - 1e-9).astype(np.int64)
+    thinning = STEP**step
     one_way = rules.direction[at] == ONE_WAY
     total = evidence.lost[row]
     down = evidence.received[row] == 0
     surely = np.where(one_way & ~down, evidence.lost_forward[row], total)
     possibly = np.where(one_way & ~down, total - evidence.lost_backward[row], total)
-    low = least_ratio(surely / thinning, sent, alpha)
-    high = greatest_ratio(possibly / thinning, sent, alpha)
-    verdict = decide(low, high, rules.limit_low[at], rules.limit_high[at])
-    if looks == "repeated":
-        for side, lost in ((PASS, possibly), (FAIL, surely)):
-            chosen = np.flatnonzero(verdict == side)
-            held = evidence_reaches(
-                lost[chosen] / thinning[chosen],
-                sent[chosen],
-                limit[chosen],
-                below=side == PASS,
-                needed=float(np.log(2 / alpha)),
-            )
-            hasty = chosen[~held]
-            verdict[hasty] = UNDECIDED
-            # The limit cannot be ruled out yet, so the interval published reaches to it.
-            if side == PASS:
-                high[hasty] = np.nextafter(rules.limit_low[at][hasty], np.inf)
-            else:
-                low[hasty] = limit[hasty]
+    limits = (rules.limit_low[at], limit, rules.limit_high[at])
+    same, kind = _alike(surely, possibly - surely, evidence.sent[row], step, *limits)
+    counts = tuple(
+        column[same] / thinning[same] for column in (surely, possibly, evidence.sent[row])
+    )
+    found = _decided(counts, tuple(each[same] for each in limits), alpha, looks)
+    verdict, low, high = (column[kind] for column in found)
     ratio = np.where(surely == possibly, surely, np.nan) / evidence.sent[row]
     answer.verdict[at], answer.low[at], answer.high[at] = verdict, low, high
     answer.measured[at] = ratio
@@ -85,3 +75,58 @@ def judge_loss(
         needs.samples_for_loss(ratio[waiting], limit[waiting], alpha, looks) * thinning[waiting]
     )
     answer.needed_samples[at[waiting]] = needs.still(needed, evidence.sent[row[waiting]])
+
+
+def _alike(*columns: NDArray[Any]) -> tuple[Integers, Integers]:
+    """Return (one row of each kind, the kind of each row): rows of a kind are alike in all columns.
+
+    Streams of one plan have sent alike and lost a few each, so kinds are far fewer than rows.
+    """
+    key, room = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        low, high = column.min(), column.max()
+        if low == high:
+            continue
+        code = column - low
+        if code.dtype.kind == "f":
+            code = np.unique(code, return_inverse=True)[1].astype(np.int64)
+        span = int(code.max()) + 1
+        if room * span > ROOM:
+            key = np.unique(key, return_inverse=True)[1].astype(np.int64)
+            room = int(key.max()) + 1
+        key, room = key * span + code, room * span
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    return first.astype(np.int64), kind.astype(np.int64)
+
+
+def _decided(
+    counts: tuple[Floats, ...],
+    limits: tuple[Floats, ...],
+    alpha: float,
+    looks: Looks,
+) -> tuple[NDArray[np.int8], Floats, Floats]:
+    """Return (verdict, low, high) of (lost surely, lost possibly, sent) against limits, all [k].
+
+    Counts are thinned; limits are (least, likely, greatest).
+    """
+    surely, possibly, sent = counts
+    limit_low, limit, limit_high = limits
+    low, high = least_ratio(surely, sent, alpha), greatest_ratio(possibly, sent, alpha)
+    verdict = decide(low, high, limit_low, limit_high)
+    for side, lost in ((PASS, possibly), (FAIL, surely)) if looks == "repeated" else ():
+        chosen = np.flatnonzero(verdict == side)
+        held = evidence_reaches(
+            lost[chosen],
+            sent[chosen],
+            limit[chosen],
+            below=side == PASS,
+            needed=float(np.log(2 / alpha)),
+        )
+        hasty = chosen[~held]
+        verdict[hasty] = UNDECIDED
+        # The limit cannot be ruled out yet, so the interval published reaches to it.
+        if side == PASS:
+            high[hasty] = np.nextafter(limit_low[hasty], np.inf)
+        else:
+            low[hasty] = limit[hasty]
+    return verdict, low, high
