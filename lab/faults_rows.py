@@ -170,7 +170,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("controller-killed", Text("controller killed", "强杀控制器"), _controller_killed),
     Fault("agent-killed", Text("agent killed", "强杀探针"), _agent_killed, losses=("cut_off",)),
     Fault("link-cut", Text("link cut", "链路中断"), _link_cut),
-    Fault("storm", Text("all of these", "以上交替"), _storm, losses=("cut_off",)),
+    Fault("storm", Text("all of these", "以上交替"), _storm, few_rounds=2, losses=("cut_off",)),
     Fault("agent-clock", Text("agent's clock", "探针时钟跳变"), _agent_clock, losses=("refused",)),
     Fault(
         "controller-clock",

@@ -74,6 +74,7 @@ class Sender:
         now_ns = self._scale.monotonic_ns()
         wall_ns = now_ns + self._scale.offset_ns
         probes = Outgoing(session, sequence, roster.secret[session], wall_ns, self.error_estimate)
+        self._tally.sent += len(row)  # before they leave: a kill must not hide any
         result, check = channel.send(probes, roster.address[session], row)
         window = self._windows.number_at(now_ns)
         lateness_ns = now_ns - planned_ns
@@ -92,6 +93,5 @@ class Sender:
         )
         self._windows.sent(window, len(row))
         self._tally.lateness_max_ns = max(self._tally.lateness_max_ns, float(lateness_ns.max()))
-        self._tally.sent += len(row)
         if result.error.any():
             self._account.note_drops(row, result.error)
