@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from controller.export_rows import Rows, Streams
 from controller.levels import LEVELS, LevelName
-from controller.merging import part_of
-from controller.points import points_of
-from controller.store import Store, StoredChunk, StreamRecord
+from controller.series import Series
+from controller.series_making import series_of_windows
+from controller.store import Store, StreamRecord
 from probes.chunk import decode_chunk
 
 ROWS_A_TABLE = 20_000
@@ -53,24 +53,11 @@ def tables(store: Store, streams: Streams, wanted: Wanted) -> Iterator[dict[str,
 def _windows(
     store: Store, agent: str, records: Sequence[StreamRecord], wanted: Wanted
 ) -> Iterator[Rows]:
-    ids = np.array([record.stream_id for record in records], np.uint64)
+    ids = [record.stream_id for record in records]
     at_ns: int | None = wanted.from_ns
     while at_ns is not None and at_ns < wanted.to_ns:
         chunks, at_ns = store.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
-        for chunk in chunks:
-            yield _rows_of(chunk, ids)
-
-
-def _rows_of(chunk: StoredChunk, ids: NDArray[np.uint64]) -> Rows:
-    batch = decode_chunk(chunk.payload).batch
-    taken = np.flatnonzero(np.isin(batch.stream_id, ids))
-    return Rows(
-        level="window",
-        stream_id=batch.stream_id[taken].astype(np.int64),
-        start_ns=np.full(len(taken), batch.start_ns, np.int64),
-        duration_ns=np.full(len(taken), batch.duration_ns, np.int64),
-        points=points_of(part_of(batch, taken, np.arange(len(taken)))),
-    )
+        yield _in_time(series_of_windows([decode_chunk(c.payload).batch for c in chunks], ids))
 
 
 def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Wanted) -> Iterator[Rows]:
@@ -78,15 +65,18 @@ def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Wanted) -> I
     span_ns = step_ns * max(1, ROWS_A_TABLE // max(1, len(records)))
     for from_ns in range(wanted.from_ns, wanted.to_ns, span_ns):
         to_ns = min(from_ns + span_ns, wanted.to_ns)
-        found = store.series(records, from_ns, to_ns, step_ns=step_ns)
-        order = np.lexsort((found.stream_id, found.start_ns))
-        yield Rows(
-            level=found.level,
-            stream_id=found.stream_id[order].astype(np.int64),
-            start_ns=found.start_ns[order],
-            duration_ns=found.duration_ns[order],
-            points=found.points[order],
-        )
+        yield _in_time(store.series(records, from_ns, to_ns, step_ns=step_ns))
+
+
+def _in_time(found: Series) -> Rows:
+    order = np.lexsort((found.stream_id, found.start_ns))
+    return Rows(
+        level=found.level,
+        stream_id=found.stream_id[order].astype(np.int64),
+        start_ns=found.start_ns[order],
+        duration_ns=found.duration_ns[order],
+        points=found.points[order],
+    )
 
 
 def _slice(rows: Rows, at: int) -> Rows:

@@ -6,7 +6,7 @@ docs/reference/export.md is the data dictionary that a test holds against this d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -104,9 +104,15 @@ class Streams:
 
     records: Mapping[int, StreamRecord]
     paths: Mapping[str, Path]
+    _texts: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def texts_of(self, stream_id: int) -> dict[str, Any]:
-        """Return what a stream's rows have in common."""
+        """Return what a stream's rows have in common; made once an export."""
+        if stream_id not in self._texts:
+            self._texts[stream_id] = self._made(stream_id)
+        return self._texts[stream_id]
+
+    def _made(self, stream_id: int) -> dict[str, Any]:
         record = self.records[stream_id]
         path = self.paths.get(record.path)
         ends = (None, None) if path is None else (path.source, path.destination)
