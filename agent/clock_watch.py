@@ -25,6 +25,9 @@ LOOK_EVERY_S = 8.0
 STALE_AFTER_S = 60.0
 # What a disciplined clock may wander between two looks; undisciplined ones have no bound at all.
 WANDER_PPM = 10.0
+# Between steps wall and monotonic clock run alike (slewing moves both), so their difference tells.
+STEP_NS = 1_000_000
+_READINGS = 3  # one of which may be interrupted between its two clocks
 _PMC_TIMEOUT_S = 3.0
 _PMC_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
@@ -36,6 +39,7 @@ class ClockState:
     source: str
     bound_ns: float
     read_ns: int  # monotonic
+    offset_ns: int  # wall less monotonic
 
 
 class ClockWatch:
@@ -56,7 +60,9 @@ class ClockWatch:
         self._ask_kernel = ask_kernel
         self._ask_ptp = ask_ptp or ask_ptp4l
         self._sequence = 0
-        self._state = ClockState("unknown", math.nan, clock.monotonic_ns())
+        self._state = ClockState("unknown", math.nan, clock.monotonic_ns(), self._offset_ns())
+        self.steps = 0
+        self.stepped_by_ns = 0  # of the last step
 
     @property
     def source(self) -> str:
@@ -68,10 +74,22 @@ class ClockWatch:
         state = self._state
         if state.source == "declared":
             return state.bound_ns
-        age_s = (self._clock.monotonic_ns() - state.read_ns) / 1e9
-        if age_s > STALE_AFTER_S:
-            return math.nan
+        age_s = self.age_s()
+        if age_s > STALE_AFTER_S or abs(self._moved_ns()) > STEP_NS:
+            return math.nan  # what was said held of the clock before it was stepped
         return state.bound_ns + age_s * WANDER_PPM * 1e3
+
+    def age_s(self) -> float:
+        """Return how long ago the source was asked."""
+        return (self._clock.monotonic_ns() - self._state.read_ns) / 1e9
+
+    def _offset_ns(self) -> int:
+        return self._clock.wall_ns() - self._clock.monotonic_ns()
+
+    def _moved_ns(self) -> int:
+        """Return by how much the wall clock was stepped since the last look, 0 for the least."""
+        readings = (self._offset_ns() - self._state.offset_ns for _ in range(_READINGS))
+        return min(readings, key=abs)
 
     def trust(self, config: ClockConfig) -> None:
         """Let another declaration of the owner hold from the next look on."""
@@ -79,9 +97,13 @@ class ClockWatch:
 
     def look(self) -> None:
         """Ask again; blocks for a moment, so call it on a worker thread."""
-        now_ns = self._clock.monotonic_ns()
+        moved_ns = self._moved_ns()
+        if abs(moved_ns) > STEP_NS:
+            self.steps += 1
+            self.stepped_by_ns = moved_ns
+        now_ns, offset_ns = self._clock.monotonic_ns(), self._offset_ns()
         source, bound_ns = self._ask()
-        self._state = ClockState(source, bound_ns, now_ns)
+        self._state = ClockState(source, bound_ns, now_ns, offset_ns)
 
     async def run(self) -> None:
         """Ask every few seconds, for ever."""

@@ -51,6 +51,7 @@ class HealthReporter:
         """Return the health of now."""
         state = await asyncio.wrap_future(self._spooler.call(self._spooler.do_state))
         self._tell_of_spool(state)
+        self._tell_of_clock()
         plan, engine = self._measuring.plan, self._measuring.engine_health()
         reflector = self._measuring.reflector_counters()
         bound_ns = self._clock_watch.bound_ns()
@@ -65,6 +66,8 @@ class HealthReporter:
             stamping="none" if engine is None else cast(StampingName, engine.stamping),
             calibration_ns=self._self_test.calibration_ns,
             clock_source=self._clock_watch.source,
+            clock_age_ms=round(self._clock_watch.age_s() * 1e3),
+            clock_steps=self._clock_watch.steps,
             clock_bound_ns=None if math.isnan(bound_ns) else math.ceil(bound_ns),
             probes_sent=sent,
             probes_received=received,
@@ -92,6 +95,22 @@ class HealthReporter:
                 "in memory. Free space on the disk of state_dir.",
                 f"无法写入本地缓存（{state.fault}）；{state.in_memory} 个数据块暂存于内存。"
                 "请清理 state_dir 所在磁盘的空间。",
+            ),
+        )
+
+    def _tell_of_clock(self) -> None:
+        """Keep saying that the clock was stepped: windows before and after it are not alike."""
+        steps, by_ms = self._clock_watch.steps, self._clock_watch.stepped_by_ns / 1e6
+        if not steps:
+            return
+        self._conditions.begin(
+            "clock_stepped",
+            "warning",
+            Text(
+                f"The wall clock was stepped {steps} times since the agent started, last by "
+                f"{by_ms:+.0f} ms. One-way delays of that moment rest on no clock.",
+                f"自探针启动以来系统时钟跳变 {steps} 次，最近一次 {by_ms:+.0f} 毫秒；"
+                "该时刻的单向时延不采信时钟。",
             ),
         )
 

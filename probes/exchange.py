@@ -116,6 +116,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     calibration_ns: int | None = None
     clock_source: str = "unknown"
     clock_bound_ns: int | None = None
+    clock_age_ms: int | None = None  # since the source was last asked
+    clock_steps: int = 0  # of the wall clock, since the agent started
     probes_sent: int = 0
     probes_received: int = 0
     probes_reflected: int = 0

@@ -15,13 +15,13 @@ NOW_NS = 1_700_000_010_000_000_000
 
 class _Clock:
     def __init__(self) -> None:
-        self.now_ns = 5_000_000_000
+        self.now_ns, self.stepped_ns = 5_000_000_000, 0
 
     def monotonic_ns(self) -> int:
         return self.now_ns
 
     def wall_ns(self) -> int:
-        return NOW_NS
+        return NOW_NS + self.now_ns - 5_000_000_000 + self.stepped_ns
 
 
 def _tracking(reference_id: int = 0xC0A80001) -> Tracking:
@@ -118,3 +118,22 @@ def test_a_bound_grows_with_its_age_and_ends_when_nobody_looks() -> None:
     assert watch.bound_ns() == pytest.approx(1_000.0 + 8 * 10_000.0)
     clock.now_ns += round(STALE_AFTER_S * 1e9)
     assert math.isnan(watch.bound_ns())
+
+
+def test_a_step_takes_the_bound_away_until_the_source_was_asked_again() -> None:
+    clock = _Clock()
+    watch = _watch(clock=clock, kernel_ns=50_000.0)
+    assert watch.bound_ns() == pytest.approx(50_000.0)
+    clock.stepped_ns = 30_000_000
+    assert math.isnan(watch.bound_ns())
+    watch.look()
+    assert watch.bound_ns() == pytest.approx(50_000.0)
+    assert (watch.steps, watch.stepped_by_ns) == (1, 30_000_000)
+
+
+def test_the_age_of_what_the_source_said_is_told() -> None:
+    clock = _Clock()
+    watch = _watch(clock=clock, kernel_ns=50_000.0)
+    clock.now_ns += 4_000_000_000
+    assert watch.age_s() == pytest.approx(4.0)
+    assert watch.steps == 0
