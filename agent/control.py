@@ -64,7 +64,6 @@ class Control:
         self._on_plan = on_plan
         self._curtailed = curtailed
         self._gate = gate
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._backoff = backoff or Backoff()
 
     async def run(self) -> None:
@@ -78,22 +77,26 @@ class Control:
             await asyncio.sleep(max(self._backoff.next_s(), self._backoff.at_least_s(wait_s)))
 
     async def say_last(self) -> None:
-        """Report once more and hang up, so that the controller knows how this agent ended."""
-        socket = self._socket
-        if socket is not None and not socket.closed:
-            with contextlib.suppress(aiohttp.ClientError, OSError):
-                report = HealthReport(health=await self._health())
-                await socket.send_str(msgspec.json.encode(report).decode())
-                await socket.close()
+        """Report once more, so that the controller knows how this agent ended.
+
+        Over a connection of its own: that of before may be dead without our knowing. The answer
+        to a Hello says that the report has arrived.
+        """
+        with contextlib.suppress(aiohttp.ClientError, OSError):
+            async with self._session.ws_connect(self._url) as socket:
+                await self._greet(socket)
+                await socket.receive()
+
+    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        hello = Hello(schema=SCHEMA_VERSION, agent=self._agent, health=await self._health())
+        await socket.send_str(msgspec.json.encode(hello).decode())
 
     async def _converse(self) -> float:
         """Hold one conversation; return the seconds the controller asked to stay away."""
         async with self._session.ws_connect(
             self._url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_PLAN_BYTES
         ) as socket:
-            self._socket = socket
-            hello = Hello(schema=SCHEMA_VERSION, agent=self._agent, health=await self._health())
-            await socket.send_str(msgspec.json.encode(hello).decode())
+            await self._greet(socket)
             loop = asyncio.get_running_loop()
             report_at = loop.time() + HEALTH_EVERY_S
             told: Curtailed | None = None

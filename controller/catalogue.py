@@ -20,7 +20,8 @@ class Catalogue:
     paths: every path that has a stream or a demand. streams_of[p], demands_of[p]: rows of the
     streams and demands of path p. demand_target, demand_path, demand_source,
     demand_destination int64[m]: numbers of the target, path and sites of each demand.
-    stream_path, stream_source int64[n]: numbers of the path and of the sender's site.
+    stream_id uint64[n]; stream_path, stream_source int64[n]: numbers of the path and of the
+    sender's site.
     recorded: every stream ever planned, by path, so that old windows stay readable.
     """
 
@@ -34,6 +35,7 @@ class Catalogue:
     demand_path: NDArray[np.int64]
     demand_source: NDArray[np.int64]
     demand_destination: NDArray[np.int64]
+    stream_id: NDArray[np.uint64]
     stream_path: NDArray[np.int64]
     stream_source: NDArray[np.int64]
     recorded: dict[str, tuple[StreamRecord, ...]]
@@ -65,6 +67,7 @@ def catalogue_of(
         demand_path=_numbers(path_number[item.path.id] for item in demands),
         demand_source=_numbers(site_number[item.path.source.site] for item in demands),
         demand_destination=_numbers(site_number[item.path.destination.site] for item in demands),
+        stream_id=np.array([item.stream_id for item in streams], np.uint64),
         stream_path=_numbers(path_number[item.path.id] for item in streams),
         stream_source=_numbers(site_number[item.path.source.site] for item in streams),
         recorded={path: tuple(records) for path, records in by_path.items()},

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from controller.documents import AgentState
 from controller.store import AgentTotals
 from probes.clock import Clock
@@ -74,6 +77,18 @@ class Fleet:
         agent = self._agents.get(name)
         return None if agent is None else agent.curtailed.get(stream_id)
 
+    def refused_streams(self) -> NDArray[np.uint64]:
+        """Return the ids of all streams that agents' owners refuse now, uint64[k]."""
+        return np.array(
+            [
+                one.stream_id
+                for agent in self._agents.values()
+                for one in agent.curtailed.values()
+                if one.action == "refused"
+            ],
+            np.uint64,
+        )
+
     def stored(self, name: str, windows: int, end_ns: int) -> None:
         """Note that windows of an agent, which end at `end_ns`, were stored."""
         agent = self._agents[name]
@@ -97,7 +112,8 @@ class Fleet:
     def measures_nothing(self, name: str, now_ns: int, limit_ns: int) -> bool:
         """Return whether an agent has spoken for `limit_ns` without a window newer than that."""
         agent = self._agents[name]
-        if agent.present_monotonic_ns is None:
+        refused = agent.curtailed and agent.health is not None and not agent.health.streams
+        if agent.present_monotonic_ns is None or refused:  # its owner wants it so
             return False
         present_ns = self._clock.monotonic_ns() - agent.present_monotonic_ns
         return present_ns > limit_ns and now_ns - (agent.last_window_ns or 0) > limit_ns

@@ -104,6 +104,7 @@ def _stream_signs(
     return Signs(
         newest_ns=newest_ns,
         agent_down=down[catalogue.stream_source],
+        curtailed=np.isin(catalogue.stream_id, ground.fleet.refused_streams()),
         down=nothing_returns(latest.part.windows),
         failing=_marked(row[(row >= 0) & (verdict == FAIL)], streams),
         undecided=_marked(row[(row >= 0) & (verdict == UNDECIDED_VERDICT)], streams),

@@ -1,7 +1,8 @@
 """How streams, paths and agents are (DESIGN §7). Pure: arrays in, codes out.
 
 Absent is not zero, unknown is not fine: silence is said before any verdict. In this order, the
-first that holds: maintenance, agent down, no data, late, path down, failing, undecided, ok.
+first that holds: maintenance, agent down, curtailed, no data, late, path down, failing, undecided,
+ok. What the policy of an agent's owner refuses is curtailed: nobody measures it, nothing is lost.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ STATES = (
     "path_down",
     "maintenance",
     "never_seen",  # of agents alone: no data since ever
+    "curtailed",  # of streams and paths
 )
 OK, FAILING, UNDECIDED, LATE, NO_DATA, AGENT_DOWN, PATH_DOWN, MAINTENANCE, NEVER_SEEN = range(9)
+CURTAILED = 9
 SILENT = (LATE, NO_DATA, AGENT_DOWN, NEVER_SEEN)
 
 LATE_WINDOWS = 4  # a window is on its way for two: the interval and the waiting limit
@@ -41,6 +44,7 @@ class Signs:
 
     newest_ns: NDArray[np.int64]
     agent_down: Flags
+    curtailed: Flags
     down: Flags
     failing: Flags
     undecided: Flags
@@ -55,13 +59,14 @@ def codes(signs: Signs, now_ns: int, window_ns: int) -> NDArray[np.int8]:
         [
             signs.maintenance,
             signs.agent_down,
+            signs.curtailed,
             no_data,
             silent_ns > LATE_WINDOWS * window_ns,
             signs.down,
             signs.failing,
             signs.undecided,
         ],
-        [MAINTENANCE, AGENT_DOWN, NO_DATA, LATE, PATH_DOWN, FAILING, UNDECIDED],
+        [MAINTENANCE, AGENT_DOWN, CURTAILED, NO_DATA, LATE, PATH_DOWN, FAILING, UNDECIDED],
         OK,
     )
     return found.astype(np.int8)
@@ -92,6 +97,7 @@ def path_signs(streams: Signs, path: NDArray[np.int64], paths: int, fresh_ns: in
     return Signs(
         newest_ns=newest_ns,
         agent_down=_any(streams.agent_down, path, paths),
+        curtailed=_any(streams.curtailed, path, paths) & ~_any(~streams.curtailed, path, paths),
         down=reports & ~_any(fresh & ~streams.down, path, paths),
         failing=nothing,
         undecided=nothing,

@@ -44,6 +44,7 @@ PATH_SIGNS = {
     "agent_down": Sign(symbol="✗", word="agent down", tone="bad"),
     "path_down": Sign(symbol="✗", word="path down", tone="bad"),
     "maintenance": Sign(symbol="‖", word="maintenance", tone="dim"),
+    "curtailed": Sign(symbol="∅", word="refused by policy", tone="doubt"),
 }
 
 

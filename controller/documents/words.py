@@ -6,7 +6,15 @@ from typing import Literal
 
 AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 PathState = Literal[
-    "ok", "failing", "undecided", "late", "no_data", "agent_down", "path_down", "maintenance"
+    "ok",
+    "failing",
+    "undecided",
+    "late",
+    "no_data",
+    "agent_down",
+    "path_down",
+    "maintenance",
+    "curtailed",
 ]
 EventKindName = Literal["agent", "path", "stream", "verdict", "maintenance"]
 IpVersion = Literal[4, 6]

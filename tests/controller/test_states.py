@@ -13,6 +13,7 @@ from controller.event_log import EventRecord
 from controller.merging import WindowSeries
 from controller.states import (
     AGENT_DOWN,
+    CURTAILED,
     DOWN_WINDOWS,
     FAILING,
     LATE,
@@ -35,7 +36,7 @@ PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
 
 def signs(**columns: Any) -> Signs:
     """Return one row that is fine but for `columns`."""
-    flags = ("agent_down", "down", "failing", "undecided", "maintenance")
+    flags = ("agent_down", "curtailed", "down", "failing", "undecided", "maintenance")
     given = {name: np.array([columns.get(name, False)]) for name in flags}
     return Signs(newest_ns=np.array([columns.get("newest_ns", NOW_NS)]), **given)
 
@@ -52,6 +53,8 @@ def signs(**columns: Any) -> Signs:
         ({"newest_ns": NOW_NS - 121 * SECOND}, NO_DATA),
         ({"newest_ns": 0}, NO_DATA),
         ({"newest_ns": 0, "agent_down": True}, AGENT_DOWN),
+        ({"newest_ns": 0, "curtailed": True}, CURTAILED),
+        ({"agent_down": True, "curtailed": True}, AGENT_DOWN),
         ({"agent_down": True, "maintenance": True}, MAINTENANCE),
     ],
 )
@@ -89,6 +92,7 @@ def test_path_is_down_only_if_all_its_streams_that_report_are() -> None:
     streams = Signs(
         newest_ns=np.array([fresh, fresh, fresh, old]),
         agent_down=np.zeros(4, bool),
+        curtailed=np.array([True, False, True, True]),
         down=np.array([True, False, True, False]),
         failing=np.zeros(4, bool),
         undecided=np.zeros(4, bool),
@@ -96,6 +100,7 @@ def test_path_is_down_only_if_all_its_streams_that_report_are() -> None:
     )
     found = path_signs(streams, np.array([0, 0, 1, 1]), 3, NOW_NS - 40 * SECOND)
     assert found.down.tolist() == [False, True, False]
+    assert found.curtailed.tolist() == [False, True, False]  # all of its streams are
     assert found.newest_ns.tolist() == [fresh, fresh, 0]
 
 
