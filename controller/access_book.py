@@ -187,7 +187,7 @@ class AccessBook:
         """Return who shows an API token. Raises CredentialError where it does not count."""
         prefix, _, rest = text.partition(".")
         token_id, _, secret = rest.partition(".")
-        record = self._tokens.get(token_id)
+        record = self._token(token_id)
         genuine = record is not None and hmac.compare_digest(record.digest, _digest(secret))
         if prefix != API_PREFIX or record is None or record.role is None or not genuine:
             raise CredentialError(
@@ -204,9 +204,15 @@ class AccessBook:
             expires_ns=record.expires_ns,
         )
 
+    def _token(self, token_id: str) -> TokenRecord | None:
+        """Return a token; one that was made a moment ago by the command line is known too."""
+        if token_id not in self._tokens:
+            self.refresh()
+        return self._tokens.get(token_id)
+
     def enrolling(self, token: EnrolmentToken) -> TokenRecord:
         """Return the record of an enrolment token. Raises CredentialError where it is no good."""
-        record = self._tokens.get(token.id)
+        record = self._token(token.id)
         genuine = record is not None and hmac.compare_digest(record.digest, _digest(token.secret))
         if record is None or record.agent != token.agent or not genuine:
             raise CredentialError(

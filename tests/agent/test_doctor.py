@@ -103,7 +103,13 @@ def test_nobody_is_told_which_rights_are_missing(tmp_path: Path) -> None:
         "print(as_json([check_icmp(), check_tcp(), check_reflector_port(running=False),"
         "check_directory('state_dir', Path('/proc/self/x'), 1)]))"
     )
-    inside = ["unshare", "--net", sys.executable, "-c", "import agent.doctor, encodings.ascii, encodings.idna;" + script]
+    inside = [
+        "unshare",
+        "--net",
+        sys.executable,
+        "-c",
+        "import agent.doctor, encodings.ascii, encodings.idna;" + script,
+    ]
     run = subprocess.run(inside, capture_output=True, check=False, env={"PYTHONPATH": root})
     assert run.returncode == 0, run.stderr.decode()
     told = {one["check"]: (one["status"], one["text"]["en"]) for one in json.loads(run.stdout)}
