@@ -19,6 +19,7 @@ import pytest
 from probes.timestamps import wall_ns_to_ntp64
 
 CLONE_NEWNET = 0x40000000
+SHORT_LINGER_NS = 300_000_000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,6 +29,12 @@ def sh(*words: str) -> None:
 
 def may_use_namespaces() -> bool:
     return os.geteuid() == 0 and shutil.which("ip") is not None
+
+
+@pytest.fixture
+def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let engines wait less beyond the waiting limit, where no neighbour has to be found first."""
+    monkeypatch.setattr("probes.engine.LINGER_NS", SHORT_LINGER_NS)
 
 
 class TwoHosts:

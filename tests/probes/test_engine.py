@@ -111,6 +111,7 @@ def test_one_way_delay_is_not_trusted_when_either_clock_is_not(small_reflector) 
     assert run.total("received") == 50
 
 
+@pytest.mark.usefixtures("short_linger")
 def test_loss_is_split_by_direction(small_reflector) -> None:
     reflector = small_reflector(
         lose_forward=lambda n: n % 10 == 4, lose_backward=lambda n: n % 25 == 7
@@ -122,6 +123,7 @@ def test_loss_is_split_by_direction(small_reflector) -> None:
     assert_every_probe_has_one_fate(run)
 
 
+@pytest.mark.usefixtures("short_linger")
 def test_stateless_reflector_leaves_the_direction_unknown(small_reflector) -> None:
     reflector = small_reflector(stateful=False, lose_forward=lambda n: n % 10 == 4)
     run = Run(spec("udp", port=reflector.port), probes=100).finish()
@@ -373,6 +375,7 @@ def test_stamps_shifted_in_the_lab_shift_one_way_delays_only(small_reflector) ->
     assert 0 < np.median(run.column("rtt_ns")) < 1e8
 
 
+@pytest.mark.usefixtures("short_linger")
 @pytest.mark.parametrize("payload_bytes", [44, 115, 1200])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_authenticated_stamp_is_answered_under_the_same_key_alone(
@@ -393,7 +396,9 @@ def test_authenticated_stamp_is_answered_under_the_same_key_alone(
             for given in (key, other, None)
         )
         for run in (right, wrong, without):
-            run.finish()
+            run.engine.start()
+        for run in (right, wrong, without):
+            assert run.engine.wait_until_finished(25)
     finally:
         reflector.stop()
     assert (right.total("sent"), right.total("received")) == (20, 20)

@@ -81,6 +81,7 @@ def test_a_router_that_knows_no_way_gives_every_lost_probe_its_cause(
     assert run.engine.health().local_drops == {}
 
 
+@pytest.mark.usefixtures("short_linger")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_port_where_nobody_listens_eats_no_other_probe(host: str, small_reflector) -> None:
     reflector = small_reflector(host=host)
@@ -88,7 +89,11 @@ def test_a_port_where_nobody_listens_eats_no_other_probe(host: str, small_reflec
         nobody.bind((host, 0))  # and never read: after closing, the port is nobody's
         closed = int(nobody.getsockname()[1])
     run = Run(
-        spec("udp", host, 1, port=reflector.port), spec("udp", host, 2, port=closed), probes=40
+        *(
+            spec("udp", host, number, port=port, timeout_ms=400.0)
+            for number, port in ((1, reflector.port), (2, closed))
+        ),
+        probes=40,
     )
     assert (run.total("received", 1), run.total("local_drop", 1)) == (40, 0)
     assert (run.total("sent", 2), run.total("lost_unknown", 2)) == (40, 40)
