@@ -105,3 +105,37 @@ def test_batches_hold_every_window_once_and_evenly(windows):
         own = size[batches.row == row]
         assert len(own) == min(count, 15)
         assert count == 0 or own.max() - own.min() <= 1
+
+
+def outbreaks(rng, rows, n, lasting, share):
+    """Delays of 1 ms, and 6 ms during outbreaks of congestion of so many probes on the mean."""
+    quiet = lasting * (1 - share) / share
+    trips = 1 * MS + rng.exponential(0.1 * MS, (rows, n))
+    for row in range(rows):
+        runs = 2 * int(n / (lasting + quiet) * 2 + 20)
+        on = (np.arange(runs) % 2 == 0) == (rng.random() < share)
+        length = rng.geometric(1 / np.where(on, lasting, quiet))
+        trips[row] += 5 * MS * np.repeat(on, length)[:n]
+    return trips
+
+
+@pytest.mark.parametrize(("lasting", "share", "n"), [(10, 0.1, 900), (30, 0.1, 3_600)])
+def test_outbreaks_of_congestion_that_came_are_not_held_for_all_there_is(
+    evidence, rules, lasting, share, n
+):
+    """A tenth of the time is congested, so the true p95 is 6 ms: limits of 5 ms must not pass."""
+    trips = outbreaks(np.random.default_rng(4), 200, n, lasting, share)
+    found = judge(
+        evidence(list(trips), windows=n // 30),
+        rules(200, limit=5 * MS, direction="round_trip", statistic="p95"),
+        looks="once",
+    )
+    assert np.count_nonzero(found.verdict == PASS) <= 2
+
+
+def test_one_slow_probe_of_many_is_no_outbreak(evidence, rules):
+    """Of 150 probes that resemble their neighbours one is slow: p95 is not of its kind."""
+    trips = sluggish(np.random.default_rng(5), 1, 150, 0.8) / 20  # about 1 ms
+    trips[0, 70] = 9 * MS
+    asked = rules(limit=5 * MS, direction="round_trip", statistic="p95")
+    assert judge(evidence(list(trips), windows=15), asked).verdict[0] == PASS
