@@ -140,7 +140,7 @@ class StampCodec:
         write_sender_packets(
             packets,
             (probes.sequence & 0xFFFFFFFF).astype(np.uint32),
-            np.full(len(packets), probes.wall_ns),
+            probes.wall_ns,
             probes.error_estimate,
             self._ssid,
             follow_up=self._follow_up,

@@ -36,6 +36,7 @@ class Pacer:
         self._slot_ns = np.zeros(0, np.float64)  # start of the present interval, without jitter
         self._remaining = np.zeros(0, np.int64)
         self._due_ns = np.zeros(0, np.int64)
+        self._any_poisson = False
         self.skipped = 0  # probes left out because the sender was late by whole intervals
         self.shortest_interval_ns = float("inf")  # among streams that were not stopped
         self.rate_per_s = 0.0  # of all of them
@@ -63,6 +64,7 @@ class Pacer:
         self._interval_ns[rows] = interval_ns
         self._jitter_ns[rows] = jitter_ratio * interval_ns
         self._poisson[rows] = poisson
+        self._any_poisson = bool(self._poisson.any())
         self._slot_ns[rows] = now_ns + phase
         self._remaining[rows] = NEVER_NS if probes is None else probes
         self._set_due(rows)
@@ -108,21 +110,25 @@ class Pacer:
     def _advance(self, rows: NDArray[np.int64], now_ns: int) -> None:
         """Move each stream to its next interval that is not wholly over."""
         interval_ns = self._interval_ns[rows]
-        poisson = self._poisson[rows]
-        missed = np.floor((now_ns - self._slot_ns[rows]) / interval_ns)
-        missed = np.where(poisson, 0, np.maximum(missed - 1, 0))
-        self.skipped += int(missed.sum())
-        step_ns = interval_ns * (1 + missed)
-        if poisson.any():
-            gaps = self._generator.exponential(interval_ns[poisson])
-            step_ns[poisson] = np.maximum(gaps, 1.0)
-        self._slot_ns[rows] += step_ns
+        slot_ns = self._slot_ns[rows] + interval_ns
+        if self._any_poisson:
+            poisson = self._poisson[rows]
+            gaps_ns = self._generator.exponential(interval_ns[poisson])
+            slot_ns[poisson] += np.maximum(gaps_ns, 1.0) - interval_ns[poisson]
+        behind = now_ns - slot_ns >= interval_ns
+        if behind.any():  # by whole intervals
+            late = behind & ~self._poisson[rows]
+            missed = np.floor((now_ns - slot_ns[late]) / interval_ns[late])
+            self.skipped += int(missed.sum())
+            slot_ns[late] += missed * interval_ns[late]
+        self._slot_ns[rows] = slot_ns
         self._remaining[rows] -= 1
         self._set_due(rows)
 
     def _set_due(self, rows: NDArray[np.int64]) -> None:
         """Draw the jitter of the streams' next probes."""
         jitter_ns = self._generator.random(len(rows)) * self._jitter_ns[rows]
-        jitter_ns[self._poisson[rows]] = 0.0
+        if self._any_poisson:
+            jitter_ns[self._poisson[rows]] = 0.0
         due_ns = (self._slot_ns[rows] + jitter_ns).astype(np.int64)
         self._due_ns[rows] = np.where(self._remaining[rows] > 0, due_ns, NEVER_NS)

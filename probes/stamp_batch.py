@@ -76,7 +76,7 @@ assert _REFLECTOR.itemsize == BASE_BYTES
 def write_sender_packets(
     buffer: NDArray[np.uint8],
     sequence: NDArray[np.uint32],
-    sent_wall_ns: NDArray[np.int64],
+    sent_wall_ns: NDArray[np.int64] | int,
     error_estimate: int,
     ssid: int | NDArray[np.uint16] = 0,
     *,
@@ -84,8 +84,8 @@ def write_sender_packets(
 ) -> None:
     """Write one Session-Sender packet into each row of `buffer` (uint8[n, size], size ≥ 44).
 
-    `sequence` uint32[n], `sent_wall_ns` int64[n] (T1, NTP-64), `error_estimate` as from
-    `encode_error_estimate`. `follow_up` puts an empty Follow-Up Telemetry TLV at byte 44
+    `sequence` uint32[n], `sent_wall_ns` int64[n] or one for all (T1, NTP-64), `error_estimate` as
+    from `encode_error_estimate`. `follow_up` puts an empty Follow-Up Telemetry TLV at byte 44
     (size ≥ 64), which asks the reflector for the true departure time of its previous reply.
     What is left over becomes one Extra Padding TLV of zeros (RFC 8972 §4.1), or plain zeros when
     fewer than 4 bytes are left.
@@ -96,7 +96,11 @@ def write_sender_packets(
     buffer[:, _SENDER.itemsize :] = 0
     packet = rows_through(buffer, 0, _SENDER)
     packet["sequence"] = sequence
-    packet["t1"] = wall_ns_to_ntp64_array(sent_wall_ns)
+    packet["t1"] = (
+        wall_ns_to_ntp64(sent_wall_ns)
+        if isinstance(sent_wall_ns, int)
+        else wall_ns_to_ntp64_array(sent_wall_ns)
+    )
     packet["error_estimate"] = error_estimate
     packet["ssid"] = ssid
     if follow_up:
