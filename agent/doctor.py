@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 import sqlite3
+import ssl
 from http import HTTPStatus
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import aiohttp
 
 from agent.clock_watch import ClockWatch
 from agent.config import AgentConfig, load_config
-from agent.link import open_session
+from agent.link import open_session, unreachable
 from agent.policy import PolicyConfig
 from probes.calibrate import calibrate
 from probes.checkup import Finding, check_clock, check_directory, finding
@@ -53,7 +54,11 @@ async def examine(config_path: Path) -> list[Finding]:
     await asyncio.to_thread(watch.look)
     found.append(check_clock(watch.source, watch.bound_ns()))
     found.append(await asyncio.to_thread(check_timestamps))
-    found.append(await check_controller(config))
+    certificate, context = check_certificate(config)
+    if certificate is not None:
+        found.append(certificate)
+    if certificate is None or context is not None:
+        found.append(await check_controller(config, context))
     return found
 
 
@@ -210,23 +215,55 @@ def check_timestamps() -> Finding:
     )
 
 
-async def check_controller(config: AgentConfig) -> Finding:
+def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLContext | None]:
+    """Look at what the agent shows its controller; nothing is needed on a unix socket."""
+    if config.controller.startswith("unix://"):
+        return None, None
+    from agent.trust import load_trust
+
+    try:
+        trust = load_trust(Path(config.state_dir), config.name)
+        context = trust.context()
+    except IsochroneError as error:
+        return Finding(check="certificate", status="fail", text=error.text), None
+    except (OSError, ssl.SSLError) as error:
+        return (
+            finding(
+                "certificate",
+                "fail",
+                f"The certificate cannot be used ({error}); enrol this agent again.",
+                f"证书无法使用（{error}）；请重新注册探针。",
+            ),
+            None,
+        )
+    left_days = (trust.expires_ns - SystemClock().wall_ns()) / 86_400e9
+    if left_days <= 0:
+        told = finding(
+            "certificate",
+            "fail",
+            "The certificate has expired; enrol again with a new token: isochrone agent enrol.",
+            "证书已过期；请用新令牌重新注册：isochrone agent enrol。",
+        )
+    else:
+        told = finding(
+            "certificate",
+            "ok",
+            f"The certificate is good for {left_days:.0f} more days and renews itself.",
+            f"证书还有 {left_days:.0f} 天到期，会自动续期。",
+        )
+    return told, context
+
+
+async def check_controller(config: AgentConfig, context: ssl.SSLContext | None) -> Finding:
     """Ask the controller whether it is there."""
-    session, base = open_session(config.controller)
+    session, base = open_session(config.controller, context)
     timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
     try:
         async with session, session.get(f"{base}/healthz", timeout=timeout) as answer:
             status = answer.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        return finding(
-            "controller",
-            "fail",
-            f"{config.controller} does not answer ({reason}); check the address, that it runs, and "
-            "the firewall between. Until then windows are kept.",
-            f"{config.controller} 无应答（{reason}）；请检查地址、控制器是否运行及中间防火墙。"
-            "在此期间数据保存在本地。",
-        )
+        text = unreachable(config.controller, error)
+        return Finding(check="controller", status="fail", text=text)
     if status != HTTPStatus.OK:
         return finding(
             "controller",

@@ -12,10 +12,11 @@ from controller.authority_command import init, revoke, token
 from controller.baseline_command import baseline
 from controller.doctor_command import doctor
 from controller.levels import Retention
+from controller.maintenance_command import maintenance
 from controller.store_command import backup, check, keep_option
 from probes.logs import LogFormat, log_to_stderr
 
-DEFAULT_LISTEN = "127.0.0.1:8780"
+DEFAULT_LISTEN = "127.0.0.1:8780"  # as controller.service has it, which is slow to import
 SOCKET_NAME = "controller.sock"
 
 
@@ -24,7 +25,7 @@ def controller() -> None:
     """Run the controller: plans, verdicts, API."""
 
 
-for _command in (backup, baseline, check, doctor, init, token, revoke):
+for _command in (backup, baseline, check, doctor, init, maintenance, token, revoke):
     controller.add_command(_command)
 
 
@@ -86,18 +87,14 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
-    from controller.authority import authority_exists
-    from controller.service import Listen, parse_listen, serve
+    from controller.service import listens_of, serve
     from controller.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
     from probes.clock import SystemClock
     from topology.site_file import load_network
 
     log_to_stderr(log_format, logging.INFO)
-    listens = [parse_listen(text) for text in listen]
-    if not listens:
-        listens = [Listen(unix=data.absolute() / SOCKET_NAME)]
-        listens += [parse_listen(DEFAULT_LISTEN)] if authority_exists(data) else []
+    listens = listens_of(listen, data)
     settings = Settings(
         judge_period_ns=round(judge_period * 1e9),
         judge_every_s=judge_every,

@@ -9,8 +9,6 @@ import click
 
 from probes.text import language_of_environment
 
-_DEFAULT_LISTEN = "127.0.0.1:8780"
-
 
 @click.command()
 @click.option("--sites", type=click.Path(path_type=pathlib.Path), required=True, help="Site file.")
@@ -20,9 +18,7 @@ _DEFAULT_LISTEN = "127.0.0.1:8780"
 @click.option(
     "--listen",
     multiple=True,
-    default=(_DEFAULT_LISTEN,),
-    show_default=_DEFAULT_LISTEN,
-    help="As for `controller run`.",
+    help="As for `controller run`, with the same default.",
 )
 @click.option("--json", "json_wanted", is_flag=True, help="One JSON array instead of lines.")
 def doctor(
@@ -30,10 +26,10 @@ def doctor(
 ) -> None:
     """Look at site file, disk, store, ports and clock; exit code 1 if one fails."""
     from controller.doctor import examine
-    from controller.service import parse_listen
+    from controller.service import listens_of
     from probes.checkup import as_json, as_lines, exit_code
 
-    found = examine(sites, data, [parse_listen(text) for text in listen])
+    found = examine(sites, data, listens_of(listen, data))
     lines = as_json(found) if json_wanted else "\n".join(as_lines(found, language_of_environment()))
     click.echo(lines)
     sys.exit(exit_code(found))

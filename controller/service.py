@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from controller.api import make_app
+from controller.authority import authority_exists
 from controller.housekeeping import keep_house
 from controller.key_watch import watch_keys
 from controller.state import ControllerState
@@ -24,6 +25,8 @@ from probes.errors import ConfigError, ResourceError, RightsError
 logger = logging.getLogger("isochrone.controller")
 
 SHUTDOWN_S = 5.0
+DEFAULT_LISTEN = "127.0.0.1:8780"
+SOCKET_NAME = "controller.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,17 @@ class Listen:
         if self.unix is not None:
             return f"unix:{self.unix}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def listens_of(texts: Sequence[str], data: pathlib.Path) -> list[Listen]:
+    """Return where to listen: as asked, else the data directory's socket and TLS on loopback.
+
+    Raises ConfigError.
+    """
+    if texts:
+        return [parse_listen(text) for text in texts]
+    usual = [Listen(unix=data.absolute() / SOCKET_NAME)]
+    return [*usual, parse_listen(DEFAULT_LISTEN)] if authority_exists(data) else usual
 
 
 def parse_listen(text: str) -> Listen:

@@ -13,7 +13,6 @@ from probes.text import Text, language_of_environment
 AGENT_CONFIG = Path("/etc/isochrone/agent.toml")
 SITES = Path("/etc/isochrone/sites.toml")
 DATA = Path("/var/lib/isochrone-controller")
-_LISTEN = "127.0.0.1:8780"
 
 
 @click.command()
@@ -50,9 +49,9 @@ def doctor(agent_config: Path, sites: Path, data: Path, json_wanted: bool) -> No
         found += asyncio.run(examine_agent(agent_config))
     if sites.exists():
         from controller.doctor import examine as examine_controller
-        from controller.service import parse_listen
+        from controller.service import listens_of
 
-        found += examine_controller(sites, data, [parse_listen(_LISTEN)])
+        found += examine_controller(sites, data, listens_of((), data))
     if not found:
         text = Text(
             f"There is neither {agent_config} nor {sites}; name them with --agent-config or "

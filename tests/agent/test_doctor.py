@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from agent import doctor
 from agent.doctor import examine
@@ -19,7 +18,7 @@ from agent.spool import Count, SpooledChunk, SpoolFile
 NOBODY = 65_534
 
 
-def configured(tmp_path: Path, controller: str = "http://127.0.0.1:1", extra: str = "") -> Path:
+def configured(tmp_path: Path, controller: str = "unix:///nowhere", extra: str = "") -> Path:
     file = tmp_path / "agent.toml"
     text = f'name = "a1"\ncontroller = "{controller}"\nstate_dir = "{tmp_path}/state"\n{extra}'
     file.write_text(text, encoding="utf-8")
@@ -36,14 +35,26 @@ async def test_healthy_agent_has_nothing_that_fails(tmp_path: Path) -> None:
 
     app = web.Application()
     app.router.add_get("/healthz", well)
-    async with TestServer(app) as server:
-        url = str(server.make_url("/")).rstrip("/")
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, tmp_path / "c.sock").start()
+    url = f"unix://{tmp_path}/c.sock"
+    try:
         extra = "[clock]\ndeclared_bound_us = 20\n[spool]\nmax_bytes = 65536\n"
         told = await found(configured(tmp_path, url, extra))
+    finally:
+        await runner.cleanup()
     assert told["controller"] == ("ok", f"{url} answers.")
     assert told["clock"] == ("ok", "The clock is off by at most 20 µs (declared).")
     assert told["timestamps"][0] == "ok"
     assert {"config", "policy", "state_dir", "icmp", "tcp", "stamp_port"} <= told.keys()
+
+
+async def test_agent_that_is_not_enrolled_is_told_how(tmp_path: Path) -> None:
+    told = await found(configured(tmp_path, "https://127.0.0.1:1"))
+    assert told["certificate"][0] == "fail"
+    assert "isochrone agent enrol" in told["certificate"][1]
+    assert "controller" not in told  # nothing to show it
 
 
 async def test_wrong_configuration_is_all_that_is_told(tmp_path: Path) -> None:
@@ -55,7 +66,7 @@ async def test_wrong_configuration_is_all_that_is_told(tmp_path: Path) -> None:
 async def test_silent_controller_and_short_disk_are_told(tmp_path: Path) -> None:
     told = await found(configured(tmp_path, extra="[spool]\nmax_bytes = 1000000000000000000\n"))
     assert told["controller"][0] == "fail"
-    assert "does not answer" in told["controller"][1]
+    assert "cannot be reached" in told["controller"][1]
     assert told["state_dir"][0] == "warn"
     assert "lower the bound" in told["state_dir"][1]
 
