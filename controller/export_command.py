@@ -81,7 +81,7 @@ async def _fetch(address: ControllerAddress, query: dict[str, str], output: path
             session.get("/api/v1/export", params=query) as answer,
         ):
             if answer.status != 200:
-                raise await _refusal(address.url, answer)
+                raise await refusal_of(address.url, answer)
             size_bytes = await _write(answer, part)
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
         part.unlink(missing_ok=True)
@@ -109,7 +109,8 @@ async def _write(answer: aiohttp.ClientResponse, part: pathlib.Path) -> int:
     return size_bytes
 
 
-async def _refusal(url: str, answer: aiohttp.ClientResponse) -> ResourceError:
+async def refusal_of(url: str, answer: aiohttp.ClientResponse) -> ResourceError:
+    """Return the controller's own reason for a refusal."""
     import msgspec
 
     from controller.documents import ErrorDocument

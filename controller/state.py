@@ -54,7 +54,7 @@ class Settings:
     judge_every_s: float = 5.0
     requests_per_s: float = 100.0  # of one caller, lasting
     request_burst: int = 400
-    metrics_paths: int = 2_000  # paths with Prometheus metrics of their own
+    metrics_paths: int = 1_000  # paths with Prometheus metrics of their own
     window_ms: int = 10_000
     retention: Retention = KEPT
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from controller.maintenance_command import maintenance
+from probes.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -162,6 +167,24 @@ async def test_pair_that_is_wholly_in_maintenance_is_left_out_of_its_group(
         item["name"]: item["state"] for item in (await controller.get("/api/v1/agents"))["items"]
     }
     assert agents == {"nanjing": "ok", "suzhou": "maintenance"}
+
+
+async def test_commands_announce_list_and_end(controller: Any) -> None:
+    at = ["--url", f"unix:{controller.session.connector.path}"]
+
+    async def run(*arguments: str) -> Any:
+        return await asyncio.to_thread(CliRunner().invoke, maintenance, [*arguments, *at])
+
+    made = await run("announce", "new fibre", "--to", "2027-01-16", "--path", PATH)
+    assert "in force" in made.output, made.output
+    assert "(1 paths)  new fibre" in made.output
+    listed = await run("list")
+    assert listed.output == made.output
+    ended = await run("end", made.output.split()[0])
+    assert "called off" in ended.output or "ended" in ended.output
+    refused = await run("announce", "x", "--to", "2027-01-16", "--site", "nowhere")
+    assert isinstance(refused.exception, ResourceError)
+    assert "There is no site named nowhere." in str(refused.exception)
 
 
 @pytest.mark.parametrize(
