@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from controller.documents import (
     PathStream,
 )
 from controller.figures import finite
+from controller.judge.evidence import Evidence
 from controller.live import Round
 from controller.matrix import BADNESS
 from controller.state import ControllerState
@@ -83,10 +84,18 @@ def _figures(latest: Round, row: int) -> Figures:
         sent=int(evidence.sent[row]),
         received=int(evidence.received[row]),
         lost=int(evidence.lost[row]),
+        one_way=_one_way(evidence, row),
+        clock_bound_ns=finite(evidence.clock_bound_ns[row]),
         stamping=STAMPING[latest.part.stamping[row]],
         last_window_ns=int(latest.part.end_ns[row]) or None,
         **{name: finite(column[row]) for name, column in latest.figures.items()},
     )
+
+
+def _one_way(evidence: Evidence, row: int) -> Literal["absolute", "relative", "none"]:
+    if np.isnan(evidence.forward_mean_ns[row]):
+        return "none"
+    return "relative" if np.isnan(evidence.clock_bound_ns[row]) else "absolute"
 
 
 def _worst(latest: Round, demands: tuple[int, ...]) -> VerdictName | None:

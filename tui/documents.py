@@ -300,6 +300,8 @@ class Figures(Document, frozen=True, kw_only=True):
     forward_p50_ns: float | None = None
     forward_p95_ns: float | None = None
     backward_p50_ns: float | None = None
+    one_way: str | None = None
+    clock_bound_ns: float | None = None
     stamping: str | None = None
     last_window_ns: int | None = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from controller.documents.words import IpVersion, PathState, Protocol
@@ -42,6 +44,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """One protocol's figures on one path over the judged period; null is unknown.
 
     Quantiles count lost probes as infinite delays, so a quantile that falls among them is null.
+    `one_way`: whether one-way delays are ``absolute`` (within `clock_bound_ns`) or ``relative``:
+    then they hold the disagreement of two clocks that nothing vouches for.
     """
 
     sent: int
@@ -54,6 +58,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     forward_p50_ns: float | None
     forward_p95_ns: float | None
     backward_p50_ns: float | None
+    one_way: Literal["absolute", "relative", "none"]
+    clock_bound_ns: float | None
     stamping: str
     last_window_ns: int | None
 

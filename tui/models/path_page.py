@@ -51,6 +51,7 @@ DECIDING = {
     "asymmetry": "asymmetry",
     "calibration": "calibration",
     "floor": "light in fibre",
+    "distance": "the road distance",
     "none": "nothing",
 }
 
@@ -240,7 +241,7 @@ def facts(path: doc.Path, now_ns: int | None, words: Words) -> list[Spans]:
             _fact(
                 name,
                 f"⇄ {delay(figures.rtt_p50_ns)} · p95 {delay(figures.rtt_p95_ns)} · "
-                f"→ {delay(figures.forward_p50_ns)} · ← {delay(figures.backward_p50_ns)} · "
+                f"{_ways(figures, words)} · "
                 f"{words('loss')} {ratio(figures.loss_ratio)} · "
                 f"{age(figures.last_window_ns, now_ns)}",
             )
@@ -249,6 +250,13 @@ def facts(path: doc.Path, now_ns: int | None, words: Words) -> list[Spans]:
         every = f"{stream.interval_ms:g} ms" if stream.interval_ms is not None else ABSENT
         lines.append(_fact(words("Stream"), f"{stream.type_p or stream.protocol} / {every}"))
     return lines
+
+
+def _ways(figures: doc.Figures, words: Words) -> str:
+    """Return both ways; where no clock vouches for them, that instead of what is stamped."""
+    if figures.one_way == "relative":
+        return words("→ ← unknown: clocks not trusted")
+    return f"→ {delay(figures.forward_p50_ns)} · ← {delay(figures.backward_p50_ns)}"
 
 
 def _fact(name: str, value: str) -> Spans:
