@@ -166,6 +166,10 @@ class SpoolFile:
             self._set_dropped(dropped)
         self.dropped, self.waiting = dropped, self.waiting.less(count)
 
+    def relieve(self) -> None:
+        """Empty the log into the file, which may make room on a full disk."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

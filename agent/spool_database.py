@@ -58,7 +58,9 @@ def open_spool(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_size_limit = 4194304")
+        # A small log: on a small disk one of the usual 4 MB would leave no room to empty it.
+        connection.execute("PRAGMA wal_autocheckpoint = 64")
+        connection.execute("PRAGMA journal_size_limit = 262144")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found in (0, 1):
             _make(connection, from_1=found == 1)

@@ -263,7 +263,11 @@ class Spooler:
     def _attempt(self, action: Callable[[], None]) -> None:
         """Do something on disk; where it fails, note it and keep memory within its bound."""
         try:
-            action()
+            try:
+                action()
+            except sqlite3.OperationalError:
+                self._file.relieve()
+                action()
         except sqlite3.Error as error:
             self._fault = str(error)
             excess = sum(len(c.payload) for c in self._memory.values()) - self._memory_bytes

@@ -19,7 +19,7 @@ from probes.text import Text
 
 _FAR_NS = 3_600_000_000_000  # an hour
 _SHORT_SPOOL = "[spool]\nmax_age_s = 4.0\n"
-_SMALL_DISK_BYTES = 400 << 10
+_SMALL_DISK_BYTES = 600 << 10
 _STRICT = """
 [policy]
 max_packets_per_s_per_destination = 10.0
