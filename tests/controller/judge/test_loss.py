@@ -103,6 +103,19 @@ def test_intervals_of_bursty_loss_hold_at_about_the_stated_rate(burst):
     assert np.mean((low <= 0.02) & (high >= 0.02)) >= 0.93
 
 
+def test_bursts_that_always_lie_across_the_edges_of_windows_are_seen_too():
+    """Ten in a row, half of them in either window: a window alone shows bursts of five."""
+    rng = np.random.default_rng(9)
+    came = rng.random((400, 119)) < 0.06
+    lost = np.zeros((400, 120), np.int64)
+    lost[:, :-1] += 5 * came
+    lost[:, 1:] += 5 * came
+    thinning = design_effect(*windows_of(lost, 30))
+    low, high = clopper_pearson(lost.sum(1) / thinning, 3_600 / thinning, 0.05)
+    truth = 0.06 * 119 * 10 / 3_600
+    assert np.mean((low <= truth) & (high >= truth)) >= 0.95
+
+
 def first_decisions(true_ratio, runs, seed):
     """Return (passes, fails, probes at decision) at a limit of 1 %, looked at every 100 probes."""
     rng = np.random.default_rng(seed)
