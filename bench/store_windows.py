@@ -14,14 +14,24 @@ WINDOW_NS = 10_000_000_000
 PROBES = 10
 
 
-def full_windows(stream_id: np.ndarray, start_ns: int, rng: np.random.Generator) -> WindowBatch:
-    """Return one window a stream: gamma-distributed delays, one probe in a thousand lost."""
+def full_windows(
+    stream_id: np.ndarray,
+    start_ns: int,
+    rng: np.random.Generator,
+    base_ns: np.ndarray | None = None,
+) -> WindowBatch:
+    """Return one window a stream: gamma-distributed delays, one probe in a thousand lost.
+
+    `base_ns` is the least one-way delay of each stream, drawn if it is not given.
+    """
     rows = len(stream_id)
     sent = np.full(rows, PROBES, np.uint32)
     lost = rng.binomial(PROBES, 0.001, rows).astype(np.uint32)
     received = (sent - lost).astype(np.int64)
     row = np.repeat(np.arange(rows), received)
-    base = rng.uniform(500_000, 15_000_000, rows)[row]
+    if base_ns is None:
+        base_ns = rng.uniform(500_000, 15_000_000, rows)
+    base = base_ns[row]
     forward = np.rint(base + rng.gamma(2.0, 20_000, len(row)))
     backward = np.rint(base + rng.gamma(2.0, 20_000, len(row)))
     samples = {"rtt": forward + backward, "forward": forward, "backward": backward}

@@ -87,6 +87,7 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
+    from controller.allocation import keep_little
     from controller.service import listens_of, serve
     from controller.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
@@ -94,6 +95,7 @@ def run(
     from topology.site_file import load_network
 
     log_to_stderr(log_format, logging.INFO)
+    keep_little()
     listens = listens_of(listen, data)
     settings = Settings(
         judge_period_ns=round(judge_period * 1e9),

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from controller.allocation import give_back
 from controller.store import Store
 from probes.clock import Clock
 from probes.errors import ResourceError
@@ -39,6 +40,7 @@ async def keep_house(store: Store, clock: Clock) -> None:
                 )
                 if began_s - expired_s >= EXPIRE_EVERY_S:
                     expired = await loop.run_in_executor(thread, store.expire, clock.wall_ns())
+                    await loop.run_in_executor(thread, give_back)
                     expired_s = expired_s if expired else began_s
                     done += expired
             except ResourceError as error:  # the disk is full or failing; the store's state says so

@@ -1,0 +1,141 @@
+"""Memory of a controller through an hour of 20,000 streams, judged and rolled up as it goes.
+
+The hour is made of simulated time: a clock that the benchmark moves, every window of every stream
+delivered through ingest, a round of judging each simulated half minute, rollups and forgetting
+each simulated minute. Memory is what the system counts, after every simulated minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from bench.accounting import Program, resident_mb
+from bench.report import Goal, Report, script
+from bench.store_fleet import site_file, streams_by_agent
+from bench.store_windows import WINDOW_NS, Template, full_windows
+from controller.allocation import give_back, keep_little
+from controller.state import ControllerState, Settings, open_state
+from probes.clock import SystemClock
+from topology.site_file import load_network
+
+AGENTS, TEMPLATES = 100, 6
+MINUTES, SETTLED_MINUTES = 60, 20
+GOAL_MB, FLAT_RATIO = 400.0, 1.05
+_BOOT = "00c0ffee00c0ffee"
+
+
+class Moved(SystemClock):
+    """A wall clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ns = time.time_ns() // 60_000_000_000 * 60_000_000_000
+
+    def wall_ns(self) -> int:
+        return self.now_ns
+
+
+class Told(msgspec.Struct):
+    """Resident megabytes after each simulated minute, and what was stored meanwhile."""
+
+    streams: int
+    windows: int
+    resident_mb: list[float]
+    most_mb: float
+
+
+def measure(quick: bool) -> Report:
+    minutes = 4 if quick else MINUTES
+    settled = 2 if quick else SETTLED_MINUTES
+    with tempfile.TemporaryDirectory() as name:
+        program = Program(
+            sys.executable, "-m", "bench.controller_memory", "run", name, str(minutes)
+        )
+        ended = program.end(limit_s=900)
+    if ended.code:
+        raise RuntimeError(ended.complained.decode()[-2000:])
+    told = msgspec.json.decode(ended.said, type=Told)
+    later = told.resident_mb[settled:]
+    third = max(1, len(later) // 3)
+    growth = float(np.median(later[-third:]) / np.median(later[:third]))
+    marks = sorted({0, settled - 1, settled, minutes // 2, minutes - 1})
+    return Report(
+        name="controller_memory",
+        title=f"Memory of a controller with {told.streams:,} streams, simulated time",
+        columns=("simulated minute", "resident MB"),
+        rows=[(str(mark + 1), f"{told.resident_mb[mark]:,.0f}") for mark in marks]
+        + [("most ever", f"{told.most_mb:,.0f}")],
+        goals=[
+            Goal(f"≤ {GOAL_MB:.0f} MB", told.most_mb <= GOAL_MB, f"{told.most_mb:.0f} MB at most"),
+            Goal(
+                f"flat after {settled} minutes (last third within 5 % of the first)",
+                growth <= FLAT_RATIO,
+                f"{growth - 1:+.1%}",
+            ),
+        ],
+        notes=(f"{told.windows:,} windows were delivered, judged and rolled up.",),
+    )
+
+
+async def _live(directory: Path, minutes: int) -> Told:
+    sites = site_file(directory, AGENTS, 0, presets="jiangsu")
+    clock = Moved()
+    state = open_state(load_network(sites), directory / "data", Settings(), clock)
+    owned = streams_by_agent(sites)
+    rng = np.random.default_rng(2)
+    templates = {agent: _templates(agent, ids, rng) for agent, ids in owned.items()}
+    resident: list[float] = []
+    for minute in range(minutes):
+        for interval in range(6):
+            await _interval(state, templates, minute * 6 + interval, clock)
+            if interval % 3 == 2:
+                await state.rounds.make()
+        while await asyncio.to_thread(state.store.roll_up, clock.now_ns, 32):
+            pass
+        await asyncio.to_thread(state.store.expire, clock.now_ns)
+        give_back()  # as controller.housekeeping does
+        resident.append(resident_mb(_own_pid())[0])
+        print(f"minute {minute + 1}: {resident[-1]:.0f} MB", file=sys.stderr, flush=True)
+    windows = state.ingest.windows
+    assert windows == minutes * 6 * len(state.streams), state.ingest.refused
+    state.close()
+    return Told(
+        streams=len(state.streams),
+        windows=windows,
+        resident_mb=resident,
+        most_mb=resident_mb(_own_pid())[1],
+    )
+
+
+def _own_pid() -> int:
+    return int(Path("/proc/self").readlink().name)
+
+
+def _templates(agent: str, ids: np.ndarray, rng: np.random.Generator) -> list[Template]:
+    base_ns = rng.uniform(500_000, 15_000_000, len(ids))
+    return [Template(agent, _BOOT, full_windows(ids, 0, rng, base_ns)) for _ in range(TEMPLATES)]
+
+
+async def _interval(
+    state: ControllerState, templates: dict[str, list[Template]], number: int, clock: Moved
+) -> None:
+    """Have ten seconds go by, and every agent deliver them."""
+    start_ns = clock.now_ns
+    clock.now_ns += WINDOW_NS
+    for agent, made in templates.items():
+        await state.ingest.accept(agent, made[number % TEMPLATES].chunk(number, start_ns))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        keep_little()
+        told = asyncio.run(_live(Path(sys.argv[2]), int(sys.argv[3])))
+        sys.stdout.buffer.write(msgspec.json.encode(told))
+    else:
+        script(measure)
