@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 def wait_for(condition: Callable[[], bool], what: Callable[[], str], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
-    pause = __import__("threading").Event()
+    pause = threading.Event()
     while not condition():
         assert time.monotonic() < end, what()
         pause.wait(0.1)
@@ -103,7 +104,7 @@ def terminal(tmp_path: Path, url: str) -> Iterator[Terminal]:
 
 
 def test_keys_resize_language_and_quit_in_a_real_terminal(terminal: Terminal) -> None:
-    terminal.wait_until_shown("1 Overview", "1 ms circle: within a city", "Paths to look at")
+    terminal.wait_until_shown("1 Overview", "1 ms circle: within a city", "Goal 2025")
     terminal.press("2")
     terminal.wait_until_shown("From ↓ to →", "Nanjing Jiangb…")
     terminal.press("3")
