@@ -8,7 +8,7 @@ stay) nothing is exposed path by path, and `isochrone_metrics_paths_omitted` say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,6 +140,38 @@ def _fleet(state: ControllerState, standing: Standing) -> Iterator[Metric]:
         if seen_ns is not None:
             seen.add_metric((agent,), seen_ns * 1e-9)
     yield from (stands, seen)
+    yield from _accounts(state, tuple(standing.agents))
+
+
+def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]:
+    """Yield what agents say became of their probes, and what their owners curtail."""
+    sent, dropped = (
+        CounterMetricFamily(f"isochrone_agent_{name}_probes", help_text, labels=labels)
+        for name, help_text, labels in (
+            ("sent", "Probes an agent sent since it was installed.", ("agent",)),
+            ("dropped", "Of these, what will never be stored.", ("agent", "reason")),
+        )
+    )
+    waiting = GaugeMetricFamily(
+        "isochrone_agent_waiting_probes", "Of these, what waits in its spool.", labels=("agent",)
+    )
+    curtailed = GaugeMetricFamily(
+        "isochrone_agent_curtailed_streams",
+        "Streams that the policy of an agent's owner slows or refuses.",
+        labels=("agent", "rule"),
+    )
+    for agent in agents:
+        health = state.fleet.health(agent)
+        if health is None:
+            continue
+        for rule in health.curtailed:
+            curtailed.add_metric((agent, rule.rule), rule.streams)
+        if health.totals is not None:
+            sent.add_metric((agent,), health.totals.probes_sent)
+            waiting.add_metric((agent,), health.totals.waiting_probes)
+            for one in health.totals.dropped:
+                dropped.add_metric((agent, one.reason), one.probes)
+    yield from (sent, dropped, waiting, curtailed)
 
 
 def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:

@@ -10,6 +10,8 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from probes.exchange import Curtailment, Dropped, Health, Totals
+
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
 ADDRESS = "http://controller/metrics"
@@ -104,3 +106,33 @@ async def test_openmetrics_is_served_to_those_who_prefer_it(measured: Any) -> No
         text = await answer.text()
     assert text.endswith("# EOF\n")
     assert list(openmetrics_parser.text_string_to_metric_families(text))
+
+
+async def test_agents_books_and_curtailed_streams_are_shown(measured: Any) -> None:
+    totals = Totals(
+        probes_sent=100,
+        windows_closed=9,
+        waiting_windows=1,
+        waiting_probes=10,
+        dropped=(Dropped(reason="cut_off", windows=0, probes=7),),
+    )
+    health = Health(
+        version="0",
+        boot="b",
+        started_ns=0,
+        sent_ns=0,
+        totals=totals,
+        curtailed=(Curtailment(rule="policy.ports", action="refused", streams=3),),
+    )
+    measured.state.fleet.heard("nanjing", health)
+    families = await scrape(measured)
+    shown = {
+        name: [(dict(s.labels), s.value) for s in families[f"isochrone_agent_{name}"].samples]
+        for name in ("sent_probes", "waiting_probes", "dropped_probes", "curtailed_streams")
+    }
+    assert shown == {
+        "sent_probes": [({"agent": "nanjing"}, 100)],
+        "waiting_probes": [({"agent": "nanjing"}, 10)],
+        "dropped_probes": [({"agent": "nanjing", "reason": "cut_off"}, 7)],
+        "curtailed_streams": [({"agent": "nanjing", "rule": "policy.ports"}, 3)],
+    }
