@@ -110,6 +110,9 @@ class Gate:
             return self._book.identity_of_token(token.strip())
         if request.transport is None:
             return None
+        known = self._open.get(request.transport)
+        if known is not None and known.kind == "agent":
+            return known  # a connection has one certificate: read once
         certificate = request.transport.get_extra_info("peercert")
         if certificate:
             return agent_of(certificate)

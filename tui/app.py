@@ -334,6 +334,8 @@ class IsochroneApp(App[None]):
             self.action_view("paths")
 
     def _draw(self) -> None:
+        if self._exit:  # the panels are being taken down
+            return
         self.base.query_one(f"#{self.view}", Panel).show(self._fleet, self._link, self.look)
         self._draw_frame()
 

@@ -53,7 +53,9 @@ async def take_screenshot(app: IsochroneApp, size: tuple[int, int]) -> str:
                 "The controller gave no data for a screenshot.", "控制器没有给出可供截图的数据。"
             )
         await pilot.pause(0.2)
-        return with_true_widths(app.export_screenshot(title=app.TITLE))
+        svg = with_true_widths(app.export_screenshot(title=app.TITLE))
+        app.exit()  # what is read from now on is not drawn any more
+        return svg
 
 
 def write_screenshot(svg: str, file: pathlib.Path) -> None:
