@@ -36,7 +36,7 @@ class Fault:
     title: Text
     act: Callable[[Stage, int], Text]
     problems: Callable[[Result], Sequence[str]] = lambda _: ()
-    rounds: int = 6
+    rounds: int = 4
     few_rounds: int = 3
     losses: tuple[str, ...] = ()  # reasons for which anything may be dropped at all
     cut_off_s: float = 3.0  # what a kill may cost: the open window, its wait, the way to the disk
