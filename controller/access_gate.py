@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import weakref
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ class Gate:
 
     def __init__(self, book: AccessBook) -> None:
         self._book = book
+        self.refused: Counter[str] = Counter()  # requests by the code of their refusal
         self._routes: dict[web.AbstractRoute, Route] = {}
         # Transports are forgotten with their connections; WebSockets stay here while they live.
         self._open: weakref.WeakKeyDictionary[asyncio.BaseTransport, Identity] = (
@@ -46,24 +48,29 @@ class Gate:
 
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self._pass(request, handler)
+            route = self._routes.get(request.match_info.route)
+            if route is not None and route.role == "anyone":
+                return await handler(request)
+            try:
+                identity = self._admit(request, route)
+            except ApiError as error:
+                self.refused[error.code] += 1
+                raise
+            if route is None or not _is_change(route):
+                return await handler(request)
+            return await self._audited(identity, route, request, handler)
 
         return gate
 
-    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        route = self._routes.get(request.match_info.route)
-        if route is not None and route.role == "anyone":
-            return await handler(request)
+    def _admit(self, request: web.Request, route: Route | None) -> Identity:
+        """Return who asks. Raises ApiError 401, or 403 unless it is a change (see `_audited`)."""
         identity = self._identify(request)
         request[IDENTITY] = identity
         if request.transport is not None:
             self._open[request.transport] = identity
-        if route is None:  # aiohttp's own 404 or 405
-            return await handler(request)
-        if not _is_change(route):
+        if route is not None and not _is_change(route):  # without a route: aiohttp's 404 or 405
             _require(identity, route, request)
-            return await handler(request)
-        return await self._audited(identity, route, request, handler)
+        return identity
 
     async def _audited(
         self, identity: Identity, route: Route, request: web.Request, handler: Handler
@@ -76,6 +83,7 @@ class Gate:
             result = str(answer.status)
         except ApiError as error:
             result = f"{error.status} {error.code}"
+            self.refused[error.code] += error.status == 403
             raise
         except web.HTTPException as error:
             result = str(error.status)

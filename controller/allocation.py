@@ -11,9 +11,7 @@ import functools
 from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # <malloc.h>
-_LARGE_BYTES = (
-    256 << 10
-)  # such arrays are mappings of their own, and go when they are freed
+_LARGE_BYTES = 256 << 10  # such arrays are mappings of their own, and go when they are freed
 _ARENAS = 2
 
 

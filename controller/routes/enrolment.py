@@ -125,6 +125,7 @@ def _counting(look: Callable[[], object]) -> None:
     try:
         look()
     except CredentialError as error:
+        logger.warning("an enrolment is refused: %s", error)
         raise ApiError(401, error.code, error.text, **error.fields) from error
 
 

@@ -80,7 +80,7 @@ async def health(request: web.Request) -> web.Response:
                 windows=ingest.windows,
                 duplicates=ingest.duplicates,
                 bytes=ingest.bytes,
-                refused=dict(ingest.refused),
+                refused=dict(ingest.refused + state.gate.refused),
             ),
             agents=_counts(agents_of(state.rounds.ground, state.clock.wall_ns())),
             warnings=tuple(state.network.warnings),
