@@ -107,6 +107,7 @@ class Engine:
         self._channel_by_fd: dict[int, Channel | ConnectChannel] = {}
         self._hasty: set[int] = set()  # descriptors whose answers are stamped when they are read
         self._wake = threading.Event()
+        self._bell_lock = threading.Lock()  # nobody rings a descriptor that is another's by now
         self._stopping = self._abandon = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="probe-engine", daemon=True)
@@ -139,9 +140,10 @@ class Engine:
         for one in (self._epoll, self._alarm, self._routes):
             if one is not None:
                 one.close()
-        bell, self._bell = self._bell, -1
-        if bell >= 0:
-            os.close(bell)
+        with self._bell_lock:
+            bell, self._bell = self._bell, -1
+            if bell >= 0:
+                os.close(bell)
 
     def wait_until_finished(self, timeout_s: float | None = None) -> bool:
         """Wait until every stream has sent all its probes and each has met its fate."""
@@ -189,8 +191,9 @@ class Engine:
     def _rouse(self) -> None:
         """Let the engine's thread tick now."""
         self._wake.set()
-        if self._bell >= 0:
-            os.eventfd_write(self._bell, 1)
+        with self._bell_lock:
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
 
     def _sleep(self, now_ns: int) -> None:
         """Wait until the next tick is due, or until an answer that cannot wait is there."""

@@ -182,6 +182,22 @@ async def test_reload_takes_a_policy_over_and_loses_no_window(
     assert (totals.probes_sent, totals.dropped) == (stored_probes(controller), ())
 
 
+async def test_quiet_hours_are_kept_and_told(tmp_path: Path, controller: Controller) -> None:
+    process = await start(tmp_path)
+    file = tmp_path / "agent.toml"
+    text = file.read_text(encoding="utf-8")
+    await until(lambda: controller.chunks)
+    file.write_text(text + 'quiet_hours = ["00:00-24:00"]\n', encoding="utf-8")
+    process.send_signal(signal.SIGHUP)
+    await until(lambda: controller.curtailed and controller.curtailed[-1].streams)
+    (refused,) = controller.curtailed[-1].streams
+    assert (refused.rule, refused.action) == ("policy.quiet_hours", "refused")
+    await stop(process, signal.SIGTERM)
+    last = controller.health[-1]
+    assert last.totals is not None
+    assert (last.streams, last.totals.probes_sent) == (0, stored_probes(controller))
+
+
 async def test_logs_are_json_where_asked(tmp_path: Path, controller: Controller) -> None:
     process = await start(tmp_path, options=("--verbose", "--log-format", "json"))
     await until(lambda: controller.chunks)

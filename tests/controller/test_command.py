@@ -139,7 +139,7 @@ async def test_kill_9_loses_nothing_and_doubles_nothing(
         waiting = {i: body for i, body in waiting.items() if i not in acknowledged}
         lives += 1
         assert lives < 20
-    assert lives > 3  # it was killed three times
+    assert lives > 2  # it was killed twice at the least; how much each life stores is chance
     if not process.running:
         await process.start()
     agent = (await process.get("/api/v1/agents"))["items"][0]

@@ -27,6 +27,7 @@ from controller.states import (
     nothing_returns,
     path_signs,
 )
+from probes.exchange import Curtailed, CurtailedStream
 
 SECOND = 1_000_000_000
 WINDOW_NS = 10 * SECOND
@@ -175,6 +176,25 @@ async def test_agent_that_speaks_but_measures_nothing_has_no_data(
         controller.state.fleet.heard("nanjing")
     agents = (await controller.get("/api/v1/agents"))["items"]
     assert agents[0]["state"] == "no_data"
+
+
+async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(
+    controller: Any, deliver: Any
+) -> None:
+    await deliver()
+    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    refused = [
+        CurtailedStream(stream_id=number, rule="policy.protocols", action="refused")
+        for number in own
+    ]
+    controller.state.fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=tuple(refused)))
+    await controller.judge()
+    streams = (await controller.get("/api/v1/streams"))["items"]
+    mine = [one for one in streams if one["stream_id"] in own]
+    assert {one["state"] for one in mine} == {"curtailed"}
+    assert {one["curtailed"]["rule"] for one in mine} == {"policy.protocols"}
+    paths = {one["id"]: one for one in (await controller.get("/api/v1/paths"))["items"]}
+    assert paths[PATH]["state"] == "curtailed"
 
 
 async def test_path_that_returns_nothing_is_down(controller: Any, deliver: Any, clock: Any) -> None:

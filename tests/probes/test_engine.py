@@ -159,7 +159,7 @@ def test_reply_after_the_period_is_on_time_and_after_the_limit_is_late(small_ref
 
 
 def wait_until(condition) -> None:
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 30  # a hang, not slowness
     while not condition():
         assert time.monotonic() < give_up
         threading.Event().wait(0.002)
@@ -441,7 +441,9 @@ def test_streams_that_come_and_go_leave_nothing_behind(small_reflector) -> None:
         engine.stop()
     assert sizes[1] == sizes[-1]
     assert sizes[-1][1:] == (6, 1)
-    assert run.total("received", 9) == run.total("sent", 9) > 0
+    # The one that stays is not disturbed: its numbers go on, each with one fate.
+    sequence = run.column("sequence")[run.column("stream_id") == 9]
+    assert sorted(sequence) == list(range(1, run.total("sent", 9) + 1)) != []
     assert_every_probe_has_one_fate(run)
 
 
