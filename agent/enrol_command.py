@@ -45,8 +45,12 @@ def enrol(
     """Enrol this agent at the controller URL with a one-time TOKEN.
 
     The key is made here and stays here. A TOKEN in the arguments can be seen by every user of this
-    machine while the command runs: rather give it by --token-file, or when asked.
+    machine until the command has read it: rather give it by --token-file, or when asked.
     """
+    if token is not None:
+        from agent.argument_wipe import wipe_argument
+
+        wipe_argument(token)  # before anything that takes time
     import datetime as dt
 
     from agent.config import load_config
