@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from controller.export_rows import Rows, Streams
 from controller.levels import LEVELS, LevelName
 from controller.series import Series
 from controller.series_making import series_of_windows
-from controller.store import Store, StreamRecord
+from controller.store import Store, StoredChunk, StreamRecord
 from probes.chunk import decode_chunk
+from probes.window import WindowBatch
 
 ROWS_A_TABLE = 20_000
 CHUNKS_A_READ = 16
@@ -57,7 +58,21 @@ def _windows(
     at_ns: int | None = wanted.from_ns
     while at_ns is not None and at_ns < wanted.to_ns:
         chunks, at_ns = store.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
-        yield _in_time(series_of_windows([decode_chunk(c.payload).batch for c in chunks], ids))
+        decoded = [decode_chunk(chunk.payload).batch for chunk in chunks]
+        rows = _in_time(series_of_windows(decoded, ids))
+        yield replace(rows, plan_version=_plan_versions(chunks, decoded, ids))
+
+
+def _plan_versions(
+    chunks: Sequence[StoredChunk], batches: Sequence[WindowBatch], ids: Sequence[int]
+) -> NDArray[np.int64]:
+    """Return the plan's version of each row, in the order of `_in_time`."""
+    taken = [batch.stream_id[np.isin(batch.stream_id, ids)] for batch in batches]
+    sizes = [len(part) for part in taken]
+    stream_id = np.concatenate(taken) if taken else np.zeros(0, np.uint64)
+    start_ns = np.repeat(np.array([c.start_ns for c in chunks], np.int64), sizes)
+    version = np.repeat(np.array([c.plan_version for c in chunks], np.int64), sizes)
+    return version[np.lexsort((stream_id, start_ns))]  # stable, as the other is
 
 
 def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Wanted) -> Iterator[Rows]:
@@ -87,6 +102,7 @@ def _slice(rows: Rows, at: int) -> Rows:
         start_ns=rows.start_ns[part],
         duration_ns=rows.duration_ns[part],
         points=rows.points[part],
+        plan_version=None if rows.plan_version is None else rows.plan_version[part],
     )
 
 

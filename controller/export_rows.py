@@ -73,6 +73,11 @@ def _columns() -> tuple[Column, ...]:
         Column(name="stream_id", kind="integer", meaning="The stream's number"),
         Column(name="start_ns", kind="integer", meaning="Begin, nanoseconds since 1970 UTC"),
         Column(name="duration_ns", kind="integer", meaning="Length of the interval"),
+        Column(
+            name="plan_version",
+            kind="integer",
+            meaning="Version of the agent's plan that it was measured by; empty for rollups",
+        ),
         *(Column(name=f"{n}_probes", kind="integer", meaning=_COUNTS[n]) for n in COUNTERS),
         Column(name="loss_ratio", kind="number", meaning="Lost (late ones too) over sent, 0 to 1"),
         *(
@@ -131,13 +136,14 @@ class Streams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """n rows before they are encoded: `points` POINT[n], the rest int64[n]."""
+    """n rows before they are encoded: `points` POINT[n], the rest int64[n]; no plan: rollups."""
 
     level: str
     stream_id: NDArray[np.int64]
     start_ns: NDArray[np.int64]
     duration_ns: NDArray[np.int64]
     points: NDArray[Any]
+    plan_version: NDArray[np.int64] | None = None
 
     def columns(self, streams: Streams) -> dict[str, NDArray[Any]]:
         """Return the columns by NAMES, in their order; NaN or None is unknown."""
@@ -151,6 +157,8 @@ class Rows:
         found["stamping"] = np.array(STAMPING, object)[self.points["stamping"]]
         found["stream_id"] = self.stream_id
         found["start_ns"], found["duration_ns"] = self.start_ns, self.duration_ns
+        plan = self.plan_version
+        found["plan_version"] = np.full(count, None, object) if plan is None else plan
         lost = np.zeros(count, np.int64)
         for name in COUNTERS:
             found[f"{name}_probes"] = self.points[name].astype(np.int64)

@@ -22,8 +22,9 @@ _MEANS = ("rtt_min_ns", "rtt_mean_ns", "rtt_max_ns", "forward_mean_ns", "clock_b
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Row `row` of a decoded chunk, which is of stream `record`."""
+    """Row `row` of a decoded chunk, which is of stream `record` under a version of the plan."""
 
+    plan_version: int
     batch: WindowBatch
     row: int
     record: StreamRecord
@@ -46,7 +47,9 @@ def window_documents(
     for chunk in chunks:
         batch = decode_chunk(chunk.payload).batch
         rows = np.flatnonzero(np.isin(batch.stream_id, ids)).tolist()
-        found.extend(_Found(batch, row, by_id[int(batch.stream_id[row])]) for row in rows)
+        found.extend(
+            _Found(chunk.plan_version, batch, row, by_id[int(batch.stream_id[row])]) for row in rows
+        )
     return _documents(found), next_ns
 
 
@@ -117,6 +120,7 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
     return WindowDocument(
         start_ns=batch.start_ns,
         duration_ns=batch.duration_ns,
+        plan_version=item.plan_version,
         protocol=item.record.protocol,
         loss_ratio=lost / sent if sent else None,
         stamping=STAMPING[batch.stamping[row]],

@@ -28,6 +28,7 @@ class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     start_ns: int
     duration_ns: int
+    plan_version: int
     protocol: Protocol
     sent: int
     received: int

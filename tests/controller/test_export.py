@@ -39,7 +39,8 @@ async def measured(
     now_ns = controller.state.clock.wall_ns()
     for i, lost in enumerate((0, 10, 5)):
         batch = batch_of(ids, now_ns - (3 - i) * 10 * SECOND, lost=lost)
-        await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=i))
+        body = chunk_of(batch, agent="nanjing", sequence=i, plan_version=7 + i)
+        await controller.deliver("nanjing", body)
     return controller
 
 
@@ -82,7 +83,9 @@ async def test_rows_are_what_the_windows_are(measured: Any) -> None:
     rows = await rows_of(measured, "jsonl", f"&path={PATH}&protocol=udp")
     windows = (await measured.get(f"/api/v1/windows?path={PATH}&protocol=udp"))["items"]
     assert [row["start_ns"] for row in rows] == [window["start_ns"] for window in windows]
+    assert [row["plan_version"] for row in rows] == [7, 8, 9]
     for row, window in zip(rows, windows, strict=True):
+        assert row["plan_version"] == window["plan_version"]
         assert (row["sent_probes"], row["loss_ratio"]) == (window["sent"], window["loss_ratio"])
         for name in ("rtt_p50_ns", "rtt_p95_ns", "rtt_mean_ns", "forward_p50_ns"):
             assert row[name] == (window[name] and pytest.approx(window[name], rel=1e-6)), name
@@ -97,7 +100,7 @@ async def test_rollups_are_exported_too(measured: Any) -> None:
     for later in (1, 24):
         measured.state.store.roll_up(now_ns + later * 3600 * SECOND, 1000)
     rows = await rows_of(measured, "csv", f"&path={PATH}&protocol=udp&level=minute")
-    assert {row["level"] for row in rows} == {"minute"}
+    assert {(row["level"], row["plan_version"]) for row in rows} == {("minute", None)}
     assert sum(row["sent_probes"] for row in rows) == 30
 
 
