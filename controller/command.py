@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import pathlib
 
@@ -86,13 +87,12 @@ def run(
     clock_shift_file: pathlib.Path | None,
     log_format: LogFormat,
 ) -> None:
-    """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C)."""
+    """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C); SIGHUP: new site file."""
     from controller.allocation import keep_little
-    from controller.service import listens_of, serve
+    from controller.service import listens_of, serve_on
     from controller.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
     from probes.clock import SystemClock
-    from topology.site_file import load_network
 
     log_to_stderr(log_format, logging.INFO)
     keep_little()
@@ -104,8 +104,5 @@ def run(
         retention=keep,
     )
     clock = SystemClock() if clock_shift_file is None else ShiftedClock(clock_shift_file)
-    state = open_state(load_network(sites), data, settings, clock)
-    try:
-        asyncio.run(serve(state, listens))
-    finally:
-        state.close()
+    opened = functools.partial(open_state, directory=data, settings=settings, clock=clock)
+    asyncio.run(serve_on(sites, opened, listens))

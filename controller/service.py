@@ -1,4 +1,4 @@
-"""The running controller: it listens, judges, and stops when told to."""
+"""The running controller: it listens, judges, begins anew or stops when told to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import errno
 import logging
 import os
 import pathlib
-import signal
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -19,8 +19,13 @@ from controller.api import make_app
 from controller.authority import authority_exists
 from controller.housekeeping import keep_house
 from controller.key_watch import watch_keys
+from controller.reload import Signals
 from controller.state import ControllerState
 from probes.errors import ConfigError, ResourceError, RightsError
+from topology.network import Network
+from topology.site_file import load_network
+
+Ended = TypeVar("Ended")
 
 logger = logging.getLogger("isochrone.controller")
 
@@ -91,18 +96,37 @@ def tls_context(listens: Sequence[Listen], state: ControllerState) -> ssl.SSLCon
     return state.authority.server_context()
 
 
-async def serve(state: ControllerState, listens: Sequence[Listen]) -> None:
-    """Serve and judge until SIGTERM or SIGINT.
+async def serve_on(
+    sites: pathlib.Path, opened: Callable[[Network], ControllerState], listens: Sequence[Listen]
+) -> None:
+    """Serve what a site file says until SIGTERM or SIGINT; SIGHUP begins anew with the file.
+
+    `opened` gives the state of a network. Raises what it and `serve` raise.
+    """
+    signals = Signals(sites)
+    signals.listen()
+    network: Network | None = load_network(sites)
+    while network is not None and not signals.stopping:
+        state = opened(network)
+        try:
+            network = await serve(state, listens, signals.wait)
+        finally:
+            state.close()
+            del state  # before another one fills the memory
+        if network is not None:
+            logger.info("beginning anew with %s", sites)
+
+
+async def serve(
+    state: ControllerState, listens: Sequence[Listen], until: Callable[[], Awaitable[Ended]]
+) -> Ended:
+    """Serve and judge until `until` ends; return what it returned.
 
     Raises ResourceError where it cannot listen, ConfigError for TCP without an authority.
     """
     context = tls_context(listens, state)
     runner = web.AppRunner(make_app(state), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     try:
         for listen in listens:
             await _start(runner, listen, context)
@@ -111,9 +135,10 @@ async def serve(state: ControllerState, listens: Sequence[Listen]) -> None:
             judging = tasks.create_task(_judge_forever(state), name="judging")
             keeping = tasks.create_task(keep_house(state.store, state.clock), name="keeping")
             watching = tasks.create_task(watch_keys(state, context), name="keys")
-            await stop.wait()
+            ended = await until()
             for task in (judging, keeping, watching):
                 task.cancel()
+        return ended
     finally:
         await runner.cleanup()
 

@@ -52,9 +52,10 @@ def backup(data: pathlib.Path, to: pathlib.Path) -> None:
     from controller.backup import back_up
 
     size = back_up(data, to)
+    keys = data / "keys"
     said = Text(
-        f"{to}: {size / 1e6:,.1f} MB. Keys and tokens are not in it; see the guide to the store.",
-        f"{to}：{size / 1e6:,.1f} MB。其中不含密钥和令牌，参见存储指南。",
+        f"{to}: {size / 1e6:,.1f} MB. Keys and tokens are not in it: back up {keys} apart.",
+        f"{to}：{size / 1e6:,.1f} MB。其中不含密钥和令牌，请另行备份 {keys}。",
     )
     click.echo(said.pick(language_of_environment()))
 

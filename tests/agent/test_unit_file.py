@@ -27,7 +27,9 @@ def test_unit_runs_the_agent_with_raw_sockets_and_the_stamp_port_alone() -> None
 
 
 def test_controller_has_no_capability_at_all() -> None:
-    assert settings("isochrone-controller.service")["CapabilityBoundingSet"] == ""
+    unit = settings("isochrone-controller.service")
+    assert unit["CapabilityBoundingSet"] == ""
+    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze (systemd)")

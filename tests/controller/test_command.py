@@ -27,6 +27,14 @@ AGENT = "nanjing"
 CHUNKS = f"http://c/api/v1/agents/{AGENT}/chunks"
 HEADERS = {"Content-Type": CHUNK_CONTENT_TYPE}
 KILL_AFTER = 40  # acknowledgements
+NEWCOMER = """
+[[site]]
+name = "newcomer"
+city = "suzhou"
+external = true
+roles = ["landmark"]
+interface = [{ carrier = "telecom", ipv4 = "198.18.9.9" }]
+"""
 
 
 def command(sites: pathlib.Path, data: pathlib.Path, listen: str) -> list[str]:
@@ -44,8 +52,9 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
+        environment = os.environ | {"ISOCHRONE_LANG": "en"}
         self._process = await asyncio.to_thread(
-            subprocess.Popen, self.command, stderr=subprocess.PIPE
+            subprocess.Popen, self.command, stderr=subprocess.PIPE, env=environment
         )
         deadline_s = time.monotonic() + DEADLINE_S
         while True:
@@ -72,6 +81,14 @@ class Process:
     async def get(self, path: str) -> Any:
         async with self.session() as client, client.get(f"http://c{path}") as answer:
             return await answer.json()
+
+    def wait_until_said(self, words: bytes) -> None:
+        assert self._process is not None
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if words in line:
+                return
+        pytest.fail(f"it ended without saying {words!r}")
 
     @property
     def pid(self) -> int:
@@ -159,6 +176,33 @@ async def test_signal_stops_it_gracefully(process: Process, number: int) -> None
             while not (await events.receive()).type.name.startswith("CLOS"):
                 pass
     assert code.result() == 0
+
+
+def append(file: pathlib.Path, text: str, instead_of: str = "") -> None:
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before.removesuffix(instead_of) + text, encoding="utf-8")
+
+
+async def test_hangup_begins_anew_with_the_site_file_and_a_broken_one_changes_nothing(
+    process: Process, site_file: pathlib.Path, bodies: list[bytes]
+) -> None:
+    await deliver(process, dict(enumerate(bodies[:5])))
+    pid = process.pid
+    began_ns = (await process.get("/api/v1/health"))["started_ns"]
+    await asyncio.to_thread(append, site_file, "\n[network\n")
+    os.kill(pid, signal.SIGHUP)
+    await asyncio.to_thread(process.wait_until_said, b"goes on by the site file of before")
+    assert (await process.get("/api/v1/health"))["started_ns"] == began_ns
+    await asyncio.to_thread(append, site_file, NEWCOMER, instead_of="\n[network\n")
+    os.kill(pid, signal.SIGHUP)
+    await asyncio.to_thread(process.wait_until_said, b"beginning anew")
+    await asyncio.to_thread(process.wait_until_said, b"listening on")
+    assert (await process.get("/api/v1/health"))["started_ns"] > began_ns
+    sites = {site["name"] for site in (await process.get("/api/v1/sites"))["items"]}
+    assert "newcomer" in sites
+    agents = {one["name"]: one for one in (await process.get("/api/v1/agents"))["items"]}
+    assert agents[AGENT]["windows_stored"] == 5 * decode_chunk(bodies[0]).batch.rows
+    assert process.pid == pid
 
 
 async def test_stale_socket_file_of_a_killed_controller_is_no_obstacle(process: Process) -> None:
