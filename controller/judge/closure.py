@@ -20,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from controller.judge.evidence import Evidence
+from controller.judge.one_way import without_false_floors
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -53,6 +54,7 @@ def close_mesh(evidence: Evidence, source: Integers, destination: Integers, node
 
     source, destination int64[n]: the node at each end of each row of evidence, -1 for none.
     """
+    evidence = without_false_floors(evidence)
     theta = (evidence.forward_min_ns - evidence.backward_min_ns) / 2
     slack = (evidence.forward_min_ns + evidence.backward_min_ns) / 2 - evidence.floor_ns
     spread = np.fmax(slack, LEAST_SLACK_NS) / np.sqrt(3)  # asymmetry evenly within ± slack

@@ -19,6 +19,7 @@ from controller.judge.evidence import (
     Rules,
 )
 from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
+from controller.judge.one_way import outruns_light
 from probes.text import Text
 
 _STATISTIC_EN = ("median", "p90", "p95", "p99", "p99.9", "mean", "maximum")
@@ -70,7 +71,14 @@ def explain(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) ->
         )
     if kind == "loss":
         return _loss(rules, judgements, i)
-    return _delay(evidence, rules, judgements, i)
+    reason = _delay(evidence, rules, judgements, i)
+    if not outruns_light(evidence)[rules.row[i]]:
+        return reason
+    return Text(
+        f"{reason.en} The quickest round trip outran light in fibre between the two sites, so "
+        "their positions are not believed: check the coordinates in the site file.",
+        f"{reason.zh}最快的往返比两站点间光纤中的光还快，站点位置不可信：请核对站点文件中的坐标。",
+    )
 
 
 def _impossible(evidence: Evidence, rules: Rules, i: int) -> Text:

@@ -9,7 +9,7 @@ order statistic of the true delays, so the smaller may be taken without widening
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,23 @@ class OneWay:
     high_ns: Floats
     trusted: NDArray[np.bool_]
     fault: NDArray[np.int8]
+
+
+def outruns_light(evidence: Evidence) -> NDArray[np.bool_]:
+    """Return which rows' quickest round trip is quicker than light there and back, bool[n].
+
+    No clock stands in a round trip, so the floor is what is wrong: a site does not lie where it was
+    said to, or it is no fibre.
+    """
+    quicker: NDArray[np.bool_] = (
+        evidence.rtt_min_ns + evidence.calibration_ns < 2 * evidence.floor_ns
+    )
+    return quicker
+
+
+def without_false_floors(evidence: Evidence) -> Evidence:
+    """Return the evidence with a floor of 0 (unknown) where what was measured refutes it."""
+    return replace(evidence, floor_ns=np.where(outruns_light(evidence), 0.0, evidence.floor_ns))
 
 
 def intersect(

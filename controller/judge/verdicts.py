@@ -23,7 +23,12 @@ from controller.judge.evidence import (
     decide,
 )
 from controller.judge.loss_verdicts import Looks, judge_loss
-from controller.judge.one_way import intersect, single_probe_faults
+from controller.judge.one_way import (
+    intersect,
+    outruns_light,
+    single_probe_faults,
+    without_false_floors,
+)
 from controller.judge.pdv import judge_pdv
 from controller.judge.reading import Readable, Reading, read, readable
 
@@ -46,7 +51,8 @@ def judge(
     """
     alpha = 1 - confidence
     answer = _blank(rules)
-    sent = evidence.sent
+    sent, misplaced = evidence.sent, outruns_light(evidence)
+    evidence = without_false_floors(evidence)
     has_row = (rules.row >= 0) & ~np.isnan(rules.limit)
     measured = np.zeros(rules.rows, np.bool_)
     measured[has_row] = sent[rules.row[has_row]] > 0
@@ -64,8 +70,10 @@ def judge(
     judge_pdv(evidence, known, rules, np.flatnonzero(received & (rules.kind == PDV)), alpha, answer)
     loss = np.flatnonzero(measured & (rules.kind == LOSS))
     judge_loss(evidence, known, rules, loss, alpha, answer, looks)
-    answer.verdict[rules.impossible] = IMPOSSIBLE
-    answer.term[rules.impossible] = TERMS.index("floor")
+    # What was measured is stronger than where a site is said to lie.
+    impossible = rules.impossible & ~np.append(misplaced, False)[rules.row]
+    answer.verdict[impossible] = IMPOSSIBLE
+    answer.term[impossible] = TERMS.index("floor")
     return answer
 
 

@@ -101,11 +101,27 @@ def test_what_is_not_measured_is_no_data(evidence, rules, kind):
 
 def test_impossible_stands_whatever_is_measured(evidence, rules):
     asked = rules(impossible=True, direction="one_way")
-    seen = evidence([np.full(100, 0.4 * MS)], floor=1.5 * MS)
+    seen = evidence([np.full(100, 3.4 * MS)], floor=1.5 * MS)
     found = judge(seen, asked)
     assert verdict_of(found) == "impossible"
     assert term_of(found) == "floor"
     assert "1.50 ms" in explain(seen, asked, found, 0).en
+
+
+def test_a_round_trip_quicker_than_light_refutes_the_positions_and_not_the_measurement(
+    evidence, rules
+):
+    # 0.8 ms each way; the site file places the sites 1 ms of light apart. With that floor
+    # RTT - L would be 0.6 ms and "pass" a limit of 0.7 ms that is in truth exceeded.
+    there = spread(0.78, 0.8, 500)
+    for bound, verdict in ((np.nan, "undecided"), (1e3, "fail")):
+        seen = evidence([2 * there], [there], floor=1.0 * MS, bound=bound)
+        asked = rules(direction="one_way", limit=0.7 * MS, impossible=True)
+        found = judge(seen, asked)
+        assert verdict_of(found) == verdict
+        assert found.low[0] <= found.high[0]
+        assert found.clock_fault[0] == 0
+        assert "check the coordinates" in explain(seen, asked, found, 0).en
 
 
 def test_more_loss_than_the_quantile_allows_fails_a_delay(evidence, rules):
