@@ -172,14 +172,14 @@ class LiveVerdicts:
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
-        """Return what each stream's sender measured of its own stamps; 0 where it did not."""
-        measured: dict[str, float] = {}
-        for name in fleet.names:
-            health = fleet.health(name)
-            measured[name] = 0 if health is None else health.calibration_ns or 0
-        return np.array(
-            [measured.get(stream.path.source.site, 0) for stream in self._streams], np.float64
-        )
+        """Return the errors of both ends' stamps together (RFC 7679 §3.7.3), each as that agent
+        measured it of itself; 0 of an end that did not."""
+        measured = np.zeros(len(self.sites))
+        for place, name in enumerate(self.sites):
+            health = fleet.health(name) if name in fleet else None
+            measured[place] = 0 if health is None else health.calibration_ns or 0
+        source, destination = self._ends
+        return np.asarray(measured[source] + measured[destination], np.float64)
 
     def _state_of(self, latest: Round, i: int) -> SubjectState:
         demand = self._demands[i]
