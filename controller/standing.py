@@ -50,15 +50,20 @@ class Ground:
 
 
 def agents_of(ground: Ground, now_ns: int) -> dict[str, AgentState]:
-    """Return how every agent is: an agent that speaks but measures nothing has no data."""
+    """Return how every agent is: one that speaks but measures nothing of its plan has no data."""
     resting = ground.maintenance.sites_at(now_ns)
+    planned = np.bincount(
+        ground.catalogue.stream_source, minlength=len(ground.catalogue.site_number)
+    )
     found: dict[str, AgentState] = {}
     for name in ground.fleet.names:
         state = ground.fleet.state(name)
         if name in resting:
             state = "maintenance"
-        elif state == "ok" and ground.fleet.measures_nothing(
-            name, now_ns, NO_DATA_WINDOWS * ground.window_ns
+        elif (
+            state == "ok"
+            and planned[ground.catalogue.site_number[name]]  # others only reflect
+            and ground.fleet.measures_nothing(name, now_ns, NO_DATA_WINDOWS * ground.window_ns)
         ):
             state = "no_data"
         found[name] = state

@@ -108,7 +108,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     document: Text
     issuer: Text | None = None
     year: int | None = None
-    clause: str | None = None
+    clause: Text | None = None
 
 
 class Ends(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

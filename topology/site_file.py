@@ -83,7 +83,7 @@ def _fill_in(raw: dict[str, Any]) -> None:
 
 
 def _both(value: Any, key: str) -> Any:
-    if isinstance(value, str) and key in ("title", "document", "issuer"):
+    if isinstance(value, str) and key in ("title", "document", "issuer", "clause"):
         return {"en": value, "zh": value}
     return value
 

@@ -148,7 +148,7 @@ class SourceDocument(Document, frozen=True, kw_only=True):
     document: Title | None = None
     issuer: Title | None = None
     year: int | None = None
-    clause: str | None = None
+    clause: Title | None = None
 
 
 class Declared(Document, frozen=True, kw_only=True):

@@ -83,7 +83,10 @@ def target(name="circle", kind="delay", **changes):
     given = {
         "name": name,
         "title": {"en": "Circle", "zh": "时延圈"},
-        "source": {"document": {"en": "A plan", "zh": "《规划》"}, "clause": HOSTILE},
+        "source": {
+            "document": {"en": "A plan", "zh": "《规划》"},
+            "clause": {"en": HOSTILE, "zh": HOSTILE},
+        },
         "kind": kind,
         "statistic": "p95",
         "direction": "one_way",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -176,6 +177,24 @@ async def test_agent_that_speaks_but_measures_nothing_has_no_data(
         controller.state.fleet.heard("nanjing")
     agents = (await controller.get("/api/v1/agents"))["items"]
     assert agents[0]["state"] == "no_data"
+
+
+@pytest.fixture
+def one_way_site_file(site_file: pathlib.Path) -> None:
+    one_way = 'one_way = true\nmembers = { sites = ["nanjing", "suzhou"] }'
+    text = site_file.read_text("utf-8").replace('name = "all"', f'name = "all"\n{one_way}')
+    site_file.write_text(text, "utf-8")
+
+
+@pytest.mark.usefixtures("one_way_site_file")
+async def test_agent_that_only_reflects_is_ok(open_controller: Any, clock: Any) -> None:
+    async with open_controller() as controller:
+        for _ in range(14):
+            clock.now_ns += 10 * SECOND
+            for agent in ("nanjing", "suzhou"):
+                controller.state.fleet.heard(agent)
+        agents = (await controller.get("/api/v1/agents"))["items"]
+    assert {one["name"]: one["state"] for one in agents} == {"nanjing": "no_data", "suzhou": "ok"}
 
 
 async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(

@@ -242,7 +242,7 @@ def _source(target: doc.Target, words: Words) -> str:
     parts = [source.document.pick(words.language) if source.document else ""]
     parts.append(source.issuer.pick(words.language) if source.issuer else "")
     parts.append(str(source.year) if source.year else "")
-    parts.append(source.clause or "")
+    parts.append(source.clause.pick(words.language) if source.clause else "")
     return " · ".join(part for part in parts if part)
 
 

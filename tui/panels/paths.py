@@ -25,7 +25,7 @@ class FilterInput(Input):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.leave_filter", "Clear", show=False),
-        Binding("down", "app.leave_filter(True)", "To the table", show=False),
+        Binding("down,enter", "app.leave_filter(True)", "To the table", show=False),
     ]
 
 
@@ -121,11 +121,6 @@ class Paths(Panel):
         if event.value != self.filter_text:
             self.filter_text = event.value
             self.draw()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go to the table with what is left."""
-        event.stop()
-        self.take_focus()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Open the path."""
