@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
 import click
 
 from probes.errors import IsochroneError
+from probes.standard_streams import output_error, replace_closed_streams
 
 VERSION = "0.1.0"
 
@@ -55,11 +57,38 @@ def front_door() -> None:
 
 def main() -> None:
     """Run the command line; an error a person can mend is one sentence and exit code 1."""
+    replace_closed_streams()
     try:
-        front_door(standalone_mode=True)
+        code = _exit_code()
+        sys.stdout.flush()
     except IsochroneError as error:
-        click.echo(f"isochrone: {error.message()}", err=True)
-        sys.exit(1)
+        code = _told(error)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except OSError as error:
+        told = output_error(error)
+        if told is None:
+            raise
+        quiet = error.errno == errno.EPIPE  # `| head` has seen enough
+        code = 1 if quiet else _told(told)
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command and return what it exits with."""
+    try:
+        code = front_door.main(prog_name="isochrone", standalone_mode=False)
+    except SystemExit as stop:
+        code = stop.code
+    return code if isinstance(code, int) else 0
+
+
+def _told(error: IsochroneError) -> int:
+    click.echo(f"isochrone: {error.message()}", err=True)
+    return 1
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import msgspec
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import AgentName
+from probes.reasons import reason_of
 
 _CONTROLLER = r"^(https://[^/\s]+|unix:///\S+)/?$"
 
@@ -79,7 +80,7 @@ def load_config(path: Path) -> AgentConfig:
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}. Check its permissions.",
-            f"无法读取 {path}：{error.strerror}。请检查文件权限。",
+            f"无法读取 {path}：{reason_of(error).zh}。请检查文件权限。",
             file=str(path),
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -24,6 +24,7 @@ from agent.spooler import Spooler
 from probes.clock import SystemClock
 from probes.errors import ResourceError
 from probes.exchange import Plan
+from probes.reasons import reason_of
 from probes.text import Text
 
 if TYPE_CHECKING:
@@ -201,8 +202,8 @@ def _plan_taker(
                 Text(
                     f"The plan cannot be kept in {path} ({error.strerror}); after a restart "
                     "without the controller nothing would be measured. Free space there.",
-                    f"无法将测量计划保存到 {path}（{error.strerror}）；若在控制器不可达时重启，"
-                    "测量将无法进行。请清理磁盘空间。",
+                    f"无法将测量计划保存到 {path}（{reason_of(error).zh}）；"
+                    "若在控制器不可达时重启，测量将无法进行。请清理磁盘空间。",
                 ),
             )
         else:
@@ -227,7 +228,7 @@ def _sole_use_of(state_dir: Path) -> Iterator[None]:
         raise ResourceError(
             f"state_dir {state_dir} cannot be used: {error.strerror}. Check its permissions and "
             "the free space of its disk.",
-            f"无法使用 state_dir {state_dir}：{error.strerror}。请检查权限和磁盘剩余空间。",
+            f"无法使用 state_dir {state_dir}：{reason_of(error).zh}。请检查权限和磁盘剩余空间。",
             file=str(state_dir),
         ) from error
     try:

@@ -28,6 +28,7 @@ from probes.clock import SystemClock
 from probes.errors import ConfigError, IsochroneError
 from probes.exchange import ReflectorSpec
 from probes.listening import open_reflector_socket
+from probes.reasons import reason_of
 from probes.stream import STAMP_PORT
 
 _PATIENCE_S = 5.0
@@ -196,7 +197,7 @@ def check_timestamps() -> Finding:
             "timestamps",
             "fail",
             f"Not even loopback can be measured ({error.strerror}); bring `lo` up.",
-            f"无法通过环回接口测量（{error.strerror}）；请启用 lo 接口。",
+            f"无法通过环回接口测量（{reason_of(error).zh}）；请启用 lo 接口。",
         )
     if measured.stamping not in ("kernel", "hardware"):
         return finding(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from probes.errors import ConfigError, ResourceError
+from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
 
 DEFAULT_CONFIG = Path("/etc/isochrone/agent.toml")
@@ -115,10 +116,10 @@ def _token(token: str | None, token_file: Path | None) -> str:
     try:
         return token_file.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
+        reason = reason_of(error)
         raise ConfigError(
-            f"The token file {token_file} cannot be read ({reason}).",
-            f"无法读取令牌文件 {token_file}（{reason}）。",
+            f"The token file {token_file} cannot be read ({reason.en}).",
+            f"无法读取令牌文件 {token_file}（{reason.zh}）。",
             file=str(token_file),
         ) from error
 
@@ -151,7 +152,7 @@ def _cannot_write(path: Path, error: OSError) -> ResourceError:
     return ResourceError(
         f"{path} cannot be written ({error.strerror}); run as root, or choose other places with "
         "--config and --state-dir.",
-        f"无法写入 {path}（{error.strerror}）；请以 root 运行，或用 --config 和 --state-dir "
+        f"无法写入 {path}（{reason_of(error).zh}）；请以 root 运行，或用 --config 和 --state-dir "
         "指定其他位置。",
         file=str(path),
     )

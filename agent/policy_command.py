@@ -13,6 +13,7 @@ from agent.enforcement import Granted, grant
 from agent.policy import Policy, PolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import Plan
+from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
 
 
@@ -54,7 +55,7 @@ def _read_plan(path: Path) -> Plan:
     except OSError as error:
         raise ConfigError(
             f"The plan {path} cannot be read: {error.strerror}.",
-            f"无法读取测量计划 {path}：{error.strerror}。",
+            f"无法读取测量计划 {path}：{reason_of(error).zh}。",
             file=str(path),
         ) from error
     except msgspec.MsgspecError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import click
 from agent.durations import milliseconds
 from probes.errors import ConfigError
 from probes.stream import STAMP_BASE_BYTES
+from probes.text import Text, language_of_environment
 
 UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
 SHORTEST_INTERVAL_MS = 0.1
+LONGEST_TIMEOUT_MS = 60_000.0
 _EXIT_SOME_SILENT = 1
 _CAP_NET_RAW = 13
 _EPILOG = (
@@ -26,7 +29,11 @@ _EPILOG = (
 @click.command(epilog=_EPILOG)
 @click.argument("protocol", type=click.Choice(["icmp", "udp", "tcp"]))
 @click.argument("targets", nargs=-1, metavar="TARGET...")
-@click.option("--file", type=click.Path(path_type=Path), help="Targets, one a line; # comments.")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path),
+    help="Targets, one a line; # comments; - for standard input.",
+)
 @click.option("--count", type=click.IntRange(1, 1_000_000), default=10, show_default=True)
 @click.option(
     "--interval",
@@ -93,10 +100,7 @@ def _probe(
 ) -> int:
     """Run the command and return its exit status."""
     check_interval(interval)
-    if timeout > 60_000:
-        raise click.UsageError("--timeout is at most 60s.")
-    if hmac_key_file is not None and protocol != "udp":
-        raise click.UsageError("--hmac-key-file is for udp.")
+    _check_usage(protocol, timeout, port, hmac_key_file)
     from agent.reflect_command import read_key
     from agent.targets import read_targets, resolve
 
@@ -118,14 +122,33 @@ def _probe(
             hmac_key=None if hmac_key_file is None else read_key(hmac_key_file),
         ),
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `timeout 60 isochrone probe …`
     run.run(probe_output.progress_line())
     results = run.results()
     if as_json:
         sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)
     elif any(result.sent for result in results):
         probe_output.print_table(results)
-    probe_output.print_errors(results)
+    probe_output.print_reasons(results)
     return 0 if all(result.received for result in results) else _EXIT_SOME_SILENT
+
+
+def _check_usage(
+    protocol: str, timeout_ms: float, port: int | None, hmac_key_file: Path | None
+) -> None:
+    """Refuse options that the protocol has no use for. Raises click.UsageError."""
+    if timeout_ms > LONGEST_TIMEOUT_MS:
+        told = Text("--timeout is at most 60s.", "--timeout 最大为 60s。")
+    elif hmac_key_file is not None and protocol != "udp":
+        told = Text("--hmac-key-file is for udp.", "--hmac-key-file 仅用于 udp。")
+    elif port is not None and protocol == "icmp":
+        told = Text(
+            "ICMP has no ports; --port is for udp and tcp.",
+            "ICMP 没有端口；--port 仅用于 udp 和 tcp。",
+        )
+    else:
+        return
+    raise click.UsageError(told.pick(language_of_environment()))
 
 
 def check_interval(interval_ms: float) -> None:

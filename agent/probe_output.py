@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.probe_figures import DELAY_KEYS
+from agent.probe_reasons import sentences
 from probes.text import Language, Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def json_line(result: TargetResult) -> str:
         document["forward_ns"] = _delays(result.forward_ns)
         document["backward_ns"] = _delays(result.backward_ns)
     if result.error is not None:
-        document["error"] = result.error.pick(language_of_environment())
+        (error,) = sentences([(result.error, result.target)])
+        document["error"] = error.pick(language_of_environment())
     return json.dumps(document, ensure_ascii=False)
 
 
@@ -118,11 +120,16 @@ def print_table(results: Sequence[TargetResult]) -> None:
     console.print(_NOTE.pick(language), style="dim")
 
 
-def print_errors(results: Sequence[TargetResult]) -> None:
-    """Print on standard error why targets could not be probed, each reason once."""
-    reasons = {result.error.en: result.error for result in results if result.error is not None}
-    for reason in reasons.values():
-        sys.stderr.write(f"isochrone: {reason.pick(language_of_environment())}\n")
+def print_reasons(results: Sequence[TargetResult]) -> None:
+    """Print on standard error why targets could not be probed or did not answer."""
+    told = [
+        (reason, result.target)
+        for result in results
+        for reason in (result.error, result.remark)
+        if reason is not None
+    ]
+    for sentence in sentences(told):
+        sys.stderr.write(f"isochrone: {sentence.pick(language_of_environment())}\n")
 
 
 def _delays(figures: dict[str, float]) -> dict[str, float | None]:

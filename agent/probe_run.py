@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agent import probe_reasons
 from agent.probe_figures import summaries
 from agent.targets import ResolvedTarget
 from probes.accumulate import FATES, LOCAL_DROP
+from probes.channel import ANSWERS
 from probes.clock_bound import kernel_clock_bound_ns
+from probes.destinations import refused_destinations
 from probes.engine import Engine
 from probes.engine_report import SampleBatch
 from probes.stream import ProtocolName, StreamSpec, TypeP
@@ -22,6 +25,7 @@ from probes.window import STAMPING, WindowBatch
 
 WINDOW_NS = 1_000_000_000
 _RECEIVED, _LATE = FATES.index("received"), FATES.index("late")
+_CLOSED = ANSWERS.index("closed")
 _ON_PROGRESS_S = 0.1
 
 
@@ -42,7 +46,11 @@ class ProbeOptions:
 
 @dataclass(slots=True, kw_only=True)
 class TargetResult:
-    """What became of one target. `lost` counts late probes too; delays by probe_figures' keys."""
+    """What became of one target. `lost` counts late probes too; delays by probe_figures' keys.
+
+    `error` tells why it was not probed, `remark` what else is to be known; in both `{targets}`
+    stands for the target's name (agent.probe_reasons).
+    """
 
     target: str
     protocol: ProtocolName
@@ -58,6 +66,7 @@ class TargetResult:
     backward_ns: dict[str, float] = field(default_factory=dict)
     clock_bound_ns: float = float("nan")
     error: Text | None = None
+    remark: Text | None = None
 
     @property
     def lost(self) -> int:
@@ -197,16 +206,24 @@ class ProbeRun:
             results[number].clock_bound_ns = worst_ns
 
     def _errors(self, results: list[TargetResult]) -> None:
-        health = self._engine.health()
-        refused = {condition.text.en: condition.text for condition in health.conditions}
-        for result in results:
-            if result.sent or result.error is not None:
+        """Add why targets were not probed or did not answer."""
+        port, targets = self.options.port, len(results)
+        refused = refused_destinations(self._engine.health().conditions)
+        target, fate = self._column("stream_id", np.int64), self._column("fate", np.int64)
+        received = fate == _RECEIVED
+        cause = np.where(received, 0, self._column("cause", np.int64))
+        commonest = probe_reasons.commonest_causes(target, cause, targets).tolist()
+        closed = self._column("answer", np.int64) == _CLOSED
+        open_ports = np.bincount(target[received & ~closed], minlength=targets)
+        for number, result in enumerate(results):
+            if result.error is not None:
                 continue
-            named = [text for text in refused.values() if str(result.address) in text.en]
-            if named or refused:
-                result.error = (named or list(refused.values()))[0]
+            if result.received:
+                if not open_ports[number]:
+                    result.remark = probe_reasons.closed(port)
+            elif result.sent:
+                result.remark = probe_reasons.unanswered(result.protocol, commonest[number], port)
             elif result.local_drop:
-                causes = ", ".join(health.local_drops)
-                result.error = Text(
-                    f"No probe left this machine ({causes}).", f"探测包未能从本机发出（{causes}）。"
-                )
+                result.error = probe_reasons.not_sent(commonest[number])
+            else:
+                result.error = refused.get(str(result.address))

@@ -10,12 +10,15 @@ from pathlib import Path
 import click
 
 from probes.errors import ConfigError
+from probes.reasons import reason_of
+from probes.text import Text
 
 DEFAULT_LISTEN = "[::]:862"
 _OPEN_PACKETS_PER_S = 1_000.0
 _OPEN_PACKETS_PER_S_PER_SOURCE = 100.0
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 _LEAST_KEY_BYTES = 16
+_NOT_HEXADECIMAL = Text("not hexadecimal digits", "内容不是十六进制数字")
 
 
 @click.command()
@@ -112,11 +115,10 @@ def read_key(path: Path) -> bytes:
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not hexadecimal digits"
-        reason_zh = error.strerror if isinstance(error, OSError) else "内容不是十六进制数字"
+        reason = reason_of(error) if isinstance(error, OSError) else _NOT_HEXADECIMAL
         raise ConfigError(
-            f"The key file {path} cannot be used: {reason}.",
-            f"无法使用密钥文件 {path}：{reason_zh}。",
+            f"The key file {path} cannot be used: {reason.en}.",
+            f"无法使用密钥文件 {path}：{reason.zh}。",
             file=str(path),
         ) from error
     if len(key) < _LEAST_KEY_BYTES:

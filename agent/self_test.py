@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from agent.conditions import Conditions
 from probes.calibrate import Calibration, calibrate
+from probes.reasons import reason_of
 from probes.text import Text
 
 EVERY_S = 3600.0
@@ -42,7 +43,7 @@ class SelfTest:
                 Text(
                     f"The self-test over loopback failed ({error.strerror}); the error of this "
                     "machine's timestamps is unknown. Bring the loopback interface up.",
-                    f"环回自检失败（{error.strerror}），本机时间戳误差未知。请启用环回接口。",
+                    f"环回自检失败（{reason_of(error).zh}），本机时间戳误差未知。请启用环回接口。",
                 ),
             )
             return

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ResourceError
+from probes.reasons import reason_of
 
 _FORMAT = 1
 _FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _SENT_AT, _WINDOWS_AT = range(5)
@@ -34,7 +35,7 @@ class SentBook:
             raise ResourceError(
                 f"The count of probes {path} cannot be kept: {error.strerror}. Free space on its "
                 "disk and check the directory's permissions.",
-                f"无法保存发包计数 {path}：{error.strerror}。请清理磁盘空间并检查目录权限。",
+                f"无法保存发包计数 {path}：{reason_of(error).zh}。请清理磁盘空间并检查目录权限。",
                 file=str(path),
             ) from error
         self._numbers: NDArray[np.int64] = np.frombuffer(self._map, np.int64)

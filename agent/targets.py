@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from probes.errors import ConfigError
+from probes.reasons import reason_of
 from probes.text import Text
 
 IpVersion = Literal[4, 6]
@@ -23,9 +25,27 @@ _FAMILIES: dict[int | None, int] = {
 }
 
 
+_EMPTY = Text("A target is empty; name a host or an address.", "目标为空；请给出主机名或地址。")
+_NO_HOST = Text(
+    "{targets}: not the address of one host; name a single host.",
+    "{targets} 不是单个主机的地址；请指定单个主机。",
+)
+_NO_ZONE = Text(
+    "{targets}: a link-local address needs its interface; write ADDRESS%eth0.",
+    "{targets} 是链路本地地址，需要指定接口；请写成 地址%eth0。",
+)
+_OTHER_FAMILY = {
+    4: Text("{targets}: not an IPv4 address.", "{targets} 不是 IPv4 地址。"),
+    6: Text("{targets}: not an IPv6 address.", "{targets} 不是 IPv6 地址。"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedTarget:
-    """A target as the user wrote it and the address it stands for, or why it stands for none."""
+    """A target as the user wrote it and the address it stands for, or why it stands for none.
+
+    In `error`, `{targets}` stands for the name (agent.probe_reasons).
+    """
 
     name: str
     address: str | None = None
@@ -40,22 +60,30 @@ def read_targets(arguments: Sequence[str], file: Path | None) -> list[str]:
     """
     names = list(arguments)
     if file is not None:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"The list of targets {file} cannot be read: {error}.",
-                f"无法读取目标列表 {file}：{error}。",
-                file=str(file),
-            ) from error
-        lines = (line.partition("#")[0].split() for line in text.splitlines())
+        lines = (line.partition("#")[0].split() for line in _text_of(file).splitlines())
         names += [words[0] for words in lines if words]
     if not names:
         raise ConfigError(
-            "There is no target; name one or more, or give a file with --file.",
-            "没有目标；请在命令行中给出，或用 --file 指定文件。",
+            "There is no target; name one or more, or give a file with --file (- for standard "
+            "input).",
+            "没有目标；请在命令行中给出，或用 --file 指定文件（- 为标准输入）。",
         )
     return list(dict.fromkeys(names))
+
+
+def _text_of(file: Path) -> str:
+    """Return what a file holds, or standard input for ``-``. Raises ConfigError."""
+    try:
+        if str(file) == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = reason_of(error)
+        raise ConfigError(
+            f"The list of targets {file} cannot be read: {reason.en}.",
+            f"无法读取目标列表 {file}：{reason.zh}。",
+            file=str(file),
+        ) from error
 
 
 def resolve(names: Iterable[str], ip_version: IpVersion | None) -> list[ResolvedTarget]:
@@ -71,26 +99,45 @@ def resolve(names: Iterable[str], ip_version: IpVersion | None) -> list[Resolved
 
 
 def _literal(name: str, wanted: IpVersion | None) -> ResolvedTarget:
-    """Return the target if it is an address already."""
+    """Return the target if it is an address already, with an error if that is no single host's."""
     try:
-        address = ipaddress.ip_address(name)
+        address = ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
-        return ResolvedTarget(name=name)
+        return ResolvedTarget(name=name) if name.strip() else _refused(name, _EMPTY)
     version: IpVersion = 6 if address.version == 6 else 4
     if wanted is not None and version != wanted:
-        error = Text(f"{name} is no IPv{wanted} address.", f"{name} 不是 IPv{wanted} 地址。")
-        return ResolvedTarget(name=name, error=error)
+        return _refused(name, _OTHER_FAMILY[wanted])
+    if address.is_multicast or address.is_unspecified:
+        return _refused(name, _NO_HOST)
+    if address.is_link_local and getattr(address, "scope_id", "") is None:
+        return _refused(name, _NO_ZONE)
     return ResolvedTarget(name=name, address=str(address), ip_version=version)
+
+
+def _refused(name: str, error: Text) -> ResolvedTarget:
+    return ResolvedTarget(name=name, error=error)
 
 
 def _looked_up(name: str, wanted: IpVersion | None) -> ResolvedTarget:
     try:
         answers = socket.getaddrinfo(name, None, _FAMILIES[wanted], socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        text = Text(f"{name} cannot be resolved: {reason}.", f"无法解析 {name}：{reason}。")
-        return ResolvedTarget(name=name, error=text)
+        return _refused(name, _unresolved(error))
     family, _, _, _, address = answers[0]
     return ResolvedTarget(
         name=name, address=str(address[0]), ip_version=6 if family == socket.AF_INET6 else 4
+    )
+
+
+def _unresolved(error: OSError | UnicodeError) -> Text:
+    """Return why a name stands for no address, with a place for the names."""
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+        return Text(
+            "{targets} cannot be resolved: no name server answers; try again, or give addresses.",
+            "无法解析 {targets}：域名服务器没有应答；请重试或直接给出地址。",
+        )
+    return Text(
+        "{targets} cannot be resolved: no such host name, or none with an address of the family "
+        "asked for.",
+        "无法解析 {targets}：没有这个主机名，或没有所要求协议族的地址。",
     )

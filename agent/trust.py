@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from probes.enrolment import CertificateDocument
 from probes.errors import ConfigError, ResourceError
+from probes.reasons import reason_of
 
 DIRECTORY = "trust"
 
@@ -76,7 +77,7 @@ def save_trust(state_dir: Path, key: bytes, given: CertificateDocument) -> Trust
     except OSError as error:
         raise ResourceError(
             f"{directory} cannot be written: {error.strerror}; check its rights and free space.",
-            f"无法写入 {directory}：{error.strerror}；请检查权限和剩余空间。",
+            f"无法写入 {directory}：{reason_of(error).zh}；请检查权限和剩余空间。",
             file=str(directory),
         ) from error
     return load_trust(state_dir, given.agent)

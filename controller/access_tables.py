@@ -14,6 +14,7 @@ import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from probes.errors import ResourceError
+from probes.reasons import reason_of
 
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"
@@ -71,7 +72,7 @@ def keys_directory(data: pathlib.Path) -> pathlib.Path:
         raise ResourceError(
             f"The directory {directory} cannot be made: {error.strerror}; check the rights and "
             "the free space there.",
-            f"无法创建目录 {directory}：{error.strerror}；请检查权限和剩余空间。",
+            f"无法创建目录 {directory}：{reason_of(error).zh}；请检查权限和剩余空间。",
             file=str(directory),
         ) from error
     return directory

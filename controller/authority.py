@@ -31,6 +31,7 @@ from controller.certificates import (
 )
 from probes.clock import Clock
 from probes.errors import ConfigError, ResourceError
+from probes.reasons import reason_of
 
 AUTHORITY_LIFETIME = dt.timedelta(days=7305)  # 20 years: nothing renews it
 SERVER_LIFETIME = dt.timedelta(days=397)
@@ -183,7 +184,7 @@ def write_secret(path: pathlib.Path, content: bytes) -> None:
     except OSError as error:
         raise ResourceError(
             f"{path} cannot be written: {error.strerror}; check the rights and the free space.",
-            f"无法写入 {path}：{error.strerror}；请检查权限和剩余空间。",
+            f"无法写入 {path}：{reason_of(error).zh}；请检查权限和剩余空间。",
             file=str(path),
         ) from error
 

@@ -19,6 +19,7 @@ from controller.schema import APPLICATION_ID
 from controller.sqlite_file import FILE_NAME
 from probes.chunk import decode_chunk
 from probes.errors import ConfigError, RemoteProtocolError, ResourceError
+from probes.reasons import reason_of
 
 _ROWS_AT_ONCE = 64
 
@@ -64,10 +65,11 @@ def back_up(data: pathlib.Path, to: pathlib.Path) -> int:
         except (OSError, sqlite3.Error) as error:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+            reason = reason_of(error)
             raise ResourceError(
-                f"The backup {to} cannot be written ({error}); check the directory, its rights and "
-                "the free space.",
-                f"无法写入备份 {to}（{error}）；请检查目录、权限和剩余空间。",
+                f"The backup {to} cannot be written ({reason.en}); check the directory, its "
+                "rights and the free space.",
+                f"无法写入备份 {to}（{reason.zh}）；请检查目录、权限和剩余空间。",
                 file=str(to),
             ) from error
 

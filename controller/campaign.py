@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from probes.errors import ConfigError
+from probes.reasons import reason_of
 from probes.text import Language, Text
 from topology.model import Name
 from topology.source_lines import SourceLines
@@ -42,7 +43,7 @@ def load_campaign(path: pathlib.Path) -> Campaign:
     except OSError as error:
         raise ConfigError(
             f"Cannot read the campaign file {path}: {error.strerror}; check the path.",
-            f"无法读取专项测量文件 {path}：{error.strerror}；请检查路径。",
+            f"无法读取专项测量文件 {path}：{reason_of(error).zh}；请检查路径。",
             file=str(path),
         ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

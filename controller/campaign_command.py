@@ -12,6 +12,7 @@ import click
 
 from controller.client_link import ControllerAddress, credential_options
 from probes.errors import ConfigError, ResourceError
+from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _make_folder(out: pathlib.Path) -> None:
 def _cannot_write(path: pathlib.Path, error: OSError) -> ResourceError:
     return ResourceError(
         f"Cannot write {path}: {error.strerror}; choose another place with --out.",
-        f"无法写入 {path}：{error.strerror}；请用 --out 指定其他位置。",
+        f"无法写入 {path}：{reason_of(error).zh}；请用 --out 指定其他位置。",
         file=str(path),
     )
 

@@ -12,6 +12,7 @@ import aiohttp
 import click
 
 from probes.errors import ConfigError
+from probes.reasons import reason_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,10 +66,10 @@ def read_token(path: pathlib.Path) -> str:
     try:
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
+        reason = reason_of(error)
         raise ConfigError(
-            f"The token file {path} cannot be read ({reason}).",
-            f"无法读取令牌文件 {path}（{reason}）。",
+            f"The token file {path} cannot be read ({reason.en}).",
+            f"无法读取令牌文件 {path}（{reason.zh}）。",
             file=str(path),
         ) from error
     if not token or any(sign.isspace() for sign in token):
@@ -85,10 +86,11 @@ def trusting(ca_file: pathlib.Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except (OSError, ssl.SSLError) as error:
+        reason = reason_of(error)
         raise ConfigError(
-            f"The CA file {ca_file} cannot be used ({error}); it is keys/authority.pem in the "
+            f"The CA file {ca_file} cannot be used ({reason.en}); it is keys/authority.pem in the "
             "controller's data directory.",
-            f"无法使用 CA 文件 {ca_file}（{error}）；该文件是控制器数据目录下的 "
+            f"无法使用 CA 文件 {ca_file}（{reason.zh}）；该文件是控制器数据目录下的 "
             "keys/authority.pem。",
             file=str(ca_file),
         ) from error

@@ -17,6 +17,7 @@ from controller.sqlite_file import FILE_NAME
 from probes.checkup import Finding, check_directory, finding
 from probes.clock_bound import kernel_clock_bound_ns
 from probes.errors import IsochroneError
+from probes.reasons import reason_of
 from topology.network import Network
 from topology.site_file import load_network
 
@@ -114,7 +115,7 @@ def check_listen(listen: Listen, *, running: bool) -> Finding:
             "fail",
             f"{name} cannot be listened on ({error.strerror}); choose another address with "
             "--listen, or end what uses it.",
-            f"无法监听 {name}（{error.strerror}）；请用 --listen 选择其他地址，"
+            f"无法监听 {name}（{reason_of(error).zh}）；请用 --listen 选择其他地址，"
             "或停止占用它的进程。",
         )
     return finding("listen", "ok", f"{name} can be listened on.", f"{name} 可监听。")

@@ -11,6 +11,7 @@ import click
 from controller.baseline_command import DEFAULT_URL, time_ns
 from controller.client_link import ControllerAddress, credential_options
 from probes.errors import ResourceError
+from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def _fetch(address: ControllerAddress, query: dict[str, str], output: path
     except OSError as error:
         raise ResourceError(
             f"{part} cannot be written ({error.strerror}).",
-            f"无法写入 {part}（{error.strerror}）。",
+            f"无法写入 {part}（{reason_of(error).zh}）。",
             file=str(part),
         ) from error
     part.replace(output)

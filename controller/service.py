@@ -22,6 +22,7 @@ from controller.key_watch import watch_keys
 from controller.reload import Signals
 from controller.state import ControllerState
 from probes.errors import ConfigError, ResourceError, RightsError
+from probes.reasons import reason_of
 from topology.network import Network
 from topology.site_file import load_network
 
@@ -197,6 +198,6 @@ def _cannot_listen(listen: Listen, error: OSError) -> ResourceError | RightsErro
         )
     return ResourceError(
         f"{listen} cannot be listened on ({error.strerror}); choose an address of this machine.",
-        f"无法监听 {listen}（{error.strerror}）；请选择本机的地址。",
+        f"无法监听 {listen}（{reason_of(error).zh}）；请选择本机的地址。",
         listen=str(listen),
     )

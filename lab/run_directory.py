@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from probes.errors import ResourceError
+from probes.reasons import reason_of
 
 _PREFIX = "isochrone-lab-"
 _LOCK = "lock"
@@ -40,7 +41,7 @@ class RunDirectory:
         except OSError as error:
             raise ResourceError(
                 f"The directory {path} cannot be made: {error.strerror}; choose another.",
-                f"无法创建目录 {path}：{error.strerror}；请换一个目录。",
+                f"无法创建目录 {path}：{reason_of(error).zh}；请换一个目录。",
             ) from error
         if occupied:
             raise ResourceError(

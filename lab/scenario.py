@@ -14,6 +14,7 @@ import msgspec
 from lab.impairment import PathTable
 from lab.scenario_schema import ClockTable, ModelTable, PathTableEntry, ScenarioFile
 from probes.errors import ConfigError
+from probes.reasons import reason_of
 from probes.text import Text
 from topology.model import Interface
 from topology.network import Network
@@ -108,10 +109,10 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        reason = reason_of(error)
         raise ConfigError(
-            f"Cannot read the scenario {path}: {reason}; check the path.",
-            f"无法读取场景文件 {path}：{reason}；请检查路径。",
+            f"Cannot read the scenario {path}: {reason.en}; check the path.",
+            f"无法读取场景文件 {path}：{reason.zh}；请检查路径。",
             file=str(path),
         ) from error
 

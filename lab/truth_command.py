@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from probes.errors import ResourceError
+from probes.reasons import reason_of
 from probes.text import language_of_environment
 
 
@@ -53,7 +54,7 @@ def truth(cases: int, seed: int, json_file: Path | None) -> None:
         except OSError as error:
             raise ResourceError(
                 f"Cannot write {json_file}: {error.strerror}. Name another file with --json.",
-                f"无法写入 {json_file}：{error.strerror}。请用 --json 指定其他文件。",
+                f"无法写入 {json_file}：{reason_of(error).zh}。请用 --json 指定其他文件。",
                 file=str(json_file),
             ) from error
     sys.exit(1 if summary.broken() else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from probes.exchange import Condition
 from probes.sockets import source_address_to
 from probes.stream import STAMP_PORT, StreamSpec
 from probes.text import Text
+
+_NOT_RUN = Text(" is not run: ", " 的测量流未运行：")
 
 
 def closest_gap_ns(spec: StreamSpec) -> float:
@@ -74,7 +77,16 @@ def _bad_destination(spec: StreamSpec) -> ConfigError:
 def refusal(spec: StreamSpec, reason: Text) -> Condition:
     """Return what tells that a stream is not run."""
     label = f"{spec.destination} {spec.type_p.label()}"
-    text = Text(
-        f"Stream to {label} is not run: {reason.en}", f"到 {label} 的测量流未运行：{reason.zh}"
-    )
+    text = Text(f"Stream to {label}{_NOT_RUN.en}{reason.en}", f"到 {label}{_NOT_RUN.zh}{reason.zh}")
     return Condition(code="stream_refused", severity="error", text=text)
+
+
+def refused_destinations(conditions: Iterable[Condition]) -> dict[str, Text]:
+    """Return destination -> why its stream is not run, of conditions that `refusal` made."""
+    reasons = {}
+    for condition in conditions:
+        stream, refused, reason = condition.text.en.partition(_NOT_RUN.en)
+        if refused:
+            reason_zh = condition.text.zh.partition(_NOT_RUN.zh)[2]
+            reasons[stream.split()[2]] = Text(reason, reason_zh)
+    return reasons

@@ -8,6 +8,7 @@ import socket
 
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from probes.exchange import ReflectorSpec
+from probes.reasons import reason_of
 from probes.stream import ip_version_of
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
@@ -93,6 +94,6 @@ def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
         )
     return ResourceError(
         f"The reflector could not listen on {spec.address} port {spec.port}: {error.strerror}.",
-        f"反射器无法监听 {spec.address} 端口 {spec.port}：{error.strerror}。",
+        f"反射器无法监听 {spec.address} 端口 {spec.port}：{reason_of(error).zh}。",
         **place,
     )

@@ -24,6 +24,7 @@ from probes.admission import parse_prefix
 from probes.clock import Clock, SystemClock
 from probes.errors import ConfigError, RemoteProtocolError, ResourceError, RightsError
 from probes.exchange import ReflectorSpec
+from probes.reasons import reason_of
 from probes.timestamps import encode_error_estimate, wall_ns_to_ntp64
 
 STAMPING = "user"  # as in probes.window.STAMPING
@@ -83,7 +84,7 @@ class PortableSender:
             host, port = self._where
             raise ResourceError(
                 f"No socket to {host} port {port} could be opened: {error.strerror}.",
-                f"无法打开到 {host} 端口 {port} 的套接字：{error.strerror}。",
+                f"无法打开到 {host} 端口 {port} 的套接字：{reason_of(error).zh}。",
                 host=host,
                 port=port,
             ) from error
@@ -192,7 +193,7 @@ class PortableReflector:
             raise kind(
                 f"{where[0]} port {where[1]} cannot be listened on ({error.strerror}); "
                 "choose another address or a free port of 1024 or above.",
-                f"无法监听 {where[0]} 端口 {where[1]}（{error.strerror}）；"
+                f"无法监听 {where[0]} 端口 {where[1]}（{reason_of(error).zh}）；"
                 "请改用其他地址，或 1024 及以上的空闲端口。",
                 address=where[0],
                 port=where[1],

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from probes.bpf import attach_filter, echo_reply_filter, syn_answer_filter
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from probes.reasons import reason_of
 
 _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER_BYTES = 4 << 20
@@ -183,11 +184,11 @@ def _explained(error: OSError, source: str | None) -> IsochroneError:
     if error.errno in (errno.EAFNOSUPPORT, errno.EINVAL) or isinstance(error, socket.gaierror):
         return ConfigError(
             f"The source address {source} cannot be used here: {error.strerror}.",
-            f"源地址 {source} 无法在此使用：{error.strerror}。",
+            f"源地址 {source} 无法在此使用：{reason_of(error).zh}。",
             source=source,
         )
     return ResourceError(
         f"A probe socket could not be opened: {error.strerror}.",
-        f"无法打开探测套接字：{error.strerror}。",
+        f"无法打开探测套接字：{reason_of(error).zh}。",
         source=source,
     )

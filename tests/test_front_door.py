@@ -1,6 +1,7 @@
 """The front door: finds the room of a command, and turns errors into one sentence."""
 
 import importlib
+import os
 import subprocess
 import sys
 
@@ -50,7 +51,7 @@ def test_an_error_a_person_can_mend_is_one_sentence_in_their_language_and_exit_c
         raise ConfigError("Say where.", "请指明位置。")
 
     monkeypatch.setenv("ISOCHRONE_LANG", language)
-    monkeypatch.setattr(isochrone, "front_door", refuse)
+    monkeypatch.setattr(isochrone.front_door, "main", refuse)
     with pytest.raises(SystemExit) as stop:
         isochrone.main()
     assert stop.value.code == 1
@@ -61,3 +62,41 @@ def test_every_command_is_declared_where_the_table_says() -> None:
     for entry, _ in isochrone.COMMANDS.values():
         module, _, attribute = entry.partition(":")
         assert isinstance(getattr(importlib.import_module(module), attribute), click.Command)
+
+
+def _shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        env=os.environ | {"ISOCHRONE": f"{sys.executable} -m isochrone", "ISOCHRONE_LANG": "en"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_full_or_closed_output_is_one_sentence_and_exit_code_1() -> None:
+    full = _shell("$ISOCHRONE probe --help >/dev/full")
+    closed = _shell("$ISOCHRONE probe --help >&-")
+    for done, reason in ((full, "No space left on device"), (closed, "Bad file descriptor")):
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"isochrone: The output cannot be written: {reason}; send it to another place.\n"
+        )
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_to_tell() -> None:
+    done = _shell("$ISOCHRONE probe --help | true")
+    assert done.stderr == ""
+
+
+def test_an_interrupted_command_says_nothing_and_exits_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise click.Abort
+
+    monkeypatch.setattr(isochrone.front_door, "main", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        isochrone.main()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == ""

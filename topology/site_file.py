@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from probes.errors import ConfigError
+from probes.reasons import reason_of
 from probes.text import Text
 from topology.gazetteer import Gazetteer, bundled_gazetteer
 from topology.mesh import coverage_notes, plan_streams
@@ -44,7 +45,7 @@ def load_network(path: pathlib.Path) -> Network:
     except OSError as error:
         raise ConfigError(
             f"Cannot read the site file {path}: {error.strerror}; check the path",
-            f"无法读取站点文件 {path}：{error.strerror}；请检查路径",
+            f"无法读取站点文件 {path}：{reason_of(error).zh}；请检查路径",
             file=str(path),
         ) from error
     return parse_network(text, path)

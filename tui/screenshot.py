@@ -64,5 +64,6 @@ def write_screenshot(svg: str, file: pathlib.Path) -> None:
         file.write_text(svg, encoding="utf-8")
     except OSError as error:
         raise TuiError(
-            f"The screenshot cannot be written: {error}.", f"无法写入截图：{error}。"
+            f"The screenshot cannot be written: {error.strerror}: {file}.",
+            f"无法写入截图：{error.strerror}：{file}。",
         ) from error

@@ -1,5 +1,6 @@
 """`isochrone probe` and `isochrone reflect`, run for real on loopback."""
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from agent.probe_figures import summaries
+from agent.probe_reasons import commonest_causes, not_sent, sentences
 from agent.reflect_command import read_key, split_place
 from agent.targets import read_targets, resolve
 from probes.errors import ConfigError
@@ -31,10 +33,13 @@ KEYS = [
 ENV = {**os.environ, "ISOCHRONE_LANG": "en"}
 
 
-def isochrone(*arguments: str, language: str = "en") -> subprocess.CompletedProcess[str]:
+def isochrone(
+    *arguments: str, language: str = "en", stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "isochrone", *arguments],
         capture_output=True,
+        input=stdin,
         text=True,
         timeout=30,
         env=ENV | {"ISOCHRONE_LANG": language},
@@ -109,7 +114,7 @@ def test_icmp_probe_prints_one_json_object_a_target() -> None:
         assert list(answered["rtt_ns"]) == ["min", "p50", "p90", "p99", "max", "mean"]
         assert (answered["sent"], answered["received"], answered["lost"]) == (3, 3, 0)
     assert (bad["sent"], bad["loss_ratio"], bad["rtt_ns"]["p50"]) == (0, None, None)
-    assert "cannot be resolved" in bad["error"]
+    assert bad["error"].startswith("nowhere.invalid cannot be resolved")
 
 
 @pytest.mark.network
@@ -176,3 +181,72 @@ def test_reflector_wants_to_know_who_may_ask() -> None:
     done = isochrone("reflect")
     assert done.returncode == 1
     assert "--peer" in done.stderr
+
+
+def test_a_flood_of_targets_without_a_route_is_told_in_one_sentence() -> None:
+    told = sentences((not_sent(errno.ENETUNREACH), f"192.0.2.{number}") for number in range(9))
+    assert [text.en for text in told] == [
+        "There is no route to 192.0.2.0, 192.0.2.1, 192.0.2.2 and 6 more; look at `ip route get "
+        "ADDRESS`."
+    ]
+    assert "等 9 个目标" in told[0].zh
+
+
+def test_the_commonest_cause_of_a_target_is_its_reason() -> None:
+    target = np.array([0, 0, 0, 2, 2])
+    cause = np.array([101, 113, 113, 0, 0])
+    assert commonest_causes(target, cause, 3).tolist() == [113, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["224.0.0.1", "0.0.0.0", "::", "fe80::1", "ff02::1", "", " "])
+def test_what_is_not_one_hosts_address_is_refused_before_anything_is_sent(name: str) -> None:
+    (target,) = resolve([name], None)
+    assert target.error is not None
+    assert target.address is None
+
+
+def test_an_address_may_stand_in_brackets_and_have_a_zone() -> None:
+    bracketed, zoned = resolve(["[2001:db8::1]", "fe80::1%lo"], None)
+    assert (bracketed.address, zoned.address) == ("2001:db8::1", "fe80::1%lo")
+
+
+@pytest.mark.network
+def test_targets_come_from_standard_input_and_a_silent_one_is_explained() -> None:
+    arguments = ("--count", "1", "--timeout", "200ms", "--port", "9")
+    done = isochrone("probe", "udp", "--file", "-", *arguments, stdin="127.0.0.1\n::1 # here\n")
+    assert done.returncode == 1
+    assert "Nothing listens on UDP port 9 of 127.0.0.1, ::1" in done.stderr
+
+
+@pytest.mark.network
+def test_a_closed_tcp_port_is_measured_and_named() -> None:
+    done = isochrone("probe", "tcp", "127.0.0.1", "--port", "9", "--count", "1")
+    assert done.returncode == 0
+    assert "TCP port 9 of 127.0.0.1 is closed" in done.stderr
+
+
+@pytest.mark.network
+def test_a_run_that_is_ended_by_sigterm_prints_what_it_has() -> None:
+    arguments = ("probe", "icmp", "127.0.0.1", "--count", "100000", "--interval", "20", "--json")
+    with subprocess.Popen(
+        [sys.executable, "-m", "isochrone", *arguments], stdout=subprocess.PIPE, text=True, env=ENV
+    ) as probe:
+        with pytest.raises(subprocess.TimeoutExpired):
+            probe.wait(2)
+        probe.send_signal(signal.SIGTERM)
+        output, _ = probe.communicate(timeout=10)
+    assert json.loads(output)["received"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--timeout", "2m"), "60s"),
+        (("--hmac-key-file", "key"), "for udp"),
+        (("--port", "80"), "no ports"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options: tuple[str, ...], told: str) -> None:
+    done = isochrone("probe", "icmp", "127.0.0.1", *options)
+    assert done.returncode == 2
+    assert told in done.stderr

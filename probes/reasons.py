@@ -1,0 +1,49 @@
+"""Why the system refused something, in both languages: its own words are English alone."""
+
+import errno
+import os
+
+from probes.text import Text
+
+_ZH = {
+    errno.EACCES: "权限不足",
+    errno.EPERM: "操作不被允许",
+    errno.ENOENT: "文件或目录不存在",
+    errno.EEXIST: "文件已存在",
+    errno.EISDIR: "是目录而不是文件",
+    errno.ENOTDIR: "路径中有一部分不是目录",
+    errno.ENOTEMPTY: "目录非空",
+    errno.ENOSPC: "磁盘空间已满",
+    errno.EDQUOT: "超出磁盘配额",
+    errno.EFBIG: "文件过大",
+    errno.EROFS: "文件系统只读",
+    errno.EIO: "输入/输出错误",
+    errno.EMFILE: "打开的文件过多",
+    errno.ENFILE: "系统打开的文件过多",
+    errno.ENOMEM: "内存不足",
+    errno.EBADF: "文件描述符已关闭",
+    errno.EPIPE: "管道已关闭",
+    errno.ENAMETOOLONG: "名称过长",
+    errno.EADDRINUSE: "地址已被占用",
+    errno.EADDRNOTAVAIL: "不是本机的地址",
+    errno.EAFNOSUPPORT: "不支持该地址族",
+    errno.ECONNREFUSED: "连接被拒绝",
+    errno.ECONNRESET: "连接被对端重置",
+    errno.EHOSTUNREACH: "主机不可达",
+    errno.ENETUNREACH: "网络不可达",
+    errno.ETIMEDOUT: "连接超时",
+    errno.EINVAL: "参数无效",
+}
+_NOT_TEXT = Text("it is not UTF-8 text", "内容不是 UTF-8 文本")
+
+
+def reason_of(error: Exception) -> Text:
+    """Return why a file, directory, port or host could not be had, as part of a sentence."""
+    if isinstance(error, UnicodeError):
+        return _NOT_TEXT
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    number = getattr(error, "errno", None)
+    # TLS and look-ups of names have numbers of their own.
+    if number is None or words != os.strerror(number):
+        return Text(words, words)
+    return Text(words, _ZH.get(number, words))
