@@ -77,13 +77,14 @@ def load_config(path: Path) -> AgentConfig:
             f"配置文件 {path} 不存在；可从 deploy/agent.toml 开始编写。",
             file=str(path),
         ) from error
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        reason = reason_of(error)
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror}. Check its permissions.",
-            f"无法读取 {path}：{reason_of(error).zh}。请检查文件权限。",
+            f"{path} cannot be read: {reason.en}. Check the file and its permissions.",
+            f"无法读取 {path}：{reason.zh}。请检查文件及其权限。",
             file=str(path),
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(
             f"{path} is not valid TOML: {error}. Mend that place.",
             f"{path} 不是有效的 TOML：{error}。请修正该处。",

@@ -40,13 +40,14 @@ def load_campaign(path: pathlib.Path) -> Campaign:
     try:
         text = path.read_text(encoding="utf-8")
         raw = tomllib.loads(text)
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        reason = reason_of(error)
         raise ConfigError(
-            f"Cannot read the campaign file {path}: {error.strerror}; check the path.",
-            f"无法读取专项测量文件 {path}：{reason_of(error).zh}；请检查路径。",
+            f"Cannot read the campaign file {path}: {reason.en}; check the path.",
+            f"无法读取专项测量文件 {path}：{reason.zh}；请检查路径。",
             file=str(path),
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(
             f"{path.name}: not valid TOML: {error}; mend that line.",
             f"{path.name}：不是有效的 TOML：{error}；请修正该行。",

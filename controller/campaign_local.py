@@ -11,6 +11,7 @@ import contextlib
 import pathlib
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiohttp import web
@@ -18,9 +19,11 @@ from aiohttp import web
 from controller.api import make_app
 from controller.state import ControllerState, Settings, open_state
 from probes.clock import SystemClock
-from probes.engine import Engine
-from probes.errors import ConfigError
+from probes.destinations import refused_destinations
+from probes.engine import Engine, EngineHealth
+from probes.errors import ConfigError, ResourceError
 from probes.stream import StreamSpec
+from probes.text import Text
 from probes.window import WindowBatch
 from topology.model import PlannedStream
 from topology.site_file import load_network
@@ -33,13 +36,17 @@ async def measured_here(
     window_s: float,
     duration_s: float,
     wait: Callable[[float], Awaitable[None]],
+    tell: Callable[[Text], None],
 ) -> AsyncIterator[str]:
     """Measure the streams of a site file that begin here, then yield the address of its API.
 
-    `wait(duration_s)` passes the time. When the block ends, nothing of it is left. Raises
-    ConfigError if no stream begins at an address of this machine.
+    `wait(duration_s)` passes the time; `tell` hears what is odd about the file and which streams
+    cannot run. When the block ends, nothing of it is left. Raises ConfigError if no stream begins
+    at an address of this machine, ResourceError if none can run.
     """
     network = load_network(sites)
+    for warning in network.warnings:
+        tell(warning)
     settings = Settings(
         judge_period_ns=round((duration_s + 60) * 1e9),
         judge_every_s=1.0,
@@ -52,7 +59,7 @@ async def measured_here(
             if not specs:
                 raise _nothing_here(sites)
             async with _serving(state, pathlib.Path(folder) / "api.sock") as url:
-                async with _probing(state, specs):
+                async with _probing(state, specs, tell):
                     await wait(duration_s)
                 yield url
         finally:
@@ -113,7 +120,9 @@ async def _judge(state: ControllerState) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _probing(state: ControllerState, specs: Sequence[StreamSpec]) -> AsyncIterator[None]:
+async def _probing(
+    state: ControllerState, specs: Sequence[StreamSpec], tell: Callable[[Text], None]
+) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
 
     def deliver(batch: WindowBatch) -> None:
@@ -123,6 +132,21 @@ async def _probing(state: ControllerState, specs: Sequence[StreamSpec]) -> Async
     engine = Engine(specs, window_ns=window_ns, on_windows=deliver)
     engine.start()
     try:
+        _tell_refused(engine.health(), tell)
         yield
     finally:
         await asyncio.to_thread(engine.stop)
+
+
+def _tell_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
+    """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
+    reasons = Counter(refused_destinations(health.conditions).values())
+    for reason, destinations in reasons.items():
+        if not health.streams:
+            raise ResourceError(reason.en, reason.zh)
+        tell(
+            Text(
+                f"Streams to {destinations} destinations are not run: {reason.en}",
+                f"到 {destinations} 个目的地的测量流未运行：{reason.zh}",
+            )
+        )

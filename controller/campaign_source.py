@@ -37,6 +37,10 @@ TIMEOUT_S = 30.0
 PAGE_LIMIT = 10_000
 
 
+class SilentControllerError(ResourceError):
+    """A controller does not answer at all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What the controller answered at the end of a campaign."""
@@ -124,8 +128,8 @@ class ApiSource:
             raise ResourceError(message.en, message.zh, url=self.url)
         return _decoded(body, BaselineDocument, self.url)
 
-    def _silent(self) -> ResourceError:
-        return ResourceError(
+    def _silent(self) -> SilentControllerError:
+        return SilentControllerError(
             f"The controller at {self.url} does not answer; start it, or check --url.",
             f"控制器 {self.url} 没有应答；请先启动控制器，或检查 --url。",
             url=self.url,

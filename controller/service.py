@@ -23,6 +23,7 @@ from controller.reload import Signals
 from controller.state import ControllerState
 from probes.errors import ConfigError, ResourceError, RightsError
 from probes.reasons import reason_of
+from probes.text import language_of_environment
 from topology.network import Network
 from topology.site_file import load_network
 
@@ -109,6 +110,8 @@ async def serve_on(
     network: Network | None = load_network(sites)
     while network is not None and not signals.stopping:
         state = opened(network)
+        for warning in network.warnings:
+            logger.warning("%s: %s", sites, warning.pick(language_of_environment()))
         try:
             network = await serve(state, listens, signals.wait)
         finally:

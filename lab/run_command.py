@@ -60,6 +60,8 @@ def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, termin
         contextlib.closing(RunDirectory(keep)) as directory,
         running_here(RealFleet(sites_file, directory)) as fleet,
     ):
+        for warning in fleet.network.warnings:
+            tell(warning)
         here = ", ".join(fleet.here)
         url = fleet.controller.url
         tell(Text(f"Measuring from {here}: {url}", f"从 {here} 开始测量：{url}"))

@@ -62,8 +62,8 @@ def find_scenario(name: str) -> Path:
         return Path(str(importlib.resources.files("lab.scenarios").joinpath(f"{name}.toml")))
     hint = suggestion(name, bundled_scenarios())
     raise ConfigError(
-        f"There is no scenario {name!r}{hint.en}; or give the path of a .toml file.",
-        f"没有名为 {name!r} 的场景{hint.zh}；也可以给出 .toml 文件的路径。",
+        f"There is no scenario {name!r}{hint.en} (or give the path of a .toml file)",
+        f"没有名为 {name!r} 的场景{hint.zh}（也可以给出 .toml 文件的路径）",
         key=name,
     )
 

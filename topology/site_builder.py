@@ -106,8 +106,8 @@ def _place(table: SiteTable, gazetteer: Gazetteer, key: Key, problems: Problems)
         hint = suggestion(table.city, words, limit=0)
         problems.add(
             (*key, "city"),
-            f"no city is called `{table.city}`{_near_only(hint).en}; or declare it with [[place]]",
-            f"没有名为 `{table.city}` 的城市{_near_only(hint).zh}；也可用 [[place]] 声明",
+            f"no city is called `{table.city}`{_near_only(hint).en} (or declare it with [[place]])",
+            f"没有名为 `{table.city}` 的城市{_near_only(hint).zh}（也可用 [[place]] 声明）",
         )
     return place
 

@@ -1,16 +1,29 @@
 """Campaign files: strict, and every fault is one clear sentence."""
 
+import asyncio
 import os
 import pathlib
 import re
+import signal
+import subprocess
+import sys
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
 import isochrone
+from controller import campaign_command
 from controller.campaign import Campaign, load_campaign
+from controller.campaign_files import write_report
+from controller.campaign_local import _tell_refused
+from controller.campaign_source import SilentControllerError
+from controller.client_link import ControllerAddress
+from probes.destinations import refusal
+from probes.engine_report import EngineHealth
 from probes.errors import ConfigError, IsochroneError, ResourceError
+from probes.stream import StreamSpec, TypeP
+from probes.text import Text
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "docs/reference/campaign-file.md"
 GOOD = 'name = "autumn"\ntitle = "Autumn"\nduration_s = 60\n'
@@ -137,6 +150,87 @@ def test_a_campaign_over_loopback_measures_and_reports(tmp_path):
     page = (tmp_path / "out/autumn.html").read_text(encoding="utf-8")
     assert '<tr class="pass">' in page
     assert "icmp4" in page
+
+
+@pytest.mark.network
+def test_ctrl_c_ends_a_campaign_early_and_what_was_measured_is_reported(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("raw ICMP needs CAP_NET_RAW: run the tests as root or inside `unshare -rn`")
+    (tmp_path / "sites.toml").write_text(SITES, encoding="utf-8")
+    text = GOOD.replace("60", "600") + 'sites = "sites.toml"\nwindow_s = 0.5\n'
+    run_it = [sys.executable, "-m", "isochrone", "campaign", "run"]
+    with subprocess.Popen(
+        [*run_it, str(write(tmp_path, text)), "--out", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"ISOCHRONE_LANG": "en"},
+        text=True,
+    ) as campaign:
+        assert "600 s left" in campaign.stderr.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            campaign.wait(1.5)
+        campaign.send_signal(signal.SIGINT)
+        assert "Ended early" in campaign.communicate(timeout=60)[1]
+    assert campaign.returncode == 0
+    assert '<tr class="pass">' in (tmp_path / "autumn.html").read_text(encoding="utf-8")
+
+
+def test_an_earlier_report_of_the_same_name_is_kept_beside_the_new_one(tmp_path):
+    path = tmp_path / "autumn.html"
+    assert write_report(path, "first") is None
+    earlier = write_report(path, "second")
+    assert earlier.read_text(encoding="utf-8") == "first"
+    assert path.read_text(encoding="utf-8") == "second"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_report_that_cannot_be_written_where_it_should_be_is_written_elsewhere(tmp_path):
+    with pytest.raises(ResourceError) as caught:
+        write_report(tmp_path / "gone" / "autumn.html", "page")
+    elsewhere = pathlib.Path(caught.value.fields["file"])
+    assert str(elsewhere) in caught.value.text.en
+    assert elsewhere.read_text(encoding="utf-8") == "page"
+    elsewhere.unlink()
+
+
+def test_a_controller_that_is_away_at_the_end_is_waited_for(tmp_path, capsys, monkeypatch):
+    """One controller answers at the start, another at the end; in between nobody does."""
+    answers = iter([SilentControllerError("Silent.", "无应答。"), "report"])
+
+    async def concluded(*_):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def report():
+        monkeypatch.setattr(campaign_command, "_concluded", concluded)
+        monkeypatch.setattr(campaign_command, "AWAY_PAUSE_S", 0.0)
+        return await campaign_command._reported(None, ControllerAddress("unix:/a"), 0)
+
+    assert asyncio.run(report()) == "report"
+    assert "Waiting for it, 10 minutes at most" in capsys.readouterr().err
+
+
+def test_streams_that_cannot_run_are_told_once_a_reason():
+    told = []
+    health = EngineHealth(**IDLE | {"streams": 1, "conditions": (_refused("192.0.2.1"),) * 2})
+    _tell_refused(health, told.append)
+    assert [text.en for text in told] == ["Streams to 1 destinations are not run: No rights."]
+    with pytest.raises(ResourceError, match="No rights"):
+        _tell_refused(EngineHealth(**IDLE | {"conditions": (_refused("192.0.2.1"),)}), told.append)
+
+
+IDLE = dict.fromkeys(
+    ("streams", "probes_sent", "probes_received", "strays", "overflowed", "skipped", "clock_steps"),
+    0,
+) | {"stamping": "none", "calibration_ns": None, "lateness_max_ns": 0.0}
+
+
+def _refused(destination):
+    type_p = TypeP(protocol="icmp", ip_version=4, payload_bytes=44)
+    spec = StreamSpec(stream_id=1, destination=destination, type_p=type_p, interval_ms=100.0)
+    return refusal(spec, Text("No rights.", "没有权限。"))
 
 
 def test_the_declaration_is_the_schema():
