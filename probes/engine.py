@@ -1,7 +1,7 @@
 """The probe engine: one thread that sends what is due, takes what comes back and keeps account.
 
-A tick sends all that is due, with one system call a channel (`probes.sender`). Replies and
-departure stamps wait in the sockets, since the kernel has noted when they came; a few times a
+A tick sends all that is due about then, with one system call a channel (`probes.sender`). Replies
+and departure stamps wait in the sockets, since the kernel has noted when they came; a few times a
 second they are collected, and windows that are complete are handed out (`probes.account`).
 """
 
@@ -30,17 +30,16 @@ from probes.routes import RouteWatch
 from probes.sender import Sender
 from probes.stream import StreamSpec
 from probes.tcp_connect import ConnectChannel
+from probes.ticks import Ticks
 from probes.timescale import TimeScale
 from probes.timestamps import encode_error_estimate
 from probes.window import WindowBatch
 from probes.windows import OpenWindows
 
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
-_COLLECT_NS = 200_000_000  # how often answers are collected
+_COLLECT_NS = 400_000_000  # how often answers are collected
 _SHOW_NS, _ENDING_NS = 50_000_000, 20_000_000  # where somebody looks at each, and at the end
 _COLLECT_PROBES = 512  # or when so many have been sent, lest stamps and replies fill the buffers
-_SHORTEST_TICK_NS, _LONGEST_TICK_NS = 100_000, 100_000_000
-_TICK_PROBES = 512  # a tick is not so long that more than these leave at once
 _STALL_NS = 100_000_000  # so late a tick is a stall
 _CLOCK_CHECK_NS = 1_000_000_000
 _ROUTE_CHECK_NS = 30_000_000_000  # beside being told
@@ -82,6 +81,7 @@ class Engine:
         self._ledger = Ledger(LINGER_NS)
         self._roster = Roster(self._ledger, generator, hmac_key)
         self._pacer = Pacer(generator)
+        self._ticks = Ticks(self._pacer)
         self._windows = OpenWindows(window_ns, self.scale.offset_ns, on_windows)
         parts = (self._ledger, self._roster, self._windows, self.scale, self._tally)
         self._account = Account(*parts, on_samples)
@@ -98,7 +98,6 @@ class Engine:
         self._conditions: tuple[Condition, ...] = ()
         self._clock_checked_ns = self._collected_ns = self._routes_checked_ns = 0
         self._collected_sent = 0  # probes sent when answers were last collected
-        self._ticked_ns = self._due_ns = 0  # the last tick, and when the next should be
         self._steps_seen = 0
         self._epoll: select.epoll | None = None
         self._alarm: select.epoll | None = None  # what cannot wait in its socket, and `_bell`
@@ -197,15 +196,8 @@ class Engine:
 
     def _sleep(self, now_ns: int) -> None:
         """Wait until the next tick is due, or until an answer that cannot wait is there."""
-        # As coarse as the usual jitter, so that probes of many streams share a tick's work.
-        tick_ns = min(
-            max(self._pacer.shortest_interval_ns / 10, _SHORTEST_TICK_NS),
-            max(_TICK_PROBES * 1e9 / max(self._pacer.rate_per_s, 1.0), _SHORTEST_TICK_NS),
-            _LONGEST_TICK_NS,
-        )
-        due_ns = max(self._pacer.next_due_ns(), self._ticked_ns + int(tick_ns))
-        self._due_ns = min(due_ns, self._collected_ns + self._patience_ns())
-        sleep_s = max(self._due_ns - now_ns, 0) / 1e9
+        due_ns = self._ticks.next_ns(self._collected_ns, self._patience_ns())
+        sleep_s = max(due_ns - now_ns, 0) / 1e9
         if self._hasty:
             assert self._alarm is not None
             self._alarm.poll(sleep_s)
@@ -231,11 +223,13 @@ class Engine:
         stepped, self._steps_seen = self.scale.steps > self._steps_seen, self.scale.steps
         if stepped:
             self._windows.mark_suspect(now_ns)
-        if self._due_ns and now_ns - self._due_ns > _STALL_NS:
-            self._windows.stalled(now_ns, now_ns - self._due_ns)
-        self._ticked_ns = now_ns
+        due_ns = self._ticks.due_ns
+        if due_ns and now_ns - due_ns > _STALL_NS:
+            self._windows.stalled(now_ns, now_ns - due_ns)
         self._check_clock(now_ns)
-        self._sender.send_due(self._pacer.take(now_ns))
+        horizon_ns = self._ticks.horizon_ns(now_ns)
+        if horizon_ns is not None:
+            self._sender.send_due(self._pacer.take(now_ns, horizon_ns))
         if self._hasty:
             self._collect_hasty()
         self._collect(now_ns)

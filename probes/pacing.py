@@ -91,9 +91,13 @@ class Pacer:
         self._due_ns[rows] = NEVER_NS
         self._weigh()
 
-    def take(self, now_ns: int) -> Due:
-        """Return every stream that is due at `now_ns`, once, and plan its next probe."""
-        rows = np.flatnonzero(self._due_ns <= now_ns)
+    def take(self, now_ns: int, horizon_ns: int | None = None) -> Due:
+        """Return every stream that is due by `horizon_ns`, once, and plan its next probe.
+
+        The horizon is `now_ns` if it is not given; a later one shares a batch with what is due
+        soon.
+        """
+        rows = np.flatnonzero(self._due_ns <= (now_ns if horizon_ns is None else horizon_ns))
         planned_ns = self._due_ns[rows]
         if len(rows):
             self._advance(rows, now_ns)
