@@ -21,6 +21,7 @@ from probes.enrolment import (
     EnrolmentToken,
 )
 from probes.errors import ConfigError, ResourceError
+from probes.reasons import reason_of
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
@@ -101,10 +102,11 @@ def _unreachable(root: str, error: BaseException) -> ResourceError:
             "（isochrone controller init --name）。",
             controller=root,
         )
-    reason = str(error) or type(error).__name__
+    reason = reason_of(error)
     return ResourceError(
-        f"The controller {root} cannot be reached ({reason}); check the address and the firewall.",
-        f"无法连接控制器 {root}（{reason}）；请检查地址和防火墙。",
+        f"The controller {root} cannot be reached ({reason.en}); check the address and the "
+        "firewall.",
+        f"无法连接控制器 {root}（{reason.zh}）；请检查地址和防火墙。",
         controller=root,
     )
 

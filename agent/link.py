@@ -6,7 +6,9 @@ import ssl
 
 import aiohttp
 import msgspec
+from aiohttp.client_exceptions import UnixClientConnectorError
 
+from probes.reasons import reason_of
 from probes.text import Text
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -50,11 +52,13 @@ def unreachable(controller: str, error: BaseException) -> Text:
             f"控制器 {controller} 拒绝了探针证书（已吊销、已过期或来自其他颁发机构）；"
             "测量继续进行，数据保存在本地。请用新令牌重新注册：isochrone agent enrol。",
         )
-    reason = str(error) or type(error).__name__
+    reason = reason_of(error)
+    if isinstance(error, UnixClientConnectorError):
+        controller = f"unix://{error.path}"
     return Text(
-        f"The controller {controller} cannot be reached ({reason}); measuring goes on and windows "
-        "are kept. Check its address and that it runs.",
-        f"无法连接控制器 {controller}（{reason}）；测量继续进行，数据保存在本地。"
+        f"The controller {controller} cannot be reached ({reason.en}); measuring goes on and "
+        "windows are kept. Check its address and that it runs.",
+        f"无法连接控制器 {controller}（{reason.zh}）；测量继续进行，数据保存在本地。"
         "请检查地址及控制器是否在运行。",
     )
 

@@ -86,10 +86,11 @@ async def _fetch(address: ControllerAddress, query: dict[str, str], output: path
             size_bytes = await _write(answer, part)
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
         part.unlink(missing_ok=True)
+        reason = reason_of(error)
         raise ResourceError(
             f"The controller at {address.url} does not answer, or ended the export before it was "
-            f"complete ({error}); nothing was written.",
-            f"控制器 {address.url} 无应答，或导出中途中断（{error}）；未写入文件。",
+            f"complete ({reason.en}); nothing was written.",
+            f"控制器 {address.url} 无应答，或导出中途中断（{reason.zh}）；未写入文件。",
             url=address.url,
         ) from error
     except OSError as error:

@@ -34,16 +34,18 @@ _ZH = {
     errno.ETIMEDOUT: "连接超时",
     errno.EINVAL: "参数无效",
 }
+_OWN_NUMBERS = ("ssl", "socket")  # modules whose errors are numbered otherwise
 _NOT_TEXT = Text("it is not UTF-8 text", "内容不是 UTF-8 文本")
 
 
-def reason_of(error: Exception) -> Text:
+def reason_of(error: BaseException) -> Text:
     """Return why a file, directory, port or host could not be had, as part of a sentence."""
     if isinstance(error, UnicodeError):
         return _NOT_TEXT
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    number = getattr(error, "errno", None)
-    # TLS and look-ups of names have numbers of their own.
-    if number is None or words != os.strerror(number):
+    error = getattr(error, "os_error", error)  # what is in aiohttp's
+    number: int = getattr(error, "errno", None) or 0
+    if number not in errno.errorcode or type(error).__module__ in _OWN_NUMBERS:
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Text(words, words)
+    words = os.strerror(number)
     return Text(words, _ZH.get(number, words))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self, TypeVar
@@ -147,7 +149,7 @@ class Client:
         return self._session
 
     def _unreachable(self, error: Exception) -> UnreachableError:
-        why = str(error) or type(error).__name__
+        why = _why(error)
         return UnreachableError(
             f"The controller at {self.url} does not answer ({why});"
             " start it with `isochrone controller run`, or name another with --url.",
@@ -207,3 +209,11 @@ def _refusal(url: str, route: str, status: int, body: bytes) -> AnswerError:
         f"{said.pick('en') or 'no reason given'}",
         f"控制器 {url} 拒绝了 {route} 请求（HTTP {status}）：{said.pick('zh') or '未说明原因'}",
     )
+
+
+def _why(error: Exception) -> str:
+    """Return why there is no connection, without aiohttp's inner words."""
+    number: int = getattr(error, "errno", None) or 0
+    if isinstance(error, aiohttp.ClientConnectorSSLError) or number not in errno.errorcode:
+        return str(error) or type(error).__name__
+    return os.strerror(number)

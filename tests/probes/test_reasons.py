@@ -4,6 +4,7 @@ import errno
 import ssl
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from probes.reasons import reason_of
@@ -29,3 +30,12 @@ def test_what_is_not_text_is_told_as_such() -> None:
     with pytest.raises(UnicodeDecodeError) as caught:
         b"\xff\xfe".decode("utf-8")
     assert reason_of(caught.value).en == "it is not UTF-8 text"
+
+
+async def test_a_refused_connection_is_told_without_the_librarys_inner_words(
+    tmp_path: Path,
+) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(f"{tmp_path}/no")) as session:
+        with pytest.raises(aiohttp.ClientConnectorError) as caught:
+            await session.get("http://unix/")
+    assert reason_of(caught.value).zh == "文件或目录不存在"
