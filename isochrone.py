@@ -8,8 +8,8 @@ import sys
 
 import click
 
+from agent.standard_streams import output_error, replace_closed_streams
 from probes.errors import IsochroneError
-from probes.standard_streams import output_error, replace_closed_streams
 
 VERSION = "0.1.0"
 
