@@ -43,6 +43,7 @@ def output_error(error: OSError) -> ResourceError | None:
     reason = reason_of(error)
     place = "" if error.filename is None else f" {error.filename}"
     return ResourceError(
-        f"The output{place} cannot be written: {reason.en}; send it to another place.",
-        f"无法写入输出{place}：{reason.zh}；请改用其他位置。",
+        f"The output{place} cannot be written: {reason.en}; free space there, or name another "
+        "place.",
+        f"无法写入输出{place}：{reason.zh}；请清理磁盘或改用其他位置。",
     )

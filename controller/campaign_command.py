@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from controller.campaign_files import check_folder, write_report
 from controller.client_link import ControllerAddress, credential_options
+from controller.result_files import check_folder, keep_earlier, write_result
 from probes.errors import ConfigError, ResourceError
 from probes.text import Text, language_of_environment
 
@@ -59,12 +59,14 @@ def run(
             f"{file.name} 既没有 `controller` 也没有 `sites`：请补充其一，或使用 --url。",
             file=str(file),
         )
-    check_folder(out)  # before measuring for hours
+    check_folder(out, "--out", make=True)  # before measuring for hours
     url = url or wanted.controller
     address = None if url is None else ControllerAddress(url, token_file, ca)
     report = asyncio.run(_measure(wanted, address))
     path = out / f"{wanted.name}.html"
-    earlier = write_report(path, render_report(report))
+    page = render_report(report).encode()
+    earlier = keep_earlier(path)
+    write_result(path, page)
     _print_summary(report)
     if earlier is not None:
         click.echo(_say(Text(f"Earlier report: {earlier}", f"先前的报告：{earlier}")))

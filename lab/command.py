@@ -50,12 +50,15 @@ def lab(
     SCENARIO is a bundled one (jiangsu, clocks, tiny) or a scenario file. Exit code 1 if a verdict
     contradicts the truth.
     """
+    from controller.result_files import check_folder
     from lab.scenario import bundled_scenarios, find_scenario, load_scenario
     from lab.session import Fault, report, run_headless, run_with_tui
 
     if list_them:
         click.echo("\n".join(bundled_scenarios()))
         return
+    if json_file is not None:
+        check_folder(json_file.parent, "--json")
     outage = None if fault is None else Fault(_outage_s(fault))
     chosen = load_scenario(find_scenario(scenario))
     if headless or outage is not None or not sys.stdout.isatty():

@@ -18,6 +18,7 @@ import click
 import msgspec
 
 from controller.memory import SLOTS
+from controller.result_files import write_result
 from lab.api_client import ApiClient
 from lab.children import child_environment, follow_parent, isochrone_command
 from lab.comparison import PathProbes, Row, Summary, compare, stream_of, summarise
@@ -213,6 +214,7 @@ def report(outcome: Outcome, json_file: Path | None) -> int:
     ]
     click.echo("\n".join(lines))
     if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(outcome.rows), indent=1))
+        sys.stdout.flush()  # the table is out whatever becomes of the file
+        write_result(json_file, msgspec.json.format(msgspec.json.encode(outcome.rows), indent=1))
     sys.stdout.flush()
     return 1 if outcome.summary.wrong else 0

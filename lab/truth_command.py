@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from probes.errors import ResourceError
-from probes.reasons import reason_of
 from probes.text import language_of_environment
 
 
@@ -41,20 +39,16 @@ def truth(cases: int, seed: int, json_file: Path | None) -> None:
     """
     import msgspec
 
+    from controller.result_files import check_folder, write_result
     from lab.trial.run import run_trial
     from lab.trial.table import document, lines
 
+    if json_file is not None:
+        check_folder(json_file.parent, "--json")
     summary = run_trial(cases, seed)
     for line in lines(summary, seed, language_of_environment()):
         click.echo(line)
     if json_file is not None:
         content = msgspec.json.format(msgspec.json.encode(document(summary, seed)), indent=2)
-        try:
-            json_file.write_bytes(content + b"\n")
-        except OSError as error:
-            raise ResourceError(
-                f"Cannot write {json_file}: {error.strerror}. Name another file with --json.",
-                f"无法写入 {json_file}：{reason_of(error).zh}。请用 --json 指定其他文件。",
-                file=str(json_file),
-            ) from error
+        write_result(json_file, content + b"\n")
     sys.exit(1 if summary.broken() else 0)

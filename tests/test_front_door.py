@@ -80,7 +80,8 @@ def test_a_full_or_closed_output_is_one_sentence_and_exit_code_1() -> None:
     for done, reason in ((full, "No space left on device"), (closed, "Bad file descriptor")):
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
-            f"isochrone: The output cannot be written: {reason}; send it to another place.\n"
+            f"isochrone: The output cannot be written: {reason}; free space there, or name another "
+            "place.\n"
         )
 
 

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 import isochrone
 from controller import campaign_command
 from controller.campaign import Campaign, load_campaign
-from controller.campaign_files import write_report
 from controller.campaign_local import _tell_refused
 from controller.campaign_source import SilentControllerError
 from controller.client_link import ControllerAddress
@@ -173,24 +172,6 @@ def test_ctrl_c_ends_a_campaign_early_and_what_was_measured_is_reported(tmp_path
         assert "Ended early" in campaign.communicate(timeout=60)[1]
     assert campaign.returncode == 0
     assert '<tr class="pass">' in (tmp_path / "autumn.html").read_text(encoding="utf-8")
-
-
-def test_an_earlier_report_of_the_same_name_is_kept_beside_the_new_one(tmp_path):
-    path = tmp_path / "autumn.html"
-    assert write_report(path, "first") is None
-    earlier = write_report(path, "second")
-    assert earlier.read_text(encoding="utf-8") == "first"
-    assert path.read_text(encoding="utf-8") == "second"
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_report_that_cannot_be_written_where_it_should_be_is_written_elsewhere(tmp_path):
-    with pytest.raises(ResourceError) as caught:
-        write_report(tmp_path / "gone" / "autumn.html", "page")
-    elsewhere = pathlib.Path(caught.value.fields["file"])
-    assert str(elsewhere) in caught.value.text.en
-    assert elsewhere.read_text(encoding="utf-8") == "page"
-    elsewhere.unlink()
 
 
 def test_a_controller_that_is_away_at_the_end_is_waited_for(tmp_path, capsys, monkeypatch):
