@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from probes.accumulate import LOCAL_DROP, LOST_FORWARD, Finished
 from probes.answers import (
     duplicates,
-    enter_answers,
     finish_answered,
+    finish_at_once,
     finish_unanswered,
+    hold_answers,
+    read_answers,
     take_follow_ups,
 )
 from probes.channel import Channel, Replies
@@ -101,8 +103,12 @@ class Account:
             self._windows.repeated(again["window"], stream)
         if len(matched.row):
             self._tally.received += len(matched.row)
-            enter_answers(self._ledger, self._scale, matched, replies, self.own_bound_ns)
-            self._tally.stamping = int(self._ledger.rows["stamping"][matched.row[-1]])
+            said = read_answers(self._ledger, self._scale, matched, replies, self.own_bound_ns)
+            self._tally.stamping = int(said["stamping"][-1])
+            if not replies.asks_follow_up:
+                self._deliver(finish_at_once(self._ledger, matched, said))
+                return
+            hold_answers(self._ledger, matched.row, said)
             ready, held = take_follow_ups(self._ledger, matched, replies)
             self._ledger.hold(held, self._scale.monotonic_ns())
             self.finish(ready)
@@ -160,7 +166,7 @@ class Account:
 
     def finish_all(self) -> None:
         """File every answered probe, whether its Follow-Up has come or not."""
-        self.finish(np.flatnonzero(self._ledger.rows["held"]))
+        self.finish(self._ledger.all_held())
 
     def _deliver(self, finished: Finished) -> None:
         """File finished probes into their windows and show them to whoever wants to see each."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.histogram import Histograms
-from probes.records import grouped
+from probes.records import grouped, sorted_within
 from probes.window import COUNTERS, MEASURES, FlowColumns, WindowBatch
 
 FATES = ("received", "late", "lost_forward", "lost_backward", "lost_unknown", "local_drop")
@@ -86,7 +86,7 @@ class Window:
         if not self._parts:
             return WindowBatch.empty(start_ns, duration_ns)
         probes = Finished.join(self._parts)
-        stream, row = grouped(stream_ids[probes.stream])
+        stream, row = _by_identity(probes.stream, stream_ids)
         counters = _counters(probes, row, len(stream))
         for repeated in self._duplicates:  # every one of a probe that is among `probes`
             place = np.searchsorted(stream, stream_ids[repeated])
@@ -110,13 +110,28 @@ class Window:
         )
 
 
+def _by_identity(
+    number: NDArray[np.int32], stream_ids: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the identities of streams in ascending order, and the place of each probe's."""
+    present = np.flatnonzero(np.bincount(number))
+    identity, place = grouped(stream_ids[present])
+    place_of = np.zeros(len(stream_ids), np.int64)
+    place_of[present] = place
+    return identity, place_of[number]
+
+
 def _counters(probes: Finished, row: NDArray[np.int64], rows: int) -> dict[str, NDArray[np.uint32]]:
     """Count the fates of each row."""
     counters = {name: np.zeros(rows, np.uint32) for name in COUNTERS}
+    label = row * len(FATES) + probes.fate
+    fates = np.bincount(label, minlength=rows * len(FATES)).reshape(rows, -1).astype(np.uint32)
     for fate, name in enumerate(FATES):
-        counters[name] = np.bincount(row[probes.fate == fate], minlength=rows).astype(np.uint32)
-    counters["sent"] = np.bincount(row[probes.fate != LOCAL_DROP], minlength=rows).astype(np.uint32)
-    counters["reordered"] = np.bincount(row[probes.reordered], minlength=rows).astype(np.uint32)
+        counters[name] = fates[:, fate].copy()
+    counters["sent"] = fates.sum(axis=1, dtype=np.uint32) - counters["local_drop"]
+    if probes.reordered.any():
+        late = np.bincount(row[probes.reordered], minlength=rows)
+        counters["reordered"] = late.astype(np.uint32)
     return counters
 
 
@@ -209,7 +224,7 @@ def _medians(
     group: NDArray[np.int64], value: NDArray[np.float64], count: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return the 50th percentile of each group (RFC 2330 §11.3); NaN where it is empty."""
-    ordered = value[np.lexsort((value, group))]
+    ordered = sorted_within(group, value)
     start = np.cumsum(count) - count
     median = np.full(len(count), np.nan)
     some = count > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from probes.accumulate import LATE as FATE_LATE
 from probes.accumulate import RECEIVED, Finished
 from probes.channel import Replies
+from probes.codecs import ANSWER_REPLY
 from probes.ledger import LATE, ON_TIME, Ledger, Matched
-from probes.records import distinct, put_records, records
+from probes.records import chosen, distinct, put_records, records
 from probes.stamp_batch import ReflectorFields
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 from probes.timescale import TimeScale
@@ -22,7 +23,19 @@ _FOLLOW_UP_REACH = 64  # how many probes back a Follow-Up may speak of
 _GAPS = (0, 1, -1, 2, 3)  # forward losses in between, of which the reflector knows nothing
 _SILENT_ANSWERS = 4  # after so many answers without any, a reflector is not waited for
 _USUAL_TTLS = np.array([64.0, 128.0, 255.0])  # what hosts send with
-_OF_THE_RECORD = ("window", "sequence", "sent_wall_ns", "cause", "lateness_ns")
+_OF_THE_RECORD = ("window", "sent_wall_ns", "cause", "lateness_ns")
+_OF_THE_ANSWER = (
+    "rtt_ns",
+    "forward_ns",
+    "backward_ns",
+    "bound_ns",
+    "hops_forward",
+    "hops_backward",
+    "stamping",
+    "answer",
+    "reordered",
+)
+_FOR_OTHERS = ("state", "rtt_ns", "reflector")  # what the session's other probes ask a row for
 
 
 def _hops_by_ttl() -> NDArray[np.float32]:
@@ -35,52 +48,71 @@ def _hops_by_ttl() -> NDArray[np.float32]:
 _HOPS_SINCE = _hops_by_ttl()
 
 
-@dataclass(frozen=True, slots=True)
-class _OneWay:
-    """One-way delays and the reflector's own part, float64[n]; NaN where unknown."""
-
-    residence_ns: NDArray[np.float64]
-    forward_ns: NDArray[np.float64]
-    backward_ns: NDArray[np.float64]
-    bound_ns: NDArray[np.float64]
-    hops: NDArray[np.float32]
-
-
-def enter_answers(
+def read_answers(
     ledger: Ledger, scale: TimeScale, matched: Matched, replies: Replies, own_bound_ns: float
-) -> None:
-    """Enter answers into their rows, which are then held until they are finished.
+) -> dict[str, NDArray[Any]]:
+    """Return what answers say of their probes, as columns of the ledger's rows.
 
     The round trip is (T4 - T1) - (T3 - T2) where the reflector told T2 and T3, else T4 - T1, on
     the monotonic scale (RFC 8762 §4; MEASUREMENT D.2).
     """
-    row, place = matched.row, matched.answer
-    rows = ledger.rows
-    probe = records(rows, row)
-    session = records(ledger.sessions, probe["session"])
-    arrived_wall_ns = scale.seen_wall_ns(replies.stamp_ns[place])
-    total_ns = scale.to_monotonic_ns(arrived_wall_ns) - probe["sent_ns"]
-    one_way = _one_way(replies.reflector, place, probe, arrived_wall_ns, own_bound_ns)
-    residence_ns = one_way.residence_ns
-    sound = (residence_ns >= 0) & (residence_ns <= total_ns)
-    rtt_ns = total_ns - np.where(sound, residence_ns, 0.0)
-    late = total_ns > session["timeout_ns"]
-    stepped = probe["sent_ns"] <= scale.stepped_ns if scale.steps else False
-    probe["state"] = np.where(late, LATE, ON_TIME)
-    probe["rtt_ns"] = np.where(late, np.nan, rtt_ns)
-    probe["forward_ns"] = one_way.forward_ns
-    probe["backward_ns"] = one_way.backward_ns
-    probe["bound_ns"] = np.where(stepped, np.nan, one_way.bound_ns)
-    probe["hops_forward"] = one_way.hops
-    probe["hops_backward"] = _HOPS_SINCE[replies.ttl[place]]
-    probe["stamping"] = np.minimum(probe["sent_kind"], replies.stamp_kind[place])
-    probe["answer"] = port_answers(ledger, probe["session"], replies.answer[place])
-    probe["reordered"] = matched.reordered
+    row, place, rows = matched.row, matched.answer, ledger.rows
+    arrived_wall_ns = scale.seen_wall_ns(chosen(replies.stamp_ns, place))
+    sent_ns = rows["sent_ns"][row]
+    total_ns = scale.to_monotonic_ns(arrived_wall_ns) - sent_ns
+    late = total_ns > ledger.sessions["timeout_ns"][matched.session]
+    stamping = np.minimum(rows["sent_kind"][row], chosen(replies.stamp_kind, place))
+    said = {
+        "state": np.where(late, np.uint8(LATE), np.uint8(ON_TIME)),
+        "rtt_ns": total_ns.astype(np.float64),
+        "hops_backward": _HOPS_SINCE[chosen(replies.ttl, place)],
+        "stamping": stamping,
+        "answer": port_answers(ledger, matched.session, chosen(replies.answer, place)),
+        "reordered": matched.reordered,
+    }
+    if replies.reflector is None:
+        nothing = np.full(len(place), np.nan)
+        said |= dict.fromkeys(("forward_ns", "backward_ns", "bound_ns"), nothing)
+        said["hops_forward"] = nothing.astype(np.float32)
+    else:
+        fields = replies.reflector
+        sent_wall_ns = rows["sent_wall_ns"][row]
+        said |= _one_way(fields, place, sent_wall_ns, arrived_wall_ns, own_bound_ns)
+        residence_ns = said["transmit_ns"] - chosen(fields.receive_wall_ns, place)
+        sound = (residence_ns >= 0) & (residence_ns <= total_ns)
+        said["rtt_ns"] -= np.where(sound, residence_ns, 0)
+        said["reflector"] = _note_reflector(ledger, matched, chosen(fields.sequence, place))
+    if scale.steps:
+        said["bound_ns"] = np.where(sent_ns <= scale.stepped_ns, np.nan, said["bound_ns"])
+    if late.any():
+        said["rtt_ns"][late] = np.nan
+    return said
+
+
+def hold_answers(ledger: Ledger, row: NDArray[np.int64], said: dict[str, NDArray[Any]]) -> None:
+    """Write what answers said into the rows of their probes, which are held until finished."""
+    probe = records(ledger.rows, row)
+    for name, column in said.items():
+        probe[name] = column
     probe["held"] = True
-    if replies.reflector is not None:
-        probe["transmit_ns"] = replies.reflector.transmit_wall_ns[place]
-        _note_reflector(ledger, probe, replies.reflector.sequence[place])
-    put_records(rows, row, probe)
+    put_records(ledger.rows, row, probe)
+
+
+def finish_at_once(ledger: Ledger, matched: Matched, said: dict[str, NDArray[Any]]) -> Finished:
+    """Return probes as finished that wait for nothing after their answer."""
+    row, rows = matched.row, ledger.rows
+    for name in _FOR_OTHERS:
+        if name in said:
+            rows[name][row] = said[name]
+    return _finished(
+        ledger,
+        matched.session,
+        matched.sequence,
+        fate=_fates(said["state"]),
+        variation_ns=_variation(ledger, matched.session, matched.sequence, said),
+        **{name: rows[name][row] for name in _OF_THE_RECORD},
+        **{name: said[name] for name in _OF_THE_ANSWER},
+    )
 
 
 def take_follow_ups(
@@ -135,25 +167,20 @@ def _corrected(
 
 def finish_answered(ledger: Ledger, row: NDArray[np.int64]) -> Finished:
     """Return the probes of held rows as finished; their rows stay in the ledger as answered."""
-    rows = ledger.rows
-    probe = records(rows, row)
-    finished = _finished(
+    ledger.rows["held"][row] = False
+    probe = records(ledger.rows, row)
+    return _finished(
         ledger,
-        probe,
-        rtt_ns=probe["rtt_ns"],
-        forward_ns=probe["forward_ns"],
-        backward_ns=probe["backward_ns"],
-        bound_ns=probe["bound_ns"].astype(np.float64),
-        variation_ns=_variation(ledger, row),
-        hops_forward=probe["hops_forward"],
-        hops_backward=probe["hops_backward"],
-        fate=np.where(probe["state"] == LATE, FATE_LATE, RECEIVED).astype(np.uint8),
-        stamping=probe["stamping"],
-        answer=probe["answer"],
-        reordered=probe["reordered"],
+        probe["session"],
+        probe["sequence"],
+        fate=_fates(probe["state"]),
+        variation_ns=_variation(ledger, probe["session"], probe["sequence"], probe),
+        **{name: probe[name] for name in (*_OF_THE_RECORD, *_OF_THE_ANSWER)},
     )
-    rows["held"][row] = False
-    return finished
+
+
+def _fates(state: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.where(state == LATE, np.uint8(FATE_LATE), np.uint8(RECEIVED))
 
 
 def duplicates(
@@ -172,7 +199,7 @@ def duplicates(
 
 
 def port_answers(
-    ledger: Ledger, session: NDArray[np.int32], answer: NDArray[np.uint8]
+    ledger: Ledger, session: NDArray[Any], answer: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """Return what each answer says, in order of arrival; RST after SYN-ACK still means open.
 
@@ -180,6 +207,8 @@ def port_answers(
     round trip, or our RST was lost) is answered with RST and ends it (RFC 9293 §3.10.7.4), so an
     open port may answer every second SYN with RST. A closed one answers RST after RST.
     """
+    if (answer == ANSWER_REPLY).all():  # no port was asked
+        return answer
     if not (answer == ANSWER_CLOSED).any():
         ledger.sessions["last_answer"][session] = answer
         return answer
@@ -201,83 +230,82 @@ def finish_unanswered(
     """Give probes that no answer will come for their fate, and their rows their state."""
     ledger.rows["state"][row] = state
     nothing = np.full(len(row), np.nan)
-    unknown = np.full(len(row), np.nan, np.float32)
     zero = np.zeros(len(row), np.uint8)
+    answer = dict.fromkeys(_OF_THE_ANSWER, nothing)
+    answer |= dict.fromkeys(("hops_forward", "hops_backward"), nothing.astype(np.float32))
+    answer |= {"stamping": zero, "answer": zero, "reordered": zero.view(np.bool_)}
+    probe = records(ledger.rows, row)
     return _finished(
         ledger,
-        records(ledger.rows, row),
-        rtt_ns=nothing,
-        forward_ns=nothing,
-        backward_ns=nothing,
-        bound_ns=nothing,
-        variation_ns=nothing,
-        hops_forward=unknown,
-        hops_backward=unknown,
+        probe["session"],
+        probe["sequence"],
         fate=fate,
-        stamping=zero,
-        answer=zero,
-        reordered=np.zeros(len(row), np.bool_),
+        variation_ns=nothing,
+        **{name: probe[name] for name in _OF_THE_RECORD},
+        **answer,
     )
 
 
-def _finished(ledger: Ledger, probe: NDArray[Any], **known: NDArray[Any]) -> Finished:
-    """Join what the ledger knows of the probes with what their fate added.
+def _finished(
+    ledger: Ledger, session: NDArray[Any], sequence: NDArray[Any], **columns: NDArray[Any]
+) -> Finished:
+    """Join what is known of probes with their sessions'.
 
     Columns are copies: a window keeps them, and views would keep whole records alive.
     """
-    session = probe["session"]
-    columns = {
-        "stream": ledger.sessions["stream"][session],
-        "flow": ledger.sessions["flow"][session],
-        **{name: probe[name] for name in _OF_THE_RECORD},
-        **known,
-    }
-    return Finished(**{name: np.ascontiguousarray(column) for name, column in columns.items()})
-
-
-def _one_way(
-    fields: ReflectorFields | None,
-    place: NDArray[np.int64],
-    probe: NDArray[Any],
-    arrived_wall_ns: NDArray[np.int64],
-    own_bound_ns: float,
-) -> _OneWay:
-    """Return what the reflector's stamps say; negative delays are kept (clocks disagree)."""
-    if fields is None:
-        nothing = np.full(len(place), np.nan)
-        return _OneWay(nothing, nothing, nothing, nothing, nothing.astype(np.float32))
-    t2_ns, t3_ns = fields.receive_wall_ns[place], fields.transmit_wall_ns[place]
-    peer_ns = np.where(fields.synchronised[place], fields.error_ns[place], np.nan)
-    return _OneWay(
-        residence_ns=(t3_ns - t2_ns).astype(np.float64),
-        forward_ns=(t2_ns - probe["sent_wall_ns"]).astype(np.float64),
-        backward_ns=(arrived_wall_ns - t3_ns).astype(np.float64),
-        bound_ns=peer_ns + own_bound_ns,
-        hops=np.float32(_SENDER_TTL) - fields.sender_ttl[place],
+    return Finished(
+        stream=ledger.sessions["stream"][session],
+        flow=ledger.sessions["flow"][session],
+        sequence=np.ascontiguousarray(sequence),
+        **{name: np.ascontiguousarray(column) for name, column in columns.items()},
     )
 
 
-def _note_reflector(ledger: Ledger, probe: NDArray[Any], reflector: NDArray[np.uint32]) -> None:
-    """Remember the reflector's numbers, and that it counts by itself where they are not ours."""
+def _one_way(
+    fields: ReflectorFields,
+    place: NDArray[np.int64],
+    sent_wall_ns: NDArray[np.int64],
+    arrived_wall_ns: NDArray[np.int64],
+    own_bound_ns: float,
+) -> dict[str, NDArray[Any]]:
+    """Return what the reflector's stamps say; negative delays are kept (clocks disagree)."""
+    t2_ns, t3_ns = chosen(fields.receive_wall_ns, place), chosen(fields.transmit_wall_ns, place)
+    peer_ns = np.where(chosen(fields.synchronised, place), chosen(fields.error_ns, place), np.nan)
+    return {
+        "transmit_ns": t3_ns,
+        "forward_ns": (t2_ns - sent_wall_ns).astype(np.float64),
+        "backward_ns": (arrived_wall_ns - t3_ns).astype(np.float64),
+        "bound_ns": peer_ns + own_bound_ns,
+        "hops_forward": np.float32(_SENDER_TTL) - chosen(fields.sender_ttl, place),
+    }
+
+
+def _note_reflector(
+    ledger: Ledger, matched: Matched, reflector: NDArray[np.uint32]
+) -> NDArray[np.int64]:
+    """Return the reflector's numbers; remember that it counts by itself where they are not ours."""
     number = reflector.astype(np.int64)
-    probe["reflector"] = number
-    own = number != probe["sequence"] & 0xFFFFFFFF
-    ledger.sessions["stateful"][probe["session"][own]] = True
+    own = number != matched.sequence & 0xFFFFFFFF
+    ledger.sessions["stateful"][matched.session[own]] = True
+    return number
 
 
-def _variation(ledger: Ledger, row: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return |D(i) - D(i-1)| (RFC 3393) of each row; NaN where i-1 has no round trip.
+def _variation(
+    ledger: Ledger,
+    session: NDArray[Any],
+    sequence: NDArray[np.int64],
+    own: Mapping[str, NDArray[Any]] | NDArray[Any],
+) -> NDArray[np.float64]:
+    """Return |D(i) - D(i-1)| (RFC 3393) of each probe; NaN where i-1 has no round trip.
 
     Where the later of two neighbours was finished first, the pair belongs to the earlier one.
     """
-    rows = ledger.rows
-    own_ns = rows["rtt_ns"][row]
-    before, known = ledger.neighbours(row, -1)
+    rows, own_ns, reordered = ledger.rows, own["rtt_ns"], own["reordered"]
+    before, known = ledger.near(session, sequence - 1)
     variation = np.where(known, np.abs(own_ns - rows["rtt_ns"][before]), np.nan)
-    if not rows["reordered"][row].any():
+    if not reordered.any():
         return variation
-    after, known = ledger.neighbours(row, 1)
+    after, known = ledger.near(session, sequence + 1)
     finished = known & ~rows["held"][after] & (rows["state"][after] == ON_TIME)
     later_ns = np.where(finished, rows["rtt_ns"][after], np.nan)
-    usable = np.isnan(variation) & rows["reordered"][row]
-    return np.where(usable, np.abs(later_ns - own_ns), variation)
+    return np.where(np.isnan(variation) & reordered, np.abs(later_ns - own_ns), variation)

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.records import distinct, put_records, records
+from probes.records import distinct, put_records, stable_order, starts
 
 # On a busy machine either end may not run for so long, and answers wait before they are collected;
 # a Follow-Up is worth that wait.
 _STARVED_NS = 400_000_000
 
-EMPTY, FLYING, ON_TIME, LATE, LOST, DROPPED = range(6)
+EMPTY, DROPPED, FLYING, ON_TIME, LATE, LOST = range(6)  # what may be answered: FLYING and above
 
 _SESSION = np.dtype(
     [
@@ -39,47 +39,52 @@ _SESSION = np.dtype(
     ],
     align=True,
 )
+# Two cache lines: what every probe needs, then what its answer said.
 _ROW = np.dtype(
     [
-        ("sequence", "i8"),
-        ("state", "u1"),
-        ("sent_kind", "u1"),  # index into window.STAMPING
-        ("channel", "i2"),
-        ("key", "u4"),  # of the transmit stamp
-        ("session", "i4"),
-        ("lateness_ns", "f4"),
-        ("window", "i8"),
+        ("sequence", "i8"),  # 0 where no probe was ever sent
         ("sent_ns", "i8"),  # monotonic
         ("sent_wall_ns", "i8"),
-        ("forget_ns", "i8"),  # monotonic: when an answer is no longer waited for
         ("check", "u8"),  # what only a true answer can repeat
-        ("cause", "i4"),  # errno that tells why no answer came; 0 unknown
+        ("forget_ns", "i8"),  # monotonic: when an answer is no longer waited for
+        ("window", "i8"),
+        ("session", "i4"),
+        ("lateness_ns", "f4"),
+        ("key", "u4"),  # of the transmit stamp
+        ("channel", "i2"),
+        ("state", "u1"),
+        ("sent_kind", "u1"),  # index into window.STAMPING
         ("rtt_ns", "f8"),
         ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
-        # What the answer said, kept until the probe is finished.
-        ("held", "?"),
+        # Kept only where a Follow-Up may still mend it.
         ("transmit_ns", "i8"),  # T3, of the reflector's clock
         ("forward_ns", "f8"),
         ("backward_ns", "f8"),
-        ("bound_ns", "f4"),
+        ("bound_ns", "f8"),
         ("hops_forward", "f4"),
         ("hops_backward", "f4"),
+        ("cause", "i4"),  # errno that tells why no answer came; 0 unknown
+        ("held", "?"),
         ("stamping", "u1"),
         ("answer", "u1"),
         ("reordered", "?"),
     ],
     align=True,
 )
+assert _ROW.itemsize == 128, _ROW.itemsize
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
     """Which of n answers are ours: `row` int64[m] for the first answers to a probe, `answer`
-    int64[m] their places among the n; `reordered` bool[m]; `repeated` int64[k], rows answered
-    again, by the answers `repeated_answer` int64[k]; `stray` counts what fits no probe."""
+    int64[m] their places among the n, ascending; `session`, `sequence` int64[m]; `reordered`
+    bool[m]; `repeated` int64[k], rows answered again, by the answers `repeated_answer` int64[k];
+    `stray` counts what fits no probe."""
 
     row: NDArray[np.int64]
     answer: NDArray[np.int64]
+    session: NDArray[np.int64]
+    sequence: NDArray[np.int64]
     reordered: NDArray[np.bool_]
     repeated: NDArray[np.int64]
     repeated_answer: NDArray[np.int64]
@@ -110,14 +115,18 @@ class Ledger:
         """
         ring = self.ring_of(timeout_ns, gap_ns)
         added = np.zeros(len(ring), _SESSION)
-        added["mask"], added["base"] = ring - 1, len(self.rows) + np.cumsum(ring) - ring
-        rows = np.zeros(int(ring.sum()), _ROW)
+        # A row between the rings, lest rows of the same number all fall into one set of the cache.
+        span = ring + 1
+        added["mask"], added["base"] = ring - 1, len(self.rows) + np.cumsum(span) - span
         first = len(self.sessions)
         self.sessions = np.concatenate([self.sessions, added])
-        self.rows = np.concatenate([self.rows, rows])
+        # The new part is left to the system: memory that no probe has used is not there yet.
+        rows = np.zeros(len(self.rows) + int(span.sum()), _ROW)
+        raw = f"V{_ROW.itemsize}"
+        rows.view(raw)[: len(self.rows)] = self.rows.view(raw)
+        self.rows = rows
         numbers = np.arange(first, first + len(ring))
         self.begin(numbers, stream, flow, timeout_ns, gap_ns)
-        self.forget(numbers)
         return numbers
 
     def ring_of(
@@ -155,15 +164,27 @@ class Ledger:
         if len(session):
             first, last = self.sessions[session[0]], self.sessions[session[-1]]
             rows = self.rows[first["base"] : last["base"] + last["mask"] + 1]
-            rows["sequence"], rows["state"], rows["held"] = -1, EMPTY, False
+            rows["sequence"], rows["state"], rows["held"] = 0, EMPTY, False
 
     def claim(self, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (rows, sequence numbers) for the next probe of each session, all different."""
-        chosen = records(self.sessions, session)
-        sequence: NDArray[np.int64] = chosen["next"]
-        self.sessions["next"][session] += 1
-        row: NDArray[np.int64] = chosen["base"] + (sequence & chosen["mask"])
-        return row, sequence
+        sequence: NDArray[np.int64] = self.sessions["next"][session]
+        self.sessions["next"][session] = sequence + 1
+        return self._row_of(session, sequence), sequence
+
+    def _row_of(self, session: NDArray[Any], sequence: NDArray[Any]) -> NDArray[np.int64]:
+        """Return where the probes with these numbers are, if they are still remembered."""
+        row: NDArray[np.int64] = sequence & self.sessions["mask"][session]
+        row += self.sessions["base"][session]
+        return row
+
+    def _whole_sequence(
+        self, session: NDArray[np.int64], low: NDArray[np.int64], bits: int
+    ) -> NDArray[np.int64]:
+        """Return the newest numbers of which packets had room for the low bits."""
+        newest = self.sessions["next"][session] - 1
+        whole: NDArray[np.int64] = newest - ((newest - low) & ((1 << bits) - 1))
+        return whole
 
     def enter(
         self,
@@ -181,10 +202,10 @@ class Ledger:
         probe["reflector"] = -1
         for name, value in columns.items():
             probe[name] = value
-        waited = self.sessions["timeout_ns"][session] + self._linger_ns
-        probe["forget_ns"] = probe["sent_ns"] + waited
+        forget_ns = probe["sent_ns"] + self.sessions["timeout_ns"][session] + self._linger_ns
+        probe["forget_ns"] = forget_ns
         put_records(self.rows, row, probe)
-        self._wait_for(row)
+        self._wait_for(row, forget_ns)
 
     def note_causes(
         self,
@@ -197,13 +218,9 @@ class Ledger:
 
         Nobody signs an ICMP error, so a probe goes on being waited for.
         """
-        chosen = records(self.sessions, session)
-        newest = chosen["next"] - 1
-        sequence = newest - ((newest - low_sequence) & ((1 << sequence_bits) - 1))
-        row = chosen["base"] + (sequence & chosen["mask"])
-        found = records(self.rows, row)
-        mine = (found["sequence"] == sequence) & (found["session"] == session)
-        mine &= found["state"] == FLYING
+        sequence = self._whole_sequence(session, low_sequence, sequence_bits)
+        row = self._row_of(session, sequence)
+        mine = (self.rows["sequence"][row] == sequence) & (self.rows["state"][row] == FLYING)
         self.rows["cause"][row[mine]] = cause[mine]
         return int(np.count_nonzero(mine))
 
@@ -215,27 +232,28 @@ class Ledger:
         check: NDArray[np.uint64],
     ) -> Matched:
         """Find the rows of n answers, in order of arrival; `session` must be valid numbers."""
-        chosen = records(self.sessions, session)
-        newest = chosen["next"] - 1
-        sequence = newest - ((newest - low_sequence) & ((1 << sequence_bits) - 1))
-        row = chosen["base"] + (sequence & chosen["mask"])
-        found = records(self.rows, row)
-        known = (found["sequence"] == sequence) & (found["check"] == check)
-        known &= (found["session"] == session) & (found["state"] != EMPTY) & (sequence >= 0)
-        known &= found["state"] != DROPPED
+        sequence = self._whole_sequence(session, low_sequence, sequence_bits)
+        row = self._row_of(session, sequence)
+        state = self.rows["state"][row]
+        known = (self.rows["sequence"][row] == sequence) & (self.rows["check"][row] == check)
+        known &= state >= FLYING
         place = np.flatnonzero(known)
-        row, fresh = row[place], found["state"][place] == FLYING
-        copy = ~fresh & (found["state"][place] != LOST)
-        repeated, repeated_answer = row[copy], place[copy]
-        place, row = place[fresh], row[fresh]
-        again = _seen_before(row)
-        if again.any():
-            repeated = np.concatenate([repeated, row[again]])
-            repeated_answer = np.concatenate([repeated_answer, place[again]])
-            place, row = place[~again], row[~again]
-        reordered = self._note_order(session[place], sequence[place])
-        stray = int(len(session) - known.sum())
-        return Matched(row, place, reordered, repeated, repeated_answer, stray)
+        stray = len(session) - len(place)
+        if stray:
+            session, sequence, row, state = (
+                each[place] for each in (session, sequence, row, state)
+            )
+        fresh = state == FLYING
+        fresh &= ~_seen_before(row)
+        repeated, repeated_answer = row[:0], place[:0]
+        if not fresh.all():
+            copy = ~fresh & (state != LOST)
+            repeated, repeated_answer = row[copy], place[copy]
+            session, sequence, row, place = (
+                each[fresh] for each in (session, sequence, row, place)
+            )
+        reordered = self._note_order(session, sequence)
+        return Matched(row, place, session, sequence, reordered, repeated, repeated_answer, stray)
 
     def _note_order(
         self, session: NDArray[np.int64], sequence: NDArray[np.int64]
@@ -243,19 +261,20 @@ class Ledger:
         """Tell which arrivals came after a later-sent one of their session (RFC 4737 §3.3)."""
         if not len(session):
             return np.zeros(0, np.bool_)
+        late = np.zeros(len(session), np.bool_)
         seen = self.sessions["highest"][session]
-        if (sequence > seen).all() and not _seen_before(session).any():  # as it nearly always is
-            self.sessions["highest"][session] = sequence
-            return np.zeros(len(session), np.bool_)
-        order = np.argsort(session, kind="stable")
+        order = stable_order(session)
         of, number = session[order], sequence[order]
-        starts = np.concatenate([[True], of[1:] != of[:-1]])
-        segment = np.cumsum(starts) - 1
-        seen = self.sessions["highest"][of]
+        first = starts(of)
+        # As it nearly always is: each arrival has a higher number than the one before it.
+        if ((number[1:] > number[:-1]) | first[1:]).all() and (sequence > seen).all():
+            self.sessions["highest"][session] = sequence  # of several the last assignment stands
+            return late
+        segment = np.cumsum(first) - 1
+        seen = seen[order]
         span = int(max(number.max(), seen.max())) + 1
         best = np.maximum.accumulate(np.maximum(number, seen) + segment * span) - segment * span
-        before = np.where(starts, seen, np.concatenate([[0], best[:-1]]))
-        late = np.zeros(len(order), np.bool_)
+        before = np.where(first, seen, np.concatenate([[0], best[:-1]]))
         late[order] = number < before
         np.maximum.at(self.sessions["highest"], of, number)
         return late
@@ -273,7 +292,7 @@ class Ledger:
             done.append(row[over])
             later.append(row[~over])
         for row in later:
-            self._wait_for(row)
+            self._wait_for(row, self.rows["forget_ns"][row])
         return distinct(np.concatenate(done)) if done else np.zeros(0, np.int64)
 
     def hold(self, row: NDArray[np.int64], now_ns: int) -> None:
@@ -291,6 +310,11 @@ class Ledger:
             done.append(row[self.rows["held"][row]])
         return distinct(np.concatenate(done)) if done else np.zeros(0, np.int64)
 
+    def all_held(self) -> NDArray[np.int64]:
+        """Return every held row."""
+        row = np.concatenate([np.zeros(0, np.int64), *(batch[2] for batch in self._holding)])
+        return distinct(row[self.rows["held"][row]])
+
     def newest_held(self) -> NDArray[np.int64]:
         """Return the held rows that are the newest of their sessions."""
         newest = self.sessions["next"] - 1
@@ -299,27 +323,31 @@ class Ledger:
         chosen: NDArray[np.int64] = row[same]
         return chosen
 
-    def _wait_for(self, row: NDArray[np.int64]) -> None:
+    def _wait_for(self, row: NDArray[np.int64], forget_ns: NDArray[np.int64]) -> None:
         """Have a batch of rows looked at when the first of its waits is over."""
         if len(row):
-            first_ns = int(self.rows["forget_ns"][row].min())
-            heapq.heappush(self._waiting, (first_ns, next(self._batches), row))
+            heapq.heappush(self._waiting, (int(forget_ns.min()), next(self._batches), row))
 
     def neighbours(
         self, row: NDArray[np.int64], step: int | NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the rows `step` numbers on in the same sessions, and whether they hold them."""
-        session = self.rows["session"][row]
-        sequence = self.rows["sequence"][row] + step
-        base, mask = self.sessions["base"][session], self.sessions["mask"][session]
-        other: NDArray[np.int64] = base + (sequence & mask)
-        return other, self.rows["sequence"][other] == sequence
+        return self.near(self.rows["session"][row], self.rows["sequence"][row] + step)
+
+    def near(
+        self, session: NDArray[Any], sequence: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the rows for these numbers of sessions, and whether they hold them."""
+        row = self._row_of(session, sequence)
+        return row, (self.rows["sequence"][row] == sequence) & (sequence > 0)
 
 
 def _seen_before(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell which numbers stand a second time, or more often, in their order."""
-    order = np.argsort(numbers, kind="stable")
-    ordered = numbers[order]
     again = np.zeros(len(numbers), np.bool_)
-    again[order[1:]] = ordered[1:] == ordered[:-1]
+    ordered = np.sort(numbers)
+    if (ordered[1:] != ordered[:-1]).all():  # as it nearly always is
+        return again
+    order = np.argsort(numbers, kind="stable")
+    again[order[1:]] = ~starts(numbers[order])[1:]
     return again

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probes.accumulate import Finished
-from probes.answers import enter_answers, finish_answered, take_follow_ups
+from probes.answers import finish_answered, hold_answers, read_answers, take_follow_ups
 from probes.channel import Replies
 from probes.ledger import Ledger
 from probes.stamp_batch import ReflectorFields
@@ -87,7 +87,8 @@ class _Path:
         matched = self.ledger.match(
             replies.session, replies.low_sequence, replies.sequence_bits, replies.check
         )
-        enter_answers(self.ledger, self.scale, matched, replies, 500.0)
+        said = read_answers(self.ledger, self.scale, matched, replies, 500.0)
+        hold_answers(self.ledger, matched.row, said)
         ready, held = take_follow_ups(self.ledger, matched, replies)
         self.ledger.hold(held, SECOND)
         return finish_answered(self.ledger, ready)
