@@ -23,11 +23,15 @@ from numpy.typing import NDArray
 from probes import control
 from probes.addresses import ADDRESS_BYTES
 from probes.departure_stamps import STAMP_KERNEL, STAMP_USER, TX_SOFTWARE, DepartureStamps
-from probes.ring import Rings
+from probes.ring import Ring, Rings
 
 _SO_MEMINFO = 55
 _IP_RECVTTL, _IPV6_RECVHOPLIMIT, _IPV6_RECVPKTINFO = 12, 51, 49
 _MSG_DONTWAIT, _MSG_TRUNC = 0x40, 0x20
+_IP_TTL_AT = 8  # in the IPv4 header
+_PROBE_BYTES = (
+    4096  # of receive buffer, for an answer and a stamp of departure: twice what they are
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ class BatchSocket:
     stamps the departure of every packet, or with `stamps_on_request` of those that `send` is told
     of; stamps must be collected with `transmit_stamps()` after each send: an undrained error queue
     eats the receive buffer. With `tells_destination` a packet that is received comes with the
-    local address it was sent to, for sockets bound to none. Not safe for use by two threads.
+    local address it was sent to, for sockets bound to none. `with_ip_header` tells that packets
+    begin with an IPv4 header, as those of raw sockets do. Not safe for use by two threads.
     """
 
     def __init__(
@@ -95,9 +100,11 @@ class BatchSocket:
         *,
         stamps_on_request: bool = False,
         tells_destination: bool = False,
+        with_ip_header: bool = False,
         rings: Rings | None = None,
     ) -> None:
         self.sock = sock
+        self._with_ip_header = with_ip_header
         self.rings = rings or Rings.of(capacity, payload_bytes)
         self.overflowed = 0  # packets this socket lost because its receive buffer was full
         self._fd = sock.fileno()
@@ -114,7 +121,7 @@ class BatchSocket:
         with contextlib.suppress(OSError):
             if self.sock.family == socket.AF_INET6:
                 self.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVHOPLIMIT, 1)
-            else:
+            elif not self._with_ip_header:  # which says it for less
                 self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
 
     def ask_for_refusals(self) -> None:
@@ -143,6 +150,10 @@ class BatchSocket:
         else:
             self.sock.setsockopt(socket.IPPROTO_IP, control.IP_PKTINFO, 1)
 
+    def room(self) -> int:
+        """Return how many probes' answers and stamps may wait in the receive buffer."""
+        return self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _PROBE_BYTES
+
     def fileno(self) -> int:
         """Return the descriptor, for poll."""
         return self._fd
@@ -166,10 +177,8 @@ class BatchSocket:
         `source` uint8[count, 16] is the local address each packet shall leave from.
         """
         ring, departures = self.rings.send, self.departures
-        messages = ring.messages[:count]
-        messages["namelen"] = np.where(ring.address[:count, 0] == socket.AF_INET, 16, ADDRESS_BYTES)
         key = departures.next_keys(count, stamped)
-        messages["controllen"] = self._write_control(ring.control[:count], key, stamped, source)
+        self._write_control(ring, key, stamped, source)
         before_ns = time.time_ns()
         if just_before is not None:
             just_before()
@@ -180,21 +189,29 @@ class BatchSocket:
 
     def _write_control(
         self,
-        rows: NDArray[np.uint8],
+        ring: Ring,
         key: NDArray[np.uint32],
         stamped: NDArray[np.bool_] | None,
         source: NDArray[np.uint8] | None,
-    ) -> int:
-        """Write the control messages of a batch; return how many bytes each packet has."""
-        end = 0
-        if self.departures.chooses_keys:
-            end += control.write_word(rows, end, control.SCM_TS_OPT_ID, key)
-        if self.departures.delivered and stamped is not None:
-            asked = np.where(stamped, TX_SOFTWARE, 0)
-            end += control.write_word(rows, end, control.SO_TIMESTAMPING, asked)
+    ) -> None:
+        """Write the control messages of a batch into the first rows."""
+        keys = self.departures.chooses_keys
+        asks = self.departures.delivered and stamped is not None
+        family = self.sock.family
+        layout = (family, keys, asks, source is not None)
+        if ring.layout != layout:
+            _lay_out(ring, *layout)
+            ring.layout = layout
+        rows, at = ring.control[: len(key)], 0
+        if keys:
+            control.put_word(rows, at, key)
+            at += control.WORD_BYTES
+        if asks:
+            assert stamped is not None
+            control.put_word(rows, at, stamped * np.uint32(TX_SOFTWARE))
+            at += control.WORD_BYTES
         if source is not None:
-            end += control.write_source(rows, end, self.sock.family, source)
-        return end
+            control.put_source(rows, at, family, source)
 
     def send_one(
         self, packet: bytes | bytearray, address: tuple[Any, ...], source: bytes
@@ -238,15 +255,16 @@ class BatchSocket:
         said = control.read_control(ring.control[:count], messages["controllen"])
         if count and said.dropped[-1]:
             self.overflowed = int(said.dropped.max())
-        stamped = said.software_ns != 0
-        kind = np.where(stamped, STAMP_KERNEL, STAMP_USER).astype(np.uint8)
-        stamp_ns = said.software_ns if stamped.all() else _or_now(said.software_ns)
+        stamp_ns, kind = said.software_ns, np.full(count, STAMP_KERNEL, np.uint8)
+        if not stamp_ns.all():
+            kind[stamp_ns == 0] = STAMP_USER
+            stamp_ns = _or_now(stamp_ns)
         return Received(
             payload=ring.payload[:count],
             length=messages["length"].astype(np.int64),
             stamp_ns=stamp_ns,
             stamp_kind=kind,
-            ttl=said.ttl,
+            ttl=ring.payload[:count, _IP_TTL_AT] if self._with_ip_header else said.ttl,
             address=ring.address[:count],
             truncated=(messages["flags"] & _MSG_TRUNC) != 0,
             destination=said.destination,
@@ -270,6 +288,19 @@ class BatchSocket:
 
 
 _ASK = struct.pack("=I", TX_SOFTWARE)
+
+
+def _lay_out(ring: Ring, family: int, keys: bool, asks: bool, source: bool) -> None:
+    """Write what does not change from batch to batch into all rows of a ring that sends."""
+    end = 0
+    if keys:
+        end += control.lay_word(ring.control, end, control.SCM_TS_OPT_ID)
+    if asks:
+        end += control.lay_word(ring.control, end, control.SO_TIMESTAMPING)
+    if source:
+        end += control.lay_source(ring.control, end, family)
+    ring.messages["controllen"] = end
+    ring.messages["namelen"] = 16 if family == socket.AF_INET else ADDRESS_BYTES
 
 
 def _or_now(stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.batch import BatchSocket, SendResult
-from probes.codecs import Codec, Outgoing, StampCodec, eight_bytes
+from probes.codecs import Codec, Outgoing, SynCodec, eight_bytes
 from probes.departure_stamps import TransmitStamps
+from probes.records import chosen
 from probes.ring import Rings
 from probes.sockets import OpenSocket, lease_flow_label
 from probes.stamp_batch import ReflectorFields
@@ -59,7 +60,7 @@ class Channel:
         flow_label: int = 0,
     ) -> None:
         self.number = number
-        self.socket = BatchSocket(opened.sock, rings=rings)
+        self.socket = BatchSocket(opened.sock, rings=rings, with_ip_header=opened.with_ip_header)
         self.socket.ask_for_refusals()
         self.codec = codec
         self.capacity = rings.send.capacity
@@ -94,18 +95,20 @@ class Channel:
         self._session, self._peer_key = session[order], key[order]
 
     def send(
-        self, probes: Outgoing, address: NDArray[np.uint8], row: NDArray[np.int64]
+        self, probes: Outgoing, addresses: NDArray[np.uint8], row: NDArray[np.int64]
     ) -> tuple[SendResult, NDArray[np.uint64]]:
-        """Send at most `capacity` probes to the sockaddrs given; return (result, checks)."""
+        """Send at most `capacity` probes; return (result, checks).
+
+        `addresses` uint8[sessions, 28] has the sockaddr of every session.
+        """
         count = len(row)
         ring = self.socket.rings.send
-        ring.address[:count] = address
+        addresses.take(probes.session, axis=0, out=ring.address[:count], mode="clip")
         if self._flow_info is not None:
             ring.address[:count, 4:8] = self._flow_info
-        if not isinstance(self.codec, StampCodec):
-            ring.address[:count, 2:4] = (
-                0  # the port is in the segment; a raw socket must not see it
-            )
+        if isinstance(self.codec, SynCodec):
+            # The port is in the segment; a raw socket must not see it.
+            ring.address[:count, 2:4] = 0
         ring.length[:count] = self.codec.bytes_a_probe
         check = self.codec.write(ring.payload[:count, : self.codec.bytes_a_probe], probes)
         result = self.socket.send(count)
@@ -125,14 +128,14 @@ class Channel:
         ours = np.flatnonzero(said.valid & (self._peer_key[place] == key))
         fields = said.reflector
         return Replies(
-            session=self._session[place[ours]],
-            low_sequence=said.low_sequence[ours],
+            session=self._session[chosen(place, ours)],
+            low_sequence=chosen(said.low_sequence, ours),
             sequence_bits=said.sequence_bits,
-            check=said.check[ours],
-            stamp_ns=received.stamp_ns[ours],
-            stamp_kind=received.stamp_kind[ours],
-            ttl=received.ttl[ours],
-            answer=said.answer[ours],
+            check=chosen(said.check, ours),
+            stamp_ns=chosen(received.stamp_ns, ours),
+            stamp_kind=chosen(received.stamp_kind, ours),
+            ttl=chosen(received.ttl, ours),
+            answer=chosen(said.answer, ours),
             reflector=None if fields is None else _taken(fields, ours),
             ring_was_full=len(received) == self.capacity,
             asks_follow_up=said.asks_follow_up,
@@ -173,7 +176,9 @@ class Channel:
 
 
 def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields:
-    """Return the rows of `index`."""
+    """Return the rows of ascending `index`."""
+    if len(index) == len(fields.valid):
+        return fields
     columns = {name: getattr(fields, name)[index] for name in ReflectorFields.__slots__}
     return replace(fields, **columns)
 
@@ -184,7 +189,7 @@ def _peer_keys(
     """Return a number that tells peers apart: exact for IPv4, a 64-bit mix for IPv6."""
     number = port.astype(np.uint64)
     if family == socket.AF_INET:
-        host = np.ascontiguousarray(address[:, 4:8]).view(">u4")[:, 0].astype(np.uint64)
+        host = address[:, 4:8].view(">u4")[:, 0].astype(np.uint64)
         return (host << np.uint64(16)) | number
     high, low = eight_bytes(address[:, 8:16]), eight_bytes(address[:, 16:24])
     spread = (high * np.uint64(0x9E3779B97F4A7C15)) ^ (low + number)

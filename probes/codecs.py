@@ -150,10 +150,10 @@ class StampCodec:
     def read(self, received: Received) -> Said:
         """Read Session-Reflector packets."""
         fields = read_reflector_packets(received.payload, received.length)
-        port = np.ascontiguousarray(received.address[:, 2:4]).view(">u2")[:, 0]
+        port = _number(received.address[:, 2:4], ">u2")
         return Said(
             valid=fields.valid & ((fields.ssid == 0) | (fields.ssid == self._ssid)),
-            port=port.astype(np.int64),
+            port=port,
             low_sequence=fields.sender_sequence.astype(np.int64),
             sequence_bits=32,
             check=eight_bytes(received.payload[:, 28:36]),
@@ -229,11 +229,11 @@ class SynCodec:
 
 def _number(column: NDArray[np.uint8], kind: str) -> NDArray[np.int64]:
     """Read one big-endian number from each row."""
-    number: NDArray[np.int64] = np.ascontiguousarray(column).view(kind)[:, 0].astype(np.int64)
+    number: NDArray[np.int64] = column.view(kind)[:, 0].astype(np.int64)
     return number
 
 
 def eight_bytes(column: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Read eight bytes of each row as one number."""
-    number: NDArray[np.uint64] = np.ascontiguousarray(column).view(">u8")[:, 0].astype(np.uint64)
+    number: NDArray[np.uint64] = column.view(">u8")[:, 0].astype(np.uint64)
     return number

@@ -38,7 +38,7 @@ ORIGIN_ICMP, ORIGIN_ICMP6, ORIGIN_TIMESTAMPING = 2, 3, 4  # SO_EE_ORIGIN_…
 _NS = 1_000_000_000
 _HEADER_BYTES = 16
 _MOST_MESSAGES = 8  # more control messages than we ever ask for on one packet
-_WORD_BYTES = 24  # a sent message of one 32-bit word
+WORD_BYTES = 24  # a sent message of one 32-bit word
 
 _HEADER = struct.Struct("=Qii")
 _STAMPS = struct.Struct("=qq")  # of three, the software one
@@ -50,19 +50,17 @@ _WORD = struct.Struct("=I")
 class ControlColumns:
     """What the control messages of n packets said; 0 where a packet did not say it.
 
-    Shapes: software_ns, hardware_ns int64[n] (wall nanoseconds; hardware in its own clock's
-    scale), ttl uint8[n], dropped uint32[n] (socket's running total of overflow drops),
-    error_number, origin, info, key uint32[n] (extended error), destination uint8[n, 16]: the local
-    address a packet was sent to, an IPv4 one in the first four bytes.
+    Shapes: software_ns int64[n] (wall nanoseconds), ttl uint8[n], dropped uint32[n] (socket's
+    running total of overflow drops), error_number, origin, key uint32[n] (extended error),
+    destination uint8[n, 16]: the local address a packet was sent to, an IPv4 one in the first four
+    bytes.
     """
 
     software_ns: NDArray[np.int64]
-    hardware_ns: NDArray[np.int64]
     ttl: NDArray[np.uint8]
     dropped: NDArray[np.uint32]
     error_number: NDArray[np.uint32]
     origin: NDArray[np.uint32]
-    info: NDArray[np.uint32]
     key: NDArray[np.uint32]
     destination: NDArray[np.uint8]
 
@@ -71,12 +69,10 @@ class ControlColumns:
         """Return columns in which nothing was said."""
         return ControlColumns(
             software_ns=np.zeros(rows, np.int64),
-            hardware_ns=np.zeros(rows, np.int64),
             ttl=np.zeros(rows, np.uint8),
             dropped=np.zeros(rows, np.uint32),
             error_number=np.zeros(rows, np.uint32),
             origin=np.zeros(rows, np.uint32),
-            info=np.zeros(rows, np.uint32),
             key=np.zeros(rows, np.uint32),
             destination=np.zeros((rows, 16), np.uint8),
         )
@@ -160,9 +156,7 @@ def _walk(rows: _Rows, length: NDArray[np.uint64]) -> None:
 
 def _store_stamps(rows: _Rows, row: Any, at: Any) -> None:
     half = at // 2 + 2
-    longs, columns = rows.longs, rows.columns
-    columns.software_ns[row] = longs[row, half] * _NS + longs[row, half + 1]
-    columns.hardware_ns[row] = longs[row, half + 4] * _NS + longs[row, half + 5]
+    rows.columns.software_ns[row] = rows.longs[row, half] * _NS + rows.longs[row, half + 1]
 
 
 def _store_dropped(rows: _Rows, row: Any, at: Any) -> None:
@@ -177,7 +171,6 @@ def _store_error(rows: _Rows, row: Any, at: Any) -> None:
     words, columns = rows.words, rows.columns
     columns.error_number[row] = words[row, at + 4]
     columns.origin[row] = words[row, at + 5] & 0xFF
-    columns.info[row] = words[row, at + 6]
     columns.key[row] = words[row, at + 7]
 
 
@@ -251,37 +244,44 @@ def read_departure(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int
     return (key, stamp_ns) if key is not None and stamp_ns else None
 
 
-def write_word(rows: NDArray[np.uint8], at: int, kind: int, value: NDArray[Any]) -> int:
-    """Write one socket-level message of a 32-bit word into each row; return the bytes it takes."""
-    words = rows[:, at : at + _WORD_BYTES].view("<u4")
-    words[:, :4] = (20, 0, SOL_SOCKET, kind)
-    words[:, 4] = value
-    words[:, 5] = 0
-    return _WORD_BYTES
+def lay_word(rows: NDArray[np.uint8], at: int, kind: int) -> int:
+    """Write the header of a socket-level message of one 32-bit word into each row.
+
+    Returns the bytes it takes; `put_word` writes the words.
+    """
+    rows[:, at : at + WORD_BYTES].view("<u4")[:] = (20, 0, SOL_SOCKET, kind, 0, 0)
+    return WORD_BYTES
 
 
-def write_source(rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]) -> int:
-    """Write the local address each packet shall leave from; return the bytes it takes.
+def put_word(rows: NDArray[np.uint8], at: int, value: NDArray[Any]) -> None:
+    """Write the word of a message that stands at byte `at`."""
+    rows[:, at + _HEADER_BYTES : at + _HEADER_BYTES + 4].view("<u4")[:, 0] = value
+
+
+def lay_source(rows: NDArray[np.uint8], at: int, family: int) -> int:
+    """Write the header of the message that tells the local address to leave from into each row.
 
     The interface is left to routing: the way back need not be the way there.
     """
     ipv6 = family == socket.AF_INET6
-    space, size = (40, 36) if ipv6 else (32, 28)
+    level, kind, size = (IPV6, IPV6_PKTINFO, 36) if ipv6 else (IP, IP_PKTINFO, 28)
+    space = (size + 7) // 8 * 8
     message = rows[:, at : at + space]
-    message[:, 16:] = 0
-    words = message.view("<u4")
-    words[:, 0], words[:, 1] = size, 0
-    words[:, 2] = IPV6 if ipv6 else IP
-    words[:, 3] = IPV6_PKTINFO if ipv6 else IP_PKTINFO
-    if ipv6:
-        message[:, 16:32] = source
-    else:
-        message[:, 20:24] = source[:, :4]
+    message[:] = 0
+    message.view("<u4")[:, :4] = (size, 0, level, kind)
     return space
 
 
+def put_source(rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]) -> None:
+    """Write the local addresses (uint8[n, 16]) into messages that stand at byte `at`."""
+    if family == socket.AF_INET6:
+        rows[:, at + 16 : at + 32] = source
+    else:
+        rows[:, at + 20 : at + 24].view("<u4")[:, 0] = source[:, :4].view("<u4")[:, 0]
+
+
 def source_message(family: int, source: bytes) -> tuple[int, int, bytes]:
-    """Return `write_source`'s message for one packet, as Python's sockets take it."""
+    """Return that message for one packet, as Python's sockets take it."""
     if family == socket.AF_INET6:
         return IPV6, IPV6_PKTINFO, source + bytes(4)
     return IP, IP_PKTINFO, bytes(4) + source[:4] + bytes(4)

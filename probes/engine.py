@@ -39,7 +39,7 @@ from probes.windows import OpenWindows
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
 _COLLECT_NS = 400_000_000  # how often answers are collected
 _SHOW_NS, _ENDING_NS = 50_000_000, 20_000_000  # where somebody looks at each, and at the end
-_COLLECT_PROBES = 512  # or when so many have been sent, lest stamps and replies fill the buffers
+_COLLECT_PROBES = 2048  # or when so many have been sent, or as many as a buffer has room for
 _STALL_NS = 100_000_000  # so late a tick is a stall
 _CLOCK_CHECK_NS = 1_000_000_000
 _ROUTE_CHECK_NS = 30_000_000_000  # beside being told
@@ -98,8 +98,9 @@ class Engine:
         self._conditions: tuple[Condition, ...] = ()
         self._clock_checked_ns = self._collected_ns = self._routes_checked_ns = 0
         self._collected_sent = 0  # probes sent when answers were last collected
+        self._collect_probes = _COLLECT_PROBES
         self._steps_seen = 0
-        self._epoll: select.epoll | None = None
+        self._poll = select.poll()  # not epoll, which would have the kernel call for every packet
         self._alarm: select.epoll | None = None  # what cannot wait in its socket, and `_bell`
         self._bell = -1
         self._routes: RouteWatch | None = None
@@ -113,7 +114,7 @@ class Engine:
 
     def start(self) -> None:
         """Open the sockets and start probing. Streams that cannot run are told by `health()`."""
-        self._epoll, self._alarm = select.epoll(), select.epoll()
+        self._alarm = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._alarm.register(self._bell, select.EPOLLIN)
         self._routes = RouteWatch()
@@ -136,7 +137,7 @@ class Engine:
     def _close(self) -> None:
         """Close all sockets; may be called twice."""
         self._roster.close()
-        for one in (self._epoll, self._alarm, self._routes):
+        for one in (self._alarm, self._routes):
             if one is not None:
                 one.close()
         with self._bell_lock:
@@ -241,11 +242,10 @@ class Engine:
     def _collect(self, now_ns: int) -> None:
         """A few times a second, read all sockets and hand out the windows that are complete."""
         recent = now_ns - self._collected_ns < self._patience_ns()
-        if recent and self._tally.sent - self._collected_sent < _COLLECT_PROBES:
+        if recent and self._tally.sent - self._collected_sent < self._collect_probes:
             return
         self._collected_ns, self._collected_sent = now_ns, self._tally.sent
-        assert self._epoll is not None
-        for fd, _ in self._epoll.poll(0):
+        for fd, _ in self._poll.poll(0):
             self._account.collect(self._channel_by_fd[fd])
         self._check_routes(now_ns)
         self._account.sweep(now_ns, nothing_follows=self._pacer.finished())
@@ -288,11 +288,11 @@ class Engine:
 
     def _listen(self, channel: Channel | ConnectChannel) -> None:
         """Be told when a channel has something for us."""
-        assert self._epoll is not None
         assert self._alarm is not None
         fd = channel.socket.fileno()
         self._channel_by_fd[fd] = channel
-        self._epoll.register(fd, select.EPOLLIN)
+        self._poll.register(fd, select.POLLIN)
+        self._collect_probes = min(self._collect_probes, channel.socket.room())
         if channel.stamps_when_read:
             self._alarm.register(fd, select.EPOLLIN)
             self._hasty.add(fd)
@@ -301,7 +301,8 @@ class Engine:
         """Give up what was kept for streams off the plan, once their last windows are out."""
         while self._retired and self._windows.are_over(self._retired[0][0]):
             for fd in self._roster.release(self._retired[0][1]):
-                del self._channel_by_fd[fd]  # closing it has taken it out of the epoll sets
+                del self._channel_by_fd[fd]  # closing it has taken it out of the alarm's set
+                self._poll.unregister(fd)
                 self._hasty.discard(fd)
             del self._retired[0]
 

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.records import rows_through
+
 HEADER_BYTES = 8
+_USUAL_HEADER = 0x45  # IPv4, 20 bytes
+_WORD, _NUMBER, _TOKEN = np.dtype(">u2"), np.dtype(">u4"), np.dtype(">u8")
 COOKIE_BYTES = 14
 _REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 _REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
@@ -68,19 +72,21 @@ def write_echo_requests(
     packets[:, 1:4] = 0
     packets[:, 4] = ident >> 8
     packets[:, 5] = ident & 0xFF
-    _put(packets[:, 6:8], sequence & 0xFFFF, ">u2")
+    number = sequence.astype(np.uint64) & np.uint64(0xFFFF_FFFF)
+    low = number & np.uint64(0xFFFF)
+    rows_through(packets, 6, _WORD)[:] = low
     if payload_bytes >= COOKIE_BYTES:
-        packets[:, 8:10] = 0
-        _put(packets[:, 10:14], sequence & 0xFFFFFFFF, ">u4")
-        _put(packets[:, 14:22], token, ">u8")
-        varying = word_sum(packets[:, 6:22])
-        _put(packets[:, 8:10], np.uint64(0xFFFF) - folded_sum(varying), ">u2")
+        rows_through(packets, 10, _NUMBER)[:] = number
+        rows_through(packets, 14, _TOKEN)[:] = token
+        # A word of 2^16 counts as much as one of 1: longer numbers may be summed as they are.
+        varying = low + number + (token & np.uint64(0xFFFF_FFFF)) + (token >> np.uint64(32))
+        rows_through(packets, 8, _WORD)[:] = np.uint64(0xFFFF) - folded_sum(varying)
     elif payload_bytes >= 2:
-        _put(packets[:, 8:10], 0xFFFF - (sequence & 0xFFFF), ">u2")
+        rows_through(packets, 8, _WORD)[:] = np.uint64(0xFFFF) - low
     if family == socket.AF_INET:
         constant = payload_bytes >= 2 and len(packets) > 0
         total = folded_sum(word_sum(_even(packets[:1] if constant else packets)))
-        _put(packets[:, 2:4], np.uint64(0xFFFF) - total, ">u2")
+        rows_through(packets, 2, _WORD)[:] = np.uint64(0xFFFF) - total
 
 
 def read_echo_replies(
@@ -93,13 +99,14 @@ def read_echo_replies(
     reply = _REPLY[socket.AddressFamily(family)]
     wanted = min(HEADER_BYTES + payload_bytes, packets.shape[1])
     valid = (length >= wanted) & (packets[:, 0] == reply) & (packets[:, 1] == 0)
-    ident = _get(packets[:, 4:6], ">u2").astype(np.uint16)
+    ident = rows_through(packets, 4, _WORD).astype(np.uint16)
+    low = rows_through(packets, 6, _WORD)
     if payload_bytes >= COOKIE_BYTES:
-        sequence = _get(packets[:, 10:14], ">u4").astype(np.int64)
-        token = _get(packets[:, 14:22], ">u8").astype(np.uint64)
-        valid &= (sequence & 0xFFFF) == _get(packets[:, 6:8], ">u2")
+        sequence = rows_through(packets, 10, _NUMBER).astype(np.int64)
+        token = rows_through(packets, 14, _TOKEN).astype(np.uint64)
+        valid &= (sequence & 0xFFFF) == low
         return EchoReplies(valid, ident, sequence, 32, token)
-    sequence = _get(packets[:, 6:8], ">u2").astype(np.int64)
+    sequence = low.astype(np.int64)
     return EchoReplies(valid, ident, sequence, 16, np.zeros(len(packets), np.uint64))
 
 
@@ -110,11 +117,11 @@ def after_ip_header(
 
     Length is 0 for what is no sound IPv4 packet. Headers with options are rare: then rows move.
     """
+    if (packets[:, 0] == _USUAL_HEADER).all():
+        return packets[:, 20:], np.maximum(length - 20, 0)
     header = (packets[:, 0] & 0x0F).astype(np.int64) * 4
     sound = (packets[:, 0] >> 4 == 4) & (header >= 20) & (length >= header)
     rest = np.where(sound, length - header, 0)
-    if (header == 20).all():
-        return packets[:, 20:], rest
     column = np.minimum(header[:, None] + np.arange(packets.shape[1] - 20), packets.shape[1] - 1)
     return np.take_along_axis(packets, column, axis=1), rest
 
@@ -124,14 +131,3 @@ def _even(packets: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if packets.shape[1] % 2 == 0:
         return packets
     return np.pad(packets, ((0, 0), (0, 1)))
-
-
-def _put(column: NDArray[np.uint8], value: NDArray[np.integer], kind: str) -> None:
-    """Write one big-endian number into each row."""
-    raw = np.ascontiguousarray(value.astype(kind)).view(np.uint8)
-    column[:] = raw.reshape(-1, column.shape[1])
-
-
-def _get(column: NDArray[np.uint8], kind: str) -> NDArray[np.integer]:
-    """Read one big-endian number from each row."""
-    return np.ascontiguousarray(column).view(kind)[:, 0]

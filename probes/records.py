@@ -27,6 +27,11 @@ def put_records(table: NDArray[Any], row: NDArray[np.int64], new: NDArray[Any]) 
     table.view(raw)[row] = new.view(raw)
 
 
+def rows_through(buffer: NDArray[np.uint8], offset: int, layout: np.dtype[Any]) -> NDArray[Any]:
+    """Return the bytes at `offset` of every row, seen through `layout`. Shape [n], a view."""
+    return buffer[:, offset : offset + layout.itemsize].view(layout)[:, 0]
+
+
 def chosen(column: NDArray[Any], place: NDArray[Any]) -> NDArray[Any]:
     """Return the rows of a column at ascending, distinct places: the column itself if at all."""
     return column if len(place) == len(column) else column[place]

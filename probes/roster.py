@@ -32,7 +32,8 @@ from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stream import StreamSpec
 from probes.tcp_connect import ConnectChannel
 
-BATCH = 1024  # packets to one system call
+BATCH = 2048  # packets to one system call
+_RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when they are long
 _MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
 _HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
 
@@ -284,7 +285,8 @@ class Roster:
             codec = SynCodec(opened, int(self._generator.integers(0, 1 << 32)))
         width = max(128, 1 << int(np.ceil(np.log2(payload_bytes + _HEADER_ROOM))))
         if width not in self._rings:
-            self._rings[width] = Rings.of(BATCH, width)
+            capacity = max(_LEAST_BATCH, min(BATCH, _RING_BYTES // width))
+            self._rings[width] = Rings.of(capacity, width)
         number = self._next_channel()
         label = int(self._generator.integers(1, 1 << 20))
         self.channels[number] = Channel(number, opened, codec, self._rings[width], label)

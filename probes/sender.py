@@ -42,8 +42,10 @@ class Sender:
         if not len(due.stream):
             return
         roster = self._roster
-        turn = roster.sent[due.stream] % roster.flows[due.stream]
-        session = roster.first_session[due.stream] + turn
+        session = roster.first_session[due.stream]
+        flows = roster.flows[due.stream]
+        if (flows > 1).any():
+            session += roster.sent[due.stream] % flows
         roster.sent[due.stream] += 1
         channel = roster.channel_of[session]
         if (channel == channel[0]).all():
@@ -75,7 +77,7 @@ class Sender:
         wall_ns = now_ns + self._scale.offset_ns
         probes = Outgoing(session, sequence, roster.secret[session], wall_ns, self.error_estimate)
         self._tally.sent += len(row)  # before they leave: a kill must not hide any
-        result, check = channel.send(probes, roster.address[session], row)
+        result, check = channel.send(probes, roster.address, row)
         window = self._windows.number_at(now_ns)
         lateness_ns = np.maximum(now_ns - planned_ns, 0)  # some are sent a little early
         ledger.enter(

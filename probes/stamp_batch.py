@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.records import rows_through
 from probes.stamp_tlv_batch import (
     FOLLOW_UP,
     FOLLOW_UP_BYTES,
@@ -33,7 +34,6 @@ from probes.stamp_tlv_batch import (
     asks_follow_up,
     is_plain,
     read_follow_up,
-    rows_through,
     write_extra_padding,
     write_tlv_header,
 )

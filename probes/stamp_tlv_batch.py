@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.records import rows_through
 from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.timestamps import stamps_to_wall_ns_array, wall_ns_to_ntp64_array
 
@@ -37,11 +38,6 @@ _FOLLOW_UP_TLV = np.dtype(
     ]
 )
 assert _FOLLOW_UP_TLV.itemsize == FOLLOW_UP_BYTES
-
-
-def rows_through(buffer: NDArray[np.uint8], offset: int, layout: np.dtype[Any]) -> NDArray[Any]:
-    """Return the bytes at `offset` of every row, seen through `layout`. Shape [n], a view."""
-    return buffer[:, offset : offset + layout.itemsize].view(layout)[:, 0]
 
 
 def write_extra_padding(buffer: NDArray[np.uint8], start: int) -> None:

@@ -51,6 +51,10 @@ class _Sockets:
         self.epoll = select.epoll()
         self.overflowed = 0
 
+    def room(self) -> int:
+        """Return how many handshakes may be under way."""
+        return _MOST_WAITING
+
     def fileno(self) -> int:
         """Return a descriptor that is readable while any connection has an answer."""
         return self.epoll.fileno()
@@ -82,9 +86,9 @@ class ConnectChannel:
         """Nothing: a connection knows its peer."""
 
     def send(
-        self, probes: Outgoing, address: NDArray[np.uint8], row: NDArray[np.int64]
+        self, probes: Outgoing, addresses: NDArray[np.uint8], row: NDArray[np.int64]
     ) -> tuple[SendResult, NDArray[np.uint64]]:
-        """Begin a handshake with each address."""
+        """Begin handshakes; `addresses` has the sockaddr of every session."""
         self._forget_old()
         error = np.zeros(len(row), np.int32)
         key = (self._key + np.arange(len(row))).astype(np.uint32)
@@ -92,8 +96,9 @@ class ConnectChannel:
         before_ns = time.time_ns()
         for place in range(len(row)):
             sent_ns = time.time_ns()
-            probe = int(probes.session[place]), int(probes.sequence[place]), sent_ns
-            error[place] = self._connect(_where(self._family, address[place]), probe)
+            session = int(probes.session[place])
+            probe = session, int(probes.sequence[place]), sent_ns
+            error[place] = self._connect(_where(self._family, addresses[session]), probe)
             if not error[place]:
                 self._stamps.append((int(row[place]), int(key[place]), sent_ns))
         return SendResult(error, key, before_ns), np.zeros(len(row), np.uint64)
