@@ -19,6 +19,8 @@ from probes.histogram import TOP_BUCKET, Histograms, bucket_lower_ns, bucket_upp
 Floats = NDArray[np.float64]
 
 MIN_BATCHES = 5  # below, the batches say too little: a stated prior takes their place
+ALIKE_DEVIATES = 1.0  # standard errors beyond which neighbouring batches count as alike
+MOST_ALIKE = 0.8
 PRIOR_DESIGN_EFFECT = 3.0  # queueing that lasts over about three probes
 
 
@@ -138,6 +140,21 @@ def _between_batches(windows: WindowMeans, batches: Batches) -> tuple[Floats, Fl
     filled = batches.by_row(weight > 0)
     all_weight = batches.by_row(weight)
     centre = batches.by_row(total) / all_weight
-    square = (total - weight * centre[batches.row]) ** 2  # = weight² × deviation²
-    spread = batches.by_row(square) / all_weight**2
+    weighted = total - weight * centre[batches.row]  # = weight × deviation
+    squares = batches.by_row(weighted**2)
+    spread = squares / all_weight**2 * _lasting(weighted, squares, filled, batches)
     return spread * filled / (filled - 1), filled
+
+
+def _lasting(weighted: Floats, squares: Floats, filled: Floats, batches: Batches) -> Floats:
+    """Return by how much the variance of a mean grows where what lasts outlasts a batch, [n] ≥ 1.
+
+    (1 + r) / (1 - r), r the correlation of neighbouring batches (that of a process which forgets at
+    an even rate), where it is seen: beyond its standard error 1/√b above its expectation -1/b.
+    """
+    beside = np.zeros(len(weighted))
+    np.multiply(weighted[:-1], weighted[1:], out=beside[:-1])
+    beside[:-1] *= batches.row[:-1] == batches.row[1:]
+    alike = batches.by_row(beside) / squares + 1 / filled
+    seen = np.where(alike > ALIKE_DEVIATES / np.sqrt(filled), np.fmin(alike, MOST_ALIKE), 0.0)
+    return (1 + seen) / (1 - seen)

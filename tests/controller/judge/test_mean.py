@@ -26,15 +26,20 @@ def test_intervals_of_independent_delays_hold(windows):
     assert np.mean((low <= 205e6) & (high >= 205e6)) >= 0.94
 
 
-def test_intervals_of_correlated_delays_hold():
-    # A queue that fills and drains over tens of probes: AR(1) with a coefficient of 0.95.
-    rng = np.random.default_rng(2)
-    noise = rng.normal(0, 1e6, (400, 3_000))
-    delays = np.zeros_like(noise)
-    for k in range(1, 3_000):
-        delays[:, k] = 0.95 * delays[:, k - 1] + noise[:, k]
-    low, high = interval_of(200e6 + delays, 60)
-    assert np.mean((low <= 200e6) & (high >= 200e6)) >= 0.92
+def sluggish(kept, runs, n):
+    noise = np.random.default_rng(2).normal(0, 1e6, (runs, n))
+    delays = noise / np.sqrt(1 - kept**2)  # the first is as likely as any other
+    for k in range(1, n):
+        delays[:, k] = kept * delays[:, k - 1] + noise[:, k]
+    return 200e6 + delays
+
+
+# A queue that fills and drains over tens of probes, which a batch of 200 outlasts; and one over
+# hundreds, which outlasts a batch: without its neighbours' likeness intervals held in 74 %.
+@pytest.mark.parametrize(("kept", "held"), [(0.95, 0.93), (0.995, 0.86)])
+def test_intervals_of_correlated_delays_hold(kept, held):
+    low, high = interval_of(sluggish(kept, 400, 3_000), 60)
+    assert np.mean((low <= 200e6) & (high >= 200e6)) >= held
 
 
 def test_a_mean_over_nothing_is_absent():
