@@ -142,19 +142,22 @@ def _between_batches(windows: WindowMeans, batches: Batches) -> tuple[Floats, Fl
     centre = batches.by_row(total) / all_weight
     weighted = total - weight * centre[batches.row]  # = weight × deviation
     squares = batches.by_row(weighted**2)
-    spread = squares / all_weight**2 * _lasting(weighted, squares, filled, batches)
+    spread = squares / all_weight**2 * lasting(weighted, squares, filled, batches)
     return spread * filled / (filled - 1), filled
 
 
-def _lasting(weighted: Floats, squares: Floats, filled: Floats, batches: Batches) -> Floats:
+def lasting(weighted: Floats, squares: Floats, filled: Floats, batches: Batches) -> Floats:
     """Return by how much the variance of a mean grows where what lasts outlasts a batch, [n] ≥ 1.
 
-    (1 + r) / (1 - r), r the correlation of neighbouring batches (that of a process which forgets at
-    an even rate), where it is seen: beyond its standard error 1/√b above its expectation -1/b.
+    weighted [batches]: how far each batch is off; squares [n]: their squares added up; filled [n]:
+    how many there are. (1 + r) / (1 - r), r the correlation of neighbouring batches (as of a
+    process that forgets at an even rate), where it is seen: by more than its standard error 1/√b
+    above its expectation -1/b.
     """
     beside = np.zeros(len(weighted))
     np.multiply(weighted[:-1], weighted[1:], out=beside[:-1])
     beside[:-1] *= batches.row[:-1] == batches.row[1:]
     alike = batches.by_row(beside) / squares + 1 / filled
     seen = np.where(alike > ALIKE_DEVIATES / np.sqrt(filled), np.fmin(alike, MOST_ALIKE), 0.0)
-    return (1 + seen) / (1 - seen)
+    longer: Floats = (1 + seen) / (1 - seen)
+    return longer

@@ -16,6 +16,7 @@ from scipy import special
 
 from controller.judge.batches import Batches
 from controller.judge.loss import clopper_pearson
+from controller.judge.mean import lasting
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -58,7 +59,12 @@ def paired_means(
         scale = np.where(batches >= MIN_BATCHES, t * np.sqrt(batches / (batches - 1)), np.inf)
 
         def reach(residual: Floats) -> Floats:
-            answer: Floats = scale * np.sqrt(parts.by_row(parts.sums(residual) ** 2))
+            off = parts.sums(residual)
+            squares = parts.by_row(off**2)
+            squares = squares * lasting(off, squares, batches, parts)
+            # Never less than independent pairs would give: few batches may agree by chance.
+            alone = np.bincount(row, residual**2, rows) * (batches - 1) / batches
+            answer: Floats = scale * np.sqrt(np.fmax(squares, alone))
             return np.where(np.isinf(scale), np.inf, answer)
 
         of_ratio = reach(now - ratio[row] * base) / total_base

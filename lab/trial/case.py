@@ -73,7 +73,8 @@ class Case:
     direction. `stamp_error_ns` (forward, backward): constant errors within `calibration_ns`
     together. `looks`: how often the verdict is looked at while data come in; 1 = at the end.
     `nodes`: the ends' numbers where the path belongs to a mesh. `scored` is false for paths that
-    are only there to complete a mesh.
+    are only there to complete a mesh. The noise of window w, counted from `first_window`, is
+    multiplied by 1 + swing × sin(2π w / cycle), as hours of a day do; truth_of is that of no swing.
     """
 
     family: str
@@ -101,6 +102,14 @@ class Case:
     looks: int = 1
     nodes: tuple[int, int] | None = None
     scored: bool = True
+    first_window: int = 0
+    swing: float = 0.0
+    cycle_windows: int = 24
+
+    def swing_of(self, window: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what the noise of these windows is multiplied by."""
+        turn: NDArray[np.float64] = 2 * np.pi * window / self.cycle_windows
+        return 1 + self.swing * np.sin(turn)
 
     @property
     def truth(self) -> float:

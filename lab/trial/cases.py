@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from lab.trial.case import Case
 from lab.trial.draw import draw_case
-from lab.trial.families import Family
+from lab.trial.family import Family
 from lab.trial.mesh import draw_meshes
+from lab.trial.pair_case import PairCase
+from lab.trial.pair_draw import draw_pair
+
+PAIRS_AT_LEAST = 30  # of a family, as far as three unscored ones for each scored one allow
 
 
-def draw_cases(families: Sequence[Family], count: int, seed: int) -> list[Case]:
+def draw_cases(families: Sequence[Family], count: int, seed: int) -> list[Case | PairCase]:
     """Return `count` scored cases, shared out by the families' weights."""
-    cases: list[Case] = []
+    cases: list[Case | PairCase] = []
     for number, (family, share) in enumerate(zip(families, shares(families, count), strict=True)):
         rng = np.random.default_rng([seed, number, 7])
         if family.mesh:
             cases += draw_meshes(family, share, rng)
+        elif family.pair is not None:
+            cases += [draw_pair(family, rng) for _ in range(share)]
+            # Few pairs tell little of how often their intervals hold: more, that are not scored.
+            more = min(3 * share, max(0, PAIRS_AT_LEAST - share))
+            cases += [replace(draw_pair(family, rng), scored=False) for _ in range(more)]
         else:
             cases += [draw_case(family, rng) for _ in range(share)]
     return cases

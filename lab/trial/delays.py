@@ -15,14 +15,20 @@ from numpy.typing import NDArray
 from scipy import special
 
 Floats = NDArray[np.float64]
-Law = Literal["none", "gamma", "lognormal", "lomax", "normal"]
+Law = Literal["none", "gamma", "lognormal", "lomax", "normal", "two_routes"]
+
+SLOW_SHARE = 1 / 8  # of two routes: one flow in eight takes the slow one
+SLOW_SHIFT = 20.0  # by how many spans of its noise the slow route is slower
 
 NORMAL_SHIFT = 6.0  # mean of normal noise in deviations: practically never below the base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """A law of noise. `shape`: gamma k, lognormal sigma, lomax alpha, normal mean / deviation."""
+    """A law of noise. `shape`: gamma k, lognormal sigma, lomax alpha, normal mean / deviation.
+
+    Of two routes each has noise spread evenly over one scale; the slow one begins SLOW_SHIFT later.
+    """
 
     law: Law = "none"
     scale_ns: float = 0.0
@@ -45,6 +51,9 @@ class Noise:
             value = (1 - p) ** (-1 / self.shape) - 1
         elif self.law == "normal":
             value = self.shape + special.ndtri(p)
+        elif self.law == "two_routes":
+            quick = 1 - SLOW_SHARE
+            value = np.where(p <= quick, p / quick, SLOW_SHIFT + (p - quick) / SLOW_SHARE)
         else:
             value = np.zeros_like(p)
         return np.asarray(value, np.float64)
@@ -58,6 +67,7 @@ class Noise:
             "lognormal": math.exp(self.shape**2 / 2),
             "lomax": 1 / (self.shape - 1) if self.shape > 1 else math.inf,
             "normal": self.shape,
+            "two_routes": 0.5 + SLOW_SHARE * SLOW_SHIFT,
         }[self.law]
         return unit * self.scale_ns
 

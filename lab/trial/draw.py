@@ -11,7 +11,7 @@ import numpy as np
 from lab.trial.case import LEVELS, Case, Direction, Loss, Statistic
 from lab.trial.clocks import STYLES, Slack
 from lab.trial.delays import NORMAL_SHIFT, Noise, sum_of
-from lab.trial.families import Family, NoiseStyle
+from lab.trial.family import Family, NoiseStyle
 
 _CALIBRATIONS_NS = (0.0, 500.0, 5_000.0)
 _PLAIN_DELAY_NS = 5e6  # of paths on which delay is not what is judged

@@ -6,69 +6,11 @@ What it cannot vow is on trial as well, and counted apart: docs/concepts/truth.m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from lab.trial.case import Direction, Kind, Statistic
+from lab.trial.family import QUANTILES, ROUND_TRIP, Family
+from lab.trial.pair_families import PAIRS
 from probes.text import Text
 
-# How clocks behave: the functions of lab.trial.clocks, by name.
-ClockStyle = Literal[
-    "tight",
-    "honest",
-    "unsynchronised",
-    "drifting",
-    "drifting_unsynchronised",
-    "stepped",
-    "stepped_into_trust",
-    "lying_plainly",
-    "lying_subtly",
-]
-# Where noise lies and of which law; scales follow from the limit and `noise_share`.
-NoiseStyle = Literal[
-    "quiet", "exponential", "exponential_both", "gamma_both", "normal_both", "lognormal", "lomax"
-]
-ROUND_TRIP: tuple[Direction, ...] = ("round_trip",)
-QUANTILES: tuple[Statistic, ...] = ("p50", "p90", "p95", "p99")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """A family of cases: each tuple is what a case draws one of, each (low, high) a range.
-
-    margins: (truth - limit) / limit, 0 = exactly at the limit. asymmetry: base of the way back
-    over that of the way there. floor_share: light in fibre over the shorter base. noise_share: the
-    noise's part of the judged delay. losses: (ratio there, ratio back, mean burst in probes).
-    weight: how many cases of a hundred or so. mesh: paths come by whole meshes of two clusters, in
-    which one clock may lie; `lab.trial.mesh` says how.
-    """
-
-    name: str
-    title: Text
-    weight: float
-    promised: bool = True
-    kind: Kind = "delay"
-    directions: tuple[Direction, ...] = ("one_way",)
-    statistics: tuple[Statistic, ...] = ("p95",)
-    limits_ms: tuple[float, ...] = (1, 3, 4, 5, 6)
-    limit_ratios: tuple[float, ...] = ()
-    margins: tuple[float, ...] = (-0.6, -0.3, -0.1, -0.03, 0.03, 0.1, 0.3, 1.0)
-    probes: tuple[int, ...] = (600, 1_800, 3_600)
-    windows: tuple[int, ...] = (30, 60)
-    noises: tuple[NoiseStyle, ...] = ("exponential", "gamma_both", "normal_both")
-    noise_share: tuple[float, float] = (0.03, 0.4)
-    asymmetry: tuple[float, float] = (0.7, 1.4)
-    floor_share: tuple[float, float] = (0.4, 0.95)
-    losses: tuple[tuple[float, float, float], ...] = ((0.0, 0.0, 1.0),)
-    directed: bool = True
-    clocks: tuple[ClockStyle, ...] = ("tight",)
-    memory: tuple[float, ...] = (0.0,)
-    distance_uncertainty: tuple[float, ...] = (0.0,)
-    looks: int = 1
-    mesh: bool = False
-
-
-FAMILIES = (
+SINGLE_PATHS = (
     Family(
         name="tight_clocks",
         title=Text("clocks bounded to a microsecond or two (PTP)", "时钟误差界一两微秒（PTP）"),
@@ -300,6 +242,64 @@ FAMILIES = (
         mesh=True,
     ),
     Family(
+        name="odd_limits",
+        title=Text(
+            "limits between the edges of buckets, within 1 %", "限值落在直方图分箱之间，相差1%以内"
+        ),
+        weight=8,
+        directions=("one_way", "round_trip"),
+        statistics=(*QUANTILES, "mean"),
+        limits_ms=(0.7071, 1.0437, 2.7183, 3.3333),
+        margins=(-0.03, -0.01, -0.003, 0.0, 0.003, 0.01, 0.03),
+    ),
+    Family(
+        name="two_routes",
+        title=Text("one flow in eight takes a slow route", "八分之一的流走慢速路由"),
+        weight=8,
+        directions=("one_way", "round_trip"),
+        statistics=(*QUANTILES, "mean"),
+        margins=(-0.3, -0.1, -0.03, 0.0, 0.03, 0.1, 0.3),
+        noises=("two_routes",),
+        noise_share=(0.2, 0.6),
+    ),
+    Family(
+        name="flapping_routes",
+        title=Text("a route that flaps, and queues that last", "路由抖动与长时间排队"),
+        weight=6,
+        directions=("one_way", "round_trip"),
+        statistics=("p50", "p95", "mean"),
+        noises=("two_routes", "exponential"),
+        noise_share=(0.2, 0.6),
+        memory=(0.9, 0.97),
+    ),
+    Family(
+        name="heavy_means",
+        title=Text("means of lognormal and Pareto delays", "对数正态与帕累托时延的平均值"),
+        weight=6,
+        directions=("one_way", "round_trip"),
+        statistics=("mean",),
+        margins=(-0.1, -0.02, 0.0, 0.02, 0.1),
+        probes=(60, 600, 3_600),
+        windows=(6, 30),
+        noises=("lognormal", "lomax"),
+        noise_share=(0.2, 0.7),
+    ),
+    Family(
+        name="few_losses",
+        title=Text(
+            "loss of 5 to 200 probes, such as 19 of 20", "仅5至200个探测包的丢包率，如20个收到19个"
+        ),
+        weight=8,
+        kind="loss",
+        directions=("round_trip", "one_way"),
+        limit_ratios=(0.0077, 0.0376, 0.05, 0.2),
+        margins=(-1.0, -0.5, 0.0, 1.0, 3.0),
+        probes=(5, 10, 20, 60, 200),
+        windows=(1, 2, 6),
+        losses=((1.0, 0.0, 1.0), (0.5, 0.5, 1.5)),
+        clocks=("unsynchronised",),
+    ),
+    Family(
         name="lying_within_physics",
         title=Text(
             "a false bound that nothing on the path refutes", "误差界不实，单条路径无法识破"
@@ -310,4 +310,22 @@ FAMILIES = (
         floor_share=(0.2, 0.5),
         clocks=("lying_subtly",),
     ),
+    Family(
+        name="rare_outages",
+        title=Text(
+            "outages of two minutes: too rare to be met", "约两分钟的中断，过于稀少而未必遇上"
+        ),
+        weight=10,
+        promised=False,
+        kind="loss",
+        directions=("round_trip", "one_way"),
+        limit_ratios=(0.0077, 0.01, 0.0376),
+        margins=(-0.8, -0.5, 0.3, 1.0, 3.0),
+        probes=(3_600, 12_000),
+        windows=(60,),
+        losses=((1.0, 0.0, 120.0),),
+        clocks=("unsynchronised",),
+    ),
 )
+
+FAMILIES = SINGLE_PATHS + PAIRS

@@ -14,7 +14,7 @@ import numpy as np
 
 from lab.trial.case import Case, Clocks
 from lab.trial.draw import draw_case
-from lab.trial.families import Family
+from lab.trial.family import Family
 
 CLUSTER = 4  # nodes
 _LIAR_SHARE = 0.75  # of meshes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,10 @@ from controller.judge.evidence import (
 )
 from controller.judge.verdicts import judge
 from lab.trial.case import Case, Direction, Kind, Statistic, truth_of
-from lab.trial.simulate import gather, simulate
+from lab.trial.pair_case import PairCase
+from lab.trial.pair_score import answer_pairs
+from lab.trial.simulate import gather, probes_of, windows_of
+from lab.trial.textbook import Bounds, bounds
 from probes.window import WindowBatch
 
 # What is asked of every path beside its own demand, to see whether the intervals hold.
@@ -55,7 +58,7 @@ _ASKED: tuple[tuple[str, Kind, Direction, Statistic], ...] = (
 class Result:
     """What the judge said of one case; of one looked at often, the first wrong look or the last."""
 
-    case: Case
+    case: Case | PairCase
     verdict: int
     low: float
     high: float
@@ -73,7 +76,7 @@ class Result:
 class Interval:
     """One published interval and the truth it should hold."""
 
-    case: Case
+    case: Case | PairCase
     kind: str
     low: float
     high: float
@@ -94,17 +97,56 @@ class Trial:
     intervals: list[Interval]
 
 
-def try_cases(cases: Sequence[Case], seed: int) -> Trial:
+def try_cases(cases: Sequence[Case | PairCase], seed: int) -> Trial:
     """Simulate the cases, judge them, and hold every verdict and interval against the truth."""
-    batches = simulate(cases, seed)
+    pairs = _try_pairs([case for case in cases if isinstance(case, PairCase)], seed)
+    paths = [case for case in cases if isinstance(case, Case)]
+    if not paths:
+        return pairs
+    single = _try_paths(paths, seed)
+    return Trial(single.results + pairs.results, single.intervals + pairs.intervals)
+
+
+def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
+    answers = answer_pairs(pairs, seed)
+    results = [
+        _unless_a_textbook_could_tell(
+            _result(pair, answer.verdict, answer.low, answer.high), answer.book
+        )
+        for pair, answer in zip(pairs, answers, strict=True)
+        if pair.scored
+    ]
+    intervals = [
+        Interval(pair, *interval)
+        for pair, answer in zip(pairs, answers, strict=True)
+        for interval in answer.intervals
+    ]
+    return Trial(results, intervals)
+
+
+def _try_paths(cases: Sequence[Case], seed: int) -> Trial:
+    probes = probes_of(cases, seed)
+    batches = windows_of(probes)
     evidence = _distrusting_liars(cases, gather(cases, batches))
     results = _results(cases, judge(evidence, own_rules(cases), looks="once"))
     watched = [i for i, case in enumerate(cases) if case.looks > 1]
     if watched:
         for i, result in zip(watched, _look_often(cases, batches, watched), strict=True):
             results[i] = result
-    scored = [result for result in results if result.case.scored]
+    scored = [
+        _unless_a_textbook_could_tell(result, bounds(case, own))
+        for result, case, own in zip(results, cases, probes, strict=True)
+        if case.scored
+    ]
     return Trial(scored, _intervals(cases, evidence))
+
+
+def _unless_a_textbook_could_tell(result: Result, book: Bounds | None) -> Result:
+    """Return the result; needless if it is undecided where a textbook could tell."""
+    if result.verdict != UNDECIDED or book is None:
+        return result
+    clear = book.clear_of(result.case.limit_low, result.case.limit_high)
+    return replace(result, needless=result.needless or clear)
 
 
 def _distrusting_liars(cases: Sequence[Case], evidence: Evidence) -> Evidence:
@@ -143,22 +185,23 @@ def _rules(
 
 
 def _results(cases: Sequence[Case], said: Judgements) -> list[Result]:
-    results = []
-    for i, case in enumerate(cases):
-        verdict, low, high = int(said.verdict[i]), float(said.low[i]), float(said.high[i])
-        crosses = high > case.limit_low and low <= case.limit_high
-        results.append(
-            Result(
-                case=case,
-                verdict=verdict,
-                low=low,
-                high=high,
-                needless=verdict == UNDECIDED and not crosses,
-                wrong_pass=verdict == PASS and case.true_verdict != "pass",
-                wrong_fail=verdict == FAIL and case.true_verdict != "fail",
-            )
-        )
-    return results
+    return [
+        _result(case, int(said.verdict[i]), float(said.low[i]), float(said.high[i]))
+        for i, case in enumerate(cases)
+    ]
+
+
+def _result(case: Case | PairCase, verdict: int, low: float, high: float) -> Result:
+    crosses = high > case.limit_low and low <= case.limit_high
+    return Result(
+        case=case,
+        verdict=verdict,
+        low=low,
+        high=high,
+        needless=verdict == UNDECIDED and not crosses,
+        wrong_pass=verdict == PASS and case.true_verdict != "pass",
+        wrong_fail=verdict == FAIL and case.true_verdict != "fail",
+    )
 
 
 def _look_often(

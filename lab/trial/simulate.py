@@ -24,24 +24,38 @@ BEGIN_NS = 1_800_000_000_000_000_000  # of the trial, wall clock; a multiple of 
 _KERNEL = STAMPING.index("kernel")
 
 
-def simulate(cases: Sequence[Case], seed: int) -> list[WindowBatch]:
-    """Return the windows of all cases, in order of time; case i is the stream numbered i.
+def probes_of(cases: Sequence[Case], seed: int) -> list[Finished]:
+    """Return every probe of each case; case i is the stream numbered i.
 
     Each case has random numbers of its own, so it does not depend on those beside it.
     """
-    parts = [_probes(case, i, np.random.default_rng([seed, i])) for i, case in enumerate(cases)]
+    return [_probes(case, i, np.random.default_rng([seed, i])) for i, case in enumerate(cases)]
+
+
+def windows_of(
+    parts: list[Finished], begin_ns: int = BEGIN_NS, step_ns: int = WINDOW_NS
+) -> list[WindowBatch]:
+    """Return the probes of all cases as a controller receives them, in order of time.
+
+    Window w begins at begin_ns + w × step_ns.
+    """
     probes = Finished.join(parts)
     probes = probes.take(np.argsort(probes.window, kind="stable"))
     windows = int(probes.window[-1]) + 1
     edges = np.searchsorted(probes.window, np.arange(windows + 1))
-    stream_ids = np.arange(len(cases), dtype=np.uint64)
+    stream_ids = np.arange(len(parts), dtype=np.uint64)
     batches = []
     for number in range(windows):
         window = Window()
         window.add(probes.take(np.arange(edges[number], edges[number + 1])))
-        batch = window.close(BEGIN_NS + number * WINDOW_NS, WINDOW_NS, stream_ids)
+        batch = window.close(begin_ns + number * step_ns, WINDOW_NS, stream_ids)
         batches.append(_as_received(batch, number))
     return batches
+
+
+def simulate(cases: Sequence[Case], seed: int) -> list[WindowBatch]:
+    """Return the windows of all cases, in order of time; case i is the stream numbered i."""
+    return windows_of(probes_of(cases, seed))
 
 
 def gather(
@@ -52,13 +66,20 @@ def gather(
     One row a case; with `chosen`, one row for each of those cases alone.
     """
     numbers = range(len(cases)) if chosen is None else chosen
-    memory = RecentWindows(list(numbers), (len(batches) + 1) * WINDOW_NS)
+    return gather_with_starts([cases[i] for i in numbers], batches, list(numbers))[0]
+
+
+def gather_with_starts(
+    cases: Sequence[Case], batches: Sequence[WindowBatch], stream_ids: Sequence[int]
+) -> tuple[Evidence, NDArray[np.int64]]:
+    """Return the evidence of these cases, and when each of its single windows began."""
+    memory = RecentWindows(list(stream_ids), (len(batches) + 1) * WINDOW_NS)
     for batch in batches:
         memory.add(batch)
     _, part = memory.merged(memory.snapshot())
-    calibration_ns = np.array([cases[i].calibration_ns for i in numbers])
-    floor_ns = np.array([cases[i].floor_ns for i in numbers])
-    return evidence_of(part, calibration_ns, floor_ns)
+    calibration_ns = np.array([case.calibration_ns for case in cases])
+    floor_ns = np.array([case.floor_ns for case in cases])
+    return evidence_of(part, calibration_ns, floor_ns), part.windows.start_ns
 
 
 def _as_received(batch: WindowBatch, number: int) -> WindowBatch:
@@ -69,10 +90,13 @@ def _as_received(batch: WindowBatch, number: int) -> WindowBatch:
 def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
     """Return every probe of a case with its fate, in order of sending."""
     count = case.probes
-    window = np.arange(count) * case.windows // count
+    window = np.arange(count) * case.windows // count + case.first_window
     sent_s = (np.arange(count) + 0.5) / count * case.windows * (WINDOW_NS / 1e9)
-    forward = case.forward_base_ns + case.forward_noise.sample_ns(rng, count, case.memory)
-    backward = case.backward_base_ns + case.backward_noise.sample_ns(rng, count, case.memory)
+    forward_noise = case.forward_noise.sample_ns(rng, count, case.memory)
+    backward_noise = case.backward_noise.sample_ns(rng, count, case.memory)
+    swing = case.swing_of(window)
+    forward = case.forward_base_ns + swing * forward_noise
+    backward = case.backward_base_ns + swing * backward_noise
     fate = _fates(case, rng, count)
     offset, bound = _clocks(case, sent_s)
     forward = np.rint(forward + case.stamp_error_ns[0])

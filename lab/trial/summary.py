@@ -11,7 +11,7 @@ import numpy as np
 
 from controller.judge.compliance import compliance
 from controller.judge.evidence import UNDECIDED
-from lab.trial.families import Family
+from lab.trial.family import Family
 from lab.trial.score import Interval, Result, Trial
 
 ERROR_RATE = 0.05  # what every verdict and interval is stated to keep to

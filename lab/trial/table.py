@@ -38,6 +38,12 @@ _KINDS = {
     "pdv_one_way": Text("PDV, one way", "单向PDV"),
     "pdv_round_trip": Text("PDV, round trip", "往返PDV"),
     "ratio": Text("ratio to theory", "与理论时延之比"),
+    "comparison_delay_ratio": Text("comparison, delay ratio", "对比：时延之比"),
+    "comparison_delay_difference": Text("comparison, delay difference", "对比：时延之差"),
+    "comparison_loss_ratio": Text("comparison, loss ratio", "对比：丢包率之比"),
+    "comparison_loss_difference": Text("comparison, loss difference", "对比：丢包率之差"),
+    "improvement_delay": Text("improvement, delay", "改善：时延"),
+    "improvement_loss": Text("improvement, loss", "改善：丢包率"),
     "compliance": Text("compliance rate", "达标率"),
 }
 
