@@ -106,7 +106,7 @@ async def _measured_by(
 
 async def _reported(wanted: Campaign, address: ControllerAddress, started_ns: int) -> Report:
     """Return the report; a controller that is away at the end is waited for."""
-    from controller.campaign_source import SilentControllerError
+    from controller.client_errors import SilentControllerError
 
     patient_until_s = time.monotonic() + AWAY_S
     told = False

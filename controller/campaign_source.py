@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from controller.client_errors import no_answer, refusal
 from controller.client_link import ControllerAddress
 from controller.documents import (
     AgentDocument,
@@ -17,7 +18,6 @@ from controller.documents import (
     BaselineDocument,
     BaselinePage,
     ControllerHealth,
-    ErrorDocument,
     GroupDocument,
     GroupPage,
     PathDocument,
@@ -35,10 +35,6 @@ from probes.errors import ResourceError
 T = TypeVar("T")
 TIMEOUT_S = 30.0
 PAGE_LIMIT = 10_000
-
-
-class SilentControllerError(ResourceError):
-    """A controller does not answer at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,18 +118,10 @@ class ApiSource:
             async with self._session.post("/api/v1/baselines", json=request) as response:
                 body, status = await response.read(), response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._silent() from error
+            raise no_answer(self.url, error) from error
         if status != 200:
-            message = _decoded(body, ErrorDocument, self.url).error.message
-            raise ResourceError(message.en, message.zh, url=self.url)
+            raise refusal(self.url, status, body)
         return _decoded(body, BaselineDocument, self.url)
-
-    def _silent(self) -> SilentControllerError:
-        return SilentControllerError(
-            f"The controller at {self.url} does not answer; start it, or check --url.",
-            f"控制器 {self.url} 没有应答；请先启动控制器，或检查 --url。",
-            url=self.url,
-        )
 
     async def _all(self, route: str, kind: type[Any]) -> list[Any]:
         items: list[Any] = []
@@ -151,15 +139,9 @@ class ApiSource:
             async with self._session.get(route, params=query) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._silent() from error
+            raise no_answer(self.url, error) from error
         if response.status != 200:
-            raise ResourceError(
-                f"The controller at {self.url} refused {route} (HTTP {response.status}); "
-                "check that it is an Isochrone controller of this version.",
-                f"控制器 {self.url} 拒绝了 {route}（HTTP {response.status}）；"
-                "请确认它是同一版本的 Isochrone 控制器。",
-                url=self.url,
-            )
+            raise refusal(self.url, response.status, body)
         return body
 
 

@@ -75,6 +75,8 @@ async def _fetch(address: ControllerAddress, query: dict[str, str], output: path
     """Write the answer beside `output` and put it in place once it is whole; its length."""
     import aiohttp
 
+    from controller.client_errors import no_answer, refusal
+
     part = output.with_name(f"{output.name}.part")
     try:
         async with (
@@ -82,21 +84,23 @@ async def _fetch(address: ControllerAddress, query: dict[str, str], output: path
             session.get("/api/v1/export", params=query) as answer,
         ):
             if answer.status != 200:
-                raise await refusal_of(address.url, answer)
+                raise refusal(address.url, answer.status, await answer.read())
             size_bytes = await _write(answer, part)
+    except aiohttp.ClientConnectorError as error:
+        raise no_answer(address.url, error) from error
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
         part.unlink(missing_ok=True)
         reason = reason_of(error)
         raise ResourceError(
-            f"The controller at {address.url} does not answer, or ended the export before it was "
-            f"complete ({reason.en}); nothing was written.",
-            f"控制器 {address.url} 无应答，或导出中途中断（{reason.zh}）；未写入文件。",
+            f"The controller at {address.url} ended the export before it was complete "
+            f"({reason.en}); nothing was written. Export again.",
+            f"控制器 {address.url} 的导出中途中断（{reason.zh}）；未写入文件，请重新导出。",
             url=address.url,
         ) from error
     except OSError as error:
         raise ResourceError(
-            f"{part} cannot be written ({error.strerror}).",
-            f"无法写入 {part}（{reason_of(error).zh}）。",
+            f"{part} cannot be written ({error.strerror}); choose another --output.",
+            f"无法写入 {part}（{reason_of(error).zh}）；请用 --output 指定其他文件。",
             file=str(part),
         ) from error
     part.replace(output)
@@ -109,18 +113,3 @@ async def _write(answer: aiohttp.ClientResponse, part: pathlib.Path) -> int:
         async for piece in answer.content.iter_chunked(PIECE_BYTES):
             size_bytes += await asyncio.to_thread(file.write, piece)
     return size_bytes
-
-
-async def refusal_of(url: str, answer: aiohttp.ClientResponse) -> ResourceError:
-    """Return the controller's own reason for a refusal."""
-    import msgspec
-
-    from controller.documents import ErrorDocument
-
-    try:
-        said = msgspec.json.decode(await answer.read(), type=ErrorDocument).error.message
-    except msgspec.DecodeError:
-        said = Text(f"HTTP {answer.status}", f"HTTP {answer.status}")
-    return ResourceError(
-        f"The controller at {url} refused: {said.en}", f"控制器 {url} 拒绝：{said.zh}", url=url
-    )

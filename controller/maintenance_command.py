@@ -11,8 +11,6 @@ import click
 
 from controller.baseline_command import DEFAULT_URL, time_ns
 from controller.client_link import ControllerAddress, credential_options
-from controller.export_command import refusal_of
-from probes.errors import ResourceError
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -86,6 +84,7 @@ async def _ask(
     import aiohttp
     import msgspec
 
+    from controller.client_errors import no_answer, refusal
     from controller.documents import MaintenanceDocument, MaintenancePage
 
     found: list[MaintenanceDocument] = []
@@ -95,19 +94,15 @@ async def _ask(
             while after is not None:
                 query = {"after": after} if after else {}
                 async with session.request(method, route, json=body, params=query) as answer:
-                    if answer.status not in (200, 201):
-                        raise await refusal_of(address.url, answer)
                     said = await answer.read()
+                    if answer.status not in (200, 201):
+                        raise refusal(address.url, answer.status, said)
                 if method != "GET":
                     return [msgspec.json.decode(said, type=MaintenanceDocument)]
                 page = msgspec.json.decode(said, type=MaintenancePage)
                 found, after = found + page.items, page.next
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ResourceError(
-            f"The controller at {address.url} does not answer; start it, or check --url.",
-            f"控制器 {address.url} 没有应答；请先启动控制器，或检查 --url。",
-            url=address.url,
-        ) from error
+        raise no_answer(address.url, error) from error
     return found
 
 

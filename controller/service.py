@@ -199,8 +199,15 @@ def _cannot_listen(listen: Listen, error: OSError) -> ResourceError | RightsErro
             f"当前用户无权监听 {listen}；请选择 1023 以上的端口或其他目录。",
             listen=str(listen),
         )
+    reason = reason_of(error)
+    if listen.unix is not None:
+        return ResourceError(
+            f"{listen} cannot be listened on ({reason.en}); make its directory, or choose another.",
+            f"无法监听 {listen}（{reason.zh}）；请创建该目录或换一个目录。",
+            listen=str(listen),
+        )
     return ResourceError(
-        f"{listen} cannot be listened on ({error.strerror}); choose an address of this machine.",
-        f"无法监听 {listen}（{reason_of(error).zh}）；请选择本机的地址。",
+        f"{listen} cannot be listened on ({reason.en}); choose an address of this machine.",
+        f"无法监听 {listen}（{reason.zh}）；请选择本机的地址。",
         listen=str(listen),
     )

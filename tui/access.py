@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pathlib
 import ssl
 from dataclasses import dataclass
@@ -46,9 +47,9 @@ class Access:
             cafile = None if self.ca_file is None else str(self.ca_file)
             return ssl.create_default_context(cafile=cafile)
         except (OSError, ssl.SSLError) as error:
+            why = (error.errno == errno.ENOENT and error.strerror) or "no certificate"
             raise AddressError(
-                f"The CA file {self.ca_file} cannot be used ({error}); it is keys/authority.pem of "
+                f"The CA file {self.ca_file} cannot be used ({why}); it is keys/authority.pem of "
                 "the controller.",
-                f"无法使用 CA 文件 {self.ca_file}（{error}）；该文件是控制器的 "
-                "keys/authority.pem。",
+                f"无法使用 CA 文件 {self.ca_file}（{why}）；该文件是控制器的 keys/authority.pem。",
             ) from error

@@ -149,6 +149,13 @@ class Client:
         return self._session
 
     def _unreachable(self, error: Exception) -> UnreachableError:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return UnreachableError(
+                f"The certificate of {self.url} is not from an authority that this machine trusts,"
+                " or not for this name; give the controller's keys/authority.pem with --ca.",
+                f"{self.url} 的证书并非由本机信任的颁发机构签发，或与该名称不符；"
+                "请用 --ca 指定控制器的 keys/authority.pem。",
+            )
         why = _why(error)
         return UnreachableError(
             f"The controller at {self.url} does not answer ({why});"
@@ -204,16 +211,19 @@ def _refusal(url: str, route: str, status: int, body: bytes) -> AnswerError:
         said = msgspec.json.decode(body, type=_ErrorDocument).error.message
     except (msgspec.DecodeError, msgspec.ValidationError):
         said = doc.Title()
+    help_en = " Give a token with --token-file, or use --url unix:///PATH." if status == 401 else ""
+    help_zh = "请用 --token-file 提供令牌，或使用 --url unix:///路径。" if status == 401 else ""
     return AnswerError(
         f"The controller at {url} refused {route} (HTTP {status}): "
-        f"{said.pick('en') or 'no reason given'}",
-        f"控制器 {url} 拒绝了 {route} 请求（HTTP {status}）：{said.pick('zh') or '未说明原因'}",
+        f"{said.pick('en') or 'no reason given'}{help_en}",
+        f"控制器 {url} 拒绝了 {route} 请求（HTTP {status}）："
+        f"{said.pick('zh') or '未说明原因'}{help_zh}",
     )
 
 
 def _why(error: Exception) -> str:
     """Return why there is no connection, without aiohttp's inner words."""
     number: int = getattr(error, "errno", None) or 0
-    if isinstance(error, aiohttp.ClientConnectorSSLError) or number not in errno.errorcode:
+    if isinstance(error, aiohttp.ClientSSLError) or number not in errno.errorcode:
         return str(error) or type(error).__name__
     return os.strerror(number)

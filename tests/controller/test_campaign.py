@@ -16,7 +16,7 @@ import isochrone
 from controller import campaign_command
 from controller.campaign import Campaign, load_campaign
 from controller.campaign_local import _tell_refused
-from controller.campaign_source import SilentControllerError
+from controller.client_errors import SilentControllerError
 from controller.client_link import ControllerAddress
 from probes.destinations import refusal
 from probes.engine_report import EngineHealth
