@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 
 import click
@@ -57,6 +58,8 @@ def front_door() -> None:
 
 def main() -> None:
     """Run the command line; an error a person can mend is one sentence and exit code 1."""
+    # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     replace_closed_streams()
     try:
         code = _exit_code()

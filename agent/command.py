@@ -47,10 +47,9 @@ def run(config_path: Path, verbose: bool, log_format: LogFormat) -> None:
 
     config = load_config(config_path)
     import asyncio
-    import importlib.metadata
     import logging
 
     from agent.daemon import run_agent
 
     log_to_stderr(log_format, logging.INFO if verbose else logging.WARNING)
-    asyncio.run(run_agent(config, importlib.metadata.version("isochrone"), config_path))
+    asyncio.run(run_agent(config, config_path))

@@ -22,7 +22,7 @@ from agent.reload import Reload
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
 from probes.clock import SystemClock
-from probes.errors import ResourceError
+from probes.errors import ConfigError, ResourceError
 from probes.exchange import Plan
 from probes.reasons import reason_of
 from probes.text import Text
@@ -30,10 +30,11 @@ from probes.text import Text
 if TYPE_CHECKING:
     from agent.credentials import Credentials
 
+_CERTIFICATE = Path("trust", "agent.pem")  # as agent.trust has it, which is loaded later
 DRAIN_S = 5.0  # how long a stopping agent tries to deliver its last windows
 
 
-async def run_agent(config: AgentConfig, version: str, config_path: Path) -> None:
+async def run_agent(config: AgentConfig, config_path: Path) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP lets `config_path` be read again.
 
     ResourceError if the state directory cannot be used, ConfigError if the agent is not enrolled.
@@ -44,7 +45,8 @@ async def run_agent(config: AgentConfig, version: str, config_path: Path) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with _sole_use_of(state_dir):
-        credentials = _credentials(config)
+        if not (state_dir / _CERTIFICATE).exists():
+            _credentials(config)  # says what is missing, before anything is measured
         spooler = Spooler(
             state_dir / "spool.sqlite3",
             agent=config.name,
@@ -52,7 +54,7 @@ async def run_agent(config: AgentConfig, version: str, config_path: Path) -> Non
             max_age_s=config.spool.max_age_s,
         )
         try:
-            await _run_parts(config, config_path, version, spooler, credentials, stop)
+            await _run_parts(config, config_path, spooler, stop)
         finally:
             await asyncio.to_thread(spooler.close)
 
@@ -60,9 +62,7 @@ async def run_agent(config: AgentConfig, version: str, config_path: Path) -> Non
 async def _run_parts(
     config: AgentConfig,
     config_path: Path,
-    version: str,
     spooler: Spooler,
-    credentials: Credentials | None,
     stop: asyncio.Event,
 ) -> None:
     clock, conditions = SystemClock(), Conditions()
@@ -78,15 +78,6 @@ async def _run_parts(
         book=spooler.book,
         settle=lambda: asyncio.wrap_future(spooler.call(spooler.do_settle)),
     )
-    health = HealthReporter(
-        version=version,
-        measuring=measuring,
-        spooler=spooler,
-        conditions=conditions,
-        clock=clock,
-        clock_watch=clock_watch,
-        self_test=self_test,
-    )
     reload = Reload(
         config_path,
         config,
@@ -98,12 +89,29 @@ async def _run_parts(
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.ask)
     plan_path = Path(config.state_dir) / "plan.json"
     await _resume(plan_path, config.name, measuring)
+    # Measuring begins before TLS and the HTTP client are loaded, which takes longer than all that
+    # was before it.
+    try:
+        credentials = await asyncio.to_thread(_credentials, config)
+    except ConfigError:
+        await measuring.stop()
+        raise
     await asyncio.to_thread(self_test.look)
-    # Measuring begins before the HTTP client is loaded, which takes longer than all before it.
+    from importlib.metadata import version
+
     from agent.control import Control
     from agent.link import open_session
     from agent.uplink import Uplink
 
+    health = HealthReporter(
+        version=version("isochrone"),
+        measuring=measuring,
+        spooler=spooler,
+        conditions=conditions,
+        clock=clock,
+        clock_watch=clock_watch,
+        self_test=self_test,
+    )
     session, base = open_session(
         config.controller, None if credentials is None else credentials.context
     )

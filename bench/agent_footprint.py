@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.accounting import resident_mb, ticks_s
-from bench.agent_run import controller, start_agent
+from bench.agent_run import as_installed, controller, furnish_agent, start_agent
 from bench.hosts import Hosts, inside, two_hosts
 from bench.report import Goal, Report, in_turns, script, spread
 from bench.tap import Tap, arrivals
@@ -39,7 +39,7 @@ class Weight:
 def weigh(hosts: Hosts, directory: Path, url: str, streams: int, seconds: float) -> Weight:
     """Run one agent for a while and look at it."""
     with inside(hosts.near):
-        agent = start_agent(directory, streams, url)
+        agent = start_agent(furnish_agent(directory, streams, url))
         time.sleep(_SETTLE_S)
     with inside(hosts.far):
         tap = Tap()
@@ -59,7 +59,7 @@ def measure(quick: bool) -> Report:
     """Weigh agents of both sizes in turns."""
     with tempfile.TemporaryDirectory() as name, two_hosts() as hosts:
         directory = Path(name)
-        with controller(directory) as url:
+        with as_installed(directory / "bytecode"), controller(directory) as url:
             weights = in_turns(
                 1,
                 {

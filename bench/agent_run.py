@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,8 +56,24 @@ def controller(directory: Path) -> Iterator[str]:
         program.end(15)
 
 
-def start_agent(directory: Path, streams: int, controller_url: str) -> Program:
-    """Start an agent that begins with a saved plan: so many ICMP streams, a probe a second each."""
+@contextlib.contextmanager
+def as_installed(cache: Path) -> Iterator[None]:
+    """Let programs keep their bytecode in a directory, which installed ones bring along."""
+    before = dict(os.environ)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(cache)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def furnish_agent(directory: Path, streams: int, controller_url: str) -> Path:
+    """Make the state of an agent that has a plan: so many ICMP streams, a probe a second each.
+
+    Returns its configuration.
+    """
     state = directory / f"state-{streams}-{len(list(directory.iterdir()))}"
     state.mkdir()
     config = state / "agent.toml"
@@ -75,4 +92,9 @@ def start_agent(directory: Path, streams: int, controller_url: str) -> Program:
         ),
     )
     save_plan(state / "plan.json", plan)
+    return config
+
+
+def start_agent(config: Path) -> Program:
+    """Start an agent."""
     return Program(sys.executable, "-m", "isochrone", "agent", "run", "--config", str(config))

@@ -106,7 +106,7 @@ class Roster:
             self._uses.update(admitted.channels)
             self._alike.setdefault(admitted.alike, set()).add(admitted.copy)
             changed.update(admitted.channels)
-            released = self._free.get(self._room_for(spec))
+            released = self._free and self._free.get(self._room_for(spec))
             if released:
                 numbers.append(released.pop())
                 self._settle(numbers[-1], admitted)

@@ -13,6 +13,9 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from agent.plan_file import save_plan
+from agent.sent_book import read_book
+from agent.spool import SpoolFile
 from probes.chunk import Chunk, decode_chunk
 from probes.exchange import Curtailed, Health, HealthReport, Hello, Plan, PlanPush
 from probes.stream import StreamSpec, TypeP
@@ -77,11 +80,15 @@ async def controller(tmp_path: Path) -> AsyncIterator[Controller]:
 
 
 async def start(
-    tmp_path: Path, extra: str = "", options: tuple[str, ...] = ()
+    tmp_path: Path,
+    extra: str = "",
+    options: tuple[str, ...] = (),
+    controller_url: str | None = None,
 ) -> asyncio.subprocess.Process:
     config = tmp_path / "agent.toml"
+    url = controller_url or f"unix://{tmp_path}/c.sock"
     config.write_text(
-        f'name = "a1"\ncontroller = "unix://{tmp_path}/c.sock"\nstate_dir = "{tmp_path}/state"\n'
+        f'name = "a1"\ncontroller = "{url}"\nstate_dir = "{tmp_path}/state"\n'
         + extra
         + '[policy]\ndestinations = ["127.0.0.0/8"]\n',
         encoding="utf-8",
@@ -244,6 +251,25 @@ async def test_agent_measures_by_its_last_plan_without_a_controller(
     delivered = len(controller.chunks)
     await until(lambda: len(controller.chunks) > delivered)
     assert (await stop(process, signal.SIGTERM))[0] == 0
+
+
+async def test_agent_with_broken_papers_stops_in_order_though_it_has_begun_to_measure(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    (state / "trust").mkdir(parents=True)
+    (state / "trust" / "agent.pem").write_text("no certificate", encoding="ascii")
+    save_plan(state / "plan.json", PLAN)
+    process = await start(tmp_path, controller_url="https://127.0.0.1:9")
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert "enrol this agent again" in errors.decode()
+    assert errors.decode().count("\n") == 1
+    windows, sent = read_book(state / "spool.sent")
+    spool = SpoolFile(state / "spool.sqlite3", max_bytes=1 << 20, max_age_ns=10**15)
+    assert spool.accounted == (windows, sent)
+    assert not any(spool.dropped["cut_off"])
+    spool.close()
 
 
 async def test_second_agent_in_one_state_directory_is_refused(
