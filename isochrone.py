@@ -9,7 +9,6 @@ import sys
 
 import click
 
-from agent.standard_streams import output_error, replace_closed_streams
 from probes.errors import IsochroneError
 
 VERSION = "0.1.0"
@@ -60,6 +59,8 @@ def main() -> None:
     """Run the command line; an error a person can mend is one sentence and exit code 1."""
     # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from agent.standard_streams import output_error, replace_closed_streams
+
     replace_closed_streams()
     try:
         code = _exit_code()

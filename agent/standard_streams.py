@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 
-from probes.errors import ResourceError
+from probes.errors import IsochroneError, ResourceError, RightsError
 from probes.reasons import reason_of
 
 _NOT_WRITTEN = {
@@ -32,11 +32,13 @@ def replace_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
 
 
-def output_error(error: OSError) -> ResourceError | None:
-    """Return what tells that output could not be written, None for errors of another kind.
+def output_error(error: OSError) -> IsochroneError | None:
+    """Return what tells that output could not be written, or a file not be touched, else None.
 
     What is still buffered goes nowhere from now on: Python would complain of it once more.
     """
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return _no_rights(error)
     if error.errno not in _NOT_WRITTEN:
         return None
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -46,4 +48,14 @@ def output_error(error: OSError) -> ResourceError | None:
         f"The output{place} cannot be written: {reason.en}; free space there, or name another "
         "place.",
         f"无法写入输出{place}：{reason.zh}；请清理磁盘或改用其他位置。",
+    )
+
+
+def _no_rights(error: PermissionError) -> RightsError:
+    return RightsError(
+        f"This user may not use {error.filename}; run as its owner (sudo -u NAME …), or name "
+        "another place.",
+        f"当前用户无权使用 {error.filename}；"
+        "请以其所有者身份运行（sudo -u 用户名 …），或改用其他位置。",
+        file=str(error.filename),
     )

@@ -1,5 +1,6 @@
 """The front door: finds the room of a command, and turns errors into one sentence."""
 
+import errno
 import importlib
 import os
 import subprocess
@@ -101,3 +102,19 @@ def test_an_interrupted_command_says_nothing_and_exits_with_130(
         isochrone.main()
     assert stop.value.code == 130
     assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_this_user_may_not_use_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(**_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/srv/keys/authority.pem")
+
+    monkeypatch.setenv("ISOCHRONE_LANG", "en")
+    monkeypatch.setattr(isochrone.front_door, "main", forbidden)
+    with pytest.raises(SystemExit) as stop:
+        isochrone.main()
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.startswith(
+        "isochrone: This user may not use /srv/keys/authority.pem; run as its owner"
+    )
