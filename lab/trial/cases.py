@@ -14,7 +14,7 @@ from lab.trial.mesh import draw_meshes
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_draw import draw_pair
 
-PAIRS_AT_LEAST = 30  # of a family, as far as three unscored ones for each scored one allow
+PAIRS_AT_LEAST = 50  # of a family, as far as eight unscored ones for each scored one allow
 
 
 def draw_cases(families: Sequence[Family], count: int, seed: int) -> list[Case | PairCase]:
@@ -27,7 +27,7 @@ def draw_cases(families: Sequence[Family], count: int, seed: int) -> list[Case |
         elif family.pair is not None:
             cases += [draw_pair(family, rng) for _ in range(share)]
             # Few pairs tell little of how often their intervals hold: more, that are not scored.
-            more = min(3 * share, max(0, PAIRS_AT_LEAST - share))
+            more = min(8 * share, max(0, PAIRS_AT_LEAST - share))
             cases += [replace(draw_pair(family, rng), scored=False) for _ in range(more)]
         else:
             cases += [draw_case(family, rng) for _ in range(share)]
