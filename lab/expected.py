@@ -47,9 +47,24 @@ def truth_of(target: Target, probes: Probes) -> Truth:
     if target.kind == "loss":
         return _ratio(int(np.isnan(delay_ns).sum()), len(delay_ns))
     if target.kind == "variation":
-        rtt_ns = probes.rtt_ns[np.argsort(probes.sent_ns, kind="stable")]
-        delay_ns = np.abs(np.diff(rtt_ns))
+        delay_ns = _variation_ns(target, probes, delay_ns)
     return _statistic(target.statistic, delay_ns)
+
+
+def _variation_ns(
+    target: Target, probes: Probes, delay_ns: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return variations of what came back, of delays in the target's direction.
+
+    PDV: above the least; IPDV: between neighbouring round trips, both of which came back.
+    """
+    if target.variation == "pdv":
+        came = delay_ns[~np.isnan(probes.rtt_ns)]
+        above: NDArray[np.float64] = came - came.min(initial=math.inf)
+        return above
+    ordered = probes.rtt_ns[np.argsort(probes.sent_ns, kind="stable")]
+    changes: NDArray[np.float64] = np.abs(np.diff(ordered))
+    return changes[~np.isnan(changes)]
 
 
 def _ratio(lost: int, sent: int) -> Truth:

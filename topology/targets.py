@@ -61,6 +61,11 @@ def _ratio(target: Target) -> float | None:
     """Return what measured over reference may be at most; of kind loss the loss ratio itself."""
     if target.kind == "improvement" and target.limit_ratio is not None:
         return 1 - target.limit_ratio
+    return limit_ratio_of(target)
+
+
+def limit_ratio_of(target: Target) -> float | None:
+    """Return the ratio as the target states it, or that of its kind where it states none."""
     return DEFAULT_RATIO.get(target.kind) if target.limit_ratio is None else target.limit_ratio
 
 

@@ -14,7 +14,7 @@ from controller.live import Round
 from controller.routing import PREFIX, STATE, PageQuery, Route, query_of
 from controller.state import ControllerState
 from topology.model import Target
-from topology.targets import declared
+from topology.targets import declared, limit_ratio_of
 
 
 async def targets(request: web.Request) -> web.Response:
@@ -39,7 +39,7 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
         direction=target.direction,
         direction_stated=target.direction_stated,
         limit_ms=target.limit_ms,
-        limit_ratio=target.limit_ratio,
+        limit_ratio=limit_ratio_of(target),
         goals=dict(target.goals),
         counts=counts_document(verdicts),
         paths=len(np.unique(catalogue.demand_path[mine])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +73,24 @@ def test_a_lost_probe_is_an_infinite_delay_to_a_quantile() -> None:
 def test_clear_figures_are_decided() -> None:
     assert expected_verdict(demand(TARGET), truth_of(TARGET, probes([4.0] * 100))) == "pass"
     assert expected_verdict(demand(TARGET), truth_of(TARGET, probes([6.0] * 100))) == "fail"
+
+
+def varying(**more: Any) -> Target:
+    return Target(
+        name="v", title=TARGET.title, source=TARGET.source, kind="variation", limit_ms=1, **more
+    )
+
+
+def test_variation_is_of_what_came_back_above_its_least_or_between_neighbours() -> None:
+    seen = probes([1.0, math.nan, 1.4, 1.5] * 25)
+    for direction in ("one_way", "round_trip"):
+        pdv = truth_of(varying(direction=direction), seen)
+        assert pdv.value == pytest.approx(0.5 * MS)
+        assert pdv.samples == 75
+    ipdv = truth_of(varying(variation="ipdv", direction="round_trip"), seen)
+    assert ipdv.value == pytest.approx(0.5 * MS)
+    assert ipdv.samples == 49
+    assert math.isnan(truth_of(varying(), probes([math.nan] * 5)).value)
 
 
 @pytest.mark.parametrize("at_ms", [4.99, 5.0, 5.01])
