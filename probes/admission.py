@@ -16,6 +16,7 @@ _MAPPED = 0xFFFF_0000_0000
 _LOW_64 = (1 << 64) - 1
 _BUCKETS = 1 << 17  # of single sources; two of a thousand share one with a chance of 1 in 130
 _BURST_S = 0.1
+_FIRST_HOST, _FIRST_MULTICAST = np.uint64(1 << 24), np.uint64(224 << 24)  # IPv4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,26 @@ class PeerFilter:
         Unspecified, multicast and broadcast sources are never let in: nothing sent from there is
         a request.
         """
-        return self.holds(sources) & ~_unanswerable(sources)
+        mapped = _is_mapped(sources)
+        return self._holds(sources, mapped) & ~_unanswerable(sources, mapped)
 
     def holds(self, sources: Sources) -> NDArray[np.bool_]:
         """Return which addresses lie within a prefix, bool[n].
 
         An IPv6 prefix, even ::/0, says nothing of IPv4 addresses.
         """
+        return self._holds(sources, _is_mapped(sources))
+
+    def _holds(self, sources: Sources, mapped: NDArray[np.bool_]) -> NDArray[np.bool_]:
         allowed = np.zeros(len(sources.port), np.bool_)
-        mapped = _is_mapped(sources)
         for table in self._tables:
             high, low = sources.high & table.mask_high, sources.low & table.mask_low
-            at = np.searchsorted(table.mixed, self._mixer.mix(high, low))
-            at = np.minimum(at, len(table.mixed) - 1)
-            found = (table.high[at] == high) & (table.low[at] == low)
+            if len(table.mixed) == 1:
+                found = (table.high[0] == high) & (table.low[0] == low)
+            else:
+                at = np.searchsorted(table.mixed, self._mixer.mix(high, low))
+                at = np.minimum(at, len(table.mixed) - 1)
+                found = (table.high[at] == high) & (table.low[at] == low)
             allowed |= found & (mapped == table.is_v4)
         return allowed
 
@@ -85,13 +92,15 @@ def _is_mapped(sources: Sources) -> NDArray[np.bool_]:
     return mapped
 
 
-def _unanswerable(sources: Sources) -> NDArray[np.bool_]:
+def _unanswerable(sources: Sources, mapped: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which sources are unspecified, multicast or broadcast addresses, or port 0."""
-    first_v4 = (sources.low & np.uint64(0xFFFF_FFFF)) >> np.uint64(24)
-    v4 = _is_mapped(sources) & ((first_v4 == 0) | (first_v4 >= 224))
-    v6 = (sources.high >> np.uint64(56)) == 0xFF
-    unspecified = (sources.high == 0) & (sources.low == 0)
-    bad: NDArray[np.bool_] = v4 | v6 | unspecified | (sources.port == 0)
+    host = sources.low & np.uint64(0xFFFF_FFFF)
+    bad: NDArray[np.bool_] = (host < _FIRST_HOST) | (host >= _FIRST_MULTICAST)
+    bad &= mapped
+    bad |= sources.port == 0
+    if not mapped.all():
+        bad |= (sources.high >> np.uint64(56)) == 0xFF
+        bad |= (sources.high == 0) & (sources.low == 0)
     return bad
 
 

@@ -24,6 +24,7 @@ from probes.known_senders import (
     write_t3,
 )
 from probes.listening import open_reflector_socket
+from probes.records import chosen
 from probes.reflection import Reflection, Replies, Requests
 from probes.ring import Rings
 from probes.sessions import Sources, read_sources
@@ -32,7 +33,8 @@ from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.timestamps import encode_error_estimate
 
 _ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
-_BATCH = 512
+_BATCH = 1024
+_LEAST_WIDTH = 112  # of an authenticated packet (RFC 8762 §4.2.2)
 _FEW = 32  # so many requests are answered sooner one by one
 _ROUNDS = 16  # batches of one socket before the others have their turn
 _ESTIMATE_AGE_NS = 1_000_000_000
@@ -92,7 +94,7 @@ class Answering:
         own_clock_bound_ns: Callable[[], float],
         shift_ns: int,
     ) -> None:
-        self.rings = Rings.of(_BATCH, _ROW_BYTES)
+        self.rings = Rings.of(_BATCH, _ROW_BYTES, in_place=True)
         self.own_port = np.zeros(1 << 16, np.bool_)
         self.bucket: TokenBucket
         self.by_source: SourceLimit | None
@@ -111,7 +113,7 @@ class Answering:
             if 0 < count <= _FEW and self._reflection.late_stamps:
                 self._answer_few(listener, count)
             elif count:
-                self._answer(listener, listener.socket.read_batch(count))
+                self._answer(listener, count)
             self._collect_departures(listener)
             if count < _BATCH:
                 return
@@ -127,10 +129,7 @@ class Answering:
             sender = listener.known.get(sender_key(packet.address, packet.payload))
             follow_up = None if packet.truncated else asks_follow_up(packet.payload)
             if sender is None or follow_up is None:
-                received = listener.socket.read_batch(count)
-                row, slot = self._answer(listener, received)
-                long = received.length[row] >= BASE_BYTES
-                self._learn(listener, received, row[long], slot[long], by_source)
+                self._learn(listener, self._answer(listener, count), by_source)
                 return
             asked.append((packet, sender, follow_up))
         self._counts["received"] += count
@@ -173,31 +172,32 @@ class Answering:
             listener.departures.expect_one(key, sender.slot, sequence)
 
     def _learn(
-        self,
-        listener: Listener,
-        received: Received,
-        row: NDArray[np.intp],
-        slot: NDArray[np.int64],
-        by_source: SourceLimit | None,
+        self, listener: Listener, slot: NDArray[np.int64], by_source: SourceLimit | None
     ) -> None:
-        """Remember who sent the requests `row` of a few, with the slots of their sessions."""
-        if len(listener.known) + len(row) > MOST_KNOWN:
+        """Remember who sent the few requests that were answered, with the slots of their sessions.
+
+        The first rows of the ring hold the replies, which repeat the SSIDs.
+        """
+        if len(listener.known) + len(slot) > MOST_KNOWN:
             listener.known = {}
-        sources = read_sources(received.address[row])
-        bucket = np.full(len(row), -1) if by_source is None else by_source.buckets(sources)
-        keys = keys_of(received.address[row], received.payload[row])
+        address, payload = (
+            each[: len(slot)] for each in (self.rings.send.address, self.rings.send.payload)
+        )
+        bucket = np.full(len(slot), -1)
+        if by_source is not None:
+            bucket = by_source.buckets(read_sources(address))
+        keys = keys_of(address, payload)
         for (raw, key), place, number in zip(keys, slot.tolist(), bucket.tolist(), strict=True):
             listener.known[key] = KnownSender(place, python_address(raw), number)
 
-    def _answer(
-        self, listener: Listener, received: Received
-    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Answer requests as columns; return the rows that were answered and their sessions."""
+    def _answer(self, listener: Listener, count: int) -> NDArray[np.int64]:
+        """Answer what was taken in, as columns and in place; return the sessions of the replies."""
+        received = listener.socket.read_batch(count)
         now_ns = self._clock.monotonic_ns()
         counts = self._counts
-        counts["received"] += len(received)
+        counts["received"] += count
         sound = ~received.truncated & (received.length >= self._reflection.least_bytes)
-        counts["malformed"] += int(np.count_nonzero(~sound))
+        counts["malformed"] += count - int(np.count_nonzero(sound))
         sources = read_sources(received.address)
         # Two reflectors must never answer each other: a spoofed packet would circle for ever.
         allowed = listener.peers.allows(sources) & ~self.own_port[sources.port]
@@ -205,23 +205,12 @@ class Answering:
         row = self._within_limits(
             listener, np.flatnonzero(sound & allowed), received.length, sources, now_ns
         )
-        granted = len(row)
-        if not granted:
-            return row, np.zeros(0, np.int64)
-        send = self.rings.send
-        width = max(112, int(received.length[row].max()))
-        send.payload[:granted, :width] = received.payload[row, :width]
-        requests = Requests(
-            packet=send.payload[:granted, :width],
-            length=received.length[row],
-            sources=sources.take(row),
-            receive_wall_ns=received.stamp_ns[row] + self.shift_ns,
-            ttl=received.ttl[row],
-        )
+        if not len(row):
+            return np.zeros(0, np.int64)
         begun_wall_ns = self._clock.wall_ns()
         estimate, uncorrected = self._error_estimates(listener, now_ns)
         replies = self._reflection.answer(
-            requests,
+            self._requests(received, row, sources),
             local=listener.number,
             now_ns=now_ns,
             wall_ns=self._wall_ns,
@@ -230,12 +219,28 @@ class Answering:
         )
         for name in ("malformed", "forged", "replayed"):
             counts[name] += getattr(replies, name)
-        answered = row[replies.request]
-        send.address[: len(answered)] = received.address[answered]
+        answered = chosen(row, replies.request)
+        if len(answered) < count:
+            self.rings.send.address[: len(answered)] = received.address[answered]
         # Bound to no address, a reply would leave from that of the route back, not the one asked.
-        source = received.destination[answered] if listener.everywhere else None
+        source = chosen(received.destination, answered) if listener.everywhere else None
         self._send(listener, replies, source, begun_wall_ns)
-        return answered, replies.slot
+        return replies.slot
+
+    def _requests(self, received: Received, row: NDArray[np.intp], sources: Sources) -> Requests:
+        """Return the requests to be answered, moved to the first rows of the ring."""
+        length = chosen(received.length, row)
+        width = max(_LEAST_WIDTH, int(length.max()))
+        packet = self.rings.send.payload[: len(row), :width]
+        if len(row) < len(received):
+            packet[:] = received.payload[row, :width]
+        return Requests(
+            packet=packet,
+            length=length,
+            sources=sources.take(row),
+            receive_wall_ns=chosen(received.stamp_ns, row) + self.shift_ns,
+            ttl=chosen(received.ttl, row),
+        )
 
     def _within_limits(
         self,

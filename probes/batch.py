@@ -203,15 +203,14 @@ class BatchSocket:
             _lay_out(ring, *layout)
             ring.layout = layout
         rows, at = ring.control[: len(key)], 0
+        if source is not None:
+            at = control.put_source(rows, at, family, source)
+        if asks and stamped is not None:  # only packets to be stamped carry it, and a key
+            end = at + control.WORD_BYTES * (1 + keys)
+            ring.messages["controllen"][: len(key)] = np.where(stamped, end, at)
+            at += control.WORD_BYTES
         if keys:
             control.put_word(rows, at, key)
-            at += control.WORD_BYTES
-        if asks:
-            assert stamped is not None
-            control.put_word(rows, at, stamped * np.uint32(TX_SOFTWARE))
-            at += control.WORD_BYTES
-        if source is not None:
-            control.put_source(rows, at, family, source)
 
     def send_one(
         self, packet: bytes | bytearray, address: tuple[Any, ...], source: bytes
@@ -293,12 +292,12 @@ _ASK = struct.pack("=I", TX_SOFTWARE)
 def _lay_out(ring: Ring, family: int, keys: bool, asks: bool, source: bool) -> None:
     """Write what does not change from batch to batch into all rows of a ring that sends."""
     end = 0
+    if source:
+        end = control.lay_source(ring.control, end, family)
+    if asks:
+        end += control.lay_word(ring.control, end, control.SO_TIMESTAMPING, TX_SOFTWARE)
     if keys:
         end += control.lay_word(ring.control, end, control.SCM_TS_OPT_ID)
-    if asks:
-        end += control.lay_word(ring.control, end, control.SO_TIMESTAMPING)
-    if source:
-        end += control.lay_source(ring.control, end, family)
     ring.messages["controllen"] = end
     ring.messages["namelen"] = 16 if family == socket.AF_INET else ADDRESS_BYTES
 

@@ -244,12 +244,12 @@ def read_departure(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int
     return (key, stamp_ns) if key is not None and stamp_ns else None
 
 
-def lay_word(rows: NDArray[np.uint8], at: int, kind: int) -> int:
-    """Write the header of a socket-level message of one 32-bit word into each row.
+def lay_word(rows: NDArray[np.uint8], at: int, kind: int, word: int = 0) -> int:
+    """Write a socket-level message of one 32-bit word into each row; return the bytes it takes.
 
-    Returns the bytes it takes; `put_word` writes the words.
+    `put_word` writes other words.
     """
-    rows[:, at : at + WORD_BYTES].view("<u4")[:] = (20, 0, SOL_SOCKET, kind, 0, 0)
+    rows[:, at : at + WORD_BYTES].view("<u4")[:] = (20, 0, SOL_SOCKET, kind, word, 0)
     return WORD_BYTES
 
 
@@ -272,12 +272,13 @@ def lay_source(rows: NDArray[np.uint8], at: int, family: int) -> int:
     return space
 
 
-def put_source(rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]) -> None:
-    """Write the local addresses (uint8[n, 16]) into messages that stand at byte `at`."""
+def put_source(rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np.uint8]) -> int:
+    """Write local addresses (uint8[n, 16]) into messages at byte `at`; return where they end."""
     if family == socket.AF_INET6:
         rows[:, at + 16 : at + 32] = source
-    else:
-        rows[:, at + 20 : at + 24].view("<u4")[:, 0] = source[:, :4].view("<u4")[:, 0]
+        return at + 40
+    rows[:, at + 20 : at + 24].view("<u4")[:, 0] = source[:, :4].view("<u4")[:, 0]
+    return at + 32
 
 
 def source_message(family: int, source: bytes) -> tuple[int, int, bytes]:

@@ -2,7 +2,9 @@
 
 A session is one flow of one stream: it has its own sequence numbers (64 bits here, cut to what
 the packet has room for) and its own ring of rows, long enough to remember a probe for as long as
-its answer is waited for. Sequence number s of a session lies in row  base + (s mod ring).
+its answer is waited for. Sequence number s of a session lies in row  base + (s mod ring)·stride:
+the rings of sessions that begin together are interleaved, so that what they send at one time lies
+together, and memory that no probe has reached yet is not asked of the system.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ _SESSION = np.dtype(
         ("stream", "i4"),
         ("flow", "u2"),
         ("base", "i8"),
+        ("stride", "i8"),
         ("mask", "i8"),
         ("timeout_ns", "i8"),
         ("next", "i8"),  # sequence number of the next probe
@@ -115,14 +118,16 @@ class Ledger:
         """
         ring = self.ring_of(timeout_ns, gap_ns)
         added = np.zeros(len(ring), _SESSION)
-        # A row between the rings, lest rows of the same number all fall into one set of the cache.
-        span = ring + 1
-        added["mask"], added["base"] = ring - 1, len(self.rows) + np.cumsum(span) - span
+        added["mask"] = ring - 1
+        end = len(self.rows)
+        for length in distinct(ring).tolist():
+            alike = np.flatnonzero(ring == length)
+            added["base"][alike] = end + np.arange(len(alike))
+            added["stride"][alike] = len(alike)
+            end += len(alike) * length
         first = len(self.sessions)
         self.sessions = np.concatenate([self.sessions, added])
-        # The new part is left to the system: memory that no probe has used is not there yet.
-        rows = np.zeros(len(self.rows) + int(span.sum()), _ROW)
-        raw = f"V{_ROW.itemsize}"
+        rows, raw = np.zeros(end, _ROW), f"V{_ROW.itemsize}"
         rows.view(raw)[: len(self.rows)] = self.rows.view(raw)
         self.rows = rows
         numbers = np.arange(first, first + len(ring))
@@ -146,10 +151,8 @@ class Ledger:
     ) -> None:
         """Let sessions begin, new or forgotten ones with rings of the right length."""
         began = np.zeros(len(session), _SESSION)
-        began["base"], began["mask"] = (
-            self.sessions["base"][session],
-            self.sessions["mask"][session],
-        )
+        for name in ("base", "stride", "mask"):
+            began[name] = self.sessions[name][session]
         began["stream"], began["flow"], began["timeout_ns"] = stream, flow, timeout_ns
         # The next reply brings the Follow-Up of this one, unless that is too long to wait.
         soon = 1.2 * gap_ns < timeout_ns + self._linger_ns
@@ -160,10 +163,10 @@ class Ledger:
         self.sessions[session] = began
 
     def forget(self, session: NDArray[np.int64]) -> None:
-        """Empty the rings of sessions that follow each other."""
-        if len(session):
-            first, last = self.sessions[session[0]], self.sessions[session[-1]]
-            rows = self.rows[first["base"] : last["base"] + last["mask"] + 1]
+        """Empty the rings of sessions."""
+        for number in session.tolist():
+            base, stride, mask = self.sessions[["base", "stride", "mask"]][number].tolist()
+            rows = self.rows[base : base + mask * stride + 1 : stride]
             rows["sequence"], rows["state"], rows["held"] = 0, EMPTY, False
 
     def claim(self, session: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -175,6 +178,7 @@ class Ledger:
     def _row_of(self, session: NDArray[Any], sequence: NDArray[Any]) -> NDArray[np.int64]:
         """Return where the probes with these numbers are, if they are still remembered."""
         row: NDArray[np.int64] = sequence & self.sessions["mask"][session]
+        row *= self.sessions["stride"][session]
         row += self.sessions["base"][session]
         return row
 
@@ -318,7 +322,7 @@ class Ledger:
     def newest_held(self) -> NDArray[np.int64]:
         """Return the held rows that are the newest of their sessions."""
         newest = self.sessions["next"] - 1
-        row = self.sessions["base"] + (newest & self.sessions["mask"])
+        row = self._row_of(np.arange(len(newest)), newest)
         same = (self.rows["sequence"][row] == newest) & self.rows["held"][row]
         chosen: NDArray[np.int64] = row[same]
         return chosen

@@ -51,13 +51,19 @@ class Ring:
     """Memory for `capacity` packets: payloads, addresses, control messages and their headers.
 
     `payload` uint8[capacity, payload_bytes], `address` uint8[capacity, 28] (sockaddr), `length`
-    uint64[capacity]. Sockets that one thread serves in turn may share a ring.
+    uint64[capacity]. Sockets that one thread serves in turn may share a ring. A ring `over` another
+    has its payloads and addresses: what was received in a row is answered in that row.
     """
 
-    def __init__(self, capacity: int, payload_bytes: int, control_bytes: int) -> None:
+    def __init__(
+        self, capacity: int, payload_bytes: int, control_bytes: int, over: Ring | None = None
+    ) -> None:
         self.capacity = capacity
-        self.payload = np.zeros((capacity, payload_bytes), np.uint8)
-        self.address = np.zeros((capacity, ADDRESS_BYTES), np.uint8)
+        if over is None:
+            self.payload = np.zeros((capacity, payload_bytes), np.uint8)
+            self.address = np.zeros((capacity, ADDRESS_BYTES), np.uint8)
+        else:
+            self.payload, self.address = over.payload, over.address
         self.control = np.zeros((capacity, control_bytes), np.uint8)
         self.messages = np.zeros(capacity, _MESSAGE)
         self._vectors = np.zeros(capacity, _VECTOR)
@@ -154,10 +160,15 @@ class Rings:
     stamps: Ring
 
     @staticmethod
-    def of(capacity: int, payload_bytes: int) -> Rings:
-        """Return rings for batches of `capacity` packets of at most `payload_bytes`."""
+    def of(capacity: int, payload_bytes: int, *, in_place: bool = False) -> Rings:
+        """Return rings for batches of `capacity` packets of at most `payload_bytes`.
+
+        With `in_place` the rows that are sent are those that were received.
+        """
+        receive = Ring(capacity, payload_bytes, _CONTROL_BYTES)
+        over = receive if in_place else None
         return Rings(
-            send=Ring(capacity, payload_bytes, _SEND_CONTROL_BYTES),
-            receive=Ring(capacity, payload_bytes, _CONTROL_BYTES),
+            send=Ring(capacity, payload_bytes, _SEND_CONTROL_BYTES, over),
+            receive=receive,
             stamps=Ring(capacity, _STAMP_PAYLOAD_BYTES, _CONTROL_BYTES),
         )

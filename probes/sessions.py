@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.records import distinct, starts
+from probes.records import distinct, stable_order, starts
 
 MAX_SESSIONS = 100_000
 IDLE_NS = 900 * 1_000_000_000  # REFWAIT of RFC 5357 §4.2
@@ -34,7 +34,9 @@ class Sources:
     port: NDArray[np.uint16]
 
     def take(self, row: NDArray[Any]) -> Sources:
-        """Return the sources of the packets numbered by `row`."""
+        """Return the sources of the packets numbered by `row`, ascending."""
+        if len(row) == len(self.port):
+            return self
         return Sources(self.high[row], self.low[row], self.port[row])
 
 
@@ -43,6 +45,8 @@ def read_sources(address: NDArray[np.uint8]) -> Sources:
     v6 = address[:, 0] == _AF_INET6
     port = address[:, 2:4].view(">u2")[:, 0].astype(np.uint16)
     v4_low = np.uint64(0xFFFF_0000_0000) | address[:, 4:8].view(">u4")[:, 0].astype(np.uint64)
+    if not v6.any():
+        return Sources(np.zeros(len(address), np.uint64), v4_low, port)
     high = np.where(v6, address[:, 8:16].view(">u8")[:, 0], 0).astype(np.uint64)
     low = np.where(v6, address[:, 16:24].view(">u8")[:, 0], v4_low).astype(np.uint64)
     return Sources(high, low, port)
@@ -150,9 +154,10 @@ class SessionTable:
 
         Shape [n]; slots may repeat. Numbers start at 0 and wrap at 2^32 as on the wire.
         """
-        turn, each, size = turns(slot)
+        turn, _, _ = turns(slot)
         sequence: NDArray[np.uint32] = (self.rows["sequence"][slot] + turn).astype(np.uint32)
-        self.rows["sequence"][each] += size.astype(np.uint32)
+        # Of several packets of a session the last assignment stands.
+        self.rows["sequence"][slot] = sequence + np.uint32(1)
         return sequence
 
     def next_sequence(self, slot: int, now_ns: int) -> int:
@@ -240,7 +245,7 @@ def turns(
     slot: NDArray[Any],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return how often each slot stood before in `slot`, the distinct slots, and how often each."""
-    order = np.argsort(slot, kind="stable")
+    order = stable_order(slot)
     ordered = slot[order]
     first = np.flatnonzero(starts(ordered))
     if len(first) == len(slot):  # every session once, as it usually is
@@ -263,7 +268,8 @@ _SESSION = np.dtype(
         ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
         ("replay_bits", "u8"),  # bit k: replay_highest - k was seen
         ("replay_wall_ns", "i8"),  # newest authenticated T1
-    ]
+    ],
+    align=True,
 )
 _NEW_SESSION = np.zeros((), _SESSION)
 _NEW_SESSION["replay_highest"] = -1

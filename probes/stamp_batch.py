@@ -70,6 +70,9 @@ _REFLECTOR = np.dtype(
     ]
 )
 _STAMP = np.dtype(">u8")
+_ASKED = np.dtype("<u8")
+_ASKED_BITS = {0: np.uint64((1 << 64) - 1), 8: np.uint64((1 << 48) - 1)}  # without the SSID
+_TTL_AND_ZEROS = np.dtype("<u4")
 assert _REFLECTOR.itemsize == BASE_BYTES
 
 
@@ -235,16 +238,17 @@ def write_reflector_packets(
     of the request, at least 44 (RFC 8762 §4.3). TLVs are left as they came.
     """
     assert buffer.shape[1] >= BASE_BYTES
-    asked = buffer[:, :SHORT_REQUEST_BYTES].copy()
     short = np.flatnonzero(length < _SENDER.itemsize)
     buffer[short, SHORT_REQUEST_BYTES : _SENDER.itemsize] = 0  # no SSID was sent
+    # What was asked, octets 0 to 13, moves by 24, two words at a time; zeros come after it.
+    for start in (0, 8):
+        asked = rows_through(buffer, start, _ASKED)
+        rows_through(buffer, 24 + start, _ASKED)[:] = asked & _ASKED_BITS[start]
+    rows_through(buffer, 40, _TTL_AND_ZEROS)[:] = ttl
     reply = rows_through(buffer, 0, _REFLECTOR)
     reply["sequence"] = sequence
     reply["error_estimate"] = error_estimate
     reply["t2"] = wall_ns_to_ntp64_array(receive_wall_ns)
-    buffer[:, 24:38] = asked
-    buffer[:, 38:BASE_BYTES] = 0
-    reply["ttl"] = ttl
     write_transmit_time(buffer, transmit_wall_ns)
     reply_length: NDArray[np.int64] = np.maximum(length, BASE_BYTES).astype(np.int64)
     return reply_length

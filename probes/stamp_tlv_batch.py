@@ -63,7 +63,7 @@ def read_follow_up(
 ) -> tuple[NDArray[np.bool_], NDArray[np.uint32], NDArray[np.int64]]:
     """Return (present, sequence, moment) of the Follow-Up TLV that stands at byte 44."""
     count = len(buffer)
-    if buffer.shape[1] < BASE_BYTES + FOLLOW_UP_BYTES:
+    if int(length.max(initial=0)) < BASE_BYTES + FOLLOW_UP_BYTES:
         return np.zeros(count, np.bool_), np.zeros(count, np.uint32), np.zeros(count, np.int64)
     tlv = rows_through(buffer, BASE_BYTES, _FOLLOW_UP_TLV)
     stamp = tlv["stamp"].astype(np.uint64)
@@ -78,7 +78,7 @@ def read_follow_up(
 
 def asks_follow_up(buffer: NDArray[np.uint8], length: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which requests have a Follow-Up TLV at byte 44, bool[n]."""
-    if buffer.shape[1] < BASE_BYTES + FOLLOW_UP_BYTES:
+    if int(length.max(initial=0)) < BASE_BYTES + FOLLOW_UP_BYTES:
         return np.zeros(len(buffer), np.bool_)
     tlv = rows_through(buffer, BASE_BYTES, _FOLLOW_UP_TLV)
     asks: NDArray[np.bool_] = (
@@ -97,7 +97,7 @@ def is_plain(
     for after_follow_up, start in ((False, BASE_BYTES), (True, BASE_BYTES + FOLLOW_UP_BYTES)):
         if after_follow_up:
             plain |= follow_up & (length < start + TLV_HEADER_BYTES)
-        if buffer.shape[1] < start + TLV_HEADER_BYTES:
+        if int(length.max(initial=0)) < start + TLV_HEADER_BYTES:
             break
         header = rows_through(buffer, start, _TLV_HEADER)
         word = rows_through(buffer, start, np.dtype(">u4"))

@@ -41,6 +41,7 @@ _S_BIT = 0x8000
 _Z_BIT = 0x4000
 _NS_PER_S = 1_000_000_000
 _LOW_32 = 0xFFFF_FFFF
+_SCALE_NS = np.ldexp(1e9, np.arange(64) - 32)  # what a multiplier of 1 says, by scale
 
 
 def wall_ns_to_ntp64(wall_ns: int) -> int:
@@ -186,9 +187,8 @@ def decode_error_estimate(estimate: int) -> ErrorEstimate:
 
 def error_ns_of_array(estimate: NDArray[np.uint16]) -> NDArray[np.float64]:
     """Return the claimed errors in nanoseconds; NaN where the multiplier is 0. Any shape."""
-    scale = (estimate >> 8 & 0x3F).astype(np.int32)
-    multiplier = (estimate & 0xFF).astype(np.float64)
-    error_ns = np.ldexp(multiplier, scale - 32) * 1e9
+    multiplier = estimate & 0xFF
+    error_ns = _SCALE_NS[estimate >> 8 & 0x3F] * multiplier
     return np.where(multiplier > 0, error_ns, np.nan)
 
 

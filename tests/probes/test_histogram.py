@@ -30,6 +30,15 @@ def test_edges_ascend_and_no_bucket_is_wider_than_two_percent_and_a_rounding() -
     assert np.all(EDGES_NS[1:] / EDGES_NS[:-1] <= 1.0198 + rounding)
 
 
+def test_every_edge_and_its_neighbours_fall_where_a_search_finds_them() -> None:
+    edges = EDGES_NS.astype(np.float64)
+    beside = [np.nextafter(edges, 0), edges, np.nextafter(edges, np.inf), edges - 1, edges + 1]
+    delay_ns = np.concatenate([*beside, [0.0, 5e-324, 1e18, np.inf]])
+    expected = np.searchsorted(edges, delay_ns, side="left")
+    np.testing.assert_array_equal(bucket_of(delay_ns), expected)
+    np.testing.assert_array_equal(bucket_of(-delay_ns), -expected)
+
+
 def test_a_delay_at_the_limit_is_within_it_and_one_nanosecond_more_is_not() -> None:
     limit = 1_000_000
     histogram = Histograms.from_samples(np.zeros(2), np.array([limit, limit + 1]), 1)

@@ -123,6 +123,23 @@ def test_numbers_longer_than_the_field_are_told_by_their_low_bits(start: int) ->
     assert book.rows["sequence"][matched.row].tolist() == [start + 5, start]
 
 
+def test_rings_of_all_lengths_share_no_row_and_are_emptied_one_by_one() -> None:
+    book = Ledger(SECOND)
+    for gaps in ([1e8, 1e9, 1e8, 1e7], [1e8, 1e6]):
+        count = len(gaps)
+        book.add_sessions([0] * count, [0] * count, np.full(count, SECOND), np.array(gaps))
+    rings = (book.sessions["mask"] + 1).tolist()
+    for session, ring in enumerate(rings):
+        for _ in range(ring):
+            row, number = book.claim(np.array([session]))
+            book.enter(row, number, np.array([session]), sent_ns=0, check=number.astype(np.uint64))
+    held = np.bincount(book.rows["session"][book.rows["sequence"] > 0], minlength=len(rings))
+    assert held.tolist() == rings
+    book.forget(np.array([2]))
+    held = np.bincount(book.rows["session"][book.rows["sequence"] > 0], minlength=len(rings))
+    assert held.tolist() == [*rings[:2], 0, *rings[3:]]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["ok", "forward", "backward"]), min_size=1, max_size=30))
 def test_losses_between_two_answers_are_split_exactly(middle: list[str]) -> None:
