@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.baselines import Baseline
+from controller.baselines import Baseline, opened
 from controller.hour_cells import cells_of, no_cells
 from controller.judge.evidence import NO_DATA, TERMS, UNDECIDED, Judgements
 from controller.judge.figures import ratio_range
@@ -23,18 +24,27 @@ from controller.judge.improvement import (
 from controller.judge.pairing import MIN_BATCHES
 from controller.memory import RecentWindows
 from controller.merging import Part, merge, without_windows
+from controller.store import BaselineRecord
+from probes.errors import RemoteProtocolError
 from probes.text import Text
 from probes.window import WindowBatch
 from topology.model import Demand, PlannedStream
 
 HOUR_NS = 3_600_000_000_000
+SHOWN_DIGITS = 12  # of a hash: enough to compare with what was noted when it was sealed
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Improved:
-    """What came of one round: demand row -> (what was found, the unit's number in it)."""
+    """What came of one round: demand row -> (what was found, the unit's number in it).
+
+    `fault`: why the baseline that should be used cannot be.
+    """
 
     baseline: Baseline | None
+    fault: Text | None
     found: dict[int, tuple[Improvement, int]]
 
 
@@ -62,10 +72,22 @@ class ImprovementBook:
         self._stream_ids = np.array([stream.stream_id for stream in streams], np.int64)
         self._hours = RecentWindows(self._ids, WEEK_NS, slots=168)
         self.baseline: Baseline | None = None
+        self.fault: Text | None = None
 
-    def use(self, baselines: Iterable[Baseline]) -> None:
-        """Compare with the newest of these that was sealed."""
-        self.baseline = max(baselines, key=lambda each: each.record.sealed_ns, default=None)
+    def use(self, records: Iterable[BaselineRecord]) -> None:
+        """Compare with the newest of these that was sealed.
+
+        If that is not what was sealed none is used: another one would be another promise.
+        """
+        newest = max(records, key=lambda each: each.sealed_ns, default=None)
+        self.baseline = self.fault = None
+        if newest is None:
+            return
+        try:
+            self.baseline = opened(newest)
+        except RemoteProtocolError as error:
+            self.fault = error.text
+            logger.error("%s", error)
 
     def add(self, batch: WindowBatch, left_out: NDArray[np.bool_] | None = None) -> None:
         """Take in the windows of one chunk, but for the streams `left_out`, bool[all streams]."""
@@ -109,13 +131,13 @@ class ImprovementBook:
         baseline = self.baseline
         found: dict[int, tuple[Improvement, int]] = {}
         if baseline is None or not self.demand:
-            return Improved(baseline=baseline, found=found)
+            return Improved(baseline=baseline, fault=self.fault, found=found)
         later = {s: p for s, p in hours.items() if s * HOUR_NS >= baseline.record.to_ns}
         for kind in sorted(set(self._kind.values())):
             mine = np.array([i for i in self.demand if self._kind[i] == kind])
             measured = mine[row[mine] >= 0]
             self._judge_kind(baseline, later, kind, measured, row, judgements, found, doubted)
-        return Improved(baseline=baseline, found=found)
+        return Improved(baseline=baseline, fault=self.fault, found=found)
 
     def _judge_kind(
         self,
@@ -180,6 +202,8 @@ def _renumbered(cells: Cells, ids: Sequence[int], wanted: NDArray[np.int64]) -> 
 
 def reason(demand: Demand, improved: Improved, row: int) -> Text:
     """Return why an improvement demand was judged as it was."""
+    if improved.fault is not None:
+        return improved.fault
     if improved.baseline is None:
         return Text(
             "Needs a sealed baseline period to compare with; there is none yet "
@@ -221,8 +245,9 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
             f"：无法判定，至少需要{MIN_BATCHES}个共同小时",
         )
     figure = ratio_range(low, high) if np.isfinite(high) else f"≥ {100 * low:.3g} %"
+    sealed = f"sha256 {improved.baseline.record.digest[:SHOWN_DIGITS]}"
     return Text(
-        f"{what.en} {figure} of that in the baseline {name}, paired over {cells} hours of the "
-        f"week{mix.en}{few.en}.",
-        f"{what.zh}为基线 {name} 的{figure}，按周内{cells}个小时配对{mix.zh}{few.zh}。",
+        f"{what.en} {figure} of that in the baseline {name} ({sealed}), paired over {cells} hours "
+        f"of the week{mix.en}{few.en}.",
+        f"{what.zh}为基线 {name}（{sealed}）的{figure}，按周内{cells}个小时配对{mix.zh}{few.zh}。",
     )

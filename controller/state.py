@@ -15,7 +15,6 @@ from aiohttp import web
 from controller.access_book import AccessBook
 from controller.access_gate import Gate
 from controller.authority import Authority, authority_exists, load_authority
-from controller.baselines import Baseline, opened
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
 from controller.groups import Group, groups_of
@@ -130,7 +129,7 @@ def _assemble(
     fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
     book = ImprovementBook(demands, streams)
-    book.use(_baselines(store))
+    book.use(store.baselines())
 
     recorded = store.streams()
     catalogue = catalogue_of(network, streams, demands, recorded)
@@ -174,17 +173,6 @@ def _assemble(
         rounds=Rounds(ground, live, memory, streams, store, known, clock),
         ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
     )
-
-
-def _baselines(store: Store) -> list[Baseline]:
-    """Return the sealed baselines; one that was changed since is not used."""
-    found = []
-    for record in store.baselines():
-        try:
-            found.append(opened(record))
-        except RemoteProtocolError as error:
-            logger.error("%s", error)
-    return found
 
 
 def _remember(take: Callable[[WindowBatch], None], store: Store, from_ns: int) -> None:

@@ -49,7 +49,7 @@ async def seal_baseline(request: web.Request) -> web.Response:
         )
         raise ApiError(409, "already_sealed", text, name=asked.name)
     baseline = opened(record)
-    state.live.improvements.use([baseline])
+    state.live.improvements.use([record])
     return json_answer(_document(state, baseline))
 
 

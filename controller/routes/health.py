@@ -19,7 +19,7 @@ from controller.documents import (
 )
 from controller.routing import PREFIX, STATE, NoQuery, Route, query_of
 from controller.standing import agents_of
-from controller.state import VERSION
+from controller.state import VERSION, ControllerState
 from probes.text import Text
 
 JUDGED_ROUNDS = 3
@@ -83,9 +83,15 @@ async def health(request: web.Request) -> web.Response:
                 refused=dict(ingest.refused + state.gate.refused),
             ),
             agents=_counts(agents_of(state.rounds.ground, state.clock.wall_ns())),
-            warnings=tuple(state.network.warnings),
+            warnings=(*state.network.warnings, *_faults(state)),
         )
     )
+
+
+def _faults(state: ControllerState) -> tuple[Text, ...]:
+    """Return what keeps improvements from being judged though a baseline was sealed."""
+    fault = state.live.improvements.fault
+    return () if fault is None else (fault,)
 
 
 def _counts(agents: Mapping[str, AgentState]) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """Baselines are sealed once, and improvements are judged against the newest."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -206,6 +208,32 @@ async def test_baseline_that_was_changed_is_not_used(
         )
         with pytest.raises(RemoteProtocolError):
             opened(changed)
+
+
+async def test_changed_baseline_is_said_and_no_older_one_takes_its_place(
+    open_controller: Any, measure: Any, clock: Any, tmp_path: Any
+) -> None:
+    begun_ns = clock.now_ns - clock.now_ns % HOUR
+    async with open_controller() as first:
+        await measure(first, rtt_ms=20.0, lost=4, hours=1)
+        await seal(first, "older", begun_ns, clock.now_ns)
+        clock.now_ns += 1
+        await seal(first, "newer", begun_ns, clock.now_ns)
+    with contextlib.closing(sqlite3.connect(tmp_path / "life" / "isochrone.db")) as database:
+        (content,) = database.execute(
+            "select content from baselines where name = 'newer'"
+        ).fetchone()
+        turned = content[:40] + bytes([content[40] ^ 1]) + content[41:]
+        database.execute("update baselines set content = ? where name = 'newer'", (turned,))
+        database.commit()
+    async with open_controller() as again:
+        await again.judge()
+        found = (await again.get("/api/v1/verdicts?target=hunan-delay"))["items"][0]
+        assert found["verdict"] == "no_data"
+        assert "newer is not what was sealed" in found["reason"]["en"]
+        assert any(
+            "newer" in each["en"] for each in (await again.get("/api/v1/health"))["warnings"]
+        )
 
 
 def test_times_are_utc_unless_they_say_otherwise():
