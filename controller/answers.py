@@ -1,4 +1,4 @@
-"""How the API answers: JSON bodies, pages, the one error shape, compression."""
+"""How the API answers: JSON bodies, pages, the one error shape."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ logger = logging.getLogger("isochrone.controller")
 Item = TypeVar("Item")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-COMPRESS_FROM_BYTES = 2048
 FULL_RETRY_S = 10
 BUSY_RETRY_S = 2
 
@@ -52,11 +51,8 @@ def json_answer(document: Any, status: int = 200) -> web.Response:
 
 
 def json_bytes(body: bytes, status: int = 200) -> web.Response:
-    """Return an encoded body as a JSON answer, compressed where it is long and that is accepted."""
-    answer = web.Response(body=body, status=status, content_type="application/json")
-    if len(body) >= COMPRESS_FROM_BYTES:
-        answer.enable_compression()
-    return answer
+    """Return an encoded body as a JSON answer."""
+    return web.Response(body=body, status=status, content_type="application/json")
 
 
 def error_answer(error: ApiError) -> web.Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import WSCloseCode, web
 
 from controller.answers import errors_in_one_shape, refuse_expectations
+from controller.compression import compress_for_networks
 from controller.limits import Limits
 from controller.routes import ROUTES
 from controller.routing import STATE
@@ -18,7 +19,12 @@ def make_app(state: ControllerState) -> web.Application:
     """Return the application that serves `state`."""
     gate, limits = state.gate, Limits(state.callers)
     app = web.Application(
-        middlewares=[errors_in_one_shape, gate.middleware, limits.middleware],
+        middlewares=[
+            compress_for_networks,
+            errors_in_one_shape,
+            gate.middleware,
+            limits.middleware,
+        ],
         client_max_size=MAX_CHUNK_BYTES + 1,
     )
     app[STATE] = state

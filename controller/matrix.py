@@ -10,11 +10,12 @@ from controller.documents import MatrixCell, MatrixDocument
 from controller.judge.evidence import KINDS, VERDICTS
 from controller.live import Round
 from controller.state import ControllerState
-from controller.verdict_documents import verdict_name
+from probes.records import starts
 
 # From good to bad; the worst one stands for the pair.
 _BADNESS = ("pass", "impossible", "no_data", "undecided", "fail")
-BADNESS = np.array([_BADNESS.index(name) for name in VERDICTS], np.int64)
+BADNESS = np.array([_BADNESS.index(name) for name in VERDICTS], np.int8)
+_UNITS = np.array(["ns", "ratio"], object)
 
 
 def matrix_of(state: ControllerState, latest: Round, target: str | None) -> MatrixDocument:
@@ -25,44 +26,65 @@ def matrix_of(state: ControllerState, latest: Round, target: str | None) -> Matr
     if target is not None:
         rows = rows[catalogue.demand_target == catalogue.target_number[target]]
     pair = catalogue.demand_source[rows] * len(sites) + catalogue.demand_destination[rows]
+    paths = _paths_of_pairs(pair, catalogue.demand_path[rows], len(catalogue.paths), len(sites))
+    chosen = _worst_of_each(pair, _weight(latest, rows), _excess(latest, rows))
+    pair, rows = pair[chosen], rows[chosen]
+    cells = map(
+        MatrixCell,
+        np.array(VERDICTS, object)[judgements.verdict[rows]].tolist(),
+        paths[pair].tolist(),
+        _known(judgements.measured[rows]),
+        _UNITS[(latest.rules.kind[rows] == KINDS.index("loss")).astype(np.int8)].tolist(),
+        latest.maintenance[rows].tolist(),
+    )
+    grid = np.full(len(sites) ** 2, None, object)
+    grid[pair] = np.fromiter(cells, object, len(pair))
+    square = grid.reshape(len(sites), len(sites)).tolist()
+    return MatrixDocument(target=target, sites=sites, cells=square)
+
+
+def _worst_of_each(
+    pair: NDArray[np.int64], weight: NDArray[np.int8], excess: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return where each pair has its greatest weight, and of several the greatest excess."""
+    order = np.argsort(pair, kind="stable")
+    begins = starts(pair[order])
+    first, group = np.flatnonzero(begins), np.cumsum(begins) - 1
+    for key in (weight, excess):
+        greatest = np.maximum.reduceat(key[order], first)
+        is_greatest = key[order] == greatest[group]
+        order, group = order[is_greatest], group[is_greatest]
+        first = np.flatnonzero(starts(group))
+    return order[first]
+
+
+def _weight(latest: Round, rows: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Return how bad a verdict is; in maintenance it stands for its pair only where it is alone."""
+    badness = BADNESS[latest.judgements.verdict[rows]]
+    return np.where(latest.maintenance[rows], badness, badness + len(BADNESS)).astype(np.int8)
+
+
+def _excess(latest: Round, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the share of the limit that was measured: among equals the furthest over it."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = judgements.measured[rows] / latest.rules.limit[rows]
-    # Last of each pair: the worst verdict, and of several the one furthest over its limit.
-    # One in maintenance stands for its pair only where there is no other.
-    counts = ~latest.maintenance[rows]
-    badness = BADNESS[judgements.verdict[rows]]
-    order = np.lexsort((np.nan_to_num(share, nan=-1.0), badness, counts, pair))
-    pair, rows = pair[order], rows[order]
-    last = np.append(pair[1:] != pair[:-1], True)[: len(pair)]
-    chosen = rows[last]
-    ratio = latest.rules.kind[chosen] == KINDS.index("loss")
-    measured = judgements.measured[chosen]
-    cells: list[list[MatrixCell | None]] = [[None] * len(sites) for _ in sites]
-    for place, code, value, is_known, is_ratio, rests, count in zip(
-        pair[last].tolist(),
-        judgements.verdict[chosen].tolist(),
-        measured.tolist(),
-        np.isfinite(measured).tolist(),
-        ratio.tolist(),
-        latest.maintenance[chosen].tolist(),
-        _paths_per_pair(pair, catalogue.demand_path[rows], len(catalogue.paths)),
-        strict=True,
-    ):
-        cells[place // len(sites)][place % len(sites)] = MatrixCell(
-            verdict=verdict_name(code),
-            paths=count,
-            measured=value if is_known else None,
-            unit="ratio" if is_ratio else "ns",
-            maintenance=rests,
-        )
-    return MatrixDocument(target=target, sites=sites, cells=cells)
+        share = latest.judgements.measured[rows] / latest.rules.limit[rows]
+    return np.nan_to_num(share, nan=-1.0)
 
 
-def _paths_per_pair(pair: NDArray[np.int64], path: NDArray[np.int64], paths: int) -> list[int]:
-    """Return how many different paths each pair has, pairs ascending."""
-    both = np.unique(pair * max(1, paths) + path)
-    counts: list[int] = np.unique(both // max(1, paths), return_counts=True)[1].tolist()
-    return counts
+def _known(measured: NDArray[np.float64]) -> list[float | None]:
+    values: list[float | None] = measured.tolist()
+    for place in np.flatnonzero(~np.isfinite(measured)).tolist():
+        values[place] = None
+    return values
+
+
+def _paths_of_pairs(
+    pair: NDArray[np.int64], path: NDArray[np.int64], paths: int, sites: int
+) -> NDArray[np.int64]:
+    """Return how many different paths each pair of sites has, int64[sites²]."""
+    of_path = np.full(paths, -1, np.int64)
+    of_path[path] = pair  # a path is of one pair
+    return np.bincount(of_path[of_path >= 0], minlength=sites * sites)
 
 
 def matrix_bytes(state: ControllerState, latest: Round, target: str | None) -> bytes:

@@ -75,8 +75,11 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: bool = False
 
 
-class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
-    """The worst verdict between two sites, over `paths` paths that a target selects."""
+class MatrixCell(msgspec.Struct, frozen=True, gc=False):
+    """The worst verdict between two sites, over `paths` paths that a target selects.
+
+    Made a hundred thousand at once: by position, and unseen by the garbage collector.
+    """
 
     verdict: VerdictName
     paths: int
