@@ -1,6 +1,6 @@
 """The uplink: chunks from the spool to the controller, deleted only once it has committed them.
 
-Each round sends the newest chunk and the oldest ones together, so that a long backlog drains in
+Each round sends the newest chunks and the oldest ones together, so that a long backlog drains in
 order while live data stays live. A chunk the controller will never have (malformed, oversized,
 not ours) is put aside and told of; for anything else the uplink waits and tries again.
 """
@@ -23,8 +23,10 @@ from agent.spooler import Spooler
 from probes.exchange import CHUNK_CONTENT_TYPE, Acknowledgement
 from probes.text import Text
 
-OLDEST_PER_ROUND = 7
-NEWEST_PER_ROUND = 1
+# Few at once: what a fleet that comes back has in flight is the queue that live windows wait in.
+# Two newest, so that live windows keep up even where a round takes longer than a window.
+OLDEST_PER_ROUND = 3
+NEWEST_PER_ROUND = 2
 _LONGEST_RETRY_AFTER_S = 600.0
 _LONGEST_DRAIN_WAIT_S = 1.0  # a stopping agent has little time
 # These blame the chunk itself; other refusals blame its sender or the controller, and may pass.
@@ -119,6 +121,8 @@ class Uplink:
             self._conditions.end("uplink")
             return 0.0
         assert troubled[0].trouble is not None
+        if any(each.committed for each in deliveries):
+            self._backoff.succeeded()  # it works, and is only busy: the wait it asks for will do
         self._conditions.begin("uplink", "warning", troubled[0].trouble)
         asked_s = max(each.wait_s for each in troubled)
         return max(self._backoff.next_s(), self._backoff.at_least_s(asked_s))
