@@ -23,6 +23,10 @@ NAMES = (
     "agent_footprint",
     "start_up",
     "judge",
+    "ingest_rate",
+    "store_reads",
+    "reconnect",
+    "controller_memory",
 )
 RESULTS = Path(__file__).parent / "results"
 

@@ -65,6 +65,7 @@ def measure(quick: bool) -> Report:
         columns=(
             "windows a chunk",
             "windows/s",
+            "windows/CPU s",
             "ack p50 ms",
             "ack p99 ms",
             "bytes a window",
@@ -76,6 +77,7 @@ def measure(quick: bool) -> Report:
             (
                 f"{size:,}",
                 f"{run.windows_per_s:,.0f}",
+                f"{run.windows_per_s / run.core_ratio:,.0f}",
                 f"{np.median(run.ack_ms):.0f}",
                 f"{np.quantile(run.ack_ms, 0.99):.0f}",
                 f"{run.bytes_per_window:.1f}",

@@ -134,7 +134,7 @@ def measure(quick: bool) -> Report:
             ("chunks a second", f"{made / took_s:,.0f}"),
             ("live windows old at acknowledgement, median", f"{np.median(late_s):.1f} s"),
             ("the same, worst", f"{late_s.max():.1f} s"),
-            ("sent away for now (429)", f"{told.refused.get('busy', 0):,}"),
+            ("sent away for now (429)", f"{sum(told.refused.values()):,}"),
             ("repeated deliveries, recognised", f"{told.duplicates:,}"),
         ],
         goals=[
