@@ -49,6 +49,8 @@ def _worst_of_each(
     """Return where each pair has its greatest weight, and of several the greatest excess."""
     order = np.argsort(pair, kind="stable")
     begins = starts(pair[order])
+    if begins.all():
+        return order
     first, group = np.flatnonzero(begins), np.cumsum(begins) - 1
     for key in (weight, excess):
         greatest = np.maximum.reduceat(key[order], first)

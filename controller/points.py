@@ -21,7 +21,7 @@ from controller.series import POINT, PRESENT, QUANTILES, SUSPECT
 from probes.window import COUNTERS, DISTRIBUTIONS
 
 _LEVEL = 3
-_TILES_AT_ONCE = 64
+_TILES_AT_ONCE = 16
 _MAX_COUNT = (1 << 32) - 1
 
 
@@ -68,16 +68,9 @@ def _lost(part: Part) -> dict[str, NDArray[np.int64]]:
 def pack_tiles(points: NDArray[Any]) -> list[bytes]:
     """Return a tile for each row of POINT[n, slots]."""
     rows, slots = points.shape
-    planes = np.empty((rows, POINT.itemsize * slots), np.uint8)
-    place = 0
-    for name in POINT.names or ():
-        column = np.ascontiguousarray(points[name])
-        width = column.dtype.itemsize * slots
-        octets = column.view(np.uint8).reshape(rows, slots, -1).transpose(0, 2, 1)
-        planes[:, place : place + width] = octets.reshape(rows, width)
-        place += width
+    octets = np.ascontiguousarray(points).view(np.uint8).reshape(rows, slots, POINT.itemsize)
     compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-    return [compress(row) for row in planes]
+    return [compress(row) for row in np.ascontiguousarray(octets.transpose(0, 2, 1))]
 
 
 def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:
@@ -90,25 +83,9 @@ def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:
 def unpack_into(points: NDArray[Any], tiles: Sequence[bytes], slots: int) -> None:
     """Fill POINT[len(tiles) · slots], some tiles at a time so that they stay in the cache."""
     expand = zstandard.ZstdDecompressor().decompress
+    octets = points.view(np.uint8).reshape(len(tiles), slots, POINT.itemsize)
     for begin in range(0, len(tiles), _TILES_AT_ONCE):
         some = tiles[begin : begin + _TILES_AT_ONCE]
         raw = np.frombuffer(b"".join([expand(tile) for tile in some]), np.uint8)
-        planes = raw.reshape(len(some), POINT.itemsize * slots)
-        rows = points[begin * slots : (begin + len(some)) * slots].reshape(len(some), slots)
-        place = 0
-        for name in POINT.names or ():
-            dtype = POINT[name]
-            width = dtype.itemsize * slots
-            octets = planes[:, place : place + width].reshape(len(some), dtype.itemsize, slots)
-            rows[name] = _assembled(octets, dtype)
-            place += width
-
-
-def _assembled(octets: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return numbers whose bytes stand apart, [n, bytes, slots]; shifts are faster than moves."""
-    if dtype.itemsize == 1:
-        return octets[:, 0]
-    whole = octets[:, 0].astype(np.uint32)
-    for place in range(1, dtype.itemsize):
-        whole |= octets[:, place].astype(np.uint32) << np.uint32(8 * place)
-    return whole.view(dtype)
+        planes = raw.reshape(len(some), POINT.itemsize, slots)
+        octets[begin : begin + len(some)] = planes.transpose(0, 2, 1)
