@@ -64,7 +64,8 @@ def measure(quick: bool) -> Report:
     with tempfile.TemporaryDirectory() as name:
         matrix = asyncio.run(_matrix(Path(name), 60 if quick else SITES, 3 if quick else 9))
     month = np.median(history["30 days of a path by minutes, from the store"], axis=0)
-    first = np.median(matrix["matrix, the first to ask after a round of judging"], axis=0)
+    first = np.median(matrix["matrix, asked for the first time"], axis=0)
+    watched = np.median(matrix["matrix of a new round, asked by one who watches"], axis=0)
     return Report(
         name="store_reads",
         title="Reading: one path over time, all paths now",
@@ -80,9 +81,14 @@ def measure(quick: bool) -> Report:
                 _reached(*month),
             ),
             Goal(
-                f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms",
+                f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms, first asked",
                 min(first) <= MATRIX_GOAL_MS,
                 _reached(*first),
+            ),
+            Goal(
+                f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms, watched",
+                min(watched) <= MATRIX_GOAL_MS,
+                _reached(*watched),
             ),
         ],
         notes=(
@@ -181,7 +187,7 @@ async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[To
     token = state.access.create_api_token("viewer", "bench", None)
     afar = f"http://127.0.0.1:{runner.addresses[-1][1]}"
     rng = np.random.default_rng(5)
-    first, again, packed, page = [], [], [], []
+    first, watched, again, packed, page = [], [], [], [], []
     connector = aiohttp.UnixConnector(path=str(directory / "api.sock"))
     async with (
         aiohttp.ClientSession("http://controller", connector=connector) as session,
@@ -193,14 +199,18 @@ async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[To
             await state.ingest.accept(agent, body)
         for _ in range(rounds):
             await state.rounds.make()
+            await state.rounds.make()  # in between nobody asked
             first.append(await _get(session, "/api/v1/matrix"))
+            await state.rounds.make()
+            watched.append(await _get(session, "/api/v1/matrix"))
             again.append(await _get(session, "/api/v1/matrix"))
             packed.append(await _get(remote, "/api/v1/matrix"))
             page.append(await _get(session, "/api/v1/verdicts?limit=1000"))
     await runner.cleanup()
     state.close()
     return {
-        "matrix, the first to ask after a round of judging": first,
+        "matrix, asked for the first time": first,
+        "matrix of a new round, asked by one who watches": watched,
         "matrix, asked again": again,
         "matrix, asked again, compressed for a network": packed,
         "first 1,000 verdicts": page,

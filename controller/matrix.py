@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +12,10 @@ from numpy.typing import NDArray
 from controller.documents import MatrixCell, MatrixDocument
 from controller.judge.evidence import KINDS, VERDICTS
 from controller.live import Round
-from controller.state import ControllerState
 from probes.records import starts
+
+if TYPE_CHECKING:
+    from controller.state import ControllerState  # it holds the matrices
 
 # From good to bad; the worst one stands for the pair.
 _BADNESS = ("pass", "impossible", "no_data", "undecided", "fail")
@@ -89,11 +94,31 @@ def _paths_of_pairs(
     return np.bincount(of_path[of_path >= 0], minlength=sites * sites)
 
 
-def matrix_bytes(state: ControllerState, latest: Round, target: str | None) -> bytes:
-    """Return the encoded matrix, made once a round."""
-    known = state.matrices.get(target)
-    if known is not None and known[0] == latest.revision:
-        return known[1]
-    body = msgspec.json.encode(matrix_of(state, latest, target))
-    state.matrices[target] = (latest.revision, body)
-    return body
+class Matrices:
+    """The encoded matrices of the latest round, by target.
+
+    Whoever watches finds the next one made: what was asked for since the round before is made anew
+    before the listeners are told of a round. What nobody asks for is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str | None, tuple[int, bytes]] = {}
+        self._asked: set[str | None] = set()
+
+    def body(self, state: ControllerState, target: str | None) -> bytes:
+        """Return the matrix of one target, or of all. Blocks for some tens of milliseconds."""
+        self._asked.add(target)
+        return self._of(state, state.live.latest, target)
+
+    async def renew(self, state: ControllerState) -> None:
+        """Make ready what was asked for; called once a round."""
+        asked, self._asked, self._made = self._asked, set(), {}
+        for target in asked:
+            await asyncio.to_thread(self._of, state, state.live.latest, target)
+
+    def _of(self, state: ControllerState, latest: Round, target: str | None) -> bytes:
+        revision, body = self._made.get(target, (-1, b""))
+        if revision != latest.revision:
+            body = msgspec.json.encode(matrix_of(state, latest, target))
+            self._made[target] = (latest.revision, body)
+        return body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class Rounds:
     ) -> None:
         self.ground = ground
         self.stream = EventStream()
+        self.before_announcing: Callable[[], Awaitable[None]] = _nothing
         self.recorder = Recorder(store.event_log, self.stream)
         self._live, self._memory, self._clock = live, memory, clock
         self._started_monotonic_ns = clock.monotonic_ns()
@@ -64,6 +65,7 @@ class Rounds:
             events += more_events
             states += more_states
         self.recorder.record(events, states)
+        await self.before_announcing()
         self.stream.announce(self._live.latest.revision)
 
     def standing(self) -> Standing:
@@ -83,3 +85,7 @@ class Rounds:
             self.paths.look(paths, now_ns, listened_ns),
             self.streams.look(found.streams, now_ns, listened_ns),
         ]
+
+
+async def _nothing() -> None:
+    return

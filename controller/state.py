@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import pathlib
@@ -24,6 +25,7 @@ from controller.levels import KEPT, Retention
 from controller.limits import Buckets
 from controller.live import LiveVerdicts
 from controller.maintenance import MaintenanceBook
+from controller.matrix import Matrices
 from controller.memory import RecentWindows
 from controller.planner import make_plans, numbered, stream_records
 from controller.rounds import Rounds
@@ -82,7 +84,7 @@ class ControllerState:
     callers: Buckets
     ingest: Ingest
     exports: int = 0  # that run now
-    matrices: dict[str | None, tuple[int, bytes]] = field(default_factory=dict)
+    matrices: Matrices = field(default_factory=Matrices)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
 
     def close(self) -> None:
@@ -152,7 +154,7 @@ def _assemble(
         maintenance=upkeep,
         window_ns=settings.window_ms * 1_000_000,
     )
-    return ControllerState(
+    state = ControllerState(
         settings=settings,
         clock=clock,
         started_ns=now_ns,
@@ -173,6 +175,8 @@ def _assemble(
         rounds=Rounds(ground, live, memory, streams, store, known, clock),
         ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
     )
+    state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
+    return state
 
 
 def _remember(take: Callable[[WindowBatch], None], store: Store, from_ns: int) -> None:

@@ -10,7 +10,6 @@ from aiohttp import web
 
 from controller.answers import json_bytes
 from controller.documents import MatrixDocument
-from controller.matrix import matrix_bytes
 from controller.routes.verdicts import number_of
 from controller.routing import PREFIX, STATE, Route, query_of
 
@@ -28,7 +27,7 @@ async def matrix(request: web.Request) -> web.Response:
     query, state = query_of(request, MatrixQuery), request.app[STATE]
     if query.target is not None:
         number_of(state.catalogue.target_number, query.target, "target")
-    return json_bytes(await asyncio.to_thread(matrix_bytes, state, state.live.latest, query.target))
+    return json_bytes(await asyncio.to_thread(state.matrices.body, state, query.target))
 
 
 ROUTES = (

@@ -1,5 +1,7 @@
 """The worst of every pair is found without looking at each pair, and is the same one."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,3 +21,16 @@ def test_worst_of_each_pair_is_that_of_a_plain_search(rows: list[tuple[int, int,
     for place in chosen.tolist():
         others = [row[1:] for row in rows if row[0] == rows[place][0]]
         assert rows[place][1:] == max(others)
+
+
+async def test_who_watches_finds_the_next_matrix_made_and_nobody_elses_is_kept(
+    controller: Any,
+) -> None:
+    first = await controller.get("/api/v1/matrix")
+    await controller.judge()
+    made = controller.state.matrices._made
+    assert [revision for revision, _ in made.values()] == [controller.state.live.latest.revision]
+    assert (await controller.get("/api/v1/matrix"))["sites"] == first["sites"]
+    await controller.judge()
+    await controller.judge()
+    assert controller.state.matrices._made == {}
