@@ -163,9 +163,14 @@ class Answering:
             follow_up=follow_up,
         )
         source = packet.destination if listener.everywhere else b""
-        read_ns = self._clock.wall_ns()
-        write_t3(reply, read_ns + self.shift_ns)
-        error, key = listener.socket.send_one(reply, sender.address, source)
+        read_ns = 0
+
+        def stamp() -> None:
+            nonlocal read_ns
+            read_ns = self._clock.wall_ns()
+            write_t3(reply, read_ns + self.shift_ns)
+
+        error, key = listener.socket.send_one(reply, sender.address, source, stamp)
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
         if follow_up:

@@ -213,11 +213,16 @@ class BatchSocket:
             control.put_word(rows, at, key)
 
     def send_one(
-        self, packet: bytes | bytearray, address: tuple[Any, ...], source: bytes
+        self,
+        packet: bytes | bytearray,
+        address: tuple[Any, ...],
+        source: bytes,
+        just_before: Callable[[], None],
     ) -> tuple[int, int]:
         """Send one packet and have its departure stamped; return (errno or 0, its key).
 
-        `address` as Python's sockets have them, `source` the local address to leave from, or empty.
+        `address` as Python's sockets have them, `source` the local address to leave from, or empty;
+        `just_before` as for `send`.
         """
         departures = self.departures
         key = departures.next_key()
@@ -228,6 +233,7 @@ class BatchSocket:
             messages.append((control.SOL_SOCKET, control.SO_TIMESTAMPING, _ASK))
         if source:
             messages.append(control.source_message(self.sock.family, source))
+        just_before()
         try:
             self.sock.sendmsg([packet], messages, _MSG_DONTWAIT, address)
         except OSError as error:

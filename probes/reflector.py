@@ -91,8 +91,10 @@ class Reflector:
         self._numbers = 0
         self._lock = threading.Lock()  # held while a round is served or the listeners change
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll = select.epoll()
-        self._epoll.register(self._wake, select.EPOLLIN)
+        # Not epoll, which would have the kernel call for every reply that leaves: that takes its
+        # time between the reply's stamp and the wire.
+        self._poll = select.poll()
+        self._poll.register(self._wake, select.POLLIN)
         self._listeners: dict[int, Listener] = {}
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -119,7 +121,6 @@ class Reflector:
             self._counts["overflowed"] += listener.socket.drops()
             listener.socket.close()
         self._listeners = {}
-        self._epoll.close()
         os.close(self._wake)
 
     def update(self, listen: Sequence[ReflectorSpec]) -> None:
@@ -139,13 +140,14 @@ class Reflector:
                 if place in wanted:
                     listener.admit(wanted[place])
                 else:
-                    self._epoll.unregister(listener.socket.fileno())
+                    self._poll.unregister(listener.socket.fileno())
                     del self._listeners[listener.socket.fileno()]
                     self._counts["overflowed"] += listener.socket.drops()
                     listener.socket.close()
             for listener in opened:
                 self._listeners[listener.socket.fileno()] = listener
-                self._epoll.register(listener.socket.fileno(), select.EPOLLIN)
+                self._poll.register(listener.socket.fileno(), select.POLLIN)
+            os.eventfd_write(self._wake, 1)  # a poll that is under way does not know of them
             own_port = np.zeros(1 << 16, np.bool_)
             own_port[[listener.port for listener in self._listeners.values()]] = True
             self._answering.own_port = own_port
@@ -203,10 +205,13 @@ class Reflector:
 
     def _run(self) -> None:
         while True:
-            ready = self._epoll.poll()
+            ready = self._poll.poll()
             if self._stopping:
                 return
             for descriptor, _ in ready:
+                if descriptor == self._wake:
+                    os.eventfd_read(descriptor)
+                    continue
                 with self._lock:
                     listener = self._listeners.get(descriptor)
                     if listener is not None:
