@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.comparing import Asked, Compared, compare
+from controller.judge.comparing import Asked, Compared, compare, more_windows
 from controller.judge.evidence import (
     FAIL,
     NO_DATA,
@@ -120,11 +120,14 @@ def put_comparisons(
         TERMS.index("samples"),
         np.where(found.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
     )
+    more = more_windows(asked, found)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        judgements.needed_samples[at] = np.ceil(more * found.own_sent / found.windows)
     return found
 
 
-def reason(demand: Demand, found: Compared, i: int) -> Text:
-    """Return why comparison `i` was judged as it was."""
+def reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Text:
+    """Return why comparison `i` was judged as it was; `needed_samples`: what would decide it."""
     parity = demand.target.kind == "ipv6_parity"
     verdict = int(found.verdict[i])
     if demand.other is None:
@@ -135,7 +138,7 @@ def reason(demand: Demand, found: Compared, i: int) -> Text:
         return Text(
             "The two paths have no window of time in common yet.", "两条路径尚无共同的测量窗口。"
         )
-    return _beside(found, i, parity, verdict)
+    return _beside(found, i, parity, verdict, needed_samples)
 
 
 def _alone(parity: bool, verdict: int) -> Text:
@@ -151,7 +154,7 @@ def _alone(parity: bool, verdict: int) -> Text:
     return said.get(verdict, Text("No probe was sent yet.", "尚未发出探测包。"))
 
 
-def _beside(found: Compared, i: int, parity: bool, verdict: int) -> Text:
+def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples: float) -> Text:
     times = _times(found.delay_ratio, i)
     gap = found.delay_difference_ns
     signed = [_signed(float(value[i])) for value in (gap.low, gap.high)]
@@ -172,6 +175,12 @@ def _beside(found: Compared, i: int, parity: bool, verdict: int) -> Text:
     ending = Text("", "")
     if verdict == UNDECIDED:
         ending = Text(": undecided, more windows are needed", "：无法判定，需要更多窗口")
+        if needed_samples > 0:
+            more = round(needed_samples * found.windows[i] / found.own_sent[i])
+            ending = Text(
+                f": undecided, about {more:,} more windows would decide",
+                f"：无法判定，约需再增加{more:,}个窗口",
+            )
     return Text(f"{en}{ending.en}.", f"{zh}{ending.zh}。")
 
 

@@ -54,6 +54,8 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         sent=int(judgements.sent[row]),
         lost=int(judgements.lost[row]),
         deciding_term=TERMS[judgements.term[row]],
+        needed_probes=finite(judgements.needed_samples[row]),
+        needed_clock_bound_ns=finite(judgements.needed_clock_bound_ns[row]),
         reason=_reason(state, latest, row),
         since_ns=int(latest.since_ns[row]),
         judged_ns=latest.judged_ns or state.started_ns,
@@ -101,7 +103,8 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
         )
     number = state.live.comparisons.place.get(row)
     if number is not None and latest.compared is not None:
-        reason = reason_of_comparison(state.demands[row], latest.compared, number)
+        needed = float(latest.judgements.needed_samples[row])
+        reason = reason_of_comparison(state.demands[row], latest.compared, number, needed)
     elif state.demands[row].target.kind == "improvement" and latest.improved is not None:
         reason = reason_of_improvement(state.demands[row], latest.improved, row)
     else:

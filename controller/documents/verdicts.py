@@ -42,7 +42,11 @@ class ComparisonDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest verdict of one target on one path, with its interval and reason."""
+    """The latest verdict of one target on one path, with its interval and reason.
+
+    What would decide an undecided one, as an estimate: `needed_probes` more, or a bound on both
+    clocks below `needed_clock_bound_ns`; null where it would not help.
+    """
 
     target: str
     path: str
@@ -73,6 +77,8 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     position: float | None = None
     comparison: ComparisonDocument | None = None
     maintenance: bool = False
+    needed_probes: float | None = None
+    needed_clock_bound_ns: float | None = None
 
 
 class MatrixCell(msgspec.Struct, frozen=True, gc=False):

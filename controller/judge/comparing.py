@@ -18,6 +18,7 @@ from probes.histogram import Histograms
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 MEAN = STATISTICS.index("mean")
+MOST_WINDOWS = 1e6  # beyond, more windows are no answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,31 @@ def _verdicts(
     return verdict.astype(np.int8)
 
 
+def more_windows(asked: Asked, found: Compared) -> Floats:
+    """Return about how many more common windows would decide each undecided comparison, [k].
+
+    Intervals shrink with the root of what they rest on; where nothing was lost, the greatest loss
+    that is left shrinks with all of it. NaN for what is decided, and where no number can be told.
+    """
+    of_loss = asked.of_loss & ~asked.parity
+    ratio, gap = found.delay_ratio, found.loss_difference
+    with np.errstate(invalid="ignore", divide="ignore"):
+        delay = ((ratio.high - ratio.low) / 2 / (asked.limit - ratio.point)) ** 2
+        rate = found.loss_ratio  # its ends stand about evenly around it on the log scale
+        loss = (np.log(rate.high / rate.low) / 2 / np.log(asked.limit / rate.point)) ** 2
+        none = (found.own_lost == 0) & (found.other_lost == 0)
+        points = ((gap.high - gap.low) / 2 / (asked.loss_margin - gap.point)) ** np.where(
+            none, 1, 2
+        )
+        open_delay = (ratio.high > asked.limit) & (ratio.low <= asked.limit)
+        open_loss = (gap.high > asked.loss_margin) & (gap.low <= asked.loss_margin)
+        both = np.maximum(np.where(open_delay, delay, 0), np.where(open_loss, points, 0))
+        times = np.where(asked.parity, both, np.where(of_loss, loss, delay))
+        more = np.ceil(found.windows * (times - 1))
+    useful = (found.verdict == UNDECIDED) & np.isfinite(more) & (more < MOST_WINDOWS)
+    return np.where(useful, np.maximum(more, 1), np.nan)
+
+
 def _within(low: Floats, high: Floats, limit: Floats) -> NDArray[Any]:
     return np.where(high <= limit, PASS, np.where(low > limit, FAIL, UNDECIDED))
 
@@ -161,9 +187,9 @@ def _put_quantiles(
             ):
                 column[at] = values
         for interval, least in ((ratio, 0.0), (gap, -np.inf)):
-            interval.low[at] = np.nan_to_num(interval.low[at], nan=least, posinf=np.inf)
+            interval.low[at] = np.where(np.isnan(interval.low[at]), least, interval.low[at])
             interval.low[at] = np.maximum(interval.low[at], least)
-            interval.high[at] = np.nan_to_num(interval.high[at], nan=np.inf, posinf=np.inf)
+            interval.high[at] = np.where(np.isnan(interval.high[at]), np.inf, interval.high[at])
         ratio.high[at] = np.where(its.low_ns > 0, ratio.high[at], np.inf)
 
 

@@ -57,14 +57,16 @@ def measure(
     ids = {stream.path.id: stream.stream_id for stream in controller.state.streams}
     sequence = iter(range(10_000))
 
-    async def run(path: str, *, rtt_ms: float, lost: int = 0, windows: int = 30) -> None:
+    async def run(
+        path: str, *, rtt_ms: float, lost: int = 0, windows: int = 30, sent: int = 1000
+    ) -> None:
         now_ns = controller.state.clock.wall_ns()
         for i in range(windows):
             rtt_ns = (rtt_ms + 0.01 * rtt_ms * (i % 3)) * MS
             batch = batch_of(
                 [ids[path]],
                 now_ns - (windows - i) * 10 * SECOND,
-                sent=1000,
+                sent=sent,
                 lost=lost,
                 rtt_ns=rtt_ns,
                 forward_ns=None,
@@ -140,6 +142,29 @@ async def test_ipv6_is_no_worse_than_ipv4(
     found = await verdict(controller, "jiangsu-ipv6-parity", V6)
     assert found["verdict"] == expected, found
     assert found["comparison"]["other_path"] == V4
+
+
+async def test_what_would_decide_a_comparison_is_told(controller: Any, measure: Any) -> None:
+    for path in (V4, V6):
+        await measure(path, rtt_ms=4.0, windows=6, sent=300)
+    await controller.judge()
+    little = await verdict(controller, "jiangsu-ipv6-parity", V6)
+    gap = little["comparison"]["delay_difference_ns"]
+    assert (little["verdict"], little["needed_probes"]) == ("undecided", None)
+    assert (gap["low"], gap["high"]) == (None, None)  # six windows that differ bound no median
+    for path in (V4, V6):
+        await measure(path, rtt_ms=4.0, windows=15, sent=300)
+    await controller.judge()
+    few = await verdict(controller, "jiangsu-ipv6-parity", V6)
+    assert few["verdict"] == "undecided"  # nothing lost of 6,300: up to 0.12 points more, perhaps
+    more = round(few["needed_probes"] / 300)
+    assert f"about {more} more windows would decide" in few["reason"]["en"]
+    for path in (V4, V6):
+        await measure(path, rtt_ms=4.0, windows=21 + more, sent=300)
+    await controller.judge()
+    await controller.judge()
+    enough = await verdict(controller, "jiangsu-ipv6-parity", V6)
+    assert (enough["verdict"], enough["needed_probes"]) == ("pass", None)
 
 
 async def test_ipv6_path_that_was_not_measured_is_no_data(controller: Any, measure: Any) -> None:
