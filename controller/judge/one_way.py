@@ -29,14 +29,14 @@ class OneWay:
     fault: NDArray[np.int8]
 
 
-def outruns_light(evidence: Evidence) -> NDArray[np.bool_]:
+def outruns_light(evidence: Evidence, rows: slice = slice(None)) -> NDArray[np.bool_]:
     """Return which rows' quickest round trip is quicker than light there and back, bool[n].
 
     No clock stands in a round trip, so the floor is what is wrong: a site does not lie where it was
     said to, or it is no fibre.
     """
     quicker: NDArray[np.bool_] = (
-        evidence.rtt_min_ns + evidence.calibration_ns < 2 * evidence.floor_ns
+        evidence.rtt_min_ns[rows] + evidence.calibration_ns[rows] < 2 * evidence.floor_ns[rows]
     )
     return quicker
 
