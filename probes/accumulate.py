@@ -141,21 +141,27 @@ def _measures(
     """Return the exact summaries of each row, NaN where there is nothing to summarise."""
     measures = {name: np.full(rows, np.nan) for name in MEASURES}
     for name in ("rtt", "forward", "backward"):
-        value = getattr(probes, f"{name}_ns")
-        chosen = answered & ~np.isnan(value)
-        low, mean, high = _summary(row[chosen], value[chosen], rows)
+        low, mean, high = _summary(*_known(row, getattr(probes, f"{name}_ns"), answered), rows)
         measures[f"{name}_min_ns"] = low
         measures[f"{name}_mean_ns"] = mean
         measures[f"{name}_max_ns"] = high
-    sent = probes.fate != LOCAL_DROP
-    _, mean, high = _summary(row[sent], probes.lateness_ns[sent].astype(np.float64), rows)
+    late_ns = _known(row, probes.lateness_ns, probes.fate != LOCAL_DROP)
+    _, mean, high = _summary(*late_ns, rows)
     measures["lateness_mean_ns"], measures["lateness_max_ns"] = mean, high
     measures["clock_bound_ns"] = _bound(probes, row, rows, answered)
     for name in ("hops_forward", "hops_backward"):
-        value = getattr(probes, name)
-        chosen = answered & ~np.isnan(value)
-        measures[name] = _summary(row[chosen], value[chosen].astype(np.float64), rows)[1]
+        measures[name] = _summary(*_known(row, getattr(probes, name), answered), rows)[1]
     return measures
+
+
+def _known(
+    row: NDArray[np.int64], value: NDArray[Any], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the wanted values that exist, and their rows."""
+    chosen = wanted & ~np.isnan(value)
+    if not chosen.all():
+        row, value = row[chosen], value[chosen]
+    return row, value.astype(np.float64, copy=False)
 
 
 def _bound(
@@ -163,12 +169,10 @@ def _bound(
 ) -> NDArray[np.float64]:
     """Return the widest clock bound of each row; NaN if any of its one-way delays has none."""
     one_way = answered & ~np.isnan(probes.forward_ns)
-    trusted = one_way & ~np.isnan(probes.bound_ns)
-    widest = _summary(row[trusted], probes.bound_ns[trusted], rows)[2]
-    complete = np.bincount(row[one_way], minlength=rows) == np.bincount(
-        row[trusted], minlength=rows
-    )
-    return np.where(complete, widest, np.nan)
+    place, bound_ns = _known(row, probes.bound_ns, one_way)
+    trusted = np.bincount(place, minlength=rows)
+    complete = np.bincount(row[one_way], minlength=rows) == trusted
+    return np.where(complete, _summary(place, bound_ns, rows)[2], np.nan)
 
 
 def _summary(
@@ -189,8 +193,7 @@ def _histograms(
     row: NDArray[np.int64], value: NDArray[np.float64], answered: NDArray[np.bool_], rows: int
 ) -> Histograms:
     """Count the values that exist into one histogram a row."""
-    chosen = answered & ~np.isnan(value)
-    return Histograms.from_samples(row[chosen], value[chosen], rows)
+    return Histograms.from_samples(*_known(row, value, answered), rows)
 
 
 def _worst_stamping(

@@ -29,9 +29,9 @@ _SO_MEMINFO = 55
 _IP_RECVTTL, _IPV6_RECVHOPLIMIT, _IPV6_RECVPKTINFO = 12, 51, 49
 _MSG_DONTWAIT, _MSG_TRUNC = 0x40, 0x20
 _IP_TTL_AT = 8  # in the IPv4 header
-_PROBE_BYTES = (
-    4096  # of receive buffer, for an answer and a stamp of departure: twice what they are
-)
+# Of receive buffer, for an answer and a stamp of departure: two to four times what they take, since
+# more may be sent before they are collected.
+_PROBE_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)

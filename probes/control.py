@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,17 +65,28 @@ class ControlColumns:
     destination: NDArray[np.uint8]
 
     @staticmethod
-    def absent(rows: int) -> ControlColumns:
-        """Return columns in which nothing was said."""
+    def blank(rows: int, written: Container[str]) -> ControlColumns:
+        """Return columns of zeros, of which those to be `written` have memory of their own."""
         return ControlColumns(
-            software_ns=np.zeros(rows, np.int64),
-            ttl=np.zeros(rows, np.uint8),
-            dropped=np.zeros(rows, np.uint32),
-            error_number=np.zeros(rows, np.uint32),
-            origin=np.zeros(rows, np.uint32),
-            key=np.zeros(rows, np.uint32),
-            destination=np.zeros((rows, 16), np.uint8),
+            **{
+                name: np.zeros((rows, *shape), kind)
+                if name in written
+                else np.ndarray((rows, *shape), kind, _NOTHING, strides=(0,) * (1 + len(shape)))
+                for name, kind, shape in _COLUMNS
+            }
         )
+
+
+_COLUMNS: tuple[tuple[str, Any, tuple[int, ...]], ...] = (
+    ("software_ns", np.int64, ()),
+    ("ttl", np.uint8, ()),
+    ("dropped", np.uint32, ()),
+    ("error_number", np.uint32, ()),
+    ("origin", np.uint32, ()),
+    ("key", np.uint32, ()),
+    ("destination", np.uint8, (16,)),
+)
+_NOTHING = bytes(8)
 
 
 def read_control(control: NDArray[np.uint8], length: NDArray[np.uint64]) -> ControlColumns:
@@ -84,18 +95,19 @@ def read_control(control: NDArray[np.uint8], length: NDArray[np.uint64]) -> Cont
     The rows of a batch usually have the same messages in the same places and are then read column
     by column; a batch in which any row differs is walked message by message (all rows in step).
     """
-    columns = ControlColumns.absent(len(control))
     if not len(control):
-        return columns
-    rows = _Rows(columns, control.view("<u4"), control.view("<i8"))
-    layout = _common_layout(rows.words, rows.longs, length)
+        return ControlColumns.blank(0, ())
+    words, longs = control.view("<u4"), control.view("<i8")
+    layout = _common_layout(words[0].tolist(), longs, length)
     if layout is None:
-        _walk(rows, length)
-    else:
-        for level, kind, at, size in layout:
-            for wanted, least, store in _KINDS:
-                if (level, kind) == wanted and size >= least:
-                    store(rows, slice(None), at)
+        columns = ControlColumns.blank(len(control), [name for name, _, _ in _COLUMNS])
+        _walk(_Rows(columns, words, longs), length)
+        return columns
+    columns = ControlColumns.blank(
+        len(control), [name for kind, _ in layout for name in kind.writes]
+    )
+    for kind, at in layout:
+        kind.store(_Rows(columns, words, longs), slice(None), at)
     return columns
 
 
@@ -109,24 +121,26 @@ class _Rows:
 
 
 def _common_layout(
-    words: NDArray[np.uint32], longs: NDArray[np.int64], length: NDArray[np.uint64]
-) -> list[tuple[int, int, int, int]] | None:
-    """Return (level, type, first word, bytes) of each message; None where rows differ."""
-    if (length != length[0]).any():
-        return None
-    layout, at, end = [], 0, min(int(length[0]), words.shape[1] * 4) // 4
-    first = words[0].tolist()
+    first: list[int], longs: NDArray[np.int64], length: NDArray[np.uint64]
+) -> list[tuple[_Kind, int]] | None:
+    """Return (kind, first word) of each message known to us; None where rows differ.
+
+    `first` has the 32-bit words of the first row.
+    """
+    layout, at, end = [], 0, min(int(length[0]), len(first) * 4) // 4
+    differs = (length ^ length[0]).view(np.int64)
     while at + 4 <= end:
-        size = first[at]
+        size, _, level, number = first[at : at + 4]
         if size < _HEADER_BYTES or at + (size + 3) // 4 > end:
             return None
         # A header is two 64-bit words: its length, and level with type.
-        header = longs[:, at // 2 : at // 2 + 2]
-        if (header[:, 0] != header[0, 0]).any() or (header[:, 1] != header[0, 1]).any():
-            return None
-        layout.append((first[at + 2], first[at + 3], at, size))
+        for header in (longs[:, at // 2], longs[:, at // 2 + 1]):
+            differs |= header ^ header[0]
+        layout += [
+            (kind, at) for kind in _KINDS if kind.name == (level, number) and size >= kind.least
+        ]
         at += (size + 7) // 8 * 2
-    return layout
+    return None if differs.any() else layout
 
 
 def _walk(rows: _Rows, length: NDArray[np.uint64]) -> None:
@@ -143,9 +157,9 @@ def _walk(rows: _Rows, length: NDArray[np.uint64]) -> None:
         sound = (size >= _HEADER_BYTES) & (at + (size + 3) // 4 <= end[row])
         row, at, size = row[sound], at[sound], size[sound]
         level, kind = words[row, at + 2], words[row, at + 3]
-        for wanted, least, store in _KINDS:
-            chosen = (level == wanted[0]) & (kind == wanted[1]) & (size >= least)
-            store(rows, row[chosen], at[chosen])
+        for one in _KINDS:
+            chosen = (level == one.name[0]) & (kind == one.name[1]) & (size >= one.least)
+            one.store(rows, row[chosen], at[chosen])
         position[:] = end  # rows that were not sound are finished
         position[row] = at + (size + 7) // 8 * 2
 
@@ -183,16 +197,25 @@ def _store_ipv6(rows: _Rows, row: Any, at: Any) -> None:
         rows.columns.destination.view("<u4")[row, word] = rows.words[row, at + 4 + word]
 
 
-# (level, type), least bytes with the header, what stores it
-_KINDS: tuple[tuple[tuple[int, int], int, Callable[[_Rows, Any, Any], None]], ...] = (
-    ((SOL_SOCKET, SO_TIMESTAMPING), 64, _store_stamps),
-    ((SOL_SOCKET, SO_RXQ_OVFL), 20, _store_dropped),
-    ((IP, IP_TTL), 20, _store_ttl),
-    ((IPV6, IPV6_HOPLIMIT), 20, _store_ttl),
-    ((IP, IP_RECVERR), 32, _store_error),
-    ((IPV6, IPV6_RECVERR), 32, _store_error),
-    ((IP, IP_PKTINFO), 28, _store_ipv4),
-    ((IPV6, IPV6_PKTINFO), 36, _store_ipv6),
+class _Kind(NamedTuple):
+    """A kind of message: (level, type), the least bytes with its header, and what stores it."""
+
+    name: tuple[int, int]
+    least: int
+    store: Callable[[_Rows, Any, Any], None]
+    writes: tuple[str, ...]
+
+
+_ERRORS = ("error_number", "origin", "key")
+_KINDS = (
+    _Kind((SOL_SOCKET, SO_TIMESTAMPING), 64, _store_stamps, ("software_ns",)),
+    _Kind((SOL_SOCKET, SO_RXQ_OVFL), 20, _store_dropped, ("dropped",)),
+    _Kind((IP, IP_TTL), 20, _store_ttl, ("ttl",)),
+    _Kind((IPV6, IPV6_HOPLIMIT), 20, _store_ttl, ("ttl",)),
+    _Kind((IP, IP_RECVERR), 32, _store_error, _ERRORS),
+    _Kind((IPV6, IPV6_RECVERR), 32, _store_error, _ERRORS),
+    _Kind((IP, IP_PKTINFO), 28, _store_ipv4, ("destination",)),
+    _Kind((IPV6, IPV6_PKTINFO), 36, _store_ipv6, ("destination",)),
 )
 
 

@@ -39,7 +39,7 @@ from probes.windows import OpenWindows
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
 _COLLECT_NS = 400_000_000  # how often answers are collected
 _SHOW_NS, _ENDING_NS = 50_000_000, 20_000_000  # where somebody looks at each, and at the end
-_COLLECT_PROBES = 2048  # or when so many have been sent, or as many as a buffer has room for
+_COLLECT_PROBES = 1024  # or when so many have been sent, or as many as a buffer has room for
 _STALL_NS = 100_000_000  # so late a tick is a stall
 _CLOCK_CHECK_NS = 1_000_000_000
 _ROUTE_CHECK_NS = 30_000_000_000  # beside being told
