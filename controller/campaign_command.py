@@ -7,7 +7,6 @@ import contextlib
 import pathlib
 import signal
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -171,11 +170,14 @@ def _waited_for(silent: ResourceError) -> Text:
 
 
 def _print_summary(report: Report) -> None:
+    from controller.report_page import VERDICT_WORDS
+
     language = language_of_environment()
     for indicator in report.indicators:
-        counts = Counter(indicator.counts)
-        line = "  ".join(f"{verdict} {number}" for verdict, number in counts.items() if number)
-        click.echo(f"{indicator.title.pick(language)}: {line or indicator.standing}")
+        counts = {VERDICT_WORDS[verdict]: n for verdict, n in indicator.counts.items() if n}
+        line = "  ".join(f"{word.pick(language)} {n}" for word, n in counts.items())
+        standing = VERDICT_WORDS[indicator.standing].pick(language)
+        click.echo(f"{indicator.title.pick(language)}: {line or standing}")
 
 
 def _tell(text: Text) -> None:
