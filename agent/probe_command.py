@@ -12,7 +12,7 @@ import click
 
 from agent.durations import milliseconds
 from probes.errors import ConfigError
-from probes.stream import STAMP_BASE_BYTES
+from probes.stream import DEFAULT_PAYLOAD_BYTES
 from probes.text import Text, language_of_environment
 
 UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
@@ -54,9 +54,8 @@ _EPILOG = (
 @click.option(
     "--size",
     type=click.IntRange(0, 65_000),
-    default=STAMP_BASE_BYTES,
-    show_default=True,
-    help="Payload octets: ICMP data, UDP payload (at least 44). TCP SYNs carry none.",
+    help="Payload octets: ICMP data (default 44), UDP payload (default 64, at least 44: from 64 on "
+    "reflectors tell when replies truly left). TCP SYNs carry none.",
 )
 @click.option("--dscp", type=click.IntRange(0, 63), default=0, show_default=True)
 @click.option(
@@ -90,7 +89,7 @@ def _probe(
     count: int,
     interval: float,
     timeout: float,
-    size: int,
+    size: int | None,
     dscp: int,
     port: int | None,
     flows: int,
@@ -115,7 +114,7 @@ def _probe(
             count=count,
             interval_ms=interval,
             timeout_ms=timeout,
-            payload_bytes=size,
+            payload_bytes=DEFAULT_PAYLOAD_BYTES[protocol] if size is None else size,
             dscp=dscp,
             port=port or {"icmp": None, "udp": 862, "tcp": 443}[protocol],
             flows=flows,

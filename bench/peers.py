@@ -18,6 +18,7 @@ from bench.answerer import PORT
 from bench.library import ping_with
 from bench.sender import Order, done_by, start_sender
 from bench.tap import Kind
+from probes.stream import STAMP_BASE_BYTES
 
 INTERVAL_MS = 10.0
 
@@ -41,13 +42,13 @@ class Tool:
     takes_off_residence: bool = False
 
 
-def _engine(protocol: str, target: str, count: int) -> Trips:
+def _engine(protocol: str, target: str, count: int, payload_bytes: int = 64) -> Trips:
     order = Order(
         protocol="icmp" if protocol == "icmp" else "udp",
         targets=[target],
         interval_ms=INTERVAL_MS,
         each=count,
-        payload_bytes=64,
+        payload_bytes=payload_bytes,
         port=None if protocol == "icmp" else PORT,
         samples=True,
     )
@@ -93,6 +94,12 @@ ICMP = Tool("isochrone, ICMP", lambda target, count: _engine("icmp", target, cou
 STAMP = Tool(
     "isochrone, STAMP",
     lambda target, count: _engine("udp", target, count),
+    "stamp",
+    takes_off_residence=True,
+)
+STAMP_LEAST = Tool(
+    "isochrone, STAMP of 44 bytes",
+    lambda target, count: _engine("udp", target, count, STAMP_BASE_BYTES),
     "stamp",
     takes_off_residence=True,
 )

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.answerer import PORT, irtt_server, start_answerer
-from bench.errors import COLUMNS, WARM_UP, Errors, collect
+from bench.errors import COLUMNS, COOL_DOWN, WARM_UP, Errors, collect
 from bench.hosts import FAR_ADDRESS, Hosts, inside, two_hosts
-from bench.peers import OURS, PEERS, Tool
+from bench.peers import OURS, PEERS, STAMP_LEAST, Tool
 from bench.report import Goal, Report, script
 from bench.tap import Tap, arrivals
 
 IDLE_GOAL_US, BUSY_GOAL_US = 5.0, 10.0
+ALL = (*OURS, STAMP_LEAST, *PEERS)
 
 
 class Veth:
@@ -59,7 +60,7 @@ class Veth:
                 nothing if said.forward_ns is None else said.forward_ns,
                 nothing if said.backward_ns is None else said.backward_ns,
             ]
-        )[:, WARM_UP:]
+        )[:, WARM_UP:-COOL_DOWN]
 
 
 def measure(quick: bool) -> Report:
@@ -70,22 +71,24 @@ def measure(quick: bool) -> Report:
         with inside(hosts.far):
             answerer = start_answerer()
         with inside(hosts.far), irtt_server(FAR_ADDRESS):
-            errors = collect(
-                (*OURS, *PEERS), lambda tool: veth.rtt_errors(tool, count), 1 if quick else 2
-            )
+            errors = collect(ALL, lambda tool: veth.rtt_errors(tool, count), 1 if quick else 3)
         answerer.end()
         veth.close()
     return Report(
         name="rtt_error",
         title="|RTT − truth| in µs over a plain veth, 100 probes/s, idle and with four busy loops",
         columns=("", *COLUMNS),
-        rows=[(tool.name, *errors.cells(tool.name)) for tool in (*OURS, *PEERS)],
+        rows=[(tool.name, *errors.cells(tool.name)) for tool in ALL],
         goals=_goals(errors),
         notes=(
             "Truth: a veth has no length, so a request leaves as it comes in at the far end, where "
             "a packet socket has the kernel stamp it; the truth is the time the far end took to "
             "answer, and zero for tools that take that off. Every error is the sender's own: what "
             "lies between its stamps and the cable.",
+            "STAMP packets have 64 bytes unless somebody chooses otherwise: room for Follow-Up "
+            "Telemetry (RFC 8972 §4.7), by which a reply tells when the one before it truly left. "
+            "Those of 44 bytes have none; their Error Estimate tells how early T3 may be. The last "
+            "probes of each run, which no reply follows, are not judged.",
             "fping and ping print three significant digits: up to 0.5 µs of their error.",
         ),
     )

@@ -135,6 +135,9 @@ class Answering:
         self._counts["received"] += count
         for packet, sender, follow_up in asked:
             self._answer_one(listener, packet, sender, by_source, follow_up=follow_up)
+            # At once: the next reply of a session that asked twice tells of this one, and no
+            # departures heap up whose telling would lag behind ever after.
+            self._collect_one(listener)
 
     def _answer_one(
         self,
@@ -309,15 +312,21 @@ class Answering:
         """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
         queue = listener.socket.departures
         for _ in range(0 if queue.has_kept else _FEW):
-            one = queue.read_one()
-            if one is None:
+            if not self._collect_one(listener):
                 return
-            key, left_ns = one
-            listener.departures.one_left(key, left_ns + self.shift_ns)
-            listener.lag.one_left(key, left_ns)
         while len(stamps := queue.read()):
             listener.departures.left(stamps.key, stamps.stamp_ns + self.shift_ns)
             listener.lag.left(stamps.key, stamps.stamp_ns)
+
+    def _collect_one(self, listener: Listener) -> bool:
+        """Take one departure from the error queue; tell whether there was one."""
+        one = listener.socket.departures.read_one()
+        if one is None:
+            return False
+        key, left_ns = one
+        listener.departures.one_left(key, left_ns + self.shift_ns)
+        listener.lag.one_left(key, left_ns)
+        return True
 
     def _wall_ns(self) -> int:
         return self._clock.wall_ns() + self.shift_ns

@@ -10,6 +10,13 @@ ProtocolName = Literal["icmp", "udp", "tcp"]
 
 STAMP_PORT = 862  # RFC 8762 §4.1
 STAMP_BASE_BYTES = 44  # RFC 8762 §4.2.1, unauthenticated
+# What is sent unless somebody chooses otherwise. UDP has room for Follow-Up Telemetry (RFC 8972
+# §4.7), by which a reflector tells when its replies truly left (0167); a SYN carries nothing.
+DEFAULT_PAYLOAD_BYTES: dict[ProtocolName, int] = {
+    "icmp": 44,
+    "udp": STAMP_BASE_BYTES + 20,
+    "tcp": 0,
+}
 DEFAULT_TIMEOUT_MS = 3000.0  # Tmax of ITU-T Y.1540 §6.4
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from probes.errors import ConfigError
-from probes.stream import STAMP_PORT, TypeP, stream_id_of
+from probes.stream import DEFAULT_PAYLOAD_BYTES, STAMP_PORT, TypeP, stream_id_of
 from probes.text import Text
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
@@ -49,7 +49,9 @@ def plan_streams(network: Network) -> tuple[PlannedStream, ...]:
 def _types(choice: StreamChoice) -> dict[int, TypeP]:
     """Return the Type-P of a choice for each IP version."""
     port = None if choice.protocol == "icmp" else choice.port or _DEFAULT_PORTS[choice.protocol]
-    size = 0 if choice.protocol == "tcp" else choice.payload_bytes  # a SYN carries none
+    size = choice.payload_bytes
+    if size is None or choice.protocol == "tcp":  # a SYN carries none
+        size = DEFAULT_PAYLOAD_BYTES[choice.protocol]
     return {
         version: TypeP(
             protocol=choice.protocol,

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.stream import DEFAULT_TIMEOUT_MS, STAMP_BASE_BYTES, ProtocolName
+from probes.stream import DEFAULT_TIMEOUT_MS, ProtocolName
 from probes.text import Text
 from topology import geo
 from topology.model import Distance, Ends, Name, Site, Target
@@ -30,7 +30,7 @@ class StreamChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     protocol: ProtocolName
     interval_ms: Annotated[float, msgspec.Meta(ge=1, le=3_600_000)] = 1000.0
-    payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] = STAMP_BASE_BYTES
+    payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] | None = None  # 64 udp, 44 icmp
     dscp: Dscp = 0
     port: Port | None = None  # absent: 862 for udp (STAMP), 443 for tcp
     flows: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from probes.stream import STAMP_BASE_BYTES
 from topology.gazetteer import Gazetteer
 from topology.model import Ends, Site, Target
 from topology.network import Link, Mesh, Network, Road
@@ -125,12 +126,12 @@ def _check_streams(mesh: Mesh, key: Key, problems: Problems) -> None:
         at = (*key, "stream", number)
         if stream.protocol == "icmp" and stream.port is not None:
             problems.add((*at, "port"), "icmp has no port; remove it", "icmp 没有端口；请删除")
-        if stream.protocol == "udp" and stream.payload_bytes < 44:
+        size = stream.payload_bytes
+        if stream.protocol == "udp" and size is not None and size < STAMP_BASE_BYTES:
             problems.add(
                 (*at, "payload_bytes"),
-                f"{stream.payload_bytes} bytes cannot carry a STAMP packet; use 44 or more "
-                "(RFC 8762)",
-                f"{stream.payload_bytes} 字节装不下 STAMP 报文；请用 44 或更大（RFC 8762）",
+                f"{size} bytes cannot carry a STAMP packet; use 44 or more (RFC 8762)",
+                f"{size} 字节装不下 STAMP 报文；请用 44 或更大（RFC 8762）",
             )
 
 

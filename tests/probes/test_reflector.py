@@ -213,6 +213,22 @@ def test_the_true_departure_of_a_reply_comes_in_the_next_one():
         assert earlier.transmit_wall_ns <= left_ns <= arrived_ns
 
 
+def test_departures_of_replies_that_waited_together_are_told_without_delay():
+    follow_up = stamp_tlv.FollowUpTelemetry().to_tlv()
+    with reflector() as running, Sender(running.addresses()[0]) as sender:
+        sender.probe(0, tlvs=[follow_up])  # known from now on
+        with running._lock:  # it stands still, as on a busy machine
+            for number in range(1, 9):
+                sender.sock.sendto(request(number, tlvs=[follow_up]), sender.to)
+        replies = [stamp.decode_reflector(sender.sock.recv(100)) for _ in range(8)]
+        replies.append(sender.probe(9, tlvs=[follow_up]))
+    told = [
+        stamp_tlv.FollowUpTelemetry.from_tlv(stamp_tlv.decode_tlvs(reply.rest)[0]).sequence
+        for reply in replies
+    ]
+    assert told == list(range(9))
+
+
 def test_other_tlvs_are_answered_and_unknown_ones_say_so():
     asked = [
         stamp_tlv.DirectMeasurement(41).to_tlv(),

@@ -158,7 +158,7 @@ def test_protocol_is_chosen_for_each_path():
         (s.path.destination.site, s.type_p.label()) for s in plan_streams(a_network(sites, mesh))
     }
     assert chosen == {
-        ("s0", "udp4/862/44B/dscp0"), ("s1", "udp4/862/44B/dscp0"), ("r", "icmp4/44B/dscp0"),
+        ("s0", "udp4/862/64B/dscp0"), ("s1", "udp4/862/64B/dscp0"), ("r", "icmp4/44B/dscp0"),
         ("s0", "tcp4/179/0B/dscp0"), ("s1", "tcp4/179/0B/dscp0"), ("r", "tcp4/179/0B/dscp0"),
     }  # fmt: skip
 
