@@ -35,7 +35,8 @@ def truth(cases: int, seed: int, json_file: Path | None) -> None:
     """Hold verdicts and intervals against known truth.
 
     Exit code 1 if more verdicts are wrong than the stated error rate allows, if intervals hold the
-    truth too rarely, or if a verdict is undecided though its interval does not cross the limit.
+    truth too rarely, or if a verdict is undecided needlessly: its interval does not cross the
+    limit, or a textbook could tell.
     """
     import msgspec
 

@@ -82,6 +82,27 @@ def test_rfc_7679_fiftieth_percentile_counts_the_lost_packet_as_infinite():
     assert found[0] == pytest.approx(110e6, rel=0.01)
 
 
+def test_rfc_7679_median_of_an_even_number_is_not_the_fiftieth_percentile():
+    # RFC 7679 §5.2: {100, 110, undefined, 90} ms has the median 105; §5.1's percentile is 100, and
+    # that is what targets mean by p50. The minimum (§5.3) is 90.
+    reader, four = reader_of([100e6, 110e6, 90e6]), np.array([4])
+    for level, expected in ((0.5, 100e6), (0.75, 110e6), (0.25, 90e6), (0.95, np.inf)):
+        rank = int(point_rank(four, np.array([level]))[0])
+        assert reader.value_ns(*at(rank))[0] == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected_ms"), [(0.15, -5), (0.25, -2), (0.5, 4), (0.8, 7), (1.0, 18)]
+)
+def test_rfc_2330_example_of_six_measurements(level, expected_ms):
+    # RFC 2330 §11.3: -2, 7, 7, 4, 18, -5; its 15th percentile is -5, 25th -2, 50th 4, 100th 18.
+    measured = np.array([-2, 7, 7, 4, 18, -5]) * 1e6
+    rank = int(point_rank(np.array([6]), np.array([level]))[0])
+    found = reader_of(measured).value_ns(*at(rank))[0]
+    assert found == pytest.approx(expected_ms * 1e6, rel=0.02)  # as far as its bucket reaches
+    assert np.quantile(measured, level, method="inverted_cdf") == expected_ms * 1e6
+
+
 def test_a_rank_among_the_lost_is_infinite():
     rank = int(point_rank(np.array([5]), np.array([0.95]))[0])
     reader = reader_of([100e6, 110e6, 90e6, 500e6])
