@@ -93,6 +93,7 @@ class IsochroneApp(App[None]):
         self._came_from = "paths"
         self.first_view = VIEWS[0][0]
         self.first_path: str | None = None
+        self._reading: tuple[str, str | None, int] | None = None  # path, protocol, minutes
 
     @property
     def base(self) -> Screen[object]:
@@ -180,22 +181,29 @@ class IsochroneApp(App[None]):
         self._read_windows()
 
     def _read_windows(self) -> None:
+        """Read windows, unless the same are being read: answers may take longer than readings."""
         page = self.base.query_one("#path", PathPage)
-        if page.path is not None and self._fleet is not None:
-            self.run_worker(self._fetch_windows(page), group="windows", exclusive=True)
+        if page.path is None or self._fleet is None:
+            return
+        wanted = (page.path, page.measured_protocol, page.range_min)
+        if wanted != self._reading:
+            self._reading = wanted
+            now_ns = self._fleet.health.now_ns or self._clock.wall_ns()
+            self.run_worker(self._fetch_windows(*wanted, now_ns), group="windows", exclusive=True)
 
-    async def _fetch_windows(self, page: PathPage) -> None:
-        assert self._fleet is not None
-        assert page.path is not None
-        now_ns = self._fleet.health.now_ns or self._clock.wall_ns()
-        from_ns = now_ns - page.range_min * WINDOWS_LOOK_BACK_NS
-        asked = (page.path, page.measured_protocol)
+    async def _fetch_windows(
+        self, path: str, protocol: str | None, range_min: int, now_ns: int
+    ) -> None:
+        page = self.base.query_one("#path", PathPage)
+        from_ns = now_ns - range_min * WINDOWS_LOOK_BACK_NS
         try:
-            windows = await self._client.get_windows(*asked, from_ns, now_ns)
+            windows = await self._client.get_windows(path, protocol, from_ns, now_ns)
         except TuiError as error:
+            self._reading = None
             page.set_error(error)
             return
-        if asked == (page.path, page.measured_protocol):
+        self._reading = None
+        if (path, protocol) == (page.path, page.measured_protocol):
             ordered = sorted(windows, key=lambda window: window.start_ns)
             page.set_windows(tuple(ordered), now_ns)
 

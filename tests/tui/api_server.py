@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class FixtureApi:
         self.refusal: dict[str, Any] | None = None  # an error that every route answers
         self.listeners: list[web.WebSocketResponse] = []
         self.page_items = 1000
+        self.windows_may_go = asyncio.Event()  # a slow store: cleared, windows are held back
+        self.windows_may_go.set()
 
     def application(self) -> web.Application:
         app = web.Application()
@@ -54,6 +57,7 @@ class FixtureApi:
         if self.refusal is not None:
             return web.json_response(self.refusal, status=503)
         if route == "windows":
+            await self.windows_may_go.wait()
             return self._page(request, self._windows(request))
         if route in LISTS:
             return self._page(request, self.documents[route])

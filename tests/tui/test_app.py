@@ -165,6 +165,27 @@ async def test_enter_on_a_path_opens_its_page_with_windows_and_escape_returns(
         assert app.view == "paths"
 
 
+async def test_windows_that_take_long_are_waited_for_while_readings_go_on(
+    make_app: MakeApp, api: FixtureApi
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        api.windows_may_go.clear()
+        await pilot.press("3", "enter")
+        await wait_until(pilot, lambda: "windows" in api.asked)
+        readings = api.asked.count("health")
+        app.action_refresh()
+        await wait_until(pilot, lambda: api.asked.count("health") > readings)
+        app.action_refresh()
+        await wait_until(pilot, lambda: api.asked.count("health") > readings + 1)
+        assert api.asked.count("windows") == 1
+        api.windows_may_go.set()
+        await wait_until(pilot, lambda: app.is_settled)
+        app.action_refresh()
+        await wait_until(pilot, lambda: api.asked.count("windows") == 2)
+
+
 async def test_refresh_keeps_cursor_and_scroll(make_app: MakeApp, api: FixtureApi) -> None:
     app = make_app()
     async with app.run_test(size=(120, 24)) as pilot:
