@@ -21,6 +21,7 @@ from controller.judge.evidence import (
     Judgements,
 )
 from controller.judge.figures import delay, ratio
+from controller.judge.loss import MOSTLY_LOST
 from controller.judge.pairing import Interval
 from probes.stream import ProtocolName
 from probes.text import Text
@@ -138,6 +139,12 @@ def reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Te
         return Text(
             "The two paths have no window of time in common yet.", "两条路径尚无共同的测量窗口。"
         )
+    sent, lost = int(found.own_sent[i]), int(found.own_lost[i])
+    if verdict == FAIL and demand.target.indicator != "loss" and lost > MOSTLY_LOST * sent:
+        return Text(
+            f"Most of what was sent is lost ({lost:,} of {sent:,}); the path beside it answers.",
+            f"发出的探测包大部分丢失（{sent:,}个中丢{lost:,}个），而对比路径正常应答。",
+        )
     return _beside(found, i, parity, verdict, needed_samples)
 
 
@@ -150,6 +157,10 @@ def _alone(parity: bool, verdict: int) -> Text:
     said = {
         PASS: Text("Reachable over IPv6; no IPv4 beside it.", "IPv6 可达；没有对应的 IPv4 路径。"),
         FAIL: Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。"),
+        UNDECIDED: Text(
+            "Nothing came back over IPv6 yet, of too few probes.",
+            "IPv6 尚无应答，但探测包过少，无法判定。",
+        ),
     }
     return said.get(verdict, Text("No probe was sent yet.", "尚未发出探测包。"))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from controller.baselines import Baseline, opened
 from controller.hour_cells import cells_of, no_cells
-from controller.judge.evidence import NO_DATA, TERMS, UNDECIDED, Judgements
+from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
 from controller.judge.figures import ratio_range
 from controller.judge.improvement import (
     WEEK_NS,
@@ -161,7 +161,7 @@ class ImprovementBook:
         judged = (loss_improvement if of_loss else delay_improvement)(base, now, len(at), limit)
         clockless = np.zeros(len(at), np.bool_)
         if direction == "one_way" and not of_loss:
-            clockless = (judged.cells == 0) & (judged.common > 0)
+            clockless = (judged.cells == 0) & (judged.common > 0) & (judged.verdict != FAIL)
         judgements.verdict[at] = np.where(clockless, UNDECIDED, judged.verdict)
         judgements.measured[at] = judged.ratio.point
         judgements.low[at], judgements.high[at] = judged.ratio.low, judged.ratio.high
@@ -215,6 +215,12 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
         return Text("No stream measures this path.", "没有测量流覆盖这条路径。")
     found, unit = improved.found[row]
     cells, left_out = int(found.cells[unit]), int(found.left_out[unit])
+    if np.isposinf(found.ratio.low[unit]):
+        sent, lost = int(found.sent[unit]), int(found.lost[unit])
+        return Text(
+            f"Most of what was sent since the baseline {name} is lost ({lost:,} of {sent:,}).",
+            f"基线 {name} 以来发出的探测包大部分丢失（{sent:,}个中丢{lost:,}个）。",
+        )
     if cells == 0 and (found.common[unit] == 0 or demand.target.direction == "round_trip"):
         return Text(
             f"The baseline {name} and the time since have no hour of the week in common on this "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import FAIL, NO_DATA, PASS, STATISTICS, UNDECIDED, Evidence
-from controller.judge.loss import design_effect
+from controller.judge.loss import design_effect, mostly_lost
 from controller.judge.pairing import Interval, loss_difference, loss_ratio, paired_means
 from controller.judge.reading import read, readable
 from probes.histogram import Histograms
@@ -92,12 +92,12 @@ def compare(evidence: Evidence, start_ns: Integers, asked: Asked, alpha: float =
         other_lost=counts[2].astype(np.int64),
         other_sent=counts[3].astype(np.int64),
     )
-    answer.verdict[:] = _verdicts(evidence, asked, answer, both)
+    answer.verdict[:] = _verdicts(evidence, asked, answer, both, alpha)
     return answer
 
 
 def _verdicts(
-    evidence: Evidence, asked: Asked, found: Compared, both: NDArray[np.bool_]
+    evidence: Evidence, asked: Asked, found: Compared, both: NDArray[np.bool_], alpha: float
 ) -> NDArray[np.int8]:
     of_loss = asked.of_loss & ~asked.parity
     low = np.where(of_loss, found.loss_ratio.low, found.delay_ratio.low)
@@ -111,14 +111,17 @@ def _verdicts(
     )
     verdict = np.where(asked.parity, joint, verdict)
     verdict[found.windows == 0] = NO_DATA
-    own = np.maximum(asked.own, 0)
-    sent, received = evidence.sent[own] > 0, evidence.received[own] > 0
-    other_lives = both & (evidence.received[np.maximum(asked.other, 0)] > 0)
-    # What nothing gets through to is not reachable over IPv6; where there is no IPv4, being
-    # reachable is all that is asked.
-    silent = asked.parity & (asked.own >= 0) & sent & ~received
-    verdict[silent & (other_lives | (asked.other < 0))] = FAIL
-    verdict[asked.parity & (asked.own >= 0) & (asked.other < 0) & received] = PASS
+    own, other = np.maximum(asked.own, 0), np.maximum(asked.other, 0)
+    lost = evidence.lost.astype(np.float64)
+    dead = mostly_lost(lost, evidence.sent, alpha)
+    down = (asked.own >= 0) & dead[own]
+    other_lives = both & ~dead[other] & (evidence.received[other] > 0)
+    # Where most is lost the delay is infinite, and IPv6 is not reachable; where there is no IPv4,
+    # being reachable is all that is asked.
+    verdict[down & other_lives & ~of_loss] = FAIL
+    alone = asked.parity & (asked.own >= 0) & (asked.other < 0) & (evidence.sent[own] > 0)
+    verdict[alone] = np.where(evidence.received[own][alone] > 0, PASS, UNDECIDED)
+    verdict[alone & down] = FAIL
     return verdict.astype(np.int8)
 
 

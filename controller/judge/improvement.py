@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import FAIL, NO_DATA, PASS, UNDECIDED
-from controller.judge.loss import design_effect
+from controller.judge.loss import design_effect, mostly_lost
 from controller.judge.pairing import Interval, loss_ratio, paired_means
 
 Floats = NDArray[np.float64]
@@ -84,7 +84,31 @@ def delay_improvement(
         _share_in_doubt(side.bound_ns[at[both]], delay[both], unit, units)
         for side, at, delay in ((now, pair.now, now_ns), (base, pair.base, then_ns))
     ]
-    return _answer(_widened(ratio, *share), limit, cells, base, now, pair, both, units)
+    answer = _answer(_widened(ratio, *share), limit, cells, base, now, pair, both, units)
+    _fail_what_is_down(answer, now, pair, np.isfinite(then_ns), units, alpha)
+    return answer
+
+
+def _fail_what_is_down(
+    answer: Improvement,
+    now: Cells,
+    pair: _Pairs,
+    then: NDArray[np.bool_],
+    units: int,
+    alpha: float,
+) -> None:
+    """Fail the units of which most is lost now, in hours in which the baseline has a delay."""
+    unit, at_now = pair.unit[then], pair.now[then]
+    sent, lost = (np.bincount(unit, column[at_now], units) for column in (now.sent, now.lost))
+    silent = np.bincount(unit[np.isnan(now.delay_ns[at_now])], minlength=units)
+    # Where nothing came back at all, the path is down whichever direction broke it.
+    silent_all = (silent == np.bincount(unit, minlength=units)) & (silent > 0)
+    gone = np.bincount(unit, now.lost_most[at_now], units)
+    down = mostly_lost(np.where(silent_all, gone, lost), sent, alpha)
+    answer.verdict[down] = FAIL
+    for column in (answer.ratio.point, answer.ratio.low, answer.ratio.high):
+        column[down] = np.inf
+    answer.sent[down], answer.lost[down] = sent[down], gone[down]
 
 
 def _known_ns(cells: Cells, at: Integers) -> Floats:

@@ -22,6 +22,8 @@ ORDINARY_LOSS_RATIO = 0.0376
 PRIOR_DESIGN_EFFECT = 2.0
 PRIOR_EVENTS = 5.0
 
+MOSTLY_LOST = 0.5
+
 GRID_POINTS = 60  # MEASUREMENT F.3
 GRID_REACH = 100.0  # the alternatives lie within a factor 100 of the limit
 
@@ -53,6 +55,16 @@ def greatest_ratio(lost: Floats, sent: Floats, alpha: float) -> Floats:
     some &= kept
     answer[some] = special.betaincinv(lost[some] + 1, (sent - lost)[some], 1 - alpha / 2)
     return answer
+
+
+def mostly_lost(lost: Floats, sent: Floats, alpha: float) -> NDArray[np.bool_]:
+    """Return where surely more than half was lost: a mean over the rest says nothing of the path.
+
+    Shapes [n]; its delay counts as infinite. Six probes of six are the fewest that say so at 5 %.
+    """
+    down: NDArray[np.bool_] = np.asarray(lost > MOSTLY_LOST * sent)
+    down[down] = least_ratio(lost[down], sent[down], alpha) > MOSTLY_LOST
+    return down
 
 
 def design_effect(

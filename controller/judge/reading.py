@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from controller.judge import thinning
 from controller.judge.batches import Batches
 from controller.judge.evidence import QUANTILE_OF_STATISTIC, STATISTICS, Evidence
-from controller.judge.loss import design_effect, least_ratio
+from controller.judge.loss import design_effect, mostly_lost
 from controller.judge.mean import Spread, WindowMeans, mean_interval, spread_of_mean
 from controller.judge.quantile import RankReader, point_rank
 
@@ -18,8 +18,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MEAN, MAX = STATISTICS.index("mean"), STATISTICS.index("max")
-# When half of all probes are surely lost, a mean over the rest no longer describes the path.
-MOSTLY_LOST = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +248,7 @@ def _means(distribution: Distribution, alpha: float) -> tuple[Floats, Floats, Fl
     low, high = mean_interval(distribution.mean_ns, totals, distribution.spread, alpha)
     lost = distribution.infinite.astype(np.float64)
     sent = lost + distribution.missing + totals
-    down = lost > MOSTLY_LOST * sent
-    down[down] = least_ratio(lost[down], sent[down], alpha) > MOSTLY_LOST
+    down = mostly_lost(lost, sent, alpha)
     absent = np.isnan(low)
     low = np.where(down, np.inf, np.where(absent, -np.inf, low))
     high = np.where(down | absent, np.inf, high)

@@ -118,6 +118,21 @@ async def test_improvement_is_judged_against_the_sealed_period(
     assert (await verdict(controller, "hunan-loss"))["verdict"] == loss
 
 
+async def test_path_that_is_down_since_the_baseline_fails(
+    controller: Any, measure: Any, clock: Any
+) -> None:
+    start_ns = clock.now_ns - clock.now_ns % HOUR
+    await measure(controller, rtt_ms=20.0, lost=4, hours=6)
+    await seal(controller, "alive", start_ns, clock.now_ns)
+    clock.now_ns += (168 - 6) * HOUR
+    await measure(controller, rtt_ms=20.0, lost=1000, hours=6)
+    await controller.judge()
+    found = await verdict(controller, "hunan-delay")
+    assert (found["verdict"], found["measured"]) == ("fail", None)
+    assert "12,000 of 12,000" in found["reason"]["en"]
+    assert (await verdict(controller, "hunan-loss"))["verdict"] == "fail"
+
+
 @pytest.mark.parametrize(
     ("bound_ns", "expected", "said"),
     [

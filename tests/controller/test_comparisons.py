@@ -116,6 +116,18 @@ async def test_channel_worse_than_the_ordinary_path_fails(controller: Any, measu
     assert (found["verdict"], found["measured"]) == ("undecided", None)
 
 
+@pytest.mark.parametrize(("sent", "expected"), [(100, "fail"), (1, "undecided")])
+async def test_channel_that_is_down_is_slower_than_any_once_enough_probes_say_so(
+    controller: Any, measure: Any, sent: int, expected: str
+) -> None:
+    await measure(DEDICATED, rtt_ms=205.0, lost=sent, sent=sent, windows=5)
+    await measure(ORDINARY, rtt_ms=263.0, windows=5)
+    await controller.judge()
+    found = await verdict(controller, "jiangsu-channel-against-delay", DEDICATED)
+    assert found["verdict"] == expected
+    assert ("Most of what was sent is lost" in found["reason"]["en"]) == (expected == "fail")
+
+
 async def test_channel_without_measurement_beside_it_is_no_data(
     controller: Any, measure: Any
 ) -> None:
