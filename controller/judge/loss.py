@@ -57,7 +57,7 @@ def greatest_ratio(lost: Floats, sent: Floats, alpha: float) -> Floats:
     return answer
 
 
-def mostly_lost(lost: Floats, sent: Floats, alpha: float) -> NDArray[np.bool_]:
+def mostly_lost(lost: NDArray[Any], sent: NDArray[Any], alpha: float) -> NDArray[np.bool_]:
     """Return where surely more than half was lost: a mean over the rest says nothing of the path.
 
     Shapes [n]; its delay counts as infinite. Six probes of six are the fewest that say so at 5 %.
