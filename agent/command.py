@@ -50,6 +50,8 @@ def run(config_path: Path, verbose: bool, log_format: LogFormat) -> None:
     import logging
 
     from agent.daemon import run_agent
+    from probes.allocation import keep_little
 
+    keep_little(arenas=1)  # its threads seldom allocate at once
     log_to_stderr(log_format, logging.INFO if verbose else logging.WARNING)
     asyncio.run(run_agent(config, config_path))

@@ -20,8 +20,8 @@ from bench.accounting import Program, resident_mb
 from bench.report import Goal, Report, script
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, Template, full_windows
-from controller.allocation import give_back, keep_little
 from controller.state import ControllerState, Settings, open_state
+from probes.allocation import give_back, keep_little
 from probes.clock import SystemClock
 from topology.site_file import load_network
 
@@ -134,7 +134,7 @@ async def _interval(
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        keep_little()
+        keep_little(arenas=2)
         told = asyncio.run(_live(Path(sys.argv[2]), int(sys.argv[3])))
         sys.stdout.buffer.write(msgspec.json.encode(told))
     else:

@@ -88,14 +88,14 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C); SIGHUP: new site file."""
-    from controller.allocation import keep_little
     from controller.service import listens_of, serve_on
     from controller.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
+    from probes.allocation import keep_little
     from probes.clock import SystemClock
 
     log_to_stderr(log_format, logging.INFO)
-    keep_little()
+    keep_little(arenas=2)
     listens = listens_of(listen, data)
     settings = Settings(
         judge_period_ns=round(judge_period * 1e9),

@@ -14,8 +14,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from controller.allocation import give_back
 from controller.store import Store
+from probes.allocation import give_back
 from probes.clock import Clock
 from probes.errors import ResourceError
 
