@@ -37,9 +37,11 @@ from probes.clock import Clock
 from probes.errors import RemoteProtocolError
 from probes.exchange import Plan
 from probes.window import WindowBatch
+from topology.counterparts import ipv4_alone
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
+from topology.selection import path_table
 from topology.targets import demands as make_demands
 
 logger = logging.getLogger("isochrone.controller")
@@ -73,6 +75,7 @@ class ControllerState:
     plans: dict[str, Plan]
     catalogue: Catalogue
     groups: tuple[Group, ...]
+    ipv4_alone: dict[str, int]
     store: Store
     access: AccessBook
     gate: Gate
@@ -164,6 +167,7 @@ def _assemble(
         plans=plans,
         catalogue=catalogue,
         groups=groups_of(network.targets, catalogue),
+        ipv4_alone=ipv4_alone(network, path_table(network, streams)),
         store=store,
         access=access,
         gate=Gate(access),

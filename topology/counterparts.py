@@ -8,7 +8,7 @@ import numpy as np
 
 from topology.model import Ends, Path, Site, Target
 from topology.network import Network
-from topology.selection import PathTable, site_matches
+from topology.selection import PathTable, select, site_matches
 
 
 def counterparts(
@@ -34,6 +34,21 @@ def _other_family(table: PathTable, rows: list[int]) -> Iterator[tuple[int, Path
         other = known.get((*_family_free(path), 10 - path.source.ip_version))
         if path.source.ip_version == 6:
             yield row, None if other is None else table.paths[other]
+
+
+def ipv4_alone(network: Network, table: PathTable) -> dict[str, int]:
+    """Return how many IPv4 paths no IPv6 path stands beside, by target of kind ipv6_parity.
+
+    They are not judged: an IPv4 network has nothing to be compared. But they are not fine either.
+    """
+    alone: dict[str, int] = {}
+    for target in network.targets:
+        if target.kind == "ipv6_parity":
+            rows = np.flatnonzero(select(target, network, table)).tolist()
+            old = sum(_version(table, row) == 4 for row in rows)
+            beside = sum(other is not None for _, other in _other_family(table, rows))
+            alone[target.name] = old - beside
+    return alone
 
 
 def _version(table: PathTable, row: int) -> int:

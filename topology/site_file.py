@@ -131,13 +131,18 @@ def _targets(file: SiteFile, problems: Problems) -> tuple[Target, ...]:
                 f"没有名为 `{name}` 的预设{hint.zh}",
             )
     targets.update({t.name: t for t in file.target})
-    # Two paths are compared by their round trips, which need no clock, whatever is written.
+    # Two paths are compared by their round trips, which need no clock, whatever is written; IPDV
+    # is that of neighbouring round trips.
     return tuple(
         msgspec.structs.replace(target, direction="round_trip")
-        if target.kind in ("comparison", "ipv6_parity")
+        if target.kind in ("comparison", "ipv6_parity") or _is_ipdv(target)
         else target
         for target in targets.values()
     )
+
+
+def _is_ipdv(target: Target) -> bool:
+    return target.kind == "variation" and target.variation == "ipdv"
 
 
 def _roads(

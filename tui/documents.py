@@ -179,6 +179,7 @@ class Target(Document, frozen=True, kw_only=True):
     goal_verdict: dict[str, str] = {}
     declared: list[Declared] = []
     group: str | None = None
+    ipv4_alone: int = 0
 
 
 class Group(Document, frozen=True, kw_only=True):

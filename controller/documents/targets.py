@@ -65,7 +65,8 @@ class GroupDocument(msgspec.Struct, frozen=True, kw_only=True):
 class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A published demand, how many paths it selects, and how they fare.
 
-    `maintenance` counts the paths that are left out of `counts` and `compliance` for now.
+    `maintenance` counts the paths that are left out of `counts` and `compliance` for now,
+    `ipv4_alone` (kind ipv6_parity) those that are never judged, as no IPv6 path is beside them.
     """
 
     name: str
@@ -85,6 +86,7 @@ class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
     declared: list[Declared]
     maintenance: int
     group: str | None = None
+    ipv4_alone: int = 0
 
 
 class TargetPage(msgspec.Struct, frozen=True, kw_only=True):

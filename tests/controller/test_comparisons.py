@@ -185,4 +185,6 @@ async def test_ipv6_path_that_was_not_measured_is_no_data(controller: Any, measu
     silent = await verdict(controller, "jiangsu-ipv6-parity", V6)
     assert silent["verdict"] == "no_data"
     targets = {item["name"]: item for item in (await controller.get("/api/v1/targets"))["items"]}
-    assert targets["jiangsu-ipv6-parity"]["paths"] == 2  # IPv4 alone is not bound
+    assert targets["jiangsu-ipv6-parity"]["paths"] == 2  # IPv4 alone is not bound, and counted
+    assert targets["jiangsu-ipv6-parity"]["ipv4_alone"] == 2
+    assert targets["jiangsu-channel-delay"]["ipv4_alone"] == 0

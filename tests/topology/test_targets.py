@@ -176,3 +176,11 @@ def test_two_paths_are_compared_by_their_round_trips(parse, site, kind):
     target += 'against = { roles = ["ordinary_internet"] }\n' if kind == "comparison" else ""
     (own,) = parse(both(site, "wuxi", "nanjing") + target + 'direction = "one_way"\n').targets
     assert own.direction == "round_trip"
+
+
+@pytest.mark.parametrize(("kept", "direction"), [("ipdv", "round_trip"), ("pdv", "one_way")])
+def test_variation_between_neighbours_is_that_of_round_trips(parse, site, kept, direction):
+    target = '[[target]]\nname = "own"\ntitle = "T"\nkind = "variation"\nlimit_ms = 1.0\n'
+    text = both(site, "wuxi", "nanjing") + target + f'variation = "{kept}"\n'
+    (own,) = parse(text).targets
+    assert own.direction == direction

@@ -125,6 +125,10 @@ def path_lines(fleet: Fleet, name: str, words: Words) -> list[Spans]:
                 (verdict.reason.pick(words.language), "dim"),
             )
         )
+    alone = sum(each.ipv4_alone for each in fleet.targets if each.name in members)
+    if alone:
+        said = words("{n} more paths run over IPv4 alone and are not judged.", n=alone)
+        lines.append(plain(said, "doubt"))
     return lines
 
 
