@@ -61,7 +61,8 @@ def lab(
         check_folder(json_file.parent, "--json")
     outage = None if fault is None else Fault(_outage_s(fault))
     chosen = load_scenario(find_scenario(scenario))
-    if headless or outage is not None or not sys.stdout.isatty():
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    if headless or outage is not None or not terminal:
         outcome = run_headless(chosen, seconds or chosen.seconds, keep, outage)
     else:
         outcome = run_with_tui(chosen, seconds, keep)

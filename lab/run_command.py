@@ -34,7 +34,7 @@ def run(sites_file: Path | None, seconds: float | None, keep: Path | None) -> No
 
     Without a terminal it measures for a bounded time and prints the verdicts.
     """
-    terminal = sys.stdout.isatty() and sys.stdin.isatty()
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     if sites_file is not None:
         _run_real(sites_file, seconds, keep, terminal)
         return

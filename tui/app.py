@@ -127,6 +127,11 @@ class IsochroneApp(App[None]):
         """Name of the view shown."""
         return self.base.query_one("#views", ContentSwitcher).current or VIEWS[0][0]
 
+    @property
+    def _is_leaving(self) -> bool:
+        """Whether the views are being taken down."""
+        return self._exit or not self.is_running
+
     def compose(self) -> ComposeResult:
         """Heading, tabs, views, keys."""
         with Horizontal(id="heading"):
@@ -167,6 +172,8 @@ class IsochroneApp(App[None]):
 
     def _take_fleet(self, fleet: Fleet) -> None:
         self._fleet = fleet
+        if self._is_leaving:
+            return
         if self.view == "path":
             self._read_windows()
         elif self.view == "target":
@@ -342,13 +349,15 @@ class IsochroneApp(App[None]):
             self.action_view("paths")
 
     def _draw(self) -> None:
-        if self._exit:  # the panels are being taken down
+        if self._is_leaving:
             return
         self.base.query_one(f"#{self.view}", Panel).show(self._fleet, self._link, self.look)
         self._draw_frame()
 
     def _draw_frame(self) -> None:
         """Draw heading, tabs and keys."""
+        if self._is_leaving:
+            return
         look = self.look
         left, right = heading(
             self._fleet,

@@ -73,12 +73,23 @@ def tui(
         if screenshot is not None:
             write_screenshot(asyncio.run(take_screenshot(app, parse_size(size))), screenshot)
             return
+        _check_terminal()
         app.run()
     except TuiError as error:
         click.echo(f"isochrone: {error.message(language)}", err=True)
         sys.exit(1)
     if app.return_code:
         sys.exit(app.return_code)
+
+
+def _check_terminal() -> None:
+    """Refuse to draw where nobody sees it: the screen is drawn on standard error."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise TuiError(
+            "The terminal UI needs a terminal for input and standard error; for a picture use "
+            "--screenshot FILE.",
+            "终端界面要求标准输入和标准错误均为终端；如需图片请用 --screenshot 文件。",
+        )
 
 
 async def _greet(url: str, access: Access) -> None:

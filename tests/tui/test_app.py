@@ -263,6 +263,17 @@ async def test_a_fleet_without_anything_says_so(make_app: MakeApp, api: FixtureA
         assert "no agents" in said(app, "#heading-left")
 
 
+async def test_what_comes_while_the_views_are_taken_down_is_not_drawn(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        fleet, link = app.fleet, app.link
+    assert fleet is not None
+    app._take_fleet(fleet)
+    app._take_link(link)
+    app._draw_frame()
+
+
 async def test_q_quits(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test() as pilot:

@@ -130,6 +130,18 @@ def test_keys_resize_language_and_quit_in_a_real_terminal(terminal: Terminal) ->
     terminal.wait_until_shown("ended with 0")
 
 
+def test_without_a_terminal_to_draw_on_it_says_so_and_how_to_get_a_picture(
+    url: str,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "isochrone", "tui", "--url", url, "--lang", "en"],
+        check=False, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "--screenshot FILE" in done.stderr
+    assert done.stdout == ""
+
+
 def test_no_controller_is_one_sentence_and_exit_code_1() -> None:
     for url, said in (
         ("http://127.0.0.1:9", "does not answer"),

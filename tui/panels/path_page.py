@@ -18,6 +18,7 @@ from tui.models.rows import Spans
 from tui.panels.panel import Panel
 from tui.panels.plot import TimePlot
 from tui.panels.table import Table
+from tui.words import Words
 
 RANGES_MIN = (5, 15, 60, 360, 1440)
 WINDOW_ROWS = 200
@@ -170,7 +171,7 @@ class PathPage(Panel):
                 curves.append((lines[f"{name}_p50_ns"], colour))
         limits = model.limits_ms(entries)
         delay = self.query_one("#delay-plot", TimePlot)
-        delay.draw(curves, limits, self.look, from_s=to_s - span_s, to_s=to_s)
+        peak = delay.draw(curves, limits, self.look, from_s=to_s - span_s, to_s=to_s)
         shown = "  ".join(f"{limit:g}" for limit in limits)
         self.query_one("#delay-title", Static).update(
             self.look.text(
@@ -178,6 +179,10 @@ class PathPage(Panel):
                     (f" {words('Delay')} ms  ", "head"),
                     *self._legend(),
                     (f"  ━ {words('limit')} {shown} ms" if limits else "", "bad"),
+                    (
+                        "" if peak is None else f"  ▲ {words('up to {n} ms', n=f'{peak:.3g}')}",
+                        "doubt",
+                    ),
                     (f"  {words('bright p50, dim p95')}", "dim"),
                 )
             )
@@ -217,3 +222,8 @@ class PathPage(Panel):
 
     def _cell(self, row: WindowRow, column: str, _width: int) -> Spans:
         return model.window_cell(row, column, self.look.words, self.look.zone)
+
+
+def _peak_told(peak_ms: float | None, words: Words) -> str:
+    """Return what tells that peaks are cut off at the upper edge."""
+    return "" if peak_ms is None else f"  ▲ {words('up to {n} ms', n=f'{peak_ms:.3g}')}"

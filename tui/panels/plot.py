@@ -12,6 +12,8 @@ from textual_plot.axis_formatter import AxisFormatter, NumericAxisFormatter
 from tui.look import Look
 from tui.models.path_page import Line
 
+PEAK_SHARE, PEAK_RATIO = 0.03, 4.0
+
 
 class ClockFormatter(AxisFormatter):
     """Times of day at round distances along the x axis."""
@@ -49,15 +51,21 @@ class TimePlot(PlotWidget, can_focus=False):
         *,
         from_s: float,
         to_s: float,
-    ) -> None:
-        """Draw `curves` as (line, colour) over [from_s, to_s], with `limits` across."""
+    ) -> float | None:
+        """Draw `curves` as (line, colour) over [from_s, to_s], with `limits` across.
+
+        Return the largest value where peaks are cut off at the upper edge, else None.
+        """
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 9
         self.clear()
         self.set_x_formatter(ClockFormatter(look.zone))
         self.set_y_formatter(NumericAxisFormatter())
         self.set_xlimits(from_s, to_s)
         values = [y for line, _ in curves for _, ys in line.segments for y in ys]
+        peak = max(values, default=0.0)
+        values = without_peaks(values, limits)
         low, high = vertical_range(values, limits)
+        is_cut = peak > max(values, default=0.0)
         self.set_ylimits(low, high)
         for limit in limits:
             if low <= limit <= high:
@@ -69,11 +77,26 @@ class TimePlot(PlotWidget, can_focus=False):
                     hires_mode=HiResMode.BRAILLE,
                 )
         for line, colour in curves:
-            for xs, ys in line.segments:
+            for xs, full_ys in line.segments:
+                ys = [min(y, high) for y in full_ys] if is_cut else full_ys
                 if len(xs) == 1:
                     self.scatter(xs, ys, marker_style=colour, hires_mode=HiResMode.BRAILLE)
                 else:
                     self.plot(xs, ys, line_style=colour, hires_mode=HiResMode.BRAILLE)
+        return peak if is_cut else None
+
+
+def without_peaks(values: Sequence[float], limits: Sequence[float]) -> list[float]:
+    """Return the values without a few peaks that would squeeze all others, and the limits, flat.
+
+    Peaks are the largest 3 % where they exceed four times what else there is to see.
+    """
+    ordered = sorted(values)
+    usual = ordered[: len(ordered) - int(PEAK_SHARE * len(ordered))]
+    if not usual or usual[-1] <= 0.0:
+        return ordered
+    seen = max([usual[-1], *(limit for limit in limits if limit <= PEAK_RATIO * usual[-1])])
+    return ordered if ordered[-1] <= PEAK_RATIO * seen else usual
 
 
 def vertical_range(values: Sequence[float], limits: Sequence[float]) -> tuple[float, float]:
