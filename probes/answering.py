@@ -64,6 +64,7 @@ class Listener:
         self.port = int(self.socket.sock.getsockname()[1])
         self.departures = Departures(reflection.sessions)
         self.lag = Lag()
+        self.leaving = 0  # replies of the last batch whose departure is stamped
         self.estimates = (0, 0)  # Error Estimates with follow-up and without
         self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
 
@@ -109,7 +110,7 @@ class Answering:
     def serve(self, listener: Listener) -> None:
         """Answer what has arrived at one socket, at most `_ROUNDS` batches of it."""
         for _ in range(_ROUNDS):
-            count = listener.socket.take_in()
+            count = listener.leaving = listener.socket.take_in()
             if 0 < count <= _FEW and self._reflection.late_stamps:
                 self._answer_few(listener, count)
             elif count:
@@ -299,6 +300,7 @@ class Answering:
         stamped[replies.tracked] = True
         result = listener.socket.send(count, write_t3, stamped=stamped, source=source)
         listener.lag.sent(int(result.key[-1]), read_ns)
+        listener.leaving = int(np.count_nonzero(stamped))
         unsent = int(np.count_nonzero(result.error))
         self._counts["unsent"] += unsent
         self._counts["reflected"] += count - unsent
@@ -311,7 +313,8 @@ class Answering:
     def _collect_departures(self, listener: Listener) -> None:
         """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
         queue = listener.socket.departures
-        for _ in range(0 if queue.has_kept else _FEW):
+        one_by_one = listener.leaving <= _FEW and not queue.has_kept
+        for _ in range(_FEW if one_by_one else 0):
             if not self._collect_one(listener):
                 return
         while len(stamps := queue.read()):

@@ -48,7 +48,7 @@ def _make_edges(first_ns: int, last_ns: int) -> NDArray[np.int64]:
 
 EDGES_NS: NDArray[np.int64] = _make_edges(1_000, 60_000_000_000)
 TOP_BUCKET = len(EDGES_NS)  # holds what exceeds the last edge
-_KEYS = 2 * TOP_BUCKET + 1  # distinct buckets of both signs
+_KEY_BITS = (2 * TOP_BUCKET).bit_length()  # of a bucket of either sign, counted from the lowest
 
 _UPPER_NS = np.concatenate([EDGES_NS.astype(np.float64), [np.inf]])
 _LOWER_NS = np.concatenate([[-1_000.0], EDGES_NS.astype(np.float64)])
@@ -69,12 +69,18 @@ _BUCKET_OF_CELL = np.searchsorted(
 
 def bucket_of(delay_ns: NDArray[Any]) -> NDArray[np.int16]:
     """Return the bucket of each delay. Any numeric shape; NaN is not allowed."""
-    distance = np.abs(np.asarray(delay_ns, np.float64))
+    return _bucket_of(np.asarray(delay_ns)).astype(np.int16)
+
+
+def _bucket_of(delay_ns: NDArray[Any]) -> NDArray[np.int64]:
+    distance = np.abs(delay_ns.astype(np.float64, copy=False))
     cell = distance.view(np.int64) >> _CELL_SHIFT
-    magnitude = _BUCKET_OF_CELL[np.clip(cell, _FIRST_CELL, _LAST_CELL) - _FIRST_CELL]
-    magnitude = magnitude + (distance > _UPPER_NS[magnitude])
-    signed: NDArray[np.int64] = np.where(np.asarray(delay_ns) < 0, -magnitude, magnitude)
-    return signed.astype(np.int16)
+    cell -= _FIRST_CELL
+    np.clip(cell, 0, _LAST_CELL - _FIRST_CELL, out=cell)
+    magnitude: NDArray[np.int64] = _BUCKET_OF_CELL[cell]
+    magnitude += distance > _UPPER_NS[magnitude]
+    negative = delay_ns < 0
+    return np.where(negative, -magnitude, magnitude) if negative.any() else magnitude
 
 
 def bucket_lower_ns(bucket: NDArray[Any]) -> NDArray[np.float64]:
@@ -109,9 +115,8 @@ class Histograms:
     @staticmethod
     def from_samples(row: NDArray[Any], delay_ns: NDArray[Any], rows: int) -> Histograms:
         """Count `delay_ns[i]` into histogram `row[i]`. Both of shape [m]; 0 ≤ row < rows."""
-        key = np.asarray(row, np.int64) * _KEYS + (
-            bucket_of(delay_ns).astype(np.int64) + TOP_BUCKET
-        )
+        key = np.asarray(row, np.int64) << _KEY_BITS
+        key += _bucket_of(np.asarray(delay_ns)) + TOP_BUCKET
         key.sort()
         first = np.flatnonzero(starts(key))
         return _from_keys(key[first], np.diff(first, append=len(key)), rows)
@@ -193,7 +198,7 @@ def _from_counts(
     row: NDArray[np.int64], bucket: NDArray[np.int16], count: NDArray[np.int64], rows: int
 ) -> Histograms:
     """Sort (row, bucket, count) triples into rows, adding equal ones."""
-    key = row * _KEYS + (bucket.astype(np.int64) + TOP_BUCKET)
+    key = (row << _KEY_BITS) + bucket + TOP_BUCKET
     unique, inverse = grouped(key)
     summed = np.zeros(len(unique), np.int64)
     np.add.at(summed, inverse, count)
@@ -202,5 +207,6 @@ def _from_counts(
 
 def _from_keys(unique: NDArray[np.int64], count: NDArray[np.int64], rows: int) -> Histograms:
     """Take ascending keys, row and bucket in one number, apart."""
-    indptr = np.searchsorted(unique, np.arange(rows + 1) * _KEYS).astype(np.int64)
-    return Histograms(indptr, (unique % _KEYS - TOP_BUCKET).astype(np.int16), count)
+    indptr = np.searchsorted(unique, np.arange(rows + 1) << _KEY_BITS).astype(np.int64)
+    bucket = (unique & ((1 << _KEY_BITS) - 1)) - TOP_BUCKET
+    return Histograms(indptr, bucket.astype(np.int16), count)

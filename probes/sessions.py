@@ -232,8 +232,12 @@ class SessionTable:
         latest: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """Return the number of the first departure to tell that is not long before the latest."""
-        left_ns = self.rows["departure_wall_ns"][slot]
-        latest_ns = left_ns[np.arange(len(slot)), latest % _DEPARTURES]
+        told_of = self.rows["departure_wall_ns"]
+        latest_ns = told_of[slot, latest % _DEPARTURES]
+        stale = told_of[slot, oldest % _DEPARTURES] < latest_ns - _TELL_WITHIN_NS
+        if not stale.any():  # as it nearly always is
+            return oldest
+        left_ns = told_of[slot]
         old = left_ns < latest_ns[:, None] - _TELL_WITHIN_NS
         # What each place holds: the latest number that belongs there.
         number = latest[:, None] - (latest[:, None] - np.arange(_DEPARTURES)) % _DEPARTURES
