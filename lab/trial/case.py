@@ -13,9 +13,9 @@ from lab.trial.delays import Noise, sum_of
 
 Kind = Literal["delay", "loss", "delay_ratio", "variation", "pdv"]
 Direction = Literal["one_way", "round_trip"]
-Statistic = Literal["p50", "p90", "p95", "p99", "mean"]
+Statistic = Literal["p50", "p90", "p95", "p99", "p999", "mean"]
 ROUNDING = 1e-9  # a truth made to lie at the limit may miss it by the last bits of a float
-LEVELS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+LEVELS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

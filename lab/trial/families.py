@@ -253,6 +253,17 @@ SINGLE_PATHS = (
         margins=(-0.03, -0.01, -0.003, 0.0, 0.003, 0.01, 0.03),
     ),
     Family(
+        name="one_in_a_thousand",
+        title=Text("p99.9, of 6,000 to 24,000 probes", "P99.9，6000至24000个探测包"),
+        weight=4,
+        directions=("one_way", "round_trip"),
+        statistics=("p999",),
+        margins=(-0.3, -0.1, 0.0, 0.1, 0.3),
+        probes=(6_000, 12_000, 24_000),
+        noises=("exponential", "lognormal"),
+        losses=((0.0, 0.0, 1.0), (0.0002, 0.0, 1.0)),
+    ),
+    Family(
         name="two_routes",
         title=Text("one flow in eight takes a slow route", "八分之一的流走慢速路由"),
         weight=8,
