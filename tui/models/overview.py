@@ -162,8 +162,12 @@ def detail(fleet: Fleet, target: doc.Target, words: Words) -> list[Spans]:
     if target.kind in DECLARED_KINDS:
         lines += [_declared_line(fleet, entry, words) for entry in target.declared]
         return lines
+    warned = [w for w in fleet.health.warnings if f"`{target.name}`" in w.pick("en")]
+    lines += [plain(f"▲ {warning.pick(words.language)}", "doubt") for warning in warned]
     compliance = target.compliance
-    if compliance is None or compliance.ratio is None:
+    if warned:
+        pass
+    elif compliance is None or compliance.ratio is None:
         lines.append(plain(words("No path is decided yet, so there is no rate."), "doubt"))
     else:
         lines.append(
