@@ -117,15 +117,12 @@ def _ways(family: Family, asked: _Asked, rng: np.random.Generator) -> _Ways:
     shape = float(rng.uniform(0.8, 1.3)) if style == "lognormal" else float(rng.uniform(3, 5))
     asymmetry = float(np.exp(rng.uniform(*np.log(family.asymmetry))))
     unit = _noises(style, 1.0, shape, there=there)
-    if family.kind in ("loss", "variation"):
+    if family.kind in ("loss", "variation", "pdv"):
         delay = _PLAIN_DELAY_NS
-        part = (
-            1.0
-            if family.kind == "loss"
-            else sum_of(*unit).difference_quantile_ns(LEVELS[asked.statistic])
-        )
         wished = 0.1 * delay if family.kind == "loss" else asked.truth
-        forward, backward = _noises(style, wished / part, shape, there=there)
+        forward, backward = _noises(
+            style, wished / _varies(family, asked, unit), shape, there=there
+        )
         return _Ways(delay, delay * asymmetry, forward, backward)
     wished = float(rng.uniform(*family.noise_share)) * asked.truth
     forward, backward = _noises(style, wished / _part(*unit, asked), shape, there=there)
@@ -133,6 +130,16 @@ def _ways(family: Family, asked: _Asked, rng: np.random.Generator) -> _Ways:
     if asked.direction == "one_way":
         return _Ways(base, base * asymmetry, forward, backward)
     return _Ways(base / (1 + asymmetry), base * asymmetry / (1 + asymmetry), forward, backward)
+
+
+def _varies(family: Family, asked: _Asked, unit: tuple[Noise, Noise]) -> float:
+    """Return the variation that noise of scale 1 has; PDV but for the least noise of the period."""
+    if family.kind == "loss":
+        return 1.0
+    if family.kind == "variation":
+        return sum_of(*unit).difference_quantile_ns(LEVELS[asked.statistic])
+    noise = unit[0] if asked.direction == "one_way" else sum_of(*unit)
+    return float(noise.quantile_ns(LEVELS[asked.statistic]))
 
 
 def _part(forward: Noise, backward: Noise, asked: _Asked) -> float:

@@ -22,7 +22,7 @@ from controller.judge.evidence import (
     Rules,
 )
 from controller.judge.verdicts import judge
-from lab.trial.case import Case, Direction, Kind, Statistic, truth_of
+from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_score import answer_pairs
 from lab.trial.simulate import gather, probes_of, windows_of
@@ -128,7 +128,7 @@ def _try_paths(cases: Sequence[Case], seed: int) -> Trial:
     probes = probes_of(cases, seed)
     batches = windows_of(probes)
     evidence = _distrusting_liars(cases, gather(cases, batches))
-    results = _results(cases, judge(evidence, own_rules(cases), looks="once"))
+    results = _results(cases, judge(evidence, own_rules(cases), looks="once"), evidence)
     watched = [i for i, case in enumerate(cases) if case.looks > 1]
     if watched:
         for i, result in zip(watched, _look_often(cases, batches, watched), strict=True):
@@ -184,14 +184,32 @@ def _rules(
     )
 
 
-def _results(cases: Sequence[Case], said: Judgements) -> list[Result]:
+def _results(cases: Sequence[Case], said: Judgements, evidence: Evidence) -> list[Result]:
     return [
-        _result(case, int(said.verdict[i]), float(said.low[i]), float(said.high[i]))
+        _result(
+            case,
+            int(said.verdict[i]),
+            float(said.low[i]),
+            float(said.high[i]),
+            _true_verdict(case, evidence, i),
+        )
         for i, case in enumerate(cases)
     ]
 
 
-def _result(case: Case | PairCase, verdict: int, low: float, high: float) -> Result:
+def _true_verdict(case: Case, evidence: Evidence, row: int) -> str:
+    """Return what is true of the case; of PDV, given the least delay that occurred."""
+    if case.kind != "pdv":
+        return case.true_verdict
+    truth = _truth(case, case.kind, case.direction, case.statistic, evidence, row)
+    return "pass" if truth <= case.limit * (1 + ROUNDING) else "fail"
+
+
+def _result(
+    case: Case | PairCase, verdict: int, low: float, high: float, right: str | None = None
+) -> Result:
+    """Return what was said beside what is `right`, by default what the case's laws make it."""
+    right = right or case.true_verdict
     crosses = high > case.limit_low and low <= case.limit_high
     return Result(
         case=case,
@@ -199,8 +217,8 @@ def _result(case: Case | PairCase, verdict: int, low: float, high: float) -> Res
         low=low,
         high=high,
         needless=verdict == UNDECIDED and not crosses,
-        wrong_pass=verdict == PASS and case.true_verdict != "pass",
-        wrong_fail=verdict == FAIL and case.true_verdict != "fail",
+        wrong_pass=verdict == PASS and right != "pass",
+        wrong_fail=verdict == FAIL and right != "fail",
     )
 
 
@@ -213,7 +231,7 @@ def _look_often(
     looks = max(case.looks for case in chosen)
     for seen in np.unique(np.linspace(1, len(batches), looks).astype(int)):
         evidence = gather(cases, batches[:seen], watched)
-        now = _results(chosen, judge(evidence, own_rules(chosen), looks="repeated"))
+        now = _results(chosen, judge(evidence, own_rules(chosen), looks="repeated"), evidence)
         worst = [old if old.wrong else new for old, new in zip(worst or now, now, strict=True)]
     return worst
 

@@ -39,10 +39,10 @@ class Bounds:
 def bounds(case: Case, probes: Finished) -> Bounds | None:
     """Return what the textbook knows of the judged figure; None where it has no method.
 
-    It has none for verdicts that are looked at again and again, for meshes, and where a clock's
-    claim is false.
+    It has none for verdicts that are looked at again and again, for meshes, for PDV (its least
+    delay is no constant), and where a clock's claim is false.
     """
-    if case.looks > 1 or case.nodes is not None or not _honest(case):
+    if case.looks > 1 or case.nodes is not None or case.kind == "pdv" or not _honest(case):
         return None
     if case.kind == "loss":
         return _loss(case, probes)

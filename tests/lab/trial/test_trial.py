@@ -55,7 +55,7 @@ def test_the_same_seed_gives_the_same_trial_and_another_does_not():
 def test_cases_have_the_truth_that_was_wished():
     for case in draw_cases(PROMISED, 300, 1):
         asked = family(case.family)
-        if asked.pair is not None:
+        if asked.pair is not None or asked.kind == "pdv":  # of which the least delay is taken off
             continue
         if not asked.mesh and case.truth < np.inf and case.limit:
             margin = case.truth / case.limit - 1
