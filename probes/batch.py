@@ -199,15 +199,16 @@ class BatchSocket:
         asks = self.departures.delivered and stamped is not None
         family = self.sock.family
         layout = (family, keys, asks, source is not None)
-        if ring.layout != layout:
-            _lay_out(ring, *layout)
-            ring.layout = layout
-        rows, at = ring.control[: len(key)], 0
+        count = len(key)
+        if ring.layout[0] != layout or ring.layout[1] < count:
+            _lay_out(ring, count, *layout)
+            ring.layout = layout, count
+        rows, at = ring.control[:count], 0
         if source is not None:
             at = control.put_source(rows, at, family, source)
         if asks and stamped is not None:  # only packets to be stamped carry it, and a key
             end = at + control.WORD_BYTES * (1 + keys)
-            ring.messages["controllen"][: len(key)] = np.where(stamped, end, at)
+            ring.messages["controllen"][:count] = np.where(stamped, end, at)
             at += control.WORD_BYTES
         if keys:
             control.put_word(rows, at, key)
@@ -295,17 +296,17 @@ class BatchSocket:
 _ASK = struct.pack("=I", TX_SOFTWARE)
 
 
-def _lay_out(ring: Ring, family: int, keys: bool, asks: bool, source: bool) -> None:
-    """Write what does not change from batch to batch into all rows of a ring that sends."""
-    end = 0
+def _lay_out(ring: Ring, count: int, family: int, keys: bool, asks: bool, source: bool) -> None:
+    """Write what does not change from batch to batch into the first rows of a ring that sends."""
+    rows, messages, end = ring.control[:count], ring.messages[:count], 0
     if source:
-        end = control.lay_source(ring.control, end, family)
+        end = control.lay_source(rows, end, family)
     if asks:
-        end += control.lay_word(ring.control, end, control.SO_TIMESTAMPING, TX_SOFTWARE)
+        end += control.lay_word(rows, end, control.SO_TIMESTAMPING, TX_SOFTWARE)
     if keys:
-        end += control.lay_word(ring.control, end, control.SCM_TS_OPT_ID)
-    ring.messages["controllen"] = end
-    ring.messages["namelen"] = 16 if family == socket.AF_INET else ADDRESS_BYTES
+        end += control.lay_word(rows, end, control.SCM_TS_OPT_ID)
+    messages["controllen"] = end
+    messages["namelen"] = 16 if family == socket.AF_INET else ADDRESS_BYTES
 
 
 def _or_now(stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -76,7 +76,8 @@ class Ring:
         self.messages["iovlen"] = 1
         self.messages["control"] = _rows_of(self.control)
         self.messages["controllen"] = control_bytes
-        self.layout: object = None  # how headers and control messages of all rows are laid out
+        # How headers and control messages of the first rows are laid out, and of how many.
+        self.layout: tuple[object, int] = (None, 0)
         self._where = int(self.messages.ctypes.data)
         self._headers = self.messages.view(np.uint8).data
         self._used = 0
