@@ -16,6 +16,8 @@ _HEADINGS = {
     "en": ("path", "target", "truth", "measured", "verdict", "expected", "correct"),
     "zh": ("路径", "目标", "真值", "实测", "判定", "应为", "正确"),
 }
+_OTHER_READING = Text("other reading", "另一读数")
+_REASON = Text("why", "理由")
 _WORDS = {
     "pass": Text("pass", "达标"),
     "fail": Text("fail", "不达标"),
@@ -61,11 +63,19 @@ def table_lines(rows: Sequence[Row], language: Language) -> list[str]:
 
 
 def verdict_lines(verdicts: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
-    """Return a table of verdicts as the API gives them, where no truth is known."""
+    """Return a table of verdicts as the API gives them, where no truth is known, with reasons."""
     headings = _HEADINGS[language]
-    cells = [(headings[0], headings[1], headings[3], headings[4])]
+    other, why = _OTHER_READING.pick(language), _REASON.pick(language)
+    cells = [(headings[0], headings[1], headings[3], other, headings[4], why)]
     cells += [
-        (v["path"], v["target"], _figure(v["measured"], v["unit"]), _word(v["verdict"], language))
+        (
+            v["path"],
+            v["target"],
+            _figure(v["measured"], v["unit"]),
+            _figure((v["other_reading"] or {}).get("measured"), v["unit"]),
+            _word(v["verdict"], language),
+            v["reason"][language],
+        )
         for v in verdicts
     ]
     return _aligned(cells)

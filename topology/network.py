@@ -38,7 +38,11 @@ class StreamChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     destinations: Literal["any", "agents", "external"] = "any"
 
 
-DEFAULT_STREAMS = (StreamChoice(protocol="icmp"), StreamChoice(protocol="udp"))
+# A router or landmark answers no STAMP: its silence would count as loss.
+DEFAULT_STREAMS = (
+    StreamChoice(protocol="icmp"),
+    StreamChoice(protocol="udp", destinations="agents"),
+)
 
 
 class Mesh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

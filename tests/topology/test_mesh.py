@@ -84,6 +84,12 @@ def test_excluded_pair_is_probed_neither_way():
     }
 
 
+def test_a_site_without_an_agent_is_probed_by_icmp_alone_where_no_stream_is_named():
+    sites = (a_site("a", "t/10.0.0.1"), a_site("b", "t/10.0.0.2", external=True))
+    streams = plan_streams(a_network(sites, Mesh(name="all")))
+    assert {stream.type_p.protocol for stream in streams} == {"icmp"}
+
+
 def test_external_sites_are_destinations_only():
     sites = [
         *many(2),
