@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -272,7 +273,8 @@ def test_counting_goes_on_where_the_numbers_in_packets_wrap(
         spec("udp", port=reflector.port, stream_id=4),
         spec("tcp", port=reflector.port, stream_id=5),
     ]
-    run = Run(*streams).finish()
+    patient = [msgspec.structs.replace(one, timeout_ms=5_000.0) for one in streams]
+    run = Run(*patient).finish()
     for stream in streams:
         assert (run.total("sent", stream.stream_id), run.total("received", stream.stream_id)) == (
             50,
