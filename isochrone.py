@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gettext
 import importlib
 import os
 import sys
@@ -42,11 +43,16 @@ class _LazyGroup(click.Group):
         module, _, attribute = entry[0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
+        if os.environ.get("LANGUAGE") == "zh":
+            from agent.command_language import translate
+
+            translate(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry[1]) for name, entry in COMMANDS.items()])
+        _ = gettext.gettext
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, _(entry[1])) for name, entry in COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,7 +65,11 @@ def main() -> None:
     """Run the command line; an error a person can mend is one sentence and exit code 1."""
     # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from agent.command_language import speak_the_users_language, translate
     from agent.standard_streams import output_error, replace_closed_streams
+
+    speak_the_users_language()
+    translate(front_door)
 
     replace_closed_streams()
     try:
