@@ -241,6 +241,16 @@ SINGLE_PATHS = (
         looks=20,
     ),
     Family(
+        name="delay_looked_at_often",
+        title=Text("delay, looked at 20 times while data come in", "时延，采集期间查看20次"),
+        weight=6,
+        directions=("one_way", "round_trip"),
+        statistics=("p50", "p95", "mean"),
+        margins=(-0.1, 0.0, 0.0, 0.1),
+        windows=(60,),
+        looks=20,
+    ),
+    Family(
         name="mesh_with_a_liar",
         title=Text("a liar found out by its mesh", "由网状测量识破的失实时钟"),
         weight=14,
