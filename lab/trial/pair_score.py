@@ -31,6 +31,7 @@ from probes.window import WindowBatch
 from topology.model import Interface, Path, PlannedStream
 
 HOUR_NS = 3_600_000_000_000
+AT_ONCE = 400  # pairs: what is simulated together takes half a megabyte each
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +50,27 @@ class Answer:
 
 def answer_pairs(pairs: Sequence[PairCase], seed: int) -> list[Answer]:
     """Simulate and judge pairs; the answers are in their order."""
+    answers: list[Answer] = []
+    for first in range(0, len(pairs), AT_ONCE):
+        answers += _answer_some(pairs[first : first + AT_ONCE], seed, first)
+    return answers
+
+
+def _answer_some(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
     beside = [i for i, pair in enumerate(pairs) if pair.kind != "improvement"]
     after = [i for i, pair in enumerate(pairs) if pair.kind == "improvement"]
     answers: dict[int, Answer] = {}
     for places, ask in ((beside, _beside), (after, _after)):
         chosen = [pairs[i] for i in places]
         if chosen:
-            answers.update(zip(places, ask(chosen, seed), strict=True))
+            answers.update(zip(places, ask(chosen, seed, first), strict=True))
     return [answers[i] for i in range(len(pairs))]
 
 
-def _beside(pairs: Sequence[PairCase], seed: int) -> list[Answer]:
+def _beside(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
     """Compare two paths over the windows that both have."""
     sides = [side for pair in pairs for side in (pair.own, pair.other)]
-    probes = probes_of(sides, seed)
+    probes = probes_of(sides, seed, 2 * first)
     batches = windows_of(probes)
     evidence, start_ns = gather_with_starts(sides, batches, range(len(sides)))
     own = np.arange(0, len(sides), 2)
@@ -107,10 +115,10 @@ def _held(kind: str, interval: Interval, i: int, truth: float) -> tuple[str, flo
     return kind, float(interval.low[i]), float(interval.high[i]), truth
 
 
-def _after(pairs: Sequence[PairCase], seed: int) -> list[Answer]:
+def _after(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
     """Seal the first week, measure a second one, and judge the improvement."""
-    then = probes_of([pair.other for pair in pairs], seed)
-    now = probes_of([pair.own for pair in pairs], seed + 1)
+    then = probes_of([pair.other for pair in pairs], seed, first)
+    now = probes_of([pair.own for pair in pairs], seed + 1, first)
     baseline = _sealed(windows_of(then, step_ns=HOUR_NS), len(pairs))
     week = _week(windows_of(now, BEGIN_NS + WEEK_NS, step_ns=HOUR_NS), len(pairs))
     books = [pair_bounds(*each) for each in zip(pairs, now, then, strict=True)]

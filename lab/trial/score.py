@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,15 @@ from controller.judge.evidence import (
 )
 from controller.judge.verdicts import judge
 from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of
+from lab.trial.mesh import CLUSTER
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_score import answer_pairs
 from lab.trial.simulate import gather, probes_of, windows_of
 from lab.trial.textbook import Bounds, bounds
 from probes.window import WindowBatch
+
+AT_ONCE = 800  # cases: what is simulated together takes about half a megabyte each
+MESH_NODES = 2 * CLUSTER
 
 # What is asked of every path beside its own demand, to see whether the intervals hold.
 _ASKED: tuple[tuple[str, Kind, Direction, Statistic], ...] = (
@@ -103,8 +108,22 @@ def try_cases(cases: Sequence[Case | PairCase], seed: int) -> Trial:
     paths = [case for case in cases if isinstance(case, Case)]
     if not paths:
         return pairs
-    single = _try_paths(paths, seed)
-    return Trial(single.results + pairs.results, single.intervals + pairs.intervals)
+    parts = [_try_paths(paths[a:b], seed, a) for a, b in pairwise(_cuts(paths))]
+    return Trial(
+        [result for part in (*parts, pairs) for result in part.results],
+        [interval for part in (*parts, pairs) for interval in part.intervals],
+    )
+
+
+def _cuts(paths: Sequence[Case]) -> list[int]:
+    """Return where to cut the cases so that few are simulated at once, and no mesh is cut."""
+    cuts = [0]
+    for i in range(1, len(paths)):
+        before, here = paths[i - 1].nodes, paths[i].nodes
+        torn = before and here and before[0] // MESH_NODES == here[0] // MESH_NODES
+        if i - cuts[-1] >= AT_ONCE and not torn:
+            cuts.append(i)
+    return [*cuts, len(paths)]
 
 
 def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
@@ -124,8 +143,8 @@ def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
     return Trial(results, intervals)
 
 
-def _try_paths(cases: Sequence[Case], seed: int) -> Trial:
-    probes = probes_of(cases, seed)
+def _try_paths(cases: Sequence[Case], seed: int, first: int) -> Trial:
+    probes = probes_of(cases, seed, first)
     batches = windows_of(probes)
     evidence = _distrusting_liars(cases, gather(cases, batches))
     results = _results(cases, judge(evidence, own_rules(cases), looks="once"), evidence)

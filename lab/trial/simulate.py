@@ -24,12 +24,15 @@ BEGIN_NS = 1_800_000_000_000_000_000  # of the trial, wall clock; a multiple of 
 _KERNEL = STAMPING.index("kernel")
 
 
-def probes_of(cases: Sequence[Case], seed: int) -> list[Finished]:
+def probes_of(cases: Sequence[Case], seed: int, first: int = 0) -> list[Finished]:
     """Return every probe of each case; case i is the stream numbered i.
 
-    Each case has random numbers of its own, so it does not depend on those beside it.
+    Each case has random numbers of its own, so it does not depend on those beside it; `first` is
+    the place of the first one among all.
     """
-    return [_probes(case, i, np.random.default_rng([seed, i])) for i, case in enumerate(cases)]
+    return [
+        _probes(case, i, np.random.default_rng([seed, first + i])) for i, case in enumerate(cases)
+    ]
 
 
 def windows_of(
@@ -45,7 +48,7 @@ def windows_of(
     edges = np.searchsorted(probes.window, np.arange(windows + 1))
     stream_ids = np.arange(len(parts), dtype=np.uint64)
     batches = []
-    for number in range(windows):
+    for number in np.flatnonzero(np.diff(edges)).tolist():  # in which anything was sent
         window = Window()
         window.add(probes.take(np.arange(edges[number], edges[number + 1])))
         batch = window.close(begin_ns + number * step_ns, WINDOW_NS, stream_ids)

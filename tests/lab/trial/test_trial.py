@@ -106,6 +106,17 @@ def test_a_case_does_not_depend_on_those_beside_it():
     assert all_of_them.rtt_mean_ns[0] == first.rtt_mean_ns[0]
 
 
+def test_trials_are_the_same_however_many_cases_are_simulated_at_once(monkeypatch):
+    names = ("tight_clocks", "mesh_with_a_liar", "improvement")
+    cases = draw_cases([family(name) for name in names], 30, 6)
+    whole = try_cases(cases, 6)
+    monkeypatch.setattr("lab.trial.score.AT_ONCE", 9)
+    monkeypatch.setattr("lab.trial.pair_score.AT_ONCE", 5)
+    parts = try_cases(cases, 6)
+    assert parts.results == whole.results
+    assert parts.intervals == whole.intervals
+
+
 def result(verdict, truth_over_limit, **changes):
     case = draw_cases([family("tight_clocks")], 1, 1)[0]
     limit = case.truth / truth_over_limit
