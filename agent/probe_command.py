@@ -123,6 +123,7 @@ def _probe(
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `timeout 60 isochrone probe …`
     run.run(probe_output.progress_line())
+    probe_output.end_progress_line()
     results = run.results()
     if as_json:
         sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)

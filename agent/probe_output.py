@@ -33,6 +33,7 @@ _ONE_WAY = (
     ("backward", Text("backward p50", "回程 p50")),
     ("bound", Text("± clock", "± 时钟")),
 )
+_LEAST_TARGET_WIDTH = 10
 _NOTE = Text(
     "Round trip in ms. Percentiles count lost probes as infinitely late (“lost”); min, max and "
     "mean are of received probes only.",
@@ -65,6 +66,13 @@ def progress_line() -> Callable[[ProbeRun], None]:
     return show
 
 
+def end_progress_line() -> None:
+    """Take the progress of a run that was ended early off the terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
 def is_one_way_known(result: TargetResult) -> bool:
     """Return whether both clocks are declared synchronised, so that one-way delay has a bound."""
     return math.isfinite(result.clock_bound_ns) and math.isfinite(result.forward_ns["min"])
@@ -95,6 +103,7 @@ def json_line(result: TargetResult) -> str:
 
 def print_table(results: Sequence[TargetResult]) -> None:
     """Print all targets as a table on standard output."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text as Cell
@@ -110,13 +119,19 @@ def print_table(results: Sequence[TargetResult]) -> None:
             overflow="fold" if first else "ellipsis",
             no_wrap=not first,
         )
-    for result in results:
-        cells = _cells(result, language)
+    shown = [(result, _cells(result, language)) for result in results]
+    for (name, heading), column in zip(columns, table.columns, strict=True):
+        texts = [heading.pick(language), *(cells.get(name, "–") for _, cells in shown)]
+        widest = max(map(cell_len, texts))
+        column.min_width = min(widest, _LEAST_TARGET_WIDTH) if name == "target" else widest
+    for result, cells in shown:
         style = "red" if not result.received else "yellow" if result.lost else ""
         table.add_row(*(Cell(cells.get(name, "–"), style=style) for name, _ in columns))
     # Where nobody watches, no line is cut to the width of a terminal that is not there.
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
-    console.print(table)
+    # A figure is never cut: where a terminal is too narrow, its lines wrap.
+    least = console.measure(table).minimum
+    console.print(table, width=max(console.width, least), crop=False, overflow="ignore")
     console.print(_NOTE.pick(language), style="dim")
 
 

@@ -49,8 +49,12 @@ def seal(
 @credential_options
 def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
     """Show the sealed baselines."""
-    for sealed in asyncio.run(_ask(ControllerAddress(url, token_file, ca), None)):
+    found = asyncio.run(_ask(ControllerAddress(url, token_file, ca), None))
+    for sealed in found:
         click.echo(_line(sealed))
+    if not found:
+        none = Text("No baseline is sealed.", "尚未封存任何基线。")
+        click.echo(none.pick(language_of_environment()), err=True)
 
 
 def time_ns(text: str) -> int:

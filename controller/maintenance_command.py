@@ -74,7 +74,11 @@ def end_(number: int, url: str, token_file: pathlib.Path | None, ca: pathlib.Pat
 @credential_options
 def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
     """Show the announced maintenances, oldest first."""
-    _show(asyncio.run(_ask(ControllerAddress(url, token_file, ca), "GET", ROUTE)))
+    found = asyncio.run(_ask(ControllerAddress(url, token_file, ca), "GET", ROUTE))
+    _show(found)
+    if not found:
+        none = Text("No maintenance was announced.", "没有公告过维护。")
+        click.echo(none.pick(language_of_environment()), err=True)
 
 
 async def _ask(

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from agent.probe_figures import summaries
+from agent.probe_output import print_table
 from agent.probe_reasons import commonest_causes, not_sent, sentences
+from agent.probe_run import TargetResult
 from agent.reflect_command import read_key, split_place
 from agent.targets import read_targets, resolve
 from probes.errors import ConfigError
@@ -250,3 +252,16 @@ def test_options_that_do_not_fit_are_refused(options: tuple[str, ...], told: str
     done = isochrone("probe", "icmp", "127.0.0.1", *options)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_a_figure_is_never_cut_however_narrow_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delays = dict.fromkeys(("min", "p50", "p90", "p99", "max", "mean"), 205_790_000.0)
+    result = TargetResult(
+        target="a.long.name.example.net", protocol="icmp", sent=1000, received=1000, rtt_ns=delays
+    )
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_table([result])
+    assert capsys.readouterr().out.count("205.790") == 6
