@@ -130,7 +130,8 @@ def print_table(results: Sequence[TargetResult]) -> None:
     # Where nobody watches, no line is cut to the width of a terminal that is not there.
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
     # A figure is never cut: where a terminal is too narrow, its lines wrap.
-    least = console.measure(table).minimum
+    unbounded = console.options.update(max_width=1_000)
+    least = console.measure(table, options=unbounded).minimum
     console.print(table, width=max(console.width, least), crop=False, overflow="ignore")
     console.print(_NOTE.pick(language), style="dim")
 

@@ -264,4 +264,6 @@ def test_a_figure_is_never_cut_however_narrow_the_terminal(
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     print_table([result])
-    assert capsys.readouterr().out.count("205.790") == 6
+    shown = capsys.readouterr().out
+    assert shown.count("205.790") == 6
+    assert "a.long.nam" in shown
