@@ -132,7 +132,8 @@ def print_table(results: Sequence[TargetResult]) -> None:
     # A figure is never cut: where a terminal is too narrow, its lines wrap.
     unbounded = console.options.update(max_width=1_000)
     least = console.measure(table, options=unbounded).minimum
-    console.print(table, width=max(console.width, least), crop=False, overflow="ignore")
+    wide = Console(width=max(console.width, least), highlight=False)
+    wide.print(table)
     console.print(_NOTE.pick(language), style="dim")
 
 
