@@ -34,7 +34,13 @@ _EPILOG = (
     type=click.Path(path_type=Path),
     help="Targets, one a line; # comments; - for standard input.",
 )
-@click.option("--count", type=click.IntRange(1, 1_000_000), default=10, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 1_000_000),
+    default=10,
+    show_default=True,
+    help="Probes to each target.",
+)
 @click.option(
     "--interval",
     callback=milliseconds,
@@ -57,7 +63,13 @@ _EPILOG = (
     help="Payload octets: ICMP data (default 44), UDP payload (default 64, at least 44: from 64 on "
     "reflectors tell when replies truly left). TCP SYNs carry none.",
 )
-@click.option("--dscp", type=click.IntRange(0, 63), default=0, show_default=True)
+@click.option(
+    "--dscp",
+    type=click.IntRange(0, 63),
+    default=0,
+    show_default=True,
+    help="Differentiated services code point.",
+)
 @click.option(
     "--port", type=click.IntRange(1, 65_535), help="Destination port; UDP 862, TCP 443 if absent."
 )

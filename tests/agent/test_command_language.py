@@ -37,6 +37,22 @@ def _helps(command: click.Command) -> Iterator[str]:
             yield from _helps(subcommand)
 
 
+def _without_help(command: click.Command, name: str) -> Iterator[str]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.help:
+            yield f"{name} {parameter.opts[0]}"
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for each in command.list_commands(context):
+            subcommand = command.get_command(context, each)
+            assert subcommand is not None
+            yield from _without_help(subcommand, f"{name} {each}")
+
+
+def test_every_option_has_a_help_text() -> None:
+    assert list(_without_help(isochrone.front_door, "isochrone")) == []
+
+
 def test_every_help_text_has_its_chinese() -> None:
     catalogue = _catalogue()
     texts = [*_helps(isochrone.front_door), *(text for _, text in isochrone.COMMANDS.values())]
