@@ -1,8 +1,7 @@
 """Memory of a controller through an hour of 20,000 streams, judged and rolled up as it goes.
 
 The hour is made of simulated time: a clock that the benchmark moves, every window of every stream
-delivered through ingest, a round of judging each simulated half minute, rollups and forgetting
-each simulated minute. Memory is what the system counts, after every simulated minute.
+delivered through ingest, a round of judging, rollups and forgetting each simulated minute. Memory is what the system counts, after every simulated minute.
 """
 
 from __future__ import annotations
@@ -94,8 +93,7 @@ async def _live(directory: Path, minutes: int) -> Told:
     for minute in range(minutes):
         for interval in range(6):
             await _interval(state, templates, minute * 6 + interval, clock)
-            if interval % 3 == 2:
-                await state.rounds.make()
+        await state.rounds.make()
         while await asyncio.to_thread(state.store.roll_up, clock.now_ns, 32):
             pass
         await asyncio.to_thread(state.store.expire, clock.now_ns)

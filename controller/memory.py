@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.merging import Part, blank, merge, part_of
+from controller.merging_by_blocks import merge_by_blocks
 from probes.window import WindowBatch
 
 SLOTS = 15
+_SIGNED = (np.int8, np.int16, np.int32, np.int64)
 
 
 class RecentWindows:
@@ -80,7 +82,7 @@ class RecentWindows:
             slot: parts[0] if len(parts) == 1 else _thrifty(merge(parts, self.rows))
             for slot, parts in sorted(snapshot.items())
         }
-        return slots, merge([blank(self.rows), *slots.values()], self.rows)
+        return slots, merge_by_blocks([blank(self.rows), *slots.values()], self.rows)
 
 
 def _thrifty(part: Part) -> Part:
@@ -96,6 +98,6 @@ def _thrifty(part: Part) -> Part:
 def _short(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return numbers ≥ 0 in fewer bytes; signed, so that sums of them are int64 again."""
     most = int(values.max()) if len(values) else 0
-    shortest: Any = np.int16 if most < 1 << 15 else np.int32 if most < 1 << 31 else np.int64
+    shortest: Any = next(kind for kind in _SIGNED if most <= np.iinfo(kind).max)
     answer: NDArray[np.int64] = values.astype(shortest)
     return answer

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.memory import RecentWindows
-from controller.merging import Part, merge, part_of
+from controller.merging import Part, blank, merge, part_of
+from controller.merging_by_blocks import merge_by_blocks
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 
@@ -139,6 +140,17 @@ def test_order_and_grouping_of_parts_do_not_matter(order: list[int], cut: int) -
     shuffled = [parts[i] for i in order]
     halves = [merge(shuffled[:cut], 4), merge(shuffled[cut:], 4)]
     assert same(merge(parts, 4), merge(halves, 4))
+
+
+@given(st.integers(0, 1000), st.integers(1, 4), st.booleans())
+def test_merging_some_streams_at_a_time_is_merging_at_once(
+    seed: int, rows_at_once: int, is_mixed: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    parts = [blank(4), *(_part(rng) for _ in range(5))]
+    if is_mixed:  # as the part of one chunk may be
+        parts.append(part_of(_random_batch(rng), np.arange(3), np.array([3, 0, 2])))
+    assert same(merge(parts, 4), merge_by_blocks(parts, 4, rows_at_once))
 
 
 def _part(rng: np.random.Generator) -> Part:
