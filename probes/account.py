@@ -27,7 +27,7 @@ from probes.departure_stamps import STAMP_KERNEL
 from probes.direction import FORWARD, directions_of_loss
 from probes.engine_report import SampleBatch, Tally
 from probes.ledger import DROPPED, FLYING, LOST, Ledger
-from probes.records import records
+from probes.records import distinct, records
 from probes.roster import Roster
 from probes.tcp_connect import ConnectChannel
 from probes.timescale import TimeScale
@@ -133,7 +133,7 @@ class Account:
         rows = self._ledger.rows
         direction[np.isin(rows["cause"][row], NEVER_ARRIVED)] = FORWARD
         fate = (LOST_FORWARD + direction).astype(np.uint8)
-        for number in np.unique(rows["channel"][row]):
+        for number in distinct(rows["channel"][row]):
             back = np.flatnonzero((rows["channel"][row] == number) & (direction != FORWARD))
             channel = self._roster.channels[int(number)]
             dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], self._swept_ns)]

@@ -12,6 +12,7 @@ from probes.departure_stamps import STAMP_USER
 from probes.engine_report import Tally
 from probes.ledger import Ledger
 from probes.pacing import Due
+from probes.records import distinct
 from probes.roster import Roster
 from probes.tcp_connect import ConnectChannel
 from probes.timescale import TimeScale
@@ -51,7 +52,7 @@ class Sender:
         if (channel == channel[0]).all():
             self._send_through(int(channel[0]), session, due.planned_ns)
             return
-        for number in np.unique(channel).tolist():
+        for number in distinct(channel).tolist():
             part = np.flatnonzero(channel == number)
             self._send_through(number, session[part], due.planned_ns[part])
 

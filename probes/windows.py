@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.accumulate import Finished, Window
+from probes.records import distinct
 from probes.window import WindowBatch
 
 STARVED_SHARE = 0.1  # of a window that its engine stood still
@@ -116,4 +117,4 @@ def _by_window(
     first = int(window[0])
     if (window == first).all():
         return [(first, None)]
-    return [(int(number), np.flatnonzero(window == number)) for number in np.unique(window)]
+    return [(int(number), np.flatnonzero(window == number)) for number in distinct(window)]
