@@ -156,11 +156,11 @@ class Client:
                 f"{self.url} 的证书并非由本机信任的颁发机构签发，或与该名称不符；"
                 "请用 --ca 指定控制器的 keys/authority.pem。",
             )
-        why = _why(error)
+        why, why_zh = _why(error)
         return UnreachableError(
             f"The controller at {self.url} does not answer ({why});"
             " start it with `isochrone controller run`, or name another with --url.",
-            f"控制器 {self.url} 无应答（{why}）；"
+            f"控制器 {self.url} 无应答（{why_zh}）；"
             "请用 `isochrone controller run` 启动控制器，或用 --url 指定其他地址。",
         )
 
@@ -221,9 +221,21 @@ def _refusal(url: str, route: str, status: int, body: bytes) -> AnswerError:
     )
 
 
-def _why(error: Exception) -> str:
-    """Return why there is no connection, without aiohttp's inner words."""
+_REASONS_ZH = {
+    errno.ECONNREFUSED: "连接被拒绝",
+    errno.ENOENT: "套接字文件不存在",
+    errno.EACCES: "权限不足",
+    errno.ETIMEDOUT: "连接超时",
+    errno.EHOSTUNREACH: "主机不可达",
+    errno.ENETUNREACH: "网络不可达",
+}
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    """Return why there is no connection, in English and Chinese, without aiohttp's inner words."""
     number: int = getattr(error, "errno", None) or 0
     if isinstance(error, aiohttp.ClientSSLError) or number not in errno.errorcode:
-        return str(error) or type(error).__name__
-    return os.strerror(number)
+        words = str(error) or type(error).__name__
+        return words, words
+    words = os.strerror(number)
+    return words, _REASONS_ZH.get(number, words)
