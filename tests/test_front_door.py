@@ -14,6 +14,12 @@ import isochrone
 from probes.errors import ConfigError
 
 
+@pytest.fixture(autouse=True)
+def _language_of_this_process_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`main` puts a process's help into one language for good; other tests share this process."""
+    monkeypatch.setattr("agent.command_language.speak_the_users_language", lambda: None)
+
+
 @pytest.mark.parametrize("name", sorted(isochrone.COMMANDS))
 def test_every_listed_command_opens_and_has_help(name: str) -> None:
     result = CliRunner().invoke(isochrone.front_door, [name, "--help"])
