@@ -22,13 +22,13 @@ from agent.clock_watch import ClockWatch
 from agent.config import AgentConfig, load_config
 from agent.link import open_session, unreachable
 from agent.policy import PolicyConfig
-from probes.calibrate import calibrate
 from probes.checkup import Finding, check_clock, check_directory, finding
 from probes.clock import SystemClock
+from probes.clocks.calibrate import calibrate
 from probes.errors import ConfigError, IsochroneError
 from probes.exchange import ReflectorSpec
-from probes.listening import open_reflector_socket
 from probes.reasons import reason_of
+from probes.reflector.listening import open_reflector_socket
 from probes.stream import STAMP_PORT
 
 _PATIENCE_S = 5.0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from agent.policy import Network, Policy
 from probes.addresses import pack_address
 from probes.exchange import CurtailedStream, Curtailment, Plan, ReflectorSpec
-from probes.sessions import Sources, read_sources
+from probes.reflector.sessions import Sources, read_sources
 from probes.stream import STAMP_BASE_BYTES, STAMP_PORT, StreamSpec
 from probes.tcp import SEGMENT_BYTES
 

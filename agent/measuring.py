@@ -13,15 +13,15 @@ from agent.enforcement import Granted, grant
 from agent.policy import Policy
 from agent.sent_book import SentBook
 from probes.clock import Clock
-from probes.engine import Engine
-from probes.engine_report import EngineHealth, Tally
+from probes.engine.engine import Engine
+from probes.engine.report import EngineHealth, Tally
 from probes.errors import IsochroneError
 from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec
 from probes.text import Text
 from probes.window import WindowBatch
 
 if TYPE_CHECKING:
-    from probes.reflector import Reflector, ReflectorCounters
+    from probes.reflector.reflector import Reflector, ReflectorCounters
 
 LOOK_EVERY_S = 2.0
 _RETRY_LOOKS = 5  # a reflector or engine that failed is tried again after so many looks
@@ -203,7 +203,7 @@ class Measuring:
             if self._reflector is not None:
                 await asyncio.to_thread(self._reflector.update, wanted)
             else:
-                from probes.reflector import Reflector  # only agents that reflect need it
+                from probes.reflector.reflector import Reflector  # only agents that reflect need it
 
                 reflector = Reflector(
                     wanted,

@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.admission import PeerFilter
 from probes.errors import ConfigError
-from probes.sessions import Sources
+from probes.reflector.admission import PeerFilter
+from probes.reflector.sessions import Sources
 from probes.stream import ProtocolName
 
 # Never reached by "everywhere": an owner who means them must name them (or a part of them).

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from agent import probe_reasons
 from agent.probe_figures import summaries
 from agent.targets import ResolvedTarget
-from probes.accumulate import FATES, LOCAL_DROP
-from probes.channel import ANSWERS
-from probes.clock_bound import kernel_clock_bound_ns
-from probes.destinations import refused_destinations
-from probes.engine import Engine
-from probes.engine_report import SampleBatch
+from probes.clocks.kernel import kernel_clock_bound_ns
+from probes.engine.accumulate import FATES, LOCAL_DROP
+from probes.engine.channel import ANSWERS
+from probes.engine.destinations import refused_destinations
+from probes.engine.engine import Engine
+from probes.engine.report import SampleBatch
 from probes.stream import ProtocolName, StreamSpec, TypeP
 from probes.text import Text
 from probes.window import STAMPING, WindowBatch

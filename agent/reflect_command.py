@@ -67,9 +67,9 @@ def reflect(
             "Say who may ask: --peer PREFIX for each sender, or --open for everybody.",
             "请指定允许的发送方：用 --peer 前缀逐一列出，或用 --open 对所有人开放。",
         )
-    from probes.clock_bound import kernel_clock_bound_ns
+    from probes.clocks.kernel import kernel_clock_bound_ns
     from probes.exchange import ReflectorSpec
-    from probes.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
+    from probes.reflector.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
 
     allowed = (*peers, *(_EVERYBODY if is_open else ()))
     specs = []

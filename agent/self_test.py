@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 from agent.conditions import Conditions
-from probes.calibrate import Calibration, calibrate
+from probes.clocks.calibrate import Calibration, calibrate
 from probes.reasons import reason_of
 from probes.text import Text
 

@@ -14,7 +14,7 @@ import msgspec
 
 from bench.accounting import Ended, Program, own_cpu_s
 from probes.exchange import ReflectorSpec
-from probes.reflector import Reflector
+from probes.reflector.reflector import Reflector
 
 PORT = 8620
 

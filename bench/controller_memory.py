@@ -103,7 +103,7 @@ async def _live(directory: Path, minutes: int) -> Told:
         while await asyncio.to_thread(state.store.roll_up, clock.now_ns, 32):
             pass
         await asyncio.to_thread(state.store.expire, clock.now_ns)
-        give_back()  # as controller.housekeeping does
+        give_back()  # as controller.store.housekeeping does
         resident.append(resident_mb(_own_pid())[0])
         print(f"minute {minute + 1}: {resident[-1]:.0f} MB", file=sys.stderr, flush=True)
     windows = state.ingest.windows

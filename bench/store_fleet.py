@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.accounting import Program
-from controller.api import make_app
-from controller.housekeeping import keep_house
+from controller.api.application import make_app
 from controller.service import _judge_forever
 from controller.state import Settings, open_state
+from controller.store.housekeeping import keep_house
 from probes.clock import SystemClock
 from probes.enrolment import AGENT_URI
 from topology.mesh import plan_streams

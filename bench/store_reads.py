@@ -20,14 +20,14 @@ from aiohttp import web
 from bench.report import Goal, Report, script, spread
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, full_windows
-from controller.api import make_app
-from controller.blocks import block_of
-from controller.levels import DAY, DAY_NS, HOUR, MINUTE, Level
-from controller.points import pack_tiles, points_of
-from controller.series import POINT
-from controller.sqlite_store import SqliteStore
+from controller.api.application import make_app
 from controller.state import Settings, open_state
-from controller.store import StreamRecord
+from controller.store.blocks import block_of
+from controller.store.interface import StreamRecord
+from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level
+from controller.store.points import pack_tiles, points_of
+from controller.store.series import POINT
+from controller.store.sqlite_store import SqliteStore
 from probes.chunk import encode_chunk
 from probes.clock import SystemClock
 from topology.site_file import load_network

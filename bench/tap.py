@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.control import SO_TIMESTAMPING, read_control
-from probes.ring import Ring
+from probes.sockets.control import SO_TIMESTAMPING, read_control
+from probes.sockets.ring import Ring
 
 Kind = Literal["icmp", "stamp", "irtt"]
 

@@ -18,10 +18,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.hour_cells import cells_from, lost_of, no_cells
 from controller.judge.improvement import HOURS, Cells, hour_of_week
-from controller.merging import Part, merge, part_of, without_windows
-from controller.store import BaselineRecord
+from controller.live.hour_cells import cells_from, lost_of, no_cells
+from controller.store.interface import BaselineRecord
+from controller.store.merging import Part, merge, part_of, without_windows
 from probes.errors import ConfigError, RemoteProtocolError
 from probes.histogram import EDGES_VERSION, Histograms
 from probes.window import WindowBatch

@@ -13,9 +13,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from controller.service import Listen
-from controller.sqlite_file import FILE_NAME
+from controller.store.sqlite_file import FILE_NAME
 from probes.checkup import Finding, check_directory, finding
-from probes.clock_bound import kernel_clock_bound_ns
+from probes.clocks.kernel import kernel_clock_bound_ns
 from probes.errors import IsochroneError
 from probes.reasons import reason_of
 from topology.network import Network

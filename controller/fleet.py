@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import AgentState
-from controller.store import AgentTotals
+from controller.api.documents import AgentState
+from controller.store.interface import AgentTotals
 from probes.clock import Clock
 from probes.exchange import Curtailed, CurtailedStream, Health
 

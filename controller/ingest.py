@@ -16,15 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.answers import ApiError
+from controller.api.answers import ApiError
 from controller.fleet import Fleet
-from controller.levels import KEPT, Retention
-from controller.store import Store, StoredChunk, StreamRecord
+from controller.store.interface import Store, StoredChunk, StreamRecord
+from controller.store.levels import KEPT, Retention
 from probes.chunk import Chunk, decode_chunk
 from probes.clock import Clock
 from probes.errors import RemoteProtocolError, ResourceError
 from probes.exchange import MAX_CHUNK_BYTES, Acknowledgement
-from probes.records import distinct
+from probes.sockets.records import distinct
 from probes.text import Text
 from probes.window import WindowBatch
 

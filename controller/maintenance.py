@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.event_log import EventRecord, MaintenanceRecord, SubjectState
+from controller.store.event_log import EventRecord, MaintenanceRecord, SubjectState
 from topology.model import Path
 
 Phase = Literal["announced", "begun", "ended", "cancelled"]

@@ -15,12 +15,12 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from controller.api import make_app
-from controller.authority import authority_exists
-from controller.housekeeping import keep_house
-from controller.key_watch import watch_keys
+from controller.access.authority import authority_exists
+from controller.access.key_watch import watch_keys
+from controller.api.application import make_app
 from controller.reload import Signals
 from controller.state import ControllerState
+from controller.store.housekeeping import keep_house
 from probes.errors import ConfigError, ResourceError, RightsError
 from probes.reasons import reason_of
 from probes.text import language_of_environment

@@ -13,25 +13,25 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import web
 
-from controller.access_book import AccessBook
-from controller.access_gate import Gate
-from controller.authority import Authority, authority_exists, load_authority
+from controller.access.authority import Authority, authority_exists, load_authority
+from controller.access.book import AccessBook
+from controller.access.gate import Gate
+from controller.api.limits import Buckets
+from controller.api.matrix import Matrices
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
-from controller.groups import Group, groups_of
-from controller.improvements import ImprovementBook
 from controller.ingest import Ingest
-from controller.levels import KEPT, Retention
-from controller.limits import Buckets
-from controller.live import LiveVerdicts
+from controller.live.groups import Group, groups_of
+from controller.live.improvements import ImprovementBook
+from controller.live.memory import RecentWindows
+from controller.live.rounds import Rounds
+from controller.live.standing import Ground
+from controller.live.verdicts import LiveVerdicts
 from controller.maintenance import MaintenanceBook
-from controller.matrix import Matrices
-from controller.memory import RecentWindows
-from controller.planner import make_plans, numbered, stream_records
-from controller.rounds import Rounds
-from controller.sqlite_store import SqliteStore
-from controller.standing import Ground
-from controller.store import Store
+from controller.plans.planner import make_plans, numbered, stream_records
+from controller.store.interface import Store
+from controller.store.levels import KEPT, Retention
+from controller.store.sqlite_store import SqliteStore
 from probes.chunk import decode_chunk
 from probes.clock import Clock
 from probes.errors import RemoteProtocolError
@@ -191,3 +191,6 @@ def _remember(take: Callable[[WindowBatch], None], store: Store, from_ns: int) -
         except RemoteProtocolError as error:  # one damaged chunk must not keep the rest from use
             key = (chunk.agent, chunk.boot, chunk.sequence)
             logger.error("the stored chunk %s cannot be read and is not judged: %s", key, error)
+
+
+STATE: web.AppKey[ControllerState] = web.AppKey("state", ControllerState)

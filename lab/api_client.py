@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from controller.client_link import ControllerAddress
+from controller.commands.client_link import ControllerAddress
 
 _TIMEOUT_S = 20.0
 

@@ -50,7 +50,7 @@ def lab(
     SCENARIO is a bundled one (jiangsu, clocks, tiny) or a scenario file. Exit code 1 if a verdict
     contradicts the truth.
     """
-    from controller.result_files import check_folder
+    from controller.commands.result_files import check_folder
     from lab.scenario import bundled_scenarios, find_scenario, load_scenario
     from lab.session import Fault, report, run_headless, run_with_tui
 

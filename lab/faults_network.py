@@ -15,7 +15,7 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from lab.networks import MAC, PERMANENT, SiteNetwork, enter_hub, inside, make_sites
-from probes.bpf import Instruction, attach_filter
+from probes.sockets.bpf import Instruction, attach_filter
 from probes.stream import STAMP_PORT
 
 _ETH_P_ALL, _ETH_P_IP, _SOL_PACKET, _PACKET_STATISTICS = 3, 0x0800, 263, 6

@@ -18,8 +18,8 @@ from typing import Any
 from agent.enrolment import enrol
 from agent.sent_book import read_book
 from agent.spool import Count, total
-from controller.access_book import AccessBook
-from controller.authority import create_authority, load_authority
+from controller.access.authority import create_authority, load_authority
+from controller.access.book import AccessBook
 from lab.api_client import ApiClient
 from lab.children import end, isochrone_command, start
 from lab.faults_network import FaultNetwork

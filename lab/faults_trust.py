@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.trust import load_trust, new_request, save_trust
-from controller.access_book import AccessBook
-from controller.authority import create_authority, load_authority, write_secret
-from controller.sqlite_store import SqliteStore
+from controller.access.authority import create_authority, load_authority, write_secret
+from controller.access.book import AccessBook
+from controller.store.sqlite_store import SqliteStore
 from lab.faults_stage import ADDRESSES, PROBES_PER_S, Stage
 from probes.clock import SystemClock
 from probes.enrolment import CertificateDocument

@@ -17,8 +17,8 @@ from typing import Any
 import click
 import msgspec
 
-from controller.memory import SLOTS
-from controller.result_files import write_result
+from controller.commands.result_files import write_result
+from controller.live.memory import SLOTS
 from lab.api_client import ApiClient
 from lab.children import child_environment, follow_parent, isochrone_command
 from lab.comparison import PathProbes, Row, Summary, compare, stream_of, summarise
@@ -184,7 +184,7 @@ def _conclude(fleet: Fleet, period_s: float) -> Outcome:
 
 
 def _horizon_ns(judged_ns: int, period_s: float) -> int:
-    """Return where the windows begin that a round rests on (controller.memory)."""
+    """Return where the windows begin that a round rests on (controller.live.memory)."""
     period_ns = round(period_s * 1e9)
     slot_ns = max(1, period_ns // SLOTS)
     return (judged_ns - period_ns) // slot_ns * slot_ns

@@ -40,7 +40,7 @@ def truth(cases: int, seed: int, json_file: Path | None) -> None:
     """
     import msgspec
 
-    from controller.result_files import check_folder, write_result
+    from controller.commands.result_files import check_folder, write_result
     from lab.trial.run import run_trial
     from lab.trial.table import document, lines
 

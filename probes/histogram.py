@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.records import grouped, starts
+from probes.sockets.records import grouped, starts
 
 EDGES_VERSION = 1
 MAX_BUCKET_RATIO = 1.0198

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.records import rows_through
+from probes.sockets.records import rows_through
 
 HEADER_BYTES = 8
 _USUAL_HEADER = 0x45  # IPv4, 20 bytes

@@ -3,7 +3,7 @@
 A probe is one SYN with an MSS option. SYN-ACK says the port is open, RST that it is closed; both
 answer the probe and carry its initial sequence number + 1. The kernel, which knows of no such
 connection, ends a half-open one with RST by itself. A SYN that gets there before that RST is
-itself answered with RST by an open port: what such an RST says is read in probes/answers.py.
+itself answered with RST by an open port: what such an RST says is read in probes/engine/answers.py.
 
 A server that misses our RST sends its SYN-ACK again after its retransmission timeout, 1 s at first
 (RFC 6298 §2.1). Such a copy measures that timeout and not the network, and nothing in it tells it

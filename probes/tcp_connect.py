@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.batch import SendResult
-from probes.channel import Replies
-from probes.codecs import Outgoing
-from probes.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
+from probes.engine.channel import Replies
+from probes.engine.codecs import Outgoing
+from probes.sockets.batch import SendResult
+from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 
 _MOST_WAITING = 512  # connections being opened at once
@@ -61,7 +61,7 @@ class _Sockets:
 
 
 class ConnectChannel:
-    """Stands in for `probes.channel.Channel` where raw sockets are not allowed."""
+    """Stands in for `probes.engine.channel.Channel` where raw sockets are not allowed."""
 
     capacity = _MOST_WAITING
     codec = None

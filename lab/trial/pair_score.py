@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.baselines import Baseline, SealRequest, opened, seal
-from controller.hour_cells import cells_of
 from controller.judge.comparing import Asked, Compared, compare
 from controller.judge.evidence import STATISTICS
 from controller.judge.improvement import (
@@ -21,7 +20,8 @@ from controller.judge.improvement import (
     loss_improvement,
 )
 from controller.judge.pairing import Interval
-from controller.memory import RecentWindows
+from controller.live.hour_cells import cells_of
+from controller.live.memory import RecentWindows
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_textbook import pair_bounds
 from lab.trial.simulate import BEGIN_NS, gather_with_starts, probes_of, windows_of

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lab.trial.pair_case import PairCase
 from lab.trial.textbook import OUTSIDE, SHARE, Bounds, design_effect, lost_between
-from probes.accumulate import Finished
+from probes.engine.accumulate import Finished
 
 Floats = NDArray[np.float64]
 

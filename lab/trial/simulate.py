@@ -11,12 +11,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.gather import evidence_of
 from controller.judge.evidence import Evidence
-from controller.memory import RecentWindows
+from controller.live.gather import evidence_of
+from controller.live.memory import RecentWindows
 from lab.trial.case import Case
-from probes.accumulate import LOST_BACKWARD, LOST_FORWARD, LOST_UNKNOWN, RECEIVED, Finished, Window
 from probes.chunk import decode_chunk, encode_chunk
+from probes.engine.accumulate import (
+    LOST_BACKWARD,
+    LOST_FORWARD,
+    LOST_UNKNOWN,
+    RECEIVED,
+    Finished,
+    Window,
+)
 from probes.window import STAMPING, WindowBatch
 
 WINDOW_NS = 10_000_000_000

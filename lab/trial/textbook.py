@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.trial.case import LEVELS, Case, Loss
-from probes.accumulate import LOST_BACKWARD, LOST_FORWARD, RECEIVED, Finished
+from probes.engine.accumulate import LOST_BACKWARD, LOST_FORWARD, RECEIVED, Finished
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ import os
 
 from agent.conditions import Conditions
 from agent.self_test import SelfTest
-from probes.calibrate import Calibration
+from probes.clocks.calibrate import Calibration
 
 
 def test_a_real_self_test_finds_kernel_stamps_and_an_error() -> None:

@@ -17,7 +17,7 @@ COUNTER = """
 import sys
 from pathlib import Path
 from agent.sent_book import SentBook
-from probes.engine_report import Tally
+from probes.engine.report import Tally
 book = SentBook(Path(sys.argv[1]))
 tally = Tally(place=book.sent_place)
 while True:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from controller.api import make_app
-from controller.authority import create_authority
+from controller.access.authority import create_authority
+from controller.api.application import make_app
 from controller.service import parse_listen, tls_context
-from controller.sqlite_store import SqliteStore
 from controller.state import ControllerState, Settings, open_state
+from controller.store.sqlite_store import SqliteStore
 from probes.chunk import encode_chunk
 from probes.clock import SystemClock
 from probes.exchange import CHUNK_CONTENT_TYPE

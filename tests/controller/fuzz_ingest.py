@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["probes", "controller"]):
     import numpy as np
     import zstandard
 
-    from controller.blocks import block_of, decode_block, encode_block
+    from controller.store.blocks import block_of, decode_block, encode_block
     from probes.chunk import decode_chunk, encode_chunk
     from probes.errors import RemoteProtocolError
     from probes.window import WindowBatch

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from controller.baseline_command import time_ns
 from controller.baselines import opened
-from controller.command import controller as command
-from controller.store import BaselineRecord
+from controller.commands.baseline import time_ns
+from controller.commands.controller import controller as command
+from controller.store.interface import BaselineRecord
 from probes.errors import ConfigError, RemoteProtocolError
 
 HOUR = 3_600_000_000_000

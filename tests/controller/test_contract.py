@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from controller.api import make_app
-from controller.openapi import openapi_document
-from controller.routes import ROUTES
+from controller.api.application import make_app
+from controller.api.openapi import openapi_document
+from controller.api.routes import ROUTES
 from controller.state import Settings, open_state
 from probes.clock import SystemClock
 from probes.exchange import CHUNK_CONTENT_TYPE

@@ -16,8 +16,8 @@ from agent.credentials import Credentials
 from agent.enrolment import enrol
 from agent.link import open_session, unreachable
 from agent.trust import Trust, load_trust, new_request, save_trust
-from controller.access_book import AccessBook
-from controller.authority import Authority
+from controller.access.authority import Authority
+from controller.access.book import AccessBook
 from probes.clock import SystemClock
 from probes.enrolment import CertificateDocument, EnrolmentToken, parse_enrolment_token
 from probes.errors import ConfigError, ResourceError

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import zstandard
 
-from controller.answers import ApiError
+from controller.api.answers import ApiError
 from controller.fleet import Fleet
 from controller.ingest import BUSY_RETRY_S, MAX_AHEAD_NS, MAX_IN_HAND_BYTES, Ingest
-from controller.levels import DAY_NS, KEPT
-from controller.sqlite_store import SqliteStore
-from controller.store import StreamRecord
+from controller.store.interface import StreamRecord
+from controller.store.levels import DAY_NS, KEPT
+from controller.store.sqlite_store import SqliteStore
 from probes.clock import SystemClock
 from probes.exchange import MAX_CHUNK_BYTES
 from probes.window import WindowBatch

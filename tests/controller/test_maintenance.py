@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from controller.maintenance_command import maintenance
+from controller.commands.maintenance import maintenance
 from probes.errors import ResourceError
 
 SECOND = 1_000_000_000

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from controller.access_book import AccessBook
-from controller.authority import create_authority, load_authority
+from controller.access.authority import create_authority, load_authority
+from controller.access.book import AccessBook
 from probes.clock import SystemClock
 
 pytestmark = pytest.mark.network

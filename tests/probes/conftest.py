@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from probes.timestamps import wall_ns_to_ntp64
+from probes.stamp.timestamps import wall_ns_to_ntp64
 
 CLONE_NEWNET = 0x40000000
 SHORT_LINGER_NS = 300_000_000
@@ -34,7 +34,7 @@ def may_use_namespaces() -> bool:
 @pytest.fixture
 def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let engines wait less beyond the waiting limit, where no neighbour has to be found first."""
-    monkeypatch.setattr("probes.engine.LINGER_NS", SHORT_LINGER_NS)
+    monkeypatch.setattr("probes.engine.engine.LINGER_NS", SHORT_LINGER_NS)
 
 
 class TwoHosts:

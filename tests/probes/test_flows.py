@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from probes.coverage import flows_for
-from probes.engine import Engine
+from probes.engine.engine import Engine
 from probes.exchange import ReflectorSpec
-from probes.reflector import Reflector
+from probes.reflector.reflector import Reflector
 from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch
 

@@ -12,9 +12,10 @@ from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.packet import Raw
 
-from probes import bpf, icmp, tcp
-from probes.answers import port_answers
-from probes.ledger import Ledger
+from probes import icmp, tcp
+from probes.engine.answers import port_answers
+from probes.engine.ledger import Ledger
+from probes.sockets import bpf
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 

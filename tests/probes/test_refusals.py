@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from probes.addresses import pack_address
-from probes.batch import BatchSocket
-from probes.engine import Engine, SampleBatch
+from probes.engine.engine import Engine, SampleBatch
+from probes.sockets.batch import BatchSocket
 from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch
 

@@ -10,7 +10,7 @@ import pytest
 
 import probes
 
-MODULES = sorted(Path(probes.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(probes.__file__).parent.rglob("*.py"))
 OTHER_ROOMS = {"agent", "bench", "controller", "isochrone", "lab", "topology", "tui"}
 FILE_MODULES = {"fileinput", "io", "mmap", "shelve", "sqlite3", "tempfile"}
 # What opens, reads or writes a file, as a function or as a method.

@@ -10,7 +10,7 @@ import traceback
 import numpy as np
 import pytest
 
-from probes.engine import Engine, SampleBatch
+from probes.engine.engine import Engine, SampleBatch
 from probes.stream import StreamSpec, TypeP
 
 pytestmark = pytest.mark.network

@@ -1,0 +1,1 @@
+"""Keys: the private authority, credentials, roles, and the gate before every route."""

@@ -1,0 +1,328 @@
+"""The book of credentials: which tokens and certificates there are, and which still stand.
+
+Secrets are kept as SHA-256 only; they are 256 random bits, so nothing slower is needed. Other
+processes (`isochrone controller token`, `revoke`) write the same database: `refresh` notices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import pathlib
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from controller.access.audit import AuditEntry, add_entry, entries
+from controller.access.roles import Identity, Role
+from controller.access.tables import open_tables
+from probes.clock import Clock
+from probes.enrolment import API_PREFIX, EnrolmentToken
+from probes.errors import IsochroneError
+
+SECRET_BYTES = 32
+
+
+class CredentialError(IsochroneError):
+    """A token or certificate that does not count; `code` says why."""
+
+    def __init__(self, code: str, en: str, zh: str, **fields: str) -> None:
+        super().__init__(en, zh, **fields)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRecord:
+    """A token without its secret: `role` of an API token, `agent` of an enrolment token."""
+
+    id: str
+    role: Role | None
+    agent: str | None
+    label: str
+    digest: bytes
+    created_ns: int
+    expires_ns: int | None
+    used_ns: int | None
+    revoked_ns: int | None
+
+    def state(self, now_ns: int) -> str:
+        """Return ``good``, ``used``, ``revoked`` or ``expired``."""
+        if self.revoked_ns is not None:
+            return "revoked"
+        if self.used_ns is not None:
+            return "used"
+        expired = self.expires_ns is not None and self.expires_ns <= now_ns
+        return "expired" if expired else "good"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRecord:
+    """A certificate we gave to an agent; `serial` in hexadecimal."""
+
+    serial: str
+    agent: str
+    issued_ns: int
+    expires_ns: int
+    revoked_ns: int | None = None
+
+
+class AccessBook:
+    """The credentials of one data directory. Calls from any thread; writes are committed."""
+
+    def __init__(self, data: pathlib.Path, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._connection = open_tables(data)
+        self._seen = -1
+        self._tokens: dict[str, TokenRecord] = {}
+        self._certificates: dict[str, CertificateRecord] = {}
+        self._barred: set[str] = set()
+        self.refresh()
+
+    def audit(
+        self, *, actor: str, action: str, subject: str, result: str = "ok", detail: str = ""
+    ) -> None:
+        """Write down a change."""
+        with self._writing() as connection:
+            add_entry(
+                connection,
+                self._clock.wall_ns(),
+                actor=actor,
+                action=action,
+                subject=subject,
+                result=result,
+                detail=detail,
+            )
+
+    def audited(self, *, before_id: int, from_ns: int, to_ns: int, limit: int) -> list[AuditEntry]:
+        """Return lines of the audit log, newest first; see `controller.access.audit.entries`."""
+        with self._lock:
+            return entries(
+                self._connection, before_id=before_id, from_ns=from_ns, to_ns=to_ns, limit=limit
+            )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        with self._lock:
+            self._connection.close()
+
+    def refresh(self) -> bool:
+        """Read again what another process changed; True if it did."""
+        with self._lock:
+            seen = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+            if seen == self._seen:
+                return False
+            self._read()
+            self._seen = seen
+            return True
+
+    def _read(self) -> None:
+        rows = self._connection.execute("SELECT * FROM tokens ORDER BY created_ns, id")
+        self._tokens = {row["id"]: TokenRecord(**dict(row)) for row in rows}
+        rows = self._connection.execute("SELECT * FROM certificates ORDER BY issued_ns, serial")
+        self._certificates = {row["serial"]: CertificateRecord(**dict(row)) for row in rows}
+        rows = self._connection.execute("SELECT agent FROM barred")
+        self._barred = {row["agent"] for row in rows}
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+            self._read()
+
+    # Tokens
+
+    def tokens(self) -> list[TokenRecord]:
+        """Return every token, oldest first."""
+        return list(self._tokens.values())
+
+    def create_api_token(self, role: Role, label: str, expires_ns: int | None) -> str:
+        """Return a new API token; this is the only time its text is to be had."""
+        token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(SECRET_BYTES)
+        self._add_token(token_id, secret, role, None, label, expires_ns)
+        return f"{API_PREFIX}.{token_id}.{secret}"
+
+    def create_enrolment_token(self, agent: str, fingerprint: str, expires_ns: int) -> str:
+        """Return a new one-time token for `agent`; the only time its text is to be had."""
+        token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(SECRET_BYTES)
+        self._add_token(token_id, secret, None, agent, agent, expires_ns)
+        return EnrolmentToken(token_id, secret, fingerprint, agent).text()
+
+    def _add_token(
+        self,
+        token_id: str,
+        secret: str,
+        role: Role | None,
+        agent: str | None,
+        label: str,
+        expires_ns: int | None,
+    ) -> None:
+        row = (token_id, role, agent, label, _digest(secret), self._clock.wall_ns(), expires_ns)
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO tokens (id, role, agent, label, digest, created_ns, expires_ns) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+    def revoke_token(self, token_id: str) -> bool:
+        """End a token; False where there is none, or it was revoked before."""
+        with self._writing() as connection:
+            cursor = connection.execute(
+                "UPDATE tokens SET revoked_ns = ? WHERE id = ? AND revoked_ns IS NULL",
+                (self._clock.wall_ns(), token_id),
+            )
+            return cursor.rowcount == 1
+
+    def identity_of_token(self, text: str) -> Identity:
+        """Return who shows an API token. Raises CredentialError where it does not count."""
+        prefix, _, rest = text.partition(".")
+        token_id, _, secret = rest.partition(".")
+        record = self._token(token_id)
+        genuine = record is not None and hmac.compare_digest(record.digest, _digest(secret))
+        if prefix != API_PREFIX or record is None or record.role is None or not genuine:
+            raise CredentialError(
+                "unknown_token",
+                "This API token is not known here; ask the controller's owner for one.",
+                "该 API 令牌无效；请向控制器管理员申请。",
+            )
+        self._refuse_ended(record)
+        return Identity(
+            kind="token",
+            name=f"{record.label} ({record.id})",
+            credential=record.id,
+            role=record.role,
+            expires_ns=record.expires_ns,
+        )
+
+    def _token(self, token_id: str) -> TokenRecord | None:
+        """Return a token; one that was made a moment ago by the command line is known too."""
+        if token_id not in self._tokens:
+            self.refresh()
+        return self._tokens.get(token_id)
+
+    def enrolling(self, token: EnrolmentToken) -> TokenRecord:
+        """Return the record of an enrolment token. Raises CredentialError where it is no good."""
+        record = self._token(token.id)
+        genuine = record is not None and hmac.compare_digest(record.digest, _digest(token.secret))
+        if record is None or record.agent != token.agent or not genuine:
+            raise CredentialError(
+                "unknown_token",
+                "This enrolment token is not known here; ask the controller's owner for a new one.",
+                "该注册令牌无效；请向控制器管理员申请新的令牌。",
+            )
+        self._refuse_ended(record)
+        return record
+
+    def _refuse_ended(self, record: TokenRecord) -> None:
+        state = record.state(self._clock.wall_ns())
+        if state == "good":
+            return
+        chinese = {"used": "已被使用", "revoked": "已被吊销", "expired": "已过期"}[state]
+        raise CredentialError(
+            f"{state}_token",
+            f"The token {record.id} is {state}; ask the controller's owner for a new one.",
+            f"令牌 {record.id} {chinese}；请向控制器管理员申请新的令牌。",
+            token=record.id,
+        )
+
+    # Certificates
+
+    def enrol(self, token_id: str, certificate: CertificateRecord) -> None:
+        """Use up a token for a certificate; the agent's earlier certificates end with that.
+
+        Raises CredentialError if the token was used in the meantime.
+        """
+        with self._writing() as connection:
+            cursor = connection.execute(
+                "UPDATE tokens SET used_ns = ? WHERE id = ? AND used_ns IS NULL",
+                (self._clock.wall_ns(), token_id),
+            )
+            if cursor.rowcount != 1:
+                raise CredentialError(
+                    "used_token",
+                    f"The token {token_id} is used; ask the controller's owner for a new one.",
+                    f"令牌 {token_id} 已被使用；请向控制器管理员申请新的令牌。",
+                    token=token_id,
+                )
+            self._bar(connection, certificate.agent)
+            self._insert(connection, certificate)
+
+    def renewed(self, certificate: CertificateRecord) -> None:
+        """Remember a certificate that replaces one which still stands."""
+        with self._writing() as connection:
+            self._insert(connection, certificate)
+
+    def revoke_agent(self, agent: str) -> int:
+        """End all certificates and unused enrolment tokens of an agent; return how many ended."""
+        with self._writing() as connection:
+            tokens = connection.execute(
+                "UPDATE tokens SET revoked_ns = ? "
+                "WHERE agent = ? AND revoked_ns IS NULL AND used_ns IS NULL",
+                (self._clock.wall_ns(), agent),
+            )
+            return self._bar(connection, agent) + tokens.rowcount
+
+    def certificates(self, agent: str) -> list[CertificateRecord]:
+        """Return the certificates given to an agent, oldest first."""
+        return [record for record in self._certificates.values() if record.agent == agent]
+
+    def _bar(self, connection: sqlite3.Connection, agent: str) -> int:
+        now_ns = self._clock.wall_ns()
+        connection.execute("INSERT OR REPLACE INTO barred VALUES (?, ?)", (agent, now_ns))
+        return connection.execute(
+            "UPDATE certificates SET revoked_ns = ? WHERE agent = ? AND revoked_ns IS NULL",
+            (now_ns, agent),
+        ).rowcount
+
+    @staticmethod
+    def _insert(connection: sqlite3.Connection, certificate: CertificateRecord) -> None:
+        connection.execute(
+            "INSERT INTO certificates (serial, agent, issued_ns, expires_ns) VALUES (?, ?, ?, ?)",
+            (certificate.serial, certificate.agent, certificate.issued_ns, certificate.expires_ns),
+        )
+
+    # What still stands
+
+    def check(self, identity: Identity) -> None:
+        """Raise CredentialError if a credential that was good once has ended since."""
+        if identity.kind == "token":
+            record = self._tokens.get(identity.credential)
+            if record is not None:
+                self._refuse_ended(record)
+        if identity.kind == "agent":
+            self._check_certificate(identity)
+
+    def _check_certificate(self, identity: Identity) -> None:
+        record = self._certificates.get(identity.credential)
+        barred = identity.name in self._barred if record is None else record.revoked_ns is not None
+        if barred:
+            raise CredentialError(
+                "revoked_certificate",
+                f"The certificate of {identity.name} is revoked; enrol the agent again with a new "
+                "token (isochrone agent enrol).",
+                f"{identity.name} 的证书已被吊销；请使用新的令牌重新注册"
+                "（isochrone agent enrol）。",
+                agent=identity.name,
+            )
+        if identity.expires_ns is not None and identity.expires_ns <= self._clock.wall_ns():
+            raise CredentialError(
+                "expired_certificate",
+                f"The certificate of {identity.name} has expired; enrol the agent again with a new "
+                "token (isochrone agent enrol).",
+                f"{identity.name} 的证书已过期；请使用新的令牌重新注册（isochrone agent enrol）。",
+                agent=identity.name,
+            )
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,205 @@
+"""The gate before every route: who asks, may they, and a line in the audit log for every change."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import weakref
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from controller.access.book import AccessBook, CredentialError
+from controller.access.roles import Identity, permits
+from controller.api.answers import ApiError, Handler
+from controller.api.routing import Route
+from probes.enrolment import AGENT_URI
+from probes.text import Text
+
+IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)
+_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+class Gate:
+    """Lets requests through to their routes. `middleware` is what the application uses."""
+
+    def __init__(self, book: AccessBook) -> None:
+        self._book = book
+        self.refused: Counter[str] = Counter()  # requests by the code of their refusal
+        self._routes: dict[web.AbstractRoute, Route] = {}
+        # Transports are forgotten with their connections; WebSockets stay here while they live.
+        self._open: weakref.WeakKeyDictionary[asyncio.BaseTransport, Identity] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def guard(self, served: web.AbstractRoute, route: Route) -> None:
+        """Say which declaration stands behind a served route."""
+        self._routes[served] = route
+
+    @property
+    def middleware(self) -> Any:
+        """The aiohttp middleware."""
+
+        @web.middleware
+        async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+            route = self._routes.get(request.match_info.route)
+            if route is not None and route.role == "anyone":
+                return await handler(request)
+            try:
+                identity = self._admit(request, route)
+            except ApiError as error:
+                self.refused[error.code] += 1
+                raise
+            if route is None or not _is_change(route):
+                return await handler(request)
+            return await self._audited(identity, route, request, handler)
+
+        return gate
+
+    def _admit(self, request: web.Request, route: Route | None) -> Identity:
+        """Return who asks. Raises ApiError 401, or 403 unless it is a change (see `_audited`)."""
+        identity = self._identify(request)
+        request[IDENTITY] = identity
+        if request.transport is not None:
+            self._open[request.transport] = identity
+        if route is not None and not _is_change(route):  # without a route: aiohttp's 404 or 405
+            _require(identity, route, request)
+        return identity
+
+    async def _audited(
+        self, identity: Identity, route: Route, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Handle a change and write down what came of it, refusals and failures too."""
+        result = "500"
+        try:
+            _require(identity, route, request)
+            answer = await handler(request)
+            result = str(answer.status)
+        except ApiError as error:
+            result = f"{error.status} {error.code}"
+            self.refused[error.code] += error.status == 403
+            raise
+        except web.HTTPException as error:
+            result = str(error.status)
+            raise
+        finally:
+            await asyncio.to_thread(
+                self._book.audit,
+                actor=str(identity),
+                action=f"{route.method} {route.path}",
+                subject=request.path_qs,
+                result=result,
+            )
+        return answer
+
+    def _identify(self, request: web.Request) -> Identity:
+        """Return who asks. Raises ApiError 401 or 403."""
+        try:
+            identity = self._shown(request)
+            if identity is None:
+                raise ApiError(401, "unauthenticated", _WHO)
+            self._book.check(identity)
+        except CredentialError as error:
+            raise ApiError(401, error.code, error.text, **error.fields) from error
+        return identity
+
+    def _shown(self, request: web.Request) -> Identity | None:
+        header = request.headers.get("Authorization")
+        if header is not None:
+            scheme, _, token = header.partition(" ")
+            if scheme.lower() != "bearer":
+                return None
+            return self._book.identity_of_token(token.strip())
+        if request.transport is None:
+            return None
+        known = self._open.get(request.transport)
+        if known is not None and known.kind == "agent":
+            return known  # a connection has one certificate: read once
+        certificate = request.transport.get_extra_info("peercert")
+        if certificate:
+            return agent_of(certificate)
+        channel = request.transport.get_extra_info("socket")
+        if channel is not None and channel.family == socket.AF_UNIX:
+            return _owner(channel)
+        return None
+
+    def close_ended(self) -> int:
+        """Cut the connections whose credential has ended; return how many."""
+        ended = []
+        for transport, identity in list(self._open.items()):
+            if transport.is_closing():
+                continue
+            try:
+                self._book.check(identity)
+            except CredentialError:
+                ended.append(transport)
+        for transport in ended:
+            # Aborted, not closed: a peer that no longer counts could hold up an orderly end.
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        return len(ended)
+
+
+def agent_of(certificate: Mapping[str, Any]) -> Identity | None:
+    """Return the agent that a verified certificate names (ssl's dictionary), else None."""
+    names = [
+        value.removeprefix(AGENT_URI)
+        for kind, value in certificate.get("subjectAltName", ())
+        if kind == "URI" and value.startswith(AGENT_URI)
+    ]
+    if len(names) != 1:
+        return None
+    return Identity(
+        kind="agent",
+        name=names[0],
+        credential=certificate["serialNumber"].lower().lstrip("0"),
+        expires_ns=round(ssl.cert_time_to_seconds(certificate["notAfter"]) * 1e9),
+    )
+
+
+def _owner(channel: Any) -> Identity:
+    """Return the peer of a unix socket: who may open the file is its owner, or was let in by it."""
+    size = _PEER.size
+    _, user, _ = _PEER.unpack(channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return Identity(kind="owner", name=f"uid {user}", role="admin")
+
+
+def _is_change(route: Route) -> bool:
+    """Whether the audit log tells of it: people's changes, not the agents' constant deliveries."""
+    return route.method not in ("GET", "HEAD") and route.role != "agent"
+
+
+def _require(identity: Identity, route: Route, request: web.Request) -> None:
+    agent = request.match_info.get("name")
+    if permits(identity, route.role, agent):
+        return
+    if route.role == "agent":
+        raise ApiError(
+            403,
+            "foreign_agent",
+            Text(
+                f"This address is for agent {agent} alone, and {identity} asked.",
+                f"该地址仅供探针 {agent} 使用，而请求来自 {identity}。",
+            ),
+            agent=agent,
+        )
+    raise ApiError(
+        403,
+        "forbidden",
+        Text(
+            f"This needs the role {route.role}; {identity} has {identity.role or 'none'}.",
+            f"该操作需要 {route.role} 角色；{identity} 的角色为 {identity.role or '无'}。",
+        ),
+        role=route.role,
+    )
+
+
+_WHO = Text(
+    "This address needs a credential: an API token (Authorization: Bearer …), an agent's "
+    "certificate, or the controller's unix socket.",
+    "该地址需要身份凭据：API 令牌（Authorization: Bearer …）、探针证书或控制器的 unix 套接字。",
+)

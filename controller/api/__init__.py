@@ -1,0 +1,1 @@
+"""The HTTP API: declared routes, documents, OpenAPI, events, metrics."""

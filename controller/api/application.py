@@ -1,0 +1,43 @@
+"""The aiohttp application: every declared route, one error shape, sockets closed at the end."""
+
+from __future__ import annotations
+
+from aiohttp import WSCloseCode, web
+
+from controller.api.answers import errors_in_one_shape, refuse_expectations
+from controller.api.compression import compress_for_networks
+from controller.api.limits import Limits
+from controller.api.routes import ROUTES
+from controller.state import STATE, ControllerState
+from probes.exchange import MAX_CHUNK_BYTES
+
+UNLIMITED = ("/healthz", "/readyz")
+
+
+def make_app(state: ControllerState) -> web.Application:
+    """Return the application that serves `state`."""
+    gate, limits = state.gate, Limits(state.callers)
+    app = web.Application(
+        middlewares=[
+            compress_for_networks,
+            errors_in_one_shape,
+            gate.middleware,
+            limits.middleware,
+        ],
+        client_max_size=MAX_CHUNK_BYTES + 1,
+    )
+    app[STATE] = state
+    for route in ROUTES:
+        served = app.router.add_route(
+            route.method, route.path, route.handler, expect_handler=refuse_expectations
+        )
+        gate.guard(served, route)
+        if route.role == "agent" or route.path in UNLIMITED:
+            limits.exempt(served)
+    app.on_shutdown.append(_close_sockets)
+    return app
+
+
+async def _close_sockets(app: web.Application) -> None:
+    for socket in list(app[STATE].sockets):
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the controller stops")

@@ -1,0 +1,134 @@
+"""What the API says, declared once: the server encodes these, OpenAPI is generated from them.
+
+Times are nanoseconds since 1970 (`*_ns`), delays nanoseconds, ratios 0-1; what is unknown is null.
+docs/reference/api.md describes each item for people. One module an idea; import from here.
+"""
+
+from controller.api.documents.baselines import BaselineDocument, BaselinePage
+from controller.api.documents.errors import ErrorBody, ErrorDocument
+from controller.api.documents.events import (
+    EventDocument,
+    EventPage,
+    EventsMessage,
+    StateDocument,
+    StatePage,
+    SubjectKind,
+    VerdictsEvent,
+)
+from controller.api.documents.health import (
+    Alive,
+    ControllerHealth,
+    IngestHealth,
+    Ready,
+    StoreHealth,
+)
+from controller.api.documents.paths import (
+    DistanceDocument,
+    EndDocument,
+    Figures,
+    PathDocument,
+    PathPage,
+    PathStream,
+    StreamDocument,
+    StreamPage,
+)
+from controller.api.documents.places import (
+    AgentDocument,
+    AgentPage,
+    InterfaceDocument,
+    SiteDocument,
+    SitePage,
+)
+from controller.api.documents.remedies import (
+    RemedyDocument,
+    RemedyPath,
+    RemedyShare,
+    RingDocument,
+    RingSite,
+)
+from controller.api.documents.series import SeriesDocument, SeriesStream
+from controller.api.documents.targets import (
+    ComplianceDocument,
+    Declared,
+    GroupDocument,
+    GroupPage,
+    TargetDocument,
+    TargetPage,
+    VerdictCounts,
+)
+from controller.api.documents.upkeep import MaintenanceDocument, MaintenancePage, MaintenanceRequest
+from controller.api.documents.verdicts import (
+    ComparisonDocument,
+    IntervalDocument,
+    MatrixCell,
+    MatrixDocument,
+    OtherReading,
+    VerdictDocument,
+    VerdictPage,
+)
+from controller.api.documents.windows import FlowDocument, WindowDocument, WindowPage
+from controller.api.documents.words import AgentState, EventKindName, IpVersion, PathState, Protocol
+
+__all__ = [
+    "AgentDocument",
+    "AgentPage",
+    "AgentState",
+    "Alive",
+    "BaselineDocument",
+    "BaselinePage",
+    "ComparisonDocument",
+    "ComplianceDocument",
+    "ControllerHealth",
+    "Declared",
+    "DistanceDocument",
+    "EndDocument",
+    "ErrorBody",
+    "ErrorDocument",
+    "EventDocument",
+    "EventKindName",
+    "EventPage",
+    "EventsMessage",
+    "Figures",
+    "FlowDocument",
+    "GroupDocument",
+    "GroupPage",
+    "IngestHealth",
+    "InterfaceDocument",
+    "IntervalDocument",
+    "IpVersion",
+    "MaintenanceDocument",
+    "MaintenancePage",
+    "MaintenanceRequest",
+    "MatrixCell",
+    "MatrixDocument",
+    "OtherReading",
+    "PathDocument",
+    "PathPage",
+    "PathState",
+    "PathStream",
+    "Protocol",
+    "Ready",
+    "RemedyDocument",
+    "RemedyPath",
+    "RemedyShare",
+    "RingDocument",
+    "RingSite",
+    "SeriesDocument",
+    "SeriesStream",
+    "SiteDocument",
+    "SitePage",
+    "StateDocument",
+    "StatePage",
+    "StoreHealth",
+    "StreamDocument",
+    "StreamPage",
+    "SubjectKind",
+    "TargetDocument",
+    "TargetPage",
+    "VerdictCounts",
+    "VerdictDocument",
+    "VerdictPage",
+    "VerdictsEvent",
+    "WindowDocument",
+    "WindowPage",
+]

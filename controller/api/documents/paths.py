@@ -1,0 +1,112 @@
+"""Paths, the streams on them and their latest figures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from controller.api.documents.words import IpVersion, PathState, Protocol
+from probes.exchange import CurtailedStream
+from topology.model import VerdictName
+
+
+class EndDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One end of a path."""
+
+    site: str
+    interface: str
+    carrier: str
+    address: str
+
+
+class DistanceDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """How far apart two sites are, and the delay of light in fibre over that."""
+
+    great_circle_km: float
+    road_km: float
+    road_uncertainty_ratio: float
+    given: bool
+    floor_ns: float
+    theoretical_ns: float
+
+
+class PathStream(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream of a path."""
+
+    stream_id: int
+    protocol: Protocol
+    type_p: str
+    interval_ms: float
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """One protocol's figures on one path over the judged period; null is unknown.
+
+    Quantiles count lost probes as infinite delays, so a quantile that falls among them is null.
+    `one_way`: whether one-way delays are ``absolute`` (within `clock_bound_ns`) or ``relative``:
+    then they hold the disagreement of two clocks that nothing vouches for.
+    """
+
+    sent: int
+    received: int
+    lost: int
+    loss_ratio: float | None
+    rtt_p50_ns: float | None
+    rtt_p95_ns: float | None
+    rtt_mean_ns: float | None
+    forward_p50_ns: float | None
+    forward_p95_ns: float | None
+    backward_p50_ns: float | None
+    one_way: Literal["absolute", "relative", "none"]
+    clock_bound_ns: float | None
+    stamping: str
+    last_window_ns: int | None
+
+
+class PathDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An ordered pair of interfaces, what runs on it and how it is."""
+
+    id: str
+    source: EndDocument
+    destination: EndDocument
+    ip_version: IpVersion
+    between_carriers: bool
+    distance: DistanceDocument
+    streams: list[PathStream]
+    state: PathState
+    worst_verdict: VerdictName | None
+    figures: dict[str, Figures]
+
+
+class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A planned stream; `curtailed`: what the policy of the agent's owner takes from it."""
+
+    stream_id: int
+    path: str
+    protocol: Protocol
+    type_p: str
+    ip_version: IpVersion
+    payload_bytes: int
+    dscp: int
+    port: int | None
+    interval_ms: float
+    flows: int
+    timeout_ms: float
+    state: PathState
+    last_window_ns: int | None
+    curtailed: CurtailedStream | None = None
+
+
+class PathPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of paths."""
+
+    items: list[PathDocument]
+    next: str | None = None
+
+
+class StreamPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of streams."""
+
+    items: list[StreamDocument]
+    next: str | None = None

@@ -1,0 +1,87 @@
+"""How often one caller may ask: a bucket of tokens for each, filled at a steady rate.
+
+Health and what agents deliver are not limited here: a monitor must always get its answer, and
+ingest has a backpressure of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from controller.access.gate import IDENTITY
+from controller.api.answers import ApiError, Handler
+from probes.clock import Clock
+from probes.text import Text
+
+MAX_CALLERS = 10_000
+
+
+class Buckets:
+    """One bucket of `burst` tokens a caller, filled with `rate` tokens a second."""
+
+    def __init__(self, clock: Clock, rate: float, burst: int) -> None:
+        self._clock, self._rate, self._burst = clock, rate, burst
+        self._tokens: dict[str, tuple[float, int]] = {}  # caller -> (tokens, as of)
+        self.refused = 0
+
+    def wait_s(self, caller: str) -> float:
+        """Take a token: 0 if there was one, else in how many seconds there will be."""
+        now_ns = self._clock.monotonic_ns()
+        tokens, then_ns = self._tokens.get(caller, (float(self._burst), now_ns))
+        tokens = min(self._burst, tokens + (now_ns - then_ns) * 1e-9 * self._rate)
+        if tokens < 1:
+            self.refused += 1
+            return (1 - tokens) / self._rate
+        if len(self._tokens) >= MAX_CALLERS and caller not in self._tokens:
+            self._forget(now_ns)
+        self._tokens[caller] = (tokens - 1, now_ns)
+        return 0
+
+    def _forget(self, now_ns: int) -> None:
+        """Forget whoever has a full bucket again, or everybody if nobody has."""
+        full_ns = self._burst / self._rate * 1e9
+        kept = {c: held for c, held in self._tokens.items() if now_ns - held[1] < full_ns}
+        self._tokens = kept if len(kept) < MAX_CALLERS else {}
+
+
+class Limits:
+    """The middleware, behind the gate that knows who asks."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+        self._free: set[web.AbstractRoute] = set()
+
+    def exempt(self, served: web.AbstractRoute) -> None:
+        """Do not limit this route."""
+        self._free.add(served)
+
+    @property
+    def middleware(self) -> Callable[..., Any]:
+        """The aiohttp middleware."""
+
+        @web.middleware
+        async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.match_info.route not in self._free:
+                self._check(request)
+            return await handler(request)
+
+        return limit
+
+    def _check(self, request: web.Request) -> None:
+        identity = request.get(IDENTITY)
+        caller = f"{identity} {identity.credential}" if identity else f"from {request.remote}"
+        wait_s = self._buckets.wait_s(caller)
+        if wait_s > 0:
+            raise ApiError(
+                429,
+                "too_many_requests",
+                Text(
+                    f"Too many requests; ask again in {math.ceil(wait_s)} s.",
+                    f"请求过于频繁，请{math.ceil(wait_s)}秒后重试。",
+                ),
+                retry_after_s=math.ceil(wait_s),
+            )

@@ -1,0 +1,243 @@
+"""The fleet and each path as Prometheus metrics, in base units, with a stated cap of series.
+
+Counts since the controller started are counters; all else is a gauge of the last round. What is
+unknown has no sample. Beyond `metrics_paths` paths (in the order of the plan, so that the same ones
+stay) nothing is exposed path by path, and `isochrone_metrics_paths_omitted` says how many.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.exposition import choose_encoder
+
+from controller.api.routes.targets import counted_verdicts
+from controller.judge.evidence import VERDICTS
+from controller.live.standing import Standing
+from controller.live.states import STATES
+from controller.live.verdicts import Round
+from controller.state import VERSION, ControllerState
+
+_PATH_LABELS = (
+    "path",
+    "source_site",
+    "destination_site",
+    "source_carrier",
+    "destination_carrier",
+    "ip_version",
+)
+_FIGURES = (
+    ("loss_ratio", "loss_ratio", "Lost probes over sent ones in the judged period.", 1.0),
+    ("rtt_p50_ns", "rtt_p50_seconds", "Median round-trip delay of the judged period.", 1e-9),
+    ("rtt_p95_ns", "rtt_p95_seconds", "95th percentile of the round-trip delay.", 1e-9),
+    ("rtt_mean_ns", "rtt_mean_seconds", "Mean round-trip delay of what returned.", 1e-9),
+    ("forward_p50_ns", "forward_p50_seconds", "Median one-way delay to the destination.", 1e-9),
+    ("forward_p95_ns", "forward_p95_seconds", "95th percentile of that one-way delay.", 1e-9),
+    ("backward_p50_ns", "backward_p50_seconds", "Median one-way delay back.", 1e-9),
+)
+
+
+def exposition(state: ControllerState, accept: str) -> tuple[bytes, str]:
+    """Return the metrics and their content type, in the format that `accept` asks for. Blocks."""
+    encode, content_type = choose_encoder(accept)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(state))
+    return encode(registry), content_type
+
+
+class _Collector:
+    """One scrape: a round and how everything stood at one moment."""
+
+    def __init__(self, state: ControllerState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family of metrics."""
+        state, latest = self._state, self._state.live.latest
+        standing = state.rounds.standing()
+        yield from _controller(state, latest)
+        yield from _fleet(state, standing)
+        yield from _targets(state, latest)
+        paths = state.catalogue.paths[: state.settings.metrics_paths]
+        omitted = GaugeMetricFamily(
+            "isochrone_metrics_paths_omitted", "Paths beyond the cap, without metrics of their own."
+        )
+        omitted.add_metric((), len(state.catalogue.paths) - len(paths))
+        yield omitted
+        yield from _paths(state, latest, standing, len(paths))
+
+
+def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
+    build = InfoMetricFamily("isochrone_build", "The controller that answers.")
+    build.add_metric((), {"version": VERSION})
+    yield build
+    ingest, store, stream = state.ingest, state.store.state(), state.rounds.stream
+    for name, help_text, count in (
+        ("ingest_chunks", "Chunks that were stored.", ingest.chunks),
+        ("ingest_windows", "Windows that were stored.", ingest.windows),
+        ("ingest_duplicates", "Chunks that were there already.", ingest.duplicates),
+        ("ingest_bytes", "Bytes of stored chunks.", ingest.bytes),
+        ("api_limited_requests", "Requests that were refused as too many.", state.callers.refused),
+        ("events_listeners_cut_off", "Listeners that did not read.", stream.cut_off),
+        ("judge_rounds", "Rounds of judging.", latest.revision),
+    ):
+        counter = CounterMetricFamily(f"isochrone_{name}", help_text)
+        counter.add_metric((), count)
+        yield counter
+    refused = CounterMetricFamily(
+        "isochrone_ingest_refused", "Chunks that were refused, by reason.", labels=("reason",)
+    )
+    for reason, count in sorted(ingest.refused.items()):
+        refused.add_metric((reason,), count)
+    yield refused
+    judged_ns = latest.judged_ns
+    for name, help_text, value in (
+        ("start_timestamp_seconds", "When the controller started.", state.started_ns * 1e-9),
+        ("judged_timestamp_seconds", "When it judged.", judged_ns and judged_ns * 1e-9),
+        ("events_listeners", "Listeners of the event stream.", len(stream.listeners)),
+        ("store_ok", "Whether the store can be written.", float(store.state == "ok")),
+        ("store_queued_writes", "Writes that wait.", store.queued_writes),
+        ("store_size_bytes", "Size of the database.", store.size_bytes),
+        ("store_free_bytes", "Free space of its disk.", store.free_bytes),
+    ):
+        yield _gauge(name, help_text, value)
+
+
+def _fleet(state: ControllerState, standing: Standing) -> Iterator[Metric]:
+    for kind, codes in (
+        ("agents", standing.agent_codes()),
+        ("paths", standing.paths),
+        ("streams", standing.streams),
+    ):
+        family = GaugeMetricFamily(
+            f"isochrone_{kind}", f"How many {kind} are in each state.", labels=("state",)
+        )
+        counts = np.bincount(codes, minlength=len(STATES)).tolist()
+        for name, count in zip(STATES, counts, strict=True):
+            family.add_metric((name,), count)
+        yield family
+    stands = GaugeMetricFamily(
+        "isochrone_agent_state", "1 for the state an agent is in.", labels=("agent", "state")
+    )
+    seen = GaugeMetricFamily(
+        "isochrone_agent_last_seen_timestamp_seconds",
+        "When an agent was last heard.",
+        labels=("agent",),
+    )
+    for agent, name in standing.agents.items():
+        stands.add_metric((agent, name), 1)
+        seen_ns = state.fleet.last_seen_ns(agent)
+        if seen_ns is not None:
+            seen.add_metric((agent,), seen_ns * 1e-9)
+    yield from (stands, seen)
+    yield from _accounts(state, tuple(standing.agents))
+
+
+def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]:
+    """Yield what agents say became of their probes, and what their owners curtail."""
+    sent, dropped = (
+        CounterMetricFamily(f"isochrone_agent_{name}_probes", help_text, labels=labels)
+        for name, help_text, labels in (
+            ("sent", "Probes an agent sent since it was installed.", ("agent",)),
+            ("dropped", "Of these, what will never be stored.", ("agent", "reason")),
+        )
+    )
+    waiting = GaugeMetricFamily(
+        "isochrone_agent_waiting_probes", "Of these, what waits in its spool.", labels=("agent",)
+    )
+    curtailed = GaugeMetricFamily(
+        "isochrone_agent_curtailed_streams",
+        "Streams that the policy of an agent's owner slows or refuses.",
+        labels=("agent", "rule"),
+    )
+    for agent in agents:
+        health = state.fleet.health(agent)
+        if health is None:
+            continue
+        for rule in health.curtailed:
+            curtailed.add_metric((agent, rule.rule), rule.streams)
+        if health.totals is not None:
+            sent.add_metric((agent,), health.totals.probes_sent)
+            waiting.add_metric((agent,), health.totals.waiting_probes)
+            for one in health.totals.dropped:
+                dropped.add_metric((agent, one.reason), one.probes)
+    yield from (sent, dropped, waiting, curtailed)
+
+
+def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:
+    verdicts = GaugeMetricFamily(
+        "isochrone_target_verdicts",
+        "Paths of a target by verdict; those in maintenance are left out.",
+        labels=("target", "verdict"),
+    )
+    for target in state.network.targets:
+        found = Counter(counted_verdicts(state, latest, target).tolist())
+        for code, name in enumerate(VERDICTS):
+            verdicts.add_metric((target.name, name), found[code])
+    yield verdicts
+
+
+def _paths(
+    state: ControllerState, latest: Round, standing: Standing, count: int
+) -> Iterator[Metric]:
+    catalogue = state.catalogue
+    labels = [
+        (
+            path.id,
+            path.source.site,
+            path.destination.site,
+            path.source.carrier,
+            path.destination.carrier,
+            str(path.source.ip_version),
+        )
+        for path in catalogue.paths[:count]
+    ]
+    stands = GaugeMetricFamily(
+        "isochrone_path_state", "1 for the state a path is in.", labels=(*_PATH_LABELS, "state")
+    )
+    for label, code in zip(labels, standing.paths[:count].tolist(), strict=True):
+        stands.add_metric((*label, STATES[code]), 1)
+    yield stands
+    rows = [row for number in range(count) for row in _first_of_protocols(state, number)]
+    keys = [
+        (*labels[int(catalogue.stream_path[row])], state.streams[row].type_p.protocol)
+        for row in rows
+    ]
+    newest = latest.part.end_ns[rows] * 1e-9
+    newest[newest == 0] = np.nan
+    columns: list[tuple[str, str, NDArray[np.floating[Any]]]] = [
+        (name, text, latest.figures[key][rows] * f) for key, name, text, f in _FIGURES
+    ]
+    columns.append(("last_window_timestamp_seconds", "When its newest window ended.", newest))
+    for name, help_text, values in columns:
+        family = GaugeMetricFamily(
+            f"isochrone_path_{name}", help_text, labels=(*_PATH_LABELS, "protocol")
+        )
+        for at in np.flatnonzero(np.isfinite(values)).tolist():
+            family.add_metric(keys[at], float(values[at]))
+        yield family
+
+
+def _first_of_protocols(state: ControllerState, number: int) -> Iterable[int]:
+    """Return the path's streams whose figures stand for it: the first one of each protocol."""
+    rows: dict[str, int] = {}
+    for row in state.catalogue.streams_of[number]:
+        rows.setdefault(state.streams[row].type_p.protocol, row)
+    return rows.values()
+
+
+def _gauge(name: str, help_text: str, value: float | None) -> Metric:
+    family = GaugeMetricFamily(f"isochrone_{name}", help_text)
+    if value is not None:
+        family.add_metric((), value)
+    return family

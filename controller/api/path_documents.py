@@ -1,0 +1,114 @@
+"""Paths as the API says them: what runs on each, its figures of the judged period, its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, cast
+
+import numpy as np
+
+from controller.api.documents import (
+    DistanceDocument,
+    EndDocument,
+    Figures,
+    PathDocument,
+    PathState,
+    PathStream,
+)
+from controller.api.matrix import BADNESS
+from controller.api.verdict_documents import verdict_name
+from controller.figures import finite
+from controller.judge.evidence import Evidence
+from controller.live.states import STATES
+from controller.live.verdicts import Round
+from controller.state import ControllerState
+from probes.window import STAMPING
+from topology.model import Interface, VerdictName
+
+
+def path_documents(
+    state: ControllerState, latest: Round, numbers: Iterable[int]
+) -> list[PathDocument]:
+    """Return the paths with these numbers."""
+    states = state.rounds.standing().paths
+    return [_document(state, latest, STATES[states[number]], number) for number in numbers]
+
+
+def _document(
+    state: ControllerState,
+    latest: Round,
+    standing: str,
+    number: int,
+) -> PathDocument:
+    catalogue = state.catalogue
+    path, rows = catalogue.paths[number], catalogue.streams_of[number]
+    distance = state.network.distance(path.source.site, path.destination.site)
+    worst = _worst(latest, catalogue.demands_of[number])
+    return PathDocument(
+        id=path.id,
+        source=_end(path.source),
+        destination=_end(path.destination),
+        ip_version=path.source.ip_version,
+        between_carriers=path.between_carriers,
+        distance=DistanceDocument(
+            great_circle_km=distance.great_circle_km,
+            road_km=distance.road_km,
+            road_uncertainty_ratio=distance.road_uncertainty_ratio,
+            given=distance.given,
+            floor_ns=distance.floor_ns,
+            theoretical_ns=distance.theoretical_ns,
+        ),
+        streams=[_stream(state, row) for row in rows],
+        state=cast(PathState, standing),
+        worst_verdict=worst,
+        figures={
+            state.streams[row].type_p.protocol: _figures(latest, row)
+            for row in reversed(rows)  # of several streams of a protocol the first one stands
+        },
+    )
+
+
+def _stream(state: ControllerState, row: int) -> PathStream:
+    stream = state.streams[row]
+    return PathStream(
+        stream_id=stream.stream_id,
+        protocol=stream.type_p.protocol,
+        type_p=stream.type_p.label(),
+        interval_ms=stream.interval_ms,
+    )
+
+
+def _figures(latest: Round, row: int) -> Figures:
+    evidence = latest.evidence
+    return Figures(
+        sent=int(evidence.sent[row]),
+        received=int(evidence.received[row]),
+        lost=int(evidence.lost[row]),
+        one_way=_one_way(evidence, row),
+        clock_bound_ns=finite(evidence.clock_bound_ns[row]),
+        stamping=STAMPING[latest.part.stamping[row]],
+        last_window_ns=int(latest.part.end_ns[row]) or None,
+        **{name: finite(column[row]) for name, column in latest.figures.items()},
+    )
+
+
+def _one_way(evidence: Evidence, row: int) -> Literal["absolute", "relative", "none"]:
+    if np.isnan(evidence.forward_mean_ns[row]):
+        return "none"
+    return "relative" if np.isnan(evidence.clock_bound_ns[row]) else "absolute"
+
+
+def _worst(latest: Round, demands: tuple[int, ...]) -> VerdictName | None:
+    if not demands:
+        return None
+    verdicts = latest.judgements.verdict[list(demands)]
+    return verdict_name(verdicts[np.argmax(BADNESS[verdicts])])
+
+
+def _end(interface: Interface) -> EndDocument:
+    return EndDocument(
+        site=interface.site,
+        interface=interface.id,
+        carrier=interface.carrier,
+        address=interface.address,
+    )

@@ -1,0 +1,87 @@
+"""The agents: how they are, and the chunks they deliver."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from controller.api.answers import ApiError, json_answer, page_of
+from controller.api.clock_documents import clock_document
+from controller.api.documents import AgentDocument, AgentPage, AgentState
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
+from controller.live.standing import agents_of
+from controller.state import STATE, ControllerState
+from probes.exchange import CHUNK_CONTENT_TYPE, MAX_CHUNK_BYTES, Acknowledgement
+from probes.text import Text
+
+
+async def agents(request: web.Request) -> web.Response:
+    """Return the agents in the order of the site file."""
+    query, state = query_of(request, PageQuery), request.app[STATE]
+    page, cursor = page_of(state.fleet.names, query.limit, query.after)
+    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    items = [_document(state, name, states[name]) for name in page]
+    return json_answer(AgentPage(items=items, next=cursor))
+
+
+def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
+    health = state.fleet.health(name)
+    windows, last_window_ns = state.fleet.windows(name)
+    return AgentDocument(
+        name=name,
+        state=stands,
+        last_seen_ns=state.fleet.last_seen_ns(name),
+        plan_version=None if health is None else health.plan_version,
+        wanted_plan_version=state.plans[name].version,
+        last_window_ns=last_window_ns,
+        windows_stored=windows,
+        health=health,
+        clock=clock_document(state.live, name),
+    )
+
+
+async def deliver(request: web.Request) -> web.Response:
+    """Take a chunk; the answer 200 means that it is committed."""
+    query_of(request, NoQuery)
+    ingest = request.app[STATE].ingest
+    if request.content_type != CHUNK_CONTENT_TYPE:
+        ingest.refused["wrong_content_type"] += 1
+        raise ApiError(
+            415,
+            "wrong_content_type",
+            Text(
+                f"A chunk is sent with Content-Type {CHUNK_CONTENT_TYPE}.",
+                f"提交数据块时 Content-Type 应为 {CHUNK_CONTENT_TYPE}。",
+            ),
+            content_type=request.content_type,
+        )
+    # A body of unknown length counts as the longest that is read.
+    with ingest.in_hand(request.content_length or MAX_CHUNK_BYTES):
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            ingest.refused["oversized"] += 1
+            raise
+        return json_answer(await ingest.accept(request.match_info["name"], body))
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/agents",
+        handler=agents,
+        role="viewer",
+        summary="The agents with their state and last health.",
+        answer=AgentPage,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/agents/{{name}}/chunks",
+        handler=deliver,
+        role="agent",
+        summary="An agent delivers a chunk of windows; 200 once it is committed.",
+        answer=Acknowledgement,
+        body=CHUNK_CONTENT_TYPE,
+        errors=(400, 404, 413, 415, 422, 429, 503),
+    ),
+)

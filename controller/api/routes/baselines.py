@@ -1,0 +1,106 @@
+"""Sealed baseline periods: the list, and sealing one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import msgspec
+from aiohttp import web
+
+from controller.api.answers import ApiError, json_answer, page_of
+from controller.api.documents import BaselineDocument, BaselinePage
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
+from controller.baselines import Baseline, SealRequest, opened, seal
+from controller.state import STATE, ControllerState
+from controller.store.interface import BaselineRecord
+from probes.chunk import decode_chunk
+from probes.errors import ConfigError
+from probes.text import Text
+from probes.window import WindowBatch
+
+
+async def baselines(request: web.Request) -> web.Response:
+    """Return the sealed baselines, oldest first."""
+    query, state = query_of(request, PageQuery), request.app[STATE]
+    records = await asyncio.to_thread(state.store.baselines)
+    page, cursor = page_of(records, query.limit, query.after)
+    items = [_document(state, opened(record)) for record in page]
+    return json_answer(BaselinePage(items=items, next=cursor))
+
+
+async def seal_baseline(request: web.Request) -> web.Response:
+    """Seal a period of the streams that improvement targets speak of, or of all if none does."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    try:
+        asked = msgspec.json.decode(await request.read(), type=SealRequest)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        text = Text(f"This is no baseline to seal: {error}.", f"无法识别要封存的基线：{error}。")
+        raise ApiError(400, "bad_baseline", text) from error
+    try:
+        record = await asyncio.to_thread(_seal, state, asked)
+    except ConfigError as error:
+        raise ApiError(422, "nothing_to_seal", error.text, **error.fields) from error
+    if not await asyncio.wrap_future(state.store.put_baseline(record)):
+        text = Text(
+            f"A baseline named {asked.name} is sealed already; choose another name.",
+            f"名为 {asked.name} 的基线已封存；请另取名称。",
+        )
+        raise ApiError(409, "already_sealed", text, name=asked.name)
+    baseline = opened(record)
+    state.live.improvements.use([record])
+    return json_answer(_document(state, baseline))
+
+
+def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
+    streams = state.live.improvements.streams or state.streams
+    versions = {name: plan.version for name, plan in state.plans.items()}
+    return seal(asked, _batches(state, asked), streams, versions, state.clock.wall_ns())
+
+
+def _batches(state: ControllerState, asked: SealRequest) -> Iterator[WindowBatch]:
+    for chunk in state.store.chunks_since(asked.from_ns):
+        if chunk.start_ns < asked.to_ns:
+            yield decode_chunk(chunk.payload).batch
+
+
+def _document(state: ControllerState, baseline: Baseline) -> BaselineDocument:
+    record, content = baseline.record, baseline.content
+    used = state.live.improvements.baseline
+    return BaselineDocument(
+        name=record.name,
+        from_ns=record.from_ns,
+        to_ns=record.to_ns,
+        sealed_ns=record.sealed_ns,
+        digest=record.digest,
+        streams=len(content.streams),
+        paths=sorted({stream.path for stream in content.streams}),
+        type_ps=sorted({stream.type_p for stream in content.streams}),
+        hours=baseline.hours,
+        plan_versions=content.plan_versions,
+        used=used is not None and used.record.digest == record.digest,
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/baselines",
+        handler=baselines,
+        role="viewer",
+        summary="The sealed baseline periods.",
+        answer=BaselinePage,
+        query=PageQuery,
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/baselines",
+        handler=seal_baseline,
+        role="operator",
+        summary="Seal a baseline period: name, from_ns, to_ns.",
+        answer=BaselineDocument,
+        request=SealRequest,
+        errors=(400, 409, 422, 503),
+    ),
+)

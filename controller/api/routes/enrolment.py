@@ -1,0 +1,168 @@
+"""How an agent gets its certificate: once by a token, later by the certificate that it renews."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from controller.access.authority import Authority
+from controller.access.book import CertificateRecord, CredentialError
+from controller.access.gate import IDENTITY
+from controller.api.answers import ApiError, json_answer
+from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.ingest import unknown_agent
+from controller.state import STATE, ControllerState
+from probes.enrolment import (
+    ENROLMENT_PATH,
+    AuthorityDocument,
+    CertificateDocument,
+    EnrolmentRequest,
+    RenewalRequest,
+    parse_enrolment_token,
+)
+from probes.errors import ConfigError, RemoteProtocolError
+from probes.text import Text
+
+MAX_REQUEST_BYTES = 16_384
+CONTENT_TYPE = "application/json"
+
+logger = logging.getLogger("isochrone.controller")
+Body = TypeVar("Body", EnrolmentRequest, RenewalRequest)
+
+
+async def authority(request: web.Request) -> web.Response:
+    """Return the authority's certificate; an agent compares it with its token's fingerprint."""
+    query_of(request, NoQuery)
+    return json_answer(AuthorityDocument(authority=_authority(request.app[STATE]).pem))
+
+
+async def enrol(request: web.Request) -> web.Response:
+    """Give an agent its certificate for a one-time token, which is used up by that."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    issuer, asked = _authority(state), await _body_of(request, EnrolmentRequest)
+    try:
+        token = parse_enrolment_token(asked.token)
+    except ConfigError as error:
+        raise ApiError(401, "unknown_token", error.text) from error
+    _counting(lambda: state.access.enrolling(token))
+    if token.agent not in state.fleet:
+        raise unknown_agent(token.agent)
+    pem, record = _issue(issuer, asked.request, token.agent)
+    await asyncio.to_thread(_counting, lambda: state.access.enrol(token.id, record))
+    state.gate.close_ended()  # what the earlier certificates held open
+    await asyncio.to_thread(
+        state.access.audit,
+        actor=f"enrolment token {token.id}",
+        action="enrol",
+        subject=token.agent,
+        detail=f"certificate {record.serial} to {request.remote or 'unix socket'}",
+    )
+    logger.info("%s is enrolled", token.agent)
+    return json_answer(_document(issuer, token.agent, pem))
+
+
+async def renew(request: web.Request) -> web.Response:
+    """Give an agent a fresh certificate in place of the one it shows."""
+    query_of(request, NoQuery)
+    state, name = request.app[STATE], request.match_info["name"]
+    issuer, asked = _authority(state), await _body_of(request, RenewalRequest)
+    if name not in state.fleet:
+        raise unknown_agent(name)
+    pem, record = _issue(issuer, asked.request, name)
+    await asyncio.to_thread(state.access.renewed, record)
+    await asyncio.to_thread(
+        state.access.audit,
+        actor=str(request[IDENTITY]),
+        action="renew",
+        subject=name,
+        detail=f"certificate {record.serial}",
+    )
+    return json_answer(_document(issuer, name, pem))
+
+
+def _authority(state: ControllerState) -> Authority:
+    if state.authority is None:
+        raise ApiError(
+            404,
+            "no_authority",
+            Text(
+                "This controller enrols nobody: `isochrone controller init` was not done.",
+                "该控制器未初始化（isochrone controller init），无法注册探针。",
+            ),
+        )
+    return state.authority
+
+
+async def _body_of(request: web.Request, kind: type[Body]) -> Body:
+    """Return the body, which is short: strangers may send it."""
+    body = b""
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > MAX_REQUEST_BYTES:
+            raise ApiError(413, "oversized", Text("The body is too large.", "请求体过大。"))
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        # Said without the decoder's words, which could repeat a part of a token.
+        text = Text("This is no request for a certificate.", "无法识别的证书请求。")
+        raise ApiError(400, "bad_request", text) from error
+
+
+def _issue(issuer: Authority, request_pem: str, agent: str) -> tuple[str, CertificateRecord]:
+    try:
+        return issuer.issue(request_pem, agent)
+    except RemoteProtocolError as error:
+        raise ApiError(422, "bad_signing_request", error.text) from error
+
+
+def _counting(look: Callable[[], object]) -> None:
+    try:
+        look()
+    except CredentialError as error:
+        logger.warning("an enrolment is refused: %s", error)
+        raise ApiError(401, error.code, error.text, **error.fields) from error
+
+
+def _document(issuer: Authority, agent: str, pem: str) -> CertificateDocument:
+    return CertificateDocument(
+        agent=agent, certificate=pem, authority=issuer.pem, plan_key=issuer.plan_public_key
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=ENROLMENT_PATH,
+        handler=authority,
+        role="anyone",
+        summary="The certificate of the controller's authority.",
+        answer=AuthorityDocument,
+        errors=(404,),
+    ),
+    Route(
+        method="POST",
+        path=ENROLMENT_PATH,
+        handler=enrol,
+        role="anyone",
+        summary="An agent enrols: a one-time token and a signing request for a certificate.",
+        answer=CertificateDocument,
+        body=CONTENT_TYPE,
+        errors=(400, 401, 404, 413, 422),
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/agents/{{name}}/certificate",
+        handler=renew,
+        role="agent",
+        summary="An agent renews its certificate.",
+        answer=CertificateDocument,
+        body=CONTENT_TYPE,
+        errors=(400, 404, 413, 422),
+    ),
+)

@@ -1,0 +1,153 @@
+"""The hand-over: windows or rollups as a file, streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from controller.api.answers import ApiError
+from controller.api.documents import Protocol
+from controller.api.routes.verdicts import number_of
+from controller.api.routes.windows import records_of
+from controller.api.routing import PREFIX, Instant, Route, query_of
+from controller.export.formats import MEDIA, Format, encoder_of
+from controller.export.rows import Streams
+from controller.export.tables import Wanted, gathered, tables
+from controller.state import STATE, ControllerState
+from controller.store.interface import StreamRecord
+from controller.store.levels import LevelName
+from probes.errors import ConfigError
+from probes.text import Text
+
+logger = logging.getLogger("isochrone.controller")
+
+MAX_AT_ONCE = 2
+RETRY_S = 30
+LONGEST_NS = 3700 * 86_400_000_000_000
+
+
+class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to export and as what."""
+
+    from_ns: Annotated[Instant, msgspec.Meta(description="First start, included.")]
+    to_ns: Annotated[Instant, msgspec.Meta(description="Last start, excluded.")]
+    format: Annotated[Format, msgspec.Meta(description="The kind of file.")]
+    level: Annotated[LevelName, msgspec.Meta(description="What a row sums up.")] = "window"
+    path: Annotated[str | None, msgspec.Meta(description="Of one path.")] = None
+    site: Annotated[str | None, msgspec.Meta(description="Of paths from or to a site.")] = None
+    protocol: Annotated[Protocol | None, msgspec.Meta(description="Of one protocol.")] = None
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """Send the file; where the store fails in the middle, the connection ends without its end."""
+    query, state = query_of(request, ExportQuery), request.app[STATE]
+    wanted = Wanted(
+        streams=tuple(_streams(state, query)),
+        from_ns=query.from_ns,
+        to_ns=query.to_ns,
+        level=query.level,
+    )
+    if not query.from_ns <= query.to_ns <= query.from_ns + LONGEST_NS:
+        text = Text(
+            "Write `from_ns` before `to_ns`, ten years apart at most.",
+            "from_ns 须早于 to_ns，且相隔不超过十年。",
+        )
+        raise ApiError(400, "bad_period", text)
+    try:
+        encode = encoder_of(query.format)
+    except ConfigError as error:
+        raise ApiError(501, "no_parquet", error.text) from error
+    if state.exports >= MAX_AT_ONCE:
+        text = Text(
+            f"{MAX_AT_ONCE} exports run already; try again later.",
+            f"已有{MAX_AT_ONCE}个导出在进行，请稍后重试。",
+        )
+        raise ApiError(429, "too_many_exports", text, retry_after_s=RETRY_S)
+    streams = Streams(
+        records={record.stream_id: record for record in wanted.streams},
+        paths={path.id: path for path in state.catalogue.paths},
+    )
+    state.exports += 1
+    try:
+        return await _send(request, query, encode(gathered(tables(state.store, streams, wanted))))
+    finally:
+        state.exports -= 1
+
+
+async def _send(
+    request: web.Request, query: ExportQuery, pieces: Iterator[bytes]
+) -> web.StreamResponse:
+    """Send piece after piece; the next one is made when the last one is on its way."""
+    # Made before the answer begins: a store that fails at once still answers 503.
+    first = await asyncio.to_thread(_next_of, pieces)
+    name = f"isochrone-{query.level}-{query.from_ns}-{query.to_ns}.{query.format}"
+    answer = web.StreamResponse(
+        headers={
+            "Content-Type": MEDIA[query.format],
+            "Content-Disposition": f'attachment; filename="{name}"',
+        }
+    )
+    if query.format != "parquet":  # which is compressed in itself
+        answer.enable_compression()
+    await answer.prepare(request)
+    try:
+        await answer.write(first)
+        while piece := await asyncio.to_thread(_next_of, pieces):
+            await answer.write(piece)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:  # it is too late for another status: the torn answer says that it failed
+        logger.exception("an export failed in the middle")
+        if request.transport is not None:
+            request.transport.abort()
+        return answer
+    await answer.write_eof()
+    return answer
+
+
+def _next_of(pieces: Iterator[bytes]) -> bytes:
+    """Return the next piece that is not empty, b"" at the end."""
+    return next((piece for piece in pieces if piece), b"")
+
+
+def _streams(state: ControllerState, query: ExportQuery) -> list[StreamRecord]:
+    """Return the streams that the query names. Raises ApiError for names that do not exist."""
+    recorded = state.catalogue.recorded
+    if query.path is not None:
+        found = records_of(state, query.path, query.protocol)
+    else:
+        found = [
+            record
+            for records in recorded.values()
+            for record in records
+            if query.protocol in (None, record.protocol)
+        ]
+    if query.site is None:
+        return found
+    number_of(state.catalogue.site_number, query.site, "site")
+    near = {
+        path.id
+        for path in state.catalogue.paths
+        if query.site in (path.source.site, path.destination.site)
+    }
+    return [record for record in found if record.path in near]
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/export",
+        handler=export,
+        role="viewer",
+        summary="Windows or rollups as CSV, JSON lines or Parquet.",
+        answer=str,
+        media=tuple(MEDIA.values()),
+        query=ExportQuery,
+        errors=(404, 501, 503),
+    ),
+)

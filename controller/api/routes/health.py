@@ -1,0 +1,129 @@
+"""Is it alive, and how is it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import get_args
+
+from aiohttp import web
+
+from controller.api.answers import ApiError, json_answer
+from controller.api.documents import (
+    AgentState,
+    Alive,
+    ControllerHealth,
+    IngestHealth,
+    Ready,
+    StoreHealth,
+)
+from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.live.standing import agents_of
+from controller.state import STATE, VERSION, ControllerState
+from probes.text import Text
+
+JUDGED_ROUNDS = 3
+JUDGED_GRACE_NS = 60_000_000_000  # a round of a large network takes its time
+RETRY_S = 5
+
+
+async def alive(request: web.Request) -> web.Response:
+    """Answer as soon as the process answers."""
+    query_of(request, NoQuery)
+    return json_answer(Alive())
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Answer whether windows are taken and judged; else 503 and which part is not."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    store = await asyncio.to_thread(state.store.state)
+    wanting = [] if store.state == "ok" else [f"store_{store.state}"]
+    judged_ns = state.live.latest.judged_ns
+    late_ns = round(JUDGED_ROUNDS * state.settings.judge_every_s * 1e9) + JUDGED_GRACE_NS
+    if judged_ns is None:
+        wanting.append("not_judged_yet")
+    elif state.clock.wall_ns() - judged_ns > late_ns:
+        wanting.append("judging_late")
+    if wanting:
+        names = ", ".join(wanting)
+        text = Text(f"The controller is not ready: {names}.", f"控制器尚未就绪：{names}。")
+        raise ApiError(503, "not_ready", text, retry_after_s=RETRY_S, wanting=wanting)
+    return json_answer(Ready())
+
+
+async def health(request: web.Request) -> web.Response:
+    """Return the state of the controller."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    store = await asyncio.to_thread(state.store.state)
+    latest = state.live.latest
+    ingest = state.ingest
+    return json_answer(
+        ControllerHealth(
+            version=VERSION,
+            started_ns=state.started_ns,
+            now_ns=state.clock.wall_ns(),
+            revision=latest.revision,
+            judged_ns=latest.judged_ns,
+            judge_period_ms=state.settings.judge_period_ns // 1_000_000,
+            store=StoreHealth(
+                engine=store.engine,
+                state=store.state,
+                reason=store.reason,
+                queued_writes=store.queued_writes,
+                size_bytes=store.size_bytes,
+                free_bytes=store.free_bytes,
+            ),
+            ingest=IngestHealth(
+                chunks=ingest.chunks,
+                windows=ingest.windows,
+                duplicates=ingest.duplicates,
+                bytes=ingest.bytes,
+                refused=dict(ingest.refused + state.gate.refused),
+            ),
+            agents=_counts(agents_of(state.rounds.ground, state.clock.wall_ns())),
+            warnings=(*state.network.warnings, *_faults(state)),
+        )
+    )
+
+
+def _faults(state: ControllerState) -> tuple[Text, ...]:
+    """Return what keeps improvements from being judged though a baseline was sealed."""
+    fault = state.live.improvements.fault
+    return () if fault is None else (fault,)
+
+
+def _counts(agents: Mapping[str, AgentState]) -> dict[str, int]:
+    """Return how many agents are in each state, states without agents too."""
+    found = list(agents.values())
+    return {state: found.count(state) for state in get_args(AgentState)}
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/healthz",
+        handler=alive,
+        role="anyone",
+        summary="Whether the process answers.",
+        answer=Alive,
+    ),
+    Route(
+        method="GET",
+        path="/readyz",
+        handler=ready,
+        role="anyone",
+        summary="Whether the controller takes windows and judges them.",
+        answer=Ready,
+        errors=(503,),
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/health",
+        handler=health,
+        role="viewer",
+        summary="The state of the controller, its store, its ingest and its agents.",
+        answer=ControllerHealth,
+    ),
+)

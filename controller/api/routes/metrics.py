@@ -1,0 +1,37 @@
+"""Prometheus metrics of the fleet and of each path."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from controller.api.routing import NoQuery, Route, query_of
+from controller.state import STATE
+
+TEXT_TYPES = ("text/plain", "application/openmetrics-text")
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Return the metrics, in the format the scraper prefers."""
+    from controller.api.metrics import exposition  # it reads what other routes say
+
+    query_of(request, NoQuery)
+    accept = request.headers.get("Accept", "")
+    body, content_type = await asyncio.to_thread(exposition, request.app[STATE], accept)
+    answer = web.Response(body=body, headers={"Content-Type": content_type})
+    answer.enable_compression()
+    return answer
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        role="viewer",
+        summary="Prometheus metrics of the fleet and of each path.",
+        answer=str,
+        media=TEXT_TYPES,
+    ),
+)

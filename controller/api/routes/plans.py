@@ -1,0 +1,166 @@
+"""The plans of an agent: their history, one version, what a version changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.routing import MAX_PAGE, PREFIX, NoQuery, Route, query_of
+from controller.ingest import unknown_agent
+from controller.plans.history import (
+    PlanDifference,
+    PlanDocument,
+    PlanPage,
+    PlanSummary,
+    difference,
+)
+from controller.state import STATE, ControllerState
+from controller.store.interface import PlanRecord
+from probes.exchange import Plan
+from probes.text import Text
+
+_NEWEST = (1 << 63) - 1
+Version = Annotated[int, msgspec.Meta(ge=1, le=_NEWEST - 1)]
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the history, newest first. Fewer by default: each plan is read whole."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE, description="At most so many items.")] = (
+        50
+    )
+    after: Annotated[
+        str | None, msgspec.Meta(description="The cursor `next` of the page before.")
+    ] = None
+
+
+class DifferenceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Against which version; without it, the one before."""
+
+    against: Annotated[Version | None, msgspec.Meta(description="The other version.")] = None
+
+
+async def plans(request: web.Request) -> web.Response:
+    """Return the versions of an agent's plan, newest first."""
+    query, state = query_of(request, HistoryQuery), request.app[STATE]
+    name = _agent(request, state)
+    before = read_cursor(query.after, "p", _NEWEST)
+    found = await asyncio.to_thread(
+        lambda: [
+            (record, _plan(record))
+            for record in state.store.plan_history(name, before, query.limit + 1)
+        ]
+    )
+    page = found[: query.limit]
+    items = [
+        PlanSummary(
+            version=record.version,
+            created_ns=record.created_ns,
+            window_ms=plan.window_ms,
+            streams=len(plan.streams),
+            reflectors=len(plan.reflectors),
+        )
+        for record, plan in page
+    ]
+    cursor = write_cursor("p", items[-1].version) if len(found) > query.limit else None
+    return json_answer(PlanPage(items=items, next=cursor))
+
+
+async def plan(request: web.Request) -> web.Response:
+    """Return one version of an agent's plan."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    name = _agent(request, state)
+    record = await asyncio.to_thread(_record, state, name, _version(request))
+    return json_answer(PlanDocument(created_ns=record.created_ns, plan=_plan(record)))
+
+
+async def plan_diff(request: web.Request) -> web.Response:
+    """Return what a version changed against another, or against the one before it."""
+    query, state = query_of(request, DifferenceQuery), request.app[STATE]
+    name, version = _agent(request, state), _version(request)
+    after = await asyncio.to_thread(_record, state, name, version)
+    if query.against is not None:
+        before = _plan(await asyncio.to_thread(_record, state, name, query.against))
+    else:
+        earlier = await asyncio.to_thread(state.store.plan_history, name, version, 1)
+        before = _plan(earlier[0]) if earlier else _nothing(_plan(after))
+    return json_answer(difference(before, _plan(after)))
+
+
+def _nothing(plan: Plan) -> Plan:
+    """Return what there was before the first plan: nothing, version 0."""
+    return Plan(version=0, agent=plan.agent, window_ms=plan.window_ms)
+
+
+def _agent(request: web.Request, state: ControllerState) -> str:
+    name = request.match_info["name"]
+    if name not in state.fleet:
+        raise unknown_agent(name)
+    return name
+
+
+def _version(request: web.Request) -> int:
+    text = request.match_info["version"]
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    raise _unknown_plan(request.match_info["name"], text)
+
+
+def _record(state: ControllerState, name: str, version: int) -> PlanRecord:
+    found = state.store.plan_history(name, version + 1, 1)
+    if not found or found[0].version != version:
+        raise _unknown_plan(name, str(version))
+    return found[0]
+
+
+def _plan(record: PlanRecord) -> Plan:
+    content = msgspec.json.decode(record.content, type=Plan)
+    return msgspec.structs.replace(content, version=record.version)
+
+
+def _unknown_plan(agent: str, version: str) -> ApiError:
+    return ApiError(
+        404,
+        "unknown_plan",
+        Text(f"{agent} never had a plan {version}.", f"{agent} 没有编号为 {version} 的测量计划。"),
+        agent=agent,
+        version=version,
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/agents/{{name}}/plans",
+        handler=plans,
+        role="viewer",
+        summary="The versions of an agent's plan, newest first.",
+        answer=PlanPage,
+        query=HistoryQuery,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/agents/{{name}}/plans/{{version}}",
+        handler=plan,
+        role="viewer",
+        summary="One version of an agent's plan.",
+        answer=PlanDocument,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/agents/{{name}}/plans/{{version}}/diff",
+        handler=plan_diff,
+        role="viewer",
+        summary="What a version of an agent's plan changed.",
+        answer=PlanDifference,
+        query=DifferenceQuery,
+        errors=(404,),
+    ),
+)

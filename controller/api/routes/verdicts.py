@@ -1,0 +1,89 @@
+"""The latest verdicts, filtered and paged."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from aiohttp import web
+from numpy.typing import NDArray
+
+from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.documents import VerdictPage
+from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.verdict_documents import verdict_document
+from controller.judge.evidence import VERDICTS
+from controller.state import STATE, ControllerState
+from probes.text import Text
+from topology.model import VerdictName
+
+
+class VerdictQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which verdicts."""
+
+    target: Annotated[str | None, msgspec.Meta(description="Of one target.")] = None
+    path: Annotated[str | None, msgspec.Meta(description="Of one path.")] = None
+    site: Annotated[str | None, msgspec.Meta(description="Of paths from or to a site.")] = None
+    verdict: Annotated[VerdictName | None, msgspec.Meta(description="With this verdict alone.")] = (
+        None
+    )
+
+
+async def verdicts(request: web.Request) -> web.Response:
+    """Return verdicts in the order of the demands; a cursor stays good from round to round."""
+    query, state = query_of(request, VerdictQuery), request.app[STATE]
+    latest = state.live.latest
+    wanted = _wanted(state, query)
+    if query.verdict is not None:
+        wanted &= latest.judgements.verdict == VERDICTS.index(query.verdict)
+    rows = np.flatnonzero(wanted)
+    rows = rows[rows >= read_cursor(query.after, "v", 0)]
+    page, rest = rows[: query.limit], rows[query.limit :]
+    items = [verdict_document(state, latest, int(row)) for row in page]
+    cursor = write_cursor("v", int(rest[0])) if len(rest) else None
+    return json_answer(VerdictPage(items=items, next=cursor))
+
+
+def _wanted(state: ControllerState, query: VerdictQuery) -> NDArray[np.bool_]:
+    """Return which demands the query names. Raises ApiError for a name that does not exist."""
+    catalogue = state.catalogue
+    wanted = np.ones(len(state.demands), np.bool_)
+    if query.target is not None:
+        wanted &= catalogue.demand_target == number_of(
+            catalogue.target_number, query.target, "target"
+        )
+    if query.path is not None:
+        wanted &= catalogue.demand_path == number_of(catalogue.path_number, query.path, "path")
+    if query.site is not None:
+        site = number_of(catalogue.site_number, query.site, "site")
+        wanted &= (catalogue.demand_source == site) | (catalogue.demand_destination == site)
+    return wanted
+
+
+def number_of(numbers: dict[str, int], name: str, kind: str) -> int:
+    """Return the number of a named thing. Raises ApiError ``unknown_<kind>``."""
+    try:
+        return numbers[name]
+    except KeyError:
+        chinese = {"target": "指标", "path": "路径", "site": "站点"}[kind]
+        raise ApiError(
+            404,
+            f"unknown_{kind}",
+            Text(f"There is no {kind} named {name}.", f"没有名为 {name} 的{chinese}。"),
+            name=name,
+        ) from None
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/verdicts",
+        handler=verdicts,
+        role="viewer",
+        summary="The latest verdicts.",
+        answer=VerdictPage,
+        query=VerdictQuery,
+        errors=(404,),
+    ),
+)

@@ -1,0 +1,112 @@
+"""One declaration per route, from which both the server and the OpenAPI document are made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from controller.access.roles import Access
+from controller.api.answers import ApiError
+from probes.text import Text
+
+PREFIX = "/api/v1"
+JSON_TYPE = "application/json"
+MAX_PAGE = 10_000
+
+Query = TypeVar("Query", bound=msgspec.Struct)
+Body = TypeVar("Body", bound=msgspec.Struct)
+Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class NoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A route without parameters."""
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of a list."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE, description="At most so many items.")] = (
+        1000
+    )
+    after: Annotated[
+        str | None, msgspec.Meta(description="The cursor `next` of the page before.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A served address: `query` and `answer` are the declarations the document is made from.
+
+    `role` is the least that may use it (controller.access.roles): ``anyone`` only for health and
+    for enrolment, ``agent`` for what the agent `{name}` of the address alone may do. `body` is the
+    content type of a binary body, `request` the declaration of a JSON body; `status` is that of
+    success, `media` the content types of its answer. `websocket` routes answer 101 and then speak
+    `messages`.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    role: Access
+    summary: str
+    answer: Any
+    query: type[msgspec.Struct] = NoQuery
+    body: str | None = None
+    request: type[msgspec.Struct] | None = None
+    status: int = 200
+    media: tuple[str, ...] = ("application/json",)
+    websocket: bool = False
+    messages: tuple[Any, ...] = ()
+    errors: tuple[int, ...] = ()
+
+
+def query_of(request: web.Request, kind: type[Query]) -> Query:
+    """Return the request's parameters as `kind`. Raises ApiError naming the one that is wrong."""
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.encode_name not in request.query:
+            raise ApiError(
+                400,
+                "missing_parameter",
+                Text(
+                    f"The parameter `{field.encode_name}` is missing.",
+                    f"缺少参数 {field.encode_name}。",
+                ),
+                parameter=field.encode_name,
+            )
+    try:
+        return msgspec.convert(dict(request.query), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ApiError(
+            400,
+            "bad_query",
+            Text(
+                f"A parameter of this request is wrong: {error}.",
+                f"请求参数有误：{error}。",
+            ),
+        ) from error
+
+
+async def body_of(request: web.Request, kind: type[Body]) -> Body:
+    """Return the request's JSON body as `kind`. Raises ApiError saying what is wrong with it."""
+    if request.content_type != JSON_TYPE:
+        raise ApiError(
+            415,
+            "wrong_content_type",
+            Text(
+                f"The body is sent with Content-Type {JSON_TYPE}.",
+                f"请求体的 Content-Type 应为 {JSON_TYPE}。",
+            ),
+            content_type=request.content_type,
+        )
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(
+            400,
+            "bad_body",
+            Text(f"The body of this request is wrong: {error}.", f"请求体有误：{error}。"),
+        ) from error

@@ -1,0 +1,150 @@
+"""Windows of one path, decoded from the chunks of its agent alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.api.documents import FlowDocument, WindowDocument
+from controller.figures import finite, quantile_ns
+from controller.judge.relative import least_lines_ns
+from controller.store.interface import Store, StreamRecord
+from probes.chunk import decode_chunk
+from probes.histogram import Histograms
+from probes.window import COUNTERS, STAMPING, WindowBatch
+
+_MEANS = ("rtt_min_ns", "rtt_mean_ns", "rtt_max_ns", "forward_mean_ns", "clock_bound_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Row `row` of a decoded chunk, which is of stream `record` under a version of the plan."""
+
+    plan_version: int
+    batch: WindowBatch
+    row: int
+    record: StreamRecord
+
+
+def window_documents(
+    store: Store, records: Sequence[StreamRecord], from_ns: int, to_ns: int, limit: int
+) -> tuple[list[WindowDocument], int | None]:
+    """Return the windows of some streams of one path, oldest first, and where to go on.
+
+    About `limit` at most; windows of the same start are never torn apart. Blocks.
+    """
+    if not records or from_ns >= to_ns:
+        return [], None
+    intervals = max(1, limit // len(records))
+    chunks, next_ns = store.chunks_of(records[0].agent, from_ns, to_ns, intervals)
+    by_id = {record.stream_id: record for record in records}
+    ids = np.array(list(by_id), np.uint64)
+    found: list[_Found] = []
+    for chunk in chunks:
+        batch = decode_chunk(chunk.payload).batch
+        rows = np.flatnonzero(np.isin(batch.stream_id, ids)).tolist()
+        found.extend(
+            _Found(chunk.plan_version, batch, row, by_id[int(batch.stream_id[row])]) for row in rows
+        )
+    return _documents(found), next_ns
+
+
+def _documents(found: Sequence[_Found]) -> list[WindowDocument]:
+    quantiles = {
+        "rtt_p50_ns": _quantile(found, "rtt", 0.5, ("forward", "backward", "unknown")),
+        "rtt_p95_ns": _quantile(found, "rtt", 0.95, ("forward", "backward", "unknown")),
+        "forward_p50_ns": _quantile(found, "forward", 0.5, ("forward", "unknown")),
+        "forward_p95_ns": _quantile(found, "forward", 0.95, ("forward", "unknown")),
+        "backward_p50_ns": _quantile(found, "backward", 0.5, ("backward", "unknown")),
+        "backward_p95_ns": _quantile(found, "backward", 0.95, ("backward", "unknown")),
+    }
+    for way, least in _least_lines_ns(found).items():
+        for level in ("p50", "p95"):
+            quantiles[f"relative_{way}_{level}_ns"] = quantiles[f"{way}_{level}_ns"] - least
+    return [
+        _document(item, {name: finite(column[i]) for name, column in quantiles.items()})
+        for i, item in enumerate(found)
+    ]
+
+
+def _least_lines_ns(found: Sequence[_Found]) -> dict[str, NDArray[np.float64]]:
+    """Return what is to be taken off one-way delays; NaN where clocks are trusted."""
+    middle_s = np.array([(f.batch.start_ns + f.batch.duration_ns / 2) / 1e9 for f in found])
+    stream = np.array([f.record.stream_id for f in found], np.uint64)
+    measures = {
+        name: np.array([f.batch.measures[name][f.row] for f in found], np.float64)
+        for name in ("forward_min_ns", "backward_min_ns", "clock_bound_ns")
+    }
+    lines = {way: np.full(len(found), np.nan) for way in ("forward", "backward")}
+    free = np.isnan(measures["clock_bound_ns"])
+    for one in np.unique(stream[free]):
+        rows = np.flatnonzero(free & (stream == one))
+        rows = rows[np.argsort(middle_s[rows], kind="stable")]
+        lines["forward"][rows], lines["backward"][rows] = least_lines_ns(
+            middle_s[rows], measures["forward_min_ns"][rows], measures["backward_min_ns"][rows]
+        )
+    return lines
+
+
+def _quantile(
+    found: Sequence[_Found], delay: str, level: float, losses: Sequence[str]
+) -> NDArray[np.float64]:
+    histograms = Histograms.stack(
+        [item.batch.distributions[delay].take(np.array([item.row])) for item in found]
+    )
+    counters = [f"lost_{loss}" for loss in losses] + (["late"] if "unknown" in losses else [])
+    lost = np.array(
+        [sum(int(item.batch.counters[name][item.row]) for name in counters) for item in found],
+        np.int64,
+    )
+    if delay != "rtt":  # a stream that measures no one-way delays has none, lost probes or not
+        lost = np.where(histograms.totals() > 0, lost, 0)
+    least_ns, most_ns = (
+        np.array([item.batch.measures[f"{delay}_{end}_ns"][item.row] for item in found], np.float64)
+        for end in ("min", "max")
+    )
+    return quantile_ns(histograms, level, lost, least_ns, most_ns)
+
+
+def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocument:
+    batch, row = item.batch, item.row
+    counters = {name: int(batch.counters[name][row]) for name in COUNTERS}
+    lost = sum(counters[name] for name in ("lost_forward", "lost_backward", "lost_unknown", "late"))
+    sent = counters["sent"]
+    means = {name: finite(batch.measures[name][row]) for name in _MEANS}
+    figures: dict[str, Any] = {**counters, **means, **quantiles}
+    return WindowDocument(
+        start_ns=batch.start_ns,
+        duration_ns=batch.duration_ns,
+        plan_version=item.plan_version,
+        protocol=item.record.protocol,
+        loss_ratio=lost / sent if sent else None,
+        stamping=STAMPING[batch.stamping[row]],
+        one_way=_one_way(batch, row),
+        suspect=bool(batch.suspect[row]),
+        flows=_flows(batch, row),
+        **figures,
+    )
+
+
+def _one_way(batch: WindowBatch, row: int) -> Literal["absolute", "relative", "none"]:
+    if np.isnan(batch.measures["forward_mean_ns"][row]):
+        return "none"
+    return "relative" if np.isnan(batch.measures["clock_bound_ns"][row]) else "absolute"
+
+
+def _flows(batch: WindowBatch, row: int) -> list[FlowDocument]:
+    flows = batch.flows
+    return [
+        FlowDocument(
+            flow=int(flows.flow[i]),
+            sent=int(flows.sent[i]),
+            lost=int(flows.lost[i]),
+            rtt_p50_ns=finite(flows.rtt_p50_ns[i]),
+        )
+        for i in range(int(flows.indptr[row]), int(flows.indptr[row + 1]))
+    ]

@@ -1,0 +1,1 @@
+"""Bounded campaigns and their reports."""

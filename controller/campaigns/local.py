@@ -1,0 +1,152 @@
+"""A campaign measured from this machine: the controller's own parts and an engine, in one process.
+
+The report is read through the same API as that of a running controller, over a private socket, so
+there is one way to make a report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pathlib
+import socket
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from aiohttp import web
+
+from controller.api.application import make_app
+from controller.state import ControllerState, Settings, open_state
+from probes.clock import SystemClock
+from probes.engine.destinations import refused_destinations
+from probes.engine.engine import Engine, EngineHealth
+from probes.errors import ConfigError, ResourceError
+from probes.stream import StreamSpec
+from probes.text import Text
+from probes.window import WindowBatch
+from topology.model import PlannedStream
+from topology.site_file import load_network
+
+
+@contextlib.asynccontextmanager
+async def measured_here(
+    sites: pathlib.Path,
+    *,
+    window_s: float,
+    duration_s: float,
+    wait: Callable[[float], Awaitable[None]],
+    tell: Callable[[Text], None],
+) -> AsyncIterator[str]:
+    """Measure the streams of a site file that begin here, then yield the address of its API.
+
+    `wait(duration_s)` passes the time; `tell` hears what is odd about the file and which streams
+    cannot run. When the block ends, nothing of it is left. Raises ConfigError if no stream begins
+    at an address of this machine, ResourceError if none can run.
+    """
+    network = load_network(sites)
+    for warning in network.warnings:
+        tell(warning)
+    settings = Settings(
+        judge_period_ns=round((duration_s + 60) * 1e9),
+        judge_every_s=1.0,
+        window_ms=round(min(window_s, duration_s) * 1000),
+    )
+    with tempfile.TemporaryDirectory(prefix="isochrone-campaign-") as folder:
+        state = open_state(network, pathlib.Path(folder), settings, SystemClock())
+        try:
+            specs = [spec_of(stream) for stream in state.streams if _begins_here(stream)]
+            if not specs:
+                raise _nothing_here(sites)
+            async with _serving(state, pathlib.Path(folder) / "api.sock") as url:
+                async with _probing(state, specs, tell):
+                    await wait(duration_s)
+                yield url
+        finally:
+            state.close()
+
+
+def spec_of(stream: PlannedStream) -> StreamSpec:
+    """Return a planned stream as the engine runs it."""
+    return StreamSpec(
+        stream_id=stream.stream_id,
+        destination=stream.path.destination.address,
+        source=stream.path.source.address,
+        type_p=stream.type_p,
+        interval_ms=stream.interval_ms,
+        flows=stream.flows,
+        timeout_ms=stream.timeout_ms,
+    )
+
+
+def _begins_here(stream: PlannedStream) -> bool:
+    """Return whether this machine may send from the stream's source address."""
+    source = stream.path.source
+    family = socket.AF_INET6 if source.ip_version == 6 else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as trial:
+        trial.bind((source.address, 0))
+        return True
+    return False
+
+
+def _nothing_here(sites: pathlib.Path) -> ConfigError:
+    return ConfigError(
+        f"No stream of {sites.name} begins at an address of this machine: give one of its sites an "
+        "address of this machine, or name a running `controller`.",
+        f"{sites.name} 中没有从本机地址出发的测量流：请把某个站点的地址写成本机地址，"
+        "或指定一个正在运行的 `controller`。",
+        file=str(sites),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _serving(state: ControllerState, path: pathlib.Path) -> AsyncIterator[str]:
+    runner = web.AppRunner(make_app(state), access_log=None)
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, path).start()
+        async with asyncio.TaskGroup() as tasks:
+            judging = tasks.create_task(_judge(state), name="judging")
+            yield f"unix:{path}"
+            judging.cancel()
+    finally:
+        await runner.cleanup()
+
+
+async def _judge(state: ControllerState) -> None:
+    while True:
+        await state.rounds.make()
+        await asyncio.sleep(state.settings.judge_every_s)
+
+
+@contextlib.asynccontextmanager
+async def _probing(
+    state: ControllerState, specs: Sequence[StreamSpec], tell: Callable[[Text], None]
+) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def deliver(batch: WindowBatch) -> None:
+        loop.call_soon_threadsafe(state.memory.add, batch)
+
+    window_ns = state.settings.window_ms * 1_000_000
+    engine = Engine(specs, window_ns=window_ns, on_windows=deliver)
+    engine.start()
+    try:
+        _tell_refused(engine.health(), tell)
+        yield
+    finally:
+        await asyncio.to_thread(engine.stop)
+
+
+def _tell_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
+    """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
+    reasons = Counter(refused_destinations(health.conditions).values())
+    for reason, destinations in reasons.items():
+        if not health.streams:
+            raise ResourceError(reason.en, reason.zh)
+        tell(
+            Text(
+                f"Streams to {destinations} destinations are not run: {reason.en}",
+                f"到 {destinations} 个目的地的测量流未运行：{reason.zh}",
+            )
+        )

@@ -1,0 +1,157 @@
+"""What a report is made of, read from a controller's API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from controller.api.documents import (
+    AgentDocument,
+    AgentPage,
+    BaselineDocument,
+    BaselinePage,
+    ControllerHealth,
+    GroupDocument,
+    GroupPage,
+    PathDocument,
+    PathPage,
+    RemedyDocument,
+    SiteDocument,
+    SitePage,
+    TargetDocument,
+    TargetPage,
+    VerdictDocument,
+    VerdictPage,
+)
+from controller.commands.client_errors import no_answer, refusal
+from controller.commands.client_link import ControllerAddress
+from probes.errors import ResourceError
+
+T = TypeVar("T")
+TIMEOUT_S = 30.0
+PAGE_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the controller answered at the end of a campaign."""
+
+    health: ControllerHealth
+    sites: tuple[SiteDocument, ...]
+    agents: tuple[AgentDocument, ...]
+    targets: tuple[TargetDocument, ...]
+    paths: tuple[PathDocument, ...]
+    verdicts: tuple[VerdictDocument, ...]
+    groups: tuple[GroupDocument, ...] = ()
+    remedies: dict[str, RemedyDocument] = field(default_factory=dict)  # by target or group
+
+
+class ApiSource:
+    """Reads a controller; an async context manager."""
+
+    def __init__(self, address: ControllerAddress) -> None:
+        self.url = address.url
+        self._address = address
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> ApiSource:
+        self._session = self._address.open_session(TIMEOUT_S)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def health(self) -> ControllerHealth:
+        """Return how the controller is. Raises ResourceError where it does not answer."""
+        return _decoded(await self._body("/api/v1/health", {}), ControllerHealth, self.url)
+
+    async def wait_judged_after(self, time_ns: int, patience_s: float) -> ControllerHealth:
+        """Return the health once verdicts are newer than `time_ns`, or when patience is over.
+
+        Two rounds are waited for: a change is shown only when the second one confirms it.
+        """
+        confirmed: int | None = None
+        for _ in range(max(1, round(patience_s))):
+            health = await self.health()
+            if health.judged_ns is not None and health.judged_ns >= time_ns:
+                confirmed = health.revision + 1 if confirmed is None else confirmed
+                if health.revision >= confirmed:
+                    return health
+            await asyncio.sleep(1.0)
+        return await self.health()
+
+    async def answers(self) -> Answers:
+        """Return everything a report needs."""
+        groups = tuple(await self._all("/api/v1/groups", GroupPage))
+        targets = tuple(await self._all("/api/v1/targets", TargetPage))
+        remedies: dict[str, RemedyDocument] = {}
+        wanted = [("groups", group.name) for group in groups if group.goals]
+        wanted += [("targets", t.name) for t in targets if t.goals and t.paths and not t.group]
+        for kind, name in wanted:
+            body = await self._body(f"/api/v1/{kind}/{name}/remedy", {})
+            remedies[name] = _decoded(body, RemedyDocument, self.url)
+        return Answers(
+            groups=groups,
+            remedies=remedies,
+            health=await self.health(),
+            sites=tuple(await self._all("/api/v1/sites", SitePage)),
+            agents=tuple(await self._all("/api/v1/agents", AgentPage)),
+            targets=targets,
+            paths=tuple(await self._all("/api/v1/paths", PathPage)),
+            verdicts=tuple(await self._all("/api/v1/verdicts", VerdictPage)),
+        )
+
+    async def baselines(self) -> list[BaselineDocument]:
+        """Return the sealed baselines."""
+        return await self._all("/api/v1/baselines", BaselinePage)
+
+    async def seal(self, request: dict[str, Any]) -> BaselineDocument:
+        """Seal a baseline. Raises ResourceError with the controller's reason if it refuses."""
+        assert self._session is not None
+        try:
+            async with self._session.post("/api/v1/baselines", json=request) as response:
+                body, status = await response.read(), response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise no_answer(self.url, error) from error
+        if status != 200:
+            raise refusal(self.url, status, body)
+        return _decoded(body, BaselineDocument, self.url)
+
+    async def _all(self, route: str, kind: type[Any]) -> list[Any]:
+        items: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            query = {"limit": str(PAGE_LIMIT)} | ({"after": after} if after else {})
+            page = _decoded(await self._body(route, query), kind, self.url)
+            items += page.items
+            after = page.next
+        return items
+
+    async def _body(self, route: str, query: dict[str, str]) -> bytes:
+        assert self._session is not None
+        try:
+            async with self._session.get(route, params=query) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise no_answer(self.url, error) from error
+        if response.status != 200:
+            raise refusal(self.url, response.status, body)
+        return body
+
+
+def _decoded(body: bytes, kind: type[T], url: str) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, json.JSONDecodeError) as error:
+        raise ResourceError(
+            f"{url} answered something else than this version of the API: {error}; "
+            "check that it is an Isochrone controller of this version.",
+            f"{url} 的应答与本版本接口不符：{error}；请确认它是同一版本的 Isochrone 控制器。",
+            url=url,
+        ) from error

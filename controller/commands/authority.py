@@ -1,0 +1,221 @@
+"""`isochrone controller init`, `token` and `revoke`: the keys, from the controller's own machine.
+
+They write the data directory; a running controller notices within seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import getpass
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from probes.clock import SystemClock
+from probes.errors import ConfigError
+from probes.text import Text, language_of_environment
+
+if TYPE_CHECKING:
+    from controller.access.book import AccessBook
+    from controller.access.roles import Role
+
+_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
+_AGENT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+DATA = click.option(
+    "--data", type=click.Path(path_type=pathlib.Path), required=True, help="Data directory."
+)
+
+
+@click.command("init")
+@DATA
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="Host name or address that agents and people use; may be given more than once.",
+)
+def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
+    """Make the private authority, the server's certificate and the first admin token.
+
+    Done again with --name, it gives the server a new certificate for these names.
+    """
+    import socket
+
+    from controller.access.authority import (
+        ALWAYS_HOSTS,
+        authority_exists,
+        create_authority,
+        load_authority,
+    )
+
+    hosts = list(dict.fromkeys([*(names or (socket.getfqdn(),)), *ALWAYS_HOSTS]))
+    if authority_exists(data):
+        authority = load_authority(data, SystemClock())
+        if not names:
+            raise ConfigError(
+                f"{data} has its authority already. Give --name to make the server a certificate "
+                "for other names, or `isochrone controller token create` for another token.",
+                f"{data} 已初始化。如需更换服务器证书中的名称，请加 --name；"
+                "如需新的令牌，请执行 isochrone controller token create。",
+                file=str(data),
+            )
+        authority.renew_server(hosts)
+        with _book(data) as book:
+            book.audit(actor=_me(), action="renew server", subject=", ".join(hosts))
+        _say(_certified(hosts))
+        return
+    authority = create_authority(data, hosts, SystemClock())
+    with _book(data) as book:
+        token = book.create_api_token("admin", "first admin", None)
+        book.audit(actor=_me(), action="init", subject=authority.fingerprint)
+    _say(_certified(hosts))
+    _say(
+        Text(
+            f"People and agents check the controller against {authority.file}. The admin token "
+            "below is shown this once and kept nowhere:",
+            f"客户端与探针使用 {authority.file} 验证控制器。以下管理员令牌仅显示一次，不会保存：",
+        )
+    )
+    click.echo(token)
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke tokens of people and of agents to enrol."""
+
+
+@token.command("create")
+@DATA
+@click.option(
+    "--role", type=click.Choice(["viewer", "operator", "admin"]), help="An API token with a role."
+)
+@click.option("--enrol", "agent", metavar="AGENT", help="A one-time token to enrol this agent.")
+@click.option("--label", help="Whose it is, for the audit log; else the role.")
+@click.option(
+    "--expires",
+    metavar="90m|24h|30d",
+    help="How long it is good: 24h for --enrol, 365d for --role.",
+)
+def create(
+    data: pathlib.Path, role: str | None, agent: str | None, label: str | None, expires: str | None
+) -> None:
+    """Print a new token, this once; only its hash is kept."""
+    from controller.access.authority import load_authority
+
+    if (role is None) == (agent is None):
+        raise ConfigError(
+            "Give either --role ROLE or --enrol AGENT.",
+            "请指定 --role 角色 或 --enrol 探针名，二者选一。",
+        )
+    authority = load_authority(data, SystemClock())
+    until_ns = SystemClock().wall_ns() + _lifetime_ns(expires or ("24h" if agent else "365d"))
+    with _book(data) as book:
+        if agent is not None:
+            _check_agent(agent)
+            text = book.create_enrolment_token(agent, authority.fingerprint, until_ns)
+        else:
+            text = book.create_api_token(cast("Role", role), label or str(role), until_ns)
+        subject = f"enrol {agent}" if agent is not None else f"{role} {label or role}"
+        book.audit(actor=_me(), action="create token", subject=subject, detail=text.split(".")[1])
+    _say(Text(f"Good until {_time(until_ns)}.", f"有效期至 {_time(until_ns)}。"))
+    click.echo(text)
+
+
+@token.command("list")
+@DATA
+def list_(data: pathlib.Path) -> None:
+    """List the tokens, without their secrets."""
+    now_ns = SystemClock().wall_ns()
+    with _book(data) as book:
+        for each in book.tokens():
+            what = f"enrol {each.agent}" if each.role is None else f"{each.role}  {each.label}"
+            until = "-" if each.expires_ns is None else _time(each.expires_ns)
+            click.echo(f"{each.id}  {each.state(now_ns):8}  {until}  {what}")
+
+
+@token.command("revoke")
+@DATA
+@click.argument("token_id", metavar="ID")
+def revoke_token(data: pathlib.Path, token_id: str) -> None:
+    """End the token ID (see list); its open connections end within seconds."""
+    with _book(data) as book:
+        if not book.revoke_token(token_id):
+            raise ConfigError(
+                f"There is no token {token_id} that could be revoked; see: token list.",
+                f"没有可吊销的令牌 {token_id}；请用 token list 查看。",
+                token=token_id,
+            )
+        book.audit(actor=_me(), action="revoke token", subject=token_id)
+
+
+@click.command("revoke")
+@DATA
+@click.argument("agent")
+def revoke(data: pathlib.Path, agent: str) -> None:
+    """End every certificate of AGENT; its open connections end within seconds."""
+    _check_agent(agent)
+    with _book(data) as book:
+        ended = book.revoke_agent(agent)
+        book.audit(actor=_me(), action="revoke agent", subject=agent, detail=f"{ended} ended")
+    _say(
+        Text(
+            f"{agent} is refused from now on ({ended} certificates and tokens ended). To let it "
+            f"in again: isochrone controller token create --data {data} --enrol {agent}",
+            f"已拒绝 {agent} 接入（吊销证书与令牌共 {ended} 个）。如需重新接入："
+            f"isochrone controller token create --data {data} --enrol {agent}",
+        )
+    )
+
+
+@contextlib.contextmanager
+def _book(data: pathlib.Path) -> Iterator[AccessBook]:
+    from controller.access.book import AccessBook
+
+    book = AccessBook(data, SystemClock())
+    try:
+        yield book
+    finally:
+        book.close()
+
+
+def _lifetime_ns(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if found is None or int(found[1]) == 0:
+        raise ConfigError(
+            f"--expires {text} is not understood; write 90m, 24h or 30d.",
+            f"无法识别 --expires {text}；请写成 90m、24h 或 30d。",
+        )
+    return int(found[1]) * _UNITS_S[found[2]] * 1_000_000_000
+
+
+def _check_agent(agent: str) -> None:
+    if not _AGENT.fullmatch(agent):
+        raise ConfigError(
+            f"{agent} is no agent's name: lower-case letters, digits, dots and hyphens.",
+            f"{agent} 不是有效的探针名称：只能包含小写字母、数字、点和连字符。",
+            agent=agent,
+        )
+
+
+def _certified(hosts: list[str]) -> Text:
+    names = ", ".join(hosts)
+    return Text(
+        f"The server's certificate is for: {names} (other names: --name).",
+        f"服务器证书适用于：{names}（其他名称请用 --name 指定）。",
+    )
+
+
+def _time(time_ns: int) -> str:
+    return dt.datetime.fromtimestamp(time_ns // 1_000_000_000, dt.UTC).isoformat()
+
+
+def _me() -> str:
+    return f"command line of {getpass.getuser()}"
+
+
+def _say(text: Text) -> None:
+    click.echo(text.pick(language_of_environment()), err=True)

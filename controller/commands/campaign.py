@@ -1,0 +1,188 @@
+"""`isochrone campaign`: run a bounded campaign and write its report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pathlib
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from controller.commands.client_link import ControllerAddress, credential_options
+from controller.commands.result_files import check_folder, keep_earlier, write_result
+from probes.errors import ConfigError, ResourceError
+from probes.text import Text, language_of_environment
+
+if TYPE_CHECKING:
+    from controller.campaigns.campaign_file import Campaign
+    from controller.campaigns.report import Report
+
+PROGRESS_S = 10.0
+PATIENCE_S = 30.0  # for the last windows to arrive and be judged
+AWAY_S, AWAY_PAUSE_S = 600.0, 2.0  # a controller that is away when a campaign ends is waited for
+
+
+@click.group()
+def campaign() -> None:
+    """Run a bounded campaign and report it."""
+
+
+@campaign.command("run")
+@click.argument("file", type=click.Path(path_type=pathlib.Path))
+@click.option("--url", help="Controller to use, instead of the one the file names.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    default=pathlib.Path(),
+    help="Directory for the report; the current one by default.",
+)
+@credential_options
+def run(
+    file: pathlib.Path,
+    url: str | None,
+    out: pathlib.Path,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
+) -> None:
+    """Measure for the time that FILE names and write a self-contained HTML report."""
+    from controller.campaigns.campaign_file import load_campaign
+    from controller.campaigns.report_page import render_report
+
+    wanted = load_campaign(file)
+    if url is None and wanted.controller is None and wanted.sites is None:
+        raise ConfigError(
+            f"{file.name} names neither `controller` nor `sites`: add one, or give --url.",
+            f"{file.name} 既没有 `controller` 也没有 `sites`：请补充其一，或使用 --url。",
+            file=str(file),
+        )
+    check_folder(out, "--out", make=True)  # before measuring for hours
+    url = url or wanted.controller
+    address = None if url is None else ControllerAddress(url, token_file, ca)
+    report = asyncio.run(_measure(wanted, address))
+    path = out / f"{wanted.name}.html"
+    page = render_report(report).encode()
+    earlier = keep_earlier(path)
+    write_result(path, page)
+    _print_summary(report)
+    if earlier is not None:
+        click.echo(_say(Text(f"Earlier report: {earlier}", f"先前的报告：{earlier}")))
+    click.echo(_say(Text(f"Report: {path}", f"报告：{path}")))
+
+
+async def _measure(wanted: Campaign, address: ControllerAddress | None) -> Report:
+    from controller.campaigns.local import measured_here
+
+    ended = _ended_by_signals()
+    if address is not None:
+        return await _measured_by(wanted, address, ended)
+    assert wanted.sites is not None
+    site_file = pathlib.Path(wanted.sites)
+    started_ns = time.time_ns()
+    async with measured_here(
+        site_file,
+        window_s=wanted.window_s,
+        duration_s=wanted.duration_s,
+        wait=lambda duration_s: _pass_time(duration_s, ended),
+        tell=_tell,
+    ) as here:
+        return await _concluded(wanted, ControllerAddress(here), started_ns, None)
+
+
+async def _measured_by(
+    wanted: Campaign, address: ControllerAddress, ended: asyncio.Event
+) -> Report:
+    """Let a controller's fleet measure."""
+    from controller.campaigns.source import ApiSource
+
+    async with ApiSource(address) as source:
+        started_ns = (await source.health()).now_ns
+    await _pass_time(wanted.duration_s, ended)
+    return await _reported(wanted, address, started_ns)
+
+
+async def _reported(wanted: Campaign, address: ControllerAddress, started_ns: int) -> Report:
+    """Return the report; a controller that is away at the end is waited for."""
+    from controller.commands.client_errors import SilentControllerError
+
+    patient_until_s = time.monotonic() + AWAY_S
+    told = False
+    while True:
+        try:
+            return await _concluded(wanted, address, started_ns, address.url)
+        except SilentControllerError as silent:
+            if time.monotonic() > patient_until_s:
+                raise
+            if not told:
+                _tell(_waited_for(silent))
+            told = True
+            await asyncio.sleep(AWAY_PAUSE_S)
+
+
+async def _concluded(
+    wanted: Campaign, address: ControllerAddress, started_ns: int, url: str | None
+) -> Report:
+    """Return the report once the last windows are judged."""
+    from controller.campaigns.report import assemble
+    from controller.campaigns.source import ApiSource
+
+    async with ApiSource(address) as source:
+        ended_ns = (await source.health()).now_ns
+        await source.wait_judged_after(ended_ns, PATIENCE_S)
+        return assemble(wanted, await source.answers(), started_ns, ended_ns, url)
+
+
+def _ended_by_signals() -> asyncio.Event:
+    """Return what Ctrl-C or SIGTERM sets, the first time; after that they end the program."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def end(number: int) -> None:
+        loop.remove_signal_handler(number)
+        ended.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)
+    return ended
+
+
+async def _pass_time(duration_s: float, ended: asyncio.Event) -> None:
+    """Wait so long, or until `ended`; say how long it will still take."""
+    left_s = duration_s
+    while left_s > 0 and not ended.is_set():
+        _tell(Text(f"Measuring, {left_s:.0f} s left …", f"测量中，剩余 {left_s:.0f} 秒……"))
+        step_s = min(PROGRESS_S, left_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), step_s)
+        left_s -= step_s
+    if ended.is_set():
+        _tell(Text("Ended early; reporting what was measured.", "提前结束，按已测数据生成报告。"))
+
+
+def _waited_for(silent: ResourceError) -> Text:
+    minutes = round(AWAY_S / 60)
+    return Text(
+        f"{silent.text.en} Waiting for it, {minutes} minutes at most …",
+        f"{silent.text.zh}继续等待，最多 {minutes} 分钟……",
+    )
+
+
+def _print_summary(report: Report) -> None:
+    from controller.campaigns.report_page import VERDICT_WORDS
+
+    language = language_of_environment()
+    for indicator in report.indicators:
+        counts = {VERDICT_WORDS[verdict]: n for verdict, n in indicator.counts.items() if n}
+        line = "  ".join(f"{word.pick(language)} {n}" for word, n in counts.items())
+        standing = VERDICT_WORDS[indicator.standing].pick(language)
+        click.echo(f"{indicator.title.pick(language)}: {line or standing}")
+
+
+def _tell(text: Text) -> None:
+    click.echo(_say(text), err=True)
+
+
+def _say(text: Text) -> str:
+    return text.pick(language_of_environment())

@@ -1,0 +1,53 @@
+"""What our commands say when a controller is silent, not the one it should be, or refuses."""
+
+from __future__ import annotations
+
+import aiohttp
+import msgspec
+
+from controller.api.documents import ErrorDocument
+from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from probes.reasons import reason_of
+from probes.text import Text
+
+
+class SilentControllerError(ResourceError):
+    """A controller does not answer at all; it may come back."""
+
+
+def no_answer(url: str, error: Exception) -> IsochroneError:
+    """Return what tells why there is no answer from `url`."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return ConfigError(
+            f"The certificate of {url} is not from an authority that this machine trusts, or not "
+            "for this name; give the controller's keys/authority.pem with --ca, and a name that "
+            "`isochrone controller init --name` was given.",
+            f"{url} 的证书并非由本机信任的颁发机构签发，或与该名称不符；请用 --ca 指定控制器的 "
+            "keys/authority.pem，并使用 `isochrone controller init --name` 指定过的名称。",
+            url=url,
+        )
+    reason = reason_of(error)
+    return SilentControllerError(
+        f"The controller at {url} does not answer ({reason.en}); start it, or check --url.",
+        f"控制器 {url} 没有应答（{reason.zh}）；请先启动控制器，或检查 --url。",
+        url=url,
+    )
+
+
+def refusal(url: str, status: int, body: bytes) -> IsochroneError:
+    """Return the controller's own reason for a refusal, and what may help."""
+    try:
+        said = msgspec.json.decode(body, type=ErrorDocument).error.message
+    except msgspec.DecodeError:
+        said = Text(
+            f"HTTP {status}, as no Isochrone controller of this version does.",
+            f"HTTP {status}，不像同一版本的 Isochrone 控制器。",
+        )
+    help_en = " Give a token with --token-file, or use --url unix:/PATH." if status == 401 else ""
+    help_zh = "请用 --token-file 提供令牌，或使用 --url unix:/路径。" if status == 401 else ""
+    kind = RightsError if status in (401, 403) else ResourceError
+    return kind(
+        f"The controller at {url} refused: {said.en}{help_en}",
+        f"控制器 {url} 拒绝：{said.zh}{help_zh}",
+        url=url,
+    )

@@ -1,0 +1,108 @@
+"""`isochrone controller`: the command line of the controller."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import pathlib
+
+import click
+
+from controller.commands.authority import init, revoke, token
+from controller.commands.baseline import baseline
+from controller.commands.doctor import doctor
+from controller.commands.maintenance import maintenance
+from controller.commands.store import backup, check, keep_option
+from controller.store.levels import Retention
+from probes.logs import LogFormat, log_to_stderr
+
+DEFAULT_LISTEN = "127.0.0.1:8780"  # as controller.service has it, which is slow to import
+SOCKET_NAME = "controller.sock"
+
+
+@click.group()
+def controller() -> None:
+    """Run the controller: plans, verdicts, API."""
+
+
+for _command in (backup, baseline, check, doctor, init, maintenance, token, revoke):
+    controller.add_command(_command)
+
+
+@controller.command("run")
+@click.option("--sites", type=click.Path(path_type=pathlib.Path), required=True, help="Site file.")
+@click.option(
+    "--data", type=click.Path(path_type=pathlib.Path), required=True, help="Data directory."
+)
+@click.option(
+    "--listen",
+    multiple=True,
+    help="HOST:PORT (TLS) or unix:/PATH; may be given more than once. Default: "
+    f"unix:DATA/{SOCKET_NAME}, and {DEFAULT_LISTEN} once `controller init` was done.",
+)
+@click.option(
+    "--judge-period",
+    type=click.FloatRange(min=1),
+    default=900.0,
+    show_default=True,
+    help="Seconds of measurement that a verdict rests on.",
+)
+@click.option(
+    "--judge-every",
+    type=click.FloatRange(min=0.1),
+    default=5.0,
+    show_default=True,
+    help="Seconds between two rounds of judging.",
+)
+@click.option(
+    "--window",
+    type=click.FloatRange(min=0.1, max=3600),
+    default=10.0,
+    show_default=True,
+    help="Seconds of a window, the unit that agents report.",
+)
+@keep_option
+@click.option(
+    "--clock-shift-file",
+    type=click.Path(path_type=pathlib.Path),
+    hidden=True,
+    help="For laboratories: be wrong by the nanoseconds in this file.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or one JSON object a line.",
+)
+def run(
+    sites: pathlib.Path,
+    data: pathlib.Path,
+    listen: tuple[str, ...],
+    judge_period: float,
+    judge_every: float,
+    window: float,
+    keep: Retention,
+    clock_shift_file: pathlib.Path | None,
+    log_format: LogFormat,
+) -> None:
+    """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C); SIGHUP: new site file."""
+    from controller.service import listens_of, serve_on
+    from controller.shifted_clock import ShiftedClock
+    from controller.state import Settings, open_state
+    from probes.allocation import keep_little
+    from probes.clock import SystemClock
+
+    log_to_stderr(log_format, logging.INFO)
+    keep_little(arenas=2)
+    listens = listens_of(listen, data)
+    settings = Settings(
+        judge_period_ns=round(judge_period * 1e9),
+        judge_every_s=judge_every,
+        window_ms=round(window * 1000),
+        retention=keep,
+    )
+    clock = SystemClock() if clock_shift_file is None else ShiftedClock(clock_shift_file)
+    opened = functools.partial(open_state, directory=data, settings=settings, clock=clock)
+    asyncio.run(serve_on(sites, opened, listens))

@@ -1,0 +1,115 @@
+"""`isochrone export`: windows or rollups of a controller as a file, for the hand-over elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import pathlib
+from typing import TYPE_CHECKING
+
+import click
+
+from controller.commands.baseline import DEFAULT_URL, time_ns
+from controller.commands.client_link import ControllerAddress, credential_options
+from probes.errors import ResourceError
+from probes.reasons import reason_of
+from probes.text import Text, language_of_environment
+
+if TYPE_CHECKING:
+    import aiohttp
+
+PIECE_BYTES = 1 << 20
+TIMEOUT_S = 24 * 3600.0
+
+
+@click.command("export")
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
+@credential_options
+@click.option("--from", "start", required=True, help="Begin, such as 2026-11-01T00:00+08:00.")
+@click.option("--to", "end", required=True, help="End, likewise; windows that start before it.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    required=True,
+    help="The kind of file.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["window", "minute", "hour", "day"]),
+    default="window",
+    show_default=True,
+    help="What a row sums up.",
+)
+@click.option("--path", help="Only this path.")
+@click.option("--site", help="Only paths from or to this site.")
+@click.option("--protocol", type=click.Choice(["icmp", "udp", "tcp"]), help="Only this protocol.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    required=True,
+    help="The file to write; it appears when it is complete.",
+)
+def export(
+    url: str,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
+    start: str,
+    end: str,
+    kind: str,
+    level: str,
+    path: str | None,
+    site: str | None,
+    protocol: str | None,
+    output: pathlib.Path,
+) -> None:
+    """Write what was measured between two times into a file."""
+    query = {"from_ns": str(time_ns(start)), "to_ns": str(time_ns(end)), "format": kind}
+    chosen = {"level": level, "path": path, "site": site, "protocol": protocol}
+    query |= {name: value for name, value in chosen.items() if value is not None}
+    size_bytes = asyncio.run(_fetch(ControllerAddress(url, token_file, ca), query, output))
+    text = Text(f"{output}: {size_bytes:,} bytes", f"{output}：{size_bytes:,} 字节")
+    click.echo(text.pick(language_of_environment()))
+
+
+async def _fetch(address: ControllerAddress, query: dict[str, str], output: pathlib.Path) -> int:
+    """Write the answer beside `output` and put it in place once it is whole; its length."""
+    import aiohttp
+
+    from controller.commands.client_errors import no_answer, refusal
+
+    part = output.with_name(f"{output.name}.part")
+    try:
+        async with (
+            address.open_session(TIMEOUT_S) as session,
+            session.get("/api/v1/export", params=query) as answer,
+        ):
+            if answer.status != 200:
+                raise refusal(address.url, answer.status, await answer.read())
+            size_bytes = await _write(answer, part)
+    except aiohttp.ClientConnectorError as error:
+        raise no_answer(address.url, error) from error
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        part.unlink(missing_ok=True)
+        reason = reason_of(error)
+        raise ResourceError(
+            f"The controller at {address.url} ended the export before it was complete "
+            f"({reason.en}); nothing was written. Export again.",
+            f"控制器 {address.url} 的导出中途中断（{reason.zh}）；未写入文件，请重新导出。",
+            url=address.url,
+        ) from error
+    except OSError as error:
+        raise ResourceError(
+            f"{part} cannot be written ({error.strerror}); choose another --output.",
+            f"无法写入 {part}（{reason_of(error).zh}）；请用 --output 指定其他文件。",
+            file=str(part),
+        ) from error
+    part.replace(output)
+    return size_bytes
+
+
+async def _write(answer: aiohttp.ClientResponse, part: pathlib.Path) -> int:
+    size_bytes = 0
+    with part.open("wb") as file:
+        async for piece in answer.content.iter_chunked(PIECE_BYTES):
+            size_bytes += await asyncio.to_thread(file.write, piece)
+    return size_bytes

@@ -1,0 +1,1 @@
+"""Windows and rollups as files for other systems."""

@@ -1,0 +1,135 @@
+"""Rows as CSV, JSON lines or Parquet, piece after piece, so that memory stays bounded.
+
+The empty field (CSV), null (JSON, Parquet) is unknown, or a quantile that falls among the lost.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.export.rows import COLUMNS, NAMES, Column
+from probes.errors import ConfigError
+
+Format = Literal["csv", "jsonl", "parquet"]
+MEDIA: dict[Format, str] = {
+    "csv": "text/csv",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+Tables = Iterable[dict[str, NDArray[Any]]]
+_Line = msgspec.defstruct("_Line", [(name, Any) for name in NAMES])
+
+
+def encoder_of(wanted: Format) -> Callable[[Tables], Iterator[bytes]]:
+    """Return what turns tables into pieces of a file. Raises ConfigError without its library."""
+    if wanted == "parquet":
+        _arrow()
+    return {"csv": _csv, "jsonl": _json_lines, "parquet": _parquet}[wanted]
+
+
+def _csv(tables: Tables) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(NAMES)
+    for table in tables:
+        writer.writerows(zip(*_values(table), strict=True))
+        yield _taken(text)
+    yield _taken(text)
+
+
+def _taken(text: io.StringIO) -> bytes:
+    piece = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return piece
+
+
+def _json_lines(tables: Tables) -> Iterator[bytes]:
+    encoder = msgspec.json.Encoder()
+    for table in tables:
+        yield encoder.encode_lines(list(map(_Line, *_values(table))))
+
+
+def _values(table: dict[str, NDArray[Any]]) -> list[list[Any]]:
+    """Return the columns as lists, None for what is unknown."""
+    columns = []
+    for column in COLUMNS:
+        values = table[column.name]
+        if column.kind == "number":
+            boxed = values.astype(object)
+            boxed[np.isnan(values)] = None
+            values = boxed
+        columns.append(values.tolist())
+    return columns
+
+
+def _parquet(tables: Tables) -> Iterator[bytes]:
+    arrow, parquet = _arrow()
+    schema = arrow.schema([_field(arrow, column) for column in COLUMNS])
+    stream = _Forgetful()
+    with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for table in tables:
+            arrays = [arrow.array(table[f.name], f.type, from_pandas=True) for f in schema]
+            writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+            yield stream.take()
+    yield stream.take()
+
+
+class _Forgetful(io.RawIOBase):
+    """A file that is written once from front to back and keeps only what was not yet taken."""
+
+    def __init__(self) -> None:
+        self._sink = io.BytesIO()
+        self._taken = 0
+
+    def writable(self) -> bool:
+        """Whether it can be written."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write at the end."""
+        return self._sink.write(data)
+
+    def tell(self) -> int:
+        """Return the place in the whole file, also of what was taken."""
+        return self._taken + self._sink.tell()
+
+    def take(self) -> bytes:
+        """Return what was written since last asked, and forget it."""
+        piece = self._sink.getvalue()
+        self._taken += len(piece)
+        self._sink.seek(0)
+        self._sink.truncate()
+        return piece
+
+
+def _field(arrow: Any, column: Column) -> Any:
+    kinds = {
+        "text": arrow.string(),
+        "integer": arrow.int64(),
+        "number": arrow.float64(),
+        "flag": arrow.bool_(),
+    }
+    return arrow.field(column.name, kinds[column.kind], metadata={"description": column.meaning})
+
+
+def _arrow() -> tuple[Any, Any]:
+    """Return (pyarrow, pyarrow.parquet), which only those who want Parquet install."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ConfigError(
+            "Parquet needs the extra `parquet` on the controller: "
+            "pip install 'isochrone[parquet]'. CSV and JSON lines need nothing.",
+            "导出 Parquet 需在控制器上安装扩展：pip install 'isochrone[parquet]'。"
+            "CSV 与 JSON lines 无需安装。",
+        ) from error
+    return pyarrow, parquet

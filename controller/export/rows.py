@@ -1,0 +1,180 @@
+"""What an exported row is, declared once: names with their units, types and meanings.
+
+docs/reference/export.md is the data dictionary that a test holds against this declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.store.interface import StreamRecord
+from controller.store.series import POINT, SUSPECT
+from probes.window import COUNTERS, STAMPING
+from topology.model import Path
+
+Kind = Literal["text", "integer", "number", "flag"]
+_DELAYS = {
+    "rtt": "Round-trip delay",
+    "forward": "One-way delay to the destination",
+    "backward": "One-way delay back",
+    "variation": "Delay variation of the round trip",
+}
+_ENDS = {
+    "min": "least",
+    "mean": "mean of what returned",
+    "max": "greatest",
+    "p50": "median, lost probes counting as infinite",
+    "p95": "95th percentile, likewise",
+    "p99": "99th percentile, likewise",
+}
+_COUNTS = {
+    "sent": "Probes that left the sender",
+    "received": "Probes answered in time",
+    "lost_forward": "Probes lost on the way there",
+    "lost_backward": "Answers lost on the way back",
+    "lost_unknown": "Probes lost, direction unknown",
+    "late": "Answers after the waiting limit; they count as lost",
+    "duplicate": "Answers that came more than once",
+    "reordered": "Answers that overtook an earlier one",
+    "local_drop": "Probes that never left the sender; they are not sent",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column: its unit stands at the end of its name wherever it has one."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+def _columns() -> tuple[Column, ...]:
+    texts = (
+        ("agent", "Site of the agent that measured"),
+        ("path", "Path: source interface > destination interface"),
+        ("source_site", "Site at its beginning; empty if the site file names it no more"),
+        ("source_carrier", "Carrier at its beginning"),
+        ("destination_site", "Site at its end"),
+        ("destination_carrier", "Carrier at its end"),
+        ("protocol", "icmp, udp or tcp"),
+        ("type_p", "Kind of packet (RFC 2330 §13)"),
+        ("level", "window, minute, hour or day: what the row sums up"),
+        ("stamping", "Worst method of time stamps: none, user, kernel or hardware"),
+    )
+    return (
+        *(Column(name=name, kind="text", meaning=meaning) for name, meaning in texts),
+        Column(name="ip_version", kind="integer", meaning="4 or 6"),
+        Column(name="stream_id", kind="integer", meaning="The stream's number"),
+        Column(name="start_ns", kind="integer", meaning="Begin, nanoseconds since 1970 UTC"),
+        Column(name="duration_ns", kind="integer", meaning="Length of the interval"),
+        Column(
+            name="plan_version",
+            kind="integer",
+            meaning="Version of the agent's plan that it was measured by; empty for rollups",
+        ),
+        *(Column(name=f"{n}_probes", kind="integer", meaning=_COUNTS[n]) for n in COUNTERS),
+        Column(name="loss_ratio", kind="number", meaning="Lost (late ones too) over sent, 0 to 1"),
+        *(
+            Column(name=name, kind="number", meaning=_delay_meaning(name))
+            for name in POINT.names or ()
+            if name.split("_")[0] in _DELAYS
+        ),
+        Column(
+            name="clock_bound_ns",
+            kind="number",
+            meaning="Bound on the error of one-way delays by both clocks; empty: not trusted",
+        ),
+        Column(name="suspect", kind="flag", meaning="Measured while the machine was starved"),
+    )
+
+
+def _delay_meaning(name: str) -> str:
+    delay, end = name.split("_")[:2]
+    return f"{_DELAYS[delay]}: {_ENDS[end]}"
+
+
+COLUMNS = _columns()
+NAMES = tuple(column.name for column in COLUMNS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Every stream by its number, and the paths of the site file by their names."""
+
+    records: Mapping[int, StreamRecord]
+    paths: Mapping[str, Path]
+    _texts: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def texts_of(self, stream_id: int) -> dict[str, Any]:
+        """Return what a stream's rows have in common; made once an export."""
+        if stream_id not in self._texts:
+            self._texts[stream_id] = self._made(stream_id)
+        return self._texts[stream_id]
+
+    def _made(self, stream_id: int) -> dict[str, Any]:
+        record = self.records[stream_id]
+        path = self.paths.get(record.path)
+        ends = (None, None) if path is None else (path.source, path.destination)
+        return {
+            "agent": record.agent,
+            "path": record.path,
+            "source_site": ends[0] and ends[0].site,
+            "source_carrier": ends[0] and ends[0].carrier,
+            "destination_site": ends[1] and ends[1].site,
+            "destination_carrier": ends[1] and ends[1].carrier,
+            "ip_version": ends[0] and ends[0].ip_version,
+            "protocol": record.protocol,
+            "type_p": record.type_p,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """n rows before they are encoded: `points` POINT[n], the rest int64[n]; no plan: rollups."""
+
+    level: str
+    stream_id: NDArray[np.int64]
+    start_ns: NDArray[np.int64]
+    duration_ns: NDArray[np.int64]
+    points: NDArray[Any]
+    plan_version: NDArray[np.int64] | None = None
+
+    def columns(self, streams: Streams) -> dict[str, NDArray[Any]]:
+        """Return the columns by NAMES, in their order; NaN or None is unknown."""
+        count = len(self.points)
+        ids, place = np.unique(self.stream_id, return_inverse=True)
+        texts = [streams.texts_of(stream_id) for stream_id in ids.tolist()]
+        found: dict[str, NDArray[Any]] = {
+            name: _spread([text[name] for text in texts], place) for name in (texts or [{}])[0]
+        }
+        found["level"] = _spread([self.level], np.zeros(count, np.int64))
+        found["stamping"] = np.array(STAMPING, object)[self.points["stamping"]]
+        found["stream_id"] = self.stream_id
+        found["start_ns"], found["duration_ns"] = self.start_ns, self.duration_ns
+        plan = self.plan_version
+        found["plan_version"] = np.full(count, None, object) if plan is None else plan
+        lost = np.zeros(count, np.int64)
+        for name in COUNTERS:
+            found[f"{name}_probes"] = self.points[name].astype(np.int64)
+        for name in ("lost_forward", "lost_backward", "lost_unknown", "late"):
+            lost += self.points[name]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found["loss_ratio"] = lost / self.points["sent"]
+        found["suspect"] = (self.points["state"] & SUSPECT) > 0
+        for name in NAMES:
+            if name not in found:
+                value = self.points[name].astype(np.float64)
+                found[name] = np.where(np.isfinite(value), value, np.nan)
+        return {name: found[name] for name in NAMES}
+
+
+def _spread(values: Sequence[Any], place: NDArray[np.int64]) -> NDArray[Any]:
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column[place]

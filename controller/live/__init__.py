@@ -1,0 +1,1 @@
+"""Verdicts and states of the whole map, made anew every few seconds."""

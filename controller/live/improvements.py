@@ -1,0 +1,259 @@
+"""Demands for an improvement: the last week by the hour, against the newest sealed baseline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.baselines import Baseline, opened
+from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
+from controller.judge.figures import ratio_range
+from controller.judge.improvement import (
+    WEEK_NS,
+    Cells,
+    Improvement,
+    delay_improvement,
+    hour_of_week,
+    loss_improvement,
+)
+from controller.judge.pairing import MIN_BATCHES
+from controller.live.hour_cells import cells_of, no_cells
+from controller.live.memory import RecentWindows
+from controller.store.interface import BaselineRecord
+from controller.store.merging import Part, merge, without_windows
+from probes.errors import RemoteProtocolError
+from probes.text import Text
+from probes.window import WindowBatch
+from topology.model import Demand, PlannedStream
+
+HOUR_NS = 3_600_000_000_000
+SHOWN_DIGITS = 12  # of a hash: enough to compare with what was noted when it was sealed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Improved:
+    """What came of one round: demand row -> (what was found, the unit's number in it).
+
+    `fault`: why the baseline that should be used cannot be.
+    """
+
+    baseline: Baseline | None
+    fault: Text | None
+    found: dict[int, tuple[Improvement, int]]
+
+
+class ImprovementBook:
+    """Keeps the last week of the streams that improvement targets speak of, hour by hour.
+
+    About 1.5 kB a stream and hour; nothing where no target asks for an improvement.
+    """
+
+    def __init__(self, demands: Sequence[Demand], streams: Sequence[PlannedStream]) -> None:
+        self.demand = [i for i, d in enumerate(demands) if d.target.kind == "improvement"]
+        paths = {demands[i].path.id for i in self.demand}
+        self.streams = [stream for stream in streams if stream.path.id in paths]
+        self._ids = [stream.stream_id for stream in self.streams]
+        self._kind = {
+            i: (
+                demands[i].target.statistic,
+                demands[i].target.indicator == "loss",
+                demands[i].target.direction,
+            )
+            for i in self.demand
+        }
+        self._limit = {i: demands[i].limit_ratio or 0.0 for i in self.demand}
+        self._rows = np.flatnonzero([stream.path.id in paths for stream in streams])
+        self._stream_ids = np.array([stream.stream_id for stream in streams], np.int64)
+        self._hours = RecentWindows(self._ids, WEEK_NS, slots=168)
+        self.baseline: Baseline | None = None
+        self.fault: Text | None = None
+
+    def use(self, records: Iterable[BaselineRecord]) -> None:
+        """Compare with the newest of these that was sealed.
+
+        If that is not what was sealed none is used: another one would be another promise.
+        """
+        newest = max(records, key=lambda each: each.sealed_ns, default=None)
+        self.baseline = self.fault = None
+        if newest is None:
+            return
+        try:
+            self.baseline = opened(newest)
+        except RemoteProtocolError as error:
+            self.fault = error.text
+            logger.error("%s", error)
+
+    def add(self, batch: WindowBatch, left_out: NDArray[np.bool_] | None = None) -> None:
+        """Take in the windows of one chunk, but for the streams `left_out`, bool[all streams]."""
+        if self._ids:
+            self._hours.add(batch, None if left_out is None else left_out[self._rows])
+
+    def horizon_ns(self, now_ns: int) -> int:
+        """Return the earliest start that counts now."""
+        return self._hours.horizon_ns(now_ns)
+
+    def snapshot(self, now_ns: int) -> dict[int, tuple[Part, ...]]:
+        """Return the hours; on the event loop."""
+        self._hours.forget(now_ns)
+        return self._hours.snapshot()
+
+    def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
+        """Put merged hours in place of their parts; on the event loop."""
+        self._hours.replace(snapshot, merged)
+
+    def merged(self, snapshot: dict[int, tuple[Part, ...]]) -> dict[int, Part]:
+        """Return each hour as one part without single windows. Pure."""
+        rows = len(self._ids)
+        return {
+            slot: parts[0]
+            if len(parts) == 1 and not len(parts[0].windows.sent)
+            else without_windows(merge(parts, rows))
+            for slot, parts in snapshot.items()
+        }
+
+    def judge(
+        self,
+        hours: dict[int, Part],
+        row: NDArray[np.int64],
+        judgements: Judgements,
+        doubted: NDArray[np.bool_],
+    ) -> Improved:
+        """Judge the improvement demands on streams `row[i]` and write it into `judgements`.
+
+        `doubted` bool[all streams]: whose clocks are found out, so that no one-way delay counts.
+        """
+        baseline = self.baseline
+        found: dict[int, tuple[Improvement, int]] = {}
+        if baseline is None or not self.demand:
+            return Improved(baseline=baseline, fault=self.fault, found=found)
+        later = {s: p for s, p in hours.items() if s * HOUR_NS >= baseline.record.to_ns}
+        for kind in sorted(set(self._kind.values())):
+            mine = np.array([i for i in self.demand if self._kind[i] == kind])
+            measured = mine[row[mine] >= 0]
+            self._judge_kind(baseline, later, kind, measured, row, judgements, found, doubted)
+        return Improved(baseline=baseline, fault=self.fault, found=found)
+
+    def _judge_kind(
+        self,
+        baseline: Baseline,
+        hours: dict[int, Part],
+        kind: tuple[str, bool, str],
+        at: NDArray[np.int64],
+        row: NDArray[np.int64],
+        judgements: Judgements,
+        found: dict[int, tuple[Improvement, int]],
+        doubted: NDArray[np.bool_],
+    ) -> None:
+        statistic, of_loss, direction = kind
+        ids = self._stream_ids[row[at]]
+        base = _renumbered(baseline.cells(statistic, direction), baseline.stream_ids, ids)
+        now = _renumbered(_joined(hours, statistic, direction), self._ids, ids)
+        if direction == "one_way":
+            refuted = doubted[row[at]][now.unit]
+            now = replace(now, bound_ns=np.where(refuted, np.nan, now.bound_ns))
+        limit = np.array([self._limit[int(i)] for i in at])
+        judged = (loss_improvement if of_loss else delay_improvement)(base, now, len(at), limit)
+        clockless = np.zeros(len(at), np.bool_)
+        if direction == "one_way" and not of_loss:
+            clockless = (judged.cells == 0) & (judged.common > 0) & (judged.verdict != FAIL)
+        judgements.verdict[at] = np.where(clockless, UNDECIDED, judged.verdict)
+        judgements.measured[at] = judged.ratio.point
+        judgements.low[at], judgements.high[at] = judged.ratio.low, judged.ratio.high
+        judgements.sent[at], judgements.lost[at] = judged.sent, judged.lost
+        judgements.term[at] = np.where(
+            judged.verdict == UNDECIDED,
+            TERMS.index("samples"),
+            np.where(judged.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
+        )
+        judgements.term[at[clockless]] = TERMS.index("clock")
+        found.update({int(i): (judged, unit) for unit, i in enumerate(at)})
+
+
+def _joined(hours: dict[int, Part], statistic: str, direction: str) -> Cells:
+    """Return the hours as cells. An hour of the week occurs once within a week."""
+    cells = [
+        cells_of(part, statistic, int(hour_of_week(np.array(slot * HOUR_NS))), direction)
+        for slot, part in sorted(hours.items())[-168:]
+    ]
+    parts = [no_cells(), *cells]
+    return Cells(
+        **{
+            field.name: np.concatenate([getattr(each, field.name) for each in parts])
+            for field in fields(Cells)
+        }
+    )
+
+
+def _renumbered(cells: Cells, ids: Sequence[int], wanted: NDArray[np.int64]) -> Cells:
+    """Return the cells of the streams `wanted`, their units numbered by their place in it."""
+    place = {int(stream): number for number, stream in enumerate(wanted)}
+    number = np.array([place.get(int(stream), -1) for stream in ids], np.int64)
+    unit = number[cells.unit] if len(number) else cells.unit
+    kept = unit >= 0
+    taken = {field.name: getattr(cells, field.name)[kept] for field in fields(Cells)}
+    return Cells(**taken | {"unit": unit[kept]})
+
+
+def reason(demand: Demand, improved: Improved, row: int) -> Text:
+    """Return why an improvement demand was judged as it was."""
+    if improved.fault is not None:
+        return improved.fault
+    if improved.baseline is None:
+        return Text(
+            "Needs a sealed baseline period to compare with; there is none yet "
+            "(isochrone controller baseline seal).",
+            "需要与封存的基线期对比，目前尚无基线（isochrone controller baseline seal）。",
+        )
+    name = improved.baseline.record.name
+    if row not in improved.found:
+        return Text("No stream measures this path.", "没有测量流覆盖这条路径。")
+    found, unit = improved.found[row]
+    cells, left_out = int(found.cells[unit]), int(found.left_out[unit])
+    if np.isposinf(found.ratio.low[unit]):
+        sent, lost = int(found.sent[unit]), int(found.lost[unit])
+        return Text(
+            f"Most of what was sent since the baseline {name} is lost ({lost:,} of {sent:,}).",
+            f"基线 {name} 以来发出的探测包大部分丢失（{sent:,}个中丢{lost:,}个）。",
+        )
+    if cells == 0 and (found.common[unit] == 0 or demand.target.direction == "round_trip"):
+        return Text(
+            f"The baseline {name} and the time since have no hour of the week in common on this "
+            "path and Type-P.",
+            f"在该路径与 Type-P 上，基线 {name} 与此后时段没有共同的周内小时。",
+        )
+    if cells == 0:
+        return Text(
+            f"No hour since the baseline {name} has synchronised clocks in both periods, which a "
+            "one-way delay needs; undecided.",
+            f"基线 {name} 以来没有一个小时在两个时段内时钟均已同步，而单向时延有此要求，无法判定。",
+        )
+    low, high = float(found.ratio.low[unit]), float(found.ratio.high[unit])
+    of_loss = demand.target.indicator == "loss"
+    what = Text("Loss", "丢包率") if of_loss else Text("Delay", "时延")
+    if demand.target.direction == "one_way":
+        what = Text(f"One-way {what.en.lower()}", f"单向{what.zh}")
+    mix = Text("", "")
+    if left_out:
+        mix = Text(
+            f"; {left_out} hours that only one side has are left out",
+            f"；仅一方具有的{left_out}个小时已剔除",
+        )
+    few = Text("", "")
+    if cells < MIN_BATCHES and not of_loss:
+        few = Text(
+            f": undecided, at least {MIN_BATCHES} common hours are needed",
+            f"：无法判定，至少需要{MIN_BATCHES}个共同小时",
+        )
+    figure = ratio_range(low, high) if np.isfinite(high) else f"≥ {100 * low:.3g} %"
+    sealed = f"sha256 {improved.baseline.record.digest[:SHOWN_DIGITS]}"
+    return Text(
+        f"{what.en} {figure} of that in the baseline {name} ({sealed}), paired over {cells} hours "
+        f"of the week{mix.en}{few.en}.",
+        f"{what.zh}为基线 {name}（{sealed}）的{figure}，按周内{cells}个小时配对{mix.zh}{few.zh}。",
+    )

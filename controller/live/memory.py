@@ -1,0 +1,103 @@
+"""The windows of the judged period, in memory, added up per stream.
+
+Time is cut into slots; a slot is forgotten whole, so what is judged spans the judged period plus
+at most one slot, and depends only on which windows the store holds: a controller that restarts
+and reads them back judges the same. Parts of a slot are merged by whoever judges, in its thread;
+the event loop only appends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.store.merging import Part, blank, merge, part_of
+from controller.store.merging_by_blocks import merge_by_blocks
+from probes.window import WindowBatch
+
+SLOTS = 15
+_SIGNED = (np.int8, np.int16, np.int32, np.int64)
+
+
+class RecentWindows:
+    """What a set of streams did lately. Streams are numbered by their place in `stream_ids`."""
+
+    def __init__(self, stream_ids: Sequence[int], period_ns: int, slots: int = SLOTS) -> None:
+        ids = np.array(stream_ids, np.uint64)
+        self._order = np.argsort(ids, kind="stable")
+        self._sorted = ids[self._order]
+        self._period_ns = period_ns
+        self._slot_ns = max(1, period_ns // slots)
+        self._slots: dict[int, list[Part]] = {}
+
+    @property
+    def rows(self) -> int:
+        """How many streams."""
+        return len(self._sorted)
+
+    def horizon_ns(self, now_ns: int) -> int:
+        """Return the earliest `start_ns` that counts at `now_ns`."""
+        return (now_ns - self._period_ns) // self._slot_ns * self._slot_ns
+
+    def add(self, batch: WindowBatch, left_out: NDArray[np.bool_] | None = None) -> None:
+        """Take in the windows of one chunk; streams that are no longer planned are left out.
+
+        `left_out` bool[rows]: streams whose windows do not count now (maintenance).
+        """
+        row = np.searchsorted(self._sorted, batch.stream_id)
+        row = np.minimum(row, max(0, self.rows - 1))
+        planned = (
+            self._sorted[row] == batch.stream_id if self.rows else np.zeros(batch.rows, np.bool_)
+        )
+        if left_out is not None and self.rows:
+            planned &= ~left_out[self._order[row]]
+        if planned.any():
+            part = part_of(batch, np.flatnonzero(planned), self._order[row[planned]])
+            self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)
+
+    def forget(self, now_ns: int) -> None:
+        """Drop the slots that lie wholly before the judged period."""
+        oldest = self.horizon_ns(now_ns) // self._slot_ns
+        for slot in [slot for slot in self._slots if slot < oldest]:
+            del self._slots[slot]
+
+    def snapshot(self) -> dict[int, tuple[Part, ...]]:
+        """Return the parts of each slot; they never change, so another thread may merge them."""
+        return {slot: tuple(parts) for slot, parts in self._slots.items()}
+
+    def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
+        """Put each slot's merged part in the place of those it was made from."""
+        for slot, part in merged.items():
+            parts = self._slots.get(slot)
+            if parts is not None:
+                parts[: len(snapshot[slot])] = [part]
+
+    def merged(self, snapshot: dict[int, tuple[Part, ...]]) -> tuple[dict[int, Part], Part]:
+        """Return (each slot as one part, all slots as one part with every stream). Pure."""
+        slots = {
+            slot: parts[0] if len(parts) == 1 else _thrifty(merge(parts, self.rows))
+            for slot, parts in sorted(snapshot.items())
+        }
+        return slots, merge_by_blocks([blank(self.rows), *slots.values()], self.rows)
+
+
+def _thrifty(part: Part) -> Part:
+    """Return a part whose whole numbers are as short as they can be: half the memory of a slot."""
+    distributions = {
+        name: replace(each, count=_short(each.count)) for name, each in part.distributions.items()
+    }
+    windows = replace(part.windows, sent=_short(part.windows.sent), lost=_short(part.windows.lost))
+    counters = {name: _short(column) for name, column in part.counters.items()}
+    return replace(part, distributions=distributions, windows=windows, counters=counters)
+
+
+def _short(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return numbers ≥ 0 in fewer bytes; signed, so that sums of them are int64 again."""
+    most = int(values.max()) if len(values) else 0
+    shortest: Any = next(kind for kind in _SIGNED if most <= np.iinfo(kind).max)
+    answer: NDArray[np.int64] = values.astype(shortest)
+    return answer

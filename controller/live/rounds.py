@@ -1,0 +1,91 @@
+"""One round: judge everything, see how everything stands, log what changed, tell the listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import numpy as np
+
+from controller.api.event_stream import EventStream
+from controller.live.memory import RecentWindows
+from controller.live.recorder import Recorder
+from controller.live.standing import Ground, Standing, standing_of
+from controller.live.verdicts import LiveVerdicts
+from controller.live.watch import Watch
+from controller.store.event_log import EventRecord, SubjectState
+from controller.store.interface import Store
+from probes.clock import Clock
+from topology.model import PlannedStream
+
+
+class Rounds:
+    """What happens every few seconds, and what stands between two times of it.
+
+    `agents`, `paths` and `streams` hold the states that were logged last, each with its beginning.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        live: LiveVerdicts,
+        memory: RecentWindows,
+        streams: Sequence[PlannedStream],
+        store: Store,
+        known: Sequence[SubjectState],
+        clock: Clock,
+    ) -> None:
+        self.ground = ground
+        self.stream = EventStream()
+        self.before_announcing: Callable[[], Awaitable[None]] = _nothing
+        self.recorder = Recorder(store.event_log, self.stream)
+        self._live, self._memory, self._clock = live, memory, clock
+        self._started_monotonic_ns = clock.monotonic_ns()
+        now_ns = clock.wall_ns()
+        paths = [path.id for path in ground.catalogue.paths]
+        stream_ids = [str(stream.stream_id) for stream in streams]
+        self.agents = Watch("agent", ground.fleet.names, known, now_ns)
+        self.paths = Watch("path", paths, known, now_ns)
+        self.streams = Watch("stream", stream_ids, known, now_ns)
+        ground.maintenance.remember(known)
+        # What nobody measures is not watched: it has no data for ever.
+        self._measured = np.zeros(len(paths), np.bool_)
+        self._measured[ground.catalogue.stream_path] = True
+
+    async def make(self) -> None:
+        """Make a round."""
+        resting = self.ground.maintenance.paths_at(self._clock.wall_ns())
+        events, states = await self._live.judge_now(
+            self._memory,
+            self.ground.fleet,
+            self._clock,
+            resting[self.ground.catalogue.demand_path],
+        )
+        now_ns = self._clock.wall_ns()
+        for more_events, more_states in (*self._look(now_ns), self.look_at_maintenance(now_ns)):
+            events += more_events
+            states += more_states
+        self.recorder.record(events, states)
+        await self.before_announcing()
+        self.stream.announce(self._live.latest.revision)
+
+    def standing(self) -> Standing:
+        """Return how everything stands at this moment."""
+        return standing_of(self.ground, self._live.latest, self._clock.wall_ns())
+
+    def look_at_maintenance(self, now_ns: int) -> tuple[list[EventRecord], list[SubjectState]]:
+        """Return the maintenances that were announced, began, ended or were cancelled."""
+        return self.ground.maintenance.look(now_ns)
+
+    def _look(self, now_ns: int) -> list[tuple[list[EventRecord], list[SubjectState]]]:
+        found = standing_of(self.ground, self._live.latest, now_ns)
+        listened_ns = self._clock.monotonic_ns() - self._started_monotonic_ns
+        paths = np.where(self._measured, found.paths, self.paths.shown)
+        return [
+            self.agents.look(found.agent_codes(), now_ns, listened_ns),
+            self.paths.look(paths, now_ns, listened_ns),
+            self.streams.look(found.streams, now_ns, listened_ns),
+        ]
+
+
+async def _nothing() -> None:
+    return

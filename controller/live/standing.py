@@ -1,0 +1,123 @@
+"""How everything stands now: the states of streams, paths and agents from one round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.api.documents import AgentState
+from controller.catalogue import Catalogue
+from controller.fleet import Fleet
+from controller.judge.evidence import FAIL
+from controller.judge.evidence import UNDECIDED as UNDECIDED_VERDICT
+from controller.live.states import (
+    LATE_WINDOWS,
+    NO_DATA_WINDOWS,
+    STATES,
+    Signs,
+    codes,
+    nothing_returns,
+    path_signs,
+)
+from controller.live.verdicts import Round
+from controller.maintenance import MaintenanceBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Codes of STATES: streams int8[n] and paths int8[p] as in the catalogue; agents by name."""
+
+    streams: NDArray[np.int8]
+    paths: NDArray[np.int8]
+    agents: dict[str, AgentState]
+
+    def agent_codes(self) -> NDArray[np.int8]:
+        """Return the agents' states as codes, in their order."""
+        return np.array([STATES.index(state) for state in self.agents.values()], np.int8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What states rest on besides a round; put together once."""
+
+    catalogue: Catalogue
+    fleet: Fleet
+    maintenance: MaintenanceBook
+    window_ns: int
+
+
+def agents_of(ground: Ground, now_ns: int) -> dict[str, AgentState]:
+    """Return how every agent is: one that speaks but measures nothing of its plan has no data."""
+    resting = ground.maintenance.sites_at(now_ns)
+    planned = np.bincount(
+        ground.catalogue.stream_source, minlength=len(ground.catalogue.site_number)
+    )
+    found: dict[str, AgentState] = {}
+    for name in ground.fleet.names:
+        state = ground.fleet.state(name)
+        if name in resting:
+            state = "maintenance"
+        elif (
+            state == "ok"
+            and planned[ground.catalogue.site_number[name]]  # others only reflect
+            and ground.fleet.measures_nothing(name, now_ns, NO_DATA_WINDOWS * ground.window_ns)
+        ):
+            state = "no_data"
+        found[name] = state
+    return found
+
+
+def standing_of(ground: Ground, latest: Round, now_ns: int) -> Standing:
+    """Return the states of everything at `now_ns`."""
+    catalogue = ground.catalogue
+    agents = agents_of(ground, now_ns)
+    streams = _stream_signs(ground, latest, agents, now_ns)
+    fresh_ns = now_ns - LATE_WINDOWS * ground.window_ns
+    paths = path_signs(streams, catalogue.stream_path, len(catalogue.paths), fresh_ns)
+    verdict = latest.judgements.verdict
+    paths = replace(
+        paths,
+        failing=_marked(catalogue.demand_path[verdict == FAIL], len(catalogue.paths)),
+        undecided=_marked(
+            catalogue.demand_path[verdict == UNDECIDED_VERDICT], len(catalogue.paths)
+        ),
+        maintenance=ground.maintenance.paths_at(now_ns),
+    )
+    return Standing(
+        streams=codes(streams, now_ns, ground.window_ns),
+        paths=codes(paths, now_ns, ground.window_ns),
+        agents=agents,
+    )
+
+
+def _stream_signs(
+    ground: Ground, latest: Round, agents: Mapping[str, AgentState], now_ns: int
+) -> Signs:
+    catalogue = ground.catalogue
+    streams = len(catalogue.stream_path)
+    down = np.zeros(len(catalogue.site_number), np.bool_)
+    for name, state in agents.items():
+        down[catalogue.site_number[name]] = state == "agent_down"
+    newest_ns = latest.part.end_ns
+    # After a maintenance, waiting for the first window that counts is not silence.
+    ended_ns = ground.maintenance.ended_ns(now_ns, now_ns - NO_DATA_WINDOWS * ground.window_ns)
+    newest_ns = np.maximum(newest_ns, ended_ns[catalogue.stream_path])
+    verdict, row = latest.judgements.verdict, latest.rules.row
+    return Signs(
+        newest_ns=newest_ns,
+        agent_down=down[catalogue.stream_source],
+        curtailed=np.isin(catalogue.stream_id, ground.fleet.refused_streams()),
+        down=nothing_returns(latest.part.windows),
+        failing=_marked(row[(row >= 0) & (verdict == FAIL)], streams),
+        undecided=_marked(row[(row >= 0) & (verdict == UNDECIDED_VERDICT)], streams),
+        maintenance=ground.maintenance.paths_at(now_ns)[catalogue.stream_path],
+    )
+
+
+def _marked(places: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
+    found = np.zeros(length, np.bool_)
+    found[places] = True
+    return found

@@ -1,0 +1,110 @@
+"""How streams, paths and agents are (DESIGN §7). Pure: arrays in, codes out.
+
+Absent is not zero, unknown is not fine: silence is said before any verdict. In this order, the
+first that holds: maintenance, agent down, curtailed, no data, late, path down, failing, undecided,
+ok. What the policy of an agent's owner refuses is curtailed: nobody measures it, nothing is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.store.merging import WindowSeries
+
+STATES = (
+    "ok",
+    "failing",
+    "undecided",
+    "late",
+    "no_data",
+    "agent_down",
+    "path_down",
+    "maintenance",
+    "never_seen",  # of agents alone: no data since ever
+    "curtailed",  # of streams and paths
+)
+OK, FAILING, UNDECIDED, LATE, NO_DATA, AGENT_DOWN, PATH_DOWN, MAINTENANCE, NEVER_SEEN = range(9)
+CURTAILED = 9
+SILENT = (LATE, NO_DATA, AGENT_DOWN, NEVER_SEEN)
+
+LATE_WINDOWS = 4  # a window is on its way for two: the interval and the waiting limit
+NO_DATA_WINDOWS = 12
+DOWN_WINDOWS = 3  # in a row in which nothing at all came back
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What is known of n streams or paths: end of the newest window (0: none) and flags."""
+
+    newest_ns: NDArray[np.int64]
+    agent_down: Flags
+    curtailed: Flags
+    down: Flags
+    failing: Flags
+    undecided: Flags
+    maintenance: Flags
+
+
+def codes(signs: Signs, now_ns: int, window_ns: int) -> NDArray[np.int8]:
+    """Return the place in STATES of each, int8[n]."""
+    silent_ns = now_ns - signs.newest_ns
+    no_data = (signs.newest_ns == 0) | (silent_ns > NO_DATA_WINDOWS * window_ns)
+    found = np.select(
+        [
+            signs.maintenance,
+            signs.agent_down,
+            signs.curtailed,
+            no_data,
+            silent_ns > LATE_WINDOWS * window_ns,
+            signs.down,
+            signs.failing,
+            signs.undecided,
+        ],
+        [MAINTENANCE, AGENT_DOWN, CURTAILED, NO_DATA, LATE, PATH_DOWN, FAILING, UNDECIDED],
+        OK,
+    )
+    return found.astype(np.int8)
+
+
+def nothing_returns(windows: WindowSeries) -> Flags:
+    """Return of which streams the last DOWN_WINDOWS windows lost every probe, bool[n]."""
+    first, end = windows.indptr[:-1], windows.indptr[1:]
+    enough = end - first >= DOWN_WINDOWS
+    down = enough.copy()
+    for back in range(1, DOWN_WINDOWS + 1):
+        at = end[enough] - back
+        down[enough] &= (windows.sent[at] > 0) & (windows.lost[at] == windows.sent[at])
+    return down
+
+
+def path_signs(streams: Signs, path: NDArray[np.int64], paths: int, fresh_ns: int) -> Signs:
+    """Return the signs of paths from those of the streams on them; verdicts are not among them.
+
+    `path` int64[n]: the path of each stream. A path is down if all of its streams that still
+    report (newest window after `fresh_ns`) are: one protocol that is filtered is no dead path.
+    """
+    newest_ns = np.zeros(paths, np.int64)
+    np.maximum.at(newest_ns, path, streams.newest_ns)
+    fresh = streams.newest_ns > fresh_ns
+    reports = _any(fresh, path, paths)
+    nothing = np.zeros(paths, np.bool_)
+    return Signs(
+        newest_ns=newest_ns,
+        agent_down=_any(streams.agent_down, path, paths),
+        curtailed=_any(streams.curtailed, path, paths) & ~_any(~streams.curtailed, path, paths),
+        down=reports & ~_any(fresh & ~streams.down, path, paths),
+        failing=nothing,
+        undecided=nothing,
+        maintenance=nothing,
+    )
+
+
+def _any(flag: Flags, group: NDArray[np.int64], groups: int) -> Flags:
+    found: NDArray[Any] = np.bincount(group[flag], minlength=groups) > 0
+    return found

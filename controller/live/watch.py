@@ -1,0 +1,67 @@
+"""Watches how agents, paths, streams and maintenances stand, and tells what changed.
+
+Silence is said only by one who has listened: for the first minute of a controller's life nothing
+falls silent, and what never spoke becomes an event only after two minutes. So a restart of the
+controller is no event of the fleet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.live.states import NEVER_SEEN, NO_DATA, SILENT, STATES
+from controller.store.event_log import EventKind, EventRecord, SubjectState
+
+LISTEN_NS = 60_000_000_000  # before silence can be told from our own absence
+NEVER_NS = 120_000_000_000  # before what never spoke is an event
+
+
+class Watch:
+    """The shown state of a fixed list of subjects of one kind, by their places."""
+
+    def __init__(
+        self, kind: EventKind, subjects: Sequence[str], known: Iterable[SubjectState], now_ns: int
+    ) -> None:
+        self.kind = kind
+        self.subjects = tuple(subjects)
+        self.shown = np.full(len(subjects), -1, np.int8)
+        self.since_ns = np.full(len(subjects), now_ns, np.int64)
+        place = {subject: i for i, subject in enumerate(subjects)}
+        for state in known:
+            at = place.get(state.subject) if state.kind == kind else None
+            if at is not None and state.state in STATES:
+                self.shown[at] = STATES.index(state.state)
+                self.since_ns[at] = state.since_ns
+
+    def look(
+        self, codes: NDArray[np.int8], now_ns: int, listened_ns: int
+    ) -> tuple[list[EventRecord], list[SubjectState]]:
+        """Take in how the subjects are now; return what changed and the states to remember."""
+        changed = codes != self.shown
+        if listened_ns < LISTEN_NS:
+            changed &= ~np.isin(codes, SILENT)
+        if listened_ns < NEVER_NS:
+            changed &= ~((self.shown < 0) & np.isin(codes, (NO_DATA, NEVER_SEEN)))
+        rows = np.flatnonzero(changed).tolist()
+        events = [self._event(row, int(codes[row]), now_ns) for row in rows]
+        self.shown[rows] = codes[rows]
+        self.since_ns[rows] = now_ns
+        states = [
+            SubjectState(kind=self.kind, subject=e.subject, state=e.state, since_ns=now_ns)
+            for e in events
+        ]
+        return events, states
+
+    def _event(self, row: int, code: int, now_ns: int) -> EventRecord:
+        before = int(self.shown[row])
+        return EventRecord(
+            at_ns=now_ns,
+            kind=self.kind,
+            subject=self.subjects[row],
+            state=STATES[code],
+            previous=STATES[before] if before >= 0 else None,
+            previous_since_ns=int(self.since_ns[row]) if before >= 0 else None,
+        )

@@ -1,0 +1,1 @@
+"""What each agent has to do: made, versioned, signed and pushed."""

@@ -1,0 +1,108 @@
+"""The agents' control channel: Hello in, plan out, health reports in."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from controller.api.routing import PREFIX, Route
+from controller.ingest import unknown_agent
+from controller.plans.push import outnumber, push_of
+from controller.state import STATE, ControllerState
+from probes.exchange import (
+    SCHEMA_VERSION,
+    ControlFromAgent,
+    ControlFromController,
+    Curtailed,
+    HealthReport,
+    Hello,
+    PlanPush,
+    Refusal,
+)
+from probes.text import Text
+
+HEARTBEAT_S = 10.0
+MAX_MESSAGE_BYTES = 8 << 20  # fifty thousand curtailed streams
+REFUSED_RETRY_S = 60.0
+
+_decoder = msgspec.json.Decoder(ControlFromAgent)
+
+
+async def control(request: web.Request) -> web.StreamResponse:
+    """Speak with one agent until either side hangs up."""
+    state, name = request.app[STATE], request.match_info["name"]
+    if name not in state.fleet:
+        raise unknown_agent(name)
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES)
+    await socket.prepare(request)
+    state.sockets.add(socket)
+    try:
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                break
+            if not await _hear(state, name, socket, message.data):
+                break
+    finally:
+        state.sockets.discard(socket)
+    return socket
+
+
+async def _hear(
+    state: ControllerState, name: str, socket: web.WebSocketResponse, data: str
+) -> bool:
+    """Take in one message; False where the agent was refused and the channel must end."""
+    try:
+        message = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        await _refuse(
+            socket,
+            Text(f"This is no message of an agent: {error}.", f"无法识别的探针消息：{error}。"),
+        )
+        return False
+    if isinstance(message, Hello) and (problem := _problem_of(name, message)):
+        await _refuse(socket, problem)
+        return False
+    if isinstance(message, Curtailed):
+        state.fleet.curtailed(name, message)
+        return True
+    state.fleet.heard(name, message.health)
+    await outnumber(state, name, message.health.plan_version)
+    if isinstance(message, Hello) or message.health.plan_version != state.plans[name].version:
+        await socket.send_str(push_of(state, name))
+    return True
+
+
+def _problem_of(name: str, hello: Hello) -> Text | None:
+    if hello.agent != name:
+        return Text(
+            f"You call yourself {hello.agent} on the channel of {name}.",
+            f"在 {name} 的通道上自称 {hello.agent}。",
+        )
+    if hello.schema != SCHEMA_VERSION:
+        return Text(
+            f"This controller speaks schema {SCHEMA_VERSION}, the agent {hello.schema}; install "
+            "the same version on both.",
+            f"控制器使用的协议版本为 {SCHEMA_VERSION}，探针为 {hello.schema}；请安装相同版本。",
+        )
+    return None
+
+
+async def _refuse(socket: web.WebSocketResponse, text: Text) -> None:
+    refusal = Refusal(text=text, retry_s=REFUSED_RETRY_S)
+    await socket.send_str(msgspec.json.encode(refusal).decode())
+    await socket.close()
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/agents/{{name}}/control",
+        handler=control,
+        role="agent",
+        summary="An agent's control channel (WebSocket).",
+        answer=ControlFromController,
+        websocket=True,
+        messages=(Hello, HealthReport, Curtailed, PlanPush, Refusal),
+        errors=(404,),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What was measured and what happened, kept: the interface of a store and its engines."""

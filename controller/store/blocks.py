@@ -1,0 +1,159 @@
+"""Blocks: what the streams of one agent did in one interval of a level, merged, as bytes.
+
+The counterpart of `probes.chunk` for what was added up: counters and sums are whole numbers, so
+that merging blocks gives exactly what merging their windows gives. Flows and the single windows
+are not in it. Only this program writes blocks; one that cannot be read raises RemoteProtocolError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from controller.store.merging import DELAYS, Part, merge, part_of, without_windows
+from probes.chunk import MAX_ROWS, ZSTD_LEVEL, read_histograms, write_histograms
+from probes.columns import ColumnReader, ColumnWriter, Integers, WireColumn, malformed, whole_ns
+from probes.histogram import EDGES_VERSION, Histograms, bucket_of
+from probes.sockets.records import distinct
+from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
+
+SCHEMA = 1
+MAX_EXPANDED_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """n streams over one interval: `stream_id` uint64[n] ascending, `part` with those rows."""
+
+    stream_id: NDArray[np.uint64]
+    part: Part
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    schema: int
+    edges: int
+    rows: Annotated[int, msgspec.Meta(ge=0, le=MAX_ROWS)]
+    columns: dict[str, WireColumn]
+
+
+_DECODER = msgspec.msgpack.Decoder(_Wire)
+
+
+def block_of(batches: Sequence[WindowBatch]) -> Block:
+    """Merge the windows of one agent."""
+    stream_id = distinct(np.concatenate([batch.stream_id for batch in batches]))
+    parts = [
+        without_windows(
+            part_of(batch, np.arange(batch.rows), np.searchsorted(stream_id, batch.stream_id))
+        )
+        for batch in batches
+    ]
+    return Block(stream_id=stream_id, part=merge(parts, len(stream_id)))
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Merge blocks, of any intervals, into one; the same as merging all their windows."""
+    stream_id = distinct(np.concatenate([block.stream_id for block in blocks]))
+    parts = [
+        replace(block.part, row=np.searchsorted(stream_id, block.stream_id)) for block in blocks
+    ]
+    return Block(stream_id=stream_id, part=merge(parts, len(stream_id)))
+
+
+def encode_block(block: Block, start_ns: int) -> bytes:
+    """Return a block of the interval that begins at `start_ns` as bytes."""
+    part, writer = block.part, ColumnWriter()
+    writer.integers("stream_id.first", block.stream_id[:1])
+    writer.integers("stream_id", np.diff(block.stream_id.view(np.int64)))
+    sent = writer.integers("sent", part.counters["sent"])
+    for name in COUNTERS[1:]:
+        writer.integers(name, part.counters[name], sent if name == "received" else 0)
+    for delay in DELAYS:
+        least_ns, absent = part.least_ns[delay], np.isnan(part.least_ns[delay])
+        writer.floats(f"{delay}_min", least_ns, np.zeros(len(sent), np.int64), absent & False)
+        writer.floats(f"{delay}_max", part.most_ns[delay], whole_ns(least_ns), absent)
+    for name in DISTRIBUTIONS:
+        write_histograms(writer, name, part.distributions[name], _first_bucket(name, part.least_ns))
+    for delay in DELAYS:
+        predicted = _likely_total(part.least_ns[delay], part.distributions[delay])
+        absent = np.isnan(part.least_ns[delay])
+        writer.floats(f"{delay}_total", part.total_ns[delay], predicted, absent)
+    none = np.zeros(len(sent), np.int64)
+    writer.floats("clock_bound", part.clock_bound_ns, none, np.zeros(len(sent), np.bool_))
+    writer.integers("stamping", part.stamping)
+    writer.integers("suspect", part.suspect)
+    writer.integers("end", part.end_ns, start_ns)
+    wire = _Wire(schema=SCHEMA, edges=EDGES_VERSION, rows=len(sent), columns=writer.columns)
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(msgspec.msgpack.encode(wire))
+
+
+def decode_block(data: bytes, start_ns: int) -> Block:
+    """Return the block in `data`. Raises RemoteProtocolError if it is damaged."""
+    wire = _unwrap(data)
+    rows, reader = wire.rows, ColumnReader(wire.columns, MAX_EXPANDED_BYTES)
+    first = reader.integers("stream_id.first", min(rows, 1))
+    steps = reader.integers("stream_id", max(rows - 1, 0))
+    sent = reader.integers("sent", rows)
+    counters = {"sent": sent}
+    for name in COUNTERS[1:]:
+        counters[name] = reader.integers(name, rows, sent if name == "received" else 0)
+    none, certain = np.zeros(rows, np.int64), np.zeros(rows, np.bool_)
+    least_ns, most_ns, total_ns = {}, {}, {}
+    for delay in DELAYS:
+        least_ns[delay] = reader.floats(f"{delay}_min", none, certain)
+        predicted = whole_ns(least_ns[delay])
+        most_ns[delay] = reader.floats(f"{delay}_max", predicted, np.isnan(least_ns[delay]))
+    distributions = {
+        name: read_histograms(reader, name, _first_bucket(name, least_ns)) for name in DISTRIBUTIONS
+    }
+    for delay in DELAYS:
+        predicted = _likely_total(least_ns[delay], distributions[delay])
+        total_ns[delay] = reader.floats(f"{delay}_total", predicted, np.isnan(least_ns[delay]))
+    empty = without_windows(part_of(WindowBatch.empty(0, 1), none[:0], none[:0])).windows
+    part = Part(
+        row=np.arange(rows),
+        counters=counters,
+        total_ns=total_ns,
+        least_ns=least_ns,
+        most_ns=most_ns,
+        distributions=distributions,
+        clock_bound_ns=reader.floats("clock_bound", none, certain),
+        stamping=reader.integers("stamping", rows, low=0, high=len(STAMPING) - 1).astype(np.uint8),
+        suspect=reader.integers("suspect", rows, low=0, high=1).astype(np.bool_),
+        end_ns=reader.integers("end", rows, start_ns),
+        windows=replace(empty, indptr=np.zeros(rows + 1, np.int64)),
+    )
+    reader.finish()
+    stream_id = np.cumsum(np.concatenate([first, steps])).view(np.uint64)
+    return Block(stream_id=stream_id, part=part)
+
+
+def _unwrap(data: bytes) -> _Wire:
+    try:
+        packed = zstandard.ZstdDecompressor().decompress(data, MAX_EXPANDED_BYTES)
+        wire = _DECODER.decode(packed)
+    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as error:
+        raise malformed(f"{error}", f"{error}") from error
+    if wire.schema != SCHEMA or wire.edges != EDGES_VERSION:
+        raise malformed("it is of another version", "版本不符")
+    return wire
+
+
+def _first_bucket(name: str, least_ns: dict[str, NDArray[np.float64]]) -> Integers:
+    """Return the bucket of each row's minimum, with which its histogram begins."""
+    known = least_ns.get(name)
+    if known is None:
+        return np.zeros(len(least_ns["rtt"]), np.int64)
+    return bucket_of(whole_ns(known)).astype(np.int64)
+
+
+def _likely_total(least_ns: NDArray[np.float64], histograms: Histograms) -> Integers:
+    """Return what a sum of delays is at least: so many times the minimum."""
+    answer: Integers = whole_ns(least_ns) * histograms.totals()
+    return answer

@@ -1,0 +1,59 @@
+"""The store's own work between deliveries: rolling up what is due, forgetting what is too old.
+
+It has one thread with a low priority, and rests at least as long as it works while windows wait to
+be written, so that ingest goes before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from controller.store.interface import Store
+from probes.allocation import give_back
+from probes.clock import Clock
+from probes.errors import ResourceError
+
+logger = logging.getLogger("isochrone.controller")
+
+INTERVALS_AT_ONCE = 8
+IDLE_S = 1.0
+EXPIRE_EVERY_S = 60.0
+_NICENESS = 10
+
+
+async def keep_house(store: Store, clock: Clock) -> None:
+    """Roll up and forget until cancelled."""
+    loop = asyncio.get_running_loop()
+    expired_s = -EXPIRE_EVERY_S
+    with ThreadPoolExecutor(1, "housekeeping", initializer=_give_way) as thread:
+        while True:
+            began_s = time.monotonic()
+            try:
+                done = await loop.run_in_executor(
+                    thread, store.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
+                )
+                if began_s - expired_s >= EXPIRE_EVERY_S:
+                    expired = await loop.run_in_executor(thread, store.expire, clock.wall_ns())
+                    await loop.run_in_executor(thread, give_back)
+                    expired_s = expired_s if expired else began_s
+                    done += expired
+            except ResourceError as error:  # the disk is full or failing; the store's state says so
+                logger.warning("rollups wait: %s", error)
+                done = 0
+            except Exception:  # ingest must go on whatever is wrong here
+                logger.exception("rolling up failed; it is tried again")
+                done = 0
+            worked_s = time.monotonic() - began_s
+            busy = store.state().queued_writes > 0
+            await asyncio.sleep((worked_s if busy else 0.0) if done else IDLE_S)
+
+
+def _give_way() -> None:
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

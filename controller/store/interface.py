@@ -1,0 +1,198 @@
+"""What the controller asks of a store. SQLite is the engine that comes with it.
+
+Windows are kept as the chunks that agents sent (one agent × one interval, columns, compressed),
+known by (agent, boot, sequence). The rest is rows of metadata. Writes are asked for from any
+thread and answered by a Future that completes after the commit; reads block under a time limit.
+tests/controller/test_store.py is the conformance suite that every engine must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from controller.store.event_log import EventLog
+from controller.store.series import Series
+from probes.errors import ResourceError
+from probes.stream import ProtocolName
+from probes.text import Text
+
+
+class StoreFullError(ResourceError):
+    """There is no space left; nothing was stored, and it may be asked again later."""
+
+
+class StoreBusyError(ResourceError):
+    """The queue of writes is too long; the caller should come back."""
+
+
+class StoreTimeoutError(ResourceError):
+    """A read took longer than its time limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredChunk:
+    """One chunk as received, with the columns by which it is found.
+
+    `rows` is how many windows it holds; `payload` is the body exactly as the agent sent it.
+    """
+
+    agent: str
+    boot: str
+    sequence: int
+    plan_version: int
+    start_ns: int
+    duration_ns: int
+    rows: int
+    received_ns: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRecord:
+    """A stream that was ever planned: whose it is, so that old windows stay readable."""
+
+    stream_id: int
+    agent: str
+    path: str
+    protocol: ProtocolName
+    type_p: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRecord:
+    """One version of one agent's plan; `content` is its JSON with version 0.
+
+    `created_ns` is told by the store when it is read, not by who writes it.
+    """
+
+    agent: str
+    version: int
+    content: bytes
+    created_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTotals:
+    """What the store holds of one agent; `None` where it holds nothing."""
+
+    windows: int
+    chunks: int
+    last_window_ns: int | None
+    last_received_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineRecord:
+    """A sealed baseline: `content` is compressed, `digest` the SHA-256 of what it holds."""
+
+    name: str
+    from_ns: int
+    to_ns: int
+    sealed_ns: int
+    digest: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreState:
+    """How the store is. `reason` says what is wrong where the state is not ok."""
+
+    engine: str
+    state: Literal["ok", "full", "failing"]
+    reason: Text | None
+    queued_writes: int
+    size_bytes: int | None
+    free_bytes: int | None
+
+
+class WindowStore(Protocol):
+    """A place where windows survive: the part of a store that grows, and may be another engine."""
+
+    def put_chunk(self, chunk: StoredChunk) -> Future[bool]:
+        """Store a chunk once: True if it is new, False if the store already had it.
+
+        Raises StoreBusyError at once when too much is queued; the future raises StoreFullError.
+        """
+
+    def agent_totals(self) -> dict[str, AgentTotals]:
+        """Return what is held of each agent."""
+
+    def chunks_of(
+        self, agent: str, from_ns: int, to_ns: int, limit: int
+    ) -> tuple[list[StoredChunk], int | None]:
+        """Return chunks of one agent with from_ns ≤ start_ns < to_ns, oldest first.
+
+        At most about `limit`, but always all of one `start_ns` together; the second value is the
+        `from_ns` at which to go on, None at the end.
+        """
+
+    def chunks_since(self, from_ns: int) -> Iterator[StoredChunk]:
+        """Yield every chunk with start_ns ≥ from_ns, in the order in which they were stored."""
+
+    def series(
+        self,
+        streams: Sequence[StreamRecord],
+        from_ns: int,
+        to_ns: int,
+        *,
+        step_ns: int | None = None,
+        max_points: int | None = None,
+    ) -> Series:
+        """Return what streams did with from_ns ≤ start_ns < to_ns, at the level that fits.
+
+        The level is `series.level_for`'s, or the next coarser one that still holds the beginning.
+        """
+
+    def roll_up(self, now_ns: int, limit: int) -> int:
+        """Merge about `limit` intervals that are due at `now_ns`; return how many. Blocks."""
+
+    def pending_rollups(self) -> int:
+        """Return how many intervals wait to be merged, due or not."""
+
+    def expire(self, now_ns: int) -> int:
+        """Forget some of what is kept too long at `now_ns`; 0 when there is no more. Blocks."""
+
+    def close(self) -> None:
+        """Finish the queued writes and let go of the files."""
+
+    def state(self) -> StoreState:
+        """Return how the store is."""
+
+
+class RowStore(Protocol):
+    """A place where the rows of metadata survive."""
+
+    @property
+    def event_log(self) -> EventLog:
+        """What happened, how everything stood last, and the maintenance."""
+
+    def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
+        """Add versions of agents' plans to their history."""
+
+    def put_streams(self, streams: Sequence[StreamRecord]) -> Future[None]:
+        """Remember streams; those already known are left as they are."""
+
+    def put_sites(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
+        """Replace the copy of the site file's sites that is kept for inspection."""
+
+    def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
+        """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
+
+    def latest_plans(self) -> dict[str, PlanRecord]:
+        """Return the newest plan of every agent."""
+
+    def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
+        """Return an agent's plans with versions below `before`, newest first."""
+
+    def streams(self) -> list[StreamRecord]:
+        """Return every stream ever planned."""
+
+    def baselines(self) -> list[BaselineRecord]:
+        """Return every sealed baseline, oldest first."""
+
+
+class Store(WindowStore, RowStore, Protocol):
+    """A place where windows and metadata survive."""

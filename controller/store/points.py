@@ -1,0 +1,91 @@
+"""Points made of merged windows, and tiles: the points of one stream laid side by side.
+
+    tile   zstd over, field after field of POINT, its bytes by significance: byte k of every slot
+
+A slot without a point has `state` 0. Equal places stand together, which a compressor wants, and all
+tiles of a level are equally long, so that hundreds are read as one array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from controller.figures import quantiles_ns
+from controller.store.merging import DELAYS, Part
+from controller.store.series import POINT, PRESENT, QUANTILES, SUSPECT
+from probes.window import COUNTERS, DISTRIBUTIONS
+
+_LEVEL = 3
+_TILES_AT_ONCE = 16
+_MAX_COUNT = (1 << 32) - 1
+
+
+def points_of(part: Part) -> NDArray[Any]:
+    """Return a point for every row of a part: POINT[n]."""
+    rows = len(part.row)
+    points = np.zeros(rows, POINT)
+    for name in COUNTERS:
+        points[name] = np.minimum(part.counters[name], _MAX_COUNT)
+    for delay in DELAYS:
+        points[f"{delay}_min_ns"] = part.least_ns[delay]
+        points[f"{delay}_max_ns"] = part.most_ns[delay]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            points[f"{delay}_mean_ns"] = part.total_ns[delay] / part.distributions[delay].totals()
+    lost = _lost(part)
+    for name in DISTRIBUTIONS:
+        least = part.least_ns.get(name, np.full(rows, -np.inf))
+        most = part.most_ns.get(name, np.full(rows, np.inf))
+        levels = tuple(level / 100 for level in QUANTILES)
+        columns = quantiles_ns(part.distributions[name], levels, lost[name], least, most)
+        for level, column in zip(QUANTILES, columns, strict=True):
+            points[f"{name}_p{level}_ns"] = column
+    points["clock_bound_ns"] = part.clock_bound_ns
+    points["stamping"] = part.stamping
+    points["state"] = PRESENT | np.where(part.suspect, SUSPECT, 0)
+    return points
+
+
+def _lost(part: Part) -> dict[str, NDArray[np.int64]]:
+    """Return which losses count as infinite delays in each distribution.
+
+    Variation is of pairs that both arrived; a stream without one-way delays has none, lost or not.
+    """
+    unknown = part.counters["lost_unknown"] + part.counters["late"]
+    lost = {way: part.counters[f"lost_{way}"] + unknown for way in ("forward", "backward")}
+    answer = {
+        way: np.where(part.distributions[way].totals() > 0, value, 0) for way, value in lost.items()
+    }
+    answer["rtt"] = lost["forward"] + part.counters["lost_backward"]
+    answer["variation"] = np.zeros(len(part.row), np.int64)
+    return answer
+
+
+def pack_tiles(points: NDArray[Any]) -> list[bytes]:
+    """Return a tile for each row of POINT[n, slots]."""
+    rows, slots = points.shape
+    octets = np.ascontiguousarray(points).view(np.uint8).reshape(rows, slots, POINT.itemsize)
+    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+    return [compress(row) for row in np.ascontiguousarray(octets.transpose(0, 2, 1))]
+
+
+def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:
+    """Return POINT[len(tiles), slots]. Raises ValueError for one of another length."""
+    points = np.empty(len(tiles) * slots, POINT)
+    unpack_into(points, tiles, slots)
+    return points.reshape(len(tiles), slots)
+
+
+def unpack_into(points: NDArray[Any], tiles: Sequence[bytes], slots: int) -> None:
+    """Fill POINT[len(tiles) · slots], some tiles at a time so that they stay in the cache."""
+    expand = zstandard.ZstdDecompressor().decompress
+    octets = points.view(np.uint8).reshape(len(tiles), slots, POINT.itemsize)
+    for begin in range(0, len(tiles), _TILES_AT_ONCE):
+        some = tiles[begin : begin + _TILES_AT_ONCE]
+        raw = np.frombuffer(b"".join([expand(tile) for tile in some]), np.uint8)
+        planes = raw.reshape(len(some), POINT.itemsize, slots)
+        octets[begin : begin + len(some)] = planes.transpose(0, 2, 1)

@@ -1,0 +1,141 @@
+"""One SQLite file with one writer and readers of their own; what stands on it are its tables.
+
+WAL with synchronous=FULL: what was acknowledged survives a power cut as well as kill -9. Only one
+controller may own a data directory, which a lock file sees to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+import sqlite3
+import threading
+import time
+from concurrent.futures import Future
+from typing import Any, Literal
+
+import sqlite_utils
+
+from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
+from controller.store.schema import migrate
+from controller.store.sqlite_writer import Writer
+from probes.errors import ResourceError
+
+FILE_NAME = "isochrone.db"
+READ_LIMIT_S = 10.0
+Conflict = Literal["fail", "ignore", "replace"]  # with a row that is there already
+_STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
+
+
+class SqliteFile:
+    """Opens, locks, writes and reads. Opening it may raise ConfigError or ResourceError."""
+
+    def __init__(self, directory: pathlib.Path, *, max_pages: int | None = None) -> None:
+        self._path = directory / FILE_NAME
+        self._directory = directory
+        self._lock_file = _own_directory(directory)
+        try:
+            migrate(self._path)
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA busy_timeout = 5000")
+            if max_pages is not None:
+                connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+        except BaseException:
+            self._lock_file.close()
+            raise
+        self._writer = Writer(connection)
+        self._readers = threading.local()
+        self._open_readers: list[sqlite3.Connection] = []
+
+    def close(self) -> None:
+        """Finish the queued writes and let go of the files."""
+        self._writer.close()
+        for reader in self._open_readers:
+            reader.close()
+        self._lock_file.close()
+
+    def _insert(
+        self, table: str, rows: list[dict[str, Any]], conflict: Conflict = "fail"
+    ) -> Future[None]:
+        def write(connection: sqlite3.Connection) -> None:
+            sqlite_utils.Database(connection).table(table).insert_all(
+                rows, ignore=conflict == "ignore", replace=conflict == "replace"
+            )
+
+        return self._writer.submit(write)
+
+    def state(self) -> StoreState:
+        """Return how the store is."""
+        fault = self._writer.fault
+        full = isinstance(fault, StoreFullError)
+        size_bytes: int | None = None
+        free_bytes: int | None = None
+        with contextlib.suppress(OSError):
+            size_bytes = self._path.stat().st_size
+            free_bytes = shutil.disk_usage(self._directory).free
+        return StoreState(
+            engine="sqlite",
+            state="ok" if fault is None else "full" if full else "failing",
+            reason=None if fault is None else fault.text,
+            queued_writes=self._writer.queued,
+            size_bytes=size_bytes,
+            free_bytes=free_bytes,
+        )
+
+    def _read(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Run one SELECT on this thread's own connection under the time limit."""
+        connection = self._reader()
+        deadline_s = time.monotonic() + READ_LIMIT_S
+        connection.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_A_CHECK)
+        try:
+            return connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise StoreTimeoutError(
+                f"Reading took longer than {READ_LIMIT_S:.0f} s; ask for a shorter range of time.",
+                f"读取超过 {READ_LIMIT_S:.0f} 秒；请缩小查询的时间范围。",
+            ) from error
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,  # closed by `close`, in another thread
+            )
+            self._readers.connection = connection
+            self._open_readers.append(connection)
+        return connection
+
+
+def _own_directory(directory: pathlib.Path) -> Any:
+    """Create the directory and lock it for this process; the returned file holds the lock."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock_file = (directory / "lock").open("a")
+    except OSError as error:
+        raise ResourceError(
+            f"The data directory {directory} cannot be written ({error.strerror}); give the "
+            "controller's user the right to write there, or use another --data directory.",
+            f"无法写入数据目录 {directory}（{os.strerror(error.errno or 0)}）；"
+            "请为控制器用户授予写权限，或用 --data 指定其他目录。",
+            file=str(directory),
+        ) from error
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock_file.close()
+        raise ResourceError(
+            f"Another controller is using the data directory {directory}; stop it, or use another "
+            "--data directory.",
+            f"另一个控制器正在使用数据目录 {directory}；请先停止它，或用 --data 指定其他目录。",
+            file=str(directory),
+        ) from error
+    return lock_file

@@ -1,0 +1,190 @@
+"""The account of probes: what came back is matched with what left, and each finds its fate.
+
+Replies and departure stamps wait in the sockets until they are collected, since the kernel has
+noted when they came; so they are collected in batches, and nothing loops over packets.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.clocks.timescale import TimeScale
+from probes.engine.accumulate import LOCAL_DROP, LOST_FORWARD, Finished
+from probes.engine.answers import (
+    duplicates,
+    finish_answered,
+    finish_at_once,
+    finish_unanswered,
+    hold_answers,
+    read_answers,
+    take_follow_ups,
+)
+from probes.engine.channel import Channel, Replies
+from probes.engine.direction import FORWARD, directions_of_loss
+from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
+from probes.engine.report import SampleBatch, Tally
+from probes.engine.roster import Roster
+from probes.engine.windows import OpenWindows
+from probes.sockets.departure_stamps import STAMP_KERNEL
+from probes.sockets.records import distinct, records
+from probes.tcp_connect import ConnectChannel
+
+NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
+_HELD_NS = 1_000_000  # a packet that left so long after we sent it is waited for from then on
+
+
+class Account:
+    """Files finished probes into windows, and shows them to `on_samples` if given.
+
+    `own_bound_ns` is the bound on this machine's clock error, NaN while it is not known.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        roster: Roster,
+        windows: OpenWindows,
+        scale: TimeScale,
+        tally: Tally,
+        on_samples: Callable[[SampleBatch], None] | None,
+    ) -> None:
+        self._ledger, self._roster, self._windows = ledger, roster, windows
+        self._scale, self._tally, self._on_samples = scale, tally, on_samples
+        self._swept_ns = 0
+        self.own_bound_ns = np.nan
+
+    def collect(self, channel: Channel | ConnectChannel) -> None:
+        """Take all that a channel has for us."""
+        more = True
+        while more:
+            replies = channel.receive()
+            self._take_transmit_stamps(channel)  # first, since replies are measured from them
+            if replies is not None and len(replies):
+                self._enter(replies)
+            more = replies is not None and replies.ring_was_full
+        for session, low_sequence, bits, cause in channel.refused():
+            told = self._ledger.note_causes(session, low_sequence, bits, cause)
+            self._tally.refusals.update(cause.tolist()[:told])
+
+    def _take_transmit_stamps(self, channel: Channel | ConnectChannel) -> None:
+        """Replace the engine's own send times by the kernel's."""
+        rows = self._ledger.rows
+        while True:
+            row, stamps = channel.transmit_stamps()
+            if len(stamps):
+                right = (row >= 0) & (rows["key"][row] == stamps.key)
+                right &= rows["channel"][row] == channel.number
+                row = row[right]
+                wall_ns = self._scale.seen_wall_ns(stamps.stamp_ns[right])
+                rows["sent_wall_ns"][row] = wall_ns
+                sent_ns = self._scale.to_monotonic_ns(wall_ns)
+                held_ns = sent_ns - rows["sent_ns"][row]
+                if (held_ns > _HELD_NS).any():  # by neighbour discovery or a full queue
+                    rows["forget_ns"][row] += np.maximum(held_ns, 0)
+                rows["sent_ns"][row] = sent_ns
+                rows["sent_kind"][row] = STAMP_KERNEL
+            if not channel.more_stamps(len(stamps)):
+                return
+
+    def _enter(self, replies: Replies) -> None:
+        """Match replies with probes and file what they finish."""
+        matched = self._ledger.match(
+            replies.session, replies.low_sequence, replies.sequence_bits, replies.check
+        )
+        self._tally.strays += matched.stray
+        if len(matched.repeated):
+            copy = duplicates(self._ledger, self._scale, matched, replies)
+            again = records(self._ledger.rows, copy)
+            stream = self._ledger.sessions["stream"][again["session"]]
+            self._windows.repeated(again["window"], stream)
+        if len(matched.row):
+            self._tally.received += len(matched.row)
+            said = read_answers(self._ledger, self._scale, matched, replies, self.own_bound_ns)
+            self._tally.stamping = int(said["stamping"][-1])
+            if not replies.asks_follow_up:
+                self._deliver(finish_at_once(self._ledger, matched, said))
+                return
+            hold_answers(self._ledger, matched.row, said)
+            ready, held = take_follow_ups(self._ledger, matched, replies)
+            self._ledger.hold(held, self._scale.monotonic_ns())
+            self.finish(ready)
+
+    def sweep(self, now_ns: int, *, nothing_follows: bool) -> None:
+        """Give up probes whose answers are overdue; call it when all sockets have been emptied.
+
+        `nothing_follows` tells that no stream will send another probe, so no reply will bring a
+        Follow-Up either.
+        """
+        self._swept_ns = now_ns
+        self.give_up(self._ledger.overdue(now_ns))
+        self.finish(self._ledger.held_too_long(now_ns))
+        if nothing_follows:
+            self.finish(self._ledger.newest_held())
+
+    def give_up(self, row: NDArray[np.int64]) -> None:
+        """File probes as lost, in the direction that the reflector's count tells."""
+        if not len(row):
+            return
+        direction = directions_of_loss(self._ledger, row)
+        rows = self._ledger.rows
+        direction[np.isin(rows["cause"][row], NEVER_ARRIVED)] = FORWARD
+        fate = (LOST_FORWARD + direction).astype(np.uint8)
+        for number in distinct(rows["channel"][row]):
+            back = np.flatnonzero((rows["channel"][row] == number) & (direction != FORWARD))
+            channel = self._roster.channels[int(number)]
+            dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], self._swept_ns)]
+            fate[dropped] = LOCAL_DROP
+            rows["cause"][row[dropped]] = errno.ENOBUFS
+            self._tally.sent -= len(dropped)
+        self._deliver(finish_unanswered(self._ledger, row, fate, LOST))
+
+    def note_drops(self, row: NDArray[np.int64], error: NDArray[np.int32]) -> None:
+        """File probes that never left this host: `error` is 0 for those that did."""
+        dropped = row[error != 0]
+        self._ledger.rows["cause"][dropped] = error[error != 0]
+        self._tally.drops.update(error[error != 0].tolist())
+        self._tally.sent -= len(dropped)
+        fate = np.full(len(dropped), LOCAL_DROP, np.uint8)
+        self._deliver(finish_unanswered(self._ledger, dropped, fate, DROPPED))
+
+    def make_room(self, row: NDArray[np.int64]) -> None:
+        """Let the rows' earlier probes meet their fate: their rings have come round."""
+        state, held = self._ledger.rows["state"][row], self._ledger.rows["held"][row]
+        if (state == FLYING).any():
+            self.give_up(row[state == FLYING])
+        if held.any():
+            self.finish(row[held])
+
+    def finish(self, row: NDArray[np.int64]) -> None:
+        """File answered probes that wait for nothing more."""
+        if len(row):
+            self._deliver(finish_answered(self._ledger, row))
+
+    def finish_all(self) -> None:
+        """File every answered probe, whether its Follow-Up has come or not."""
+        self.finish(self._ledger.all_held())
+
+    def _deliver(self, finished: Finished) -> None:
+        """File finished probes into their windows and show them to whoever wants to see each."""
+        self._windows.finish(finished)
+        if self._on_samples is None:
+            return
+        self._on_samples(
+            SampleBatch(
+                stream_id=self._roster.stream_ids[finished.stream],
+                flow=finished.flow,
+                sequence=finished.sequence.astype(np.uint64),
+                sent_ns=finished.sent_wall_ns,
+                rtt_ns=finished.rtt_ns,
+                forward_ns=finished.forward_ns,
+                backward_ns=finished.backward_ns,
+                fate=finished.fate,
+                stamping=finished.stamping,
+                answer=finished.answer,
+                cause=finished.cause,
+            )
+        )

@@ -1,0 +1,235 @@
+"""Finished probes gathered into windows.
+
+A finished probe is one row of `Finished`; a window keeps the rows that belong to it until it is
+closed and then sums them up, exactly, in one pass of sorting and counting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.histogram import Histograms
+from probes.sockets.records import grouped, sorted_within
+from probes.window import COUNTERS, MEASURES, FlowColumns, WindowBatch
+
+FATES = ("received", "late", "lost_forward", "lost_backward", "lost_unknown", "local_drop")
+RECEIVED, LATE, LOST_FORWARD, LOST_BACKWARD, LOST_UNKNOWN, LOCAL_DROP = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """n probes whose fate is known; delays are float64[n], NaN where there is none.
+
+    `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
+    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause` is the
+    errno that tells why no answer came, 0 where that is not known.
+    """
+
+    window: NDArray[np.int64]
+    stream: NDArray[np.int32]
+    flow: NDArray[np.uint16]
+    sequence: NDArray[np.int64]
+    sent_wall_ns: NDArray[np.int64]
+    lateness_ns: NDArray[np.float32]
+    rtt_ns: NDArray[np.float64]
+    forward_ns: NDArray[np.float64]
+    backward_ns: NDArray[np.float64]
+    bound_ns: NDArray[np.float64]
+    variation_ns: NDArray[np.float64]
+    hops_forward: NDArray[np.float32]
+    hops_backward: NDArray[np.float32]
+    fate: NDArray[np.uint8]
+    stamping: NDArray[np.uint8]
+    answer: NDArray[np.uint8]
+    reordered: NDArray[np.bool_]
+    cause: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.window)
+
+    def take(self, index: NDArray[Any]) -> Finished:
+        """Return the rows chosen by an index or a mask."""
+        return Finished(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @staticmethod
+    def join(parts: list[Finished]) -> Finished:
+        """Return the rows of all parts."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(Finished))
+        return Finished(*(np.concatenate(column) for column in columns))
+
+
+class Window:
+    """One open interval: its finished probes, and what happened beside them."""
+
+    def __init__(self) -> None:
+        self._parts: list[Finished] = []
+        self._duplicates: list[NDArray[np.int32]] = []
+        self.stalled_ns = 0  # how long the engine stood still meanwhile
+        self.suspect = False
+
+    def add(self, finished: Finished) -> None:
+        """Keep finished probes of this window."""
+        self._parts.append(finished)
+
+    def add_duplicates(self, stream: NDArray[np.int32]) -> None:
+        """Count one duplicate answer for each stream number given."""
+        self._duplicates.append(stream)
+
+    def close(self, start_ns: int, duration_ns: int, stream_ids: NDArray[np.uint64]) -> WindowBatch:
+        """Sum up. `stream_ids` gives the identity of each stream number."""
+        if not self._parts:
+            return WindowBatch.empty(start_ns, duration_ns)
+        probes = Finished.join(self._parts)
+        stream, row = _by_identity(probes.stream, stream_ids)
+        counters = _counters(probes, row, len(stream))
+        for repeated in self._duplicates:  # every one of a probe that is among `probes`
+            place = np.searchsorted(stream, stream_ids[repeated])
+            np.add.at(counters["duplicate"], place, np.uint32(1))
+        answered = probes.fate == RECEIVED
+        return WindowBatch(
+            start_ns=start_ns,
+            duration_ns=duration_ns,
+            stream_id=stream,
+            counters=counters,
+            measures=_measures(probes, row, len(stream), answered),
+            distributions={
+                "rtt": _histograms(row, probes.rtt_ns, answered, len(stream)),
+                "forward": _histograms(row, probes.forward_ns, answered, len(stream)),
+                "backward": _histograms(row, probes.backward_ns, answered, len(stream)),
+                "variation": _histograms(row, probes.variation_ns, answered, len(stream)),
+            },
+            stamping=_worst_stamping(probes, row, len(stream), answered),
+            suspect=np.full(len(stream), self.suspect),
+            flows=_flows(probes, row, len(stream)),
+        )
+
+
+def _by_identity(
+    number: NDArray[np.int32], stream_ids: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the identities of streams in ascending order, and the place of each probe's."""
+    present = np.flatnonzero(np.bincount(number))
+    identity, place = grouped(stream_ids[present])
+    place_of = np.zeros(len(stream_ids), np.int64)
+    place_of[present] = place
+    return identity, place_of[number]
+
+
+def _counters(probes: Finished, row: NDArray[np.int64], rows: int) -> dict[str, NDArray[np.uint32]]:
+    """Count the fates of each row."""
+    counters = {name: np.zeros(rows, np.uint32) for name in COUNTERS}
+    label = row * len(FATES) + probes.fate
+    fates = np.bincount(label, minlength=rows * len(FATES)).reshape(rows, -1).astype(np.uint32)
+    for fate, name in enumerate(FATES):
+        counters[name] = fates[:, fate].copy()
+    counters["sent"] = fates.sum(axis=1, dtype=np.uint32) - counters["local_drop"]
+    if probes.reordered.any():
+        late = np.bincount(row[probes.reordered], minlength=rows)
+        counters["reordered"] = late.astype(np.uint32)
+    return counters
+
+
+def _measures(
+    probes: Finished, row: NDArray[np.int64], rows: int, answered: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the exact summaries of each row, NaN where there is nothing to summarise."""
+    measures = {name: np.full(rows, np.nan) for name in MEASURES}
+    for name in ("rtt", "forward", "backward"):
+        low, mean, high = _summary(*_known(row, getattr(probes, f"{name}_ns"), answered), rows)
+        measures[f"{name}_min_ns"] = low
+        measures[f"{name}_mean_ns"] = mean
+        measures[f"{name}_max_ns"] = high
+    late_ns = _known(row, probes.lateness_ns, probes.fate != LOCAL_DROP)
+    _, mean, high = _summary(*late_ns, rows)
+    measures["lateness_mean_ns"], measures["lateness_max_ns"] = mean, high
+    measures["clock_bound_ns"] = _bound(probes, row, rows, answered)
+    for name in ("hops_forward", "hops_backward"):
+        measures[name] = _summary(*_known(row, getattr(probes, name), answered), rows)[1]
+    return measures
+
+
+def _known(
+    row: NDArray[np.int64], value: NDArray[Any], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the wanted values that exist, and their rows."""
+    chosen = wanted & ~np.isnan(value)
+    if not chosen.all():
+        row, value = row[chosen], value[chosen]
+    return row, value.astype(np.float64, copy=False)
+
+
+def _bound(
+    probes: Finished, row: NDArray[np.int64], rows: int, answered: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the widest clock bound of each row; NaN if any of its one-way delays has none."""
+    one_way = answered & ~np.isnan(probes.forward_ns)
+    place, bound_ns = _known(row, probes.bound_ns, one_way)
+    trusted = np.bincount(place, minlength=rows)
+    complete = np.bincount(row[one_way], minlength=rows) == trusted
+    return np.where(complete, _summary(place, bound_ns, rows)[2], np.nan)
+
+
+def _summary(
+    row: NDArray[np.int64], value: NDArray[np.float64], rows: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return (least, mean, greatest) of the values of each row."""
+    low, high = np.full(rows, np.inf), np.full(rows, -np.inf)
+    np.minimum.at(low, row, value)
+    np.maximum.at(high, row, value)
+    count = np.bincount(row, minlength=rows)
+    total = np.bincount(row, value, rows)
+    some = count > 0
+    mean = np.divide(total, count, out=np.full(rows, np.nan), where=some)
+    return np.where(some, low, np.nan), mean, np.where(some, high, np.nan)
+
+
+def _histograms(
+    row: NDArray[np.int64], value: NDArray[np.float64], answered: NDArray[np.bool_], rows: int
+) -> Histograms:
+    """Count the values that exist into one histogram a row."""
+    return Histograms.from_samples(*_known(row, value, answered), rows)
+
+
+def _worst_stamping(
+    probes: Finished, row: NDArray[np.int64], rows: int, answered: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return the least trustworthy stamping among each row's delays; 0 (none) without any."""
+    worst = np.full(rows, 255, np.uint8)
+    np.minimum.at(worst, row[answered], probes.stamping[answered])
+    return np.where(worst == 255, 0, worst).astype(np.uint8)
+
+
+def _flows(probes: Finished, row: NDArray[np.int64], rows: int) -> FlowColumns:
+    """Sum up every flow of every row, ordered by row and flow."""
+    sent = probes.fate != LOCAL_DROP
+    label = row[sent] * 65_536 + probes.flow[sent]
+    unique, group = grouped(label)
+    fate, rtt_ns = probes.fate[sent], probes.rtt_ns[sent]
+    received = fate == RECEIVED
+    count = np.bincount(group, minlength=len(unique))
+    good = np.bincount(group[received], minlength=len(unique))
+    return FlowColumns(
+        indptr=np.searchsorted(unique, np.arange(rows + 1) * 65_536).astype(np.int64),
+        flow=(unique % 65_536).astype(np.uint16),
+        sent=count.astype(np.uint32),
+        lost=(count - good).astype(np.uint32),
+        rtt_p50_ns=_medians(group[received], rtt_ns[received], good),
+    )
+
+
+def _medians(
+    group: NDArray[np.int64], value: NDArray[np.float64], count: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the 50th percentile of each group (RFC 2330 §11.3); NaN where it is empty."""
+    ordered = sorted_within(group, value)
+    start = np.cumsum(count) - count
+    median = np.full(len(count), np.nan)
+    some = count > 0
+    median[some] = ordered[(start + (count - 1) // 2)[some]]
+    return median

@@ -1,0 +1,198 @@
+"""A channel: one socket with the codec of its protocol, shared by many streams.
+
+All streams of one protocol, source, flow, DSCP and payload size share a channel and differ by
+destination. Answers find their session by the address they came from.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.engine.codecs import Codec, Outgoing, SynCodec, eight_bytes
+from probes.sockets.batch import BatchSocket, SendResult
+from probes.sockets.departure_stamps import TransmitStamps
+from probes.sockets.opening import OpenSocket, lease_flow_label
+from probes.sockets.records import chosen
+from probes.sockets.ring import Rings
+from probes.stamp.batch import ReflectorFields
+
+ANSWERS = ("none", "reply", "open", "closed")  # what answered: an echo or STAMP, a TCP port
+_KEYS = 4096  # transmit stamps that may be on their way back at once
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """n answers in order of arrival. `stamp_ns` int64[n] true wall time, `check` uint64[n] to be
+    compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's fields.
+    """
+
+    session: NDArray[np.int64]
+    low_sequence: NDArray[np.int64]
+    sequence_bits: int
+    check: NDArray[np.uint64]
+    stamp_ns: NDArray[np.int64]
+    stamp_kind: NDArray[np.uint8]
+    ttl: NDArray[np.uint8]
+    answer: NDArray[np.uint8]
+    reflector: ReflectorFields | None
+    ring_was_full: bool  # more may be waiting
+    asks_follow_up: bool  # the probes asked for Follow-Up Telemetry
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+
+class Channel:
+    """A batch socket, its codec and the peers behind it."""
+
+    def __init__(
+        self,
+        number: int,
+        opened: OpenSocket,
+        codec: Codec,
+        rings: Rings,
+        flow_label: int = 0,
+    ) -> None:
+        self.number = number
+        self.socket = BatchSocket(opened.sock, rings=rings, with_ip_header=opened.with_ip_header)
+        self.socket.ask_for_refusals()
+        self.codec = codec
+        self.capacity = rings.send.capacity
+        self._opened = opened
+        self._family = opened.sock.family
+        self._flow_info: NDArray[np.uint8] | None = None
+        if flow_label and self._family == socket.AF_INET6:
+            self._flow_info = np.frombuffer(lease_flow_label(opened.sock, flow_label), np.uint8)
+        self._session = np.zeros(0, np.int64)  # in the order of their peer keys
+        self._peer_key = np.zeros(0, np.uint64)
+        self._row_of_key = np.full(_KEYS, -1, np.int64)
+        self._drops = 0  # what the socket had dropped when last asked
+        self._overflow = 0  # of these, answers that no probe has been found for yet
+        self._overflow_ns = 0  # monotonic time at which more of them were last seen
+
+    @property
+    def stamps_when_read(self) -> bool:
+        """Tell that the kernel does not stamp arrivals, so that answers must be read at once."""
+        return not self.socket.departures.of_arrivals
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+        if self._opened.guard is not None:
+            self._opened.guard.close()
+
+    def set_peers(self, session: NDArray[np.int64], address: NDArray[np.uint8]) -> None:
+        """Tell which sessions use this channel, and the sockaddr of each (uint8[n, 28])."""
+        port = np.ascontiguousarray(address[:, 2:4]).view(">u2")[:, 0].astype(np.int64)
+        key = _peer_keys(address, self._family, port)
+        order = np.argsort(key, kind="stable")
+        self._session, self._peer_key = session[order], key[order]
+
+    def send(
+        self, probes: Outgoing, addresses: NDArray[np.uint8], row: NDArray[np.int64]
+    ) -> tuple[SendResult, NDArray[np.uint64]]:
+        """Send at most `capacity` probes; return (result, checks).
+
+        `addresses` uint8[sessions, 28] has the sockaddr of every session.
+        """
+        count = len(row)
+        ring = self.socket.rings.send
+        addresses.take(probes.session, axis=0, out=ring.address[:count], mode="clip")
+        if self._flow_info is not None:
+            ring.address[:count, 4:8] = self._flow_info
+        if isinstance(self.codec, SynCodec):
+            # The port is in the segment; a raw socket must not see it.
+            ring.address[:count, 2:4] = 0
+        ring.length[:count] = self.codec.bytes_a_probe
+        check = self.codec.write(ring.payload[:count, : self.codec.bytes_a_probe], probes)
+        result = self.socket.send(count)
+        self._row_of_key[result.key % _KEYS] = row
+        return result, check
+
+    def receive(self) -> Replies | None:
+        """Return the answers that have arrived, at most a ring of them; None if nothing has."""
+        received = self.socket.receive()
+        if not len(received):
+            return None
+        said = self.codec.read(received)
+        key = _peer_keys(received.address, self._family, said.port)
+        if not len(self._peer_key):
+            return None
+        place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
+        ours = np.flatnonzero(said.valid & (self._peer_key[place] == key))
+        fields = said.reflector
+        return Replies(
+            session=self._session[chosen(place, ours)],
+            low_sequence=chosen(said.low_sequence, ours),
+            sequence_bits=said.sequence_bits,
+            check=chosen(said.check, ours),
+            stamp_ns=chosen(received.stamp_ns, ours),
+            stamp_kind=chosen(received.stamp_kind, ours),
+            ttl=chosen(received.ttl, ours),
+            answer=chosen(said.answer, ours),
+            reflector=None if fields is None else _taken(fields, ours),
+            ring_was_full=len(received) == self.capacity,
+            asks_follow_up=said.asks_follow_up,
+        )
+
+    def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
+        """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
+        stamps = self.socket.departures.read()
+        return self._row_of_key[stamps.key % _KEYS], stamps
+
+    def refused(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[Any]]]:
+        """Yield (session, low sequence numbers, their bits, errno) of probes that ICMP refused."""
+        for refusals in self.socket.departures.take_refusals():
+            quoted = self.codec.quoted(refusals)
+            key = _peer_keys(refusals.address, self._family, quoted.port)
+            place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
+            ours = np.flatnonzero(quoted.known & (self._peer_key[place] == key))
+            session, low = self._session[place[ours]], quoted.low_sequence[ours]
+            yield session, low, quoted.sequence_bits, refusals.error[ours]
+
+    def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
+        """Tell which of n unanswered probes this host may have dropped the answers of, bool[n].
+
+        As many as the socket's receive buffer had no room for, among those sent before that.
+        """
+        drops = self.socket.drops()
+        if drops > self._drops:
+            self._overflow += drops - self._drops
+            self._drops, self._overflow_ns = drops, now_ns
+        claimed = np.zeros(len(sent_ns), np.bool_)
+        claimed[np.flatnonzero(sent_ns <= self._overflow_ns)[: self._overflow]] = True
+        self._overflow -= int(np.count_nonzero(claimed))
+        return claimed
+
+    def more_stamps(self, just_read: int) -> bool:
+        """Tell whether more transmit stamps may be waiting after that many were read at once."""
+        return just_read > 0 and (just_read >= self.capacity or self.socket.departures.has_kept)
+
+
+def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields:
+    """Return the rows of ascending `index`."""
+    if len(index) == len(fields.valid):
+        return fields
+    columns = {name: getattr(fields, name)[index] for name in ReflectorFields.__slots__}
+    return replace(fields, **columns)
+
+
+def _peer_keys(
+    address: NDArray[np.uint8], family: int, port: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return a number that tells peers apart: exact for IPv4, a 64-bit mix for IPv6."""
+    number = port.astype(np.uint64)
+    if family == socket.AF_INET:
+        host = address[:, 4:8].view(">u4")[:, 0].astype(np.uint64)
+        return (host << np.uint64(16)) | number
+    high, low = eight_bytes(address[:, 8:16]), eight_bytes(address[:, 16:24])
+    spread = (high * np.uint64(0x9E3779B97F4A7C15)) ^ (low + number)
+    mixed: NDArray[np.uint64] = (spread ^ (spread >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed += low * np.uint64(0x94D049BB133111EB) + number
+    return mixed

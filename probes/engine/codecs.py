@@ -1,0 +1,239 @@
+"""How ICMP echo, STAMP and TCP SYN write probes and read answers, a batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes import icmp, tcp
+from probes.sockets.batch import Received
+from probes.sockets.departure_stamps import Refusals
+from probes.sockets.opening import OpenSocket
+from probes.stamp.batch import ReflectorFields, read_reflector_packets, write_sender_packets
+from probes.stamp.tlv_batch import FOLLOW_UP_BYTES
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
+
+ANSWER_REPLY = 1  # index into channel.ANSWERS
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """n probes to write: `session` and `sequence` int64[n], `secret` uint64[n] of each session,
+    `wall_ns` now, `error_estimate` of the own clock."""
+
+    session: NDArray[np.int64]
+    sequence: NDArray[np.int64]
+    secret: NDArray[np.uint64]
+    wall_ns: int
+    error_estimate: int
+
+    def tokens(self) -> NDArray[np.uint64]:
+        """Return what only we can know of each probe: a mix of its session's secret and number."""
+        mixed: NDArray[np.uint64] = self.secret + self.sequence.astype(np.uint64) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
+        mixed ^= mixed >> np.uint64(30)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+        return mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the payloads of n packets said, before it is known whose they are."""
+
+    valid: NDArray[np.bool_]
+    port: NDArray[np.int64]  # of the peer; 0 for ICMP
+    low_sequence: NDArray[np.int64]
+    sequence_bits: int
+    check: NDArray[np.uint64]
+    answer: NDArray[np.uint8]
+    reflector: ReflectorFields | None = None
+    asks_follow_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """What n ICMP errors quote of packets we sent: `known` bool[n] says whether it is enough to
+    tell the probe; `port` of the peer as in `Said`; `low_sequence` has `sequence_bits`."""
+
+    known: NDArray[np.bool_]
+    port: NDArray[np.int64]
+    low_sequence: NDArray[np.int64]
+    sequence_bits: int
+
+
+class Codec(Protocol):
+    """How one protocol writes probes and reads answers, a batch at a time."""
+
+    bytes_a_probe: int
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write probes into the rows of uint8[n, bytes_a_probe]; return their checks."""
+
+    def read(self, received: Received) -> Said:
+        """Read the payloads of received packets."""
+
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Read what ICMP errors quote: it begins as `write` began, and may be cut."""
+
+
+class EchoCodec:
+    """ICMP echo."""
+
+    def __init__(self, opened: OpenSocket, payload_bytes: int) -> None:
+        self.bytes_a_probe = icmp.HEADER_BYTES + payload_bytes
+        self._opened = opened
+        self._family = opened.sock.family
+        self._payload_bytes = payload_bytes
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write echo requests; their check is the token, where the payload has room for it."""
+        packets[:, icmp.HEADER_BYTES :] = 0
+        token = probes.tokens()
+        icmp.write_echo_requests(packets, self._family, self._opened.mark, probes.sequence, token)
+        if self._payload_bytes >= icmp.COOKIE_BYTES:
+            return token
+        return np.zeros(len(packets), np.uint64)
+
+    def read(self, received: Received) -> Said:
+        """Read echo replies."""
+        packets, length = received.payload, received.length
+        if self._opened.with_ip_header:
+            packets, length = icmp.after_ip_header(packets, length)
+        echo = icmp.read_echo_replies(packets, length, self._family, self._payload_bytes)
+        return Said(
+            valid=echo.valid & (echo.ident == self._opened.mark),
+            port=np.zeros(len(packets), np.int64),
+            low_sequence=echo.sequence,
+            sequence_bits=echo.sequence_bits,
+            check=echo.token,
+            answer=np.full(len(packets), ANSWER_REPLY, np.uint8),
+        )
+
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Tell the probe by identifier and the low bits of its number."""
+        packets = refusals.payload
+        ident = _number(packets[:, 4:6], ">u2")
+        return Quoted(
+            known=(refusals.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark),
+            port=np.zeros(len(packets), np.int64),
+            low_sequence=_number(packets[:, 6:8], ">u2"),
+            sequence_bits=16,
+        )
+
+
+class StampCodec:
+    """STAMP, unauthenticated: a reply must repeat the probe's own timestamp."""
+
+    def __init__(self, payload_bytes: int, ssid: int) -> None:
+        self.bytes_a_probe = max(payload_bytes, BASE_BYTES)
+        self._ssid = ssid
+        self._follow_up = payload_bytes >= BASE_BYTES + FOLLOW_UP_BYTES
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write Session-Sender packets; their check is T1 as it stands in the packet."""
+        write_sender_packets(
+            packets,
+            (probes.sequence & 0xFFFFFFFF).astype(np.uint32),
+            probes.wall_ns,
+            probes.error_estimate,
+            self._ssid,
+            follow_up=self._follow_up,
+        )
+        return eight_bytes(packets[:, 4:12])
+
+    def read(self, received: Received) -> Said:
+        """Read Session-Reflector packets."""
+        fields = read_reflector_packets(received.payload, received.length)
+        port = _number(received.address[:, 2:4], ">u2")
+        return Said(
+            valid=fields.valid & ((fields.ssid == 0) | (fields.ssid == self._ssid)),
+            port=port,
+            low_sequence=fields.sender_sequence.astype(np.int64),
+            sequence_bits=32,
+            check=eight_bytes(received.payload[:, 28:36]),
+            answer=np.full(len(port), ANSWER_REPLY, np.uint8),
+            reflector=fields,
+            asks_follow_up=self._follow_up,
+        )
+
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Tell the probe by its number, where more than the UDP header is quoted."""
+        return Quoted(
+            known=refusals.length >= 4,
+            port=_number(refusals.address[:, 2:4], ">u2"),
+            low_sequence=_number(refusals.payload[:, :4], ">u4"),
+            sequence_bits=32,
+        )
+
+
+class SynCodec:
+    """TCP SYN: the answer acknowledges the initial sequence number, whose start is secret."""
+
+    bytes_a_probe = tcp.SEGMENT_BYTES
+
+    def __init__(self, opened: OpenSocket, secret: int) -> None:
+        self._opened = opened
+        self._family = opened.sock.family
+        self._secret = np.uint32(secret)
+        self._port = np.zeros(0, np.uint16)
+        self._pseudo_sum = np.zeros(0, np.uint64)
+
+    def set_peers(self, port: NDArray[np.uint16], pseudo_sum: NDArray[np.uint64]) -> None:
+        """Tell destination ports and pseudo header sums, indexed by session number."""
+        self._port, self._pseudo_sum = port, pseudo_sum
+
+    def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
+        """Write SYNs. What can be checked of the answer is already in its sequence number."""
+        tcp.write_syns(
+            packets,
+            self._family,
+            self._opened.mark,
+            self._port[probes.session],
+            (probes.sequence & 0xFFFFFFFF).astype(np.uint32) + self._secret,
+            self._pseudo_sum[probes.session],
+        )
+        return np.zeros(len(packets), np.uint64)
+
+    def read(self, received: Received) -> Said:
+        """Read SYN-ACK and RST segments."""
+        packets, length = received.payload, received.length
+        if self._opened.with_ip_header:
+            packets, length = icmp.after_ip_header(packets, length)
+        said = tcp.read_syn_answers(packets, length)
+        return Said(
+            valid=said.valid,
+            port=said.port.astype(np.int64),
+            low_sequence=(said.initial_sequence - self._secret).astype(np.int64),
+            sequence_bits=32,
+            check=np.zeros(len(packets), np.uint64),
+            answer=said.answer,
+        )
+
+    def quoted(self, refusals: Refusals) -> Quoted:
+        """Tell the probe by its ports and initial sequence number."""
+        packets = refusals.payload
+        initial = _number(packets[:, 4:8], ">u4").astype(np.uint32)
+        return Quoted(
+            known=(refusals.length >= 8) & (_number(packets[:, :2], ">u2") == self._opened.mark),
+            port=_number(packets[:, 2:4], ">u2"),
+            low_sequence=(initial - self._secret).astype(np.int64),
+            sequence_bits=32,
+        )
+
+
+def _number(column: NDArray[np.uint8], kind: str) -> NDArray[np.int64]:
+    """Read one big-endian number from each row."""
+    number: NDArray[np.int64] = column.view(kind)[:, 0].astype(np.int64)
+    return number
+
+
+def eight_bytes(column: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Read eight bytes of each row as one number."""
+    number: NDArray[np.uint64] = column.view(">u8")[:, 0].astype(np.uint64)
+    return number

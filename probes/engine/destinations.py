@@ -1,0 +1,92 @@
+"""What a stream's description says of its packets: where they go, how long they are waited for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes import tcp
+from probes.addresses import pack_address
+from probes.errors import ConfigError
+from probes.exchange import Condition
+from probes.sockets.opening import source_address_to
+from probes.stream import STAMP_PORT, StreamSpec
+from probes.text import Text
+
+_NOT_RUN = Text(" is not run: ", " 的测量流未运行：")
+
+
+def closest_gap_ns(spec: StreamSpec) -> float:
+    """Return a gap that a flow keeps for long; Poisson bunches may be twice as dense."""
+    return spec.interval_ms * 1e6 * spec.flows / (2 if spec.pacing == "poisson" else 1)
+
+
+def waiting_limit_ns(spec: StreamSpec) -> int:
+    """Return how long an answer is on time; for TCP never so long that a SYN-ACK is sent again."""
+    limit_ns = int(spec.timeout_ms * 1e6)
+    return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns
+
+
+def resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
+    """Return the destination's sockaddr and, for TCP, its pseudo header sum."""
+    kind = spec.type_p
+    if kind.protocol == "tcp" and kind.port is None:
+        raise ConfigError(
+            f"A TCP stream to {spec.destination} needs a destination port.",
+            f"到 {spec.destination} 的 TCP 测量流需要指定目的端口。",
+            destination=spec.destination,
+        )
+    port = 0 if kind.protocol == "icmp" else kind.port or STAMP_PORT
+    family = socket.AF_INET if kind.ip_version == 4 else socket.AF_INET6
+    try:
+        address = pack_address(spec.destination, port)
+    except OSError as error:
+        raise _bad_destination(spec) from error
+    if int(address[:2].view("=u2")[0]) != family:
+        raise _bad_destination(spec)
+    return address, pseudo_sum(spec) if kind.protocol == "tcp" else 0
+
+
+def pseudo_sum(spec: StreamSpec) -> int:
+    """Return the pseudo header sum of a TCP stream, as routes are now."""
+    family = socket.AF_INET if spec.type_p.ip_version == 4 else socket.AF_INET6
+    try:
+        source = source_address_to(spec.destination, family, spec.source)
+    except OSError:
+        source = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - a name for "none"
+    packed = [
+        socket.inet_pton(family, host.partition("%")[0]) for host in (source, spec.destination)
+    ]
+    return tcp.pseudo_header_sum(*packed)
+
+
+def _bad_destination(spec: StreamSpec) -> ConfigError:
+    version = spec.type_p.ip_version
+    return ConfigError(
+        f"{spec.destination} is not a numeric IPv{version} address; resolve names first, and let "
+        "the address agree with the stream's IP version.",
+        f"{spec.destination} 不是数字形式的 IPv{version} 地址；"
+        "请先解析域名，并使地址与测量流的 IP 版本一致。",
+        destination=spec.destination,
+    )
+
+
+def refusal(spec: StreamSpec, reason: Text) -> Condition:
+    """Return what tells that a stream is not run."""
+    label = f"{spec.destination} {spec.type_p.label()}"
+    text = Text(f"Stream to {label}{_NOT_RUN.en}{reason.en}", f"到 {label}{_NOT_RUN.zh}{reason.zh}")
+    return Condition(code="stream_refused", severity="error", text=text)
+
+
+def refused_destinations(conditions: Iterable[Condition]) -> dict[str, Text]:
+    """Return destination -> why its stream is not run, of conditions that `refusal` made."""
+    reasons = {}
+    for condition in conditions:
+        stream, refused, reason = condition.text.en.partition(_NOT_RUN.en)
+        if refused:
+            reason_zh = condition.text.zh.partition(_NOT_RUN.zh)[2]
+            reasons[stream.split()[2]] = Text(reason, reason_zh)
+    return reasons

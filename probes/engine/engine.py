@@ -1,0 +1,325 @@
+"""The probe engine: one thread that sends what is due, takes what comes back and keeps account.
+
+A tick sends all that is due about then, with one system call a channel (`probes.engine.sender`).
+Replies and departure stamps wait in the sockets, since the kernel has noted when they came; a few
+times a second they are collected, and windows that are complete are handed out
+(`probes.engine.account`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import select
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from probes.clock import Clock, SystemClock
+from probes.clocks.timescale import TimeScale
+from probes.engine.account import Account
+from probes.engine.accumulate import FATES
+from probes.engine.channel import Channel
+from probes.engine.ledger import Ledger
+from probes.engine.pacing import Pacer
+from probes.engine.report import EngineHealth, SampleBatch, Tally
+from probes.engine.roster import Roster
+from probes.engine.sender import Sender
+from probes.engine.ticks import Ticks
+from probes.engine.windows import OpenWindows
+from probes.exchange import Condition
+from probes.sockets.routes import RouteWatch
+from probes.stamp.timestamps import encode_error_estimate
+from probes.stream import StreamSpec
+from probes.tcp_connect import ConnectChannel
+from probes.window import WindowBatch
+
+LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
+_COLLECT_NS = 400_000_000  # how often answers are collected
+_SHOW_NS, _ENDING_NS = 50_000_000, 20_000_000  # where somebody looks at each, and at the end
+_COLLECT_PROBES = 1024  # or when so many have been sent, or as many as a buffer has room for
+_STALL_NS = 100_000_000  # so late a tick is a stall
+_CLOCK_CHECK_NS = 1_000_000_000
+_ROUTE_CHECK_NS = 30_000_000_000  # beside being told
+_UNSYNCHRONISED_NS = 16e9
+_PR_SET_TIMERSLACK = 29
+
+__all__ = ["FATES", "Engine", "EngineHealth", "SampleBatch"]
+
+
+class Engine:
+    """Runs streams and hands out their windows (and, if asked, every probe's fate).
+
+    `own_clock_bound_ns()` bounds this machine's clock error, NaN while it is not synchronised.
+    `stamp_shift_ns` shifts every wall stamp (lab and tests). Each stream ends after
+    `probes_per_stream` probes, if given. With `hmac_key` UDP probes are authenticated STAMP.
+    Callbacks run on the engine's thread. Sockets belong to the network namespace of the thread
+    that calls `start()`.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[StreamSpec],
+        *,
+        window_ns: int,
+        on_windows: Callable[[WindowBatch], None],
+        clock: Clock | None = None,
+        own_clock_bound_ns: Callable[[], float] = lambda: math.nan,
+        stamp_shift_ns: int = 0,
+        probes_per_stream: int | None = None,
+        on_samples: Callable[[SampleBatch], None] | None = None,
+        calibration_ns: int | None = None,
+        generator: np.random.Generator | None = None,
+        hmac_key: bytes | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        generator = generator or np.random.default_rng()
+        self.scale = TimeScale(clock or SystemClock(), stamp_shift_ns)
+        self._tally = tally or Tally()
+        self._ledger = Ledger(LINGER_NS)
+        self._roster = Roster(self._ledger, generator, hmac_key)
+        self._pacer = Pacer(generator)
+        self._ticks = Ticks(self._pacer)
+        self._windows = OpenWindows(window_ns, self.scale.offset_ns, on_windows)
+        parts = (self._ledger, self._roster, self._windows, self.scale, self._tally)
+        self._account = Account(*parts, on_samples)
+        self._sender = Sender(*parts, self._account)
+        # Who looks at every probe wants to see it soon.
+        self._collect_every_ns = _COLLECT_NS if on_samples is None else _SHOW_NS
+        self._own_clock_bound_ns = own_clock_bound_ns
+        self._probes_per_stream = probes_per_stream
+        self._calibration_ns = calibration_ns
+        self._first_specs = tuple(specs)
+        self._wanted: tuple[StreamSpec, ...] | None = None
+        self._running: dict[StreamSpec, int] = {}
+        self._retired: list[tuple[int, list[int]]] = []  # (last window, stream numbers)
+        self._conditions: tuple[Condition, ...] = ()
+        self._clock_checked_ns = self._collected_ns = self._routes_checked_ns = 0
+        self._collected_sent = 0  # probes sent when answers were last collected
+        self._collect_probes = _COLLECT_PROBES
+        self._steps_seen = 0
+        self._poll = select.poll()  # not epoll, which would have the kernel call for every packet
+        self._alarm: select.epoll | None = None  # what cannot wait in its socket, and `_bell`
+        self._bell = -1
+        self._routes: RouteWatch | None = None
+        self._channel_by_fd: dict[int, Channel | ConnectChannel] = {}
+        self._hasty: set[int] = set()  # descriptors whose answers are stamped when they are read
+        self._wake = threading.Event()
+        self._bell_lock = threading.Lock()  # nobody rings a descriptor that is another's by now
+        self._stopping = self._abandon = False
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="probe-engine", daemon=True)
+
+    def start(self) -> None:
+        """Open the sockets and start probing. Streams that cannot run are told by `health()`."""
+        self._alarm = select.epoll()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._alarm.register(self._bell, select.EPOLLIN)
+        self._routes = RouteWatch()
+        self._apply(self._first_specs)
+        self._thread.start()
+
+    def stop(self, *, wait_for_replies: bool = True) -> None:
+        """Send no more; wait for probes in flight (up to their time-outs), close the windows.
+
+        With `wait_for_replies` False what is in flight now is left out of every count.
+        """
+        self._abandon = not wait_for_replies
+        self._stopping = True
+        self._rouse()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._close()  # again, for an engine that never ran
+        self._raise_failure()
+
+    def _close(self) -> None:
+        """Close all sockets; may be called twice."""
+        self._roster.close()
+        for one in (self._alarm, self._routes):
+            if one is not None:
+                one.close()
+        with self._bell_lock:
+            bell, self._bell = self._bell, -1
+            if bell >= 0:
+                os.close(bell)
+
+    def wait_until_finished(self, timeout_s: float | None = None) -> bool:
+        """Wait until every stream has sent all its probes and each has met its fate."""
+        self._thread.join(timeout_s)
+        self._raise_failure()
+        return not self._thread.is_alive()
+
+    def update(self, specs: Sequence[StreamSpec]) -> None:
+        """Run these streams from the next tick on; unchanged ones go on undisturbed."""
+        self._wanted = tuple(specs)
+        self._rouse()
+
+    def health(self) -> EngineHealth:
+        """Return how the engine is."""
+        overflowed = sum(
+            channel.socket.overflowed for channel in tuple(self._roster.channels.values())
+        )
+        return self._tally.health(
+            streams=len(self._running),
+            calibration_ns=self._calibration_ns,
+            overflowed=self._roster.overflowed + overflowed,
+            skipped=self._pacer.skipped,
+            clock_steps=self.scale.steps,
+            conditions=self._conditions,
+        )
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise RuntimeError("the probe engine broke") from self._failure
+
+    def _run(self) -> None:
+        """Tick until told to stop and all probes have met their fate."""
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+        try:
+            while self._tick(self.scale.monotonic_ns()):
+                self._sleep(self.scale.monotonic_ns())
+            self._account.finish_all()
+            self._windows.close_all(self._roster.stream_ids)
+        except BaseException as failure:  # noqa: BLE001 - told to whoever stops the engine
+            self._failure = failure
+        finally:
+            self._close()
+
+    def _rouse(self) -> None:
+        """Let the engine's thread tick now."""
+        self._wake.set()
+        with self._bell_lock:
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
+
+    def _sleep(self, now_ns: int) -> None:
+        """Wait until the next tick is due, or until an answer that cannot wait is there."""
+        due_ns = self._ticks.next_ns(self._collected_ns, self._patience_ns())
+        sleep_s = max(due_ns - now_ns, 0) / 1e9
+        if self._hasty:
+            assert self._alarm is not None
+            self._alarm.poll(sleep_s)
+        elif sleep_s:
+            self._wake.wait(sleep_s)
+        self._wake.clear()
+
+    def _patience_ns(self) -> int:
+        """Return how long answers may wait in their sockets."""
+        if self._stopping:
+            return 0 if self._abandon else _ENDING_NS
+        ends = self._windows.in_flight > 0 and self._pacer.finished()
+        return _ENDING_NS if ends else self._collect_every_ns
+
+    def _tick(self, now_ns: int) -> bool:
+        """Do all that is to be done now; return False when nothing will ever be again."""
+        if self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            self._apply(wanted)
+        if self._stopping:
+            self._pacer.stop(np.arange(len(self._roster.specs)))
+        self.scale.look()
+        stepped, self._steps_seen = self.scale.steps > self._steps_seen, self.scale.steps
+        if stepped:
+            self._windows.mark_suspect(now_ns)
+        due_ns = self._ticks.due_ns
+        if due_ns and now_ns - due_ns > _STALL_NS:
+            self._windows.stalled(now_ns, now_ns - due_ns)
+        self._check_clock(now_ns)
+        horizon_ns = self._ticks.horizon_ns(now_ns)
+        if horizon_ns is not None:
+            self._sender.send_due(self._pacer.take(now_ns, horizon_ns))
+        if self._hasty:
+            self._collect_hasty()
+        self._collect(now_ns)
+        if self._stopping and self._abandon:
+            return False
+        ends = self._stopping or self._probes_per_stream is not None
+        return not (ends and self._pacer.finished() and not self._windows.in_flight)
+
+    def _collect(self, now_ns: int) -> None:
+        """A few times a second, read all sockets and hand out the windows that are complete."""
+        recent = now_ns - self._collected_ns < self._patience_ns()
+        if recent and self._tally.sent - self._collected_sent < self._collect_probes:
+            return
+        self._collected_ns, self._collected_sent = now_ns, self._tally.sent
+        for fd, _ in self._poll.poll(0):
+            self._account.collect(self._channel_by_fd[fd])
+        self._check_routes(now_ns)
+        self._account.sweep(now_ns, nothing_follows=self._pacer.finished())
+        self._windows.close_ready(now_ns, self._roster.stream_ids)
+        self._release_retired()
+
+    def _collect_hasty(self) -> None:
+        """Read what cannot wait, and stop the bell."""
+        assert self._alarm is not None
+        for fd, _ in self._alarm.poll(0):
+            if fd == self._bell:
+                os.eventfd_read(fd)
+            else:
+                self._account.collect(self._channel_by_fd[fd])
+
+    def _apply(self, specs: Sequence[StreamSpec]) -> None:
+        """Stop what is no longer wanted and start what is new."""
+        wanted = dict.fromkeys(specs)
+        gone = [number for spec, number in self._running.items() if spec not in wanted]
+        self._pacer.stop(np.array(gone, np.int64))
+        if gone:
+            self._retired.append((self._windows.number_at(self.scale.monotonic_ns()), gone))
+        self._running = {spec: n for spec, n in self._running.items() if spec in wanted}
+        fresh = [spec for spec in wanted if spec not in self._running]
+        before = set(self._roster.channels)
+        accepted, numbers, conditions = self._roster.add(fresh)
+        self._conditions = tuple(conditions)
+        for number in self._roster.channels.keys() - before:
+            self._listen(self._roster.channels[number])
+        running = [fresh[index] for index in accepted]
+        self._running |= dict(zip(running, numbers.tolist(), strict=True))
+        self._pacer.add(
+            self.scale.monotonic_ns(),
+            np.array([spec.interval_ms * 1e6 for spec in running], np.float64),
+            np.array([spec.jitter_ratio for spec in running], np.float64),
+            np.array([spec.pacing == "poisson" for spec in running], np.bool_),
+            self._probes_per_stream,
+            rows=numbers,
+        )
+
+    def _listen(self, channel: Channel | ConnectChannel) -> None:
+        """Be told when a channel has something for us."""
+        assert self._alarm is not None
+        fd = channel.socket.fileno()
+        self._channel_by_fd[fd] = channel
+        self._poll.register(fd, select.POLLIN)
+        self._collect_probes = min(self._collect_probes, channel.socket.room())
+        if channel.stamps_when_read:
+            self._alarm.register(fd, select.EPOLLIN)
+            self._hasty.add(fd)
+
+    def _release_retired(self) -> None:
+        """Give up what was kept for streams off the plan, once their last windows are out."""
+        while self._retired and self._windows.are_over(self._retired[0][0]):
+            for fd in self._roster.release(self._retired[0][1]):
+                del self._channel_by_fd[fd]  # closing it has taken it out of the alarm's set
+                self._poll.unregister(fd)
+                self._hasty.discard(fd)
+            del self._retired[0]
+
+    def _check_routes(self, now_ns: int) -> None:
+        """Follow changes of routes and addresses, which change what TCP probes leave from."""
+        changed = self._routes is not None and self._routes.changed()
+        if changed or now_ns - self._routes_checked_ns >= _ROUTE_CHECK_NS:
+            self._routes_checked_ns = now_ns
+            self._roster.resolve_sources()
+
+    def _check_clock(self, now_ns: int) -> None:
+        """Ask now and then how far the own clock may be off."""
+        if self._clock_checked_ns and now_ns - self._clock_checked_ns < _CLOCK_CHECK_NS:
+            return
+        self._clock_checked_ns = now_ns
+        bound_ns = self._account.own_bound_ns = self._own_clock_bound_ns()
+        known = not math.isnan(bound_ns)
+        error_ns = bound_ns if known else _UNSYNCHRONISED_NS
+        self._sender.error_estimate = encode_error_estimate(error_ns, synchronised=known)

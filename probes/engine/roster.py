@@ -1,0 +1,314 @@
+"""Which streams run, over which flows, through which channels.
+
+Streams, sessions and channels keep their numbers while they are used. A stream that is taken off
+the plan stops sending, so that its probes in flight find their end; when its last window has been
+handed out it is released, and its numbers and rows go to the next stream with as many of both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes import tcp
+from probes.addresses import ADDRESS_BYTES
+from probes.engine.channel import Channel
+from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
+from probes.engine.destinations import (
+    closest_gap_ns,
+    pseudo_sum,
+    refusal,
+    resolved,
+    waiting_limit_ns,
+)
+from probes.engine.ledger import Ledger
+from probes.errors import IsochroneError, RightsError
+from probes.exchange import Condition
+from probes.sockets.opening import open_icmp, open_tcp, open_udp
+from probes.sockets.ring import Rings
+from probes.stamp.auth import AuthenticatedCodec
+from probes.stamp.packet import AUTHENTICATED_BYTES
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
+from probes.stream import StreamSpec
+from probes.tcp_connect import ConnectChannel
+
+BATCH = 2048  # packets to one system call
+_RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when they are long
+_MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
+_HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
+
+ChannelKey = tuple[str, int, str | None, int, int, int, int]
+Alike = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A stream that can run: its destination, its channels, and which copy of its like it is."""
+
+    spec: StreamSpec
+    address: NDArray[np.uint8]
+    pseudo_sum: int
+    channels: list[int]
+    alike: Alike
+    copy: int
+
+
+class Roster:
+    """Streams (`stream_ids` uint64[n], `specs`), their sessions and their channels.
+
+    Session arrays: `channel_of` int64[m], `address` uint8[m, 28], `secret` uint64[m].
+    """
+
+    def __init__(
+        self, ledger: Ledger, generator: np.random.Generator, hmac_key: bytes | None = None
+    ) -> None:
+        self.ledger = ledger
+        self._hmac_key = hmac_key
+        self.specs: list[StreamSpec] = []
+        self.stream_ids = np.zeros(0, np.uint64)
+        self.first_session = np.zeros(0, np.int64)
+        self.flows = np.zeros(0, np.int64)
+        self.sent = np.zeros(0, np.int64)  # probes so far: tells whose turn it is among the flows
+        self.channel_of = np.zeros(0, np.int64)
+        self.address = np.zeros((0, ADDRESS_BYTES), np.uint8)
+        self.secret = np.zeros(0, np.uint64)
+        self.channels: dict[int, Channel | ConnectChannel] = {}
+        self.overflowed = 0  # of channels that are closed
+        self._port = np.zeros(0, np.uint16)
+        self._pseudo_sum = np.zeros(0, np.uint64)
+        self._by_key: dict[ChannelKey, int] = {}
+        self._uses: Counter[int] = Counter()  # sessions of each channel
+        self._alike: dict[Alike, set[int]] = {}  # which copies are taken
+        self._copy_of: dict[int, tuple[Alike, int]] = {}  # by stream number
+        self._free: dict[tuple[int, int], list[int]] = {}  # released streams by flows and ring
+        self._rings: dict[int, Rings] = {}
+        self._generator = generator
+
+    def add(
+        self, specs: Sequence[StreamSpec]
+    ) -> tuple[list[int], NDArray[np.int64], list[Condition]]:
+        """Add streams; return the indices in `specs` of those that run, their numbers, and why
+        others do not run."""
+        accepted: list[int] = []
+        conditions: list[Condition] = []
+        numbers: list[int] = []
+        fresh: list[_Admitted] = []
+        changed: set[int] = set()
+        for index, spec in enumerate(specs):
+            try:
+                address, total = resolved(spec)
+                admitted = _Admitted(spec, address, total, *self._channels_of(spec, address))
+            except IsochroneError as error:
+                self._close_unused()
+                conditions.append(refusal(spec, error.text))
+                continue
+            accepted.append(index)
+            self._uses.update(admitted.channels)
+            self._alike.setdefault(admitted.alike, set()).add(admitted.copy)
+            changed.update(admitted.channels)
+            released = self._free and self._free.get(self._room_for(spec))
+            if released:
+                numbers.append(released.pop())
+                self._settle(numbers[-1], admitted)
+            else:
+                numbers.append(len(self.specs) + len(fresh))
+                fresh.append(admitted)
+            self._copy_of[numbers[-1]] = (admitted.alike, admitted.copy)
+        self._append(fresh)
+        self._tell_channels(changed)
+        return accepted, np.array(numbers, np.int64), conditions
+
+    def resolve_sources(self) -> None:
+        """Ask again which address TCP probes leave from: their checksums depend on it."""
+        for number in self._copy_of:
+            spec = self.specs[number]
+            if spec.type_p.protocol == "tcp" and spec.source is None:
+                self._pseudo_sum[self._sessions_of(number)] = pseudo_sum(spec)
+        for channel in self.channels.values():
+            if isinstance(channel.codec, SynCodec):
+                channel.codec.set_peers(self._port, self._pseudo_sum)
+
+    def release(self, numbers: Sequence[int]) -> list[int]:
+        """Forget streams of which nothing is in flight or in an open window.
+
+        Returns the descriptors of the sockets that nobody needs any more, which are closed.
+        """
+        changed: set[int] = set()
+        for number in numbers:
+            session = self._sessions_of(number)
+            channels = self.channel_of[session].tolist()
+            self._uses.subtract(channels)
+            changed.update(channels)
+            self.channel_of[session] = -1
+            self.ledger.forget(session)
+            alike, copy = self._copy_of.pop(number)
+            self._alike[alike].discard(copy)
+            if not self._alike[alike]:
+                del self._alike[alike]
+            self._free.setdefault(self._room_for(self.specs[number]), []).append(number)
+        closed = self._close_unused()
+        self._tell_channels(changed & set(self.channels))
+        return closed
+
+    def _close_unused(self) -> list[int]:
+        """Close the channels that have no session; return their descriptors."""
+        unused = [number for number in self.channels if self._uses[number] <= 0]
+        closed = []
+        for number in unused:
+            channel = self.channels.pop(number)
+            del self._uses[number]
+            self.overflowed += channel.socket.overflowed
+            closed.append(channel.socket.fileno())
+            channel.close()
+        self._by_key = {key: n for key, n in self._by_key.items() if n in self.channels}
+        return closed
+
+    def _sessions_of(self, number: int) -> NDArray[np.int64]:
+        first = int(self.first_session[number])
+        return np.arange(first, first + int(self.flows[number]))
+
+    def _room_for(self, spec: StreamSpec) -> tuple[int, int]:
+        """Return what numbers a stream can take over: those of as many flows and rows a flow."""
+        timeout_ns, gap_ns = np.array([waiting_limit_ns(spec)]), np.array([closest_gap_ns(spec)])
+        return spec.flows, int(self.ledger.ring_of(timeout_ns, gap_ns)[0])
+
+    def _settle(self, number: int, admitted: _Admitted) -> None:
+        """Let a stream take over the numbers and rows of a released one."""
+        spec = admitted.spec
+        session = self._sessions_of(number)
+        count = len(session)
+        self.ledger.begin(
+            session,
+            np.full(count, number),
+            np.arange(count),
+            np.full(count, waiting_limit_ns(spec)),
+            np.full(count, closest_gap_ns(spec)),
+        )
+        self.specs[number] = spec
+        self.stream_ids[number] = spec.stream_id
+        self.sent[number] = 0
+        self.channel_of[session] = admitted.channels
+        self.address[session] = admitted.address
+        self.secret[session] = self._secrets(count)
+        self._port[session] = int(admitted.address[2:4].view(">u2")[0])
+        self._pseudo_sum[session] = admitted.pseudo_sum
+
+    def _append(self, admitted: list[_Admitted]) -> None:
+        """Number streams that find no released ones, and their sessions."""
+        if not admitted:
+            return
+        specs = [one.spec for one in admitted]
+        flows = np.array([spec.flows for spec in specs])
+        stream = len(self.specs) + np.repeat(np.arange(len(specs)), flows)
+        flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
+        timeout_ns = np.array([waiting_limit_ns(spec) for spec in specs])
+        gap_ns = np.array([closest_gap_ns(spec) for spec in specs])
+        sessions = self.ledger.add_sessions(
+            stream, flow, np.repeat(timeout_ns, flows), np.repeat(gap_ns, flows)
+        )
+        self.specs += specs
+        ids = np.array([spec.stream_id for spec in specs], np.uint64)
+        self.stream_ids = np.append(self.stream_ids, ids)
+        self.first_session = np.append(self.first_session, sessions[0] + np.cumsum(flows) - flows)
+        self.flows = np.append(self.flows, flows)
+        self.sent = np.append(self.sent, np.zeros(len(specs), np.int64))
+        channels = [number for one in admitted for number in one.channels]
+        self.channel_of = np.append(self.channel_of, np.array(channels, np.int64))
+        stacked = np.repeat(np.array([one.address for one in admitted], np.uint8), flows, axis=0)
+        self.address = np.concatenate([self.address, stacked])
+        self.secret = np.append(self.secret, self._secrets(len(stream)))
+        port = np.ascontiguousarray(stacked[:, 2:4]).view(">u2")[:, 0].astype(np.uint16)
+        self._port = np.append(self._port, port)
+        sums = np.array([one.pseudo_sum for one in admitted], np.uint64)
+        self._pseudo_sum = np.append(self._pseudo_sum, np.repeat(sums, flows))
+
+    def _secrets(self, count: int) -> NDArray[np.uint64]:
+        return self._generator.integers(0, 1 << 63, count, np.int64).astype(np.uint64)
+
+    def _tell_channels(self, changed: set[int]) -> None:
+        """Give each changed channel its peers."""
+        for number in changed:
+            session = np.flatnonzero(self.channel_of == number)
+            channel = self.channels[number]
+            channel.set_peers(session, self.address[session])
+            if isinstance(channel.codec, SynCodec):
+                channel.codec.set_peers(self._port, self._pseudo_sum)
+
+    def close(self) -> None:
+        """Close all sockets."""
+        for channel in self.channels.values():
+            channel.close()
+
+    def _channels_of(
+        self, spec: StreamSpec, address: NDArray[np.uint8]
+    ) -> tuple[list[int], Alike, int]:
+        """Return the channel of each flow of a stream, opening those that are not there yet.
+
+        Streams that are alike in all that a reply shows get channels of their own: `copy`.
+        """
+        kind = spec.type_p
+        size = self._payload_bytes(spec)
+        alike = (kind.protocol, spec.source, kind.dscp, size, address.tobytes())
+        taken = self._alike.get(alike, set())
+        copy = next(number for number in itertools.count() if number not in taken)
+        numbers = []
+        for flow in range(spec.flows):
+            key = (kind.protocol, kind.ip_version, spec.source, flow, kind.dscp, size, copy)
+            if key not in self._by_key:
+                self._by_key[key] = self._open(spec, size)
+            numbers.append(self._by_key[key])
+        return numbers, alike, copy
+
+    def _open(self, spec: StreamSpec, payload_bytes: int) -> int:
+        """Open a channel and return its number."""
+        kind = spec.type_p
+        family = socket.AF_INET if kind.ip_version == 4 else socket.AF_INET6
+        codec: Codec
+        if kind.protocol == "icmp":
+            ident = int(self._generator.integers(1, 1 << 16))
+            opened = open_icmp(family, spec.source, kind.dscp, ident)
+            codec = EchoCodec(opened, payload_bytes)
+        elif kind.protocol == "udp":
+            opened = open_udp(family, spec.source, kind.dscp)
+            ssid = int(self._generator.integers(1, 1 << 16))
+            if self._hmac_key is None:
+                codec = StampCodec(payload_bytes, ssid)
+            else:
+                codec = AuthenticatedCodec(payload_bytes, ssid, self._hmac_key)
+        else:
+            try:
+                opened = open_tcp(family, spec.source, kind.dscp)
+            except RightsError:
+                number = self._next_channel()
+                self.channels[number] = ConnectChannel(number, family, spec.source, kind.dscp)
+                return number
+            codec = SynCodec(opened, int(self._generator.integers(0, 1 << 32)))
+        width = max(128, 1 << int(np.ceil(np.log2(payload_bytes + _HEADER_ROOM))))
+        if width not in self._rings:
+            capacity = max(_LEAST_BATCH, min(BATCH, _RING_BYTES // width))
+            self._rings[width] = Rings.of(capacity, width)
+        number = self._next_channel()
+        label = int(self._generator.integers(1, 1 << 20))
+        self.channels[number] = Channel(number, opened, codec, self._rings[width], label)
+        return number
+
+    def _next_channel(self) -> int:
+        number = max(self.channels, default=-1) + 1
+        if number >= _MOST_CHANNELS:  # numbers of closed ones are free again
+            number = next(free for free in itertools.count() if free not in self.channels)
+        return number
+
+    def _payload_bytes(self, spec: StreamSpec) -> int:
+        """Return how much payload the stream's packets really have."""
+        if spec.type_p.protocol == "tcp":
+            return tcp.SEGMENT_BYTES
+        if spec.type_p.protocol == "udp":
+            least = BASE_BYTES if self._hmac_key is None else AUTHENTICATED_BYTES
+            return max(spec.type_p.payload_bytes, least)
+        return spec.type_p.payload_bytes

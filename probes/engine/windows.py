@@ -1,0 +1,120 @@
+"""The windows that are not yet handed out, and when they may be.
+
+Windows are aligned to the wall clock as it stood when the engine started and run on the monotonic
+scale from there: a step of the wall clock neither stretches nor tears one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.engine.accumulate import Finished, Window
+from probes.sockets.records import distinct
+from probes.window import WindowBatch
+
+STARVED_SHARE = 0.1  # of a window that its engine stood still
+_HOLD_NS = 200_000_000  # how long a complete window still waits for duplicates
+
+
+class OpenWindows:
+    """Probes in flight and finished ones, by the window they were sent in."""
+
+    def __init__(
+        self, duration_ns: int, offset_ns: int, on_windows: Callable[[WindowBatch], None]
+    ) -> None:
+        self._duration_ns = duration_ns
+        self._offset_ns = offset_ns  # wall - monotonic at the start
+        self._on_windows = on_windows
+        self._open: dict[int, Window] = {}
+        self._in_flight: Counter[int] = Counter()
+
+    @property
+    def in_flight(self) -> int:
+        """How many probes have not met their fate."""
+        return self._in_flight.total()
+
+    def number_at(self, monotonic_ns: int) -> int:
+        """Return the number of the window that a moment lies in."""
+        return (monotonic_ns + self._offset_ns) // self._duration_ns
+
+    def are_over(self, number: int) -> bool:
+        """Tell whether window `number` and all before it have been handed out."""
+        return all(still_open > number for still_open in self._open)
+
+    def sent(self, number: int, count: int) -> None:
+        """Expect the fates of `count` more probes in a window."""
+        self._in_flight[number] += count
+        self._window(number)
+
+    def finish(self, finished: Finished) -> None:
+        """File finished probes."""
+        for number, part in _by_window(finished.window):
+            chosen = finished if part is None else finished.take(part)
+            self._window(number).add(chosen)
+            self._in_flight[number] -= len(chosen)
+
+    def repeated(self, window: NDArray[np.int64], stream: NDArray[np.int32]) -> None:
+        """Count duplicate answers of probes, unless their window is already handed out."""
+        for number, part in _by_window(window):
+            if number in self._open:
+                chosen = stream if part is None else stream[part]
+                self._open[number].add_duplicates(chosen)
+
+    def mark_suspect(self, monotonic_ns: int) -> None:
+        """Mark what is being measured now, and what was in flight, as doubtful."""
+        self._window(self.number_at(monotonic_ns))
+        for window in self._open.values():
+            window.suspect = True
+
+    def stalled(self, monotonic_ns: int, stall_ns: int) -> None:
+        """Note that nothing was done for `stall_ns` up to now: too much of it makes doubtful.
+
+        One stall is none: the kernel's stamps do not wait for us. A machine that stands still for
+        a tenth of a window is starved, and then what it did not see is not known either.
+        """
+        self._window(self.number_at(monotonic_ns))
+        for window in self._open.values():
+            window.stalled_ns += stall_ns
+            if window.stalled_ns > STARVED_SHARE * self._duration_ns:
+                window.suspect = True
+
+    def close_ready(self, monotonic_ns: int, stream_ids: NDArray[np.uint64]) -> None:
+        """Hand out, in order, the windows that are over and have no probe in flight."""
+        for number in sorted(self._open):
+            end_ns = (number + 1) * self._duration_ns - self._offset_ns
+            if monotonic_ns < end_ns + _HOLD_NS or self._in_flight[number] > 0:
+                return
+            self._hand_out(number, stream_ids)
+
+    def close_all(self, stream_ids: NDArray[np.uint64]) -> None:
+        """Hand out everything; probes still in flight are left out of every count."""
+        for number in sorted(self._open):
+            self._hand_out(number, stream_ids)
+
+    def _hand_out(self, number: int, stream_ids: NDArray[np.uint64]) -> None:
+        window = self._open.pop(number)
+        del self._in_flight[number]
+        batch = window.close(number * self._duration_ns, self._duration_ns, stream_ids)
+        if batch.rows:
+            self._on_windows(batch)
+
+    def _window(self, number: int) -> Window:
+        if number not in self._open:
+            self._open[number] = Window()
+        return self._open[number]
+
+
+def _by_window(
+    window: NDArray[np.int64],
+) -> list[tuple[int, NDArray[np.int64] | None]]:
+    """Return (window number, its places) pairs; None for "all", which is the usual case."""
+    if not len(window):
+        return []
+    first = int(window[0])
+    if (window == first).all():
+        return [(first, None)]
+    return [(int(number), np.flatnonzero(window == number)) for number in distinct(window)]

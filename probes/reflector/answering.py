@@ -1,0 +1,346 @@
+"""Answering what arrives at a reflector's sockets: admission, replies, and when they left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.clock import Clock
+from probes.exchange import ReflectorSpec
+from probes.reflector.admission import PeerFilter, SourceLimit, TokenBucket, parse_prefix
+from probes.reflector.departures import Departures, Lag
+from probes.reflector.known_senders import (
+    MOST_KNOWN,
+    KnownSender,
+    asks_follow_up,
+    keys_of,
+    python_address,
+    reply_to,
+    sender_key,
+    write_t3,
+)
+from probes.reflector.listening import open_reflector_socket
+from probes.reflector.reflection import Reflection, Replies, Requests
+from probes.reflector.sessions import Sources, read_sources
+from probes.sockets.batch import BatchSocket, OnePacket, Received
+from probes.sockets.records import chosen
+from probes.sockets.ring import Rings
+from probes.stamp.batch import write_transmit_time
+from probes.stamp.timestamps import encode_error_estimate
+from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
+
+_ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
+_BATCH = 1024
+_LEAST_WIDTH = 112  # of an authenticated packet (RFC 8762 §4.2.2)
+_FEW = 32  # so many requests are answered sooner one by one
+_ROUNDS = 16  # batches of one socket before the others have their turn
+_ESTIMATE_AGE_NS = 1_000_000_000
+
+
+class Listener:
+    """One bound address, who may ask there, and its replies that are leaving."""
+
+    def __init__(
+        self,
+        spec: ReflectorSpec,
+        number: int,
+        rings: Rings,
+        reflection: Reflection,
+        *,
+        both_families: bool,
+    ) -> None:
+        self.number = number
+        self.admit(spec)
+        self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+        self.socket = BatchSocket(
+            open_reflector_socket(spec, both_families=both_families),
+            rings=rings,
+            stamps_on_request=True,
+            tells_destination=self.everywhere,
+        )
+        self.port = int(self.socket.sock.getsockname()[1])
+        self.departures = Departures(reflection.sessions)
+        self.lag = Lag()
+        self.leaving = 0  # replies of the last batch whose departure is stamped
+        self.estimates = (0, 0)  # Error Estimates with follow-up and without
+        self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
+
+    def admit(self, spec: ReflectorSpec) -> None:
+        """Answer the peers of `spec` from now on."""
+        self.spec, self.peers = spec, PeerFilter(spec.peers)
+        self.known: dict[bytes, KnownSender] = {}
+        self.known_under: object = None  # the limit and the sessions that `known` speaks of
+        # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
+        is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)
+        self.least_bytes = BASE_BYTES if is_open else 0
+
+
+class Answering:
+    """What a reflector does with the packets at its listeners; one thread at a time.
+
+    `counts` are those of `ReflectorCounters`, `own_port` bool[65536] tells the ports of reflectors
+    of ours, `bucket` and `by_source` limit how much is answered; all stamps are moved by
+    `shift_ns`.
+    """
+
+    def __init__(
+        self,
+        reflection: Reflection,
+        *,
+        counts: dict[str, int],
+        clock: Clock,
+        own_clock_bound_ns: Callable[[], float],
+        shift_ns: int,
+    ) -> None:
+        self.rings = Rings.of(_BATCH, _ROW_BYTES, in_place=True)
+        self.own_port = np.zeros(1 << 16, np.bool_)
+        self.bucket: TokenBucket
+        self.by_source: SourceLimit | None
+        self._reflection, self._counts, self._clock = reflection, counts, clock
+        self._own_clock_bound_ns, self.shift_ns = own_clock_bound_ns, shift_ns
+
+    def limit(self, per_s: float, per_s_per_source: float | None) -> None:
+        """Answer at most so many packets a second from now on, in all and of each source."""
+        self.bucket = TokenBucket(per_s)
+        self.by_source = None if per_s_per_source is None else SourceLimit(per_s_per_source)
+
+    def serve(self, listener: Listener) -> None:
+        """Answer what has arrived at one socket, at most `_ROUNDS` batches of it."""
+        for _ in range(_ROUNDS):
+            count = listener.leaving = listener.socket.take_in()
+            if 0 < count <= _FEW and self._reflection.late_stamps:
+                self._answer_few(listener, count)
+            elif count:
+                self._answer(listener, count)
+            self._collect_departures(listener)
+            if count < _BATCH:
+                return
+
+    def _answer_few(self, listener: Listener, count: int) -> None:
+        """Answer one by one if all are plain requests of known senders; else get to know them."""
+        by_source, sessions = self.by_source, self._reflection.sessions
+        if listener.known_under != (by_source, sessions.forgets):
+            listener.known, listener.known_under = {}, (by_source, sessions.forgets)
+        packets = [listener.socket.read_row(row) for row in range(count)]
+        asked: list[tuple[OnePacket, KnownSender, bool]] = []
+        for packet in packets:
+            sender = listener.known.get(sender_key(packet.address, packet.payload))
+            follow_up = None if packet.truncated else asks_follow_up(packet.payload)
+            if sender is None or follow_up is None:
+                self._learn(listener, self._answer(listener, count), by_source)
+                return
+            asked.append((packet, sender, follow_up))
+        self._counts["received"] += count
+        for packet, sender, follow_up in asked:
+            self._answer_one(listener, packet, sender, by_source, follow_up=follow_up)
+            # At once: the next reply of a session that asked twice tells of this one, and no
+            # departures heap up whose telling would lag behind ever after.
+            self._collect_one(listener)
+
+    def _answer_one(
+        self,
+        listener: Listener,
+        packet: OnePacket,
+        sender: KnownSender,
+        by_source: SourceLimit | None,
+        *,
+        follow_up: bool,
+    ) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if by_source is not None and not by_source.grants_one(sender.bucket, now_ns):
+            self._counts["limited_by_source"] += 1
+            return
+        if not self.bucket.take(1, now_ns):
+            self._counts["limited"] += 1
+            return
+        reply, sequence = reply_to(
+            packet.payload,
+            sender,
+            self._reflection.sessions,
+            now_ns=now_ns,
+            receive_wall_ns=packet.stamp_ns + self.shift_ns,
+            ttl=packet.ttl,
+            estimates=self._error_estimates(listener, now_ns),
+            follow_up=follow_up,
+        )
+        source = packet.destination if listener.everywhere else b""
+        read_ns = 0
+
+        def stamp() -> None:
+            nonlocal read_ns
+            read_ns = self._clock.wall_ns()
+            write_t3(reply, read_ns + self.shift_ns)
+
+        error, key = listener.socket.send_one(reply, sender.address, source, stamp)
+        listener.lag.sent(key, read_ns)
+        self._counts["unsent" if error else "reflected"] += 1
+        if follow_up:
+            listener.departures.expect_one(key, sender.slot, sequence)
+
+    def _learn(
+        self, listener: Listener, slot: NDArray[np.int64], by_source: SourceLimit | None
+    ) -> None:
+        """Remember who sent the few requests that were answered, with the slots of their sessions.
+
+        The first rows of the ring hold the replies, which repeat the SSIDs.
+        """
+        if len(listener.known) + len(slot) > MOST_KNOWN:
+            listener.known = {}
+        address, payload = (
+            each[: len(slot)] for each in (self.rings.send.address, self.rings.send.payload)
+        )
+        bucket = np.full(len(slot), -1)
+        if by_source is not None:
+            bucket = by_source.buckets(read_sources(address))
+        keys = keys_of(address, payload)
+        for (raw, key), place, number in zip(keys, slot.tolist(), bucket.tolist(), strict=True):
+            listener.known[key] = KnownSender(place, python_address(raw), number)
+
+    def _answer(self, listener: Listener, count: int) -> NDArray[np.int64]:
+        """Answer what was taken in, as columns and in place; return the sessions of the replies."""
+        received = listener.socket.read_batch(count)
+        now_ns = self._clock.monotonic_ns()
+        counts = self._counts
+        counts["received"] += count
+        sound = ~received.truncated & (received.length >= self._reflection.least_bytes)
+        counts["malformed"] += count - int(np.count_nonzero(sound))
+        sources = read_sources(received.address)
+        # Two reflectors must never answer each other: a spoofed packet would circle for ever.
+        allowed = listener.peers.allows(sources) & ~self.own_port[sources.port]
+        counts["refused"] += int(np.count_nonzero(sound & ~allowed))
+        row = self._within_limits(
+            listener, np.flatnonzero(sound & allowed), received.length, sources, now_ns
+        )
+        if not len(row):
+            return np.zeros(0, np.int64)
+        begun_wall_ns = self._clock.wall_ns()
+        estimate, uncorrected = self._error_estimates(listener, now_ns)
+        replies = self._reflection.answer(
+            self._requests(received, row, sources),
+            local=listener.number,
+            now_ns=now_ns,
+            wall_ns=self._wall_ns,
+            error_estimate=estimate,
+            uncorrected_estimate=uncorrected,
+        )
+        for name in ("malformed", "forged", "replayed"):
+            counts[name] += getattr(replies, name)
+        answered = chosen(row, replies.request)
+        if len(answered) < count:
+            self.rings.send.address[: len(answered)] = received.address[answered]
+        # Bound to no address, a reply would leave from that of the route back, not the one asked.
+        source = chosen(received.destination, answered) if listener.everywhere else None
+        self._send(listener, replies, source, begun_wall_ns)
+        return replies.slot
+
+    def _requests(self, received: Received, row: NDArray[np.intp], sources: Sources) -> Requests:
+        """Return the requests to be answered, moved to the first rows of the ring."""
+        length = chosen(received.length, row)
+        width = max(_LEAST_WIDTH, int(length.max()))
+        packet = self.rings.send.payload[: len(row), :width]
+        if len(row) < len(received):
+            packet[:] = received.payload[row, :width]
+        return Requests(
+            packet=packet,
+            length=length,
+            sources=sources.take(row),
+            receive_wall_ns=chosen(received.stamp_ns, row) + self.shift_ns,
+            ttl=chosen(received.ttl, row),
+        )
+
+    def _within_limits(
+        self,
+        listener: Listener,
+        row: NDArray[np.intp],
+        length: NDArray[np.int64],
+        sources: Sources,
+        now_ns: int,
+    ) -> NDArray[np.intp]:
+        """Return which of these requests are answered; a loud source takes from no other."""
+        counts = self._counts
+        if listener.least_bytes:
+            long = length[row] >= listener.least_bytes
+            counts["growing"] += int(np.count_nonzero(~long))
+            row = row[long]
+        if self.by_source is not None and len(row):
+            granted = self.by_source.grants(sources.take(row), now_ns)
+            counts["limited_by_source"] += int(np.count_nonzero(~granted))
+            row = row[granted]
+        taken = self.bucket.take(len(row), now_ns)
+        counts["limited"] += len(row) - taken
+        return row[:taken]
+
+    def _send(
+        self,
+        listener: Listener,
+        replies: Replies,
+        source: NDArray[np.uint8] | None,
+        begun_wall_ns: int,
+    ) -> None:
+        count = len(replies.length)
+        if not count:
+            return
+        send = self.rings.send
+        send.length[:count] = replies.length
+        packet = send.payload[:count]
+        read_ns = begun_wall_ns  # under an HMAC T3 was written then, or soon after
+
+        def write_t3() -> None:
+            nonlocal read_ns
+            if self._reflection.late_stamps:
+                read_ns = self._clock.wall_ns()
+                write_transmit_time(packet, read_ns + self.shift_ns)
+
+        # Stamps cost as much as sending; only these are read: follow-ups, and one for the lag.
+        stamped = np.zeros(count, np.bool_)
+        stamped[-1] = True
+        stamped[replies.tracked] = True
+        result = listener.socket.send(count, write_t3, stamped=stamped, source=source)
+        listener.lag.sent(int(result.key[-1]), read_ns)
+        listener.leaving = int(np.count_nonzero(stamped))
+        unsent = int(np.count_nonzero(result.error))
+        self._counts["unsent"] += unsent
+        self._counts["reflected"] += count - unsent
+        if len(replies.tracked):
+            tracked = replies.tracked
+            listener.departures.expect(
+                result.key[tracked], replies.slot[tracked], replies.sequence[tracked]
+            )
+
+    def _collect_departures(self, listener: Listener) -> None:
+        """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
+        queue = listener.socket.departures
+        one_by_one = listener.leaving <= _FEW and not queue.has_kept
+        for _ in range(_FEW if one_by_one else 0):
+            if not self._collect_one(listener):
+                return
+        while len(stamps := queue.read()):
+            listener.departures.left(stamps.key, stamps.stamp_ns + self.shift_ns)
+            listener.lag.left(stamps.key, stamps.stamp_ns)
+
+    def _collect_one(self, listener: Listener) -> bool:
+        """Take one departure from the error queue; tell whether there was one."""
+        one = listener.socket.departures.read_one()
+        if one is None:
+            return False
+        key, left_ns = one
+        listener.departures.one_left(key, left_ns + self.shift_ns)
+        listener.lag.one_left(key, left_ns)
+        return True
+
+    def _wall_ns(self) -> int:
+        return self._clock.wall_ns() + self.shift_ns
+
+    def _error_estimates(self, listener: Listener, now_ns: int) -> tuple[int, int]:
+        """Return the Error Estimates of replies with follow-up and without, made each second."""
+        lag_ns = listener.lag.worst_ns
+        if now_ns >= listener.estimates_until_ns or lag_ns > listener.told_lag_ns:
+            bound_ns = self._own_clock_bound_ns()
+            exact, early = encode_error_estimate(bound_ns), encode_error_estimate(bound_ns + lag_ns)
+            listener.estimates, listener.told_lag_ns = (exact, early), lag_ns
+            listener.lag.age()
+            listener.estimates_until_ns = now_ns + _ESTIMATE_AGE_NS
+        return listener.estimates

@@ -1,0 +1,302 @@
+"""What a Session-Reflector answers: requests in, replies out, sessions remembered. No socket.
+
+The common requests (nothing, padding or a Follow-Up TLV after the base packet) are answered as
+columns. Only packets with other TLVs, and authenticated ones, are taken one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.errors import RemoteProtocolError
+from probes.reflector.sessions import SessionTable, Sources, is_fresh
+from probes.stamp import packet as stamp
+from probes.stamp import tlv as stamp_tlv
+from probes.stamp.batch import write_error_estimate
+from probes.stamp.timestamps import decode_error_estimate, wall_ns_to_ntp64
+from probes.stamp.tlv import Tlv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """n requests that may be answered. `packet` uint8[n, width ≥ 112] holds them in its rows and
+    is turned into the replies; the other fields have shape [n]: `length` in bytes,
+    `receive_wall_ns` T2, `ttl` as received, 0 unknown."""
+
+    packet: NDArray[np.uint8]
+    length: NDArray[np.int64]
+    sources: Sources
+    receive_wall_ns: NDArray[np.int64]
+    ttl: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replies:
+    """m replies, in the first m rows of the requests' `packet`.
+
+    `request` int[m] tells which request each answers, `length` int64[m] its size, `slot` int64[m]
+    its session and `sequence` uint32[m] its number there. `tracked` int[k] numbers the replies
+    whose departure the sender wants to know. `malformed`, `forged` and `replayed` count what is not
+    answered.
+    """
+
+    request: NDArray[np.intp]
+    length: NDArray[np.int64]
+    tracked: NDArray[np.intp]
+    slot: NDArray[np.int64]
+    sequence: NDArray[np.uint32]
+    malformed: int = 0
+    forged: int = 0
+    replayed: int = 0
+
+
+class Reflection:
+    """The answering side of STAMP, with its sessions. One thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        hmac_key: bytes | None = None,
+        sync_source: int = stamp_tlv.SYNC_NTP,
+        sessions: SessionTable | None = None,
+    ) -> None:
+        self.sessions = SessionTable() if sessions is None else sessions
+        self._key = hmac_key
+        self._sync_source = sync_source
+
+    @property
+    def least_bytes(self) -> int:
+        """The shortest request that is answered."""
+        return stamp.SHORT_REQUEST_BYTES if self._key is None else stamp.AUTHENTICATED_BYTES
+
+    @property
+    def late_stamps(self) -> bool:
+        """Whether T3 may be written again after `answer` (it is under no HMAC)."""
+        return self._key is None
+
+    def answer(
+        self,
+        requests: Requests,
+        *,
+        local: int,
+        now_ns: int,
+        wall_ns: Callable[[], int],
+        error_estimate: int,
+        uncorrected_estimate: int,
+    ) -> Replies:
+        """Turn requests into replies in place and count them into their sessions.
+
+        `local` numbers the socket, `now_ns` is monotonic, `wall_ns` gives T3. T3 of
+        unauthenticated replies may be written again later; it is under the HMAC of the others.
+        `error_estimate` is that of the clock, `uncorrected_estimate` contains the lag of T3 too.
+        """
+        if self._key is None:
+            replies = self._answer_open(requests, local, now_ns, wall_ns(), error_estimate)
+            uncorrected = np.ones(len(requests.packet), np.bool_)
+            uncorrected[replies.tracked] = False
+            write_error_estimate(requests.packet, uncorrected, uncorrected_estimate)
+            return replies
+        return self._answer_authenticated(
+            requests, self._key, local, now_ns, wall_ns, error_estimate, uncorrected_estimate
+        )
+
+    def _answer_open(
+        self, requests: Requests, local: int, now_ns: int, wall_ns: int, error_estimate: int
+    ) -> Replies:
+        packet = requests.packet
+        fields = stamp.read_sender_packets(packet, requests.length)
+        slot = self.sessions.slots(requests.sources, fields.ssid, local, now_ns)
+        sequence = self.sessions.take_sequence(slot)
+        length = stamp.write_reflector_packets(
+            packet,
+            requests.length,
+            sequence=sequence,
+            receive_wall_ns=requests.receive_wall_ns,
+            transmit_wall_ns=wall_ns,
+            error_estimate=error_estimate,
+            ttl=np.where(requests.ttl == 0, np.uint8(255), requests.ttl),
+        )
+        asks = fields.follow_up.copy()
+        if int(length.max(initial=0)) > stamp.BASE_BYTES:
+            stamp.accept_padding(packet, fields.plain, fields.follow_up)
+            for row in np.flatnonzero(~fields.plain):
+                asks[row] = self._answer_tlvs(
+                    packet[row],
+                    int(length[row]),
+                    int(slot[row]),
+                    int(fields.sequence[row]),
+                    int(sequence[row]),
+                    error_estimate,
+                )
+        tracked = np.flatnonzero(asks)
+        plain = tracked[fields.plain[tracked]]
+        if len(plain):
+            departed, left_ns = self.sessions.take_departures(slot[plain])
+            stamp.write_follow_up(
+                packet,
+                plain,
+                sequence=departed,
+                wall_ns=left_ns,
+                method=stamp_tlv.METHOD_SOFTWARE,
+            )
+        return Replies(
+            request=np.arange(len(packet)),
+            length=length,
+            tracked=tracked,
+            slot=slot,
+            sequence=sequence,
+        )
+
+    def _answer_tlvs(
+        self,
+        packet: NDArray[np.uint8],
+        length: int,
+        slot: int,
+        sender_sequence: int,
+        sequence: int,
+        error_estimate: int,
+    ) -> bool:
+        """Answer one unauthenticated packet's TLVs in place; tell if it asks for Follow-Up."""
+        rest = packet[stamp.BASE_BYTES : length].tobytes()
+        reply, asks = self._reflected(rest, slot, sender_sequence, sequence, error_estimate)
+        packet[stamp.BASE_BYTES : length] = np.frombuffer(reply, np.uint8)
+        return asks
+
+    def _reflected(
+        self,
+        rest: bytes,
+        slot: int,
+        sender_sequence: int,
+        sequence: int,
+        error_estimate: int,
+    ) -> tuple[bytes, bool]:
+        """Return the reply's TLVs, of the same size, and whether Follow-Up is among them."""
+        try:
+            tlvs = stamp_tlv.decode_tlvs(rest)
+        except RemoteProtocolError:  # padding of a TWAMP-Light sender: it comes back as it is
+            return rest, False
+        reply = stamp_tlv.reflect_tlvs(
+            tlvs,
+            self._answers(slot, sequence, error_estimate),
+            key=self._key,
+            sender_sequence=sender_sequence,
+            sequence=sequence,
+            authenticated=self._key is not None,
+        )
+        asks = any(tlv.type == stamp_tlv.FOLLOW_UP_TELEMETRY for tlv in tlvs)
+        return stamp_tlv.encode_tlvs(reply), asks
+
+    def _answers(
+        self, slot: int, sequence: int, error_estimate: int
+    ) -> dict[int, Callable[[Tlv], Tlv]]:
+        """Return for every TLV type understood what fills it in a reply to this session."""
+
+        def follow_up(tlv: Tlv) -> Tlv:
+            stamp_tlv.FollowUpTelemetry.from_tlv(tlv)
+            departed, left_ns = self.sessions.take_departures(np.array([slot]))
+            if not left_ns[0]:
+                return stamp_tlv.FollowUpTelemetry().to_tlv()
+            return stamp_tlv.FollowUpTelemetry(
+                int(departed[0]),
+                wall_ns_to_ntp64(int(left_ns[0])),
+                stamp_tlv.METHOD_SOFTWARE,
+            ).to_tlv()
+
+        def timestamp_information(tlv: Tlv) -> Tlv:
+            stamp_tlv.TimestampInformation.from_tlv(tlv)
+            synchronised = decode_error_estimate(error_estimate).synchronised
+            source = self._sync_source if synchronised else stamp_tlv.SYNC_LOCAL
+            method = stamp_tlv.METHOD_SOFTWARE
+            return stamp_tlv.TimestampInformation(source, method, source, method).to_tlv()
+
+        def direct_measurement(tlv: Tlv) -> Tlv:
+            asked = stamp_tlv.DirectMeasurement.from_tlv(tlv)
+            # Every request we count is answered: both counters are the replies so far.
+            count = (sequence + 1) & 0xFFFF_FFFF
+            return replace(asked, reflector_received=count, reflector_sent=count).to_tlv()
+
+        return {
+            stamp_tlv.EXTRA_PADDING: lambda tlv: tlv,
+            stamp_tlv.TIMESTAMP_INFORMATION: timestamp_information,
+            stamp_tlv.DIRECT_MEASUREMENT: direct_measurement,
+            stamp_tlv.ACCESS_REPORT: lambda tlv: stamp_tlv.AccessReport.from_tlv(tlv).to_tlv(),
+            stamp_tlv.FOLLOW_UP_TELEMETRY: follow_up,
+        }
+
+    def _answer_authenticated(
+        self,
+        requests: Requests,
+        key: bytes,
+        local: int,
+        now_ns: int,
+        wall_ns: Callable[[], int],
+        error_estimate: int,
+        uncorrected_estimate: int,
+    ) -> Replies:
+        """Verify, then answer, one packet at a time: each has a digest of its own."""
+        good, decoded, malformed, forged = self._verify(requests, key)
+        ssid = np.array([packet.ssid for packet in decoded], np.uint16)
+        slot = self.sessions.slots(requests.sources.take(good), ssid, local, now_ns)
+        sent: list[tuple[int, int, bool, int, int]] = []  # request, length, tracked, slot, number
+        for row, packet, place in zip(good.tolist(), decoded, slot.tolist(), strict=True):
+            session = self.sessions.rows[place]
+            if not is_fresh(session, packet.sequence, packet.sent_wall_ns):
+                continue
+            sequence = int(session["sequence"])
+            session["sequence"] = (sequence + 1) & 0xFFFF_FFFF
+            rest, asks = self._reflected(
+                packet.rest, place, packet.sequence, sequence, error_estimate
+            )
+            reply = stamp.ReflectorPacket(
+                sequence=sequence,
+                t3=wall_ns_to_ntp64(wall_ns()),
+                error_estimate=error_estimate if asks else uncorrected_estimate,
+                ssid=packet.ssid,
+                t2=wall_ns_to_ntp64(int(requests.receive_wall_ns[row])),
+                sender_sequence=packet.sequence,
+                sender_t1=packet.t1,
+                sender_error_estimate=packet.error_estimate,
+                sender_ttl=int(requests.ttl[row]) or None,
+                rest=rest,
+            )
+            octets = np.frombuffer(stamp.encode_reflector(reply, key), np.uint8)
+            # Replies are packed to the front: row len(sent) ≤ row has been read already.
+            requests.packet[len(sent), : len(octets)] = octets
+            sent.append((row, len(octets), asks, place, sequence))
+        columns = np.array(sent, np.int64).reshape(-1, 5)
+        return Replies(
+            request=columns[:, 0],
+            length=columns[:, 1],
+            tracked=np.flatnonzero(columns[:, 2]),
+            slot=columns[:, 3],
+            sequence=columns[:, 4].astype(np.uint32),
+            malformed=malformed,
+            forged=forged,
+            replayed=len(decoded) - len(sent),
+        )
+
+    def _verify(
+        self, requests: Requests, key: bytes
+    ) -> tuple[NDArray[np.intp], list[stamp.SenderPacket], int, int]:
+        """Return (rows that are sound, their packets, malformed, forged)."""
+        good: list[int] = []
+        decoded: list[stamp.SenderPacket] = []
+        malformed = forged = 0
+        for row, length in enumerate(requests.length.tolist()):
+            try:
+                packet = stamp.decode_sender(requests.packet[row, :length].tobytes(), key)
+            except RemoteProtocolError:
+                forged += 1
+                continue
+            try:
+                _ = packet.sent_wall_ns
+            except RemoteProtocolError:  # a PTP timestamp of more than a second's nanoseconds
+                malformed += 1
+                continue
+            good.append(row)
+            decoded.append(packet)
+        return np.array(good, np.intp), decoded, malformed, forged

@@ -1,0 +1,218 @@
+"""The STAMP Session-Reflector (RFC 8762 §4.3): a thread that answers batches of requests.
+
+Stateful: replies are numbered per session, so that the sender can tell forward from backward
+loss. T2 is the kernel's receive stamp. T3 is read just before the system call that sends, so it
+is always a little early; when a reply truly left is known only afterwards, and is told in the
+session's next reply to senders that ask with a Follow-Up Telemetry TLV (RFC 8972 §4.7). To others
+the Error Estimate tells how early T3 may be.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from probes.clock import Clock, SystemClock
+from probes.errors import IsochroneError
+from probes.exchange import ReflectorSpec
+from probes.reflector.admission import PeerFilter
+from probes.reflector.answering import Answering, Listener
+from probes.reflector.reflection import Reflection
+from probes.stamp.tlv import SYNC_NTP
+
+DEFAULT_MAX_PACKETS_PER_S = 200_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectorCounters:
+    """Packets since the start.
+
+    received = reflected + refused + malformed + growing + limited_by_source + limited + forged
+    + replayed + unsent. `overflowed` never got that far: the receive buffer was full. `refused`:
+    no peer of ours; `growing`: the reply would be longer than the request, and everybody may ask;
+    `limited_by_source`, `limited`: over the rate of one source, of all; `forged`: wrong HMAC;
+    `unsent`: the system did not take the reply. `sessions` is how many are remembered now.
+    """
+
+    received: int = 0
+    reflected: int = 0
+    refused: int = 0
+    malformed: int = 0
+    growing: int = 0
+    limited_by_source: int = 0
+    limited: int = 0
+    forged: int = 0
+    replayed: int = 0
+    unsent: int = 0
+    overflowed: int = 0
+    sessions: int = 0
+
+
+class Reflector:
+    """Answers STAMP on a set of addresses until stopped.
+
+    `own_clock_bound_ns` gives the bound on this clock's error, NaN while it is not synchronised
+    (then replies say so: S = 0). With `hmac_key` only authenticated requests are answered.
+    `stamp_shift_ns` moves T2, T3 and follow-up stamps, as a wrong clock would (lab and tests).
+    `sync_source` is what Timestamp Information says while the clock is synchronised.
+
+    The sockets are open once the constructor returns. Raises ConfigError for a bad peer or
+    address, RightsError where the port needs a right we lack, ResourceError where it is in use.
+    """
+
+    def __init__(
+        self,
+        listen: Sequence[ReflectorSpec],
+        *,
+        own_clock_bound_ns: Callable[[], float],
+        hmac_key: bytes | None = None,
+        stamp_shift_ns: int = 0,
+        max_packets_per_s: float = DEFAULT_MAX_PACKETS_PER_S,
+        max_packets_per_s_per_source: float | None = None,
+        clock: Clock | None = None,
+        sync_source: int = SYNC_NTP,
+    ) -> None:
+        self._reflection = Reflection(hmac_key=hmac_key, sync_source=sync_source)
+        self._counts = dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
+        self._answering = Answering(
+            self._reflection,
+            counts=self._counts,
+            clock=clock or SystemClock(),
+            own_clock_bound_ns=own_clock_bound_ns,
+            shift_ns=stamp_shift_ns,
+        )
+        self._limits: tuple[float, float | None] | None = None
+        self.limit(max_packets_per_s, max_packets_per_s_per_source)
+        self._numbers = 0
+        self._lock = threading.Lock()  # held while a round is served or the listeners change
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        # Not epoll, which would have the kernel call for every reply that leaves: that takes its
+        # time between the reply's stamp and the wire.
+        self._poll = select.poll()
+        self._poll.register(self._wake, select.POLLIN)
+        self._listeners: dict[int, Listener] = {}
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        try:
+            self.update(listen)
+        except IsochroneError:
+            self.stop()
+            raise
+
+    def start(self) -> None:
+        """Begin to answer, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="stamp-reflector", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and close the sockets. May be called twice."""
+        if self._stopping:
+            return
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+        if self._thread is not None:
+            self._thread.join()
+        for listener in self._listeners.values():
+            self._counts["overflowed"] += listener.socket.drops()
+            listener.socket.close()
+        self._listeners = {}
+        os.close(self._wake)
+
+    def update(self, listen: Sequence[ReflectorSpec]) -> None:
+        """Answer on these addresses from now on; sockets and sessions that stay are untouched.
+
+        Where one of them cannot be opened nothing is changed and its error is raised.
+        """
+        with self._lock:
+            old = {(item.spec.address, item.spec.port): item for item in self._listeners.values()}
+            wanted = {(spec.address, spec.port): spec for spec in listen}
+            for spec in listen:  # before anything is changed
+                PeerFilter(spec.peers)
+            opened = self._open_all(
+                [spec for place, spec in wanted.items() if place not in old], tuple(wanted)
+            )
+            for place, listener in old.items():
+                if place in wanted:
+                    listener.admit(wanted[place])
+                else:
+                    self._poll.unregister(listener.socket.fileno())
+                    del self._listeners[listener.socket.fileno()]
+                    self._counts["overflowed"] += listener.socket.drops()
+                    listener.socket.close()
+            for listener in opened:
+                self._listeners[listener.socket.fileno()] = listener
+                self._poll.register(listener.socket.fileno(), select.POLLIN)
+            os.eventfd_write(self._wake, 1)  # a poll that is under way does not know of them
+            own_port = np.zeros(1 << 16, np.bool_)
+            own_port[[listener.port for listener in self._listeners.values()]] = True
+            self._answering.own_port = own_port
+
+    def _open_all(
+        self, specs: Sequence[ReflectorSpec], places: Sequence[tuple[str, int]]
+    ) -> list[Listener]:
+        """Open every address, or none; ``::`` takes IPv4 too where no IPv4 place has its port."""
+        v4_ports = {port for address, port in places if ":" not in address}
+        opened: list[Listener] = []
+        try:
+            for spec in specs:
+                self._numbers += 1
+                listener = Listener(
+                    spec,
+                    self._numbers & 0xFFFF,
+                    self._answering.rings,
+                    self._reflection,
+                    both_families=spec.address == "::" and spec.port not in v4_ports,
+                )
+                opened.append(listener)
+        except IsochroneError:
+            for listener in opened:
+                listener.socket.close()
+            raise
+        return opened
+
+    def limit(self, per_s: float, per_s_per_source: float | None) -> None:
+        """Answer at most so many packets a second from now on, in all and of each source."""
+        if (per_s, per_s_per_source) != self._limits:
+            self._limits = (per_s, per_s_per_source)
+            self._answering.limit(per_s, per_s_per_source)
+
+    def shift_stamps(self, shift_ns: int) -> None:
+        """Move all stamps from now on, as a clock that steps would (lab and tests)."""
+        self._answering.shift_ns = shift_ns
+
+    def is_running(self) -> bool:
+        """Tell whether the answering thread is alive (False before start, and after a bug)."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def counters(self) -> ReflectorCounters:
+        """Return what was received and answered so far."""
+        with self._lock:
+            overflowed = sum(item.socket.drops() for item in self._listeners.values())
+        counts = self._counts | {"sessions": self._reflection.sessions.count}
+        counts["overflowed"] += overflowed  # beside those of sockets that are closed
+        return ReflectorCounters(**counts)
+
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return the bound (address, port) pairs."""
+        with self._lock:
+            names = [item.socket.sock.getsockname() for item in self._listeners.values()]
+        return tuple((str(name[0]), int(name[1])) for name in names)
+
+    def _run(self) -> None:
+        while True:
+            ready = self._poll.poll()
+            if self._stopping:
+                return
+            for descriptor, _ in ready:
+                if descriptor == self._wake:
+                    os.eventfd_read(descriptor)
+                    continue
+                with self._lock:
+                    listener = self._listeners.get(descriptor)
+                    if listener is not None:
+                        self._answering.serve(listener)

@@ -1,0 +1,1 @@
+"""Sockets in batches over numpy memory, with kernel timestamps."""

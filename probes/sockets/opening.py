@@ -1,0 +1,194 @@
+"""Opening the sockets that probes leave from: raw where we may, without rights where we must."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from probes.reasons import reason_of
+from probes.sockets.bpf import attach_filter, echo_reply_filter, syn_answer_filter
+
+_SO_RCVBUFFORCE = 33
+_RECEIVE_BUFFER_BYTES = 4 << 20
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
+_IPV6_TCLASS, _IPV6_AUTOFLOWLABEL = 67, 70
+_IPV6_FLOWLABEL_MGR, _IPV6_FLOWINFO_SEND = 32, 33
+_LABEL_GET, _LABEL_SHARED, _LABEL_CREATE = 0, 255, 1  # linux/in6.h: IPV6_FL_A_, _S_, _F_
+_STAMP_TTL = 255  # so that the TTL a reflector reports counts the hops (MEASUREMENT A.5)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSocket:
+    """A socket ready for probes of one flow.
+
+    `mark` is what makes the flow: ICMP identifier or source port. `with_ip_header` tells that
+    received packets begin with an IPv4 header. `guard` holds the source port of a raw TCP flow,
+    lest the system give it to somebody else.
+    """
+
+    sock: socket.socket
+    mark: int
+    with_ip_header: bool = False
+    guard: socket.socket | None = None
+
+
+def open_icmp(family: int, source: str | None, dscp: int, ident: int) -> OpenSocket:
+    """Open a raw ICMP socket for echo replies to `ident`, else an unprivileged ping socket.
+
+    Raises RightsError where the system allows neither, ResourceError where `source` is not ours.
+    """
+    protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
+    try:
+        sock = socket.socket(family, socket.SOCK_RAW, protocol)
+    except PermissionError:
+        return _open_ping(family, source, dscp, ident, protocol)
+    with _closing_on_error(sock, source):
+        attach_filter(sock, echo_reply_filter(family, ident))
+        _prepare(sock, family, source, dscp)
+    return OpenSocket(sock, ident, with_ip_header=family == socket.AF_INET)
+
+
+def _open_ping(family: int, source: str | None, dscp: int, ident: int, protocol: int) -> OpenSocket:
+    """Open an unprivileged ping socket; its bound "port" is the ICMP identifier."""
+    try:
+        sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
+    except PermissionError as error:
+        raise RightsError(
+            "This system does not let us send ICMP. Run as root, or give the program the right "
+            "with `setcap cap_net_raw+ep`, or allow ping sockets with "
+            "`sysctl net.ipv4.ping_group_range='0 2147483647'`.",
+            "系统不允许发送 ICMP。请以 root 身份运行，或用 `setcap cap_net_raw+ep` 授予程序权限，"
+            "或用 `sysctl net.ipv4.ping_group_range='0 2147483647'` 开放 ping 套接字。",
+            protocol="icmp",
+        ) from error
+    with _closing_on_error(sock, source):
+        _prepare(sock, family, source, dscp, port=ident)
+    return OpenSocket(sock, int(sock.getsockname()[1]))
+
+
+def open_udp(family: int, source: str | None, dscp: int) -> OpenSocket:
+    """Open a UDP socket on a source port of the system's choice."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    with _closing_on_error(sock, source):
+        _prepare(sock, family, source, dscp)
+        if family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _STAMP_TTL)
+        else:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _STAMP_TTL)
+        if not source:
+            sock.bind(("", 0))
+    return OpenSocket(sock, int(sock.getsockname()[1]))
+
+
+def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
+    """Open a raw TCP socket for answers to a source port that is reserved for us.
+
+    Raises RightsError without CAP_NET_RAW.
+    """
+    try:
+        sock = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    except PermissionError as error:
+        raise RightsError(
+            "TCP SYN probes need raw sockets. Run as root, or give the program the right with "
+            "`setcap cap_net_raw+ep`.",
+            "TCP SYN 探测需要原始套接字。请以 root 身份运行，"
+            "或用 `setcap cap_net_raw+ep` 授予程序权限。",
+            protocol="tcp",
+        ) from error
+    guard = socket.socket(family, socket.SOCK_STREAM)
+    with _closing_on_error(sock, source), _closing_on_error(guard, source):
+        guard.bind((source or "", 0))
+        port = int(guard.getsockname()[1])
+        attach_filter(sock, syn_answer_filter(family, port))
+        _prepare(sock, family, source, dscp)
+    return OpenSocket(sock, port, with_ip_header=family == socket.AF_INET, guard=guard)
+
+
+def lease_flow_label(sock: socket.socket, label: int) -> bytes:
+    """Lease an IPv6 flow label for a socket; return the sin6_flowinfo that sends with it.
+
+    Routers may choose among equal paths by the label (RFC 6438), so every flow keeps one. Where the
+    system grants none, the label stays 0: fixed too, though not the flow's own.
+    """
+    lease = socket.inet_pton(socket.AF_INET6, "::1") + struct.pack(
+        "=4sBBHHHI", struct.pack("!I", label), _LABEL_GET, _LABEL_SHARED, _LABEL_CREATE, 0, 0, 0
+    )
+    try:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FLOWLABEL_MGR, lease)
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FLOWINFO_SEND, 1)
+    except OSError:
+        return bytes(4)
+    return struct.pack("!I", label)
+
+
+def source_address_to(destination: str, family: int, source: str | None) -> str:
+    """Return the local address that packets to `destination` leave from.
+
+    Raises OSError where there is no route.
+    """
+    if source:
+        return source
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        trial.connect((destination, 9))
+        return str(trial.getsockname()[0])
+
+
+def _prepare(
+    sock: socket.socket, family: int, source: str | None, dscp: int, port: int = 0
+) -> None:
+    """Set what all probe sockets share: source, DSCP, no fragments, a fixed flow label, buffers."""
+    if family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_TCLASS, dscp << 2)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE)
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_AUTOFLOWLABEL, 0)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _RECEIVE_BUFFER_BYTES)
+    if source or port:
+        sock.bind((source or "", port))
+
+
+@contextlib.contextmanager
+def _closing_on_error(sock: socket.socket, source: str | None) -> Iterator[None]:
+    """Close `sock` if its preparation fails, and say what a person can do about it."""
+    try:
+        yield
+    except OSError as error:
+        sock.close()
+        raise _explained(error, source) from error
+    except IsochroneError:
+        sock.close()
+        raise
+
+
+def _explained(error: OSError, source: str | None) -> IsochroneError:
+    """Turn the system's refusal into a sentence."""
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ResourceError(
+            f"The source address {source} is not an address of this machine; "
+            "correct it in the plan or add it to an interface.",
+            f"源地址 {source} 不是本机地址；请在计划中更正，或将其配置到某个接口上。",
+            source=source,
+        )
+    if error.errno in (errno.EAFNOSUPPORT, errno.EINVAL) or isinstance(error, socket.gaierror):
+        return ConfigError(
+            f"The source address {source} cannot be used here: {error.strerror}.",
+            f"源地址 {source} 无法在此使用：{reason_of(error).zh}。",
+            source=source,
+        )
+    return ResourceError(
+        f"A probe socket could not be opened: {error.strerror}.",
+        f"无法打开探测套接字：{reason_of(error).zh}。",
+        source=source,
+    )

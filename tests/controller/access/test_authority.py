@@ -1,0 +1,197 @@
+"""The private authority: what it makes, what it signs, and what TLS does with it."""
+
+import asyncio
+import pathlib
+import ssl
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from controller.access.authority import (
+    AGENT_LIFETIME,
+    SERVER_LIFETIME,
+    Authority,
+    authority_exists,
+    create_authority,
+    load_authority,
+)
+from controller.access.certificates import key_pem, new_key
+from controller.service import parse_listen, tls_context
+from probes.errors import ConfigError, RemoteProtocolError
+
+DAY_NS = 86_400 * 1_000_000_000
+
+
+def signing_request(key: ec.EllipticCurvePrivateKey | None = None, name: str = "x") -> str:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    request = builder.sign(key or new_key(), hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.fixture
+def authority(tmp_path: pathlib.Path, clock: Any) -> Authority:
+    return create_authority(tmp_path / "data", ["controller.example", "127.0.0.1"], clock)
+
+
+def test_everything_secret_is_its_owners_alone(authority: Authority, tmp_path: Any) -> None:
+    keys = tmp_path / "data" / "keys"
+    assert keys.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
+    assert authority_exists(tmp_path / "data")
+
+
+def test_authority_is_read_back_as_it_was_made(
+    authority: Authority, tmp_path: Any, clock: Any
+) -> None:
+    again = load_authority(tmp_path / "data", clock)
+    assert again.fingerprint == authority.fingerprint
+    assert again.plan_public_key == authority.plan_public_key
+    assert again.hosts() == ["controller.example", "127.0.0.1"]
+
+
+def test_plans_are_signed_with_a_key_that_agents_can_check(authority: Authority) -> None:
+    public = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(authority.plan_public_key))
+    public.verify(bytes.fromhex(authority.sign_plan(b"plan")), b"plan")
+
+
+def test_certificate_names_the_agent_whatever_was_asked(authority: Authority, clock: Any) -> None:
+    key = new_key()
+    pem, record = authority.issue(signing_request(key, name="suzhou"), "nanjing")
+    made = x509.load_pem_x509_certificate(pem.encode())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.UniformResourceIdentifier) == [
+        "isochrone://agent/nanjing"
+    ]
+    assert made.public_key() == key.public_key()
+    made.verify_directly_issued_by(authority.certificate)
+    assert record.serial == f"{made.serial_number:x}"
+    assert record.expires_ns == clock.now_ns + AGENT_LIFETIME.days * DAY_NS
+    basic = made.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert not basic.ca
+
+
+@pytest.mark.parametrize("rubbish", ["", "x", "证", "-----BEGIN CERTIFICATE REQUEST-----\nAA==\n"])
+def test_what_is_no_signing_request_is_refused(authority: Authority, rubbish: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        authority.issue(rubbish, "nanjing")
+
+
+def test_signing_request_of_another_kind_of_key_is_refused(authority: Authority) -> None:
+    other = signing_request(ec.generate_private_key(ec.SECP384R1()))
+    with pytest.raises(RemoteProtocolError, match="P-256"):
+        authority.issue(other, "nanjing")
+
+
+def test_signing_request_that_its_sender_cannot_sign_is_refused(authority: Authority) -> None:
+    request = x509.load_pem_x509_csr(signing_request().encode())
+    der = bytearray(request.public_bytes(serialization.Encoding.DER))
+    der[-1] ^= 1
+    forged = ssl.DER_cert_to_PEM_cert(bytes(der)).replace("CERTIFICATE", "CERTIFICATE REQUEST")
+    with pytest.raises(RemoteProtocolError):
+        authority.issue(forged, "nanjing")
+
+
+def test_servers_certificate_is_renewed_in_its_last_third(authority: Authority, clock: Any) -> None:
+    assert not authority.renew_server_in_time()
+    clock.now_ns += SERVER_LIFETIME.days * DAY_NS * 2 // 3 + DAY_NS
+    assert authority.renew_server_in_time()
+    assert authority.hosts() == ["controller.example", "127.0.0.1"]
+    assert not authority.renew_server_in_time()
+
+
+def test_tcp_needs_an_authority_and_sockets_do_not(controller: Any, tmp_path: Any) -> None:
+    assert tls_context([parse_listen("unix:/x")], controller.state) is None
+    with pytest.raises(ConfigError, match="controller init"):
+        tls_context([parse_listen("unix:/x"), parse_listen("127.0.0.1:1")], controller.state)
+
+
+def client_context(authority: Authority, certificate: str = "", key: bytes = b"") -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(authority.file))
+    if certificate:
+        both = authority.file.with_name("client.pem")
+        both.write_bytes(key + certificate.encode())
+        context.load_cert_chain(both)
+    return context
+
+
+def agents_context(state: Any, authority: Authority, agent: str) -> ssl.SSLContext:
+    key = new_key()
+    pem, record = authority.issue(signing_request(key), agent)
+    state.access.renewed(record)
+    return client_context(authority, pem, key_pem(key))
+
+
+async def test_agents_certificate_opens_its_own_addresses_and_no_others(served: Any) -> None:
+    state, authority, url = served
+    context = agents_context(state, authority, "nanjing")
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(url, connector=connector) as session:
+
+        async def ask(path: str, method: str = "POST") -> tuple[int, str]:
+            async with session.request(method, path) as answer:
+                body = await answer.json()
+                return answer.status, body.get("error", {}).get("code", "")
+
+        assert await ask("/api/v1/agents/nanjing/chunks") == (415, "wrong_content_type")
+        assert await ask("/api/v1/agents/suzhou/chunks") == (403, "foreign_agent")
+        assert await ask("/api/v1/agents/suzhou/control", "GET") == (403, "foreign_agent")
+        assert await ask("/api/v1/sites", "GET") == (403, "forbidden")
+
+
+async def test_revoked_agent_loses_its_open_connections_at_once(served: Any) -> None:
+    state, authority, url = served
+    context = agents_context(state, authority, "nanjing")
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(url, connector=connector) as session:
+        async with session.ws_connect("/api/v1/agents/nanjing/control") as socket:
+            state.access.revoke_agent("nanjing")
+            assert state.gate.close_ended() == 1
+            message = await asyncio.wait_for(socket.receive(), 2)
+            assert message.type.name in ("CLOSE", "CLOSED", "ERROR")
+        async with session.post("/api/v1/agents/nanjing/chunks") as answer:
+            assert answer.status == 401
+            assert (await answer.json())["error"]["code"] == "revoked_certificate"
+
+
+async def test_certificate_of_a_foreign_authority_gets_no_connection(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    import trustme
+
+    _, authority, url = served
+    foreign = trustme.CA().issue_cert("isochrone@example.net")
+    context = client_context(authority)
+    foreign.configure_cert(context)
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(url, connector=connector) as session:
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await session.get("/healthz")
+
+
+async def test_servers_certificate_is_no_credential_of_an_agent(served: Any) -> None:
+    _, authority, url = served
+    context = client_context(authority)
+    context.load_cert_chain(authority.file.with_name("server.pem"))
+    connector = aiohttp.TCPConnector(ssl=context)
+    async with aiohttp.ClientSession(url, connector=connector) as session:
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await session.get("/healthz")
+
+
+async def test_token_over_tls_opens_what_its_role_may_do(served: Any) -> None:
+    state, authority, url = served
+    token = state.access.create_api_token("viewer", "x", None)
+    connector = aiohttp.TCPConnector(ssl=client_context(authority))
+    async with aiohttp.ClientSession(url, connector=connector) as session:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with session.get("/api/v1/sites", headers=headers) as answer:
+            assert answer.status == 200
+        async with session.get("/api/v1/audit", headers=headers) as answer:
+            assert answer.status == 403
+        async with session.get("/api/v1/sites") as answer:
+            assert answer.status == 401

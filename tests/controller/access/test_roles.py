@@ -1,0 +1,257 @@
+"""Who gets in: tokens by role, the owner's socket, and nobody without a credential."""
+
+import pathlib
+import sqlite3
+from typing import Any
+
+import pytest
+
+from controller.access.book import AccessBook, CertificateRecord, CredentialError
+from controller.access.gate import agent_of
+from controller.access.roles import ROLES, Identity, permits
+from controller.api.routes import ROUTES
+from probes.enrolment import parse_enrolment_token
+
+SECOND = 1_000_000_000
+FINGERPRINT = "ab" * 32
+OPEN = {"/healthz", "/readyz", "/api/v1/enrolment"}
+
+
+@pytest.fixture
+def book(tmp_path: pathlib.Path, clock: Any) -> Any:
+    book = AccessBook(tmp_path / "data", clock)
+    yield book
+    book.close()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def address(path: str) -> str:
+    return "http://controller" + path.replace("{name}", "nanjing")
+
+
+def test_only_health_and_enrolment_are_open_to_anyone() -> None:
+    assert {route.path for route in ROUTES if route.role == "anyone"} <= OPEN
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_roles_include_the_lower_ones(role: Any) -> None:
+    who = Identity(kind="token", name="t", role=role)
+    allowed = [access for access in ROLES if permits(who, access, None)]
+    assert allowed == list(ROLES[: ROLES.index(role) + 1])
+    assert not permits(who, "agent", "nanjing")
+
+
+def test_agent_may_speak_for_itself_alone() -> None:
+    agent = Identity(kind="agent", name="nanjing")
+    assert permits(agent, "agent", "nanjing")
+    assert not permits(agent, "agent", "suzhou")
+    assert not any(permits(agent, access, None) for access in ROLES)
+
+
+def test_certificate_of_a_server_or_of_two_agents_is_no_agent() -> None:
+    uri = ("URI", "isochrone://agent/nanjing")
+    base = {"serialNumber": "0AB1", "notAfter": "Jan  1 00:00:00 2030 GMT"}
+    found = agent_of({**base, "subjectAltName": (uri,)})
+    assert found is not None
+    assert (found.name, found.credential) == ("nanjing", "ab1")
+    assert agent_of({**base, "subjectAltName": (("DNS", "controller"),)}) is None
+    assert agent_of({**base, "subjectAltName": (uri, uri)}) is None
+    assert agent_of(base) is None
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.role != "anyone"], ids=lambda r: r.path)
+@pytest.mark.parametrize(
+    "header", ["Bearer isoa.00000000.x", "Bearer ", "Bearer é", "Basic eDp5", "isoa.x.y", ""]
+)
+async def test_no_endpoint_answers_without_a_credential(
+    controller: Any, route: Any, header: str
+) -> None:
+    async with controller.session.request(
+        route.method, address(route.path), headers={"Authorization": header}
+    ) as answer:
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert (await answer.json())["error"]["message"]["zh"]
+
+
+async def test_unknown_addresses_tell_strangers_nothing(controller: Any) -> None:
+    for method, path in (("GET", "/api/v1/nothing"), ("PUT", "/api/v1/sites")):
+        async with controller.session.request(method, address(path), headers=bearer("x")) as answer:
+            assert answer.status == 401
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_token_opens_what_its_role_may_do(controller: Any, role: Any) -> None:
+    token = controller.state.access.create_api_token(role, "someone", None)
+    for route in ROUTES:
+        if route.method != "GET" or route.role == "anyone" or route.websocket:
+            continue
+        async with controller.session.get(address(route.path), headers=bearer(token)) as answer:
+            allowed = route.role != "agent" and ROLES.index(route.role) <= ROLES.index(role)
+            assert (answer.status == 403) == (not allowed), route.path
+            assert answer.status != 401
+
+
+async def test_token_of_any_role_delivers_no_chunks(controller: Any) -> None:
+    token = controller.state.access.create_api_token("admin", "someone", None)
+    where = address("/api/v1/agents/{name}/chunks")
+    async with controller.session.post(where, headers=bearer(token), data=b"") as answer:
+        assert answer.status == 403
+        assert (await answer.json())["error"]["code"] == "foreign_agent"
+
+
+async def test_token_ends_when_it_expires_or_is_revoked(controller: Any, clock: Any) -> None:
+    access = controller.state.access
+    token = access.create_api_token("viewer", "x", clock.now_ns + 60 * SECOND)
+
+    async def code() -> str:
+        where = address("/api/v1/health")
+        async with controller.session.get(where, headers=bearer(token)) as answer:
+            return "" if answer.status == 200 else (await answer.json())["error"]["code"]
+
+    assert await code() == ""
+    clock.now_ns += 60 * SECOND
+    assert await code() == "expired_token"
+    clock.now_ns -= 60 * SECOND
+    assert access.revoke_token(access.tokens()[0].id)
+    assert await code() == "revoked_token"
+    assert not access.revoke_token(access.tokens()[0].id)
+
+
+async def test_open_websocket_ends_with_its_token(controller: Any) -> None:
+    access = controller.state.access
+    token = access.create_api_token("viewer", "x", None)
+    async with controller.session.ws_connect(
+        address("/api/v1/events"), headers=bearer(token)
+    ) as socket:
+        await socket.receive_json()
+        assert controller.state.gate.close_ended() == 0
+        access.revoke_token(access.tokens()[0].id)
+        assert controller.state.gate.close_ended() == 1
+        assert (await socket.receive()).type.name in ("CLOSE", "CLOSED", "ERROR")
+
+
+async def test_changes_are_audited_with_their_result_and_readings_are_not(controller: Any) -> None:
+    access = controller.state.access
+    token = access.create_api_token("viewer", "curious", None)
+    await controller.get("/api/v1/health")
+    for headers in (bearer(token), bearer("isoa.x.y"), {}):
+        async with controller.session.post(
+            address("/api/v1/baselines"), json={}, headers=headers
+        ) as answer:
+            await answer.read()
+    page = await controller.get("/api/v1/audit?limit=2")
+    assert [(item["actor"].split(" ")[0], item["result"]) for item in page["items"]] == [
+        ("owner", "400 bad_baseline"),
+        ("token", "403 forbidden"),
+    ]
+    rest = await controller.get(f"/api/v1/audit?after={page['next']}")
+    assert [(item["actor"], item["action"]) for item in rest["items"]] == [("controller", "start")]
+    assert rest["next"] is None
+
+
+def test_another_process_is_heard(book: AccessBook, tmp_path: pathlib.Path, clock: Any) -> None:
+    other = AccessBook(tmp_path / "data", clock)
+    assert not book.refresh()
+    token = other.create_api_token("viewer", "x", None)
+    assert book.identity_of_token(token).role == "viewer"
+    other.revoke_token(token.split(".")[1])
+    assert book.refresh()
+    assert not book.refresh()
+    other.close()
+
+
+def test_secrets_are_not_in_the_file_and_the_file_is_the_owners(
+    book: AccessBook, tmp_path: pathlib.Path
+) -> None:
+    tokens = [
+        book.create_api_token("admin", "x", None),
+        book.create_enrolment_token("nanjing", FINGERPRINT, 1 << 62),
+    ]
+    keys = tmp_path / "data" / "keys"
+    held = b"".join(path.read_bytes() for path in keys.iterdir())
+    for token in tokens:
+        assert token.split(".")[2].encode() not in held
+    assert keys.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
+
+
+def test_enrolment_token_is_used_once(book: AccessBook, clock: Any) -> None:
+    text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    token = parse_enrolment_token(f" {text}\n")
+    assert token.fingerprint == FINGERPRINT
+    assert token.secret not in repr(token)
+    record = book.enrolling(token)
+    assert record.agent == "nanjing"
+    book.enrol(record.id, certificate("1", clock))
+    with pytest.raises(CredentialError, match="used"):
+        book.enrolling(token)
+    with pytest.raises(CredentialError, match="used"):
+        book.enrol(record.id, certificate("2", clock))
+    assert [each.serial for each in book.certificates("nanjing")] == ["1"]
+
+
+def test_api_token_enrols_nobody_and_enrolment_token_opens_nothing(
+    book: AccessBook, clock: Any
+) -> None:
+    enrolment = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    api = book.create_api_token("admin", "x", None)
+    _, token_id, secret = api.split(".")
+    with pytest.raises(CredentialError):
+        book.identity_of_token(enrolment)
+    _, enrol_id, enrol_secret, *_ = enrolment.split(".")
+    with pytest.raises(CredentialError):
+        book.identity_of_token(f"isoa.{enrol_id}.{enrol_secret}")
+    with pytest.raises(CredentialError):
+        book.enrolling(parse_enrolment_token(f"isoe.{token_id}.{secret}.{FINGERPRINT}.nanjing"))
+
+
+def test_revoked_agent_comes_back_only_with_a_new_certificate(book: AccessBook, clock: Any) -> None:
+    book.renewed(certificate("1", clock))
+    book.check(holder("1"))
+    book.check(holder("forgotten"))  # signed by us, but the book was restored from a backup
+    assert book.revoke_agent("nanjing") == 1
+    for serial in ("1", "forgotten"):
+        with pytest.raises(CredentialError, match="revoked"):
+            book.check(holder(serial))
+    token = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    book.enrol(token.split(".")[1], certificate("2", clock))
+    book.check(holder("2"))
+    with pytest.raises(CredentialError, match="revoked"):
+        book.check(holder("1"))
+
+
+def test_revoking_an_agent_ends_its_unused_enrolment_tokens(book: AccessBook, clock: Any) -> None:
+    text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    book.revoke_agent("nanjing")
+    with pytest.raises(CredentialError, match="revoked"):
+        book.enrolling(parse_enrolment_token(text))
+
+
+def test_expired_certificate_is_told_apart(book: AccessBook, clock: Any) -> None:
+    who = Identity(kind="agent", name="nanjing", credential="1", expires_ns=clock.now_ns)
+    with pytest.raises(CredentialError, match="expired"):
+        book.check(who)
+
+
+def test_audit_log_is_only_added_to(book: AccessBook, tmp_path: pathlib.Path) -> None:
+    for number in range(3):
+        book.audit(actor="me", action="try", subject=str(number))
+    found = book.audited(before_id=3, from_ns=0, to_ns=1 << 62, limit=10)
+    assert [entry.subject for entry in found] == ["1", "0"]
+    reader = sqlite3.connect(tmp_path / "data" / "keys" / "access.sqlite3")
+    assert reader.execute("SELECT count(*) FROM audit").fetchone() == (3,)
+    reader.close()
+
+
+def certificate(serial: str, clock: Any) -> CertificateRecord:
+    return CertificateRecord(
+        serial=serial, agent="nanjing", issued_ns=clock.now_ns, expires_ns=clock.now_ns + 1
+    )
+
+
+def holder(serial: str) -> Identity:
+    return Identity(kind="agent", name="nanjing", credential=serial)

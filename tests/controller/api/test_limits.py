@@ -1,0 +1,103 @@
+"""One caller cannot take all of the controller; the server's own refusals have the one shape."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from controller.api.limits import MAX_CALLERS, Buckets
+
+SECOND = 1_000_000_000
+
+
+def test_bucket_gives_its_burst_and_then_the_rate(clock: Any) -> None:
+    buckets = Buckets(clock, rate=2.0, burst=3)
+    assert [buckets.wait_s("a") for _ in range(4)] == [0, 0, 0, 0.5]
+    assert buckets.wait_s("b") == 0
+    clock.now_ns += SECOND
+    assert [buckets.wait_s("a") for _ in range(3)] == [0, 0, pytest.approx(0.5)]
+    assert buckets.refused == 2
+
+
+def test_callers_are_forgotten_rather_than_piled_up(clock: Any) -> None:
+    buckets = Buckets(clock, rate=1.0, burst=2)
+    for number in range(3 * MAX_CALLERS):
+        buckets.wait_s(str(number))
+    assert len(buckets._tokens) <= MAX_CALLERS
+
+
+async def test_caller_who_asks_too_often_is_told_when_to_come_back(controller: Any) -> None:
+    burst = controller.state.settings.request_burst
+    statuses = set()
+    for _ in range(burst // 50):
+        asked = [controller.session.get("http://controller/api/v1/nowhere") for _ in range(50)]
+        for answer in await asyncio.gather(*asked):
+            statuses.add(answer.status)
+            answer.release()
+    assert statuses == {404}
+    async with controller.session.get("http://controller/api/v1/sites") as answer:
+        assert answer.status == 429
+        assert answer.headers["Retry-After"] == "1"
+        assert (await answer.json())["error"]["code"] == "too_many_requests"
+    assert await controller.get("/healthz") == {"status": "ok"}
+    controller.state.clock.now_ns += SECOND
+    assert await controller.get("/api/v1/sites")
+
+
+async def test_ready_once_judged_and_not_when_the_judge_stands_still(
+    controller: Any, clock: Any
+) -> None:
+    assert (await controller.get("/readyz", 503))["error"]["fields"] == {
+        "wanting": ["not_judged_yet"]
+    }
+    await controller.judge()
+    assert await controller.get("/readyz") == {"status": "ready"}
+    clock.now_ns += 100 * SECOND
+    error = (await controller.get("/readyz", 503))["error"]
+    assert (error["code"], error["fields"]) == ("not_ready", {"wanting": ["judging_late"]})
+
+
+async def test_wrong_method_says_which_are_served(controller: Any) -> None:
+    async with controller.session.post("http://controller/api/v1/sites") as answer:
+        assert answer.status == 405
+        assert answer.headers["Allow"] == "GET"
+        assert (await answer.json())["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"Expect": "a miracle"}, 417, "expectation_failed"),
+        ({"Expect": "100-continue"}, 200, None),
+    ],
+)
+async def test_expectations_are_met_or_refused_in_the_one_shape(
+    controller: Any, headers: dict[str, str], status: int, code: str | None
+) -> None:
+    async with controller.session.get("http://controller/api/v1/sites", headers=headers) as answer:
+        assert answer.status == status
+        assert (await answer.json()).get("error", {}).get("code") == code
+
+
+async def test_websocket_address_asked_without_one_is_refused_in_the_one_shape(
+    controller: Any,
+) -> None:
+    error = (await controller.get("/api/v1/events", 400))["error"]
+    assert error["code"] == "http_error"
+
+
+async def test_unexpected_failure_says_nothing_of_the_inside(
+    controller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller.state, "network", None)
+    error = (await controller.get("/api/v1/sites", 500))["error"]
+    assert error == {
+        "code": "internal",
+        "message": {
+            "en": "The controller failed to answer; its log says why.",
+            "zh": "控制器未能应答，原因见其日志。",
+        },
+        "fields": {},
+    }

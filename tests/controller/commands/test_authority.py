@@ -1,0 +1,111 @@
+"""`isochrone controller init`, `token`, `revoke`: said once, kept as hashes, written down."""
+
+import pathlib
+
+import pytest
+from click.testing import CliRunner, Result
+
+from controller.access.authority import load_authority
+from controller.access.book import AccessBook, CredentialError
+from controller.commands.controller import controller
+from probes.clock import SystemClock
+from probes.enrolment import parse_enrolment_token
+from probes.errors import ConfigError
+
+
+def run(data: pathlib.Path, *words: str) -> Result:
+    head = 2 if words[0] == "token" else 1
+    arguments = [*words[:head], "--data", str(data), *words[head:]]
+    result = CliRunner().invoke(controller, arguments, env={"ISOCHRONE_LANG": "en"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def data(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "data"
+
+
+def book_of(data: pathlib.Path) -> AccessBook:
+    return AccessBook(data, SystemClock())
+
+
+def test_init_prints_the_admin_token_alone_and_once(data: pathlib.Path) -> None:
+    token = run(data, "init", "--name", "controller.example").stdout.strip()
+    book = book_of(data)
+    assert book.identity_of_token(token).role == "admin"
+    assert "controller.example" in load_authority(data, SystemClock()).hosts()
+    book.close()
+    with pytest.raises(ConfigError, match="already"):
+        run(data, "init")
+
+
+def test_init_with_names_again_renews_the_servers_certificate_alone(data: pathlib.Path) -> None:
+    run(data, "init", "--name", "one.example")
+    before = load_authority(data, SystemClock())
+    assert run(data, "init", "--name", "two.example", "--name", "192.0.2.1").stdout == ""
+    after = load_authority(data, SystemClock())
+    assert after.fingerprint == before.fingerprint
+    assert {"two.example", "192.0.2.1", "localhost"} <= set(after.hosts())
+    assert "one.example" not in after.hosts()
+
+
+def test_enrolment_token_is_for_one_agent_and_pins_the_authority(data: pathlib.Path) -> None:
+    run(data, "init")
+    text = run(data, "token", "create", "--enrol", "nanjing-1").stdout
+    token = parse_enrolment_token(text)
+    assert token.agent == "nanjing-1"
+    assert token.fingerprint == load_authority(data, SystemClock()).fingerprint
+    listed = run(data, "token", "list").stdout
+    assert "enrol nanjing-1" in listed
+    assert token.secret not in listed
+
+
+def test_revoked_token_counts_no_more(data: pathlib.Path) -> None:
+    run(data, "init")
+    words = ("--role", "operator", "--label", "li", "--expires", "30d")
+    text = run(data, "token", "create", *words).stdout.strip()
+    run(data, "token", "revoke", text.split(".")[1])
+    book = book_of(data)
+    with pytest.raises(CredentialError, match="revoked"):
+        book.identity_of_token(text)
+    book.close()
+    with pytest.raises(ConfigError, match="token list"):
+        run(data, "token", "revoke", text.split(".")[1])
+
+
+def test_everything_is_written_down_without_secrets(data: pathlib.Path) -> None:
+    tokens = [run(data, "init").stdout, run(data, "token", "create", "--enrol", "a").stdout]
+    run(data, "revoke", "a")
+    book = book_of(data)
+    found = book.audited(before_id=1 << 62, from_ns=0, to_ns=1 << 62, limit=10)
+    assert [entry.action for entry in found] == ["revoke agent", "create token", "init"]
+    assert all(entry.actor.startswith("command line of ") for entry in found)
+    assert not [t for t in tokens for entry in found if t.split(".")[2].strip() in repr(entry)]
+    book.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("token", "create"), "either"),
+        (("token", "create", "--role", "viewer", "--enrol", "a"), "either"),
+        (("token", "create", "--enrol", "A B"), "no agent's name"),
+        (("token", "create", "--enrol", "a", "--expires", "0h"), "not understood"),
+        (("token", "create", "--enrol", "a", "--expires", "soon"), "not understood"),
+        (("revoke", "A B"), "no agent's name"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    data: pathlib.Path, words: tuple[str, ...], said: str
+) -> None:
+    run(data, "init")
+    with pytest.raises(ConfigError, match=said):
+        run(data, *words)
+
+
+def test_tokens_need_an_authority_first(data: pathlib.Path) -> None:
+    with pytest.raises(ConfigError, match="controller init"):
+        run(data, "token", "create", "--role", "viewer")

@@ -1,0 +1,295 @@
+"""States of streams, paths and agents; maintenance; the log and the stream of what changed."""
+
+from __future__ import annotations
+
+import asyncio
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from controller.live.states import (
+    AGENT_DOWN,
+    CURTAILED,
+    DOWN_WINDOWS,
+    FAILING,
+    LATE,
+    MAINTENANCE,
+    NO_DATA,
+    OK,
+    PATH_DOWN,
+    UNDECIDED,
+    Signs,
+    codes,
+    nothing_returns,
+    path_signs,
+)
+from controller.store.event_log import EventRecord
+from controller.store.merging import WindowSeries
+from probes.exchange import Curtailed, CurtailedStream
+
+SECOND = 1_000_000_000
+WINDOW_NS = 10 * SECOND
+NOW_NS = 1_000 * SECOND
+PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
+
+
+def signs(**columns: Any) -> Signs:
+    """Return one row that is fine but for `columns`."""
+    flags = ("agent_down", "curtailed", "down", "failing", "undecided", "maintenance")
+    given = {name: np.array([columns.get(name, False)]) for name in flags}
+    return Signs(newest_ns=np.array([columns.get("newest_ns", NOW_NS)]), **given)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({}, OK),
+        ({"undecided": True}, UNDECIDED),
+        ({"undecided": True, "failing": True}, FAILING),
+        ({"failing": True, "down": True}, PATH_DOWN),
+        ({"down": True, "newest_ns": NOW_NS - 41 * SECOND}, LATE),
+        ({"newest_ns": NOW_NS - 40 * SECOND}, OK),
+        ({"newest_ns": NOW_NS - 121 * SECOND}, NO_DATA),
+        ({"newest_ns": 0}, NO_DATA),
+        ({"newest_ns": 0, "agent_down": True}, AGENT_DOWN),
+        ({"newest_ns": 0, "curtailed": True}, CURTAILED),
+        ({"agent_down": True, "curtailed": True}, AGENT_DOWN),
+        ({"agent_down": True, "maintenance": True}, MAINTENANCE),
+    ],
+)
+def test_the_first_sign_that_holds_names_the_state(columns: dict[str, Any], expected: int) -> None:
+    assert codes(signs(**columns), NOW_NS, WINDOW_NS).tolist() == [expected]
+
+
+def series(*rows: list[tuple[int, int]]) -> WindowSeries:
+    """Return windows of (sent, lost) per stream."""
+    flat = np.array([pair for row in rows for pair in row], np.int64).reshape(-1, 2)
+    return WindowSeries(
+        indptr=np.cumsum([0, *(len(row) for row in rows)]),
+        start_ns=np.arange(len(flat)),
+        sent=flat[:, 0],
+        lost=flat[:, 1],
+        rtt_mean_ns=np.full(len(flat), np.nan),
+        forward_mean_ns=np.full(len(flat), np.nan),
+    )
+
+
+def test_stream_is_down_after_three_windows_in_which_nothing_returned() -> None:
+    dead, alive, idle = (10, 10), (10, 9), (0, 0)
+    windows = series(
+        [alive] + [dead] * DOWN_WINDOWS,
+        [dead] * DOWN_WINDOWS + [alive],
+        [dead] * (DOWN_WINDOWS - 1),
+        [dead, idle, dead],
+        [],
+    )
+    assert nothing_returns(windows).tolist() == [True, False, False, False, False]
+
+
+def test_path_is_down_only_if_all_its_streams_that_report_are() -> None:
+    fresh, old = NOW_NS, NOW_NS - 60 * SECOND
+    streams = Signs(
+        newest_ns=np.array([fresh, fresh, fresh, old]),
+        agent_down=np.zeros(4, bool),
+        curtailed=np.array([True, False, True, True]),
+        down=np.array([True, False, True, False]),
+        failing=np.zeros(4, bool),
+        undecided=np.zeros(4, bool),
+        maintenance=np.zeros(4, bool),
+    )
+    found = path_signs(streams, np.array([0, 0, 1, 1]), 3, NOW_NS - 40 * SECOND)
+    assert found.down.tolist() == [False, True, False]
+    assert found.curtailed.tolist() == [False, True, False]  # all of its streams are
+    assert found.newest_ns.tolist() == [fresh, fresh, 0]
+
+
+@pytest.fixture
+def deliver(
+    controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
+) -> Callable[..., Any]:
+    """Return a function that delivers the newest window of all UDP streams of nanjing."""
+    ids = [
+        stream.stream_id
+        for stream in controller.state.streams
+        if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
+    ]
+    sequence = iter(range(1000))
+
+    async def run(**how: Any) -> None:
+        start_ns = controller.state.clock.wall_ns() - 10 * SECOND
+        batch = batch_of(ids, start_ns, sent=100, **how)
+        body = chunk_of(batch, agent="nanjing", sequence=next(sequence))
+        await controller.deliver("nanjing", body)
+
+    return run
+
+
+async def log_of(controller: Any, query: str) -> list[tuple[str, str | None]]:
+    """Return (state, previous) of the log, oldest first, once all that was asked is committed."""
+    state = controller.state
+    state.store.put_sites([], state.clock.wall_ns()).result()
+    items = (await controller.get(f"/api/v1/event-log{query}"))["items"]
+    return [(item["state"], item["previous"]) for item in reversed(items)]
+
+
+async def test_silence_of_an_agent_is_logged_step_by_step(
+    controller: Any, deliver: Any, clock: Any
+) -> None:
+    await deliver()
+    await controller.judge()
+    for seconds in (30, 40, 100):
+        clock.now_ns += seconds * SECOND
+        await controller.judge()
+    await deliver()
+    await controller.judge()
+    assert await log_of(controller, "?kind=agent&subject=nanjing") == [
+        ("ok", None),
+        ("agent_down", "ok"),
+        ("ok", "agent_down"),
+    ]
+    path = await log_of(controller, f"?kind=path&subject={PATH}")
+    assert [state for state, _ in path] == ["ok", "agent_down", "ok"]
+
+
+async def test_stream_that_was_never_measured_becomes_an_event_after_two_minutes(
+    controller: Any, deliver: Any, clock: Any
+) -> None:
+    await controller.judge()
+    assert await log_of(controller, "?state=no_data") == []
+    for _ in range(13):
+        clock.now_ns += 10 * SECOND
+        await deliver()
+        await controller.judge()
+    silent = await log_of(controller, "?kind=stream&state=no_data")
+    assert ("no_data", None) in silent
+    assert await log_of(controller, "?kind=agent&subject=suzhou") == [("never_seen", None)]
+
+
+async def test_agent_that_speaks_but_measures_nothing_has_no_data(
+    controller: Any, deliver: Any, clock: Any
+) -> None:
+    await deliver()
+    for _ in range(14):
+        clock.now_ns += 10 * SECOND
+        controller.state.fleet.heard("nanjing")
+    agents = (await controller.get("/api/v1/agents"))["items"]
+    assert agents[0]["state"] == "no_data"
+
+
+@pytest.fixture
+def one_way_site_file(site_file: pathlib.Path) -> None:
+    one_way = 'one_way = true\nmembers = { sites = ["nanjing", "suzhou"] }'
+    text = site_file.read_text("utf-8").replace('name = "all"', f'name = "all"\n{one_way}')
+    site_file.write_text(text, "utf-8")
+
+
+@pytest.mark.usefixtures("one_way_site_file")
+async def test_agent_that_only_reflects_is_ok(open_controller: Any, clock: Any) -> None:
+    async with open_controller() as controller:
+        for _ in range(14):
+            clock.now_ns += 10 * SECOND
+            for agent in ("nanjing", "suzhou"):
+                controller.state.fleet.heard(agent)
+        agents = (await controller.get("/api/v1/agents"))["items"]
+    assert {one["name"]: one["state"] for one in agents} == {"nanjing": "no_data", "suzhou": "ok"}
+
+
+async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(
+    controller: Any, deliver: Any
+) -> None:
+    await deliver()
+    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    refused = [
+        CurtailedStream(stream_id=number, rule="policy.protocols", action="refused")
+        for number in own
+    ]
+    controller.state.fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=tuple(refused)))
+    await controller.judge()
+    streams = (await controller.get("/api/v1/streams"))["items"]
+    mine = [one for one in streams if one["stream_id"] in own]
+    assert {one["state"] for one in mine} == {"curtailed"}
+    assert {one["curtailed"]["rule"] for one in mine} == {"policy.protocols"}
+    paths = {one["id"]: one for one in (await controller.get("/api/v1/paths"))["items"]}
+    assert paths[PATH]["state"] == "curtailed"
+
+
+async def test_path_that_returns_nothing_is_down(controller: Any, deliver: Any, clock: Any) -> None:
+    for lost in (0, 100, 100, 100):
+        await deliver(lost=lost)
+        await controller.judge()
+        clock.now_ns += 10 * SECOND
+    states = await controller.get("/api/v1/states?kind=path&state=path_down")
+    assert PATH in {item["subject"] for item in states["items"]}
+    paths = {item["id"]: item for item in (await controller.get("/api/v1/paths"))["items"]}
+    assert paths[PATH]["state"] == "path_down"
+
+
+async def test_restart_of_the_controller_is_no_event_of_the_fleet(
+    open_controller: Any, batch_of: Any, chunk_of: Any, clock: Any
+) -> None:
+    async with open_controller() as first:
+        ids = [first.state.streams[0].stream_id]
+        batch = batch_of(ids, clock.now_ns - 10 * SECOND, sent=100)
+        await first.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
+        await first.judge()
+        before = await log_of(first, "")
+        assert before
+    clock.now_ns += 300 * SECOND
+    async with open_controller() as second:
+        await second.judge()
+        assert await log_of(second, "") == before
+        clock.now_ns += 90 * SECOND
+        await second.judge()
+        late = (await log_of(second, ""))[len(before) :]
+        assert {state for state, _ in late} == {"agent_down"}
+
+
+async def test_events_go_to_those_who_asked_and_can_be_had_again_from_an_id(
+    controller: Any, deliver: Any
+) -> None:
+    address = "http://controller/api/v1/events"
+    async with controller.session.ws_connect(f"{address}?kinds=agent,path") as socket:
+        assert (await socket.receive_json())["type"] == "verdicts"
+        await deliver()
+        await controller.judge()
+        heard = [await socket.receive_json() for _ in range(3)]
+    kinds = {item["kind"] for each in heard if each["type"] == "events" for item in each["items"]}
+    assert kinds == {"agent", "path"}
+    logged = (await controller.get("/api/v1/event-log?kind=path"))["items"]
+    first_id = min(item["id"] for item in logged)
+    async with controller.session.ws_connect(f"{address}?kinds=path&after_id={first_id}") as socket:
+        again = await socket.receive_json()
+    assert again["items"] == sorted(logged, key=lambda item: item["id"])[1:]
+
+
+async def test_reader_that_does_not_read_is_cut_off_before_it_holds_much(controller: Any) -> None:
+    stream, path = controller.state.rounds.stream, controller.session.connector.path
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(
+        b"GET /api/v1/events?kinds=agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert b"101" in await reader.readline()
+    (listener,) = stream.listeners
+    event = EventRecord(
+        id=1,
+        at_ns=1,
+        kind="agent",
+        subject="x" * 1000,
+        state="ok",
+        previous=None,
+        previous_since_ns=None,
+    )
+    told = 0
+    while stream.listeners:
+        stream.publish([event] * 100)
+        told += 1
+        assert told < 200, "20 MB wait for one who does not read"
+        await asyncio.sleep(0)
+    assert listener.is_cut
+    assert stream.cut_off == 1
+    writer.close()

@@ -1,0 +1,107 @@
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.store.blocks import Block, block_of, decode_block, encode_block, joined
+from controller.store.merging import DELAYS
+from controller.store.points import pack_tiles, points_of, unpack_tiles
+from controller.store.series import POINT
+from probes.errors import RemoteProtocolError
+from probes.window import COUNTERS, DISTRIBUTIONS, WindowBatch
+from tests.controller.conftest import batch_of
+
+DELAY_NS = st.integers(500, 60_000_000_000).map(float)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> WindowBatch:
+    return batch_of(
+        sorted(draw(st.sets(st.integers(1, 6), min_size=1, max_size=4))),
+        draw(st.integers(0, 5)) * 10_000_000_000,
+        rtt_ns=draw(DELAY_NS),
+        forward_ns=draw(st.none() | st.just(400.0)),
+        lost=draw(st.integers(0, 10)),
+        clock_bound_ns=draw(st.sampled_from([float("nan"), 1_000.0, 25_000.0])),
+        suspect=draw(st.booleans()),
+    )
+
+
+def same(one: Block, other: Block) -> bool:
+    """Whether two blocks say exactly the same; absent is absent."""
+    a, b = one.part, other.part
+    arrays = [(one.stream_id, other.stream_id), (a.stamping, b.stamping), (a.suspect, b.suspect)]
+    arrays += [(a.end_ns, b.end_ns), (a.clock_bound_ns, b.clock_bound_ns)]
+    arrays += [(a.counters[name], b.counters[name]) for name in COUNTERS]
+    for delay in DELAYS:
+        for part in ("total_ns", "least_ns", "most_ns"):
+            arrays.append((getattr(a, part)[delay], getattr(b, part)[delay]))
+    for name in DISTRIBUTIONS:
+        x, y = a.distributions[name], b.distributions[name]
+        arrays += [(x.indptr, y.indptr), (x.bucket, y.bucket), (x.count, y.count)]
+    return all(
+        np.array_equal(x, y, equal_nan=np.issubdtype(x.dtype, np.floating)) for x, y in arrays
+    )
+
+
+@given(st.lists(batches(), min_size=1, max_size=8), st.data())
+@settings(max_examples=60, deadline=None)
+def test_merging_merged_windows_is_merging_the_windows(
+    windows: list[WindowBatch], data: st.DataObject
+) -> None:
+    parts = data.draw(st.lists(st.integers(0, 3), min_size=len(windows), max_size=len(windows)))
+    groups = [[w for w, p in zip(windows, parts, strict=True) if p == k] for k in range(4)]
+    blocks = [block_of(group) for group in groups if group]
+    assert same(joined(data.draw(st.permutations(blocks))), block_of(windows))
+
+
+@given(st.lists(batches(), min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_block_comes_back_as_it_was(windows: list[WindowBatch]) -> None:
+    block = block_of(windows)
+    assert same(decode_block(encode_block(block, 7), 7), block)
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_no_block(data: bytes) -> None:
+    for body in (data, zstandard.compress(data)):
+        with pytest.raises(RemoteProtocolError):
+            decode_block(body, 0)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_damaged_block_is_read_or_refused(data: st.DataObject) -> None:
+    packed = bytearray(zstandard.decompress(encode_block(block_of([batch_of([5, 7], 0)]), 0)))
+    packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        assert len(decode_block(zstandard.compress(bytes(packed)), 0).stream_id) >= 0
+    except RemoteProtocolError:
+        return
+
+
+def test_negative_number_of_rows_is_no_block() -> None:
+    """What coverage-guided fuzzing found."""
+    wire = {"schema": 1, "edges": 1, "rows": -1, "columns": {}}
+    with pytest.raises(RemoteProtocolError):
+        decode_block(zstandard.compress(msgspec.msgpack.encode(wire)), 0)
+
+
+def test_tiles_come_back_as_they_were() -> None:
+    rng = np.random.default_rng(1)
+    points = np.frombuffer(rng.bytes(3 * 60 * POINT.itemsize), POINT).reshape(3, 60)
+    assert unpack_tiles(pack_tiles(points), 60).tobytes() == points.tobytes()
+    assert unpack_tiles([], 60).shape == (0, 60)
+
+
+def test_quantile_among_the_lost_is_infinite_and_absence_is_nan() -> None:
+    make: Callable[..., WindowBatch] = batch_of
+    point = points_of(block_of([make([5], 0, lost=6, forward_ns=None)]).part)[0]
+    assert point["rtt_p50_ns"] == np.inf
+    assert np.isnan(point["forward_p50_ns"])
+    assert np.isnan(point["variation_p50_ns"])
+    assert abs(point["rtt_min_ns"] - 4_000_000) < 1

@@ -1,0 +1,99 @@
+"""What every store on disk must do beside the conformance of its windows (test_window_store)."""
+
+import pathlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from controller.store.interface import (
+    PlanRecord,
+    Store,
+    StoreBusyError,
+    StoredChunk,
+    StreamRecord,
+)
+from controller.store.sqlite_store import SqliteStore
+
+ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": SqliteStore}
+
+
+@pytest.fixture(params=ENGINES)
+def reopen(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Callable[[], Store]]:
+    """Return a function that closes the store of this test, if open, and opens it again."""
+    opened: list[Store] = []
+
+    def open_again() -> Store:
+        for store in opened:
+            store.close()
+        opened[:] = [ENGINES[request.param](tmp_path / "data")]
+        return opened[0]
+
+    yield open_again
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(reopen: Callable[[], Store]) -> Store:
+    return reopen()
+
+
+def chunk(
+    agent: str = "nanjing", sequence: int = 0, start_ns: int = 100, **more: object
+) -> StoredChunk:
+    values = {
+        "agent": agent,
+        "boot": "b0",
+        "sequence": sequence,
+        "plan_version": 1,
+        "start_ns": start_ns,
+        "duration_ns": 10,
+        "rows": 3,
+        "received_ns": 500,
+        "payload": f"{agent}/{sequence}".encode(),
+    }
+    return StoredChunk(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def test_acknowledged_chunk_survives_reopening(reopen: Callable[[], Store]) -> None:
+    reopen().put_chunk(chunk()).result()
+    store = reopen()
+    assert store.put_chunk(chunk()).result() is False
+    assert list(store.chunks_since(0)) == [chunk()]
+
+
+def test_closing_commits_what_was_queued(reopen: Callable[[], Store]) -> None:
+    store = reopen()
+    futures = [store.put_chunk(chunk(sequence=i)) for i in range(50)]
+    store = reopen()
+    assert all(future.result() for future in futures)
+    assert len(list(store.chunks_since(0))) == 50
+
+
+def test_closed_store_takes_nothing_more(reopen: Callable[[], Store]) -> None:
+    store = reopen()
+    reopen()
+    with pytest.raises(StoreBusyError):
+        store.put_chunk(chunk())
+
+
+def test_newest_plan_is_returned(reopen: Callable[[], Store]) -> None:
+    store = reopen()
+    for version in (1, 2):
+        plan = PlanRecord(agent="nanjing", version=version, content=f"v{version}".encode())
+        store.put_plans([plan], 5).result()
+    assert reopen().latest_plans()["nanjing"].content == b"v2"
+
+
+def test_streams_are_remembered_once(store: Store) -> None:
+    stream = StreamRecord(
+        stream_id=(1 << 48) - 1, agent="nanjing", path="a>b", protocol="udp", type_p="udp4"
+    )
+    store.put_streams([stream]).result()
+    store.put_streams([stream]).result()
+    assert store.streams() == [stream]
+
+
+def test_sites_are_replaced_whole(store: Store) -> None:
+    store.put_sites([("a", b"{}"), ("b", b"{}")], 1).result()
+    store.put_sites([("a", b"{}")], 2).result()

@@ -1,0 +1,308 @@
+"""The conformance suite of engines for windows: each must pass all of it.
+
+Series are held to what merging the decoded windows gives, in any order of arrival.
+"""
+
+import pathlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from controller.store.blocks import block_of
+from controller.store.interface import StoreBusyError, StoredChunk, StreamRecord, WindowStore
+from controller.store.levels import DAY, DAY_NS, HOUR, LEVELS, MINUTE, Level, Retention
+from controller.store.memory_windows import MemoryWindows
+from controller.store.points import points_of
+from controller.store.sqlite_store import SqliteStore
+from probes.chunk import decode_chunk
+from probes.window import WindowBatch
+
+Make = Callable[..., WindowBatch]
+Encode = Callable[..., bytes]
+T0_NS = 20_000 * DAY_NS
+RETENTION = Retention(window_days=2, minute_days=3, hour_days=40, day_days=400)
+ENGINES: dict[str, Callable[[pathlib.Path], WindowStore]] = {
+    "sqlite": lambda directory: SqliteStore(directory / "data", retention=RETENTION),
+    "memory": lambda _: MemoryWindows(retention=RETENTION),
+}
+
+
+@pytest.fixture(params=ENGINES)
+def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[WindowStore]:
+    opened = ENGINES[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+def chunk(
+    agent: str = "nanjing", sequence: int = 0, start_ns: int = 100, **more: object
+) -> StoredChunk:
+    values = {
+        "agent": agent,
+        "boot": "b0",
+        "sequence": sequence,
+        "plan_version": 1,
+        "start_ns": start_ns,
+        "duration_ns": 10,
+        "rows": 3,
+        "received_ns": 500,
+        "payload": f"{agent}/{sequence}".encode(),
+    }
+    return StoredChunk(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def test_chunk_is_stored_once_however_often_it_comes(store: WindowStore) -> None:
+    assert store.put_chunk(chunk()).result() is True
+    assert store.put_chunk(chunk()).result() is False
+    assert len(store.chunks_of("nanjing", 0, 1000, 100)[0]) == 1
+    assert store.agent_totals()["nanjing"].windows == 3
+
+
+def test_same_sequence_after_a_reboot_is_another_chunk(store: WindowStore) -> None:
+    assert store.put_chunk(chunk(boot="b0")).result() is True
+    assert store.put_chunk(chunk(boot="b1")).result() is True
+    assert store.agent_totals()["nanjing"].chunks == 2
+
+
+def test_chunk_comes_back_exactly_as_received(store: WindowStore) -> None:
+    sent = chunk(payload=bytes(range(256)))
+    store.put_chunk(sent).result()
+    assert store.chunks_of("nanjing", 0, 1000, 100) == ([sent], None)
+
+
+def test_closed_store_takes_nothing_more(store: WindowStore) -> None:
+    store.close()
+    with pytest.raises(StoreBusyError):
+        store.put_chunk(chunk())
+
+
+def test_range_holds_its_start_and_not_its_end(store: WindowStore) -> None:
+    for i, start_ns in enumerate((100, 200, 300)):
+        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
+    found, rest = store.chunks_of("nanjing", 100, 300, 100)
+    assert [item.start_ns for item in found] == [100, 200]
+    assert rest is None
+
+
+def test_range_never_mixes_agents(store: WindowStore) -> None:
+    store.put_chunk(chunk("nanjing")).result()
+    store.put_chunk(chunk("suzhou")).result()
+    assert [item.agent for item in store.chunks_of("suzhou", 0, 1000, 10)[0]] == ["suzhou"]
+
+
+def test_pages_join_to_the_whole_and_never_tear_an_instant_apart(store: WindowStore) -> None:
+    starts = [100, 100, 200, 300, 300, 300, 400]
+    for i, start_ns in enumerate(starts):
+        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
+    seen: list[int] = []
+    from_ns: int | None = 0
+    while from_ns is not None:
+        page, from_ns = store.chunks_of("nanjing", from_ns, 1000, 2)
+        assert page, "a page that is not the last one holds something"
+        assert not set(seen) & {item.start_ns for item in page}
+        seen += [item.start_ns for item in page]
+    assert seen == starts
+
+
+def test_everything_since_comes_in_the_order_of_storing(store: WindowStore) -> None:
+    for i, start_ns in enumerate((300, 100, 200)):
+        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
+    assert [item.start_ns for item in store.chunks_since(150)] == [300, 200]
+
+
+def test_totals_follow_the_newest_window_even_if_old_ones_come_late(store: WindowStore) -> None:
+    store.put_chunk(chunk(sequence=1, start_ns=900)).result()
+    store.put_chunk(chunk(sequence=0, start_ns=100, received_ns=700)).result()
+    totals = store.agent_totals()["nanjing"]
+    assert (totals.last_window_ns, totals.last_received_ns) == (910, 700)
+
+
+def test_healthy_store_says_so(store: WindowStore) -> None:
+    store.put_chunk(chunk()).result()
+    state = store.state()
+    assert (state.state, state.reason, state.queued_writes) == ("ok", None, 0)
+
+
+# Series
+
+
+def stream(stream_id: int, agent: str = "nanjing") -> StreamRecord:
+    return StreamRecord(stream_id=stream_id, agent=agent, path="a>b", protocol="udp", type_p="udp4")
+
+
+class Filling:
+    """Puts windows into a store and remembers them."""
+
+    def __init__(self, store: WindowStore, encode: Encode) -> None:
+        self._store, self._encode = store, encode
+        self.batches: dict[str, list[WindowBatch]] = {}
+        self._sequence = 0
+
+    def put(self, batch: WindowBatch, agent: str = "nanjing") -> None:
+        payload = self._encode(batch, agent=agent, sequence=self._sequence)
+        item = StoredChunk(
+            agent=agent,
+            boot="b0",
+            sequence=self._sequence,
+            plan_version=1,
+            start_ns=batch.start_ns,
+            duration_ns=batch.duration_ns,
+            rows=batch.rows,
+            received_ns=batch.start_ns + batch.duration_ns,
+            payload=payload,
+        )
+        self._sequence += 1
+        assert self._store.put_chunk(item).result()
+        # As the store has it: delays are sent as whole nanoseconds.
+        self.batches.setdefault(agent, []).append(decode_chunk(payload).batch)
+
+    def expected(
+        self, level: Level, stream_id: int, agent: str = "nanjing"
+    ) -> dict[int, NDArray[np.void]]:
+        """Return the points by start, made of all windows at once."""
+        buckets: dict[int, list[WindowBatch]] = {}
+        for batch in self.batches[agent]:
+            start_ns = batch.start_ns // level.step_ns * level.step_ns
+            buckets.setdefault(start_ns, []).append(batch)
+        found = {}
+        for start_ns, batches in buckets.items():
+            block = block_of(batches)
+            row = np.flatnonzero(block.stream_id == np.uint64(stream_id))
+            if len(row):
+                found[start_ns] = points_of(block.part)[row[0]]
+        return found
+
+
+@pytest.fixture
+def filling(store: WindowStore, chunk_of: Encode) -> Filling:
+    return Filling(store, chunk_of)
+
+
+def roll_all_up(store: WindowStore, now_ns: int = T0_NS + 60 * DAY_NS) -> None:
+    for later in range(5):
+        while store.roll_up(now_ns + later * HOUR.step_ns, 100):
+            pass
+    assert store.pending_rollups() == 0
+
+
+def check(store: WindowStore, filling: Filling, level: Level, stream_id: int) -> int:
+    answer = store.series([stream(stream_id)], T0_NS, T0_NS + 50 * DAY_NS, step_ns=level.step_ns)
+    expected = filling.expected(level, stream_id)
+    assert (answer.level, answer.step_ns) == (level.name, level.step_ns)
+    assert answer.start_ns.tolist() == sorted(expected)
+    for start_ns, point in zip(answer.start_ns.tolist(), answer.points, strict=True):
+        assert repr(point.item()) == repr(expected[start_ns].item())  # NaN is NaN here
+    return len(expected)
+
+
+@pytest.fixture
+def varied(batch_of: Make) -> Callable[[int, int], WindowBatch]:
+    """Return windows of a few streams at a time, as varied as a seed makes them."""
+
+    def make(seed: int, start_ns: int) -> WindowBatch:
+        rng = np.random.default_rng(seed)
+        ids = sorted(rng.choice([3, 5, 9], rng.integers(1, 4), replace=False).tolist())
+        lost = int(rng.choice([0, 0, 3, 10]))
+        return batch_of(
+            ids,
+            start_ns,
+            rtt_ns=float(rng.integers(2_000_000, 9_000_000)),
+            forward_ns=None if rng.random() < 0.3 else 1_200_000.0,
+            lost=lost,
+            clock_bound_ns=float("nan") if rng.random() < 0.3 else 900.0,
+            suspect=bool(rng.random() < 0.3),
+        )
+
+    return make
+
+
+def test_every_level_is_exactly_the_merge_of_its_windows(
+    store: WindowStore, filling: Filling, varied: Callable[[int, int], WindowBatch]
+) -> None:
+    rng = np.random.default_rng(7)
+    starts = rng.choice(np.arange(0, 3 * DAY_NS, 10_000_000_000), 60, replace=False)
+    starts = np.concatenate([starts, np.arange(0, 600, 10) * 1_000_000_000])
+    for seed, start_ns in enumerate(np.unique(starts).tolist()):
+        filling.put(varied(seed, T0_NS + start_ns))
+    roll_all_up(store)
+    for level in LEVELS:
+        assert sum(check(store, filling, level, i) for i in (3, 5, 9)) > 3
+
+
+def test_late_windows_are_in_every_level_as_if_they_had_come_in_time(
+    store: WindowStore, filling: Filling, varied: Callable[[int, int], WindowBatch]
+) -> None:
+    for seed in range(12):
+        filling.put(varied(seed, T0_NS + seed * 20_000_000_000))
+    roll_all_up(store)
+    for seed in range(12, 24):
+        filling.put(varied(seed, T0_NS + (seed - 12) * 20_000_000_000 + 10_000_000_000))
+    filling.put(varied(99, T0_NS + 2 * HOUR.step_ns))
+    roll_all_up(store)
+    for level in LEVELS:
+        for stream_id in (3, 5, 9):
+            check(store, filling, level, stream_id)
+
+
+def test_minutes_can_be_read_before_their_hour_is_over(
+    store: WindowStore, filling: Filling, batch_of: Make
+) -> None:
+    for second in range(0, 180, 10):
+        filling.put(batch_of([5], T0_NS + second * 1_000_000_000))
+    store.roll_up(T0_NS + 2 * MINUTE.step_ns + 40_000_000_000, 100)
+    answer = store.series([stream(5)], T0_NS, T0_NS + DAY_NS, step_ns=MINUTE.step_ns)
+    assert answer.start_ns.tolist() == [T0_NS, T0_NS + MINUTE.step_ns]
+    assert answer.points["sent"].tolist() == [60, 60]
+
+
+def test_windows_are_a_level_too(store: WindowStore, filling: Filling, batch_of: Make) -> None:
+    for second in (0, 10, 20):
+        filling.put(batch_of([5, 7], T0_NS + second * 1_000_000_000, lost=second // 10))
+    answer = store.series([stream(7)], T0_NS, T0_NS + 20_000_000_000, max_points=1000)
+    assert answer.level == "window"
+    assert answer.stream_id.tolist() == [7, 7]
+    assert answer.points["received"].tolist() == [10, 9]
+    assert answer.duration_ns.tolist() == [10_000_000_000] * 2
+
+
+def test_streams_of_several_agents_come_in_order(
+    store: WindowStore, filling: Filling, batch_of: Make
+) -> None:
+    filling.put(batch_of([9], T0_NS), "suzhou")
+    filling.put(batch_of([5], T0_NS), "nanjing")
+    roll_all_up(store)
+    asked = [stream(9, "suzhou"), stream(5, "nanjing")]
+    for step_ns in (1, MINUTE.step_ns, HOUR.step_ns, DAY.step_ns):
+        answer = store.series(asked, T0_NS, T0_NS + DAY_NS, step_ns=step_ns)
+        assert answer.stream_id.tolist() == [5, 9]
+
+
+def test_nothing_stored_is_an_empty_series(store: WindowStore) -> None:
+    assert len(store.series([stream(5)], 0, 10 * DAY_NS, max_points=100).points) == 0
+    assert len(store.series([], 0, 10 * DAY_NS).points) == 0
+
+
+def test_young_store_answers_a_long_range_with_what_it_has(
+    store: WindowStore, filling: Filling, batch_of: Make
+) -> None:
+    filling.put(batch_of([5], T0_NS))
+    answer = store.series([stream(5)], T0_NS - 300 * DAY_NS, T0_NS + HOUR.step_ns)
+    assert (answer.level, len(answer.points)) == ("window", 1)
+
+
+def test_windows_are_forgotten_when_their_time_is_over(
+    store: WindowStore, filling: Filling, batch_of: Make
+) -> None:
+    for day in range(6):
+        filling.put(batch_of([5], T0_NS + day * DAY_NS))
+    now_ns = T0_NS + 5 * DAY_NS + HOUR.step_ns
+    while store.roll_up(now_ns, 100):
+        pass
+    while store.expire(now_ns):
+        pass
+    kept = [(item.start_ns - T0_NS) // DAY_NS for item in store.chunks_since(0)]
+    assert set(kept) >= {4, 5}
+    assert not set(kept) & {0, 1}
+    assert store.agent_totals()["nanjing"].chunks == 6

@@ -1,0 +1,125 @@
+"""Every codec of the engine on arbitrary and cut packets: an answer or nothing, never an error."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from probes.addresses import ADDRESS_BYTES
+from probes.engine.codecs import Codec, EchoCodec, Outgoing, StampCodec, SynCodec
+from probes.sockets.batch import Received
+from probes.sockets.departure_stamps import Refusals
+from probes.sockets.opening import OpenSocket
+from probes.stamp.auth import AuthenticatedCodec
+from probes.stamp.packet import (
+    AUTHENTICATED_BYTES,
+    ReflectorPacket,
+    decode_sender,
+    encode_reflector,
+)
+
+KEY = bytes(range(32))
+WIDTH = 256
+
+
+@pytest.fixture(params=["echo", "stamp", "follow-up", "authenticated", "syn"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
+def codec(request: pytest.FixtureRequest, kind: str) -> Iterator[Codec]:
+    with socket.socket(request.param, socket.SOCK_DGRAM) as sock:
+        opened = OpenSocket(sock, 0xBEEF, with_ip_header=request.param == socket.AF_INET)
+        made: dict[str, Codec] = {
+            "echo": EchoCodec(opened, 44),
+            "stamp": StampCodec(44, 1),
+            "follow-up": StampCodec(64, 1),
+            "authenticated": AuthenticatedCodec(200, 1, KEY),
+            "syn": SynCodec(opened, 7),
+        }
+        yield made[kind]
+
+
+def rows(packets: list[bytes], width: int) -> tuple[np.ndarray, np.ndarray]:
+    memory = np.zeros((len(packets), width), np.uint8)
+    for row, packet in enumerate(packets):
+        cut = packet[:width]
+        memory[row, : len(cut)] = np.frombuffer(cut, np.uint8)
+    return memory, np.array([min(len(packet), width) for packet in packets], np.int64)
+
+
+def received(packets: list[bytes]) -> Received:
+    payload, length = rows(packets, WIDTH)
+    count = len(packets)
+    return Received(
+        payload=payload,
+        length=length,
+        stamp_ns=np.zeros(count, np.int64),
+        stamp_kind=np.zeros(count, np.uint8),
+        ttl=np.zeros(count, np.uint8),
+        address=np.zeros((count, ADDRESS_BYTES), np.uint8),
+        truncated=np.zeros(count, np.bool_),
+        destination=np.zeros((count, 16), np.uint8),
+    )
+
+
+packets = st.lists(st.binary(max_size=WIDTH), min_size=1, max_size=6)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(packets)
+def test_arbitrary_packets_raise_nothing(codec: Codec, found: list[bytes]) -> None:
+    said = codec.read(received(found))
+    assert len(said.valid) == len(said.low_sequence) == len(said.check) == len(found)
+    payload, length = rows(found, 64)
+    address = np.zeros((len(found), ADDRESS_BYTES), np.uint8)
+    quoted = codec.quoted(Refusals(np.zeros(len(found), np.int32), address, payload, length))
+    assert len(quoted.known) == len(quoted.low_sequence) == len(found)
+
+
+def probes(count: int) -> Outgoing:
+    number = np.arange(count)
+    return Outgoing(number, number + 1, number.astype(np.uint64), 1_700_000_000_123_456_789, 0x8EC8)
+
+
+def test_authenticated_requests_are_those_of_the_single_packet_codec() -> None:
+    codec = AuthenticatedCodec(200, 0x1234, KEY)
+    written = np.full((3, codec.bytes_a_probe), 0xFF, np.uint8)
+    codec.write(written, probes(3))
+    for row, packet in enumerate(written):
+        read = decode_sender(packet.tobytes(), KEY)
+        assert (read.sequence, read.ssid, read.error_estimate) == (row + 1, 0x1234, 0x8EC8)
+        assert abs(read.sent_wall_ns - 1_700_000_000_123_456_789) <= 1
+
+
+@pytest.mark.parametrize("flipped", [None, 0, 33, 95, 96, AUTHENTICATED_BYTES - 1])
+def test_authenticated_replies_are_believed_as_they_were_signed(flipped: int | None) -> None:
+    codec = AuthenticatedCodec(112, 0x1234, KEY)
+    written = np.zeros((1, 112), np.uint8)
+    check = codec.write(written, probes(1))
+    asked = decode_sender(written[0].tobytes(), KEY)
+    reply = ReflectorPacket(
+        sequence=3, t3=asked.t1 + (2 << 32), error_estimate=0x8F96, ssid=0x1234,
+        t2=asked.t1 + (1 << 32), sender_sequence=asked.sequence, sender_t1=asked.t1,
+        sender_error_estimate=asked.error_estimate, sender_ttl=63,
+    )  # fmt: skip
+    octets = bytearray(encode_reflector(reply, KEY))
+    if flipped is not None:
+        octets[flipped] ^= 1
+    said = codec.read(received([bytes(octets)]))
+    assert said.valid.tolist() == [flipped is None]
+    assert codec.forged == (flipped is not None)
+    if flipped is None:
+        fields = said.reflector
+        assert fields is not None
+        assert (said.low_sequence[0], said.check[0]) == (1, check[0])
+        assert (fields.sequence[0], fields.ssid[0], fields.sender_ttl[0]) == (3, 0x1234, 63)
+        assert fields.transmit_wall_ns[0] - fields.receive_wall_ns[0] == 1_000_000_000

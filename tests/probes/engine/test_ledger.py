@@ -1,0 +1,247 @@
+"""Pacing, ledger, direction of loss, windows and the time scale: no socket, no clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probes.clocks.timescale import TimeScale
+from probes.engine.accumulate import FATES, LOCAL_DROP, Finished, Window
+from probes.engine.direction import BACKWARD, FORWARD, UNKNOWN, directions_of_loss
+from probes.engine.ledger import LOST, ON_TIME, Ledger
+from probes.engine.pacing import NEVER_NS, Pacer
+
+SECOND = 1_000_000_000
+
+
+def pacer(count: int, *, poisson: bool = False, probes: int | None = None, seed: int = 1) -> Pacer:
+    made = Pacer(np.random.default_rng(seed))
+    made.add(0, np.full(count, 1e9), np.full(count, 0.1), np.full(count, poisson), probes)
+    return made
+
+
+def test_periodic_probes_keep_their_interval_and_jitter() -> None:
+    streams = pacer(50)
+    planned: dict[int, list[int]] = {row: [] for row in range(50)}
+    for now_ns in range(0, 30 * SECOND, 10_000_000):
+        due = streams.take(now_ns)
+        for row, at in zip(due.stream, due.planned_ns, strict=True):
+            planned[row].append(at)
+    for times in planned.values():
+        assert len(times) in (29, 30)
+        gaps = np.diff(times) / 1e9
+        assert (abs(gaps - 1) <= 0.1 + 1e-9).all()
+    assert streams.skipped == 0
+
+
+def test_streams_never_fall_into_step() -> None:
+    streams = pacer(1_000)
+    batches = [len(streams.take(now_ns).stream) for now_ns in range(0, 5 * SECOND, 10_000_000)]
+    assert max(batches[1:]) < 40  # ten on the mean
+
+
+def test_poisson_gaps_have_the_right_mean_and_spread() -> None:
+    streams = pacer(1, poisson=True)
+    times = []
+    while len(times) < 4_000:
+        times += streams.take(streams.next_due_ns()).planned_ns.tolist()
+    gaps = np.diff(times) / 1e9
+    assert gaps.mean() == pytest.approx(1, rel=0.1)
+    assert gaps.std() == pytest.approx(1, rel=0.1)
+
+
+def test_a_sender_that_fell_behind_sends_no_burst() -> None:
+    streams = pacer(1)
+    streams.take(SECOND)
+    assert len(streams.take(60 * SECOND).stream) == 1
+    assert streams.next_due_ns() > 59 * SECOND
+    assert streams.skipped >= 57
+
+
+def test_streams_end_after_their_probes() -> None:
+    streams = pacer(3, probes=2)
+    sent = sum(len(streams.take(now * SECOND // 4).stream) for now in range(40))
+    assert sent == 6
+    assert streams.finished()
+    assert streams.next_due_ns() == NEVER_NS
+
+
+def ledger_with(sequences: int) -> tuple[Ledger, np.ndarray]:
+    """A ledger with one session that has sent `sequences` probes; returns their rows."""
+    book = Ledger(SECOND)
+    session = book.add_sessions([0], [0], np.array([SECOND]), np.array([SECOND / sequences]))
+    rows = []
+    for _ in range(sequences):
+        row, number = book.claim(session)
+        book.enter(row, number, session, sent_ns=0, check=number.astype(np.uint64))
+        rows.append(row[0])
+    return book, np.array(rows)
+
+
+def answer(book: Ledger, sequence: list[int], bits: int = 16):
+    number = np.array(sequence)
+    low = number & ((1 << bits) - 1)
+    matched = book.match(np.zeros(len(number), np.int64), low, bits, number.astype(np.uint64))
+    book.rows["state"][matched.row] = ON_TIME
+    return matched
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(range(1, 21)), st.sets(st.integers(1, 20)))
+def test_every_answer_finds_its_probe_once_in_any_order(order: list[int], twice: set[int]) -> None:
+    book, _ = ledger_with(20)
+    matched = answer(book, order + sorted(twice))
+    assert sorted(book.rows["sequence"][matched.row]) == list(range(1, 21))
+    assert sorted(book.rows["sequence"][matched.repeated]) == sorted(twice)
+    highest, reordered = 0, set()
+    for number in order:
+        if number < highest:
+            reordered.add(number)
+        highest = max(highest, number)
+    late = book.rows["sequence"][matched.row[matched.reordered]]
+    assert set(late) == reordered
+
+
+def test_wrong_check_or_unknown_number_is_a_stray() -> None:
+    book, _ = ledger_with(4)
+    wrong = book.match(np.zeros(1, np.int64), np.array([2]), 16, np.array([99], np.uint64))
+    unknown = book.match(np.zeros(1, np.int64), np.array([77]), 16, np.array([77], np.uint64))
+    assert (wrong.stray, len(wrong.row), unknown.stray, len(unknown.row)) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("start", [(1 << 16) - 3, (1 << 32) - 3, (1 << 40) + 5])
+def test_numbers_longer_than_the_field_are_told_by_their_low_bits(start: int) -> None:
+    book = Ledger(SECOND)
+    session = book.add_sessions([0], [0], np.array([SECOND]), np.array([1e8]))
+    book.sessions["next"] = start
+    for _ in range(6):
+        row, number = book.claim(session)
+        book.enter(row, number, session, sent_ns=0, check=number.astype(np.uint64))
+    matched = answer(book, [start + 5, start], bits=16)
+    assert book.rows["sequence"][matched.row].tolist() == [start + 5, start]
+
+
+def test_rings_of_all_lengths_share_no_row_and_are_emptied_one_by_one() -> None:
+    book = Ledger(SECOND)
+    for gaps in ([1e8, 1e9, 1e8, 1e7], [1e8, 1e6]):
+        count = len(gaps)
+        book.add_sessions([0] * count, [0] * count, np.full(count, SECOND), np.array(gaps))
+    rings = (book.sessions["mask"] + 1).tolist()
+    for session, ring in enumerate(rings):
+        for _ in range(ring):
+            row, number = book.claim(np.array([session]))
+            book.enter(row, number, np.array([session]), sent_ns=0, check=number.astype(np.uint64))
+    held = np.bincount(book.rows["session"][book.rows["sequence"] > 0], minlength=len(rings))
+    assert held.tolist() == rings
+    book.forget(np.array([2]))
+    held = np.bincount(book.rows["session"][book.rows["sequence"] > 0], minlength=len(rings))
+    assert held.tolist() == [*rings[:2], 0, *rings[3:]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(["ok", "forward", "backward"]), min_size=1, max_size=30))
+def test_losses_between_two_answers_are_split_exactly(middle: list[str]) -> None:
+    fates = ["forward", "ok", *middle, "ok"]
+    book, rows = ledger_with(len(fates))
+    reflector = 0
+    for row, fate in zip(rows, fates, strict=True):
+        book.rows["state"][row] = ON_TIME if fate == "ok" else LOST
+        if fate != "forward":
+            book.rows["reflector"][row] = reflector if fate == "ok" else -1
+            reflector += 1
+    book.sessions["stateful"] = True
+    lost = rows[[i for i, fate in enumerate(fates) if fate != "ok" and i > 0]]
+    found = directions_of_loss(book, lost)
+    assert (found == FORWARD).sum() == middle.count("forward")
+    assert (found == BACKWARD).sum() == middle.count("backward")
+
+
+def test_a_restarted_reflector_leaves_the_direction_unknown() -> None:
+    book, rows = ledger_with(5)
+    book.rows["state"][rows] = [ON_TIME, ON_TIME, LOST, ON_TIME, ON_TIME]
+    book.rows["reflector"][rows] = [7, 8, -1, 0, 1]
+    book.sessions["stateful"] = True
+    assert directions_of_loss(book, rows[2:3]).tolist() == [UNKNOWN]
+
+
+def finished(stream, flow, fate, rtt_ns) -> Finished:
+    n = len(stream)
+    nothing = np.full(n, np.nan)
+    return Finished(
+        window=np.zeros(n, np.int64), stream=np.asarray(stream, np.int32),
+        flow=np.asarray(flow, np.uint16), sequence=np.arange(n), sent_wall_ns=np.zeros(n, np.int64),
+        lateness_ns=np.zeros(n, np.float32), rtt_ns=np.asarray(rtt_ns, np.float64),
+        forward_ns=nothing, backward_ns=nothing, bound_ns=nothing, variation_ns=nothing,
+        hops_forward=nothing.astype(np.float32), hops_backward=nothing.astype(np.float32),
+        fate=np.asarray(fate, np.uint8), stamping=np.full(n, 2, np.uint8),
+        answer=np.zeros(n, np.uint8), reordered=np.zeros(n, np.bool_),
+        cause=np.zeros(n, np.int32),
+    )  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(0, 5), st.integers(1, 10**9)),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_windows_account_for_every_probe(probes: list[tuple[int, int, int, int]]) -> None:
+    stream, flow, fate, rtt = (np.array(column) for column in zip(*probes, strict=True))
+    window = Window()
+    window.add(finished(stream, flow, fate, rtt))
+    batch = window.close(0, SECOND, np.arange(100, 105, dtype=np.uint64))
+    counters = {name: column.astype(int) for name, column in batch.counters.items()}
+    assert (counters["sent"] == counters["received"] + batch.lost()).all()
+    for place, stream_id in enumerate(batch.stream_id):
+        mine = stream == int(stream_id) - 100
+        for number, name in enumerate(FATES):
+            assert counters[name][place] == (fate[mine] == number).sum()
+        good = rtt[mine & (fate == 0)]
+        assert batch.distributions["rtt"].totals()[place] == len(good)
+        if len(good):
+            assert batch.measures["rtt_max_ns"][place] == good.max()
+        else:
+            assert np.isnan(batch.measures["rtt_mean_ns"][place])
+    sent = fate != LOCAL_DROP
+    assert batch.flows.sent.sum() == sent.sum()
+    for place in range(batch.rows):
+        for entry in range(*batch.flows.indptr[place : place + 2]):
+            mine = (stream == int(batch.stream_id[place]) - 100) & (flow == batch.flows.flow[entry])
+            good = rtt[mine & (fate == 0)]
+            expected = np.quantile(good, 0.5, method="inverted_cdf") if len(good) else np.nan
+            np.testing.assert_equal(batch.flows.rtt_p50_ns[entry], expected)
+
+
+class HandClock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now_ns = 5 * SECOND
+        self.offset_ns = 1_700_000_000 * SECOND
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def wall_ns(self) -> int:
+        return self.now_ns + self.offset_ns
+
+
+@pytest.mark.parametrize("step_ns", [10 * SECOND, -10 * SECOND])
+def test_stamps_from_both_sides_of_a_clock_step_are_carried_rightly(step_ns: int) -> None:
+    clock = HandClock()
+    scale = TimeScale(clock)
+    before = np.array([clock.wall_ns()])
+    clock.now_ns += 5_000_000
+    clock.offset_ns += step_ns
+    after = np.array([clock.wall_ns()])
+    clock.now_ns += 5_000_000
+    assert scale.look()
+    assert scale.to_monotonic_ns(np.concatenate([before, after])).tolist() == [
+        5 * SECOND,
+        5 * SECOND + 5_000_000,
+    ]
+    assert not scale.look()

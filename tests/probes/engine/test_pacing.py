@@ -1,0 +1,73 @@
+"""When probes are due: never early, never in bursts to catch up, Poisson where asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.engine.pacing import NEVER_NS, Pacer
+
+INTERVAL_NS = 1_000_000.0
+
+
+def pacer(streams: int = 1, *, poisson: bool = False, probes: int | None = None) -> Pacer:
+    made = Pacer(np.random.default_rng(7))
+    made.add(
+        0,
+        np.full(streams, INTERVAL_NS),
+        np.full(streams, 0.1),
+        np.full(streams, poisson),
+        probes,
+    )
+    return made
+
+
+def planned(made: Pacer, moments: list[int]) -> list[int]:
+    return [due for now in moments for due in made.take(now).planned_ns.tolist()]
+
+
+def test_every_interval_has_one_probe_within_its_jitter() -> None:
+    made = pacer()
+    due = np.array(planned(made, list(range(0, 100_000_000, 50_000))))
+    phase = due[0] // 1  # of the first interval, with its jitter
+    number = np.round((due - phase) / INTERVAL_NS)
+    assert number.tolist() == list(range(len(due)))
+    assert (np.abs(due - phase - number * INTERVAL_NS) <= 0.1 * INTERVAL_NS).all()
+    assert made.skipped == 0
+
+
+@given(st.lists(st.integers(1, 20_000_000), min_size=1, max_size=30))
+def test_a_late_sender_leaves_probes_out_and_sends_no_burst(gaps: list[int]) -> None:
+    made = pacer()
+    now, sent = 0, 0
+    for gap in gaps:
+        now += gap
+        taken = len(made.take(now).stream)
+        assert taken <= 1
+        sent += taken
+    intervals = now / INTERVAL_NS
+    assert intervals - 2.2 <= sent + made.skipped <= intervals + 1
+
+
+def test_poisson_gaps_are_exponential_about_the_interval() -> None:
+    made = pacer(poisson=True)
+    due = [made.next_due_ns()]
+    for _ in range(4_000):
+        made.take(due[-1])
+        due.append(made.next_due_ns())
+    gaps = np.diff(due)
+    assert abs(gaps.mean() / INTERVAL_NS - 1) < 0.05
+    assert abs(gaps.std() / INTERVAL_NS - 1) < 0.1
+    assert made.skipped == 0
+
+
+def test_streams_end_after_their_probes_and_stopped_ones_are_never_due() -> None:
+    made = pacer(3, probes=2)
+    assert made.shortest_interval_ns == INTERVAL_NS
+    assert made.rate_per_s == 3_000
+    made.stop(np.array([1]))
+    assert made.rate_per_s == 2_000
+    assert len(planned(made, list(range(0, 10_000_000, 100_000)))) == 4
+    assert made.finished()
+    assert made.next_due_ns() == NEVER_NS
