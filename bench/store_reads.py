@@ -77,23 +77,23 @@ def measure(quick: bool) -> Report:
         goals=[
             Goal(
                 f"30 days of one path at 1-minute steps ≤ {MONTH_GOAL_MS:.0f} ms",
-                min(month) <= MONTH_GOAL_MS,
+                month[0] <= MONTH_GOAL_MS,
                 _reached(*month),
             ),
             Goal(
                 f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms, first asked",
-                min(first) <= MATRIX_GOAL_MS,
+                first[0] <= MATRIX_GOAL_MS,
                 _reached(*first),
             ),
             Goal(
                 f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms, watched",
-                min(watched) <= MATRIX_GOAL_MS,
+                watched[0] <= MATRIX_GOAL_MS,
                 _reached(*watched),
             ),
         ],
         notes=(
-            "Judged by the lesser of the two medians: other programs on the machine make the first "
-            "longer, several threads the second. With the asker's share, which reads in-process.",
+            "Judged by the median of what the clock showed; CPU ms beside it tell what other "
+            "programs added. With the asker's share, which reads in-process.",
             f"The month: 43,200 points of {len(POINT.names or ())} figures as arrays, among "
             f"{STREAMS} streams' in the same file, the file in the system's cache.",
         ),
