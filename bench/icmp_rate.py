@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.accounting import Program
 from bench.hosts import FAR_ADDRESS, inside, targets, two_hosts
-from bench.library import ping_with
+from bench.python_pingers import ping_with
 from bench.report import Goal, Report, in_turns, script, spread
 from bench.sender import Order, done_by, start_sender
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.accounting import run
 from bench.answerer import PORT
-from bench.library import ping_with
+from bench.python_pingers import ping_with
 from bench.sender import Order, done_by, start_sender
 from bench.tap import Kind
 from probes.stream import STAMP_BASE_BYTES

@@ -1,6 +1,6 @@
 """A Python library's side of a comparison, as a program of its own.
 
-`python -m bench.library NAME TARGETS ROUNDS`; says one JSON object (`Pinged`). Targets are comma
+`python -m bench.python_pingers NAME TARGETS ROUNDS`; says one JSON object (`Pinged`). Targets are comma
 separated. CPU time leaves out imports, as it does for ours.
 """
 
@@ -89,7 +89,7 @@ def main() -> None:
 
 def ping_with(name: str, targets: list[str], rounds: int) -> Pinged:
     """Run one library as a child."""
-    command = (sys.executable, "-m", "bench.library", name, ",".join(targets), str(rounds))
+    command = (sys.executable, "-m", "bench.python_pingers", name, ",".join(targets), str(rounds))
     ended = Program(*command).end(limit_s=120)
     if ended.code:
         raise RuntimeError(ended.complained.decode())
