@@ -1,7 +1,7 @@
 """A Python library's side of a comparison, as a program of its own.
 
-`python -m bench.python_pingers NAME TARGETS ROUNDS`; says one JSON object (`Pinged`). Targets are comma
-separated. CPU time leaves out imports, as it does for ours.
+`python -m bench.python_pingers NAME TARGETS ROUNDS`; says one JSON object (`Pinged`). Targets
+are comma separated. CPU time leaves out imports, as it does for ours.
 """
 
 from __future__ import annotations
