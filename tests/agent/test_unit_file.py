@@ -1,4 +1,4 @@
-"""The systemd units give each service the rights it needs and no others."""
+"""Units and container images give each service the rights it needs and no others."""
 
 import shutil
 import subprocess
@@ -30,6 +30,17 @@ def test_controller_has_no_capability_at_all() -> None:
     unit = settings("isochrone-controller.service")
     assert unit["CapabilityBoundingSet"] == ""
     assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+def test_image_gives_raw_sockets_to_the_interpreter_that_runs_the_agent(tmp_path: Path) -> None:
+    controller, agent = (DEPLOY / "Containerfile").read_text(encoding="utf-8").split(" AS agent\n")
+    assert "setcap" not in controller  # an interpreter with rights does not start where none are
+    (line,) = (line for line in agent.splitlines() if "setcap" in line)
+    program = tmp_path / "isochrone"
+    program.write_text("#!/opt/isochrone/bin/python\nimport sys\n", encoding="utf-8")
+    target = line.split("ep ", 1)[1].replace("/opt/isochrone/bin/isochrone", str(program))
+    told = subprocess.run(["sh", "-c", f"echo {target}"], capture_output=True, check=True)
+    assert told.stdout == b"/opt/isochrone/bin/python\n"
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze (systemd)")
