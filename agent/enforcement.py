@@ -23,6 +23,7 @@ from probes.exchange import CurtailedStream, Curtailment, Plan, ReflectorSpec
 from probes.reflector.sessions import Sources, read_sources
 from probes.stream import STAMP_BASE_BYTES, STAMP_PORT, StreamSpec
 from probes.tcp import SEGMENT_BYTES
+from probes.text import Text
 
 RULE = "policy."
 _IP_BYTES = {4: 20, 6: 40}
@@ -60,6 +61,19 @@ class _Demand:
         slowed = (factor < 1) & (self.factor > 0)
         self.rule[slowed] = rule
         self.factor[slowed] *= factor[slowed]
+
+
+def summary_of(plan: Plan, granted: Granted) -> Text:
+    """Return in one sentence how much of `plan` runs, with the rules that take from it."""
+    total, running = len(plan.streams), len(granted.streams)
+    slowed = sum(one.action == "throttled" for one in granted.curtailed)
+    rules = ", ".join(sorted({one.rule for one in granted.by_rule}))
+    return Text(
+        f"Plan {plan.version}: {total} streams; {running - slowed} run as asked, {slowed} slowed, "
+        f"{total - running} refused" + (f": {rules}." if rules else "."),
+        f"计划 {plan.version}：共 {total} 条测量流；{running - slowed} 条按要求运行，"
+        f"{slowed} 条限速，{total - running} 条被拒绝" + (f"：{rules}。" if rules else "。"),
+    )
 
 
 def grant(policy: Policy, plan: Plan, *, quiet: bool = False) -> Granted:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
-from agent.enforcement import Granted, grant
+from agent.enforcement import Granted, grant, summary_of
 from agent.policy import Policy
 from agent.sent_book import SentBook
 from probes.clock import Clock
@@ -17,7 +17,7 @@ from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.errors import IsochroneError
 from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec
-from probes.text import Text
+from probes.text import Text, language_of_environment
 from probes.window import WindowBatch
 
 if TYPE_CHECKING:
@@ -98,7 +98,10 @@ class Measuring:
 
     async def _run_what_is_granted(self, plan: Plan) -> None:
         self._quiet = self._policy.is_quiet(self._clock.wall_ns())
-        self.granted = grant(self._policy, plan, quiet=self._quiet)
+        before, self.granted = self.granted, grant(self._policy, plan, quiet=self._quiet)
+        if self.granted.by_rule != before.by_rule:
+            summary = summary_of(plan, self.granted).pick(language_of_environment())
+            _LOG.warning("%s", summary)
         self._curtailed = Curtailed(plan_version=plan.version, streams=self.granted.curtailed)
         await self._run_reflector()
         await self._run_engine(plan.window_ms)

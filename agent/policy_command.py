@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from agent.config import load_config
-from agent.enforcement import Granted, grant
+from agent.enforcement import Granted, grant, summary_of
 from agent.policy import Policy, PolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import Plan
@@ -114,12 +114,4 @@ def _lines(plan: Plan, granted: Granted) -> list[str]:
                 f"{rule.senders} 个发送方不予应答：{rule.rule}",
             )
             lines.append(text.pick(language))
-    total, running = len(plan.streams), len(granted.streams)
-    slowed = sum(one.action == "throttled" for one in granted.curtailed)
-    summary = Text(
-        f"Plan {plan.version}: {total} streams; {running - slowed} run as asked, {slowed} slowed, "
-        f"{total - running} refused.",
-        f"计划 {plan.version}：共 {total} 条测量流；{running - slowed} 条按要求运行，"
-        f"{slowed} 条限速，{total - running} 条被拒绝。",
-    )
-    return [*lines, summary.pick(language)]
+    return [*lines, summary_of(plan, granted).pick(language)]

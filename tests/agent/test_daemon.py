@@ -175,9 +175,10 @@ async def test_reload_takes_a_policy_over_and_loses_no_window(
     await until(lambda: controller.curtailed and controller.curtailed[-1].streams)
     (slowed,) = controller.curtailed[-1].streams
     assert (slowed.rule, slowed.interval_ms) == ("policy.max_packets_per_s", 100.0)
+    assert process.stderr is not None
+    assert b"1 slowed, 0 refused: policy.max_packets_per_s." in await process.stderr.readline()
     file.write_text(text + "max_packet_per_s = 10\n", encoding="utf-8")
     process.send_signal(signal.SIGHUP)
-    assert process.stderr is not None
     assert b"stays in force" in await process.stderr.readline()
     file.write_text(text.replace('"a1"', '"a2"'), encoding="utf-8")
     process.send_signal(signal.SIGHUP)

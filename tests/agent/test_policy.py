@@ -284,7 +284,8 @@ def test_check_says_what_of_a_plan_would_run(tmp_path: Path) -> None:
     assert told.exit_code == 1
     assert "slowed by policy.max_packets_per_s, 100 → 200 ms" in told.output
     assert "refused by policy.destinations" in told.output
-    assert "Plan 9: 2 streams; 0 run as asked, 1 slowed, 1 refused." in told.output
+    rules = "policy.destinations, policy.max_packets_per_s"
+    assert f"Plan 9: 2 streams; 0 run as asked, 1 slowed, 1 refused: {rules}." in told.output
     document = json.loads(check(tmp_path, "--plan", str(tmp_path / "plan.json"), "--json").output)
     assert (document["running"], len(document["curtailed"])) == (1, 2)
 
