@@ -28,6 +28,7 @@ class _Agent:
     windows: int = 0
     last_window_ns: int | None = None
     curtailed: dict[int, CurtailedStream] = field(default_factory=dict)
+    allowed_ns: dict[int, int] = field(default_factory=dict)  # when a refusal ended, by stream
 
 
 class Fleet:
@@ -70,7 +71,10 @@ class Fleet:
     def curtailed(self, name: str, message: Curtailed) -> None:
         """Note what the policy of an agent's owner takes from its plan."""
         self.heard(name)
-        self._agents[name].curtailed = {one.stream_id: one for one in message.streams}
+        agent = self._agents[name]
+        now_ns, before = self._clock.wall_ns(), _refused(agent)
+        agent.curtailed = {one.stream_id: one for one in message.streams}
+        agent.allowed_ns |= dict.fromkeys(before.difference(_refused(agent)), now_ns)
 
     def curtailment(self, name: str, stream_id: int) -> CurtailedStream | None:
         """Return what the owner's policy takes from a stream of the agent, None for nothing."""
@@ -79,15 +83,16 @@ class Fleet:
 
     def refused_streams(self) -> NDArray[np.uint64]:
         """Return the ids of all streams that agents' owners refuse now, uint64[k]."""
-        return np.array(
-            [
-                one.stream_id
-                for agent in self._agents.values()
-                for one in agent.curtailed.values()
-                if one.action == "refused"
-            ],
-            np.uint64,
-        )
+        refused = [number for agent in self._agents.values() for number in _refused(agent)]
+        return np.array(refused, np.uint64)
+
+    def allowed_again(self, since_ns: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Return the ids of the streams whose refusal ended after `since_ns`, and when it did."""
+        allowed: dict[int, int] = {}
+        for agent in self._agents.values():
+            agent.allowed_ns = {n: at for n, at in agent.allowed_ns.items() if at > since_ns}
+            allowed |= agent.allowed_ns
+        return np.array(list(allowed), np.uint64), np.array(list(allowed.values()), np.int64)
 
     def stored(self, name: str, windows: int, end_ns: int) -> None:
         """Note that windows of an agent, which end at `end_ns`, were stored."""
@@ -130,3 +135,7 @@ class Fleet:
         """Return how many windows of the agent are stored, and where the newest ends."""
         agent = self._agents[name]
         return agent.windows, agent.last_window_ns
+
+
+def _refused(agent: _Agent) -> set[int]:
+    return {n for n, one in agent.curtailed.items() if one.action == "refused"}

@@ -102,9 +102,13 @@ def _stream_signs(
     for name, state in agents.items():
         down[catalogue.site_number[name]] = state == "agent_down"
     newest_ns = latest.part.end_ns
-    # After a maintenance, waiting for the first window that counts is not silence.
-    ended_ns = ground.maintenance.ended_ns(now_ns, now_ns - NO_DATA_WINDOWS * ground.window_ns)
-    newest_ns = np.maximum(newest_ns, ended_ns[catalogue.stream_path])
+    # After maintenance or quiet hours, waiting for the first window that counts is not silence.
+    since_ns = now_ns - NO_DATA_WINDOWS * ground.window_ns
+    ended_ns = ground.maintenance.ended_ns(now_ns, since_ns)[catalogue.stream_path]
+    allowed, allowed_ns = ground.fleet.allowed_again(since_ns)
+    _, row, at = np.intersect1d(catalogue.stream_id, allowed, return_indices=True)
+    ended_ns[row] = np.maximum(ended_ns[row], allowed_ns[at])
+    newest_ns = np.maximum(newest_ns, ended_ns)
     verdict, row = latest.judgements.verdict, latest.rules.row
     return Signs(
         newest_ns=newest_ns,

@@ -216,6 +216,33 @@ async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(
     assert paths[PATH]["state"] == "curtailed"
 
 
+async def test_stream_that_may_run_again_is_waited_for_before_it_is_late(
+    controller: Any, deliver: Any, clock: Any
+) -> None:
+    await deliver()
+    fleet = controller.state.fleet
+    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    refused = tuple(
+        CurtailedStream(stream_id=number, rule="policy.quiet_hours", action="refused")
+        for number in own
+    )
+
+    async def states_of_own() -> set[str]:
+        await controller.judge()
+        streams = (await controller.get("/api/v1/streams"))["items"]
+        return {one["state"] for one in streams if one["stream_id"] in own}
+
+    fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=refused))
+    clock.now_ns += 3600 * SECOND
+    fleet.heard("nanjing")
+    assert await states_of_own() == {"curtailed"}
+    fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=()))
+    assert not await states_of_own() & {"late", "no_data"}
+    clock.now_ns += 50 * SECOND
+    fleet.heard("nanjing")
+    assert await states_of_own() == {"late"}
+
+
 async def test_path_that_returns_nothing_is_down(controller: Any, deliver: Any, clock: Any) -> None:
     for lost in (0, 100, 100, 100):
         await deliver(lost=lost)
