@@ -50,6 +50,29 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize(
+    "guide", [p for p in PAGES if p.parent.name == "guides"], ids=lambda p: p.name
+)
+def test_every_guide_links_to_itself_in_the_other_language(guide: Path) -> None:
+    name = guide.name.split(".")[0]
+    other = f"{name}.md" if guide.name.endswith(".zh.md") else f"{name}.zh.md"
+    assert (guide.parent / other).exists(), f"docs/guides/{guide.name} has no {other} beside it"
+    head = guide.read_text(encoding="utf-8").split("\n\n## ")[0]
+    assert f"]({other})" in head, f"docs/guides/{guide.name} does not link to {other} at its top"
+    contents = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    assert f"](guides/{guide.name})" in contents, f"docs/README.md does not list {guide.name}"
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.name.endswith(".zh.md")], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_a_chinese_page_links_to_the_chinese_version_of_another(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+\.md)", page.read_text(encoding="utf-8"))
+    itself = page.name.replace(".zh.md", ".md")
+    english = [link for link in links if not link.endswith(".zh.md") and link != itself]
+    assert [link for link in english if (page.parent / link).with_suffix(".zh.md").exists()] == []
+
+
 def test_every_decision_has_its_own_number() -> None:
     numbers = [page.name[:4] for page in ROOT.glob("docs/decisions/[0-9]*.md")]
     assert len(numbers) == len(set(numbers))
