@@ -111,6 +111,9 @@ class Engine:
         self._bell_lock = threading.Lock()  # nobody rings a descriptor that is another's by now
         self._stopping = self._abandon = False
         self._failure: BaseException | None = None
+        # Waited for in place of the thread: a join() that Ctrl-C interrupts takes the thread for
+        # ended (bpo-45274), and what it still counts would be missing.
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe-engine", daemon=True)
 
     def start(self) -> None:
@@ -130,8 +133,8 @@ class Engine:
         self._abandon = not wait_for_replies
         self._stopping = True
         self._rouse()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._thread.ident is not None:
+            self._ended.wait()
         self._close()  # again, for an engine that never ran
         self._raise_failure()
 
@@ -148,9 +151,9 @@ class Engine:
 
     def wait_until_finished(self, timeout_s: float | None = None) -> bool:
         """Wait until every stream has sent all its probes and each has met its fate."""
-        self._thread.join(timeout_s)
+        ended = self._ended.wait(timeout_s)
         self._raise_failure()
-        return not self._thread.is_alive()
+        return ended
 
     def update(self, specs: Sequence[StreamSpec]) -> None:
         """Run these streams from the next tick on; unchanged ones go on undisturbed."""
@@ -188,6 +191,7 @@ class Engine:
             self._failure = failure
         finally:
             self._close()
+            self._ended.set()
 
     def _rouse(self) -> None:
         """Let the engine's thread tick now."""
