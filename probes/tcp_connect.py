@@ -167,9 +167,15 @@ class ConnectChannel:
         return waiting.session, waiting.sequence, arrived_ns, STAMP_KERNEL, ANSWER_OPEN
 
     def _forget_old(self) -> None:
-        """Close connections whose answers nobody waits for any more."""
+        """Close connections whose answers nobody waits for any more.
+
+        Not those that have one: it has waited for us, since this process stood still.
+        """
         limit_ns = time.time_ns() - _FORGET_NS
-        for fd in [fd for fd, one in self._waiting.items() if one.sent_wall_ns < limit_ns]:
+        old = {fd for fd, one in self._waiting.items() if one.sent_wall_ns < limit_ns}
+        if old:
+            old -= {fd for fd, _ in self.socket.epoll.poll(0, _MOST_WAITING)}
+        for fd in old:
             self._waiting.pop(fd).sock.close()
 
     def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
