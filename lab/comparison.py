@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lab.expected import UNKNOWN, expected_verdict, truth_of
 from lab.stored import StoredWindows
 from lab.truth import PROTOCOLS, Probes
-from topology.model import Demand, PlannedStream
+from topology.model import Demand, Path, PlannedStream
 
 MEASURED_KINDS = ("delay", "loss", "delay_ratio", "variation")
 
@@ -74,15 +74,21 @@ class PathProbes:
         order = np.argsort(key, kind="stable")
         self._probes, self._key = probes.take(order), key[order]
 
+    def __len__(self) -> int:
+        return len(self._key)
+
     def of(self, demand: Demand, protocol: str, from_ns: int, to_ns: int) -> Probes:
         """Return the probes sent on the demand's path within [from_ns, to_ns)."""
-        path = demand.path
+        own = self.on(demand.path, protocol)
+        return own.take((own.sent_ns >= from_ns) & (own.sent_ns < to_ns))
+
+    def on(self, path: Path, protocol: str) -> Probes:
+        """Return the probes sent on a path."""
         source = self._number[path.source.address]
         destination = self._number[path.destination.address]
         key = (source << 16 | destination) << 2 | PROTOCOLS.index(protocol)
         low, high = np.searchsorted(self._key, [key, key + 1])
-        own = self._probes.take(np.arange(low, high))
-        return own.take((own.sent_ns >= from_ns) & (own.sent_ns < to_ns))
+        return self._probes.take(np.arange(low, high))
 
 
 def stream_of(streams: Iterable[PlannedStream]) -> dict[tuple[str, str], int]:
@@ -91,6 +97,14 @@ def stream_of(streams: Iterable[PlannedStream]) -> dict[tuple[str, str], int]:
     for stream in streams:
         found.setdefault((stream.path.id, stream.type_p.protocol), stream.stream_id)
     return found
+
+
+def seen_of(streams: Iterable[PlannedStream], probes: PathProbes) -> list[tuple[list[int], int]]:
+    """Return (streams of one path and protocol, how many probes the log has of them)."""
+    alike: dict[tuple[Path, str], list[int]] = {}
+    for stream in streams:
+        alike.setdefault((stream.path, stream.type_p.protocol), []).append(stream.stream_id)
+    return [(numbers, len(probes.on(*key))) for key, numbers in alike.items()]
 
 
 def compare(

@@ -21,7 +21,7 @@ from controller.commands.result_files import write_result
 from controller.live.memory import SLOTS
 from lab.api_client import ApiClient
 from lab.children import child_environment, follow_parent, isochrone_command
-from lab.comparison import PathProbes, Row, Summary, compare, stream_of, summarise
+from lab.comparison import PathProbes, Row, Summary, compare, seen_of, stream_of, summarise
 from lab.fleet import Fleet, running
 from lab.packet_log import read_log
 from lab.run_directory import RunDirectory
@@ -170,17 +170,18 @@ def _conclude(fleet: Fleet, period_s: float) -> Outcome:
     streams = plan_streams(fleet.scenario.network)
     log = read_log(fleet.log_dir)
     ports = {s.type_p.port or STAMP_PORT for s in streams if s.type_p.protocol == "udp"}
-    probes = pair_probes(log, ports)
+    probes = PathProbes(pair_probes(log, ports), fleet.scenario.addresses())
     windows = read_stored(fleet.controller.data)
     judged_ns = max((int(v["judged_ns"] or 0) for v in verdicts), default=time.time_ns())
     rows = compare(
         demands(fleet.scenario.network, streams),
         verdicts,
-        PathProbes(probes, fleet.scenario.addresses()),
+        probes,
         windows.judged(_horizon_ns(judged_ns, period_s), judged_ns),
         stream_of(streams),
     )
-    return Outcome(rows, summarise(rows), emulator_error(log), continuity_of(windows), len(probes))
+    continuity = continuity_of(windows, seen_of(streams, probes))
+    return Outcome(rows, summarise(rows), emulator_error(log), continuity, len(probes))
 
 
 def _horizon_ns(judged_ns: int, period_s: float) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,8 @@ class StoredWindows:
 
 @dataclass(frozen=True, slots=True)
 class Continuity:
-    """Whether every stream's windows follow each other without a gap and without a repeat."""
+    """Whether every stream's windows follow each other without a gap and without a repeat: how
+    many are `missing` or there `twice`."""
 
     streams: int
     windows: int
@@ -90,19 +91,25 @@ def _medians(batch: WindowBatch) -> NDArray[np.float64]:
     return medians
 
 
-def continuity_of(windows: StoredWindows) -> Continuity:
-    """Look for gaps and repeats between the first and the last window of each stream."""
-    missing = twice = 0
-    streams = np.unique(windows.stream_id)
-    for stream_id in streams:
-        own = windows.stream_id == stream_id
-        start = np.sort(windows.start_ns[own])
-        step = np.diff(start)
-        duration = int(windows.duration_ns[own][0])
-        twice += int((step == 0).sum())
-        missing += int((step[step > 0] // duration - 1).sum())
+def continuity_of(windows: StoredWindows, seen: Iterable[tuple[Sequence[int], int]]) -> Continuity:
+    """Look for gaps and repeats between the first and the last window of each stream.
+
+    `seen` has (streams, probes of theirs that entered the network). Where the windows tell of as
+    many, a gap is a time in which nothing was sent, since the machine stood still, and no window
+    is missing.
+    """
+    missing = twice = streams = 0
+    for alike, probes in seen:
+        of_these = [windows.of(stream_id) for stream_id in alike]
+        told = sum(int(own.sent.sum()) for own in of_these)
+        for own in of_these:
+            step = np.diff(np.sort(own.start_ns))
+            streams += len(own.start_ns) > 0
+            twice += int((step == 0).sum())
+            if probes > told:
+                missing += int((step[step > 0] // own.duration_ns[0] - 1).sum())
     return Continuity(
-        streams=len(streams),
+        streams=streams,
         windows=len(windows.stream_id),
         missing=missing,
         twice=twice,
