@@ -205,7 +205,8 @@ def test_file_that_is_no_spool_is_one_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def spooler(tmp_path: Path):
+def spooler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("agent.spooler.GATHER_S", 600.0)  # until it is told to flush
     spooler = Spooler(
         tmp_path / "s", agent="a1", max_bytes=1 << 20, max_age_s=1e9, memory_bytes=3000
     )
@@ -319,4 +320,4 @@ def test_question_nobody_waits_for_any_more_does_not_stop_the_spool(
     spooler.call(release.wait)
     spooler.call(spooler.do_state).cancel()
     release.set()
-    assert spooler.call(spooler.do_state).result(timeout=5).chunks == 0
+    assert spooler.call(spooler.do_state).result(timeout=60).chunks == 0

@@ -82,7 +82,7 @@ async def deliver(spooler: Spooler, base: str, conditions: Conditions, until) ->
     """Run the uplink until `until()` holds of the spool's state."""
     session, url = open_session(base)
     backoff = Backoff(first_s=0.001, longest_s=0.01)
-    async with session, asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with session, asyncio.timeout(120), asyncio.TaskGroup() as group:
         uplink = Uplink(session, f"{url}/chunks", spooler, conditions, backoff)
         task = group.create_task(uplink.run(), name="uplink")
         while not until(await state_of(spooler)):  # noqa: ASYNC110 (the spool is a thread)

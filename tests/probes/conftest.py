@@ -10,16 +10,20 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from patience import PATIENCE_NS, wait_until
+
 from probes.stamp.timestamps import wall_ns_to_ntp64
 
 CLONE_NEWNET = 0x40000000
-SHORT_LINGER_NS = 300_000_000
+SO_RCVBUFFORCE = 33
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,13 +32,13 @@ def sh(*words: str) -> None:
 
 
 def may_use_namespaces() -> bool:
-    return os.geteuid() == 0 and shutil.which("ip") is not None
+    return os.geteuid() == 0 and None not in (shutil.which("ip"), shutil.which("ping"))
 
 
-@pytest.fixture
-def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let engines wait less beyond the waiting limit, where no neighbour has to be found first."""
-    monkeypatch.setattr("probes.engine.engine.LINGER_NS", SHORT_LINGER_NS)
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let engines wait for answers as long as a machine may stand still."""
+    monkeypatch.setattr("probes.engine.engine.LINGER_NS", PATIENCE_NS)
 
 
 class TwoHosts:
@@ -54,6 +58,15 @@ class TwoHosts:
             sh("ip", "-n", name, "addr", "add", f"fd99::{last}/64", "dev", "v", "nodad")
             sh("ip", "-n", name, "link", "set", "lo", "up")
             sh("ip", "-n", name, "link", "set", "v", "up")
+        self._wait_until_up()
+        for far in ("10.99.0.2", "fd99::2"):
+            self.sh_in(self.a, "ping", "-q", "-c", "1", "-i", "0.05", "-w", "60", far)
+
+    def _wait_until_up(self) -> None:
+        """The kernel brings links up in a worker of its own, and drops what is sent before."""
+        for name in (self.a, self.b):
+            words = ["ip", "-n", name, "link", "show", "dev", "v", "up"]
+            wait_until(lambda words=words: b"state UP" in subprocess.check_output(words))
 
     def remove(self) -> None:
         for name in (self.a, self.b):
@@ -82,7 +95,9 @@ class TwoHosts:
 @pytest.fixture
 def two_hosts() -> Iterator[TwoHosts]:
     if not may_use_namespaces():
-        pytest.skip("needs root and iproute2 to make network namespaces: run `sudo make test`")
+        pytest.skip(
+            "needs root, iproute2 and ping to make network namespaces: run `sudo make test`"
+        )
     hosts = TwoHosts()
     try:
         hosts.build()
@@ -116,6 +131,8 @@ class SmallReflector:
         self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._sock = socket.socket(self.family, socket.SOCK_DGRAM)
         self._sock.bind((host, 0))
+        with contextlib.suppress(PermissionError):  # room for all that comes while we stand still
+            self._sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self._sock.settimeout(0.05)
         self.port = int(self._sock.getsockname()[1])
         self._stateful, self._copies, self._hold = stateful, copies, hold
@@ -179,10 +196,16 @@ def small_reflector() -> Iterator[Callable[..., SmallReflector]]:
 
 @pytest.fixture
 def free_udp_port() -> Callable[[str], int]:
+    given = set()
+
     def find(host: str) -> int:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.bind((host, 0))
-            return int(sock.getsockname()[1])
+        while True:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.bind((host, 0))
+                port = int(sock.getsockname()[1])
+            if port not in given:  # the kernel may well name the same one twice
+                given.add(port)
+                return port
 
     return find

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from patience import finish, give_up, wait_until
 
 from probes.addresses import pack_address
 from probes.engine.engine import Engine, SampleBatch
@@ -24,12 +23,12 @@ pytestmark = [pytest.mark.network, pytest.mark.usefixtures("needs_raw_sockets")]
 def spec(protocol: str, destination: str, stream_id: int = 1, **more: object) -> StreamSpec:
     kind = {name: more.pop(name) for name in ("port", "payload_bytes") if name in more}
     type_p = TypeP(protocol=protocol, ip_version=6 if ":" in destination else 4, **kind)
-    settings = {"interval_ms": 5.0, "timeout_ms": 50.0} | more
+    settings = {"interval_ms": 5.0, "timeout_ms": 30_000.0} | more
     return StreamSpec(destination=destination, stream_id=stream_id, type_p=type_p, **settings)
 
 
 class Run:
-    def __init__(self, *specs: StreamSpec, probes: int = 10) -> None:
+    def __init__(self, *specs: StreamSpec, probes: int = 10, refused: int = 0) -> None:
         self.windows: list[WindowBatch] = []
         self.samples: list[SampleBatch] = []
         self.engine = Engine(
@@ -40,7 +39,12 @@ class Run:
             probes_per_stream=probes,
         )
         self.engine.start()
-        assert self.engine.wait_until_finished(25)
+        if refused:  # by others: what is refused at home ends by itself
+            answered = probes * len(specs) - refused
+            wait_until(lambda: self.engine.health().probes_received == answered)
+            wait_until(lambda: sum(self.engine.health().refusals.values()) == refused)
+            give_up(self.engine)
+        finish(self.engine)
 
     def total(self, name: str, stream_id: int) -> int:
         return sum(int(b.counters[name][b.stream_id == stream_id].sum()) for b in self.windows)
@@ -70,6 +74,7 @@ def test_a_router_that_knows_no_way_gives_every_lost_probe_its_cause(
         run = Run(
             spec("icmp", beyond, 1), spec("udp", beyond, 2, port=862),
             spec("tcp", beyond, 3, port=80), spec("icmp", far, 4), probes=probes,
+            refused=3 * probes,
         )  # fmt: skip
     for stream_id in (1, 2, 3):
         assert run.total("lost_forward", stream_id) == probes
@@ -81,19 +86,17 @@ def test_a_router_that_knows_no_way_gives_every_lost_probe_its_cause(
     assert run.engine.health().local_drops == {}
 
 
-@pytest.mark.usefixtures("short_linger")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_port_where_nobody_listens_eats_no_other_probe(host: str, small_reflector) -> None:
     reflector = small_reflector(host=host)
-    with socket.socket(reflector.family, socket.SOCK_DGRAM) as nobody:
-        nobody.bind((host, 0))  # and never read: after closing, the port is nobody's
-        closed = int(nobody.getsockname()[1])
+    closed = 9  # nobody's, and below what the kernel gives to whoever asks for any port
     run = Run(
         *(
-            spec("udp", host, number, port=port, timeout_ms=400.0)
+            spec("udp", host, number, port=port)
             for number, port in ((1, reflector.port), (2, closed))
         ),
         probes=40,
+        refused=40,
     )
     assert (run.total("received", 1), run.total("local_drop", 1)) == (40, 0)
     assert (run.total("sent", 2), run.total("lost_unknown", 2)) == (40, 40)
@@ -147,7 +150,14 @@ def test_packets_a_full_buffer_has_no_room_for_are_counted(listener) -> None:
     sender, receiver = listener
     assert receiver.drops() == 0
     sender.send(60)
-    assert receiver.drops() + len(receiver.receive()) == 60
+    came = 0
+
+    def all_are_accounted_for() -> bool:
+        nonlocal came
+        came += len(receiver.receive())
+        return receiver.drops() + came == 60
+
+    wait_until(all_are_accounted_for)
     assert receiver.drops() > 0
 
 
@@ -156,7 +166,7 @@ def test_answers_that_found_no_room_here_are_no_network_loss(small_reflector) ->
     samples: list[SampleBatch] = []
     windows: list[WindowBatch] = []
     engine = Engine(
-        [spec("udp", "127.0.0.1", port=reflector.port, interval_ms=1.0, timeout_ms=400.0)],
+        [spec("udp", "127.0.0.1", port=reflector.port, interval_ms=1.0)],
         window_ns=100_000_000,
         on_windows=windows.append,
         on_samples=samples.append,
@@ -165,17 +175,16 @@ def test_answers_that_found_no_room_here_are_no_network_loss(small_reflector) ->
     engine.start()
     (channel,) = engine._roster.channels.values()
     channel.socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    give_up = time.monotonic() + 5
-    while len(reflector.held) < 60:
-        assert time.monotonic() < give_up
-        threading.Event().wait(0.002)
+    wait_until(lambda: len(reflector.held) == 60)
     reflector.release()  # all at once: more than the buffer holds
-    assert engine.wait_until_finished(10)
+    wait_until(lambda: channel.socket.drops() + engine.health().probes_received == 60)
+    give_up(engine)
+    finish(engine)
     fates = np.concatenate([batch.fate for batch in samples])
     total = {
         name: sum(int(batch.counters[name].sum()) for batch in windows)
         for name in ("received", "late", "local_drop", "lost_unknown", "lost_backward")
     }
     assert len(fates) == 60
-    assert total["local_drop"] == 60 - total["received"] - total["late"]
+    assert total["local_drop"] == 60 - total["received"] - total["late"] > 0
     assert total["lost_unknown"] == total["lost_backward"] == 0

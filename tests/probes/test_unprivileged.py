@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import traceback
 
 import numpy as np
 import pytest
+from patience import finish
 
 from probes.engine.engine import Engine, SampleBatch
 from probes.stream import StreamSpec, TypeP
+from probes.tcp import SYN_LIMIT_NS
 
 pytestmark = pytest.mark.network
 NOBODY = 65_534
@@ -20,7 +23,7 @@ GENERATOR = np.random.default_rng(1)
 "localhost".encode("idna")
 
 
-def measured(*streams: tuple[str, str, int | None]) -> dict[str, object]:
+def measured(*streams: tuple[str, str, int | None], answered: int) -> dict[str, object]:
     """Run an engine over (protocol, destination, port) and tell what came of it."""
     samples: list[SampleBatch] = []
     specs = [
@@ -28,7 +31,7 @@ def measured(*streams: tuple[str, str, int | None]) -> dict[str, object]:
             stream_id=number,
             destination=destination,
             interval_ms=10.0,
-            timeout_ms=300.0,
+            timeout_ms=30_000.0,
             type_p=TypeP(protocol=protocol, ip_version=6 if ":" in destination else 4, port=port),
         )
         for number, (protocol, destination, port) in enumerate(streams)
@@ -41,7 +44,7 @@ def measured(*streams: tuple[str, str, int | None]) -> dict[str, object]:
         probes_per_stream=10,
     )
     engine.start()
-    assert engine.wait_until_finished(20)
+    finish(engine, answered=answered)
     of = {name: [] for name in ("stream_id", "fate", "answer", "stamping", "rtt_ns")}
     for batch in samples:
         for name, column in of.items():
@@ -50,17 +53,18 @@ def measured(*streams: tuple[str, str, int | None]) -> dict[str, object]:
     return of | {"conditions": conditions}
 
 
-def as_nobody(*streams: tuple[str, str, int | None]) -> dict[str, object]:
+def as_nobody(*streams: tuple[str, str, int | None], answered: int) -> dict[str, object]:
     """Do it in a child that has given up all rights."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
+        signal.alarm(100)  # a child that hangs is not waited for
         try:
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
-            os.write(writer, json.dumps(measured(*streams)).encode())
+            os.write(writer, json.dumps(measured(*streams, answered=answered)).encode())
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -78,18 +82,18 @@ def test_ping_sockets_serve_whoever_may_not_open_raw_ones(two_hosts) -> None:
     group_range = "net.ipv4.ping_group_range=0 2147483647"
     two_hosts.sh_in(two_hosts.a, "sysctl", "-q", "-w", group_range)
     with two_hosts.inside(two_hosts.a):
-        told = as_nobody(("icmp", "10.99.0.2", None), ("icmp", "fd99::2", None))
+        told = as_nobody(("icmp", "10.99.0.2", None), ("icmp", "fd99::2", None), answered=20)
     assert told["conditions"] == []
     assert sorted(told["stream_id"]) == [0] * 10 + [1] * 10
     assert set(told["fate"]) == {0}
     assert set(told["stamping"]) == {2}
-    assert all(0 < rtt_ns < 50_000_000 for rtt_ns in told["rtt_ns"])
+    assert min(told["rtt_ns"]) > 0
 
 
 def test_without_any_right_to_icmp_a_sentence_says_how_to_get_it(two_hosts) -> None:
     two_hosts.sh_in(two_hosts.a, "sysctl", "-q", "-w", "net.ipv4.ping_group_range=1 0")
     with two_hosts.inside(two_hosts.a):
-        told = as_nobody(("icmp", "10.99.0.2", None))
+        told = as_nobody(("icmp", "10.99.0.2", None), answered=0)
     (sentence,) = told["conditions"]
     assert "setcap cap_net_raw+ep" in sentence
     assert "net.ipv4.ping_group_range" in sentence
@@ -100,12 +104,11 @@ def test_without_any_right_to_icmp_a_sentence_says_how_to_get_it(two_hosts) -> N
 def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -> None:
     drop = "table inet t { chain c { type filter hook input priority 0; tcp dport 99 drop; }; }"
     two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=drop)
-    two_hosts.sh_in(two_hosts.a, "ping", "-q", "-c", "1", "-w", "5", far)  # finds the neighbour
     family = socket.AF_INET6 if ":" in far else socket.AF_INET
     with two_hosts.inside(two_hosts.b):
         server = socket.create_server((far, 80), family=family)
     with server, two_hosts.inside(two_hosts.a):
-        told = as_nobody(("tcp", far, 80), ("tcp", far, 81), ("tcp", far, 99))
+        told = as_nobody(("tcp", far, 80), ("tcp", far, 81), ("tcp", far, 99), answered=20)
     stream, answer, fate = (np.array(told[name]) for name in ("stream_id", "answer", "fate"))
     stamping, rtt_ns = np.array(told["stamping"]), np.array(told["rtt_ns"])
     assert set(answer[stream == 1]) == {3}
@@ -115,4 +118,4 @@ def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -
     assert set(answer[on_time]) == {2}
     assert set(stamping[on_time]) == {2}
     assert set(stamping[(stream == 1) & (fate == 0)]) == {1}
-    assert ((rtt_ns[on_time] > 0) & (rtt_ns[on_time] < 300_000_000)).all()
+    assert ((rtt_ns[on_time] > 0) & (rtt_ns[on_time] < SYN_LIMIT_NS)).all()

@@ -147,7 +147,7 @@ exec_python() {{ "{python}" -c "$1"; }}
 exec_python "
 import time
 from probes.clocks.chrony import ask_chronyd
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 90
 while time.monotonic() < deadline:
     tracking = ask_chronyd(5)
     wanted = {wanted}
@@ -180,7 +180,7 @@ def test_a_real_chronyd_is_synchronised_to_its_server_and_a_local_one_to_nothing
         env=os.environ | {"CHRONYD": chronyd, "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=180,
         check=False,
     )
     assert run.returncode == 0, run.stderr + (tmp_path / "client.log").read_text()

@@ -8,9 +8,9 @@ import socket
 import threading
 import time
 
-import msgspec
 import numpy as np
 import pytest
+from patience import finish, give_up, wait_until
 
 from probes.engine.accumulate import FATES
 from probes.engine.engine import Engine, SampleBatch
@@ -20,6 +20,7 @@ from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
 from probes.sockets.opening import OpenSocket, open_icmp
 from probes.stream import StreamSpec, TypeP
+from probes.tcp import SYN_LIMIT_NS
 from probes.window import WindowBatch
 
 pytestmark = pytest.mark.network
@@ -29,7 +30,7 @@ WINDOW_NS = 100_000_000
 def spec(protocol: str, destination: str = "127.0.0.1", **more: object) -> StreamSpec:
     kind = {name: more.pop(name) for name in ("port", "payload_bytes", "dscp") if name in more}
     type_p = TypeP(protocol=protocol, ip_version=6 if ":" in destination else 4, **kind)
-    settings = {"stream_id": 1, "interval_ms": 2.0, "timeout_ms": 150.0} | more
+    settings = {"stream_id": 1, "interval_ms": 2.0, "timeout_ms": 30_000.0} | more
     return StreamSpec(destination=destination, type_p=type_p, **settings)
 
 
@@ -48,9 +49,9 @@ class Run:
             **more,
         )
 
-    def finish(self) -> Run:
+    def finish(self, *, answered: int | None = None) -> Run:
         self.engine.start()
-        assert self.engine.wait_until_finished(25)
+        finish(self.engine, answered=answered)
         return self
 
     def total(self, name: str, stream_id: int | None = None) -> int:
@@ -87,7 +88,7 @@ def test_echo_is_answered_with_kernel_stamps(
     assert run.engine.health().stamping == "kernel"
     rtt_ns = run.column("rtt_ns")
     assert (rtt_ns > 0).all()
-    assert np.median(rtt_ns) < 1_000_000
+    assert rtt_ns.min() < 1_000_000
     assert_every_probe_has_one_fate(run)
 
 
@@ -98,9 +99,9 @@ def test_stamp_tells_both_directions(small_reflector, host: str) -> None:
     assert run.total("received") == 50
     assert (run.column("forward_ns") > 0).all()
     assert (run.column("backward_ns") > 0).all()
-    bound_ns = run.windows[0].measures["clock_bound_ns"]
-    assert bound_ns == pytest.approx(1_500, abs=20)
-    assert (run.windows[0].measures["hops_forward"] == 5).all()
+    for batch in run.windows:
+        assert batch.measures["clock_bound_ns"] == pytest.approx(1_500, abs=20)
+        assert (batch.measures["hops_forward"] == 5).all()
 
 
 def test_one_way_delay_is_not_trusted_when_either_clock_is_not(small_reflector) -> None:
@@ -112,22 +113,20 @@ def test_one_way_delay_is_not_trusted_when_either_clock_is_not(small_reflector) 
     assert run.total("received") == 50
 
 
-@pytest.mark.usefixtures("short_linger")
 def test_loss_is_split_by_direction(small_reflector) -> None:
     reflector = small_reflector(
         lose_forward=lambda n: n % 10 == 4, lose_backward=lambda n: n % 25 == 7
     )
-    run = Run(spec("udp", port=reflector.port), probes=200).finish()
+    run = Run(spec("udp", port=reflector.port), probes=200).finish(answered=172)
     assert run.total("lost_forward") == 20
     assert run.total("lost_backward") == 8
     assert run.total("lost_unknown") == 0
     assert_every_probe_has_one_fate(run)
 
 
-@pytest.mark.usefixtures("short_linger")
 def test_stateless_reflector_leaves_the_direction_unknown(small_reflector) -> None:
     reflector = small_reflector(stateful=False, lose_forward=lambda n: n % 10 == 4)
-    run = Run(spec("udp", port=reflector.port), probes=100).finish()
+    run = Run(spec("udp", port=reflector.port), probes=100).finish(answered=90)
     assert (run.total("lost_unknown"), run.total("lost_forward")) == (10, 0)
 
 
@@ -140,30 +139,22 @@ def test_duplicates_are_counted_and_change_nothing_else(small_reflector) -> None
 
 def test_reply_after_the_period_is_on_time_and_after_the_limit_is_late(small_reflector) -> None:
     reflector = small_reflector(hold=lambda n: True)
-    run = Run(spec("udp", port=reflector.port, interval_ms=5.0, timeout_ms=400.0), probes=10)
+    run = Run(spec("udp", port=reflector.port, interval_ms=5.0), probes=10)
     run.engine.start()
     wait_until(lambda: len(reflector.held) == 10)
     reflector.release()  # many periods after the first was sent
-    assert run.engine.wait_until_finished(10)
-    assert run.total("received") + run.total("late") == 10
-    assert run.total("received") >= 5
+    finish(run.engine)
+    assert (run.total("late"), run.total("received")) == (0, 10)
 
     run = Run(spec("udp", port=reflector.port, interval_ms=5.0, timeout_ms=10.0), probes=4)
     run.engine.start()
     wait_until(lambda: len(reflector.held) == 4)
     threading.Event().wait(0.03)  # outlast the waiting limit
     reflector.release()
-    assert run.engine.wait_until_finished(10)
+    finish(run.engine)
     assert (run.total("late"), run.total("received")) == (4, 0)
     assert_every_probe_has_one_fate(run)
     assert np.isnan(run.windows[0].measures["rtt_mean_ns"]).all()
-
-
-def wait_until(condition) -> None:
-    give_up = time.monotonic() + 30  # a hang, not slowness
-    while not condition():
-        assert time.monotonic() < give_up
-        threading.Event().wait(0.002)
 
 
 @pytest.mark.parametrize("shift_s", [10, -10])
@@ -172,14 +163,20 @@ def test_a_clock_step_changes_no_round_trip_and_makes_no_loss(
 ) -> None:
     reflector = small_reflector()
     run = Run(spec("udp", port=reflector.port), spec("udp", port=reflector.port, stream_id=2),
-              probes=150, own_clock_bound_ns=lambda: 500.0)  # fmt: skip
-    run.engine.scale.inject_step(time.time_ns() + 150_000_000, shift_s * 1_000_000_000)
-    run.finish()
-    assert run.engine.health().clock_steps == 1
-    assert run.total("received") == 300
+              probes=None, own_clock_bound_ns=lambda: 500.0)  # fmt: skip
+    engine = run.engine
+    engine.start()
+    wait_until(lambda: engine.health().probes_received > 50)
+    engine.scale.inject_step(time.time_ns() + 200_000_000, shift_s * 1_000_000_000)
+    wait_until(lambda: engine.health().clock_steps)
+    before = engine.health().probes_received
+    wait_until(lambda: engine.health().probes_received > before + 50)
+    engine.stop()
+    assert engine.health().clock_steps == 1
+    assert run.total("received") == run.total("sent") > 100
     rtt_ns = run.column("rtt_ns")
     assert (rtt_ns > 0).all()
-    assert rtt_ns.max() < 150_000_000
+    assert rtt_ns.max() < 9_000_000_000  # of a step of ten seconds nothing shows
     starts = [batch.start_ns for batch in run.windows]
     assert starts == sorted(set(starts))
 
@@ -195,9 +192,11 @@ def test_open_closed_and_silent_tcp_ports_are_told_apart(
         server = socket.create_server(
             (far, 80), family=socket.AF_INET6 if ":" in far else socket.AF_INET
         )
+    for name in (two_hosts.a, two_hosts.b):
+        two_hosts.sh_in(name, "ip", "neigh", "flush", "dev", "v")
     with server, two_hosts.inside(two_hosts.a):
         streams = [spec("tcp", far, port=port, stream_id=port) for port in (80, 81, 99)]
-        run = Run(*streams, probes=20).finish()
+        run = Run(*streams, probes=20).finish(answered=40)
     answer, stream = run.column("answer"), run.column("stream_id")
     # Over IPv6 the first SYNs wait for neighbour discovery and then arrive all at once: every
     # second one meets a half-open connection and is answered with RST.
@@ -224,11 +223,11 @@ def test_a_syn_ack_sent_again_is_neither_a_delay_nor_a_duplicate(
     with contextlib.ExitStack() as stack, two_hosts.inside(two_hosts.a):
         for server in servers:
             stack.enter_context(server)
-        streams = [spec("tcp", far, port=p, stream_id=p, timeout_ms=3000.0) for p in (80, 82)]
+        streams = [spec("tcp", far, port=p, stream_id=p) for p in (80, 82)]
         run = Run(*streams, probes=1).finish()
     assert (run.total("received", 80), run.total("duplicate", 80)) == (1, 0)
     assert (run.total("received", 82), run.total("late", 82)) == (0, 1)
-    assert np.nanmax(run.column("rtt_ns")[run.column("fate") == 0]) < 500_000_000
+    assert np.nanmax(run.column("rtt_ns")[run.column("fate") == 0]) < SYN_LIMIT_NS
 
 
 @pytest.mark.parametrize("host", ["10.99.0.2", "fd99::2"])
@@ -273,14 +272,14 @@ def test_counting_goes_on_where_the_numbers_in_packets_wrap(
         spec("udp", port=reflector.port, stream_id=4),
         spec("tcp", port=reflector.port, stream_id=5),
     ]
-    patient = [msgspec.structs.replace(one, timeout_ms=5_000.0) for one in streams]
-    run = Run(*patient).finish()
+    run = Run(*streams).finish()
     for stream in streams:
         assert (run.total("sent", stream.stream_id), run.total("received", stream.stream_id)) == (
             50,
             50,
         )
-    assert run.total("duplicate") == run.total("reordered") == 0
+    assert run.total("duplicate") == 0
+    assert run.total("reordered") < 10  # two processors may do it, but not to all behind the wrap
     for number in range(1, 6):
         mine = run.column("sequence")[run.column("stream_id") == number]
         assert sorted(mine.tolist()) == list(range(first, first + 50))
@@ -310,18 +309,19 @@ def test_two_engines_on_one_address_keep_their_own_replies(
         return open_icmp(family, source, dscp, 4242)
 
     monkeypatch.setattr("probes.engine.roster.open_icmp", same_ident)
-    runs = [Run(spec("icmp")), Run(spec("icmp"))]
+    runs = [Run(spec("icmp"), probes=None), Run(spec("icmp"), probes=None)]
     for run in runs:
         run.engine.start()
     for run in runs:
-        assert run.engine.wait_until_finished(10)
-        assert (run.total("sent"), run.total("received")) == (50, 50)
+        wait_until(lambda run=run: run.engine.health().strays > 50)  # they run side by side
+    for run in runs:
+        run.engine.stop()
+        assert run.total("sent") == run.total("received") > 0
         assert run.total("duplicate") == 0
-    assert sum(run.engine.health().strays for run in runs) > 0
 
 
 def test_counting_goes_on_past_sixteen_bits(needs_raw_sockets: None) -> None:
-    run = Run(spec("icmp", interval_ms=1.0, timeout_ms=50.0), probes=60)
+    run = Run(spec("icmp", interval_ms=1.0), probes=60)
     run.engine._roster.ledger.add_sessions = starting_at(run.engine._roster.ledger, (1 << 16) - 20)
     run.finish()
     assert (run.total("sent"), run.total("received")) == (60, 60)
@@ -377,7 +377,6 @@ def test_stamps_shifted_in_the_lab_shift_one_way_delays_only(small_reflector) ->
     assert 0 < np.median(run.column("rtt_ns")) < 1e8
 
 
-@pytest.mark.usefixtures("short_linger")
 @pytest.mark.parametrize("payload_bytes", [44, 115, 1200])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_authenticated_stamp_is_answered_under_the_same_key_alone(
@@ -399,14 +398,20 @@ def test_authenticated_stamp_is_answered_under_the_same_key_alone(
         )
         for run in (right, wrong, without):
             run.engine.start()
-        for run in (right, wrong, without):
-            assert run.engine.wait_until_finished(25)
+        finish(right.engine)
+        wait_until(lambda: reflector.counters().received == 60)
+        for run in (wrong, without):
+            give_up(run.engine)
+            finish(run.engine)
     finally:
         reflector.stop()
+    counters = reflector.counters()
+    assert (counters.reflected, counters.forged + counters.malformed) == (20, 40)
     assert (right.total("sent"), right.total("received")) == (20, 20)
     assert (right.column("forward_ns") > 0).all()
     assert (right.column("backward_ns") > 0).all()
-    assert not np.isnan(right.windows[0].measures["clock_bound_ns"]).any()
+    for batch in right.windows:
+        assert not np.isnan(batch.measures["clock_bound_ns"]).any()
     for run in (wrong, without):
         assert (run.total("sent"), run.total("received")) == (20, 0)
 
@@ -453,7 +458,10 @@ def test_a_thousand_plans_need_the_room_of_one() -> None:
     roster = Roster(Ledger(1_000_000_000), np.random.default_rng(1))
     sizes = set()
     for turn in range(1000):
-        streams = [spec("udp", stream_id=n, port=862 + n % 3, flows=1 + n % 2) for n in range(4)]
+        streams = [
+            spec("udp", stream_id=n, port=862 + n % 3, flows=1 + n % 2, timeout_ms=150.0)
+            for n in range(4)
+        ]
         accepted, numbers, _ = roster.add(streams)
         assert accepted == [0, 1, 2, 3]
         assert roster.stream_ids[numbers].tolist() == [0, 1, 2, 3]

@@ -27,14 +27,19 @@ from probes.stamp.timestamps import (
 pytestmark = pytest.mark.network
 
 KEY = bytes(range(32))
-SHIFT_NS = 5_000_000_000
+SHIFT_NS = 1_000_000_000_000
+_given: set[int] = set()
 
 
 def free_port(host):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.bind((host, 0))
-        return sock.getsockname()[1]
+    while True:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+            port = sock.getsockname()[1]
+        if port not in _given:  # the kernel may well name the same one twice
+            _given.add(port)
+            return port
 
 
 def spec(host="127.0.0.1", peers=("127.0.0.0/8", "::1"), port=None):
@@ -58,7 +63,7 @@ class Sender:
         self.family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
         self.sock = socket.socket(self.family, socket.SOCK_DGRAM)
         self.sock.bind(("::1" if self.family == socket.AF_INET6 else host, 0))
-        self.sock.settimeout(5)
+        self.sock.settimeout(60)  # a hang, not slowness
         self.to = to
 
     def __enter__(self):
@@ -261,7 +266,7 @@ def test_a_shift_moves_every_stamp_of_the_reflector():
     told = stamp_tlv.FollowUpTelemetry.from_tlv(stamp_tlv.decode_tlvs(second.rest)[0])
     left_ns = ntp64_to_wall_ns(told.timestamp)
     for moment_ns in (first.receive_wall_ns, first.transmit_wall_ns, left_ns):
-        assert SHIFT_NS - 5_000_000_000 < moment_ns - now_ns <= SHIFT_NS
+        assert SHIFT_NS - 60_000_000_000 < moment_ns - now_ns <= SHIFT_NS
 
 
 def test_a_restart_begins_the_numbers_anew():
@@ -301,20 +306,21 @@ def test_an_update_that_fails_changes_nothing():
 
 
 def test_garbage_stays_within_the_rate_limit_and_the_memory():
-    rate_per_s = 1_000.0
+    rate_per_s = 20.0
+    generator = np.random.default_rng(862)
+    garbage = [generator.bytes(int(length)) for length in generator.integers(0, 1500, 4_000)]
     with reflector(max_packets_per_s=rate_per_s) as running:
         to = running.addresses()[0]
         running._reflection.sessions.limit = 300
         began = time.monotonic()
-        generator = np.random.default_rng(862)
         with Sender(to) as sender:
-            for length in generator.integers(0, 1500, 4_000):
-                sender.sock.sendto(generator.bytes(int(length)), to)
+            for octets in garbage:
+                sender.sock.sendto(octets, to)
         with Sender(to) as last:
             last.sock.settimeout(0.05)
-            for attempt in range(100):
+            while time.monotonic() < began + 60:  # until there is room for one more
                 with contextlib.suppress(TimeoutError):
-                    last.probe(attempt)
+                    last.probe(1)
                     break
         lasted_s = time.monotonic() - began
     counters = running.counters()
@@ -467,7 +473,8 @@ def test_open_reflector_sends_nothing_longer_than_it_was_asked():
 
 
 def test_loud_source_is_limited_and_takes_nothing_from_others():
-    with reflector(spec(), max_packets_per_s=1000.0, max_packets_per_s_per_source=10.0) as running:
+    limits = {"max_packets_per_s": 1000.0, "max_packets_per_s_per_source": 0.1}
+    with reflector(spec(), **limits) as running:
         to = running.addresses()[0]
         with Sender(to) as loud, Sender(to, host="127.0.0.2") as quiet:
             for number in range(50):

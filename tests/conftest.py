@@ -1,0 +1,43 @@
+"""What holds for every test: the same examples each time, signals and stamps that arrive.
+
+To look for new examples: `pytest --hypothesis-profile=explore --hypothesis-seed=N`.
+"""
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that stands still for a second is no fault of the code: no test has a deadline.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, database=None, **PATIENT)
+settings.register_profile("explore", database=None, **PATIENT)
+settings.load_profile("same")
+
+# Who is started in the background hears no Ctrl-C and would hand that down to every child.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+SO_TIMESTAMPING = 37
+SOFTWARE_ARRIVALS = 1 << 3 | 1 << 4
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _arrivals_are_stamped() -> Iterator[None]:
+    """Have the kernel stamp arrivals for as long as tests run.
+
+    It turns this on for all sockets at once, in a worker that may have to wait on a busy machine:
+    without this, packets that arrive soon after a socket was opened might bear no stamp.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE_ARRIVALS)
+        sock.bind(("127.0.0.1", 0))
+        give_up_s = time.monotonic() + 60
+        while time.monotonic() < give_up_s:  # a kernel that stamps nothing is no reason to fail
+            sock.sendto(b"", sock.getsockname())
+            if any(kind == SO_TIMESTAMPING for _, kind, _ in sock.recvmsg(1, 256)[1]):
+                break
+        yield
