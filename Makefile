@@ -11,7 +11,7 @@ run: $(VENV)/.installed
 	@$(BIN)/isochrone run $(ARGS)
 
 test: check
-	$(BIN)/pytest $(ARGS)
+	PYTHONHASHSEED=0 $(BIN)/pytest $(ARGS)
 
 check: lint types imports
 

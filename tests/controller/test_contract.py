@@ -68,7 +68,7 @@ def served(
     thread.start()
 
     def run(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, loop).result(120)
 
     limits = Settings(requests_per_s=1e6, request_burst=1_000_000)
     network = load_network(directory / "trial.toml")

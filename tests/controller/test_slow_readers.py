@@ -18,7 +18,7 @@ async def deliver_some(controller: Any, batch_of: Any, chunk_of: Any, first: int
     state = controller.state
     ids = [s.stream_id for s in state.streams if s.path.source.site == "nanjing"]
     start_ns = state.clock.wall_ns() // WINDOW_NS * WINDOW_NS
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         for number in range(first, first + DELIVERIES):
             batch = batch_of(ids, start_ns - number * WINDOW_NS)
             body = chunk_of(batch, agent="nanjing", sequence=number)

@@ -65,7 +65,7 @@ def run_in_wan(namespaces: None, tmp_path: pathlib.Path) -> Callable[..., str]:
             [sys.executable, "-c", _PROGRAM, json.dumps(order)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ from probes.clock import SystemClock
 
 pytestmark = pytest.mark.network
 
-PATIENCE_S = 40.0
+PATIENCE_S = 180.0  # a hang, not slowness
 SITES = """
 [network]
 name = "t"
@@ -177,7 +177,8 @@ async def test_agent_is_enrolled_revoked_within_a_minute_and_enrolled_again_with
             ] == 0
             revoked_s = time.monotonic()
             await site.until_said("a.log", "refuses this agent's certificate")
-            assert time.monotonic() - revoked_s < 30
+            assert time.monotonic() - revoked_s < 60
+            await asyncio.sleep(0.5)  # what had come before is stored
             stored = (await site.agents())["windows_stored"]
             await asyncio.sleep(1.5)  # the agent goes on measuring; nothing of it is taken
             assert (await site.agents())["windows_stored"] == stored

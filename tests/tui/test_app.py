@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -21,12 +22,11 @@ MakeApp = Callable[..., IsochroneApp]
 
 
 async def wait_until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if condition():
-            await pilot.pause()
-            return
+    give_up_s = time.monotonic() + 120  # a hang, not slowness
+    while not condition():
+        assert time.monotonic() < give_up_s, f"never became true; link {pilot.app.link}"  # type: ignore[attr-defined]  # our app
         await pilot.pause(0.02)
-    raise AssertionError(f"never became true; link {pilot.app.link}")  # type: ignore[attr-defined]  # our app
+    await pilot.pause()
 
 
 def said(app: IsochroneApp, name: str) -> str:
