@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,8 @@ import msgspec
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import AgentName
-from probes.reasons import reason_of
+from probes.text import Text
+from probes.toml_text import parse_toml, read_text
 
 _CONTROLLER = r"^(https://[^/\s]+|unix:///\S+)/?$"
 
@@ -69,28 +69,14 @@ _HINTS = {
 
 def load_config(path: Path) -> AgentConfig:
     """Read the file. ConfigError names the file, the key and, for a slip, the nearest known key."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise ConfigError(
             f"There is no configuration file {path}; start from deploy/agent.toml.",
             f"配置文件 {path} 不存在；可从 deploy/agent.toml 开始编写。",
             file=str(path),
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = reason_of(error)
-        raise ConfigError(
-            f"{path} cannot be read: {reason.en}. Check the file and its permissions.",
-            f"无法读取 {path}：{reason.zh}。请检查文件及其权限。",
-            file=str(path),
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path} is not valid TOML: {error}. Mend that place.",
-            f"{path} 不是有效的 TOML：{error}。请修正该处。",
-            file=str(path),
-        ) from error
-    return config_of(document, path)
+        )
+    text = read_text(path, Text("configuration file", "配置文件"))
+    return config_of(parse_toml(text, path), path)
 
 
 def config_of(document: dict[str, Any], path: Path) -> AgentConfig:

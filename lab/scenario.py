@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.resources
 import itertools
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ import msgspec
 from lab.impairment import PathTable
 from lab.scenario_schema import ClockTable, ModelTable, PathTableEntry, ScenarioFile
 from probes.errors import ConfigError
-from probes.reasons import reason_of
 from probes.text import Text
+from probes.toml_text import parse_toml, read_text
 from topology.model import Interface
 from topology.network import Network
 from topology.site_file import load_network
@@ -70,15 +69,8 @@ def find_scenario(name: str) -> Path:
 
 def load_scenario(path: Path) -> Scenario:
     """Read and check a scenario file and its site file. Raises ConfigError naming every fault."""
-    text = _read(path)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path.name}: not valid TOML: {error}; mend that line",
-            f"{path.name}：不是有效的 TOML：{error}；请修正该行",
-            file=str(path),
-        ) from error
+    text = read_text(path, Text("scenario file", "场景文件"))
+    raw = parse_toml(text, path)
     problems = Problems(path, SourceLines(text))
     check(raw, ScenarioFile, (), problems)
     problems.raise_if_any()
@@ -103,18 +95,6 @@ def load_scenario(path: Path) -> Scenario:
         table=_table_of(file, network, interfaces),
         clocks=clocks,
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = reason_of(error)
-        raise ConfigError(
-            f"Cannot read the scenario {path}: {reason.en}; check the path.",
-            f"无法读取场景文件 {path}：{reason.zh}；请检查路径。",
-            file=str(path),
-        ) from error
 
 
 def _check_references(file: ScenarioFile, network: Network, problems: Problems) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import tomllib
 from typing import Any
 
 import msgspec
 
-from probes.errors import ConfigError
-from probes.reasons import reason_of
 from probes.text import Text
+from probes.toml_text import parse_toml, read_text
 from topology.gazetteer import Gazetteer, bundled_gazetteer
 from topology.mesh import coverage_notes, plan_streams
 from topology.model import Site, Target
@@ -25,6 +23,7 @@ from topology.source_lines import SourceLines
 from topology.strict import Problems, check, suggestion
 
 OWN_SOURCE = {"document": {"en": "Set by the operator", "zh": "运营方自定义"}}
+SITE_FILE = Text("site file", "站点文件")
 DEFAULT_MESHES = (Mesh(name="all"),)
 
 
@@ -34,33 +33,12 @@ def load_network(path: pathlib.Path) -> Network:
     Raises ConfigError, with every fault's line, key and nearest known word. What is odd but
     allowed (a target that selects nothing) stands in `Network.warnings`.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a mark before it
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path.name} is not UTF-8 text; save it as UTF-8",
-            f"{path.name} 不是 UTF-8 文本；请以 UTF-8 编码保存",
-            file=str(path),
-        ) from error
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot read the site file {path}: {error.strerror}; check the path",
-            f"无法读取站点文件 {path}：{reason_of(error).zh}；请检查路径",
-            file=str(path),
-        ) from error
-    return parse_network(text, path)
+    return parse_network(read_text(path, SITE_FILE), path)
 
 
 def parse_network(text: str, path: pathlib.Path) -> Network:
     """Return the network of a site file's text; `path` names it in messages."""
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path.name}: not valid TOML: {error}; mend that line",
-            f"{path.name}：不是有效的 TOML：{error}；请修正该行",
-            file=str(path),
-        ) from error
+    raw = parse_toml(text, path)
     problems = Problems(path, SourceLines(text))
     _fill_in(raw)
     check(raw, SiteFile, (), problems)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pathlib
-import tomllib
 from typing import Annotated
 
 import msgspec
 
-from probes.errors import ConfigError
-from probes.reasons import reason_of
 from probes.text import Language, Text
+from probes.toml_text import parse_toml, read_text
 from topology.model import Name
 from topology.source_lines import SourceLines
 from topology.strict import Problems, check
@@ -37,22 +35,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load_campaign(path: pathlib.Path) -> Campaign:
     """Read and check a campaign file. Raises ConfigError with line, key and nearest known word."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = reason_of(error)
-        raise ConfigError(
-            f"Cannot read the campaign file {path}: {reason.en}; check the path.",
-            f"无法读取专项测量文件 {path}：{reason.zh}；请检查路径。",
-            file=str(path),
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path.name}: not valid TOML: {error}; mend that line.",
-            f"{path.name}：不是有效的 TOML：{error}；请修正该行。",
-            file=str(path),
-        ) from error
+    text = read_text(path, Text("campaign file", "专项测量文件"))
+    raw = parse_toml(text, path)
     for key in ("title", "prepared_for"):
         if isinstance(raw.get(key), str):
             raw[key] = {"en": raw[key], "zh": raw[key]}
