@@ -39,7 +39,7 @@ def test_what_is_wrong_is_said_in_chinese_too(text: str, zh: str) -> None:
     assert said.en.startswith("sites.toml: not valid TOML: ")
     assert said.zh.startswith("sites.toml：不是有效的 TOML：")
     assert zh in said.zh
-    assert re.search(r"：(第 \d 行第 \d 列|文件末尾)，", said.zh)
+    assert re.search(r"：(第 \d+ 行第 \d+ 列|文件末尾)，", said.zh)
 
 
 def test_byte_order_mark_is_dropped(tmp_path: pathlib.Path) -> None:
