@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from agent.policy import Network, Policy
 from probes.addresses import pack_address
 from probes.exchange import CurtailedStream, Curtailment, Plan, ReflectorSpec
+from probes.packet_size import packet_bytes
 from probes.reflector.sessions import Sources, read_sources
-from probes.stream import STAMP_BASE_BYTES, STAMP_PORT, StreamSpec
-from probes.tcp import SEGMENT_BYTES
+from probes.stream import STAMP_PORT, StreamSpec
 from probes.text import Text
 
 RULE = "policy."
-_IP_BYTES = {4: 20, 6: 40}
 _SLOWEST_MS = 3_600_000.0  # a stream slower than one probe an hour measures nothing: refused
 
 
@@ -98,7 +97,7 @@ def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
     return _Demand(
         sources=_sources([spec.destination for spec in streams]),
         packets_per_s=np.array([1000.0 / spec.interval_ms for spec in streams], np.float64),
-        packet_bytes=np.array([_packet_bytes(spec) for spec in streams], np.int64),
+        packet_bytes=np.array([packet_bytes(kind) for kind in kinds], np.int64),
         port=np.array(
             [0 if kind.protocol == "icmp" else kind.port or STAMP_PORT for kind in kinds], np.int64
         ),
@@ -106,15 +105,6 @@ def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
         rule=np.full(len(streams), "", np.object_),
         factor=np.ones(len(streams)),
     )
-
-
-def _packet_bytes(spec: StreamSpec) -> int:
-    """Return the size of the stream's IP packets."""
-    kind = spec.type_p
-    if kind.protocol == "tcp":
-        return _IP_BYTES[kind.ip_version] + SEGMENT_BYTES
-    least = STAMP_BASE_BYTES if kind.protocol == "udp" else 0
-    return _IP_BYTES[kind.ip_version] + 8 + max(kind.payload_bytes, least)
 
 
 def _sources(addresses: Sequence[str]) -> Sources:

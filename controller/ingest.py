@@ -60,6 +60,16 @@ class Ingest:
         self.refused: Counter[str] = Counter()
         self.chunks = self.windows = self.duplicates = self.bytes = 0
 
+    def own(self, streams: Iterable[StreamRecord]) -> None:
+        """Take windows of these streams too, from now on."""
+        for agent, ids in _ids_by_agent(streams).items():
+            known = self._owned.get(agent)
+            self._owned[agent] = ids if known is None else np.union1d(known, ids)
+
+    def use(self, on_stored: Callable[[WindowBatch], None]) -> None:
+        """Give what is stored from now on to `on_stored`."""
+        self._on_stored = on_stored
+
     def close(self) -> None:
         """Let go of the threads; nothing may be accepted afterwards."""
         self._decoders.shutdown()

@@ -49,6 +49,12 @@ class MaintenanceBook:
         self._phases: dict[int, tuple[Phase, int]] = {}
         self.records = tuple(records)
 
+    def moved_to(self, paths: Sequence[Path], stream_path: NDArray[np.int64]) -> MaintenanceBook:
+        """Return the same maintenances over other paths and streams."""
+        moved = MaintenanceBook(self.records, paths, stream_path)
+        moved._phases = self._phases
+        return moved
+
     def use(self, records: Sequence[MaintenanceRecord]) -> None:
         """Take these for all that there are; whom one covers never changes."""
         self.records = tuple(records)

@@ -18,6 +18,8 @@ from aiohttp import web
 from controller.access.authority import authority_exists
 from controller.access.key_watch import watch_keys
 from controller.api.application import make_app
+from controller.campaigns.keeper import look, wait_due
+from controller.campaigns.reporting import keep_reporting
 from controller.reload import Signals
 from controller.state import ControllerState
 from controller.store.housekeeping import keep_house
@@ -139,8 +141,9 @@ async def serve(
             judging = tasks.create_task(_judge_forever(state), name="judging")
             keeping = tasks.create_task(keep_house(state.store, state.clock), name="keeping")
             watching = tasks.create_task(watch_keys(state, context), name="keys")
+            reporting = tasks.create_task(keep_reporting(state), name="reporting")
             ended = await until()
-            for task in (judging, keeping, watching):
+            for task in (judging, keeping, watching, reporting):
                 task.cancel()
         return ended
     finally:
@@ -148,12 +151,17 @@ async def serve(
 
 
 async def _judge_forever(state: ControllerState) -> None:
+    """Judge, and between two rounds let campaigns begin and end, on time."""
+    judge_every_s = state.settings.judge_every_s
     while True:
         try:
-            await state.rounds.make()
+            if not await look(state):
+                await state.rounds.make()
+        except ResourceError as error:
+            logger.error("campaigns wait: %s", error)
         except Exception:  # ingest must go on whatever is wrong with the judging
             logger.exception("judging failed; the last verdicts stand")
-        await asyncio.sleep(state.settings.judge_every_s)
+        await wait_due(state.campaigns, state.clock.wall_ns(), judge_every_s)
 
 
 async def _start(runner: web.AppRunner, listen: Listen, context: ssl.SSLContext | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import importlib.metadata
@@ -18,6 +19,7 @@ from controller.access.book import AccessBook
 from controller.access.gate import Gate
 from controller.api.limits import Buckets
 from controller.api.matrix import Matrices
+from controller.campaigns.book import CampaignBook
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
 from controller.ingest import Ingest
@@ -64,13 +66,19 @@ class Settings:
 
 @dataclass(slots=True, kw_only=True)
 class ControllerState:
-    """The network, what is planned and demanded on it, what was measured, and the verdicts."""
+    """The network, what is planned and demanded on it, what was measured, and the verdicts.
+
+    `standing` are the streams of the site file's meshes, `streams` those that are planned now: the
+    standing ones first and in the same places, then what campaigns add (controller.renewal).
+    """
 
     settings: Settings
     clock: Clock
     started_ns: int
     network: Network
+    standing: tuple[PlannedStream, ...]
     streams: tuple[PlannedStream, ...]
+    campaigns: CampaignBook
     demands: tuple[Demand, ...]
     plans: dict[str, Plan]
     catalogue: Catalogue
@@ -89,6 +97,8 @@ class ControllerState:
     exports: int = 0  # that run now
     matrices: Matrices = field(default_factory=Matrices)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
+    channels: dict[str, web.WebSocketResponse] = field(default_factory=dict)  # of agents, by name
+    planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
     def close(self) -> None:
         """Let go of the store and the keys."""
@@ -124,8 +134,10 @@ def _assemble(
     clock: Clock,
 ) -> ControllerState:
     now_ns = clock.wall_ns()
-    streams = plan_streams(network)
-    demands = make_demands(network, streams)
+    standing = plan_streams(network)
+    campaigns = CampaignBook(store.campaigns.records())
+    streams = campaigns.united(network, standing, campaigns.running(now_ns))
+    demands = make_demands(network, standing)
     plans = numbered(make_plans(network, streams, settings.window_ms), store, now_ns)
     store.put_streams(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
@@ -133,26 +145,21 @@ def _assemble(
     access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
     fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
-    book = ImprovementBook(demands, streams)
+    book = ImprovementBook(demands, standing)
     book.use(store.baselines())
 
     recorded = store.streams()
     catalogue = catalogue_of(network, streams, demands, recorded)
     upkeep = MaintenanceBook(store.event_log.maintenance(), catalogue.paths, catalogue.stream_path)
 
-    def take(batch: WindowBatch) -> None:
-        left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
-        # Of a backlog only what is still judged goes into memory.
-        if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
-            memory.add(batch, left_out)
-        book.add(batch, left_out)
-
+    take = taking(memory, upkeep, book, clock)
     week_ns = book.horizon_ns(now_ns) if book.streams else now_ns
     _remember(take, store, min(memory.horizon_ns(now_ns), week_ns))
     known = store.event_log.states()
-    live = LiveVerdicts(network, streams, demands, known, now_ns, book)
+    live = LiveVerdicts(network, streams, demands, known, now_ns, book, len(standing))
     ground = Ground(
         catalogue=catalogue,
+        planned_ns=campaigns.planned_ns(streams, len(standing)),
         fleet=fleet,
         maintenance=upkeep,
         window_ns=settings.window_ms * 1_000_000,
@@ -162,12 +169,14 @@ def _assemble(
         clock=clock,
         started_ns=now_ns,
         network=network,
+        standing=standing,
         streams=streams,
+        campaigns=campaigns,
         demands=demands,
         plans=plans,
         catalogue=catalogue,
         groups=groups_of(network.targets, catalogue),
-        ipv4_alone=ipv4_alone(network, path_table(network, streams)),
+        ipv4_alone=ipv4_alone(network, path_table(network, standing)),
         store=store,
         access=access,
         gate=Gate(access),
@@ -181,6 +190,21 @@ def _assemble(
     )
     state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
     return state
+
+
+def taking(
+    memory: RecentWindows, upkeep: MaintenanceBook, book: ImprovementBook, clock: Clock
+) -> Callable[[WindowBatch], None]:
+    """Return what is done with every batch that is new in the store."""
+
+    def take(batch: WindowBatch) -> None:
+        left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
+        # Of a backlog only what is still judged goes into memory.
+        if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
+            memory.add(batch, left_out)
+        book.add(batch, left_out)
+
+    return take
 
 
 def _remember(take: Callable[[WindowBatch], None], store: Store, from_ns: int) -> None:

@@ -7,7 +7,8 @@ order, and a stream keeps its number when sites are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -42,8 +43,19 @@ def plan_streams(network: Network) -> tuple[PlannedStream, ...]:
             external = network.sites[destination.site].external
             for choice, types in choices:
                 if choice.destinations == "any" or (choice.destinations == "external") == external:
-                    _add(streams, path, types[source.ip_version], choice)
+                    _add(streams, _stream(path, types[source.ip_version], choice))
     return tuple(streams.values())
+
+
+def _stream(path: Path, type_p: TypeP, choice: StreamChoice) -> PlannedStream:
+    return PlannedStream(
+        stream_id=stream_id_of(path.id, type_p),
+        path=path,
+        type_p=type_p,
+        interval_ms=choice.interval_ms,
+        flows=choice.flows,
+        timeout_ms=choice.timeout_ms,
+    )
 
 
 def _types(choice: StreamChoice) -> dict[int, TypeP]:
@@ -64,35 +76,36 @@ def _types(choice: StreamChoice) -> dict[int, TypeP]:
     }
 
 
-def _add(
-    streams: dict[int, PlannedStream], path: Path, type_p: TypeP, choice: StreamChoice
-) -> None:
-    """Add one stream to the plan, or let the one that is there serve this mesh too."""
-    stream_id = stream_id_of(path.id, type_p)
-    known = streams.get(stream_id)
-    if known is None:
-        streams[stream_id] = PlannedStream(
-            stream_id=stream_id,
-            path=path,
-            type_p=type_p,
-            interval_ms=choice.interval_ms,
-            flows=choice.flows,
-            timeout_ms=choice.timeout_ms,
-        )
+def united(*plans: Iterable[PlannedStream]) -> tuple[PlannedStream, ...]:
+    """Return the streams of several plans, each once, in the order in which they are first named.
+
+    A stream that several ask for runs at the shortest interval, with the most flows and the longest
+    timeout of them. Raises ConfigError if two different streams hash to one number.
+    """
+    streams: dict[int, PlannedStream] = {}
+    for stream in itertools.chain.from_iterable(plans):
+        _add(streams, stream)
+    return tuple(streams.values())
+
+
+def _add(streams: dict[int, PlannedStream], stream: PlannedStream) -> None:
+    """Add one stream to the plan, or let the one that is there serve both."""
+    known = streams.setdefault(stream.stream_id, stream)
+    if known is stream:
         return
-    if (known.path.id, known.type_p) != (path.id, type_p):
+    if (known.path.id, known.type_p) != (stream.path.id, stream.type_p):
         one = f"{known.path.id} {known.type_p.label()}"
-        other = f"{path.id} {type_p.label()}"
+        other = f"{stream.path.id} {stream.type_p.label()}"
         raise ConfigError(
             f"streams {one} and {other} have the same number; change the port or size of one by 1",
             f"测量流 {one} 与 {other} 编号相同；请将其中一条的端口或大小改动 1",
-            stream_id=stream_id,
+            stream_id=stream.stream_id,
         )
-    streams[stream_id] = msgspec.structs.replace(
+    streams[stream.stream_id] = msgspec.structs.replace(
         known,
-        interval_ms=min(known.interval_ms, choice.interval_ms),
-        flows=max(known.flows, choice.flows),
-        timeout_ms=max(known.timeout_ms, choice.timeout_ms),
+        interval_ms=min(known.interval_ms, stream.interval_ms),
+        flows=max(known.flows, stream.flows),
+        timeout_ms=max(known.timeout_ms, stream.timeout_ms),
     )
 
 

@@ -92,6 +92,26 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     floor_us_per_km: Annotated[float, msgspec.Meta(ge=geo.VACUUM_US_PER_KM, le=5.0)] | None = None
 
 
+Rate = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The [budget] of a site file: what campaigns may bring a part of the network to, in probes
+    sent and bits of whole IP packets a second.
+
+    `agent`: all that one agent sends; `pair`: from one agent to one address; `destination`: from
+    all agents to one address. The defaults are what owners of agents allow unless they say
+    otherwise (docs/reference/agent-config.md).
+    """
+
+    agent_packets_per_s: Rate = 10_000.0
+    agent_bits_per_s: Rate = 20e6
+    pair_packets_per_s: Rate = 200.0
+    pair_bits_per_s: Rate = 1e6
+    destination_packets_per_s: Rate = 20_000.0
+    destination_bits_per_s: Rate = 100e6
+
+
 class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One [[link]]: whether two sites are one hop apart, as their operator declares it."""
 
@@ -116,6 +136,7 @@ class Network:
     targets: tuple[Target, ...] = ()
     warnings: tuple[Text, ...] = ()
     settings: Settings = dataclasses.field(default_factory=Settings)
+    budget: Budget = dataclasses.field(default_factory=Budget)
     roads: Mapping[tuple[str, str], Road] = dataclasses.field(default_factory=dict)
     links: tuple[Link, ...] = ()
 

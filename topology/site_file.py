@@ -85,6 +85,7 @@ def _build(file: SiteFile, problems: Problems) -> Network:
         meshes=file.mesh or DEFAULT_MESHES,
         targets=targets,
         settings=file.settings,
+        budget=file.budget,
         roads=roads,
         links=file.link,
     )

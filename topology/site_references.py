@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from probes.stream import STAMP_BASE_BYTES
-from topology.gazetteer import Gazetteer
+from topology.gazetteer import Gazetteer, RegionKind
 from topology.model import Ends, Site, Target
 from topology.network import Link, Mesh, Network, Road
 from topology.source_lines import Key
@@ -21,12 +21,18 @@ _MODEL_KINDS = {
     "carriers": ("carrier", "运营商"),
 }
 
+_REGIONS: tuple[tuple[str, RegionKind], ...] = (
+    ("metros", "metro"),
+    ("provinces", "province"),
+    ("hubs", "hub"),
+)
+
 
 def check_ends(
     ends: Ends | None,
     key: Key,
     sites: Mapping[str, Site],
-    gazetteer: Gazetteer,
+    gazetteer: Gazetteer | None,
     problems: Problems,
 ) -> None:
     """Note every word of a selector that names nothing known."""
@@ -38,19 +44,21 @@ def check_ends(
             _check_word(word, field, words, (*key, field), problems)
 
 
-def _known_words(sites: Mapping[str, Site], gazetteer: Gazetteer) -> dict[str, set[str]]:
-    values = sites.values()
-    place_labels = {label for p in gazetteer.places.values() for label in p.labels}
-    return {
+def _known_words(sites: Mapping[str, Site], gazetteer: Gazetteer | None) -> dict[str, set[str]]:
+    known: dict[str, set[str]] = {
         "sites": set(sites),
-        "cities": {gazetteer.city_of(p) for p in gazetteer.places.values()}
-        | {s.city for s in values},
-        "metros": set(gazetteer.names("metro")),
-        "provinces": set(gazetteer.names("province")),
-        "hubs": set(gazetteer.names("hub")),
-        "labels": {label for s in values for label in s.labels} | place_labels,
-        "carriers": {i.carrier for s in values for i in s.interfaces},
+        "cities": {site.city for site in sites.values()},
+        "labels": {label for site in sites.values() for label in site.labels},
+        "carriers": {i.carrier for site in sites.values() for i in site.interfaces},
     }
+    for field, kind in _REGIONS:
+        named = {getattr(site, kind) for site in sites.values()} - {None}
+        known[field] = named | (set(gazetteer.names(kind)) if gazetteer is not None else set())
+    if gazetteer is not None:
+        places = gazetteer.places.values()
+        known["cities"] |= {gazetteer.city_of(place) for place in places}
+        known["labels"] |= {label for place in places for label in place.labels}
+    return known
 
 
 def _check_word(word: str, field: str, known: Iterable[str], key: Key, problems: Problems) -> None:
@@ -65,10 +73,13 @@ def _check_word(word: str, field: str, known: Iterable[str], key: Key, problems:
 def check_meshes(
     meshes: tuple[Mesh, ...],
     sites: Mapping[str, Site],
-    gazetteer: Gazetteer,
+    gazetteer: Gazetteer | None,
     problems: Problems,
 ) -> None:
-    """Note meshes of one name, selectors that name nothing, and keys that miss their kind."""
+    """Note meshes of one name, selectors that name nothing, and keys that miss their kind.
+
+    Without a gazetteer only what some site is or lies in has a name.
+    """
     seen: set[str] = set()
     for number, mesh in enumerate(meshes):
         key: Key = ("mesh", number)

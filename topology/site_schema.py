@@ -9,7 +9,7 @@ import msgspec
 from probes.text import Text
 from topology.gazetteer import Latitude, Longitude, Place, Region
 from topology.model import Name, Role, Target
-from topology.network import Link, Mesh, Road, Settings
+from topology.network import Budget, Link, Mesh, Road, Settings
 
 Title = str | Text  # a plain string serves both languages
 
@@ -62,6 +62,7 @@ class SiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     network: NetworkTable
     settings: Settings = Settings()
+    budget: Budget = Budget()
     carriers: dict[Name, CarrierTable] = {}
     region: tuple[Region, ...] = ()
     place: tuple[Place, ...] = ()

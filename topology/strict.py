@@ -35,6 +35,11 @@ class Problems:
         """Note one fault of the value at `key`."""
         self._found.append((self._lines.line(key) or 0, key, Text(en, zh)))
 
+    @property
+    def found(self) -> tuple[tuple[Key, Text], ...]:
+        """Every fault so far: the key of its value, and what is wrong."""
+        return tuple((key, text) for _, key, text in self._found)
+
     def place(self, key: Key) -> str:
         """Return ``file:line`` of `key`, or the file where no line is known."""
         line = self._lines.line(key)

@@ -58,7 +58,7 @@ async def measured_here(
             specs = [spec_of(stream) for stream in state.streams if _begins_here(stream)]
             if not specs:
                 raise _nothing_here(sites)
-            async with _serving(state, pathlib.Path(folder) / "api.sock") as url:
+            async with served(state, pathlib.Path(folder) / "api.sock") as url, _judging(state):
                 async with _probing(state, specs, tell):
                     await wait(duration_s)
                 yield url
@@ -100,17 +100,23 @@ def _nothing_here(sites: pathlib.Path) -> ConfigError:
 
 
 @contextlib.asynccontextmanager
-async def _serving(state: ControllerState, path: pathlib.Path) -> AsyncIterator[str]:
+async def served(state: ControllerState, path: pathlib.Path) -> AsyncIterator[str]:
+    """Serve the API of `state` on a unix socket at `path`; its address."""
     runner = web.AppRunner(make_app(state), access_log=None)
     await runner.setup()
     try:
         await web.UnixSite(runner, path).start()
-        async with asyncio.TaskGroup() as tasks:
-            judging = tasks.create_task(_judge(state), name="judging")
-            yield f"unix:{path}"
-            judging.cancel()
+        yield f"unix:{path}"
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _judging(state: ControllerState) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        judging = tasks.create_task(_judge(state), name="judging")
+        yield
+        judging.cancel()
 
 
 async def _judge(state: ControllerState) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import Part, blank, merge, part_of
+from controller.store.merging import Part, blank, merge, part_of, taken
 from controller.store.merging_by_blocks import merge_by_blocks
 from probes.window import WindowBatch
 
@@ -48,22 +48,44 @@ class RecentWindows:
 
         `left_out` bool[rows]: streams whose windows do not count now (maintenance).
         """
-        row = np.searchsorted(self._sorted, batch.stream_id)
-        row = np.minimum(row, max(0, self.rows - 1))
-        planned = (
-            self._sorted[row] == batch.stream_id if self.rows else np.zeros(batch.rows, np.bool_)
-        )
+        row = self._rows_of(batch.stream_id)
+        planned = row >= 0
         if left_out is not None and self.rows:
-            planned &= ~left_out[self._order[row]]
+            planned &= ~left_out[row]
         if planned.any():
-            part = part_of(batch, np.flatnonzero(planned), self._order[row[planned]])
+            part = part_of(batch, np.flatnonzero(planned), row[planned])
             self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)
+
+    def renumbered(self, stream_ids: Sequence[int]) -> RecentWindows:
+        """Return the same windows for another list of streams; those not in it are forgotten."""
+        renewed = RecentWindows(stream_ids, self._period_ns)
+        renewed._slot_ns = self._slot_ns
+        ids = np.empty_like(self._sorted)
+        ids[self._order] = self._sorted
+        row = renewed._rows_of(ids)
+        for slot, parts in self._slots.items():
+            kept = [_renumbered(part, row) for part in parts]
+            renewed._slots[slot] = [part for part in kept if len(part.row)]
+        return renewed
+
+    def _rows_of(self, stream_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the numbers of streams, -1 of those that are not among ours."""
+        if not self.rows:
+            return np.full(len(stream_ids), -1, np.int64)
+        at = np.minimum(np.searchsorted(self._sorted, stream_ids), self.rows - 1)
+        return np.where(self._sorted[at] == stream_ids, self._order[at], -1)
 
     def forget(self, now_ns: int) -> None:
         """Drop the slots that lie wholly before the judged period."""
         oldest = self.horizon_ns(now_ns) // self._slot_ns
         for slot in [slot for slot in self._slots if slot < oldest]:
             del self._slots[slot]
+
+    def compact(self) -> None:
+        """Add up the parts of each slot now: for one thread that fills it and has it to itself."""
+        for parts in self._slots.values():
+            if len(parts) > 1:
+                parts[:] = [_thrifty(merge(parts, self.rows))]
 
     def snapshot(self) -> dict[int, tuple[Part, ...]]:
         """Return the parts of each slot; they never change, so another thread may merge them."""
@@ -83,6 +105,16 @@ class RecentWindows:
             for slot, parts in sorted(snapshot.items())
         }
         return slots, merge_by_blocks([blank(self.rows), *slots.values()], self.rows)
+
+
+def _renumbered(part: Part, row: NDArray[np.int64]) -> Part:
+    """Return a part whose stream i is now `row[i]`, ascending, without those that are -1."""
+    now = row[part.row]
+    places = np.flatnonzero(now >= 0)
+    places = places[np.argsort(now[places], kind="stable")]
+    if len(places) == len(now) and (places[1:] > places[:-1]).all():
+        return replace(part, row=now)
+    return replace(taken(part, places), row=now[places])
 
 
 def _thrifty(part: Part) -> Part:

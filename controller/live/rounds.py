@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.api.event_stream import EventStream
 from controller.live.memory import RecentWindows
@@ -38,7 +40,7 @@ class Rounds:
         self.stream = EventStream()
         self.before_announcing: Callable[[], Awaitable[None]] = _nothing
         self.recorder = Recorder(store.event_log, self.stream)
-        self._live, self._memory, self._clock = live, memory, clock
+        self.live, self.memory, self._clock = live, memory, clock
         self._started_monotonic_ns = clock.monotonic_ns()
         now_ns = clock.wall_ns()
         paths = [path.id for path in ground.catalogue.paths]
@@ -47,44 +49,74 @@ class Rounds:
         self.paths = Watch("path", paths, known, now_ns)
         self.streams = Watch("stream", stream_ids, known, now_ns)
         ground.maintenance.remember(known)
-        # What nobody measures is not watched: it has no data for ever.
-        self._measured = np.zeros(len(paths), np.bool_)
-        self._measured[ground.catalogue.stream_path] = True
+        self.measured = _measured(ground)
 
-    async def make(self) -> None:
-        """Make a round."""
+    def moved_to(
+        self,
+        ground: Ground,
+        live: LiveVerdicts,
+        memory: RecentWindows,
+        streams: Sequence[PlannedStream],
+    ) -> Rounds:
+        """Return what goes on from here with other streams; listeners and log are the same.
+
+        What was watched and is no longer planned is told as ended.
+        """
+        moved = copy.copy(self)
+        moved.ground, moved.live, moved.memory = ground, live, memory
+        now_ns = self._clock.wall_ns()
+        paths = [path.id for path in ground.catalogue.paths]
+        stream_ids = [str(stream.stream_id) for stream in streams]
+        for watch, subjects in ((self.paths, paths), (self.streams, stream_ids)):
+            self.recorder.record(*watch.ended(subjects, now_ns))
+        moved.paths = self.paths.moved_to(paths, now_ns)
+        moved.streams = self.streams.moved_to(stream_ids, now_ns)
+        moved.measured = _measured(ground)
+        return moved
+
+    async def make(self, judged: Callable[[], None] | None = None) -> None:
+        """Make a round; `judged` is called once the verdicts are there, before they are told."""
         resting = self.ground.maintenance.paths_at(self._clock.wall_ns())
-        events, states = await self._live.judge_now(
-            self._memory,
+        events, states = await self.live.judge_now(
+            self.memory,
             self.ground.fleet,
             self._clock,
             resting[self.ground.catalogue.demand_path],
         )
+        if judged is not None:
+            judged()
         now_ns = self._clock.wall_ns()
         for more_events, more_states in (*self._look(now_ns), self.look_at_maintenance(now_ns)):
             events += more_events
             states += more_states
         self.recorder.record(events, states)
         await self.before_announcing()
-        self.stream.announce(self._live.latest.revision)
+        self.stream.announce(self.live.latest.revision)
 
     def standing(self) -> Standing:
         """Return how everything stands at this moment."""
-        return standing_of(self.ground, self._live.latest, self._clock.wall_ns())
+        return standing_of(self.ground, self.live.latest, self._clock.wall_ns())
 
     def look_at_maintenance(self, now_ns: int) -> tuple[list[EventRecord], list[SubjectState]]:
         """Return the maintenances that were announced, began, ended or were cancelled."""
         return self.ground.maintenance.look(now_ns)
 
     def _look(self, now_ns: int) -> list[tuple[list[EventRecord], list[SubjectState]]]:
-        found = standing_of(self.ground, self._live.latest, now_ns)
+        found = standing_of(self.ground, self.live.latest, now_ns)
         listened_ns = self._clock.monotonic_ns() - self._started_monotonic_ns
-        paths = np.where(self._measured, found.paths, self.paths.shown)
+        paths = np.where(self.measured, found.paths, self.paths.shown)
         return [
             self.agents.look(found.agent_codes(), now_ns, listened_ns),
             self.paths.look(paths, now_ns, listened_ns),
             self.streams.look(found.streams, now_ns, listened_ns),
         ]
+
+
+def _measured(ground: Ground) -> NDArray[np.bool_]:
+    """Return which paths are watched: what nobody measures has no data for ever."""
+    measured = np.zeros(len(ground.catalogue.paths), np.bool_)
+    measured[ground.catalogue.stream_path] = True
+    return measured
 
 
 async def _nothing() -> None:

@@ -41,9 +41,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What states rest on besides a round; put together once."""
+    """What states rest on besides a round; put together once for a plan.
+
+    `planned_ns` int64[n]: since when each stream is planned, 0 for those of the standing meshes.
+    """
 
     catalogue: Catalogue
+    planned_ns: NDArray[np.int64]
     fleet: Fleet
     maintenance: MaintenanceBook
     window_ns: int
@@ -52,9 +56,9 @@ class Ground:
 def agents_of(ground: Ground, now_ns: int) -> dict[str, AgentState]:
     """Return how every agent is: one that speaks but measures nothing of its plan has no data."""
     resting = ground.maintenance.sites_at(now_ns)
-    planned = np.bincount(
-        ground.catalogue.stream_source, minlength=len(ground.catalogue.site_number)
-    )
+    limit_ns = NO_DATA_WINDOWS * ground.window_ns
+    first_ns = np.full(len(ground.catalogue.site_number), now_ns)
+    np.minimum.at(first_ns, ground.catalogue.stream_source, ground.planned_ns)
     found: dict[str, AgentState] = {}
     for name in ground.fleet.names:
         state = ground.fleet.state(name)
@@ -62,8 +66,9 @@ def agents_of(ground: Ground, now_ns: int) -> dict[str, AgentState]:
             state = "maintenance"
         elif (
             state == "ok"
-            and planned[ground.catalogue.site_number[name]]  # others only reflect
-            and ground.fleet.measures_nothing(name, now_ns, NO_DATA_WINDOWS * ground.window_ns)
+            # Others only reflect, or have just been asked for more than that.
+            and first_ns[ground.catalogue.site_number[name]] < now_ns - limit_ns
+            and ground.fleet.measures_nothing(name, now_ns, limit_ns)
         ):
             state = "no_data"
         found[name] = state
@@ -102,13 +107,13 @@ def _stream_signs(
     for name, state in agents.items():
         down[catalogue.site_number[name]] = state == "agent_down"
     newest_ns = latest.part.end_ns
-    # After maintenance or quiet hours, waiting for the first window that counts is not silence.
+    # After maintenance, quiet hours or its beginning, waiting for the first window is not silence.
     since_ns = now_ns - NO_DATA_WINDOWS * ground.window_ns
     ended_ns = ground.maintenance.ended_ns(now_ns, since_ns)[catalogue.stream_path]
     allowed, allowed_ns = ground.fleet.allowed_again(since_ns)
     _, row, at = np.intersect1d(catalogue.stream_id, allowed, return_indices=True)
     ended_ns[row] = np.maximum(ended_ns[row], allowed_ns[at])
-    newest_ns = np.maximum(newest_ns, ended_ns)
+    newest_ns = np.maximum.reduce((newest_ns, ended_ns, ground.planned_ns))
     verdict, row = latest.judgements.verdict, latest.rules.row
     return Signs(
         newest_ns=newest_ns,

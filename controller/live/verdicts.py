@@ -71,19 +71,27 @@ class LiveVerdicts:
         states: Sequence[SubjectState],
         now_ns: int,
         improvements: ImprovementBook | None = None,
+        standing: int | None = None,
     ) -> None:
+        """Demands are judged on the first `standing` of the streams alone (all where None)."""
+        judged = streams[:standing]
         self._streams, self._demands = streams, demands
-        self._candidates = candidates_of(demands, streams)
+        self._candidates = candidates_of(demands, judged)
         self._rules = rules_of(demands, self._candidates[:, 0])
         self._floors_ns = floors_ns(network, streams)
         self.sites, self._ends = _ends_of(streams)
-        self.comparisons = comparisons_of(demands, streams)
-        self.improvements = improvements or ImprovementBook(demands, streams)
+        self.comparisons = comparisons_of(demands, judged)
+        self.improvements = improvements or ImprovementBook(demands, judged)
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
         part = blank(len(streams))
         self.latest = self._round(0, None, part, np.zeros(len(streams)), {})
+
+    def follow(self, other: LiveVerdicts) -> None:
+        """Go on from what another shows of the same demands, whose streams were others."""
+        self._settled, self._since_ns = other._settled, other._since_ns
+        self.latest = replace(self.latest, revision=other.latest.revision)
 
     def _restore(self, states: Sequence[SubjectState]) -> None:
         """Go on from the verdicts that stood when the controller stopped."""

@@ -8,6 +8,7 @@ controller is no event of the fleet.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from controller.live.states import NEVER_SEEN, NO_DATA, SILENT, STATES
 from controller.store.event_log import EventKind, EventRecord, SubjectState
 
+ENDED = "ended"  # of what left the plan: it is not watched any more, and not without data
 LISTEN_NS = 60_000_000_000  # before silence can be told from our own absence
 NEVER_NS = 120_000_000_000  # before what never spoke is an event
 
@@ -35,6 +37,34 @@ class Watch:
             if at is not None and state.state in STATES:
                 self.shown[at] = STATES.index(state.state)
                 self.since_ns[at] = state.since_ns
+
+    def moved_to(self, subjects: Sequence[str], now_ns: int) -> Watch:
+        """Return a watch of another list, which goes on from how its members stand here."""
+        known = [
+            SubjectState(kind=self.kind, subject=name, state=STATES[code], since_ns=since_ns)
+            for name, code, since_ns in zip(
+                self.subjects, self.shown.tolist(), self.since_ns.tolist(), strict=True
+            )
+            if code >= 0
+        ]
+        return Watch(self.kind, subjects, known, now_ns)
+
+    def ended(
+        self, subjects: Sequence[str], now_ns: int
+    ) -> tuple[list[EventRecord], list[SubjectState]]:
+        """Return what to tell of those that are not in another list: that they ended."""
+        gone = set(self.subjects) - set(subjects)
+        rows = [row for row, name in enumerate(self.subjects) if name in gone]
+        events = [
+            replace(self._event(row, 0, now_ns), state=ENDED)
+            for row in rows
+            if self.shown[row] >= 0
+        ]
+        states = [
+            SubjectState(kind=self.kind, subject=event.subject, state=ENDED, since_ns=now_ns)
+            for event in events
+        ]
+        return events, states
 
     def look(
         self, codes: NDArray[np.int8], now_ns: int, listened_ns: int

@@ -44,6 +44,8 @@ async def control(request: web.Request) -> web.StreamResponse:
                 break
     finally:
         state.sockets.discard(socket)
+        if state.channels.get(name) is socket:
+            del state.channels[name]
     return socket
 
 
@@ -65,6 +67,7 @@ async def _hear(
     if isinstance(message, Curtailed):
         state.fleet.curtailed(name, message)
         return True
+    state.channels[name] = socket
     state.fleet.heard(name, message.health)
     await outnumber(state, name, message.health.plan_version)
     if isinstance(message, Hello) or message.health.plan_version != state.plans[name].version:

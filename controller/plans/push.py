@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterable
 
 import msgspec
+from aiohttp import web
 
 from controller.state import ControllerState
 from controller.store.interface import PlanRecord
 from probes.enrolment import plan_message
 from probes.exchange import PlanPush
 
+PUSH_LIMIT_S = 5.0
 MAX_VERSION = 1 << 53  # beyond this JSON numbers are no longer exact everywhere
 logger = logging.getLogger("isochrone.controller")
 
@@ -26,13 +30,38 @@ def push_of(state: ControllerState, name: str) -> str:
     return msgspec.json.encode(PlanPush(plan=plan, signature=signature)).decode()
 
 
+async def push_all(state: ControllerState, names: Iterable[str]) -> None:
+    """Give these agents their plans, as far as they listen now; others ask when they come back.
+
+    Who cannot be reached tells its version with its next health report, and is answered by it.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        for name in names:
+            socket = state.channels.get(name)
+            if socket is not None:
+                tasks.create_task(_push(socket, push_of(state, name)), name=f"push {name}")
+
+
+async def _push(socket: web.WebSocketResponse, message: str) -> None:
+    with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+        async with asyncio.timeout(PUSH_LIMIT_S):
+            await socket.send_str(message)
+
+
 async def outnumber(state: ControllerState, name: str, running: int | None) -> None:
     """Give the plan a higher number if the agent runs a higher one than we know of; committed.
 
     That is so after our data was restored from a backup; the agent would refuse every older plan.
     """
+    if running is None or not state.plans[name].version < running < MAX_VERSION:
+        return
+    async with state.planning:  # plans and versions change together
+        await _outnumber(state, name, running)
+
+
+async def _outnumber(state: ControllerState, name: str, running: int) -> None:
     plan = state.plans[name]
-    if running is None or not plan.version < running < MAX_VERSION:
+    if plan.version >= running:
         return
     logger.warning("%s runs plan %d, ours is %d: numbered anew", name, running, plan.version)
     content = msgspec.json.encode(msgspec.structs.replace(plan, version=0))

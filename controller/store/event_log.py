@@ -1,7 +1,8 @@
 """What happened and how everything stood last: the log that the API serves and streams.
 
-One log for all: states of agents, paths and streams (DESIGN §7), verdicts, maintenance. A store
-keeps it behind `EventLog`; nothing in it is ever changed, only the oldest beyond a bound forgotten.
+One log for all: states of agents, paths and streams (DESIGN §7), verdicts, maintenance, campaigns.
+A store keeps it behind `EventLog`; nothing in it is ever changed, only the oldest beyond a bound
+forgotten.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-EventKind = Literal["agent", "path", "stream", "verdict", "maintenance"]
+EventKind = Literal["agent", "path", "stream", "verdict", "maintenance", "campaign"]
 MAX_EVENTS = 1_000_000  # kept: some 100 MB
 
 
@@ -19,8 +20,8 @@ MAX_EVENTS = 1_000_000  # kept: some 100 MB
 class EventRecord:
     """Something became another. `id` is 0 until it is stored; ids grow with time, without gaps.
 
-    `subject`: the agent, the path, the stream's id or the maintenance's id; for a verdict the path,
-    with `target`. `previous` is None where nothing was known before.
+    `subject`: the agent, the path, the stream's or the maintenance's id, the campaign's name; for a
+    verdict the path, with `target`. `previous` is None where nothing was known before.
     """
 
     id: int = 0

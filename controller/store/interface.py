@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from controller.store.campaigns import CampaignStore
 from controller.store.event_log import EventLog
 from controller.store.series import Series
 from probes.errors import ResourceError
@@ -168,6 +169,10 @@ class RowStore(Protocol):
     @property
     def event_log(self) -> EventLog:
         """What happened, how everything stood last, and the maintenance."""
+
+    @property
+    def campaigns(self) -> CampaignStore:
+        """The campaigns and their reports."""
 
     def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
         """Add versions of agents' plans to their history."""

@@ -222,6 +222,38 @@ def _merge_windows(
     )
 
 
+def taken(part: Part, places: Integers) -> Part:
+    """Return the streams at these places of a part, in that order."""
+
+    def columns(of: dict[str, NDArray]) -> dict[str, NDArray]:  # type: ignore[type-arg]  # any dtype
+        return {name: column[places] for name, column in of.items()}
+
+    series = part.windows
+    lengths = np.diff(series.indptr)[places]
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    window = np.arange(indptr[-1]) + np.repeat(series.indptr[places] - indptr[:-1], lengths)
+    return Part(
+        row=part.row[places],
+        counters=columns(part.counters),
+        total_ns=columns(part.total_ns),
+        least_ns=columns(part.least_ns),
+        most_ns=columns(part.most_ns),
+        distributions={name: each.take(places) for name, each in part.distributions.items()},
+        clock_bound_ns=part.clock_bound_ns[places],
+        stamping=part.stamping[places],
+        suspect=part.suspect[places],
+        end_ns=part.end_ns[places],
+        windows=WindowSeries(
+            indptr=indptr,
+            start_ns=series.start_ns[window],
+            sent=series.sent[window],
+            lost=series.lost[window],
+            rtt_mean_ns=series.rtt_mean_ns[window],
+            forward_mean_ns=series.forward_mean_ns[window],
+        ),
+    )
+
+
 def without_windows(part: Part) -> Part:
     """Return the part without its single windows, which are most of its size."""
     none = np.zeros(0, np.int64)

@@ -176,6 +176,31 @@ def create_rollups(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations(name="0007_campaigns")
+def create_campaigns(db: sqlite_utils.Database) -> None:
+    """Create the tables of campaigns and of their reports, which are large and seldom read."""
+    campaign = {
+        "id": int,
+        "name": str,
+        "request": bytes,
+        "from_ns": int,
+        "to_ns": int,
+        "created_ns": int,
+        "created_by": str,
+        "streams": int,
+        "begun_ns": int,
+        "ended_ns": int,
+        "ended_by": str,
+        "refused": int,
+        "throttled": int,
+        "reported_ns": int,
+        "results": bytes,
+    }
+    db.table("campaigns").create(campaign, pk="id")
+    db.table("campaigns").create_index(["name"], unique=True)
+    db.table("campaign_reports").create({"id": int, "page": bytes}, pk="id")
+
+
 def migrate(path: pathlib.Path) -> None:
     """Create the database at `path`, or bring it forward to this version.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from controller.store.levels import KEPT, Retention
+from controller.store.sqlite_campaigns import SqliteCampaigns
 from controller.store.sqlite_event_log import SqliteEventLog
 from controller.store.sqlite_file import FILE_NAME
 from controller.store.sqlite_retention import SqliteRetention
@@ -28,6 +29,7 @@ class SqliteStore(SqliteRows, SqliteWindows):
     ) -> None:
         super().__init__(directory, max_pages=max_pages)
         self.event_log = SqliteEventLog(self._writer, self._read)
+        self.campaigns = SqliteCampaigns(self._writer, self._read)
         self._rollups = SqliteRollups(self._writer, self._read)
         self._retention = SqliteRetention(self._writer, retention)
         self.series = SqliteSeries(self._read).series

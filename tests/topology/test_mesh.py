@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from probes.errors import ConfigError
 from probes.text import Text
 from topology import mesh as mesh_module
-from topology.mesh import coverage_notes, coverage_of, plan_streams
+from topology.mesh import coverage_notes, coverage_of, plan_streams, united
 from topology.model import Ends, Interface, Site
 from topology.network import Mesh, Network, StreamChoice
 
@@ -175,6 +175,18 @@ def test_equal_streams_of_two_meshes_are_one_at_the_shorter_interval():
     network = a_network(many(2), Mesh(name="a", stream=(wide,)), Mesh(name="b", stream=(fast,)))
     streams = plan_streams(network)
     assert [(s.interval_ms, s.flows, s.timeout_ms) for s in streams] == [(100.0, 8, 3000.0)] * 2
+
+
+def test_plans_are_united_with_the_first_in_their_places():
+    sites = [a_site("a", "x/192.0.2.1"), a_site("b", "x/192.0.2.2")]
+    first = plan_streams(a_network(sites, Mesh(name="one", stream=ICMP)))
+    fast = (StreamChoice(protocol="icmp", interval_ms=50, flows=8), StreamChoice(protocol="udp"))
+    second = plan_streams(a_network(sites, Mesh(name="two", one_way=True, stream=fast)))
+    both = united(first, second)
+    assert [s.stream_id for s in both[:2]] == [s.stream_id for s in first]
+    assert [(s.interval_ms, s.flows) for s in both[:2]] == [(50, 8), (1000, 1)]
+    assert both[2:] == second[1:]
+    assert united(first) == first
 
 
 def test_a_stream_keeps_its_number_when_sites_are_added():

@@ -5,6 +5,15 @@ docs/reference/api.md describes each item for people. One module an idea; import
 """
 
 from controller.api.documents.baselines import BaselineDocument, BaselinePage
+from controller.api.documents.campaigns import (
+    CampaignDocument,
+    CampaignLoad,
+    CampaignPage,
+    CampaignRequest,
+    CampaignResult,
+    CampaignStateName,
+    LoadAt,
+)
 from controller.api.documents.errors import ErrorBody, ErrorDocument
 from controller.api.documents.events import (
     EventDocument,
@@ -76,6 +85,12 @@ __all__ = [
     "Alive",
     "BaselineDocument",
     "BaselinePage",
+    "CampaignDocument",
+    "CampaignLoad",
+    "CampaignPage",
+    "CampaignRequest",
+    "CampaignResult",
+    "CampaignStateName",
     "ComparisonDocument",
     "ComplianceDocument",
     "ControllerHealth",
@@ -96,6 +111,7 @@ __all__ = [
     "InterfaceDocument",
     "IntervalDocument",
     "IpVersion",
+    "LoadAt",
     "MaintenanceDocument",
     "MaintenancePage",
     "MaintenanceRequest",

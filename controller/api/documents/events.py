@@ -14,8 +14,8 @@ SubjectKind = Literal["agent", "path", "stream"]
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Something became another; `previous` is null where nothing was known before.
 
-    `subject`: the agent, the path, the stream's id or the maintenance's id; for a verdict the path,
-    with `target` (else null).
+    `subject`: the agent, the path, the stream's or the maintenance's id, the campaign's name; for a
+    verdict the path, with `target` (else null).
     """
 
     id: int

@@ -16,6 +16,6 @@ PathState = Literal[
     "maintenance",
     "curtailed",
 ]
-EventKindName = Literal["agent", "path", "stream", "verdict", "maintenance"]
+EventKindName = Literal["agent", "path", "stream", "verdict", "maintenance", "campaign"]
 IpVersion = Literal[4, 6]
 Protocol = Literal["icmp", "udp", "tcp"]

@@ -28,7 +28,7 @@ class EventQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     kind: Annotated[EventKind | None, msgspec.Meta(description="Of one kind.")] = None
     subject: Annotated[
-        str | None, msgspec.Meta(description="Of one agent, path, stream or maintenance.")
+        str | None, msgspec.Meta(description="Of one agent, path, stream, maintenance or campaign.")
     ] = None
     target: Annotated[str | None, msgspec.Meta(description="Verdicts of one target.")] = None
     state: Annotated[
@@ -106,7 +106,7 @@ ROUTES = (
         path=f"{PREFIX}/event-log",
         handler=event_log,
         role="viewer",
-        summary="Every change of a state, a verdict or a maintenance, newest first.",
+        summary="Every change of a state, a verdict, a maintenance or a campaign, newest first.",
         answer=EventPage,
         query=EventQuery,
         errors=(503,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 
 from aiohttp import web
 
@@ -18,7 +19,8 @@ async def metrics(request: web.Request) -> web.Response:
 
     query_of(request, NoQuery)
     accept = request.headers.get("Accept", "")
-    body, content_type = await asyncio.to_thread(exposition, request.app[STATE], accept)
+    state = copy.copy(request.app[STATE])  # which a thread must not see change (controller.renewal)
+    body, content_type = await asyncio.to_thread(exposition, state, accept)
     answer = web.Response(body=body, headers={"Content-Type": content_type})
     answer.enable_compression()
     return answer

@@ -176,3 +176,38 @@ def _random_batch(rng: np.random.Generator) -> WindowBatch:
         stamping=rng.integers(0, 4, 3).astype(np.uint8),
         suspect=rng.random(3) < 0.4,
     )
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=8, unique=True),
+    st.lists(st.integers(0, 9), max_size=8, unique=True),
+    st.booleans(),
+)
+def test_memory_for_other_streams_is_as_if_it_had_been_theirs_from_the_beginning(
+    batch_of: Make, before: list[int], after: list[int], merged: bool
+) -> None:
+
+    ids = sorted(set(before), reverse=True)
+    batches = [
+        batch_of(ids[: 1 + i % len(ids)], NOW_NS + i * 40 * SECOND, lost=i, rtt_ns=4e6 + i)
+        for i in range(5)
+    ]
+    memory, wanted = RecentWindows(before, PERIOD_NS), RecentWindows(after, PERIOD_NS)
+    kept = [number for number, stream in enumerate(after) if stream in before]
+    for batch in batches:
+        memory.add(batch)
+        wanted.add(batch)
+    if merged:
+        whole(memory)
+    found, expected = whole(memory.renumbered(after)), whole(wanted)
+    assert same(found, expected)
+    assert all(found.counters["sent"][i] == 0 for i in range(len(after)) if i not in kept)
+
+
+def test_memory_can_be_added_up_while_it_is_filled(batch_of: Make) -> None:
+    plain, compact = RecentWindows([5, 7], PERIOD_NS), RecentWindows([5, 7], PERIOD_NS)
+    for i in range(6):
+        for memory in (plain, compact):
+            memory.add(batch_of([7, 5], NOW_NS + i * 10 * SECOND, sent=10 + i))
+        compact.compact()
+    assert same(whole(plain), whole(compact))

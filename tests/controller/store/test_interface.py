@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from controller.store import sqlite_campaigns
+from controller.store.campaigns import CampaignRecord
 from controller.store.interface import (
     PlanRecord,
     Store,
@@ -97,3 +99,54 @@ def test_streams_are_remembered_once(store: Store) -> None:
 def test_sites_are_replaced_whole(store: Store) -> None:
     store.put_sites([("a", b"{}"), ("b", b"{}")], 1).result()
     store.put_sites([("a", b"{}")], 2).result()
+
+
+def campaign(name: str, **more: object) -> CampaignRecord:
+    values = {
+        "name": name,
+        "request": b"{}",
+        "from_ns": 10,
+        "to_ns": 20,
+        "created_ns": 5,
+        "created_by": "owner uid 0",
+        "streams": 3,
+    }
+    return CampaignRecord(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def test_campaigns_are_kept_with_what_became_of_them(reopen: Callable[[], Store]) -> None:
+    campaigns = reopen().campaigns
+    number = campaigns.put(campaign("a")).result()
+    assert campaigns.put(campaign("a", streams=9)).result() == 0
+    campaigns.put(campaign("b")).result()
+    changed = campaign("a", id=number, begun_ns=11, ended_ns=15, ended_by="me", refused=1)
+    campaigns.change(changed).result()
+    first, second = reopen().campaigns.records()
+    assert first == changed
+    assert (first.state, second.state) == ("cancelled", "scheduled")
+
+
+def test_reports_are_bounded_and_the_newest_is_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_campaigns, "MAX_REPORTS_BYTES", 10)
+    numbers = [store.campaigns.put(campaign(name)).result() for name in "abc"]
+    for number in numbers:
+        store.campaigns.put_report(number, b"12345").result()
+    assert [store.campaigns.report(number) for number in numbers] == [None, b"12345", b"12345"]
+    store.campaigns.put_report(numbers[2], b"longer than all of it").result()
+    assert store.campaigns.report(numbers[1]) is None
+    assert store.campaigns.report(numbers[2]) == b"longer than all of it"
+
+
+def test_the_oldest_campaigns_that_are_over_are_forgotten(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_campaigns, "FORGOTTEN_BEYOND", 2)
+    for name in "abcd":
+        number = store.campaigns.put(campaign(name)).result()
+        if name in "bd":
+            store.campaigns.change(campaign(name, id=number, ended_ns=15)).result()
+    assert [record.name for record in store.campaigns.records()] == ["a", "c", "d"]
+    store.campaigns.put(campaign("e")).result()
+    assert [record.name for record in store.campaigns.records()] == ["a", "c", "e"]

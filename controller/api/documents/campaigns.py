@@ -1,0 +1,103 @@
+"""Campaigns: streams with a beginning and an end, and what became of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from probes.text import Language, Text
+from topology.model import Name, VerdictName
+from topology.network import Mesh
+
+LONGEST_S = 2_678_400  # 31 days
+Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
+CampaignStateName = Literal["scheduled", "running", "ended", "cancelled"]
+
+
+class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A campaign to create: what is measured beside the standing meshes, from when, how long.
+
+    `mesh` is as in a site file. `begin_ns` absent: now. `targets` are those of the report, in this
+    order; all where empty.
+    """
+
+    name: Name
+    title: Text
+    duration_s: Annotated[float, msgspec.Meta(ge=1, le=LONGEST_S)]
+    mesh: Annotated[tuple[Mesh, ...], msgspec.Meta(min_length=1, max_length=100)]
+    begin_ns: Instant | None = None
+    targets: Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)] = ()
+    language: Language = "zh"
+    prepared_for: Text | None = None
+
+
+class LoadAt(msgspec.Struct, frozen=True, kw_only=True):
+    """What one agent sends, or what all send to one address, with everything that is planned."""
+
+    name: str
+    packets_per_s: float
+    bits_per_s: float
+
+
+class CampaignLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """What a campaign would bring: probes sent, and bits of whole IP packets; answers come on top.
+
+    `streams` is how many it asks for: `streams_added` are new to the plan, `streams_faster` run
+    already, but slower; the others run as they are. `packets_per_s` and `bits_per_s` are what is
+    added in all.
+    """
+
+    streams: int
+    streams_added: int
+    streams_faster: int
+    packets_per_s: float
+    bits_per_s: float
+    busiest_agent: LoadAt | None
+    busiest_destination: LoadAt | None
+
+
+class CampaignResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report says of one target: its paths by verdict, and all of them together."""
+
+    target: str
+    title: Text
+    standing: VerdictName
+    counts: dict[str, int]
+
+
+class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign. `from_ns` ≤ t < `to_ns` is what was asked, `begun_ns` and `ended_ns` what was.
+
+    `missed_ns` is how much of its beginning was not measured. `streams` are expected; of them
+    `refused` and `throttled` by the agents' owners (null before it begins), and, while it runs,
+    `reporting` that brought a window of late.
+    """
+
+    name: str
+    title: Text
+    state: CampaignStateName
+    from_ns: int
+    to_ns: int
+    begun_ns: int | None
+    ended_ns: int | None
+    missed_ns: int
+    created_ns: int
+    created_by: str
+    ended_by: str | None
+    streams: int
+    refused: int | None
+    throttled: int | None
+    reporting: int | None
+    mesh: list[Mesh]
+    targets: list[str]
+    reported_ns: int | None
+    results: list[CampaignResult]
+    notes: list[Text]
+
+
+class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of campaigns, oldest first."""
+
+    items: list[CampaignDocument]
+    next: str | None = None

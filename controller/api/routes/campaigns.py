@@ -1,0 +1,301 @@
+"""Campaigns: create, try without creating, list, cancel, and the report each ends in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+import zstandard
+from aiohttp import web
+
+from controller.access.gate import IDENTITY
+from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.campaign_documents import campaign_document
+from controller.api.documents import (
+    CampaignDocument,
+    CampaignLoad,
+    CampaignPage,
+    CampaignRequest,
+    CampaignStateName,
+)
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
+from controller.campaigns.demand import note_if_nothing, problems_of, streams_of
+from controller.campaigns.keeper import event_of, turn
+from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable
+from controller.state import STATE, ControllerState
+from controller.store.campaigns import CampaignRecord
+from probes.errors import ConfigError
+from probes.text import Text
+from topology.mesh import united
+from topology.model import PlannedStream
+from topology.strict import Problems
+
+GRACE_NS = 60_000_000_000  # a caller's clock may be behind ours
+AHEAD_NS = 366 * 86_400_000_000_000
+MOST_OPEN = 100  # campaigns that are not over
+HTML = "text/html"
+
+
+class CampaignQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which campaigns."""
+
+    state: Annotated[CampaignStateName | None, msgspec.Meta(description="In this state alone.")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request that was found sound."""
+
+    request: CampaignRequest
+    from_ns: int
+    to_ns: int
+    streams: tuple[PlannedStream, ...]
+    load: CampaignLoad
+
+
+async def campaigns(request: web.Request) -> web.Response:
+    """Return the campaigns that are kept, oldest first."""
+    query, state = query_of(request, CampaignQuery), request.app[STATE]
+    first = read_cursor(query.after, "c", 0)
+    wanted = [
+        record
+        for record in state.campaigns.records.values()
+        if record.id >= first and query.state in (None, record.state)
+    ]
+    cursor = write_cursor("c", wanted[query.limit].id) if len(wanted) > query.limit else None
+    items = [campaign_document(state, record) for record in wanted[: query.limit]]
+    return json_answer(CampaignPage(items=items, next=cursor))
+
+
+async def campaign(request: web.Request) -> web.Response:
+    """Return one campaign."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    return json_answer(campaign_document(state, _named(request, state)))
+
+
+async def try_campaign(request: web.Request) -> web.Response:
+    """Return what a campaign would bring, without creating it."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    return json_answer((await _checked(request, state)).load)
+
+
+async def create_campaign(request: web.Request) -> web.Response:
+    """Create a campaign; it begins by itself when it is time."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    book = state.campaigns
+    asked = await _checked(request, state)
+    async with book.changing:
+        if sum(not record.is_over for record in book.records.values()) >= MOST_OPEN:
+            text = Text(
+                f"{MOST_OPEN} campaigns are scheduled or running already; cancel one, or wait.",
+                f"已有 {MOST_OPEN} 个专项测量等待或进行中；请取消其中之一，或稍后再试。",
+            )
+            raise ApiError(409, "too_many_campaigns", text)
+        now_ns = state.clock.wall_ns()
+        record = CampaignRecord(
+            name=asked.request.name,
+            request=msgspec.json.encode(asked.request),
+            from_ns=asked.from_ns,
+            to_ns=asked.to_ns,
+            created_ns=now_ns,
+            created_by=str(request[IDENTITY]),
+            streams=len(asked.streams),
+        )
+        number = await asyncio.wrap_future(state.store.campaigns.put(record))
+        if not number:
+            text = Text(
+                f"There is or was a campaign named {record.name}; choose another name.",
+                f"已有名为 {record.name} 的专项测量；请另取名称。",
+            )
+            raise ApiError(409, "name_in_use", text, name=record.name)
+        record = replace(record, id=number)
+        book.use(await asyncio.to_thread(state.store.campaigns.records))
+        state.rounds.recorder.record([event_of(record, None, now_ns)], ())
+    book.told.set()
+    return json_answer(campaign_document(state, record), 201)
+
+
+async def cancel_campaign(request: web.Request) -> web.Response:
+    """Cancel a campaign before it begins, or end it now; what it measured is reported."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    async with state.campaigns.changing:
+        record = _named(request, state)
+        if record.is_over:
+            text = Text(
+                f"Campaign {record.name} is over already.", f"专项测量 {record.name} 已经结束。"
+            )
+            raise ApiError(409, "already_over", text, name=record.name)
+        now_ns = state.clock.wall_ns()
+        await turn(state, record, replace(record, ended_ns=now_ns, ended_by=str(request[IDENTITY])))
+    state.campaigns.told.set()
+    return json_answer(campaign_document(state, _named(request, state)))
+
+
+async def campaign_report(request: web.Request) -> web.Response:
+    """Return the report of a campaign, one HTML page."""
+    query_of(request, NoQuery)
+    state = request.app[STATE]
+    record = _named(request, state)
+    page = await asyncio.to_thread(state.store.campaigns.report, record.id)
+    if page is None:
+        raise ApiError(404, "no_report", _no_report(state, record), name=record.name)
+    text = await asyncio.to_thread(lambda: zstandard.decompress(page).decode())
+    return web.Response(text=text, content_type=HTML, charset="utf-8")
+
+
+def _no_report(state: ControllerState, record: CampaignRecord) -> Text:
+    name = record.name
+    if record.is_over and record.begun_ns is None:
+        return Text(
+            f"Campaign {name} never began, so there is nothing to report.",
+            f"专项测量 {name} 从未开始，没有可报告的内容。",
+        )
+    if record.reported_ns is not None:
+        return Text(
+            f"The report of campaign {name} is not kept any more.",
+            f"专项测量 {name} 的报告已不再保留。",
+        )
+    if record.id in state.campaigns.unreportable:
+        return Text(
+            f"The report of campaign {name} could not be made; the controller's log says why.",
+            f"未能生成专项测量 {name} 的报告，原因见控制器日志。",
+        )
+    return Text(
+        f"Campaign {name} has no report yet: it is made some seconds after its last window.",
+        f"专项测量 {name} 尚无报告：最后一个窗口到达后数秒内生成。",
+    )
+
+
+def _named(request: web.Request, state: ControllerState) -> CampaignRecord:
+    name = request.match_info["campaign"]
+    record = state.campaigns.records.get(name)
+    if record is None:
+        text = Text(f"There is no campaign named {name}.", f"没有名为 {name} 的专项测量。")
+        raise ApiError(404, "unknown_campaign", text, name=name)
+    return record
+
+
+async def _checked(request: web.Request, state: ControllerState) -> _Asked:
+    """Return the request's campaign. Raises ApiError with every fault of it."""
+    asked = await body_of(request, CampaignRequest)
+    now_ns = state.clock.wall_ns()
+    from_ns = now_ns if asked.begin_ns is None else asked.begin_ns
+    if not now_ns - GRACE_NS <= from_ns <= now_ns + AHEAD_NS:
+        text = Text(
+            "A campaign begins now (leave `begin` out) or within a year, not in the past.",
+            "专项测量应从现在（省略 begin）或一年之内开始，不能从过去开始。",
+        )
+        raise ApiError(422, "bad_period", text, begin_ns=asked.begin_ns)
+    from_ns = max(from_ns, now_ns)
+    to_ns = from_ns + round(asked.duration_s * 1e9)
+    beside = [
+        state.campaigns.streams_of(state.network, record)
+        for record in state.campaigns.overlapping(from_ns, to_ns)
+    ]
+
+    def plan() -> tuple[tuple[PlannedStream, ...], CampaignLoad]:
+        problems = problems_of(state.network, asked)
+        _refuse(problems)
+        streams = streams_of(state.network, asked)
+        before = united(state.standing, *beside)
+        after = united(before, streams)
+        note_if_nothing(streams, problems)
+        note_beyond_budget(state.network.budget, before, after, problems)
+        note_unjudgeable(streams, asked.duration_s, state.settings.window_ms, problems)
+        _refuse(problems)
+        return streams, load_of(streams, before, after)
+
+    streams, load = await asyncio.to_thread(_as_api_error, plan)
+    return _Asked(request=asked, from_ns=from_ns, to_ns=to_ns, streams=streams, load=load)
+
+
+def _as_api_error(
+    plan: Callable[[], tuple[tuple[PlannedStream, ...], CampaignLoad]],
+) -> tuple[tuple[PlannedStream, ...], CampaignLoad]:
+    try:
+        return plan()
+    except ConfigError as error:  # two streams of one number
+        raise ApiError(422, "bad_campaign", error.text, **error.fields) from error
+
+
+def _refuse(problems: Problems) -> None:
+    """Raise ApiError where there are problems; its field `problems` has each with its key."""
+    found = problems.found
+    if not found:
+        return
+    text = Text("; ".join(each.en for _, each in found), "；".join(each.zh for _, each in found))
+    listed = [{"key": list(key), "message": each} for key, each in found]
+    raise ApiError(422, "bad_campaign", text, problems=listed)
+
+
+_NAMED = f"{PREFIX}/campaigns/{{campaign}}"
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/campaigns",
+        handler=campaigns,
+        role="viewer",
+        summary="Every campaign that is kept, oldest first.",
+        answer=CampaignPage,
+        query=CampaignQuery,
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/campaigns",
+        handler=create_campaign,
+        role="operator",
+        summary="Create a campaign: streams beside the standing meshes, from when, how long.",
+        answer=CampaignDocument,
+        status=201,
+        request=CampaignRequest,
+        errors=(400, 409, 413, 422, 503),
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/campaign-load",
+        handler=try_campaign,
+        role="viewer",
+        summary="What a campaign would send, and whether it may, without creating it.",
+        answer=CampaignLoad,
+        request=CampaignRequest,
+        errors=(400, 413, 422),
+    ),
+    Route(
+        method="GET",
+        path=_NAMED,
+        handler=campaign,
+        role="viewer",
+        summary="One campaign.",
+        answer=CampaignDocument,
+        errors=(404,),
+    ),
+    Route(
+        method="DELETE",
+        path=_NAMED,
+        handler=cancel_campaign,
+        role="operator",
+        summary="Cancel a campaign, or end it now; what it measured is reported.",
+        answer=CampaignDocument,
+        errors=(404, 409, 503),
+    ),
+    Route(
+        method="GET",
+        path=f"{_NAMED}/report",
+        handler=campaign_report,
+        role="viewer",
+        summary="The report of a campaign, one HTML page.",
+        answer=str,
+        media=(HTML,),
+        errors=(404, 503),
+    ),
+)

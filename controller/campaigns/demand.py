@@ -1,0 +1,46 @@
+"""What a campaign asks of a network: its streams, and what is wrong with what it names. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from controller.api.documents.campaigns import CampaignRequest
+from topology.mesh import plan_streams
+from topology.model import PlannedStream
+from topology.network import Network
+from topology.site_references import check_meshes
+from topology.source_lines import SourceLines
+from topology.strict import Problems, suggestion
+
+
+def streams_of(network: Network, request: CampaignRequest) -> tuple[PlannedStream, ...]:
+    """Return the streams that a campaign asks for. Raises ConfigError where two hash alike."""
+    return plan_streams(dataclasses.replace(network, meshes=request.mesh))
+
+
+def problems_of(network: Network, request: CampaignRequest) -> Problems:
+    """Return what a campaign names that this network has not, by the keys of its file."""
+    problems = Problems(pathlib.Path("campaign"), SourceLines(""))
+    check_meshes(request.mesh, network.sites, None, problems)
+    known = {target.name for target in network.targets}
+    for number, name in enumerate(request.targets):
+        if name not in known:
+            hint = suggestion(name, known)
+            problems.add(
+                ("targets", number),
+                f"no target is called `{name}`{hint.en}",
+                f"没有名为 `{name}` 的指标{hint.zh}",
+            )
+    return problems
+
+
+def note_if_nothing(streams: Sequence[PlannedStream], problems: Problems) -> None:
+    """Note that a campaign would measure nothing."""
+    if not streams:
+        problems.add(
+            ("mesh",),
+            "the meshes of this campaign select no path; widen their members, or name other pairs",
+            "该专项测量的网格没有选中任何路径；请放宽 members，或另行指定 pairs",
+        )

@@ -1,0 +1,160 @@
+"""A campaign judged when it is over: its own streams, its own targets, its own period.
+
+The windows are read back from the store, so the report rests on what was stored, whoever restarted
+in between. It is judged by the same parts as everything else and read through the same API, over a
+private socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+from controller.access.gate import Gate
+from controller.api.documents.campaigns import CampaignRequest
+from controller.api.limits import Buckets
+from controller.api.matrix import Matrices
+from controller.campaigns.book import request_of
+from controller.campaigns.campaign_file import Campaign
+from controller.campaigns.local import served
+from controller.campaigns.report import Report, assemble
+from controller.campaigns.source import ApiSource
+from controller.catalogue import catalogue_of
+from controller.commands.client_link import ControllerAddress
+from controller.live.groups import groups_of
+from controller.live.improvements import ImprovementBook
+from controller.live.memory import SLOTS, RecentWindows
+from controller.live.rounds import Rounds
+from controller.live.verdicts import LiveVerdicts
+from controller.state import ControllerState
+from controller.store.campaigns import CampaignRecord
+from controller.store.interface import Store
+from probes.chunk import decode_chunk
+from probes.window import WindowBatch
+from topology.counterparts import ipv4_alone
+from topology.network import Network
+from topology.selection import path_table
+from topology.targets import demands as make_demands
+
+_CHUNKS_AT_ONCE = 32
+_BATCHES_IN_HAND = 500  # before they are added up
+_UNLIMITED = 1_000_000
+
+
+class _Then:
+    """A clock that stands at the end of what is judged."""
+
+    def __init__(self, wall_ns: int) -> None:
+        self._wall_ns = wall_ns
+
+    def wall_ns(self) -> int:
+        return self._wall_ns
+
+    def monotonic_ns(self) -> int:
+        return self._wall_ns
+
+
+async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
+    """Return the report of a campaign that was measured and is over. Takes its time."""
+    assert record.begun_ns is not None
+    assert record.ended_ns is not None
+    request = request_of(record)
+    then = await asyncio.to_thread(_judged_then, state, record, request)
+    await then.live.judge_now(then.memory, then.fleet, then.clock)
+    with tempfile.TemporaryDirectory(prefix="isochrone-report-") as folder:
+        async with (
+            served(then, pathlib.Path(folder) / "api.sock") as url,
+            ApiSource(ControllerAddress(url)) as source,
+        ):
+            answers = await source.answers()
+    told = Campaign(
+        name=request.name,
+        title=request.title,
+        duration_s=request.duration_s,
+        targets=request.targets,
+        language=request.language,
+        prepared_for=request.prepared_for,
+    )
+    ended_ns = min(record.ended_ns, record.to_ns)
+    return assemble(told, answers, record.begun_ns, ended_ns, state.network.name)
+
+
+def _judged_then(
+    state: ControllerState, record: CampaignRecord, request: CampaignRequest
+) -> ControllerState:
+    """Return a controller that knows of nothing but the campaign, filled from the store."""
+    assert record.begun_ns is not None
+    assert record.ended_ns is not None
+    network = _with_targets(state.network, request)
+    streams = state.campaigns.streams_of(state.network, record)
+    demands = make_demands(network, streams)
+    catalogue = catalogue_of(network, streams, demands, ())
+    window_ns = state.settings.window_ms * 1_000_000
+    from_ns, to_ns = record.begun_ns, min(record.ended_ns, record.to_ns)
+    clock = _Then(to_ns + window_ns)
+    # A slot more than was measured, so that nothing is forgotten as too old.
+    period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
+    memory = RecentWindows([stream.stream_id for stream in streams], period_ns)
+    book = ImprovementBook(demands, streams)
+    book.use(state.store.baselines())
+    upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
+    agents = sorted({stream.path.source.site for stream in streams})
+    batches = _batches(state.store, agents, from_ns, to_ns, window_ns)
+    for number, batch in enumerate(batches, 1):
+        left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
+        memory.add(batch, left_out)
+        book.add(batch, left_out)
+        if number % _BATCHES_IN_HAND == 0:
+            memory.compact()
+    live = LiveVerdicts(network, streams, demands, (), from_ns, book)
+    ground = dataclasses.replace(
+        state.rounds.ground,
+        catalogue=catalogue,
+        maintenance=upkeep,
+        planned_ns=live.latest.part.end_ns,
+    )
+    return dataclasses.replace(
+        state,
+        settings=dataclasses.replace(state.settings, judge_period_ns=period_ns),
+        clock=clock,
+        started_ns=from_ns,
+        network=network,
+        standing=streams,
+        streams=streams,
+        demands=demands,
+        catalogue=catalogue,
+        groups=groups_of(network.targets, catalogue),
+        ipv4_alone=ipv4_alone(network, path_table(network, streams)),
+        memory=memory,
+        live=live,
+        rounds=Rounds(ground, live, memory, streams, state.store, (), clock),
+        gate=Gate(state.access),
+        callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
+        matrices=Matrices(),
+        sockets=set(),
+    )
+
+
+def _with_targets(network: Network, request: CampaignRequest) -> Network:
+    """Return the network with the targets of the report alone."""
+    if not request.targets:
+        return network
+    targets = {target.name: target for target in network.targets}
+    chosen = tuple(targets[name] for name in request.targets if name in targets)
+    return dataclasses.replace(network, targets=chosen)
+
+
+def _batches(
+    store: Store, agents: list[str], from_ns: int, to_ns: int, window_ns: int
+) -> Iterator[WindowBatch]:
+    """Yield the windows of agents that touch from_ns ≤ t < to_ns, those of one agent by time."""
+    for agent in agents:
+        at_ns: int | None = max(0, from_ns - window_ns)
+        while at_ns is not None:
+            chunks, at_ns = store.chunks_of(agent, at_ns, to_ns, _CHUNKS_AT_ONCE)
+            for chunk in chunks:
+                if chunk.start_ns + chunk.duration_ns > from_ns:
+                    yield decode_chunk(chunk.payload).batch

@@ -1,0 +1,16 @@
+"""How long the packets of a Type-P are on the wire."""
+
+from __future__ import annotations
+
+from probes.stream import STAMP_BASE_BYTES, TypeP
+from probes.tcp import SEGMENT_BYTES
+
+_IP_BYTES = {4: 20, 6: 40}
+
+
+def packet_bytes(type_p: TypeP) -> int:
+    """Return the size of an IP packet of this Type-P, with its headers."""
+    if type_p.protocol == "tcp":
+        return _IP_BYTES[type_p.ip_version] + SEGMENT_BYTES
+    least = STAMP_BASE_BYTES if type_p.protocol == "udp" else 0
+    return _IP_BYTES[type_p.ip_version] + 8 + max(type_p.payload_bytes, least)
