@@ -193,7 +193,7 @@ class Ingest:
                 Text(
                     f"The windows end {ahead_ns / 1e9:.0f} s in the future; check the agent's "
                     "clock.",
-                    f"统计窗口的结束时间超前 {ahead_ns / 1e9:.0f} 秒；请检查探针的时钟。",
+                    f"测量窗口的结束时间超前 {ahead_ns / 1e9:.0f} 秒；请检查探针的时钟。",
                 ),
                 ahead_ns=ahead_ns,
             )
@@ -204,7 +204,7 @@ class Ingest:
                 "expired",
                 Text(
                     f"The windows are older than the {days} days for which windows are kept.",
-                    f"统计窗口早于保留期（{days} 天）。",
+                    f"测量窗口早于保留期（{days} 天）。",
                 ),
                 start_ns=batch.start_ns,
             )

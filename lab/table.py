@@ -14,15 +14,15 @@ from probes.text import Language, Text
 
 _HEADINGS = {
     "en": ("path", "target", "truth", "measured", "verdict", "expected", "correct"),
-    "zh": ("路径", "目标", "真值", "实测", "判定", "应为", "正确"),
+    "zh": ("路径", "指标", "真值", "实测", "判定", "应为", "正确"),
 }
 _OTHER_READING = Text("other reading", "另一读数")
 _REASON = Text("why", "理由")
 _WORDS = {
     "pass": Text("pass", "达标"),
     "fail": Text("fail", "不达标"),
-    "undecided": Text("undecided", "未定"),
-    "impossible": Text("impossible", "不可能"),
+    "undecided": Text("undecided", "无法判定"),
+    "impossible": Text("impossible", "不可能达到"),
     "no_data": Text("no data", "无数据"),
     "either": Text("either", "真值不能判定"),
 }
@@ -120,7 +120,7 @@ def summary_lines(
         return [
             f"判定：真值可判定的 {summary.decided_by_truth} 条中 {summary.correct} 条正确；"
             f"误判达标 {summary.wrong_passes}，误判不达标 {summary.wrong_fails}，"
-            f"真值可判定而未定 {summary.undecided}；"
+            f"真值可判定而未判定 {summary.undecided}；"
             f"真值不能判定 {summary.rows - summary.decided_by_truth}",
             f"往返时延中位数：{summary.medians} 条路径与仿真记录相差不超过 {micro}",
             f"仿真误差（实际减设定，{error.packets} 个包）：p50 / p90 / p99 / 最大 = {emulator} µs",

@@ -81,7 +81,7 @@ class Limits:
                 "too_many_requests",
                 Text(
                     f"Too many requests; ask again in {math.ceil(wait_s)} s.",
-                    f"请求过于频繁，请{math.ceil(wait_s)}秒后重试。",
+                    f"请求过于频繁，请 {math.ceil(wait_s)} 秒后重试。",
                 ),
                 retry_after_s=math.ceil(wait_s),
             )

@@ -114,7 +114,7 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
         return reason
     return Text(
         f"Waits for the next round to confirm a change. {reason.en}",
-        f"变化有待下一轮评判确认。{reason.zh}",
+        f"变化有待下一轮判定确认。{reason.zh}",
     )
 
 

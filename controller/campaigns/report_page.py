@@ -20,7 +20,7 @@ VERDICT_WORDS = {
     "pass": Text("Pass", "达标"),
     "fail": Text("Fail", "不达标"),
     "undecided": Text("Undecided", "无法判定"),
-    "impossible": Text("Impossible", "物理上不可能"),
+    "impossible": Text("Impossible", "不可能达到"),
     "no_data": Text("No data", "无数据"),
 }
 # A sign beside the colour: for printers and for eyes that do not tell red from green.

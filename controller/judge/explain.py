@@ -23,7 +23,7 @@ from controller.judge.one_way import outruns_light
 from probes.text import Text
 
 _STATISTIC_EN = ("median", "p90", "p95", "p99", "p99.9", "mean", "maximum")
-_STATISTIC_ZH = ("中位数", "P90", "P95", "P99", "P99.9", "平均值", "最大值")
+_STATISTIC_ZH = ("中位数", " P90 ", " P95 ", " P99 ", " P99.9 ", "平均值", "最大值")
 _UNMEASURED = {
     "improvement": Text(
         "Needs a sealed baseline period to compare with; there is none yet.",
@@ -67,7 +67,7 @@ def explain(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) ->
         sent = int(judgements.sent[i])
         return Text(
             f"All {sent:,} probes were lost: nothing came back.",
-            f"发出的{sent:,}个探测包全部丢失，没有任何应答。",
+            f"发出的 {sent:,} 个探测包全部丢失，没有任何应答。",
         )
     if kind == "loss":
         return _loss(rules, judgements, i)
@@ -89,13 +89,13 @@ def _impossible(evidence: Evidence, rules: Rules, i: int) -> Text:
     if not floor > 0:
         return Text(
             f"Light in fibre needs longer than {limit_delay(limit)}, whatever the network does.",
-            f"光在光纤中的传播时间已超过{limit_delay(limit, 'zh')}，任何网络都无法达到。",
+            f"光在光纤中的传播时间已超过 {limit_delay(limit, 'zh')}，任何网络都无法达到。",
         )
     way, way_zh = ("one way", "单程") if trips == 1 else ("there and back", "往返")
     return Text(
         f"Light in fibre needs {delay(floor)} {way}; no network can keep {limit_delay(limit)}.",
-        f"光在光纤中{way_zh}就需要{delay(floor, 'zh')}，"
-        f"任何网络都无法达到{limit_delay(limit, 'zh')}。",
+        f"光在光纤中{way_zh}就需要 {delay(floor, 'zh')}，"
+        f"任何网络都无法达到 {limit_delay(limit, 'zh')}。",
     )
 
 
@@ -106,7 +106,7 @@ def _no_data(rules: Rules, i: int, kind: str) -> Text:
         return Text("No stream measures this path.", "没有测量流覆盖这条路径。")
     if math.isnan(rules.limit[i]):
         return Text("The target gives no limit.", "该指标未给出限值。")
-    return Text("No probe was sent in the judged period.", "评判周期内没有发出探测包。")
+    return Text("No probe was sent in the judged period.", "判定时段内没有发出探测包。")
 
 
 def _loss(rules: Rules, judgements: Judgements, i: int) -> Text:
@@ -114,7 +114,8 @@ def _loss(rules: Rules, judgements: Judgements, i: int) -> Text:
     sent, lost = int(judgements.sent[i]), int(judgements.lost[i])
     one_way = DIRECTIONS[rules.direction[i]] == "one_way"
     en = f"{'one-way ' if one_way else ''}loss {ratio_range(low, high)} ({lost:,} of {sent:,})"
-    zh = f"{'单向' if one_way else ''}丢包率为{ratio_range(low, high)}（{sent:,}个中丢{lost:,}个）"
+    counted_zh = f"（{sent:,} 个中丢失 {lost:,} 个）"
+    zh = f"{'单向' if one_way else ''}丢包率为 {ratio_range(low, high)}{counted_zh}"
     reason = Text(en[0].upper() + en[1:], zh)
     ending = _standing(judgements, i, Text(ratio(limit), ratio(limit)), delay_kind=False)
     return Text(f"{reason.en}, {ending.en}.", f"{reason.zh}，{ending.zh}。")
@@ -124,6 +125,7 @@ def _delay(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) -> 
     low, high, limit = judgements.low[i], judgements.high[i], rules.limit[i]
     subject = _subject(rules, i)
     figure = Text(delay_range(low, high), delay_range(low, high, "zh"))
+    gap = " " if figure.zh[0].isascii() else ""  # 为 0.82, but 为不低于
     ending = _standing(
         judgements,
         i,
@@ -134,10 +136,10 @@ def _delay(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) -> 
     if judgements.from_round_trip[i]:
         return Text(
             f"{subject.en} {figure.en}, {ending.en}; by the round trip alone, without clocks.",
-            f"{subject.zh}{figure.zh}，{ending.zh}；仅凭往返时延即可判定，不依赖时钟。",
+            f"{subject.zh}{gap}{figure.zh}，{ending.zh}；仅凭往返时延即可判定，不依赖时钟。",
         )
     return Text(
-        f"{subject.en} {figure.en}, {ending.en}.", f"{subject.zh}{figure.zh}，{ending.zh}。"
+        f"{subject.en} {figure.en}, {ending.en}.", f"{subject.zh}{gap}{figure.zh}，{ending.zh}。"
     )
 
 
@@ -166,12 +168,12 @@ def _standing(
     """Return how the interval stands to the limit, and for undecided why and what would help."""
     verdict = int(judgements.verdict[i])
     if verdict == PASS:
-        return Text(f"within {limit.en}", f"在{limit.zh}以内")
+        return Text(f"within {limit.en}", f"在 {limit.zh} 以内")
     if verdict == FAIL:
-        return Text(f"above {limit.en}", f"超过{limit.zh}")
+        return Text(f"above {limit.en}", f"超过 {limit.zh}")
     term = TERMS[judgements.term[i]]
     why = _obstacle(judgements, i, term, bound_ns) if delay_kind else _loss_obstacle(judgements, i)
-    return Text(f"limit {limit.en}: {why.en}", f"限值{limit.zh}：{why.zh}")
+    return Text(f"limit {limit.en}: {why.en}", f"限值 {limit.zh}：{why.zh}")
 
 
 def _loss_obstacle(judgements: Judgements, i: int) -> Text:
@@ -190,7 +192,7 @@ def _more_samples(judgements: Judgements, i: int) -> Text:
     count = _rounded(float(needed))
     return Text(
         f"undecided, too few probes; about {count:,} more would decide",
-        f"样本不足，无法判定，约再需{count:,}个探测包",
+        f"样本不足，无法判定，约还需 {count:,} 个探测包",
     )
 
 
@@ -233,7 +235,7 @@ def _obstacle(judgements: Judgements, i: int, term: str, bound_ns: float) -> Tex
 def _clock(judgements: Judgements, i: int, bound_ns: float) -> Text:
     needed = judgements.needed_clock_bound_ns[i]
     help_en = f"; a clock bound below {delay(needed)} would decide" if needed > 0 else ""
-    help_zh = f"；时钟误差界小于{delay(needed, 'zh')}即可判定" if needed > 0 else ""
+    help_zh = f"；时钟误差界小于 {delay(needed, 'zh')} 即可判定" if needed > 0 else ""
     if math.isnan(bound_ns):
         return Text(
             f"undecided, the clocks are not synchronised{help_en}",
@@ -241,5 +243,5 @@ def _clock(judgements: Judgements, i: int, bound_ns: float) -> Text:
         )
     return Text(
         f"undecided, the clocks are only known to ±{delay(bound_ns)}{help_en}",
-        f"时钟误差界为±{delay(bound_ns, 'zh')}，无法判定{help_zh}",
+        f"时钟误差界为 ±{delay(bound_ns, 'zh')}，无法判定{help_zh}",
     )

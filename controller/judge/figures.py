@@ -11,7 +11,7 @@ _MILLISECOND = {"en": "ms", "zh": "毫秒"}
 
 
 def delay(value_ns: float, language: Language = "en") -> str:
-    """Return a delay such as ``0.82 ms``, ``14 µs`` or ``205.79 ms`` (``0.82毫秒``)."""
+    """Return a delay such as ``0.82 ms``, ``14 µs`` or ``205.79 ms`` (``0.82 毫秒``)."""
     return f"{_digits(value_ns, _unit_ns(value_ns))}{_named(value_ns, language)}"
 
 
@@ -30,10 +30,10 @@ def delay_range(low_ns: float, high_ns: float, language: Language = "en") -> str
         return "unknown" if language == "en" else "未知"
     if not known_high:
         figure = delay(low_ns, language)
-        return f"at least {figure}" if language == "en" else f"不低于{figure}"
+        return f"at least {figure}" if language == "en" else f"不低于 {figure}"
     if not known_low:
         figure = delay(high_ns, language)
-        return f"at most {figure}" if language == "en" else f"不高于{figure}"
+        return f"at most {figure}" if language == "en" else f"不高于 {figure}"
     unit = _unit_ns(max(abs(low_ns), abs(high_ns)))
     low, high = _digits(low_ns, unit), _digits(high_ns, unit)
     figures = low if low == high else f"{low}–{high}"
@@ -64,7 +64,7 @@ def _unit_ns(value_ns: float) -> float:
 
 def _named(value_ns: float, language: Language) -> str:
     names = _MICROSECOND if _unit_ns(value_ns) == 1e3 else _MILLISECOND
-    return f" {names['en']}" if language == "en" else names["zh"]
+    return f" {names[language]}"
 
 
 def _digits(value_ns: float, unit_ns: float) -> str:

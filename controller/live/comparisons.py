@@ -137,13 +137,13 @@ def reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Te
         if parity and verdict == FAIL:
             return Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。")
         return Text(
-            "The two paths have no window of time in common yet.", "两条路径尚无共同的测量窗口。"
+            "The two paths have no window of time in common yet.", "两条路径尚无共有的测量窗口。"
         )
     sent, lost = int(found.own_sent[i]), int(found.own_lost[i])
     if verdict == FAIL and demand.target.indicator != "loss" and lost > MOSTLY_LOST * sent:
         return Text(
             f"Most of what was sent is lost ({lost:,} of {sent:,}); the path beside it answers.",
-            f"发出的探测包大部分丢失（{sent:,}个中丢{lost:,}个），而对比路径正常应答。",
+            f"发出的探测包大部分丢失（{sent:,} 个中丢失 {lost:,} 个），而对比路径正常应答。",
         )
     return _beside(found, i, parity, verdict, needed_samples)
 
@@ -173,15 +173,15 @@ def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples:
         _points(float(value[i]))
         for value in (found.loss_difference.low, found.loss_difference.high)
     ]
-    other = Text("IPv4", "IPv4") if parity else Text("the ordinary path", "普通路径")
+    other = Text("IPv4", " IPv4 ") if parity else Text("the ordinary path", "普通路径")
     en = (
         f"Delay {times} that of {other.en}, {signed[0].en} to {signed[1].en} apart; "
         f"loss {loss[0]} to {loss[1]} percentage points apart; over {found.windows[i]} "
         "windows in common"
     )
     zh = (
-        f"时延为{other.zh}的{times}，相差{signed[0].zh}至{signed[1].zh}；"
-        f"丢包率相差{loss[0]}至{loss[1]}个百分点；共同窗口{found.windows[i]}个"
+        f"时延为{other.zh}的 {times.removesuffix('×')}倍，相差 {signed[0].zh} 至 {signed[1].zh}；"
+        f"丢包率相差 {loss[0]} 至 {loss[1]} 个百分点；共有窗口 {found.windows[i]} 个"
     )
     ending = Text("", "")
     if verdict == UNDECIDED:
@@ -190,7 +190,7 @@ def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples:
             more = round(needed_samples * found.windows[i] / found.own_sent[i])
             ending = Text(
                 f": undecided, about {more:,} more windows would decide",
-                f"：无法判定，约需再增加{more:,}个窗口",
+                f"：无法判定，约还需 {more:,} 个窗口",
             )
     return Text(f"{en}{ending.en}.", f"{zh}{ending.zh}。")
 

@@ -219,13 +219,13 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
         sent, lost = int(found.sent[unit]), int(found.lost[unit])
         return Text(
             f"Most of what was sent since the baseline {name} is lost ({lost:,} of {sent:,}).",
-            f"基线 {name} 以来发出的探测包大部分丢失（{sent:,}个中丢{lost:,}个）。",
+            f"基线 {name} 以来发出的探测包大部分丢失（{sent:,} 个中丢失 {lost:,} 个）。",
         )
     if cells == 0 and (found.common[unit] == 0 or demand.target.direction == "round_trip"):
         return Text(
             f"The baseline {name} and the time since have no hour of the week in common on this "
             "path and Type-P.",
-            f"在该路径与 Type-P 上，基线 {name} 与此后时段没有共同的周内小时。",
+            f"在该路径与 Type-P 上，基线 {name} 与此后时段没有共有的周内小时。",
         )
     if cells == 0:
         return Text(
@@ -242,18 +242,19 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
     if left_out:
         mix = Text(
             f"; {left_out} hours that only one side has are left out",
-            f"；仅一方具有的{left_out}个小时已剔除",
+            f"；仅一方具有的 {left_out} 个小时已剔除",
         )
     few = Text("", "")
     if cells < MIN_BATCHES and not of_loss:
         few = Text(
             f": undecided, at least {MIN_BATCHES} common hours are needed",
-            f"：无法判定，至少需要{MIN_BATCHES}个共同小时",
+            f"：无法判定，至少需要 {MIN_BATCHES} 个共有小时",
         )
     figure = ratio_range(low, high) if np.isfinite(high) else f"≥ {100 * low:.3g} %"
     sealed = f"sha256 {improved.baseline.record.digest[:SHOWN_DIGITS]}"
     return Text(
         f"{what.en} {figure} of that in the baseline {name} ({sealed}), paired over {cells} hours "
         f"of the week{mix.en}{few.en}.",
-        f"{what.zh}为基线 {name}（{sealed}）的{figure}，按周内{cells}个小时配对{mix.zh}{few.zh}。",
+        f"{what.zh}为基线 {name}（{sealed}）的 {figure}，按周内 {cells} 个小时配对"
+        f"{mix.zh}{few.zh}。",
     )

@@ -20,7 +20,7 @@ SINGLE_PATHS = (
     Family(
         name="honest_clocks",
         title=Text(
-            "offsets 0, 0.3, 2, 50 ms, bounds honest", "时钟偏差0、0.3、2、50毫秒，误差界属实"
+            "offsets 0, 0.3, 2, 50 ms, bounds honest", "时钟偏差 0、0.3、2、50 毫秒，误差界属实"
         ),
         weight=16,
         statistics=("p50", "p95", "mean"),
@@ -28,7 +28,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="unsynchronised",
-        title=Text("offsets 0, 0.3, 2, 50 ms, no bound", "时钟偏差0、0.3、2、50毫秒，无误差界"),
+        title=Text("offsets 0, 0.3, 2, 50 ms, no bound", "时钟偏差 0、0.3、2、50 毫秒，无误差界"),
         weight=16,
         statistics=("p50", "p95", "p99", "mean"),
         margins=(-0.8, -0.6, -0.3, -0.1, 0.1, 0.5, 1.5),
@@ -36,7 +36,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="skew",
-        title=Text("clocks ±20 ppm apart", "时钟频差±20 ppm"),
+        title=Text("clocks ±20 ppm apart", "时钟频差 ±20 ppm"),
         weight=10,
         clocks=("drifting", "drifting_unsynchronised"),
     ),
@@ -84,7 +84,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="few_samples",
-        title=Text("5 to 80 probes", "仅5至80个探测包"),
+        title=Text("5 to 80 probes", "仅 5 至 80 个探测包"),
         weight=10,
         directions=("one_way", "round_trip"),
         statistics=("p50", "p95", "mean"),
@@ -113,7 +113,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="means",
-        title=Text("international channels: mean 205.79 ms", "国际专用通道：平均205.79毫秒"),
+        title=Text("international channels: mean 205.79 ms", "国际专用通道：平均 205.79 毫秒"),
         weight=8,
         directions=ROUND_TRIP,
         statistics=("mean",),
@@ -125,7 +125,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="ratio",
-        title=Text("1.5 × theoretical, distance uncertain", "理论时延1.5倍，里程有误差"),
+        title=Text("1.5 × theoretical, distance uncertain", "理论时延 1.5 倍，里程有误差"),
         weight=10,
         kind="delay_ratio",
         directions=("one_way", "round_trip"),
@@ -137,7 +137,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="loss",
-        title=Text("loss against 0.77, 1 and 3.76 %", "丢包率限值0.77%、1%、3.76%"),
+        title=Text("loss against 0.77, 1 and 3.76 %", "丢包率限值 0.77 %、1 %、3.76 %"),
         weight=10,
         kind="loss",
         directions=("round_trip", "one_way"),
@@ -150,7 +150,7 @@ SINGLE_PATHS = (
     Family(
         name="loss_bursts",
         title=Text(
-            "bursts of loss (Gilbert), mean 2 to 10 probes", "突发丢包（Gilbert），平均2至10个"
+            "bursts of loss (Gilbert), mean 2 to 10 probes", "突发丢包（Gilbert），平均 2 至 10 个"
         ),
         weight=14,
         kind="loss",
@@ -228,7 +228,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="looked_at_often",
-        title=Text("loss, looked at 20 times while data come in", "丢包率，采集期间查看20次"),
+        title=Text("loss, looked at 20 times while data come in", "丢包率，采集期间查看 20 次"),
         weight=8,
         kind="loss",
         directions=ROUND_TRIP,
@@ -242,7 +242,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="delay_looked_at_often",
-        title=Text("delay, looked at 20 times while data come in", "时延，采集期间查看20次"),
+        title=Text("delay, looked at 20 times while data come in", "时延，采集期间查看 20 次"),
         weight=6,
         directions=("one_way", "round_trip"),
         statistics=("p50", "p95", "mean"),
@@ -252,7 +252,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="mesh_with_a_liar",
-        title=Text("a liar found out by its mesh", "由网状测量识破的失实时钟"),
+        title=Text("a liar found out by its mesh", "由网格互测识破的失实时钟"),
         weight=14,
         statistics=("p50", "p95"),
         limits_ms=(5, 6),
@@ -267,7 +267,8 @@ SINGLE_PATHS = (
     Family(
         name="odd_limits",
         title=Text(
-            "limits between the edges of buckets, within 1 %", "限值落在直方图分箱之间，相差1%以内"
+            "limits between the edges of buckets, within 1 %",
+            "限值落在直方图桶的边界之间，相差 1 % 以内",
         ),
         weight=8,
         directions=("one_way", "round_trip"),
@@ -277,7 +278,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="one_in_a_thousand",
-        title=Text("p99.9, of 6,000 to 24,000 probes", "P99.9，6000至24000个探测包"),
+        title=Text("p99.9, of 6,000 to 24,000 probes", "P99.9，6000 至 24000 个探测包"),
         weight=4,
         directions=("one_way", "round_trip"),
         statistics=("p999",),
@@ -298,7 +299,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="flapping_routes",
-        title=Text("a route that flaps, and queues that last", "路由抖动与长时间排队"),
+        title=Text("a route that flaps, and queues that last", "路由振荡与长时间排队"),
         weight=6,
         directions=("one_way", "round_trip"),
         statistics=("p50", "p95", "mean"),
@@ -321,7 +322,8 @@ SINGLE_PATHS = (
     Family(
         name="few_losses",
         title=Text(
-            "loss of 5 to 200 probes, such as 19 of 20", "仅5至200个探测包的丢包率，如20个收到19个"
+            "loss of 5 to 200 probes, such as 19 of 20",
+            "仅 5 至 200 个探测包的丢包率，如 20 个收到 19 个",
         ),
         weight=8,
         kind="loss",

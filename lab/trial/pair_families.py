@@ -40,7 +40,7 @@ PAIRS = (
     ),
     Family(
         name="ipv6_beside_ipv4",
-        title=Text("IPv6 beside IPv4: median and loss", "IPv6与IPv4对比：中位数与丢包率"),
+        title=Text("IPv6 beside IPv4: median and loss", "IPv6 与 IPv4 对比：中位数与丢包率"),
         weight=8,
         pair=PairStyle(
             kind="ipv6_parity", limits=(1.05,), loss_margin=0.01, more_loss=(0.0, 0.5, 2.0, 4.0)

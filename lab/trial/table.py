@@ -16,8 +16,8 @@ _HEADINGS = (
     Text("cases", "例数"),
     Text("wrong pass", "误判达标"),
     Text("wrong fail", "误判不达标"),
-    Text("undecided", "未定"),
-    Text("needlessly", "无故未定"),
+    Text("undecided", "无法判定"),
+    Text("needlessly", "其中不必要"),
     Text("what it is", "说明"),
 )
 _COVERAGE_HEADINGS = (
@@ -35,8 +35,8 @@ _KINDS = {
     "loss_one_way": Text("loss, one way", "单向丢包率"),
     "loss_round_trip": Text("loss, round trip", "往返丢包率"),
     "variation": Text("delay variation", "时延变化"),
-    "pdv_one_way": Text("PDV, one way", "单向PDV"),
-    "pdv_round_trip": Text("PDV, round trip", "往返PDV"),
+    "pdv_one_way": Text("PDV, one way", "单向 PDV"),
+    "pdv_round_trip": Text("PDV, round trip", "往返 PDV"),
     "ratio": Text("ratio to theory", "与理论时延之比"),
     "comparison_delay_ratio": Text("comparison, delay ratio", "对比：时延之比"),
     "comparison_delay_difference": Text("comparison, delay difference", "对比：时延之差"),

@@ -43,7 +43,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     if len(stream.listeners) >= MAX_LISTENERS:
         text = Text(
             f"{MAX_LISTENERS} listeners are there already; try again later, or ask the event log.",
-            f"事件流的监听者已达{MAX_LISTENERS}个；请稍后重试，或改查事件日志。",
+            f"事件流的监听者已达 {MAX_LISTENERS} 个；请稍后重试，或改查事件日志。",
         )
         raise ApiError(429, "too_many_listeners", text, retry_after_s=RETRY_S)
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096)

@@ -65,7 +65,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     if state.exports >= MAX_AT_ONCE:
         text = Text(
             f"{MAX_AT_ONCE} exports run already; try again later.",
-            f"已有{MAX_AT_ONCE}个导出在进行，请稍后重试。",
+            f"已有 {MAX_AT_ONCE} 个导出正在进行，请稍后重试。",
         )
         raise ApiError(429, "too_many_exports", text, retry_after_s=RETRY_S)
     streams = Streams(

@@ -80,7 +80,7 @@ async def end(request: web.Request) -> web.Response:
     if not await asyncio.wrap_future(ended):
         text = Text(
             f"Maintenance {number} is over; the past cannot be changed.",
-            f"维护窗口 {number} 已结束，不能更改过去。",
+            f"编号为 {number} 的维护已结束，过去不能更改。",
         )
         raise ApiError(409, "already_over", text, id=number)
     await _refresh(state, now_ns)
@@ -93,13 +93,13 @@ def _check(state: ControllerState, asked: MaintenanceRequest, from_ns: int, now_
         text = Text(
             "A maintenance cannot begin in the past: what was measured before it was announced "
             "counts. Leave `from_ns` out to begin now.",
-            "维护窗口不能从过去开始：公告之前的测量数据均计入。省略 from_ns 即从现在开始。",
+            "维护时段不能从过去开始：公告之前的测量数据均计入。省略 from_ns 即从现在开始。",
         )
         raise ApiError(422, "in_the_past", text, from_ns=from_ns)
     if not max(from_ns, now_ns) < asked.to_ns <= from_ns + LONGEST_NS:
         text = Text(
             "A maintenance ends after it begins, and within a year.",
-            "维护窗口的结束时间须晚于开始时间，且不超过一年。",
+            "维护时段的结束时间须晚于开始时间，且不超过一年。",
         )
         raise ApiError(422, "bad_period", text, from_ns=from_ns, to_ns=asked.to_ns)
     if not (asked.sites or asked.carriers or asked.paths):
@@ -138,7 +138,7 @@ def _numbered(state: ControllerState, number: int) -> MaintenanceRecord:
     for record in state.rounds.ground.maintenance.records:
         if record.id == number:
             return record
-    text = Text("There is no maintenance of this number.", "没有该编号的维护窗口。")
+    text = Text("There is no maintenance of this number.", "没有该编号的维护。")
     raise ApiError(404, "unknown_maintenance", text)
 
 

@@ -65,7 +65,7 @@ async def series(request: web.Request) -> web.Response:
             Text(
                 f"That is more than {MAX_POINTS} points of a stream; take a longer `step_ns`, or "
                 "ask for part after part.",
-                f"每条测量流的数据点超过{MAX_POINTS}个；请加大 step_ns，或分段查询。",
+                f"每条测量流的数据点超过 {MAX_POINTS} 个；请加大 step_ns，或分段查询。",
             ),
         )
     document = await asyncio.to_thread(_read, state.store, query, wanted, from_ns, to_ns)
