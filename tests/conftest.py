@@ -1,8 +1,9 @@
-"""What holds for every test: the same examples each time, signals and stamps that arrive.
+"""What holds for every test: the same examples and surroundings, signals and stamps that arrive.
 
 To look for new examples: `pytest --hypothesis-profile=explore --hypothesis-seed=N`.
 """
 
+import os
 import signal
 import socket
 import time
@@ -16,6 +17,14 @@ PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, database=None, **PATIENT)
 settings.register_profile("explore", database=None, **PATIENT)
 settings.load_profile("same")
+
+# What a user or a runner has set for other programs changes no result here.
+OF_OTHERS = {"COLORTERM", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "TMUX"}
+OF_OTHERS |= {f"{name}_proxy" for name in ("http", "https", "all")}
+KEPT = {"ISOCHRONE_CONTRACT_EXAMPLES"}
+for name in sorted(os.environ.keys() - KEPT):
+    if name in OF_OTHERS or name.lower() in OF_OTHERS or name.startswith(("ISOCHRONE_", "TEXTUAL")):
+        del os.environ[name]
 
 # Who is started in the background hears no Ctrl-C and would hand that down to every child.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
