@@ -72,7 +72,7 @@ _NOT_SENT_AT_ALL = Text(
 _NO_REFLECTOR = Text(
     "No STAMP answer from {targets}: does a reflector listen on UDP port {port} there (`isochrone "
     "reflect`), may this machine ask it (its --peer), and do the keys agree (--hmac-key-file)?",
-    "{targets} 没有 STAMP 应答：请确认对端 UDP 端口 {port} 上有反射器（`isochrone reflect`）、其 "
+    "{targets} 没有 STAMP 应答：请确认对端 UDP 端口 {port} 上有反射端（`isochrone reflect`）、其 "
     "--peer 允许本机、双方密钥（--hmac-key-file）一致。",
 )
 _CLOSED_PORT = Text(

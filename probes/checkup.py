@@ -87,8 +87,8 @@ def check_clock(source: str, bound_ns: float) -> Finding:
             "warn",
             f"The clock is not synchronised ({source}): no one-way figure can rest on it. Run "
             "chronyd, or ptp4l and say `ptp = true`, or declare a bound.",
-            f"时钟未同步（{source}），单向指标无法依据它得出。请运行 chronyd，"
-            "或使用 ptp4l 并设置 `ptp = true`，或声明误差上限。",
+            f"时钟未同步（{source}），无法据此判定单向指标。请运行 chronyd，"
+            "或使用 ptp4l 并设置 `ptp = true`，或声明其误差界。",
         )
     bound = f"{bound_ns / 1e3:.0f} µs"
     return finding(

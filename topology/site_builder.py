@@ -13,6 +13,7 @@ from topology.source_lines import Key
 from topology.strict import Problems, suggestion
 
 NOWHERE = "none"  # metro = "none" takes a site out of the region its place lies in
+_REGION_ZH: dict[RegionKind, str] = {"metro": "都市圈", "province": "省份", "hub": "枢纽"}
 
 
 def text_of(title: str | Text | None, name: str) -> Text:
@@ -136,7 +137,7 @@ def _region(
         problems.add(
             (*key, kind),
             f"no {kind} is called `{given}`{hint.en} (or declare it with [[region]])",
-            f"没有名为 `{given}` 的 {kind}{hint.zh}（也可用 [[region]] 声明）",
+            f"没有名为 `{given}` 的{_REGION_ZH[kind]}{hint.zh}（也可用 [[region]] 声明）",
         )
     return given
 

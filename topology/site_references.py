@@ -251,5 +251,5 @@ def check_roads(tables: tuple[Road, ...], network: Network, problems: Problems) 
                 f"{road.road_km:g} km is shorter than the straight line from `{a}` to `{b}` "
                 f"({straight_km:.0f} km); check the road and the coordinates",
                 f"{road.road_km:g} km 短于 `{a}` 到 `{b}` 的直线距离（{straight_km:.0f} km）；"
-                "请核对道路里程与坐标",
+                "请核对公路里程与坐标",
             )

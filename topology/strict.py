@@ -88,7 +88,7 @@ def suggestion(word: str, known: Iterable[str], *, limit: int = 12) -> Text:
     words = sorted(known)
     near = nearest(word, words)
     if near is not None:
-        return Text(f"; did you mean `{near}`?", f"；是否想写 `{near}`？")
+        return Text(f"; did you mean `{near}`?", f"；是否应为 `{near}`？")
     if not words:
         return Text("", "")
     listed = ", ".join(f"`{w}`" for w in words[:limit]) + (", …" if len(words) > limit else "")

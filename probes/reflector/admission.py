@@ -111,7 +111,7 @@ def parse_prefix(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     except ValueError as error:
         raise ConfigError(
             f"reflector peer {prefix!r} is neither an address nor a prefix such as 10.0.0.0/8",
-            f"反射器对端 {prefix!r} 既不是地址，也不是 10.0.0.0/8 这样的前缀",
+            f"反射端允许的发送方 {prefix!r} 既不是地址，也不是 10.0.0.0/8 这样的前缀",
             key="peers",
             value=prefix,
         ) from error

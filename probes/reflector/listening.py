@@ -31,7 +31,7 @@ def open_reflector_socket(spec: ReflectorSpec, *, both_families: bool = False) -
     except ValueError as error:
         raise ConfigError(
             f"the reflector's address {spec.address!r} is no IP address",
-            f"反射器地址 {spec.address!r} 不是 IP 地址",
+            f"反射端地址 {spec.address!r} 不是 IP 地址",
             key="address",
             value=spec.address,
         ) from error
@@ -89,11 +89,11 @@ def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
         return ResourceError(
             f"The reflector's address {spec.address} is not an address of this machine; "
             "correct it or add it to an interface.",
-            f"反射器地址 {spec.address} 不是本机地址；请更正，或将其配置到某个接口上。",
+            f"反射端地址 {spec.address} 不是本机地址；请更正，或将其配置到某个接口上。",
             **place,
         )
     return ResourceError(
         f"The reflector could not listen on {spec.address} port {spec.port}: {error.strerror}.",
-        f"反射器无法监听 {spec.address} 端口 {spec.port}：{reason_of(error).zh}。",
+        f"反射端无法监听 {spec.address} 端口 {spec.port}：{reason_of(error).zh}。",
         **place,
     )

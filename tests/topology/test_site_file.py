@@ -84,7 +84,7 @@ def test_unknown_key_names_line_and_nearest_key(fault, site):
         "sites.toml:8: unknown key `importent` in site[1]; did you mean `important`?"
     )
     assert error.text.zh == (
-        "sites.toml:8：site[1] 中有未知的键 `importent`；是否想写 `important`？"
+        "sites.toml:8：site[1] 中有未知的键 `importent`；是否应为 `important`？"
     )
     assert error.fields["line"] == 8
     assert error.fields["key"] == "site[1].importent"
