@@ -1,11 +1,13 @@
 """A real HTTP server that answers with fixture documents in the API's shapes; runs on its own too.
 
-``python tests/tui/api_server.py PORT`` serves until stopped, for the tests in a real terminal.
+``python tests/tui/api_server.py`` says its port and serves until stopped, for the tests in a real
+terminal.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,8 @@ class FixtureApi:
         return app
 
     async def announce(self, revision: int) -> None:
-        for socket in self.listeners:
-            await socket.send_json({"type": "verdicts", "revision": revision})
+        for listener in self.listeners:
+            await listener.send_json({"type": "verdicts", "revision": revision})
 
     async def _events(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -91,4 +93,9 @@ class FixtureApi:
 
 
 if __name__ == "__main__":
-    web.run_app(FixtureApi().application(), host="127.0.0.1", port=int(sys.argv[1]), print=None)
+    # The port is the kernel's choice and told once it is ours: whoever tried to connect before
+    # might by chance be given that very port, and speak with himself.
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        sys.stdout.write(f"{listening.getsockname()[1]}\n")
+        sys.stdout.flush()
+        web.run_app(FixtureApi().application(), sock=listening, print=None)

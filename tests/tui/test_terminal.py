@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -33,19 +32,12 @@ def wait_for(condition: Callable[[], bool], what: Callable[[], str], seconds: fl
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, str(HERE / "api_server.py"), str(port)])
-
-    def answers() -> bool:
-        with socket.socket() as attempt:
-            return attempt.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_for(answers, lambda: "the fixture server did not start")
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait()
+    with subprocess.Popen(
+        [sys.executable, str(HERE / "api_server.py")], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.terminate()
 
 
 class Terminal:
