@@ -44,16 +44,16 @@ class Controller:
     health: list[Health] = field(default_factory=list)
     curtailed: list[Curtailed] = field(default_factory=list)
     failing: bool = False
-    agents: int = 0  # connected now
+    agents: list[web.WebSocketResponse] = field(default_factory=list)  # connected now
 
     async def control(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self.agents += 1
+        self.agents.append(socket)
         try:
             await self._listen(socket)
         finally:
-            self.agents -= 1
+            self.agents.remove(socket)
         return socket
 
     async def _listen(self, socket: web.WebSocketResponse) -> None:
@@ -64,7 +64,19 @@ class Controller:
                 continue
             self.health.append(said.health)
             if isinstance(said, Hello):
-                await socket.send_str(msgspec.json.encode(PlanPush(plan=PLAN)).decode())
+                await self.push(socket)
+
+    async def push(self, socket: web.WebSocketResponse) -> None:
+        await socket.send_str(msgspec.json.encode(PlanPush(plan=PLAN)).decode())
+
+    async def wait_until_curtailed(self, by_how_many: int) -> None:
+        """Wait until the agent tells of so many streams. It does every few seconds, and whenever
+        it is given a plan: so it is given its plan again."""
+        async with asyncio.timeout(120):
+            while not self.curtailed or len(self.curtailed[-1].streams) != by_how_many:
+                for socket in tuple(self.agents):
+                    await self.push(socket)
+                await asyncio.sleep(0.2)
 
     async def take(self, request: web.Request) -> web.Response:
         chunk = decode_chunk(await request.read())
@@ -181,7 +193,7 @@ async def test_reload_takes_a_policy_over_and_loses_no_window(
     text = file.read_text(encoding="utf-8")
     file.write_text(text + "max_packets_per_s = 10\n", encoding="utf-8")
     process.send_signal(signal.SIGHUP)
-    await until(lambda: controller.curtailed and controller.curtailed[-1].streams)
+    await controller.wait_until_curtailed(1)
     (slowed,) = controller.curtailed[-1].streams
     assert (slowed.rule, slowed.interval_ms) == ("policy.max_packets_per_s", 100.0)
     assert process.stderr is not None
@@ -192,7 +204,7 @@ async def test_reload_takes_a_policy_over_and_loses_no_window(
     file.write_text(text.replace('"a1"', '"a2"'), encoding="utf-8")
     process.send_signal(signal.SIGHUP)
     assert b"restart the agent" in await process.stderr.readline()
-    await until(lambda: not controller.curtailed[-1].streams)
+    await controller.wait_until_curtailed(0)
     await stop(process, signal.SIGTERM)
     await until(lambda: not controller.agents)
     totals = controller.health[-1].totals
@@ -207,7 +219,7 @@ async def test_quiet_hours_are_kept_and_told(tmp_path: Path, controller: Control
     await until(lambda: controller.chunks)
     file.write_text(text + 'quiet_hours = ["00:00-24:00"]\n', encoding="utf-8")
     process.send_signal(signal.SIGHUP)
-    await until(lambda: controller.curtailed and controller.curtailed[-1].streams)
+    await controller.wait_until_curtailed(1)
     (refused,) = controller.curtailed[-1].streams
     assert (refused.rule, refused.action) == ("policy.quiet_hours", "refused")
     await stop(process, signal.SIGTERM)
