@@ -40,7 +40,7 @@ def note_if_nothing(streams: Sequence[PlannedStream], problems: Problems) -> Non
     """Note that a campaign would measure nothing."""
     if not streams:
         problems.add(
-            ("mesh",),
+            ("mesh", 0),
             "the meshes of this campaign select no path; widen their members, or name other pairs",
             "该专项测量的网格没有选中任何路径；请放宽 members，或另行指定 pairs",
         )

@@ -109,7 +109,7 @@ def _note(
     problems: Problems, key: str, words: Text, unit: Text, name: str, rate: float, most: float
 ) -> None:
     problems.add(
-        ("mesh",),
+        ("mesh", 0),
         f"{words.en.format(name)} {rate:,.0f} {unit.en}, and the budget is {most:,.0f}: take a "
         f"longer interval_ms, fewer pairs or smaller packets, or raise {key} under [budget] in "
         "the site file",

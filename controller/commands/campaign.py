@@ -1,4 +1,4 @@
-"""`isochrone campaign`: run a bounded campaign and write its report."""
+"""`isochrone campaign`: measure for a bounded time and report it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from controller.commands.campaign_plans import (
+    cancel,
+    create,
+    keep_report,
+    list_,
+    report,
+    say_results,
+    show,
+)
 from controller.commands.client_link import ControllerAddress, credential_options
-from controller.commands.result_files import check_folder, keep_earlier, write_result
+from controller.commands.result_files import check_folder
 from probes.errors import ConfigError, ResourceError
 from probes.text import Text, language_of_environment
 
@@ -28,6 +37,10 @@ AWAY_S, AWAY_PAUSE_S = 600.0, 2.0  # a controller that is away when a campaign e
 @click.group()
 def campaign() -> None:
     """Run a bounded campaign and report it."""
+
+
+for _command in (create, list_, show, cancel, report):
+    campaign.add_command(_command)
 
 
 @campaign.command("run")
@@ -50,6 +63,7 @@ def run(
     """Measure for the time that FILE names and write a self-contained HTML report."""
     from controller.campaigns.campaign_file import load_campaign
     from controller.campaigns.report_page import render_report
+    from controller.commands.campaign_wait import run_planned
 
     wanted = load_campaign(file)
     if url is None and wanted.controller is None and wanted.sites is None:
@@ -61,15 +75,16 @@ def run(
     check_folder(out, "--out", make=True)  # before measuring for hours
     url = url or wanted.controller
     address = None if url is None else ControllerAddress(url, token_file, ca)
-    report = asyncio.run(_measure(wanted, address))
     path = out / f"{wanted.name}.html"
-    page = render_report(report).encode()
-    earlier = keep_earlier(path)
-    write_result(path, page)
-    _print_summary(report)
-    if earlier is not None:
-        click.echo(_say(Text(f"Earlier report: {earlier}", f"先前的报告：{earlier}")))
-    click.echo(_say(Text(f"Report: {path}", f"报告：{path}")))
+    if wanted.mesh:
+        assert address is not None  # `mesh` and `sites` exclude each other
+        campaign, page = asyncio.run(run_planned(wanted, file, address, _ended_by_signals))
+        say_results(campaign)
+    else:
+        found = asyncio.run(_measure(wanted, address))
+        page = render_report(found).encode()
+        _print_summary(found)
+    keep_report(path, page)
 
 
 async def _measure(wanted: Campaign, address: ControllerAddress | None) -> Report:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 import isochrone
-from controller.campaigns.campaign_file import Campaign, load_campaign
+from controller.campaigns.campaign_file import Campaign, asked_of, load_campaign
 from controller.campaigns.local import _tell_refused
 from controller.commands import campaign as campaign_command
 from controller.commands.client_errors import SilentControllerError
@@ -228,3 +228,30 @@ def _refused(destination):
 
 def test_the_declaration_is_the_schema():
     assert msgspec.json.schema(Campaign)["$defs"]["Campaign"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("begin = 2026-11-01T02:00:00\n", "file.toml:4: `begin` needs a `mesh`"),
+        ('begin = "soon"\n[[mesh]]\nname = "a"\n', "file.toml:4: `soon` is no time"),
+        ('[[mesh]]\nname = "a"\nmembrs = {}\n', "did you mean `members`"),
+        ('sites = "x.toml"\n[[mesh]]\nname = "a"\n', "with `sites` this machine measures"),
+    ],
+)
+def test_what_a_campaign_asks_beyond_the_standing_meshes_is_checked(tmp_path, more, said):
+    file = tmp_path / "file.toml"
+    file.write_text(GOOD + more, encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load_campaign(file)
+
+
+def test_a_time_without_a_zone_is_utc(tmp_path):
+    mesh = '[[mesh]]\nname = "a"\n'
+    times = ("2026-11-01T02:00:00+08:00", "2026-10-31T18:00:00", '"2026-10-31T18:00Z"')
+    found = set()
+    for moment in times:
+        file = tmp_path / "file.toml"
+        file.write_text(f"{GOOD}begin = {moment}\n{mesh}", encoding="utf-8")
+        found.add(asked_of(load_campaign(file)).begin_ns)
+    assert found == {1_793_469_600_000_000_000}

@@ -1,0 +1,206 @@
+"""`isochrone campaign create, list, show, cancel, report`: campaigns that a controller keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import pathlib
+from typing import TYPE_CHECKING
+
+import click
+
+from controller.commands.baseline import DEFAULT_URL
+from controller.commands.client_link import ControllerAddress, credential_options
+from controller.commands.result_files import check_folder, keep_earlier, write_result
+from probes.errors import ConfigError
+from probes.text import Text, language_of_environment
+
+if TYPE_CHECKING:
+    from controller.api.documents import CampaignDocument, CampaignLoad
+    from controller.commands.campaign_client import CampaignClient
+
+_STATES = {
+    "scheduled": Text("scheduled", "待开始"),
+    "running": Text("running", "进行中"),
+    "ended": Text("ended", "已结束"),
+    "cancelled": Text("cancelled", "已取消"),
+}
+
+
+@click.command("create")
+@click.argument("file", type=click.Path(path_type=pathlib.Path))
+@click.option("--url", help="Controller to use, instead of the one the file names.")
+@click.option("--dry-run", is_flag=True, help="Say what it would send, and create nothing.")
+@credential_options
+def create(
+    file: pathlib.Path,
+    url: str | None,
+    dry_run: bool,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
+) -> None:
+    """Let a controller measure what FILE asks for, from when it begins until it ends."""
+    from controller.campaigns.campaign_file import load_campaign
+
+    wanted = load_campaign(file)
+    url = url or wanted.controller
+    if url is None or not wanted.mesh:
+        raise ConfigError(
+            f"{file.name} needs `mesh`, and `controller` (or --url), whose plan it adds to.",
+            f"{file.name} 需要 `mesh`，以及 `controller`（或 --url）：测量流将加入该控制器的计划。",
+            file=str(file),
+        )
+    client = _client(url, token_file, ca)
+    say_load(asyncio.run(client.load(wanted, file)))
+    if not dry_run:
+        _show(asyncio.run(client.create(wanted, file)))
+
+
+@click.command("list")
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
+@credential_options
+def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+    """Show the campaigns of a controller, oldest first."""
+    found = asyncio.run(_client(url, token_file, ca).campaigns())
+    for campaign in found:
+        click.echo(_line(campaign))
+    if not found:
+        click.echo(_say(Text("There is no campaign.", "没有专项测量。")), err=True)
+
+
+@click.command("show")
+@click.argument("name")
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
+@credential_options
+def show(name: str, url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+    """Show how campaign NAME stands and what it found."""
+    _show(asyncio.run(_client(url, token_file, ca).campaign(name)))
+
+
+@click.command("cancel")
+@click.argument("name")
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
+@credential_options
+def cancel(name: str, url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+    """Cancel campaign NAME, or end it now; what it measured is reported."""
+    _show(asyncio.run(_client(url, token_file, ca).cancel(name)))
+
+
+@click.command("report")
+@click.argument("name")
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path),
+    default=pathlib.Path(),
+    help="Directory for the report; the current one by default.",
+)
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
+@credential_options
+def report(
+    name: str,
+    out: pathlib.Path,
+    url: str,
+    token_file: pathlib.Path | None,
+    ca: pathlib.Path | None,
+) -> None:
+    """Write the report that campaign NAME ended in."""
+    check_folder(out, "--out", make=True)
+    client = _client(url, token_file, ca)
+    keep_report(out / f"{name}.html", asyncio.run(client.report(name)))
+
+
+def keep_report(path: pathlib.Path, page: bytes) -> None:
+    """Write a report beside an earlier one of the same name, and say where."""
+    earlier = keep_earlier(path)
+    write_result(path, page)
+    if earlier is not None:
+        click.echo(_say(Text(f"Earlier report: {earlier}", f"先前的报告：{earlier}")))
+    click.echo(_say(Text(f"Report: {path}", f"报告：{path}")))
+
+
+def say_load(load: CampaignLoad) -> None:
+    """Say what a campaign would send."""
+    rate = f"{load.packets_per_s:,.1f} probes/s, {_bits(load.bits_per_s)}"
+    rate_zh = f"{load.packets_per_s:,.1f} 个探测包/秒，{_bits(load.bits_per_s)}"
+    lines = [
+        Text(
+            f"{load.streams:,} streams: {load.streams_added:,} new, {load.streams_faster:,} run "
+            f"already and run faster; {rate} more in all.",
+            f"{load.streams:,} 条测量流：新增 {load.streams_added:,} 条，已有而提速 "
+            f"{load.streams_faster:,} 条；合计增加 {rate_zh}。",
+        )
+    ]
+    for busiest, word in (
+        (load.busiest_agent, Text("Busiest agent", "最繁忙的探针")),
+        (load.busiest_destination, Text("Busiest destination", "最繁忙的目的地")),
+    ):
+        if busiest is not None:
+            bits = _bits(busiest.bits_per_s)
+            lines.append(
+                Text(
+                    f"{word.en}: {busiest.name}, {busiest.packets_per_s:,.1f} probes/s, {bits} "
+                    "with all that is planned.",
+                    f"{word.zh}：{busiest.name}，连同全部计划共 {busiest.packets_per_s:,.1f} 个"
+                    f"探测包/秒，{bits}。",
+                )
+            )
+    for line in lines:
+        click.echo(_say(line))
+
+
+def say_results(campaign: CampaignDocument) -> None:
+    """Say what a campaign found, target by target, and what was not as asked."""
+    from controller.campaigns.report_page import VERDICT_WORDS
+
+    for note in campaign.notes:
+        click.echo(_say(note))
+    for result in campaign.results:
+        counts = {VERDICT_WORDS[verdict]: count for verdict, count in result.counts.items()}
+        line = "  ".join(f"{_say(word)} {count}" for word, count in counts.items())
+        click.echo(f"{_say(result.title)}: {line or _say(VERDICT_WORDS[result.standing])}")
+
+
+def _show(campaign: CampaignDocument) -> None:
+    click.echo(_line(campaign))
+    say_results(campaign)
+
+
+def _line(campaign: CampaignDocument) -> str:
+    ends_ns = campaign.to_ns
+    if campaign.ended_ns is not None:
+        ends_ns = min(ends_ns, max(campaign.ended_ns, campaign.from_ns))
+    streams = Text(f"{campaign.streams:,} streams", f"{campaign.streams:,} 条测量流")
+    if campaign.reporting is not None:
+        streams = Text(
+            f"{streams.en}, {campaign.reporting:,} report",
+            f"{streams.zh}，{campaign.reporting:,} 条有数据",
+        )
+    if campaign.refused or campaign.throttled:
+        refused, throttled = campaign.refused or 0, campaign.throttled or 0
+        streams = Text(
+            f"{streams.en}, {refused:,} refused and {throttled:,} slowed by owners",
+            f"{streams.zh}，{refused:,} 条被所有者拒绝，{throttled:,} 条被降速",
+        )
+    state, period = _say(_STATES[campaign.state]), f"{_time(campaign.from_ns)} – {_time(ends_ns)}"
+    title = _say(campaign.title)
+    return f"{campaign.name}  {state}  {period}  ({_say(streams)})  {title}"
+
+
+def _client(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> CampaignClient:
+    from controller.commands.campaign_client import CampaignClient
+
+    return CampaignClient(ControllerAddress(url, token_file, ca))
+
+
+def _bits(bits_per_s: float) -> str:
+    if bits_per_s >= 1e6:
+        return f"{bits_per_s / 1e6:,.2f} Mbit/s"
+    return f"{bits_per_s / 1e3:,.1f} kbit/s"
+
+
+def _time(time_ns: int) -> str:
+    return dt.datetime.fromtimestamp(time_ns / 1e9, dt.UTC).isoformat(timespec="seconds")
+
+
+def _say(text: Text) -> str:
+    return text.pick(language_of_environment())
