@@ -52,6 +52,11 @@ def ratio(value: float | None, places: int | None = None) -> str:
     return f"{percent:.{places}f} %"
 
 
+def joined_ratio(value: float | None) -> str:
+    """Return a ratio 0–1 as ``90.9%``, for sentences: a line never ends between number and sign."""
+    return ratio(value, 1).replace(" ", "")
+
+
 def measure(value: float | None, unit: str) -> str:
     """Return a measured value in the unit that the API names."""
     return ratio(value) if unit == "ratio" else delay(value)

@@ -13,7 +13,7 @@ OFF = doc.SiteClock(suspected=True, offset_ns=2.1e6, error_ns=3e4, pairs=17, tri
     ("language", "said"),
     [
         ("en", "✗ Clock suspected: +2.10 ms ± 30.0 µs off, by 17 sites in 136 triangles. "),
-        ("zh", "✗ 时钟可疑：据 17 个站点、136 个三角互测，偏差 +2.10 ms ± 30.0 µs。"),
+        ("zh", "✗ 时钟可疑：据 17 个站点、136 组三角互测，偏差 +2.10 ms ± 30.0 µs。"),
     ],
 )
 def test_a_suspected_clock_is_said_with_how_much_and_by_how_many(language, said):

@@ -113,7 +113,7 @@ def test_keys_resize_language_and_quit_in_a_real_terminal(terminal: Terminal) ->
     lines = terminal.screen.splitlines()
     assert len(lines) <= 24
     terminal.press("1")
-    terminal.wait_until_shown("考核指标", "1 毫秒时延圈", "退出")
+    terminal.wait_until_shown("指标", "1 毫秒时延圈", "退出")
     terminal.press("?")
     terminal.wait_until_shown("按键", "立即刷新")
     terminal.press("Escape")

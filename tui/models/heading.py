@@ -55,7 +55,7 @@ def _troubles(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
     spans: list[tuple[str, str]] = []
     if store is not None and store.state != "ok":
         why = store.reason.pick(words.language) if store.reason else store.state
-        spans.append((f"✗ {words('store')}: {why}  ", "bad"))
+        spans.append((f"✗ {words('store: {why}', why=why)}  ", "bad"))
     if fleet.health.warnings:
         spans.append((f"▲ {words('{n} warnings', n=len(fleet.health.warnings))}  ", "doubt"))
     return spans

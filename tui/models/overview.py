@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tui import documents as doc
-from tui.figures import ABSENT, delay, fit, measure, ratio
+from tui.figures import ABSENT, delay, fit, joined_ratio, measure, ratio
 from tui.fleet import Fleet
 from tui.models.rows import Column, Spans, plain
 from tui.models.rules import DECLARED_KINDS, KINDS, limit, long_rule, short_rule
@@ -176,9 +176,9 @@ def detail(fleet: Fleet, target: doc.Target, words: Words) -> list[Spans]:
                     RATE_OF_PAIRS if target.kind == "group" else RATE_OF_PATHS,
                     passed=compliance.passed,
                     decided=compliance.decided,
-                    rate=ratio(compliance.ratio, 1),
-                    low=ratio(compliance.low, 1),
-                    high=ratio(compliance.high, 1),
+                    rate=joined_ratio(compliance.ratio),
+                    low=joined_ratio(compliance.low),
+                    high=joined_ratio(compliance.high),
                 )
             )
         )

@@ -229,7 +229,7 @@ def facts(path: doc.Path, now_ns: int | None, words: Words) -> list[Spans]:
         doubt = distance.road_uncertainty_ratio
         about = f" ±{doubt * 100:.0f} %" if doubt and not distance.given else ""
         lines.append(_fact(words("Great circle"), kilometres(distance.great_circle_km)))
-        lines.append(_fact(words("Road"), f"{kilometres(distance.road_km)}{about} ({kind})"))
+        lines.append(_fact(words("Road"), f"{kilometres(distance.road_km)}{about} · {kind}"))
         lines.append(_fact(words("Light-in-fibre floor"), f"→ {delay(distance.floor_ns)}"))
         lines.append(_fact(words("Theoretical delay"), f"→ {delay(distance.theoretical_ns)}"))
     for name in protocols(path):

@@ -16,9 +16,9 @@ from tui.palette import BADNESS, sign
 from tui.words import Words
 
 COLUMNS = (
-    Column(key="verdict", title="Verdict", width=8, stretch=1, most=12),
-    Column(key="source", title="From", width=12, stretch=3, most=26),
-    Column(key="destination", title="To", width=12, stretch=3, most=26),
+    Column(key="verdict", title="Verdict", width=10, stretch=1, most=12),
+    Column(key="source", title="From", width=11, stretch=3, most=26),
+    Column(key="destination", title="To", width=11, stretch=3, most=26),
     Column(key="carriers", title="Carriers", width=9, rank=1, stretch=2, most=22),
     Column(key="ip", title="IP", width=2, rank=2),
     Column(key="target", title="Target", width=14, rank=4, stretch=3, most=34),

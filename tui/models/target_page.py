@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui import documents as doc
-from tui.figures import ABSENT, interval, kilometres, measure, ratio
+from tui.figures import ABSENT, interval, joined_ratio, kilometres, measure
 from tui.fleet import Fleet
 from tui.models import overview
 from tui.models.overview import GROUP
@@ -57,12 +57,12 @@ def remedy_lines(fleet: Fleet, remedy: doc.Remedy | None, words: Words) -> list[
     )
     lines.append(plain(said, "doubt"))
     if not remedy.reachable:
-        best = ratio(remedy.best_ratio, 1)
+        best = joined_ratio(remedy.best_ratio)
         lines.append(plain(words("Out of reach: {best} at best.", best=best), "bad"))
     sides = ((remedy.by_site, words("By site")), (remedy.by_carrier, words("By carrier")))
     for shares, title in sides:
         shown = "  ".join(f"{share.name} {share.paths}" for share in shares[:6])
-        lines.append(((f"{title}: ", "dim"), (shown or ABSENT, "plain")))
+        lines.append(((f"{title}  ", "dim"), (shown or ABSENT, "plain")))
     lines += [_remedy_line(fleet, path, words) for path in remedy.paths]
     return lines
 
