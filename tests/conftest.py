@@ -3,6 +3,7 @@
 To look for new examples: `pytest --hypothesis-profile=explore --hypothesis-seed=N`.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -43,10 +44,13 @@ def _arrivals_are_stamped() -> Iterator[None]:
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE_ARRIVALS)
-        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(10)
         give_up_s = time.monotonic() + 60
-        while time.monotonic() < give_up_s:  # a kernel that stamps nothing is no reason to fail
-            sock.sendto(b"", sock.getsockname())
-            if any(kind == SO_TIMESTAMPING for _, kind, _ in sock.recvmsg(1, 256)[1]):
-                break
+        # Where nothing is stamped, or loopback is down, the tests that need it say so themselves.
+        with contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", 0))
+            while time.monotonic() < give_up_s:
+                sock.sendto(b"", sock.getsockname())
+                if any(kind == SO_TIMESTAMPING for _, kind, _ in sock.recvmsg(1, 256)[1]):
+                    break
         yield
