@@ -18,11 +18,24 @@ from probes.text import language_of_environment
 CATALOGUES = Path(__file__).parent / "locale"
 
 
+class ChineseHelp(click.HelpFormatter):
+    """Help whose headings end with the wide colon, which brings its own space."""
+
+    def write_heading(self, heading: str) -> None:
+        """Write a heading such as ``选项：``."""
+        self.write(f"{'':>{self.current_indent}}{heading}：\n")
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Write the line of the usage, without click's space after the colon."""
+        super().write_usage(f"{gettext.gettext('Usage:')}{prog}", args, prefix or "")
+
+
 def speak_the_users_language() -> None:
     """Let gettext, and so click, find the catalogue of the user's language."""
     if language_of_environment() == "zh":
         os.environ["LANGUAGE"] = "zh"  # gettext knows of no ISOCHRONE_LANG
         gettext.bindtextdomain("messages", str(CATALOGUES))
+        click.Context.formatter_class = ChineseHelp
 
 
 def translate(command: click.Command) -> None:

@@ -131,7 +131,7 @@ def note_unjudgeable(
             f"report judges {MAX_JUDGED_WINDOWS:,}: measure at most {longest_s:g} s, or fewer "
             "paths",
             f"{len(streams):,} 条测量流持续 {duration_s:g} 秒共 {windows:,} 个窗口，而一份报告最多"
-            f"评判 {MAX_JUDGED_WINDOWS:,} 个：请将时长缩短到 {longest_s:g} 秒以内，或减少路径",
+            f"判定 {MAX_JUDGED_WINDOWS:,} 个：请将时长缩短到 {longest_s:g} 秒以内，或减少路径",
         )
 
 

@@ -49,7 +49,7 @@ def notes_of(record: CampaignRecord) -> tuple[Text, ...]:
                 f"Of {record.streams} streams the owners of agents refused {refused} and slowed "
                 f"{throttled}.",
                 f"共 {record.streams} 条测量流，其中 {refused} 条被探针所有者拒绝，{throttled} 条"
-                "被降速。",
+                "被限速。",
             )
         )
     return tuple(notes)

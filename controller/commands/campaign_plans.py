@@ -179,7 +179,7 @@ def _line(campaign: CampaignDocument) -> str:
         refused, throttled = campaign.refused or 0, campaign.throttled or 0
         streams = Text(
             f"{streams.en}, {refused:,} refused and {throttled:,} slowed by owners",
-            f"{streams.zh}，{refused:,} 条被所有者拒绝，{throttled:,} 条被降速",
+            f"{streams.zh}，{refused:,} 条被所有者拒绝，{throttled:,} 条被限速",
         )
     state, period = _say(_STATES[campaign.state]), f"{_time(campaign.from_ns)} – {_time(ends_ns)}"
     title = _say(campaign.title)

@@ -75,7 +75,7 @@ def test_what_gettext_reads_was_compiled_from_what_people_edit() -> None:
     [
         ({"LC_ALL": "zh_CN.UTF-8"}, "'--count' 的值无效：0 不在范围"),
         ({"LC_ALL": "zh_CN.UTF-8", "ISOCHRONE_LANG": "en"}, "Invalid value for '--count'"),
-        ({"LC_ALL": "C", "ISOCHRONE_LANG": "zh"}, "错误"),
+        ({"LC_ALL": "C", "ISOCHRONE_LANG": "zh"}, "用法：isochrone probe"),
     ],
 )
 def test_a_usage_error_is_in_the_language_of_the_environment(
