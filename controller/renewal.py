@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from controller.catalogue import Catalogue, catalogue_of
 from controller.live.verdicts import LiveVerdicts
-from controller.plans.planner import make_plans, numbered, stream_records
+from controller.plans.planner import stream_records
 from controller.plans.push import push_all
-from controller.state import ControllerState, taking
+from controller.state import ControllerState, plans_of, taking
 from topology.model import PlannedStream
 
 logger = logging.getLogger("isochrone.controller")
@@ -50,21 +50,21 @@ async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
         state.streams, state.catalogue = streams, catalogue
         state.memory, state.live, state.rounds = memory, live, rounds
 
-    await rounds.make(put_in_place)
+    try:
+        await rounds.make(put_in_place)
+    finally:
+        if state.live is not live:  # judging failed: what is taken in must be what is judged next
+            put_in_place()
 
 
-async def _plan(state: ControllerState, streams: Sequence[PlannedStream]) -> None:
+async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> None:
     """Number the plans anew where they change, and push them."""
     async with state.planning:
         records = stream_records(streams)
         await asyncio.wrap_future(state.store.put_streams(records))
         state.ingest.own(records)  # before an agent can know of them
         plans = await asyncio.to_thread(
-            lambda: numbered(
-                make_plans(state.network, streams, state.settings.window_ms),
-                state.store,
-                state.clock.wall_ns(),
-            )
+            plans_of, state.network, streams, state.settings, state.store, state.clock.wall_ns()
         )
         changed = [
             name for name, plan in plans.items() if plan.version != state.plans[name].version

@@ -155,13 +155,22 @@ async def _judge_forever(state: ControllerState) -> None:
     judge_every_s = state.settings.judge_every_s
     while True:
         try:
-            if not await look(state):
+            if not await _campaigns_judged(state):
                 await state.rounds.make()
-        except ResourceError as error:
-            logger.error("campaigns wait: %s", error)
         except Exception:  # ingest must go on whatever is wrong with the judging
             logger.exception("judging failed; the last verdicts stand")
         await wait_due(state.campaigns, state.clock.wall_ns(), judge_every_s)
+
+
+async def _campaigns_judged(state: ControllerState) -> bool:
+    """Let campaigns begin and end; whether the plan changed, and so was judged already."""
+    try:
+        return await look(state)
+    except ResourceError as error:  # nothing can be stored now; the store's state says so too
+        logger.error("campaigns wait: %s", error)
+    except Exception:  # what stands is judged whatever is wrong with campaigns
+        logger.exception("campaigns could not begin or end; it is tried again")
+    return False
 
 
 async def _start(runner: web.AppRunner, listen: Listen, context: ssl.SSLContext | None) -> None:

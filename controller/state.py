@@ -138,7 +138,7 @@ def _assemble(
     campaigns = CampaignBook(store.campaigns.records())
     streams = campaigns.united(network, standing, campaigns.running(now_ns))
     demands = make_demands(network, standing)
-    plans = numbered(make_plans(network, streams, settings.window_ms), store, now_ns)
+    plans = plans_of(network, streams, settings, store, now_ns)
     store.put_streams(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
     store.put_sites(documents, now_ns).result()
@@ -190,6 +190,17 @@ def _assemble(
     )
     state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
     return state
+
+
+def plans_of(
+    network: Network,
+    streams: tuple[PlannedStream, ...],
+    settings: Settings,
+    store: Store,
+    now_ns: int,
+) -> dict[str, Plan]:
+    """Return every agent's plan with its version, committed. Blocks."""
+    return numbered(make_plans(network, streams, settings.window_ms), store, now_ns)
 
 
 def taking(

@@ -8,7 +8,7 @@ import numpy as np
 from controller.api.documents import CampaignDocument, CampaignResult
 from controller.campaigns.book import request_of
 from controller.campaigns.keeper import curtailed
-from controller.campaigns.words import missed_ns, notes_of
+from controller.campaigns.words import NOT_THERE, missed_ns, notes_of
 from controller.live.states import LATE_WINDOWS
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
@@ -22,6 +22,9 @@ def campaign_document(state: ControllerState, record: CampaignRecord) -> Campaig
         counts = curtailed(state, record)
         refused, throttled = counts["refused"], counts["throttled"]
         reporting = _reporting(state, record)
+    notes = list(notes_of(record))
+    if record.state == "running" and not state.campaigns.streams_of(state.network, record):
+        notes.append(NOT_THERE)
     results: list[CampaignResult] = []
     if record.results is not None:
         results = msgspec.json.decode(record.results, type=list[CampaignResult])
@@ -45,7 +48,7 @@ def campaign_document(state: ControllerState, record: CampaignRecord) -> Campaig
         targets=list(request.targets),
         reported_ns=record.reported_ns,
         results=results,
-        notes=list(notes_of(record)),
+        notes=notes,
     )
 
 

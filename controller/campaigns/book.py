@@ -31,6 +31,7 @@ class CampaignBook:
         self.records = {record.name: record for record in records}
         self.told = asyncio.Event()
         self.changing = asyncio.Lock()
+        self.planning = asyncio.Lock()  # of requests, which takes its time
         self.unreportable: set[int] = set()  # whose report failed in this life
         self._streams: dict[int, tuple[PlannedStream, ...]] = {}
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from controller.store.campaigns import CampaignRecord
 from probes.text import Text
 
+NOT_THERE = Text(
+    "The site file no longer has all that it names: nothing is measured for it.",
+    "站点文件已不含其指定的全部内容：没有为其进行测量。",
+)
 LATE_NS = 10_000_000_000  # a beginning or an end is punctual up to a round of judging
 
 

@@ -175,7 +175,7 @@ class RowStore(Protocol):
         """The campaigns and their reports."""
 
     def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
-        """Add versions of agents' plans to their history."""
+        """Add versions of agents' plans to their history; of each the newest 1,000 are kept."""
 
     def put_streams(self, streams: Sequence[StreamRecord]) -> Future[None]:
         """Remember streams; those already known are left as they are."""

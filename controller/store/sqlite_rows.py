@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 import sqlite_utils
+import zstandard
 
 from controller.store.interface import (
     BaselineRecord,
@@ -14,6 +15,9 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.sqlite_file import SqliteFile
+
+PLANS_KEPT = 1000  # versions of an agent's plan; campaigns make two each
+_ZSTD = zstandard.FRAME_HEADER
 
 
 class SqliteRows(SqliteFile):
@@ -24,15 +28,18 @@ class SqliteRows(SqliteFile):
     def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
         """Add versions of agents' plans to their history."""
         rows = [
-            {
-                "agent": plan.agent,
-                "version": plan.version,
-                "content": plan.content,
-                "created_ns": created_ns,
-            }
+            (plan.agent, plan.version, zstandard.compress(plan.content), created_ns)
             for plan in plans
         ]
-        return self._insert("plans", rows)
+        old = [(plan.agent, plan.version - PLANS_KEPT) for plan in plans]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT INTO plans (agent, version, content, created_ns) VALUES (?,?,?,?)", rows
+            )
+            connection.executemany("DELETE FROM plans WHERE agent = ? AND version <= ?", old)
+
+        return self._writer.submit(write, sum(len(row[2]) for row in rows))
 
     def put_streams(self, streams: Sequence[StreamRecord]) -> Future[None]:
         """Remember streams; those already known are left as they are."""
@@ -79,7 +86,9 @@ class SqliteRows(SqliteFile):
         """Return the newest plan of every agent."""
         # SQLite gives the other columns of the row that holds the maximum.
         rows = self._read("SELECT agent, max(version), content FROM plans GROUP BY agent", ())
-        return {row[0]: PlanRecord(agent=row[0], version=row[1], content=row[2]) for row in rows}
+        return {
+            row[0]: PlanRecord(agent=row[0], version=row[1], content=_plain(row[2])) for row in rows
+        }
 
     def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
         """Return an agent's plans with versions below `before`, newest first."""
@@ -89,7 +98,7 @@ class SqliteRows(SqliteFile):
             (agent, before, limit),
         )
         return [
-            PlanRecord(agent=agent, version=row[0], content=row[1], created_ns=row[2])
+            PlanRecord(agent=agent, version=row[0], content=_plain(row[1]), created_ns=row[2])
             for row in rows
         ]
 
@@ -121,3 +130,8 @@ class SqliteRows(SqliteFile):
             )
             for row in rows
         ]
+
+
+def _plain(content: bytes) -> bytes:
+    """Return a plan's JSON; 0.1.0 kept it as it is."""
+    return zstandard.decompress(content) if content.startswith(_ZSTD) else content

@@ -36,6 +36,7 @@ from topology.strict import Problems
 GRACE_NS = 60_000_000_000  # a caller's clock may be behind ours
 AHEAD_NS = 366 * 86_400_000_000_000
 MOST_OPEN = 100  # campaigns that are not over
+MOST_TOLD = 20  # problems of one request
 HTML = "text/html"
 
 
@@ -214,7 +215,8 @@ async def _checked(request: web.Request, state: ControllerState) -> _Asked:
         _refuse(problems)
         return streams, load_of(streams, before, after)
 
-    streams, load = await asyncio.to_thread(_as_api_error, plan)
+    async with state.campaigns.planning:  # one at a time: a large one takes a second
+        streams, load = await asyncio.to_thread(_as_api_error, plan)
     return _Asked(request=asked, from_ns=from_ns, to_ns=to_ns, streams=streams, load=load)
 
 
@@ -229,7 +231,7 @@ def _as_api_error(
 
 def _refuse(problems: Problems) -> None:
     """Raise ApiError where there are problems; its field `problems` has each with its key."""
-    found = problems.found
+    found = problems.found[:MOST_TOLD]
     if not found:
         return
     text = Text("; ".join(each.en for _, each in found), "；".join(each.zh for _, each in found))
@@ -264,7 +266,7 @@ ROUTES = (
         method="POST",
         path=f"{PREFIX}/campaign-load",
         handler=try_campaign,
-        role="viewer",
+        role="operator",
         summary="What a campaign would send, and whether it may, without creating it.",
         answer=CampaignLoad,
         request=CampaignRequest,

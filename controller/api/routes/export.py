@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -23,6 +23,8 @@ from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
 from probes.errors import ConfigError
 from probes.text import Text
+from topology.model import Path
+from topology.network import Network
 
 logger = logging.getLogger("isochrone.controller")
 
@@ -70,7 +72,7 @@ async def export(request: web.Request) -> web.StreamResponse:
         raise ApiError(429, "too_many_exports", text, retry_after_s=RETRY_S)
     streams = Streams(
         records={record.stream_id: record for record in wanted.streams},
-        paths={path.id: path for path in state.catalogue.paths},
+        paths=_paths(state.network, wanted.streams),
     )
     state.exports += 1
     try:
@@ -131,11 +133,22 @@ def _streams(state: ControllerState, query: ExportQuery) -> list[StreamRecord]:
         return found
     number_of(state.catalogue.site_number, query.site, "site")
     near = {
-        path.id
-        for path in state.catalogue.paths
+        name
+        for name, path in _paths(state.network, found).items()
         if query.site in (path.source.site, path.destination.site)
     }
     return [record for record in found if record.path in near]
+
+
+def _paths(network: Network, records: Iterable[StreamRecord]) -> dict[str, Path]:
+    """Return the paths of streams, planned or not, whose ends the site file still names."""
+    ends = {each.id: each for site in network.sites.values() for each in site.interfaces}
+    found: dict[str, Path] = {}
+    for name in dict.fromkeys(record.path for record in records):
+        source, destination = (ends.get(end) for end in name.split(">"))
+        if source is not None and destination is not None:
+            found[name] = Path(source=source, destination=destination)
+    return found
 
 
 ROUTES = (

@@ -61,11 +61,17 @@ async def show(controller: Any, name: str = "voice") -> Any:
     return await controller.get(f"/api/v1/campaigns/{name}")
 
 
+async def log_of(controller: Any, query: str) -> list[tuple[str, str]]:
+    """Return (subject, state) of events, newest first, once all that were told are written."""
+    await asyncio.wrap_future(controller.state.store.event_log.append([], []))  # behind all others
+    found = await controller.get(f"/api/v1/event-log?{query}")
+    return [(event["subject"], event["state"]) for event in found["items"]]
+
+
 async def states_of(controller: Any, name: str) -> list[str]:
     """Return what the event log has of a campaign, oldest first."""
-    await asyncio.wrap_future(controller.state.store.event_log.append([], []))  # behind all others
-    found = await controller.get(f"/api/v1/event-log?kind=campaign&subject={name}")
-    return [event["state"] for event in reversed(found["items"])]
+    found = await log_of(controller, f"kind=campaign&subject={name}")
+    return [state for _, state in reversed(found)]
 
 
 def dscp46(plan: Plan) -> list[Any]:
@@ -184,8 +190,8 @@ async def test_windows_and_states_of_its_streams_come_and_go(
     state.fleet.heard("nanjing")
     await controller.judge()
     assert str(new) not in {s["subject"] for s in (await stands())["items"]}
-    log = await controller.get(f"/api/v1/event-log?kind=stream&subject={new}")
-    assert [event["state"] for event in log["items"]] == ["ended", "no_data", "ok"]
+    log = await log_of(controller, f"kind=stream&subject={new}")
+    assert [state for _, state in log] == ["ended", "no_data", "ok"]
     # A window that was on its way is stored all the same.
     batch = batch_of([new], clock.now_ns - 10 * SECOND_NS)
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=2))
@@ -350,7 +356,7 @@ async def test_campaigns_are_listed_cancelled_once_and_a_name_means_one(
 
 
 async def test_a_campaign_of_a_site_that_is_gone_is_not_measured_and_does_no_harm(
-    open_controller: Callable[[], AbstractAsyncContextManager[Any]], site_file: Any
+    open_controller: Callable[[], AbstractAsyncContextManager[Any]], site_file: Any, clock: Any
 ) -> None:
     async with open_controller() as first:
         await post(first, asked())
@@ -361,4 +367,63 @@ async def test_a_campaign_of_a_site_that_is_gone_is_not_measured_and_does_no_har
         assert not await look(second.state)
         assert second.state.streams == second.state.standing
         await second.judge()
-        assert (await show(second))["state"] == "running"
+        found = await show(second)
+        assert (found["state"], found["streams"]) == ("running", 2)
+        assert "no longer has" in found["notes"][-1]["en"]
+        (record,) = second.state.campaigns.records.values()
+        clock.now_ns = record.to_ns + patience_ns(second.state, record)
+        await look(second.state)
+        (record,) = due(second.state)
+        await report(second.state, record)
+        assert (await show(second))["reported_ns"] is not None
+
+
+async def test_a_path_of_its_own_comes_and_goes_and_its_windows_stay_readable(
+    open_controller: Callable[[], AbstractAsyncContextManager[Any]],
+    site_file: Any,
+    clock: Any,
+    batch_of: Callable[..., Any],
+    chunk_of: Callable[..., bytes],
+) -> None:
+    text = site_file.read_text(encoding="utf-8")
+    mesh = 'name = "all"\nkind = "list"\npairs = [["nanjing", "router"]]'
+    site_file.write_text(text.replace('name = "all"', mesh), encoding="utf-8")
+    path = "nanjing.telecom.v4>suzhou.telecom.v4"
+    async with open_controller() as controller:
+        state = controller.state
+        clock.now_ns += 600 * SECOND_NS
+        await controller.judge()
+        targets = await controller.get("/api/v1/targets")
+        paths = await controller.get("/api/v1/paths")
+        assert path not in [item["id"] for item in paths["items"]]
+        await post(controller, asked())
+        await look(state)
+        assert path in [item["id"] for item in (await controller.get("/api/v1/paths"))["items"]]
+        # Who only reflected until now is not without data yet, nor is the path.
+        known = (await controller.get("/api/v1/states"))["items"]
+        assert [item["state"] for item in known if item["subject"] == path] == ["ok"]
+        ids = [s.stream_id for s in state.streams if s.path.id == path]
+        clock.now_ns += 10 * SECOND_NS
+        batch = batch_of(ids, clock.now_ns - 10 * SECOND_NS)
+        await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
+        await controller.judge()
+        now = await controller.get("/api/v1/targets")
+        assert [t["compliance"] for t in now["items"]] == [
+            t["compliance"] for t in targets["items"]
+        ]
+        async with controller.session.get("http://controller/metrics") as answer:
+            assert f'path="{path}"' in await answer.text()
+        await cancel(controller, "voice")
+        await look(state)
+        assert await controller.get("/api/v1/paths") == paths
+        windows = await controller.get(f"/api/v1/windows?path={path}&protocol=udp")
+        assert [item["sent"] for item in windows["items"]] == [10]
+        span = f"from_ns={clock.now_ns - 60 * SECOND_NS}&to_ns={clock.now_ns}"
+        async with controller.session.get(
+            f"http://controller/api/v1/export?{span}&format=csv&site=suzhou"
+        ) as answer:
+            lines = (await answer.text()).splitlines()
+        assert len(lines) == 1 + len(ids)
+        assert ",suzhou," in lines[1]
+        log = await log_of(controller, "kind=path")
+        assert log[:2] == [(path, "ended"), (path, "ok")]

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -85,6 +86,16 @@ def test_newest_plan_is_returned(reopen: Callable[[], Store]) -> None:
         plan = PlanRecord(agent="nanjing", version=version, content=f"v{version}".encode())
         store.put_plans([plan], 5).result()
     assert reopen().latest_plans()["nanjing"].content == b"v2"
+
+
+def test_a_thousand_versions_of_a_plan_are_kept(store: Store) -> None:
+    for version in (1, 2, 1000, 1001, 1002):
+        plan = PlanRecord(agent="nanjing", version=version, content=b"{}" * version)
+        store.put_plans([plan, replace(plan, agent="suzhou", version=version + 5)], 1).result()
+    found = store.plan_history("nanjing", 1 << 62, 100)
+    assert [plan.version for plan in found] == [1002, 1001, 1000]
+    assert found[0].content == b"{}" * 1002
+    assert [plan.version for plan in store.plan_history("suzhou", 8, 9)] == []
 
 
 def test_streams_are_remembered_once(store: Store) -> None:
