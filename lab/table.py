@@ -103,7 +103,9 @@ def target_lines(rows: Sequence[Row], language: Language) -> list[str]:
     width = max((len(name) for name in counts), default=0)
     return [
         f"{name:<{width}}  "
-        + ", ".join(f"{_WORDS[word].pick(language)} {n}" for word, n in sorted(count.items()))
+        + ("，" if language == "zh" else ", ").join(
+            f"{_WORDS[word].pick(language)} {n}" for word, n in sorted(count.items())
+        )
         for name, count in counts.items()
     ]
 

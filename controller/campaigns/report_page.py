@@ -46,6 +46,8 @@ KIND_WORDS = {
     "improvement": Text("improvement on a baseline", "较基线期改善"),
     "comparison": Text("beside the ordinary path", "与普通路径对比"),
     "ipv6_parity": Text("IPv6 beside IPv4", "IPv6 与 IPv4 对比"),
+    "one_hop": Text("one-hop link", "一跳直达"),
+    "inventory": Text("declared figure", "申报数据"),
 }
 STAMPING_WORDS = {
     "none": Text("none", "无"),
