@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,7 +98,9 @@ class ProbeRun:
             own_clock_bound_ns=kernel_clock_bound_ns,
             probes_per_stream=options.count,
             on_samples=self._take_samples,
-            hmac_key=options.hmac_key,
+            stamp_keys=None
+            if options.hmac_key is None
+            else {spec.destination: options.hmac_key for spec in specs},
         )
 
     def run(self, on_progress: Callable[[ProbeRun], None]) -> bool:
@@ -145,6 +148,7 @@ class ProbeRun:
                 payload_bytes=options.payload_bytes,
                 dscp=options.dscp,
                 port=options.port,
+                mode=msgspec.UNSET if options.hmac_key is None else "authenticated",
             ),
             interval_ms=options.interval_ms,
             flows=options.flows,

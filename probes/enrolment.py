@@ -90,6 +90,11 @@ class CertificateDocument(msgspec.Struct, frozen=True, kw_only=True):
     plan_key: str
 
 
-def plan_message(plan_json: bytes) -> bytes:
-    """Return what a plan's signature is made over; the prefix keeps it from meaning else."""
-    return b"isochrone plan 1\n" + plan_json
+def plan_message(plan_json: bytes, keys_json: bytes = b"") -> bytes:
+    """Return what the signature of a plan, and of the keys beside it, is made over.
+
+    The prefix keeps it from meaning else; the length tells where the plan ends.
+    """
+    if not keys_json:
+        return b"isochrone plan 1\n" + plan_json
+    return b"isochrone plan and keys 1 %d\n" % len(plan_json) + plan_json + keys_json

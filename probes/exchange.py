@@ -26,12 +26,14 @@ AgentName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z
 class ReflectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One address the agent must answer STAMP on, and who may ask.
 
-    `peers` are source addresses or prefixes; an empty tuple lets nobody in.
+    `peers` are source addresses or prefixes; an empty tuple lets nobody in. Of those that
+    `authenticated` names too, only authenticated requests (RFC 8762 §4.2.2) are answered.
     """
 
     address: str
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
     peers: tuple[str, ...]
+    authenticated: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +44,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     window_ms: Annotated[int, msgspec.Meta(ge=100, le=3_600_000)] = 10_000
     streams: tuple[StreamSpec, ...] = ()
     reflectors: tuple[ReflectorSpec, ...] = ()
+
+
+class StampKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HMAC keys of an agent's authenticated streams: one for each pair of agents, each way.
+
+    `epoch` is that of the controller's newest secret; `probing` has the key to each destination
+    address that is ready for it, `answering` the keys of each source address, newest first.
+    Secret: they travel and are kept beside a plan, never in one.
+    """
+
+    epoch: Annotated[int, msgspec.Meta(ge=1, lt=1 << 53)]
+    probing: dict[str, bytes] = {}
+    answering: dict[str, tuple[bytes, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"StampKeys(epoch {self.epoch})"
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,6 +148,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     totals: Totals | None = None
     curtailed: tuple[Curtailment, ...] = ()
     reflector: dict[str, int] | None = None  # ReflectorCounters; None: nothing is reflected
+    stamp_epoch: int | msgspec.UnsetType = msgspec.UNSET  # of the keys that are answered to
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_fields=True):
@@ -160,11 +179,13 @@ class Curtailed(
 class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):
     """The controller's answer to Hello, and again whenever the plan changes.
 
-    `signature` (Ed25519, hexadecimal) is over the bytes of `plan` as they stand in the message; see
-    `probes.enrolment.plan_message`. Empty on the owner's socket, where no key was pinned.
+    `signature` (Ed25519, hexadecimal) is over the bytes of `plan` and `keys` as they stand in the
+    message; see `probes.enrolment.plan_message`. Empty on the owner's socket, where no key was
+    pinned. `keys` are absent where no stream of the plan is authenticated.
     """
 
     plan: Plan
+    keys: StampKeys | msgspec.UnsetType = msgspec.UNSET
     signature: str = ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.stream import STAMP_BASE_BYTES, TypeP
+from probes.stream import TypeP
 from probes.tcp import SEGMENT_BYTES
 
 _IP_BYTES = {4: 20, 6: 40}
@@ -12,5 +12,4 @@ def packet_bytes(type_p: TypeP) -> int:
     """Return the size of an IP packet of this Type-P, with its headers."""
     if type_p.protocol == "tcp":
         return _IP_BYTES[type_p.ip_version] + SEGMENT_BYTES
-    least = STAMP_BASE_BYTES if type_p.protocol == "udp" else 0
-    return _IP_BYTES[type_p.ip_version] + 8 + max(type_p.payload_bytes, least)
+    return _IP_BYTES[type_p.ip_version] + 8 + max(type_p.payload_bytes, type_p.least_bytes)

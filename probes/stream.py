@@ -10,6 +10,7 @@ ProtocolName = Literal["icmp", "udp", "tcp"]
 
 STAMP_PORT = 862  # RFC 8762 §4.1
 STAMP_BASE_BYTES = 44  # RFC 8762 §4.2.1, unauthenticated
+STAMP_AUTHENTICATED_BYTES = 112  # RFC 8762 §4.2.2
 # What is sent unless somebody chooses otherwise. UDP has room for Follow-Up Telemetry (RFC 8972
 # §4.7), by which a reflector tells when its replies truly left (0167); a SYN carries nothing.
 DEFAULT_PAYLOAD_BYTES: dict[ProtocolName, int] = {
@@ -25,7 +26,7 @@ class TypeP(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     `payload_bytes` counts what follows the transport header: ICMP echo data, UDP payload (44 is
     the STAMP base packet); a TCP SYN carries none. `port` is the destination port; absent for
-    ICMP.
+    ICMP. `mode` is STAMP's: unauthenticated where absent.
     """
 
     protocol: ProtocolName
@@ -33,11 +34,28 @@ class TypeP(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] = STAMP_BASE_BYTES
     dscp: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
+    # Left out where it is not set: plans without keys stay what they were, octet for octet.
+    mode: Literal["authenticated"] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether packets carry an HMAC (RFC 8762 §4.4)."""
+        return self.mode == "authenticated"
+
+    @property
+    def least_bytes(self) -> int:
+        """The shortest payload that can carry the protocol."""
+        if self.protocol != "udp":
+            return 0
+        return STAMP_AUTHENTICATED_BYTES if self.authenticated else STAMP_BASE_BYTES
 
     def label(self) -> str:
-        """Return the Type-P as one word, such as ``udp4/862/44B/dscp0``."""
+        """Return the Type-P as one word, such as ``udp4/862/44B/dscp0``; ``/hmac`` ends that of
+        authenticated ones."""
         port = "" if self.port is None else f"/{self.port}"
-        return f"{self.protocol}{self.ip_version}{port}/{self.payload_bytes}B/dscp{self.dscp}"
+        hmac = "/hmac" if self.authenticated else ""
+        size = f"{self.payload_bytes}B"
+        return f"{self.protocol}{self.ip_version}{port}/{size}/dscp{self.dscp}{hmac}"
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

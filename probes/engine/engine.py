@@ -14,7 +14,7 @@ import math
 import os
 import select
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -55,9 +55,9 @@ class Engine:
 
     `own_clock_bound_ns()` bounds this machine's clock error, NaN while it is not synchronised.
     `stamp_shift_ns` shifts every wall stamp (lab and tests). Each stream ends after
-    `probes_per_stream` probes, if given. With `hmac_key` UDP probes are authenticated STAMP.
-    Callbacks run on the engine's thread. Sockets belong to the network namespace of the thread
-    that calls `start()`.
+    `probes_per_stream` probes, if given. `stamp_keys` are those of authenticated streams, by
+    destination; without one they do not run. Callbacks run on the engine's thread. Sockets belong
+    to the network namespace of the thread that calls `start()`.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Engine:
         on_samples: Callable[[SampleBatch], None] | None = None,
         calibration_ns: int | None = None,
         generator: np.random.Generator | None = None,
-        hmac_key: bytes | None = None,
+        stamp_keys: Mapping[str, bytes] | None = None,
         tally: Tally | None = None,
     ) -> None:
         generator = generator or np.random.default_rng()
         self.scale = TimeScale(clock or SystemClock(), stamp_shift_ns)
         self._tally = tally or Tally()
         self._ledger = Ledger(LINGER_NS)
-        self._roster = Roster(self._ledger, generator, hmac_key)
+        self._roster = Roster(self._ledger, generator)
         self._pacer = Pacer(generator)
         self._ticks = Ticks(self._pacer)
         self._windows = OpenWindows(window_ns, self.scale.offset_ns, on_windows)
@@ -92,8 +92,8 @@ class Engine:
         self._own_clock_bound_ns = own_clock_bound_ns
         self._probes_per_stream = probes_per_stream
         self._calibration_ns = calibration_ns
-        self._first_specs = tuple(specs)
-        self._wanted: tuple[StreamSpec, ...] | None = None
+        self._wanted: tuple[tuple[StreamSpec, ...], Mapping[str, bytes]] | None
+        self._wanted = tuple(specs), stamp_keys or {}
         self._running: dict[StreamSpec, int] = {}
         self._retired: list[tuple[int, list[int]]] = []  # (last window, stream numbers)
         self._conditions: tuple[Condition, ...] = ()
@@ -122,7 +122,7 @@ class Engine:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._alarm.register(self._bell, select.EPOLLIN)
         self._routes = RouteWatch()
-        self._apply(self._first_specs)
+        self._apply_wanted()
         self._thread.start()
 
     def stop(self, *, wait_for_replies: bool = True) -> None:
@@ -155,9 +155,14 @@ class Engine:
         self._raise_failure()
         return ended
 
-    def update(self, specs: Sequence[StreamSpec]) -> None:
-        """Run these streams from the next tick on; unchanged ones go on undisturbed."""
-        self._wanted = tuple(specs)
+    def update(
+        self, specs: Sequence[StreamSpec], stamp_keys: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Run these streams from the next tick on; unchanged ones go on undisturbed.
+
+        `stamp_keys` are those of authenticated ones from then on.
+        """
+        self._wanted = tuple(specs), stamp_keys or {}
         self._rouse()
 
     def health(self) -> EngineHealth:
@@ -220,9 +225,7 @@ class Engine:
 
     def _tick(self, now_ns: int) -> bool:
         """Do all that is to be done now; return False when nothing will ever be again."""
-        if self._wanted is not None:
-            wanted, self._wanted = self._wanted, None
-            self._apply(wanted)
+        self._apply_wanted()
         if self._stopping:
             self._pacer.stop(np.arange(len(self._roster.specs)))
         self.scale.look()
@@ -266,8 +269,12 @@ class Engine:
             else:
                 self._account.collect(self._channel_by_fd[fd])
 
-    def _apply(self, specs: Sequence[StreamSpec]) -> None:
-        """Stop what is no longer wanted and start what is new."""
+    def _apply_wanted(self) -> None:
+        """Stop what is no longer wanted and start what is new, if something else is wanted."""
+        if self._wanted is None:
+            return
+        (specs, stamp_keys), self._wanted = self._wanted, None
+        self._roster.use_keys(stamp_keys)
         wanted = dict.fromkeys(specs)
         gone = [number for spec, number in self._running.items() if spec not in wanted]
         self._pacer.stop(np.array(gone, np.int64))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +28,11 @@ from probes.engine.destinations import (
     waiting_limit_ns,
 )
 from probes.engine.ledger import Ledger
-from probes.errors import IsochroneError, RightsError
+from probes.errors import ConfigError, IsochroneError, RightsError
 from probes.exchange import Condition
 from probes.sockets.opening import open_icmp, open_tcp, open_udp
 from probes.sockets.ring import Rings
 from probes.stamp.auth import AuthenticatedCodec
-from probes.stamp.packet import AUTHENTICATED_BYTES
-from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stream import StreamSpec
 from probes.tcp_connect import ConnectChannel
 
@@ -43,7 +41,7 @@ _RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when 
 _MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
 _HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
 
-ChannelKey = tuple[str, int, str | None, int, int, int, int]
+ChannelKey = tuple[str, int, str | None, int, int, int, bool, int]
 Alike = tuple[object, ...]
 
 
@@ -65,11 +63,9 @@ class Roster:
     Session arrays: `channel_of` int64[m], `address` uint8[m, 28], `secret` uint64[m].
     """
 
-    def __init__(
-        self, ledger: Ledger, generator: np.random.Generator, hmac_key: bytes | None = None
-    ) -> None:
+    def __init__(self, ledger: Ledger, generator: np.random.Generator) -> None:
         self.ledger = ledger
-        self._hmac_key = hmac_key
+        self._stamp_keys: Mapping[str, bytes] = {}
         self.specs: list[StreamSpec] = []
         self.stream_ids = np.zeros(0, np.uint64)
         self.first_session = np.zeros(0, np.int64)
@@ -123,6 +119,22 @@ class Roster:
         self._append(fresh)
         self._tell_channels(changed)
         return accepted, np.array(numbers, np.int64), conditions
+
+    def use_keys(self, stamp_keys: Mapping[str, bytes]) -> None:
+        """Send authenticated probes under these keys, by destination, from now on.
+
+        Streams that run and are not named keep theirs.
+        """
+        if stamp_keys == self._stamp_keys:
+            return
+        self._stamp_keys = stamp_keys
+        self._tell_channels(
+            {
+                number
+                for number, channel in self.channels.items()
+                if isinstance(channel.codec, AuthenticatedCodec)
+            }
+        )
 
     def resolve_sources(self) -> None:
         """Ask again which address TCP probes leave from: their checksums depend on it."""
@@ -239,6 +251,10 @@ class Roster:
             channel.set_peers(session, self.address[session])
             if isinstance(channel.codec, SynCodec):
                 channel.codec.set_peers(self._port, self._pseudo_sum)
+            if isinstance(channel.codec, AuthenticatedCodec):
+                streams = self.ledger.sessions["stream"][session].tolist()
+                keys = [self._stamp_keys.get(self.specs[stream].destination) for stream in streams]
+                channel.codec.set_peers(session, self.address[session], keys)
 
     def close(self) -> None:
         """Close all sockets."""
@@ -253,13 +269,16 @@ class Roster:
         Streams that are alike in all that a reply shows get channels of their own: `copy`.
         """
         kind = spec.type_p
-        size = self._payload_bytes(spec)
-        alike = (kind.protocol, spec.source, kind.dscp, size, address.tobytes())
+        if kind.authenticated and spec.destination not in self._stamp_keys:
+            raise _no_key(spec)
+        size = _payload_bytes(spec)
+        hmac = kind.authenticated
+        alike = (kind.protocol, spec.source, kind.dscp, size, hmac, address.tobytes())
         taken = self._alike.get(alike, set())
         copy = next(number for number in itertools.count() if number not in taken)
         numbers = []
         for flow in range(spec.flows):
-            key = (kind.protocol, kind.ip_version, spec.source, flow, kind.dscp, size, copy)
+            key = (kind.protocol, kind.ip_version, spec.source, flow, kind.dscp, size, hmac, copy)
             if key not in self._by_key:
                 self._by_key[key] = self._open(spec, size)
             numbers.append(self._by_key[key])
@@ -277,10 +296,8 @@ class Roster:
         elif kind.protocol == "udp":
             opened = open_udp(family, spec.source, kind.dscp)
             ssid = int(self._generator.integers(1, 1 << 16))
-            if self._hmac_key is None:
-                codec = StampCodec(payload_bytes, ssid)
-            else:
-                codec = AuthenticatedCodec(payload_bytes, ssid, self._hmac_key)
+            kind_of_codec = AuthenticatedCodec if kind.authenticated else StampCodec
+            codec = kind_of_codec(payload_bytes, ssid)
         else:
             try:
                 opened = open_tcp(family, spec.source, kind.dscp)
@@ -304,11 +321,17 @@ class Roster:
             number = next(free for free in itertools.count() if free not in self.channels)
         return number
 
-    def _payload_bytes(self, spec: StreamSpec) -> int:
-        """Return how much payload the stream's packets really have."""
-        if spec.type_p.protocol == "tcp":
-            return tcp.SEGMENT_BYTES
-        if spec.type_p.protocol == "udp":
-            least = BASE_BYTES if self._hmac_key is None else AUTHENTICATED_BYTES
-            return max(spec.type_p.payload_bytes, least)
-        return spec.type_p.payload_bytes
+
+def _payload_bytes(spec: StreamSpec) -> int:
+    """Return how much payload the stream's packets really have."""
+    if spec.type_p.protocol == "tcp":
+        return tcp.SEGMENT_BYTES
+    return max(spec.type_p.payload_bytes, spec.type_p.least_bytes)
+
+
+def _no_key(spec: StreamSpec) -> ConfigError:
+    return ConfigError(
+        f"The probes to {spec.destination} are to be authenticated, and there is no key for it.",
+        f"到 {spec.destination} 的探测要求认证，但没有相应的密钥。",
+        destination=spec.destination,
+    )

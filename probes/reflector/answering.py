@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +25,12 @@ from probes.reflector.known_senders import (
 )
 from probes.reflector.listening import open_reflector_socket
 from probes.reflector.reflection import Reflection, Replies, Requests
+from probes.reflector.sender_keys import SenderKeys
 from probes.reflector.sessions import Sources, read_sources
 from probes.sockets.batch import BatchSocket, OnePacket, Received
 from probes.sockets.records import chosen
 from probes.sockets.ring import Rings
-from probes.stamp.batch import write_transmit_time
+from probes.stamp.batch import SHORT_REQUEST_BYTES, write_transmit_time
 from probes.stamp.timestamps import encode_error_estimate
 from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
@@ -46,6 +48,7 @@ class Listener:
     def __init__(
         self,
         spec: ReflectorSpec,
+        keys: SenderKeys,
         number: int,
         rings: Rings,
         reflection: Reflection,
@@ -53,7 +56,7 @@ class Listener:
         both_families: bool,
     ) -> None:
         self.number = number
-        self.admit(spec)
+        self.admit(spec, keys)
         self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
         self.socket = BatchSocket(
             open_reflector_socket(spec, both_families=both_families),
@@ -68,9 +71,11 @@ class Listener:
         self.estimates = (0, 0)  # Error Estimates with follow-up and without
         self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
 
-    def admit(self, spec: ReflectorSpec) -> None:
-        """Answer the peers of `spec` from now on."""
-        self.spec, self.peers = spec, PeerFilter(spec.peers)
+    def admit(self, spec: ReflectorSpec, keys: SenderKeys) -> None:
+        """Answer the peers of `spec` from now on, those that it says under their `keys` alone."""
+        self.spec, self.peers, self.keys = spec, PeerFilter(spec.peers), keys
+        bound = spec.peers if keys.of_everybody is not None else spec.authenticated or ()
+        self.authenticated = PeerFilter(bound) if bound else None
         self.known: dict[bytes, KnownSender] = {}
         self.known_under: object = None  # the limit and the sessions that `known` speaks of
         # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
@@ -111,7 +116,7 @@ class Answering:
         """Answer what has arrived at one socket, at most `_ROUNDS` batches of it."""
         for _ in range(_ROUNDS):
             count = listener.leaving = listener.socket.take_in()
-            if 0 < count <= _FEW and self._reflection.late_stamps:
+            if 0 < count <= _FEW and listener.authenticated is None:
                 self._answer_few(listener, count)
             elif count:
                 self._answer(listener, count)
@@ -205,7 +210,7 @@ class Answering:
         now_ns = self._clock.monotonic_ns()
         counts = self._counts
         counts["received"] += count
-        sound = ~received.truncated & (received.length >= self._reflection.least_bytes)
+        sound = ~received.truncated & (received.length >= SHORT_REQUEST_BYTES)
         counts["malformed"] += count - int(np.count_nonzero(sound))
         sources = read_sources(received.address)
         # Two reflectors must never answer each other: a spoofed packet would circle for ever.
@@ -214,12 +219,51 @@ class Answering:
         row = self._within_limits(
             listener, np.flatnonzero(sound & allowed), received.length, sources, now_ns
         )
+        if listener.authenticated is not None:
+            bound = listener.authenticated.holds(sources.take(row))
+            self._answer_both(listener, received, sources, row[~bound], row[bound], now_ns)
+            return np.zeros(0, np.int64)
+        return self._reply(listener, received, sources, row, now_ns)
+
+    def _answer_both(
+        self,
+        listener: Listener,
+        received: Received,
+        sources: Sources,
+        free: NDArray[np.intp],
+        bound: NDArray[np.intp],
+        now_ns: int,
+    ) -> None:
+        """Answer the requests of senders that are `free` to ask as they like, then those of senders
+        that are `bound` to authenticate, whose rows are kept while the ring is used."""
+        keys = listener.keys.of(sources.take(bound))
+        if not len(free):
+            self._reply(listener, received, sources, bound, now_ns, keys)
+            return
+        kept = received.taken(bound)
+        self._reply(listener, received, sources, free, now_ns)
+        ring, count = self.rings.send, len(bound)
+        ring.payload[:count], ring.address[:count] = kept.payload, kept.address
+        kept = replace(kept, payload=ring.payload[:count], address=ring.address[:count])
+        self._reply(listener, kept, sources.take(bound), np.arange(count), now_ns, keys)
+
+    def _reply(
+        self,
+        listener: Listener,
+        received: Received,
+        sources: Sources,
+        row: NDArray[np.intp],
+        now_ns: int,
+        keys: Sequence[tuple[bytes, ...]] | None = None,
+    ) -> NDArray[np.int64]:
+        """Answer these requests in place, under `keys` if given; return the replies' sessions."""
         if not len(row):
             return np.zeros(0, np.int64)
         begun_wall_ns = self._clock.wall_ns()
         estimate, uncorrected = self._error_estimates(listener, now_ns)
         replies = self._reflection.answer(
             self._requests(received, row, sources),
+            keys,
             local=listener.number,
             now_ns=now_ns,
             wall_ns=self._wall_ns,
@@ -227,13 +271,13 @@ class Answering:
             uncorrected_estimate=uncorrected,
         )
         for name in ("malformed", "forged", "replayed"):
-            counts[name] += getattr(replies, name)
+            self._counts[name] += getattr(replies, name)
         answered = chosen(row, replies.request)
-        if len(answered) < count:
+        if len(answered) < len(received):
             self.rings.send.address[: len(answered)] = received.address[answered]
         # Bound to no address, a reply would leave from that of the route back, not the one asked.
         source = chosen(received.destination, answered) if listener.everywhere else None
-        self._send(listener, replies, source, begun_wall_ns)
+        self._send(listener, replies, source, begun_wall_ns, late_stamps=keys is None)
         return replies.slot
 
     def _requests(self, received: Received, row: NDArray[np.intp], sources: Sources) -> Requests:
@@ -279,7 +323,10 @@ class Answering:
         replies: Replies,
         source: NDArray[np.uint8] | None,
         begun_wall_ns: int,
+        *,
+        late_stamps: bool,
     ) -> None:
+        """Send replies; with `late_stamps` T3, which is under no HMAC then, is written last."""
         count = len(replies.length)
         if not count:
             return
@@ -290,7 +337,7 @@ class Answering:
 
         def write_t3() -> None:
             nonlocal read_ns
-            if self._reflection.late_stamps:
+            if late_stamps:
                 read_ns = self._clock.wall_ns()
                 write_transmit_time(packet, read_ns + self.shift_ns)
 

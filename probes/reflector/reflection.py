@@ -6,7 +6,7 @@ columns. Only packets with other TLVs, and authenticated ones, are taken one at 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,27 +60,16 @@ class Reflection:
     def __init__(
         self,
         *,
-        hmac_key: bytes | None = None,
         sync_source: int = stamp_tlv.SYNC_NTP,
         sessions: SessionTable | None = None,
     ) -> None:
         self.sessions = SessionTable() if sessions is None else sessions
-        self._key = hmac_key
         self._sync_source = sync_source
-
-    @property
-    def least_bytes(self) -> int:
-        """The shortest request that is answered."""
-        return stamp.SHORT_REQUEST_BYTES if self._key is None else stamp.AUTHENTICATED_BYTES
-
-    @property
-    def late_stamps(self) -> bool:
-        """Whether T3 may be written again after `answer` (it is under no HMAC)."""
-        return self._key is None
 
     def answer(
         self,
         requests: Requests,
+        keys: Sequence[tuple[bytes, ...]] | None = None,
         *,
         local: int,
         now_ns: int,
@@ -90,18 +79,20 @@ class Reflection:
     ) -> Replies:
         """Turn requests into replies in place and count them into their sessions.
 
-        `local` numbers the socket, `now_ns` is monotonic, `wall_ns` gives T3. T3 of
-        unauthenticated replies may be written again later; it is under the HMAC of the others.
+        With `keys`, those of each request's sender, only authenticated requests are answered, each
+        under the key it came with. `local` numbers the socket, `now_ns` is monotonic, `wall_ns`
+        gives T3. T3 of unauthenticated replies may be written again later; it is under the HMAC of
+        the others.
         `error_estimate` is that of the clock, `uncorrected_estimate` contains the lag of T3 too.
         """
-        if self._key is None:
+        if keys is None:
             replies = self._answer_open(requests, local, now_ns, wall_ns(), error_estimate)
             uncorrected = np.ones(len(requests.packet), np.bool_)
             uncorrected[replies.tracked] = False
             write_error_estimate(requests.packet, uncorrected, uncorrected_estimate)
             return replies
         return self._answer_authenticated(
-            requests, self._key, local, now_ns, wall_ns, error_estimate, uncorrected_estimate
+            requests, keys, local, now_ns, wall_ns, error_estimate, uncorrected_estimate
         )
 
     def _answer_open(
@@ -162,13 +153,14 @@ class Reflection:
     ) -> bool:
         """Answer one unauthenticated packet's TLVs in place; tell if it asks for Follow-Up."""
         rest = packet[stamp.BASE_BYTES : length].tobytes()
-        reply, asks = self._reflected(rest, slot, sender_sequence, sequence, error_estimate)
+        reply, asks = self._reflected(rest, None, slot, sender_sequence, sequence, error_estimate)
         packet[stamp.BASE_BYTES : length] = np.frombuffer(reply, np.uint8)
         return asks
 
     def _reflected(
         self,
         rest: bytes,
+        key: bytes | None,
         slot: int,
         sender_sequence: int,
         sequence: int,
@@ -182,10 +174,10 @@ class Reflection:
         reply = stamp_tlv.reflect_tlvs(
             tlvs,
             self._answers(slot, sequence, error_estimate),
-            key=self._key,
+            key=key,
             sender_sequence=sender_sequence,
             sequence=sequence,
-            authenticated=self._key is not None,
+            authenticated=key is not None,
         )
         asks = any(tlv.type == stamp_tlv.FOLLOW_UP_TELEMETRY for tlv in tlvs)
         return stamp_tlv.encode_tlvs(reply), asks
@@ -230,7 +222,7 @@ class Reflection:
     def _answer_authenticated(
         self,
         requests: Requests,
-        key: bytes,
+        keys: Sequence[tuple[bytes, ...]],
         local: int,
         now_ns: int,
         wall_ns: Callable[[], int],
@@ -238,18 +230,18 @@ class Reflection:
         uncorrected_estimate: int,
     ) -> Replies:
         """Verify, then answer, one packet at a time: each has a digest of its own."""
-        good, decoded, malformed, forged = self._verify(requests, key)
-        ssid = np.array([packet.ssid for packet in decoded], np.uint16)
+        good, decoded, malformed, forged = _verify(requests, keys)
+        ssid = np.array([packet.ssid for packet, _ in decoded], np.uint16)
         slot = self.sessions.slots(requests.sources.take(good), ssid, local, now_ns)
         sent: list[tuple[int, int, bool, int, int]] = []  # request, length, tracked, slot, number
-        for row, packet, place in zip(good.tolist(), decoded, slot.tolist(), strict=True):
+        for row, (packet, key), place in zip(good.tolist(), decoded, slot.tolist(), strict=True):
             session = self.sessions.rows[place]
             if not is_fresh(session, packet.sequence, packet.sent_wall_ns):
                 continue
             sequence = int(session["sequence"])
             session["sequence"] = (sequence + 1) & 0xFFFF_FFFF
             rest, asks = self._reflected(
-                packet.rest, place, packet.sequence, sequence, error_estimate
+                packet.rest, key, place, packet.sequence, sequence, error_estimate
             )
             reply = stamp.ReflectorPacket(
                 sequence=sequence,
@@ -279,24 +271,37 @@ class Reflection:
             replayed=len(decoded) - len(sent),
         )
 
-    def _verify(
-        self, requests: Requests, key: bytes
-    ) -> tuple[NDArray[np.intp], list[stamp.SenderPacket], int, int]:
-        """Return (rows that are sound, their packets, malformed, forged)."""
-        good: list[int] = []
-        decoded: list[stamp.SenderPacket] = []
-        malformed = forged = 0
-        for row, length in enumerate(requests.length.tolist()):
-            try:
-                packet = stamp.decode_sender(requests.packet[row, :length].tobytes(), key)
-            except RemoteProtocolError:
-                forged += 1
-                continue
-            try:
-                _ = packet.sent_wall_ns
-            except RemoteProtocolError:  # a PTP timestamp of more than a second's nanoseconds
-                malformed += 1
-                continue
-            good.append(row)
-            decoded.append(packet)
-        return np.array(good, np.intp), decoded, malformed, forged
+
+def _verify(
+    requests: Requests, keys: Sequence[tuple[bytes, ...]]
+) -> tuple[NDArray[np.intp], list[tuple[stamp.SenderPacket, bytes]], int, int]:
+    """Return (rows that are sound, their packets with the keys they came under, malformed,
+    forged)."""
+    good: list[int] = []
+    decoded: list[tuple[stamp.SenderPacket, bytes]] = []
+    malformed = forged = 0
+    for row, length in enumerate(requests.length.tolist()):
+        found = _under_one_of(keys[row], requests.packet[row, :length].tobytes())
+        if found is None:
+            forged += 1
+            continue
+        try:
+            _ = found[0].sent_wall_ns
+        except RemoteProtocolError:  # a PTP timestamp of more than a second's nanoseconds
+            malformed += 1
+            continue
+        good.append(row)
+        decoded.append(found)
+    return np.array(good, np.intp), decoded, malformed, forged
+
+
+def _under_one_of(
+    keys: tuple[bytes, ...], octets: bytes
+) -> tuple[stamp.SenderPacket, bytes] | None:
+    """Return what a request says, and the key whose HMAC it bears; None if it bears none's."""
+    for key in keys:
+        try:
+            return stamp.decode_sender(octets, key), key
+        except RemoteProtocolError:
+            continue
+    return None

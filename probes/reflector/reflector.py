@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import select
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -23,6 +23,7 @@ from probes.exchange import ReflectorSpec
 from probes.reflector.admission import PeerFilter
 from probes.reflector.answering import Answering, Listener
 from probes.reflector.reflection import Reflection
+from probes.reflector.sender_keys import SenderKeys
 from probes.stamp.tlv import SYNC_NTP
 
 DEFAULT_MAX_PACKETS_PER_S = 200_000.0
@@ -35,8 +36,8 @@ class ReflectorCounters:
     received = reflected + refused + malformed + growing + limited_by_source + limited + forged
     + replayed + unsent. `overflowed` never got that far: the receive buffer was full. `refused`:
     no peer of ours; `growing`: the reply would be longer than the request, and everybody may ask;
-    `limited_by_source`, `limited`: over the rate of one source, of all; `forged`: wrong HMAC;
-    `unsent`: the system did not take the reply. `sessions` is how many are remembered now.
+    `limited_by_source`, `limited`: over the rate of one source, of all; `forged`: no HMAC, or
+    a wrong one; `unsent`: the system did not take the reply. `sessions`: remembered now.
     """
 
     received: int = 0
@@ -57,7 +58,9 @@ class Reflector:
     """Answers STAMP on a set of addresses until stopped.
 
     `own_clock_bound_ns` gives the bound on this clock's error, NaN while it is not synchronised
-    (then replies say so: S = 0). With `hmac_key` only authenticated requests are answered.
+    (then replies say so: S = 0). With `hmac_key` only requests authenticated by it are answered;
+    else `stamp_keys` are those of the senders that a place asks to authenticate themselves, by
+    source address: any of a sender's keys will do, and without one it is not answered.
     `stamp_shift_ns` moves T2, T3 and follow-up stamps, as a wrong clock would (lab and tests).
     `sync_source` is what Timestamp Information says while the clock is synchronised.
 
@@ -71,13 +74,15 @@ class Reflector:
         *,
         own_clock_bound_ns: Callable[[], float],
         hmac_key: bytes | None = None,
+        stamp_keys: Mapping[str, tuple[bytes, ...]] | None = None,
         stamp_shift_ns: int = 0,
         max_packets_per_s: float = DEFAULT_MAX_PACKETS_PER_S,
         max_packets_per_s_per_source: float | None = None,
         clock: Clock | None = None,
         sync_source: int = SYNC_NTP,
     ) -> None:
-        self._reflection = Reflection(hmac_key=hmac_key, sync_source=sync_source)
+        self._hmac_key = hmac_key
+        self._reflection = Reflection(sync_source=sync_source)
         self._counts = dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
         self._answering = Answering(
             self._reflection,
@@ -99,7 +104,7 @@ class Reflector:
         self._stopping = False
         self._thread: threading.Thread | None = None
         try:
-            self.update(listen)
+            self.update(listen, stamp_keys)
         except IsochroneError:
             self.stop()
             raise
@@ -123,22 +128,27 @@ class Reflector:
         self._listeners = {}
         os.close(self._wake)
 
-    def update(self, listen: Sequence[ReflectorSpec]) -> None:
+    def update(
+        self,
+        listen: Sequence[ReflectorSpec],
+        stamp_keys: Mapping[str, tuple[bytes, ...]] | None = None,
+    ) -> None:
         """Answer on these addresses from now on; sockets and sessions that stay are untouched.
 
         Where one of them cannot be opened nothing is changed and its error is raised.
         """
+        keys = SenderKeys(stamp_keys or {}, self._hmac_key)
         with self._lock:
             old = {(item.spec.address, item.spec.port): item for item in self._listeners.values()}
             wanted = {(spec.address, spec.port): spec for spec in listen}
             for spec in listen:  # before anything is changed
-                PeerFilter(spec.peers)
+                PeerFilter((*spec.peers, *(spec.authenticated or ())))
             opened = self._open_all(
-                [spec for place, spec in wanted.items() if place not in old], tuple(wanted)
+                [spec for place, spec in wanted.items() if place not in old], keys, tuple(wanted)
             )
             for place, listener in old.items():
                 if place in wanted:
-                    listener.admit(wanted[place])
+                    listener.admit(wanted[place], keys)
                 else:
                     self._poll.unregister(listener.socket.fileno())
                     del self._listeners[listener.socket.fileno()]
@@ -153,7 +163,10 @@ class Reflector:
             self._answering.own_port = own_port
 
     def _open_all(
-        self, specs: Sequence[ReflectorSpec], places: Sequence[tuple[str, int]]
+        self,
+        specs: Sequence[ReflectorSpec],
+        keys: SenderKeys,
+        places: Sequence[tuple[str, int]],
     ) -> list[Listener]:
         """Open every address, or none; ``::`` takes IPv4 too where no IPv4 place has its port."""
         v4_ports = {port for address, port in places if ":" not in address}
@@ -163,6 +176,7 @@ class Reflector:
                 self._numbers += 1
                 listener = Listener(
                     spec,
+                    keys,
                     self._numbers & 0xFFFF,
                     self._answering.rings,
                     self._reflection,

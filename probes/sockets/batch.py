@@ -67,6 +67,10 @@ class Received:
     def __len__(self) -> int:
         return len(self.length)
 
+    def taken(self, row: NDArray[np.intp]) -> Received:
+        """Return copies of the packets numbered by `row`, which stay valid."""
+        return Received(*(getattr(self, name)[row] for name in self.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class OnePacket:

@@ -42,6 +42,7 @@ from probes.stamp.batch import (
 )
 from probes.stamp.timestamps import stamp_to_wall_ns
 from probes.stamp.tlv_batch import FOLLOW_UP_BYTES, accept_padding, write_follow_up
+from probes.stream import STAMP_AUTHENTICATED_BYTES as AUTHENTICATED_BYTES
 from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 __all__ = [
@@ -68,7 +69,6 @@ __all__ = [
     "write_transmit_time",
 ]
 
-AUTHENTICATED_BYTES = 112  # RFC 8762 §4.2.2
 HMAC_BYTES = 16
 _COVERED_BYTES = 96
 

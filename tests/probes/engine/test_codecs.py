@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from probes.addresses import ADDRESS_BYTES
+from probes.addresses import ADDRESS_BYTES, pack_address
 from probes.engine.codecs import Codec, EchoCodec, Outgoing, StampCodec, SynCodec
 from probes.sockets.batch import Received
 from probes.sockets.departure_stamps import Refusals
@@ -40,10 +40,19 @@ def codec(request: pytest.FixtureRequest, kind: str) -> Iterator[Codec]:
             "echo": EchoCodec(opened, 44),
             "stamp": StampCodec(44, 1),
             "follow-up": StampCodec(64, 1),
-            "authenticated": AuthenticatedCodec(200, 1, KEY),
+            "authenticated": under_key(200, 1),
             "syn": SynCodec(opened, 7),
         }
         yield made[kind]
+
+
+def under_key(payload_bytes: int, ssid: int, *keys: bytes, sessions: int = 1) -> AuthenticatedCodec:
+    """A codec whose peer is the one that `received` names, told of keys one after another."""
+    codec = AuthenticatedCodec(payload_bytes, ssid)
+    for key in keys or (KEY,):
+        address = np.zeros((sessions, ADDRESS_BYTES), np.uint8)
+        codec.set_peers(np.arange(sessions), address, [key] * sessions)
+    return codec
 
 
 def rows(packets: list[bytes], width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +100,7 @@ def probes(count: int) -> Outgoing:
 
 
 def test_authenticated_requests_are_those_of_the_single_packet_codec() -> None:
-    codec = AuthenticatedCodec(200, 0x1234, KEY)
+    codec = under_key(200, 0x1234, sessions=3)
     written = np.full((3, codec.bytes_a_probe), 0xFF, np.uint8)
     codec.write(written, probes(3))
     for row, packet in enumerate(written):
@@ -102,7 +111,7 @@ def test_authenticated_requests_are_those_of_the_single_packet_codec() -> None:
 
 @pytest.mark.parametrize("flipped", [None, 0, 33, 95, 96, AUTHENTICATED_BYTES - 1])
 def test_authenticated_replies_are_believed_as_they_were_signed(flipped: int | None) -> None:
-    codec = AuthenticatedCodec(112, 0x1234, KEY)
+    codec = under_key(112, 0x1234)
     written = np.zeros((1, 112), np.uint8)
     check = codec.write(written, probes(1))
     asked = decode_sender(written[0].tobytes(), KEY)
@@ -123,3 +132,42 @@ def test_authenticated_replies_are_believed_as_they_were_signed(flipped: int | N
         assert (said.low_sequence[0], said.check[0]) == (1, check[0])
         assert (fields.sequence[0], fields.ssid[0], fields.sender_ttl[0]) == (3, 0x1234, 63)
         assert fields.transmit_wall_ns[0] - fields.receive_wall_ns[0] == 1_000_000_000
+
+
+def signed_reply(codec: AuthenticatedCodec, key: bytes) -> bytes:
+    written = np.zeros((1, codec.bytes_a_probe), np.uint8)
+    codec.write(written, probes(1))
+    octets = written[0].tobytes()
+    sequence, t1 = int.from_bytes(octets[:4], "big"), int.from_bytes(octets[16:24], "big")
+    reply = ReflectorPacket(
+        sequence=0, t3=t1, error_estimate=0x8F96, ssid=1, t2=t1, sender_sequence=sequence,
+        sender_t1=t1, sender_error_estimate=0x8EC8,
+    )  # fmt: skip
+    return encode_reflector(reply, key)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.binary(min_size=16, max_size=32), min_size=1, max_size=4, unique=True))
+def test_replies_are_believed_under_the_newest_key_and_the_one_before(keys: list[bytes]) -> None:
+    codec = under_key(112, 1, *keys)
+    address = np.zeros((1, ADDRESS_BYTES), np.uint8)
+    codec.set_peers(np.arange(1), address, [None])  # nothing new: they stay
+    written = np.zeros((1, 112), np.uint8)
+    codec.write(written, probes(1))
+    assert decode_sender(written[0].tobytes(), keys[-1]).sequence == 1
+    believed = [bool(codec.read(received([signed_reply(codec, key)])).valid[0]) for key in keys]
+    assert believed == [key in keys[-2:] for key in keys]
+
+
+def test_key_of_one_peer_signs_nothing_for_another() -> None:
+    codec = AuthenticatedCodec(112, 1)
+    address = np.stack([pack_address("192.0.2.1", 862), pack_address("192.0.2.2", 862)])
+    other = bytes(range(1, 33))
+    codec.set_peers(np.arange(2), address, [KEY, other])
+    written = np.zeros((2, 112), np.uint8)
+    codec.write(written, probes(2))
+    for row, key in enumerate((KEY, other)):
+        assert decode_sender(written[row].tobytes(), key).sequence == row + 1
+    replies = received([signed_reply(codec, KEY), signed_reply(codec, KEY)])
+    replies.address[:] = address
+    assert codec.read(replies).valid.tolist() == [True, False]

@@ -27,8 +27,13 @@ pytestmark = pytest.mark.network
 WINDOW_NS = 100_000_000
 
 
+HMAC = {"mode": "authenticated"}
+
+
 def spec(protocol: str, destination: str = "127.0.0.1", **more: object) -> StreamSpec:
-    kind = {name: more.pop(name) for name in ("port", "payload_bytes", "dscp") if name in more}
+    kind = {
+        name: more.pop(name) for name in ("port", "payload_bytes", "dscp", "mode") if name in more
+    }
     type_p = TypeP(protocol=protocol, ip_version=6 if ":" in destination else 4, **kind)
     settings = {"stream_id": 1, "interval_ms": 2.0, "timeout_ms": 30_000.0} | more
     return StreamSpec(destination=destination, type_p=type_p, **settings)
@@ -389,12 +394,12 @@ def test_authenticated_stamp_is_answered_under_the_same_key_alone(
     try:
         right, wrong, without = (
             Run(
-                spec("udp", host, port=place.port, payload_bytes=payload_bytes),
+                spec("udp", host, port=place.port, payload_bytes=payload_bytes, **mode),
                 probes=20,
                 own_clock_bound_ns=lambda: 500.0,
-                hmac_key=given,
+                stamp_keys=given,
             )
-            for given in (key, other, None)
+            for given, mode in (({host: key}, HMAC), ({host: other}, HMAC), (None, {}))
         )
         for run in (right, wrong, without):
             run.engine.start()
@@ -414,6 +419,42 @@ def test_authenticated_stamp_is_answered_under_the_same_key_alone(
         assert not np.isnan(batch.measures["clock_bound_ns"]).any()
     for run in (wrong, without):
         assert (run.total("sent"), run.total("received")) == (20, 0)
+
+
+def test_new_keys_on_either_side_first_cost_no_probe(free_udp_port) -> None:
+    old, new = bytes(range(32)), bytes(range(1, 33))
+    place = ReflectorSpec(
+        address="127.0.0.1",
+        port=free_udp_port("127.0.0.1"),
+        peers=("127.0.0.1",),
+        authenticated=("127.0.0.1",),
+    )
+    reflector = Reflector(
+        [place], own_clock_bound_ns=lambda: 500.0, stamp_keys={"127.0.0.1": (old,)}
+    )
+    reflector.start()
+    stream = spec("udp", port=place.port, timeout_ms=1000.0, **HMAC)
+    run = Run(stream, probes=300, stamp_keys={"127.0.0.1": old})
+    try:
+        run.engine.start()
+        for keys, sending in (((new, old), old), ((new, old), new), ((new,), new)):
+            received = run.engine.health().probes_received
+            while run.engine.health().probes_received < received + 20:
+                assert not run.engine.wait_until_finished(0.01)
+            reflector.update([place], {"127.0.0.1": keys})
+            run.engine.update([stream], {"127.0.0.1": sending})
+        assert run.engine.wait_until_finished(25)
+    finally:
+        reflector.stop()
+    assert (run.total("sent"), run.total("received")) == (300, 300)
+    assert len(run.engine._roster.specs) == 1  # the same stream, never begun anew
+    assert reflector.counters().forged == 0
+
+
+def test_authenticated_stream_without_a_key_sends_nothing() -> None:
+    run = Run(spec("udp", port=862, **HMAC)).finish()
+    assert run.total("sent") == 0
+    assert any("no key" in each.text.en for each in run.engine.health().conditions)
 
 
 def open_descriptors() -> int:

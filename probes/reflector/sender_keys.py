@@ -1,0 +1,47 @@
+"""Whose requests must be authenticated, and under which keys."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+from probes.errors import ConfigError
+from probes.reflector.sessions import Sources
+
+_LOW_64 = (1 << 64) - 1
+_MAPPED = 0xFFFF_0000_0000
+
+
+class SenderKeys:
+    """The HMAC keys of single source addresses, newest first, or one key for everybody.
+
+    Raises ConfigError for what is no address.
+    """
+
+    def __init__(
+        self, keys: Mapping[str, tuple[bytes, ...]], of_everybody: bytes | None = None
+    ) -> None:
+        self.of_everybody = of_everybody
+        self._keys = {_halves(address): known for address, known in keys.items()}
+
+    def of(self, sources: Sources) -> list[tuple[bytes, ...]]:
+        """Return the keys under which each of n requests is believed: none where none is known."""
+        if self.of_everybody is not None:
+            return [(self.of_everybody,)] * len(sources.port)
+        halves = zip(sources.high.tolist(), sources.low.tolist(), strict=True)
+        return [self._keys.get(each, ()) for each in halves]
+
+
+def _halves(address: str) -> tuple[int, int]:
+    """Return the halves of an IPv6 address; IPv4 as ::ffff:a.b.c.d."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError as error:
+        raise ConfigError(
+            f"the key of {address!r} is for no address",
+            f"密钥所属的 {address!r} 不是有效地址",
+            key="keys",
+            value=address,
+        ) from error
+    value = int(parsed) | (_MAPPED if parsed.version == 4 else 0)
+    return value >> 64, value & _LOW_64
