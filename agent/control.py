@@ -13,7 +13,7 @@ import msgspec
 
 from agent.backoff import Backoff
 from agent.conditions import Conditions
-from agent.link import unreachable
+from agent.link import is_revoked, unreachable
 from probes.exchange import (
     SCHEMA_VERSION,
     ControlFromController,
@@ -23,6 +23,7 @@ from probes.exchange import (
     Hello,
     Plan,
     Refusal,
+    StampKeys,
 )
 from probes.text import Text, language_of_environment
 
@@ -40,7 +41,8 @@ _DECODER = msgspec.json.Decoder(ControlFromController)
 class Control:
     """Keeps the channel open.
 
-    `health()` gives the report of now, `on_plan` takes a new plan that `gate` lets through.
+    `health()` gives the report of now, `on_plan` takes a new plan that `gate` lets through, with
+    the keys beside it; `on_revoked` is told that the controller has ended our certificate.
     """
 
     def __init__(
@@ -51,7 +53,8 @@ class Control:
         conditions: Conditions,
         *,
         health: Callable[[], Awaitable[Health]],
-        on_plan: Callable[[Plan], Awaitable[None]],
+        on_plan: Callable[[Plan, StampKeys | None], Awaitable[None]],
+        on_revoked: Callable[[], Awaitable[None]] | None = None,
         curtailed: Callable[[], Curtailed | None] = lambda: None,
         gate: PlanGate | None = None,
         backoff: Backoff | None = None,
@@ -61,7 +64,9 @@ class Control:
         self._agent = agent
         self._conditions = conditions
         self._health = health
-        self._on_plan = on_plan
+        self._on_plan, self._on_revoked = on_plan, on_revoked
+        self._epoch: int | None = None  # of the keys that came last
+        self._report_now = False
         self._curtailed = curtailed
         self._gate = gate
         self._backoff = backoff or Backoff()
@@ -74,6 +79,8 @@ class Control:
                 wait_s = await self._converse()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 self._conditions.begin("control", "warning", unreachable(self._url, error))
+                if self._on_revoked is not None and is_revoked(error):
+                    await self._on_revoked()
             await asyncio.sleep(max(self._backoff.next_s(), self._backoff.at_least_s(wait_s)))
 
     async def say_last(self) -> None:
@@ -118,6 +125,8 @@ class Control:
                 wait_s = await self._hear(message.data)
                 if wait_s:
                     return wait_s
+                if self._report_now:
+                    self._report_now, report_at = False, loop.time()
 
     async def _hear(self, data: str) -> float:
         """Act on one message; return how long to stay away, 0 to go on."""
@@ -154,7 +163,11 @@ class Control:
             message.plan.version,
             len(message.plan.streams),
         )
-        await self._on_plan(message.plan)
+        keys = message.keys or None
+        await self._on_plan(message.plan, keys)
+        epoch = None if keys is None else keys.epoch
+        # Others probe us under keys only once we have said that we answer to them.
+        self._report_now, self._epoch = epoch not in (None, self._epoch), epoch
         return 0.0
 
 

@@ -16,14 +16,14 @@ from agent.conditions import Conditions
 from agent.config import AgentConfig
 from agent.health import HealthReporter
 from agent.measuring import Measuring
-from agent.plan_file import load_plan, save_plan
+from agent.plan_file import KEYS_FILE, PLAN_FILE, load_keys, load_plan, save_keys, save_plan
 from agent.policy import Policy
 from agent.reload import Reload
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
 from probes.clock import SystemClock
 from probes.errors import ConfigError, ResourceError
-from probes.exchange import Plan
+from probes.exchange import Plan, StampKeys
 from probes.reasons import reason_of
 from probes.text import Text
 
@@ -87,8 +87,8 @@ async def _run_parts(
         clock_watch=clock_watch,
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.ask)
-    plan_path = Path(config.state_dir) / "plan.json"
-    await _resume(plan_path, config.name, measuring)
+    state_dir = Path(config.state_dir)
+    await _resume(state_dir, config.name, measuring)
     # Measuring begins before TLS and the HTTP client are loaded, which takes longer than all that
     # was before it.
     try:
@@ -126,7 +126,8 @@ async def _run_parts(
             config.name,
             conditions,
             health=health.report,
-            on_plan=_plan_taker(plan_path, measuring, conditions),
+            on_plan=_plan_taker(state_dir, measuring, conditions),
+            on_revoked=lambda: _give_up_keys(state_dir, measuring),
             curtailed=measuring.curtailed,
             gate=None if credentials is None else credentials.plan_gate(lambda: measuring.plan),
         )
@@ -181,11 +182,21 @@ async def _as_task(part: Callable[[], Awaitable[None]]) -> None:
     await part()
 
 
-async def _resume(path: Path, agent: str, measuring: Measuring) -> None:
+async def _resume(state_dir: Path, agent: str, measuring: Measuring) -> None:
     """Measure by the plan of the last run until the controller sends another."""
-    plan = await asyncio.to_thread(load_plan, path, agent)
+    plan = await asyncio.to_thread(load_plan, state_dir / PLAN_FILE, agent)
     if plan is not None and measuring.plan is None:
-        await measuring.apply(plan)
+        await measuring.apply(plan, await asyncio.to_thread(load_keys, state_dir / KEYS_FILE))
+
+
+async def _give_up_keys(state_dir: Path, measuring: Measuring) -> None:
+    """Send no more authenticated probes: nobody answers those of an agent that was revoked, and
+    that would look like loss."""
+    if measuring.plan is None or measuring.keys is None:
+        return
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(save_keys, state_dir / KEYS_FILE, None)
+    await measuring.apply(measuring.plan, None)
 
 
 async def _watch(health: HealthReporter) -> None:
@@ -196,13 +207,17 @@ async def _watch(health: HealthReporter) -> None:
 
 
 def _plan_taker(
-    path: Path, measuring: Measuring, conditions: Conditions
-) -> Callable[[Plan], Awaitable[None]]:
-    async def take(plan: Plan) -> None:
-        if plan == measuring.plan:
+    state_dir: Path, measuring: Measuring, conditions: Conditions
+) -> Callable[[Plan, StampKeys | None], Awaitable[None]]:
+    path = state_dir / PLAN_FILE
+
+    async def take(plan: Plan, keys: StampKeys | None) -> None:
+        if (plan, keys) == (measuring.plan, measuring.keys):
             return
         try:
-            await asyncio.to_thread(save_plan, path, plan)
+            await asyncio.to_thread(save_keys, state_dir / KEYS_FILE, keys)
+            if plan != measuring.plan:
+                await asyncio.to_thread(save_plan, path, plan)
         except OSError as error:
             conditions.begin(
                 "plan_file",
@@ -216,7 +231,7 @@ def _plan_taker(
             )
         else:
             conditions.end("plan_file")
-        await measuring.apply(plan)
+        await measuring.apply(plan, keys)
 
     return take
 

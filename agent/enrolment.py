@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from agent.link import read_answer, refusal_of
+from agent.plan_file import KEYS_FILE
 from agent.trust import Trust, new_request, save_trust
 from probes.enrolment import (
     ENROLMENT_PATH,
@@ -60,7 +61,9 @@ async def enrol(url: str, token: EnrolmentToken, state_dir: Path) -> Trust:
     given = await _ask(root, context, post, CertificateDocument)
     if given.agent != token.agent or given.authority.strip() != pem.strip():
         raise _no_controller(root, "it answered for another agent or authority")
-    return save_trust(state_dir, key, given)
+    trust = save_trust(state_dir, key, given)
+    (state_dir / KEYS_FILE).unlink(missing_ok=True)  # nobody answers to those of before
+    return trust
 
 
 async def _get(session: aiohttp.ClientSession, address: str) -> aiohttp.ClientResponse:

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Literal, cast
 
+import msgspec
+
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.measuring import Measuring
@@ -81,6 +83,7 @@ class HealthReporter:
             totals=state.totals,
             curtailed=self._measuring.granted.by_rule,
             reflector=None if reflector is None else dataclasses.asdict(reflector),
+            stamp_epoch=self._measuring.answered_epoch or msgspec.UNSET,
         )
 
     def _tell_of_spool(self, state: SpoolState) -> None:

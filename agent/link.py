@@ -63,6 +63,11 @@ def unreachable(controller: str, error: BaseException) -> Text:
     )
 
 
+def is_revoked(error: BaseException) -> bool:
+    """Whether the controller, whom we trust, says that our certificate no longer counts."""
+    return _status_of(error) == 401
+
+
 def _is_alert(error: BaseException) -> bool:
     """Whether the other side's TLS refused us (an alert about a certificate, RFC 8446 §6.2)."""
     seen: BaseException | None = error

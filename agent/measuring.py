@@ -16,7 +16,8 @@ from probes.clock import Clock
 from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.errors import IsochroneError
-from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec
+from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec, StampKeys
+from probes.stream import StreamSpec
 from probes.text import Text, language_of_environment
 from probes.window import WindowBatch
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 2.0
 _RETRY_LOOKS = 5  # a reflector or engine that failed is tried again after so many looks
 _LOG = logging.getLogger("isochrone.agent")
+_Reflection = tuple[tuple[ReflectorSpec, ...], dict[str, tuple[bytes, ...]]]
 
 
 class Measuring:
@@ -56,21 +58,27 @@ class Measuring:
         self._conditions = conditions
         self._engine: Engine | None = None
         self._reflector: Reflector | None = None
-        self._reflected: tuple[ReflectorSpec, ...] = ()
+        self._reflected: _Reflection = (), {}
         self._versions: list[tuple[int, int]] = []  # (applied wall_ns, version), oldest first
         self._version_lock = threading.Lock()
         self._changing = asyncio.Lock()
         self.plan: Plan | None = None
+        self.keys: StampKeys | None = None
+        self.answered_epoch: int | None = None  # of the keys that the reflector answers to
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._curtailed: Curtailed | None = None
         self._sent = self._received = 0  # by engines that are no more
 
-    async def apply(self, plan: Plan) -> None:
-        """Make `plan` the one that runs; unchanged streams go on undisturbed."""
+    async def apply(self, plan: Plan, keys: StampKeys | None) -> None:
+        """Make `plan` the one that runs, under these keys; unchanged streams go on undisturbed.
+
+        Authenticated streams without a key wait for it.
+        """
         async with self._changing:
-            before, self.plan = self.plan, plan
-            with self._version_lock:
-                self._versions = [*self._versions[-7:], (self._clock.wall_ns(), plan.version)]
+            before, self.plan, self.keys = self.plan, plan, keys
+            if before is None or before.version != plan.version:
+                with self._version_lock:
+                    self._versions = [*self._versions[-7:], (self._clock.wall_ns(), plan.version)]
             if before is not None and before.window_ms != plan.window_ms:
                 await self._stop_engine(wait_for_replies=True)
             await self._run_what_is_granted(plan)
@@ -148,23 +156,42 @@ class Measuring:
             return
         if self._policy.is_quiet(self._clock.wall_ns()) != self._quiet:
             await self._run_what_is_granted(plan)
-        streams = self.granted.streams
+        streams = self._streams()
         if self._engine is not None and _has_ended(self._engine) and streams:
             await self._stop_engine(wait_for_replies=False)
             await self._run_engine(plan.window_ms)
         if retry and self._engine is None and streams:
             await self._run_engine(plan.window_ms)
-        if retry and self._reflected != self.granted.reflectors:
+        if retry and self._reflected != self._to_reflect():
             await self._run_reflector()
 
+    def _streams(self) -> list[StreamSpec]:
+        """Return the streams that can run now, by number; say how many wait for a key."""
+        probing = {} if self.keys is None else self.keys.probing
+        streams = [
+            spec
+            for spec in self.granted.streams
+            if not spec.type_p.authenticated or spec.destination in probing
+        ]
+        waiting = len(self.granted.streams) - len(streams)
+        if waiting:
+            self._conditions.begin("stamp_keys", "info", _waiting(waiting))
+        else:
+            self._conditions.end("stamp_keys")
+        return sorted(streams, key=lambda spec: spec.stream_id)
+
+    def _to_reflect(self) -> _Reflection:
+        return self.granted.reflectors, {} if self.keys is None else self.keys.answering
+
     async def _run_engine(self, window_ms: int) -> None:
-        streams = sorted(self.granted.streams, key=lambda spec: spec.stream_id)
+        streams = self._streams()
+        probing = {} if self.keys is None else self.keys.probing
         if not streams:
             await self._stop_engine(wait_for_replies=True)
             return
         try:
             if self._engine is not None:
-                self._engine.update(streams)
+                self._engine.update(streams, probing)
                 return
             engine = Engine(
                 streams,
@@ -173,6 +200,7 @@ class Measuring:
                 clock=self._clock,
                 own_clock_bound_ns=self._own_clock_bound_ns,
                 stamp_shift_ns=self._stamp_shift_ns,
+                stamp_keys=probing,
                 tally=Tally(place=self._book.sent_place),
             )
             await asyncio.to_thread(engine.start)
@@ -197,19 +225,22 @@ class Measuring:
         self._received += health.probes_received
 
     async def _run_reflector(self) -> None:
-        wanted, limits = self.granted.reflectors, self._policy.config.reflector
+        wanted, limits = self._to_reflect(), self._policy.config.reflector
+        epoch = None if self.keys is None else self.keys.epoch
         if self._reflector is not None:
             self._reflector.limit(limits.max_packets_per_s, limits.max_packets_per_s_per_source)
         if wanted == self._reflected:
+            self.answered_epoch = epoch
             return
         try:
             if self._reflector is not None:
-                await asyncio.to_thread(self._reflector.update, wanted)
+                await asyncio.to_thread(self._reflector.update, *wanted)
             else:
                 from probes.reflector.reflector import Reflector  # only agents that reflect need it
 
                 reflector = Reflector(
-                    wanted,
+                    wanted[0],
+                    stamp_keys=wanted[1],
                     own_clock_bound_ns=self._own_clock_bound_ns,
                     stamp_shift_ns=self._stamp_shift_ns,
                     max_packets_per_s=limits.max_packets_per_s,
@@ -220,7 +251,7 @@ class Measuring:
         except IsochroneError as error:
             self._conditions.begin("reflector", "error", error.text)
             return
-        self._reflected = wanted
+        self._reflected, self.answered_epoch = wanted, epoch
         self._conditions.end("reflector")
 
     def _hand_over(self, batch: WindowBatch) -> None:
@@ -231,6 +262,14 @@ class Measuring:
             versions = self._versions
         in_force = [version for applied_ns, version in versions if applied_ns < end_ns]
         self._on_windows(batch, in_force[-1] if in_force else versions[0][1])
+
+
+def _waiting(streams: int) -> Text:
+    return Text(
+        f"{streams} authenticated streams wait for their keys: the agents that answer them have "
+        "not told the controller yet that they hold theirs, or are not enrolled.",
+        f"{streams} 条认证测量流正在等待密钥：对端探针尚未向控制器确认已持有密钥，或尚未注册。",
+    )
 
 
 def _has_ended(engine: Engine) -> bool:

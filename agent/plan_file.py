@@ -1,4 +1,8 @@
-"""The last plan on disk, so that a restarted agent measures before it reaches its controller."""
+"""The last plan on disk, so that a restarted agent measures before it reaches its controller.
+
+Beside it lie the keys of its authenticated streams, in a file of their own for its owner alone:
+plans are shown to people.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,14 @@ from pathlib import Path
 
 import msgspec
 
-from probes.exchange import Plan
+from probes.exchange import Plan, StampKeys
+
+PLAN_FILE, KEYS_FILE = "plan.json", "stamp-keys.json"  # in the state directory
 
 
 def save_plan(path: Path, plan: Plan) -> None:
     """Replace the file atomically: after a crash it holds the old plan or the new one, whole."""
-    temporary = path.with_suffix(".new")
-    with temporary.open("wb") as file:
-        file.write(msgspec.json.encode(plan))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    _replace(path, msgspec.json.encode(plan), 0o644)
 
 
 def load_plan(path: Path, agent: str) -> Plan | None:
@@ -27,3 +28,30 @@ def load_plan(path: Path, agent: str) -> Plan | None:
     except (OSError, msgspec.MsgspecError):
         return None
     return plan if plan.agent == agent else None
+
+
+def save_keys(path: Path, keys: StampKeys | None) -> None:
+    """Replace the file as `save_plan` does, readable by its owner alone; None removes it."""
+    if keys is None:
+        path.unlink(missing_ok=True)
+    else:
+        _replace(path, msgspec.json.encode(keys), 0o600)
+
+
+def load_keys(path: Path) -> StampKeys | None:
+    """Return the saved keys; None where there are none that can be used."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=StampKeys)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    number = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+    with os.fdopen(number, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -14,9 +14,10 @@ from probes.text import Text
 
 
 class _RawPush(msgspec.Struct, tag="plan"):
-    """A plan's push with the plan's own bytes, which are what is signed."""
+    """A plan's push with the own bytes of the plan and its keys, which are what is signed."""
 
     plan: msgspec.Raw
+    keys: msgspec.Raw = msgspec.Raw()
     signature: str = ""
 
 
@@ -36,7 +37,8 @@ class PlanGate:
         raw = msgspec.json.decode(data, type=_RawPush)
         try:
             key = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(self._plan_key()))
-            key.verify(bytes.fromhex(raw.signature), plan_message(bytes(raw.plan)))
+            signed = plan_message(bytes(raw.plan), bytes(raw.keys))
+            key.verify(bytes.fromhex(raw.signature), signed)
         except (InvalidSignature, ValueError):
             return Text(
                 f"Plan {push.plan.version} is refused: it does not bear the signature of the "

@@ -17,6 +17,7 @@ from aiohttp import web
 from controller.access.authority import Authority, authority_exists, load_authority
 from controller.access.book import AccessBook
 from controller.access.gate import Gate
+from controller.access.stamp_book import StampBook
 from controller.api.limits import Buckets
 from controller.api.matrix import Matrices
 from controller.campaigns.book import CampaignBook
@@ -30,6 +31,7 @@ from controller.live.rounds import Rounds
 from controller.live.standing import Ground
 from controller.live.verdicts import LiveVerdicts
 from controller.maintenance import MaintenanceBook
+from controller.plans.keys import owners
 from controller.plans.planner import make_plans, numbered, stream_records
 from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
@@ -81,11 +83,13 @@ class ControllerState:
     campaigns: CampaignBook
     demands: tuple[Demand, ...]
     plans: dict[str, Plan]
+    owners: dict[str, str]  # agents by address
     catalogue: Catalogue
     groups: tuple[Group, ...]
     ipv4_alone: dict[str, int]
     store: Store
     access: AccessBook
+    stamp: StampBook
     gate: Gate
     authority: Authority | None
     fleet: Fleet
@@ -105,6 +109,7 @@ class ControllerState:
         self.ingest.close()
         self.store.close()
         self.access.close()
+        self.stamp.close()
 
 
 def open_state(
@@ -119,8 +124,10 @@ def open_state(
         opened_so_far.callback(store.close)
         access = AccessBook(directory, clock)
         opened_so_far.callback(access.close)
+        stamp = StampBook(directory, clock)
+        opened_so_far.callback(stamp.close)
         authority = load_authority(directory, clock) if authority_exists(directory) else None
-        state = _assemble(network, store, access, authority, settings, clock)
+        state = _assemble(network, store, access, stamp, authority, settings, clock)
         opened_so_far.pop_all()
         return state
 
@@ -129,6 +136,7 @@ def _assemble(
     network: Network,
     store: Store,
     access: AccessBook,
+    stamp: StampBook,
     authority: Authority | None,
     settings: Settings,
     clock: Clock,
@@ -179,6 +187,8 @@ def _assemble(
         ipv4_alone=ipv4_alone(network, path_table(network, standing)),
         store=store,
         access=access,
+        stamp=stamp,
+        owners=owners(network),
         gate=Gate(access),
         authority=authority,
         fleet=fleet,

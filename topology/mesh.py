@@ -8,13 +8,19 @@ order, and a stream keeps its number when sites are added.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from probes.errors import ConfigError
-from probes.stream import DEFAULT_PAYLOAD_BYTES, STAMP_PORT, TypeP, stream_id_of
+from probes.stream import (
+    DEFAULT_PAYLOAD_BYTES,
+    STAMP_AUTHENTICATED_BYTES,
+    STAMP_PORT,
+    TypeP,
+    stream_id_of,
+)
 from probes.text import Text
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
@@ -29,7 +35,8 @@ def plan_streams(network: Network) -> tuple[PlannedStream, ...]:
 
     Where two meshes ask for the same path and Type-P, one stream serves both: the shorter
     interval, more flows and longer timeout of the two. External sites are destinations only; IPv4
-    goes to IPv4, IPv6 to IPv6. Raises ConfigError if two different streams hash to one number.
+    goes to IPv4, IPv6 to IPv6. Raises ConfigError if two different streams hash to one number, or
+    if one is authenticated and another between the same two addresses and port is not.
     """
     streams: dict[int, PlannedStream] = {}
     paths: dict[tuple[str, str], Path] = {}
@@ -44,6 +51,7 @@ def plan_streams(network: Network) -> tuple[PlannedStream, ...]:
             for choice, types in choices:
                 if choice.destinations == "any" or (choice.destinations == "external") == external:
                     _add(streams, _stream(path, types[source.ip_version], choice))
+    _check_modes(streams.values())
     return tuple(streams.values())
 
 
@@ -58,12 +66,37 @@ def _stream(path: Path, type_p: TypeP, choice: StreamChoice) -> PlannedStream:
     )
 
 
+def _check_modes(streams: Collection[PlannedStream]) -> None:
+    """Let no reflector be asked by one sender with authentication and without: what it would answer
+    without, anybody could forge."""
+    bound = {_asked(stream) for stream in streams if stream.type_p.authenticated}
+    if not bound:
+        return
+    for stream in streams:
+        kind = stream.type_p
+        if kind.protocol == "udp" and not kind.authenticated and _asked(stream) in bound:
+            raise ConfigError(
+                f"{stream.path.id} is probed on UDP port {kind.port} with authentication and "
+                "without; make both `authenticated`, or give one of them another `port`",
+                f"{stream.path.id} 在 UDP 端口 {kind.port} 上既有认证探测又有非认证探测；"
+                "请将两者都设为 `authenticated`，或为其中之一改用其他 `port`",
+                key="authenticated",
+            )
+
+
+def _asked(stream: PlannedStream) -> tuple[str, int | None]:
+    return stream.path.id, stream.type_p.port
+
+
 def _types(choice: StreamChoice) -> dict[int, TypeP]:
     """Return the Type-P of a choice for each IP version."""
     port = None if choice.protocol == "icmp" else choice.port or _DEFAULT_PORTS[choice.protocol]
     size = choice.payload_bytes
-    if size is None or choice.protocol == "tcp":  # a SYN carries none
-        size = DEFAULT_PAYLOAD_BYTES[choice.protocol]
+    if choice.protocol == "tcp":  # a SYN carries none
+        size = 0
+    elif size is None:
+        default = DEFAULT_PAYLOAD_BYTES[choice.protocol]
+        size = STAMP_AUTHENTICATED_BYTES if choice.authenticated else default
     return {
         version: TypeP(
             protocol=choice.protocol,
@@ -71,6 +104,7 @@ def _types(choice: StreamChoice) -> dict[int, TypeP]:
             payload_bytes=size,
             dscp=choice.dscp,
             port=port,
+            mode="authenticated" if choice.authenticated else msgspec.UNSET,
         )
         for version in (4, 6)
     }
@@ -80,11 +114,12 @@ def united(*plans: Iterable[PlannedStream]) -> tuple[PlannedStream, ...]:
     """Return the streams of several plans, each once, in the order in which they are first named.
 
     A stream that several ask for runs at the shortest interval, with the most flows and the longest
-    timeout of them. Raises ConfigError if two different streams hash to one number.
+    timeout of them. Raises ConfigError as `plan_streams` does.
     """
     streams: dict[int, PlannedStream] = {}
     for stream in itertools.chain.from_iterable(plans):
         _add(streams, stream)
+    _check_modes(streams.values())
     return tuple(streams.values())
 
 

@@ -25,17 +25,20 @@ class StreamChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """One [[mesh.stream]]: the Type-P and pacing measured on each path of a mesh.
 
     `destinations` narrows it to sites with an agent, or to external ones (a router answers ICMP
-    but no STAMP), so that one mesh can choose the protocol for each path.
+    but no STAMP), so that one mesh can choose the protocol for each path. `authenticated` is
+    STAMP's authenticated mode, with keys that only the two agents of a path have.
     """
 
     protocol: ProtocolName
     interval_ms: Annotated[float, msgspec.Meta(ge=1, le=3_600_000)] = 1000.0
-    payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] | None = None  # 64 udp, 44 icmp
+    # Absent: 64 for udp (112 if authenticated), 44 for icmp.
+    payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] | None = None
     dscp: Dscp = 0
     port: Port | None = None  # absent: 862 for udp (STAMP), 443 for tcp
     flows: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
     timeout_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = DEFAULT_TIMEOUT_MS
     destinations: Literal["any", "agents", "external"] = "any"
+    authenticated: bool = False
 
 
 # A router or landmark answers no STAMP: its silence would count as loss.

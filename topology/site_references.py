@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from probes.stream import STAMP_BASE_BYTES
+from probes.stream import STAMP_AUTHENTICATED_BYTES, STAMP_BASE_BYTES
+from probes.text import Text
 from topology.gazetteer import Gazetteer, RegionKind
 from topology.model import Ends, Site, Target
-from topology.network import Link, Mesh, Network, Road
+from topology.network import Link, Mesh, Network, Road, StreamChoice
 from topology.source_lines import Key
 from topology.strict import Problems, suggestion
 
+_STAMP = {
+    False: Text("a STAMP packet", " STAMP 报文"),
+    True: Text("an authenticated STAMP packet", "带认证的 STAMP 报文"),
+}
 _MODEL_KINDS = {
     "sites": ("site", "站点"),
     "cities": ("city", "城市"),
@@ -97,7 +102,7 @@ def check_meshes(
                 for end in pair:
                     _check_word(end, "sites", sites, (*key, field), problems)
         _check_kind(mesh, key, problems)
-        _check_streams(mesh, key, problems)
+        _check_streams(mesh, key, sites, problems)
 
 
 def _check_kind(mesh: Mesh, key: Key, problems: Problems) -> None:
@@ -126,7 +131,7 @@ def _check_kind(mesh: Mesh, key: Key, problems: Problems) -> None:
         )
 
 
-def _check_streams(mesh: Mesh, key: Key, problems: Problems) -> None:
+def _check_streams(mesh: Mesh, key: Key, sites: Mapping[str, Site], problems: Problems) -> None:
     if not mesh.stream:
         problems.add(
             key,
@@ -138,12 +143,34 @@ def _check_streams(mesh: Mesh, key: Key, problems: Problems) -> None:
         if stream.protocol == "icmp" and stream.port is not None:
             problems.add((*at, "port"), "icmp has no port; remove it", "icmp 没有端口；请删除")
         size = stream.payload_bytes
-        if stream.protocol == "udp" and size is not None and size < STAMP_BASE_BYTES:
+        least = STAMP_AUTHENTICATED_BYTES if stream.authenticated else STAMP_BASE_BYTES
+        packet = _STAMP[stream.authenticated]
+        if stream.protocol == "udp" and size is not None and size < least:
             problems.add(
                 (*at, "payload_bytes"),
-                f"{size} bytes cannot carry a STAMP packet; use 44 or more (RFC 8762)",
-                f"{size} 字节装不下 STAMP 报文；请用 44 或更大（RFC 8762）",
+                f"{size} bytes cannot carry {packet.en}; use {least} or more (RFC 8762)",
+                f"{size} 字节装不下{packet.zh}；请用 {least} 或更大（RFC 8762）",
             )
+        if stream.authenticated:
+            _check_authenticated(stream, (*at, "authenticated"), sites, problems)
+
+
+def _check_authenticated(
+    stream: StreamChoice, key: Key, sites: Mapping[str, Site], problems: Problems
+) -> None:
+    if stream.protocol != "udp":
+        problems.add(
+            key,
+            f"only udp can be authenticated (STAMP, RFC 8762); {stream.protocol} cannot: remove it",
+            f"只有 udp（STAMP，RFC 8762）支持认证，{stream.protocol} 不支持；请删除该键",
+        )
+    elif stream.destinations != "agents" and any(site.external for site in sites.values()):
+        problems.add(
+            key,
+            "external sites have no key of ours; authenticated probes go to agents alone: add "
+            '`destinations = "agents"`',
+            '外部站点没有我方密钥，认证探测只能发往探针站点；请加上 `destinations = "agents"`',
+        )
 
 
 def check_targets(

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from controller.access.audit import AuditEntry, add_entry, entries
 from controller.access.roles import Identity, Role
-from controller.access.tables import open_tables
+from controller.access.stamp_tables import forget_holder, shut_out
+from controller.access.tables import open_tables, transaction
 from probes.clock import Clock
 from probes.enrolment import API_PREFIX, EnrolmentToken
 from probes.errors import IsochroneError
@@ -130,13 +131,8 @@ class AccessBook:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._connection):
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
             self._read()
 
     # Tokens
@@ -254,7 +250,9 @@ class AccessBook:
                     f"令牌 {token_id} 已被使用；请向控制器管理员申请新的令牌。",
                     token=token_id,
                 )
-            self._bar(connection, certificate.agent)
+            forget_holder(connection, certificate.agent)
+            if self._bar(connection, certificate.agent):
+                shut_out(connection, certificate.agent, self._clock.wall_ns())
             self._insert(connection, certificate)
 
     def renewed(self, certificate: CertificateRecord) -> None:
@@ -263,8 +261,12 @@ class AccessBook:
             self._insert(connection, certificate)
 
     def revoke_agent(self, agent: str) -> int:
-        """End all certificates and unused enrolment tokens of an agent; return how many ended."""
+        """End all certificates, keys and unused enrolment tokens of an agent.
+
+        Returns how many certificates and tokens ended.
+        """
         with self._writing() as connection:
+            shut_out(connection, agent, self._clock.wall_ns())
             tokens = connection.execute(
                 "UPDATE tokens SET revoked_ns = ? "
                 "WHERE agent = ? AND revoked_ns IS NULL AND used_ns IS NULL",

@@ -1,14 +1,17 @@
-"""The database of keys: tokens, certificates, audit log. A file of its own beside the store.
+"""The database of keys: tokens, certificates, audit log, secrets of authenticated probes. A file of
+its own beside the store.
 
 It is apart from the windows because it is written by the command line while the controller runs,
-holds secrets' hashes, and must not depend on which engine keeps the windows.
+holds secrets and hashes of such, and must not depend on which engine keeps the windows.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import sqlite3
+from collections.abc import Iterator
 
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
@@ -61,6 +64,16 @@ def create_access(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations(name="0002_stamp_keys")
+def create_stamp_keys(db: sqlite_utils.Database) -> None:
+    """Create the tables of authenticated probes' secrets; see `controller.access.stamp_tables`."""
+    db.table("stamp_epochs").create(
+        {"epoch": int, "secret": bytes, "cause": str, "made_ns": int}, pk="epoch"
+    )
+    db.table("stamp_held").create({"agent": str, "epoch": int, "before": int}, pk="agent")
+    db.table("stamp_since").create({"agent": str, "epoch": int}, pk="agent")
+
+
 def keys_directory(data: pathlib.Path) -> pathlib.Path:
     """Return the directory of keys inside a data directory, made for its owner alone."""
     directory = data / KEYS_DIRECTORY
@@ -107,3 +120,15 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
             file=str(path),
         ) from error
     return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is written inside, all of it or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

@@ -64,16 +64,16 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
                 file=str(data),
             )
         authority.renew_server(hosts)
-        with _book(data) as book:
-            book.audit(actor=_me(), action="renew server", subject=", ".join(hosts))
-        _say(_certified(hosts))
+        with opened_book(data) as book:
+            book.audit(actor=me(), action="renew server", subject=", ".join(hosts))
+        say(_certified(hosts))
         return
     authority = create_authority(data, hosts, SystemClock())
-    with _book(data) as book:
+    with opened_book(data) as book:
         token = book.create_api_token("admin", "first admin", None)
-        book.audit(actor=_me(), action="init", subject=authority.fingerprint)
-    _say(_certified(hosts))
-    _say(
+        book.audit(actor=me(), action="init", subject=authority.fingerprint)
+    say(_certified(hosts))
+    say(
         Text(
             f"People and agents check the controller against {authority.file}. The admin token "
             "below is shown this once and kept nowhere:",
@@ -113,15 +113,15 @@ def create(
         )
     authority = load_authority(data, SystemClock())
     until_ns = SystemClock().wall_ns() + _lifetime_ns(expires or ("24h" if agent else "365d"))
-    with _book(data) as book:
+    with opened_book(data) as book:
         if agent is not None:
             _check_agent(agent)
             text = book.create_enrolment_token(agent, authority.fingerprint, until_ns)
         else:
             text = book.create_api_token(cast("Role", role), label or str(role), until_ns)
         subject = f"enrol {agent}" if agent is not None else f"{role} {label or role}"
-        book.audit(actor=_me(), action="create token", subject=subject, detail=text.split(".")[1])
-    _say(Text(f"Good until {_time(until_ns)}.", f"有效期至 {_time(until_ns)}。"))
+        book.audit(actor=me(), action="create token", subject=subject, detail=text.split(".")[1])
+    say(Text(f"Good until {time_text(until_ns)}.", f"有效期至 {time_text(until_ns)}。"))
     click.echo(text)
 
 
@@ -130,10 +130,10 @@ def create(
 def list_(data: pathlib.Path) -> None:
     """List the tokens, without their secrets."""
     now_ns = SystemClock().wall_ns()
-    with _book(data) as book:
+    with opened_book(data) as book:
         for each in book.tokens():
             what = f"enrol {each.agent}" if each.role is None else f"{each.role}  {each.label}"
-            until = "-" if each.expires_ns is None else _time(each.expires_ns)
+            until = "-" if each.expires_ns is None else time_text(each.expires_ns)
             click.echo(f"{each.id}  {each.state(now_ns):8}  {until}  {what}")
 
 
@@ -142,14 +142,14 @@ def list_(data: pathlib.Path) -> None:
 @click.argument("token_id", metavar="ID")
 def revoke_token(data: pathlib.Path, token_id: str) -> None:
     """End the token ID (see list); its open connections end within seconds."""
-    with _book(data) as book:
+    with opened_book(data) as book:
         if not book.revoke_token(token_id):
             raise ConfigError(
                 f"There is no token {token_id} that could be revoked; see: token list.",
                 f"没有可吊销的令牌 {token_id}；请用 token list 查看。",
                 token=token_id,
             )
-        book.audit(actor=_me(), action="revoke token", subject=token_id)
+        book.audit(actor=me(), action="revoke token", subject=token_id)
 
 
 @click.command("revoke")
@@ -158,10 +158,10 @@ def revoke_token(data: pathlib.Path, token_id: str) -> None:
 def revoke(data: pathlib.Path, agent: str) -> None:
     """End every certificate of AGENT; its open connections end within seconds."""
     _check_agent(agent)
-    with _book(data) as book:
+    with opened_book(data) as book:
         ended = book.revoke_agent(agent)
-        book.audit(actor=_me(), action="revoke agent", subject=agent, detail=f"{ended} ended")
-    _say(
+        book.audit(actor=me(), action="revoke agent", subject=agent, detail=f"{ended} ended")
+    say(
         Text(
             f"{agent} is refused from now on ({ended} certificates and tokens ended). To let it "
             f"in again: isochrone controller token create --data {data} --enrol {agent}",
@@ -172,7 +172,8 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 
 
 @contextlib.contextmanager
-def _book(data: pathlib.Path) -> Iterator[AccessBook]:
+def opened_book(data: pathlib.Path) -> Iterator[AccessBook]:
+    """Open the book of credentials for a while."""
     from controller.access.book import AccessBook
 
     book = AccessBook(data, SystemClock())
@@ -209,13 +210,16 @@ def _certified(hosts: list[str]) -> Text:
     )
 
 
-def _time(time_ns: int) -> str:
+def time_text(time_ns: int) -> str:
+    """Return a time as people read it (UTC)."""
     return dt.datetime.fromtimestamp(time_ns // 1_000_000_000, dt.UTC).isoformat()
 
 
-def _me() -> str:
+def me() -> str:
+    """Return who runs this command, for the audit log."""
     return f"command line of {getpass.getuser()}"
 
 
-def _say(text: Text) -> None:
+def say(text: Text) -> None:
+    """Tell a person in his language, apart from the output."""
     click.echo(text.pick(language_of_environment()), err=True)

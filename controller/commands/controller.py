@@ -13,6 +13,7 @@ from controller.commands.authority import init, revoke, token
 from controller.commands.baseline import baseline
 from controller.commands.doctor import doctor
 from controller.commands.maintenance import maintenance
+from controller.commands.stamp_keys import stamp_keys
 from controller.commands.store import backup, check, keep_option
 from controller.store.levels import Retention
 from probes.logs import LogFormat, log_to_stderr
@@ -26,7 +27,7 @@ def controller() -> None:
     """Run the controller: plans, verdicts, API."""
 
 
-for _command in (backup, baseline, check, doctor, init, maintenance, token, revoke):
+for _command in (backup, baseline, check, doctor, init, maintenance, stamp_keys, token, revoke):
     controller.add_command(_command)
 
 

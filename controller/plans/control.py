@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
 import msgspec
 from aiohttp import WSMsgType, web
 
@@ -36,11 +40,12 @@ async def control(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES)
     await socket.prepare(request)
     state.sockets.add(socket)
+    told = _Told()
     try:
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 break
-            if not await _hear(state, name, socket, message.data):
+            if not await _hear(state, name, socket, message.data, told):
                 break
     finally:
         state.sockets.discard(socket)
@@ -50,7 +55,7 @@ async def control(request: web.Request) -> web.StreamResponse:
 
 
 async def _hear(
-    state: ControllerState, name: str, socket: web.WebSocketResponse, data: str
+    state: ControllerState, name: str, socket: web.WebSocketResponse, data: str, told: _Told
 ) -> bool:
     """Take in one message; False where the agent was refused and the channel must end."""
     try:
@@ -70,9 +75,30 @@ async def _hear(
     state.channels[name] = socket
     state.fleet.heard(name, message.health)
     await outnumber(state, name, message.health.plan_version)
-    if isinstance(message, Hello) or message.health.plan_version != state.plans[name].version:
-        await socket.send_str(push_of(state, name))
+    epoch = message.health.stamp_epoch
+    # What a Hello says may be of another life of ours, before a backup was restored.
+    if isinstance(message, HealthReport) and isinstance(epoch, int):
+        await asyncio.to_thread(state.stamp.note_holder, name, epoch)
+    wanting = isinstance(message, Hello)
+    wanting = wanting or message.health.plan_version != state.plans[name].version
+    if wanting or told.generation != state.stamp.generation:
+        told.generation, push = state.stamp.generation, push_of(state, name)
+        if wanting or told.digest != _digest(push):
+            told.digest = _digest(push)
+            await socket.send_str(push)
     return True
+
+
+@dataclass(slots=True)
+class _Told:
+    """What an agent was pushed last on this channel: a digest, and of which generation of keys."""
+
+    generation: int = -1
+    digest: bytes = b""
+
+
+def _digest(push: str) -> bytes:
+    return hashlib.sha256(push.encode()).digest()
 
 
 def _problem_of(name: str, hello: Hello) -> Text | None:

@@ -40,12 +40,15 @@ class StreamChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReflectorChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A reflector's address and port with the peers that were let in and shut out."""
+    """A reflector's address and port with the peers that were let in and shut out, and those that
+    must authenticate themselves, or need no longer."""
 
     address: str
     port: int
     peers_added: list[str]
     peers_removed: list[str]
+    authenticated_added: list[str] = []
+    authenticated_removed: list[str] = []
 
 
 class PlanDifference(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,18 +86,27 @@ def difference(before: Plan, after: Plan) -> PlanDifference:
 def _reflectors(
     before: tuple[ReflectorSpec, ...], after: tuple[ReflectorSpec, ...]
 ) -> list[ReflectorChange]:
-    old = {(spec.address, spec.port): set(spec.peers) for spec in before}
-    new = {(spec.address, spec.port): set(spec.peers) for spec in after}
+    old = {(spec.address, spec.port): spec for spec in before}
+    new = {(spec.address, spec.port): spec for spec in after}
     changes = []
-    for address, port in sorted(old.keys() | new.keys()):
-        had, has = old.get((address, port), set()), new.get((address, port), set())
-        if had != has:
+    for place in sorted(old.keys() | new.keys()):
+        (had, was_bound), (has, is_bound) = _asking(old.get(place)), _asking(new.get(place))
+        if (had, was_bound) != (has, is_bound):
             changes.append(
                 ReflectorChange(
-                    address=address,
-                    port=port,
+                    address=place[0],
+                    port=place[1],
                     peers_added=sorted(has - had),
                     peers_removed=sorted(had - has),
+                    authenticated_added=sorted(is_bound - was_bound),
+                    authenticated_removed=sorted(was_bound - is_bound),
                 )
             )
     return changes
+
+
+def _asking(spec: ReflectorSpec | None) -> tuple[set[str], set[str]]:
+    """Return who may ask, and who must authenticate himself."""
+    if spec is None:
+        return set(), set()
+    return set(spec.peers), set(spec.authenticated or ())

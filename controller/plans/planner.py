@@ -30,15 +30,25 @@ def make_plans(
     """
     specs: dict[str, list[StreamSpec]] = defaultdict(list)
     asking: dict[tuple[str, str, int], set[str]] = defaultdict(set)
+    bound: dict[tuple[str, str, int], set[str]] = defaultdict(set)  # to authenticate themselves
     for stream in streams:
         source, destination = stream.path.source, stream.path.destination
         specs[source.site].append(_spec_of(stream))
         if stream.type_p.protocol == "udp":
             port = stream.type_p.port or STAMP_PORT
-            asking[destination.site, destination.address, port].add(source.address)
+            place = destination.site, destination.address, port
+            asking[place].add(source.address)
+            if stream.type_p.authenticated:
+                bound[place].add(source.address)
     reflectors: dict[str, list[ReflectorSpec]] = defaultdict(list)
-    for (site, address, port), peers in sorted(asking.items()):
-        spec = ReflectorSpec(address=address, port=port, peers=tuple(sorted(peers)))
+    for place, peers in sorted(asking.items()):
+        site, address, port = place
+        spec = ReflectorSpec(
+            address=address,
+            port=port,
+            peers=tuple(sorted(peers)),
+            authenticated=tuple(sorted(bound[place])) if place in bound else msgspec.UNSET,
+        )
         reflectors[site].append(spec)
     return {
         name: Plan(

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 import msgspec
 from aiohttp import web
 
+from controller.plans.keys import keys_of
 from controller.state import ControllerState
 from controller.store.interface import PlanRecord
 from probes.enrolment import plan_message
-from probes.exchange import PlanPush
+from probes.exchange import PlanPush, StampKeys
 
 PUSH_LIMIT_S = 5.0
 MAX_VERSION = 1 << 53  # beyond this JSON numbers are no longer exact everywhere
@@ -21,13 +22,15 @@ logger = logging.getLogger("isochrone.controller")
 
 
 def push_of(state: ControllerState, name: str) -> str:
-    """Return the message that gives agent `name` its plan."""
+    """Return the message that gives agent `name` its plan and the keys that go with it."""
     plan = state.plans[name]
+    keys = keys_of(plan, state.owners, state.stamp)
     signature = ""
     if state.authority is not None:
         # msgspec writes a struct inside another as it writes it alone: these are the bytes pushed.
-        signature = state.authority.sign_plan(plan_message(msgspec.json.encode(plan)))
-    return msgspec.json.encode(PlanPush(plan=plan, signature=signature)).decode()
+        keys_json = msgspec.json.encode(keys) if isinstance(keys, StampKeys) else b""
+        signature = state.authority.sign_plan(plan_message(msgspec.json.encode(plan), keys_json))
+    return msgspec.json.encode(PlanPush(plan=plan, keys=keys, signature=signature)).decode()
 
 
 async def push_all(state: ControllerState, names: Iterable[str]) -> None:

@@ -169,6 +169,25 @@ def test_protocol_is_chosen_for_each_path():
     }  # fmt: skip
 
 
+def test_authenticated_streams_are_of_another_type_and_large_enough():
+    udp = StreamChoice(protocol="udp", authenticated=True)
+    large = StreamChoice(protocol="udp", authenticated=True, payload_bytes=500)
+    network = a_network(many(2), Mesh(name="f", stream=(udp, large)))
+    assert {s.type_p.label() for s in plan_streams(network)} == {
+        "udp4/862/112B/dscp0/hmac",
+        "udp4/862/500B/dscp0/hmac",
+    }
+
+
+def test_one_port_is_not_asked_with_and_without_authentication():
+    bound = StreamChoice(protocol="udp", authenticated=True)
+    free = StreamChoice(protocol="udp")
+    with pytest.raises(ConfigError, match=r"s0.*>s1.*another `port`"):
+        plan_streams(a_network(many(2), Mesh(name="f", stream=(bound, free))))
+    elsewhere = StreamChoice(protocol="udp", port=8620)
+    assert len(plan_streams(a_network(many(2), Mesh(name="f", stream=(bound, elsewhere))))) == 4
+
+
 def test_equal_streams_of_two_meshes_are_one_at_the_shorter_interval():
     fast = StreamChoice(protocol="icmp", interval_ms=100.0, timeout_ms=500.0)
     wide = StreamChoice(protocol="icmp", interval_ms=5000.0, flows=8)

@@ -203,6 +203,13 @@ def test_wrong_role_suggests_the_nearest(fault, site):
         ('exclude = [["a", "c"]]', "no site is called `c`"),
         ("stream = []", "has no stream"),
         ('[[mesh.stream]]\nprotocol = "udp"\npayload_bytes = 20', "44 or more"),
+        (
+            '[[mesh.stream]]\nprotocol = "udp"\nauthenticated = true\npayload_bytes = 64',
+            "authenticated STAMP packet; use 112 or more",
+        ),
+        ('[[mesh.stream]]\nprotocol = "tcp"\nauthenticated = true', "only udp can be auth"),
+        ('[[mesh.stream]]\nprotocol = "udp"\nauthenticated = 1', "must be true or false"),
+        ('[[mesh.stream]]\nprotocol = "udp"\nauthentic = true', "did you mean `authenticated`?"),
         ('[[mesh.stream]]\nprotocol = "icmp"\nport = 1', "icmp has no port"),
         ('[[mesh.stream]]\nprotocol = "icmp"\ninterval_ms = 0', "must be ≥ 1"),
         ('[[mesh.stream]]\nprotocol = "icmp"\nflows = 1.5', "whole number"),
@@ -214,6 +221,14 @@ def test_mesh_that_cannot_be_is_refused_at_its_line(fault, site, text, says):
     error = fault(site("a") + '[[mesh]]\nname = "m"\n' + text + "\n")
     assert says in error.text.en
     assert re.match(r"sites\.toml:1[1-9]:", error.text.en)
+
+
+def test_external_sites_have_no_key(fault, site):
+    text = site("a") + site("b", "wuxi", 2).replace("[[site]]", "[[site]]\nexternal = true")
+    text += '[[mesh]]\nname = "m"\n[[mesh.stream]]\nprotocol = "udp"\nauthenticated = true\n'
+    error = fault(text)
+    assert 'destinations = "agents"' in error.text.en
+    assert "外部站点没有我方密钥" in error.text.zh
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""`isochrone controller stamp-keys`: the secrets behind the keys of authenticated probes."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from controller.commands.authority import DATA, me, opened_book, say, time_text
+from probes.clock import SystemClock
+from probes.text import Text
+
+if TYPE_CHECKING:
+    from controller.access.stamp_book import StampBook
+
+
+@click.group("stamp-keys")
+def stamp_keys() -> None:
+    """Show and renew the secret that keys of authenticated probes are made from."""
+
+
+@stamp_keys.command("list")
+@DATA
+def list_(data: pathlib.Path) -> None:
+    """List the secrets by their fingerprints, and how many agents hold keys of each."""
+    with _opened(data) as book:
+        holders = book.holders()
+        for epoch in book.epochs():
+            made = time_text(epoch.made_ns)
+            held = sum(1 for number in holders.values() if number == epoch.number)
+            click.echo(f"{epoch.number:6}  {made}  {epoch.fingerprint}  {held:5}  {epoch.cause}")
+
+
+@stamp_keys.command("rotate")
+@DATA
+def rotate(data: pathlib.Path) -> None:
+    """Make a new secret; agents go over to its keys within seconds, without losing a probe."""
+    with _opened(data) as book:
+        number = book.rotate()
+        fingerprint = book.epochs()[-1].fingerprint
+    with opened_book(data) as access:
+        access.audit(
+            actor=me(), action="rotate stamp keys", subject=f"epoch {number}", detail=fingerprint
+        )
+    say(
+        Text(
+            f"Epoch {number} ({fingerprint}). Reflectors answer to it and to the keys of before; "
+            "senders use it as soon as their peers have it. The keys of before end with the next "
+            f"rotation. Who has it: isochrone controller stamp-keys list --data {data}",
+            f"第 {number} 期密钥（指纹 {fingerprint}）。反射端同时接受新旧两期密钥，"
+            "对端确认后发送端即启用新密钥；旧密钥在下一次轮换时失效。查看进度："
+            f"isochrone controller stamp-keys list --data {data}",
+        )
+    )
+
+
+@contextlib.contextmanager
+def _opened(data: pathlib.Path) -> Iterator[StampBook]:
+    from controller.access.stamp_book import StampBook
+
+    with contextlib.closing(StampBook(data, SystemClock())) as book:
+        yield book
