@@ -102,7 +102,10 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     """Open the database of keys, made or brought forward; 0600. Raises ResourceError."""
     path = keys_directory(data) / FILE_NAME
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        # Never a file that exists: closing it would end the locks of this process's connections
+        # (fcntl), and others would take away the write-ahead log under them.
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         belong_to_owner(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row

@@ -26,6 +26,7 @@ from probes.exchange import (
 from probes.text import Text
 
 HEARTBEAT_S = 10.0
+LOOK_S = 1.0  # how often is looked whether an agent's keys have changed
 MAX_MESSAGE_BYTES = 8 << 20  # fifty thousand curtailed streams
 REFUSED_RETRY_S = 60.0
 
@@ -42,7 +43,12 @@ async def control(request: web.Request) -> web.StreamResponse:
     state.sockets.add(socket)
     told = _Told()
     try:
-        async for message in socket:
+        while True:
+            try:
+                message = await socket.receive(LOOK_S)
+            except TimeoutError:
+                await _push(state, name, socket, told, wanted=False)
+                continue
             if message.type is not WSMsgType.TEXT:
                 break
             if not await _hear(state, name, socket, message.data, told):
@@ -79,26 +85,30 @@ async def _hear(
     # What a Hello says may be of another life of ours, before a backup was restored.
     if isinstance(message, HealthReport) and isinstance(epoch, int):
         await asyncio.to_thread(state.stamp.note_holder, name, epoch)
-    wanting = isinstance(message, Hello)
-    wanting = wanting or message.health.plan_version != state.plans[name].version
-    if wanting or told.generation != state.stamp.generation:
-        told.generation, push = state.stamp.generation, push_of(state, name)
-        if wanting or told.digest != _digest(push):
-            told.digest = _digest(push)
-            await socket.send_str(push)
+    other = message.health.plan_version != state.plans[name].version
+    await _push(state, name, socket, told, wanted=other or isinstance(message, Hello))
     return True
+
+
+async def _push(
+    state: ControllerState, name: str, socket: web.WebSocketResponse, told: _Told, *, wanted: bool
+) -> None:
+    """Push the plan and its keys if they are wanted, or if the keys are not those told last."""
+    if not wanted and told.generation in (None, state.stamp.generation):
+        return
+    told.generation, push = state.stamp.generation, push_of(state, name)
+    digest = hashlib.sha256(push.encode()).digest()
+    if wanted or told.digest != digest:
+        told.digest = digest
+        await socket.send_str(push)
 
 
 @dataclass(slots=True)
 class _Told:
     """What an agent was pushed last on this channel: a digest, and of which generation of keys."""
 
-    generation: int = -1
+    generation: int | None = None
     digest: bytes = b""
-
-
-def _digest(push: str) -> bytes:
-    return hashlib.sha256(push.encode()).digest()
 
 
 def _problem_of(name: str, hello: Hello) -> Text | None:

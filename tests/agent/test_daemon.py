@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,11 +14,21 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from agent.plan_file import save_plan
+from agent.plan_file import KEYS_FILE, PLAN_FILE, save_keys, save_plan
 from agent.sent_book import read_book
 from agent.spool import SpoolFile
 from probes.chunk import Chunk, decode_chunk
-from probes.exchange import Curtailed, Health, HealthReport, Hello, Plan, PlanPush
+from probes.exchange import (
+    Curtailed,
+    Health,
+    HealthReport,
+    Hello,
+    Plan,
+    PlanPush,
+    ReflectorSpec,
+    StampKeys,
+)
+from probes.reflector.reflector import Reflector
 from probes.stream import StreamSpec, TypeP
 
 pytestmark = pytest.mark.network
@@ -275,6 +286,32 @@ async def test_agent_measures_by_its_last_plan_without_a_controller(
     delivered = len(controller.chunks)
     await until(lambda: len(controller.chunks) > delivered)
     assert (await stop(process, signal.SIGTERM))[0] == 0
+
+
+async def test_agent_probes_on_under_the_keys_it_has_kept_without_a_controller(
+    tmp_path: Path,
+) -> None:
+    key, state = bytes(range(32)), tmp_path / "state"
+    state.mkdir()
+    with socket.socket(type=socket.SOCK_DGRAM) as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    kind = TypeP(protocol="udp", ip_version=4, port=port, mode="authenticated")
+    stream = msgspec.structs.replace(PLAN.streams[0], type_p=kind)
+    save_plan(state / PLAN_FILE, msgspec.structs.replace(PLAN, streams=(stream,)))
+    save_keys(state / KEYS_FILE, StampKeys(epoch=3, probing={"127.0.0.1": key}))
+    place = ReflectorSpec(
+        address="127.0.0.1", port=port, peers=("127.0.0.1",), authenticated=("127.0.0.1",)
+    )
+    reflector = Reflector([place], own_clock_bound_ns=lambda: 0.0, stamp_keys={"127.0.0.1": (key,)})
+    reflector.start()
+    process = await start(tmp_path)
+    try:
+        await until(lambda: reflector.counters().reflected > 5)
+        await stop(process, signal.SIGTERM)
+    finally:
+        reflector.stop()
+    assert reflector.counters().forged == 0
 
 
 async def test_agent_with_broken_papers_stops_in_order_though_it_has_begun_to_measure(

@@ -4,6 +4,8 @@ import contextlib
 import hmac
 import pathlib
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -163,6 +165,27 @@ def test_without_authenticated_streams_nothing_is_made(book: StampBook, access: 
     access.revoke_agent("a")
     book.refresh()
     assert book.epochs() == []
+
+
+def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
+    book: StampBook, access: AccessBook, tmp_path: pathlib.Path
+) -> None:
+    book.rotate()
+    program = (
+        "import pathlib, sys\n"
+        "from controller.access.book import AccessBook\n"
+        "from probes.clock import SystemClock\n"
+        "book = AccessBook(pathlib.Path(sys.argv[1]), SystemClock())\n"
+        "book.revoke_agent('a')\n"
+        "book.create_api_token('viewer', 'new', None)\n"
+        "book.close()\n"
+    )
+    for number in (2, 3):
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=60)
+        book.refresh()
+        access.refresh()
+        assert book.current() == number
+        assert len(access.tokens()) == number - 1
 
 
 def test_generation_grows_with_what_matters_alone(book: StampBook, access: AccessBook) -> None:

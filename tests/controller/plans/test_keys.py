@@ -37,6 +37,11 @@ def site_file(site_file: pathlib.Path) -> pathlib.Path:
     return site_file
 
 
+@pytest.fixture(autouse=True)
+def pushed_on_reports_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.plans.control.LOOK_S", 3600.0)
+
+
 class Agent:
     """An agent's side of the control channel."""
 
