@@ -54,7 +54,6 @@ class Account:
     ) -> None:
         self._ledger, self._roster, self._windows = ledger, roster, windows
         self._scale, self._tally, self._on_samples = scale, tally, on_samples
-        self._swept_ns = 0
         self.own_bound_ns = np.nan
 
     def collect(self, channel: Channel | ConnectChannel) -> None:
@@ -119,7 +118,6 @@ class Account:
         `nothing_follows` tells that no stream will send another probe, so no reply will bring a
         Follow-Up either.
         """
-        self._swept_ns = now_ns
         self.give_up(self._ledger.overdue(now_ns))
         self.finish(self._ledger.held_too_long(now_ns))
         if nothing_follows:
@@ -132,11 +130,12 @@ class Account:
         direction = directions_of_loss(self._ledger, row)
         rows = self._ledger.rows
         direction[np.isin(rows["cause"][row], NEVER_ARRIVED)] = FORWARD
+        now_ns = self._scale.monotonic_ns()  # not the tick's, in which some were sent since
         fate = (LOST_FORWARD + direction).astype(np.uint8)
         for number in distinct(rows["channel"][row]):
             back = np.flatnonzero((rows["channel"][row] == number) & (direction != FORWARD))
             channel = self._roster.channels[int(number)]
-            dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], self._swept_ns)]
+            dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], now_ns)]
             fate[dropped] = LOCAL_DROP
             rows["cause"][row[dropped]] = errno.ENOBUFS
             self._tally.sent -= len(dropped)
