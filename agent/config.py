@@ -16,7 +16,7 @@ from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import AgentName
 from probes.text import Text
-from probes.toml_text import parse_toml, read_text
+from probes.toml_text import decoded, parse_toml
 
 _CONTROLLER = r"^(https://[^/\s]+|unix:///\S+)/?$"
 
@@ -75,7 +75,7 @@ def load_config(path: Path) -> AgentConfig:
             f"配置文件 {path} 不存在；可从 deploy/agent.toml 开始编写。",
             file=str(path),
         )
-    text = read_text(path, Text("configuration file", "配置文件"))
+    text = decoded(path.read_bytes, path, Text("configuration file", "配置文件"))
     return config_of(parse_toml(text, path), path)
 
 

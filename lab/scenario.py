@@ -14,7 +14,7 @@ from lab.impairment import PathTable
 from lab.scenario_schema import ClockTable, ModelTable, PathTableEntry, ScenarioFile
 from probes.errors import ConfigError
 from probes.text import Text
-from probes.toml_text import parse_toml, read_text
+from probes.toml_text import decoded, parse_toml
 from topology.model import Interface
 from topology.network import Network
 from topology.site_file import load_network
@@ -69,7 +69,7 @@ def find_scenario(name: str) -> Path:
 
 def load_scenario(path: Path) -> Scenario:
     """Read and check a scenario file and its site file. Raises ConfigError naming every fault."""
-    text = read_text(path, Text("scenario file", "场景文件"))
+    text = decoded(path.read_bytes, path, Text("scenario file", "场景文件"))
     raw = parse_toml(text, path)
     problems = Problems(path, SourceLines(text))
     check(raw, ScenarioFile, (), problems)

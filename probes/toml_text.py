@@ -6,6 +6,7 @@ from __future__ import annotations
 import pathlib
 import re
 import tomllib
+from collections.abc import Callable
 from typing import Any
 
 from probes.errors import ConfigError
@@ -40,13 +41,14 @@ _ZH = {
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
-def read_text(path: pathlib.Path, kind: Text) -> str:
-    """Return the text of the file of that kind ("site file", "站点文件").
+def decoded(read: Callable[[], bytes], path: pathlib.Path, kind: Text) -> str:
+    """Return the text of the file of that kind ("site file", "站点文件"), whose bytes `read` gives.
 
-    A byte order mark, as editors on Windows set it, is dropped. Raises ConfigError saying why.
+    A byte order mark, as editors on Windows set it, is dropped, and its line ends are made
+    plain. Raises ConfigError saying why.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return "\n".join(re.split("\r\n?", read().decode("utf-8-sig")))
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"The {kind.en} {path} is not UTF-8 text; save it as UTF-8.",

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from probes.text import Text
-from probes.toml_text import parse_toml, read_text
+from probes.toml_text import decoded, parse_toml
 from topology.gazetteer import Gazetteer, bundled_gazetteer
 from topology.mesh import coverage_notes, plan_streams
 from topology.model import Site, Target
@@ -33,7 +33,7 @@ def load_network(path: pathlib.Path) -> Network:
     Raises ConfigError, with every fault's line, key and nearest known word. What is odd but
     allowed (a target that selects nothing) stands in `Network.warnings`.
     """
-    return parse_network(read_text(path, SITE_FILE), path)
+    return parse_network(decoded(path.read_bytes, path, SITE_FILE), path)
 
 
 def parse_network(text: str, path: pathlib.Path) -> Network:

@@ -10,7 +10,7 @@ import msgspec
 
 from controller.api.documents.campaigns import CampaignRequest
 from probes.text import Language, Text
-from probes.toml_text import parse_toml, read_text
+from probes.toml_text import decoded, parse_toml
 from topology.model import Name
 from topology.network import Mesh
 from topology.source_lines import SourceLines
@@ -43,7 +43,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load_campaign(path: pathlib.Path) -> Campaign:
     """Read and check a campaign file. Raises ConfigError with line, key and nearest known word."""
-    text = read_text(path, Text("campaign file", "专项测量文件"))
+    text = decoded(path.read_bytes, path, Text("campaign file", "专项测量文件"))
     raw = parse_toml(text, path)
     for key in ("title", "prepared_for"):
         if isinstance(raw.get(key), str):

@@ -9,7 +9,7 @@ import pytest
 
 from probes.errors import ConfigError
 from probes.text import Text
-from probes.toml_text import parse_toml, read_text
+from probes.toml_text import decoded, parse_toml
 
 FILE = pathlib.Path("sites.toml")
 KIND = Text("site file", "站点文件")
@@ -45,15 +45,15 @@ def test_what_is_wrong_is_said_in_chinese_too(text: str, zh: str) -> None:
 def test_byte_order_mark_is_dropped(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "sites.toml"
     path.write_text("a = 1\n", encoding="utf-8-sig")
-    assert parse_toml(read_text(path, KIND), path) == {"a": 1}
+    assert parse_toml(decoded(path.read_bytes, path, KIND), path) == {"a": 1}
 
 
 def test_what_cannot_be_read_is_said_with_its_kind_and_reason(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "sites.toml"
     with pytest.raises(ConfigError, match="Cannot read the site file"):
-        read_text(path, KIND)
+        decoded(path.read_bytes, path, KIND)
     with pytest.raises(ConfigError, match="Is a directory"):
-        read_text(tmp_path, KIND)
+        decoded(tmp_path.read_bytes, tmp_path, KIND)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
-        read_text(path, KIND)
+        decoded(path.read_bytes, path, KIND)
