@@ -9,6 +9,8 @@ from __future__ import annotations
 import gettext
 import inspect
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -16,10 +18,11 @@ import click
 from probes.text import language_of_environment
 
 CATALOGUES = Path(__file__).parent / "locale"
+_PIECES = re.compile(r"\s*（?(?:\[[^\[\]]*\]|[!-~]+|\S)[，。；：、）]*")
 
 
 class ChineseHelp(click.HelpFormatter):
-    """Help whose headings end with the wide colon, which brings its own space."""
+    """Help with wide colons, and lines as long as the terminal: a character takes two columns."""
 
     def write_heading(self, heading: str) -> None:
         """Write a heading such as ``选项：``."""
@@ -29,13 +32,39 @@ class ChineseHelp(click.HelpFormatter):
         """Write the line of the usage, without click's space after the colon."""
         super().write_usage(f"{gettext.gettext('Usage:')}{prog}", args, prefix or "")
 
+    def write_text(self, text: str) -> None:
+        """Write paragraphs of prose."""
+        indent = " " * self.current_indent
+        paragraphs = [_broken(each, self.width - len(indent)) for each in text.split("\n\n")]
+        self.write("\n\n".join("\n".join(indent + line for line in lines) for lines in paragraphs))
+        self.write("\n")
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write pairs in two columns; what is too long for the first stands above the second."""
+        pairs = list(rows)
+        first = min(max(len(term) for term, _ in pairs), col_max) + col_spacing
+        indent = " " * self.current_indent
+        for term, text in pairs:
+            lines = _broken(text, max(self.width - len(indent) - first, 10))
+            if len(term) + col_spacing > first:
+                lines.insert(0, "")
+            self.write(
+                "".join(
+                    f"{indent}{term if n == 0 else '':<{first}}{line}".rstrip() + "\n"
+                    for n, line in enumerate(lines)
+                )
+            )
+
 
 def speak_the_users_language() -> None:
     """Let gettext, and so click, find the catalogue of the user's language."""
-    if language_of_environment() == "zh":
+    chinese = language_of_environment() == "zh"
+    click.Context.formatter_class = ChineseHelp if chinese else click.HelpFormatter
+    if chinese:
         os.environ["LANGUAGE"] = "zh"  # gettext knows of no ISOCHRONE_LANG
         gettext.bindtextdomain("messages", str(CATALOGUES))
-        click.Context.formatter_class = ChineseHelp
 
 
 def translate(command: click.Command) -> None:
@@ -50,6 +79,21 @@ def translate(command: click.Command) -> None:
     if isinstance(command, click.Group):
         for subcommand in command.commands.values():
             translate(subcommand)
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Return the lines of a text, none wider than that many columns of a terminal.
+
+    Chinese may be broken anywhere but before a closing mark; other words stay whole.
+    """
+    from rich.cells import cell_len
+
+    lines = [""]
+    for piece in _PIECES.findall(text):
+        if cell_len(lines[-1] + piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return [line.rstrip() for line in lines]
 
 
 def key_of(text: str) -> str:

@@ -12,9 +12,10 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
+from rich.cells import cell_len
 
 import isochrone
-from agent.command_language import CATALOGUES, key_of
+from agent.command_language import CATALOGUES, ChineseHelp, key_of
 
 PLACE = CATALOGUES / "zh/LC_MESSAGES"
 
@@ -68,6 +69,17 @@ def test_what_gettext_reads_was_compiled_from_what_people_edit() -> None:
     with (PLACE / "messages.mo").open("rb") as file:
         kept = {str(message.id): message.string for message in read_mo(file) if message.id}
     assert kept == {str(message.id): message.string for message in read_mo(compiled) if message.id}
+
+
+def test_chinese_help_fits_the_terminal_and_loses_nothing() -> None:
+    helps = [str(message.string) for message in _catalogue() if message.id]
+    formatter = ChineseHelp(width=78)
+    formatter.indent()
+    formatter.write_dl([("--option LONG", text) for text in helps])
+    formatter.write_text("\n\n".join(helps))
+    said = formatter.getvalue()
+    assert max(map(cell_len, said.splitlines())) <= 78
+    assert all("".join(text.split()) in "".join(said.split()) for text in helps)
 
 
 @pytest.mark.parametrize(
