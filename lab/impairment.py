@@ -73,7 +73,7 @@ class Paths:
         if len(set(packed)) != len(packed):
             raise ConfigError(
                 "Two interfaces of the lab have the same address; give each one its own.",
-                "实验网中有两个接口地址相同；请为每个接口分配独立地址。",
+                "仿真环境中有两个接口地址相同；请为每个接口分配独立地址。",
             )
         self._of = {
             packed[i] + packed[j]: _path(table, i, j)

@@ -86,7 +86,7 @@ def _no_rights(error: OSError) -> RightsError:
     return RightsError(
         f"The lab needs network namespaces of its own, and the system refused them ({error})."
         f" {_remedy('en')}",
-        f"实验网需要独立的网络命名空间，但系统拒绝创建（{error}）。{_remedy('zh')}",
+        f"仿真环境需要独立的网络命名空间，但系统拒绝创建（{error}）。{_remedy('zh')}",
     )
 
 
@@ -120,7 +120,7 @@ def make_sites(addresses: Sequence[tuple[str, Sequence[str]]]) -> list[SiteNetwo
     except OSError as error:
         raise ResourceError(
             f"The lab's network could not be built: {error}",
-            f"无法建立实验网络：{error}",
+            f"无法建立仿真环境的网络：{error}",
         ) from error
     finally:
         join_network(hub)
