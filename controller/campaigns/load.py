@@ -17,6 +17,7 @@ from topology.network import Budget
 from topology.strict import Problems
 
 MAX_JUDGED_WINDOWS = 5_000_000  # by a report at once: some 300 MB
+LEAST_WINDOWS = 3  # of which two may be cut by the beginning and the end
 _ROUNDING = 1e-9
 
 Place = Callable[[PlannedStream], str]
@@ -121,7 +122,16 @@ def _note(
 def note_unjudgeable(
     streams: Sequence[PlannedStream], duration_s: float, window_ms: int, problems: Problems
 ) -> None:
-    """Note a campaign of more windows than a report can judge at once."""
+    """Note a campaign of fewer windows than a report needs, or of more than it can judge."""
+    window_s = window_ms / 1000
+    if duration_s < LEAST_WINDOWS * window_s:
+        problems.add(
+            ("duration_s",),
+            f"{duration_s:g} s are less than {LEAST_WINDOWS} windows of {window_s:g} s, and a "
+            f"report judges whole windows: measure at least {LEAST_WINDOWS * window_s:g} s",
+            f"{duration_s:g} 秒不足 {LEAST_WINDOWS} 个 {window_s:g} 秒的窗口，而报告只评判完整的"
+            f"窗口：请至少测量 {LEAST_WINDOWS * window_s:g} 秒",
+        )
     windows = len(streams) * math.ceil(duration_s * 1000 / window_ms)
     if windows > MAX_JUDGED_WINDOWS:
         longest_s = MAX_JUDGED_WINDOWS // len(streams) * window_ms / 1000

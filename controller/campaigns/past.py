@@ -104,7 +104,7 @@ def _judged_then(
     book.use(state.store.baselines())
     upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
     agents = sorted({stream.path.source.site for stream in streams})
-    batches = _batches(state.store, agents, from_ns, to_ns, window_ns)
+    batches = _batches(state.store, agents, from_ns, to_ns)
     for number, batch in enumerate(batches, 1):
         left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
         memory.add(batch, left_out)
@@ -149,14 +149,15 @@ def _with_targets(network: Network, request: CampaignRequest) -> Network:
     return dataclasses.replace(network, targets=chosen)
 
 
-def _batches(
-    store: Store, agents: list[str], from_ns: int, to_ns: int, window_ns: int
-) -> Iterator[WindowBatch]:
-    """Yield the windows of agents that touch from_ns ≤ t < to_ns, those of one agent by time."""
+def _batches(store: Store, agents: list[str], from_ns: int, to_ns: int) -> Iterator[WindowBatch]:
+    """Yield the windows of agents that lie wholly in from_ns ≤ t < to_ns, one agent after another.
+
+    In the windows of the change itself a sender may have its plan before its reflector has.
+    """
     for agent in agents:
-        at_ns: int | None = max(0, from_ns - window_ns)
+        at_ns: int | None = from_ns
         while at_ns is not None:
             chunks, at_ns = store.chunks_of(agent, at_ns, to_ns, _CHUNKS_AT_ONCE)
             for chunk in chunks:
-                if chunk.start_ns + chunk.duration_ns > from_ns:
+                if chunk.start_ns + chunk.duration_ns <= to_ns:
                     yield decode_chunk(chunk.payload).batch

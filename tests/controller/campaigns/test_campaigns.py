@@ -225,14 +225,14 @@ async def test_what_was_missed_is_said(
 ) -> None:
     begin_ns = clock.now_ns + 100 * SECOND_NS
     async with open_controller() as first:
-        await post(first, asked("early", begin_ns=begin_ns, duration_s=10))
+        await post(first, asked("early", begin_ns=begin_ns, duration_s=30))
         await post(first, asked("late", begin_ns=begin_ns))
     clock.now_ns = begin_ns + 40 * SECOND_NS
     async with open_controller() as second:
         await look(second.state)
         early, late = await show(second, "early"), await show(second, "late")
         assert (early["state"], early["begun_ns"]) == ("ended", None)
-        assert early["missed_ns"] == 10 * SECOND_NS
+        assert early["missed_ns"] == 30 * SECOND_NS
         assert "nothing was measured" in early["notes"][0]["en"]
         assert (late["state"], late["missed_ns"]) == ("running", 40 * SECOND_NS)
         assert "first 40 s" in late["notes"][0]["en"]
@@ -273,13 +273,15 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
     target = next(
         d.target.name for d in state.demands if d.path.id == path and d.target.kind == "delay"
     )
-    await post(controller, asked(duration_s=20, targets=[target]))
+    await post(controller, asked(duration_s=40, targets=[target]))
     await look(state)
     ids = [stream.stream_id for stream in state.streams if stream.path.source.site == "nanjing"]
-    for number in (1, 2):
-        await deliver(ids, number, rtt_ns=900_000.0, forward_ns=450_000.0)
+    clock.now_ns -= 5 * SECOND_NS  # windows do not begin with the campaign
+    for number in range(1, 6):
+        fast = {"rtt_ns": 900_000.0, "forward_ns": 450_000.0}
+        await deliver(ids, number, **(fast if 1 < number < 5 else slow))
     await look(state)
-    await deliver(own, 3, **slow)
+    await deliver(own, 6, **slow)
     (record,) = state.campaigns.records.values()
     clock.now_ns = record.to_ns + patience_ns(state, record) - 1
     assert due(state) == []
@@ -328,6 +330,8 @@ async def test_what_would_be_too_much_is_refused_with_what_to_change(controller:
         assert "longer interval_ms" in error["message"]["en"]
         assert "pair_packets_per_s" in error["message"]["en"]
     assert (await controller.get("/api/v1/campaigns"))["items"] == []
+    error = (await post(controller, asked(duration_s=29), 422))["error"]
+    assert "at least 30 s" in error["message"]["en"]
     later = asked(begin_ns=controller.state.clock.now_ns - 3600 * SECOND_NS)
     assert (await post(controller, later, 422))["error"]["code"] == "bad_period"
 
