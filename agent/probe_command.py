@@ -12,7 +12,7 @@ import click
 
 from agent.durations import milliseconds
 from probes.errors import ConfigError
-from probes.stream import DEFAULT_PAYLOAD_BYTES
+from probes.stream import AUTHENTICATED_PAYLOAD_BYTES, DEFAULT_PAYLOAD_BYTES, ProtocolName
 from probes.text import Text, language_of_environment
 
 UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
@@ -126,7 +126,7 @@ def _probe(
             count=count,
             interval_ms=interval,
             timeout_ms=timeout,
-            payload_bytes=DEFAULT_PAYLOAD_BYTES[protocol] if size is None else size,
+            payload_bytes=_default_size(protocol, hmac_key_file) if size is None else size,
             dscp=dscp,
             port=port or {"icmp": None, "udp": 862, "tcp": 443}[protocol],
             flows=flows,
@@ -143,6 +143,12 @@ def _probe(
         probe_output.print_table(results)
     probe_output.print_reasons(results)
     return 0 if all(result.received for result in results) else _EXIT_SOME_SILENT
+
+
+def _default_size(protocol: ProtocolName, hmac_key_file: Path | None) -> int:
+    if hmac_key_file is not None:
+        return AUTHENTICATED_PAYLOAD_BYTES
+    return DEFAULT_PAYLOAD_BYTES[protocol]
 
 
 def _check_usage(

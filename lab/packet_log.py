@@ -1,7 +1,7 @@
 """The emulator's log: what it did to every packet. This is the lab's truth.
 
 Rows are written in segments of a fixed number, each to a file of its own once every packet of it
-has left and the kernel has said when. Row layout (128 bytes): RECORD below.
+has left and the kernel has said when. Row layout (152 bytes): RECORD below.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-HEAD_BYTES = 96  # enough for Ethernet + IPv6 + UDP + the STAMP reply's sender sequence
+# Enough for Ethernet + IPv6 + UDP + the sender's sequence in an authenticated STAMP reply.
+HEAD_BYTES = 120
 LOST, COPY, REORDERED, REFUSED, UNROUTED, OVERFLOWED = 1, 2, 4, 8, 16, 32  # bits of `fate`
 
 # received_ns, left_ns: kernel stamps, wall clock (0: never). asked_ns: the delay that was drawn.

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.packet_log import COPY
+from probes.stream import STAMP_AUTHENTICATED_BYTES
 
 PROTOCOLS = ("icmp", "udp", "tcp")
 _NEITHER, _FORWARD, _BACKWARD = 0, 1, 2
 _STAMP_SENDER_SEQUENCE = 24  # offset in a STAMP reply (RFC 8762 §4.3.1)
+_AUTHENTICATED_SENDER_SEQUENCE = 48  # in an authenticated one (§4.3.2), with zeros for a T3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class _Packets:
 
 
 def read_packets(head: NDArray[np.uint8], stamp_ports: Collection[int]) -> _Packets:
-    """Read role, protocol and key of packets. `head` uint8[n, 96], Ethernet header first."""
+    """Read role, protocol and key of packets. `head` uint8[n, 120], Ethernet header first."""
     newer = head[:, 12] == 0x86
     number = np.where(newer, head[:, 20], head[:, 23])
     start = np.where(newer, 54, 34)
@@ -90,7 +92,12 @@ def read_packets(head: NDArray[np.uint8], stamp_ports: Collection[int]) -> _Pack
     udp = number == 17
     put(udp & np.isin(there, ports), "udp", _FORWARD, here << 32 | field(8, 4))
     answer = udp & np.isin(here, ports) & ~np.isin(there, ports)
-    put(answer, "udp", _BACKWARD, there << 32 | field(8 + _STAMP_SENDER_SEQUENCE, 4))
+    sequence = np.where(
+        (field(4, 2) >= 8 + STAMP_AUTHENTICATED_BYTES) & (field(12, 8) == 0),
+        field(8 + _AUTHENTICATED_SENDER_SEQUENCE, 4),
+        field(8 + _STAMP_SENDER_SEQUENCE, 4),
+    )
+    put(answer, "udp", _BACKWARD, there << 32 | sequence)
     flags = field(13, 1)
     tcp = number == 6
     put(tcp & (flags & 0x12 == 0x02), "tcp", _FORWARD, here << 32 | field(4, 4))

@@ -18,6 +18,7 @@ DEFAULT_PAYLOAD_BYTES: dict[ProtocolName, int] = {
     "udp": STAMP_BASE_BYTES + 20,
     "tcp": 0,
 }
+AUTHENTICATED_PAYLOAD_BYTES = STAMP_AUTHENTICATED_BYTES + 40  # likewise, and its HMAC (§4.8)
 DEFAULT_TIMEOUT_MS = 3000.0  # Tmax of ITU-T Y.1540 §6.4
 
 

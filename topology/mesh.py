@@ -15,8 +15,8 @@ import msgspec
 
 from probes.errors import ConfigError
 from probes.stream import (
+    AUTHENTICATED_PAYLOAD_BYTES,
     DEFAULT_PAYLOAD_BYTES,
-    STAMP_AUTHENTICATED_BYTES,
     STAMP_PORT,
     TypeP,
     stream_id_of,
@@ -96,7 +96,7 @@ def _types(choice: StreamChoice) -> dict[int, TypeP]:
         size = 0
     elif size is None:
         default = DEFAULT_PAYLOAD_BYTES[choice.protocol]
-        size = STAMP_AUTHENTICATED_BYTES if choice.authenticated else default
+        size = AUTHENTICATED_PAYLOAD_BYTES if choice.authenticated else default
     return {
         version: TypeP(
             protocol=choice.protocol,

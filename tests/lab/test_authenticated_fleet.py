@@ -184,13 +184,17 @@ class Fleet:
             while waiting:
                 await asyncio.sleep(0.05)
                 for packet in self.seen():
-                    assert len(packet.payload) == 112  # RFC 8762 §4.2.2, §4.3.2
+                    # RFC 8762 §4.2.2 and §4.3.2, Follow-Up and HMAC TLVs of RFC 8972.
+                    assert len(packet.payload) == 152
                     ends = names[packet.source], names[packet.destination]
                     kind = "probe" if packet.port == self.port else "answer"
                     sender, reflector = ends if kind == "probe" else ends[::-1]
                     key = pair_key(self.secret(epoch), sender, reflector)
                     digest = hmac.digest(key, packet.payload[:96], "sha256")[:16]
-                    if digest == packet.payload[96:]:
+                    if digest == packet.payload[96:112]:
+                        covered = packet.payload[:4] + packet.payload[112:132]
+                        digest = hmac.digest(key, covered, "sha256")[:16]
+                        assert digest == packet.payload[136:]
                         waiting.discard((sender, kind))
 
     def secret(self, epoch: int) -> bytes:

@@ -10,6 +10,8 @@ from scapy.packet import Packet, Raw
 
 from lab.packet_log import COPY, HEAD_BYTES, LOST, RECORD
 from lab.truth import PROTOCOLS, pair_probes
+from probes.stamp.packet import ReflectorPacket, SenderPacket, encode_reflector, encode_sender
+from probes.stamp.timestamps import wall_ns_to_ntp64
 
 A, B = "10.0.0.1", "10.0.0.2"
 A6, B6 = "2001:db8::1", "2001:db8::2"
@@ -66,6 +68,30 @@ def test_every_protocol_and_version_is_paired() -> None:
     assert [PROTOCOLS[i] for i in probes.protocol[order]] == ["icmp", "icmp", "udp", "udp", "tcp"]
     assert probes.forward_ns[order].tolist() == [50, 51, 52, 53, 54]
     assert probes.backward_ns[order].tolist() == [70, 71, 72, 73, 74]
+
+
+def test_authenticated_answers_are_paired_by_the_sequence_where_it_stands_in_them() -> None:
+    udp, back = UDP(sport=5000, dport=862), UDP(sport=862, dport=5000)
+    key = bytes(32)
+    t1 = wall_ns_to_ntp64(1_700_000_000_000_000_000)
+    asked = encode_sender(SenderPacket(sequence=9, t1=t1, error_estimate=1), key)
+    answer = ReflectorPacket(
+        sequence=3, t3=t1, error_estimate=1, t2=t1, sender_sequence=9, sender_t1=t1,
+        sender_error_estimate=1,
+    )  # fmt: skip
+    answered = Raw(encode_reflector(answer, key))
+    log = np.array(
+        [
+            row(IP(src=A, dst=B) / udp / Raw(asked), 1000, 50),
+            row(IP(src=B, dst=A) / back / answered, 1060, 70, back=True),
+            row(IPv6(src=A6, dst=B6) / udp / Raw(asked), 2000, 51),
+            row(IPv6(src=B6, dst=A6) / back / answered, 2060, 71, back=True),
+        ]
+    )
+    probes = pair_probes(log, [862])
+    order = np.argsort(probes.sent_ns)
+    assert probes.forward_ns[order].tolist() == [50, 51]
+    assert probes.backward_ns[order].tolist() == [70, 71]
 
 
 def test_lost_probes_have_no_delay_and_copies_do_not_count_twice() -> None:

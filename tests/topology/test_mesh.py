@@ -174,7 +174,7 @@ def test_authenticated_streams_are_of_another_type_and_large_enough():
     large = StreamChoice(protocol="udp", authenticated=True, payload_bytes=500)
     network = a_network(many(2), Mesh(name="f", stream=(udp, large)))
     assert {s.type_p.label() for s in plan_streams(network)} == {
-        "udp4/862/112B/dscp0/hmac",
+        "udp4/862/152B/dscp0/hmac",
         "udp4/862/500B/dscp0/hmac",
     }
 

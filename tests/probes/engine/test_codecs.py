@@ -22,6 +22,15 @@ from probes.stamp.packet import (
     decode_sender,
     encode_reflector,
 )
+from probes.stamp.tlv import (
+    FOLLOW_UP_TELEMETRY,
+    HMAC,
+    FollowUpTelemetry,
+    check_tlvs,
+    decode_tlvs,
+    encode_tlvs,
+    reflect_tlvs,
+)
 
 KEY = bytes(range(32))
 WIDTH = 256
@@ -171,3 +180,44 @@ def test_key_of_one_peer_signs_nothing_for_another() -> None:
     replies = received([signed_reply(codec, KEY), signed_reply(codec, KEY)])
     replies.address[:] = address
     assert codec.read(replies).valid.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("flipped", [None, 3, 95, 96, 115, 120, 131, 132, 135, 136, 151])
+def test_follow_up_under_an_hmac_is_asked_for_and_believed_as_it_was_signed(
+    flipped: int | None,
+) -> None:
+    codec = under_key(152, 0x1234)
+    written = np.zeros((1, 152), np.uint8)
+    codec.write(written, probes(1))
+    asked = decode_sender(written[0].tobytes(), KEY)
+    tlvs = decode_tlvs(asked.rest)
+    assert [tlv.type for tlv in tlvs] == [FOLLOW_UP_TELEMETRY, HMAC]
+    assert check_tlvs(tlvs, KEY, asked.sequence, required=True)
+    left = FollowUpTelemetry(7, asked.t1, 2)
+    answers = {FOLLOW_UP_TELEMETRY: lambda _: left.to_tlv()}
+    rest = reflect_tlvs(tlvs, answers, key=KEY, sender_sequence=1, sequence=9, authenticated=True)
+    reply = ReflectorPacket(
+        sequence=9, t3=asked.t1, error_estimate=0x8F96, ssid=0x1234, t2=asked.t1,
+        sender_sequence=1, sender_t1=asked.t1, sender_error_estimate=0x8EC8,
+        rest=encode_tlvs(rest),
+    )  # fmt: skip
+    octets = bytearray(encode_reflector(reply, KEY))
+    if flipped is not None:
+        octets[flipped] ^= 1
+    said = codec.read(received([bytes(octets)]))
+    fields = said.reflector
+    assert fields is not None
+    assert said.asks_follow_up
+    assert said.valid.tolist() == [flipped is None or flipped >= 112]
+    assert fields.follow_up_valid.tolist() == [flipped is None]
+    if flipped is None:
+        assert fields.follow_up_sequence.tolist() == [7]
+        assert abs(int(fields.follow_up_wall_ns[0]) - 1_700_000_000_123_456_789) <= 1
+
+
+def test_reply_without_its_follow_up_is_still_believed() -> None:
+    codec = under_key(152, 1)
+    said = codec.read(received([signed_reply(codec, KEY)]))  # a reflector that leaves TLVs out
+    fields = said.reflector
+    assert fields is not None
+    assert (said.valid.tolist(), fields.follow_up_valid.tolist()) == ([True], [False])

@@ -382,7 +382,7 @@ def test_stamps_shifted_in_the_lab_shift_one_way_delays_only(small_reflector) ->
     assert 0 < np.median(run.column("rtt_ns")) < 1e8
 
 
-@pytest.mark.parametrize("payload_bytes", [44, 115, 1200])
+@pytest.mark.parametrize("payload_bytes", [44, 115, 152, 1200])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_authenticated_stamp_is_answered_under_the_same_key_alone(
     free_udp_port, host: str, payload_bytes: int
