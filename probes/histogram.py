@@ -201,7 +201,8 @@ def _from_counts(
     key = (row << _KEY_BITS) + bucket + TOP_BUCKET
     unique, inverse = grouped(key)
     summed = np.zeros(len(unique), np.int64)
-    np.add.at(summed, inverse, count)
+    # Numbers of another width would be converted one by one, which takes twenty times as long.
+    np.add.at(summed, inverse, count.astype(np.int64, copy=False))
     return _from_keys(unique, summed, rows)
 
 

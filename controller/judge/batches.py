@@ -57,13 +57,17 @@ class Batches:
         if not self.longer:
             long: Floats = np.add.reduceat(value, self.starts).astype(np.float64)
             return long
-        # Many batches of few windows: gathering place by place is faster than many short runs.
+        # Many batches of few windows: gathering place by place is faster than many short runs. What
+        # follows the first is added up before it is added to it, as numpy adds up a run: a sum must
+        # not depend on how long the batches of other rows are.
         answer: Floats = value[self.starts].astype(np.float64)
+        rest = np.zeros(len(answer))
         for place, which in enumerate(self.longer, start=1):
             if which is None:
-                answer += value[self.starts + place]
+                rest += value[self.starts + place]
             else:
-                answer[which] += value[self.starts[which] + place]
+                rest[which] += value[self.starts[which] + place]
+        answer += rest
         return answer
 
     def by_row(self, value: NDArray[Any]) -> Floats:

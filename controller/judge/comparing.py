@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.evidence import FAIL, NO_DATA, PASS, STATISTICS, UNDECIDED, Evidence
+from controller.judge.evidence import (
+    FAIL,
+    NO_DATA,
+    PASS,
+    STATISTICS,
+    UNDECIDED,
+    Evidence,
+    places_of,
+)
 from controller.judge.loss import design_effect, mostly_lost
 from controller.judge.pairing import Interval, loss_difference, loss_ratio, paired_means
 from controller.judge.reading import read, readable
@@ -37,6 +45,12 @@ class Asked:
     limit: Floats
     parity: NDArray[np.bool_]
     loss_margin: Floats
+
+    def on(self, at: Integers, rows: Integers) -> Asked:
+        """Return comparisons `at`, whose rows all are among `rows` (ascending), by places there."""
+        columns = {field.name: getattr(self, field.name)[at] for field in dataclasses.fields(self)}
+        places = {name: places_of(columns[name], rows) for name in ("own", "other")}
+        return Asked(**columns | places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

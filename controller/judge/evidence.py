@@ -7,7 +7,7 @@ nanoseconds, ratios 0–1, counts int64. What is unknown is NaN, never 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +127,16 @@ class Rules:
     def rows(self) -> int:
         """How many demands."""
         return len(self.limit)
+
+    def on(self, at: NDArray[np.int64], rows: NDArray[np.int64]) -> Rules:
+        """Return rules `at`, whose rows all are among `rows` (ascending), by places there."""
+        columns = {field.name: getattr(self, field.name)[at] for field in fields(self)}
+        return Rules(**columns | {"row": places_of(columns["row"], rows)})
+
+
+def places_of(row: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each of `row` stands in `rows` (ascending); -1, none, stays -1."""
+    return np.where(row < 0, -1, np.searchsorted(rows, row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.comparing import Asked, Compared, compare, more_windows
+from controller.judge.comparing import Asked, Compared, more_windows
 from controller.judge.evidence import (
     FAIL,
     NO_DATA,
@@ -17,7 +17,6 @@ from controller.judge.evidence import (
     STATISTICS,
     TERMS,
     UNDECIDED,
-    Evidence,
     Judgements,
 )
 from controller.judge.figures import delay, ratio
@@ -42,6 +41,13 @@ class Comparisons:
     own: NDArray[np.int64]
     other: NDArray[np.int64]
     asked: Asked
+
+    def linked(self) -> NDArray[np.int64]:
+        """Return pairs of rows that are judged together, int64[l, 2]."""
+        rows = np.concatenate([self.own, self.other], axis=1)
+        one = np.broadcast_to(rows.max(axis=1, initial=-1, keepdims=True), rows.shape)
+        pairs = np.stack([one, rows], axis=-1).reshape(-1, 2)
+        return pairs[(pairs >= 0).all(axis=1)]
 
     def chosen(self, sent: NDArray[np.int64]) -> Asked:
         """Return the comparisons on the first protocol that both paths have sent."""
@@ -97,16 +103,9 @@ def _row(rows: dict[tuple[str, str], int], path: Path | None, protocol: str) -> 
 
 
 def put_comparisons(
-    comparisons: Comparisons,
-    evidence: Evidence,
-    start_ns: NDArray[np.int64],
-    judgements: Judgements,
-) -> Compared | None:
-    """Judge the comparisons and write them into `judgements`; None if there are none."""
-    if not len(comparisons.demand):
-        return None
-    asked = comparisons.chosen(evidence.sent)
-    found = compare(evidence, start_ns, asked)
+    comparisons: Comparisons, asked: Asked, found: Compared, judgements: Judgements
+) -> None:
+    """Write what was found of the comparisons, as they were asked, into `judgements`."""
     at, of_loss = comparisons.demand, asked.of_loss & ~asked.parity
     judgements.verdict[at] = found.verdict
     for name in ("low", "high"):
@@ -124,7 +123,6 @@ def put_comparisons(
     more = more_windows(asked, found)
     with np.errstate(invalid="ignore", divide="ignore"):
         judgements.needed_samples[at] = np.ceil(more * found.own_sent / found.windows)
-    return found
 
 
 def reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Text:

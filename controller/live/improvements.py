@@ -24,7 +24,8 @@ from controller.judge.pairing import MIN_BATCHES
 from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
 from controller.store.interface import BaselineRecord
-from controller.store.merging import Part, merge, without_windows
+from controller.store.merging import Part, without_windows
+from controller.store.merging_by_blocks import merge_by_blocks
 from probes.errors import RemoteProtocolError
 from probes.text import Text
 from probes.window import WindowBatch
@@ -94,6 +95,11 @@ class ImprovementBook:
         if self._ids:
             self._hours.add(batch, None if left_out is None else left_out[self._rows])
 
+    def tidy(self) -> None:
+        """Merge at once what was added: for who adds much before any round."""
+        snapshot = self._hours.snapshot()
+        self._hours.replace(snapshot, self.merged(snapshot))
+
     def horizon_ns(self, now_ns: int) -> int:
         """Return the earliest start that counts now."""
         return self._hours.horizon_ns(now_ns)
@@ -113,7 +119,7 @@ class ImprovementBook:
         return {
             slot: parts[0]
             if len(parts) == 1 and not len(parts[0].windows.sent)
-            else without_windows(merge(parts, rows))
+            else merge_by_blocks([without_windows(part) for part in parts], rows)
             for slot, parts in snapshot.items()
         }
 

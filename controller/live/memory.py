@@ -8,7 +8,7 @@ the event loop only appends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.merging import Part, blank, merge, part_of, taken
-from controller.store.merging_by_blocks import merge_by_blocks
+from controller.store.merging_by_blocks import (
+    end_to_end,
+    handfuls,
+    in_blocks,
+    merge_by_blocks,
+)
 from probes.window import WindowBatch
 
 SLOTS = 15
@@ -53,7 +58,9 @@ class RecentWindows:
         if left_out is not None and self.rows:
             planned &= ~left_out[row]
         if planned.any():
-            part = part_of(batch, np.flatnonzero(planned), row[planned])
+            here = np.flatnonzero(planned)
+            here = here[np.argsort(row[here])]
+            part = _thrifty(part_of(batch, here, row[here]))
             self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)
 
     def renumbered(self, stream_ids: Sequence[int]) -> RecentWindows:
@@ -83,9 +90,8 @@ class RecentWindows:
 
     def compact(self) -> None:
         """Add up the parts of each slot now: for one thread that fills it and has it to itself."""
-        for parts in self._slots.values():
-            if len(parts) > 1:
-                parts[:] = [_thrifty(merge(parts, self.rows))]
+        snapshot = self.snapshot()
+        self.replace(snapshot, self.merged(snapshot))
 
     def snapshot(self) -> dict[int, tuple[Part, ...]]:
         """Return the parts of each slot; they never change, so another thread may merge them."""
@@ -98,13 +104,24 @@ class RecentWindows:
             if parts is not None:
                 parts[: len(snapshot[slot])] = [part]
 
-    def merged(self, snapshot: dict[int, tuple[Part, ...]]) -> tuple[dict[int, Part], Part]:
-        """Return (each slot as one part, all slots as one part with every stream). Pure."""
-        slots = {
-            slot: parts[0] if len(parts) == 1 else _thrifty(merge(parts, self.rows))
+    def merged(self, snapshot: Mapping[int, Sequence[Part]]) -> dict[int, Part]:
+        """Return each slot as one part, in the order of time. Pure."""
+        return {
+            slot: parts[0] if len(parts) == 1 else self._thriftily_merged(parts)
             for slot, parts in sorted(snapshot.items())
         }
-        return slots, merge_by_blocks([blank(self.rows), *slots.values()], self.rows)
+
+    def _thriftily_merged(self, parts: Sequence[Part]) -> Part:
+        merged = [
+            some[0] if len(some) == 1 else _thrifty(merge(some, self.rows))
+            for some in handfuls(parts)
+        ]
+        blocks = in_blocks(merged, self.rows)
+        return end_to_end([_thrifty(merge(some, self.rows)) for some in blocks])
+
+    def whole(self, slots: Mapping[int, Part]) -> Part:
+        """Return merged slots as one part with every stream: for few, it has all their windows."""
+        return merge_by_blocks([blank(self.rows), *slots.values()], self.rows)
 
 
 def _renumbered(part: Part, row: NDArray[np.int64]) -> Part:

@@ -19,7 +19,6 @@ from controller.live.states import (
     STATES,
     Signs,
     codes,
-    nothing_returns,
     path_signs,
 )
 from controller.live.verdicts import Round
@@ -119,7 +118,7 @@ def _stream_signs(
         newest_ns=newest_ns,
         agent_down=down[catalogue.stream_source],
         curtailed=np.isin(catalogue.stream_id, ground.fleet.refused_streams()),
-        down=nothing_returns(latest.part.windows),
+        down=latest.down,
         failing=_marked(row[(row >= 0) & (verdict == FAIL)], streams),
         undecided=_marked(row[(row >= 0) & (verdict == UNDECIDED_VERDICT)], streams),
         maintenance=ground.maintenance.paths_at(now_ns)[catalogue.stream_path],

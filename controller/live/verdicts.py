@@ -14,50 +14,37 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.figures import figure_columns
 from controller.fleet import Fleet
-from controller.judge.closure import Closure
-from controller.judge.comparing import Compared
-from controller.judge.distrust import distrust
-from controller.judge.evidence import VERDICTS, Evidence, Judgements, Rules
+from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
-from controller.judge.verdicts import judge
-from controller.live.comparisons import comparisons_of, put_comparisons
-from controller.live.gather import evidence_of, floors_ns
 from controller.live.improvements import Improved, ImprovementBook
+from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
-from controller.live.rules import candidates_of, chosen, rules_of
 from controller.store.event_log import EventRecord, SubjectState
-from controller.store.merging import Part, blank
+from controller.store.merging import Part
+from probes.allocation import give_back
 from probes.clock import Clock
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Round(Judged):
     """One round of judging: n streams, m demands, each in the order of the controller's tuples.
 
-    `part`, `evidence` and `figures` have a row a stream, `rules` and `judgements` a row a demand.
-    `judgements.verdict` is what is shown; `found` int8[m] what this round alone says, which differs
-    while a change waits to be confirmed. `since_ns` int64[m]: since when the shown one stands.
+    What was `Judged`, but `judgements.verdict` is what is shown; `found` int8[m] what this round
+    alone says, which differs while a change waits to be confirmed. `since_ns` int64[m]: since when
+    the shown one stands.
     `maintenance` bool[m]: whose verdict is the one of before a maintenance and does not count.
     `judged_ns` is None and `revision` 0 before the first round.
     """
 
     revision: int
     judged_ns: int | None
-    part: Part
-    evidence: Evidence
-    rules: Rules
-    judgements: Judgements
     found: NDArray[np.int8]
-    figures: dict[str, NDArray[np.float64]]
     since_ns: NDArray[np.int64]
     maintenance: NDArray[np.bool_]
-    compared: Compared | None = None  # by the places of `LiveVerdicts.comparisons`
-    improved: Improved | None = None
-    clocks: Closure | None = None  # what the mesh says of each of `LiveVerdicts.sites`
+    improved: Improved
 
 
 class LiveVerdicts:
@@ -74,19 +61,14 @@ class LiveVerdicts:
         standing: int | None = None,
     ) -> None:
         """Demands are judged on the first `standing` of the streams alone (all where None)."""
-        judged = streams[:standing]
-        self._streams, self._demands = streams, demands
-        self._candidates = candidates_of(demands, judged)
-        self._rules = rules_of(demands, self._candidates[:, 0])
-        self._floors_ns = floors_ns(network, streams)
-        self.sites, self._ends = _ends_of(streams)
-        self.comparisons = comparisons_of(demands, judged)
-        self.improvements = improvements or ImprovementBook(demands, judged)
+        self._demands = demands
+        self._judge = Judge(network, streams, demands, standing)
+        self.sites, self.comparisons = self._judge.sites, self._judge.comparisons
+        self.improvements = improvements or ImprovementBook(demands, streams[:standing])
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
-        part = blank(len(streams))
-        self.latest = self._round(0, None, part, np.zeros(len(streams)), {})
+        self.latest = self._round(None, [], np.zeros(len(streams)), {}, revision=0)
 
     def follow(self, other: LiveVerdicts) -> None:
         """Go on from what another shows of the same demands, whose streams were others."""
@@ -117,21 +99,9 @@ class LiveVerdicts:
         `resting` bool[m]: demands in maintenance, whose verdict stands as it was before.
         """
         now_ns = clock.wall_ns()
-        memory.forget(now_ns)
-        snapshot = memory.snapshot()
-        weeks = self.improvements.snapshot(now_ns)
+        slots, hours = await self._tidied(memory, now_ns)
         calibration_ns = self._calibration_ns(fleet)
-
-        def work() -> tuple[dict[int, Part], dict[int, Part], Round]:
-            slots, part = memory.merged(snapshot)
-            hours = self.improvements.merged(weeks)
-            revision = self.latest.revision + 1
-            made = self._round(revision, now_ns, part, calibration_ns, hours, resting)
-            return slots, hours, made
-
-        slots, hours, latest = await asyncio.to_thread(work)
-        memory.replace(snapshot, slots)
-        self.improvements.replace(weeks, hours)
+        latest = await asyncio.to_thread(self._round, now_ns, slots, calibration_ns, hours, resting)
         changed = np.flatnonzero(latest.judgements.verdict != self._settled.shown).tolist()
         changes = [self._change_of(latest, i) for i in changed]
         self._settled = settle(self._settled, latest.found)
@@ -141,21 +111,36 @@ class LiveVerdicts:
         events = [c for c in changes if c.previous is not None or c.state != "no_data"]
         return events, [self._state_of(latest, i) for i in changed]
 
+    async def _tidied(
+        self, memory: RecentWindows, now_ns: int
+    ) -> tuple[list[Part], dict[int, Part]]:
+        """Merge what came since the last round; return the slots and the hours to judge.
+
+        A step of its own, so that what was merged is gone before anything is judged.
+        """
+        memory.forget(now_ns)
+        snapshot, weeks = memory.snapshot(), self.improvements.snapshot(now_ns)
+        slots = await asyncio.to_thread(memory.merged, snapshot)
+        hours = await asyncio.to_thread(self.improvements.merged, weeks)
+        memory.replace(snapshot, slots)
+        self.improvements.replace(weeks, hours)
+        del snapshot, weeks
+        await asyncio.to_thread(give_back)
+        return list(slots.values()), hours
+
     def _round(
         self,
-        revision: int,
         now_ns: int | None,
-        part: Part,
+        slots: Sequence[Part],
         calibration_ns: NDArray[np.float64],
         hours: dict[int, Part],
         resting: NDArray[np.bool_] | None = None,
+        revision: int | None = None,
     ) -> Round:
-        gathered = evidence_of(part, calibration_ns, self._floors_ns)
-        evidence, clocks = distrust(gathered, *self._ends, len(self.sites))
-        rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
-        judgements = judge(evidence, rules)
-        compared = put_comparisons(self.comparisons, evidence, part.windows.start_ns, judgements)
-        improved = self.improvements.judge(hours, rules.row, judgements, evidence.clock_doubt > 0)
+        judged = self._judge.judge(slots, calibration_ns)
+        judgements = judged.judgements
+        doubted = judged.evidence.clock_doubt > 0
+        improved = self.improvements.judge(hours, judged.rules.row, judgements, doubted)
         found, since_ns = judgements.verdict, self._since_ns
         rests = np.zeros(len(found), np.bool_) if resting is None else resting
         found = np.where(rests & (self._settled.shown >= 0), self._settled.shown, found)
@@ -164,19 +149,20 @@ class LiveVerdicts:
             since_ns = np.where(shown == self._settled.shown, since_ns, now_ns)
             judgements = replace(judgements, verdict=shown)
         return Round(
-            revision=revision,
+            revision=self.latest.revision + 1 if revision is None else revision,
             judged_ns=now_ns,
-            part=part,
-            evidence=evidence,
-            rules=rules,
+            part=judged.part,
+            evidence=judged.evidence,
+            clocks=judged.clocks,
+            rules=judged.rules,
             judgements=judgements,
             found=found,
-            figures=figure_columns(evidence),
+            figures=judged.figures,
+            down=judged.down,
             since_ns=since_ns,
             maintenance=rests,
-            compared=compared,
+            compared=judged.compared,
             improved=improved,
-            clocks=clocks,
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
@@ -186,7 +172,7 @@ class LiveVerdicts:
         for place, name in enumerate(self.sites):
             health = fleet.health(name) if name in fleet else None
             measured[place] = 0 if health is None else health.calibration_ns or 0
-        source, destination = self._ends
+        source, destination = self._judge.ends
         return np.asarray(measured[source] + measured[destination], np.float64)
 
     def _state_of(self, latest: Round, i: int) -> SubjectState:
@@ -212,18 +198,6 @@ class LiveVerdicts:
             previous=VERDICTS[before] if known else None,
             previous_since_ns=int(self._since_ns[i]) if known else None,
         )
-
-
-def _ends_of(
-    streams: Sequence[PlannedStream],
-) -> tuple[tuple[str, ...], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the sites (each has one clock) and, of every stream, its two ends' places in them."""
-    pairs = [(stream.path.source.site, stream.path.destination.site) for stream in streams]
-    place = {
-        site: i for i, site in enumerate(dict.fromkeys(site for pair in pairs for site in pair))
-    }
-    ends = np.array([[place[site] for site in pair] for pair in pairs], np.int64).reshape(-1, 2)
-    return tuple(place), (ends[:, 0], ends[:, 1])
 
 
 def _unknown(demands: int) -> Settled:

@@ -40,7 +40,7 @@ class WindowSeries:
 class Part:
     """n streams over some stretch of time.
 
-    row int64[n]: number of the stream, unique, ascending unless the part is of one chunk.
+    row int64[n]: number of the stream, unique and ascending.
     counters[name] int64[n]; total_ns[d], least_ns[d], most_ns[d] float64[n] for d in DELAYS: sum,
     minimum and maximum (NaN where nothing was measured); distributions[name] n rows;
     clock_bound_ns float64[n] (NaN: not trusted); stamping uint8[n]; suspect bool[n];
@@ -61,7 +61,7 @@ class Part:
 
 
 def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
-    """Return the windows numbered by `taken` of a batch, as those of streams `row`."""
+    """Return the windows numbered by `taken` of a batch, as those of streams `row`, ascending."""
     rows = len(taken)
     distributions = {name: batch.distributions[name].take(taken) for name in DISTRIBUTIONS}
     counters = {name: batch.counters[name][taken].astype(np.int64) for name in COUNTERS}
@@ -150,7 +150,7 @@ def _preferred(good: NDArray[np.bool_], group: Integers, groups: int) -> NDArray
 
 def _sums(value: Integers, group: Integers, groups: int, counted: NDArray[np.bool_]) -> Integers:
     answer = np.zeros(groups, np.int64)
-    np.add.at(answer, group[counted], value[counted])
+    np.add.at(answer, group[counted], value[counted].astype(np.int64, copy=False))
     return answer
 
 
@@ -181,7 +181,7 @@ def _worst_stamping(
     """Return the worst method that was used at all; 0 (none) where there were no delays."""
     used = counted & (value > 0)
     worst = np.full(groups, len(STAMPING), np.int64)
-    np.minimum.at(worst, group[used], value[used])
+    np.minimum.at(worst, group[used], value[used].astype(np.int64))
     return np.where(worst == len(STAMPING), 0, worst).astype(np.uint8)
 
 
@@ -266,6 +266,19 @@ def without_windows(part: Part) -> Part:
         forward_mean_ns=np.zeros(0),
     )
     return replace(part, windows=windows)
+
+
+def outlined(part: Part) -> Part:
+    """Return the part without its single windows, of each distribution only how many it holds.
+
+    They stand in one bucket, so that merging outlines gives the outline of what was merged.
+    """
+    rows = len(part.row)
+    sums = {
+        name: Histograms(np.arange(rows + 1), np.zeros(rows, np.int16), each.totals())
+        for name, each in part.distributions.items()
+    }
+    return without_windows(replace(part, distributions=sums))
 
 
 def blank(rows: int) -> Part:

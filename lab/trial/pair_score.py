@@ -180,7 +180,7 @@ def _week(batches: Sequence[WindowBatch], streams: int) -> RecentWindows:
 
 
 def _cells(hours: RecentWindows, statistic: str, direction: str) -> Cells:
-    parts, _ = hours.merged(hours.snapshot())
+    parts = hours.merged(hours.snapshot())
     return _joined(
         [
             cells_of(part, statistic, int(hour_of_week(np.array(slot * HOUR_NS))), direction)

@@ -86,7 +86,7 @@ def gather_with_starts(
     memory = RecentWindows(list(stream_ids), (len(batches) + 1) * WINDOW_NS)
     for batch in batches:
         memory.add(batch)
-    _, part = memory.merged(memory.snapshot())
+    part = memory.whole(memory.merged(memory.snapshot()))
     calibration_ns = np.array([case.calibration_ns for case in cases])
     floor_ns = np.array([case.floor_ns for case in cases])
     return evidence_of(part, calibration_ns, floor_ns), part.windows.start_ns

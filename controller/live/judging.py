@@ -1,0 +1,159 @@
+"""Judges what is in memory, some streams at a time. Pure: slots of windows in, judgements out.
+
+Whatever all streams are needed for at once (which clocks the mesh gives the lie, on which stream a
+demand is judged) rests on a few figures of each; windows and histograms are merged, judged and let
+go block by block (decision 0198). Which streams share a block changes no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.figures import figure_columns
+from controller.judge.closure import Closure
+from controller.judge.comparing import Asked, Compared, compare
+from controller.judge.distrust import distrust
+from controller.judge.evidence import Evidence, Judgements, Rules
+from controller.judge.verdicts import judge
+from controller.live.blocks import blocks_of, in_their_places
+from controller.live.comparisons import comparisons_of, put_comparisons
+from controller.live.gather import evidence_of, floors_ns
+from controller.live.rules import candidates_of, chosen, rules_of
+from controller.live.states import nothing_returns
+from controller.store.merging import Part, blank, merge, outlined
+from controller.store.merging_by_blocks import ROWS_AT_ONCE, end_to_end, in_blocks, rows_of
+from topology.model import Demand, PlannedStream
+from topology.network import Network
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What was found of n streams and m demands, each in the order of the controller's tuples.
+
+    `part` and `evidence` are outlines: all figures of a stream, of each distribution how many it
+    holds, no windows. `figures` float64[n] each; `down` bool[n]: of which streams nothing returns;
+    `compared` by the places of `Judge.comparisons`, None if nothing is.
+    """
+
+    part: Part
+    evidence: Evidence
+    clocks: Closure
+    rules: Rules
+    judgements: Judgements
+    figures: dict[str, NDArray[np.float64]]
+    down: NDArray[np.bool_]
+    compared: Compared | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What was found of the streams `row`, of the demands and of the comparisons on them."""
+
+    row: Integers
+    demand: Integers
+    comparison: Integers
+    judgements: Judgements
+    figures: dict[str, NDArray[np.float64]]
+    down: NDArray[np.bool_]
+    compared: Compared
+
+
+class Judge:
+    """What is demanded of which streams; put together once."""
+
+    def __init__(
+        self,
+        network: Network,
+        streams: Sequence[PlannedStream],
+        demands: Sequence[Demand],
+        standing: int | None = None,
+        rows_at_once: int = ROWS_AT_ONCE,
+    ) -> None:
+        """Demands are judged on the first `standing` of the streams alone (all where None)."""
+        judged = streams[:standing]
+        self._rows, self._rows_at_once = len(streams), rows_at_once
+        self._candidates = candidates_of(demands, judged)
+        self._rules = rules_of(demands, self._candidates[:, 0])
+        self._floors_ns = floors_ns(network, streams)
+        self.sites, self.ends = _ends_of(streams)
+        self.comparisons = comparisons_of(demands, judged)
+        self._blocks = blocks_of(self._rows, self.comparisons.linked(), rows_at_once)
+        self._block_of = np.zeros(self._rows + 1, np.int64)  # the last: what is on no stream
+        for number, block in enumerate(self._blocks):
+            self._block_of[block] = number
+        self._block_of[-1] = 0
+
+    def judge(self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]) -> Judged:
+        """Judge all demands on slots in the order of time; calibration_ns float64[n]."""
+        part = self._outline(slots)
+        evidence, clocks = distrust(
+            evidence_of(part, calibration_ns, self._floors_ns), *self.ends, len(self.sites)
+        )
+        rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
+        asked = self.comparisons.chosen(evidence.sent)
+        found = [
+            self._judge_block(number, slots, evidence, rules, asked)
+            for number in range(len(self._blocks))
+        ]
+        rows = [block.row for block in found]
+        demands = [block.demand for block in found]
+        judgements = in_their_places([block.judgements for block in found], demands)
+        compared = in_their_places(
+            [block.compared for block in found], [block.comparison for block in found]
+        )
+        put_comparisons(self.comparisons, asked, compared, judgements)
+        return Judged(
+            part=part,
+            evidence=evidence,
+            clocks=clocks,
+            rules=rules,
+            judgements=judgements,
+            figures=in_their_places([block.figures for block in found], rows),
+            down=in_their_places([block.down for block in found], rows),
+            compared=compared if len(self.comparisons.demand) else None,
+        )
+
+    def _outline(self, slots: Sequence[Part]) -> Part:
+        parts = [outlined(blank(self._rows)), *slots]
+        blocks = in_blocks(parts, self._rows, self._rows_at_once)
+        return end_to_end([merge([outlined(one) for one in some], self._rows) for some in blocks])
+
+    def _judge_block(
+        self, number: int, slots: Sequence[Part], outline: Evidence, rules: Rules, asked: Asked
+    ) -> _Block:
+        rows = self._blocks[number]
+        parts = [replace(blank(len(rows)), row=rows), *(rows_of(slot, rows) for slot in slots)]
+        part = merge(parts, self._rows)
+        evidence = evidence_of(part, outline.calibration_ns[rows], outline.floor_ns[rows])
+        evidence = replace(
+            evidence,
+            clock_bound_ns=outline.clock_bound_ns[rows],
+            clock_doubt=outline.clock_doubt[rows],
+        )
+        demand = np.flatnonzero(self._block_of[rules.row] == number)
+        comparison = np.flatnonzero(self._block_of[np.maximum(asked.own, asked.other)] == number)
+        return _Block(
+            row=rows,
+            demand=demand,
+            comparison=comparison,
+            judgements=judge(evidence, rules.on(demand, rows)),
+            figures=figure_columns(evidence),
+            down=nothing_returns(part.windows),
+            compared=compare(evidence, part.windows.start_ns, asked.on(comparison, rows)),
+        )
+
+
+def _ends_of(streams: Sequence[PlannedStream]) -> tuple[tuple[str, ...], tuple[Integers, Integers]]:
+    """Return the sites (each has one clock) and, of every stream, its two ends' places in them."""
+    pairs = [(stream.path.source.site, stream.path.destination.site) for stream in streams]
+    place = {
+        site: i for i, site in enumerate(dict.fromkeys(site for pair in pairs for site in pair))
+    }
+    ends = np.array([[place[site] for site in pair] for pair in pairs], np.int64).reshape(-1, 2)
+    return tuple(place), (ends[:, 0], ends[:, 1])
