@@ -47,6 +47,10 @@ def unpack(column: WireColumn, length: int) -> Integers:
     planes, base, data = column
     if len(data) != planes * length:
         raise malformed("a column's length is wrong", "某一列的长度不对")
+    if planes == 1:
+        values = np.frombuffer(data, np.uint8).astype(np.int64)
+        values += base
+        return values
     octets = np.zeros((length, 8), np.uint8)
     octets[:, :planes] = np.frombuffer(data, np.uint8).reshape(planes, length).T
     span = octets.view("<u8").reshape(length).astype(np.uint64, copy=False)
@@ -119,13 +123,20 @@ class ColumnReader:
         """Return a column, int64[length], checked to lie within [low, high]."""
         self.reserve(8 * length)
         column = self._columns.pop(name, None)
-        if column is None or length == 0:
-            if column is not None:
-                raise malformed("a column should be empty", "某一列应当为空")
-            values = np.zeros(length, np.int64) + predicted
+        if column is not None and length == 0:
+            raise malformed("a column should be empty", "某一列应当为空")
+        values = np.zeros(length, np.int64) if column is None else unpack(column, length)
+        if isinstance(predicted, int):
+            if predicted:
+                values += predicted
+            planes, base, _ = column or (0, 0, b"")
+            least, most = predicted + base, predicted + base + (1 << 8 * planes) - 1
         else:
-            values = unpack(column, length) + predicted
-        if length and (values.min() < low or values.max() > high):
+            values += predicted
+            least, most = -(1 << 63), (1 << 63) - 1
+        # Most columns cannot leave the range however they are filled; the others are looked at.
+        surely_within = low <= least and most <= high
+        if not surely_within and length and (values.min() < low or values.max() > high):
             raise malformed(f"column {name!r} is out of range", f"列 {name!r} 超出范围")
         return values
 
@@ -138,8 +149,10 @@ class ColumnReader:
             return self.integers(name + RAW, length).astype("<i8").view("<f8").astype(np.float64)
         differs = self.integers(name + ABSENT, length, low=0, high=1).astype(np.bool_)
         present = ~(differs ^ absent_as)
-        values = np.full(length, np.nan)
         limit = EXACT_LIMIT - 1
+        if present.all():
+            return self.integers(name, length, predicted, low=-limit, high=limit).astype(np.float64)
+        values = np.full(length, np.nan)
         values[present] = self.integers(
             name, int(present.sum()), predicted[present], low=-limit, high=limit
         )
