@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import pathlib
@@ -112,6 +113,9 @@ async def serve_on(
     network: Network | None = load_network(sites)
     while network is not None and not signals.stopping:
         state = opened(network)
+        # Of its 40 objects a stream nearly all stay as they are: looking through them for garbage
+        # takes a third of a second for 90,000 streams, in which nothing else is done.
+        gc.freeze()
         for warning in network.warnings:
             logger.warning("%s: %s", sites, warning.pick(language_of_environment()))
         try:
@@ -119,6 +123,8 @@ async def serve_on(
         finally:
             state.close()
             del state  # before another one fills the memory
+            gc.unfreeze()
+            gc.collect()
         if network is not None:
             logger.info("beginning anew with %s", sites)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _BADNESS = ("pass", "impossible", "no_data", "undecided", "fail")
 BADNESS = np.array([_BADNESS.index(name) for name in VERDICTS], np.int8)
 _UNITS = np.array(["ns", "ratio"], object)
+LATELY_NS = 600_000_000_000
+MOST_WATCHED = 4  # a matrix of 300 sites is 7.5 MB and 50 ms a round
 
 
 def matrix_of(state: ControllerState, latest: Round, target: str | None) -> MatrixDocument:
@@ -97,26 +100,39 @@ def _paths_of_pairs(
 class Matrices:
     """The encoded matrices of the latest round, by target.
 
-    Whoever watches finds the next one made: what was asked for since the round before is made anew
-    before the listeners are told of a round. What nobody asks for is forgotten.
+    That of all targets, and those of the targets that were asked for lately, are made anew with
+    each round before the listeners are told of it: whoever comes, or watches, finds them made.
     """
 
     def __init__(self) -> None:
         self._made: dict[str | None, tuple[int, bytes]] = {}
-        self._asked: set[str | None] = set()
+        self._asked_ns: dict[str | None, int] = {}
+        self._lock = threading.Lock()  # who asks for what is being made waits for it
 
     def body(self, state: ControllerState, target: str | None) -> bytes:
-        """Return the matrix of one target, or of all. Blocks for some tens of milliseconds."""
-        self._asked.add(target)
-        return self._of(state, state.live.latest, target)
+        """Return the matrix of one target, or of all. May block for some tens of milliseconds."""
+        with self._lock:
+            self._asked_ns.pop(target, None)
+            self._asked_ns[target] = state.clock.monotonic_ns()  # the latest stands last
+            return self._of(state, target)
 
     async def renew(self, state: ControllerState) -> None:
-        """Make ready what was asked for; called once a round."""
-        asked, self._asked, self._made = self._asked, set(), {}
-        for target in asked:
-            await asyncio.to_thread(self._of, state, state.live.latest, target)
+        """Make ready what is asked for; called once a round."""
+        await asyncio.to_thread(self._renew, state)
 
-    def _of(self, state: ControllerState, latest: Round, target: str | None) -> bytes:
+    def _renew(self, state: ControllerState) -> None:
+        with self._lock:
+            since_ns = state.clock.monotonic_ns() - LATELY_NS
+            lately = {of: at_ns for of, at_ns in self._asked_ns.items() if at_ns >= since_ns}
+            self._asked_ns = dict(list(lately.items())[-MOST_WATCHED:])
+            wanted = {None, *self._asked_ns}
+            self._made = {of: made for of, made in self._made.items() if of in wanted}
+        for target in wanted:
+            with self._lock:
+                self._of(state, target)
+
+    def _of(self, state: ControllerState, target: str | None) -> bytes:
+        latest = state.live.latest
         revision, body = self._made.get(target, (-1, b""))
         if revision != latest.revision:
             body = msgspec.json.encode(matrix_of(state, latest, target))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api.matrix import _worst_of_each
+from controller.api.matrix import LATELY_NS, MOST_WATCHED, _worst_of_each
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9), st.sampled_from([-1.0, 0.5, 2.0])))
 
@@ -23,14 +23,37 @@ def test_worst_of_each_pair_is_that_of_a_plain_search(rows: list[tuple[int, int,
         assert rows[place][1:] == max(others)
 
 
-async def test_who_watches_finds_the_next_matrix_made_and_nobody_elses_is_kept(
-    controller: Any,
-) -> None:
-    first = await controller.get("/api/v1/matrix")
+def made_of(controller: Any) -> set[str | None]:
+    """Return the targets whose matrix of the latest round is there, none of an older round."""
+    latest = controller.state.live.latest.revision
+    assert {revision for revision, _ in controller.state.matrices._made.values()} == {latest}
+    return set(controller.state.matrices._made)
+
+
+async def test_the_matrix_of_all_targets_is_made_with_each_round(controller: Any) -> None:
     await controller.judge()
-    made = controller.state.matrices._made
-    assert [revision for revision, _ in made.values()] == [controller.state.live.latest.revision]
-    assert (await controller.get("/api/v1/matrix"))["sites"] == first["sites"]
+    assert made_of(controller) == {None}
+    assert (await controller.get("/api/v1/matrix"))["target"] is None
     await controller.judge()
+    assert made_of(controller) == {None}
+
+
+async def test_what_was_asked_for_lately_is_made_too_and_then_forgotten(controller: Any) -> None:
+    target = controller.state.network.targets[0].name
     await controller.judge()
-    assert controller.state.matrices._made == {}
+    assert (await controller.get(f"/api/v1/matrix?target={target}"))["target"] == target
+    controller.state.clock.now_ns += LATELY_NS
+    await controller.judge()
+    assert made_of(controller) == {None, target}
+    controller.state.clock.now_ns += 1
+    await controller.judge()
+    assert made_of(controller) == {None}
+
+
+async def test_of_many_targets_only_those_asked_for_last_are_made(controller: Any) -> None:
+    names = [target.name for target in controller.state.network.targets]
+    await controller.judge()
+    for name in (names[0], *names):
+        await controller.get(f"/api/v1/matrix?target={name}")
+    await controller.judge()
+    assert made_of(controller) == {None, *names[-MOST_WATCHED:]}
