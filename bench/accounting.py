@@ -105,6 +105,11 @@ def resident_mb(pid: int) -> tuple[float, float]:
     return int(kilobytes["VmRSS"]) * 1.024e-3, int(kilobytes["VmHWM"]) * 1.024e-3
 
 
+def forget_most() -> None:
+    """Have the most memory this process ever had counted anew, from what it has now (proc(5))."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 @contextlib.contextmanager
 def busy_machine(loops: int = BUSY_LOOPS) -> Iterator[None]:
     """Have that many busy loops compete for the processors."""

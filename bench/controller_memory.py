@@ -1,14 +1,16 @@
 """Memory of a controller with 20,000 streams, judged and rolled up as it goes.
 
-Half an hour of simulated time: a clock that the benchmark moves, every window of every stream
-delivered through ingest, a round of judging, rollups and forgetting each simulated minute. Windows
-leave the memory after the 15 minutes that are judged, so from then on it must stay as it is.
-Memory is what the system counts, after every simulated minute.
+An hour of simulated time: a clock that the benchmark moves, every window of every stream delivered
+through ingest, a round of judging, rollups and forgetting each simulated minute (a controller
+judges every five seconds, and then has fewer windows to merge at a time). Windows leave the memory
+after the 15 minutes that are judged, so from then on it must stay as it is. Memory is what the
+system counts: after every simulated minute, and the most it ever was in each.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 import tempfile
 import time
@@ -17,7 +19,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from bench.accounting import Program, resident_mb
+from bench.accounting import Program, forget_most, resident_mb
 from bench.report import Goal, Report, script
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, Template, full_windows
@@ -27,8 +29,9 @@ from probes.clock import SystemClock
 from topology.site_file import load_network
 
 AGENTS, TEMPLATES = 100, 2  # the templates are in the memory that is measured
-MINUTES, SETTLED_MINUTES = 30, 18
-GOAL_MB, FLAT_RATIO = 400.0, 1.05
+MINUTES, SETTLED_MINUTES = 60, 18
+GOAL_MB, FLAT_MB_AN_HOUR = 400.0, 10.0
+AT_ONCE = 20  # agents that deliver together, whose chunks are committed together
 _BOOT = "00c0ffee00c0ffee"
 
 
@@ -43,12 +46,12 @@ class Moved(SystemClock):
 
 
 class Told(msgspec.Struct):
-    """Resident megabytes after each simulated minute, and what was stored meanwhile."""
+    """Resident megabytes after each simulated minute, the most within it, and what was stored."""
 
     streams: int
     windows: int
     resident_mb: list[float]
-    most_mb: float
+    most_mb: list[float]
 
 
 def measure(quick: bool) -> Report:
@@ -58,39 +61,38 @@ def measure(quick: bool) -> Report:
         program = Program(
             sys.executable, "-m", "bench.controller_memory", "run", name, str(minutes)
         )
-        ended = program.end(limit_s=900)
+        ended = program.end(limit_s=1800)
     if ended.code:
         raise RuntimeError(ended.complained.decode()[-2000:])
     told = msgspec.json.decode(ended.said, type=Told)
-    later = told.resident_mb[settled:]
-    third = max(1, len(later) // 3)
-    growth = float(np.median(later[-third:]) / np.median(later[:third]))
-    marks = sorted({0, settled - 1, settled, minutes // 2, minutes - 1})
+    later, most = told.resident_mb[settled:], max(told.most_mb)
+    slope = float(np.polyfit(np.arange(len(later)) / 60, later, 1)[0])
+    marks = sorted({0, settled - 1, settled, minutes // 2 - 1, minutes * 3 // 4 - 1, minutes - 1})
     return Report(
         name="controller_memory",
         title=f"Memory of a controller with {told.streams:,} streams, "
-        "half an hour of simulated time",
-        columns=("simulated minute", "resident MB"),
-        rows=[(str(mark + 1), f"{told.resident_mb[mark]:,.0f}") for mark in marks]
-        + [("most ever, for moments while it judges", f"{told.most_mb:,.0f}")],
+        f"{minutes} minutes of simulated time",
+        columns=("simulated minute", "MB after it", "most MB within it"),
+        rows=[
+            (str(mark + 1), f"{told.resident_mb[mark]:,.0f}", f"{told.most_mb[mark]:,.0f}")
+            for mark in marks
+        ],
         goals=[
             Goal(
-                f"≤ {GOAL_MB:.0f} MB, once it has settled",
-                max(later) <= GOAL_MB,
-                f"{max(later):.0f} MB at most after a round",
-            ),
-            Goal(
                 f"≤ {GOAL_MB:.0f} MB at every moment, judging too",
-                told.most_mb <= GOAL_MB,
-                f"{told.most_mb:.0f} MB",
+                most <= GOAL_MB,
+                f"{most:.0f} MB at most, {max(later):.0f} MB at most after a round",
             ),
             Goal(
-                f"flat after {settled} minutes (last third within 5 % of the first)",
-                growth <= FLAT_RATIO,
-                f"{growth - 1:+.1%}",
+                f"flat after {settled} minutes (less than {FLAT_MB_AN_HOUR:.0f} MB an hour)",
+                slope < FLAT_MB_AN_HOUR,
+                f"{slope:+.1f} MB an hour",
             ),
         ],
-        notes=(f"{told.windows:,} windows were delivered, judged and rolled up.",),
+        notes=(
+            f"{told.windows:,} windows were delivered, judged and rolled up in "
+            f"{ended.wall_s / 60:.1f} minutes, {ended.cpu_s:.0f} s of CPU.",
+        ),
     )
 
 
@@ -102,7 +104,9 @@ async def _live(directory: Path, minutes: int) -> Told:
     rng = np.random.default_rng(2)
     templates = {agent: _templates(agent, ids, rng) for agent, ids in owned.items()}
     resident: list[float] = []
+    most: list[float] = []
     for minute in range(minutes):
+        forget_most()
         for interval in range(6):
             await _interval(state, templates, minute * 6 + interval, clock)
         await state.rounds.make()
@@ -110,8 +114,10 @@ async def _live(directory: Path, minutes: int) -> Told:
             pass
         await asyncio.to_thread(state.store.expire, clock.now_ns)
         give_back()  # as controller.store.housekeeping does
-        resident.append(resident_mb(_own_pid())[0])
-        print(f"minute {minute + 1}: {resident[-1]:.0f} MB", file=sys.stderr, flush=True)
+        now_mb, most_mb = resident_mb(_own_pid())
+        resident.append(now_mb)
+        most.append(most_mb)
+        print(f"minute {minute + 1}: {now_mb:.0f}, {most_mb:.0f} MB", file=sys.stderr, flush=True)
     windows = state.ingest.windows
     assert windows == minutes * 6 * len(state.streams), state.ingest.refused
     state.close()
@@ -119,7 +125,7 @@ async def _live(directory: Path, minutes: int) -> Told:
         streams=len(state.streams),
         windows=windows,
         resident_mb=resident,
-        most_mb=resident_mb(_own_pid())[1],
+        most_mb=most,
     )
 
 
@@ -138,8 +144,12 @@ async def _interval(
     """Have ten seconds go by, and every agent deliver them."""
     start_ns = clock.now_ns
     clock.now_ns += WINDOW_NS
-    for agent, made in templates.items():
-        await state.ingest.accept(agent, made[number % TEMPLATES].chunk(number, start_ns))
+    some = iter(templates.items())
+    while now := list(itertools.islice(some, AT_ONCE)):
+        async with asyncio.TaskGroup() as tasks:
+            for agent, made in now:
+                chunk = made[number % TEMPLATES].chunk(number, start_ns)
+                tasks.create_task(state.ingest.accept(agent, chunk), name=agent)
 
 
 if __name__ == "__main__":

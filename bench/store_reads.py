@@ -7,8 +7,10 @@ hour as the controller writes them. The matrix is that of 300 sites in a full me
 from __future__ import annotations
 
 import asyncio
+import gc
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +23,7 @@ from bench.report import Goal, Report, script, spread
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, full_windows
 from controller.api.application import make_app
+from controller.api.matrix import LATELY_NS
 from controller.state import Settings, open_state
 from controller.store.blocks import block_of
 from controller.store.interface import StreamRecord
@@ -37,6 +40,15 @@ SITES = 300
 MONTH_GOAL_MS, MATRIX_GOAL_MS = 30.0, 100.0
 T0_NS = 20_000 * DAY_NS
 _BOOT = "00c0ffee00c0ffee"
+
+
+class Later(SystemClock):
+    """A clock whose steady side can be set ahead."""
+
+    later_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.later_ns
 
 
 class Took(NamedTuple):
@@ -64,8 +76,9 @@ def measure(quick: bool) -> Report:
     with tempfile.TemporaryDirectory() as name:
         matrix = asyncio.run(_matrix(Path(name), 60 if quick else SITES, 3 if quick else 9))
     month = np.median(history["30 days of a path by minutes, from the store"], axis=0)
-    first = np.median(matrix["matrix, asked for the first time"], axis=0)
-    watched = np.median(matrix["matrix of a new round, asked by one who watches"], axis=0)
+    first = np.median(matrix["matrix of all targets, asked for the first time"], axis=0)
+    cold = np.median(matrix["matrix of one target, asked for the first time"], axis=0)
+    watched = np.median(matrix["matrix of one target of a new round, watched"], axis=0)
     return Report(
         name="store_reads",
         title="Reading: one path over time, all paths now",
@@ -80,20 +93,24 @@ def measure(quick: bool) -> Report:
                 month[0] <= MONTH_GOAL_MS,
                 _reached(*month),
             ),
-            Goal(
-                f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms, first asked",
-                first[0] <= MATRIX_GOAL_MS,
-                _reached(*first),
-            ),
-            Goal(
-                f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms, watched",
-                watched[0] <= MATRIX_GOAL_MS,
-                _reached(*watched),
+            *(
+                Goal(
+                    f"{SITES}-site matrix from the API ≤ {MATRIX_GOAL_MS:.0f} ms, {what}",
+                    took[0] <= MATRIX_GOAL_MS,
+                    _reached(*took),
+                )
+                for what, took in (
+                    ("of all targets, first asked", first),
+                    ("of one target, first asked", cold),
+                    ("of one target, watched", watched),
+                )
             ),
         ],
         notes=(
             "Judged by the median of what the clock showed; CPU ms beside it tell what other "
             "programs added. With the asker's share, which reads in-process.",
+            "The matrix of all targets is made with each round, that of one target once it is asked"
+            " for and then with each round; both are of all pairs of sites here.",
             f"The month: 43,200 points of {len(POINT.names or ())} figures as arrays, among "
             f"{STREAMS} streams' in the same file, the file in the system's cache.",
         ),
@@ -177,7 +194,11 @@ def _timed(once: Callable[[], None], rounds: int) -> list[Took]:
 
 async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[Took]]:
     path = site_file(directory, sites, 0, presets="jiangsu", protocols=("icmp",))
-    state = open_state(load_network(path), directory / "data", Settings(), SystemClock())
+    clock = Later()
+    state = open_state(load_network(path), directory / "data", Settings(), clock)
+    gc.freeze()  # as controller.service does
+    target = Counter(demand.target.name for demand in state.demands).most_common(1)[0][0]
+    of_one = f"/api/v1/matrix?target={target}"
     runner = web.AppRunner(make_app(state), access_log=None)
     await runner.setup()
     await web.UnixSite(runner, directory / "api.sock").start()
@@ -187,7 +208,7 @@ async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[To
     token = state.access.create_api_token("viewer", "bench", None)
     afar = f"http://127.0.0.1:{runner.addresses[-1][1]}"
     rng = np.random.default_rng(5)
-    first, watched, again, packed, page = [], [], [], [], []
+    first, cold, watched, again, packed, page = [], [], [], [], [], []
     connector = aiohttp.UnixConnector(path=str(directory / "api.sock"))
     async with (
         aiohttp.ClientSession("http://controller", connector=connector) as session,
@@ -198,21 +219,23 @@ async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[To
             body = encode_chunk(batch, agent=agent, boot=_BOOT, sequence=0, plan_version=1)
             await state.ingest.accept(agent, body)
         for _ in range(rounds):
+            clock.later_ns += LATELY_NS + 1  # in between nobody asked
             await state.rounds.make()
-            await state.rounds.make()  # in between nobody asked
             first.append(await _get(session, "/api/v1/matrix"))
+            cold.append(await _get(session, of_one))
             await state.rounds.make()
-            watched.append(await _get(session, "/api/v1/matrix"))
+            watched.append(await _get(session, of_one))
             again.append(await _get(session, "/api/v1/matrix"))
             packed.append(await _get(remote, "/api/v1/matrix"))
             page.append(await _get(session, "/api/v1/verdicts?limit=1000"))
     await runner.cleanup()
     state.close()
     return {
-        "matrix, asked for the first time": first,
-        "matrix of a new round, asked by one who watches": watched,
-        "matrix, asked again": again,
-        "matrix, asked again, compressed for a network": packed,
+        "matrix of all targets, asked for the first time": first,
+        "matrix of one target, asked for the first time": cold,
+        "matrix of one target of a new round, watched": watched,
+        "matrix of all targets, asked again": again,
+        "matrix of all targets, asked again, compressed for a network": packed,
         "first 1,000 verdicts": page,
     }
 
