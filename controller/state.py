@@ -50,6 +50,8 @@ from topology.targets import demands as make_demands
 
 logger = logging.getLogger("isochrone.controller")
 
+REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
+
 VERSION = importlib.metadata.version("isochrone")
 
 
@@ -162,7 +164,12 @@ def _assemble(
 
     take = taking(memory, upkeep, book, clock)
     week_ns = book.horizon_ns(now_ns) if book.streams else now_ns
-    _remember(take, store, min(memory.horizon_ns(now_ns), week_ns))
+
+    def compact() -> None:
+        memory.compact()
+        book.compact()
+
+    _remember(take, compact, store, min(memory.horizon_ns(now_ns), week_ns))
     known = store.event_log.states()
     live = LiveVerdicts(network, streams, demands, known, now_ns, book, len(standing))
     ground = Ground(
@@ -228,11 +235,18 @@ def taking(
     return take
 
 
-def _remember(take: Callable[[WindowBatch], None], store: Store, from_ns: int) -> None:
-    """Read the windows since `from_ns` back from the store."""
+def _remember(
+    take: Callable[[WindowBatch], None], compact: Callable[[], None], store: Store, from_ns: int
+) -> None:
+    """Read the windows since `from_ns` back from the store, merging them as they come."""
+    loose = 0
     for chunk in store.chunks_since(from_ns):
         try:
             take(decode_chunk(chunk.payload).batch)
+            loose += chunk.rows
+            if loose > REMEMBERED_AT_ONCE:
+                compact()
+                loose = 0
         except RemoteProtocolError as error:  # one damaged chunk must not keep the rest from use
             key = (chunk.agent, chunk.boot, chunk.sequence)
             logger.error("the stored chunk %s cannot be read and is not judged: %s", key, error)

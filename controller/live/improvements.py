@@ -95,8 +95,8 @@ class ImprovementBook:
         if self._ids:
             self._hours.add(batch, None if left_out is None else left_out[self._rows])
 
-    def tidy(self) -> None:
-        """Merge at once what was added: for who adds much before any round."""
+    def compact(self) -> None:
+        """Add up the parts of each hour now: for one thread that fills it and has it to itself."""
         snapshot = self._hours.snapshot()
         self._hours.replace(snapshot, self.merged(snapshot))
 

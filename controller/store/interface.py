@@ -131,7 +131,10 @@ class WindowStore(Protocol):
         """
 
     def chunks_since(self, from_ns: int) -> Iterator[StoredChunk]:
-        """Yield every chunk with start_ns ≥ from_ns, in the order in which they were stored."""
+        """Yield every chunk with start_ns ≥ from_ns, oldest first; of one instant as stored.
+
+        Takes as long as there are such chunks, however many older ones are held.
+        """
 
     def series(
         self,

@@ -96,8 +96,9 @@ class MemoryWindows:
         return [chunk for chunk in found if chunk.start_ns < end_ns], end_ns
 
     def chunks_since(self, from_ns: int) -> Iterator[StoredChunk]:
-        """Yield every chunk with start_ns ≥ from_ns, in the order in which they were stored."""
-        return (chunk for chunk in list(self._chunks.values()) if chunk.start_ns >= from_ns)
+        """Yield every chunk with start_ns ≥ from_ns; see `WindowStore.chunks_since`."""
+        found = [chunk for chunk in list(self._chunks.values()) if chunk.start_ns >= from_ns]
+        return iter(sorted(found, key=lambda chunk: chunk.start_ns))
 
     def _range(self, agent: str, from_ns: int, to_ns: int) -> list[StoredChunk]:
         found = [

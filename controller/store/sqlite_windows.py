@@ -14,6 +14,10 @@ from controller.store.sqlite_rollups import MARK
 
 _COLUMNS = "agent, boot, sequence, plan_version, start_ns, duration_ns, rows, received_ns, payload"
 _INSERT = f"INSERT OR IGNORE INTO chunks ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608 -- constants alone
+SINCE = (
+    f"SELECT {_COLUMNS}, id FROM chunks WHERE (start_ns, id) > (?, ?) "  # noqa: S608 -- constants alone
+    "ORDER BY start_ns, id LIMIT 256"
+)
 _COUNT = """
 INSERT INTO agents (name, windows, chunks, last_window_ns, last_received_ns) VALUES (?,?,1,?,?)
 ON CONFLICT (name) DO UPDATE SET
@@ -72,18 +76,15 @@ class SqliteWindows(SqliteFile):
         return [_chunk_of(row) for row in rows], (end_ns if bounds else None)
 
     def chunks_since(self, from_ns: int) -> Iterator[StoredChunk]:
-        """Yield every chunk with start_ns ≥ from_ns, in the order in which they were stored."""
-        last_id = 0
+        """Yield every chunk with start_ns ≥ from_ns; see `WindowStore.chunks_since`."""
+        last_id = 0  # by time, as the index has it: by id alone, all that is older would be read
         while True:
-            rows = self._read(
-                f"SELECT {_COLUMNS}, id FROM chunks WHERE start_ns >= ? AND id > ? "  # noqa: S608 -- constants alone
-                "ORDER BY id LIMIT 256",
-                (from_ns, last_id),
-            )
+            rows = self._read(SINCE, (from_ns, last_id))
             if not rows:
                 return
-            yield from (_chunk_of(row[:-1]) for row in rows)
-            last_id = rows[-1][-1]
+            chunks = [_chunk_of(row[:-1]) for row in rows]
+            from_ns, last_id = chunks[-1].start_ns, rows[-1][-1]
+            yield from chunks
 
 
 def _row_of(chunk: StoredChunk) -> tuple[Any, ...]:

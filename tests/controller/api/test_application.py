@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.api.application import make_app
 from controller.api.routes import ROUTES
+from controller.state import REMEMBERED_AT_ONCE
 
 REFERENCE = (Path(__file__).parents[3] / "docs/reference/api.md").read_text(encoding="utf-8")
 SECOND = 1_000_000_000
@@ -302,9 +303,15 @@ async def test_events_tell_of_every_round(controller: Any) -> None:
         assert await socket.receive_json() == {"type": "verdicts", "revision": 1}
 
 
+@pytest.mark.parametrize("remembered_at_once", [0, REMEMBERED_AT_ONCE])
 async def test_restarted_controller_judges_the_same(
-    open_controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
+    open_controller: Any,
+    batch_of: Callable[..., Any],
+    chunk_of: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    remembered_at_once: int,
 ) -> None:
+    monkeypatch.setattr("controller.state.REMEMBERED_AT_ONCE", remembered_at_once)
     async with open_controller() as first:
         now_ns = first.state.clock.wall_ns()
         for i in range(20):

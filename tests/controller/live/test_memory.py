@@ -133,18 +133,6 @@ def test_merging_in_between_does_not_change_the_result(batch_of: Make) -> None:
     assert same(whole(once), whole(often))
 
 
-def test_tidying_merges_what_was_added_and_changes_nothing(batch_of: Make) -> None:
-    tidy, untidy = RecentWindows([5, 7], PERIOD_NS), RecentWindows([5, 7], PERIOD_NS)
-    for i in range(30):
-        for memory in (tidy, untidy):
-            memory.add(batch_of([5, 7], NOW_NS + i * 10 * SECOND, lost=i % 3))
-        if i % 7 == 0:
-            tidy.tidy()
-    tidy.tidy()
-    assert {len(parts) for parts in tidy.snapshot().values()} == {1}
-    assert same(whole(tidy), whole(untidy))
-
-
 @given(st.permutations(range(8)), st.integers(1, 7))
 def test_order_and_grouping_of_parts_do_not_matter(order: list[int], cut: int) -> None:
     rng = np.random.default_rng(1)
@@ -218,4 +206,5 @@ def test_memory_can_be_added_up_while_it_is_filled(batch_of: Make) -> None:
         for memory in (plain, compact):
             memory.add(batch_of([7, 5], NOW_NS + i * 10 * SECOND, sent=10 + i))
         compact.compact()
+    assert {len(parts) for parts in compact.snapshot().values()} == {1}
     assert same(whole(plain), whole(compact))

@@ -17,6 +17,7 @@ from controller.store.interface import (
 )
 from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from controller.store.sqlite_windows import SINCE
 from controller.store.sqlite_writer import MAX_QUEUED_BYTES, Writer
 from probes.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
@@ -193,3 +194,12 @@ def test_hours_outlive_their_windows(
     fine = store.series([asked], 0, now_ns, step_ns=MINUTE.step_ns)
     assert (fine.level, fine.points["sent"].tolist()) == ("hour", [10])
     store.close()
+
+
+def test_reading_back_what_is_new_does_not_look_at_what_is_old(
+    store: SqliteStore, tmp_path: pathlib.Path
+) -> None:
+    with sqlite3.connect(tmp_path / "data" / FILE_NAME) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {SINCE}", (0, 0)).fetchall()
+    assert len(plan) == 1  # nothing is sorted beside it
+    assert "idx_chunks_start_ns (start_ns>?)" in plan[0][3]

@@ -106,10 +106,14 @@ def test_pages_join_to_the_whole_and_never_tear_an_instant_apart(store: WindowSt
     assert seen == starts
 
 
-def test_everything_since_comes_in_the_order_of_storing(store: WindowStore) -> None:
-    for i, start_ns in enumerate((300, 100, 200)):
-        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
-    assert [item.start_ns for item in store.chunks_since(150)] == [300, 200]
+def test_everything_since_comes_once_oldest_first_and_then_as_stored(store: WindowStore) -> None:
+    starts = [300, 100, *[200] * 600]  # more of one instant than are read at once
+    stored = [
+        store.put_chunk(chunk(sequence=i, start_ns=start_ns)) for i, start_ns in enumerate(starts)
+    ]
+    assert all(each.result() for each in stored)
+    found = [(item.start_ns, item.sequence) for item in store.chunks_since(150)]
+    assert found == [*((200, i) for i in range(2, 602)), (300, 0)]
 
 
 def test_totals_follow_the_newest_window_even_if_old_ones_come_late(store: WindowStore) -> None:
