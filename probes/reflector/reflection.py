@@ -189,13 +189,11 @@ class Reflection:
 
         def follow_up(tlv: Tlv) -> Tlv:
             stamp_tlv.FollowUpTelemetry.from_tlv(tlv)
-            departed, left_ns = self.sessions.take_departures(np.array([slot]))
-            if not left_ns[0]:
+            departed, left_ns = self.sessions.take_departure(slot)
+            if not left_ns:
                 return stamp_tlv.FollowUpTelemetry().to_tlv()
             return stamp_tlv.FollowUpTelemetry(
-                int(departed[0]),
-                wall_ns_to_ntp64(int(left_ns[0])),
-                stamp_tlv.METHOD_SOFTWARE,
+                departed, wall_ns_to_ntp64(left_ns), stamp_tlv.METHOD_SOFTWARE
             ).to_tlv()
 
         def timestamp_information(tlv: Tlv) -> Tlv:
