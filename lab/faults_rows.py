@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lab.faults_probes import forged_probes
 from lab.faults_stage import ADDRESSES, PROBES_PER_S, Result, Stage, fill
 from lab.faults_trust import (
     expired,
@@ -204,6 +205,7 @@ FAULTS: tuple[Fault, ...] = (
         lambda result: () if result.duplicates else ("no replay was noticed",),
     ),
     Fault("forged-batch", Text("batch forged", "伪造数据"), forged_batches),
+    Fault("forged-probe", Text("probes forged", "伪造探测"), forged_probes),
     Fault("forged-plan", Text("plan forged", "伪造计划"), forged_plan),
     Fault(
         "beyond-policy",
