@@ -155,8 +155,12 @@ def signed_reply(codec: AuthenticatedCodec, key: bytes) -> bytes:
     return encode_reflector(reply, key)
 
 
+def of_hmac(key: bytes) -> bytes:
+    return key.ljust(64, b"\0")  # which RFC 2104 makes of it: zeros behind it make no other key
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.binary(min_size=16, max_size=32), min_size=1, max_size=4, unique=True))
+@given(st.lists(st.binary(min_size=16, max_size=32), min_size=1, max_size=4, unique_by=of_hmac))
 def test_replies_are_believed_under_the_newest_key_and_the_one_before(keys: list[bytes]) -> None:
     codec = under_key(112, 1, *keys)
     address = np.zeros((1, ADDRESS_BYTES), np.uint8)

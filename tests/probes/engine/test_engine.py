@@ -433,20 +433,21 @@ def test_new_keys_on_either_side_first_cost_no_probe(free_udp_port) -> None:
         [place], own_clock_bound_ns=lambda: 500.0, stamp_keys={"127.0.0.1": (old,)}
     )
     reflector.start()
-    stream = spec("udp", port=place.port, timeout_ms=1000.0, **HMAC)
-    run = Run(stream, probes=300, stamp_keys={"127.0.0.1": old})
+    stream = spec("udp", port=place.port, **HMAC)
+    run = Run(stream, probes=None, stamp_keys={"127.0.0.1": old})
     try:
         run.engine.start()
         for keys, sending in (((new, old), old), ((new, old), new), ((new,), new)):
-            received = run.engine.health().probes_received
-            while run.engine.health().probes_received < received + 20:
-                assert not run.engine.wait_until_finished(0.01)
+            enough = run.engine.health().probes_received + 20
+            wait_until(lambda enough=enough: run.engine.health().probes_received >= enough)
             reflector.update([place], {"127.0.0.1": keys})
             run.engine.update([stream], {"127.0.0.1": sending})
-        assert run.engine.wait_until_finished(25)
+        enough = run.engine.health().probes_received + 20
+        wait_until(lambda: run.engine.health().probes_received >= enough)
+        run.engine.stop()
     finally:
         reflector.stop()
-    assert (run.total("sent"), run.total("received")) == (300, 300)
+    assert run.total("sent") == run.total("received") >= 80
     assert len(run.engine._roster.specs) == 1  # the same stream, never begun anew
     assert reflector.counters().forged == 0
 
