@@ -54,6 +54,7 @@ class Health(Document, frozen=True, kw_only=True):
     revision: int | None = None
     judged_ns: int | None = None
     store: StoreHealth | None = None
+    campaigns: dict[str, int] = {}
     warnings: list[Title] = []
 
 

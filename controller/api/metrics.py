@@ -126,6 +126,12 @@ def _fleet(state: ControllerState, standing: Standing) -> Iterator[Metric]:
         for name, count in zip(STATES, counts, strict=True):
             family.add_metric((name,), count)
         yield family
+    family = GaugeMetricFamily(
+        "isochrone_campaigns", "How many campaigns are in each state.", labels=("state",)
+    )
+    for name, count in state.campaigns.counts().items():
+        family.add_metric((name,), count)
+    yield family
     stands = GaugeMetricFamily(
         "isochrone_agent_state", "1 for the state an agent is in.", labels=("agent", "state")
     )

@@ -277,6 +277,14 @@ async def test_a_fleet_without_anything_says_so(make_app: MakeApp, api: FixtureA
         assert "no agents" in said(app, "#heading-left")
 
 
+async def test_a_running_campaign_is_said_on_top(make_app: MakeApp, api: FixtureApi) -> None:
+    api.documents["health"] |= {"campaigns": {"scheduled": 1, "running": 2}}
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.is_settled)
+        assert "2 campaigns running" in said(app, "#heading-left")
+
+
 async def test_what_comes_while_the_views_are_taken_down_is_not_drawn(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:

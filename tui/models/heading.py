@@ -32,6 +32,9 @@ def heading(
     if fleet is not None:
         left += _agents(fleet, words, short=short)
         left += _troubles(fleet, words)
+        running = fleet.health.campaigns.get("running", 0)
+        if running:
+            left.append((f"{words('{n} campaigns running', n=running)}  ", "accent"))
     return tuple(left), _data_state(fleet, link, words, now_ns, zone)
 
 

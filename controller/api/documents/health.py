@@ -54,4 +54,5 @@ class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreHealth
     ingest: IngestHealth
     agents: dict[str, int]
+    campaigns: dict[str, int] = {}
     warnings: tuple[Text, ...] = ()

@@ -83,6 +83,7 @@ async def health(request: web.Request) -> web.Response:
                 refused=dict(ingest.refused + state.gate.refused),
             ),
             agents=_counts(agents_of(state.rounds.ground, state.clock.wall_ns())),
+            campaigns=state.campaigns.counts(),
             warnings=(*state.network.warnings, *_faults(state)),
         )
     )

@@ -92,6 +92,9 @@ async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any)
     clock.now_ns = begin_ns
     assert await look(state)
     assert (await show(controller))["state"] == "running"
+    assert (await controller.get("/api/v1/health"))["campaigns"]["running"] == 1
+    async with controller.session.get("http://controller/metrics") as answer:
+        assert 'isochrone_campaigns{state="running"} 1.0' in await answer.text()
     assert state.plans["nanjing"].version == 2
     assert state.plans["suzhou"].version == 1  # it reflects for nanjing already
     (spec,) = dscp46(state.plans["nanjing"])
