@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.clock import Clock
-from probes.exchange import ReflectorSpec
-from probes.reflector.admission import PeerFilter, SourceLimit, TokenBucket, parse_prefix
-from probes.reflector.departures import Departures, Lag
+from probes.reflector.admission import SourceLimit, TokenBucket
 from probes.reflector.known_senders import (
     MOST_KNOWN,
     KnownSender,
@@ -23,16 +20,14 @@ from probes.reflector.known_senders import (
     sender_key,
     write_t3,
 )
-from probes.reflector.listening import open_reflector_socket
+from probes.reflector.listening import Listener
 from probes.reflector.reflection import Reflection, Replies, Requests
-from probes.reflector.sender_keys import SenderKeys
 from probes.reflector.sessions import Sources, read_sources
-from probes.sockets.batch import BatchSocket, OnePacket, Received
+from probes.sockets.batch import OnePacket, Received
 from probes.sockets.records import chosen
 from probes.sockets.ring import Rings
 from probes.stamp.batch import SHORT_REQUEST_BYTES, write_transmit_time
 from probes.stamp.timestamps import encode_error_estimate
-from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 _ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
 _BATCH = 1024
@@ -40,47 +35,6 @@ _LEAST_WIDTH = 112  # of an authenticated packet (RFC 8762 §4.2.2)
 _FEW = 32  # so many requests are answered sooner one by one
 _ROUNDS = 16  # batches of one socket before the others have their turn
 _ESTIMATE_AGE_NS = 1_000_000_000
-
-
-class Listener:
-    """One bound address, who may ask there, and its replies that are leaving."""
-
-    def __init__(
-        self,
-        spec: ReflectorSpec,
-        keys: SenderKeys,
-        number: int,
-        rings: Rings,
-        reflection: Reflection,
-        *,
-        both_families: bool,
-    ) -> None:
-        self.number = number
-        self.admit(spec, keys)
-        self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
-        self.socket = BatchSocket(
-            open_reflector_socket(spec, both_families=both_families),
-            rings=rings,
-            stamps_on_request=True,
-            tells_destination=self.everywhere,
-        )
-        self.port = int(self.socket.sock.getsockname()[1])
-        self.departures = Departures(reflection.sessions)
-        self.lag = Lag()
-        self.leaving = 0  # replies of the last batch whose departure is stamped
-        self.estimates = (0, 0)  # Error Estimates with follow-up and without
-        self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
-
-    def admit(self, spec: ReflectorSpec, keys: SenderKeys) -> None:
-        """Answer the peers of `spec` from now on, those that it says under their `keys` alone."""
-        self.spec, self.peers, self.keys = spec, PeerFilter(spec.peers), keys
-        bound = spec.peers if keys.of_everybody is not None else spec.authenticated or ()
-        self.authenticated = PeerFilter(bound) if bound else None
-        self.known: dict[bytes, KnownSender] = {}
-        self.known_under: object = None  # the limit and the sessions that `known` speaks of
-        # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
-        is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)
-        self.least_bytes = BASE_BYTES if is_open else 0
 
 
 class Answering:
@@ -116,7 +70,7 @@ class Answering:
         """Answer what has arrived at one socket, at most `_ROUNDS` batches of it."""
         for _ in range(_ROUNDS):
             count = listener.leaving = listener.socket.take_in()
-            if 0 < count <= _FEW and listener.authenticated is None:
+            if 0 < count <= _FEW:
                 self._answer_few(listener, count)
             elif count:
                 self._answer(listener, count)
@@ -125,7 +79,8 @@ class Answering:
                 return
 
     def _answer_few(self, listener: Listener, count: int) -> None:
-        """Answer one by one if all are plain requests of known senders; else get to know them."""
+        """Answer one by one if all are requests of known senders, plain or authenticated; else get
+        to know them."""
         by_source, sessions = self.by_source, self._reflection.sessions
         if listener.known_under != (by_source, sessions.forgets):
             listener.known, listener.known_under = {}, (by_source, sessions.forgets)
@@ -133,9 +88,13 @@ class Answering:
         asked: list[tuple[OnePacket, KnownSender, bool]] = []
         for packet in packets:
             sender = listener.known.get(sender_key(packet.address, packet.payload))
-            follow_up = None if packet.truncated else asks_follow_up(packet.payload)
-            if sender is None or follow_up is None:
-                self._learn(listener, self._answer(listener, count), by_source)
+            if sender is None and listener.authenticated is not None:
+                name = sender_key(packet.address, packet.payload, bound=True)
+                sender = listener.known.get(name)
+            bound = sender is not None and sender.keys is not None
+            follow_up = False if bound else asks_follow_up(packet.payload)
+            if packet.truncated or sender is None or follow_up is None:
+                self._answer(listener, count)
                 return
             asked.append((packet, sender, follow_up))
         self._counts["received"] += count
@@ -161,6 +120,9 @@ class Answering:
         if not self.bucket.take(1, now_ns):
             self._counts["limited"] += 1
             return
+        if sender.keys is not None:
+            self._answer_bound(listener, packet, sender, sender.keys, now_ns)
+            return
         reply, sequence = reply_to(
             packet.payload,
             sender,
@@ -185,13 +147,48 @@ class Answering:
         if follow_up:
             listener.departures.expect_one(key, sender.slot, sequence)
 
-    def _learn(
-        self, listener: Listener, slot: NDArray[np.int64], by_source: SourceLimit | None
+    def _answer_bound(
+        self,
+        listener: Listener,
+        packet: OnePacket,
+        sender: KnownSender,
+        keys: tuple[bytes, ...],
+        now_ns: int,
     ) -> None:
-        """Remember who sent the few requests that were answered, with the slots of their sessions.
+        """Answer one request of a sender that has to authenticate itself."""
+        read_ns = self._clock.wall_ns()  # T3 is read soon after, for it is under the HMAC
+        reply = self._reflection.answer_one(
+            packet.payload,
+            keys,
+            sender.slot,
+            now_ns=now_ns,
+            receive_wall_ns=packet.stamp_ns + self.shift_ns,
+            ttl=packet.ttl,
+            wall_ns=self._wall_ns,
+            estimates=self._error_estimates(listener, now_ns),
+        )
+        if isinstance(reply, str):
+            self._counts[reply] += 1
+            return
+        source = packet.destination if listener.everywhere else b""
+        error, key = listener.socket.send_one(reply.octets, sender.address, source, lambda: None)
+        listener.lag.sent(key, read_ns)
+        self._counts["unsent" if error else "reflected"] += 1
+        if reply.tracked:
+            listener.departures.expect_one(key, sender.slot, reply.sequence)
+
+    def _learn(
+        self,
+        listener: Listener,
+        slot: NDArray[np.int64],
+        keys: Sequence[tuple[bytes, ...]] | None,
+    ) -> None:
+        """Remember who sent the few requests that were answered, with the slots of their sessions
+        and the keys they are bound to.
 
         The first rows of the ring hold the replies, which repeat the SSIDs.
         """
+        by_source = self.by_source
         if len(listener.known) + len(slot) > MOST_KNOWN:
             listener.known = {}
         address, payload = (
@@ -200,12 +197,17 @@ class Answering:
         bucket = np.full(len(slot), -1)
         if by_source is not None:
             bucket = by_source.buckets(read_sources(address))
-        keys = keys_of(address, payload)
-        for (raw, key), place, number in zip(keys, slot.tolist(), bucket.tolist(), strict=True):
-            listener.known[key] = KnownSender(place, python_address(raw), number)
+        names = keys_of(address, payload, bound=keys is not None)
+        for index, (raw, name) in enumerate(names):
+            listener.known[name] = KnownSender(
+                int(slot[index]),
+                python_address(raw),
+                int(bucket[index]),
+                None if keys is None else keys[index],
+            )
 
-    def _answer(self, listener: Listener, count: int) -> NDArray[np.int64]:
-        """Answer what was taken in, as columns and in place; return the sessions of the replies."""
+    def _answer(self, listener: Listener, count: int) -> None:
+        """Answer what was taken in, as columns and in place."""
         received = listener.socket.read_batch(count)
         now_ns = self._clock.monotonic_ns()
         counts = self._counts
@@ -222,8 +224,8 @@ class Answering:
         if listener.authenticated is not None:
             bound = listener.authenticated.holds(sources.take(row))
             self._answer_both(listener, received, sources, row[~bound], row[bound], now_ns)
-            return np.zeros(0, np.int64)
-        return self._reply(listener, received, sources, row, now_ns)
+            return
+        self._reply(listener, received, sources, row, now_ns)
 
     def _answer_both(
         self,
@@ -255,10 +257,10 @@ class Answering:
         row: NDArray[np.intp],
         now_ns: int,
         keys: Sequence[tuple[bytes, ...]] | None = None,
-    ) -> NDArray[np.int64]:
-        """Answer these requests in place, under `keys` if given; return the replies' sessions."""
+    ) -> None:
+        """Answer these requests in place, under `keys` if given; remember who asked if few did."""
         if not len(row):
-            return np.zeros(0, np.int64)
+            return
         begun_wall_ns = self._clock.wall_ns()
         estimate, uncorrected = self._error_estimates(listener, now_ns)
         replies = self._reflection.answer(
@@ -278,7 +280,9 @@ class Answering:
         # Bound to no address, a reply would leave from that of the route back, not the one asked.
         source = chosen(received.destination, answered) if listener.everywhere else None
         self._send(listener, replies, source, begun_wall_ns, late_stamps=keys is None)
-        return replies.slot
+        if len(received) <= _FEW:
+            of = None if keys is None else [keys[number] for number in replies.request.tolist()]
+            self._learn(listener, replies.slot, of)
 
     def _requests(self, received: Received, row: NDArray[np.intp], sources: Sources) -> Requests:
         """Return the requests to be answered, moved to the first rows of the ring."""

@@ -25,7 +25,7 @@ from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 MOST_KNOWN = 4096  # of one listener; when there are more, all are learnt anew
 _ASKED_BYTES = 14  # of a request that the reply repeats: number, T1, Error Estimate
-_SSID = slice(14, 16)
+_SSID, _BOUND_SSID = slice(14, 16), slice(26, 28)  # of authenticated packets
 # number, T3, Error Estimate, SSID, T2, what was asked, TTL (RFC 8762 §4.3.1)
 _REPLY = struct.Struct("!IQH2sQ14s2xB3x")
 _T3 = struct.Struct("!Q")
@@ -36,16 +36,20 @@ _FOLLOW_UP_HEADER = bytes([stamp_tlv.FOLLOW_UP_TELEMETRY, 0, FOLLOW_UP_BYTES - T
 @dataclass(frozen=True, slots=True)
 class KnownSender:
     """A session: its slot, its address as Python's sockets have it, its bucket of the limit for
-    single sources (-1 without such a limit)."""
+    single sources (-1 without such a limit), and the keys it must ask under, if any."""
 
     slot: int
     address: tuple[Any, ...]
     bucket: int
+    keys: tuple[bytes, ...] | None = None
 
 
-def sender_key(address: bytes, payload: bytes) -> bytes:
-    """Return what a session is known by at one listener: address, port and SSID."""
-    return address + payload[_SSID]
+def sender_key(address: bytes, payload: bytes, *, bound: bool = False) -> bytes:
+    """Return what a session is known by at one listener: address, port and SSID.
+
+    `bound`: it has to authenticate itself, and its packets are laid out for that.
+    """
+    return address + payload[_BOUND_SSID if bound else _SSID]
 
 
 def python_address(raw: bytes) -> tuple[Any, ...]:
@@ -128,11 +132,13 @@ def write_t3(reply: bytearray, wall_ns: int) -> None:
     _T3.pack_into(reply, 4, wall_ns_to_ntp64(wall_ns))
 
 
-def keys_of(address: NDArray[np.uint8], payload: NDArray[np.uint8]) -> list[tuple[bytes, bytes]]:
-    """Return (sockaddr, key) of each of a few requests."""
+def keys_of(
+    address: NDArray[np.uint8], payload: NDArray[np.uint8], *, bound: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """Return (sockaddr, what it is known by) of each of a few requests."""
     found = []
     for row in range(len(address)):
         raw = address[row].tobytes()
         raw = raw[:16] if int.from_bytes(raw[:2], "little") == socket.AF_INET else raw
-        found.append((raw, sender_key(raw, payload[row, :16].tobytes())))
+        found.append((raw, sender_key(raw, payload[row, :28].tobytes(), bound=bound)))
     return found

@@ -1,20 +1,70 @@
-"""Opening the socket a reflector listens on, and what to tell a person when it cannot be had."""
+"""Where a reflector listens and who may ask there; what to tell a person when a socket cannot be
+had."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import socket
 
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from probes.exchange import ReflectorSpec
 from probes.reasons import reason_of
-from probes.stream import ip_version_of
+from probes.reflector.admission import PeerFilter, parse_prefix
+from probes.reflector.departures import Departures, Lag
+from probes.reflector.known_senders import KnownSender
+from probes.reflector.reflection import Reflection
+from probes.reflector.sender_keys import SenderKeys
+from probes.sockets.batch import BatchSocket
+from probes.sockets.ring import Rings
+from probes.stream import STAMP_BASE_BYTES, ip_version_of
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
 _SO_RCVBUFFORCE = 33
 _IP_RECVTTL = 12
 _BUFFER_BYTES = 4 << 20
+
+
+class Listener:
+    """One bound address, who may ask there, and its replies that are leaving."""
+
+    def __init__(
+        self,
+        spec: ReflectorSpec,
+        keys: SenderKeys,
+        number: int,
+        rings: Rings,
+        reflection: Reflection,
+        *,
+        both_families: bool,
+    ) -> None:
+        self.number = number
+        self.admit(spec, keys)
+        self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+        self.socket = BatchSocket(
+            open_reflector_socket(spec, both_families=both_families),
+            rings=rings,
+            stamps_on_request=True,
+            tells_destination=self.everywhere,
+        )
+        self.port = int(self.socket.sock.getsockname()[1])
+        self.departures = Departures(reflection.sessions)
+        self.lag = Lag()
+        self.leaving = 0  # replies of the last batch whose departure is stamped
+        self.estimates = (0, 0)  # Error Estimates with follow-up and without
+        self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
+
+    def admit(self, spec: ReflectorSpec, keys: SenderKeys) -> None:
+        """Answer the peers of `spec` from now on, those that it says under their `keys` alone."""
+        self.spec, self.peers, self.keys = spec, PeerFilter(spec.peers), keys
+        bound = spec.peers if keys.of_everybody is not None else spec.authenticated or ()
+        self.authenticated = PeerFilter(bound) if bound else None
+        self.known: dict[bytes, KnownSender] = {}
+        self.known_under: object = None  # the limit and the sessions that `known` speaks of
+        # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
+        is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)
+        self.least_bytes = STAMP_BASE_BYTES if is_open else 0
 
 
 def open_reflector_socket(spec: ReflectorSpec, *, both_families: bool = False) -> socket.socket:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,15 @@ class Replies:
     malformed: int = 0
     forged: int = 0
     replayed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OneReply:
+    """An authenticated reply, its number, and whether its departure is to be told."""
+
+    octets: bytes
+    sequence: int
+    tracked: bool
 
 
 class Reflection:
@@ -233,30 +243,22 @@ class Reflection:
         slot = self.sessions.slots(requests.sources.take(good), ssid, local, now_ns)
         sent: list[tuple[int, int, bool, int, int]] = []  # request, length, tracked, slot, number
         for row, (packet, key), place in zip(good.tolist(), decoded, slot.tolist(), strict=True):
-            session = self.sessions.rows[place]
-            if not is_fresh(session, packet.sequence, packet.sent_wall_ns):
+            reply = self._reply(
+                packet,
+                key,
+                place,
+                now_ns=now_ns,
+                receive_wall_ns=int(requests.receive_wall_ns[row]),
+                ttl=int(requests.ttl[row]),
+                wall_ns=wall_ns,
+                estimates=(error_estimate, uncorrected_estimate),
+            )
+            if reply is None:
                 continue
-            sequence = int(session["sequence"])
-            session["sequence"] = (sequence + 1) & 0xFFFF_FFFF
-            rest, asks = self._reflected(
-                packet.rest, key, place, packet.sequence, sequence, error_estimate
-            )
-            reply = stamp.ReflectorPacket(
-                sequence=sequence,
-                t3=wall_ns_to_ntp64(wall_ns()),
-                error_estimate=error_estimate if asks else uncorrected_estimate,
-                ssid=packet.ssid,
-                t2=wall_ns_to_ntp64(int(requests.receive_wall_ns[row])),
-                sender_sequence=packet.sequence,
-                sender_t1=packet.t1,
-                sender_error_estimate=packet.error_estimate,
-                sender_ttl=int(requests.ttl[row]) or None,
-                rest=rest,
-            )
-            octets = np.frombuffer(stamp.encode_reflector(reply, key), np.uint8)
+            size = len(reply.octets)
             # Replies are packed to the front: row len(sent) ≤ row has been read already.
-            requests.packet[len(sent), : len(octets)] = octets
-            sent.append((row, len(octets), asks, place, sequence))
+            requests.packet[len(sent), :size] = np.frombuffer(reply.octets, np.uint8)
+            sent.append((row, size, reply.tracked, place, reply.sequence))
         columns = np.array(sent, np.int64).reshape(-1, 5)
         return Replies(
             request=columns[:, 0],
@@ -268,6 +270,71 @@ class Reflection:
             forged=forged,
             replayed=len(decoded) - len(sent),
         )
+
+    def answer_one(
+        self,
+        octets: bytes,
+        keys: tuple[bytes, ...],
+        slot: int,
+        *,
+        now_ns: int,
+        receive_wall_ns: int,
+        ttl: int,
+        wall_ns: Callable[[], int],
+        estimates: tuple[int, int],
+    ) -> OneReply | Literal["forged", "malformed", "replayed"]:
+        """Return the reply to one authenticated request of a known session, or why there is none.
+
+        `estimates` are the Error Estimates of replies with follow-up and without.
+        """
+        found = _under_one_of(keys, octets)
+        if found is None:
+            return "forged"
+        if not _is_sound(found[0]):
+            return "malformed"
+        reply = self._reply(
+            *found,
+            slot,
+            now_ns=now_ns,
+            receive_wall_ns=receive_wall_ns,
+            ttl=ttl,
+            wall_ns=wall_ns,
+            estimates=estimates,
+        )
+        return "replayed" if reply is None else reply
+
+    def _reply(
+        self,
+        packet: stamp.SenderPacket,
+        key: bytes,
+        slot: int,
+        *,
+        now_ns: int,
+        receive_wall_ns: int,
+        ttl: int,
+        wall_ns: Callable[[], int],
+        estimates: tuple[int, int],
+    ) -> OneReply | None:
+        """Return the reply to an authenticated request; None if it may have been recorded."""
+        if not is_fresh(self.sessions.rows[slot], packet.sequence, packet.sent_wall_ns):
+            return None
+        sequence = self.sessions.next_sequence(slot, now_ns)
+        rest, asks = self._reflected(
+            packet.rest, key, slot, packet.sequence, sequence, estimates[0]
+        )
+        reply = stamp.ReflectorPacket(
+            sequence=sequence,
+            t3=wall_ns_to_ntp64(wall_ns()),
+            error_estimate=estimates[0 if asks else 1],
+            ssid=packet.ssid,
+            t2=wall_ns_to_ntp64(receive_wall_ns),
+            sender_sequence=packet.sequence,
+            sender_t1=packet.t1,
+            sender_error_estimate=packet.error_estimate,
+            sender_ttl=ttl or None,
+            rest=rest,
+        )
+        return OneReply(stamp.encode_reflector(reply, key), sequence, asks)
 
 
 def _verify(
@@ -283,14 +350,21 @@ def _verify(
         if found is None:
             forged += 1
             continue
-        try:
-            _ = found[0].sent_wall_ns
-        except RemoteProtocolError:  # a PTP timestamp of more than a second's nanoseconds
+        if not _is_sound(found[0]):
             malformed += 1
             continue
         good.append(row)
         decoded.append(found)
     return np.array(good, np.intp), decoded, malformed, forged
+
+
+def _is_sound(packet: stamp.SenderPacket) -> bool:
+    """Tell whether T1 is a moment: not a PTP timestamp of more than a second's nanoseconds."""
+    try:
+        _ = packet.sent_wall_ns
+    except RemoteProtocolError:
+        return False
+    return True
 
 
 def _under_one_of(

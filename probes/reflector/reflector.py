@@ -21,7 +21,8 @@ from probes.clock import Clock, SystemClock
 from probes.errors import IsochroneError
 from probes.exchange import ReflectorSpec
 from probes.reflector.admission import PeerFilter
-from probes.reflector.answering import Answering, Listener
+from probes.reflector.answering import Answering
+from probes.reflector.listening import Listener
 from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
 from probes.stamp.tlv import SYNC_NTP

@@ -433,6 +433,32 @@ def test_sender_without_a_key_yet_is_not_answered_and_is_not_let_down_to_none():
     assert running.counters().forged == 2
 
 
+def test_known_bound_senders_are_answered_one_by_one_and_judged_as_among_many():
+    place = bound_place()
+    with (
+        reflector(place, stamp_keys=BOUND) as running,
+        Sender((place.address, place.port), "127.0.0.2") as two,
+        Sender((place.address, place.port)) as free,
+    ):
+        for sequence in range(3):  # both are known from the second on, side by side
+            assert two.probe(sequence, ssid=7, key=KEY).sequence == sequence
+            assert free.probe(sequence, ssid=7).sequence == sequence
+        malformed = SenderPacket(  # PTP, with more nanoseconds than a second has
+            sequence=9, t1=0xFFFF_FFFF, error_estimate=0x4001, ssid=7
+        )
+        for octets in (
+            request(3, ssid=7, key=bytes(32)),
+            request(3, ssid=7),
+            stamp.encode_sender(malformed, KEY),
+        ):
+            assert two.is_not_answered(octets, request(4, ssid=7, key=KEY), KEY)
+        assert two.probe(5, ssid=7, key=OLD, t1_ns=time.time_ns()).ssid == 7
+        running.update([place], {"127.0.0.2": (KEY,)})  # the old key has ended
+        assert two.is_not_answered(request(6, ssid=7, key=OLD), request(7, ssid=7, key=KEY), KEY)
+    counters = running.counters()
+    assert (counters.forged, counters.malformed, counters.replayed) == (3, 1, 0)
+
+
 def test_known_sender_that_becomes_bound_is_no_longer_answered_without_a_key():
     with reflector() as running, Sender(running.addresses()[0], "127.0.0.2") as sender:
         for sequence in range(3):  # known by now
