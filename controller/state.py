@@ -33,12 +33,11 @@ from controller.live.verdicts import LiveVerdicts
 from controller.maintenance import MaintenanceBook
 from controller.plans.keys import owners
 from controller.plans.planner import make_plans, numbered, stream_records
+from controller.remembering import remember
 from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
 from controller.store.sqlite_store import SqliteStore
-from probes.chunk import decode_chunk
 from probes.clock import Clock
-from probes.errors import RemoteProtocolError
 from probes.exchange import Plan
 from probes.window import WindowBatch
 from topology.counterparts import ipv4_alone
@@ -49,8 +48,6 @@ from topology.selection import path_table
 from topology.targets import demands as make_demands
 
 logger = logging.getLogger("isochrone.controller")
-
-REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
 
 VERSION = importlib.metadata.version("isochrone")
 
@@ -163,13 +160,7 @@ def _assemble(
     upkeep = MaintenanceBook(store.event_log.maintenance(), catalogue.paths, catalogue.stream_path)
 
     take = taking(memory, upkeep, book, clock)
-    week_ns = book.horizon_ns(now_ns) if book.streams else now_ns
-
-    def compact() -> None:
-        memory.compact()
-        book.compact()
-
-    _remember(take, compact, store, min(memory.horizon_ns(now_ns), week_ns))
+    remember(store, memory, book, upkeep, take, now_ns)
     known = store.event_log.states()
     live = LiveVerdicts(network, streams, demands, known, now_ns, book, len(standing))
     ground = Ground(
@@ -233,23 +224,6 @@ def taking(
         book.add(batch, left_out)
 
     return take
-
-
-def _remember(
-    take: Callable[[WindowBatch], None], compact: Callable[[], None], store: Store, from_ns: int
-) -> None:
-    """Read the windows since `from_ns` back from the store, merging them as they come."""
-    loose = 0
-    for chunk in store.chunks_since(from_ns):
-        try:
-            take(decode_chunk(chunk.payload).batch)
-            loose += chunk.rows
-            if loose > REMEMBERED_AT_ONCE:
-                compact()
-                loose = 0
-        except RemoteProtocolError as error:  # one damaged chunk must not keep the rest from use
-            key = (chunk.agent, chunk.boot, chunk.sequence)
-            logger.error("the stored chunk %s cannot be read and is not judged: %s", key, error)
 
 
 STATE: web.AppKey[ControllerState] = web.AppKey("state", ControllerState)

@@ -23,6 +23,7 @@ from controller.judge.improvement import (
 from controller.judge.pairing import MIN_BATCHES
 from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
+from controller.store.blocks import Block
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Part, without_windows
 from controller.store.merging_by_blocks import merge_by_blocks
@@ -94,6 +95,10 @@ class ImprovementBook:
         """Take in the windows of one chunk, but for the streams `left_out`, bool[all streams]."""
         if self._ids:
             self._hours.add(batch, None if left_out is None else left_out[self._rows])
+
+    def add_hour(self, start_ns: int, block: Block) -> None:
+        """Take in an hour of an agent as the store has merged it."""
+        self._hours.add_part(start_ns, block.stream_id, block.part)
 
     def compact(self) -> None:
         """Add up the parts of each hour now: for one thread that fills it and has it to itself."""

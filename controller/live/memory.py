@@ -63,6 +63,13 @@ class RecentWindows:
             part = _thrifty(part_of(batch, here, row[here]))
             self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)
 
+    def add_part(self, start_ns: int, stream_ids: NDArray[np.uint64], part: Part) -> None:
+        """Take in what is merged already: row i of `part` is stream `stream_ids[i]`."""
+        row = self._rows_of(stream_ids)
+        found = _renumbered(replace(part, row=np.arange(len(row))), row)
+        if len(found.row):
+            self._slots.setdefault(start_ns // self._slot_ns, []).append(_thrifty(found))
+
     def renumbered(self, stream_ids: Sequence[int]) -> RecentWindows:
         """Return the same windows for another list of streams; those not in it are forgotten."""
         renewed = RecentWindows(stream_ids, self._period_ns)

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from controller.store.blocks import Block
 from controller.store.campaigns import CampaignStore
 from controller.store.event_log import EventLog
 from controller.store.series import Series
@@ -134,6 +135,12 @@ class WindowStore(Protocol):
         """Yield every chunk with start_ns ≥ from_ns, oldest first; of one instant as stored.
 
         Takes as long as there are such chunks, however many older ones are held.
+        """
+
+    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
+        """Yield (start_ns, block) of an agent's hours in [from_ns, to_ns), oldest first.
+
+        Only of those that are merged and hold all that is stored of them; others are missing.
         """
 
     def series(

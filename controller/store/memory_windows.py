@@ -12,7 +12,7 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from controller.store.blocks import block_of
+from controller.store.blocks import Block, block_of
 from controller.store.interface import (
     AgentTotals,
     StoreBusyError,
@@ -21,7 +21,7 @@ from controller.store.interface import (
     StoreState,
 )
 from controller.store.interface import StreamRecord as Stream
-from controller.store.levels import KEPT, LEVELS, Level, LevelName, Retention
+from controller.store.levels import HOUR, KEPT, LEVELS, Level, LevelName, Retention
 from controller.store.points import points_of
 from controller.store.series import Series, held_level, level_for
 from controller.store.series_making import series_of_points, series_of_windows
@@ -99,6 +99,14 @@ class MemoryWindows:
         """Yield every chunk with start_ns ≥ from_ns; see `WindowStore.chunks_since`."""
         found = [chunk for chunk in list(self._chunks.values()) if chunk.start_ns >= from_ns]
         return iter(sorted(found, key=lambda chunk: chunk.start_ns))
+
+    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
+        """Yield an agent's hours that are over; see `WindowStore.hours_of`."""
+        step_ns = HOUR.step_ns
+        for start_ns in range(-(-from_ns // step_ns) * step_ns, to_ns, step_ns):
+            chunks = self._range(agent, start_ns, start_ns + step_ns)
+            if chunks and start_ns + step_ns <= self._merged_ns:
+                yield start_ns, block_of([decode_chunk(chunk.payload).batch for chunk in chunks])
 
     def _range(self, agent: str, from_ns: int, to_ns: int) -> list[StoredChunk]:
         found = [

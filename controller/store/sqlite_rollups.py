@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,15 @@ WHERE level = ? AND start_ns <= ? AND since_ns <= ? AND NOT EXISTS (
   SELECT 1 FROM pending WHERE level = p.level - 1 AND agent = p.agent
   AND start_ns >= p.start_ns AND start_ns < p.start_ns + ?)
 ORDER BY start_ns DESC LIMIT ?
+"""
+_WHOLE = """
+SELECT start_ns, payload FROM rollups AS r
+WHERE level = ? AND agent = ? AND start_ns >= ? AND start_ns < ?
+AND NOT EXISTS (SELECT 1 FROM pending
+  WHERE level = ? AND agent = r.agent AND start_ns = r.start_ns)
+AND NOT EXISTS (SELECT 1 FROM pending
+  WHERE level = ? AND agent = r.agent AND start_ns >= r.start_ns AND start_ns < r.start_ns + ?)
+ORDER BY start_ns
 """
 _DONE = "DELETE FROM pending WHERE level = ? AND agent = ? AND start_ns = ? AND mark = ?"
 _PUT_BLOCK = (
@@ -102,6 +111,16 @@ class SqliteRollups:
                 future.result()
             done += len(waiting)
         return done
+
+    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
+        """Yield an agent's hours that nothing waits for; see `WindowStore.hours_of`."""
+        step_ns = HOUR.step_ns
+        values = (HOUR.code, agent, from_ns, to_ns, HOUR.code, MINUTE.code, step_ns)
+        for start_ns, payload in self._read(_WHOLE, values):
+            try:
+                yield start_ns, decode_block(payload, start_ns)
+            except RemoteProtocolError as error:
+                logger.error("a rollup of %s cannot be read and is left out: %s", agent, error)
 
     def pending(self) -> int:
         """Return how many intervals wait, due or not."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 
+from controller.store.blocks import Block
 from controller.store.levels import KEPT, Retention
 from controller.store.sqlite_campaigns import SqliteCampaigns
 from controller.store.sqlite_event_log import SqliteEventLog
@@ -37,6 +39,10 @@ class SqliteStore(SqliteRows, SqliteWindows):
     def roll_up(self, now_ns: int, limit: int) -> int:
         """Merge what is due; see `WindowStore.roll_up`."""
         return self._rollups.roll_up(now_ns, limit)
+
+    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
+        """Yield an agent's merged hours; see `WindowStore.hours_of`."""
+        return self._rollups.hours_of(agent, from_ns, to_ns)
 
     def pending_rollups(self) -> int:
         """Return how many intervals wait; see `WindowStore.pending_rollups`."""

@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from controller.baselines import opened
 from controller.commands.baseline import time_ns
 from controller.commands.controller import controller as command
 from controller.store.interface import BaselineRecord
+from controller.store.sqlite_store import FILE_NAME
 from probes.errors import ConfigError, RemoteProtocolError
 
 HOUR = 3_600_000_000_000
@@ -183,9 +185,36 @@ async def test_baseline_is_sealed_once_and_survives_a_restart(
         assert (await second.get("/api/v1/baselines"))["items"] == [sealed]
         clock.now_ns += (168 - 12) * HOUR
         await measure(second, rtt_ms=3.0, lost=0)
-    async with open_controller() as third:  # the week is read back from the store
-        await third.judge()
-        assert (await verdict(third, "hunan-delay"))["verdict"] == "pass"
+        await second.judge()
+        assert (await verdict(second, "hunan-delay"))["verdict"] == "pass"
+
+
+def figures_of(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: said[name] for name in ("measured", "low", "high", "verdict", "pending", "sent")}
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_week_is_read_back_from_merged_hours_where_there_are_any(
+    open_controller: Callable[[], Any], measure: Any, clock: Any, tmp_path: Path, merged: bool
+) -> None:
+    start_ns = clock.now_ns - clock.now_ns % HOUR
+    async with open_controller() as first:
+        await measure(first, rtt_ms=20.0, lost=4)
+        await seal(first, "b", start_ns, clock.now_ns)
+        clock.now_ns += (168 - 12) * HOUR
+        await measure(first, rtt_ms=3.0, lost=3)
+        await first.judge()
+        shown = figures_of(await verdict(first, "hunan-delay"))
+        assert shown["verdict"] == "pass"
+        for later in (1, 2) if merged else ():  # minutes, and an hour later their hours
+            while first.state.store.roll_up(clock.now_ns + later * HOUR, 1000):
+                pass
+    if merged:  # windows are needed only of the hour that is still being judged by itself
+        with sqlite3.connect(tmp_path / "life" / FILE_NAME) as connection:
+            connection.execute("DELETE FROM chunks WHERE start_ns < ?", (clock.now_ns - HOUR,))
+    async with open_controller() as second:
+        await second.judge()
+        assert figures_of(await verdict(second, "hunan-delay")) == shown
 
 
 @pytest.mark.parametrize(

@@ -310,3 +310,25 @@ def test_windows_are_forgotten_when_their_time_is_over(
     assert set(kept) >= {4, 5}
     assert not set(kept) & {0, 1}
     assert store.agent_totals()["nanjing"].chunks == 6
+
+
+def test_merged_hours_hold_all_that_is_stored_of_them_or_are_missing(
+    store: WindowStore, filling: Filling, batch_of: Make
+) -> None:
+    def sent() -> dict[int, list[int]]:
+        hours = store.hours_of("nanjing", T0_NS, T0_NS + 2 * HOUR.step_ns)
+        return {
+            (start_ns - T0_NS) // HOUR.step_ns: block.part.counters["sent"].tolist()
+            for start_ns, block in hours
+        }
+
+    for hour in range(3):
+        filling.put(batch_of([5, 7], T0_NS + hour * HOUR.step_ns))
+    filling.put(batch_of([9], T0_NS), "suzhou")
+    assert sent() == {}
+    roll_all_up(store)
+    assert sent() == {0: [10, 10], 1: [10, 10]}
+    filling.put(batch_of([7], T0_NS + HOUR.step_ns + 70_000_000_000))  # late
+    assert sent() in ({0: [10, 10]}, {0: [10, 10], 1: [10, 20]})
+    roll_all_up(store)
+    assert sent() == {0: [10, 10], 1: [10, 20]}

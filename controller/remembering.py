@@ -1,0 +1,88 @@
+"""What was measured before a start, read back from the store before anything is judged.
+
+Of the judged period every window; of the week that improvements are judged on the store's hours,
+which are already merged, and windows only where an hour is not whole or touches a maintenance.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+
+from controller.live.improvements import HOUR_NS, ImprovementBook
+from controller.live.memory import RecentWindows
+from controller.maintenance import MaintenanceBook
+from controller.store.interface import Store, StoredChunk
+from probes.chunk import decode_chunk
+from probes.errors import RemoteProtocolError
+from probes.window import WindowBatch
+
+logger = logging.getLogger("isochrone.controller")
+
+REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
+_CHUNKS_AT_ONCE = 256
+
+
+def remember(
+    store: Store,
+    memory: RecentWindows,
+    book: ImprovementBook,
+    upkeep: MaintenanceBook,
+    take: Callable[[WindowBatch], None],
+    now_ns: int,
+) -> None:
+    """Fill `memory` and `book` with what the store holds; `take` is for what is judged now."""
+
+    def compact() -> None:
+        memory.compact()
+        book.compact()
+
+    since_ns = memory.horizon_ns(now_ns)
+    _take_all(store.chunks_since(since_ns), take, compact)
+    for agent in sorted({stream.path.source.site for stream in book.streams}):
+        _remember_week(store, book, upkeep, agent, book.horizon_ns(now_ns), since_ns)
+
+
+def _remember_week(
+    store: Store,
+    book: ImprovementBook,
+    upkeep: MaintenanceBook,
+    agent: str,
+    from_ns: int,
+    to_ns: int,
+) -> None:
+    def take(batch: WindowBatch) -> None:
+        end_ns = batch.start_ns + batch.duration_ns
+        book.add(batch, upkeep.streams_during(batch.start_ns, end_ns))
+
+    for start_ns, block in store.hours_of(agent, from_ns, to_ns // HOUR_NS * HOUR_NS):
+        if upkeep.streams_during(start_ns, start_ns + HOUR_NS) is None:
+            _take_all(_chunks(store, agent, from_ns, start_ns), take, book.compact)
+            book.add_hour(start_ns, block)
+            from_ns = start_ns + HOUR_NS
+    _take_all(_chunks(store, agent, from_ns, to_ns), take, book.compact)
+
+
+def _chunks(store: Store, agent: str, from_ns: int, to_ns: int) -> Iterator[StoredChunk]:
+    next_ns: int | None = from_ns
+    while next_ns is not None and next_ns < to_ns:
+        page, next_ns = store.chunks_of(agent, next_ns, to_ns, _CHUNKS_AT_ONCE)
+        yield from page
+
+
+def _take_all(
+    chunks: Iterable[StoredChunk], take: Callable[[WindowBatch], None], compact: Callable[[], None]
+) -> None:
+    """Take in the windows of stored chunks, merging them as they come."""
+    loose = 0
+    for chunk in chunks:
+        try:
+            take(decode_chunk(chunk.payload).batch)
+        except RemoteProtocolError as error:  # one damaged chunk must not keep the rest from use
+            key = (chunk.agent, chunk.boot, chunk.sequence)
+            logger.error("the stored chunk %s cannot be read and is not judged: %s", key, error)
+            continue
+        loose += chunk.rows
+        if loose > REMEMBERED_AT_ONCE:
+            compact()
+            loose = 0
