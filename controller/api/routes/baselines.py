@@ -61,8 +61,9 @@ def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
 
 def _batches(state: ControllerState, asked: SealRequest) -> Iterator[WindowBatch]:
     for chunk in state.store.chunks_since(asked.from_ns):
-        if chunk.start_ns < asked.to_ns:
-            yield decode_chunk(chunk.payload).batch
+        if chunk.start_ns >= asked.to_ns:
+            return  # they come oldest first
+        yield decode_chunk(chunk.payload).batch
 
 
 def _document(state: ControllerState, baseline: Baseline) -> BaselineDocument:
