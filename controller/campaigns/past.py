@@ -96,7 +96,7 @@ def _judged_then(
     catalogue = catalogue_of(network, streams, demands, ())
     window_ns = state.settings.window_ms * 1_000_000
     from_ns, to_ns = record.begun_ns, min(record.ended_ns, record.to_ns)
-    clock = _Then(to_ns + window_ns)
+    clock = _Then(to_ns)
     # A slot more than was measured, so that nothing is forgotten as too old.
     period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
     memory = RecentWindows([stream.stream_id for stream in streams], period_ns)
