@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from dataclasses import dataclass
 
@@ -100,7 +101,8 @@ async def _push(
     digest = hashlib.sha256(push.encode()).digest()
     if wanted or told.digest != digest:
         told.digest = digest
-        await socket.send_str(push)
+        with contextlib.suppress(ConnectionError):  # it is gone; the next reading says so
+            await socket.send_str(push)
 
 
 @dataclass(slots=True)
