@@ -63,6 +63,19 @@ class FlowColumns:
     lost: NDArray[np.uint32]  # late and lost in any direction
     rtt_p50_ns: NDArray[np.float64]
 
+    def take(self, row: NDArray[np.int64]) -> FlowColumns:
+        """Return the flows of the windows numbered by `row`, in that order."""
+        lengths = np.diff(self.indptr)[row]
+        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        entry = np.arange(indptr[-1]) + np.repeat(self.indptr[row] - indptr[:-1], lengths)
+        return FlowColumns(
+            indptr=indptr,
+            flow=self.flow[entry],
+            sent=self.sent[entry],
+            lost=self.lost[entry],
+            rtt_p50_ns=self.rtt_p50_ns[entry],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowBatch:
@@ -96,6 +109,20 @@ class WindowBatch:
             (self.counters[name].astype(np.int64) for name in names), np.zeros(self.rows, np.int64)
         )
         return lost
+
+    def take(self, row: NDArray[np.int64]) -> WindowBatch:
+        """Return the windows numbered by `row`, in that order: copies that hold nothing else."""
+        return WindowBatch(
+            start_ns=self.start_ns,
+            duration_ns=self.duration_ns,
+            stream_id=self.stream_id[row],
+            counters={name: column[row] for name, column in self.counters.items()},
+            measures={name: column[row] for name, column in self.measures.items()},
+            distributions={name: each.take(row) for name, each in self.distributions.items()},
+            stamping=self.stamping[row],
+            suspect=self.suspect[row],
+            flows=self.flows.take(row),
+        )
 
     @staticmethod
     def empty(start_ns: int, duration_ns: int) -> WindowBatch:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.api.documents import FlowDocument, WindowDocument
-from controller.figures import finite, quantile_ns
+from controller.figures import finite, quantiles_ns
 from controller.judge.relative import least_lines_ns
 from controller.store.interface import Store, StreamRecord
 from probes.chunk import decode_chunk
@@ -22,7 +22,7 @@ _MEANS = ("rtt_min_ns", "rtt_mean_ns", "rtt_max_ns", "forward_mean_ns", "clock_b
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Row `row` of a decoded chunk, which is of stream `record` under a version of the plan."""
+    """Row `row` of what was taken of a chunk: of stream `record` under a version of the plan."""
 
     plan_version: int
     batch: WindowBatch
@@ -45,22 +45,21 @@ def window_documents(
     ids = np.array(list(by_id), np.uint64)
     found: list[_Found] = []
     for chunk in chunks:
-        batch = decode_chunk(chunk.payload).batch
-        rows = np.flatnonzero(np.isin(batch.stream_id, ids)).tolist()
+        # Taken out: what an agent's other streams did would be many times the memory.
+        whole = decode_chunk(chunk.payload).batch
+        batch = whole.take(np.flatnonzero(np.isin(whole.stream_id, ids)))
         found.extend(
-            _Found(chunk.plan_version, batch, row, by_id[int(batch.stream_id[row])]) for row in rows
+            _Found(chunk.plan_version, batch, row, by_id[stream_id])
+            for row, stream_id in enumerate(batch.stream_id.tolist())
         )
     return _documents(found), next_ns
 
 
 def _documents(found: Sequence[_Found]) -> list[WindowDocument]:
     quantiles = {
-        "rtt_p50_ns": _quantile(found, "rtt", 0.5, ("forward", "backward", "unknown")),
-        "rtt_p95_ns": _quantile(found, "rtt", 0.95, ("forward", "backward", "unknown")),
-        "forward_p50_ns": _quantile(found, "forward", 0.5, ("forward", "unknown")),
-        "forward_p95_ns": _quantile(found, "forward", 0.95, ("forward", "unknown")),
-        "backward_p50_ns": _quantile(found, "backward", 0.5, ("backward", "unknown")),
-        "backward_p95_ns": _quantile(found, "backward", 0.95, ("backward", "unknown")),
+        **_quantiles(found, "rtt", ("forward", "backward", "unknown")),
+        **_quantiles(found, "forward", ("forward", "unknown")),
+        **_quantiles(found, "backward", ("backward", "unknown")),
     }
     for way, least in _least_lines_ns(found).items():
         for level in ("p50", "p95"):
@@ -90,9 +89,9 @@ def _least_lines_ns(found: Sequence[_Found]) -> dict[str, NDArray[np.float64]]:
     return lines
 
 
-def _quantile(
-    found: Sequence[_Found], delay: str, level: float, losses: Sequence[str]
-) -> NDArray[np.float64]:
+def _quantiles(
+    found: Sequence[_Found], delay: str, losses: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
     histograms = Histograms.stack(
         [item.batch.distributions[delay].take(np.array([item.row])) for item in found]
     )
@@ -107,7 +106,8 @@ def _quantile(
         np.array([item.batch.measures[f"{delay}_{end}_ns"][item.row] for item in found], np.float64)
         for end in ("min", "max")
     )
-    return quantile_ns(histograms, level, lost, least_ns, most_ns)
+    p50, p95 = quantiles_ns(histograms, (0.5, 0.95), lost, least_ns, most_ns)
+    return {f"{delay}_p50_ns": p50, f"{delay}_p95_ns": p95}
 
 
 def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocument:
