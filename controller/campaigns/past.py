@@ -111,6 +111,7 @@ def _judged_then(
         book.add(batch, left_out)
         if number % _BATCHES_IN_HAND == 0:
             memory.compact()
+            book.compact()
     live = LiveVerdicts(network, streams, demands, (), from_ns, book)
     ground = dataclasses.replace(
         state.rounds.ground,
