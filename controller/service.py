@@ -115,6 +115,7 @@ async def serve_on(
         state = opened(network)
         # Of its 40 objects a stream nearly all stay as they are: looking through them for garbage
         # takes a third of a second for 90,000 streams, in which nothing else is done.
+        gc.collect()
         gc.freeze()
         for warning in network.warnings:
             logger.warning("%s: %s", sites, warning.pick(language_of_environment()))
