@@ -20,12 +20,17 @@ settings.register_profile("explore", database=None, **PATIENT)
 settings.load_profile("same")
 
 # What a user or a runner has set for other programs changes no result here.
-OF_OTHERS = {"COLORTERM", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR", "TMUX"}
+OF_OTHERS = {"COLORTERM", "COLUMNS", "FORCE_COLOR", "LANGUAGE", "LINES", "NO_COLOR", "TMUX"}
 OF_OTHERS |= {f"{name}_proxy" for name in ("http", "https", "all")}
 KEPT = {"ISOCHRONE_CONTRACT_EXAMPLES"}
 for name in sorted(os.environ.keys() - KEPT):
-    if name in OF_OTHERS or name.lower() in OF_OTHERS or name.startswith(("ISOCHRONE_", "TEXTUAL")):
+    if (
+        name in OF_OTHERS
+        or name.lower() in OF_OTHERS
+        or name.startswith(("ISOCHRONE_", "LC_", "TEXTUAL"))
+    ):
         del os.environ[name]
+os.environ["LANG"] = "C.UTF-8"  # shells complain of a language that is not installed
 
 # Who is started in the background hears no Ctrl-C and would hand that down to every child.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
