@@ -178,7 +178,8 @@ def test_ctrl_c_ends_a_campaign_early_and_what_was_measured_is_reported(tmp_path
     ) as campaign:
         assert "600 s left" in campaign.stderr.readline()
         give_up_s = time.monotonic() + 120  # a hang, not slowness
-        while echoes_answered(campaign.pid) < 200:
+        # Of these the first and the last window, 250 each, are not whole and are not judged.
+        while echoes_answered(campaign.pid) < 800:
             assert time.monotonic() < give_up_s
             threading.Event().wait(0.05)
         campaign.send_signal(signal.SIGINT)
