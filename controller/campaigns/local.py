@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from aiohttp import web
 
 from controller.api.application import make_app
+from controller.plans.planner import spec_of
 from controller.state import ControllerState, Settings, open_state
 from probes.clock import SystemClock
 from probes.engine.destinations import refused_destinations
@@ -64,19 +65,6 @@ async def measured_here(
                 yield url
         finally:
             state.close()
-
-
-def spec_of(stream: PlannedStream) -> StreamSpec:
-    """Return a planned stream as the engine runs it."""
-    return StreamSpec(
-        stream_id=stream.stream_id,
-        destination=stream.path.destination.address,
-        source=stream.path.source.address,
-        type_p=stream.type_p,
-        interval_ms=stream.interval_ms,
-        flows=stream.flows,
-        timeout_ms=stream.timeout_ms,
-    )
 
 
 def _begins_here(stream: PlannedStream) -> bool:

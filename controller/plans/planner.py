@@ -33,7 +33,7 @@ def make_plans(
     bound: dict[tuple[str, str, int], set[str]] = defaultdict(set)  # to authenticate themselves
     for stream in streams:
         source, destination = stream.path.source, stream.path.destination
-        specs[source.site].append(_spec_of(stream))
+        specs[source.site].append(spec_of(stream))
         if stream.type_p.protocol == "udp":
             port = stream.type_p.port or STAMP_PORT
             place = destination.site, destination.address, port
@@ -63,7 +63,8 @@ def make_plans(
     }
 
 
-def _spec_of(stream: PlannedStream) -> StreamSpec:
+def spec_of(stream: PlannedStream) -> StreamSpec:
+    """Return a planned stream as the engine runs it."""
     return StreamSpec(
         stream_id=stream.stream_id,
         source=stream.path.source.address,
