@@ -1,0 +1,63 @@
+"""Campaigns asked for: what must be there, what is too much, listed and cancelled."""
+
+from typing import Any
+
+import pytest
+from campaign_calls import SECOND_NS, VOICE, asked, cancel, post, show, states_of
+
+from controller.campaigns.keeper import look
+
+
+async def test_what_it_names_must_be_there(controller: Any) -> None:
+    mesh = VOICE | {"pairs": [["nanjing", "suzhuo"]]}
+    body = asked(mesh=[mesh], targets=["circle"])
+    error = (await post(controller, body, 422))["error"]
+    assert error["code"] == "bad_campaign"
+    keys = [problem["key"] for problem in error["fields"]["problems"]]
+    assert keys == [["mesh", 0, "pairs"], ["targets", 0]]
+    assert "did you mean `suzhou`" in error["message"]["en"]
+    nothing = VOICE | {"members": {"sites": ["router"]}, "kind": "full", "pairs": []}
+    error = (await post(controller, asked(mesh=[nothing]), 422))["error"]
+    assert "select no path" in error["message"]["en"]
+    assert (await controller.get("/api/v1/campaigns"))["items"] == []
+
+
+async def test_what_would_be_too_much_is_refused_with_what_to_change(controller: Any) -> None:
+    load = await post(controller, asked(), 200, "-load")
+    assert (load["streams"], load["streams_added"], load["streams_faster"]) == (2, 1, 1)
+    assert load["packets_per_s"] == pytest.approx(50 + 9)
+    assert load["bits_per_s"] == pytest.approx(50 * 92 * 8 + 9 * 72 * 8)
+    assert load["busiest_agent"]["name"] == "nanjing"
+    fast = VOICE | {"stream": [{"protocol": "udp", "port": 8620, "interval_ms": 1}]}
+    for route in ("s", "-load"):
+        error = (await post(controller, asked(mesh=[fast]), 422, route))["error"]
+        assert "longer interval_ms" in error["message"]["en"]
+        assert "pair_packets_per_s" in error["message"]["en"]
+    assert (await controller.get("/api/v1/campaigns"))["items"] == []
+    error = (await post(controller, asked(duration_s=29), 422))["error"]
+    assert "at least 30 s" in error["message"]["en"]
+    later = asked(begin_ns=controller.state.clock.now_ns - 3600 * SECOND_NS)
+    assert (await post(controller, later, 422))["error"]["code"] == "bad_period"
+
+
+async def test_campaigns_are_listed_cancelled_once_and_a_name_means_one(
+    controller: Any, clock: Any
+) -> None:
+    begin_ns = clock.now_ns + 100 * SECOND_NS
+    for name in ("a", "b", "c"):
+        made = await post(controller, asked(name, begin_ns=begin_ns))
+        assert made["created_by"].startswith("owner uid")
+    assert (await post(controller, asked("a"), 409))["error"]["code"] == "name_in_use"
+    page = await controller.get("/api/v1/campaigns?limit=2")
+    assert [item["name"] for item in page["items"]] == ["a", "b"]
+    rest = await controller.get(f"/api/v1/campaigns?limit=2&after={page['next']}")
+    assert ([item["name"] for item in rest["items"]], rest["next"]) == (["c"], None)
+    assert (await cancel(controller, "b"))["state"] == "cancelled"
+    assert (await cancel(controller, "b", 409))["error"]["code"] == "already_over"
+    assert (await cancel(controller, "d", 404))["error"]["code"] == "unknown_campaign"
+    found = await controller.get("/api/v1/campaigns?state=scheduled")
+    assert [item["name"] for item in found["items"]] == ["a", "c"]
+    clock.now_ns = begin_ns
+    await look(controller.state)
+    assert (await show(controller, "b"))["state"] == "cancelled"
+    assert await states_of(controller, "b") == ["scheduled", "cancelled"]
