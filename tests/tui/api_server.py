@@ -15,7 +15,8 @@ from typing import Any
 from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fleet_fixture import fleet_documents, target_page, window_documents
+from fleet_fixture import fleet_documents
+from page_fixture import target_page, window_documents
 
 LISTS = ("sites", "agents", "targets", "groups", "paths", "verdicts")
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from api_server import FixtureApi
-from fleet_fixture import NOW_NS
+from fleet_facts import NOW_NS
 
 from tui.app import IsochroneApp
 

@@ -7,63 +7,7 @@ import math
 import random
 from typing import Any
 
-NOW_NS = 1_790_000_000_000_000_000  # 2026-09-21 14:13:20 UTC
-MS = 1e6
-
-SITES = [
-    # name, en, zh, city, metro, latitude, longitude, carriers
-    ("nanjing-jiangbei", "Nanjing Jiangbei", "南京江北", "nanjing", "nanjing", 32.16, 118.72, "ct cu cm"),
-    ("nanjing-yizhuang", "Nanjing Yizhuang", "南京仪庄", "nanjing", "nanjing", 31.95, 118.84, "ct"),
-    ("suzhou", "Suzhou", "苏州工业园", "suzhou", "su-xi-chang", 31.32, 120.72, "ct cu"),
-    ("wujiang", "Suzhou Wujiang", "苏州吴江", "suzhou", "su-xi-chang", 31.14, 120.64, "ct"),
-    ("wuxi", "Wuxi", "无锡", "wuxi", "su-xi-chang", 31.57, 120.30, "ct"),
-    ("changzhou", "Changzhou", "常州", "changzhou", "su-xi-chang", 31.81, 119.97, "ct"),
-    ("zhenjiang", "Zhenjiang", "镇江", "zhenjiang", "nanjing", 32.19, 119.43, "ct"),
-    ("yangzhou", "Yangzhou", "扬州", "yangzhou", "nanjing", 32.39, 119.41, "ct"),
-    ("taizhou", "Taizhou", "泰州", "taizhou", None, 32.46, 119.92, "ct"),
-    ("nantong", "Nantong", "南通", "nantong", None, 31.98, 120.89, "ct"),
-    ("yancheng", "Yancheng Big-Data Park", "盐城大数据产业园", "yancheng", None, 33.35, 120.16, "ct"),
-    ("yancheng-dongtai", "Yancheng Dongtai", "盐城东台", "yancheng", None, 32.87, 120.32, "ct"),
-    ("huaian", "Huai'an", "淮安", "huaian", None, 33.61, 119.02, "ct"),
-    ("xuzhou", "Xuzhou", "徐州", "xuzhou", None, 34.21, 117.28, "ct"),
-    ("lianyungang", "Lianyungang", "连云港", "lianyungang", None, 34.60, 119.22, "ct"),
-    ("suqian", "Suqian", "宿迁", "suqian", None, 33.96, 118.28, "ct"),
-    ("shanghai", "Shanghai core", "上海核心节点", "shanghai", None, 31.23, 121.47, "ct"),
-    ("hangzhou", "Hangzhou", "杭州", "hangzhou", None, 30.27, 120.16, "ct"),
-]  # fmt: skip
-
-
-def _text(en: str, zh: str) -> dict[str, str]:
-    return {"en": en, "zh": zh}
-
-
-_JIANGSU = {
-    "document": _text(
-        "Jiangsu special plan for computing infrastructure", "江苏省算力基础设施发展专项规划"
-    ),
-    "issuer": _text("Jiangsu", "江苏省"),
-    "year": 2025,
-    "clause": None,
-}
-_YANCHENG = {
-    "document": _text(
-        "Three-year action plan for computing power", "关于加快推进算力发展及应用的三年行动计划"
-    ),
-    "issuer": _text("Yancheng", "盐城市"),
-    "year": 2024,
-    "clause": None,
-}
-GOALS = {"2025": 0.85, "2030": 0.95}
-# name, en, zh, kind, limit_ms, limit_ratio, direction, stated, goals, source, chooser
-TARGETS: list[tuple[Any, ...]] = [
-    ("jiangsu-circle-1", "1 ms circle: within a city", "1 毫秒时延圈：城区", "delay", 1.0, None, "one_way", False, GOALS, _JIANGSU, lambda a, b: a[3] == b[3]),
-    ("jiangsu-circle-3", "3 ms circle: within a metropolitan area", "3 毫秒时延圈：都市圈、城市群", "delay", 3.0, None, "one_way", False, GOALS, _JIANGSU, lambda a, b: a[4] is not None and a[4] == b[4]),
-    ("jiangsu-circle-5", "5 ms circle: across the province", "5 毫秒时延圈：全省", "delay", 5.0, None, "one_way", False, GOALS, _JIANGSU, lambda a, b: "hangzhou" not in (a[3], b[3])),
-    ("yancheng-city", "Yancheng: within the city", "盐城：市内算力中心之间", "delay", 1.0, None, "one_way", True, {}, _YANCHENG, lambda a, b: a[3] == b[3] == "yancheng"),
-    ("yancheng-shanghai", "Yancheng: to the Shanghai core node", "盐城：至上海核心节点", "delay", 4.0, None, "one_way", True, {}, _YANCHENG, lambda a, b: {a[3], b[3]} == {"yancheng", "shanghai"}),
-    ("wuxi-too-far", "Wuxi: 0.4 ms to Xuzhou (cannot be)", "无锡：至徐州 0.4 毫秒（低于光速下限）", "delay", 0.4, None, "round_trip", True, {}, None, lambda a, b: {a[3], b[3]} == {"wuxi", "xuzhou"}),
-    ("international-loss", "International channels: loss", "国际互联网数据专用通道：丢包率", "loss", None, 0.0077, "round_trip", False, {}, _JIANGSU, lambda a, b: a[3] == "nantong"),
-]  # fmt: skip
+from fleet_facts import GOALS, JIANGSU, MS, NOW_NS, REASONS, SITES, TARGETS, YANCHENG, text
 
 
 def fleet_documents(seed: int = 7) -> dict[str, Any]:
@@ -74,37 +18,12 @@ def fleet_documents(seed: int = 7) -> dict[str, Any]:
 def _group() -> dict[str, Any]:
     counts = {"pass": 120, "fail": 12, "undecided": 9, "impossible": 0, "no_data": 12}
     return {
-        "name": "jiangsu-circles", "title": _text("Low-latency compliance rate", "数据中心互联低时延达标率"),
-        "source": _JIANGSU, "targets": ["jiangsu-circle-1", "jiangsu-circle-3", "jiangsu-circle-5"],
+        "name": "jiangsu-circles", "title": text("Low-latency compliance rate", "数据中心互联低时延达标率"),
+        "source": JIANGSU, "targets": ["jiangsu-circle-1", "jiangsu-circle-3", "jiangsu-circle-5"],
         "pairs": 153, "paths": 320, "counts": counts, "goals": GOALS,
         "compliance": {"ratio": 120 / 132, "low": 120 / 153, "high": 141 / 153, "decided": 132, "passed": 120},
         "paths_compliance": None, "goal_verdict": {"2025": "undecided", "2030": "fail"},
     }  # fmt: skip
-
-
-def target_page(name: str, *, pairs: bool) -> dict[str, Any]:
-    """Return remedy and ring of a target."""
-    path = {
-        "target": name, "path": "nanjing-jiangbei.ct.v4>nanjing-yizhuang.ct.v4",
-        "source_site": "nanjing-jiangbei", "destination_site": "nanjing-yizhuang",
-        "source_carrier": "ct", "destination_carrier": "ct", "ip_version": 4, "verdict": "fail",
-        "action": "fix", "measured": 1.1 * MS, "limit": 1.0 * MS, "unit": "ns", "margin_ratio": 0.1,
-    }  # fmt: skip
-    remedy = {
-        "name": name, "of": "pairs" if pairs else "paths", "goal": 0.95, "year": "2030",
-        "total": 20, "passed": 16, "needed": 3, "reachable": True, "best_ratio": 1.0,
-        "paths": [path], "by_carrier": [{"name": "ct → ct", "paths": 1}],
-        "by_site": [{"name": "nanjing-jiangbei", "paths": 1}, {"name": "nanjing-yizhuang", "paths": 1}],
-    }  # fmt: skip
-    places = [
-        {"site": "nanjing-yizhuang", "great_circle_km": 26.0, "floor_ns": 126_880.0, "margin_km": 178.9, "reachable": True, "by_road": True},
-        {"site": "xuzhou", "great_circle_km": 280.0, "floor_ns": 1_366_400.0, "margin_km": -75.1, "reachable": False, "by_road": False},
-    ]  # fmt: skip
-    ring = {
-        "target": name, "limit_ms": 1.0, "direction": "one_way", "centre": "nanjing-jiangbei",
-        "centres": ["nanjing-jiangbei"], "sites": places,
-    }  # fmt: skip
-    return {"remedy": remedy, "ring": ring}
 
 
 class _Maker:
@@ -159,7 +78,7 @@ class _Maker:
     def _site(self, site: tuple[Any, ...]) -> dict[str, Any]:
         return {
             "name": site[0],
-            "title": _text(site[1], site[2]),
+            "title": text(site[1], site[2]),
             "latitude_deg": site[5],
             "longitude_deg": site[6],
             "city": site[3],
@@ -193,7 +112,7 @@ class _Maker:
         condition = {
             "code": "clock_not_synchronised",
             "severity": "warning",
-            "text": _text(
+            "text": text(
                 "The clock is not synchronised; one-way delay stays undecided.",
                 "时钟未同步；单向时延无法判定。",
             ),
@@ -311,7 +230,7 @@ class _Maker:
             "other_reading": None if loss or measured is None else {"direction": "round_trip" if ways == 1 else "one_way", "measured": measured * (2 if ways == 1 else 0.5)},
             "floor_ns": distance["floor_ns"] * ways, "sent": None if figures is None else 6000,
             "lost": None if figures is None else figures["lost"], "deciding_term": term,
-            "reason": _REASONS[name], "since_ns": NOW_NS - 600_000_000_000,
+            "reason": REASONS[name], "since_ns": NOW_NS - 600_000_000_000,
             "judged_ns": NOW_NS - 1_000_000_000,
         }  # fmt: skip
 
@@ -331,32 +250,13 @@ class _Maker:
                 "passed": counts["pass"],
             }
         return {
-            "name": target[0], "title": _text(target[1], target[2]), "source": target[9],
+            "name": target[0], "title": text(target[1], target[2]), "source": target[9],
             "kind": target[3], "statistic": "p95", "direction": target[6],
             "direction_stated": target[7], "limit_ms": target[4], "limit_ratio": target[5],
             "goals": target[8], "counts": counts, "paths": len(mine), "compliance": compliance,
             "goal_verdict": {year: _goal(compliance, share) for year, share in target[8].items()},
             "declared": [],
         }  # fmt: skip
-
-
-_REASONS = {
-    "pass": _text(
-        "The whole interval lies within the limit.", "整个置信区间都在限值之内，判定达标。"
-    ),
-    "fail": _text(
-        "The whole interval lies beyond the limit.", "整个置信区间都超过限值，判定不达标。"
-    ),
-    "undecided": _text(
-        "The limit lies inside the interval; a better clock or more samples would decide it.",
-        "限值落在置信区间之内；需要更准的时钟或更多样本才能判定。",
-    ),
-    "impossible": _text(
-        "The limit is below light in fibre over the great circle.",
-        "限值低于大圆距离上的光纤传播时延。",
-    ),
-    "no_data": _text("Nothing has been measured yet.", "尚无测量数据。"),
-}
 
 
 def _goal(compliance: dict[str, Any] | None, share: float) -> str:
@@ -369,13 +269,13 @@ def _goal(compliance: dict[str, Any] | None, share: float) -> str:
 
 def _declared() -> list[dict[str, Any]]:
     base = {
-        "source": _JIANGSU, "statistic": None, "direction": None, "direction_stated": False,
+        "source": JIANGSU, "statistic": None, "direction": None, "direction_stated": False,
         "limit_ms": None, "limit_ratio": None, "compliance": None, "goal_verdict": {}, "paths": 0,
         "counts": {"pass": 0, "fail": 0, "undecided": 0, "impossible": 0, "no_data": 0},
     }  # fmt: skip
     return [
         {
-            **base, "name": "jiangsu-otn", "title": _text("OTN coverage", "OTN 覆盖率"),
+            **base, "name": "jiangsu-otn", "title": text("OTN coverage", "OTN 覆盖率"),
             "kind": "inventory", "goals": {"2025": 0.9, "2030": 0.95},
             "declared": [
                 {"site": "nanjing-jiangbei", "value": 92.0, "unit": "%"},
@@ -383,8 +283,8 @@ def _declared() -> list[dict[str, Any]]:
             ],
         },
         {
-            **base, "name": "yancheng-one-hop", "title": _text("One-hop direct to Shanghai and Nanjing", "至上海、南京一跳直连"),
-            "kind": "one_hop", "goals": {}, "source": _YANCHENG,
+            **base, "name": "yancheng-one-hop", "title": text("One-hop direct to Shanghai and Nanjing", "至上海、南京一跳直连"),
+            "kind": "one_hop", "goals": {}, "source": YANCHENG,
             "declared": [{"site": "yancheng", "value": True, "unit": None}, {"site": "yancheng-dongtai", "value": None, "unit": None}],
         },
     ]  # fmt: skip
@@ -395,36 +295,3 @@ def _great_circle_km(a: tuple[Any, ...], b: tuple[Any, ...]) -> float:
     half = math.sin((lat_b - lat_a) / 2) ** 2
     half += math.cos(lat_a) * math.cos(lat_b) * math.sin(math.radians(b[6] - a[6]) / 2) ** 2
     return round(2 * 6371.0 * math.asin(math.sqrt(half)), 2)
-
-
-def window_documents(
-    base_ns: float, from_ns: int, to_ns: int, protocol: str
-) -> list[dict[str, Any]]:
-    """Return 10 s windows whose round trip is `base_ns`, with one gap and one bout of loss."""
-    chance = random.Random(int(base_ns))
-    found = []
-    step = 10_000_000_000
-    for start in range(from_ns - from_ns % step, to_ns - step, step):
-        age = (to_ns - start) // step
-        if 40 <= age < 48:
-            continue  # nothing arrived: a gap
-        bump = 1.35 if 15 <= age < 22 else 1.0
-        rtt = base_ns * bump * chance.uniform(0.995, 1.01)
-        lost = chance.choice((0, 0, 0, 0, 1, 2)) + (6 if 15 <= age < 22 else 0)
-        found.append(
-            {
-                "start_ns": start, "duration_ns": step, "protocol": protocol, "sent": 100,
-                "received": 100 - lost, "lost_forward": lost, "lost_backward": 0, "lost_unknown": 0,
-                "late": 0, "duplicate": 0, "reordered": 0, "local_drop": 0, "loss_ratio": lost / 100,
-                "rtt_min_ns": rtt * 0.98, "rtt_p50_ns": rtt, "rtt_p95_ns": rtt * 1.06,
-                "rtt_mean_ns": rtt * 1.01, "rtt_max_ns": rtt * 1.4, "forward_p50_ns": rtt * 0.51,
-                "forward_p95_ns": rtt * 0.54, "forward_mean_ns": rtt * 0.511,
-                "backward_p50_ns": rtt * 0.49, "backward_p95_ns": rtt * 0.52,
-                "clock_bound_ns": 5000.0, "stamping": "kernel", "suspect": False,
-                "flows": [
-                    {"flow": flow, "sent": 12, "lost": lost if flow == 3 else 0, "rtt_p50_ns": rtt * (1.2 if flow == 3 else 1.0)}
-                    for flow in range(8)
-                ],
-            }
-        )  # fmt: skip
-    return found
