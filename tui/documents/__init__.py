@@ -1,0 +1,50 @@
+"""The parts of the controller's API that the terminal shows (docs/reference/api.md).
+
+New fields of a newer controller are ignored, missing fields are absent: a terminal may be older or
+newer than the controller it watches. Absent is None (null), never 0. One module an idea; import
+from here.
+"""
+
+from tui.documents.events import Event
+from tui.documents.health import Health, StoreHealth
+from tui.documents.listings import Listing
+from tui.documents.paths import Distance, End, Figures, Path, StreamLine
+from tui.documents.places import Agent, AgentHealth, Condition, Site, SiteClock
+from tui.documents.remedies import Remedy, RemedyPath, RemedyShare, Ring, RingSite
+from tui.documents.targets import Compliance, Counts, Declared, Group, SourceDocument, Target
+from tui.documents.titles import Title
+from tui.documents.verdicts import OtherReading, Verdict
+from tui.documents.windows import FlowFigures, Window
+
+__all__ = [
+    "Agent",
+    "AgentHealth",
+    "Compliance",
+    "Condition",
+    "Counts",
+    "Declared",
+    "Distance",
+    "End",
+    "Event",
+    "Figures",
+    "FlowFigures",
+    "Group",
+    "Health",
+    "Listing",
+    "OtherReading",
+    "Path",
+    "Remedy",
+    "RemedyPath",
+    "RemedyShare",
+    "Ring",
+    "RingSite",
+    "Site",
+    "SiteClock",
+    "SourceDocument",
+    "StoreHealth",
+    "StreamLine",
+    "Target",
+    "Title",
+    "Verdict",
+    "Window",
+]
