@@ -86,6 +86,11 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
     return f"{middle:,.{digits}f} ({least:,.{digits}f} … {most:,.{digits}f})"
 
 
+def ratios(values: Sequence[float], beside: Sequence[float]) -> list[float]:
+    """Return each value over that of the same round, so that a slow minute changes no ratio."""
+    return [value / other for value, other in zip(values, beside, strict=True)]
+
+
 def machine() -> str:
     """Describe the machine: kernel, processor, cores, load. No names, no paths."""
     with Path("/proc/cpuinfo").open(encoding="utf-8") as file:

@@ -11,7 +11,7 @@ import numpy as np
 from bench.accounting import Program
 from bench.answerer import PORT, answered_by, irtt_server, start_answerer
 from bench.hosts import FAR_ADDRESS, Hosts, inside, targets, two_hosts
-from bench.report import Goal, Report, in_turns, script, spread
+from bench.report import Goal, Report, in_turns, ratios, script, spread
 from bench.sender import Order, done_by, start_sender
 
 TARGETS = 1_000
@@ -61,10 +61,10 @@ def irtt(hosts: Hosts, seconds: float) -> Rates:
 
 def measure(quick: bool) -> Report:
     """Measure all in turns."""
-    seconds = 1.0 if quick else 3.0
+    seconds = 1.0 if quick else 2.0
     with two_hosts() as hosts:
         rates = in_turns(
-            1 if quick else 3,
+            1 if quick else 9,
             {
                 "isochrone, 44 bytes": lambda: ours(hosts, seconds, 44),
                 "isochrone, 64 bytes with follow-up": lambda: ours(hosts, seconds, 64),
@@ -75,12 +75,11 @@ def measure(quick: bool) -> Report:
     reflector = {name: [rate.reflector for rate in found] for name, found in rates.items()}
     goals = []
     for end, found in (("sender", sender), ("reflector", reflector)):
-        own, peer = (float(np.median(found[name])) for name in ("isochrone, 44 bytes", "irtt"))
+        own = float(np.median(found["isochrone, 44 bytes"]))
+        share = float(np.median(ratios(found["isochrone, 44 bytes"], found["irtt"])))
         goals += [
             Goal(f"{end} at least {RATE_GOAL:,}/s", own >= RATE_GOAL, f"{own:,.0f}/s"),
-            Goal(
-                f"{end} at least {IRTT_GOAL} × irtt", own >= IRTT_GOAL * peer, f"{own / peer:.1f} ×"
-            ),
+            Goal(f"{end} at least {IRTT_GOAL} × irtt", share >= IRTT_GOAL, f"{share:.1f} ×"),
         ]
     return Report(
         name="stamp_rate",
