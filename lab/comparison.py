@@ -77,11 +77,6 @@ class PathProbes:
     def __len__(self) -> int:
         return len(self._key)
 
-    def of(self, demand: Demand, protocol: str, from_ns: int, to_ns: int) -> Probes:
-        """Return the probes sent on the demand's path within [from_ns, to_ns)."""
-        own = self.on(demand.path, protocol)
-        return own.take((own.sent_ns >= from_ns) & (own.sent_ns < to_ns))
-
     def on(self, path: Path, protocol: str) -> Probes:
         """Return the probes sent on a path."""
         source = self._number[path.source.address]
@@ -114,7 +109,11 @@ def compare(
     windows: StoredWindows,
     streams: Mapping[tuple[str, str], int],
 ) -> list[Row]:
-    """Return a row for every demand that is measured; `windows` are those that were judged."""
+    """Return a row for every demand that is measured; `windows` are those that were judged.
+
+    The truth is that of the probes in the windows which the verdict rests on: where the machine
+    stood still for a part of a window, the emulator did, too, and the verdict leaves it out.
+    """
     said = {(verdict["target"], verdict["path"]): verdict for verdict in verdicts}
     rows = []
     for demand in demands:
@@ -136,10 +135,11 @@ def _row(
     if protocol is not None:
         own = windows.of(streams[demand.path.id, protocol])
         if len(own.start_ns):
-            until_ns = int((own.start_ns + own.duration_ns).max())
-            seen = probes.of(demand, protocol, int(own.start_ns.min()), until_ns)
+            counted = own.counted()
+            seen = probes.on(demand.path, protocol)
+            seen = seen.take(counted.hold(seen.sent_ns))
             truth = truth_of(demand.target, seen)
-            truth_p50, measured_p50 = _median(seen.rtt_ns), _median(own.rtt_p50_ns)
+            truth_p50, measured_p50 = _median(seen.rtt_ns), _median(counted.rtt_p50_ns)
     expected = expected_verdict(demand, truth)
     got = str(verdict.get("verdict", "no_data"))
     is_loss = demand.target.kind == "loss"

@@ -17,7 +17,7 @@ from probes.window import WindowBatch
 @dataclass(frozen=True, slots=True)
 class StoredWindows:
     """m windows: `stream_id` uint64, `start_ns`, `duration_ns`, `sent`, `received_ns` (when the
-    controller got it) int64, `rtt_p50_ns` f64.
+    controller got it) int64, `rtt_p50_ns` f64, `suspect` bool.
 
     `rtt_p50_ns` is the median of the window's flows' exact medians, NaN without an answer.
     """
@@ -28,6 +28,7 @@ class StoredWindows:
     sent: NDArray[np.int64]
     received_ns: NDArray[np.int64]
     rtt_p50_ns: NDArray[np.float64]
+    suspect: NDArray[np.bool_]
 
     def judged(self, from_ns: int, judged_ns: int) -> StoredWindows:
         """Return the windows that a round at `judged_ns` with horizon `from_ns` rested on."""
@@ -36,6 +37,19 @@ class StoredWindows:
     def of(self, stream_id: int) -> StoredWindows:
         """Return the windows of one stream."""
         return self._take(self.stream_id == np.uint64(stream_id))
+
+    def counted(self) -> StoredWindows:
+        """Return the windows of one stream that a verdict rests on: those which the machine did not
+        measure while it was starved, if there are any."""
+        return self if self.suspect.all() else self._take(~self.suspect)
+
+    def hold(self, sent_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of these times lie in one of these windows of one stream."""
+        order = np.argsort(self.start_ns)
+        start_ns, duration_ns = self.start_ns[order], self.duration_ns[order]
+        at = np.searchsorted(start_ns, sent_ns, "right") - 1
+        held: NDArray[np.bool_] = (at >= 0) & (sent_ns < (start_ns + duration_ns)[at])
+        return held
 
     def _take(self, chosen: NDArray[np.bool_]) -> StoredWindows:
         return StoredWindows(*(getattr(self, name)[chosen] for name in self.__slots__))
@@ -67,7 +81,8 @@ def read_stored(data: Path) -> StoredWindows:
 def windows_of(batches: Sequence[WindowBatch], received_ns: Sequence[int]) -> StoredWindows:
     """Return the windows of many batches as one set of columns."""
     if not batches:
-        return StoredWindows(np.zeros(0, np.uint64), *(np.zeros(0, np.int64),) * 4, np.zeros(0))
+        none = (np.zeros(0, np.int64),) * 4
+        return StoredWindows(np.zeros(0, np.uint64), *none, np.zeros(0), np.zeros(0, np.bool_))
     rows = [batch.rows for batch in batches]
     return StoredWindows(
         stream_id=np.concatenate([batch.stream_id for batch in batches]),
@@ -76,6 +91,7 @@ def windows_of(batches: Sequence[WindowBatch], received_ns: Sequence[int]) -> St
         sent=np.concatenate([b.counters["sent"].astype(np.int64) for b in batches]),
         received_ns=np.repeat(np.asarray(received_ns, np.int64), rows),
         rtt_p50_ns=np.concatenate([_medians(batch) for batch in batches]),
+        suspect=np.concatenate([batch.suspect for batch in batches]),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ def windows(*rows: tuple[int, int, int]) -> StoredWindows:
         sent=sent,
         received_ns=second * S,
         rtt_p50_ns=np.full(len(rows), np.nan),
+        suspect=np.zeros(len(rows), np.bool_),
     )
 
 
@@ -42,3 +45,16 @@ def test_a_window_stored_again_is_there_twice_and_a_stream_without_any_is_none()
     stored = windows((1, 0, 5), (1, 0, 5), (1, 1, 5))
     found = continuity_of(stored, [([1], 15), ([7], 0)])
     assert (found.streams, found.missing, found.twice) == (1, 0, 1)
+
+
+def test_a_verdict_rests_on_windows_of_a_machine_that_ran_if_there_are_any() -> None:
+    stored = windows((1, 3, 5), (1, 0, 5), (1, 1, 5))
+    starved = replace(stored, suspect=np.array([False, True, False]))
+    assert starved.counted().start_ns.tolist() == [3 * S, 1 * S]
+    assert replace(stored, suspect=np.ones(3, np.bool_)).counted().start_ns.size == 3
+
+
+def test_windows_hold_what_was_sent_from_their_start_to_before_their_end() -> None:
+    stored = windows((1, 3, 5), (1, 0, 5))
+    times_ns = np.array([-1, 0, S - 1, S, 3 * S - 1, 3 * S, 4 * S])
+    assert stored.hold(times_ns).tolist() == [False, True, True, False, False, True, False]
