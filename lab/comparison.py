@@ -141,7 +141,8 @@ def _row(
             truth = truth_of(demand.target, seen)
             truth_p50, measured_p50 = _median(seen.rtt_ns), _median(counted.rtt_p50_ns)
     expected = expected_verdict(demand, truth)
-    got = str(verdict.get("verdict", "no_data"))
+    # What was found in these windows; what is shown may wait for a change to be confirmed.
+    got = str(verdict.get("pending") or verdict.get("verdict", "no_data"))
     is_loss = demand.target.kind == "loss"
     value, figure = _known(truth.value), verdict.get("measured")
     return Row(
