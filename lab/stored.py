@@ -58,12 +58,13 @@ class StoredWindows:
 @dataclass(frozen=True, slots=True)
 class Continuity:
     """Whether every stream's windows follow each other without a gap and without a repeat: how
-    many are `missing` or there `twice`."""
+    many are `missing` or there `twice`; and how many were measured by a `starved` machine."""
 
     streams: int
     windows: int
     missing: int
     twice: int
+    starved: int
     probes: int
 
 
@@ -129,5 +130,6 @@ def continuity_of(windows: StoredWindows, seen: Iterable[tuple[Sequence[int], in
         windows=len(windows.stream_id),
         missing=missing,
         twice=twice,
+        starved=int(windows.suspect.sum()),
         probes=int(windows.sent.sum()),
     )

@@ -127,7 +127,8 @@ def summary_lines(
             f"往返时延中位数：{summary.medians} 条路径与仿真记录相差不超过 {micro}",
             f"仿真误差（实际减设定，{error.packets} 个包）：p50 / p90 / p99 / 最大 = {emulator} µs",
             f"窗口：{continuity.streams} 条流共 {continuity.windows} 个，"
-            f"缺失 {continuity.missing}，重复 {continuity.twice}；探测包 {continuity.probes} 个",
+            f"缺失 {continuity.missing}，重复 {continuity.twice}；"
+            f"因机器停顿未计入 {continuity.starved}；探测包 {continuity.probes} 个",
         ]
     return [
         f"Verdicts: {summary.correct} correct of {summary.decided_by_truth} that truth decides;"
@@ -139,5 +140,6 @@ def summary_lines(
         f" p50 / p90 / p99 / max = {emulator} µs",
         f"Windows: {continuity.windows} of {continuity.streams} streams,"
         f" missing {continuity.missing}, twice {continuity.twice};"
+        f" left out since the machine stood still {continuity.starved};"
         f" {continuity.probes} probes",
     ]

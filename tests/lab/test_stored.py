@@ -32,7 +32,7 @@ def test_a_gap_is_a_missing_window_only_where_more_was_sent_than_the_windows_tel
 ) -> None:
     stored = windows((1, 0, 5), (1, 1, 5), (1, 3, 5), (2, 0, 5), (2, 1, 5))
     found = continuity_of(stored, [([1], seen), ([2], 10)])
-    assert found == Continuity(streams=2, windows=5, missing=missing, twice=0, probes=25)
+    assert found == Continuity(streams=2, windows=5, missing=missing, twice=0, starved=0, probes=25)
 
 
 def test_streams_of_one_path_and_protocol_are_weighed_together() -> None:
@@ -51,6 +51,7 @@ def test_a_verdict_rests_on_windows_of_a_machine_that_ran_if_there_are_any() -> 
     stored = windows((1, 3, 5), (1, 0, 5), (1, 1, 5))
     starved = replace(stored, suspect=np.array([False, True, False]))
     assert starved.counted().start_ns.tolist() == [3 * S, 1 * S]
+    assert continuity_of(starved, []).starved == 1
     assert replace(stored, suspect=np.ones(3, np.bool_)).counted().start_ns.size == 3
 
 

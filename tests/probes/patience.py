@@ -30,7 +30,7 @@ def give_up(engine: Engine) -> None:
     """Let an engine wait for no answer any more: those that will come are there."""
     ledger = engine._ledger
     overdue = ledger.overdue
-    ledger.overdue = lambda now_ns: overdue(now_ns + _FAR_NS)  # type: ignore[method-assign]
+    ledger.overdue = lambda now_ns: overdue(now_ns + _FAR_NS)  # type: ignore[method-assign]  # one ledger's
 
 
 def finish(engine: Engine, *, answered: int | None = None) -> None:

@@ -369,4 +369,4 @@ def _toml(value: object) -> str:
         return "[" + ", ".join(_toml(v) for v in value) + "]"
     if isinstance(value, str):
         return "'" + "".join(c for c in value if c.isalnum()) + "'"
-    return {None: "''", True: "true", False: "false"}.get(value, str(value))  # type: ignore[arg-type]
+    return {None: "''", True: "true", False: "false"}.get(value, str(value))  # type: ignore[arg-type]  # any value may be asked for
