@@ -97,6 +97,7 @@ class ProbeRun:
             on_windows=self._take_windows,
             own_clock_bound_ns=kernel_clock_bound_ns,
             probes_per_stream=options.count,
+            first_at_once=True,
             on_samples=self._take_samples,
             stamp_keys=None
             if options.hmac_key is None

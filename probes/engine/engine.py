@@ -55,7 +55,8 @@ class Engine:
 
     `own_clock_bound_ns()` bounds this machine's clock error, NaN while it is not synchronised.
     `stamp_shift_ns` shifts every wall stamp (lab and tests). Each stream ends after
-    `probes_per_stream` probes, if given. `stamp_keys` are those of authenticated streams, by
+    `probes_per_stream` probes, if given; `first_at_once` lets the first leave now, not at a random
+    moment of its interval. `stamp_keys` are those of authenticated streams, by
     destination; without one they do not run. Callbacks run on the engine's thread. Sockets belong
     to the network namespace of the thread that calls `start()`.
     """
@@ -70,6 +71,7 @@ class Engine:
         own_clock_bound_ns: Callable[[], float] = lambda: math.nan,
         stamp_shift_ns: int = 0,
         probes_per_stream: int | None = None,
+        first_at_once: bool = False,
         on_samples: Callable[[SampleBatch], None] | None = None,
         calibration_ns: int | None = None,
         generator: np.random.Generator | None = None,
@@ -91,6 +93,7 @@ class Engine:
         self._collect_every_ns = _COLLECT_NS if on_samples is None else _SHOW_NS
         self._own_clock_bound_ns = own_clock_bound_ns
         self._probes_per_stream = probes_per_stream
+        self._first_at_once = first_at_once
         self._calibration_ns = calibration_ns
         self._wanted: tuple[tuple[StreamSpec, ...], Mapping[str, bytes]] | None
         self._wanted = tuple(specs), stamp_keys or {}
@@ -296,6 +299,7 @@ class Engine:
             np.array([spec.pacing == "poisson" for spec in running], np.bool_),
             self._probes_per_stream,
             rows=numbers,
+            at_once=self._first_at_once,
         )
 
     def _listen(self, channel: Channel | ConnectChannel) -> None:

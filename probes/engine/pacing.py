@@ -3,6 +3,7 @@
 Probe k of a periodic stream is due at  phase + k·interval + U(0, jitter·interval)  (MEASUREMENT
 B.4): random phases keep streams apart for ever, jitter keeps each from locking on to what is
 periodic in the network. A Poisson stream has exponential gaps of the same mean (RFC 2330 §11.1).
+Where somebody waits for the figures, the first probes leave at once, one stream after the other.
 A sender that fell behind by more than an interval leaves the missed probes out: it never sends a
 burst to catch up.
 """
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEVER_NS = np.iinfo(np.int64).max
+_FIRST_GAP_NS = 1_000_000.0  # between the first probes of streams that begin at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +52,31 @@ class Pacer:
         probes: int | None = None,
         *,
         rows: NDArray[np.int64] | None = None,
+        at_once: bool = False,
     ) -> NDArray[np.int64]:
         """Add n streams, due first at a random moment of their first interval; return their rows.
 
         Each stops by itself after `probes` probes, if given. `rows` int64[n] says where to put
         them: rows of streams that were stopped, or new ones; absent, they come after the last.
+        With `at_once` the first stream is due now, the others 1 ms after one another, or closer
+        where the interval has not room for that.
         """
         count = len(interval_ns)
         if rows is None:
             rows = np.arange(len(self._due_ns), len(self._due_ns) + count)
         self._grow(int(rows.max(initial=-1)) + 1)
-        phase = self._generator.random(count) * interval_ns
+        if at_once:
+            gap_ns = np.minimum(interval_ns / max(count, 1), _FIRST_GAP_NS)
+            phase: NDArray[np.float64] = np.arange(count) * gap_ns
+        else:
+            phase = self._generator.random(count) * interval_ns
         self._interval_ns[rows] = interval_ns
         self._jitter_ns[rows] = jitter_ratio * interval_ns
         self._poisson[rows] = poisson
         self._any_poisson = bool(self._poisson.any())
         self._slot_ns[rows] = now_ns + phase
         self._remaining[rows] = NEVER_NS if probes is None else probes
-        self._set_due(rows)
+        self._set_due(rows, jittered=not at_once)
         self._weigh()
         return rows
 
@@ -129,9 +138,9 @@ class Pacer:
         self._remaining[rows] -= 1
         self._set_due(rows)
 
-    def _set_due(self, rows: NDArray[np.int64]) -> None:
+    def _set_due(self, rows: NDArray[np.int64], *, jittered: bool = True) -> None:
         """Draw the jitter of the streams' next probes."""
-        jitter_ns = self._generator.random(len(rows)) * self._jitter_ns[rows]
+        jitter_ns = self._generator.random(len(rows)) * self._jitter_ns[rows] * jittered
         if self._any_poisson:
             jitter_ns[self._poisson[rows]] = 0.0
         due_ns = (self._slot_ns[rows] + jitter_ns).astype(np.int64)

@@ -71,3 +71,28 @@ def test_streams_end_after_their_probes_and_stopped_ones_are_never_due() -> None
     assert len(planned(made, list(range(0, 10_000_000, 100_000)))) == 4
     assert made.finished()
     assert made.next_due_ns() == NEVER_NS
+
+
+def begun_at_once(streams: int, interval_ns: float) -> list[int]:
+    made = Pacer(np.random.default_rng(7))
+    every = np.full(streams, interval_ns), np.full(streams, 0.1), np.full(streams, False)
+    made.add(1_000, *every, 2, at_once=True)
+    return made.take(NEVER_NS - 1).planned_ns.tolist()
+
+
+def test_a_stream_that_begins_at_once_is_due_now_without_jitter() -> None:
+    assert begun_at_once(1, 1e9) == [1_000]
+
+
+def test_streams_that_begin_at_once_are_a_millisecond_apart() -> None:
+    assert begun_at_once(3, 1e9) == [1_000, 1_001_000, 2_001_000]
+
+
+def test_many_streams_that_begin_at_once_fill_their_interval_and_no_more() -> None:
+    assert begun_at_once(4, 2e6) == [1_000, 501_000, 1_001_000, 1_501_000]
+
+
+def test_a_stream_of_no_probes_does_not_begin_at_once() -> None:
+    made = Pacer(np.random.default_rng(7))
+    made.add(0, np.full(1, 1e9), np.full(1, 0.1), np.full(1, False), 0, at_once=True)
+    assert made.finished()
