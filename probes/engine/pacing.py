@@ -67,7 +67,7 @@ class Pacer:
         self._grow(int(rows.max(initial=-1)) + 1)
         if at_once:
             gap_ns = np.minimum(interval_ns / max(count, 1), _FIRST_GAP_NS)
-            phase: NDArray[np.float64] = np.arange(count) * gap_ns
+            phase = np.arange(float(count)) * gap_ns
         else:
             phase = self._generator.random(count) * interval_ns
         self._interval_ns[rows] = interval_ns
