@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
@@ -17,6 +18,7 @@ from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.errors import IsochroneError
 from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec, StampKeys
+from probes.stamp.oddities import COSTLY, summary
 from probes.stream import StreamSpec
 from probes.text import Text, language_of_environment
 from probes.window import WindowBatch
@@ -146,9 +148,11 @@ class Measuring:
         return self._sent + health.probes_sent, self._received + health.probes_received
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Return what the engine has to tell of single streams."""
-        health = self.engine_health()
-        return health.conditions if health is not None else ()
+        """Return what the engine has to tell of single streams and of their reflectors."""
+        if self._engine is None:
+            return ()
+        odd = odd_replies(self._engine.odd_replies())
+        return (*self._engine.health().conditions, *([] if odd is None else [odd]))
 
     async def _look(self, *, retry: bool) -> None:
         plan = self.plan
@@ -262,6 +266,18 @@ class Measuring:
             versions = self._versions
         in_force = [version for applied_ns, version in versions if applied_ns < end_ns]
         self._on_windows(batch, in_force[-1] if in_force else versions[0][1])
+
+
+def odd_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:
+    """Return what tells of reflectors whose replies are not as they should be."""
+    by_destination: dict[str, Counter[str]] = {}
+    for spec, odd in by_stream.items():
+        by_destination.setdefault(spec.destination, Counter()).update(odd)
+    text = summary(by_destination)
+    if text is None:
+        return None
+    costly = any(COSTLY & odd.keys() for odd in by_destination.values())
+    return Condition(code="odd_replies", severity="warning" if costly else "info", text=text)
 
 
 def _waiting(streams: int) -> Text:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.probe_figures import DELAY_KEYS
 from agent.probe_reasons import sentences
+from probes.stamp.oddities import remarks
 from probes.text import Language, Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def end_progress_line() -> None:
 
 def is_one_way_known(result: TargetResult) -> bool:
     """Return whether both clocks are declared synchronised, so that one-way delay has a bound."""
-    return math.isfinite(result.clock_bound_ns) and math.isfinite(result.forward_ns["min"])
+    known = math.isfinite(result.clock_bound_ns) and math.isfinite(result.forward_ns["min"])
+    return known and "clock" not in result.odd_replies  # which gives the lie to what they declare
 
 
 def json_line(result: TargetResult) -> str:
@@ -95,6 +97,8 @@ def json_line(result: TargetResult) -> str:
     if is_one_way_known(result):
         document["forward_ns"] = _delays(result.forward_ns)
         document["backward_ns"] = _delays(result.backward_ns)
+    if result.odd_replies:
+        document["odd_replies"] = result.odd_replies
     if result.error is not None:
         (error,) = sentences([(result.error, result.target)])
         document["error"] = error.pick(language_of_environment())
@@ -142,7 +146,7 @@ def print_reasons(results: Sequence[TargetResult]) -> None:
     told = [
         (reason, result.target)
         for result in results
-        for reason in (result.error, result.remark)
+        for reason in (result.error, result.remark, *remarks(result.odd_replies))
         if reason is not None
     ]
     for sentence in sentences(told):

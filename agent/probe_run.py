@@ -68,6 +68,7 @@ class TargetResult:
     clock_bound_ns: float = float("nan")
     error: Text | None = None
     remark: Text | None = None
+    odd_replies: dict[str, int] = field(default_factory=dict)  # probes.stamp.oddities
 
     @property
     def lost(self) -> int:
@@ -133,6 +134,8 @@ class ProbeRun:
         ]
         self._count(results)
         self._of_windows(results)
+        for spec, odd in self._engine.odd_replies().items():
+            results[spec.stream_id].odd_replies = odd
         self._errors(results)
         return results
 

@@ -31,6 +31,7 @@ from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
 from probes.sockets.departure_stamps import STAMP_KERNEL
 from probes.sockets.records import distinct, records
+from probes.stamp.oddities import OddReplies
 from probes.tcp_connect import ConnectChannel
 
 NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
@@ -55,6 +56,7 @@ class Account:
         self._ledger, self._roster, self._windows = ledger, roster, windows
         self._scale, self._tally, self._on_samples = scale, tally, on_samples
         self.own_bound_ns = np.nan
+        self.odd_replies = OddReplies()
 
     def collect(self, channel: Channel | ConnectChannel) -> None:
         """Take all that a channel has for us."""
@@ -92,7 +94,11 @@ class Account:
     def _enter(self, replies: Replies) -> None:
         """Match replies with probes and file what they finish."""
         matched = self._ledger.match(
-            replies.session, replies.low_sequence, replies.sequence_bits, replies.check
+            replies.session,
+            replies.low_sequence,
+            replies.sequence_bits,
+            replies.check,
+            lenient=replies.lenient,
         )
         self._tally.strays += matched.stray
         if len(matched.repeated):
@@ -102,7 +108,9 @@ class Account:
             self._windows.repeated(again["window"], stream)
         if len(matched.row):
             self._tally.received += len(matched.row)
-            said = read_answers(self._ledger, self._scale, matched, replies, self.own_bound_ns)
+            said, odd = read_answers(self._ledger, self._scale, matched, replies, self.own_bound_ns)
+            if odd is not None:
+                self.odd_replies.count(self._ledger.sessions["stream"][matched.session], odd)
             self._tally.stamping = int(said["stamping"][-1])
             if not replies.asks_follow_up:
                 self._deliver(finish_at_once(self._ledger, matched, said))

@@ -16,8 +16,10 @@ from probes.engine.codecs import ANSWER_REPLY
 from probes.engine.ledger import LATE, ON_TIME, Ledger, Matched
 from probes.sockets.records import chosen, distinct, put_records, records
 from probes.stamp.batch import ReflectorFields
+from probes.stamp.oddities import CLOCK, ECHO, ORDER, TIMESTAMPS, mark
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 
+_FAR_NS = 366 * 86_400e9  # no clock is so wrong: its format or epoch is another
 _SENDER_TTL = 255.0  # what our STAMP packets leave with
 _FOLLOW_UP_REACH = 64  # how many probes back a Follow-Up may speak of
 _GAPS = (0, 1, -1, 2, 3)  # forward losses in between, of which the reflector knows nothing
@@ -50,12 +52,15 @@ _HOPS_SINCE = _hops_by_ttl()
 
 def read_answers(
     ledger: Ledger, scale: TimeScale, matched: Matched, replies: Replies, own_bound_ns: float
-) -> dict[str, NDArray[Any]]:
-    """Return what answers say of their probes, as columns of the ledger's rows.
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint16] | None]:
+    """Return what answers say of their probes, as columns of the ledger's rows, and how a
+    reflector's are odd (`probes.stamp.oddities`).
 
     The round trip is (T4 - T1) - (T3 - T2) where the reflector told T2 and T3, else T4 - T1, on
-    the monotonic scale (RFC 8762 §4; MEASUREMENT D.2).
+    the monotonic scale (RFC 8762 §4; MEASUREMENT D.2). Where T2 and T3 cannot be true there is no
+    one-way delay, and the round trip is T4 - T1.
     """
+    odd = None
     row, place, rows = matched.row, matched.answer, ledger.rows
     arrived_wall_ns = scale.seen_wall_ns(chosen(replies.stamp_ns, place))
     sent_ns = rows["sent_ns"][row]
@@ -79,14 +84,19 @@ def read_answers(
         sent_wall_ns = rows["sent_wall_ns"][row]
         said |= _one_way(fields, place, sent_wall_ns, arrived_wall_ns, own_bound_ns)
         residence_ns = said["transmit_ns"] - chosen(fields.receive_wall_ns, place)
-        sound = (residence_ns >= 0) & (residence_ns <= total_ns)
-        said["rtt_ns"] -= np.where(sound, residence_ns, 0)
+        odd = _oddities(fields, matched, said, residence_ns, total_ns)
+        untrue = odd & (TIMESTAMPS | ORDER) != 0
+        if untrue.any():
+            residence_ns = np.where(untrue, 0, residence_ns)
+            for name in ("forward_ns", "backward_ns", "bound_ns"):
+                said[name] = np.where(untrue, np.nan, said[name])
+        said["rtt_ns"] -= residence_ns
         said["reflector"] = _note_reflector(ledger, matched, chosen(fields.sequence, place))
     if scale.steps:
         said["bound_ns"] = np.where(sent_ns <= scale.stepped_ns, np.nan, said["bound_ns"])
     if late.any():
         said["rtt_ns"][late] = np.nan
-    return said
+    return said, odd
 
 
 def hold_answers(ledger: Ledger, row: NDArray[np.int64], said: dict[str, NDArray[Any]]) -> None:
@@ -278,6 +288,28 @@ def _one_way(
         "bound_ns": peer_ns + own_bound_ns,
         "hops_forward": np.float32(_SENDER_TTL) - chosen(fields.sender_ttl, place),
     }
+
+
+def _oddities(
+    fields: ReflectorFields,
+    matched: Matched,
+    said: Mapping[str, NDArray[Any]],
+    residence_ns: NDArray[np.int64],
+    total_ns: NDArray[np.int64],
+) -> NDArray[np.uint16]:
+    """Return what is odd about answers, with what only their probes' own times tell."""
+    odd = chosen(fields.odd, matched.answer).copy()
+    forward_ns, backward_ns = said["forward_ns"], said["backward_ns"]
+    far = (np.abs(forward_ns) > _FAR_NS) | (np.abs(backward_ns) > _FAR_NS)
+    mark(odd, far, TIMESTAMPS)
+    timed = odd & TIMESTAMPS == 0
+    ordered = (residence_ns >= 0) & (residence_ns <= total_ns)
+    mark(odd, timed & ~ordered, ORDER)
+    least_ns = np.minimum(forward_ns, backward_ns)
+    mark(odd, timed & ordered & (least_ns < -said["bound_ns"]), CLOCK)
+    if matched.unproven is not None:
+        mark(odd, matched.unproven, ECHO)
+    return odd
 
 
 def _note_reflector(

@@ -43,6 +43,7 @@ class Replies:
     reflector: ReflectorFields | None
     ring_was_full: bool  # more may be waiting
     asks_follow_up: bool  # the probes asked for Follow-Up Telemetry
+    lenient: bool = False  # one of number and check may do
 
     def __len__(self) -> int:
         return len(self.session)
@@ -139,6 +140,7 @@ class Channel:
             reflector=None if fields is None else _taken(fields, ours),
             ring_was_full=len(received) == self.capacity,
             asks_follow_up=said.asks_follow_up,
+            lenient=said.lenient,
         )
 
     def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:

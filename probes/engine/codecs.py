@@ -12,7 +12,13 @@ from probes import icmp, tcp
 from probes.sockets.batch import Received
 from probes.sockets.departure_stamps import Refusals
 from probes.sockets.opening import OpenSocket
-from probes.stamp.batch import ReflectorFields, read_reflector_packets, write_sender_packets
+from probes.stamp.batch import (
+    ReflectorFields,
+    note_extensions,
+    read_reflector_packets,
+    write_sender_packets,
+)
+from probes.stamp.oddities import LAYOUT, SSID, mark
 from probes.stamp.tlv_batch import FOLLOW_UP_BYTES
 from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
@@ -54,6 +60,7 @@ class Said:
     answer: NDArray[np.uint8]
     reflector: ReflectorFields | None = None
     asks_follow_up: bool = False
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,13 @@ class EchoCodec:
 
 
 class StampCodec:
-    """STAMP, unauthenticated: a reply must repeat the probe's own timestamp."""
+    """STAMP, unauthenticated: a reply must repeat the probe's own timestamp.
+
+    Reflectors that never do are believed by the sequence number alone (`lenient`), unless what
+    they say is under an HMAC, which would be a recording then.
+    """
+
+    lenient = True
 
     def __init__(self, payload_bytes: int, ssid: int) -> None:
         self.bytes_a_probe = max(payload_bytes, BASE_BYTES)
@@ -150,9 +163,15 @@ class StampCodec:
     def read(self, received: Received) -> Said:
         """Read Session-Reflector packets."""
         fields = read_reflector_packets(received.payload, received.length)
+        # A reflector of before RFC 8972 has no SSID.
+        mark(fields.odd, (fields.ssid != 0) & (fields.ssid != self._ssid), SSID)
+        if self._follow_up:
+            note_extensions(fields, received.payload, received.length)
+        if self.lenient:  # those under an HMAC were moved, and cut
+            mark(fields.odd, received.length != self.bytes_a_probe, LAYOUT)
         port = _number(received.address[:, 2:4], ">u2")
         return Said(
-            valid=fields.valid & ((fields.ssid == 0) | (fields.ssid == self._ssid)),
+            valid=fields.valid,
             port=port,
             low_sequence=fields.sender_sequence.astype(np.int64),
             sequence_bits=32,
@@ -160,6 +179,7 @@ class StampCodec:
             answer=np.full(len(port), ANSWER_REPLY, np.uint8),
             reflector=fields,
             asks_follow_up=self._follow_up,
+            lenient=self.lenient,
         )
 
     def quoted(self, refusals: Refusals) -> Quoted:

@@ -168,6 +168,13 @@ class Engine:
         self._wanted = tuple(specs), stamp_keys or {}
         self._rouse()
 
+    def odd_replies(self) -> dict[StreamSpec, dict[str, int]]:
+        """Return how many replies were odd in which way (`probes.stamp.oddities`), of the streams
+        that had such replies."""
+        counts = self._account.odd_replies
+        found = ((spec, counts.of(number)) for spec, number in tuple(self._running.items()))
+        return {spec: odd for spec, odd in found if odd}
+
     def health(self) -> EngineHealth:
         """Return how the engine is."""
         overflowed = sum(
@@ -291,6 +298,7 @@ class Engine:
         for number in self._roster.channels.keys() - before:
             self._listen(self._roster.channels[number])
         running = [fresh[index] for index in accepted]
+        self._account.odd_replies.begin(numbers)
         self._running |= dict(zip(running, numbers.tolist(), strict=True))
         self._pacer.add(
             self.scale.monotonic_ns(),

@@ -23,6 +23,8 @@ from probes.sockets.records import distinct, put_records, stable_order, starts
 # a Follow-Up is worth that wait.
 _STARVED_NS = 400_000_000
 
+_LOOK_BACK = 128  # probes of a session among which a timestamp alone is looked for
+
 EMPTY, DROPPED, FLYING, ON_TIME, LATE, LOST = range(6)  # what may be answered: FLYING and above
 
 _SESSION = np.dtype(
@@ -35,6 +37,7 @@ _SESSION = np.dtype(
         ("timeout_ns", "i8"),
         ("next", "i8"),  # sequence number of the next probe
         ("highest", "i8"),  # highest sequence number answered: RFC 4737's NextExp - 1
+        ("unproven", "?"),  # answers were told by number or check alone
         ("stateful", "?"),  # the reflector counts by itself (RFC 8762 §4)
         ("last_answer", "u1"),  # what last came back, as channel.ANSWERS
         ("hold_ns", "i8"),  # how long an answer may wait for its Follow-Up; 0 = never
@@ -82,7 +85,7 @@ class Matched:
     """Which of n answers are ours: `row` int64[m] for the first answers to a probe, `answer`
     int64[m] their places among the n, ascending; `session`, `sequence` int64[m]; `reordered`
     bool[m]; `repeated` int64[k], rows answered again, by the answers `repeated_answer` int64[k];
-    `stray` counts what fits no probe."""
+    `stray` counts what fits no probe; `unproven` bool[m] marks what was told by half."""
 
     row: NDArray[np.int64]
     answer: NDArray[np.int64]
@@ -92,6 +95,7 @@ class Matched:
     repeated: NDArray[np.int64]
     repeated_answer: NDArray[np.int64]
     stray: int
+    unproven: NDArray[np.bool_] | None = None
 
 
 class Ledger:
@@ -234,13 +238,24 @@ class Ledger:
         low_sequence: NDArray[np.int64],
         sequence_bits: int,
         check: NDArray[np.uint64],
+        *,
+        lenient: bool = False,
     ) -> Matched:
-        """Find the rows of n answers, in order of arrival; `session` must be valid numbers."""
+        """Find the rows of n answers, in order of arrival; `session` must be valid numbers.
+
+        With `lenient`, number or check alone tells the probe in sessions of which no answer ever
+        repeated both.
+        """
         sequence = self._whole_sequence(session, low_sequence, sequence_bits)
         row = self._row_of(session, sequence)
         state = self.rows["state"][row]
         known = (self.rows["sequence"][row] == sequence) & (self.rows["check"][row] == check)
         known &= state >= FLYING
+        unproven = None
+        if lenient and not known.all():
+            unproven, row = self._told_by_half(session, sequence, check, row, known)
+            sequence, state = self.rows["sequence"][row], self.rows["state"][row]
+            known = known | unproven
         place = np.flatnonzero(known)
         stray = len(session) - len(place)
         if stray:
@@ -257,7 +272,55 @@ class Ledger:
                 each[fresh] for each in (session, sequence, row, place)
             )
         reordered = self._note_order(session, sequence)
-        return Matched(row, place, session, sequence, reordered, repeated, repeated_answer, stray)
+        return Matched(
+            row,
+            place,
+            session,
+            sequence,
+            reordered,
+            repeated,
+            repeated_answer,
+            stray,
+            None if unproven is None else unproven[place],
+        )
+
+    def _told_by_half(
+        self,
+        session: NDArray[np.int64],
+        sequence: NDArray[np.int64],
+        check: NDArray[np.uint64],
+        row: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Return which answers number or check alone tells, and the rows of all n.
+
+        Whoever guesses a number could forge such an answer, so a reflector that once repeated both
+        is held to it.
+        """
+        self.sessions["unproven"][session[known]] = False
+        told, rows = np.zeros(len(row), np.bool_), row.copy()
+        fresh = self.sessions["highest"][session] == 0
+        doubtful = ~known & (self.sessions["unproven"][session] | fresh)
+        proven = np.zeros(len(self.sessions), np.bool_)
+        proven[session[known]] = True
+        of = np.flatnonzero(doubtful & ~proven[session])
+        if not len(of):
+            return told, rows
+        by_number = (self.rows["sequence"][row[of]] == sequence[of]) & (sequence[of] > 0)
+        by_number &= self.rows["state"][row[of]] >= FLYING
+        back = self.sessions["next"][session[of]][:, None] - 1 - np.arange(_LOOK_BACK)
+        recent = self._row_of(session[of][:, None], back)
+        by_check = (self.rows["sequence"][recent] == back) & (back > 0)
+        by_check &= self.rows["check"][recent] == check[of][:, None]
+        by_check &= self.rows["state"][recent] >= FLYING
+        rows[of] = np.where(
+            by_check.any(axis=1),
+            recent[np.arange(len(of)), by_check.argmax(axis=1)],
+            row[of],
+        )
+        told[of] = by_number | by_check.any(axis=1)
+        self.sessions["unproven"][session[told]] = True
+        return told, rows
 
     def _note_order(
         self, session: NDArray[np.int64], sequence: NDArray[np.int64]

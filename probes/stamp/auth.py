@@ -48,6 +48,8 @@ class AuthenticatedCodec(StampCodec):
     """STAMP under a key for each peer: a reply must repeat the probe's timestamp and have the right
     HMAC."""
 
+    lenient = False
+
     def __init__(self, payload_bytes: int, ssid: int) -> None:
         asks = payload_bytes >= _WITH_FOLLOW_UP_BYTES
         self._plain_bytes = BASE_BYTES + (FOLLOW_UP_BYTES if asks else 0)

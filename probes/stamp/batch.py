@@ -27,6 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.sockets.records import rows_through
+from probes.stamp.oddities import (
+    ERROR_ESTIMATE,
+    RESERVED,
+    TIMESTAMPS,
+    TLVS,
+    TTL,
+    mark,
+)
 from probes.stamp.timestamps import (
     error_ns_of_array,
     ptp_array,
@@ -41,6 +49,7 @@ from probes.stamp.tlv_batch import (
     TLV_HEADER_BYTES,
     asks_follow_up,
     is_plain,
+    misreads_follow_up,
     read_follow_up,
     write_extra_padding,
     write_tlv_header,
@@ -48,7 +57,7 @@ from probes.stamp.tlv_batch import (
 from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 SHORT_REQUEST_BYTES = 14  # a TWAMP-Light sender without padding (RFC 5357 §4.1.2)
-SHORT_REPLY_BYTES = 38  # a TWAMP-Light reflector that leaves out MBZ and TTL, such as twampy
+SHORT_REPLY_BYTES = 36  # what tells the probe; twampy leaves out MBZ and TTL and sends 38
 TTL_REPLY_BYTES = 41  # the shortest reply that carries the TTL (RFC 5357 §4.2.1)
 TTL_UNKNOWN = 255  # a reflector that could not read it (RFC 5357 §4.2.1)
 
@@ -70,6 +79,7 @@ _REFLECTOR = np.dtype(
     ]
 )
 _STAMP = np.dtype(">u8")
+_RESERVED = np.uint64(0x0000_FFFF_00FF_FFFF)  # of octets 36 to 43
 _ASKED = np.dtype("<u8")
 _ASKED_BITS = {0: np.uint64((1 << 64) - 1), 8: np.uint64((1 << 48) - 1)}  # without the SSID
 _TTL_AND_ZEROS = np.dtype("<u4")
@@ -115,14 +125,16 @@ def write_sender_packets(
 class ReflectorFields:
     """What n replies say; every array has shape [n].
 
-    Where `valid` is False the other fields mean nothing. `error_ns` (of T2 and T3) is NaN where
-    the reflector's Error Estimate is invalid: that spoils one-way delays, never the reply itself.
+    Where `valid` is False the other fields mean nothing. `odd` has the bits of
+    `probes.stamp.oddities`: what cannot be true of a reply spoils its one-way delays, never the
+    reply itself. `error_ns` (of T2 and T3) is NaN where the reflector's Error Estimate is invalid.
     `sender_ttl` is the TTL the request arrived with; NaN where the reply is too short to say, or
-    says 255. `follow_up_sequence` is the reflector sequence number of the earlier reply that
+    says 0 or 255. `follow_up_sequence` is the reflector sequence number of the earlier reply that
     truly left at `follow_up_wall_ns`.
     """
 
     valid: NDArray[np.bool_]
+    odd: NDArray[np.uint16]
     sequence: NDArray[np.uint32]
     receive_wall_ns: NDArray[np.int64]
     transmit_wall_ns: NDArray[np.int64]
@@ -139,22 +151,29 @@ class ReflectorFields:
 def read_reflector_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> ReflectorFields:
     """Read the replies in the rows of `buffer` (uint8[n, capacity ≥ 44]), `length[i]` bytes each.
 
-    A reply of 38 bytes or more is accepted (TWAMP-Light); bytes beyond `length` are not looked
-    at. Raises nothing: malformed rows have `valid` False.
+    A reply of 36 bytes or more is accepted (TWAMP-Light); bytes beyond `length` are not looked
+    at. Raises nothing: rows that tell no probe have `valid` False.
     """
     packet = rows_through(buffer, 0, _REFLECTOR)
     estimate = packet["error_estimate"].astype(np.uint16)
     ptp = ptp_array(estimate)
     transmit_wall_ns, t3_valid = stamps_to_wall_ns_array(packet["t3"].astype(np.uint64), ptp)
     receive_wall_ns, t2_valid = stamps_to_wall_ns_array(packet["t2"].astype(np.uint64), ptp)
-    valid = (length >= SHORT_REPLY_BYTES) & t3_valid & t2_valid
+    valid = length >= SHORT_REPLY_BYTES
     ttl = packet["ttl"]
-    ttl_known = (length >= TTL_REPLY_BYTES) & (ttl != TTL_UNKNOWN)
+    has_ttl = length >= TTL_REPLY_BYTES
+    ttl_known = has_ttl & (ttl != TTL_UNKNOWN) & (ttl != 0)
+    odd = np.zeros(len(buffer), np.uint16)
+    mark(odd, ~(t3_valid & t2_valid) | (packet["t3"] == 0) | (packet["t2"] == 0), TIMESTAMPS)
+    mark(odd, (estimate & 0xFF) == 0, ERROR_ESTIMATE)
+    mark(odd, has_ttl & (ttl == 0), TTL)
+    mark(odd, (length >= BASE_BYTES) & (_last_octets(buffer) & _RESERVED != 0), RESERVED)
     follow_up_valid, follow_up_sequence, follow_up_wall_ns = read_follow_up(
         buffer, length, valid, ptp
     )
     return ReflectorFields(
         valid=valid,
+        odd=odd,
         sequence=packet["sequence"].astype(np.uint32),
         receive_wall_ns=receive_wall_ns,
         transmit_wall_ns=transmit_wall_ns,
@@ -167,6 +186,18 @@ def read_reflector_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> R
         follow_up_sequence=follow_up_sequence,
         follow_up_wall_ns=follow_up_wall_ns,
     )
+
+
+def note_extensions(
+    fields: ReflectorFields, buffer: NDArray[np.uint8], length: NDArray[Any]
+) -> None:
+    """Mark replies to probes with Follow-Up Telemetry that bring it back in another form."""
+    mark(fields.odd, misreads_follow_up(buffer, length), TLVS)
+
+
+def _last_octets(buffer: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return octets 36 to 43 of each row as one number."""
+    return rows_through(buffer, 36, _STAMP).astype(np.uint64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

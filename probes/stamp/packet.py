@@ -178,7 +178,7 @@ def encode_reflector(packet: ReflectorPacket, key: bytes | None = None) -> bytes
 
 
 def decode_reflector(data: bytes, key: bytes | None = None) -> ReflectorPacket:
-    """Return what a reply says; unauthenticated ones may be as short as 38 octets.
+    """Return what a reply says; unauthenticated ones may be as short as 36 octets.
 
     Raises RemoteProtocolError when it is too short, or the HMAC is not that of `key`.
     """
@@ -201,7 +201,7 @@ def decode_reflector(data: bytes, key: bytes | None = None) -> ReflectorPacket:
         sender_sequence=sender_sequence,
         sender_t1=sender_t1,
         sender_error_estimate=sender_estimate,
-        sender_ttl=ttl if ttl_given and ttl != TTL_UNKNOWN else None,
+        sender_ttl=ttl if ttl_given and ttl not in (0, TTL_UNKNOWN) else None,
         rest=rest,
     )
 

@@ -24,6 +24,7 @@ TLV_HEADER_BYTES = 4
 FOLLOW_UP_BYTES = 20  # TLV type 7 with its header
 _EXTRA_PADDING = 1
 FOLLOW_UP = 7
+_SPOILT = 0x60  # M: malformed, I: failed integrity
 _U_FLAG = 0x80  # "not understood": set by the sender, cleared by a reflector that understands
 _TLV_HEADER = np.dtype([("flags", "u1"), ("type", "u1"), ("length", ">u2")])
 _FOLLOW_UP_TLV = np.dtype(
@@ -74,6 +75,18 @@ def read_follow_up(
     present &= (tlv["flags"] == 0) & (tlv["type"] == FOLLOW_UP) & (stamp != 0)
     present &= tlv["length"] == FOLLOW_UP_BYTES - TLV_HEADER_BYTES
     return present, tlv["sequence"].astype(np.uint32), moment
+
+
+def misreads_follow_up(buffer: NDArray[np.uint8], length: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which replies have something else at byte 44 than the Follow-Up TLV that was asked
+    for, or one that is marked malformed; who left it alone (U is set) merely does not know it."""
+    if int(length.max(initial=0)) < BASE_BYTES + FOLLOW_UP_BYTES:
+        return np.zeros(len(buffer), np.bool_)
+    tlv = rows_through(buffer, BASE_BYTES, _FOLLOW_UP_TLV)
+    other: NDArray[np.bool_] = tlv["type"] != FOLLOW_UP
+    other |= tlv["length"] != FOLLOW_UP_BYTES - TLV_HEADER_BYTES
+    other |= (tlv["flags"] & _SPOILT) != 0
+    return other & (length >= BASE_BYTES + FOLLOW_UP_BYTES)
 
 
 def asks_follow_up(buffer: NDArray[np.uint8], length: NDArray[Any]) -> NDArray[np.bool_]:

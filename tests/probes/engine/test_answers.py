@@ -59,6 +59,7 @@ class _Path:
         self._left_ns[number] = left_ns
         reflector = ReflectorFields(
             valid=np.array([True]),
+            odd=np.zeros(1, np.uint16),
             sequence=np.array([number], np.uint32),
             receive_wall_ns=np.array([received_ns]),
             transmit_wall_ns=np.array([left_ns - T3_EARLY_NS]),
@@ -87,7 +88,7 @@ class _Path:
         matched = self.ledger.match(
             replies.session, replies.low_sequence, replies.sequence_bits, replies.check
         )
-        said = read_answers(self.ledger, self.scale, matched, replies, 500.0)
+        said, _ = read_answers(self.ledger, self.scale, matched, replies, 500.0)
         hold_answers(self.ledger, matched.row, said)
         ready, held = take_follow_ups(self.ledger, matched, replies)
         self.ledger.hold(held, SECOND)
