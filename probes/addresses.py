@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,21 @@ def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
     row = np.zeros(ADDRESS_BYTES, np.uint8)
     row[: len(raw)] = np.frombuffer(raw, np.uint8)
     return row
+
+
+def unpack_address(raw: bytes) -> tuple[Any, ...]:
+    """Return a sockaddr as Python's sockets take it: with its zone, which they read from nothing
+    but the fourth item."""
+    port = int.from_bytes(raw[2:4], "big")
+    if int.from_bytes(raw[:2], "little") == socket.AF_INET:
+        return socket.inet_ntop(socket.AF_INET, raw[4:8]), port
+    flow, scope = int.from_bytes(raw[4:8], "big"), int.from_bytes(raw[24:28], "little")
+    return socket.inet_ntop(socket.AF_INET6, raw[8:24]), port, flow, scope
+
+
+def socket_address(host: str, port: int = 0) -> tuple[Any, ...]:
+    """Return what `bind` and `connect` take for a numeric address. Raises OSError."""
+    return unpack_address(pack_address(host, port).tobytes())
 
 
 def _zone_index(zone: str) -> int:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.addresses import socket_address, unpack_address
 from probes.engine.channel import Replies
 from probes.engine.codecs import Outgoing
 from probes.sockets.batch import SendResult
@@ -98,7 +99,7 @@ class ConnectChannel:
             sent_ns = time.time_ns()
             session = int(probes.session[place])
             probe = session, int(probes.sequence[place]), sent_ns
-            error[place] = self._connect(_where(self._family, addresses[session]), probe)
+            error[place] = self._connect(unpack_address(addresses[session].tobytes()), probe)
             if not error[place]:
                 self._stamps.append((int(row[place]), int(key[place]), sent_ns))
         return SendResult(error, key, before_ns), np.zeros(len(row), np.uint64)
@@ -117,7 +118,7 @@ class ConnectChannel:
             else:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, self._dscp << 2)
             if self._source:
-                sock.bind((self._source, 0))
+                sock.bind(socket_address(self._source))
             number = sock.connect_ex(where)
         except OSError as error:
             sock.close()
@@ -195,13 +196,3 @@ class ConnectChannel:
     def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
         """None: a handshake's answer needs no receive buffer."""
         return np.zeros(len(sent_ns), np.bool_) & (now_ns < 0)
-
-
-def _where(family: int, address: NDArray[np.uint8]) -> tuple[Any, ...]:
-    """Return a sockaddr as Python's connect takes it."""
-    raw = address.tobytes()
-    port = int.from_bytes(raw[2:4], "big")
-    if family == socket.AF_INET:
-        return socket.inet_ntop(family, raw[4:8]), port
-    scope = int.from_bytes(raw[24:28], "little")
-    return socket.inet_ntop(family, raw[8:24]), port, 0, scope

@@ -188,12 +188,16 @@ def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields
 def _peer_keys(
     address: NDArray[np.uint8], family: int, port: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
-    """Return a number that tells peers apart: exact for IPv4, a 64-bit mix for IPv6."""
+    """Return a number that tells peers apart: exact for IPv4, a 64-bit mix for IPv6.
+
+    An IPv6 peer has a zone: one link-local address may be a host's on every link (RFC 4007 §6).
+    """
     number = port.astype(np.uint64)
     if family == socket.AF_INET:
         host = address[:, 4:8].view(">u4")[:, 0].astype(np.uint64)
         return (host << np.uint64(16)) | number
     high, low = eight_bytes(address[:, 8:16]), eight_bytes(address[:, 16:24])
+    number |= address[:, 24:28].view("<u4")[:, 0].astype(np.uint64) << np.uint64(16)
     spread = (high * np.uint64(0x9E3779B97F4A7C15)) ^ (low + number)
     mixed: NDArray[np.uint64] = (spread ^ (spread >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed += low * np.uint64(0x94D049BB133111EB) + number

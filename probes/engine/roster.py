@@ -30,6 +30,7 @@ from probes.engine.destinations import (
 from probes.engine.ledger import Ledger
 from probes.errors import ConfigError, IsochroneError, RightsError
 from probes.exchange import Condition
+from probes.sockets.identifiers import Identifiers
 from probes.sockets.opening import open_icmp, open_tcp, open_udp
 from probes.sockets.ring import Rings
 from probes.stamp.auth import AuthenticatedCodec
@@ -85,6 +86,7 @@ class Roster:
         self._free: dict[tuple[int, int], list[int]] = {}  # released streams by flows and ring
         self._rings: dict[int, Rings] = {}
         self._generator = generator
+        self._identifiers = Identifiers(generator)
 
     def add(
         self, specs: Sequence[StreamSpec]
@@ -290,8 +292,7 @@ class Roster:
         family = socket.AF_INET if kind.ip_version == 4 else socket.AF_INET6
         codec: Codec
         if kind.protocol == "icmp":
-            ident = int(self._generator.integers(1, 1 << 16))
-            opened = open_icmp(family, spec.source, kind.dscp, ident)
+            opened = open_icmp(family, spec.source, kind.dscp, self._identifiers)
             codec = EchoCodec(opened, payload_bytes)
         elif kind.protocol == "udp":
             opened = open_udp(family, spec.source, kind.dscp)

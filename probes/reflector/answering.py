@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.addresses import unpack_address
 from probes.clock import Clock
 from probes.reflector.admission import SourceLimit, TokenBucket
 from probes.reflector.known_senders import (
@@ -15,7 +16,6 @@ from probes.reflector.known_senders import (
     KnownSender,
     asks_follow_up,
     keys_of,
-    python_address,
     reply_to,
     sender_key,
     write_t3,
@@ -201,7 +201,7 @@ class Answering:
         for index, (raw, name) in enumerate(names):
             listener.known[name] = KnownSender(
                 int(slot[index]),
-                python_address(raw),
+                unpack_address(raw),
                 int(bucket[index]),
                 None if keys is None else keys[index],
             )

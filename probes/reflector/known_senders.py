@@ -52,15 +52,6 @@ def sender_key(address: bytes, payload: bytes, *, bound: bool = False) -> bytes:
     return address + payload[_BOUND_SSID if bound else _SSID]
 
 
-def python_address(raw: bytes) -> tuple[Any, ...]:
-    """Return a sockaddr as Python's sockets take it."""
-    port = int.from_bytes(raw[2:4], "big")
-    if int.from_bytes(raw[:2], "little") == socket.AF_INET:
-        return socket.inet_ntop(socket.AF_INET, raw[4:8]), port
-    flow, scope = int.from_bytes(raw[4:8], "big"), int.from_bytes(raw[24:28], "little")
-    return socket.inet_ntop(socket.AF_INET6, raw[8:24]), port, flow, scope
-
-
 def asks_follow_up(request: bytes) -> bool | None:
     """Tell whether a request asks for Follow-Up Telemetry; None if it has to be answered with care:
     it is short, or has other TLVs than that one and padding to the end."""

@@ -8,10 +8,13 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from probes.addresses import socket_address
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from probes.reasons import reason_of
 from probes.sockets.bpf import attach_filter, echo_reply_filter, syn_answer_filter
+from probes.sockets.identifiers import Identifier, Identifiers
 
 _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER_BYTES = 4 << 20
@@ -27,18 +30,18 @@ class OpenSocket:
     """A socket ready for probes of one flow.
 
     `mark` is what makes the flow: ICMP identifier or source port. `with_ip_header` tells that
-    received packets begin with an IPv4 header. `guard` holds the source port of a raw TCP flow,
-    lest the system give it to somebody else.
+    received packets begin with an IPv4 header. `guard` keeps others from the mark, where the socket
+    itself does not: it holds the source port of a raw TCP flow, or the lease of an identifier.
     """
 
     sock: socket.socket
     mark: int
     with_ip_header: bool = False
-    guard: socket.socket | None = None
+    guard: socket.socket | Identifier | None = None
 
 
-def open_icmp(family: int, source: str | None, dscp: int, ident: int) -> OpenSocket:
-    """Open a raw ICMP socket for echo replies to `ident`, else an unprivileged ping socket.
+def open_icmp(family: int, source: str | None, dscp: int, identifiers: Identifiers) -> OpenSocket:
+    """Open a raw ICMP socket for echo replies to us alone, else an unprivileged ping socket.
 
     Raises RightsError where the system allows neither, ResourceError where `source` is not ours.
     """
@@ -46,14 +49,19 @@ def open_icmp(family: int, source: str | None, dscp: int, ident: int) -> OpenSoc
     try:
         sock = socket.socket(family, socket.SOCK_RAW, protocol)
     except PermissionError:
-        return _open_ping(family, source, dscp, ident, protocol)
-    with _closing_on_error(sock, source):
-        attach_filter(sock, echo_reply_filter(family, ident))
+        return _open_ping(family, source, dscp, identifiers, protocol)
+    with _closing_on_error(sock, source), contextlib.ExitStack() as undo:
+        lease = identifiers.lease()
+        undo.callback(lease.close)
+        attach_filter(sock, echo_reply_filter(family, lease.number))
         _prepare(sock, family, source, dscp)
-    return OpenSocket(sock, ident, with_ip_header=family == socket.AF_INET)
+        undo.pop_all()
+    return OpenSocket(sock, lease.number, family == socket.AF_INET, lease)
 
 
-def _open_ping(family: int, source: str | None, dscp: int, ident: int, protocol: int) -> OpenSocket:
+def _open_ping(
+    family: int, source: str | None, dscp: int, identifiers: Identifiers, protocol: int
+) -> OpenSocket:
     """Open an unprivileged ping socket; its bound "port" is the ICMP identifier."""
     try:
         sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
@@ -66,9 +74,21 @@ def _open_ping(family: int, source: str | None, dscp: int, ident: int, protocol:
             "或用 `sysctl net.ipv4.ping_group_range='0 2147483647'` 开放 ping 套接字。",
             protocol="icmp",
         ) from error
-    with _closing_on_error(sock, source):
-        _prepare(sock, family, source, dscp, port=ident)
-    return OpenSocket(sock, int(sock.getsockname()[1]))
+    with _closing_on_error(sock, source), contextlib.ExitStack() as undo:
+        # Ping sockets are born with SO_REUSEADDR: any number of them may hold one identifier.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        _prepare(sock, family, None, dscp)
+        while True:
+            lease = identifiers.lease()
+            undo.callback(lease.close)  # of those that others hold too: they are not asked again
+            try:
+                sock.bind(_local(family, source, lease.number))
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        undo.pop_all()
+    return OpenSocket(sock, lease.number, guard=lease)
 
 
 def open_udp(family: int, source: str | None, dscp: int) -> OpenSocket:
@@ -81,7 +101,7 @@ def open_udp(family: int, source: str | None, dscp: int) -> OpenSocket:
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _STAMP_TTL)
         if not source:
-            sock.bind(("", 0))
+            sock.bind(_local(family, None))
     return OpenSocket(sock, int(sock.getsockname()[1]))
 
 
@@ -102,7 +122,7 @@ def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
         ) from error
     guard = socket.socket(family, socket.SOCK_STREAM)
     with _closing_on_error(sock, source), _closing_on_error(guard, source):
-        guard.bind((source or "", 0))
+        guard.bind(_local(family, source))
         port = int(guard.getsockname()[1])
         attach_filter(sock, syn_answer_filter(family, port))
         _prepare(sock, family, source, dscp)
@@ -134,13 +154,17 @@ def source_address_to(destination: str, family: int, source: str | None) -> str:
     if source:
         return source
     with socket.socket(family, socket.SOCK_DGRAM) as trial:
-        trial.connect((destination, 9))
+        trial.connect(socket_address(destination, 9))
         return str(trial.getsockname()[0])
 
 
-def _prepare(
-    sock: socket.socket, family: int, source: str | None, dscp: int, port: int = 0
-) -> None:
+def _local(family: int, source: str | None, port: int = 0) -> tuple[Any, ...]:
+    """Return what a socket binds: an address of this machine, or any."""
+    anywhere = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - probes, not a server
+    return socket_address(source or anywhere, port)
+
+
+def _prepare(sock: socket.socket, family: int, source: str | None, dscp: int) -> None:
     """Set what all probe sockets share: source, DSCP, no fragments, a fixed flow label, buffers."""
     if family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
@@ -155,8 +179,8 @@ def _prepare(
     except PermissionError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _RECEIVE_BUFFER_BYTES)
-    if source or port:
-        sock.bind((source or "", port))
+    if source:
+        sock.bind(_local(family, source))
 
 
 @contextlib.contextmanager

@@ -143,9 +143,9 @@ def _covered_of_tlvs(packet: bytes) -> bytes:
 
 
 def _peers(address: NDArray[np.uint8]) -> list[bytes]:
-    """Return port and address of each sockaddr (uint8[n, 28])."""
+    """Return port, address and zone of each sockaddr (uint8[n, 28])."""
     rows = [row.tobytes() for row in address]
     return [
-        raw[2:4] + raw[8:24] if raw[0] == socket.AF_INET6 else raw[2:8]  # little endian, as Linux
+        raw[2:4] + raw[8:28] if raw[0] == socket.AF_INET6 else raw[2:8]  # little endian, as Linux
         for raw in rows
     ]

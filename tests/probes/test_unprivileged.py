@@ -7,12 +7,15 @@ import os
 import signal
 import socket
 import traceback
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from patience import finish
 
 from probes.engine.engine import Engine, SampleBatch
+from probes.sockets.identifiers import Identifiers
+from probes.sockets.opening import open_icmp
 from probes.stream import StreamSpec, TypeP
 from probes.tcp import SYN_LIMIT_NS
 
@@ -55,6 +58,11 @@ def measured(*streams: tuple[str, str, int | None], answered: int) -> dict[str, 
 
 def as_nobody(*streams: tuple[str, str, int | None], answered: int) -> dict[str, object]:
     """Do it in a child that has given up all rights."""
+    return without_rights(lambda: measured(*streams, answered=answered))
+
+
+def without_rights(work: Callable[[], dict[str, object]]) -> dict[str, object]:
+    """Return what `work` tells in a child that has given up all rights."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -64,7 +72,7 @@ def as_nobody(*streams: tuple[str, str, int | None], answered: int) -> dict[str,
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
-            os.write(writer, json.dumps(measured(*streams, answered=answered)).encode())
+            os.write(writer, json.dumps(work()).encode())
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -88,6 +96,69 @@ def test_ping_sockets_serve_whoever_may_not_open_raw_ones(two_hosts) -> None:
     assert set(told["fate"]) == {0}
     assert set(told["stamping"]) == {2}
     assert min(told["rtt_ns"]) > 0
+
+
+def side_by_side() -> dict[str, object]:
+    """Run two engines of many flows whose generators draw the same numbers."""
+    spec = StreamSpec(
+        stream_id=1,
+        destination="127.0.0.1",
+        interval_ms=1.0,
+        timeout_ms=30_000.0,
+        flows=100,
+        type_p=TypeP(protocol="icmp", ip_version=4),
+    )
+    engines = [
+        Engine(
+            [spec],
+            window_ns=100_000_000,
+            on_windows=lambda batch: None,
+            probes_per_stream=500,
+            generator=np.random.default_rng(1),
+        )
+        for _ in range(2)
+    ]
+    for engine in engines:
+        engine.start()
+    marks = [
+        channel.codec._opened.mark
+        for engine in engines
+        for channel in engine._roster.channels.values()
+    ]
+    for engine in engines:
+        finish(engine, answered=500)
+    health = [engine.health() for engine in engines]
+    return {"marks": marks, "received": [each.probes_received for each in health]}
+
+
+def test_many_flows_of_many_engines_share_no_ping_identifier(two_hosts) -> None:
+    group_range = "net.ipv4.ping_group_range=0 2147483647"
+    two_hosts.sh_in(two_hosts.a, "sysctl", "-q", "-w", group_range)
+    with two_hosts.inside(two_hosts.a):
+        told = without_rights(side_by_side)
+    assert len(set(told["marks"])) == 200
+    assert told["received"] == [500, 500]
+
+
+def test_an_identifier_that_another_program_pings_with_is_passed_over(two_hosts) -> None:
+    group_range = "net.ipv4.ping_group_range=0 2147483647"
+    two_hosts.sh_in(two_hosts.a, "sysctl", "-q", "-w", group_range)
+    kind = (socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+
+    def beside_another() -> dict[str, object]:
+        wanted = Identifiers(np.random.default_rng(1)).lease()
+        wanted.close()
+        with socket.socket(*kind) as other:
+            other.bind(("127.0.0.1", wanted.number))
+            opened = open_icmp(socket.AF_INET, None, 0, Identifiers(np.random.default_rng(1)))
+            with opened.sock, socket.socket(*kind) as third:
+                with pytest.raises(OSError, match="in use"):
+                    third.bind(("127.0.0.1", opened.mark))
+                return {"wanted": wanted.number, "got": opened.mark}
+
+    with two_hosts.inside(two_hosts.a):
+        told = without_rights(beside_another)
+    assert told["got"] != told["wanted"]
 
 
 def test_without_any_right_to_icmp_a_sentence_says_how_to_get_it(two_hosts) -> None:

@@ -12,7 +12,7 @@ from patience import finish, wait_until
 
 from probes.engine.accumulate import FATES
 from probes.engine.ledger import Ledger
-from probes.sockets.opening import OpenSocket, open_icmp
+from probes.sockets.identifiers import Identifier, Identifiers
 
 pytestmark = pytest.mark.network
 
@@ -172,10 +172,8 @@ def test_probe_larger_than_the_interface_is_a_local_drop(two_hosts, needs_raw_so
 def test_two_engines_on_one_address_keep_their_own_replies(
     needs_raw_sockets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def same_ident(family: int, source: str | None, dscp: int, _: int) -> OpenSocket:
-        return open_icmp(family, source, dscp, 4242)
-
-    monkeypatch.setattr("probes.engine.roster.open_icmp", same_ident)
+    """As where a program that is not ours holds our identifier: raw sockets hear all of it."""
+    monkeypatch.setattr(Identifiers, "lease", lambda self: Identifier(4242, self))
     runs = [Run(spec("icmp"), probes=None), Run(spec("icmp"), probes=None)]
     for run in runs:
         run.engine.start()

@@ -8,13 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.addresses import pack_address
+from probes.addresses import pack_address, unpack_address
 from probes.reflector.departures import Departures
 from probes.reflector.known_senders import (
     KnownSender,
     asks_follow_up,
     keys_of,
-    python_address,
     reply_to,
     sender_key,
     write_t3,
@@ -144,5 +143,5 @@ def test_a_sender_is_known_by_address_port_and_session() -> None:
     ):
         assert len(raw) == (16 if family == socket.AF_INET else 28)
         assert key == sender_key(raw, packet[0].tobytes())
-    assert python_address(rows[0].tobytes()) == ("192.0.2.1", 5)
-    assert python_address(rows[1].tobytes()) == ("fe80::1", 9, 0, 0)
+    assert unpack_address(rows[0].tobytes()) == ("192.0.2.1", 5)
+    assert unpack_address(rows[1].tobytes()) == ("fe80::1", 9, 0, 0)

@@ -1,0 +1,54 @@
+"""Link-local addresses: one address may be a host's on every link, so its zone is part of it."""
+
+from __future__ import annotations
+
+import pytest
+from test_refusals import Run, spec
+
+from probes.addresses import pack_address, socket_address, unpack_address
+
+pytestmark = pytest.mark.network
+LINKS = ("v", "w")
+
+
+@pytest.fixture
+def two_links(two_hosts):
+    """The two hosts with a second link; the far one is fe80::1 on both."""
+    two_hosts.sh_in(two_hosts.a, "ip", "link", "add", "w", "type", "veth", "peer", "name", "w",
+                    "netns", two_hosts.b)  # fmt: skip
+    for name, last in ((two_hosts.a, "2"), (two_hosts.b, "1")):
+        for link in LINKS:
+            two_hosts.sh_in(name, "ip", "link", "set", link, "up")
+            words = ["ip", "addr", "add", f"fe80::{last}/64", "dev", link, "nodad"]
+            two_hosts.sh_in(name, *words)
+    for link in LINKS:
+        words = ["ping", "-q", "-c", "1", "-i", "0.05", "-w", "60", f"fe80::1%{link}"]
+        two_hosts.sh_in(two_hosts.a, *words)
+    return two_hosts
+
+
+@pytest.mark.parametrize("protocol", ["icmp", "tcp"])
+def test_one_address_on_two_links_is_two_destinations(
+    two_links, needs_raw_sockets: None, protocol: str
+) -> None:
+    more = {"port": 9} if protocol == "tcp" else {}
+    with two_links.inside(two_links.a):
+        run = Run(*(spec(protocol, f"fe80::1%{link}", number, **more)
+                    for number, link in enumerate(LINKS)))  # fmt: skip
+    assert [run.total("received", number) for number in (0, 1)] == [10, 10]
+    assert sum(run.engine.health().local_drops.values()) == 0
+
+
+def test_a_source_may_be_link_local_too(two_links, needs_raw_sockets: None) -> None:
+    with two_links.inside(two_links.a):
+        run = Run(*(spec(protocol, "fe80::1%w", number, source="fe80::2%w", **more)
+                    for number, (protocol, more) in enumerate(
+                        (("icmp", {}), ("tcp", {"port": 9})))))  # fmt: skip
+    assert run.engine.health().conditions == ()
+    assert [run.total("received", number) for number in (0, 1)] == [10, 10]
+
+
+def test_python_is_given_the_zone_where_it_reads_it() -> None:
+    assert socket_address("fe80::1%lo", 9)[:2] == ("fe80::1", 9)
+    assert socket_address("fe80::1%lo")[3] == socket_address("fe80::1%1")[3] == 1
+    assert unpack_address(pack_address("192.0.2.1", 7).tobytes()) == ("192.0.2.1", 7)
