@@ -143,7 +143,8 @@ def check_tcp() -> Finding:
         "warn",
         "Without CAP_NET_RAW TCP is measured by connect(), stamped by the program and less exact: "
         f"`{_SETCAP}`.",
-        f"没有 CAP_NET_RAW，TCP 改用 connect() 测量，由程序打戳，精度较低：请执行 `{_SETCAP}`。",
+        "没有 CAP_NET_RAW，TCP 改用 connect() 测量，由程序记录时间戳，精度较低："
+        f"请执行 `{_SETCAP}`。",
     )
 
 
@@ -205,7 +206,7 @@ def check_timestamps() -> Finding:
             "warn",
             "The kernel delivers no timestamps; delays are stamped by the program and grow with "
             "the machine's load. Use a newer kernel or another host.",
-            "内核未提供时间戳，时延由程序打戳，会随负载增大。请更换内核或主机。",
+            "内核未提供时间戳，时延依据程序记录的时间戳，会随负载增大。请更换内核或主机。",
         )
     error_us = f"{measured.error_ns / 1e3:.1f} µs"
     return finding(

@@ -56,7 +56,7 @@ class SelfTest:
             Text(
                 "The kernel does not deliver timestamps here; delays are stamped by the program "
                 "and grow with the load of the machine. Use a newer kernel or another host.",
-                "本机内核未提供时间戳，时延由程序自行打戳，会随负载增大。请更换内核或主机。",
+                "本机内核未提供时间戳，时延依据程序自行记录的时间戳，会随负载增大。请更换内核或主机。",
             ),
         )
 

@@ -86,7 +86,7 @@ def _storm(stage: Stage, rounds: int) -> Text:
     for _ in range(2 * rounds):
         stage.pause(0.2, 1.5)
         stage.do_harm_once()
-    return Text(f"{2 * rounds} kills and cuts", f"强杀与中断共 {2 * rounds} 次")
+    return Text(f"{2 * rounds} kills and cuts", f"强制终止与中断共 {2 * rounds} 次")
 
 
 def _agent_clock(stage: Stage, rounds: int) -> Text:
@@ -168,8 +168,8 @@ def _beyond_policy(stage: Stage, rounds: int) -> Text:
 
 FAULTS: tuple[Fault, ...] = (
     Fault("calm", Text("none", "无故障"), _calm),
-    Fault("controller-killed", Text("controller killed", "强杀控制器"), _controller_killed),
-    Fault("agent-killed", Text("agent killed", "强杀探针"), _agent_killed, losses=("cut_off",)),
+    Fault("controller-killed", Text("controller killed", "强制终止控制器"), _controller_killed),
+    Fault("agent-killed", Text("agent killed", "强制终止探针"), _agent_killed, losses=("cut_off",)),
     Fault("link-cut", Text("link cut", "链路中断"), _link_cut),
     Fault("storm", Text("all of these", "以上交替"), _storm, few_rounds=2, losses=("cut_off",)),
     Fault("agent-clock", Text("agent's clock", "探针时钟跳变"), _agent_clock, losses=("refused",)),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from controller.judge.figures import percent
 from lab.comparison import Row, Summary
 from lab.stored import Continuity
 from lab.truth import EmulatorError
@@ -16,7 +17,7 @@ _HEADINGS = {
     "en": ("path", "target", "truth", "measured", "verdict", "expected", "correct"),
     "zh": ("路径", "指标", "真值", "实测", "判定", "应为", "正确"),
 }
-_OTHER_READING = Text("other reading", "另一读数")
+_OTHER_READING = Text("other reading", "参考读数")
 _REASON = Text("why", "理由")
 _WORDS = {
     "pass": Text("pass", "达标"),
@@ -37,10 +38,10 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - _width(text))
 
 
-def _figure(value: float | None, unit: str) -> str:
+def _figure(value: float | None, unit: str, language: Language) -> str:
     if value is None:
         return "-"
-    return f"{value * 100:.3f} %" if unit == "ratio" else f"{value / 1e6:.3f} ms"
+    return percent(f"{value * 100:.3f}", language) if unit == "ratio" else f"{value / 1e6:.3f} ms"
 
 
 def _cells(row: Row, language: Language) -> tuple[str, ...]:
@@ -49,8 +50,8 @@ def _cells(row: Row, language: Language) -> tuple[str, ...]:
     return (
         row.path,
         row.target,
-        _figure(row.truth_ratio if is_loss else row.truth_ns, row.unit),
-        _figure(row.measured_ratio if is_loss else row.measured_ns, row.unit),
+        _figure(row.truth_ratio if is_loss else row.truth_ns, row.unit, language),
+        _figure(row.measured_ratio if is_loss else row.measured_ns, row.unit, language),
         _WORDS[row.verdict].pick(language),
         _WORDS[row.expected].pick(language),
         correct[row.correct].pick(language),
@@ -71,8 +72,8 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]], language: Language) -> 
         (
             v["path"],
             v["target"],
-            _figure(v["measured"], v["unit"]),
-            _figure((v["other_reading"] or {}).get("measured"), v["unit"]),
+            _figure(v["measured"], v["unit"], language),
+            _figure((v["other_reading"] or {}).get("measured"), v["unit"], language),
             _word(v["verdict"], language),
             v["reason"][language],
         )

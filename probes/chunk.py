@@ -142,7 +142,9 @@ def decode_chunk(data: bytes) -> Chunk:
     batch = _read_batch(reader, wire)
     reader.finish()
     if not identity_holds(batch):
-        raise malformed("sent is not received + late + lost", "发送数不等于收到、迟到与丢失之和")
+        raise malformed(
+            "sent is not received + late + lost", "发送数不等于收到、超时到达与丢失之和"
+        )
     return Chunk(
         agent=wire.agent,
         boot=wire.boot,

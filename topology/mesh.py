@@ -234,7 +234,7 @@ def coverage_notes(network: Network) -> tuple[Text, ...]:
             f"Mesh {each.mesh.name} measures {each.measured} of {each.possible} pairs of sites "
             f"({each.ratio:.1%}): at least {each.mesh.peers} for each site, the same ones every "
             "time (peers).",
-            f"网格 {each.mesh.name} 测量 {each.possible} 对站点中的 {each.measured} 对"
+            f"测量组 {each.mesh.name} 测量 {each.possible} 对站点中的 {each.measured} 对"
             f"（{each.ratio:.1%}）：每个站点至少 {each.mesh.peers} 对，且选取结果固定（peers）。",
         )
         for each in found

@@ -185,7 +185,7 @@ def _why_nothing(target: Target, network: Network, table: PathTable) -> Text:
             )
         return Text(
             "the sites it names exist, but no mesh plans a path between them",
-            "所指站点存在，但没有网格在它们之间规划路径",
+            "所指站点存在，但没有测量组在它们之间规划路径",
         )
     if not _related(target, network, table).any():
         relations = ", ".join(target.relations)

@@ -92,7 +92,7 @@ def check_meshes(
             problems.add(
                 (*key, "name"),
                 f"mesh `{mesh.name}` is declared twice; rename one",
-                f"网格 `{mesh.name}` 重复声明；请改名",
+                f"测量组 `{mesh.name}` 重复声明；请改名",
             )
         seen.add(mesh.name)
         for field in ("members", "a", "b"):
@@ -115,7 +115,7 @@ def _check_kind(mesh: Mesh, key: Key, problems: Problems) -> None:
         problems.add(
             (*key, field),
             f"a mesh of kind `{mesh.kind}` has no `{field}`; remove it or change the kind",
-            f"`{mesh.kind}` 类网格没有 `{field}`；请删除该键或更改 kind",
+            f"`{mesh.kind}` 类测量组没有 `{field}`；请删除该键或更改 kind",
         )
     lacks = {
         "full": False,
@@ -127,7 +127,7 @@ def _check_kind(mesh: Mesh, key: Key, problems: Problems) -> None:
         problems.add(
             key,
             f"mesh `{mesh.name}` of kind `{mesh.kind}` needs {need}",
-            f"`{mesh.kind}` 类网格 `{mesh.name}` 需要 {need.replace(' and ', ' 和 ')}",
+            f"`{mesh.kind}` 类测量组 `{mesh.name}` 需要 {need.replace(' and ', ' 和 ')}",
         )
 
 
@@ -136,7 +136,7 @@ def _check_streams(mesh: Mesh, key: Key, sites: Mapping[str, Site], problems: Pr
         problems.add(
             key,
             f"mesh `{mesh.name}` has no stream; leave `stream` out or add one",
-            f"网格 `{mesh.name}` 没有测量流；请删除 `stream` 或添加一条",
+            f"测量组 `{mesh.name}` 没有测量流；请删除 `stream` 或添加一条",
         )
     for number, stream in enumerate(mesh.stream):
         at = (*key, "stream", number)

@@ -43,18 +43,13 @@ def delay_ms(value_ns: float | None) -> str:
 
 
 def ratio(value: float | None, places: int | None = None) -> str:
-    """Return a ratio 0–1 as a percentage; small ones keep two places."""
+    """Return a ratio 0–1 as ``90.9%``: joined, so that no line ends between number and sign."""
     if value is None or math.isnan(value):
         return ABSENT
     percent = value * 100
     if places is None:
         places = 0 if percent in (0, 100) else 2 if percent < 10 else 1
-    return f"{percent:.{places}f} %"
-
-
-def joined_ratio(value: float | None) -> str:
-    """Return a ratio 0–1 as ``90.9%``, for sentences: a line never ends between number and sign."""
-    return ratio(value, 1).replace(" ", "")
+    return f"{percent:.{places}f}%"
 
 
 def measure(value: float | None, unit: str) -> str:
@@ -67,9 +62,9 @@ def interval(low: float | None, high: float | None, unit: str) -> str:
     if is_absent(low) and is_absent(high):
         return ABSENT
     left, right = measure(low, unit), measure(high, unit)
-    number, _, own_unit = left.rpartition(" ")
-    if number and right.endswith(f" {own_unit}"):
-        left = number
+    sign = "%" if unit == "ratio" else f" {left.rpartition(' ')[2]}"
+    if right.endswith(sign):
+        left = left.removesuffix(sign)
     return f"{left} … {right}"
 
 

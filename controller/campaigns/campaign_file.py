@@ -68,7 +68,7 @@ def load_campaign(path: pathlib.Path) -> Campaign:
         problems.add(
             ("mesh",),
             "with `sites` this machine measures the meshes of that site file; write `mesh` there",
-            "使用 `sites` 时由本机按该站点文件的网格测量；请把 `mesh` 写在站点文件中",
+            "使用 `sites` 时由本机按该站点文件的测量组测量；请把 `mesh` 写在站点文件中",
         )
     _check_begin(raw.get("begin"), problems)
     problems.raise_if_any()

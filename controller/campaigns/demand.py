@@ -42,5 +42,5 @@ def note_if_nothing(streams: Sequence[PlannedStream], problems: Problems) -> Non
         problems.add(
             ("mesh", 0),
             "the meshes of this campaign select no path; widen their members, or name other pairs",
-            "该专项测量的网格没有选中任何路径；请放宽 members，或另行指定 pairs",
+            "该专项测量的测量组没有选中任何路径；请放宽 members，或另行指定 pairs",
         )

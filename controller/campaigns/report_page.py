@@ -103,6 +103,7 @@ def _environment() -> jinja2.Environment:
         "interval": interval,
         "limit_of": limit_of,
         "percent": percent,
+        "percentage": percentage,
         "share_range": share_range,
         "when": when,
         "duration": duration,
@@ -132,7 +133,7 @@ def figure(value: float | None, unit: str) -> Markup:
     if unit == "factor":
         return escape(f"{value:.2f} ×")
     if unit == "ratio":
-        return escape(figures.ratio(value))
+        return both(Text(figures.ratio(value), figures.ratio(value, "zh")))
     return both(Text(figures.delay(value), figures.delay(value, "zh")))
 
 
@@ -146,7 +147,8 @@ def interval(low: float | None, high: float | None, unit: str) -> Markup:
         known = f"{max(bottom, 0.0):.2f}"
         return escape(f"{known}–{top:.2f} ×" if math.isfinite(top) else f"≥ {known} ×")
     if unit == "ratio":
-        return escape(figures.ratio_range(max(bottom, 0.0), min(top, 1.0)))
+        shares = max(bottom, 0.0), min(top, 1.0)
+        return both(Text(figures.ratio_range(*shares), figures.ratio_range(*shares, "zh")))
     return both(Text(figures.delay_range(bottom, top), figures.delay_range(bottom, top, "zh")))
 
 
@@ -161,7 +163,12 @@ def percent(ratio: float | None) -> Markup:
     """Return a share such as ``87.5 %``; a dash where there is none."""
     if ratio is None or math.isnan(ratio):
         return ABSENT
-    return escape(f"{100 * ratio:.1f} %".replace(".0 %", " %"))
+    return percentage(f"{100 * ratio:.1f}".removesuffix(".0"))
+
+
+def percentage(digits: str) -> Markup:
+    """Return digits with their percent sign, as each language sets it."""
+    return both(Text(figures.percent(digits), figures.percent(digits, "zh")))
 
 
 def share_range(low: float | None, high: float | None) -> Markup:

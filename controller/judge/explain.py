@@ -115,9 +115,9 @@ def _loss(rules: Rules, judgements: Judgements, i: int) -> Text:
     one_way = DIRECTIONS[rules.direction[i]] == "one_way"
     en = f"{'one-way ' if one_way else ''}loss {ratio_range(low, high)} ({lost:,} of {sent:,})"
     counted_zh = f"（{sent:,} 个中丢失 {lost:,} 个）"
-    zh = f"{'单向' if one_way else ''}丢包率为 {ratio_range(low, high)}{counted_zh}"
+    zh = f"{'单向' if one_way else ''}丢包率为 {ratio_range(low, high, 'zh')}{counted_zh}"
     reason = Text(en[0].upper() + en[1:], zh)
-    ending = _standing(judgements, i, Text(ratio(limit), ratio(limit)), delay_kind=False)
+    ending = _standing(judgements, i, Text(ratio(limit), ratio(limit, "zh")), delay_kind=False)
     return Text(f"{reason.en}, {ending.en}.", f"{reason.zh}，{ending.zh}。")
 
 
@@ -168,7 +168,7 @@ def _standing(
     """Return how the interval stands to the limit, and for undecided why and what would help."""
     verdict = int(judgements.verdict[i])
     if verdict == PASS:
-        return Text(f"within {limit.en}", f"在 {limit.zh} 以内")
+        return Text(f"within {limit.en}", f"在 {limit.zh}以内")
     if verdict == FAIL:
         return Text(f"above {limit.en}", f"超过 {limit.zh}")
     term = TERMS[judgements.term[i]]

@@ -40,22 +40,30 @@ def delay_range(low_ns: float, high_ns: float, language: Language = "en") -> str
     return f"{figures}{_named(max(abs(low_ns), abs(high_ns)), language)}"
 
 
-def ratio(value: float) -> str:
-    """Return a ratio as a percentage with about three figures, such as ``0.77 %``."""
-    return f"{_percent(value)} %"
+def ratio(value: float, language: Language = "en") -> str:
+    """Return a ratio as a percentage with about three figures: ``0.77 %`` (``0.77%``)."""
+    return percent(points(value), language)
 
 
-def ratio_range(low: float, high: float) -> str:
-    """Return an interval of ratios such as ``0.61–0.96 %``."""
-    first, last = _percent(low), _percent(high)
-    return f"{first} %" if first == last else f"{first}–{last} %"
+def ratio_range(low: float, high: float, language: Language = "en") -> str:
+    """Return an interval of ratios such as ``0.61–0.96 %``; without an upper end ``≥ 0.61 %``."""
+    if not math.isfinite(high):
+        return percent(f"≥ {points(low)}", language)
+    first, last = points(low), points(high)
+    return percent(first if first == last else f"{first}–{last}", language)
 
 
-def _percent(value: float) -> str:
-    percent = 100 * value
-    if percent == 0 or percent >= 10:
-        return f"{percent:.4g}" if percent else "0"
-    return f"{percent:.2f}" if percent >= 0.1 else f"{percent:.3f}"
+def percent(digits: str, language: Language = "en") -> str:
+    """Return digits as a percentage: Chinese puts no space before the sign."""
+    return f"{digits}%" if language == "zh" else f"{digits} %"
+
+
+def points(value: float) -> str:
+    """Return a ratio in percentage points with about three figures, such as ``0.77``."""
+    hundredths = 100 * value
+    if hundredths == 0 or hundredths >= 10:
+        return f"{hundredths:.4g}" if hundredths else "0"
+    return f"{hundredths:.2f}" if hundredths >= 0.1 else f"{hundredths:.3f}"
 
 
 def _unit_ns(value_ns: float) -> float:

@@ -19,7 +19,7 @@ from controller.judge.evidence import (
     UNDECIDED,
     Judgements,
 )
-from controller.judge.figures import delay, ratio
+from controller.judge.figures import delay, points
 from controller.judge.loss import MOSTLY_LOST
 from controller.judge.pairing import Interval
 from probes.stream import ProtocolName
@@ -178,7 +178,7 @@ def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples:
         "windows in common"
     )
     zh = (
-        f"时延为{other.zh}的 {times.removesuffix('×')}倍，相差 {signed[0].zh} 至 {signed[1].zh}；"
+        f"时延为{other.zh}的 {times.removesuffix('×')}倍，相差 {signed[0].zh}至 {signed[1].zh}；"
         f"丢包率相差 {loss[0]} 至 {loss[1]} 个百分点；共有窗口 {found.windows[i]} 个"
     )
     ending = Text("", "")
@@ -207,5 +207,4 @@ def _signed(value_ns: float) -> Text:
 
 
 def _points(value: float) -> str:
-    said = ratio(abs(value)).removesuffix(" %")
-    return f"{'-' if value < 0 else '+'}{said}"
+    return f"{'-' if value < 0 else '+'}{points(abs(value))}"

@@ -261,11 +261,11 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
             f": undecided, at least {MIN_BATCHES} common hours are needed",
             f"：无法判定，至少需要 {MIN_BATCHES} 个共有小时",
         )
-    figure = ratio_range(low, high) if np.isfinite(high) else f"≥ {100 * low:.3g} %"
+    figure, figure_zh = ratio_range(low, high), ratio_range(low, high, "zh")
     sealed = f"sha256 {improved.baseline.record.digest[:SHOWN_DIGITS]}"
     return Text(
         f"{what.en} {figure} of that in the baseline {name} ({sealed}), paired over {cells} hours "
         f"of the week{mix.en}{few.en}.",
-        f"{what.zh}为基线 {name}（{sealed}）的 {figure}，按周内 {cells} 个小时配对"
+        f"{what.zh}为基线 {name}（{sealed}）的 {figure_zh}，按周内 {cells} 个小时配对"
         f"{mix.zh}{few.zh}。",
     )

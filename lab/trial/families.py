@@ -137,7 +137,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="loss",
-        title=Text("loss against 0.77, 1 and 3.76 %", "丢包率限值 0.77 %、1 %、3.76 %"),
+        title=Text("loss against 0.77, 1 and 3.76 %", "丢包率限值 0.77%、1%、3.76%"),
         weight=10,
         kind="loss",
         directions=("round_trip", "one_way"),
@@ -252,7 +252,7 @@ SINGLE_PATHS = (
     ),
     Family(
         name="mesh_with_a_liar",
-        title=Text("a liar found out by its mesh", "由网格互测识破的失实时钟"),
+        title=Text("a liar found out by its mesh", "由测量组互测识破的失实时钟"),
         weight=14,
         statistics=("p50", "p95"),
         limits_ms=(5, 6),
@@ -268,7 +268,7 @@ SINGLE_PATHS = (
         name="odd_limits",
         title=Text(
             "limits between the edges of buckets, within 1 %",
-            "限值落在直方图桶的边界之间，相差 1 % 以内",
+            "限值落在直方图桶的边界之间，相差 1% 以内",
         ),
         weight=8,
         directions=("one_way", "round_trip"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from controller.judge.figures import percent
 from lab.trial.families import FAMILIES
 from lab.trial.summary import ERROR_RATE, Coverage, FamilyScore, Summary
 from probes.text import Language, Text
@@ -111,12 +112,14 @@ def _cells(score: FamilyScore, language: Language) -> tuple[str, ...]:
 
 
 def _coverage_cells(kind: str, found: Coverage, language: Language) -> tuple[str, ...]:
-    width = "-" if found.width_ratio is None else f"{found.width_ratio * 100:.1f} %"
+    width = (
+        "-" if found.width_ratio is None else percent(f"{found.width_ratio * 100:.1f}", language)
+    )
     return (
         _KINDS[kind].pick(language),
         str(found.intervals),
-        f"{found.ratio * 100:.1f} %",
-        f"{found.needed / found.intervals * 100:.1f} %",
+        percent(f"{found.ratio * 100:.1f}", language),
+        percent(f"{found.needed / found.intervals * 100:.1f}", language),
         width,
     )
 
@@ -124,7 +127,7 @@ def _coverage_cells(kind: str, found: Coverage, language: Language) -> tuple[str
 def _verdict(summary: Summary, seed: int, language: Language) -> list[str]:
     wrong = summary.total("wrong_pass") + summary.total("wrong_fail")
     cases = summary.total("cases")
-    share = f"{100 * wrong / cases:.2f} %"
+    share = percent(f"{100 * wrong / cases:.2f}", language)
     counted = Text(
         f"{wrong} wrong verdicts in {cases} cases ({share}); "
         f"{summary.wrong_allowed} ({ERROR_RATE:.0%}) are allowed. Seed {seed}.",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tui import documents as doc
-from tui.figures import ABSENT, delay, fit, joined_ratio, measure, ratio
+from tui.figures import ABSENT, delay, fit, measure, ratio
 from tui.fleet import Fleet
 from tui.models.rows import Column, Spans, plain
 from tui.models.rules import DECLARED_KINDS, KINDS, limit, long_rule, short_rule
@@ -23,7 +23,7 @@ COLUMNS = (
     Column(key="impossible", title="⊘", width=4, align="right", rank=1),
     Column(key="no_data", title="·", width=4, align="right"),
     Column(key="rate", title="Rate", width=7, align="right"),
-    Column(key="bar", title="0 – 100 %", width=10, stretch=2, most=34, rank=1),
+    Column(key="bar", title="0 – 100%", width=10, stretch=2, most=34, rank=1),
     Column(key="range", title="Range", width=16, rank=3, stretch=1, most=18),
     Column(key="goals", title="Goals", width=26, rank=2, stretch=1, most=40),
 )
@@ -97,7 +97,7 @@ def cell(row: TargetRow, column: str, width: int, words: Words) -> Spans:
     if column == "range":
         if compliance is None or compliance.low is None or compliance.high is None:
             return plain(ABSENT, "dim")
-        return plain(f"{compliance.low * 100:.1f} … {compliance.high * 100:.1f} %")
+        return plain(f"{compliance.low * 100:.1f} … {compliance.high * 100:.1f}%")
     return bar(compliance, sorted(target.goals.values()), width)
 
 
@@ -176,9 +176,9 @@ def detail(fleet: Fleet, target: doc.Target, words: Words) -> list[Spans]:
                     RATE_OF_PAIRS if target.kind == "group" else RATE_OF_PATHS,
                     passed=compliance.passed,
                     decided=compliance.decided,
-                    rate=joined_ratio(compliance.ratio),
-                    low=joined_ratio(compliance.low),
-                    high=joined_ratio(compliance.high),
+                    rate=ratio(compliance.ratio, 1),
+                    low=ratio(compliance.low, 1),
+                    high=ratio(compliance.high, 1),
                 )
             )
         )

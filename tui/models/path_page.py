@@ -227,7 +227,7 @@ def facts(path: doc.Path, now_ns: int | None, words: Words) -> list[Spans]:
     if distance is not None:
         kind = words("given") if distance.given else words("estimated")
         doubt = distance.road_uncertainty_ratio
-        about = f" ±{doubt * 100:.0f} %" if doubt and not distance.given else ""
+        about = f" ±{doubt * 100:.0f}%" if doubt and not distance.given else ""
         lines.append(_fact(words("Great circle"), kilometres(distance.great_circle_km)))
         lines.append(_fact(words("Road"), f"{kilometres(distance.road_km)}{about} · {kind}"))
         lines.append(_fact(words("Light-in-fibre floor"), f"→ {delay(distance.floor_ns)}"))

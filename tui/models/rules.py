@@ -45,8 +45,8 @@ def limit(target: doc.Target) -> str:
     if target.kind in ("delay_ratio", "comparison", "ipv6_parity"):
         return f"≤ {number(target.limit_ratio)} ×"
     if target.kind == "improvement":
-        return f"↓ {number(round(target.limit_ratio * 100, 6))} %"
-    return f"≤ {number(round(target.limit_ratio * 100, 6))} %"
+        return f"↓ {number(round(target.limit_ratio * 100, 6))}%"
+    return f"≤ {number(round(target.limit_ratio * 100, 6))}%"
 
 
 def short_rule(target: doc.Target) -> str:

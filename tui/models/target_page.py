@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui import documents as doc
-from tui.figures import ABSENT, interval, joined_ratio, kilometres, measure
+from tui.figures import ABSENT, interval, kilometres, measure, ratio
 from tui.fleet import Fleet
 from tui.models import overview
 from tui.models.overview import GROUP
@@ -57,7 +57,7 @@ def remedy_lines(fleet: Fleet, remedy: doc.Remedy | None, words: Words) -> list[
     )
     lines.append(plain(said, "doubt"))
     if not remedy.reachable:
-        best = joined_ratio(remedy.best_ratio)
+        best = ratio(remedy.best_ratio, 1)
         lines.append(plain(words("Out of reach: {best} at best.", best=best), "bad"))
     sides = ((remedy.by_site, words("By site")), (remedy.by_carrier, words("By carrier")))
     for shares, title in sides:

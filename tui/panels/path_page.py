@@ -198,7 +198,7 @@ class PathPage(Panel):
                     (f" {words('Loss')} %  ", "head"),
                     (f"{self.measured_protocol or ''}  ", "plain"),
                     (words("last {n} min", n=self.range_min), "dim"),
-                    (f"  ━ {words('limit')} {shown} %" if loss_limits else "", "bad"),
+                    (f"  ━ {words('limit')} {shown}%" if loss_limits else "", "bad"),
                     (f"  {self._why_no_windows()}" if not self._windows else "", "doubt"),
                 )
             )
