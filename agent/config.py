@@ -15,6 +15,7 @@ import msgspec
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import AgentName
+from probes.numbers import LARGEST
 from probes.text import Text
 from probes.toml_text import decoded, parse_toml
 
@@ -33,8 +34,8 @@ class ClockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much is kept for a controller that cannot be reached."""
 
-    max_bytes: Annotated[int, msgspec.Meta(ge=65_536)] = 512 << 20
-    max_age_s: Annotated[float, msgspec.Meta(gt=0)] = 7 * 86_400.0
+    max_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=LARGEST)] = 512 << 20
+    max_age_s: Annotated[float, msgspec.Meta(ge=1, le=1e10)] = 7 * 86_400.0
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -96,7 +96,7 @@ def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
     kinds = [spec.type_p for spec in streams]
     return _Demand(
         sources=_sources([spec.destination for spec in streams]),
-        packets_per_s=np.array([1000.0 / spec.interval_ms for spec in streams], np.float64),
+        packets_per_s=_rates([spec.interval_ms for spec in streams]),
         packet_bytes=np.array([packet_bytes(kind) for kind in kinds], np.int64),
         port=np.array(
             [0 if kind.protocol == "icmp" else kind.port or STAMP_PORT for kind in kinds], np.int64
@@ -105,6 +105,14 @@ def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
         rule=np.full(len(streams), "", np.object_),
         factor=np.ones(len(streams)),
     )
+
+
+def _rates(interval_ms: Sequence[float]) -> NDArray[np.float64]:
+    """Return probes a second; 0 for an interval that has no finite rate."""
+    interval = np.array(interval_ms, np.float64)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        rate = 1000.0 / interval
+    return np.where((rate > 0) & np.isfinite(rate), rate, 0.0)
 
 
 def _sources(addresses: Sequence[str]) -> Sources:
@@ -128,8 +136,12 @@ def _refuse(policy: Policy, demand: _Demand) -> None:
 
 
 def _slow(policy: Policy, demand: _Demand) -> None:
-    """Slow what runs until every cap holds; of two caps the stricter names itself."""
+    """Slow what runs until every cap holds; of two caps the stricter names itself.
+
+    What no cap can be held to is refused: a rate that is no number exceeds every one.
+    """
     config = policy.config
+    demand.refuse(demand.packets_per_s == 0, "max_packets_per_s")
     where = np.stack([demand.sources.high, demand.sources.low], axis=1)
     _, group = np.unique(where, axis=0, return_inverse=True)
     one = "_per_destination"

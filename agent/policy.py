@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ConfigError
+from probes.numbers import Rate, Whole
 from probes.reflector.admission import PeerFilter
 from probes.reflector.sessions import Sources
 from probes.stream import ProtocolName
@@ -43,9 +44,8 @@ _QUIET = re.compile(
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Rate = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
 Prefixes = tuple[str, ...]
-Ports = tuple[str | int, ...]
+Ports = tuple[str | Whole, ...]
 
 
 class ReflectorPolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

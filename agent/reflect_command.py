@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from probes.errors import ConfigError
+from probes.options import FiniteRange
 from probes.reasons import reason_of
 from probes.text import Text
 
@@ -45,12 +46,12 @@ _NOT_HEXADECIMAL = Text("not hexadecimal digits", "内容不是十六进制数�
 )
 @click.option(
     "--max-rate",
-    type=click.FloatRange(1.0, 10_000_000.0),
+    type=FiniteRange(1.0, 10_000_000.0),
     help="Packets a second at most; 200000, or 1000 with --open, if absent.",
 )
 @click.option(
     "--max-rate-per-source",
-    type=click.FloatRange(1.0, 10_000_000.0),
+    type=FiniteRange(1.0, 10_000_000.0),
     help="Packets a second of one sender at most; unlimited, or 100 with --open, if absent.",
 )
 def reflect(

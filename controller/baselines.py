@@ -12,7 +12,6 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -24,6 +23,7 @@ from controller.store.interface import BaselineRecord
 from controller.store.merging import Part, merge, part_of, without_windows
 from probes.errors import ConfigError, RemoteProtocolError
 from probes.histogram import EDGES_VERSION, Histograms
+from probes.numbers import Instant
 from probes.window import WindowBatch
 from topology.model import Name, PlannedStream
 
@@ -34,8 +34,8 @@ class SealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What to seal: windows with from_ns ≤ start_ns < to_ns."""
 
     name: Name
-    from_ns: Annotated[int, msgspec.Meta(ge=0)]
-    to_ns: Annotated[int, msgspec.Meta(gt=0)]
+    from_ns: Instant
+    to_ns: Instant
 
 
 class SealedStream(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,9 @@ from pathlib import Path
 import click
 
 from probes.errors import ConfigError
+from probes.options import FiniteRange
+
+_LONGEST_S = 86_400.0
 
 
 @click.command()
@@ -16,7 +19,7 @@ from probes.errors import ConfigError
 @click.option("--headless", is_flag=True, help="Without the terminal UI; ends by itself.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=2),
+    type=FiniteRange(2, _LONGEST_S),
     help="How long to measure; the scenario says how long if this does not.",
 )
 @click.option(
@@ -71,7 +74,7 @@ def lab(
 
 def _outage_s(text: str) -> float:
     found = re.fullmatch(r"controller-kill:(\d+(?:\.\d+)?)", text)
-    if found is None:
+    if found is None or not float(found[1]) <= _LONGEST_S:
         raise ConfigError(
             f"Unknown fault {text!r}; the one there is: controller-kill:SECONDS.",
             f"未知的故障 {text!r}；可用的是 controller-kill:秒数。",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from probes.options import FiniteRange
+
 _LAB = "jiangsu"
 _REAL_S = 90.0  # a 95th percentile at one probe a second is decided after 73
 
@@ -22,7 +24,7 @@ _REAL_S = 90.0  # a 95th percentile at one probe a second is decided after 73
     help="Measure the real networks of this site file instead of the lab.",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=2), help="End by itself after measuring so long."
+    "--seconds", type=FiniteRange(2, 86_400), help="End by itself after measuring so long."
 )
 @click.option(
     "--keep",

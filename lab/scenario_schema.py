@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from probes.numbers import Count
 from probes.text import Text
 from topology.model import Name
 
 Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
-DelayMs = Annotated[float, msgspec.Meta(gt=0, le=10_000)]
+DelayMs = Annotated[float, msgspec.Meta(ge=0.001, le=10_000)]
 Microseconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000)]
 Hops = Annotated[int, msgspec.Meta(ge=0, le=60)]
 End = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)?$")]
@@ -22,7 +23,7 @@ class ScenarioTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: Name
     sites: str
     title: str | Text | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 1
+    seed: Count = 1
     seconds: Annotated[float, msgspec.Meta(ge=2, le=86_400)] = 60.0
     window_s: Annotated[float, msgspec.Meta(ge=0.5, le=60)] = 5.0
 
@@ -30,7 +31,7 @@ class ScenarioTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class ModelTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[model]: how the delay of a path follows from its road distance, one way."""
 
-    us_per_km: Annotated[float, msgspec.Meta(gt=0, le=20)] = 4.9
+    us_per_km: Annotated[float, msgspec.Meta(ge=0.001, le=20)] = 4.9
     equipment_us: Microseconds = 200.0
     jitter_us: Microseconds = 10.0
     loss_ratio: Ratio = 0.0

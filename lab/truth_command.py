@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from probes.numbers import LARGEST
 from probes.text import language_of_environment
 
 
@@ -20,7 +21,7 @@ from probes.text import language_of_environment
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, LARGEST),
     default=1,
     show_default=True,
     help="Chooses the cases and their probes; the same seed gives the same trial.",

@@ -35,6 +35,7 @@ from probes.exchange import (
     AgentName,
 )
 from probes.histogram import EDGES_VERSION, TOP_BUCKET, Histograms, bucket_of
+from probes.numbers import Count
 from probes.window import (
     COUNTERS,
     DISTRIBUTIONS,
@@ -62,7 +63,7 @@ _PREDICTED: dict[str, tuple[str | None, str | None]] = {
     "lateness_max_ns": ("lateness_mean_ns", None),
 }
 
-Sequence = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Sequence = Count
 BootId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8,64}$")]
 
 
@@ -78,8 +79,8 @@ class Chunk:
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    schema: int
-    edges: int
+    schema: Count
+    edges: Count
     agent: AgentName
     boot: BootId
     sequence: Sequence

@@ -24,7 +24,7 @@ Integers = NDArray[np.int64]
 
 EXACT_LIMIT = 1 << 53  # beyond it a float64 no longer holds every integer
 ABSENT = "?"  # suffix of the column that says which values of a float column are absent
-RAW = "="  # suffix of a float column kept bit by bit (infinities, magnitudes of 2^53 and more)
+RAW = "="  # suffix of a float column kept bit by bit (magnitudes of 2^53 and more)
 
 WireColumn = tuple[
     Annotated[int, msgspec.Meta(ge=0, le=8)],
@@ -98,6 +98,8 @@ class ColumnWriter:
         absent = np.isnan(values)
         present = ~absent
         if (np.abs(values[present]) >= EXACT_LIMIT).any():
+            if np.isinf(values).any():
+                raise refuse_to_send(f"{name} is infinite")
             self.columns[name + RAW] = pack(values.astype("<f8").view(np.int64))
             return
         self.integers(name + ABSENT, absent ^ absent_as)
@@ -146,7 +148,10 @@ class ColumnReader:
         """Return a column float64[n] with NaN where it is absent."""
         length = len(predicted)
         if name + RAW in self._columns:
-            return self.integers(name + RAW, length).astype("<i8").view("<f8").astype(np.float64)
+            raw = self.integers(name + RAW, length).astype("<i8").view("<f8").astype(np.float64)
+            if np.isinf(raw).any():
+                raise malformed(f"{name} is infinite", f"{name} 为无穷大")
+            return raw
         differs = self.integers(name + ABSENT, length, low=0, high=1).astype(np.bool_)
         present = ~(differs ^ absent_as)
         limit = EXACT_LIMIT - 1

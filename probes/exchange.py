@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from probes.stream import StreamSpec
+from probes.numbers import Amount, Count, Instant, IntervalMs, Whole
+from probes.stream import StreamId, StreamSpec
 from probes.text import Text
 
 SCHEMA_VERSION = 1
@@ -20,6 +21,7 @@ CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
 MAX_CHUNK_BYTES = 16 << 20  # compressed
 MAX_CHUNK_EXPANDED_BYTES = 128 << 20
 
+Epoch = Annotated[int, msgspec.Meta(ge=1, lt=1 << 53)]
 AgentName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 
 
@@ -39,7 +41,7 @@ class ReflectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The versioned set of streams an agent must run and the reflectors it must offer."""
 
-    version: Annotated[int, msgspec.Meta(ge=0)]
+    version: Count
     agent: AgentName
     window_ms: Annotated[int, msgspec.Meta(ge=100, le=3_600_000)] = 10_000
     streams: tuple[StreamSpec, ...] = ()
@@ -54,7 +56,7 @@ class StampKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Secret: they travel and are kept beside a plan, never in one.
     """
 
-    epoch: Annotated[int, msgspec.Meta(ge=1, lt=1 << 53)]
+    epoch: Epoch
     probing: dict[str, bytes] = {}
     answering: dict[str, tuple[bytes, ...]] = {}
 
@@ -76,17 +78,17 @@ class Curtailment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     rule: str
     action: Literal["refused", "throttled"]
-    streams: int = 0
-    senders: int = 0
+    streams: Count = 0
+    senders: Count = 0
 
 
 class CurtailedStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stream that the owner's policy refuses, or slows to `interval_ms`."""
 
-    stream_id: int
+    stream_id: StreamId
     rule: str
     action: Literal["refused", "throttled"]
-    interval_ms: float | None = None
+    interval_ms: IntervalMs | None = None
 
 
 DropReason = Literal["too_old", "no_room", "disk", "refused", "unencodable", "cut_off"]
@@ -101,8 +103,8 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     reason: DropReason
-    windows: int
-    probes: int
+    windows: Count
+    probes: Count
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,10 +115,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `behind`: a power cut may have taken the last seconds of the first two.
     """
 
-    probes_sent: int
-    windows_closed: int
-    waiting_windows: int
-    waiting_probes: int
+    probes_sent: Count
+    windows_closed: Count
+    waiting_windows: Count
+    waiting_probes: Count
     dropped: tuple[Dropped, ...] = ()
     behind: bool = False
 
@@ -126,35 +128,35 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     version: str
     boot: str
-    started_ns: int
-    sent_ns: int
-    plan_version: int | None = None
-    streams: int = 0
+    started_ns: Instant
+    sent_ns: Instant
+    plan_version: Count | None = None
+    streams: Count = 0
     stamping: Literal["none", "user", "kernel", "hardware"] = "none"
-    calibration_ns: int | None = None
+    calibration_ns: Whole | None = None
     clock_source: str = "unknown"
-    clock_bound_ns: int | None = None
-    clock_age_ms: int | None = None  # since the source was last asked
-    clock_steps: int = 0  # of the wall clock, since the agent started
-    probes_sent: int = 0
-    probes_received: int = 0
-    probes_reflected: int = 0
-    spool_chunks: int = 0
-    spool_bytes: int = 0
-    spool_dropped_windows: int = 0
-    cpu_ratio: float | None = None
-    resident_bytes: int | None = None
+    clock_bound_ns: Count | None = None
+    clock_age_ms: Count | None = None  # since the source was last asked
+    clock_steps: Count = 0  # of the wall clock, since the agent started
+    probes_sent: Count = 0
+    probes_received: Count = 0
+    probes_reflected: Count = 0
+    spool_chunks: Count = 0
+    spool_bytes: Count = 0
+    spool_dropped_windows: Count = 0
+    cpu_ratio: Amount | None = None
+    resident_bytes: Count | None = None
     conditions: tuple[Condition, ...] = ()
     totals: Totals | None = None
     curtailed: tuple[Curtailment, ...] = ()
-    reflector: dict[str, int] | None = None  # ReflectorCounters; None: nothing is reflected
-    stamp_epoch: int | msgspec.UnsetType = msgspec.UNSET  # of the keys that are answered to
+    reflector: dict[str, Count] | None = None  # ReflectorCounters; None: nothing is reflected
+    stamp_epoch: Epoch | msgspec.UnsetType = msgspec.UNSET  # of the keys that are answered to
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_fields=True):
     """First message of an agent."""
 
-    schema: int
+    schema: Count
     agent: AgentName
     health: Health
 
@@ -172,7 +174,7 @@ class Curtailed(
 ):
     """Every stream that the owner's policy curtails now; sent after Hello and on every change."""
 
-    plan_version: int
+    plan_version: Count
     streams: tuple[CurtailedStream, ...]
 
 
@@ -193,7 +195,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", forbid_u
     """The controller will not have this agent; the agent waits `retry_s` before it asks again."""
 
     text: Text
-    retry_s: float
+    retry_s: Amount
 
 
 ControlFromAgent = Hello | HealthReport | Curtailed
@@ -203,5 +205,5 @@ ControlFromController = PlanPush | Refusal
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of the 200 answer to a chunk: it is committed (or was already)."""
 
-    sequence: int
+    sequence: Count
     duplicate: bool = False

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from probes.numbers import IntervalMs, TimeoutMs
+
 ProtocolName = Literal["icmp", "udp", "tcp"]
+StreamId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
 
 STAMP_PORT = 862  # RFC 8762 §4.1
 STAMP_BASE_BYTES = 44  # RFC 8762 §4.2.1, unauthenticated
@@ -68,15 +71,15 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     probe k belongs to flow k mod `flows`. A reply later than `timeout_ms` is late, not lost.
     """
 
-    stream_id: Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
+    stream_id: StreamId
     destination: str
     type_p: TypeP
     source: str | None = None
-    interval_ms: Annotated[float, msgspec.Meta(gt=0)] = 1000.0
+    interval_ms: IntervalMs = 1000.0
     jitter_ratio: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.1
     pacing: Literal["periodic", "poisson"] = "periodic"
     flows: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
-    timeout_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = DEFAULT_TIMEOUT_MS
+    timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS
 
 
 def stream_id_of(path_id: str, type_p: TypeP) -> int:

@@ -3,6 +3,7 @@ languages."""
 
 from __future__ import annotations
 
+import math
 import pathlib
 import re
 import tomllib
@@ -38,6 +39,7 @@ _ZH = {
     "Invalid value": "值无效",
     "Expected": "缺少",
 }
+_MOST_BITS = 63
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
@@ -67,8 +69,8 @@ def decoded(read: Callable[[], bytes], path: pathlib.Path, kind: Text) -> str:
 def parse_toml(text: str, path: pathlib.Path) -> dict[str, Any]:
     """Return the tables of a text that stands in `path`. Raises ConfigError with the line."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return _within_64_bits(tomllib.loads(text))
+    except (ValueError, RecursionError) as error:
         reason = _reason_of(error)
         raise ConfigError(
             f"{path.name}: not valid TOML: {reason.en}; mend that line.",
@@ -77,8 +79,25 @@ def parse_toml(text: str, path: pathlib.Path) -> dict[str, Any]:
         ) from error
 
 
-def _reason_of(error: tomllib.TOMLDecodeError) -> Text:
+def _within_64_bits(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables with infinity for whole numbers beyond TOML's, which no key takes."""
+    waiting: list[Any] = [tables]
+    while waiting:
+        table = waiting.pop()
+        for key, value in table.items() if isinstance(table, dict) else enumerate(table):
+            if isinstance(value, dict | list):
+                waiting.append(value)
+            elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+                table[key] = math.copysign(math.inf, value > 0 or -1)
+    return tables
+
+
+def _reason_of(error: Exception) -> Text:
     words = str(error)
+    if isinstance(error, RecursionError):
+        return Text("it is nested too deeply", "嵌套过深")
+    if not isinstance(error, tomllib.TOMLDecodeError):  # Python will not read so many digits
+        return Text("a number has too many digits", "某个数的位数过多")
     place = _PLACE.search(words)
     said = words[: place.start()] if place else words
     known = next((begin for begin in _ZH if said.startswith(begin)), None)

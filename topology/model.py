@@ -11,6 +11,8 @@ from probes.text import Text
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 
+Limit = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]  # its sign is judged by kind
+
 Role = Literal[
     "data_centre",
     "exchange_point",
@@ -107,7 +109,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     document: Text
     issuer: Text | None = None
-    year: int | None = None
+    year: Annotated[int, msgspec.Meta(ge=1, le=9999)] | None = None
     clause: Text | None = None
 
 
@@ -169,8 +171,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         "comparison",
         "ipv6_parity",
     ]
-    limit_ms: float | None = None
-    limit_ratio: float | None = None
+    limit_ms: Limit | None = None
+    limit_ratio: Limit | None = None
     statistic: Statistic = "p95"
     direction: Direction = "one_way"
     direction_stated: bool = False  # whether the plan itself says which direction
@@ -180,14 +182,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     to: Ends | None = None
     both_ways: bool = True  # `from` and `to` bind the way back as well
     relations: tuple[Relation, ...] = ()
-    goals: dict[str, float] = {}
+    goals: dict[str, Limit] = {}
     group: str | None = None  # targets of one group share one compliance rate: pairs in any of them
     group_title: Text | None = None  # of the group; the first of its targets that gives one
     indicator: str | None = None  # inventory: the key; improvement, comparison: delay or loss
     # PDV: delay above the least of the period (ITU-T Y.1540); IPDV: between neighbours (RFC 3393)
     variation: Literal["pdv", "ipdv"] = "pdv"
     against: Ends | None = None  # kind comparison: the ends of the path that is compared with
-    loss_margin_ratio: float = 0.001  # kind ipv6_parity
+    loss_margin_ratio: Limit = 0.001  # kind ipv6_parity
     unit: str | None = None
 
 

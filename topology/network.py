@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.numbers import LARGEST, Rate, TimeoutMs
 from probes.stream import DEFAULT_TIMEOUT_MS, ProtocolName
 from probes.text import Text
 from topology import geo
@@ -36,7 +37,7 @@ class StreamChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dscp: Dscp = 0
     port: Port | None = None  # absent: 862 for udp (STAMP), 443 for tcp
     flows: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
-    timeout_ms: Annotated[float, msgspec.Meta(gt=0, le=60_000)] = DEFAULT_TIMEOUT_MS
+    timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS
     destinations: Literal["any", "agents", "external"] = "any"
     authenticated: bool = False
 
@@ -69,7 +70,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     one_way: bool = False
     ip_versions: tuple[Literal[4, 6], ...] = (4, 6)
     carriers: Literal["same", "different", "all"] = "all"
-    peers: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    peers: Annotated[int, msgspec.Meta(ge=1, le=LARGEST)] | None = None
     stream: tuple[StreamChoice, ...] = DEFAULT_STREAMS
 
 
@@ -90,12 +91,9 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One [[distance]]: what is known of the way between two sites, in both directions."""
 
     between: tuple[str, str]
-    road_km: Annotated[float, msgspec.Meta(gt=0, le=40_000)] | None = None
+    road_km: Annotated[float, msgspec.Meta(ge=0.001, le=40_000)] | None = None
     uncertainty_ratio: Ratio = geo.GIVEN_UNCERTAINTY_RATIO
     floor_us_per_km: Annotated[float, msgspec.Meta(ge=geo.VACUUM_US_PER_KM, le=5.0)] | None = None
-
-
-Rate = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

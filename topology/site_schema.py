@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from probes.numbers import Amount
 from probes.text import Text
 from topology.gazetteer import Latitude, Longitude, Place, Region
 from topology.model import Name, Role, Target
@@ -54,7 +55,7 @@ class SiteTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     external: bool = False
     labels: tuple[Name, ...] = ()
     interface: tuple[InterfaceTable, ...] = ()
-    inventory: dict[str, float] = {}
+    inventory: dict[str, Amount] = {}
 
 
 class SiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

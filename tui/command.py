@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import pathlib
 import sys
+from typing import Any
 
 import click
 
@@ -15,6 +17,16 @@ from tui.words import language_of_environment
 
 DEFAULT_URL = "https://127.0.0.1:8780"
 VIEW_NAMES = ("overview", "matrix", "paths", "agents", "path")
+
+
+class _Seconds(click.FloatRange):
+    """Seconds between two bounds; click takes NaN for a number that is in every range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        return super().convert(math.inf, param, ctx) if math.isnan(seconds) else seconds
 
 
 @click.command()
@@ -36,7 +48,7 @@ VIEW_NAMES = ("overview", "matrix", "paths", "agents", "path")
 )
 @click.option(
     "--refresh",
-    type=click.FloatRange(0.5, 3600),
+    type=_Seconds(0.5, 3600),
     default=5.0,
     show_default=True,
     help="Seconds between readings when no event comes.",

@@ -19,7 +19,6 @@ MAX_PAGE = 10_000
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 Body = TypeVar("Body", bound=msgspec.Struct)
-Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class NoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -30,7 +30,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: Name
     title: Text
-    duration_s: Annotated[float, msgspec.Meta(gt=0, le=2_678_400)]
+    duration_s: Annotated[float, msgspec.Meta(ge=0.001, le=2_678_400)]
     controller: str | None = None
     sites: str | None = None
     targets: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from controller.commands.stamp_keys import stamp_keys
 from controller.commands.store import backup, check, keep_option
 from controller.store.levels import Retention
 from probes.logs import LogFormat, log_to_stderr
+from probes.options import FiniteRange
 
 DEFAULT_LISTEN = "127.0.0.1:8780"  # as controller.service has it, which is slow to import
 SOCKET_NAME = "controller.sock"
@@ -44,21 +45,21 @@ for _command in (backup, baseline, check, doctor, init, maintenance, stamp_keys,
 )
 @click.option(
     "--judge-period",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(1, 31 * 86_400),
     default=900.0,
     show_default=True,
     help="Seconds of measurement that a verdict rests on.",
 )
 @click.option(
     "--judge-every",
-    type=click.FloatRange(min=0.1),
+    type=FiniteRange(0.1, 3600),
     default=5.0,
     show_default=True,
     help="Seconds between two rounds of judging.",
 )
 @click.option(
     "--window",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=FiniteRange(0.1, 3600),
     default=10.0,
     show_default=True,
     help="Seconds of a window, the unit that agents report.",

@@ -11,6 +11,7 @@ import click
 
 from controller.commands.baseline import DEFAULT_URL, time_ns
 from controller.commands.client_link import ControllerAddress, credential_options
+from probes.numbers import LARGEST
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def announce(
 
 
 @maintenance.command("end")
-@click.argument("number", type=int)
+@click.argument("number", type=click.IntRange(0, LARGEST))
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
 @credential_options
 def end_(number: int, url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:

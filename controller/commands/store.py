@@ -29,8 +29,9 @@ class _Days(click.ParamType[Retention]):
             return Retention(window_days=window, minute_days=minute, hour_days=hour, day_days=day)
         except ValueError:
             said = Text(
-                f"{value!r}: give four whole numbers of days, none smaller than the one before it.",
-                f"{value!r}：请给出四个整数（天），后一个不得小于前一个。",
+                f"{value!r}: give four whole numbers of days up to 36500, none smaller than "
+                "the one before it.",
+                f"{value!r}：请给出四个整数（天），后一个不得小于前一个，且不超过 36500。",
             )
             self.fail(said.pick(language_of_environment()), param, ctx)
 

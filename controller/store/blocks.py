@@ -20,6 +20,7 @@ from controller.store.merging import DELAYS, Part, merge, part_of, without_windo
 from probes.chunk import MAX_ROWS, ZSTD_LEVEL, read_histograms, write_histograms
 from probes.columns import ColumnReader, ColumnWriter, Integers, WireColumn, malformed, whole_ns
 from probes.histogram import EDGES_VERSION, Histograms, bucket_of
+from probes.numbers import Count
 from probes.sockets.records import distinct
 from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
 
@@ -36,8 +37,8 @@ class Block:
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    schema: int
-    edges: int
+    schema: Count
+    edges: Count
     rows: Annotated[int, msgspec.Meta(ge=0, le=MAX_ROWS)]
     columns: dict[str, WireColumn]
 

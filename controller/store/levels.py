@@ -39,6 +39,7 @@ MINUTE = Level(code=1, name="minute", step_ns=60 * SECOND_NS, slots=60)
 HOUR = Level(code=2, name="hour", step_ns=3600 * SECOND_NS, slots=24)
 DAY = Level(code=3, name="day", step_ns=DAY_NS, slots=30)
 LEVELS = (MINUTE, HOUR, DAY)
+_LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Retention:
 
     def __post_init__(self) -> None:
         kept = (self.window_days, self.minute_days, self.hour_days, self.day_days)
-        if min(kept) < 1 or list(kept) != sorted(kept):
+        if min(kept) < 1 or list(kept) != sorted(kept) or max(kept) > _LONGEST_DAYS:
             raise ValueError("each level is kept at least as long as the finer one")
 
     def oldest_ns(self, level: LevelName, now_ns: int) -> int:

@@ -12,9 +12,9 @@ from controller.access.audit import AuditEntry
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.state import STATE
+from probes.numbers import LARGEST, Instant
 
-_FOREVER = (1 << 63) - 1
-Instant = Annotated[int, msgspec.Meta(ge=0, le=_FOREVER)]
+_FOREVER = LARGEST
 
 
 class AuditQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,9 +12,10 @@ from aiohttp import WSMsgType, web
 from controller.api.answers import ApiError
 from controller.api.documents import EventsMessage, VerdictsEvent
 from controller.api.event_stream import MAX_LISTENERS, CutOffError, Listener, messages_of
-from controller.api.routing import PREFIX, Instant, Route, query_of
+from controller.api.routing import PREFIX, Route, query_of
 from controller.state import STATE, ControllerState
 from controller.store.event_log import EventKind
+from probes.numbers import Instant
 from probes.text import Text
 
 HEARTBEAT_S = 20.0

@@ -14,7 +14,7 @@ from controller.api.answers import ApiError
 from controller.api.documents import Protocol
 from controller.api.routes.verdicts import number_of
 from controller.api.routes.windows import records_of
-from controller.api.routing import PREFIX, Instant, Route, query_of
+from controller.api.routing import PREFIX, Route, query_of
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.rows import Streams
 from controller.export.tables import Wanted, gathered, tables
@@ -22,6 +22,7 @@ from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
 from probes.errors import ConfigError
+from probes.numbers import Instant
 from probes.text import Text
 from topology.model import Path
 from topology.network import Network

@@ -28,7 +28,7 @@ class RemedyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which goal; absent: that of the site file's year, else the highest, else everything."""
 
     goal: Annotated[
-        Annotated[float, msgspec.Meta(gt=0, le=1)] | None,
+        Annotated[float, msgspec.Meta(ge=1e-6, le=1)] | None,
         msgspec.Meta(description="The share that must pass, up to 1."),
     ] = None
 

@@ -12,10 +12,11 @@ from aiohttp import web
 from controller.api.answers import ApiError, json_answer
 from controller.api.documents import Protocol, SeriesDocument, SeriesStream
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
-from controller.api.routing import PREFIX, Instant, Route, query_of
+from controller.api.routing import PREFIX, Route, query_of
 from controller.state import STATE
 from controller.store.interface import Store, StreamRecord
 from controller.store.series import POINT, Series
+from probes.numbers import Instant
 from probes.text import Text
 
 MAX_POINTS = 50_000  # of one stream; 30 days by the minute are 43,200

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.api.documents import Protocol, WindowPage
-from controller.api.routing import PREFIX, Instant, PageQuery, Route, query_of
+from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.window_documents import window_documents
 from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
+from probes.numbers import Instant
 from probes.text import Text
 
 DEFAULT_SPAN_NS = 3_600_000_000_000
