@@ -46,8 +46,8 @@ class HealthReporter:
         self._clock = clock
         self._clock_watch = clock_watch
         self._self_test = self_test
-        self._started_ns = clock.wall_ns()
-        self._cpu_s, self._looked_ns = time.process_time(), clock.monotonic_ns()
+        self._started_ns = clock.monotonic_ns()
+        self._cpu_s, self._looked_ns = time.process_time(), self._started_ns
 
     async def report(self) -> Health:
         """Return the health of now."""
@@ -58,11 +58,12 @@ class HealthReporter:
         reflector = self._measuring.reflector_counters()
         bound_ns = self._clock_watch.bound_ns()
         sent, received = self._measuring.probes()
+        now_ns = self._clock.wall_ns()
         return Health(
             version=self._version,
             boot=self._spooler.boot,
-            started_ns=self._started_ns,
-            sent_ns=self._clock.wall_ns(),
+            started_ns=now_ns - (self._clock.monotonic_ns() - self._started_ns),
+            sent_ns=now_ns,
             plan_version=None if plan is None else plan.version,
             streams=0 if engine is None else engine.streams,
             stamping="none" if engine is None else cast(StampingName, engine.stamping),

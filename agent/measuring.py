@@ -61,7 +61,7 @@ class Measuring:
         self._engine: Engine | None = None
         self._reflector: Reflector | None = None
         self._reflected: _Reflection = (), {}
-        self._versions: list[tuple[int, int]] = []  # (applied wall_ns, version), oldest first
+        self._versions: list[tuple[int, int]] = []  # (applied monotonic_ns, version), oldest first
         self._version_lock = threading.Lock()
         self._changing = asyncio.Lock()
         self.plan: Plan | None = None
@@ -80,7 +80,8 @@ class Measuring:
             before, self.plan, self.keys = self.plan, plan, keys
             if before is None or before.version != plan.version:
                 with self._version_lock:
-                    self._versions = [*self._versions[-7:], (self._clock.wall_ns(), plan.version)]
+                    applied = self._clock.monotonic_ns(), plan.version
+                    self._versions = [*self._versions[-7:], applied]
             if before is not None and before.window_ms != plan.window_ms:
                 await self._stop_engine(wait_for_replies=True)
             await self._run_what_is_granted(plan)
@@ -261,10 +262,10 @@ class Measuring:
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
         self._book.closed(batch.rows)
-        end_ns = batch.start_ns + batch.duration_ns
+        assert batch.ended_ns is not None
         with self._version_lock:
             versions = self._versions
-        in_force = [version for applied_ns, version in versions if applied_ns < end_ns]
+        in_force = [version for applied_ns, version in versions if applied_ns < batch.ended_ns]
         self._on_windows(batch, in_force[-1] if in_force else versions[0][1])
 
 

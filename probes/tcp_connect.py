@@ -43,6 +43,7 @@ class _Waiting:
     session: int
     sequence: int
     sent_wall_ns: int
+    sent_ns: int  # monotonic
 
 
 class _Sockets:
@@ -126,7 +127,7 @@ class ConnectChannel:
         if number not in (0, errno.EINPROGRESS, errno.ECONNREFUSED):
             sock.close()
             return number
-        self._waiting[sock.fileno()] = _Waiting(sock, *probe)
+        self._waiting[sock.fileno()] = _Waiting(sock, *probe, time.monotonic_ns())
         self.socket.epoll.register(sock.fileno(), select.EPOLLOUT)
         return 0
 
@@ -172,8 +173,8 @@ class ConnectChannel:
 
         Not those that have one: it has waited for us, since this process stood still.
         """
-        limit_ns = time.time_ns() - _FORGET_NS
-        old = {fd for fd, one in self._waiting.items() if one.sent_wall_ns < limit_ns}
+        limit_ns = time.monotonic_ns() - _FORGET_NS
+        old = {fd for fd, one in self._waiting.items() if one.sent_ns < limit_ns}
         if old:
             old -= {fd for fd, _ in self.socket.epoll.poll(0, _MOST_WAITING)}
         for fd in old:

@@ -84,11 +84,14 @@ class WindowBatch:
     `start_ns` is wall-clock nanoseconds since 1970, aligned to the duration, so that windows of
     all agents line up. Shapes: stream_id uint64[n], counters[name] uint32[n], measures[name]
     float64[n], distributions[name] n rows, stamping uint8[n] (index into STAMPING), suspect
-    bool[n] (the machine was starved while it measured: DESIGN §3, MEASUREMENT B.3).
+    bool[n] (the machine was starved while it measured, or its clock was stepped).
+
+    Only who measured knows `ended_ns`: when the interval ended on that machine's monotonic scale.
     """
 
     start_ns: int
     duration_ns: int
+    ended_ns: int | None = None
     stream_id: NDArray[np.uint64]
     counters: dict[str, NDArray[np.uint32]]
     measures: dict[str, NDArray[np.float64]]

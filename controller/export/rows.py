@@ -90,7 +90,11 @@ def _columns() -> tuple[Column, ...]:
             kind="number",
             meaning="Bound on the error of one-way delays by both clocks; empty: not trusted",
         ),
-        Column(name="suspect", kind="flag", meaning="Measured while the machine was starved"),
+        Column(
+            name="suspect",
+            kind="flag",
+            meaning="Measured while the machine was starved or its clock was stepped",
+        ),
     )
 
 

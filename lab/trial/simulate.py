@@ -56,9 +56,10 @@ def windows_of(
     stream_ids = np.arange(len(parts), dtype=np.uint64)
     batches = []
     for number in np.flatnonzero(np.diff(edges)).tolist():  # in which anything was sent
-        window = Window()
+        start_ns = begin_ns + number * step_ns
+        window = Window(start_ns, start_ns + WINDOW_NS)
         window.add(probes.take(np.arange(edges[number], edges[number + 1])))
-        batch = window.close(begin_ns + number * step_ns, WINDOW_NS, stream_ids)
+        batch = window.close(WINDOW_NS, stream_ids)
         batches.append(_as_received(batch, number))
     return batches
 

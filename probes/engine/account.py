@@ -81,8 +81,12 @@ class Account:
                 right &= rows["channel"][row] == channel.number
                 row = row[right]
                 wall_ns = self._scale.seen_wall_ns(stamps.stamp_ns[right])
+                handed_ns = rows["sent_ns"][row]
+                sent_ns = self._scale.to_monotonic_ns(wall_ns, handed_ns)
+                if self._scale.is_unsettled:  # what was stamped while the clock moved is not used
+                    sound = self._scale.is_possible(sent_ns, handed_ns)
+                    row, wall_ns, sent_ns = row[sound], wall_ns[sound], sent_ns[sound]
                 rows["sent_wall_ns"][row] = wall_ns
-                sent_ns = self._scale.to_monotonic_ns(wall_ns)
                 held_ns = sent_ns - rows["sent_ns"][row]
                 if (held_ns > _HELD_NS).any():  # by neighbour discovery or a full queue
                     rows["forget_ns"][row] += np.maximum(held_ns, 0)

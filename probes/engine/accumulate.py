@@ -65,9 +65,13 @@ class Finished:
 
 
 class Window:
-    """One open interval: its finished probes, and what happened beside them."""
+    """One open interval: its finished probes, and what happened beside them.
 
-    def __init__(self) -> None:
+    It begins at `start_ns` of the wall clock and ends at `end_ns` of the monotonic one.
+    """
+
+    def __init__(self, start_ns: int, end_ns: int) -> None:
+        self.start_ns, self.end_ns = start_ns, end_ns
         self._parts: list[Finished] = []
         self._duplicates: list[NDArray[np.int32]] = []
         self.stalled_ns = 0  # how long the engine stood still meanwhile
@@ -81,10 +85,10 @@ class Window:
         """Count one duplicate answer for each stream number given."""
         self._duplicates.append(stream)
 
-    def close(self, start_ns: int, duration_ns: int, stream_ids: NDArray[np.uint64]) -> WindowBatch:
+    def close(self, duration_ns: int, stream_ids: NDArray[np.uint64]) -> WindowBatch:
         """Sum up. `stream_ids` gives the identity of each stream number."""
         if not self._parts:
-            return WindowBatch.empty(start_ns, duration_ns)
+            return WindowBatch.empty(self.start_ns, duration_ns)
         probes = Finished.join(self._parts)
         stream, row = _by_identity(probes.stream, stream_ids)
         counters = _counters(probes, row, len(stream))
@@ -93,8 +97,9 @@ class Window:
             np.add.at(counters["duplicate"], place, np.uint32(1))
         answered = probes.fate == RECEIVED
         return WindowBatch(
-            start_ns=start_ns,
+            start_ns=self.start_ns,
             duration_ns=duration_ns,
+            ended_ns=self.end_ns,
             stream_id=stream,
             counters=counters,
             measures=_measures(probes, row, len(stream), answered),

@@ -14,6 +14,7 @@ from probes.engine.accumulate import RECEIVED, Finished
 from probes.engine.channel import Replies
 from probes.engine.codecs import ANSWER_REPLY
 from probes.engine.ledger import LATE, ON_TIME, Ledger, Matched
+from probes.sockets.departure_stamps import STAMP_USER
 from probes.sockets.records import chosen, distinct, put_records, records
 from probes.stamp.batch import ReflectorFields
 from probes.stamp.oddities import CLOCK, ECHO, ORDER, TIMESTAMPS, mark
@@ -64,9 +65,14 @@ def read_answers(
     row, place, rows = matched.row, matched.answer, ledger.rows
     arrived_wall_ns = scale.seen_wall_ns(chosen(replies.stamp_ns, place))
     sent_ns = rows["sent_ns"][row]
-    total_ns = scale.to_monotonic_ns(arrived_wall_ns) - sent_ns
-    late = total_ns > ledger.sessions["timeout_ns"][matched.session]
+    arrived_ns = scale.to_monotonic_ns(arrived_wall_ns, sent_ns)
     stamping = np.minimum(rows["sent_kind"][row], chosen(replies.stamp_kind, place))
+    if scale.is_unsettled:  # where the clock moved as it stamped, the time of reading is known
+        sound = scale.is_possible(arrived_ns, sent_ns)
+        arrived_ns = np.where(sound, arrived_ns, scale.monotonic_ns())
+        stamping = np.where(sound, stamping, np.uint8(STAMP_USER))
+    total_ns = arrived_ns - sent_ns
+    late = total_ns > ledger.sessions["timeout_ns"][matched.session]
     said = {
         "state": np.where(late, np.uint8(LATE), np.uint8(ON_TIME)),
         "rtt_ns": total_ns.astype(np.float64),
@@ -92,8 +98,8 @@ def read_answers(
                 said[name] = np.where(untrue, np.nan, said[name])
         said["rtt_ns"] -= residence_ns
         said["reflector"] = _note_reflector(ledger, matched, chosen(fields.sequence, place))
-    if scale.steps:
-        said["bound_ns"] = np.where(sent_ns <= scale.stepped_ns, np.nan, said["bound_ns"])
+    if scale.changes:
+        said["bound_ns"] = np.where(sent_ns <= scale.changed_ns, np.nan, said["bound_ns"])
     if late.any():
         said["rtt_ns"][late] = np.nan
     return said, odd
@@ -202,7 +208,8 @@ def duplicates(
     """
     row: NDArray[np.int64] = matched.repeated
     arrived_wall_ns = scale.seen_wall_ns(replies.stamp_ns[matched.repeated_answer])
-    waited_ns = scale.to_monotonic_ns(arrived_wall_ns) - ledger.rows["sent_ns"][row]
+    sent_ns = ledger.rows["sent_ns"][row]
+    waited_ns = scale.to_monotonic_ns(arrived_wall_ns, sent_ns) - sent_ns
     limit_ns = ledger.sessions["timeout_ns"][ledger.rows["session"][row]]
     in_time: NDArray[np.int64] = row[waited_ns <= limit_ns]
     return in_time

@@ -103,7 +103,7 @@ class Engine:
         self._clock_checked_ns = self._collected_ns = self._routes_checked_ns = 0
         self._collected_sent = 0  # probes sent when answers were last collected
         self._collect_probes = _COLLECT_PROBES
-        self._steps_seen = 0
+        self._changes_seen = self._steps_seen = 0
         self._poll = select.poll()  # not epoll, which would have the kernel call for every packet
         self._alarm: select.epoll | None = None  # what cannot wait in its socket, and `_bell`
         self._bell = -1
@@ -239,9 +239,7 @@ class Engine:
         if self._stopping:
             self._pacer.stop(np.arange(len(self._roster.specs)))
         self.scale.look()
-        stepped, self._steps_seen = self.scale.steps > self._steps_seen, self.scale.steps
-        if stepped:
-            self._windows.mark_suspect(now_ns)
+        self._follow_clock(now_ns)
         due_ns = self._ticks.due_ns
         if due_ns and now_ns - due_ns > _STALL_NS:
             self._windows.stalled(now_ns, now_ns - due_ns)
@@ -336,6 +334,15 @@ class Engine:
         if changed or now_ns - self._routes_checked_ns >= _ROUTE_CHECK_NS:
             self._routes_checked_ns = now_ns
             self._roster.resolve_sources()
+
+    def _follow_clock(self, now_ns: int) -> None:
+        """Align windows to the wall clock as it is now, if it has changed."""
+        if self.scale.changes == self._changes_seen:
+            return
+        if self.scale.steps > self._steps_seen:
+            self._windows.mark_suspect(now_ns)
+        self._windows.anchor(now_ns, self.scale.offset_ns)
+        self._changes_seen, self._steps_seen = self.scale.changes, self.scale.steps
 
     def _check_clock(self, now_ns: int) -> None:
         """Ask now and then how far the own clock may be off."""

@@ -1,7 +1,9 @@
 """The windows that are not yet handed out, and when they may be.
 
-Windows are aligned to the wall clock as it stood when the engine started and run on the monotonic
-scale from there: a step of the wall clock neither stretches nor tears one.
+Windows are aligned to the wall clock and run on the monotonic scale. A change of the wall clock
+renews the anchor: the window of that moment ends there, unless the clock still shows its interval,
+and the next begins in the interval that the clock shows now (decision 0200). So windows are
+numbered in the order in which they were measured, whatever the clock says.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class OpenWindows:
         self, duration_ns: int, offset_ns: int, on_windows: Callable[[WindowBatch], None]
     ) -> None:
         self._duration_ns = duration_ns
-        self._offset_ns = offset_ns  # wall - monotonic at the start
+        self._offset_ns = offset_ns  # wall - monotonic, as it is now
+        self._ahead = 0  # a window's number less that of its interval on the wall clock
         self._on_windows = on_windows
         self._open: dict[int, Window] = {}
         self._in_flight: Counter[int] = Counter()
@@ -38,8 +41,19 @@ class OpenWindows:
         return self._in_flight.total()
 
     def number_at(self, monotonic_ns: int) -> int:
-        """Return the number of the window that a moment lies in."""
-        return (monotonic_ns + self._offset_ns) // self._duration_ns
+        """Return the number of the window that a moment lies in, as the wall clock is now."""
+        return self._ahead + (monotonic_ns + self._offset_ns) // self._duration_ns
+
+    def anchor(self, monotonic_ns: int, offset_ns: int) -> None:
+        """Let the wall clock be `offset_ns` ahead of the monotonic one from `monotonic_ns` on."""
+        present = self.number_at(monotonic_ns)
+        self._offset_ns = offset_ns
+        going_on = self.number_at(monotonic_ns) == present
+        if not going_on:
+            self._ahead += present + 1 - self.number_at(monotonic_ns)
+        window = self._open.get(present)
+        if window is not None:
+            window.end_ns = self._end_of(present) if going_on else monotonic_ns
 
     def are_over(self, number: int) -> bool:
         """Tell whether window `number` and all before it have been handed out."""
@@ -85,8 +99,8 @@ class OpenWindows:
     def close_ready(self, monotonic_ns: int, stream_ids: NDArray[np.uint64]) -> None:
         """Hand out, in order, the windows that are over and have no probe in flight."""
         for number in sorted(self._open):
-            end_ns = (number + 1) * self._duration_ns - self._offset_ns
-            if monotonic_ns < end_ns + _HOLD_NS or self._in_flight[number] > 0:
+            too_soon = monotonic_ns < self._open[number].end_ns + _HOLD_NS
+            if too_soon or self._in_flight[number] > 0:
                 return
             self._hand_out(number, stream_ids)
 
@@ -98,14 +112,19 @@ class OpenWindows:
     def _hand_out(self, number: int, stream_ids: NDArray[np.uint64]) -> None:
         window = self._open.pop(number)
         del self._in_flight[number]
-        batch = window.close(number * self._duration_ns, self._duration_ns, stream_ids)
+        batch = window.close(self._duration_ns, stream_ids)
         if batch.rows:
             self._on_windows(batch)
 
     def _window(self, number: int) -> Window:
         if number not in self._open:
-            self._open[number] = Window()
+            start_ns = (number - self._ahead) * self._duration_ns
+            self._open[number] = Window(start_ns, self._end_of(number))
         return self._open[number]
+
+    def _end_of(self, number: int) -> int:
+        """Return when a window ends, on the monotonic scale."""
+        return (number + 1 - self._ahead) * self._duration_ns - self._offset_ns
 
 
 def _by_window(

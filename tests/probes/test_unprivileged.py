@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Callable
 
@@ -18,6 +20,7 @@ from probes.sockets.identifiers import Identifiers
 from probes.sockets.opening import open_icmp
 from probes.stream import StreamSpec, TypeP
 from probes.tcp import SYN_LIMIT_NS
+from probes.tcp_connect import ConnectChannel
 
 pytestmark = pytest.mark.network
 NOBODY = 65_534
@@ -190,3 +193,17 @@ def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -
     assert set(stamping[on_time]) == {2}
     assert set(stamping[(stream == 1) & (fate == 0)]) == {1}
     assert ((rtt_ns[on_time] > 0) & (rtt_ns[on_time] < SYN_LIMIT_NS)).all()
+
+
+def test_a_clock_that_is_stepped_gives_up_no_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = ConnectChannel(0, socket.AF_INET, None, 0)
+    with socket.socket() as server, contextlib.closing(channel):
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        channel._connect(server.getsockname(), (0, 1, time.time_ns()))
+        stepped_ns = time.time_ns() + 7_200_000_000_000
+        monkeypatch.setattr("probes.tcp_connect.time.time_ns", lambda: stepped_ns)
+        (fd,) = channel._waiting
+        channel.socket.epoll.unregister(fd)  # as if its answer had not come yet
+        channel._forget_old()
+        assert len(channel._waiting) == 1

@@ -12,7 +12,8 @@ from controller.api.documents.words import Protocol
 class SeriesStream(msgspec.Struct, frozen=True, kw_only=True):
     """The points of one stream, oldest first: every list is as long as `start_ns`.
 
-    `suspect`: all of a point was measured while the machine was starved. In `columns` null is
+    `suspect`: all of a point was measured while the machine was starved
+    or its clock was stepped. In `columns` null is
     unknown; a quantile that falls among the lost is null too.
     """
 

@@ -117,7 +117,7 @@ def test_a_clock_step_changes_no_round_trip_and_makes_no_loss(
     assert (rtt_ns > 0).all()
     assert rtt_ns.max() < 9_000_000_000  # of a step of ten seconds nothing shows
     starts = [batch.start_ns for batch in run.windows]
-    assert starts == sorted(set(starts))
+    assert len(set(starts)) == len(starts)  # none is told twice
 
 
 @pytest.mark.parametrize("first", [(1 << 16) - 20, (1 << 32) - 20])

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import FATES, LOCAL_DROP, Finished, Window
 from probes.engine.direction import BACKWARD, FORWARD, UNKNOWN, directions_of_loss
 from probes.engine.ledger import LOST, ON_TIME, Ledger
@@ -191,9 +190,9 @@ def finished(stream, flow, fate, rtt_ns) -> Finished:
 )
 def test_windows_account_for_every_probe(probes: list[tuple[int, int, int, int]]) -> None:
     stream, flow, fate, rtt = (np.array(column) for column in zip(*probes, strict=True))
-    window = Window()
+    window = Window(0, SECOND)
     window.add(finished(stream, flow, fate, rtt))
-    batch = window.close(0, SECOND, np.arange(100, 105, dtype=np.uint64))
+    batch = window.close(SECOND, np.arange(100, 105, dtype=np.uint64))
     counters = {name: column.astype(int) for name, column in batch.counters.items()}
     assert (counters["sent"] == counters["received"] + batch.lost()).all()
     for place, stream_id in enumerate(batch.stream_id):
@@ -214,34 +213,3 @@ def test_windows_account_for_every_probe(probes: list[tuple[int, int, int, int]]
             good = rtt[mine & (fate == 0)]
             expected = np.quantile(good, 0.5, method="inverted_cdf") if len(good) else np.nan
             np.testing.assert_equal(batch.flows.rtt_p50_ns[entry], expected)
-
-
-class HandClock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now_ns = 5 * SECOND
-        self.offset_ns = 1_700_000_000 * SECOND
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
-
-    def wall_ns(self) -> int:
-        return self.now_ns + self.offset_ns
-
-
-@pytest.mark.parametrize("step_ns", [10 * SECOND, -10 * SECOND])
-def test_stamps_from_both_sides_of_a_clock_step_are_carried_rightly(step_ns: int) -> None:
-    clock = HandClock()
-    scale = TimeScale(clock)
-    before = np.array([clock.wall_ns()])
-    clock.now_ns += 5_000_000
-    clock.offset_ns += step_ns
-    after = np.array([clock.wall_ns()])
-    clock.now_ns += 5_000_000
-    assert scale.look()
-    assert scale.to_monotonic_ns(np.concatenate([before, after])).tolist() == [
-        5 * SECOND,
-        5 * SECOND + 5_000_000,
-    ]
-    assert not scale.look()
