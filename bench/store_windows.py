@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-import zstandard
 
 from probes.chunk import encode_chunk
+from probes.exchange import MAX_CHUNK_EXPANDED_BYTES
+from probes.frame import sealer, unseal
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
 
 WINDOW_NS = 10_000_000_000
 PROBES = 10
 # One for all templates, and one thread: each keeps half a megabyte of memory for itself.
-_COMPRESSOR = zstandard.ZstdCompressor(level=3)
+_SEAL = sealer()
 
 
 def full_windows(
@@ -79,8 +80,8 @@ class Template:
     def __init__(self, agent: str, boot: str, batch: WindowBatch) -> None:
         self.agent, self.rows = agent, batch.rows
         data = encode_chunk(batch, agent=agent, boot=boot, sequence=0, plan_version=1)
-        self._wire = msgspec.msgpack.decode(zstandard.decompress(data))
+        self._wire = msgspec.msgpack.decode(unseal(data, MAX_CHUNK_EXPANDED_BYTES))
 
     def chunk(self, sequence: int, start_ns: int) -> bytes:
         self._wire["sequence"], self._wire["start_ns"] = sequence, start_ns
-        return _COMPRESSOR.compress(msgspec.msgpack.encode(self._wire))
+        return _SEAL(msgspec.msgpack.encode(self._wire))

@@ -6,18 +6,14 @@ which are already merged, and windows only where an hour is not whole or touches
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from controller.live.improvements import HOUR_NS, ImprovementBook
 from controller.live.memory import RecentWindows
 from controller.maintenance import MaintenanceBook
 from controller.store.interface import Store, StoredChunk
-from probes.chunk import decode_chunk
-from probes.errors import RemoteProtocolError
+from controller.store.sound import sound_chunks
 from probes.window import WindowBatch
-
-logger = logging.getLogger("isochrone.controller")
 
 REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
 _CHUNKS_AT_ONCE = 256
@@ -75,13 +71,8 @@ def _take_all(
 ) -> None:
     """Take in the windows of stored chunks, merging them as they come."""
     loose = 0
-    for chunk in chunks:
-        try:
-            take(decode_chunk(chunk.payload).batch)
-        except RemoteProtocolError as error:  # one damaged chunk must not keep the rest from use
-            key = (chunk.agent, chunk.boot, chunk.sequence)
-            logger.error("the stored chunk %s cannot be read and is not judged: %s", key, error)
-            continue
+    for chunk, batch in sound_chunks(chunks):
+        take(batch)
         loose += chunk.rows
         if loose > REMEMBERED_AT_ONCE:
             compact()

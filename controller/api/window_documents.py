@@ -13,7 +13,7 @@ from controller.api.documents import FlowDocument, WindowDocument
 from controller.figures import finite, quantiles_ns
 from controller.judge.relative import least_lines_ns
 from controller.store.interface import Store, StreamRecord
-from probes.chunk import decode_chunk
+from controller.store.sound import sound_chunks
 from probes.histogram import Histograms
 from probes.window import COUNTERS, STAMPING, WindowBatch
 
@@ -44,9 +44,8 @@ def window_documents(
     by_id = {record.stream_id: record for record in records}
     ids = np.array(list(by_id), np.uint64)
     found: list[_Found] = []
-    for chunk in chunks:
+    for chunk, whole in sound_chunks(chunks):
         # Taken out: what an agent's other streams did would be many times the memory.
-        whole = decode_chunk(chunk.payload).batch
         batch = whole.take(np.flatnonzero(np.isin(whole.stream_id, ids)))
         found.extend(
             _Found(chunk.plan_version, batch, row, by_id[stream_id])

@@ -34,7 +34,7 @@ from controller.live.verdicts import LiveVerdicts
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
 from controller.store.interface import Store
-from probes.chunk import decode_chunk
+from controller.store.sound import sound_chunks
 from probes.window import WindowBatch
 from topology.counterparts import ipv4_alone
 from topology.network import Network
@@ -159,6 +159,5 @@ def _batches(store: Store, agents: list[str], from_ns: int, to_ns: int) -> Itera
         at_ns: int | None = from_ns
         while at_ns is not None:
             chunks, at_ns = store.chunks_of(agent, at_ns, to_ns, _CHUNKS_AT_ONCE)
-            for chunk in chunks:
-                if chunk.start_ns + chunk.duration_ns <= to_ns:
-                    yield decode_chunk(chunk.payload).batch
+            whole = (chunk for chunk in chunks if chunk.start_ns + chunk.duration_ns <= to_ns)
+            yield from (batch for _, batch in sound_chunks(whole))

@@ -7,7 +7,6 @@ import logging
 from dataclasses import replace
 
 import msgspec
-import zstandard
 
 from controller.api.documents.campaigns import CampaignResult
 from controller.campaigns.past import report_of
@@ -16,6 +15,7 @@ from controller.campaigns.report_page import render_report
 from controller.campaigns.words import notes_of
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
+from probes.frame import seal
 
 logger = logging.getLogger("isochrone.controller")
 
@@ -63,7 +63,7 @@ async def report(state: ControllerState, record: CampaignRecord) -> None:
     """Make the report of a campaign and keep it."""
     found = await report_of(state, record)
     found = replace(found, warnings=(*notes_of(record), *found.warnings))
-    page = await asyncio.to_thread(lambda: zstandard.compress(render_report(found).encode()))
+    page = await asyncio.to_thread(lambda: seal(render_report(found).encode()))
     async with state.campaigns.changing:
         store = state.store.campaigns
         await asyncio.wrap_future(store.put_report(record.id, page))

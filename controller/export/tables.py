@@ -14,7 +14,7 @@ from controller.store.interface import Store, StoredChunk, StreamRecord
 from controller.store.levels import LEVELS, LevelName
 from controller.store.series import Series
 from controller.store.series_making import series_of_windows
-from probes.chunk import decode_chunk
+from controller.store.sound import sound_chunks
 from probes.window import WindowBatch
 
 ROWS_A_TABLE = 20_000
@@ -58,9 +58,11 @@ def _windows(
     at_ns: int | None = wanted.from_ns
     while at_ns is not None and at_ns < wanted.to_ns:
         chunks, at_ns = store.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
-        decoded = [decode_chunk(chunk.payload).batch for chunk in chunks]
+        found = list(sound_chunks(chunks))
+        decoded = [batch for _, batch in found]
         rows = _in_time(series_of_windows(decoded, ids))
-        yield replace(rows, plan_version=_plan_versions(chunks, decoded, ids))
+        versions = _plan_versions([chunk for chunk, _ in found], decoded, ids)
+        yield replace(rows, plan_version=versions)
 
 
 def _plan_versions(

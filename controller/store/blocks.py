@@ -13,12 +13,12 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
 from controller.store.merging import DELAYS, Part, merge, part_of, without_windows
-from probes.chunk import MAX_ROWS, ZSTD_LEVEL, read_histograms, write_histograms
+from probes.chunk import MAX_ROWS, read_histograms, write_histograms
 from probes.columns import ColumnReader, ColumnWriter, Integers, WireColumn, malformed, whole_ns
+from probes.frame import seal, unseal
 from probes.histogram import EDGES_VERSION, Histograms, bucket_of
 from probes.numbers import Count
 from probes.sockets.records import distinct
@@ -26,6 +26,8 @@ from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
 
 SCHEMA = 1
 MAX_EXPANDED_BYTES = 1 << 30
+# A window counts up to 2^32 - 1 (probes.chunk), so that only 2^31 of them could exceed this.
+_MAX_COUNT = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ def encode_block(block: Block, start_ns: int) -> bytes:
     writer.integers("suspect", part.suspect)
     writer.integers("end", part.end_ns, start_ns)
     wire = _Wire(schema=SCHEMA, edges=EDGES_VERSION, rows=len(sent), columns=writer.columns)
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(msgspec.msgpack.encode(wire))
+    return seal(msgspec.msgpack.encode(wire))
 
 
 def decode_block(data: bytes, start_ns: int) -> Block:
@@ -111,7 +113,8 @@ def decode_block(data: bytes, start_ns: int) -> Block:
         predicted = whole_ns(least_ns[delay])
         most_ns[delay] = reader.floats(f"{delay}_max", predicted, np.isnan(least_ns[delay]))
     distributions = {
-        name: read_histograms(reader, name, _first_bucket(name, least_ns)) for name in DISTRIBUTIONS
+        name: read_histograms(reader, name, _first_bucket(name, least_ns), _MAX_COUNT)
+        for name in DISTRIBUTIONS
     }
     for delay in DELAYS:
         predicted = _likely_total(least_ns[delay], distributions[delay])
@@ -137,9 +140,8 @@ def decode_block(data: bytes, start_ns: int) -> Block:
 
 def _unwrap(data: bytes) -> _Wire:
     try:
-        packed = zstandard.ZstdDecompressor().decompress(data, MAX_EXPANDED_BYTES)
-        wire = _DECODER.decode(packed)
-    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as error:
+        wire = _DECODER.decode(unseal(data, MAX_EXPANDED_BYTES))
+    except (msgspec.MsgspecError, ValueError) as error:
         raise malformed(f"{error}", f"{error}") from error
     if wire.schema != SCHEMA or wire.edges != EDGES_VERSION:
         raise malformed("it is of another version", "版本不符")

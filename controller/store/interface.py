@@ -197,7 +197,7 @@ class RowStore(Protocol):
         """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
 
     def latest_plans(self) -> dict[str, PlanRecord]:
-        """Return the newest plan of every agent."""
+        """Return the newest plan of every agent; `content` is empty where it is damaged."""
 
     def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
         """Return an agent's plans with versions below `before`, newest first."""

@@ -1,6 +1,6 @@
 """Points made of merged windows, and tiles: the points of one stream laid side by side.
 
-    tile   zstd over, field after field of POINT, its bytes by significance: byte k of every slot
+    tile   a frame over, field after field of POINT, its bytes by significance: byte k of every slot
 
 A slot without a point has `state` 0. Equal places stand together, which a compressor wants, and all
 tiles of a level are equally long, so that hundreds are read as one array.
@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
 from controller.figures import quantiles_ns
 from controller.store.merging import DELAYS, Part
 from controller.store.series import POINT, PRESENT, QUANTILES, SUSPECT
+from probes.columns import malformed
+from probes.frame import opener, sealer
 from probes.window import COUNTERS, DISTRIBUTIONS
 
-_LEVEL = 3
 _TILES_AT_ONCE = 16
-_MAX_COUNT = (1 << 32) - 1
+_MAX_TILE_BYTES = 1 << 20
 
 
 def points_of(part: Part) -> NDArray[Any]:
@@ -30,7 +30,7 @@ def points_of(part: Part) -> NDArray[Any]:
     rows = len(part.row)
     points = np.zeros(rows, POINT)
     for name in COUNTERS:
-        points[name] = np.minimum(part.counters[name], _MAX_COUNT)
+        points[name] = part.counters[name]
     for delay in DELAYS:
         points[f"{delay}_min_ns"] = part.least_ns[delay]
         points[f"{delay}_max_ns"] = part.most_ns[delay]
@@ -69,23 +69,23 @@ def pack_tiles(points: NDArray[Any]) -> list[bytes]:
     """Return a tile for each row of POINT[n, slots]."""
     rows, slots = points.shape
     octets = np.ascontiguousarray(points).view(np.uint8).reshape(rows, slots, POINT.itemsize)
-    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+    compress = sealer()
     return [compress(row) for row in np.ascontiguousarray(octets.transpose(0, 2, 1))]
 
 
 def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:
-    """Return POINT[len(tiles), slots]. Raises ValueError for one of another length."""
+    """Return POINT[len(tiles), slots]; some tiles at a time, so that they stay in the cache.
+
+    Raises RemoteProtocolError for a tile that is damaged.
+    """
+    contents_of = opener(_MAX_TILE_BYTES)
     points = np.empty(len(tiles) * slots, POINT)
-    unpack_into(points, tiles, slots)
-    return points.reshape(len(tiles), slots)
-
-
-def unpack_into(points: NDArray[Any], tiles: Sequence[bytes], slots: int) -> None:
-    """Fill POINT[len(tiles) · slots], some tiles at a time so that they stay in the cache."""
-    expand = zstandard.ZstdDecompressor().decompress
     octets = points.view(np.uint8).reshape(len(tiles), slots, POINT.itemsize)
     for begin in range(0, len(tiles), _TILES_AT_ONCE):
         some = tiles[begin : begin + _TILES_AT_ONCE]
-        raw = np.frombuffer(b"".join([expand(tile) for tile in some]), np.uint8)
+        raw = np.frombuffer(b"".join([contents_of(tile) for tile in some]), np.uint8)
+        if len(raw) != octets[begin : begin + len(some)].size:
+            raise malformed("it has another length", "长度不符")
         planes = raw.reshape(len(some), POINT.itemsize, slots)
         octets[begin : begin + len(some)] = planes.transpose(0, 2, 1)
+    return points.reshape(len(tiles), slots)

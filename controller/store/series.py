@@ -15,10 +15,11 @@ from probes.window import COUNTERS
 QUANTILES = (50, 95, 99)
 _MEASURED = ("rtt", "forward", "backward")
 _DISTRIBUTED = (*_MEASURED, "variation")
-# What a point holds. Delays are float32 (6e-8 of the value): NaN is absent, +inf a quantile that
-# falls among the lost. `state`: bit 0 there is a point, bit 1 all of it was measured while starved.
+# What a point holds. Counts have room for their sums: a day of a fast stream exceeds 2^32. Delays
+# are float32 (6e-8 of the value): NaN is absent, +inf a quantile that falls among the lost.
+# `state`: bit 0 there is a point, bit 1 all of it was measured while starved.
 POINT = np.dtype(
-    [(name, "<u4") for name in COUNTERS]
+    [(name, "<i8") for name in COUNTERS]
     + [(f"{delay}_{end}_ns", "<f4") for delay in _MEASURED for end in ("min", "mean", "max")]
     + [(f"{delay}_p{level}_ns", "<f4") for delay in _DISTRIBUTED for level in QUANTILES]
     + [("clock_bound_ns", "<f4"), ("stamping", "u1"), ("state", "u1")]

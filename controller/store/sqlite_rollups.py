@@ -8,8 +8,8 @@ of, so the result does not depend on the order in which anything came.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,19 +21,18 @@ from controller.store.blocks import Block, block_of, decode_block, encode_block,
 from controller.store.levels import DAY, HOUR, LEVELS, MINUTE, SECOND_NS, Level
 from controller.store.points import pack_tiles, points_of
 from controller.store.series import POINT
+from controller.store.sound import sound, windows_in
 from controller.store.sqlite_writer import Writer
-from probes.chunk import decode_chunk
-from probes.errors import RemoteProtocolError
+from probes.columns import malformed
 from probes.sockets.records import distinct
 from probes.window import WindowBatch
-
-logger = logging.getLogger("isochrone.controller")
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
 # How long nothing new may have come before an interval is rolled up, so that a backlog that
 # arrives in pieces is rolled up once.
 _SETTLE_NS = (15 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, 600 * SECOND_NS)
+_CRC_BYTES = 4
 _BLOCKS_AT_ONCE = 8  # merged in one go; more cost memory
 MARK = """
 INSERT INTO pending (level, agent, start_ns, mark, since_ns) VALUES (?,?,?,1,?)
@@ -117,10 +116,9 @@ class SqliteRollups:
         step_ns = HOUR.step_ns
         values = (HOUR.code, agent, from_ns, to_ns, HOUR.code, MINUTE.code, step_ns)
         for start_ns, payload in self._read(_WHOLE, values):
-            try:
-                yield start_ns, decode_block(payload, start_ns)
-            except RemoteProtocolError as error:
-                logger.error("a rollup of %s cannot be read and is left out: %s", agent, error)
+            block = _sound_block(payload, start_ns, agent)
+            if block is not None:
+                yield start_ns, block
 
     def pending(self) -> int:
         """Return how many intervals wait, due or not."""
@@ -143,7 +141,7 @@ class SqliteRollups:
         made = _merged(list(blocks.values())) if job.made is not None and blocks else None
         row = None
         if made is not None:
-            figures = made.stream_id.tobytes() + points_of(made.part).tobytes()
+            figures = pack_figures(made.stream_id, points_of(made.part))
             payload = encode_block(made, job.start_ns)
             row = (job.code, job.agent, job.start_ns, figures, payload)
 
@@ -165,15 +163,8 @@ class SqliteRollups:
             "SELECT payload FROM chunks WHERE agent = ? AND start_ns >= ? AND start_ns < ?",
             (job.agent, job.start_ns, job.start_ns + job.span_ns),
         )
-        batches = []
-        for (payload,) in rows:
-            try:
-                batches.append(decode_chunk(payload).batch)
-            except RemoteProtocolError as error:
-                logger.error(
-                    "a stored chunk of %s is left out of the rollups: %s", job.agent, error
-                )
-        return batches
+        found = (windows_in(payload, f"a chunk of {job.agent}") for (payload,) in rows)
+        return [batch for batch in found if batch is not None]
 
     def _blocks(self, job: _Job) -> dict[int, Block]:
         rows = self._read(
@@ -181,13 +172,14 @@ class SqliteRollups:
             "AND start_ns >= ? AND start_ns < ? ORDER BY start_ns",
             (job.code - 1, job.agent, job.start_ns, job.start_ns + job.span_ns),
         )
-        blocks = {}
-        for start_ns, payload in rows:
-            try:
-                blocks[start_ns] = decode_block(payload, start_ns)
-            except RemoteProtocolError as error:
-                logger.error("a rollup of %s cannot be read and is left out: %s", job.agent, error)
-        return blocks
+        found = {start_ns: _sound_block(payload, start_ns, job.agent) for start_ns, payload in rows}
+        return {start_ns: block for start_ns, block in found.items() if block is not None}
+
+
+def _sound_block(payload: bytes, start_ns: int, agent: str) -> Block | None:
+    return sound(
+        f"the rollup of {agent} from {start_ns} on", lambda: decode_block(payload, start_ns)
+    )
 
 
 def _merged(blocks: Sequence[Block]) -> Block:
@@ -213,7 +205,17 @@ def _tiles(job: _Job, blocks: dict[int, Block]) -> list[tuple[int, int, int, byt
     return [(level.code, ids[i], job.start_ns, tile) for i, tile in enumerate(tiles)]
 
 
+def pack_figures(stream_id: NDArray[np.uint64], points: NDArray[Any]) -> bytes:
+    """Return a block's figures as bytes, behind them their CRC-32: they are read too often to be
+    expanded each time."""
+    figures = stream_id.tobytes() + points.tobytes()
+    return figures + zlib.crc32(figures).to_bytes(_CRC_BYTES, "little")
+
+
 def read_figures(figures: bytes) -> tuple[NDArray[np.uint64], NDArray[Any]]:
-    """Return (stream_id uint64[n], POINT[n]) of a block's figures."""
-    rows = len(figures) // (8 + POINT.itemsize)
+    """Return (stream_id uint64[n], POINT[n]) of a block's figures. Raises RemoteProtocolError."""
+    rows, rest = divmod(len(figures) - _CRC_BYTES, 8 + POINT.itemsize)
+    crc = int.from_bytes(figures[-_CRC_BYTES:], "little")
+    if rest or zlib.crc32(memoryview(figures)[:-_CRC_BYTES]) != crc:
+        raise malformed("its checksum is wrong", "校验和不符")
     return np.frombuffer(figures, np.uint64, rows), np.frombuffer(figures, POINT, rows, 8 * rows)

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 import sqlite_utils
-import zstandard
 
 from controller.store.interface import (
     BaselineRecord,
     PlanRecord,
     StreamRecord,
 )
+from controller.store.sound import sound
 from controller.store.sqlite_file import SqliteFile
+from probes.frame import seal, unseal
 
 PLANS_KEPT = 1000  # versions of an agent's plan; campaigns make two each
-_ZSTD = zstandard.FRAME_HEADER
+_MAX_PLAN_BYTES = 1 << 30
 
 
 class SqliteRows(SqliteFile):
@@ -27,10 +28,7 @@ class SqliteRows(SqliteFile):
 
     def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
         """Add versions of agents' plans to their history."""
-        rows = [
-            (plan.agent, plan.version, zstandard.compress(plan.content), created_ns)
-            for plan in plans
-        ]
+        rows = [(plan.agent, plan.version, seal(plan.content), created_ns) for plan in plans]
         old = [(plan.agent, plan.version - PLANS_KEPT) for plan in plans]
 
         def write(connection: sqlite3.Connection) -> None:
@@ -83,11 +81,14 @@ class SqliteRows(SqliteFile):
     # Reads
 
     def latest_plans(self) -> dict[str, PlanRecord]:
-        """Return the newest plan of every agent."""
+        """Return the newest plan of every agent; `content` is empty where it is damaged."""
         # SQLite gives the other columns of the row that holds the maximum.
         rows = self._read("SELECT agent, max(version), content FROM plans GROUP BY agent", ())
         return {
-            row[0]: PlanRecord(agent=row[0], version=row[1], content=_plain(row[2])) for row in rows
+            row[0]: PlanRecord(
+                agent=row[0], version=row[1], content=_plan_in(row[2], *row[:2]) or b""
+            )
+            for row in rows
         }
 
     def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
@@ -97,9 +98,11 @@ class SqliteRows(SqliteFile):
             "ORDER BY version DESC LIMIT ?",
             (agent, before, limit),
         )
+        found = ((row[0], _plan_in(row[1], agent, row[0]), row[2]) for row in rows)
         return [
-            PlanRecord(agent=agent, version=row[0], content=_plain(row[1]), created_ns=row[2])
-            for row in rows
+            PlanRecord(agent=agent, version=version, content=content, created_ns=created_ns)
+            for version, content, created_ns in found
+            if content is not None
         ]
 
     def streams(self) -> list[StreamRecord]:
@@ -132,6 +135,6 @@ class SqliteRows(SqliteFile):
         ]
 
 
-def _plain(content: bytes) -> bytes:
-    """Return a plan's JSON; 0.1.0 kept it as it is."""
-    return zstandard.decompress(content) if content.startswith(_ZSTD) else content
+def _plan_in(frame: bytes, agent: str, version: int) -> bytes | None:
+    """Return a plan's JSON, or None where it is damaged."""
+    return sound(f"the plan {version} of {agent}", lambda: unseal(frame, _MAX_PLAN_BYTES))

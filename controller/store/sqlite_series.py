@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from controller.store.interface import StreamRecord
 from controller.store.levels import LEVELS, Level, LevelName
-from controller.store.points import unpack_into
+from controller.store.points import unpack_tiles
 from controller.store.series import POINT, PRESENT, Series, held_level, level_for
 from controller.store.series_making import series_of_points, series_of_windows
+from controller.store.sound import sound, windows_in
 from controller.store.sqlite_rollups import read_figures
-from probes.chunk import decode_chunk
+from probes.errors import RemoteProtocolError
 from probes.sockets.records import records
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
@@ -80,12 +82,11 @@ class SqliteSeries:
     ) -> tuple[int, NDArray[np.int64], NDArray[Any]]:
         """Return (stream id, start_ns, points) of one stream, in no order."""
         values = (level.code, stream.stream_id, from_ns - level.span_ns, to_ns)
-        rows = self._read(_TILES, values)
+        rows, points = _tiles_in(self._read(_TILES, values), level, stream)
         newer = self._open(level, stream, from_ns, to_ns)
-        laid_out = len(rows) * level.slots
-        points = np.empty(laid_out + len(newer), POINT)
-        unpack_into(points[:laid_out], [payload for _, payload in rows], level.slots)
-        points[laid_out:] = np.frombuffer(b"".join(newer.values()), POINT)
+        laid_out = len(points)
+        if newer:
+            points = np.concatenate([points, np.frombuffer(b"".join(newer.values()), POINT)])
         begins = np.array([start_ns for start_ns, _ in rows], np.int64)
         steps = np.arange(level.slots) * level.step_ns
         newer_ns = np.array(list(newer), np.int64)
@@ -107,16 +108,38 @@ class SqliteSeries:
         """Return by start the points, as bytes, that no tile holds yet."""
         found = {}
         for start_ns, figures in self._read(_OPEN, (level.code, stream.agent, from_ns, to_ns)):
-            stream_id, points = read_figures(figures)
+            name = f"what {stream.agent} did from {start_ns} on"
+            read = sound(name, functools.partial(read_figures, figures))
+            if read is None:
+                continue
+            stream_id, points = read
             place = int(np.searchsorted(stream_id, np.uint64(stream.stream_id)))
             if place < len(stream_id) and stream_id[place] == stream.stream_id:
                 found[start_ns] = points[place : place + 1].tobytes()
         return found
 
     def _of_windows(self, streams: Sequence[StreamRecord], from_ns: int, to_ns: int) -> Series:
-        batches = [
-            decode_chunk(payload).batch
+        found = (
+            windows_in(payload, f"a chunk of {agent}")
             for agent in sorted({stream.agent for stream in streams})
             for (payload,) in self._read(_CHUNKS, (agent, from_ns, to_ns))
-        ]
+        )
+        batches = [batch for batch in found if batch is not None]
         return series_of_windows(batches, [stream.stream_id for stream in streams])
+
+
+def _tiles_in(
+    rows: list[tuple[Any, ...]], level: Level, stream: StreamRecord
+) -> tuple[list[tuple[Any, ...]], NDArray[Any]]:
+    """Return the rows of tiles that can be read, and their points."""
+    try:
+        return rows, unpack_tiles([payload for _, payload in rows], level.slots).reshape(-1)
+    except RemoteProtocolError:
+        name = f"what stream {stream.stream_id} did from {{}} on"
+        some = [
+            (row, sound(name.format(row[0]), functools.partial(unpack_tiles, row[1:], level.slots)))
+            for row in rows
+        ]
+        kept = [(row, points) for row, points in some if points is not None]
+        none = np.zeros(0, POINT)
+        return [row for row, _ in kept], np.concatenate([none, *(p.reshape(-1) for _, p in kept)])

@@ -13,21 +13,22 @@ import atheris  # type: ignore[import-not-found]  # installed by whoever fuzzes
 
 with atheris.instrument_imports(include=["probes", "controller"]):
     import numpy as np
-    import zstandard
 
-    from controller.store.blocks import block_of, decode_block, encode_block
+    from controller.store.blocks import MAX_EXPANDED_BYTES, block_of, decode_block, encode_block
     from probes.chunk import decode_chunk, encode_chunk
     from probes.errors import RemoteProtocolError
+    from probes.exchange import MAX_CHUNK_EXPANDED_BYTES
+    from probes.frame import seal, unseal
     from probes.window import WindowBatch
 
 
 def one(data: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
-        decode_chunk(zstandard.compress(data))
+        decode_chunk(seal(data))
     with contextlib.suppress(RemoteProtocolError):
         decode_chunk(data)
     with contextlib.suppress(RemoteProtocolError):
-        decode_block(zstandard.compress(data), 0)
+        decode_block(seal(data), 0)
 
 
 def seeds(corpus: Path) -> None:
@@ -37,8 +38,8 @@ def seeds(corpus: Path) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     batch: WindowBatch = full_windows(np.arange(1, 6, dtype=np.uint64), 0, np.random.default_rng(1))
     chunk = encode_chunk(batch, agent="a", boot="00c0ffee", sequence=1, plan_version=1)
-    (corpus / "chunk").write_bytes(zstandard.decompress(chunk))
-    (corpus / "block").write_bytes(zstandard.decompress(encode_block(block_of([batch]), 0)))
+    (corpus / "chunk").write_bytes(unseal(chunk, MAX_CHUNK_EXPANDED_BYTES))
+    (corpus / "block").write_bytes(unseal(encode_block(block_of([batch]), 0), MAX_EXPANDED_BYTES))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-import zstandard
 
 from controller.api.answers import ApiError
 from controller.fleet import Fleet
@@ -12,6 +11,7 @@ from controller.store.levels import DAY_NS, KEPT
 from controller.store.sqlite_store import SqliteStore
 from probes.clock import SystemClock
 from probes.exchange import MAX_CHUNK_BYTES
+from probes.frame import seal
 from probes.window import WindowBatch
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -100,7 +100,7 @@ async def test_streams_of_another_agent_are_refused_and_named(
     assert error.fields["stream_ids"] == [9]
 
 
-@pytest.mark.parametrize("body", [b"", b"not zstd", zstandard.compress(b"not msgpack")])
+@pytest.mark.parametrize("body", [b"", b"not zstd", seal(b"not msgpack")])
 async def test_malformed_body_is_refused(bench: Bench, body: bytes) -> None:
     error = await refused(bench, "nanjing", body)
     assert (error.status, error.code) == (400, "malformed_chunk")

@@ -13,6 +13,7 @@ from probes.chunk import decode_chunk, encode_chunk
 from probes.columns import RAW, pack
 from probes.errors import LocalProtocolError, RemoteProtocolError
 from probes.exchange import MAX_CHUNK_BYTES, MAX_CHUNK_EXPANDED_BYTES
+from probes.frame import seal, unseal
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, FlowColumns, WindowBatch
 
@@ -37,8 +38,9 @@ def make_batch(rows: int, seed: int = 1, *, probes: int = 10, flows: int = 1) ->
         measures[f"{name}_mean_ns"] = np.rint(np.nanmean(seen, axis=1))
         measures[f"{name}_max_ns"] = np.nanmax(seen, axis=1)
         distributions[name] = Histograms.from_samples(row[~lost], delay[~lost], rows)
-    steps = np.abs(np.diff(rtt, axis=1)).ravel()
-    distributions["variation"] = Histograms.from_samples(row[:, 1:].ravel(), steps, rows)
+    both = ~(lost[:, 1:] | lost[:, :-1])
+    steps = np.abs(np.diff(rtt, axis=1))[both]
+    distributions["variation"] = Histograms.from_samples(row[:, 1:][both], steps, rows)
     measures["clock_bound_ns"][:] = 1_000
     late = np.rint(rng.gamma(2, 5_000, (rows, probes)))
     measures["lateness_mean_ns"] = np.rint(late.mean(axis=1))
@@ -123,26 +125,28 @@ def batches(draw: st.DrawFn) -> WindowBatch:
     def integers(high: int, size: int = rows) -> list[int]:
         return draw(st.lists(st.integers(0, high), min_size=size, max_size=size))
 
-    delay = st.one_of(st.just(np.nan), st.integers(-(2**60), 2**60), st.integers(-99, 10**9))
+    delay = st.one_of(
+        st.just(np.nan), st.just(5.5e20), st.integers(-(2**69), 2**69), st.integers(-99, 10**9)
+    )
 
     def floats(size: int = rows) -> np.ndarray:
         return np.array(draw(st.lists(delay, min_size=size, max_size=size)), np.float64)
 
     counters = {name: np.array(integers(2**20), np.uint32) for name in COUNTERS}
-    parts = COUNTERS[1:6]
-    counters["sent"] = sum((counters[name] for name in parts), np.zeros(rows, np.uint32))
     distributions = {}
     for name in DISTRIBUTIONS:
         size = draw(st.integers(0, 12)) if rows else 0
         row = np.array(integers(max(rows - 1, 0), size), np.int64)
         sample = st.lists(st.integers(-(10**11), 10**11), min_size=size, max_size=size)
         distributions[name] = Histograms.from_samples(row, np.array(draw(sample), np.int64), rows)
+        counters["received"] += distributions[name].totals().astype(np.uint32)
+    counters["sent"] = sum((counters[name] for name in COUNTERS[1:6]), np.zeros(rows, np.uint32))
     lengths = integers(3)
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
     entries = int(indptr[-1])
     sent = np.array(integers(1000, entries), np.uint32)
     return WindowBatch(
-        start_ns=draw(st.integers(0, 2**63 - 1)),
+        start_ns=draw(st.integers(0, 2**63 - 1 - 3_600_000_000_000)),
         duration_ns=draw(st.integers(1, 3_600_000_000_000)),
         stream_id=np.array(integers(2**64 - 1), np.uint64),
         counters=counters,
@@ -173,7 +177,7 @@ def test_arbitrary_bytes_give_a_protocol_error_and_nothing_else(data: bytes) -> 
         decode_chunk(data)
 
 
-PACKED = zstandard.ZstdDecompressor().decompress(encode(make_batch(3)))
+PACKED = unseal(encode(make_batch(3)), MAX_CHUNK_EXPANDED_BYTES)
 
 
 @given(st.data())
@@ -184,7 +188,7 @@ def test_damaged_contents_give_a_chunk_or_a_protocol_error(data: st.DataObject) 
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, 3))
     with contextlib.suppress(RemoteProtocolError):
-        decode_chunk(zstandard.compress(bytes(packed[: len(packed) - cut])))
+        decode_chunk(seal(bytes(packed[: len(packed) - cut])))
 
 
 def test_truncated_chunk_is_refused() -> None:
@@ -205,13 +209,15 @@ def test_oversized_chunk_is_refused_before_it_is_read() -> None:
 
 
 def test_decompression_bomb_is_refused_before_it_expands() -> None:
-    bomb = zstandard.compress(bytes(MAX_CHUNK_EXPANDED_BYTES + 1))
+    bomb = seal(bytes(MAX_CHUNK_EXPANDED_BYTES + 1))
     with pytest.raises(RemoteProtocolError, match="expands"):
         decode_chunk(bomb)
 
 
 def test_frame_of_undeclared_size_is_refused() -> None:
-    stream = zstandard.ZstdCompressor(write_content_size=False).compress(PACKED)
+    stream = zstandard.ZstdCompressor(write_content_size=False, write_checksum=True).compress(
+        PACKED
+    )
     with pytest.raises(RemoteProtocolError):
         decode_chunk(stream)
 
@@ -220,7 +226,7 @@ def reencode(**changes: object) -> bytes:
     wire = probes.chunk.msgspec.msgpack.decode(PACKED)
     wire.update({key: value for key, value in changes.items() if key != "columns"})
     wire["columns"].update(changes.get("columns", {}))
-    return zstandard.compress(probes.chunk.msgspec.msgpack.encode(wire))
+    return seal(probes.chunk.msgspec.msgpack.encode(wire))
 
 
 @pytest.mark.parametrize(
@@ -246,6 +252,9 @@ def reencode(**changes: object) -> bytes:
         {"columns": {"flows": [0, 4000, b""]}},
         {"columns": {"flow.lost": [0, 4000, b""]}},
         {"columns": {"stamping": [0, 4, b""]}},
+        {"columns": {"rtt.count": [0, (1 << 32) - 2, b""]}},
+        {"columns": {"variation.count": [0, 9, b""]}},
+        {"start_ns": (1 << 63) - 1},
     ],
 )
 def test_chunk_with_a_wrong_field_is_refused(changes: dict[str, object]) -> None:
@@ -257,7 +266,7 @@ def test_rows_that_expand_beyond_the_limit_are_refused() -> None:
     """Constant columns are a few bytes for any number of rows: the rows themselves are limited."""
     columns = {"sent": [0, 1, b""], "rtt.buckets": [0, 900, b""], "rtt.count": [0, 1, b""]}
     wire = probes.chunk.msgspec.msgpack.decode(PACKED) | {"rows": 200_000, "columns": columns}
-    data = zstandard.compress(probes.chunk.msgspec.msgpack.encode(wire))
+    data = seal(probes.chunk.msgspec.msgpack.encode(wire))
     with pytest.raises(RemoteProtocolError, match="expands"):
         decode_chunk(data)
 
@@ -273,12 +282,35 @@ def test_a_measure_without_end_is_neither_sent_nor_read() -> None:
     batch = make_batch(3)
     sound = encode(batch)
     batch.measures["rtt_max_ns"][1] = 2.0**60
-    great = probes.chunk.msgspec.msgpack.decode(zstandard.decompress(encode(batch)))
+    great = probes.chunk.msgspec.msgpack.decode(unseal(encode(batch), MAX_CHUNK_EXPANDED_BYTES))
     batch.measures["rtt_max_ns"][1] = np.inf
     with pytest.raises(LocalProtocolError):
         encode(batch)
     raw = batch.measures["rtt_max_ns"].astype("<f8").view(np.int64)
     great["columns"]["rtt_max_ns" + RAW] = pack(raw)
     with pytest.raises(RemoteProtocolError, match="infinite"):
-        decode_chunk(zstandard.compress(probes.chunk.msgspec.msgpack.encode(great)))
+        decode_chunk(seal(probes.chunk.msgspec.msgpack.encode(great)))
     assert decode_chunk(sound).batch.rows == 3
+
+
+@pytest.mark.parametrize("value", [2.0**70, -1e300])
+def test_measures_that_nothing_could_be_added_to_are_neither_sent_nor_read(value: float) -> None:
+    batch = make_batch(3)
+    batch.measures["forward_max_ns"][1] = value
+    with pytest.raises(LocalProtocolError, match="out of range"):
+        encode(batch)
+    with pytest.MonkeyPatch.context() as careless:
+        careless.setattr(probes.chunk, "contradiction_in", lambda batch: None)
+        data = encode(batch)
+    with pytest.raises(RemoteProtocolError, match="out of range"):
+        decode_chunk(data)
+
+
+def test_a_flipped_bit_never_gives_other_figures() -> None:
+    data = encode(make_batch(20))
+    whole = decode_chunk(data).batch
+    for place in range(0, 8 * len(data), 5):
+        damaged = bytearray(data)
+        damaged[place // 8] ^= 1 << place % 8
+        with contextlib.suppress(RemoteProtocolError):
+            assert_same(whole, decode_chunk(bytes(damaged)).batch)

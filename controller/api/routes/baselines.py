@@ -14,7 +14,7 @@ from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.baselines import Baseline, SealRequest, opened, seal
 from controller.state import STATE, ControllerState
 from controller.store.interface import BaselineRecord
-from probes.chunk import decode_chunk
+from controller.store.sound import sound_chunks
 from probes.errors import ConfigError
 from probes.text import Text
 from probes.window import WindowBatch
@@ -60,10 +60,10 @@ def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
 
 
 def _batches(state: ControllerState, asked: SealRequest) -> Iterator[WindowBatch]:
-    for chunk in state.store.chunks_since(asked.from_ns):
+    for chunk, batch in sound_chunks(state.store.chunks_since(asked.from_ns)):
         if chunk.start_ns >= asked.to_ns:
             return  # they come oldest first
-        yield decode_chunk(chunk.payload).batch
+        yield batch
 
 
 def _document(state: ControllerState, baseline: Baseline) -> BaselineDocument:

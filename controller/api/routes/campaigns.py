@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
-import zstandard
 from aiohttp import web
 
 from controller.access.gate import IDENTITY
@@ -28,6 +27,7 @@ from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgea
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
 from probes.errors import ConfigError
+from probes.frame import unseal
 from probes.text import Text
 from topology.mesh import united
 from topology.model import PlannedStream
@@ -38,6 +38,7 @@ AHEAD_NS = 366 * 86_400_000_000_000
 MOST_OPEN = 100  # campaigns that are not over
 MOST_TOLD = 20  # problems of one request
 HTML = "text/html"
+_MAX_PAGE_BYTES = 1 << 30
 
 
 class CampaignQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,7 +150,7 @@ async def campaign_report(request: web.Request) -> web.Response:
     page = await asyncio.to_thread(state.store.campaigns.report, record.id)
     if page is None:
         raise ApiError(404, "no_report", _no_report(state, record), name=record.name)
-    text = await asyncio.to_thread(lambda: zstandard.decompress(page).decode())
+    text = await asyncio.to_thread(lambda: unseal(page, _MAX_PAGE_BYTES).decode())
     return web.Response(text=text, content_type=HTML, charset="utf-8")
 
 

@@ -3,15 +3,22 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.store.blocks import Block, block_of, decode_block, encode_block, joined
+from controller.store.blocks import (
+    MAX_EXPANDED_BYTES,
+    Block,
+    block_of,
+    decode_block,
+    encode_block,
+    joined,
+)
 from controller.store.merging import DELAYS
 from controller.store.points import pack_tiles, points_of, unpack_tiles
 from controller.store.series import POINT
 from probes.errors import RemoteProtocolError
+from probes.frame import seal, unseal
 from probes.window import COUNTERS, DISTRIBUTIONS, WindowBatch
 from tests.controller.conftest import batch_of
 
@@ -68,7 +75,7 @@ def test_block_comes_back_as_it_was(windows: list[WindowBatch]) -> None:
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_no_block(data: bytes) -> None:
-    for body in (data, zstandard.compress(data)):
+    for body in (data, seal(data)):
         with pytest.raises(RemoteProtocolError):
             decode_block(body, 0)
 
@@ -76,10 +83,10 @@ def test_arbitrary_bytes_are_no_block(data: bytes) -> None:
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_damaged_block_is_read_or_refused(data: st.DataObject) -> None:
-    packed = bytearray(zstandard.decompress(encode_block(block_of([batch_of([5, 7], 0)]), 0)))
+    packed = bytearray(unseal(encode_block(block_of([batch_of([5, 7], 0)]), 0), MAX_EXPANDED_BYTES))
     packed[data.draw(st.integers(0, len(packed) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        assert len(decode_block(zstandard.compress(bytes(packed)), 0).stream_id) >= 0
+        assert len(decode_block(seal(bytes(packed)), 0).stream_id) >= 0
     except RemoteProtocolError:
         return
 
@@ -88,7 +95,7 @@ def test_negative_number_of_rows_is_no_block() -> None:
     """What coverage-guided fuzzing found."""
     wire = {"schema": 1, "edges": 1, "rows": -1, "columns": {}}
     with pytest.raises(RemoteProtocolError):
-        decode_block(zstandard.compress(msgspec.msgpack.encode(wire)), 0)
+        decode_block(seal(msgspec.msgpack.encode(wire)), 0)
 
 
 def test_tiles_come_back_as_they_were() -> None:
@@ -105,3 +112,23 @@ def test_quantile_among_the_lost_is_infinite_and_absence_is_nan() -> None:
     assert np.isnan(point["forward_p50_ns"])
     assert np.isnan(point["variation_p50_ns"])
     assert abs(point["rtt_min_ns"] - 4_000_000) < 1
+
+
+def full_window(start_ns: int) -> WindowBatch:
+    """Return a window in which as many came back as a counter holds, all equally fast."""
+    batch = batch_of([5], start_ns, rtt_ns=2_000_000.0, lost=0)
+    most = (1 << 32) - 1
+    for name in ("sent", "received"):
+        batch.counters[name][:] = most
+    batch.distributions["rtt"].count[:] = most
+    return batch
+
+
+def test_windows_of_the_greatest_counts_are_merged_and_read_back_whole() -> None:
+    block = joined([block_of([full_window(place * 10**10) for place in range(6)])] * 3)
+    again = decode_block(encode_block(block, 0), 0)
+    assert same(again, block)
+    assert again.part.counters["sent"].tolist() == [18 * ((1 << 32) - 1)]
+    assert again.part.distributions["rtt"].totals().tolist() == [18 * ((1 << 32) - 1)]
+    assert points_of(again.part)["sent"].tolist() == [18 * ((1 << 32) - 1)]
+    assert points_of(again.part)["rtt_mean_ns"] == pytest.approx(2e6)

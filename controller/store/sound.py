@@ -1,0 +1,46 @@
+"""What is stored, as far as it can be read: what is damaged is left out and named in the log.
+
+`isochrone controller check` finds all of it; nothing is ever shown in its place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from controller.store.interface import StoredChunk
+from probes.chunk import decode_chunk
+from probes.errors import RemoteProtocolError
+from probes.window import WindowBatch
+
+Contents = TypeVar("Contents")
+
+logger = logging.getLogger("isochrone.controller")
+
+
+def sound(name: str, read: Callable[[], Contents]) -> Contents | None:
+    """Return what `read` gives, or None where that is damaged: the log names it."""
+    try:
+        return read()
+    except RemoteProtocolError as error:
+        logger.error(
+            "%s is damaged in the database and left out: %s See: isochrone controller check",
+            name,
+            error,
+        )
+        return None
+
+
+def windows_in(payload: bytes, name: str) -> WindowBatch | None:
+    """Return the windows of a stored chunk, or None where it is damaged."""
+    return sound(name, lambda: decode_chunk(payload).batch)
+
+
+def sound_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
+    """Yield the chunks that can be read, with their windows."""
+    for chunk in chunks:
+        name = f"the chunk {chunk.sequence} of {chunk.agent} (boot {chunk.boot})"
+        batch = windows_in(chunk.payload, name)
+        if batch is not None:
+            yield chunk, batch
