@@ -117,6 +117,7 @@ def _probe(
 
     resolved = resolve(read_targets(targets, file), ip_version)
     from agent import probe_output
+    from agent.probe_live import LiveFigures
     from agent.probe_run import ProbeOptions, ProbeRun
 
     run = ProbeRun(
@@ -134,8 +135,11 @@ def _probe(
         ),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `timeout 60 isochrone probe …`
-    run.run(probe_output.progress_line())
-    probe_output.end_progress_line()
+    live = LiveFigures()
+    try:
+        run.run(live.show)
+    finally:
+        live.end()
     results = run.results()
     if as_json:
         sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)

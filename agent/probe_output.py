@@ -1,11 +1,11 @@
-"""What `isochrone probe` prints: a progress line, JSON lines or a table."""
+"""What `isochrone probe` prints at its end: a table or JSON lines, and reasons."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.probe_figures import DELAY_KEYS
@@ -14,7 +14,9 @@ from probes.stamp.oddities import remarks
 from probes.text import Language, Text, language_of_environment
 
 if TYPE_CHECKING:
-    from agent.probe_run import ProbeRun, TargetResult
+    from rich.table import Table
+
+    from agent.probe_run import TargetResult
 
 _HEADINGS = (
     ("target", Text("target", "目标")),
@@ -47,31 +49,6 @@ _STAMPS = {
     "kernel": Text("kernel", "内核"),
     "hardware": Text("hardware", "硬件"),
 }
-
-
-def progress_line() -> Callable[[ProbeRun], None]:
-    """Return what shows a run's progress on a terminal's standard error, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return lambda _run: None
-
-    def show(run: ProbeRun) -> None:
-        done, planned = run.finished_probes, run.planned_probes
-        share = done / planned if planned else 1.0
-        line = Text(
-            f"{share:4.0%}  {done} of {planned} probes, {run.received_probes} answered",
-            f"{share:4.0%}  已完成 {done}/{planned}，收到应答 {run.received_probes}",
-        ).pick(language_of_environment())
-        sys.stderr.write(f"\r\x1b[K{line}" if done < planned else "\r\x1b[K")
-        sys.stderr.flush()
-
-    return show
-
-
-def end_progress_line() -> None:
-    """Take the progress of a run that was ended early off the terminal."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
 
 
 def is_one_way_known(result: TargetResult) -> bool:
@@ -107,12 +84,26 @@ def json_line(result: TargetResult) -> str:
 
 def print_table(results: Sequence[TargetResult]) -> None:
     """Print all targets as a table on standard output."""
-    from rich.cells import cell_len
     from rich.console import Console
+
+    language = language_of_environment()
+    table = figures_table(results, language)
+    # Where nobody watches, no line is cut to the width of a terminal that is not there.
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
+    # A figure is never cut: where a terminal is too narrow, its lines wrap.
+    unbounded = console.options.update(max_width=1_000)
+    least = console.measure(table, options=unbounded).minimum
+    wide = Console(width=max(console.width, least), highlight=False)
+    wide.print(table)
+    console.print(_NOTE.pick(language), style="dim")
+
+
+def figures_table(results: Sequence[TargetResult], language: Language) -> Table:
+    """Return the figures of each target as a row."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text as Cell
 
-    language = language_of_environment()
     columns = [*_HEADINGS, *(_ONE_WAY if any(map(is_one_way_known, results)) else ())]
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for name, heading in columns:
@@ -131,14 +122,7 @@ def print_table(results: Sequence[TargetResult]) -> None:
     for result, cells in shown:
         style = "red" if not result.received else "yellow" if result.lost else ""
         table.add_row(*(Cell(cells.get(name, "–"), style=style) for name, _ in columns))
-    # Where nobody watches, no line is cut to the width of a terminal that is not there.
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
-    # A figure is never cut: where a terminal is too narrow, its lines wrap.
-    unbounded = console.options.update(max_width=1_000)
-    least = console.measure(table, options=unbounded).minimum
-    wide = Console(width=max(console.width, least), highlight=False)
-    wide.print(table)
-    console.print(_NOTE.pick(language), style="dim")
+    return table
 
 
 def print_reasons(results: Sequence[TargetResult]) -> None:
