@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
-from probes.exchange import Condition
-from probes.text import Text, language_of_environment
+from probes.exchange import MAX_CONDITIONS, Condition
+from probes.text import MAX_SENTENCE, Text, language_of_environment
 
 _LOG = logging.getLogger("isochrone.agent")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -41,3 +42,21 @@ class Conditions:
                 code,
                 extra={"fields": {"condition": code, "begins": False}},
             )
+
+
+def reported(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Return conditions as a report has room for them: the first ones, and how many more hold."""
+    fitting = [_shortened(one) for one in conditions[:MAX_CONDITIONS]]
+    if len(conditions) > MAX_CONDITIONS:
+        more = len(conditions) - MAX_CONDITIONS + 1
+        text = Text(
+            f"{more} more conditions hold; the agent's own log names them.",
+            f"另有 {more} 条情况未列出；详见探针日志。",
+        )
+        fitting[-1] = Condition(code="more_conditions", severity="warning", text=text)
+    return tuple(fitting)
+
+
+def _shortened(condition: Condition) -> Condition:
+    en, zh = condition.text.en[:MAX_SENTENCE], condition.text.zh[:MAX_SENTENCE]
+    return Condition(code=condition.code, severity=condition.severity, text=Text(en, zh))

@@ -19,13 +19,17 @@ from numpy.typing import NDArray
 
 from agent.policy import Network, Policy
 from probes.addresses import pack_address
-from probes.exchange import CurtailedStream, Curtailment, Plan, ReflectorSpec
+from probes.exchange import CurtailedStream, Curtailment, Plan, PolicyRule, ReflectorSpec
 from probes.packet_size import packet_bytes
 from probes.reflector.sessions import Sources, read_sources
 from probes.stream import STAMP_PORT, StreamSpec
 from probes.text import Text
 
-RULE = "policy."
+_PER_DESTINATION: tuple[PolicyRule, PolicyRule] = (
+    "policy.max_packets_per_s_per_destination",
+    "policy.max_bits_per_s_per_destination",
+)
+_IN_ALL: tuple[PolicyRule, PolicyRule] = ("policy.max_packets_per_s", "policy.max_bits_per_s")
 _SLOWEST_MS = 3_600_000.0  # a stream slower than one probe an hour measures nothing: refused
 
 
@@ -51,12 +55,12 @@ class _Demand:
     rule: NDArray[np.object_]
     factor: NDArray[np.float64]  # 1: as asked; below: slowed; 0: refused
 
-    def refuse(self, which: NDArray[np.bool_], rule: str) -> None:
+    def refuse(self, which: NDArray[np.bool_], rule: PolicyRule) -> None:
         fresh = which & (self.factor > 0)
         self.rule[fresh] = rule
         self.factor[fresh] = 0.0
 
-    def slow(self, factor: NDArray[np.float64], rule: str) -> None:
+    def slow(self, factor: NDArray[np.float64], rule: PolicyRule) -> None:
         slowed = (factor < 1) & (self.factor > 0)
         self.rule[slowed] = rule
         self.factor[slowed] *= factor[slowed]
@@ -80,7 +84,7 @@ def grant(policy: Policy, plan: Plan, *, quiet: bool = False) -> Granted:
     demand = _demand_of(plan.streams)
     _refuse(policy, demand)
     if quiet:
-        demand.refuse(np.ones(len(plan.streams), np.bool_), "quiet_hours")
+        demand.refuse(np.ones(len(plan.streams), np.bool_), "policy.quiet_hours")
     _slow(policy, demand)
     streams, curtailed = _outcome(plan.streams, demand)
     reflectors, refused = _reflectors(policy, plan.reflectors)
@@ -128,11 +132,11 @@ def _sources(addresses: Sequence[str]) -> Sources:
 
 def _refuse(policy: Policy, demand: _Demand) -> None:
     where = demand.sources
-    demand.refuse(policy.denies(where), "denied_destinations")
-    demand.refuse(~policy.allows(where), "destinations")
-    demand.refuse(~np.isin(demand.protocol, policy.config.protocols), "protocols")
-    demand.refuse((demand.port > 0) & ~policy.ports[demand.port], "ports")
-    demand.refuse(demand.packet_bytes > policy.config.max_packet_bytes, "max_packet_bytes")
+    demand.refuse(policy.denies(where), "policy.denied_destinations")
+    demand.refuse(~policy.allows(where), "policy.destinations")
+    demand.refuse(~np.isin(demand.protocol, policy.config.protocols), "policy.protocols")
+    demand.refuse((demand.port > 0) & ~policy.ports[demand.port], "policy.ports")
+    demand.refuse(demand.packet_bytes > policy.config.max_packet_bytes, "policy.max_packet_bytes")
 
 
 def _slow(policy: Policy, demand: _Demand) -> None:
@@ -141,22 +145,26 @@ def _slow(policy: Policy, demand: _Demand) -> None:
     What no cap can be held to is refused: a rate that is no number exceeds every one.
     """
     config = policy.config
-    demand.refuse(demand.packets_per_s == 0, "max_packets_per_s")
+    demand.refuse(demand.packets_per_s == 0, "policy.max_packets_per_s")
     where = np.stack([demand.sources.high, demand.sources.low], axis=1)
     _, group = np.unique(where, axis=0, return_inverse=True)
-    one = "_per_destination"
     packets, bits = config.max_packets_per_s_per_destination, config.max_bits_per_s_per_destination
-    _slow_to(demand, group.reshape(-1), packets, bits, one)
+    _slow_to(demand, group.reshape(-1), packets, bits, _PER_DESTINATION)
     everything = np.zeros(len(group), np.int64)
-    _slow_to(demand, everything, config.max_packets_per_s, config.max_bits_per_s, "")
+    _slow_to(demand, everything, config.max_packets_per_s, config.max_bits_per_s, _IN_ALL)
     too_slow = demand.packets_per_s * demand.factor < 1000.0 / _SLOWEST_MS
     for rule in set(demand.rule[too_slow]):
         demand.refuse(too_slow & (demand.rule == rule), rule)
 
 
 def _slow_to(
-    demand: _Demand, group: NDArray[np.int64], packets: float, bits: float, suffix: str
+    demand: _Demand,
+    group: NDArray[np.int64],
+    packets: float,
+    bits: float,
+    rules: tuple[PolicyRule, PolicyRule],
 ) -> None:
+    """Slow each group to a rate of packets and of bits, by the first and the second of `rules`."""
     if not len(group):
         return
     asked = demand.packets_per_s * demand.factor
@@ -164,8 +172,8 @@ def _slow_to(
         by_packets = np.minimum(1.0, packets / np.bincount(group, asked))[group]
         by_bits = np.minimum(1.0, bits / np.bincount(group, asked * demand.packet_bytes * 8))[group]
     stricter = by_bits < by_packets
-    demand.slow(np.where(stricter, 1.0, by_packets), f"max_packets_per_s{suffix}")
-    demand.slow(np.where(stricter, by_bits, 1.0), f"max_bits_per_s{suffix}")
+    demand.slow(np.where(stricter, 1.0, by_packets), rules[0])
+    demand.slow(np.where(stricter, by_bits, 1.0), rules[1])
 
 
 def _outcome(
@@ -182,7 +190,7 @@ def _outcome(
         curtailed.append(
             CurtailedStream(
                 stream_id=spec.stream_id,
-                rule=RULE + demand.rule[index],
+                rule=demand.rule[index],
                 action=action,
                 interval_ms=interval_ms,
             )
@@ -193,13 +201,13 @@ def _outcome(
 
 def _reflectors(
     policy: Policy, wanted: tuple[ReflectorSpec, ...]
-) -> tuple[tuple[ReflectorSpec, ...], Counter[str]]:
+) -> tuple[tuple[ReflectorSpec, ...], Counter[PolicyRule]]:
     """Return the reflectors with the senders that may be answered, and refused ones by rule."""
-    refused = Counter[str]()
+    refused = Counter[PolicyRule]()
     allowed = []
     for spec in wanted:
         rule = _place_rule(policy, spec)
-        if rule:
+        if rule is not None:
             refused[rule] += len(spec.peers)
             continue
         kept, lost = _senders(policy, spec.peers)
@@ -209,21 +217,22 @@ def _reflectors(
     return tuple(allowed), refused
 
 
-def _senders(policy: Policy, peers: tuple[str, ...]) -> tuple[tuple[str, ...], Counter[str]]:
+def _senders(policy: Policy, peers: tuple[str, ...]) -> tuple[tuple[str, ...], Counter[PolicyRule]]:
     """Return whom the reflector may answer, and how many it may not by rule."""
     networks = [_network(peer) for peer in peers]
     where = _sources([peer.partition("/")[0] for peer in peers])
     inside = policy.allows(where) & ~policy.denies(where)
-    kept, lost = [], Counter[str]()
+    kept, lost = [], Counter[PolicyRule]()
+    rule: PolicyRule | None
     for peer, network, yes in zip(peers, networks, inside, strict=True):
         if network is None or network.num_addresses == 1:
-            rule = "" if yes else "destinations"
+            rule = None if yes else "policy.destinations"
         elif not policy.config.reflector.open:
-            rule = "reflector.open"
+            rule = "policy.reflector.open"
         else:
-            rule = "" if policy.allows_all_of(network) else "destinations"
-        if rule:
-            lost[RULE + rule] += 1
+            rule = None if policy.allows_all_of(network) else "policy.destinations"
+        if rule is not None:
+            lost[rule] += 1
         else:
             kept.append(peer)
     return tuple(kept), lost
@@ -236,7 +245,7 @@ def _network(peer: str) -> Network | None:
         return None
 
 
-def _place_rule(policy: Policy, spec: ReflectorSpec) -> str:
+def _place_rule(policy: Policy, spec: ReflectorSpec) -> PolicyRule | None:
     if not policy.config.reflector.enabled:
-        return RULE + "reflector.enabled"
-    return "" if policy.reflector_ports[spec.port] else RULE + "reflector.ports"
+        return "policy.reflector.enabled"
+    return None if policy.reflector_ports[spec.port] else "policy.reflector.ports"

@@ -14,7 +14,7 @@ from typing import Literal, cast
 import msgspec
 
 from agent.clock_watch import ClockWatch
-from agent.conditions import Conditions
+from agent.conditions import Conditions, reported
 from agent.measuring import Measuring
 from agent.self_test import SelfTest
 from agent.spooler import Spooler, SpoolState
@@ -80,7 +80,7 @@ class HealthReporter:
             spool_dropped_windows=state.dropped_windows,
             cpu_ratio=self._cpu_ratio(),
             resident_bytes=_resident_bytes(),
-            conditions=(*self._conditions.current(), *self._measuring.conditions()),
+            conditions=reported((*self._conditions.current(), *self._measuring.conditions())),
             totals=state.totals,
             curtailed=self._measuring.granted.by_rule,
             reflector=None if reflector is None else dataclasses.asdict(reflector),

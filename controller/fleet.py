@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -38,6 +39,7 @@ class Fleet:
         self, names: Iterable[str], totals: Mapping[str, AgentTotals], clock: Clock
     ) -> None:
         self._clock = clock
+        self.refused: Counter[str] = Counter()  # messages that were none, by agent
         self._started_monotonic_ns = clock.monotonic_ns()
         self._agents = {name: _Agent() for name in names}
         now_ns, monotonic_ns = clock.wall_ns(), clock.monotonic_ns()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -65,6 +65,13 @@ class Ingest:
         for agent, ids in _ids_by_agent(streams).items():
             known = self._owned.get(agent)
             self._owned[agent] = ids if known is None else np.union1d(known, ids)
+
+    def foreign(self, agent: str, stream_ids: Sequence[int] | NDArray[np.uint64]) -> list[int]:
+        """Return those of some streams that were never planned for an agent."""
+        asked = np.array(stream_ids, np.uint64)
+        owned = self._owned.get(agent, np.zeros(0, np.uint64))
+        found: list[int] = asked[~np.isin(asked, owned)].tolist()
+        return found
 
     def use(self, on_stored: Callable[[WindowBatch], None]) -> None:
         """Give what is stored from now on to `on_stored`."""
@@ -210,9 +217,8 @@ class Ingest:
             )
 
     def _check_streams(self, name: str, batch: WindowBatch) -> None:
-        owned = self._owned.get(name, np.zeros(0, np.uint64))
-        foreign = batch.stream_id[~np.isin(batch.stream_id, owned)]
-        if len(foreign):
+        foreign = self.foreign(name, batch.stream_id)
+        if foreign:
             raise ApiError(
                 422,
                 "foreign_streams",
@@ -220,7 +226,7 @@ class Ingest:
                     f"{len(foreign)} streams of the chunk were never planned for {name}.",
                     f"数据块中有 {len(foreign)} 条测量流从未分配给 {name}。",
                 ),
-                stream_ids=[int(stream_id) for stream_id in foreign[:10]],
+                stream_ids=foreign[:10],
             )
 
 

@@ -21,6 +21,7 @@ from controller.access.key_watch import watch_keys
 from controller.api.application import make_app
 from controller.campaigns.keeper import look, wait_due
 from controller.campaigns.reporting import keep_reporting
+from controller.live.rounds import JUDGING
 from controller.reload import Signals
 from controller.state import ControllerState
 from controller.store.housekeeping import keep_house
@@ -35,6 +36,7 @@ Ended = TypeVar("Ended")
 logger = logging.getLogger("isochrone.controller")
 
 SHUTDOWN_S = 5.0
+WATCH_EVERY_S = 2.0
 DEFAULT_LISTEN = "127.0.0.1:8780"
 SOCKET_NAME = "controller.sock"
 
@@ -145,12 +147,17 @@ async def serve(
             await _start(runner, listen, context)
             logger.info("listening on %s", listen)
         async with asyncio.TaskGroup() as tasks:
-            judging = tasks.create_task(_judge_forever(state), name="judging")
-            keeping = tasks.create_task(keep_house(state.store, state.clock), name="keeping")
-            watching = tasks.create_task(watch_keys(state, context), name="keys")
-            reporting = tasks.create_task(keep_reporting(state), name="reporting")
+            loops = [
+                tasks.create_task(_judge_forever(state), name="judging"),
+                tasks.create_task(
+                    keep_house(state.store, state.clock, state.watchdog), name="keeping"
+                ),
+                tasks.create_task(watch_keys(state, context), name="keys"),
+                tasks.create_task(keep_reporting(state), name="reporting"),
+                tasks.create_task(_watch_loops(state), name="watchdog"),
+            ]
             ended = await until()
-            for task in (judging, keeping, watching, reporting):
+            for task in loops:
                 task.cancel()
         return ended
     finally:
@@ -161,23 +168,25 @@ async def _judge_forever(state: ControllerState) -> None:
     """Judge, and between two rounds let campaigns begin and end, on time."""
     judge_every_s = state.settings.judge_every_s
     while True:
-        try:
+        with state.watchdog.part(JUDGING, "round"):  # ingest goes on whatever is wrong here
             if not await _campaigns_judged(state):
                 await state.rounds.make()
-        except Exception:  # ingest must go on whatever is wrong with the judging
-            logger.exception("judging failed; the last verdicts stand")
         await wait_due(state.campaigns, state.clock.wall_ns(), judge_every_s)
 
 
 async def _campaigns_judged(state: ControllerState) -> bool:
     """Let campaigns begin and end; whether the plan changed, and so was judged already."""
-    try:
+    with state.watchdog.part(JUDGING, "campaigns"):  # what stands is judged all the same
         return await look(state)
-    except ResourceError as error:  # nothing can be stored now; the store's state says so too
-        logger.error("campaigns wait: %s", error)
-    except Exception:  # what stands is judged whatever is wrong with campaigns
-        logger.exception("campaigns could not begin or end; it is tried again")
     return False
+
+
+async def _watch_loops(state: ControllerState) -> None:
+    """Tell as events what stands still, fails or goes on, for ever."""
+    while True:
+        if events := state.watchdog.changes():
+            state.rounds.recorder.record(events, ())
+        await asyncio.sleep(WATCH_EVERY_S)
 
 
 async def _start(runner: web.AppRunner, listen: Listen, context: ssl.SSLContext | None) -> None:

@@ -27,7 +27,7 @@ from controller.ingest import Ingest
 from controller.live.groups import Group, groups_of
 from controller.live.improvements import ImprovementBook
 from controller.live.memory import RecentWindows
-from controller.live.rounds import Rounds
+from controller.live.rounds import JUDGING, Rounds
 from controller.live.standing import Ground
 from controller.live.verdicts import LiveVerdicts
 from controller.maintenance import MaintenanceBook
@@ -37,6 +37,7 @@ from controller.remembering import remember
 from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
 from controller.store.sqlite_store import SqliteStore
+from controller.watchdog import Watchdog
 from probes.clock import Clock
 from probes.exchange import Plan
 from probes.window import WindowBatch
@@ -49,6 +50,8 @@ from topology.targets import demands as make_demands
 
 logger = logging.getLogger("isochrone.controller")
 
+JUDGED_ROUNDS = 3
+JUDGED_GRACE_S = 60.0  # a round of a large network takes its time
 VERSION = importlib.metadata.version("isochrone")
 
 
@@ -95,6 +98,7 @@ class ControllerState:
     memory: RecentWindows
     live: LiveVerdicts
     rounds: Rounds
+    watchdog: Watchdog
     callers: Buckets
     ingest: Ingest
     exports: int = 0  # that run now
@@ -170,6 +174,8 @@ def _assemble(
         maintenance=upkeep,
         window_ns=settings.window_ms * 1_000_000,
     )
+    watchdog = Watchdog(clock)
+    watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
     state = ControllerState(
         settings=settings,
         clock=clock,
@@ -193,7 +199,8 @@ def _assemble(
         memory=memory,
         live=live,
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
-        rounds=Rounds(ground, live, memory, streams, store, known, clock),
+        rounds=Rounds(ground, live, memory, streams, store, known, clock, watchdog),
+        watchdog=watchdog,
         ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
     )
     state.rounds.before_announcing = functools.partial(state.matrices.renew, state)

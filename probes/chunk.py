@@ -34,6 +34,7 @@ from probes.exchange import (
     MAX_CHUNK_EXPANDED_BYTES,
     SCHEMA_VERSION,
     AgentName,
+    BootId,
 )
 from probes.frame import seal, unseal
 from probes.histogram import EDGES_VERSION, TOP_BUCKET, Histograms, bucket_of
@@ -68,7 +69,6 @@ _PREDICTED: dict[str, tuple[str | None, str | None]] = {
 }
 
 Sequence = Count
-BootId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8,64}$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,9 @@ Control travels as JSON text frames over a WebSocket (`ControlMessage`); windows
 one agent × one interval, msgpack columns under zstd, in the body of a POST. A chunk is known by
 (agent, boot, sequence), which makes delivery idempotent: the controller acknowledges a chunk only
 once it is committed, and a chunk it already has is acknowledged again without being stored twice.
+
+Every field has its range, every text its length, every list its count: what an agent says is
+refused whole where it is beyond them, before anything of it is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from probes.numbers import Amount, Count, Instant, IntervalMs, Whole
+from probes.numbers import Amount, Count, Instant, IntervalMs
 from probes.stream import StreamId, StreamSpec
 from probes.text import Text
 
@@ -21,8 +24,29 @@ CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
 MAX_CHUNK_BYTES = 16 << 20  # compressed
 MAX_CHUNK_EXPANDED_BYTES = 128 << 20
 
+MAX_CONDITIONS = 64  # in one report; an agent says how many more there are
+MAX_CURTAILED_STREAMS = 100_000
+
 Epoch = Annotated[int, msgspec.Meta(ge=1, lt=1 << 53)]
 AgentName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+BootId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8,64}$")]
+Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+DelayNs = Annotated[int, msgspec.Meta(ge=0, le=3_600_000_000_000)]
+PolicyRule = Literal[
+    "policy.destinations",
+    "policy.denied_destinations",
+    "policy.ports",
+    "policy.protocols",
+    "policy.max_packet_bytes",
+    "policy.max_packets_per_s",
+    "policy.max_bits_per_s",
+    "policy.max_packets_per_s_per_destination",
+    "policy.max_bits_per_s_per_destination",
+    "policy.quiet_hours",
+    "policy.reflector.enabled",
+    "policy.reflector.open",
+    "policy.reflector.ports",
+]
 
 
 class ReflectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +91,7 @@ class StampKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Something about an agent that a person should know: a refused stream, a full disk."""
 
-    code: str
+    code: Word
     severity: Literal["info", "warning", "error"]
     text: Text
 
@@ -76,7 +100,7 @@ class Curtailment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How much one rule of the owner's policy takes from the plan: streams, or senders that a
     reflector was to answer."""
 
-    rule: str
+    rule: PolicyRule
     action: Literal["refused", "throttled"]
     streams: Count = 0
     senders: Count = 0
@@ -86,7 +110,7 @@ class CurtailedStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A stream that the owner's policy refuses, or slows to `interval_ms`."""
 
     stream_id: StreamId
-    rule: str
+    rule: PolicyRule
     action: Literal["refused", "throttled"]
     interval_ms: IntervalMs | None = None
 
@@ -119,22 +143,22 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     windows_closed: Count
     waiting_windows: Count
     waiting_probes: Count
-    dropped: tuple[Dropped, ...] = ()
+    dropped: Annotated[tuple[Dropped, ...], msgspec.Meta(max_length=16)] = ()
     behind: bool = False
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an agent is. Sent on connection and every few seconds; absent fields are unknown."""
 
-    version: str
-    boot: str
+    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")]
+    boot: BootId
     started_ns: Instant
     sent_ns: Instant
     plan_version: Count | None = None
     streams: Count = 0
     stamping: Literal["none", "user", "kernel", "hardware"] = "none"
-    calibration_ns: Whole | None = None
-    clock_source: str = "unknown"
+    calibration_ns: DelayNs | None = None
+    clock_source: Word = "unknown"
     clock_bound_ns: Count | None = None
     clock_age_ms: Count | None = None  # since the source was last asked
     clock_steps: Count = 0  # of the wall clock, since the agent started
@@ -144,13 +168,15 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     spool_chunks: Count = 0
     spool_bytes: Count = 0
     spool_dropped_windows: Count = 0
-    cpu_ratio: Amount | None = None
+    cpu_ratio: Annotated[float, msgspec.Meta(ge=0, le=1e6)] | None = None
     resident_bytes: Count | None = None
-    conditions: tuple[Condition, ...] = ()
+    conditions: Annotated[tuple[Condition, ...], msgspec.Meta(max_length=MAX_CONDITIONS)] = ()
     totals: Totals | None = None
-    curtailed: tuple[Curtailment, ...] = ()
-    reflector: dict[str, Count] | None = None  # ReflectorCounters; None: nothing is reflected
-    stamp_epoch: Epoch | msgspec.UnsetType = msgspec.UNSET  # of the keys that are answered to
+    curtailed: Annotated[tuple[Curtailment, ...], msgspec.Meta(max_length=64)] = ()
+    # ReflectorCounters; None: nothing is reflected
+    reflector: Annotated[dict[Word, Count], msgspec.Meta(max_length=64)] | None = None
+    # Of the keys that are answered to.
+    stamp_epoch: Epoch | msgspec.UnsetType = msgspec.UNSET
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_fields=True):
@@ -175,7 +201,7 @@ class Curtailed(
     """Every stream that the owner's policy curtails now; sent after Hello and on every change."""
 
     plan_version: Count
-    streams: tuple[CurtailedStream, ...]
+    streams: Annotated[tuple[CurtailedStream, ...], msgspec.Meta(max_length=MAX_CURTAILED_STREAMS)]
 
 
 class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):

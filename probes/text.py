@@ -5,9 +5,18 @@ translation can be missing. (The terminal UI has catalogues of its own: its word
 """
 
 import os
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
 import msgspec
+
+# What is no writing: controls (C0, DEL, C1: a terminal obeys them), what turns the direction of a
+# line (UAX #9), separators of lines, invisible tags and marks, halves of surrogate pairs.
+_NO_WRITING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+MAX_SENTENCE = 4000  # characters of a sentence that somebody else wrote
 
 Language = Literal["en", "zh"]
 
@@ -15,12 +24,39 @@ Language = Literal["en", "zh"]
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One sentence in English and in Chinese."""
 
-    en: str
-    zh: str
+    en: Annotated[str, msgspec.Meta(max_length=MAX_SENTENCE)]
+    zh: Annotated[str, msgspec.Meta(max_length=MAX_SENTENCE)]
 
     def pick(self, language: Language) -> str:
         """Return the sentence in `language`."""
         return self.zh if language == "zh" else self.en
+
+
+def plain(text: str, *, lines: bool = False) -> str:
+    """Return what somebody else wrote as it may be shown anywhere: on a terminal, in a log, a page.
+
+    A control, and whatever changes how its neighbours are shown, becomes U+FFFD; with `lines` the
+    ends of lines and tabs stay. Everything that is shown and was not written here goes through it.
+    """
+    if lines:
+        return _NO_WRITING.sub(lambda found: found[0] if found[0] in "\n\t" else "\ufffd", text)
+    return _NO_WRITING.sub("\ufffd", text)
+
+
+def plain_text(text: Text) -> Text:
+    """Return a sentence of somebody else as it may be shown; see `plain`."""
+    return Text(plain(text.en), plain(text.zh))
+
+
+def excerpt(text: str, most: int = 200) -> str:
+    """Return what somebody else wrote for a sentence that repeats it: plain, and not for ever."""
+    said = plain(text[: most + 1])
+    return said if len(said) <= most else f"{said[:most]}…"
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is shown as it is written; see `plain`."""
+    return _NO_WRITING.search(text) is None
 
 
 def language_of_environment() -> Language:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import ssl
 
 from controller.state import ControllerState
-from probes.errors import IsochroneError
 
+LOOP = "keys"
+LONGEST_ROUND_S = 60.0
 LOOK_EVERY_S = 1.0
 RENEW_EVERY_LOOKS = 3600
 logger = logging.getLogger("isochrone.controller")
@@ -18,18 +18,18 @@ logger = logging.getLogger("isochrone.controller")
 async def watch_keys(state: ControllerState, context: ssl.SSLContext | None) -> None:
     """Look every second for ever. `context` is what the TCP listeners speak, if there are any."""
     looks = 0
+    state.watchdog.expect(LOOP, LONGEST_ROUND_S)
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         looks += 1
-        try:
+        with state.watchdog.part(LOOP, "look"):
             await asyncio.to_thread(state.access.refresh)
             await asyncio.to_thread(state.stamp.refresh)
             if ended := state.gate.close_ended():
                 logger.warning("%d connections cut: their credential has ended", ended)
             if context is not None and looks % RENEW_EVERY_LOOKS == 0:
                 await asyncio.to_thread(_renew, state, context)
-        except (OSError, IsochroneError, sqlite3.Error):
-            logger.exception("the keys could not be looked after; tried again")
+        state.watchdog.rounded(LOOP)
 
 
 def _renew(state: ControllerState, context: ssl.SSLContext) -> None:

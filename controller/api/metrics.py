@@ -100,6 +100,20 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
     for reason, count in sorted(ingest.refused.items()):
         refused.add_metric((reason,), count)
     yield refused
+    skipped = CounterMetricFamily(
+        "isochrone_loop_skipped",
+        "Parts of rounds that raised and were skipped, by loop.",
+        labels=("loop",),
+    )
+    age = GaugeMetricFamily(
+        "isochrone_loop_age_seconds",
+        "How long ago the last round of a loop in the background ended.",
+        labels=("loop",),
+    )
+    for loop, age_s in state.watchdog.ages_s().items():
+        skipped.add_metric((loop,), state.watchdog.skipped[loop])
+        age.add_metric((loop,), age_s)
+    yield from (skipped, age)
     judged_ns = latest.judged_ns
     for name, help_text, value in (
         ("start_timestamp_seconds", "When the controller started.", state.started_ns * 1e-9),
@@ -166,18 +180,30 @@ def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]
         "Streams that the policy of an agent's owner slows or refuses.",
         labels=("agent", "rule"),
     )
+    refused = CounterMetricFamily(
+        "isochrone_agent_messages_refused",
+        "Messages of an agent's control channel that were none, or spoke for others.",
+        labels=("agent",),
+    )
     for agent in agents:
+        refused.add_metric((agent,), state.fleet.refused[agent])
         health = state.fleet.health(agent)
         if health is None:
             continue
-        for rule in health.curtailed:
-            curtailed.add_metric((agent, rule.rule), rule.streams)
+        of_rule: Counter[str] = Counter()
+        for one in health.curtailed:
+            of_rule[one.rule] += one.streams
+        for rule, streams in of_rule.items():
+            curtailed.add_metric((agent, rule), streams)
         if health.totals is not None:
             sent.add_metric((agent,), health.totals.probes_sent)
             waiting.add_metric((agent,), health.totals.waiting_probes)
-            for one in health.totals.dropped:
-                dropped.add_metric((agent, one.reason), one.probes)
-    yield from (sent, dropped, waiting, curtailed)
+            of_reason: Counter[str] = Counter()
+            for part in health.totals.dropped:
+                of_reason[part.reason] += part.probes
+            for reason, probes in of_reason.items():
+                dropped.add_metric((agent, reason), probes)
+    yield from (sent, dropped, waiting, curtailed, refused)
 
 
 def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:

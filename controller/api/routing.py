@@ -11,7 +11,7 @@ from aiohttp import web
 
 from controller.access.roles import Access
 from controller.api.answers import ApiError
-from probes.text import Text
+from probes.text import Text, excerpt
 
 PREFIX = "/api/v1"
 JSON_TYPE = "application/json"
@@ -83,8 +83,8 @@ def query_of(request: web.Request, kind: type[Query]) -> Query:
             400,
             "bad_query",
             Text(
-                f"A parameter of this request is wrong: {error}.",
-                f"请求参数有误：{error}。",
+                f"A parameter of this request is wrong: {excerpt(str(error))}.",
+                f"请求参数有误：{excerpt(str(error))}。",
             ),
         ) from error
 
@@ -103,9 +103,12 @@ async def body_of(request: web.Request, kind: type[Body]) -> Body:
         )
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(
             400,
             "bad_body",
-            Text(f"The body of this request is wrong: {error}.", f"请求体有误：{error}。"),
+            Text(
+                f"The body of this request is wrong: {excerpt(str(error))}.",
+                f"请求体有误：{excerpt(str(error))}。",
+            ),
         ) from error

@@ -19,19 +19,25 @@ from probes.frame import seal
 
 logger = logging.getLogger("isochrone.controller")
 
+LOOP = "reports"
+LONGEST_ROUND_S = 3600.0  # a report of days of a large network takes its time
 LOOK_EVERY_S = 1.0
 DELIVERY_NS = 3_000_000_000  # from the end of a window's last probe to its commit, usually
 
 
 async def keep_reporting(state: ControllerState) -> None:
     """Report what is due until cancelled."""
+    state.watchdog.expect(LOOP, LONGEST_ROUND_S)
     while True:
-        for record in due(state):
-            try:
-                await report(state, record)
-            except Exception:  # another campaign's report must not wait for this one
-                logger.exception("campaign %s could not be reported", record.name)
-                state.campaigns.unreportable.add(record.id)
+        with state.watchdog.part(LOOP, "look"):
+            for record in due(state):
+                try:
+                    await report(state, record)
+                except Exception:  # another campaign's report must not wait for this one
+                    logger.exception("campaign %s could not be reported", record.name)
+                    state.watchdog.skipped[LOOP] += 1
+                    state.campaigns.unreportable.add(record.id)
+        state.watchdog.rounded(LOOP)
         await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
@@ -11,13 +12,17 @@ from numpy.typing import NDArray
 from controller.api.event_stream import EventStream
 from controller.live.memory import RecentWindows
 from controller.live.recorder import Recorder
-from controller.live.standing import Ground, Standing, standing_of
+from controller.live.standing import Ground, Standing, agent_codes, agents_of, standing_of
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Watch
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.interface import Store
+from controller.watchdog import Watchdog
 from probes.clock import Clock
 from topology.model import PlannedStream
+
+JUDGING = "judging"  # as a loop that is watched
+Changes = tuple[list[EventRecord], list[SubjectState]]
 
 
 class Rounds:
@@ -35,7 +40,10 @@ class Rounds:
         store: Store,
         known: Sequence[SubjectState],
         clock: Clock,
+        watchdog: Watchdog | None = None,
     ) -> None:
+        self.watchdog = watchdog or Watchdog(clock)
+        self.looked_ns: int | None = None  # when the states were looked at last
         self.ground = ground
         self.stream = EventStream()
         self.before_announcing: Callable[[], Awaitable[None]] = _nothing
@@ -75,41 +83,66 @@ class Rounds:
         return moved
 
     async def make(self, judged: Callable[[], None] | None = None) -> None:
-        """Make a round; `judged` is called once the verdicts are there, before they are told."""
-        resting = self.ground.maintenance.paths_at(self._clock.wall_ns())
-        events, states = await self.live.judge_now(
-            self.memory,
-            self.ground.fleet,
-            self._clock,
-            resting[self.ground.catalogue.demand_path],
-        )
+        """Make a round; `judged` is called once the verdicts are there, before they are told.
+
+        Each part is on its own: one that raises leaves what it made last, and is told.
+        """
+        part = functools.partial(self.watchdog.part, JUDGING)
+        events: list[EventRecord] = []
+        states: list[SubjectState] = []
+        with part("verdicts"):
+            resting = self.ground.maintenance.paths_at(self._clock.wall_ns())
+            events, states = await self.live.judge_now(
+                self.memory,
+                self.ground.fleet,
+                self._clock,
+                resting[self.ground.catalogue.demand_path],
+                self.watchdog,
+            )
         if judged is not None:
             judged()
         now_ns = self._clock.wall_ns()
-        for more_events, more_states in (*self._look(now_ns), self.look_at_maintenance(now_ns)):
-            events += more_events
-            states += more_states
-        self.recorder.record(events, states)
-        await self.before_announcing()
+        for name, look in self._looks(now_ns).items():
+            with part(name):
+                more_events, more_states = look()
+                events += more_events
+                states += more_states
+        self.looked_ns = now_ns
+        with part("events"):
+            self.recorder.record(events, states)
+        with part("matrix"):
+            await self.before_announcing()
         self.stream.announce(self.live.latest.revision)
+        self.watchdog.rounded(JUDGING)
 
     def standing(self) -> Standing:
         """Return how everything stands at this moment."""
         return standing_of(self.ground, self.live.latest, self._clock.wall_ns())
 
-    def look_at_maintenance(self, now_ns: int) -> tuple[list[EventRecord], list[SubjectState]]:
+    def look_at_maintenance(self, now_ns: int) -> Changes:
         """Return the maintenances that were announced, began, ended or were cancelled."""
         return self.ground.maintenance.look(now_ns)
 
-    def _look(self, now_ns: int) -> list[tuple[list[EventRecord], list[SubjectState]]]:
-        found = standing_of(self.ground, self.live.latest, now_ns)
+    def _looks(self, now_ns: int) -> dict[str, Callable[[], Changes]]:
+        """Return what is looked at by name; agents on their own, whatever is wrong with paths."""
         listened_ns = self._clock.monotonic_ns() - self._started_monotonic_ns
-        paths = np.where(self.measured, found.paths, self.paths.shown)
-        return [
-            self.agents.look(found.agent_codes(), now_ns, listened_ns),
-            self.paths.look(paths, now_ns, listened_ns),
-            self.streams.look(found.streams, now_ns, listened_ns),
-        ]
+
+        def agents() -> Changes:
+            codes = agent_codes(agents_of(self.ground, now_ns))
+            return self.agents.look(codes, now_ns, listened_ns)
+
+        def paths_and_streams() -> Changes:
+            found = standing_of(self.ground, self.live.latest, now_ns)
+            paths = np.where(self.measured, found.paths, self.paths.shown)
+            of_paths = self.paths.look(paths, now_ns, listened_ns)
+            of_streams = self.streams.look(found.streams, now_ns, listened_ns)
+            return of_paths[0] + of_streams[0], of_paths[1] + of_streams[1]
+
+        return {
+            "agents": agents,
+            "paths": paths_and_streams,
+            "maintenance": lambda: self.look_at_maintenance(now_ns),
+        }
 
 
 def _measured(ground: Ground) -> NDArray[np.bool_]:

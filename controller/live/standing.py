@@ -35,7 +35,12 @@ class Standing:
 
     def agent_codes(self) -> NDArray[np.int8]:
         """Return the agents' states as codes, in their order."""
-        return np.array([STATES.index(state) for state in self.agents.values()], np.int8)
+        return agent_codes(self.agents)
+
+
+def agent_codes(agents: Mapping[str, AgentState]) -> NDArray[np.int8]:
+    """Return states of agents as codes, in their order."""
+    return np.array([STATES.index(state) for state in agents.values()], np.int8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ one round, never a mixture. A verdict is shown as changed only once it stood for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,15 +18,20 @@ from numpy.typing import NDArray
 from controller.fleet import Fleet
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
+from controller.live.culprits import Rows, culprits, names_of, only, without
 from controller.live.improvements import Improved, ImprovementBook
 from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.merging import Part
+from controller.watchdog import Watchdog
 from probes.allocation import give_back
 from probes.clock import Clock
 from topology.model import Demand, PlannedStream
 from topology.network import Network
+
+TRIED_AGAIN_S = 60.0  # what made a round raise
+SEARCHES_SHARE = 20  # of the time; a search takes a few dozen rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,11 @@ class LiveVerdicts:
         standing: int | None = None,
     ) -> None:
         """Demands are judged on the first `standing` of the streams alone (all where None)."""
-        self._demands = demands
+        self._demands, self._streams = demands, streams
+        self._left_out: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
+        self._why: Mapping[str, Exception] = {}
+        self._again_s = 0.0  # when they are tried again
+        self.raised: dict[str, Exception] = {}  # what was left out of the latest round, and why
         self._judge = Judge(network, streams, demands, standing)
         self.sites, self.comparisons = self._judge.sites, self._judge.comparisons
         self.improvements = improvements or ImprovementBook(demands, streams[:standing])
@@ -93,15 +103,27 @@ class LiveVerdicts:
         fleet: Fleet,
         clock: Clock,
         resting: NDArray[np.bool_] | None = None,
+        watchdog: Watchdog | None = None,
     ) -> tuple[list[EventRecord], list[SubjectState]]:
         """Make a round from what is in memory; return what changed.
 
-        `resting` bool[m]: demands in maintenance, whose verdict stands as it was before.
+        `resting` bool[m]: demands in maintenance, whose verdict stands as it was before. Whose
+        windows raise is judged as if there were none, and told to `watchdog`.
         """
-        now_ns = clock.wall_ns()
+        now_ns, raised_before = clock.wall_ns(), dict(self.raised)
+        self.raised = {}
         slots, hours = await self._tidied(memory, now_ns)
         calibration_ns = self._calibration_ns(fleet)
-        latest = await asyncio.to_thread(self._round, now_ns, slots, calibration_ns, hours, resting)
+        try:
+            latest = await asyncio.to_thread(
+                self._round, now_ns, slots, calibration_ns, hours, resting
+            )
+        finally:
+            if watchdog is not None:
+                for name in raised_before.keys() - self.raised.keys():
+                    watchdog.mended("judging", name)
+                for name, error in self.raised.items():
+                    watchdog.failed("judging", name, error)
         changed = np.flatnonzero(latest.judgements.verdict != self._settled.shown).tolist()
         changes = [self._change_of(latest, i) for i in changed]
         self._settled = settle(self._settled, latest.found)
@@ -120,13 +142,57 @@ class LiveVerdicts:
         """
         memory.forget(now_ns)
         snapshot, weeks = memory.snapshot(), self.improvements.snapshot(now_ns)
-        slots = await asyncio.to_thread(memory.merged, snapshot)
+        slots = await asyncio.to_thread(self._merged, memory, snapshot)
         hours = await asyncio.to_thread(self.improvements.merged, weeks)
         memory.replace(snapshot, slots)
         self.improvements.replace(weeks, hours)
         del snapshot, weeks
         await asyncio.to_thread(give_back)
         return list(slots.values()), hours
+
+    def _merged(
+        self, memory: RecentWindows, snapshot: Mapping[int, tuple[Part, ...]]
+    ) -> dict[int, Part]:
+        """Merge slot by slot: one that raises is left out of this round."""
+        merged: dict[int, Part] = {}
+        for slot, parts in sorted(snapshot.items()):
+            try:
+                merged |= memory.merged({slot: parts})
+            except Exception as error:  # noqa: BLE001 - told, and the rest is judged
+                self.raised[f"windows of slot {slot}"] = error
+        return merged
+
+    def _judged(self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]) -> Judged:
+        """Judge everything; where that raises, without those whose windows are the reason."""
+        if time.monotonic() >= self._again_s:
+            self._left_out = self._left_out[:0]
+        try:
+            return self._judge.judge(without(slots, self._left_out), calibration_ns)
+        except Exception:  # noqa: BLE001 - what it is, is searched for
+            began_s = time.monotonic()
+            found = self._culprits(slots, calibration_ns)
+            took_s = time.monotonic() - began_s
+            self._again_s = time.monotonic() + max(TRIED_AGAIN_S, SEARCHES_SHARE * took_s)
+        self._left_out = np.concatenate([rows for rows, _ in found])
+        self._why = names_of(
+            found,
+            [stream.path.source.site for stream in self._streams],
+            [stream.path.id for stream in self._streams],
+        )
+        return self._judge.judge(without(slots, self._left_out), calibration_ns)
+
+    def _culprits(
+        self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
+    ) -> list[tuple[Rows, Exception]]:
+        def raised(rows: Rows) -> Exception | None:
+            try:
+                self._judge.judge(only(slots, rows), calibration_ns)
+            except Exception as error:  # noqa: BLE001 - the answer that is asked for
+                return error
+            return None
+
+        agents = np.array([stream.path.source.site for stream in self._streams])
+        return culprits(raised, np.argsort(agents, kind="stable"))
 
     def _round(
         self,
@@ -137,7 +203,9 @@ class LiveVerdicts:
         resting: NDArray[np.bool_] | None = None,
         revision: int | None = None,
     ) -> Round:
-        judged = self._judge.judge(slots, calibration_ns)
+        judged = self._judged(slots, calibration_ns)
+        if len(self._left_out):
+            self.raised |= self._why
         judgements = judged.judgements
         doubted = judged.evidence.clock_doubt > 0
         improved = self.improvements.judge(hours, judged.rules.row, judgements, doubted)

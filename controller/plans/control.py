@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 from dataclasses import dataclass
 
 import msgspec
@@ -19,18 +20,20 @@ from probes.exchange import (
     ControlFromAgent,
     ControlFromController,
     Curtailed,
+    Health,
     HealthReport,
     Hello,
     PlanPush,
     Refusal,
 )
-from probes.text import Text
+from probes.text import Text, excerpt, plain_text
 
 HEARTBEAT_S = 10.0
 LOOK_S = 1.0  # how often is looked whether an agent's keys have changed
 MAX_MESSAGE_BYTES = 8 << 20  # fifty thousand curtailed streams
 REFUSED_RETRY_S = 60.0
 
+logger = logging.getLogger("isochrone.controller")
 _decoder = msgspec.json.Decoder(ControlFromAgent)
 
 
@@ -67,20 +70,20 @@ async def _hear(
     """Take in one message; False where the agent was refused and the channel must end."""
     try:
         message = _decoder.decode(data)
-    except msgspec.DecodeError as error:
-        await _refuse(
-            socket,
-            Text(f"This is no message of an agent: {error}.", f"无法识别的探针消息：{error}。"),
-        )
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        said = excerpt(str(error))
+        text = Text(f"This is no message of an agent: {said}.", f"无法识别的探针消息：{said}。")
+        await _refuse(state, name, socket, text)
         return False
-    if isinstance(message, Hello) and (problem := _problem_of(name, message)):
-        await _refuse(socket, problem)
+    problem = _problem_of(state, name, message)
+    if problem is not None:
+        await _refuse(state, name, socket, problem)
         return False
     if isinstance(message, Curtailed):
-        state.fleet.curtailed(name, message)
+        state.fleet.curtailed(name, _of_the_plan(state, name, message))
         return True
     state.channels[name] = socket
-    state.fleet.heard(name, message.health)
+    state.fleet.heard(name, _plain(message.health))
     await outnumber(state, name, message.health.plan_version)
     epoch = message.health.stamp_epoch
     # What a Hello says may be of another life of ours, before a backup was restored.
@@ -113,24 +116,58 @@ class _Told:
     digest: bytes = b""
 
 
-def _problem_of(name: str, hello: Hello) -> Text | None:
-    if hello.agent != name:
+def _problem_of(
+    state: ControllerState, name: str, message: Hello | HealthReport | Curtailed
+) -> Text | None:
+    """Return what is wrong with a message that is one by its form, None where nothing is."""
+    if isinstance(message, Curtailed):
+        foreign = state.ingest.foreign(name, [one.stream_id for one in message.streams])
+        if not foreign:
+            return None
         return Text(
-            f"You call yourself {hello.agent} on the channel of {name}.",
-            f"在 {name} 的通道上自称 {hello.agent}。",
+            f"{len(foreign)} of the streams you curtail were never planned for {name}.",
+            f"所声明受限的测量流中有 {len(foreign)} 条从未分配给 {name}。",
         )
-    if hello.schema != SCHEMA_VERSION:
+    if not isinstance(message, Hello):
+        return None
+    if message.agent != name:
         return Text(
-            f"This controller speaks schema {SCHEMA_VERSION}, the agent {hello.schema}; install "
+            f"You call yourself {message.agent} on the channel of {name}.",
+            f"在 {name} 的通道上自称 {message.agent}。",
+        )
+    if message.schema != SCHEMA_VERSION:
+        return Text(
+            f"This controller speaks schema {SCHEMA_VERSION}, the agent {message.schema}; install "
             "the same version on both.",
-            f"控制器使用的协议版本为 {SCHEMA_VERSION}，探针为 {hello.schema}；请安装相同版本。",
+            f"控制器使用的协议版本为 {SCHEMA_VERSION}，探针为 {message.schema}；请安装相同版本。",
         )
     return None
 
 
-async def _refuse(socket: web.WebSocketResponse, text: Text) -> None:
+def _of_the_plan(state: ControllerState, name: str, message: Curtailed) -> Curtailed:
+    """Return what a message says of streams that are planned now: an older plan's are over."""
+    planned = {spec.stream_id for spec in state.plans[name].streams}
+    mine = tuple(one for one in message.streams if one.stream_id in planned)
+    return msgspec.structs.replace(message, streams=mine)
+
+
+def _plain(health: Health) -> Health:
+    """Return a report whose sentences may be shown anywhere."""
+    conditions = tuple(
+        msgspec.structs.replace(one, text=plain_text(one.text)) for one in health.conditions
+    )
+    return msgspec.structs.replace(health, conditions=conditions)
+
+
+async def _refuse(
+    state: ControllerState, name: str, socket: web.WebSocketResponse, text: Text
+) -> None:
+    """Tell an agent why it is not heard, and end the channel."""
+    logger.warning("%s is refused on its control channel: %s", name, text.en)
+    state.fleet.refused[name] += 1
     refusal = Refusal(text=text, retry_s=REFUSED_RETRY_S)
-    await socket.send_str(msgspec.json.encode(refusal).decode())
+    with contextlib.suppress(ConnectionError):
+        await socket.send_str(msgspec.json.encode(refusal).decode())
     await socket.close()
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-EventKind = Literal["agent", "path", "stream", "verdict", "maintenance", "campaign"]
+EventKind = Literal["agent", "path", "stream", "verdict", "maintenance", "campaign", "controller"]
 MAX_EVENTS = 1_000_000  # kept: some 100 MB
 
 
@@ -20,8 +20,9 @@ MAX_EVENTS = 1_000_000  # kept: some 100 MB
 class EventRecord:
     """Something became another. `id` is 0 until it is stored; ids grow with time, without gaps.
 
-    `subject`: the agent, the path, the stream's or the maintenance's id, the campaign's name; for a
-    verdict the path, with `target`. `previous` is None where nothing was known before.
+    `subject`: the agent, the path, the stream's or the maintenance's id, the campaign's name, a
+    part of the controller; for a verdict the path, with `target`. `previous` is None where nothing
+    was known before.
     """
 
     id: int = 0

@@ -8,33 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from controller.store.interface import Store
+from controller.watchdog import Watchdog
 from probes.allocation import give_back
 from probes.clock import Clock
-from probes.errors import ResourceError
 
-logger = logging.getLogger("isochrone.controller")
-
+LOOP = "housekeeping"
+LONGEST_ROUND_S = 900.0  # much may have to be forgotten at once
 INTERVALS_AT_ONCE = 8
 IDLE_S = 1.0
 EXPIRE_EVERY_S = 60.0
 _NICENESS = 10
 
 
-async def keep_house(store: Store, clock: Clock) -> None:
+async def keep_house(store: Store, clock: Clock, watchdog: Watchdog | None = None) -> None:
     """Roll up and forget until cancelled."""
+    watchdog = watchdog or Watchdog(clock)
+    watchdog.expect(LOOP, LONGEST_ROUND_S)
     loop = asyncio.get_running_loop()
     expired_s = -EXPIRE_EVERY_S
     with ThreadPoolExecutor(1, "housekeeping", initializer=_give_way) as thread:
         while True:
             began_s = time.monotonic()
-            try:
+            done = 0
+            with watchdog.part(LOOP, "rollups"):  # ingest goes on whatever is wrong here
                 done = await loop.run_in_executor(
                     thread, store.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
                 )
@@ -43,12 +45,7 @@ async def keep_house(store: Store, clock: Clock) -> None:
                     await loop.run_in_executor(thread, give_back)
                     expired_s = expired_s if expired else began_s
                     done += expired
-            except ResourceError as error:  # the disk is full or failing; the store's state says so
-                logger.warning("rollups wait: %s", error)
-                done = 0
-            except Exception:  # ingest must go on whatever is wrong here
-                logger.exception("rolling up failed; it is tried again")
-                done = 0
+            watchdog.rounded(LOOP)
             worked_s = time.monotonic() - began_s
             busy = store.state().queued_writes > 0
             await asyncio.sleep((worked_s if busy else 0.0) if done else IDLE_S)

@@ -14,8 +14,8 @@ SubjectKind = Literal["agent", "path", "stream"]
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Something became another; `previous` is null where nothing was known before.
 
-    `subject`: the agent, the path, the stream's or the maintenance's id, the campaign's name; for a
-    verdict the path, with `target` (else null).
+    `subject`: the agent, the path, the stream's or the maintenance's id, the campaign's name, a
+    part of the controller; for a verdict the path, with `target` (else null).
     """
 
     id: int
@@ -45,8 +45,9 @@ class StateDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatePage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of states: agents, then paths, then streams."""
+    """A page of states: agents, then paths, then streams, as they were at `looked_ns`."""
 
+    looked_ns: int | None
     items: list[StateDocument]
     next: str | None = None
 

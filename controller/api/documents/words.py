@@ -16,6 +16,8 @@ PathState = Literal[
     "maintenance",
     "curtailed",
 ]
-EventKindName = Literal["agent", "path", "stream", "verdict", "maintenance", "campaign"]
+EventKindName = Literal[
+    "agent", "path", "stream", "verdict", "maintenance", "campaign", "controller"
+]
 IpVersion = Literal[4, 6]
 Protocol = Literal["icmp", "udp", "tcp"]

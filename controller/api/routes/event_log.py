@@ -83,9 +83,11 @@ async def states(request: web.Request) -> web.Response:
             items += [_document(kind, watch, row) for row in rows.tolist()]
             if len(items) > query.limit:
                 cursor = write_cursor("s", passed + int(rows[-1]))
-                return json_answer(StatePage(items=items[:-1], next=cursor))
+                return json_answer(
+                    StatePage(looked_ns=rounds.looked_ns, items=items[:-1], next=cursor)
+                )
         passed += len(watch.subjects)
-    return json_answer(StatePage(items=items, next=None))
+    return json_answer(StatePage(looked_ns=rounds.looked_ns, items=items, next=None))
 
 
 def _watches(rounds: Rounds) -> dict[SubjectKind, Watch]:

@@ -18,13 +18,13 @@ from controller.api.documents import (
     StoreHealth,
 )
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.live.rounds import JUDGING
 from controller.live.standing import agents_of
 from controller.state import STATE, VERSION, ControllerState
-from probes.text import Text
+from probes.text import MAX_SENTENCE, Text
 
-JUDGED_ROUNDS = 3
-JUDGED_GRACE_NS = 60_000_000_000  # a round of a large network takes its time
 RETRY_S = 5
+MOST = 100  # of what is skipped, told by name
 
 
 async def alive(request: web.Request) -> web.Response:
@@ -39,16 +39,18 @@ async def ready(request: web.Request) -> web.Response:
     state = request.app[STATE]
     store = await asyncio.to_thread(state.store.state)
     wanting = [] if store.state == "ok" else [f"store_{store.state}"]
-    judged_ns = state.live.latest.judged_ns
-    late_ns = round(JUDGED_ROUNDS * state.settings.judge_every_s * 1e9) + JUDGED_GRACE_NS
-    if judged_ns is None:
+    still = state.watchdog.standing_still()
+    if state.live.latest.judged_ns is None and JUDGING not in still:
         wanting.append("not_judged_yet")
-    elif state.clock.wall_ns() - judged_ns > late_ns:
-        wanting.append("judging_late")
+    wanting += [f"{loop}_late" for loop in still]
+    skipped = sorted(state.watchdog.failing())
+    wanting += sorted({f"{part.partition('/')[0]}_failing" for part in skipped})
     if wanting:
         names = ", ".join(wanting)
         text = Text(f"The controller is not ready: {names}.", f"控制器尚未就绪：{names}。")
-        raise ApiError(503, "not_ready", text, retry_after_s=RETRY_S, wanting=wanting)
+        raise ApiError(
+            503, "not_ready", text, retry_after_s=RETRY_S, wanting=wanting, skipped=skipped[:MOST]
+        )
     return json_answer(Ready())
 
 
@@ -90,9 +92,21 @@ async def health(request: web.Request) -> web.Response:
 
 
 def _faults(state: ControllerState) -> tuple[Text, ...]:
-    """Return what keeps improvements from being judged though a baseline was sealed."""
+    """Return what keeps improvements from being judged though a baseline was sealed, and what is
+    skipped or stands still."""
     fault = state.live.improvements.fault
-    return () if fault is None else (fault,)
+    found = [] if fault is None else [fault]
+    found += [
+        Text(f"{loop}: no round has ended for too long.", f"{loop}：长时间没有完成一轮。")
+        for loop in state.watchdog.standing_still()
+    ]
+    found += [
+        Text(
+            f"{part} is skipped: {reason}"[:MAX_SENTENCE], f"已跳过 {part}：{reason}"[:MAX_SENTENCE]
+        )
+        for part, reason in sorted(state.watchdog.failing().items())[:MOST]
+    ]
+    return tuple(found)
 
 
 def _counts(agents: Mapping[str, AgentState]) -> dict[str, int]:

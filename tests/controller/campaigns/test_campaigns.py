@@ -82,7 +82,7 @@ async def test_a_stream_that_runs_already_runs_at_the_faster_of_the_intervals(
 
 
 async def test_connected_agents_are_told_at_once(controller: Any) -> None:
-    health = Health(version="0", boot="b0", started_ns=1, sent_ns=2, plan_version=1)
+    health = Health(version="0", boot="b0b0b0b0", started_ns=1, sent_ns=2, plan_version=1)
     hello = Hello(schema=SCHEMA_VERSION, agent="nanjing", health=health)
     address = "http://controller/api/v1/agents/nanjing/control"
     async with controller.session.ws_connect(address) as socket:

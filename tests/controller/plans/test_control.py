@@ -1,6 +1,8 @@
+import json
 from typing import Any
 
 import msgspec
+import pytest
 
 from probes.exchange import (
     SCHEMA_VERSION,
@@ -17,7 +19,7 @@ ADDRESS = "http://controller/api/v1/agents/nanjing/control"
 
 def health(plan_version: int | None = None) -> Health:
     return Health(
-        version="0", boot="b0", started_ns=1, sent_ns=2, plan_version=plan_version, streams=3
+        version="0", boot="b0b0b0b0", started_ns=1, sent_ns=2, plan_version=plan_version, streams=3
     )
 
 
@@ -75,3 +77,125 @@ async def test_rubbish_is_refused_and_harms_nothing(controller: Any) -> None:
         await socket.send_str('{"type": "rubbish"}')
         assert isinstance(await hear(socket), Refusal)
     assert await controller.get("/healthz") == {"status": "ok"}
+
+
+def curtailed(*streams: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "curtailed", "plan_version": 1, "streams": list(streams)} | more
+
+
+def refused_stream(number: Any, rule: str = "policy.ports") -> dict[str, Any]:
+    return {"stream_id": number, "rule": rule, "action": "refused"}
+
+
+def reporting(**more: Any) -> dict[str, Any]:
+    told = {"version": "1", "boot": "b0b0b0b0", "started_ns": 1, "sent_ns": 2}
+    return {"type": "health", "health": told | more}
+
+
+def mine(controller: Any, agent: str = "nanjing") -> list[int]:
+    return [spec.stream_id for spec in controller.state.plans[agent].streams]
+
+
+SENTENCE = {"en": "x", "zh": "x"}
+SICK = [
+    curtailed(refused_stream(-1)),
+    curtailed(refused_stream(1 << 64)),
+    curtailed(refused_stream(1 << 200)),
+    curtailed(refused_stream(1.5)),
+    curtailed(refused_stream(5, "made-up rule")),
+    curtailed(refused_stream(5, "policy." + "x" * 10_000)),
+    curtailed(plan_version=-1),
+    curtailed({**refused_stream(5), "action": "throttled", "interval_ms": 0}),
+    curtailed({**refused_stream(5), "action": "throttled", "interval_ms": 1e300}),
+    reporting(boot="not hexadecimal"),
+    reporting(version="1" * 1000),
+    reporting(version="1\x1b[2J"),
+    reporting(clock_source="\x1b]0;mine\x07"),
+    reporting(started_ns=1 << 90),
+    reporting(sent_ns=-1),
+    reporting(plan_version=1 << 63),
+    reporting(calibration_ns=-5),
+    reporting(clock_bound_ns=1 << 70),
+    reporting(cpu_ratio=-1.0),
+    reporting(reflector={"x" * 500: 1}),
+    reporting(reflector={f"made_up_{i}": 1 for i in range(1000)}),
+    reporting(stamp_epoch=0),
+    reporting(
+        totals={"probes_sent": -1, "windows_closed": 0, "waiting_windows": 0, "waiting_probes": 0}
+    ),
+    reporting(conditions=[{"code": "x", "severity": "info", "text": SENTENCE}] * 65),
+    reporting(conditions=[{"code": "a b", "severity": "info", "text": SENTENCE}]),
+    reporting(
+        conditions=[{"code": "x", "severity": "info", "text": {"en": "x" * 4001, "zh": "x"}}]
+    ),
+    reporting(curtailed=[{"rule": "policy.made_up", "action": "refused", "streams": 1}]),
+    reporting(curtailed=[{"rule": "policy.ports", "action": "refused", "streams": -1}]),
+    {"type": "hello", "schema": 1 << 80, "agent": "nanjing", "health": reporting()["health"]},
+]
+
+
+@pytest.mark.parametrize("message", SICK, ids=range(len(SICK)))
+async def test_what_is_out_of_range_is_refused_and_blinds_nobody(
+    controller: Any, message: dict[str, Any]
+) -> None:
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await socket.send_str(json.dumps(message))
+        answer = await hear(socket)
+    assert isinstance(answer, Refusal)
+    await controller.judge()
+    assert controller.state.watchdog.failing() == {}
+    assert await controller.get("/readyz") == {"status": "ready"}
+    for route in ("agents", "paths", "streams", "states"):
+        await controller.get(f"/api/v1/{route}")
+    assert controller.state.fleet.refused == {"nanjing": 1}
+
+
+async def test_other_agents_streams_cannot_be_declared_curtailed(controller: Any) -> None:
+    theirs = mine(controller, "suzhou")
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await say(socket, hello())
+        await hear(socket)
+        message = curtailed(*map(refused_stream, [mine(controller)[0], theirs[0]]))
+        await socket.send_str(msgspec.json.encode(message).decode())
+        assert isinstance(await hear(socket), Refusal)
+    assert controller.state.fleet.refused_streams().tolist() == []
+    assert controller.state.fleet.curtailment("nanjing", theirs[0]) is None
+
+
+async def test_made_up_streams_are_not_remembered(controller: Any) -> None:
+    message = curtailed(*map(refused_stream, range(40_000)))
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await socket.send_str(msgspec.json.encode(message).decode())
+        assert isinstance(await hear(socket), Refusal)
+    assert controller.state.fleet.refused_streams().tolist() == []
+
+
+async def test_own_streams_are_curtailed_and_those_of_an_older_plan_are_over(
+    controller: Any,
+) -> None:
+    kept, gone = mine(controller)[:2]
+    plan = controller.state.plans["nanjing"]
+    streams = tuple(spec for spec in plan.streams if spec.stream_id != gone)
+    controller.state.plans["nanjing"] = msgspec.structs.replace(plan, streams=streams)
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await socket.send_str(
+            msgspec.json.encode(curtailed(*map(refused_stream, [kept, gone]))).decode()
+        )
+        await say(socket, hello())  # answered, so what stands before it was heard
+        await hear(socket)
+    assert controller.state.fleet.refused_streams().tolist() == [kept]
+
+
+async def test_sentences_of_agents_are_shown_without_controls(controller: Any) -> None:
+    text = {"en": "a\x1b[31mb\u202ec\x00", "zh": "甲\x9b乙"}
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await say(socket, hello())
+        await hear(socket)
+        condition = {"code": "odd", "severity": "info", "text": text}
+        await socket.send_str(
+            msgspec.json.encode(reporting(conditions=[condition], plan_version=0)).decode()
+        )
+        await hear(socket)  # the plan it does not have
+        agent = (await controller.get("/api/v1/agents"))["items"][0]
+    shown = agent["health"]["conditions"][0]["text"]
+    assert shown == {"en": "a\ufffd[31mb\ufffdc\ufffd", "zh": "甲\ufffd乙"}

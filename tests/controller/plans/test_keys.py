@@ -73,7 +73,7 @@ class Agent:
     def health(self, epoch: int | None) -> Health:
         return Health(
             version="0",
-            boot="b0",
+            boot="b0b0b0b0",
             started_ns=1,
             sent_ns=2,
             plan_version=self.pushes[-1].plan.version if self.pushes else None,
