@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -P -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
 .PHONY: run test lint types imports check clean bench faults
@@ -27,16 +27,16 @@ imports: $(VENV)/.test-installed
 
 # Peers beside the libraries: apt-get install fping irtt iputils-ping. Needs root (namespaces).
 bench: $(VENV)/.bench-installed
-	$(BIN)/python -m bench $(ARGS)
+	PYTHONPATH=$(CURDIR) $(BIN)/python -P -m bench $(ARGS)
 
 # Kills, cuts, full disks, wrong clocks, forged papers: every probe must be accounted for.
 faults: $(VENV)/.installed
-	@$(BIN)/python -m lab.faults $(ARGS)
+	@$(BIN)/python -P -m lab.faults $(ARGS)
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Isochrone needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -I -m venv $(VENV) || \
 	  { echo "The venv module is missing; install it with: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -144,6 +144,7 @@ def ask_ptp4l() -> PtpStatus | None:
     try:
         run = subprocess.run(
             [program, "-u", "-b", "0", *PMC_QUERIES],
+            env={"PATH": _PMC_PATH, "LC_ALL": "C"},
             capture_output=True,
             text=True,
             timeout=_PMC_TIMEOUT_S,

@@ -7,13 +7,12 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.children import child_environment, follow_parent
+from lab.children import child_environment, follow_parent, python_command
 
 BUSY_LOOPS = 4
 _BUSY_LIMIT_S = 120  # a busy loop ends by itself after so long, whatever becomes of us
@@ -114,7 +113,7 @@ def forget_most() -> None:
 def busy_machine(loops: int = BUSY_LOOPS) -> Iterator[None]:
     """Have that many busy loops compete for the processors."""
     code = f"import signal; signal.alarm({_BUSY_LIMIT_S})\nwhile True: pass"
-    burners = [Program(sys.executable, "-S", "-c", code) for _ in range(loops)]
+    burners = [Program(*python_command("-S", "-c", code)) for _ in range(loops)]
     try:
         yield
     finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from agent.plan_file import save_plan
 from bench.accounting import Program
 from bench.hosts import targets
+from lab.children import isochrone_command, python_command
 from probes.exchange import Plan
 from probes.stream import StreamSpec, TypeP
 
@@ -48,7 +48,7 @@ web.run_app(app, path=sys.argv[1], print=None)
 def controller(directory: Path) -> Iterator[str]:
     """Have a controller take chunks and hold the control channel; gives its address."""
     path = directory / "controller.sock"
-    program = Program(sys.executable, "-c", _CONTROLLER, str(path))
+    program = Program(*python_command("-c", _CONTROLLER, str(path)))
     assert program.line() == b"ready\n"
     try:
         yield f"unix://{path}"
@@ -97,4 +97,4 @@ def furnish_agent(directory: Path, streams: int, controller_url: str) -> Path:
 
 def start_agent(config: Path) -> Program:
     """Start an agent."""
-    return Program(sys.executable, "-m", "isochrone", "agent", "run", "--config", str(config))
+    return Program(*isochrone_command("agent", "run", "--config", str(config)))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from bench.accounting import Ended, Program, own_cpu_s
+from lab.children import python_command
 from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
 
@@ -40,7 +41,7 @@ def main() -> None:
 
 def start_answerer() -> Program:
     """Start this module as a child and wait until it answers."""
-    program = Program(sys.executable, "-m", "bench.answerer", str(PORT))
+    program = Program(*python_command("-m", "bench.answerer", str(PORT)))
     assert program.line() == b"ready\n"
     return program
 

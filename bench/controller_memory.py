@@ -24,6 +24,7 @@ from bench.report import Goal, Report, script
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, Template, full_windows
 from controller.state import ControllerState, Settings, open_state
+from lab.children import python_command
 from probes.allocation import give_back, keep_little
 from probes.clock import SystemClock
 from topology.site_file import load_network
@@ -59,7 +60,7 @@ def measure(quick: bool) -> Report:
     settled = 2 if quick else SETTLED_MINUTES
     with tempfile.TemporaryDirectory() as name:
         program = Program(
-            sys.executable, "-m", "bench.controller_memory", "run", name, str(minutes)
+            *python_command("-m", "bench.controller_memory", "run", name, str(minutes))
         )
         ended = program.end(limit_s=1800)
     if ended.code:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from bench.accounting import Program, own_cpu_s
+from lab.children import python_command
 
 
 class Pinged(msgspec.Struct):
@@ -89,7 +90,7 @@ def main() -> None:
 
 def ping_with(name: str, targets: list[str], rounds: int) -> Pinged:
     """Run one library as a child."""
-    command = (sys.executable, "-m", "bench.python_pingers", name, ",".join(targets), str(rounds))
+    command = python_command("-m", "bench.python_pingers", name, ",".join(targets), str(rounds))
     ended = Program(*command).end(limit_s=120)
     if ended.code:
         raise RuntimeError(ended.complained.decode())

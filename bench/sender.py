@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from bench.accounting import Ended, Program, own_cpu_s
+from lab.children import python_command
 from probes.engine.engine import Engine, SampleBatch
 from probes.stream import ProtocolName, StreamSpec, TypeP
 
@@ -95,7 +96,7 @@ def send(order: Order) -> Done:
 
 def start_sender(order: Order) -> Program:
     """Start this module as a child."""
-    program = Program(sys.executable, "-m", "bench.sender")
+    program = Program(*python_command("-m", "bench.sender"))
     program.tell(msgspec.json.encode(order))
     return program
 

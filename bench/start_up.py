@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from bench.agent_run import as_installed, controller, furnish_agent, start_agent
 from bench.hosts import FAR_ADDRESS, inside, two_hosts
 from bench.report import Goal, Report, in_turns, script, spread
 from bench.tap import Kind, Tap, arrivals
+from lab.children import isochrone_command
 
 GOAL_S = 0.5
 _PATIENCE_S = 5.0
@@ -41,7 +41,7 @@ def to_first_probe_s(far: int, start: Callable[[], Program], kind: Kind) -> floa
 def measure(quick: bool) -> Report:
     """Start each in turns."""
     # Its first probe is sent at a random moment of its first interval: a short one.
-    probe = (sys.executable, "-m", "isochrone", "probe", "icmp", FAR_ADDRESS, "--interval", "1ms")
+    probe = isochrone_command("probe", "icmp", FAR_ADDRESS, "--interval", "1ms")
     fping = ("fping", "-q", "-c", "1", FAR_ADDRESS)
     with tempfile.TemporaryDirectory() as name, two_hosts() as hosts:
         directory = Path(name)

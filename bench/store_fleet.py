@@ -24,6 +24,7 @@ from controller.api.application import make_app
 from controller.service import _judge_forever
 from controller.state import Settings, open_state
 from controller.store.housekeeping import keep_house
+from lab.children import python_command
 from probes.clock import SystemClock
 from probes.enrolment import AGENT_URI
 from topology.mesh import plan_streams
@@ -128,7 +129,7 @@ def context(directory: Path, name: str, *, server: bool = False) -> ssl.SSLConte
 def controller(directory: Path, sites: Path, core: int | None) -> Iterator[tuple[Program, str]]:
     """Run the controller on one core (or any); gives it and its address."""
     program = Program(
-        sys.executable, "-m", "bench.store_fleet", str(directory), str(sites), str(core)
+        *python_command("-m", "bench.store_fleet", str(directory), str(sites), str(core))
     )
     said = program.line()
     if not said.strip().isdigit():

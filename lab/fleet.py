@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from lab.api_client import ApiClient
-from lab.children import end, isochrone_command, last_lines, start
+from lab.children import end, isochrone_command, last_lines, python_command, start
 from lab.run_directory import RunDirectory
 from lab.scenario import Scenario
 from lab.wan_spec import Event, SiteSpec, WanSpec
@@ -53,7 +53,8 @@ class ControllerProcess:
         self.url = f"unix://{self.socket_path}"
         self.data = run_dir / "controller"
         self.log = run_dir / "controller.log"
-        self._command = isochrone_command("controller", "run", "--sites", str(sites_file))
+        self._command = isochrone_command("controller", "run")
+        self._command += ["--sites", str(sites_file.absolute())]
         self._command += ["--data", str(self.data), "--listen", f"unix:{self.socket_path}"]
         for name, value in options.items():
             self._command += [f"--{name}", f"{value:g}"]
@@ -94,7 +95,7 @@ class WanProcess:
         self._ready = threading.Event()
         self._refusal: Text | None = None
         self._ended: list[Event] = []
-        command = [*isochrone_command()[:2], "lab.wan", str(spec_path)]
+        command = python_command("-m", "lab.wan", str(spec_path))
         self._process = start(
             command,
             self.log,

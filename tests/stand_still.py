@@ -43,7 +43,7 @@ def send(number: signal.Signals, processes: list[int]) -> None:
 def main() -> int:
     """Run pytest to its end; return its exit code."""
     chance = random.Random(int(sys.argv[1]))
-    with subprocess.Popen([sys.executable, "-m", "pytest", *sys.argv[2:]]) as run:
+    with subprocess.Popen([sys.executable, "-P", "-m", "pytest", *sys.argv[2:]]) as run:
         while run.poll() is None:
             time.sleep(chance.expovariate(1 / EVERY_S))
             stopped = tree(run.pid)

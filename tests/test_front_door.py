@@ -35,7 +35,9 @@ def test_listing_the_commands_imports_no_room() -> None:
         "rooms = {'agent', 'controller', 'lab', 'topology', 'tui'}\n"
         "print(sorted(rooms & set(sys.modules)))\n"
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True
+    )
     assert run.stdout.strip() == "[]"
 
 
@@ -74,7 +76,7 @@ def test_every_command_is_declared_where_the_table_says() -> None:
 def _shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
-        env=os.environ | {"ISOCHRONE": f"{sys.executable} -m isochrone", "ISOCHRONE_LANG": "en"},
+        env=os.environ | {"ISOCHRONE": f"{sys.executable} -P -m isochrone", "ISOCHRONE_LANG": "en"},
         capture_output=True,
         text=True,
         check=False,

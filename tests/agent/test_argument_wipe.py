@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def shown(*arguments: str) -> str:
-    words = [sys.executable, "-c", SHOW, *arguments]
+    words = [sys.executable, "-P", "-c", SHOW, *arguments]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 

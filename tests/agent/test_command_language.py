@@ -95,7 +95,7 @@ def test_a_usage_error_is_in_the_language_of_the_environment(
 ) -> None:
     plain = {name: value for name, value in os.environ.items() if name != "ISOCHRONE_LANG"}
     done = subprocess.run(
-        [sys.executable, "-m", "isochrone", "probe", "icmp", "127.0.0.1", "--count", "0"],
+        [sys.executable, "-P", "-m", "isochrone", "probe", "icmp", "127.0.0.1", "--count", "0"],
         env=plain | environment | {"PYTHONUTF8": "1"},
         cwd=Path(isochrone.__file__).parent,
         capture_output=True,

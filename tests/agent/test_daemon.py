@@ -126,6 +126,7 @@ async def start(
     )
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         "isochrone",
         "agent",

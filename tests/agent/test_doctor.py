@@ -118,6 +118,7 @@ def test_nobody_is_told_which_rights_are_missing(tmp_path: Path) -> None:
         "unshare",
         "--net",
         sys.executable,
+        "-P",
         "-c",
         "import agent.doctor, encodings.ascii, encodings.idna;" + script,
     ]

@@ -46,7 +46,7 @@ def isochrone(
     *arguments: str, language: str = "en", stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "isochrone", *arguments],
+        [sys.executable, "-P", "-m", "isochrone", *arguments],
         capture_output=True,
         input=stdin,
         text=True,
@@ -131,7 +131,7 @@ def test_udp_probe_meets_our_reflector_and_table_is_in_the_users_language() -> N
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_port:
         probe_port.bind(("127.0.0.1", 0))
         port = str(probe_port.getsockname()[1])
-    reflect = (sys.executable, "-m", "isochrone", "reflect", "--peer", "127.0.0.0/8")
+    reflect = (sys.executable, "-P", "-m", "isochrone", "reflect", "--peer", "127.0.0.0/8")
     with subprocess.Popen(
         [*reflect, "--listen", f"127.0.0.1:{port}"],
         stdout=subprocess.PIPE,
@@ -175,7 +175,17 @@ def endless_probe() -> Iterator[subprocess.Popen[str]]:
     arguments = ("probe", "udp", "127.0.0.1", "--port", port, "--count", "100000", "--json")
     try:
         with subprocess.Popen(
-            [sys.executable, "-m", "isochrone", *arguments, "--interval", "20", "--timeout", "30s"],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "isochrone",
+                *arguments,
+                "--interval",
+                "20",
+                "--timeout",
+                "30s",
+            ],
             stdout=subprocess.PIPE,
             text=True,
             env=ENV,

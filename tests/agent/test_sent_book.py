@@ -32,7 +32,9 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
     told = before = 0
     for _ in range(3):
         with subprocess.Popen(
-            [sys.executable, "-c", COUNTER, str(tmp_path / "b")], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-P", "-c", COUNTER, str(tmp_path / "b")],
+            stdout=subprocess.PIPE,
+            text=True,
         ) as counter:
             assert counter.stdout is not None
             for _ in range(5):

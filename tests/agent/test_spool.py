@@ -58,7 +58,7 @@ def test_killed_writer_loses_no_committed_chunk(tmp_path: Path) -> None:
     moments = random.Random(7)
     for _ in range(4):
         with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-P", "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
         ) as writer:
             assert writer.stdout is not None
             for _ in range(moments.randrange(1, 60)):

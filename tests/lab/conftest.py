@@ -7,7 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -39,12 +39,43 @@ print(child.stdout.read())
 def why_no_namespaces() -> str | None:
     """Return why namespaces of our own cannot be had here, None if they can."""
     trial = subprocess.run(
-        [sys.executable, "-c", "from lab.networks import enter_hub; enter_hub()"],
+        [sys.executable, "-P", "-c", "from lab.networks import enter_hub; enter_hub()"],
         capture_output=True,
         text=True,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
     return None if trial.returncode == 0 else trial.stderr.strip().splitlines()[-1]
+
+
+# Of the modules and programs that our processes load: those that could lie in a current folder.
+_MODULES = (
+    "random",
+    "json",
+    "socket",
+    "ssl",
+    "asyncio",
+    "numpy",
+    "click",
+    "lab",
+    "agent",
+    "probes",
+)
+_PROGRAMS = ("ping", "fping", "irtt", "pmc", "ip", "python3")
+
+
+@pytest.fixture
+def hostile_folder(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Give a folder whose modules and programs leave a mark where they run; none may have."""
+    folder, mark = tmp_path / "hostile", tmp_path / "has-run"
+    folder.mkdir()
+    for name in _MODULES:
+        module = f"import os\nos.close(os.open({str(mark)!r}, os.O_CREAT))\nraise SystemExit(9)\n"
+        (folder / f"{name}.py").write_text(module, encoding="utf-8")
+    for name in _PROGRAMS:
+        (folder / name).write_text(f"#!/bin/sh\n: > {mark}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    yield folder
+    assert not mark.exists(), "what lay in the current folder was run"
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +93,7 @@ def run_in_wan(namespaces: None, tmp_path: pathlib.Path) -> Callable[..., str]:
     def run(command: list[str], **table: Any) -> str:
         order = {"command": command, "table": table, "log": str(tmp_path / "log")}
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, json.dumps(order)],
+            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(order)],
             capture_output=True,
             text=True,
             timeout=180,

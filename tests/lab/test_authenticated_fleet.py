@@ -276,7 +276,7 @@ def free_udp_port() -> int:
 
 async def start(*words: str, stderr: Any) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "isochrone", *words),
+        *(sys.executable, "-P", "-m", "isochrone", *words),
         stderr=stderr,
         stdout=asyncio.subprocess.DEVNULL,
         env={**os.environ, "ISOCHRONE_LANG": "en"},

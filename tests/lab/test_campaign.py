@@ -110,7 +110,7 @@ async def _measured(fleet: Fleet, out: Path) -> dict[str, Any]:
     await fleet.wait_until_measuring()
     words = ["campaign", "run", str(file), "--url", fleet.controller.url, "--out", str(out)]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "isochrone", *words),
+        *(sys.executable, "-P", "-m", "isochrone", *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "ISOCHRONE_LANG": "en", "PYTHONPATH": str(ROOT)},

@@ -43,7 +43,7 @@ stream = [{ protocol = "icmp", interval_ms = 50.0, timeout_ms = 100.0 }]
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "isochrone", *words]
+    return [sys.executable, "-P", "-m", "isochrone", *words]
 
 
 async def isochrone(*words: str, stdin: bytes = b"") -> tuple[int, str, str]:

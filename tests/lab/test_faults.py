@@ -31,7 +31,7 @@ WANTED = {
 
 def faults(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "lab.faults", *words],
+        [sys.executable, "-P", "-m", "lab.faults", *words],
         capture_output=True,
         text=True,
         check=False,

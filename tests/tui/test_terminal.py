@@ -88,7 +88,7 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path, url: str) -> Iterator[Terminal]:
     command = (
-        f"{sys.executable} -m isochrone tui --url {url} --lang en; echo ended with $?; exec cat"
+        f"{sys.executable} -P -m isochrone tui --url {url} --lang en; echo ended with $?; exec cat"
     )
     made = Terminal(tmp_path, command, (200, 60))
     yield made
@@ -126,7 +126,7 @@ def test_without_a_terminal_to_draw_on_it_says_so_and_how_to_get_a_picture(
     url: str,
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "isochrone", "tui", "--url", url, "--lang", "en"],
+        [sys.executable, "-P", "-m", "isochrone", "tui", "--url", url, "--lang", "en"],
         check=False, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 1
@@ -140,7 +140,7 @@ def test_no_controller_is_one_sentence_and_exit_code_1() -> None:
         ("ftp://x", "no controller address"),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "isochrone", "tui", "--url", url, "--lang", "en"],
+            [sys.executable, "-P", "-m", "isochrone", "tui", "--url", url, "--lang", "en"],
             check=False, capture_output=True, text=True, cwd=ROOT,
         )  # fmt: skip
         assert done.returncode == 1

@@ -181,7 +181,7 @@ def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
         "book.close()\n"
     )
     for number in (2, 3):
-        subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=60)
+        subprocess.run([sys.executable, "-P", "-c", program, str(tmp_path)], check=True, timeout=60)
         book.refresh()
         access.refresh()
         assert book.current() == number

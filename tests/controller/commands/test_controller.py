@@ -39,7 +39,7 @@ interface = [{ carrier = "telecom", ipv4 = "198.18.9.9" }]
 
 def command(sites: pathlib.Path, data: pathlib.Path, listen: str) -> list[str]:
     arguments = ["--sites", str(sites), "--data", str(data), "--listen", listen]
-    return [sys.executable, "-m", "isochrone", "controller", "run", *arguments]
+    return [sys.executable, "-P", "-m", "isochrone", "controller", "run", *arguments]
 
 
 class Process:
