@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import probe_reasons
+from agent.host_tables import HostTables
 from agent.probe_figures import summaries
 from agent.targets import ResolvedTarget
 from probes.clocks.kernel import kernel_clock_bound_ns
@@ -85,6 +86,7 @@ class ProbeRun:
         self._samples: list[SampleBatch] = []
         self._windows: list[WindowBatch] = []
         self._lock = threading.Lock()
+        self._tables = HostTables.read()
         self.finished_probes = self.received_probes = 0
         specs = [
             self._spec(number, target)
@@ -221,6 +223,7 @@ class ProbeRun:
         received = fate == _RECEIVED
         cause = np.where(received, 0, self._column("cause", np.int64))
         commonest = probe_reasons.commonest_causes(target, cause, targets).tolist()
+        tables = HostTables.read().since(self._tables)
         closed = self._column("answer", np.int64) == _CLOSED
         open_ports = np.bincount(target[received & ~closed], minlength=targets)
         for number, result in enumerate(results):
@@ -230,8 +233,11 @@ class ProbeRun:
                 if not open_ports[number]:
                     result.remark = probe_reasons.closed(port)
             elif result.sent:
-                result.remark = probe_reasons.unanswered(result.protocol, commonest[number], port)
+                said = self._engine.cause(commonest[number])
+                result.remark = probe_reasons.unanswered(
+                    result.protocol, said, result.address, port
+                )
             elif result.local_drop:
-                result.error = probe_reasons.not_sent(commonest[number])
+                result.error = probe_reasons.not_sent(commonest[number], tables)
             else:
                 result.error = refused.get(str(result.address))

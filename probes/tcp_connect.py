@@ -9,6 +9,7 @@ once. Every probe has a source port of its own, so its path among equal ones is 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import select
 import socket
@@ -21,17 +22,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.addresses import socket_address, unpack_address
-from probes.engine.channel import Replies
+from probes.addresses import ADDRESS_BYTES, socket_address, unpack_address
+from probes.engine.channel import Refused, Replies
 from probes.engine.codecs import Outgoing
+from probes.sockets import control
 from probes.sockets.batch import SendResult
 from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 
 _MOST_WAITING = 512  # connections being opened at once
 _FORGET_NS = 2_000_000_000
-_TCP_INFO_BYTES = 104
-_RTT_AT, _RETRANSMITTED_AT = 68, 100  # in struct tcp_info
+_TCP_INFO_BYTES = 144
+_RTT_AT, _RETRANSMITTED_AT, _SEGMENTS_IN_AT = 68, 100, 140  # in struct tcp_info
+_MSG_ERRQUEUE, _CONTROL_BYTES = 0x2000, 128
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger
 
 
@@ -76,6 +79,9 @@ class ConnectChannel:
         self._waiting: dict[int, _Waiting] = {}
         self._key = 0
         self._stamps: list[tuple[int, int, int]] = []  # row, key, wall time of connect()
+        self._refused: list[
+            tuple[int, int, int, int, bytes]
+        ] = []  # session, sequence, what ICMP said
 
     def close(self) -> None:
         """Give up all connections."""
@@ -116,7 +122,9 @@ class ConnectChannel:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             if self._family == socket.AF_INET:
                 sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, self._dscp << 2)
+                sock.setsockopt(socket.IPPROTO_IP, control.IP_RECVERR, 1)
             else:
+                sock.setsockopt(socket.IPPROTO_IPV6, control.IPV6_RECVERR, 1)
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, self._dscp << 2)
             if self._source:
                 sock.bind(socket_address(self._source))
@@ -158,10 +166,16 @@ class ConnectChannel:
         waiting = self._waiting.pop(fd)
         number = waiting.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         info = waiting.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        said = _icmp_error(waiting.sock) if number else (0, 0, b"")
         waiting.sock.close()  # which takes it out of the epoll set
-        if number == errno.ECONNREFUSED:
+        (segments_in,) = struct.unpack_from(
+            "=I", info.ljust(_TCP_INFO_BYTES, b"\0"), _SEGMENTS_IN_AT
+        )
+        # An ICMP error ends a handshake with the same errno as the RST that is the target's answer.
+        if number == errno.ECONNREFUSED and segments_in and not said[0]:
             return waiting.session, waiting.sequence, now_ns, STAMP_USER, ANSWER_CLOSED
         if number:
+            self._refused.append((waiting.session, waiting.sequence, said[0] or number, *said[1:]))
             return None
         (rtt_us,) = struct.unpack_from("=I", info, _RTT_AT)
         (retransmitted,) = struct.unpack_from("=I", info, _RETRANSMITTED_AT)
@@ -190,10 +204,31 @@ class ConnectChannel:
         """No: all are returned at once."""
         return just_read < 0
 
-    def refused(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[Any]]]:
-        """Nothing: ICMP errors end the handshake itself."""
-        return iter(())
+    def refused(self) -> Iterator[Refused]:
+        """Yield the handshakes that ICMP errors ended."""
+        taken, self._refused = self._refused, []
+        if not taken:
+            return
+        session, sequence, error, word, by = zip(*taken, strict=True)
+        offender = b"".join(each.ljust(ADDRESS_BYTES, b"\0") for each in by)
+        yield Refused(
+            session=np.array(session, np.int64),
+            low_sequence=np.array(sequence, np.int64) & 0xFFFFFFFF,
+            sequence_bits=32,
+            numbered=np.ones(len(taken), np.bool_),
+            error=np.array(error, np.int32),
+            word=np.array(word, np.uint32),
+            offender=np.frombuffer(offender, np.uint8).reshape(-1, ADDRESS_BYTES),
+        )
 
     def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
         """None: a handshake's answer needs no receive buffer."""
         return np.zeros(len(sent_ns), np.bool_) & (now_ns < 0)
+
+
+def _icmp_error(sock: socket.socket) -> tuple[int, int, bytes]:
+    """Return what ICMP said of a connection, as `control.read_refusal`: Linux 5.18 tells it."""
+    with contextlib.suppress(OSError):
+        messages = sock.recvmsg(0, _CONTROL_BYTES, _MSG_ERRQUEUE)[1]
+        return control.read_refusal(messages)
+    return 0, 0, b""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.causes import errno_of
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import LOCAL_DROP, LOST_FORWARD, Finished
 from probes.engine.answers import (
@@ -23,7 +24,7 @@ from probes.engine.answers import (
     read_answers,
     take_follow_ups,
 )
-from probes.engine.channel import Channel, Replies
+from probes.engine.channel import Channel, Refused, Replies
 from probes.engine.direction import FORWARD, directions_of_loss
 from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.engine.report import SampleBatch, Tally
@@ -67,9 +68,19 @@ class Account:
             if replies is not None and len(replies):
                 self._enter(replies)
             more = replies is not None and replies.ring_was_full
-        for session, low_sequence, bits, cause in channel.refused():
-            told = self._ledger.note_causes(session, low_sequence, bits, cause)
-            self._tally.refusals.update(cause.tolist()[:told])
+        for refused in channel.refused():
+            self._note_refused(refused)
+
+    def _note_refused(self, refused: Refused) -> None:
+        """Write what ICMP said beside the probes that it is about."""
+        cause = self._tally.causes.codes(refused.error, refused.word, refused.offender)
+        one, some = np.flatnonzero(refused.numbered), np.flatnonzero(~refused.numbered)
+        told = np.zeros(len(cause), np.bool_)
+        told[one] = self._ledger.note_causes(
+            refused.session[one], refused.low_sequence[one], refused.sequence_bits, cause[one]
+        )
+        told[some] = self._ledger.note_causes_of_sessions(refused.session[some], cause[some])
+        self._tally.refusals.update(refused.error[told].tolist())
 
     def _take_transmit_stamps(self, channel: Channel | ConnectChannel) -> None:
         """Replace the engine's own send times by the kernel's."""
@@ -141,7 +152,7 @@ class Account:
             return
         direction = directions_of_loss(self._ledger, row)
         rows = self._ledger.rows
-        direction[np.isin(rows["cause"][row], NEVER_ARRIVED)] = FORWARD
+        direction[np.isin(errno_of(rows["cause"][row]), NEVER_ARRIVED)] = FORWARD
         now_ns = self._scale.monotonic_ns()  # not the tick's, in which some were sent since
         fate = (LOST_FORWARD + direction).astype(np.uint8)
         for number in distinct(rows["channel"][row]):

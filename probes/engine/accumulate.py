@@ -25,8 +25,8 @@ class Finished:
     """n probes whose fate is known; delays are float64[n], NaN where there is none.
 
     `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
-    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause` is the
-    errno that tells why no answer came, 0 where that is not known.
+    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause`
+    tells why no answer came (probes.causes), 0 where that is not known.
     """
 
     window: NDArray[np.int64]

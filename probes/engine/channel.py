@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +46,20 @@ class Replies:
 
     def __len__(self) -> int:
         return len(self.session)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """n ICMP errors about probes of known sessions; `numbered` bool[n] says of which the probe is
+    known too. `error`, `word` and `offender` as in departure_stamps.Refusals."""
+
+    session: NDArray[np.int64]
+    low_sequence: NDArray[np.int64]
+    sequence_bits: int
+    numbered: NDArray[np.bool_]
+    error: NDArray[np.int32]
+    word: NDArray[np.uint32]
+    offender: NDArray[np.uint8]
 
 
 class Channel:
@@ -148,15 +161,24 @@ class Channel:
         stamps = self.socket.departures.read()
         return self._row_of_key[stamps.key % _KEYS], stamps
 
-    def refused(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[Any]]]:
-        """Yield (session, low sequence numbers, their bits, errno) of probes that ICMP refused."""
+    def refused(self) -> Iterator[Refused]:
+        """Yield what ICMP errors said of our probes."""
         for refusals in self.socket.departures.take_refusals():
             quoted = self.codec.quoted(refusals)
+            if not len(self._peer_key):
+                continue
             key = _peer_keys(refusals.address, self._family, quoted.port)
             place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
             ours = np.flatnonzero(quoted.known & (self._peer_key[place] == key))
-            session, low = self._session[place[ours]], quoted.low_sequence[ours]
-            yield session, low, quoted.sequence_bits, refusals.error[ours]
+            yield Refused(
+                session=self._session[place[ours]],
+                low_sequence=quoted.low_sequence[ours],
+                sequence_bits=quoted.sequence_bits,
+                numbered=quoted.numbered[ours],
+                error=refusals.error[ours],
+                word=refusals.word[ours],
+                offender=refusals.offender[ours],
+            )
 
     def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
         """Tell which of n unanswered probes this host may have dropped the answers of, bool[n].

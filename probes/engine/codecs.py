@@ -66,9 +66,12 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Quoted:
     """What n ICMP errors quote of packets we sent: `known` bool[n] says whether it is enough to
-    tell the probe; `port` of the peer as in `Said`; `low_sequence` has `sequence_bits`."""
+    tell the session, `numbered` bool[n] whether to tell the probe: a router need quote no more than
+    eight octets behind the IP header (RFC 792). `port` of the peer as in `Said`; `low_sequence` has
+    `sequence_bits`."""
 
     known: NDArray[np.bool_]
+    numbered: NDArray[np.bool_]
     port: NDArray[np.int64]
     low_sequence: NDArray[np.int64]
     sequence_bits: int
@@ -126,8 +129,10 @@ class EchoCodec:
         """Tell the probe by identifier and the low bits of its number."""
         packets = refusals.payload
         ident = _number(packets[:, 4:6], ">u2")
+        known = (refusals.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark)
         return Quoted(
-            known=(refusals.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark),
+            known=known,
+            numbered=known,
             port=np.zeros(len(packets), np.int64),
             low_sequence=_number(packets[:, 6:8], ">u2"),
             sequence_bits=16,
@@ -185,7 +190,8 @@ class StampCodec:
     def quoted(self, refusals: Refusals) -> Quoted:
         """Tell the probe by its number, where more than the UDP header is quoted."""
         return Quoted(
-            known=refusals.length >= 4,
+            known=np.ones(len(refusals.length), np.bool_),
+            numbered=refusals.length >= 4,
             port=_number(refusals.address[:, 2:4], ">u2"),
             low_sequence=_number(refusals.payload[:, :4], ">u4"),
             sequence_bits=32,
@@ -239,8 +245,10 @@ class SynCodec:
         """Tell the probe by its ports and initial sequence number."""
         packets = refusals.payload
         initial = _number(packets[:, 4:8], ">u4").astype(np.uint32)
+        known = (refusals.length >= 8) & (_number(packets[:, :2], ">u2") == self._opened.mark)
         return Quoted(
-            known=(refusals.length >= 8) & (_number(packets[:, :2], ">u2") == self._opened.mark),
+            known=known,
+            numbered=known,
             port=_number(packets[:, 2:4], ">u2"),
             low_sequence=(initial - self._secret).astype(np.int64),
             sequence_bits=32,

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from probes.causes import Cause
 from probes.clock import Clock, SystemClock
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
@@ -188,6 +189,10 @@ class Engine:
             clock_steps=self.scale.steps,
             conditions=self._conditions,
         )
+
+    def cause(self, code: int) -> Cause:
+        """Return what a probe's cause stands for."""
+        return self._tally.causes.of(code)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -69,7 +69,7 @@ _ROW = np.dtype(
         ("bound_ns", "f8"),
         ("hops_forward", "f4"),
         ("hops_backward", "f4"),
-        ("cause", "i4"),  # errno that tells why no answer came; 0 unknown
+        ("cause", "i4"),  # why no answer came (probes.causes); 0 unknown
         ("held", "?"),
         ("stamping", "u1"),
         ("answer", "u1"),
@@ -221,8 +221,8 @@ class Ledger:
         low_sequence: NDArray[np.int64],
         sequence_bits: int,
         cause: NDArray[np.int32],
-    ) -> int:
-        """Write why they may stay unanswered beside probes in flight; return how many those are.
+    ) -> NDArray[np.bool_]:
+        """Write why they may stay unanswered beside probes in flight; tell which those are.
 
         Nobody signs an ICMP error, so a probe goes on being waited for.
         """
@@ -230,7 +230,24 @@ class Ledger:
         row = self._row_of(session, sequence)
         mine = (self.rows["sequence"][row] == sequence) & (self.rows["state"][row] == FLYING)
         self.rows["cause"][row[mine]] = cause[mine]
-        return int(np.count_nonzero(mine))
+        known: NDArray[np.bool_] = mine
+        return known
+
+    def note_causes_of_sessions(
+        self, session: NDArray[np.int64], cause: NDArray[np.int32]
+    ) -> NDArray[np.bool_]:
+        """Write causes whose probes are not known beside the oldest in flight that have none."""
+        told = np.zeros(len(session), np.bool_)
+        for number in distinct(session).tolist():
+            place = np.flatnonzero(session == number)
+            base, stride, mask = self.sessions[["base", "stride", "mask"]][number].tolist()
+            row = base + stride * np.arange(mask + 1)
+            row = row[(self.rows["state"][row] == FLYING) & (self.rows["cause"][row] == 0)]
+            row = row[np.argsort(self.rows["sequence"][row])][: len(place)]
+            place = place[: len(row)]
+            self.rows["cause"][row] = cause[place]
+            told[place] = True
+        return told
 
     def match(
         self,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.causes import Causes
 from probes.exchange import Condition
 from probes.window import STAMPING
 
@@ -17,8 +18,8 @@ from probes.window import STAMPING
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleBatch:
     """n probes that met their fate. `fate` indexes FATES, `stamping` window.STAMPING, `answer`
-    channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` is the
-    errno that tells why no answer came (the system's own, or an ICMP error's), 0 where unknown."""
+    channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` tells
+    why no answer came (probes.causes), 0 where unknown."""
 
     stream_id: NDArray[np.uint64]
     flow: NDArray[np.uint16]
@@ -79,6 +80,7 @@ class Tally:
     stamping: int = 0  # of the latest delay
     drops: Counter[int] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
+    causes: Causes = field(default_factory=Causes)
 
     def __post_init__(self) -> None:
         self.before = int(self.place[0])

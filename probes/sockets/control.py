@@ -9,13 +9,14 @@ One row of `control` per packet, 8-byte aligned, LP64 layout (MEASUREMENT C.2):
     IPV6_PKTINFO (41, 50)     destination u8[16] | interface u32
     IP_RECVERR (0, 11) / IPV6_RECVERR (41, 25)
                               errno u32 | origin u8 type u8 code u8 pad u8 | info u32 | data u32
+                              | sockaddr of who said it, where ICMP did
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ IPV6_RECVERR = 25
 IPV6_PKTINFO = 50
 IP, IPV6 = 0, 41  # levels
 
-ORIGIN_ICMP, ORIGIN_ICMP6, ORIGIN_TIMESTAMPING = 2, 3, 4  # SO_EE_ORIGIN_…
+ORIGIN_TIMESTAMPING = 4  # SO_EE_ORIGIN_…; those of ICMP are in probes.causes
 _NS = 1_000_000_000
 _HEADER_BYTES = 16
 _MOST_MESSAGES = 8  # more control messages than we ever ask for on one packet
@@ -51,9 +52,10 @@ class ControlColumns:
     """What the control messages of n packets said; 0 where a packet did not say it.
 
     Shapes: software_ns int64[n] (wall nanoseconds), ttl uint8[n], dropped uint32[n] (socket's
-    running total of overflow drops), error_number, origin, key uint32[n] (extended error),
+    running total of overflow drops), error_number, origin, key uint32[n] (extended error; the
+    word `origin` has type and code above its low octet),
     destination uint8[n, 16]: the local address a packet was sent to, an IPv4 one in the first four
-    bytes.
+    bytes; offender uint8[n, 28], which `read_offenders` alone reads.
     """
 
     software_ns: NDArray[np.int64]
@@ -63,6 +65,7 @@ class ControlColumns:
     origin: NDArray[np.uint32]
     key: NDArray[np.uint32]
     destination: NDArray[np.uint8]
+    offender: NDArray[np.uint8]
 
     @staticmethod
     def blank(rows: int, written: Container[str]) -> ControlColumns:
@@ -85,6 +88,7 @@ _COLUMNS: tuple[tuple[str, Any, tuple[int, ...]], ...] = (
     ("origin", np.uint32, ()),
     ("key", np.uint32, ()),
     ("destination", np.uint8, (16,)),
+    ("offender", np.uint8, (28,)),
 )
 _NOTHING = bytes(8)
 
@@ -143,7 +147,14 @@ def _common_layout(
     return None if differs.any() else layout
 
 
-def _walk(rows: _Rows, length: NDArray[np.uint64]) -> None:
+def read_offenders(control: NDArray[np.uint8], length: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return the sockaddr of who sent the ICMP error that each packet is about, uint8[n, 28]."""
+    columns = ControlColumns.blank(len(control), ("offender",))
+    _walk(_Rows(columns, control.view("<u4"), control.view("<i8")), length, _OFFENDERS)
+    return columns.offender
+
+
+def _walk(rows: _Rows, length: NDArray[np.uint64], kinds: Sequence[_Kind] | None = None) -> None:
     """Step through the messages of all rows at once, whatever their order."""
     words = rows.words
     end = np.minimum(length.astype(np.int64), words.shape[1] * 4) // 4
@@ -157,7 +168,7 @@ def _walk(rows: _Rows, length: NDArray[np.uint64]) -> None:
         sound = (size >= _HEADER_BYTES) & (at + (size + 3) // 4 <= end[row])
         row, at, size = row[sound], at[sound], size[sound]
         level, kind = words[row, at + 2], words[row, at + 3]
-        for one in _KINDS:
+        for one in kinds or _KINDS:
             chosen = (level == one.name[0]) & (kind == one.name[1]) & (size >= one.least)
             one.store(rows, row[chosen], at[chosen])
         position[:] = end  # rows that were not sound are finished
@@ -184,8 +195,18 @@ def _store_ttl(rows: _Rows, row: Any, at: Any) -> None:
 def _store_error(rows: _Rows, row: Any, at: Any) -> None:
     words, columns = rows.words, rows.columns
     columns.error_number[row] = words[row, at + 4]
-    columns.origin[row] = words[row, at + 5] & 0xFF
+    columns.origin[row] = words[row, at + 5]
     columns.key[row] = words[row, at + 7]
+
+
+def _store_offender4(rows: _Rows, row: Any, at: Any) -> None:
+    for word in range(2):
+        rows.columns.offender.view("<u4")[row, word] = rows.words[row, at + 8 + word]
+
+
+def _store_offender6(rows: _Rows, row: Any, at: Any) -> None:
+    for word in range(7):
+        rows.columns.offender.view("<u4")[row, word] = rows.words[row, at + 8 + word]
 
 
 def _store_ipv4(rows: _Rows, row: Any, at: Any) -> None:
@@ -216,6 +237,10 @@ _KINDS = (
     _Kind((IPV6, IPV6_RECVERR), 32, _store_error, _ERRORS),
     _Kind((IP, IP_PKTINFO), 28, _store_ipv4, ("destination",)),
     _Kind((IPV6, IPV6_PKTINFO), 36, _store_ipv6, ("destination",)),
+)
+_OFFENDERS = (
+    _Kind((IP, IP_RECVERR), 48, _store_offender4, ("offender",)),
+    _Kind((IPV6, IPV6_RECVERR), 60, _store_offender6, ("offender",)),
 )
 
 
@@ -252,6 +277,16 @@ def read_messages(control: bytes) -> OneControl:
             destination = control[data : data + 16]
         at += (size + 7) // 8 * 8
     return OneControl(software_ns, ttl, dropped, destination)
+
+
+def read_refusal(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:
+    """Return (errno, word of origin, type and code, sockaddr of who said it) of one ICMP error;
+    zeros where the messages hold none."""
+    for level, kind, data in messages:
+        if (level, kind) in ((IP, IP_RECVERR), (IPV6, IPV6_RECVERR)) and len(data) >= 16:
+            number, word = struct.unpack_from("=II", data)
+            return number, word, data[16:44]
+    return 0, 0, b""
 
 
 def read_departure(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int] | None:

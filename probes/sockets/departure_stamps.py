@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.causes import ORIGIN_ICMP, ORIGIN_ICMP6
 from probes.sockets import control
 from probes.sockets.ring import Ring
 
@@ -42,11 +43,14 @@ class TransmitStamps:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """n ICMP errors about packets of ours: `error` int32[n] the errno that stands for each,
+    """n ICMP errors about packets of ours: `error` int32[n] the errno that stands for each, `word`
+    uint32[n] its origin, type and code, `offender` uint8[n, 28] who said it (probes.causes),
     `address` uint8[n, 28] where the packet was bound for, `payload` uint8[n, 64] as much of it as
     was quoted, `length` int64[n]."""
 
     error: NDArray[np.int32]
+    word: NDArray[np.uint32]
+    offender: NDArray[np.uint8]
     address: NDArray[np.uint8]
     payload: NDArray[np.uint8]
     length: NDArray[np.int64]
@@ -159,7 +163,7 @@ class DepartureStamps:
         if not count:
             return _NO_STAMPS
         said = control.read_control(ring.control[:count], ring.messages["controllen"][:count])
-        good = (said.origin == control.ORIGIN_TIMESTAMPING) & (said.software_ns != 0)
+        good = (said.origin & 0xFF == control.ORIGIN_TIMESTAMPING) & (said.software_ns != 0)
         key, stamp_ns = said.key, said.software_ns
         if not good.all():
             self._keep_refusals(count, said)
@@ -171,12 +175,17 @@ class DepartureStamps:
     def _keep_refusals(self, count: int, said: control.ControlColumns) -> None:
         """Set aside ICMP errors; they share the error queue with transmit stamps."""
         ring = self._ring
-        told = (said.origin == control.ORIGIN_ICMP) | (said.origin == control.ORIGIN_ICMP6)
+        origin = said.origin & 0xFF
+        told = (origin == ORIGIN_ICMP) | (origin == ORIGIN_ICMP6)
         place = np.flatnonzero(told)
         if len(place) and len(self._refusals) < _MOST_REFUSALS:
             self._refusals.append(
                 Refusals(
                     error=said.error_number[place].astype(np.int32),
+                    word=said.origin[place],
+                    offender=control.read_offenders(
+                        ring.control[:count][place], ring.messages["controllen"][:count][place]
+                    ),
                     address=ring.address[:count][place],
                     payload=ring.payload[:count][place],
                     length=ring.messages["length"][:count][place].astype(np.int64),

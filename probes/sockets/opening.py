@@ -158,6 +158,15 @@ def source_address_to(destination: str, family: int, source: str | None) -> str:
         return str(trial.getsockname()[0])
 
 
+def is_ours(host: str) -> bool:
+    """Return whether a numeric address is one of this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as trial:
+        trial.bind(socket_address(host))
+        return True
+    return False
+
+
 def _local(family: int, source: str | None, port: int = 0) -> tuple[Any, ...]:
     """Return what a socket binds: an address of this machine, or any."""
     anywhere = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - probes, not a server

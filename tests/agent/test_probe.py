@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.host_tables import HostTables
 from agent.probe_figures import summaries
 from agent.probe_output import print_table
 from agent.probe_reasons import commonest_causes, not_sent, sentences
@@ -224,7 +225,9 @@ def test_reflector_wants_to_know_who_may_ask() -> None:
 
 
 def test_a_flood_of_targets_without_a_route_is_told_in_one_sentence() -> None:
-    told = sentences((not_sent(errno.ENETUNREACH), f"192.0.2.{number}") for number in range(9))
+    told = sentences(
+        (not_sent(errno.ENETUNREACH, HostTables()), f"192.0.2.{number}") for number in range(9)
+    )
     assert [text.en for text in told] == [
         "There is no route to 192.0.2.0, 192.0.2.1, 192.0.2.2 and 6 more; look at `ip route get "
         "ADDRESS`."

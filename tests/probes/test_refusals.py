@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from patience import finish, give_up, wait_until
 
 from probes.addresses import pack_address
+from probes.causes import Cause, errno_of
 from probes.engine.engine import Engine, SampleBatch
 from probes.sockets.batch import BatchSocket
 from probes.stream import StreamSpec, TypeP
@@ -53,8 +55,12 @@ class Run:
         return {
             cause
             for batch in self.samples
-            for cause in batch.cause[batch.stream_id == stream_id].tolist()
+            for cause in errno_of(batch.cause[batch.stream_id == stream_id]).tolist()
         }
+
+    def told(self, stream_id: int) -> set[Cause]:
+        codes = [batch.cause[batch.stream_id == stream_id] for batch in self.samples]
+        return {self.engine.cause(code) for code in np.concatenate(codes).tolist()}
 
 
 # A Linux router tells an IPv4 sender of at most five dead routes at once; IPv6 has no such limit.
@@ -102,6 +108,85 @@ def test_a_port_where_nobody_listens_eats_no_other_probe(host: str, small_reflec
     assert (run.total("sent", 2), run.total("lost_unknown", 2)) == (40, 40)
     assert run.causes(2) == {errno.ECONNREFUSED}
     assert run.engine.health().local_drops == {}
+
+
+@pytest.mark.parametrize(
+    ("far", "reject", "kind"),
+    [
+        ("10.99.0.2", "icmp admin-prohibited", (3, 13)),
+        ("10.99.0.2", "icmp net-prohibited", (3, 9)),
+        ("10.99.0.2", "icmp host-unreachable", (3, 1)),
+        ("10.99.0.2", "icmp prot-unreachable", (3, 2)),
+        ("10.99.0.2", "icmp port-unreachable", (3, 3)),
+        ("fd99::2", "icmpv6 admin-prohibited", (1, 1)),
+        ("fd99::2", "icmpv6 policy-fail", (1, 5)),
+    ],
+)
+def test_what_a_filter_says_reaches_every_protocols_probes(
+    two_hosts, far: str, reject: str, kind: tuple[int, int]
+) -> None:
+    echo = "icmpv6 type echo-request" if ":" in far else "icmp type echo-request"
+    rules = "; ".join(
+        f"{what} reject with {reject}" for what in (echo, "udp dport 862", "tcp dport 80")
+    )
+    table = f"table inet t {{ chain c {{ type filter hook input priority 0; {rules}; }}; }}"
+    two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=table)
+    limits = ("net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+    two_hosts.sh_in(two_hosts.b, "sysctl", "-q", *limits)
+    with two_hosts.inside(two_hosts.a):
+        run = Run(
+            spec("icmp", far, 1), spec("udp", far, 2, port=862), spec("tcp", far, 3, port=80),
+            probes=1, refused=3,
+        )  # fmt: skip
+    for stream_id in (1, 2, 3):
+        (cause,) = run.told(stream_id)
+        assert (cause.icmp, cause.kind, cause.code) == (6 if ":" in far else 4, *kind)
+        assert cause.said_by == far
+
+
+def test_a_routing_loop_is_told_by_the_router_where_it_ended(two_hosts) -> None:
+    beyond = "192.0.2.0/24"
+    for here, far in ((two_hosts.a, "10.99.0.2"), (two_hosts.b, "10.99.0.1")):
+        two_hosts.sh_in(here, "ip", "route", "add", beyond, "via", far)
+        two_hosts.sh_in(here, "sysctl", "-q", "net.ipv4.ip_forward=1",
+                        "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.v.send_redirects=0",
+                        "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.v.rp_filter=0",
+                        "net.ipv4.conf.v.accept_local=1",
+                        "net.ipv4.icmp_ratelimit=0")  # fmt: skip
+    with two_hosts.inside(two_hosts.a):
+        run = Run(spec("udp", "192.0.2.9", port=862), probes=1, refused=1)
+    (cause,) = run.told(1)
+    assert (cause.icmp, cause.kind, cause.code) == (4, 11, 0)
+    assert cause.said_by in ("10.99.0.1", "10.99.0.2")
+    assert run.total("lost_forward", 1) == 1
+
+
+def test_a_quote_of_eight_octets_still_gives_a_cause(two_hosts) -> None:
+    """As of routers that keep to RFC 792: no number of the probe is in it."""
+    with two_hosts.inside(two_hosts.b):
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        silent.bind(("10.99.0.2", 862))
+        seen = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        teller = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+    def refuse() -> None:
+        for _ in range(5):
+            quote = seen.recv(2048)[:28]
+            head = bytes((3, 13, 0, 0)) + bytes(4) + quote
+            total = sum(int.from_bytes(head[at : at + 2], "big") for at in range(0, len(head), 2))
+            total = (total & 0xFFFF) + (total >> 16)
+            total = (total & 0xFFFF) + (total >> 16)
+            packet = head[:2] + (0xFFFF - total).to_bytes(2, "big") + head[4:]
+            teller.sendto(packet, ("10.99.0.1", 0))
+
+    with silent, seen, teller:
+        seen.settimeout(60)
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with two_hosts.inside(two_hosts.a):
+            run = Run(spec("udp", "10.99.0.2", port=862), probes=5, refused=5)
+        thread.join()
+    assert run.told(1) == {Cause(errno.EHOSTUNREACH, 4, 3, 13, "10.99.0.2")}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -10,10 +11,11 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import astuple
 
 import numpy as np
 import pytest
-from patience import finish
+from patience import finish, wait_until
 
 from probes.engine.engine import Engine, SampleBatch
 from probes.sockets.identifiers import Identifiers
@@ -29,7 +31,9 @@ GENERATOR = np.random.default_rng(1)
 "localhost".encode("idna")
 
 
-def measured(*streams: tuple[str, str, int | None], answered: int) -> dict[str, object]:
+def measured(
+    *streams: tuple[str, str, int | None], answered: int, refused: int = 0
+) -> dict[str, object]:
     """Run an engine over (protocol, destination, port) and tell what came of it."""
     samples: list[SampleBatch] = []
     specs = [
@@ -50,18 +54,22 @@ def measured(*streams: tuple[str, str, int | None], answered: int) -> dict[str, 
         probes_per_stream=10,
     )
     engine.start()
+    wait_until(lambda: sum(engine.health().refusals.values()) >= refused)
     finish(engine, answered=answered)
-    of = {name: [] for name in ("stream_id", "fate", "answer", "stamping", "rtt_ns")}
+    of = {name: [] for name in ("stream_id", "fate", "answer", "stamping", "rtt_ns", "cause")}
     for batch in samples:
         for name, column in of.items():
             column += np.nan_to_num(getattr(batch, name), nan=-1.0).tolist()
     conditions = [condition.text.en for condition in engine.health().conditions]
-    return of | {"conditions": conditions}
+    said = [astuple(engine.cause(code)) for code in sorted({*of["cause"]} - {0})]
+    return of | {"conditions": conditions, "said": said}
 
 
-def as_nobody(*streams: tuple[str, str, int | None], answered: int) -> dict[str, object]:
+def as_nobody(
+    *streams: tuple[str, str, int | None], answered: int, refused: int = 0
+) -> dict[str, object]:
     """Do it in a child that has given up all rights."""
-    return without_rights(lambda: measured(*streams, answered=answered))
+    return without_rights(lambda: measured(*streams, answered=answered, refused=refused))
 
 
 def without_rights(work: Callable[[], dict[str, object]]) -> dict[str, object]:
@@ -207,3 +215,20 @@ def test_a_clock_that_is_stepped_gives_up_no_handshake(monkeypatch: pytest.Monke
         channel.socket.epoll.unregister(fd)  # as if its answer had not come yet
         channel._forget_old()
         assert len(channel._waiting) == 1
+
+
+@pytest.mark.parametrize("far", ["10.99.0.2", "fd99::2"])
+def test_a_filter_that_rejects_is_no_answer_of_a_closed_port(two_hosts, far: str) -> None:
+    rule = "tcp dport 99 reject with icmpx port-unreachable"
+    table = f"table inet t {{ chain c {{ type filter hook input priority 0; {rule}; }}; }}"
+    two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=table)
+    limits = ("net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+    two_hosts.sh_in(two_hosts.b, "sysctl", "-q", *limits)
+    with two_hosts.inside(two_hosts.a):
+        told = as_nobody(("tcp", far, 98), ("tcp", far, 99), answered=10, refused=10)
+    stream, answer, causes = (np.array(told[name]) for name in ("stream_id", "answer", "cause"))
+    assert set(answer[stream == 0]) == {3}
+    assert set(answer[stream == 1]) == {0}
+    kind = [1, 4] if ":" in far else [3, 3]
+    assert told["said"] == [[errno.ECONNREFUSED, 6 if ":" in far else 4, *kind, far]]
+    assert len(set(causes[stream == 1])) == 1

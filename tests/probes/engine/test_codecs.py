@@ -99,8 +99,11 @@ def test_arbitrary_packets_raise_nothing(codec: Codec, found: list[bytes]) -> No
     assert len(said.valid) == len(said.low_sequence) == len(said.check) == len(found)
     payload, length = rows(found, 64)
     address = np.zeros((len(found), ADDRESS_BYTES), np.uint8)
-    quoted = codec.quoted(Refusals(np.zeros(len(found), np.int32), address, payload, length))
-    assert len(quoted.known) == len(quoted.low_sequence) == len(found)
+    nothing = np.zeros(len(found), np.int32)
+    quoted = codec.quoted(
+        Refusals(nothing, nothing.view(np.uint32), address, address, payload, length)
+    )
+    assert len(quoted.known) == len(quoted.numbered) == len(quoted.low_sequence) == len(found)
 
 
 def probes(count: int) -> Outgoing:
