@@ -87,6 +87,8 @@ def _live(state: ControllerState, streams: Sequence[PlannedStream]) -> LiveVerdi
         state.clock.wall_ns(),
         state.live.improvements,
         len(state.standing),
+        clock=state.clock,
+        window_ns=state.settings.window_ms * 1_000_000,
     )
     live.follow(state.live)
     return live

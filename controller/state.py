@@ -166,7 +166,17 @@ def _assemble(
     take = taking(memory, upkeep, book, clock)
     remember(store, memory, book, upkeep, take, now_ns)
     known = store.event_log.states()
-    live = LiveVerdicts(network, streams, demands, known, now_ns, book, len(standing))
+    live = LiveVerdicts(
+        network,
+        streams,
+        demands,
+        known,
+        now_ns,
+        book,
+        len(standing),
+        clock=clock,
+        window_ns=settings.window_ms * 1_000_000,
+    )
     ground = Ground(
         catalogue=catalogue,
         planned_ns=campaigns.planned_ns(streams, len(standing)),

@@ -190,6 +190,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     variation: Literal["pdv", "ipdv"] = "pdv"
     against: Ends | None = None  # kind comparison: the ends of the path that is compared with
     loss_margin_ratio: Limit = 0.001  # kind ipv6_parity
+    max_age_s: Limit | None = None  # beyond, evidence proves nothing of now; by default by window
     unit: str | None = None
 
 

@@ -12,6 +12,8 @@ from topology.network import Link, Mesh, Network, Road, StreamChoice
 from topology.source_lines import Key
 from topology.strict import Problems, suggestion
 
+LONGEST_AGE_S = 31_622_400  # a leap year
+
 _STAMP = {
     False: Text("a STAMP packet", " STAMP 报文"),
     True: Text("an authenticated STAMP packet", "带认证的 STAMP 报文"),
@@ -236,6 +238,12 @@ def _check_limit(target: Target, key: Key, problems: Problems) -> None:
                 f"{field} is {value}, but must be above 0" + (" and below 1" if share else ""),
                 f"{field} 为 {value}，应大于 0" + ("且小于 1" if share else ""),
             )
+    if target.max_age_s is not None and not 0 < target.max_age_s <= LONGEST_AGE_S:
+        problems.add(
+            (*key, "max_age_s"),
+            f"max_age_s is {target.max_age_s}, but must be above 0 and at most {LONGEST_AGE_S:,}",
+            f"max_age_s 为 {target.max_age_s}，应大于 0 且不超过 {LONGEST_AGE_S:,}",
+        )
     for year, share_wanted in target.goals.items():
         if not 0 < share_wanted <= 1 or not year.isdigit():
             problems.add(

@@ -105,7 +105,7 @@ class Matrices:
     """
 
     def __init__(self) -> None:
-        self._made: dict[str | None, tuple[int, bytes]] = {}
+        self._made: dict[str | None, tuple[tuple[int, int], bytes]] = {}
         self._asked_ns: dict[str | None, int] = {}
         self._lock = threading.Lock()  # who asks for what is being made waits for it
 
@@ -133,8 +133,9 @@ class Matrices:
 
     def _of(self, state: ControllerState, target: str | None) -> bytes:
         latest = state.live.latest
-        revision, body = self._made.get(target, (-1, b""))
-        if revision != latest.revision:
+        wanted = latest.revision, latest.aged_ns
+        made, body = self._made.get(target, ((-1, 0), b""))
+        if made != wanted:
             body = msgspec.json.encode(matrix_of(state, latest, target))
-            self._made[target] = (latest.revision, body)
+            self._made[target] = (wanted, body)
         return body

@@ -217,6 +217,15 @@ def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:
         for code, name in enumerate(VERDICTS):
             verdicts.add_metric((target.name, name), found[code])
     yield verdicts
+    stale = GaugeMetricFamily(
+        "isochrone_target_stale_paths",
+        "Of the paths without data, those whose evidence is too old.",
+        labels=("target",),
+    )
+    for target in state.network.targets:
+        mine = state.catalogue.demand_target == state.catalogue.target_number[target.name]
+        stale.add_metric((target.name,), int(np.count_nonzero(latest.stale[mine])))
+    yield stale
 
 
 def _paths(
@@ -245,10 +254,12 @@ def _paths(
         (*labels[int(catalogue.stream_path[row])], state.streams[row].type_p.protocol)
         for row in rows
     ]
-    newest = latest.part.end_ns[rows] * 1e-9
-    newest[newest == 0] = np.nan
+    newest_ns = latest.part.end_ns[rows]
+    newest = np.where(newest_ns > 0, newest_ns * 1e-9, np.nan)
+    stale = newest_ns < state.clock.wall_ns() - state.live.ages.of_streams[rows]
     columns: list[tuple[str, str, NDArray[np.floating[Any]]]] = [
-        (name, text, latest.figures[key][rows] * f) for key, name, text, f in _FIGURES
+        (name, text, np.where(stale, np.nan, latest.figures[key][rows] * f))
+        for key, name, text, f in _FIGURES
     ]
     columns.append(("last_window_timestamp_seconds", "When its newest window ended.", newest))
     for name, help_text, values in columns:

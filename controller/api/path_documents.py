@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from controller.api.ages import age_ms
 from controller.api.documents import (
     DistanceDocument,
     EndDocument,
@@ -62,7 +63,7 @@ def _document(
         state=cast(PathState, standing),
         worst_verdict=worst,
         figures={
-            state.streams[row].type_p.protocol: _figures(latest, row)
+            state.streams[row].type_p.protocol: _figures(state, latest, row)
             for row in reversed(rows)  # of several streams of a protocol the first one stands
         },
     )
@@ -78,8 +79,9 @@ def _stream(state: ControllerState, row: int) -> PathStream:
     )
 
 
-def _figures(latest: Round, row: int) -> Figures:
-    evidence = latest.evidence
+def _figures(state: ControllerState, latest: Round, row: int) -> Figures:
+    evidence, newest_ns = latest.evidence, int(latest.part.end_ns[row])
+    now_ns = state.clock.wall_ns()
     return Figures(
         sent=int(evidence.sent[row]),
         received=int(evidence.received[row]),
@@ -87,7 +89,9 @@ def _figures(latest: Round, row: int) -> Figures:
         one_way=_one_way(evidence, row),
         clock_bound_ns=finite(evidence.clock_bound_ns[row]),
         stamping=STAMPING[latest.part.stamping[row]],
-        last_window_ns=int(latest.part.end_ns[row]) or None,
+        last_window_ns=newest_ns or None,
+        age_ms=age_ms(newest_ns, now_ns),
+        stale=bool(newest_ns and newest_ns < now_ns - state.live.ages.of_streams[row]),
         **{name: finite(column[row]) for name, column in latest.figures.items()},
     )
 

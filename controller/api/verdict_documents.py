@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from controller.api.ages import age_ms
 from controller.api.documents import (
     ComparisonDocument,
     IntervalDocument,
@@ -13,7 +14,7 @@ from controller.api.documents import (
     VerdictDocument,
 )
 from controller.figures import finite
-from controller.judge.evidence import RATIO_KINDS, TERMS, VERDICTS
+from controller.judge.evidence import NO_DATA, RATIO_KINDS, TERMS, VERDICTS
 from controller.judge.explain import explain
 from controller.judge.pairing import Interval
 from controller.live.comparisons import reason as reason_of_comparison
@@ -31,6 +32,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
     path, target = demand.path, demand.target
     stream = int(latest.rules.row[row])
     is_ratio = target.kind in ("loss", *RATIO_KINDS)
+    newest_ns, now_ns = int(latest.newest_ns[row]), state.clock.wall_ns()
     return VerdictDocument(
         target=target.name,
         path=path.id,
@@ -56,6 +58,10 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         deciding_term=TERMS[judgements.term[row]],
         needed_probes=finite(judgements.needed_samples[row]),
         needed_clock_bound_ns=finite(judgements.needed_clock_bound_ns[row]),
+        evidence_ns=newest_ns or None,
+        evidence_age_ms=age_ms(newest_ns, now_ns),
+        max_age_ms=int(latest.limit_ns[row]) // 1_000_000 or None,
+        stale=bool(latest.stale[row]),
         reason=_reason(state, latest, row),
         since_ns=int(latest.since_ns[row]),
         judged_ns=latest.judged_ns or state.started_ns,
@@ -69,7 +75,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
 def _comparison(state: ControllerState, latest: Round, row: int) -> ComparisonDocument | None:
     number = state.live.comparisons.place.get(row)
     other, found = state.demands[row].other, latest.compared
-    if number is None or other is None or found is None:
+    if number is None or other is None or found is None or latest.stale[row]:
         return None
     return ComparisonDocument(
         other_path=other.id,
@@ -101,6 +107,8 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
             "In maintenance: the verdict of before stands and does not count.",
             "维护中：沿用维护前的结论，不计入统计。",
         )
+    if latest.stale[row] and found == NO_DATA:
+        return _outlived(latest, row, state.clock.wall_ns())
     number = state.live.comparisons.place.get(row)
     if number is not None and latest.compared is not None:
         needed = float(latest.judgements.needed_samples[row])
@@ -115,6 +123,16 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
     return Text(
         f"Waits for the next round to confirm a change. {reason.en}",
         f"变化有待下一轮判定确认。{reason.zh}",
+    )
+
+
+def _outlived(latest: Round, row: int, now_ns: int) -> Text:
+    age_s = (now_ns - int(latest.newest_ns[row])) / 1e9
+    limit_s = int(latest.limit_ns[row]) / 1e9
+    return Text(
+        f"Nothing was measured for {age_s:,.0f} s, and evidence for this target may be "
+        f"{limit_s:,g} s old at most: no data.",
+        f"已有 {age_s:,.0f} 秒没有新的测量数据，而该指标的证据最多可保留 {limit_s:,g} 秒：无数据。",
     )
 
 

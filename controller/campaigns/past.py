@@ -26,6 +26,7 @@ from controller.campaigns.report import Report, assemble
 from controller.campaigns.source import ApiSource
 from controller.catalogue import catalogue_of
 from controller.commands.client_link import ControllerAddress
+from controller.live.aging import LEAST_NS
 from controller.live.groups import groups_of
 from controller.live.improvements import ImprovementBook
 from controller.live.memory import SLOTS, RecentWindows
@@ -44,6 +45,7 @@ from topology.targets import demands as make_demands
 _CHUNKS_AT_ONCE = 32
 _BATCHES_IN_HAND = 500  # before they are added up
 _UNLIMITED = 1_000_000
+_SHARE_UNMEASURED = 10  # the last tenth of a period that is over may be missing
 
 
 class _Then:
@@ -65,7 +67,7 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
     assert record.ended_ns is not None
     request = request_of(record)
     then = await asyncio.to_thread(_judged_then, state, record, request)
-    await then.live.judge_now(then.memory, then.fleet, then.clock)
+    await then.live.judge_now(then.memory, then.fleet)
     with tempfile.TemporaryDirectory(prefix="isochrone-report-") as folder:
         async with (
             served(then, pathlib.Path(folder) / "api.sock") as url,
@@ -112,7 +114,17 @@ def _judged_then(
         if number % _BATCHES_IN_HAND == 0:
             memory.compact()
             book.compact()
-    live = LiveVerdicts(network, streams, demands, (), from_ns, book)
+    live = LiveVerdicts(
+        network,
+        streams,
+        demands,
+        (),
+        from_ns,
+        book,
+        clock=clock,
+        window_ns=window_ns,
+        least_age_ns=max(LEAST_NS, (to_ns - from_ns) // _SHARE_UNMEASURED),
+    )
     ground = dataclasses.replace(
         state.rounds.ground,
         catalogue=catalogue,

@@ -50,7 +50,7 @@ def judge(
     "once" is for a period that is over. How fast: bench/judge.py.
     """
     alpha = 1 - confidence
-    answer = _blank(rules)
+    answer = blank(rules.rows)
     sent, misplaced = evidence.sent, outruns_light(evidence)
     evidence = without_false_floors(evidence)
     has_row = (rules.row >= 0) & ~np.isnan(rules.limit)
@@ -77,8 +77,8 @@ def judge(
     return answer
 
 
-def _blank(rules: Rules) -> Judgements:
-    n = rules.rows
+def blank(n: int) -> Judgements:
+    """Return n judgements of which nothing is known."""
 
     def unknown() -> Floats:
         return np.full(n, np.nan)

@@ -49,13 +49,13 @@ class Comparisons:
         pairs = np.stack([one, rows], axis=-1).reshape(-1, 2)
         return pairs[(pairs >= 0).all(axis=1)]
 
-    def chosen(self, sent: NDArray[np.int64]) -> Asked:
-        """Return the comparisons on the first protocol that both paths have sent."""
-        padded = np.append(sent, 0)
-        lone = self.other[:, :1] < 0
-        runs = (self.own >= 0) & (padded[self.own] > 0)
-        runs &= (padded[self.other] > 0) | (lone & (self.other < 0))
-        choice = np.argmax(runs, axis=1)
+    def chosen(self, sent: NDArray[np.int64], fresh: NDArray[np.bool_]) -> Asked:
+        """Return the comparisons on the first protocol that both paths have sent.
+
+        One that is `fresh` (bool[n]) on both goes before one that is not.
+        """
+        runs = self._run(sent > 0)
+        choice = np.argmax(runs + self._run((sent > 0) & fresh).astype(np.int8), axis=1)
         at = np.arange(len(choice))
         return Asked(
             own=self.own[at, choice],
@@ -66,6 +66,14 @@ class Comparisons:
             parity=self.asked.parity,
             loss_margin=self.asked.loss_margin,
         )
+
+    def _run(self, streams: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return by protocol where both paths are among `streams`, or the one that is alone."""
+        padded = np.append(streams, False)
+        lone = self.other[:, :1] < 0
+        both: NDArray[np.bool_] = padded[self.other] | (lone & (self.other < 0))
+        both &= (self.own >= 0) & padded[self.own]
+        return both
 
 
 def comparisons_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) -> Comparisons:

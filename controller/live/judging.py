@@ -37,8 +37,9 @@ class Judged:
     """What was found of n streams and m demands, each in the order of the controller's tuples.
 
     `part` and `evidence` are outlines: all figures of a stream, of each distribution how many it
-    holds, no windows. `figures` float64[n] each; `down` bool[n]: of which streams nothing returns;
-    `compared` by the places of `Judge.comparisons`, None if nothing is.
+    holds, no windows. `newest_ns` int64[m]: where the newest window ends that each demand rests
+    on, 0 where there is none. `figures` float64[n] each; `down` bool[n]: of which streams nothing
+    returns; `compared` by the places of `Judge.comparisons`, None if nothing is.
     """
 
     part: Part
@@ -46,6 +47,7 @@ class Judged:
     clocks: Closure
     rules: Rules
     judgements: Judgements
+    newest_ns: Integers
     figures: dict[str, NDArray[np.float64]]
     down: NDArray[np.bool_]
     compared: Compared | None
@@ -89,14 +91,24 @@ class Judge:
             self._block_of[block] = number
         self._block_of[-1] = 0
 
-    def judge(self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]) -> Judged:
-        """Judge all demands on slots in the order of time; calibration_ns float64[n]."""
+    def judge(
+        self,
+        slots: Sequence[Part],
+        calibration_ns: NDArray[np.float64],
+        fresh_ns: Integers | int = 0,
+    ) -> Judged:
+        """Judge all demands on slots in the order of time; calibration_ns float64[n].
+
+        Streams whose newest window ended before `fresh_ns` ([n], or one for all) are judged only
+        where there is no other.
+        """
         part = self._outline(slots)
+        fresh = part.counted_end_ns >= fresh_ns
         evidence, clocks = distrust(
             evidence_of(part, calibration_ns, self._floors_ns), *self.ends, len(self.sites)
         )
-        rules = replace(self._rules, row=chosen(self._candidates, evidence.sent))
-        asked = self.comparisons.chosen(evidence.sent)
+        rules = replace(self._rules, row=chosen(self._candidates, evidence.sent, fresh))
+        asked = self.comparisons.chosen(evidence.sent, fresh)
         found = [
             self._judge_block(number, slots, evidence, rules, asked)
             for number in range(len(self._blocks))
@@ -114,10 +126,19 @@ class Judge:
             clocks=clocks,
             rules=rules,
             judgements=judgements,
+            newest_ns=self._newest_ns(part.counted_end_ns, rules, asked),
             figures=in_their_places([block.figures for block in found], rows),
             down=in_their_places([block.down for block in found], rows),
             compared=compared if len(self.comparisons.demand) else None,
         )
+
+    def _newest_ns(self, counted_end_ns: Integers, rules: Rules, asked: Asked) -> Integers:
+        """Return how new the evidence of each demand is; of two paths compared, the older."""
+        padded = np.append(counted_end_ns, 0)
+        newest_ns = padded[rules.row]
+        beside = np.where(asked.other < 0, np.iinfo(np.int64).max, padded[asked.other])
+        newest_ns[self.comparisons.demand] = np.minimum(padded[asked.own], beside)
+        return newest_ns
 
     def _outline(self, slots: Sequence[Part]) -> Part:
         parts = [outlined(blank(self._rows)), *slots]

@@ -95,7 +95,6 @@ class Rounds:
             events, states = await self.live.judge_now(
                 self.memory,
                 self.ground.fleet,
-                self._clock,
                 resting[self.ground.catalogue.demand_path],
                 self.watchdog,
             )

@@ -46,13 +46,17 @@ def candidates_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) -
     return candidates
 
 
-def chosen(candidates: NDArray[np.int64], sent: NDArray[np.int64]) -> NDArray[np.int64]:
+def chosen(
+    candidates: NDArray[np.int64], sent: NDArray[np.int64], fresh: NDArray[np.bool_]
+) -> NDArray[np.int64]:
     """Return the row of evidence each demand is judged on: the first of its streams that has sent.
 
-    Where none has, the first planned one; -1 where no stream measures the path.
+    Of those that have, one that is `fresh` (bool[n]) goes before one that is not. Where none has,
+    the first planned one; -1 where no stream measures the path.
     """
     measured = (candidates >= 0) & (np.append(sent, 0)[candidates] > 0)
-    choice = np.argmax(measured, axis=1)  # the first that is true; 0 if none is
+    worth = measured + (measured & np.append(fresh, False)[candidates]).astype(np.int8)
+    choice = np.argmax(worth, axis=1)  # the first of the greatest
     answer: NDArray[np.int64] = candidates[np.arange(len(candidates)), choice]
     return answer
 

@@ -2,7 +2,9 @@
 
 A round is made in a worker thread from a snapshot and then put in place whole: whoever reads sees
 one round, never a mixture. A verdict is shown as changed only once it stood for two rounds
-(judge/hysteresis), and every change is kept.
+(judge/hysteresis), and every change is kept. Between two rounds evidence goes on ageing: whoever
+reads gets no data in the place of a verdict that has outlived it (live/aging), even where no round
+is judged any more.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from numpy.typing import NDArray
 from controller.fleet import Fleet
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
+from controller.live.aging import LEAST_NS, AgeLimits, without_stale
 from controller.live.culprits import Rows, culprits, names_of, only, without
 from controller.live.improvements import Improved, ImprovementBook
 from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
+from controller.live.watch import LISTEN_NS
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.merging import Part
 from controller.watchdog import Watchdog
@@ -41,6 +45,10 @@ class Round(Judged):
     What was `Judged`, but `judgements.verdict` is what is shown; `found` int8[m] what this round
     alone says, which differs while a change waits to be confirmed. `since_ns` int64[m]: since when
     the shown one stands.
+    `newest_ns` is never after the round in which such a window was seen first (its clock may be
+    ahead), `claimed_ns` int64[m] what the windows say. `limit_ns`, `expiry_ns` int64[m]: how old
+    the evidence of each may be, and when it will be older; `stale` bool[m]: whose was at `aged_ns`,
+    so that there is no verdict.
     `maintenance` bool[m]: whose verdict is the one of before a maintenance and does not count.
     `judged_ns` is None and `revision` 0 before the first round.
     """
@@ -49,8 +57,30 @@ class Round(Judged):
     judged_ns: int | None
     found: NDArray[np.int8]
     since_ns: NDArray[np.int64]
+    claimed_ns: NDArray[np.int64]
+    limit_ns: NDArray[np.int64]
+    expiry_ns: NDArray[np.int64]
+    stale: NDArray[np.bool_]
+    aged_ns: int
     maintenance: NDArray[np.bool_]
     improved: Improved
+
+    def aged(self, now_ns: int) -> Round:
+        """Return the round as it may be read at `now_ns`: without verdicts that are too old."""
+        stale = (self.expiry_ns < now_ns) & ~self.maintenance
+        gone = stale & ~self.stale
+        if not gone.any():
+            return self
+        judgements = without_stale(self.judgements, stale)
+        changed = judgements.verdict != self.judgements.verdict
+        return replace(
+            self,
+            judgements=judgements,
+            found=np.where(changed, judgements.verdict, self.found),
+            since_ns=np.where(changed, self.expiry_ns, self.since_ns),
+            stale=stale,
+            aged_ns=now_ns,
+        )
 
 
 class LiveVerdicts:
@@ -65,9 +95,17 @@ class LiveVerdicts:
         now_ns: int,
         improvements: ImprovementBook | None = None,
         standing: int | None = None,
+        *,
+        clock: Clock,
+        window_ns: int,
+        least_age_ns: int = LEAST_NS,
     ) -> None:
-        """Demands are judged on the first `standing` of the streams alone (all where None)."""
-        self._demands, self._streams = demands, streams
+        """Demands are judged on the first `standing` of the streams alone (all where None).
+
+        Evidence may be `least_age_ns` old at least, unless its target says otherwise.
+        """
+        self._demands, self._streams, self._clock = demands, streams, clock
+        self.ages = AgeLimits(streams, demands, window_ns, least_age_ns)
         self._left_out: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
         self._why: Mapping[str, Exception] = {}
         self._again_s = 0.0  # when they are tried again
@@ -78,12 +116,23 @@ class LiveVerdicts:
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
-        self.latest = self._round(None, [], np.zeros(len(streams)), {}, revision=0)
+        self._told, self._listens_since_ns = self._settled.shown.copy(), clock.monotonic_ns()
+        nothing = np.zeros(len(demands), np.int64)
+        self._newest_ns = nothing, nothing  # as the windows say it, and as it is believed
+        self._latest = self._round(None, [], np.zeros(len(streams)), {}, revision=0)
+
+    @property
+    def latest(self) -> Round:
+        """The round that was judged last, as it may be read now."""
+        self._latest = self._latest.aged(self._clock.wall_ns())
+        return self._latest
 
     def follow(self, other: LiveVerdicts) -> None:
         """Go on from what another shows of the same demands, whose streams were others."""
-        self._settled, self._since_ns = other._settled, other._since_ns
-        self.latest = replace(self.latest, revision=other.latest.revision)
+        self._settled, self._since_ns, self._told = other._settled, other._since_ns, other._told
+        self._listens_since_ns = other._listens_since_ns
+        self._newest_ns = other._newest_ns
+        self._latest = replace(self._latest, revision=other.latest.revision)
 
     def _restore(self, states: Sequence[SubjectState]) -> None:
         """Go on from the verdicts that stood when the controller stopped."""
@@ -101,7 +150,6 @@ class LiveVerdicts:
         self,
         memory: RecentWindows,
         fleet: Fleet,
-        clock: Clock,
         resting: NDArray[np.bool_] | None = None,
         watchdog: Watchdog | None = None,
     ) -> tuple[list[EventRecord], list[SubjectState]]:
@@ -110,7 +158,7 @@ class LiveVerdicts:
         `resting` bool[m]: demands in maintenance, whose verdict stands as it was before. Whose
         windows raise is judged as if there were none, and told to `watchdog`.
         """
-        now_ns, raised_before = clock.wall_ns(), dict(self.raised)
+        now_ns, raised_before = self._clock.wall_ns(), dict(self.raised)
         self.raised = {}
         slots, hours = await self._tidied(memory, now_ns)
         calibration_ns = self._calibration_ns(fleet)
@@ -124,11 +172,16 @@ class LiveVerdicts:
                     watchdog.mended("judging", name)
                 for name, error in self.raised.items():
                     watchdog.failed("judging", name, error)
-        changed = np.flatnonzero(latest.judgements.verdict != self._settled.shown).tolist()
+        differs = latest.judgements.verdict != self._told
+        if self._clock.monotonic_ns() - self._listens_since_ns < LISTEN_NS:
+            differs &= ~latest.stale  # our own absence is no event of the network
+        changed = np.flatnonzero(differs).tolist()
         changes = [self._change_of(latest, i) for i in changed]
+        self._told = np.where(differs, latest.judgements.verdict, self._told)
         self._settled = settle(self._settled, latest.found)
         self._since_ns = latest.since_ns
-        self.latest = latest
+        self._newest_ns = latest.claimed_ns, latest.newest_ns
+        self._latest = latest
         # That nothing was measured yet is no event; that measuring began is one.
         events = [c for c in changes if c.previous is not None or c.state != "no_data"]
         return events, [self._state_of(latest, i) for i in changed]
@@ -162,12 +215,17 @@ class LiveVerdicts:
                 self.raised[f"windows of slot {slot}"] = error
         return merged
 
-    def _judged(self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]) -> Judged:
+    def _judged(
+        self,
+        slots: Sequence[Part],
+        calibration_ns: NDArray[np.float64],
+        fresh_ns: NDArray[np.int64] | int,
+    ) -> Judged:
         """Judge everything; where that raises, without those whose windows are the reason."""
         if time.monotonic() >= self._again_s:
             self._left_out = self._left_out[:0]
         try:
-            return self._judge.judge(without(slots, self._left_out), calibration_ns)
+            return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
         except Exception:  # noqa: BLE001 - what it is, is searched for
             began_s = time.monotonic()
             found = self._culprits(slots, calibration_ns)
@@ -179,7 +237,7 @@ class LiveVerdicts:
             [stream.path.source.site for stream in self._streams],
             [stream.path.id for stream in self._streams],
         )
-        return self._judge.judge(without(slots, self._left_out), calibration_ns)
+        return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
 
     def _culprits(
         self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
@@ -203,7 +261,8 @@ class LiveVerdicts:
         resting: NDArray[np.bool_] | None = None,
         revision: int | None = None,
     ) -> Round:
-        judged = self._judged(slots, calibration_ns)
+        fresh_ns = 0 if now_ns is None else now_ns - self.ages.of_streams
+        judged = self._judged(slots, calibration_ns, fresh_ns)
         if len(self._left_out):
             self.raised |= self._why
         judgements = judged.judgements
@@ -211,26 +270,47 @@ class LiveVerdicts:
         improved = self.improvements.judge(hours, judged.rules.row, judgements, doubted)
         found, since_ns = judgements.verdict, self._since_ns
         rests = np.zeros(len(found), np.bool_) if resting is None else resting
+        limit_ns = self.ages.of_demands(judged.rules.row)
+        newest_ns = self._believed_ns(judged.newest_ns, now_ns or 0)
+        expiry_ns = self.ages.expiry_ns(newest_ns, limit_ns)
+        stale = (expiry_ns < (now_ns or 0)) & ~rests
+        if stale.any():
+            judgements = without_stale(judgements, stale)
+            found = judgements.verdict
         found = np.where(rests & (self._settled.shown >= 0), self._settled.shown, found)
         if now_ns is not None:
             shown = settle(self._settled, found).shown
             since_ns = np.where(shown == self._settled.shown, since_ns, now_ns)
             judgements = replace(judgements, verdict=shown)
         return Round(
-            revision=self.latest.revision + 1 if revision is None else revision,
+            revision=self._latest.revision + 1 if revision is None else revision,
             judged_ns=now_ns,
             part=judged.part,
             evidence=judged.evidence,
             clocks=judged.clocks,
             rules=judged.rules,
             judgements=judgements,
+            newest_ns=newest_ns,
+            claimed_ns=judged.newest_ns,
             found=found,
             figures=judged.figures,
             down=judged.down,
             since_ns=since_ns,
+            limit_ns=limit_ns,
+            expiry_ns=expiry_ns,
+            stale=stale,
+            aged_ns=now_ns or 0,
             maintenance=rests,
             compared=judged.compared,
             improved=improved,
+        )
+
+    def _believed_ns(self, claimed_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.int64]:
+        """Return how new the evidence is: a window that ends in the future is as old as its coming,
+        or the clock of an agent that died would keep it fresh."""
+        claimed_before_ns, believed_ns = self._newest_ns
+        return np.where(
+            claimed_ns == claimed_before_ns, believed_ns, np.minimum(claimed_ns, now_ns)
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
@@ -254,7 +334,7 @@ class LiveVerdicts:
         )
 
     def _change_of(self, latest: Round, i: int) -> EventRecord:
-        demand, before = self._demands[i], int(self._settled.shown[i])
+        demand, before = self._demands[i], int(self._told[i])
         known = before >= 0
         assert latest.judged_ns is not None
         return EventRecord(

@@ -92,6 +92,7 @@ def encode_block(block: Block, start_ns: int) -> bytes:
     writer.integers("stamping", part.stamping)
     writer.integers("suspect", part.suspect)
     writer.integers("end", part.end_ns, start_ns)
+    writer.integers("counted_end", part.counted_end_ns, part.end_ns)
     wire = _Wire(schema=SCHEMA, edges=EDGES_VERSION, rows=len(sent), columns=writer.columns)
     return seal(msgspec.msgpack.encode(wire))
 
@@ -120,6 +121,7 @@ def decode_block(data: bytes, start_ns: int) -> Block:
         predicted = _likely_total(least_ns[delay], distributions[delay])
         total_ns[delay] = reader.floats(f"{delay}_total", predicted, np.isnan(least_ns[delay]))
     empty = without_windows(part_of(WindowBatch.empty(0, 1), none[:0], none[:0])).windows
+    end_ns = reader.integers("end", rows, start_ns)
     part = Part(
         row=np.arange(rows),
         counters=counters,
@@ -130,7 +132,8 @@ def decode_block(data: bytes, start_ns: int) -> Block:
         clock_bound_ns=reader.floats("clock_bound", none, certain),
         stamping=reader.integers("stamping", rows, low=0, high=len(STAMPING) - 1).astype(np.uint8),
         suspect=reader.integers("suspect", rows, low=0, high=1).astype(np.bool_),
-        end_ns=reader.integers("end", rows, start_ns),
+        end_ns=end_ns,
+        counted_end_ns=reader.integers("counted_end", rows, end_ns),
         windows=replace(empty, indptr=np.zeros(rows + 1, np.int64)),
     )
     reader.finish()

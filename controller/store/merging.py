@@ -44,7 +44,8 @@ class Part:
     counters[name] int64[n]; total_ns[d], least_ns[d], most_ns[d] float64[n] for d in DELAYS: sum,
     minimum and maximum (NaN where nothing was measured); distributions[name] n rows;
     clock_bound_ns float64[n] (NaN: not trusted); stamping uint8[n]; suspect bool[n];
-    end_ns int64[n]: end of the newest window, suspect ones too.
+    end_ns, counted_end_ns int64[n]: end of the newest window that sent anything, suspect ones too,
+    and of the newest such window that counts; 0 where there is none.
     """
 
     row: Integers
@@ -57,6 +58,7 @@ class Part:
     stamping: NDArray[np.uint8]
     suspect: NDArray[np.bool_]
     end_ns: Integers
+    counted_end_ns: Integers
     windows: WindowSeries
 
 
@@ -66,6 +68,7 @@ def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
     distributions = {name: batch.distributions[name].take(taken) for name in DISTRIBUTIONS}
     counters = {name: batch.counters[name][taken].astype(np.int64) for name in COUNTERS}
     measures = {name: column[taken] for name, column in batch.measures.items()}
+    end_ns = np.where(counters["sent"] > 0, batch.start_ns + batch.duration_ns, 0)
     with np.errstate(invalid="ignore"):
         total_ns = {
             name: measures[f"{name}_mean_ns"] * distributions[name].totals() for name in DELAYS
@@ -80,7 +83,8 @@ def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
         clock_bound_ns=measures["clock_bound_ns"],
         stamping=batch.stamping[taken],
         suspect=batch.suspect[taken],
-        end_ns=np.full(rows, batch.start_ns + batch.duration_ns, np.int64),
+        end_ns=end_ns,
+        counted_end_ns=end_ns,
         windows=WindowSeries(
             indptr=np.arange(rows + 1),
             start_ns=np.full(rows, batch.start_ns, np.int64),
@@ -126,6 +130,7 @@ def merge(parts: Sequence[Part], rows: int) -> Part:
         stamping=_worst_stamping(_joined(parts, "stamping"), group, groups, counted),
         suspect=~_any(~suspect, group, groups),
         end_ns=_most(_joined(parts, "end_ns"), group, groups),
+        counted_end_ns=_most(np.where(counted, _joined(parts, "counted_end_ns"), 0), group, groups),
         windows=_merge_windows(parts, group, groups, counted, one_way),
     )
 
@@ -243,6 +248,7 @@ def taken(part: Part, places: Integers) -> Part:
         stamping=part.stamping[places],
         suspect=part.suspect[places],
         end_ns=part.end_ns[places],
+        counted_end_ns=part.counted_end_ns[places],
         windows=WindowSeries(
             indptr=indptr,
             start_ns=series.start_ns[window],
@@ -300,6 +306,7 @@ def blank(rows: int) -> Part:
         stamping=np.zeros(rows, np.uint8),
         suspect=np.ones(rows, np.bool_),
         end_ns=np.zeros(rows, np.int64),
+        counted_end_ns=np.zeros(rows, np.int64),
         windows=WindowSeries(
             indptr=np.zeros(rows + 1, np.int64),
             start_ns=empty.windows.start_ns,

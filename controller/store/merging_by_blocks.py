@@ -61,6 +61,7 @@ def rows_of(part: Part, rows: Integers) -> Part:
         stamping=part.stamping[some],
         suspect=part.suspect[some],
         end_ns=part.end_ns[some],
+        counted_end_ns=part.counted_end_ns[some],
         windows=_windows(part.windows, some),
     )
 
@@ -107,6 +108,7 @@ def end_to_end(blocks: Sequence[Part]) -> Part:
         stamping=joined("stamping"),
         suspect=joined("suspect"),
         end_ns=joined("end_ns"),
+        counted_end_ns=joined("counted_end_ns"),
         windows=WindowSeries(
             indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
             **{name: np.concatenate([getattr(one, name) for one in series]) for name in _COLUMNS},

@@ -22,6 +22,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int | None = None
     revision: int | None = None
     judged_ns: int | None = None
+    judged_age_ms: int | None = None
+    demands: int = 0
+    stale: int = 0
     store: StoreHealth | None = None
     campaigns: dict[str, int] = {}
     warnings: list[Title] = []

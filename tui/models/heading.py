@@ -59,6 +59,10 @@ def _troubles(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
     if store is not None and store.state != "ok":
         why = store.reason.pick(words.language) if store.reason else store.state
         spans.append((f"✗ {words('store: {why}', why=why)}  ", "bad"))
+    old, demands = fleet.health.stale, fleet.health.demands
+    if old:
+        said = words("{n} of {m} verdicts: evidence too old", n=old, m=demands)
+        spans.append((f"✗ {said}  ", "bad"))
     if fleet.health.warnings:
         spans.append((f"▲ {words('{n} warnings', n=len(fleet.health.warnings))}  ", "doubt"))
     return spans
@@ -82,6 +86,6 @@ def _data_state(
     newest = age(fleet.newest_window_ns, fleet.health.now_ns)
     return (
         (f"{words('newest window')} {newest}  ", "dim"),
-        ("● ", "good"),
+        ("● ", "doubt" if fleet.health.stale else "good"),
         (when, "plain"),
     )

@@ -43,7 +43,11 @@ class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How the controller is. `revision` counts the rounds of judging."""
+    """How the controller is. `revision` counts the rounds of judging.
+
+    `judged_age_ms` is how long ago the last round was judged; of all `demands` that are judged,
+    `stale` have evidence that is too old, and so no data.
+    """
 
     version: str
     started_ns: int
@@ -56,3 +60,6 @@ class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[str, int]
     campaigns: dict[str, int] = {}
     warnings: tuple[Text, ...] = ()
+    judged_age_ms: int | None = None
+    demands: int = 0
+    stale: int = 0

@@ -45,7 +45,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
     Quantiles count lost probes as infinite delays, so a quantile that falls among them is null.
     `one_way`: whether one-way delays are ``absolute`` (within `clock_bound_ns`) or ``relative``:
-    then they hold the disagreement of two clocks that nothing vouches for.
+    then they hold the disagreement of two clocks that nothing vouches for. The newest window ended
+    at `last_window_ns`, `age_ms` ago; where that is too long, the figures are `stale`.
     """
 
     sent: int
@@ -62,6 +63,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     clock_bound_ns: float | None
     stamping: str
     last_window_ns: int | None
+    age_ms: int | None = None
+    stale: bool = False
 
 
 class PathDocument(msgspec.Struct, frozen=True, kw_only=True):

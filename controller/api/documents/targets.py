@@ -45,7 +45,8 @@ class GroupDocument(msgspec.Struct, frozen=True, kw_only=True):
     A pair complies if each of its paths (both directions, every carrier and IP version) keeps each
     target that binds it. `counts` and `compliance` are of pairs, `paths` counts judged paths and
     `paths_compliance` is their rate. `maintenance` counts the pairs that are left out of all of
-    these because every path of theirs is in maintenance.
+    these because every path of theirs is in maintenance. `stale` counts the judged paths whose
+    evidence is too old, and which so have no data.
     """
 
     name: str
@@ -60,6 +61,7 @@ class GroupDocument(msgspec.Struct, frozen=True, kw_only=True):
     goals: dict[str, float]
     goal_verdict: dict[str, Literal["pass", "fail", "undecided", "no_data"]]
     maintenance: int
+    stale: int = 0
 
 
 class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     `maintenance` counts the paths that are left out of `counts` and `compliance` for now,
     `ipv4_alone` (kind ipv6_parity) those that are never judged, as no IPv6 path is beside them.
+    `stale` counts those whose evidence is too old, and which so have no data.
     """
 
     name: str
@@ -87,6 +90,7 @@ class TargetDocument(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: int
     group: str | None = None
     ipv4_alone: int = 0
+    stale: int = 0
 
 
 class TargetPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,10 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     What would decide an undecided one, as an estimate: `needed_probes` more, or a bound on both
     clocks below `needed_clock_bound_ns`; null where it would not help.
+
+    `evidence_ns` is where the newest window that it rests on ends (null: there is none),
+    `evidence_age_ms` how old that is now. Where it is older than `max_age_ms`, it is `stale`: no
+    data, whatever was measured before.
     """
 
     target: str
@@ -79,6 +83,10 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: bool = False
     needed_probes: float | None = None
     needed_clock_bound_ns: float | None = None
+    evidence_ns: int | None = None
+    evidence_age_ms: int | None = None
+    max_age_ms: int | None = None
+    stale: bool = False
 
 
 class MatrixCell(msgspec.Struct, frozen=True, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
@@ -39,6 +40,7 @@ def _document(state: ControllerState, group: Group) -> GroupDocument:
         goals=dict(group.goals),
         goal_verdict={year: goal_verdict(found, share) for year, share in group.goals.items()},
         maintenance=group.pairs - len(pairs),
+        stale=int(np.count_nonzero(latest.stale[group.demand])),
     )
 
 

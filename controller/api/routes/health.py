@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import get_args
 
+import numpy as np
 from aiohttp import web
 
+from controller.api.ages import age_ms
 from controller.api.answers import ApiError, json_answer
 from controller.api.documents import (
     AgentState,
@@ -59,16 +61,19 @@ async def health(request: web.Request) -> web.Response:
     query_of(request, NoQuery)
     state = request.app[STATE]
     store = await asyncio.to_thread(state.store.state)
-    latest = state.live.latest
+    latest, now_ns = state.live.latest, state.clock.wall_ns()
     ingest = state.ingest
     return json_answer(
         ControllerHealth(
             version=VERSION,
             started_ns=state.started_ns,
-            now_ns=state.clock.wall_ns(),
+            now_ns=now_ns,
             revision=latest.revision,
             judged_ns=latest.judged_ns,
+            judged_age_ms=age_ms(latest.judged_ns, now_ns),
             judge_period_ms=state.settings.judge_period_ns // 1_000_000,
+            demands=latest.judgements.rows,
+            stale=int(np.count_nonzero(latest.stale)),
             store=StoreHealth(
                 engine=store.engine,
                 state=store.state,
@@ -84,7 +89,7 @@ async def health(request: web.Request) -> web.Response:
                 bytes=ingest.bytes,
                 refused=dict(ingest.refused + state.gate.refused),
             ),
-            agents=_counts(agents_of(state.rounds.ground, state.clock.wall_ns())),
+            agents=_counts(agents_of(state.rounds.ground, now_ns)),
             campaigns=state.campaigns.counts(),
             warnings=(*state.network.warnings, *_faults(state)),
         )

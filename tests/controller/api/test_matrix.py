@@ -26,7 +26,8 @@ def test_worst_of_each_pair_is_that_of_a_plain_search(rows: list[tuple[int, int,
 def made_of(controller: Any) -> set[str | None]:
     """Return the targets whose matrix of the latest round is there, none of an older round."""
     latest = controller.state.live.latest.revision
-    assert {revision for revision, _ in controller.state.matrices._made.values()} == {latest}
+    made = controller.state.matrices._made.values()
+    assert {revision for (revision, _), _ in made} == {latest}
     return set(controller.state.matrices._made)
 
 

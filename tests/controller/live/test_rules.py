@@ -22,7 +22,8 @@ def planned(site_file: pathlib.Path) -> Planned:
 
 def test_first_protocol_of_the_target_is_judged(planned: Planned) -> None:
     streams, asked = planned
-    row = chosen(candidates_of(asked, streams), np.ones(len(streams), np.int64))
+    sent, fresh = np.ones(len(streams), np.int64), np.ones(len(streams), np.bool_)
+    row = chosen(candidates_of(asked, streams), sent, fresh)
     for demand, number in zip(asked, row, strict=True):
         assert streams[number].path.id == demand.path.id
         assert streams[number].type_p.protocol == "udp"
@@ -31,13 +32,13 @@ def test_first_protocol_of_the_target_is_judged(planned: Planned) -> None:
 def test_protocol_that_sends_nothing_gives_way_to_the_next(planned: Planned) -> None:
     streams, asked = planned
     sent = np.array([stream.type_p.protocol == "icmp" for stream in streams], np.int64)
-    row = chosen(candidates_of(asked, streams), sent)
+    row = chosen(candidates_of(asked, streams), sent, np.ones(len(streams), np.bool_))
     assert {streams[number].type_p.protocol for number in row} == {"icmp"}
 
 
 def test_path_that_nothing_measures_has_no_row(planned: Planned) -> None:
     _, asked = planned
-    row = chosen(candidates_of(asked, ()), np.zeros(0, np.int64))
+    row = chosen(candidates_of(asked, ()), np.zeros(0, np.int64), np.zeros(0, np.bool_))
     assert set(row.tolist()) == {-1}
 
 

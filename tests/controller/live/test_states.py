@@ -271,7 +271,7 @@ async def test_restart_of_the_controller_is_no_event_of_the_fleet(
         clock.now_ns += 90 * SECOND
         await second.judge()
         late = (await log_of(second, ""))[len(before) :]
-        assert {state for state, _ in late} == {"agent_down"}
+        assert {state for state, _ in late} == {"agent_down", "no_data"}
 
 
 async def test_events_go_to_those_who_asked_and_can_be_had_again_from_an_id(
