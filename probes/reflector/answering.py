@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from probes.addresses import unpack_address
 from probes.clock import Clock
-from probes.reflector.admission import SourceLimit, TokenBucket
 from probes.reflector.known_senders import (
     MOST_KNOWN,
     KnownSender,
@@ -20,13 +19,21 @@ from probes.reflector.known_senders import (
     sender_key,
     write_t3,
 )
+from probes.reflector.limits import Limits
 from probes.reflector.listening import Listener
 from probes.reflector.reflection import Reflection, Replies, Requests
 from probes.reflector.sessions import Sources, read_sources
 from probes.sockets.batch import OnePacket, Received
 from probes.sockets.records import chosen
 from probes.sockets.ring import Rings
-from probes.stamp.batch import SHORT_REQUEST_BYTES, write_transmit_time
+from probes.stamp.batch import (
+    SHORT_REQUEST_BYTES,
+    bound_ssids,
+    sequences,
+    ssids,
+    write_transmit_time,
+)
+from probes.stamp.packet import AUTHENTICATED_BYTES
 from probes.stamp.timestamps import encode_error_estimate
 
 _ROW_BYTES = 9280  # 145 cache lines: rows that do not all fall into one set of the cache
@@ -41,8 +48,7 @@ class Answering:
     """What a reflector does with the packets at its listeners; one thread at a time.
 
     `counts` are those of `ReflectorCounters`, `own_port` bool[65536] tells the ports of reflectors
-    of ours, `bucket` and `by_source` limit how much is answered; all stamps are moved by
-    `shift_ns`.
+    of ours, `limits` how much is answered; all stamps are moved by `shift_ns`.
     """
 
     def __init__(
@@ -56,15 +62,13 @@ class Answering:
     ) -> None:
         self.rings = Rings.of(_BATCH, _ROW_BYTES, in_place=True)
         self.own_port = np.zeros(1 << 16, np.bool_)
-        self.bucket: TokenBucket
-        self.by_source: SourceLimit | None
+        self.limits: Limits
         self._reflection, self._counts, self._clock = reflection, counts, clock
         self._own_clock_bound_ns, self.shift_ns = own_clock_bound_ns, shift_ns
 
     def limit(self, per_s: float, per_s_per_source: float | None) -> None:
         """Answer at most so many packets a second from now on, in all and of each source."""
-        self.bucket = TokenBucket(per_s)
-        self.by_source = None if per_s_per_source is None else SourceLimit(per_s_per_source)
+        self.limits = Limits(per_s, per_s_per_source, self._reflection.sessions)
 
     def serve(self, listener: Listener) -> None:
         """Answer what has arrived at one socket, at most `_ROUNDS` batches of it."""
@@ -81,9 +85,9 @@ class Answering:
     def _answer_few(self, listener: Listener, count: int) -> None:
         """Answer one by one if all are requests of known senders, plain or authenticated; else get
         to know them."""
-        by_source, sessions = self.by_source, self._reflection.sessions
-        if listener.known_under != (by_source, sessions.forgets):
-            listener.known, listener.known_under = {}, (by_source, sessions.forgets)
+        limits, sessions = self.limits, self._reflection.sessions
+        if listener.known_under != (limits, sessions.forgets):
+            listener.known, listener.known_under = {}, (limits, sessions.forgets)
         packets = [listener.socket.read_row(row) for row in range(count)]
         asked: list[tuple[OnePacket, KnownSender, bool]] = []
         for packet in packets:
@@ -99,7 +103,7 @@ class Answering:
             asked.append((packet, sender, follow_up))
         self._counts["received"] += count
         for packet, sender, follow_up in asked:
-            self._answer_one(listener, packet, sender, by_source, follow_up=follow_up)
+            self._answer_one(listener, packet, sender, follow_up=follow_up)
             # At once: the next reply of a session that asked twice tells of this one, and no
             # departures heap up whose telling would lag behind ever after.
             self._collect_one(listener)
@@ -109,19 +113,17 @@ class Answering:
         listener: Listener,
         packet: OnePacket,
         sender: KnownSender,
-        by_source: SourceLimit | None,
         *,
         follow_up: bool,
     ) -> None:
         now_ns = self._clock.monotonic_ns()
-        if by_source is not None and not by_source.grants_one(sender.bucket, now_ns):
-            self._counts["limited_by_source"] += 1
-            return
-        if not self.bucket.take(1, now_ns):
-            self._counts["limited"] += 1
-            return
+        self.limits.learn(now_ns)
         if sender.keys is not None:
             self._answer_bound(listener, packet, sender, sender.keys, now_ns)
+            return
+        refusal = self.limits.refusal(sender.bucket, sender.slot, now_ns, bound=False)
+        if refusal is not None:
+            self._counts[refusal] += 1
             return
         reply, sequence = reply_to(
             packet.payload,
@@ -166,6 +168,7 @@ class Answering:
             ttl=packet.ttl,
             wall_ns=self._wall_ns,
             estimates=self._error_estimates(listener, now_ns),
+            refusal=lambda: self.limits.refusal(sender.bucket, sender.slot, now_ns, bound=True),
         )
         if isinstance(reply, str):
             self._counts[reply] += 1
@@ -188,15 +191,12 @@ class Answering:
 
         The first rows of the ring hold the replies, which repeat the SSIDs.
         """
-        by_source = self.by_source
         if len(listener.known) + len(slot) > MOST_KNOWN:
             listener.known = {}
         address, payload = (
             each[: len(slot)] for each in (self.rings.send.address, self.rings.send.payload)
         )
-        bucket = np.full(len(slot), -1)
-        if by_source is not None:
-            bucket = by_source.buckets(read_sources(address))
+        bucket = self.limits.buckets(read_sources(address))
         names = keys_of(address, payload, bound=keys is not None)
         for index, (raw, name) in enumerate(names):
             listener.known[name] = KnownSender(
@@ -218,14 +218,16 @@ class Answering:
         # Two reflectors must never answer each other: a spoofed packet would circle for ever.
         allowed = listener.peers.allows(sources) & ~self.own_port[sources.port]
         counts["refused"] += int(np.count_nonzero(sound & ~allowed))
-        row = self._within_limits(
-            listener, np.flatnonzero(sound & allowed), received.length, sources, now_ns
-        )
-        if listener.authenticated is not None:
-            bound = listener.authenticated.holds(sources.take(row))
-            self._answer_both(listener, received, sources, row[~bound], row[bound], now_ns)
+        row = self._long_enough(listener, np.flatnonzero(sound & allowed), received.length)
+        self.limits.learn(now_ns)
+        if listener.authenticated is None:
+            row = self._within_limits(listener, received, sources, row, now_ns)
+            self._reply(listener, received, sources, row, now_ns)
             return
-        self._reply(listener, received, sources, row, now_ns)
+        has_to = listener.authenticated.holds(sources.take(row))
+        free = self._within_limits(listener, received, sources, row[~has_to], now_ns)
+        bound = self._worth_verifying(listener, received, sources, row[has_to], now_ns)
+        self._answer_both(listener, received, sources, free, bound, now_ns)
 
     def _answer_both(
         self,
@@ -271,6 +273,7 @@ class Answering:
             wall_ns=self._wall_ns,
             error_estimate=estimate,
             uncorrected_estimate=uncorrected,
+            within_limits=lambda genuine: self._grant_bound(sources.take(row[genuine]), now_ns),
         )
         for name in ("malformed", "forged", "replayed"):
             self._counts[name] += getattr(replies, name)
@@ -299,27 +302,68 @@ class Answering:
             ttl=chosen(received.ttl, row),
         )
 
+    def _long_enough(
+        self, listener: Listener, row: NDArray[np.intp], length: NDArray[np.int64]
+    ) -> NDArray[np.intp]:
+        """Return which of these requests are no shorter than their replies would be."""
+        if not listener.least_bytes:
+            return row
+        long = length[row] >= listener.least_bytes
+        self._counts["growing"] += int(np.count_nonzero(~long))
+        return row[long]
+
     def _within_limits(
         self,
         listener: Listener,
-        row: NDArray[np.intp],
-        length: NDArray[np.int64],
+        received: Received,
         sources: Sources,
+        row: NDArray[np.intp],
         now_ns: int,
     ) -> NDArray[np.intp]:
         """Return which of these requests are answered; a loud source takes from no other."""
-        counts = self._counts
-        if listener.least_bytes:
-            long = length[row] >= listener.least_bytes
-            counts["growing"] += int(np.count_nonzero(~long))
-            row = row[long]
-        if self.by_source is not None and len(row):
-            granted = self.by_source.grants(sources.take(row), now_ns)
-            counts["limited_by_source"] += int(np.count_nonzero(~granted))
-            row = row[granted]
-        taken = self.bucket.take(len(row), now_ns)
-        counts["limited"] += len(row) - taken
-        return row[:taken]
+        if not len(row):
+            return row
+        asking = sources.take(row)
+
+        def slots(of: NDArray[np.intp]) -> NDArray[np.int64]:
+            ssid = ssids(received.payload, received.length, row[of])
+            return self._reflection.sessions.find(asking.take(of), ssid, listener.number)
+
+        granted, of_source = self.limits.grants(asking, now_ns, slots, bound=False)
+        self._count_limited(granted, of_source)
+        return row[granted]
+
+    def _grant_bound(self, asking: Sources, now_ns: int) -> NDArray[np.bool_]:
+        """Return which of these genuine requests are answered. They have limits of their own."""
+        granted, of_source = self.limits.grants(asking, now_ns, None, bound=True)
+        self._count_limited(granted, of_source)
+        return granted
+
+    def _count_limited(self, granted: NDArray[np.bool_], of_source: NDArray[np.bool_]) -> None:
+        self._counts["limited_by_source"] += int(np.count_nonzero(of_source))
+        self._counts["limited"] += int(np.count_nonzero(~granted & ~of_source))
+
+    def _worth_verifying(
+        self,
+        listener: Listener,
+        received: Received,
+        sources: Sources,
+        row: NDArray[np.intp],
+        now_ns: int,
+    ) -> NDArray[np.intp]:
+        """Return which requests that have to be genuine are looked at: all that are long enough,
+        and where they are more than we can verify, those whose numbers their sessions expect."""
+        long = received.length[row] >= AUTHENTICATED_BYTES
+        self._counts["forged"] += int(np.count_nonzero(~long))
+        row = row[long]
+        if len(row) <= (able := self.limits.verifications.take(len(row), now_ns)):
+            return row
+        sessions = self._reflection.sessions
+        slot = sessions.find(sources.take(row), bound_ssids(received.payload, row), listener.number)
+        expected = sessions.expect(slot, sequences(received.payload, row))
+        expected[:able] = True
+        self._counts["limited"] += int(np.count_nonzero(~expected))
+        return row[expected]
 
     def _send(
         self,

@@ -42,7 +42,7 @@ class Replies:
     `request` int[m] tells which request each answers, `length` int64[m] its size, `slot` int64[m]
     its session and `sequence` uint32[m] its number there. `tracked` int[k] numbers the replies
     whose departure the sender wants to know. `malformed`, `forged` and `replayed` count what is not
-    answered.
+    answered; what the limits refuse is counted by who refuses it.
     """
 
     request: NDArray[np.intp]
@@ -62,6 +62,9 @@ class OneReply:
     octets: bytes
     sequence: int
     tracked: bool
+
+
+Refusal = Literal["forged", "malformed", "replayed", "limited", "limited_by_source"]
 
 
 class Reflection:
@@ -86,13 +89,15 @@ class Reflection:
         wall_ns: Callable[[], int],
         error_estimate: int,
         uncorrected_estimate: int,
+        within_limits: Callable[[NDArray[np.intp]], NDArray[np.bool_]] | None = None,
     ) -> Replies:
         """Turn requests into replies in place and count them into their sessions.
 
         With `keys`, those of each request's sender, only authenticated requests are answered, each
-        under the key it came with. `local` numbers the socket, `now_ns` is monotonic, `wall_ns`
-        gives T3. T3 of unauthenticated replies may be written again later; it is under the HMAC of
-        the others.
+        under the key it came with, and of them those that `within_limits` lets through: a forged
+        or recorded request must take nothing from a true one. `local` numbers the socket, `now_ns`
+        is monotonic, `wall_ns` gives T3. T3 of unauthenticated replies may be written again later;
+        it is under the HMAC of the others.
         `error_estimate` is that of the clock, `uncorrected_estimate` contains the lag of T3 too.
         """
         if keys is None:
@@ -102,7 +107,13 @@ class Reflection:
             write_error_estimate(requests.packet, uncorrected, uncorrected_estimate)
             return replies
         return self._answer_authenticated(
-            requests, keys, local, now_ns, wall_ns, error_estimate, uncorrected_estimate
+            requests,
+            keys,
+            local,
+            now_ns,
+            wall_ns,
+            (error_estimate, uncorrected_estimate),
+            within_limits or (lambda rows: np.ones(len(rows), np.bool_)),
         )
 
     def _answer_open(
@@ -234,15 +245,25 @@ class Reflection:
         local: int,
         now_ns: int,
         wall_ns: Callable[[], int],
-        error_estimate: int,
-        uncorrected_estimate: int,
+        estimates: tuple[int, int],
+        within_limits: Callable[[NDArray[np.intp]], NDArray[np.bool_]],
     ) -> Replies:
         """Verify, then answer, one packet at a time: each has a digest of its own."""
         good, decoded, malformed, forged = _verify(requests, keys)
         ssid = np.array([packet.ssid for packet, _ in decoded], np.uint16)
         slot = self.sessions.slots(requests.sources.take(good), ssid, local, now_ns)
+        fresh = np.array(
+            [
+                is_fresh(self.sessions.rows[place], packet.sequence, packet.sent_wall_ns)
+                for (packet, _), place in zip(decoded, slot.tolist(), strict=True)
+            ],
+            np.bool_,
+        )
+        answered = np.flatnonzero(fresh)
+        answered = answered[within_limits(good[answered])]
         sent: list[tuple[int, int, bool, int, int]] = []  # request, length, tracked, slot, number
-        for row, (packet, key), place in zip(good.tolist(), decoded, slot.tolist(), strict=True):
+        for number in answered.tolist():
+            row, (packet, key), place = int(good[number]), decoded[number], int(slot[number])
             reply = self._reply(
                 packet,
                 key,
@@ -251,10 +272,8 @@ class Reflection:
                 receive_wall_ns=int(requests.receive_wall_ns[row]),
                 ttl=int(requests.ttl[row]),
                 wall_ns=wall_ns,
-                estimates=(error_estimate, uncorrected_estimate),
+                estimates=estimates,
             )
-            if reply is None:
-                continue
             size = len(reply.octets)
             # Replies are packed to the front: row len(sent) ≤ row has been read already.
             requests.packet[len(sent), :size] = np.frombuffer(reply.octets, np.uint8)
@@ -268,7 +287,7 @@ class Reflection:
             sequence=columns[:, 4].astype(np.uint32),
             malformed=malformed,
             forged=forged,
-            replayed=len(decoded) - len(sent),
+            replayed=len(decoded) - int(np.count_nonzero(fresh)),
         )
 
     def answer_one(
@@ -282,17 +301,22 @@ class Reflection:
         ttl: int,
         wall_ns: Callable[[], int],
         estimates: tuple[int, int],
-    ) -> OneReply | Literal["forged", "malformed", "replayed"]:
+        refusal: Callable[[], Refusal | None],
+    ) -> OneReply | Refusal:
         """Return the reply to one authenticated request of a known session, or why there is none.
 
-        `estimates` are the Error Estimates of replies with follow-up and without.
+        `estimates` are the Error Estimates of replies with follow-up and without; `refusal` tells
+        which limit a genuine request is beyond.
         """
         found = _under_one_of(keys, octets)
         if found is None:
             return "forged"
         if not _is_sound(found[0]):
             return "malformed"
-        reply = self._reply(
+        packet = found[0]
+        if not is_fresh(self.sessions.rows[slot], packet.sequence, packet.sent_wall_ns):
+            return "replayed"
+        return refusal() or self._reply(
             *found,
             slot,
             now_ns=now_ns,
@@ -301,7 +325,6 @@ class Reflection:
             wall_ns=wall_ns,
             estimates=estimates,
         )
-        return "replayed" if reply is None else reply
 
     def _reply(
         self,
@@ -314,10 +337,8 @@ class Reflection:
         ttl: int,
         wall_ns: Callable[[], int],
         estimates: tuple[int, int],
-    ) -> OneReply | None:
-        """Return the reply to an authenticated request; None if it may have been recorded."""
-        if not is_fresh(self.sessions.rows[slot], packet.sequence, packet.sent_wall_ns):
-            return None
+    ) -> OneReply:
+        """Return the reply to an authenticated request."""
         sequence = self.sessions.next_sequence(slot, now_ns)
         rest, asks = self._reflected(
             packet.rest, key, slot, packet.sequence, sequence, estimates[0]
@@ -372,8 +393,6 @@ def _under_one_of(
 ) -> tuple[stamp.SenderPacket, bytes] | None:
     """Return what a request says, and the key whose HMAC it bears; None if it bears none's."""
     for key in keys:
-        try:
+        if stamp.is_genuine(octets, key):  # sooner told than refused: forgers send many
             return stamp.decode_sender(octets, key), key
-        except RemoteProtocolError:
-            continue
     return None

@@ -18,6 +18,7 @@ from probes.sockets.records import distinct, stable_order, starts
 
 MAX_SESSIONS = 100_000
 IDLE_NS = 900 * 1_000_000_000  # REFWAIT of RFC 5357 §4.2
+_MOST_AHEAD = 100_000  # numbers that a session may have lost in a row
 _TELL_WITHIN_NS = 250_000_000  # departures so long before the latest are no longer told
 _FIRST_SLOTS = 256
 _AF_INET6 = 10
@@ -95,9 +96,7 @@ class SessionTable:
         `local` numbers the socket; `now_ns` is on the monotonic scale. A full table forgets its
         idle sessions, then those longest unheard of; sessions of this call are never forgotten.
         """
-        rest = sources.port.astype(np.uint64) << np.uint64(32)
-        rest |= ssid.astype(np.uint64) << np.uint64(16) | np.uint64(local)
-        wanted = self._mixer.mix(sources.high, sources.low, rest)
+        wanted = self._hashes(sources, ssid, local)
         at, known = self._find(wanted)
         if not known.all():
             self._admit(distinct(wanted[~known]), wanted[known], now_ns)
@@ -105,6 +104,26 @@ class SessionTable:
         slot = self._slot[at]
         self.rows["seen_ns"][slot] = now_ns
         return slot
+
+    def find(self, sources: Sources, ssid: NDArray[np.uint16], local: int) -> NDArray[np.int64]:
+        """Return the slot of each packet's session, -1 where there is none. Shape [n]."""
+        at, known = self._find(self._hashes(sources, ssid, local))
+        slot = np.full(len(known), -1)
+        slot[known] = self._slot[at[known]]
+        return slot
+
+    def expect(self, slot: NDArray[np.int64], sequence: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which authenticated requests may be the next of their sessions, bool[n]."""
+        highest = self.rows["replay_highest"][slot]
+        ahead = sequence - highest
+        expected: NDArray[np.bool_] = (slot >= 0) & (highest >= 0)
+        expected &= (ahead > -64) & (ahead <= _MOST_AHEAD)
+        return expected
+
+    def _hashes(self, sources: Sources, ssid: NDArray[np.uint16], local: int) -> NDArray[np.uint64]:
+        rest = sources.port.astype(np.uint64) << np.uint64(32)
+        rest |= ssid.astype(np.uint64) << np.uint64(16) | np.uint64(local)
+        return self._mixer.mix(sources.high, sources.low, rest)
 
     def _find(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         at = np.searchsorted(self._hash, wanted)
@@ -272,6 +291,13 @@ _SESSION = np.dtype(
         ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
         ("replay_bits", "u8"),  # bit k: replay_highest - k was seen
         ("replay_wall_ns", "i8"),  # newest authenticated T1
+        # What `probes.reflector.standing` knows of it.
+        ("learnt_sequence", "u4"),
+        ("per_s", "f4"),  # replies
+        ("empty_ns", "f8"),  # when its share would have been empty
+        ("periods", "u1"),
+        ("standing", "u1"),  # JUNIOR or SENIOR; 0 has none
+        ("pressed", "?"),  # not all of the last period was answered
     ],
     align=True,
 )

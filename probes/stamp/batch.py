@@ -233,6 +233,24 @@ class SenderFields:
         return synchronised_array(self.estimate)
 
 
+def ssids(
+    buffer: NDArray[np.uint8], length: NDArray[Any], row: NDArray[np.intp]
+) -> NDArray[np.uint16]:
+    """Return the SSIDs of unauthenticated requests, uint16[n]; 0 where they are too short."""
+    given = buffer[row, 14:16].view(">u2")[:, 0].astype(np.uint16)
+    return np.where(length[row] >= _SENDER.itemsize, given, 0).astype(np.uint16)
+
+
+def bound_ssids(buffer: NDArray[np.uint8], row: NDArray[np.intp]) -> NDArray[np.uint16]:
+    """Return the SSIDs of authenticated requests, uint16[n]."""
+    return buffer[row, 26:28].view(">u2")[:, 0].astype(np.uint16)
+
+
+def sequences(buffer: NDArray[np.uint8], row: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the sequence numbers of packets of any kind, int64[n]."""
+    return buffer[row, :4].view(">u4")[:, 0].astype(np.int64)
+
+
 def read_sender_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> SenderFields:
     """Read the requests in the rows of `buffer` (uint8[n, capacity ≥ 44]), `length[i]` bytes each.
 

@@ -61,6 +61,7 @@ __all__ = [
     "digest",
     "encode_reflector",
     "encode_sender",
+    "is_genuine",
     "read_reflector_packets",
     "read_sender_packets",
     "write_follow_up",
@@ -224,13 +225,20 @@ def _require(data: bytes, least_bytes: int) -> None:
         )
 
 
+def is_genuine(data: bytes, key: bytes) -> bool:
+    """Tell whether an authenticated packet is long enough and its HMAC is that of `key`."""
+    if len(data) < AUTHENTICATED_BYTES:
+        return False
+    given = data[_COVERED_BYTES:AUTHENTICATED_BYTES]
+    return hmac.compare_digest(digest(key, data[:_COVERED_BYTES]), given)
+
+
 def _verified(data: bytes, key: bytes) -> bytes:
     """Return the 96 covered octets of an authenticated packet whose HMAC is right."""
     _require(data, AUTHENTICATED_BYTES)
-    base, given = data[:_COVERED_BYTES], data[_COVERED_BYTES:AUTHENTICATED_BYTES]
-    if not hmac.compare_digest(digest(key, base), given):
+    if not is_genuine(data, key):
         raise RemoteProtocolError(
             "the HMAC of a STAMP packet is wrong: another key, or the packet was changed",
             "STAMP 报文的 HMAC 校验失败：密钥不同，或报文被改动",
         )
-    return base
+    return data[:_COVERED_BYTES]

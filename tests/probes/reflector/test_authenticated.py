@@ -169,3 +169,22 @@ def test_a_wrong_hmac_tlv_sets_i_and_the_packet_is_still_reflected():
     with reflector(hmac_key=KEY) as running, Sender(running.addresses()[0]) as sender:
         reply = sender.probe(0, key=KEY, tlvs=chain)
     assert [tlv.failed for tlv in stamp_tlv.decode_tlvs(reply.rest)] == [True, True]
+
+
+@pytest.mark.parametrize("ports", [1, 50])
+def test_forged_requests_take_nothing_from_the_limit_of_the_peer_they_name(ports):
+    limits = {"max_packets_per_s_per_source": 0.1, "max_packets_per_s": 20.0}  # bursts of 1 and 2
+    with (
+        reflector(bound_place(), stamp_keys=BOUND, **limits) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        to = running.addresses()[0]
+        forgers = [stack.enter_context(Sender(to, host="127.0.0.2")) for _ in range(ports)]
+        for number in range(200):
+            wrong = KEY[::-1] if number % 2 else None
+            forgers[number % ports].sock.sendto(request(number, key=wrong), to)
+        with Sender(to, host="127.0.0.2") as true:
+            assert true.probe(1, key=KEY).sequence == 0
+        counters = running.counters()
+    assert (counters.forged, counters.reflected) == (200, 1)
+    assert counters.received == 201

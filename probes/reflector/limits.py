@@ -1,0 +1,103 @@
+"""How much a reflector answers: in all, of each source, and what is kept for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.reflector.admission import SourceLimit, TokenBucket
+from probes.reflector.sessions import Mixer, SessionTable, Sources
+from probes.reflector.standing import JUNIOR, SENIOR, Standing
+
+_VERIFICATIONS_PER_S = 20_000.0  # HMACs of requests; some 2 µs each
+
+
+class Limits:
+    """At most `per_s` packets a second in all and `per_s_per_source` of each source.
+
+    Genuine requests (`bound`: under an HMAC) have limits of their own, so that nothing forged
+    takes from them; of the others, sessions that were answered before keep their share.
+    """
+
+    def __init__(
+        self, per_s: float, per_s_per_source: float | None, sessions: SessionTable
+    ) -> None:
+        self._all = {bound: TokenBucket(per_s) for bound in (False, True)}
+        self._by_source: dict[bool, SourceLimit] = {}
+        if per_s_per_source is not None:
+            mixer = Mixer()
+            self._by_source = {
+                bound: SourceLimit(per_s_per_source, mixer=mixer) for bound in (False, True)
+            }
+        self._standing = Standing(sessions)
+        self.learn = self._standing.learn
+        self.verifications = TokenBucket(_VERIFICATIONS_PER_S)
+
+    def buckets(self, sources: Sources) -> NDArray[np.int64]:
+        """Return the number of each source's bucket, int64[n]; -1 without a limit for sources."""
+        if not self._by_source:
+            return np.full(len(sources.port), -1)
+        return self._by_source[False].buckets(sources)
+
+    def refusal(
+        self, bucket: int, slot: int, now_ns: int, *, bound: bool
+    ) -> Literal["limited", "limited_by_source"] | None:
+        """Return which limit keeps one request from being answered; None if it may be."""
+        standing = 0
+        if self._by_source:
+            of = self._by_source[bound]
+            if not of.grants_one(bucket, now_ns):
+                standing = self._standing_of(slot, now_ns)
+                if not (standing and of.grants_one(bucket, now_ns, standing=standing)):
+                    return "limited_by_source"
+        if self._all[bound].take(1, now_ns):
+            return None
+        standing = standing or self._standing_of(slot, now_ns)
+        if standing and self._all[bound].take(1, now_ns, standing=standing):
+            return None
+        return "limited"
+
+    def _standing_of(self, slot: int, now_ns: int) -> int:
+        return int(self._standing.entitled(np.array([slot]), now_ns)[0])
+
+    def grants(
+        self,
+        sources: Sources,
+        now_ns: int,
+        slots: Callable[[NDArray[np.intp]], NDArray[np.int64]] | None,
+        *,
+        bound: bool,
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return (which of n requests are answered, which of the others their source's limit
+        refuses). `slots` gives the sessions of some, asked for where there is not enough for all.
+        """
+        count = len(sources.port)
+        standing = np.zeros(count, np.uint8)
+
+        def claims(denied: NDArray[np.intp]) -> list[tuple[int, NDArray[np.intp]]]:
+            """Return those of the denied that have a share, seniors first."""
+            asking = denied[standing[denied] == 0]
+            if slots is not None and len(asking):
+                standing[asking] = self._standing.entitled(slots(asking), now_ns)
+            found = ((each, denied[standing[denied] == each]) for each in (SENIOR, JUNIOR))
+            return [(each, rows) for each, rows in found if len(rows)]
+
+        granted = np.ones(count, np.bool_)
+        if self._by_source:
+            limit = self._by_source[bound]
+            granted = limit.grants(sources, now_ns)
+            if not granted.all():
+                for each, rows in claims(np.flatnonzero(~granted)):
+                    granted[rows] = limit.grants(sources.take(rows), now_ns, standing=each)
+        of_source = ~granted
+        row = np.flatnonzero(granted)
+        taken = self._all[bound].take(len(row), now_ns)
+        if taken < len(row):
+            granted[row[taken:]] = False
+            for each, rows in claims(row[taken:]):
+                more = self._all[bound].take(len(rows), now_ns, standing=each)
+                granted[rows[:more]] = True
+        return granted, of_source
