@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from probes.errors import IsochroneError
+from probes.errors import IsochroneError, UsageError
 
 VERSION = "0.1.0"
 
@@ -65,7 +65,7 @@ def front_door() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error a person can mend is one sentence and exit code 1."""
+    """Run the command line; an error a person can mend is one sentence."""
     # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from agent.command_language import speak_the_users_language, translate
@@ -105,7 +105,7 @@ def _exit_code() -> int:
 
 def _told(error: IsochroneError) -> int:
     click.echo(f"isochrone: {error.message()}", err=True)
-    return 1
+    return 2 if isinstance(error, UsageError) else 1
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from probes.numbers import LARGEST
 from probes.text import Text
 from probes.toml_text import decoded, parse_toml
 
-_CONTROLLER = r"^(https://[^/\s]+|unix:///\S+)/?$"
+_CONTROLLER = r"^(https://[^/\s]+|unix:(//)?/[^/\s]\S*)/?$"
 
 
 class ClockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,8 +62,8 @@ _HINTS = {
         "只能包含小写字母、数字、点和连字符，最多 63 个字符",
     ),
     "controller": (
-        'an address such as "https://10.0.0.1:8780" or "unix:///run/isochrone.sock"',
-        '形如 "https://10.0.0.1:8780" 或 "unix:///run/isochrone.sock" 的地址',
+        'an address such as "https://10.0.0.1:8780" or "unix:/run/isochrone.sock"',
+        '形如 "https://10.0.0.1:8780" 或 "unix:/run/isochrone.sock" 的地址',
     ),
 }
 

@@ -22,6 +22,7 @@ from agent.reload import Reload
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
 from probes.clock import SystemClock
+from probes.controller_url import socket_path
 from probes.errors import ConfigError, ResourceError
 from probes.exchange import Plan, StampKeys
 from probes.reasons import reason_of
@@ -162,7 +163,7 @@ async def _run_parts(
 
 def _credentials(config: AgentConfig) -> Credentials | None:
     """Return what is shown to the controller; on a unix socket nothing has to be loaded for it."""
-    if config.controller.startswith("unix://"):
+    if socket_path(config.controller) is not None:
         return None
     from agent.credentials import credentials_of
 

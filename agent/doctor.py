@@ -25,6 +25,7 @@ from agent.policy import PolicyConfig
 from probes.checkup import Finding, check_clock, check_directory, finding
 from probes.clock import SystemClock
 from probes.clocks.calibrate import calibrate
+from probes.controller_url import socket_path
 from probes.errors import ConfigError, IsochroneError
 from probes.exchange import ReflectorSpec
 from probes.reasons import reason_of
@@ -219,7 +220,7 @@ def check_timestamps() -> Finding:
 
 def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLContext | None]:
     """Look at what the agent shows its controller; nothing is needed on a unix socket."""
-    if config.controller.startswith("unix://"):
+    if socket_path(config.controller) is not None:
         return None, None
     from agent.trust import load_trust
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from probes.errors import ConfigError, ResourceError
+from probes.errors import ConfigError, ResourceError, UsageError
 from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
 
@@ -92,7 +92,7 @@ def enrol(
 def _root(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.path.strip("/"):
-        raise ConfigError(
+        raise UsageError(
             f"{url} is no controller's address; write https://HOST:PORT.",
             f"{url} 不是控制器地址；请写成 https://主机:端口。",
             controller=url,
@@ -102,7 +102,7 @@ def _root(url: str) -> str:
 
 def _token(token: str | None, token_file: Path | None) -> str:
     if token is not None and token_file is not None:
-        raise ConfigError(
+        raise UsageError(
             "Give the token once: as TOKEN or by --token-file.",
             "令牌只需提供一次：作为参数或通过 --token-file。",
         )

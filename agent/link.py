@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 from aiohttp.client_exceptions import UnixClientConnectorError
 
+from probes.controller_url import socket_path
 from probes.reasons import reason_of
 from probes.text import Text
 
@@ -19,13 +20,14 @@ _LARGEST_ANSWER_BYTES = 65_536
 def open_session(
     controller: str, context: ssl.SSLContext | None = None
 ) -> tuple[aiohttp.ClientSession, str]:
-    """Return a session and the base URL for ``https://…`` or ``unix:///path``.
+    """Return a session and the base URL for ``https://…`` or ``unix:/path``.
 
     `context` is what an enrolled agent shows and trusts; a unix socket needs none.
     """
     connector: aiohttp.BaseConnector
-    if controller.startswith("unix://"):
-        connector, base = aiohttp.UnixConnector(controller.removeprefix("unix://")), "http://unix"
+    path = socket_path(controller)
+    if path is not None:
+        connector, base = aiohttp.UnixConnector(path), "http://unix"
     else:
         tls: ssl.SSLContext | bool = True if context is None else context
         connector, base = aiohttp.TCPConnector(limit=16, ssl=tls), controller.rstrip("/")
@@ -54,7 +56,7 @@ def unreachable(controller: str, error: BaseException) -> Text:
         )
     reason = reason_of(error)
     if isinstance(error, UnixClientConnectorError):
-        controller = f"unix://{error.path}"
+        controller = f"unix:{error.path}"
     return Text(
         f"The controller {controller} cannot be reached ({reason.en}); measuring goes on and "
         "windows are kept. Check its address and that it runs.",

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from agent.durations import milliseconds
-from probes.errors import ConfigError
+from probes.errors import UsageError
 from probes.stream import AUTHENTICATED_PAYLOAD_BYTES, DEFAULT_PAYLOAD_BYTES, ProtocolName
 from probes.text import Text, language_of_environment
 
@@ -177,7 +177,7 @@ def check_interval(interval_ms: float) -> None:
     """Refuse an interval that would flood a network. Raises ConfigError."""
     least_ms = SHORTEST_INTERVAL_MS if _is_privileged() else UNPRIVILEGED_INTERVAL_MS
     if interval_ms < least_ms:
-        raise ConfigError(
+        raise UsageError(
             f"An interval of {interval_ms:g} ms is too short; the least is {least_ms:g} ms"
             + ("." if _is_privileged() else " without root or CAP_NET_RAW."),
             f"间隔 {interval_ms:g} 毫秒过短；最短为 {least_ms:g} 毫秒"

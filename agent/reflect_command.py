@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from probes.errors import ConfigError
+from probes.errors import ConfigError, UsageError
 from probes.options import FiniteRange
 from probes.reasons import reason_of
 from probes.text import Text
@@ -64,7 +65,7 @@ def reflect(
 ) -> None:
     """Answer STAMP probes (RFC 8762) of the peers you name, until stopped."""
     if not peers and not is_open:
-        raise ConfigError(
+        raise UsageError(
             "Say who may ask: --peer PREFIX for each sender, or --open for everybody.",
             "请指定允许的发送方：用 --peer 前缀逐一列出，或用 --open 对所有人开放。",
         )
@@ -72,6 +73,7 @@ def reflect(
     from probes.exchange import ReflectorSpec
     from probes.reflector.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
 
+    _check_peers(peers)
     allowed = (*peers, *(_EVERYBODY if is_open else ()))
     specs = []
     for place in listen:
@@ -96,6 +98,16 @@ def reflect(
     _print_counters(reflector.counters())
 
 
+def _check_peers(peers: Sequence[str]) -> None:
+    from probes.reflector.admission import parse_prefix
+
+    for peer in peers:
+        try:
+            parse_prefix(peer)
+        except ConfigError as error:
+            raise UsageError(error.text.en, error.text.zh, **error.fields) from error
+
+
 def split_place(place: str) -> tuple[str, int]:
     """Return (address, port) of ``192.0.2.1:862`` or ``[2001:db8::1]:862``. Raises ConfigError."""
     host, colon, port = place.rpartition(":")
@@ -104,7 +116,7 @@ def split_place(place: str) -> tuple[str, int]:
             raise ValueError(place)
         return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
     except ValueError as error:
-        raise ConfigError(
+        raise UsageError(
             f"{place!r} is no ADDRESS:PORT; write 192.0.2.1:862 or [2001:db8::1]:862.",
             f"{place!r} 不是有效的“地址:端口”；请写成 192.0.2.1:862 或 [2001:db8::1]:862。",
             listen=place,

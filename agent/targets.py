@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from probes.errors import ConfigError
+from probes.errors import ConfigError, UsageError
 from probes.reasons import reason_of
 from probes.text import Text
 
@@ -63,7 +63,7 @@ def read_targets(arguments: Sequence[str], file: Path | None) -> list[str]:
         lines = (line.partition("#")[0].split() for line in _text_of(file).splitlines())
         names += [words[0] for words in lines if words]
     if not names:
-        raise ConfigError(
+        raise UsageError(
             "There is no target; name one or more, or give a file with --file (- for standard "
             "input).",
             "没有目标；请在命令行中给出，或用 --file 指定文件（- 为标准输入）。",

@@ -25,7 +25,8 @@ from controller.live.rounds import JUDGING
 from controller.reload import Signals
 from controller.state import ControllerState
 from controller.store.housekeeping import keep_house
-from probes.errors import ConfigError, ResourceError, RightsError
+from probes.controller_url import socket_path
+from probes.errors import ConfigError, ResourceError, RightsError, UsageError
 from probes.reasons import reason_of
 from probes.text import language_of_environment
 from topology.network import Network
@@ -68,16 +69,14 @@ def listens_of(texts: Sequence[str], data: pathlib.Path) -> list[Listen]:
 
 def parse_listen(text: str) -> Listen:
     """Return ``host:port``, ``[v6]:port`` or ``unix:/path`` as a Listen. Raises ConfigError."""
-    if text.startswith("unix:"):
-        path = text.removeprefix("unix:")
-        path = "/" + path.lstrip("/") if path.startswith("//") else path
-        if path:
-            return Listen(unix=pathlib.Path(path))
+    path = socket_path(text)
+    if path:
+        return Listen(unix=pathlib.Path(path))
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not text.startswith("unix:") and host and port.isdigit() and int(port) <= 65_535:
+    if path is None and host and port.isdigit() and int(port) <= 65_535:
         return Listen(host=host, port=int(port))
-    raise ConfigError(
+    raise UsageError(
         f"--listen {text} is not understood; write 127.0.0.1:8780, [::1]:8780 or "
         "unix:/run/isochrone.sock.",
         f"无法识别 --listen {text}；请写成 127.0.0.1:8780、[::1]:8780 或 "

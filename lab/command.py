@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from probes.errors import ConfigError
+from probes.errors import UsageError
 from probes.options import FiniteRange
 
 _LONGEST_S = 86_400.0
@@ -75,7 +75,7 @@ def lab(
 def _outage_s(text: str) -> float:
     found = re.fullmatch(r"controller-kill:(\d+(?:\.\d+)?)", text)
     if found is None or not float(found[1]) <= _LONGEST_S:
-        raise ConfigError(
+        raise UsageError(
             f"Unknown fault {text!r}; the one there is: controller-kill:SECONDS.",
             f"未知的故障 {text!r}；可用的是 controller-kill:秒数。",
             key="fault",

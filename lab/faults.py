@@ -19,7 +19,7 @@ import msgspec
 
 from lab.faults_network import FaultNetwork
 from lab.kernel import enter_new_mounts
-from probes.errors import ConfigError
+from probes.errors import UsageError
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def faults(
         return
     chosen = [fault for fault in FAULTS if not names or fault.name in names]
     if unknown := set(names) - {fault.name for fault in chosen}:
-        raise ConfigError(
+        raise UsageError(
             f"There is no fault {', '.join(sorted(unknown))}; see --list.",
             f"没有名为 {'、'.join(sorted(unknown))} 的故障；可用 --list 查看。",
         )

@@ -12,7 +12,7 @@ import msgspec
 
 from lab.impairment import PathTable
 from lab.scenario_schema import ClockTable, ModelTable, PathTableEntry, ScenarioFile
-from probes.errors import ConfigError
+from probes.errors import UsageError
 from probes.text import Text
 from probes.toml_text import decoded, parse_toml
 from topology.model import Interface
@@ -60,7 +60,7 @@ def find_scenario(name: str) -> Path:
     if name in bundled_scenarios():
         return Path(str(importlib.resources.files("lab.scenarios").joinpath(f"{name}.toml")))
     hint = suggestion(name, bundled_scenarios())
-    raise ConfigError(
+    raise UsageError(
         f"There is no scenario {name!r}{hint.en} (or give the path of a .toml file)",
         f"没有名为 {name!r} 的场景{hint.zh}（也可以给出 .toml 文件的路径）",
         key=name,

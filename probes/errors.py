@@ -1,7 +1,8 @@
 """The error tree. Every error says, in both languages, what is wrong and what to do.
 
 IsochroneError                    a user can mend it; the command line prints it and exits 1
-├── ConfigError                   a file, a key, an argument of ours is wrong
+├── ConfigError                   a file or a key of ours is wrong
+│   └── UsageError                an argument of the command line is wrong; exits 2
 ├── RightsError                   the system does not permit it
 ├── ResourceError                 a port, disk, interface or host is not to be had
 └── ProtocolError
@@ -32,6 +33,10 @@ class IsochroneError(Exception):
 
 class ConfigError(IsochroneError):
     """A file, key or argument that the user gave is wrong."""
+
+
+class UsageError(ConfigError):
+    """An argument of the command line is wrong, whatever the files and the system are like."""
 
 
 class RightsError(IsochroneError):

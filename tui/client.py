@@ -14,7 +14,7 @@ import msgspec
 
 from tui import documents as doc
 from tui.access import Access
-from tui.errors import AddressError, AnswerError, UnreachableError
+from tui.errors import AnswerError, UnreachableError, UsageError
 
 T = TypeVar("T")
 
@@ -25,10 +25,11 @@ PAGE_ITEMS = 10_000
 
 
 def split_url(url: str) -> tuple[str, str | None]:
-    """Return (base URL, Unix socket path or None) of `url`; AddressError names what is wrong."""
-    if url.startswith("unix://"):
-        path = url.removeprefix("unix://")
-        if path.startswith("/") and len(path) > 1:
+    """Return (base URL, Unix socket path or None) of `url`; UsageError names what is wrong."""
+    if url.startswith("unix:"):
+        path = url.removeprefix("unix:")
+        path = "/" + path.lstrip("/") if path.startswith("//") else path
+        if path.strip("/"):
             return "http://controller", path
     else:
         try:
@@ -38,9 +39,9 @@ def split_url(url: str) -> tuple[str, str | None]:
             fine = False
         if fine:
             return url.rstrip("/"), None
-    raise AddressError(
-        f"{url!r} is no controller address; write https://HOST:PORT or unix:///PATH/TO/SOCKET.",
-        f"{url!r} 不是有效的控制器地址；请写成 https://主机:端口 或 unix:///套接字路径。",
+    raise UsageError(
+        f"{url!r} is no controller address; write https://HOST:PORT or unix:/PATH.",
+        f"{url!r} 不是有效的控制器地址；请写成 https://主机:端口 或 unix:/路径。",
     )
 
 
@@ -211,8 +212,8 @@ def _refusal(url: str, route: str, status: int, body: bytes) -> AnswerError:
         said = msgspec.json.decode(body, type=_ErrorDocument).error.message
     except (msgspec.DecodeError, msgspec.ValidationError):
         said = doc.Title()
-    help_en = " Give a token with --token-file, or use --url unix:///PATH." if status == 401 else ""
-    help_zh = "请用 --token-file 提供令牌，或使用 --url unix:///路径。" if status == 401 else ""
+    help_en = " Give a token with --token-file, or use --url unix:/PATH." if status == 401 else ""
+    help_zh = "请用 --token-file 提供令牌，或使用 --url unix:/路径。" if status == 401 else ""
     return AnswerError(
         f"The controller at {url} refused {route} (HTTP {status}): "
         f"{said.pick('en') or 'no reason given'}{help_en}",

@@ -13,6 +13,7 @@ import click
 from tui.access import Access
 from tui.client import Client
 from tui.errors import Language, TuiError
+from tui.screenshot import parse_size, take_screenshot, write_screenshot
 from tui.words import language_of_environment
 
 DEFAULT_URL = "https://127.0.0.1:8780"
@@ -31,7 +32,10 @@ class _Seconds(click.FloatRange):
 
 @click.command()
 @click.option(
-    "--url", default=DEFAULT_URL, show_default=True, help="Controller: https:// or unix://"
+    "--url",
+    default=DEFAULT_URL,
+    show_default=True,
+    help="Controller: https://HOST:PORT or unix:/PATH.",
 )
 @click.option(
     "--token-file",
@@ -75,21 +79,21 @@ def tui(
     """Open the terminal UI of a controller."""
     language = lang or language_of_environment()
     try:
+        shown_size = parse_size(size)
         access = Access(token_file=token_file, ca_file=ca)
         asyncio.run(_greet(url, access))
         from tui.app import IsochroneApp
-        from tui.screenshot import parse_size, take_screenshot, write_screenshot
 
         app = IsochroneApp(url, access=access, language=language, refresh_s=refresh)
         app.first_view, app.first_path = view, path_id
         if screenshot is not None:
-            write_screenshot(asyncio.run(take_screenshot(app, parse_size(size))), screenshot)
+            write_screenshot(asyncio.run(take_screenshot(app, shown_size)), screenshot)
             return
         _check_terminal()
         app.run()
     except TuiError as error:
         click.echo(f"isochrone: {error.message(language)}", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     if app.return_code:
         sys.exit(app.return_code)
 

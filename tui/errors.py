@@ -8,7 +8,9 @@ Language = Literal["en", "zh"]
 
 
 class TuiError(Exception):
-    """An error that a person can act on, in English and Chinese."""
+    """An error that a person can act on, in English and Chinese; the command exits so."""
+
+    exit_code = 1
 
     def __init__(self, en: str, zh: str) -> None:
         super().__init__(en)
@@ -20,8 +22,14 @@ class TuiError(Exception):
         return self.zh if language == "zh" else self.en
 
 
+class UsageError(TuiError):
+    """An argument of the command line is wrong."""
+
+    exit_code = 2
+
+
 class AddressError(TuiError):
-    """The controller's address is not one we can use."""
+    """A token or an authority cannot be used with the controller's address."""
 
 
 class UnreachableError(TuiError):

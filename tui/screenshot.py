@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 import pathlib
 import re
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tui.app import IsochroneApp
-from tui.errors import AddressError, TuiError, UnreachableError
+from tui.errors import TuiError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from tui.app import IsochroneApp
 
 WAIT_S = 30.0
 CELL_UNITS = 12.2  # width of a terminal cell in Rich's SVG
@@ -29,10 +32,10 @@ def with_true_widths(svg: str) -> str:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return (columns, rows) of ``160x45``; AddressError if it is no size."""
+    """Return (columns, rows) of ``160x45``; UsageError if it is no size."""
     found = re.fullmatch(r"(\d{2,3})x(\d{2,3})", text)
     if found is None:
-        raise AddressError(
+        raise UsageError(
             f"{text!r} is no size; write COLUMNSxROWS, such as 160x45.",
             f"{text!r} 不是有效的尺寸；请写成 列x行，例如 160x45。",
         )

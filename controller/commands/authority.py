@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from probes.clock import SystemClock
-from probes.errors import ConfigError
+from probes.errors import ConfigError, UsageError
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -107,15 +107,16 @@ def create(
     from controller.access.authority import load_authority
 
     if (role is None) == (agent is None):
-        raise ConfigError(
+        raise UsageError(
             "Give either --role ROLE or --enrol AGENT.",
             "请指定 --role 角色 或 --enrol 探针名，二者选一。",
         )
-    authority = load_authority(data, SystemClock())
     until_ns = SystemClock().wall_ns() + _lifetime_ns(expires or ("24h" if agent else "365d"))
+    if agent is not None:
+        _check_agent(agent)
+    authority = load_authority(data, SystemClock())
     with opened_book(data) as book:
         if agent is not None:
-            _check_agent(agent)
             text = book.create_enrolment_token(agent, authority.fingerprint, until_ns)
         else:
             text = book.create_api_token(cast("Role", role), label or str(role), until_ns)
@@ -186,7 +187,7 @@ def opened_book(data: pathlib.Path) -> Iterator[AccessBook]:
 def _lifetime_ns(text: str) -> int:
     found = re.fullmatch(r"(\d{1,6})([mhd])", text)
     if found is None or int(found[1]) == 0:
-        raise ConfigError(
+        raise UsageError(
             f"--expires {text} is not understood; write 90m, 24h or 30d.",
             f"无法识别 --expires {text}；请写成 90m、24h 或 30d。",
         )
@@ -195,7 +196,7 @@ def _lifetime_ns(text: str) -> int:
 
 def _check_agent(agent: str) -> None:
     if not _AGENT.fullmatch(agent):
-        raise ConfigError(
+        raise UsageError(
             f"{agent} is no agent's name: lower-case letters, digits, dots and hyphens.",
             f"{agent} 不是有效的探针名称：只能包含小写字母、数字、点和连字符。",
             agent=agent,

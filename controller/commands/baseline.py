@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from controller.commands.client_link import ControllerAddress, credential_options
-from probes.errors import ConfigError
+from probes.errors import UsageError
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def time_ns(text: str) -> int:
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(
+        raise UsageError(
             f"{text} is no time; write 2026-11-01, 2026-11-01T08:00 or 2026-11-01T08:00+08:00.",
             f"{text} 不是有效时间；请写成 2026-11-01、2026-11-01T08:00 或 2026-11-01T08:00+08:00。",
             time=text,

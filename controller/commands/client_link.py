@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import aiohttp
 import click
 
-from probes.errors import ConfigError
+from probes.controller_url import socket_path
+from probes.errors import ConfigError, UsageError
 from probes.reasons import reason_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -25,22 +26,14 @@ class ControllerAddress:
     token_file: pathlib.Path | None = None
     ca_file: pathlib.Path | None = None
 
-    @property
-    def socket_path(self) -> str | None:
-        """The path of a ``unix:`` address, else None."""
-        if not self.url.startswith("unix:"):
-            return None
-        path = self.url.removeprefix("unix:")
-        return "/" + path.lstrip("/") if path.startswith("//") else path
-
     def open_session(self, timeout_s: float) -> aiohttp.ClientSession:
         """Return a session whose paths begin at the controller's root. Raises ConfigError."""
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         headers = {}
         if self.token_file is not None:
             headers["Authorization"] = f"Bearer {read_token(self.token_file)}"
-        path = self.socket_path
-        if path is not None:
+        path = socket_path(self.url)
+        if path:
             return aiohttp.ClientSession(
                 "http://controller",
                 connector=aiohttp.UnixConnector(path),
@@ -48,7 +41,7 @@ class ControllerAddress:
                 headers=headers,
             )
         if not self.url.startswith("https://"):
-            raise ConfigError(
+            raise UsageError(
                 f"{self.url} is no controller; write https://HOST:PORT or unix:/PATH.",
                 f"{self.url} 不是控制器地址；请写成 https://主机:端口 或 unix:/路径。",
                 url=self.url,

@@ -7,6 +7,7 @@ import pytest
 
 from agent.config import AgentConfig, ClockConfig, SpoolConfig, load_config
 from agent.policy import PolicyConfig, ReflectorPolicyConfig
+from probes.controller_url import socket_path
 from probes.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def test_integers_are_accepted_where_fractions_are(tmp_path: Path) -> None:
         (GOOD + "[spool]\nmax_bytes = 1", "spool.max_bytes", "65536"),
         (GOOD + '[spool]\nmax_age_s = "long"', "spool.max_age_s", "float"),
         (GOOD.replace("nanjing-1", "Nanjing 1"), "name", "lower-case"),
-        (GOOD.replace("https:", "http:"), "controller", "unix:///"),
+        (GOOD.replace("https:", "http:"), "controller", "unix:/"),
         ('name = "a"\nstate_dir = "x"', "controller", "missing"),
     ],
 )
@@ -50,6 +51,18 @@ def test_error_names_file_key_and_remedy(tmp_path: Path, text: str, key: str, wo
         assert "agent.toml" in sentence
         assert key in sentence
     assert words in caught.value.text.en
+
+
+@pytest.mark.parametrize("address", ["unix:/run/i.sock", "unix:///run/i.sock"])
+def test_a_socket_is_named_as_on_every_command_line(tmp_path: Path, address: str) -> None:
+    config = load(tmp_path, GOOD.replace("https://10.0.0.1:8780", address))
+    assert socket_path(config.controller) == "/run/i.sock"
+
+
+@pytest.mark.parametrize("address", ["unix:", "unix://", "unix:run/i.sock", "unix://run/i.sock"])
+def test_a_socket_without_a_path_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(ConfigError, match="unix:/run"):
+        load(tmp_path, GOOD.replace("https://10.0.0.1:8780", address))
 
 
 def test_missing_file_and_broken_toml_are_config_errors(tmp_path: Path) -> None:

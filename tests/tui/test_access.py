@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tui.access import Access
-from tui.client import Client
+from tui.client import Client, split_url
 from tui.errors import AddressError, AnswerError, TuiError, UnreachableError
 
 TOKEN = "isoa.00000000.secret"
@@ -49,6 +49,11 @@ def token_file(tmp_path: Path) -> Path:
     path = tmp_path / "token"
     path.write_text(TOKEN + "\n", encoding="ascii")
     return path
+
+
+@pytest.mark.parametrize("url", ["unix:/run/i.sock", "unix:///run/i.sock"])
+def test_a_socket_is_named_as_on_every_command_line(url: str) -> None:
+    assert split_url(url) == ("http://controller", "/run/i.sock")
 
 
 async def ask(url: str, access: Access) -> TuiError | None:
