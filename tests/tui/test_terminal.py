@@ -134,15 +134,15 @@ def test_without_a_terminal_to_draw_on_it_says_so_and_how_to_get_a_picture(
     assert done.stdout == ""
 
 
-def test_no_controller_is_one_sentence_and_exit_code_1() -> None:
-    for url, said in (
-        ("http://127.0.0.1:9", "does not answer"),
-        ("ftp://x", "no controller address"),
+def test_no_controller_is_one_sentence_and_an_exit_code() -> None:
+    for url, said, code in (
+        ("http://127.0.0.1:9", "does not answer", 1),
+        ("ftp://x", "no controller address", 2),
     ):
         done = subprocess.run(
             [sys.executable, "-P", "-m", "isochrone", "tui", "--url", url, "--lang", "en"],
             check=False, capture_output=True, text=True, cwd=ROOT,
         )  # fmt: skip
-        assert done.returncode == 1
+        assert done.returncode == code
         assert said in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
