@@ -51,7 +51,9 @@ def run(config_path: Path, verbose: bool, log_format: LogFormat) -> None:
 
     from agent.daemon import run_agent
     from probes.allocation import keep_little
+    from probes.sockets.descriptors import raise_descriptor_limit
 
+    raise_descriptor_limit()
     keep_little(arenas=1)  # its threads seldom allocate at once
     log_to_stderr(log_format, logging.INFO if verbose else logging.WARNING)
     asyncio.run(run_agent(config, config_path))

@@ -17,6 +17,7 @@ from agent.config import AgentConfig
 from agent.health import HealthReporter
 from agent.measuring import Measuring
 from agent.plan_file import KEYS_FILE, PLAN_FILE, load_keys, load_plan, save_keys, save_plan
+from agent.plan_trial import PlanTrial
 from agent.policy import Policy
 from agent.reload import Reload
 from agent.self_test import SelfTest
@@ -26,6 +27,7 @@ from probes.controller_url import socket_path
 from probes.errors import ConfigError, ResourceError
 from probes.exchange import Plan, StampKeys
 from probes.reasons import reason_of
+from probes.service_manager import READY, STOPPING, keep_telling, tell_manager
 from probes.text import Text
 
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ async def _run_parts(
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.ask)
     state_dir = Path(config.state_dir)
-    await _resume(state_dir, config.name, measuring)
+    trial = PlanTrial(state_dir)
+    await _resume(state_dir, config.name, measuring, trial, conditions)
     # Measuring begins before TLS and the HTTP client are loaded, which takes longer than all that
     # was before it.
     try:
@@ -139,6 +142,7 @@ async def _run_parts(
         async with asyncio.TaskGroup() as group:
             talking = group.create_task(control.run(), name="control")
             try:
+                tell_manager(READY)
                 await _until(
                     stop,
                     {
@@ -148,10 +152,14 @@ async def _run_parts(
                         "clock": clock_watch.run,
                         "self-test": self_test.run,
                         "reload": reload.run,
+                        "plan trial": lambda: trial.survives(lambda: measuring.plan is not None),
+                        "watchdog": lambda: keep_telling(measuring.lives),
                         **more,
                     },
                 )
             finally:
+                tell_manager(STOPPING)
+                await asyncio.to_thread(trial.passed)
                 await measuring.stop()
                 await asyncio.wrap_future(spooler.call(spooler.do_flush))
             with contextlib.suppress(TimeoutError):
@@ -183,10 +191,17 @@ async def _as_task(part: Callable[[], Awaitable[None]]) -> None:
     await part()
 
 
-async def _resume(state_dir: Path, agent: str, measuring: Measuring) -> None:
-    """Measure by the plan of the last run until the controller sends another."""
+async def _resume(
+    state_dir: Path, agent: str, measuring: Measuring, trial: PlanTrial, conditions: Conditions
+) -> None:
+    """Measure by the plan of the last run until the controller sends another, unless that plan has
+    ended this agent before."""
     plan = await asyncio.to_thread(load_plan, state_dir / PLAN_FILE, agent)
-    if plan is not None and measuring.plan is None:
+    if plan is None:
+        return
+    if not await asyncio.to_thread(trial.begins):
+        conditions.begin("plan_not_resumed", "error", trial.told(plan))
+    elif measuring.plan is None:
         await measuring.apply(plan, await asyncio.to_thread(load_keys, state_dir / KEYS_FILE))
 
 
@@ -232,6 +247,7 @@ def _plan_taker(
             )
         else:
             conditions.end("plan_file")
+        conditions.end("plan_not_resumed")
         await measuring.apply(plan, keys)
 
     return take

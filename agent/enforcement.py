@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.policy import Network, Policy
+from agent.room import take_in
 from probes.addresses import pack_address
 from probes.exchange import CurtailedStream, Curtailment, Plan, PolicyRule, ReflectorSpec
 from probes.packet_size import packet_bytes
@@ -85,6 +86,7 @@ def grant(policy: Policy, plan: Plan, *, quiet: bool = False) -> Granted:
     _refuse(policy, demand)
     if quiet:
         demand.refuse(np.ones(len(plan.streams), np.bool_), "policy.quiet_hours")
+    take_in(policy.config, plan.streams, demand.factor > 0, demand.refuse)
     _slow(policy, demand)
     streams, curtailed = _outcome(plan.streams, demand)
     reflectors, refused = _reflectors(policy, plan.reflectors)
@@ -132,6 +134,8 @@ def _sources(addresses: Sequence[str]) -> Sources:
 
 def _refuse(policy: Policy, demand: _Demand) -> None:
     where = demand.sources
+    # What no cap can be held to: a rate that is no number exceeds every one.
+    demand.refuse(demand.packets_per_s == 0, "policy.max_packets_per_s")
     demand.refuse(policy.denies(where), "policy.denied_destinations")
     demand.refuse(~policy.allows(where), "policy.destinations")
     demand.refuse(~np.isin(demand.protocol, policy.config.protocols), "policy.protocols")
@@ -140,12 +144,8 @@ def _refuse(policy: Policy, demand: _Demand) -> None:
 
 
 def _slow(policy: Policy, demand: _Demand) -> None:
-    """Slow what runs until every cap holds; of two caps the stricter names itself.
-
-    What no cap can be held to is refused: a rate that is no number exceeds every one.
-    """
+    """Slow what runs until every cap holds; of two caps the stricter names itself."""
     config = policy.config
-    demand.refuse(demand.packets_per_s == 0, "policy.max_packets_per_s")
     where = np.stack([demand.sources.high, demand.sources.low], axis=1)
     _, group = np.unique(where, axis=0, return_inverse=True)
     packets, bits = config.max_packets_per_s_per_destination, config.max_bits_per_s_per_destination
@@ -204,9 +204,11 @@ def _reflectors(
 ) -> tuple[tuple[ReflectorSpec, ...], Counter[PolicyRule]]:
     """Return the reflectors with the senders that may be answered, and refused ones by rule."""
     refused = Counter[PolicyRule]()
-    allowed = []
+    allowed: list[ReflectorSpec] = []
     for spec in wanted:
         rule = _place_rule(policy, spec)
+        if rule is None and len(allowed) >= policy.config.reflector.max_addresses:
+            rule = "policy.reflector.max_addresses"
         if rule is not None:
             refused[rule] += len(spec.peers)
             continue

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
@@ -18,6 +19,7 @@ from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.errors import IsochroneError
 from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec, StampKeys
+from probes.sockets.routes import RouteWatch
 from probes.stamp.oddities import COSTLY, summary
 from probes.stream import StreamSpec
 from probes.text import Text, language_of_environment
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from probes.reflector.reflector import Reflector, ReflectorCounters
 
 LOOK_EVERY_S = 2.0
+_MOST_TOLD = 50  # streams or places, one by one
 _RETRY_LOOKS = 5  # a reflector or engine that failed is tried again after so many looks
 _LOG = logging.getLogger("isochrone.agent")
 _Reflection = tuple[tuple[ReflectorSpec, ...], dict[str, tuple[bytes, ...]]]
@@ -69,6 +72,9 @@ class Measuring:
         self.answered_epoch: int | None = None  # of the keys that the reflector answers to
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._curtailed: Curtailed | None = None
+        self._routes: RouteWatch | None = None  # while `run` does
+        self._refused_places: tuple[Text, ...] = ()
+        self._logged: dict[str, Text] = {}
         self._sent = self._received = 0  # by engines that are no more
 
     async def apply(self, plan: Plan, keys: StampKeys | None) -> None:
@@ -120,11 +126,12 @@ class Measuring:
     async def run(self) -> None:
         """Keep what should run running, for ever."""
         looks = 0
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            looks += 1
-            async with self._changing:
-                await self._look(retry=looks % _RETRY_LOOKS == 0)
+        with contextlib.closing(RouteWatch()) as self._routes:
+            while True:
+                await asyncio.sleep(LOOK_EVERY_S)
+                looks += 1
+                async with self._changing:
+                    await self._look(retry=looks % _RETRY_LOOKS == 0)
 
     async def stop(self) -> None:
         """Stop probing, wait for probes in flight, hand out the last windows, stop reflecting."""
@@ -132,6 +139,10 @@ class Measuring:
             await self._stop_engine(wait_for_replies=True)
             if self._reflector is not None:
                 await asyncio.to_thread(self._reflector.stop)
+
+    def lives(self) -> bool:
+        """Tell whether the engine, if there is one, still ticks."""
+        return self._engine is None or not self._engine.stands_still()
 
     def engine_health(self) -> EngineHealth | None:
         """Return the engine's health; None while there is no engine."""
@@ -153,7 +164,8 @@ class Measuring:
         if self._engine is None:
             return ()
         odd = odd_replies(self._engine.odd_replies())
-        return (*self._engine.health().conditions, *([] if odd is None else [odd]))
+        refused = at_most(self._engine.health().conditions, _MOST_TOLD)
+        return (*refused, *([] if odd is None else [odd]))
 
     async def _look(self, *, retry: bool) -> None:
         plan = self.plan
@@ -167,8 +179,13 @@ class Measuring:
             await self._run_engine(plan.window_ms)
         if retry and self._engine is None and streams:
             await self._run_engine(plan.window_ms)
-        if retry and self._reflected != self._to_reflect():
-            await self._run_reflector()
+        changed = self._routes is not None and self._routes.changed()
+        if (retry and self._reflected != self._to_reflect()) or self._refused_places:
+            if retry or changed:
+                await self._run_reflector()
+        elif retry or changed:
+            await self._tell_of_places()
+        self._log_refused()
 
     def _streams(self) -> list[StreamSpec]:
         """Return the streams that can run now, by number; say how many wait for a key."""
@@ -234,7 +251,7 @@ class Measuring:
         epoch = None if self.keys is None else self.keys.epoch
         if self._reflector is not None:
             self._reflector.limit(limits.max_packets_per_s, limits.max_packets_per_s_per_source)
-        if wanted == self._reflected:
+        if wanted == self._reflected and not self._refused_places:
             self.answered_epoch = epoch
             return
         try:
@@ -257,7 +274,31 @@ class Measuring:
             self._conditions.begin("reflector", "error", error.text)
             return
         self._reflected, self.answered_epoch = wanted, epoch
-        self._conditions.end("reflector")
+        await self._tell_of_places()
+
+    async def _tell_of_places(self) -> None:
+        """Tell where nothing is answered although the plan asks for it, and why."""
+        if self._reflector is None:
+            return
+        refused = self._refused_places = await asyncio.to_thread(self._reflector.refused)
+        if not refused:
+            self._conditions.end("reflector")
+            return
+        told = refused[:_MOST_TOLD]
+        text = Text(" ".join(text.en for text in told), "".join(text.zh for text in told))
+        self._conditions.begin("reflector", "error", text)
+
+    def _log_refused(self) -> None:
+        """Log which streams have begun to wait, and which wait no more."""
+        health = self.engine_health()
+        told = () if health is None else health.conditions
+        now = {condition.text.en: condition.text for condition in told}
+        language, before = language_of_environment(), self._logged
+        for text in [text for key, text in now.items() if key not in before][:_MOST_TOLD]:
+            _LOG.warning("%s", text.pick(language))
+        for text in [text for key, text in before.items() if key not in now][:_MOST_TOLD]:
+            _LOG.info(Text("Over: %s", "已恢复：%s").pick(language), text.pick(language))
+        self._logged = now
 
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
@@ -267,6 +308,19 @@ class Measuring:
             versions = self._versions
         in_force = [version for applied_ns, version in versions if applied_ns < batch.ended_ns]
         self._on_windows(batch, in_force[-1] if in_force else versions[0][1])
+
+
+def at_most(conditions: Sequence[Condition], most: int) -> tuple[Condition, ...]:
+    """Return the first conditions, and how many others there are."""
+    if len(conditions) <= most:
+        return tuple(conditions)
+    more = len(conditions) - most
+    text = Text(
+        f"{more} more streams are not run, for such reasons.",
+        f"另有 {more} 条测量流因类似原因未运行。",
+    )
+    last = Condition(code="streams_refused", severity="error", text=text)
+    return (*conditions[:most], last)
 
 
 def odd_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:

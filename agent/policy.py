@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ConfigError
-from probes.numbers import Rate, Whole
+from probes.numbers import LARGEST, Rate, Whole
 from probes.reflector.admission import PeerFilter
 from probes.reflector.sessions import Sources
 from probes.stream import ProtocolName
@@ -54,12 +54,17 @@ class ReflectorPolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     enabled: bool = True
     open: bool = False
     ports: Ports = ("862", "1024-65535")
+    max_addresses: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 64
     max_packets_per_s: Rate = 20_000.0
     max_packets_per_s_per_source: Rate = 1_000.0
 
 
 class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The section as it is written. Rates count probes sent; sizes and bits whole IP packets."""
+    """The section as it is written. Rates count probes sent; sizes and bits whole IP packets.
+
+    `max_flows`, `max_sockets` and `max_memory_bytes` are what the streams of a plan may take of
+    this machine; reflectors have `reflector.max_addresses`.
+    """
 
     destinations: Prefixes = ("0.0.0.0/0", "::/0")
     denied_destinations: Prefixes = ()
@@ -71,6 +76,9 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_packets_per_s_per_destination: Rate = 200.0
     max_bits_per_s_per_destination: Rate = 1e6
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=28, le=65_535)] = 1500
+    max_flows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 65_536
+    max_sockets: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_024
+    max_memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=LARGEST)] = 256 << 20
     quiet_hours: tuple[str, ...] = ()
     time_zone: str = "UTC"
     reflector: ReflectorPolicyConfig = msgspec.field(default_factory=ReflectorPolicyConfig)

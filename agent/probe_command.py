@@ -119,7 +119,9 @@ def _probe(
     from agent import probe_output
     from agent.probe_live import LiveFigures
     from agent.probe_run import ProbeOptions, ProbeRun
+    from probes.sockets.descriptors import raise_descriptor_limit
 
+    raise_descriptor_limit()
     run = ProbeRun(
         resolved,
         ProbeOptions(

@@ -13,7 +13,7 @@ import click
 from probes.errors import ConfigError, UsageError
 from probes.options import FiniteRange
 from probes.reasons import reason_of
-from probes.text import Text
+from probes.text import Text, language_of_environment
 
 DEFAULT_LISTEN = "[::]:862"
 _OPEN_PACKETS_PER_S = 1_000.0
@@ -72,9 +72,11 @@ def reflect(
     from probes.clocks.kernel import kernel_clock_bound_ns
     from probes.exchange import ReflectorSpec
     from probes.reflector.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
+    from probes.sockets.descriptors import raise_descriptor_limit
 
     _check_peers(peers)
     allowed = (*peers, *(_EVERYBODY if is_open else ()))
+    raise_descriptor_limit()
     specs = []
     for place in listen:
         address, port = split_place(place)
@@ -92,6 +94,8 @@ def reflect(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     reflector.start()
+    for refused in reflector.refused():
+        click.echo(f"isochrone: {refused.pick(language_of_environment())}", err=True)
     click.echo(f"isochrone: answering STAMP on {', '.join(listen)}", err=True)
     stop.wait()
     reflector.stop()

@@ -28,6 +28,7 @@ from controller.store.housekeeping import keep_house
 from probes.controller_url import socket_path
 from probes.errors import ConfigError, ResourceError, RightsError, UsageError
 from probes.reasons import reason_of
+from probes.service_manager import READY, STOPPING, keep_telling, tell_manager
 from probes.text import language_of_environment
 from topology.network import Network
 from topology.site_file import load_network
@@ -129,6 +130,7 @@ async def serve_on(
             gc.collect()
         if network is not None:
             logger.info("beginning anew with %s", sites)
+    tell_manager(STOPPING)
 
 
 async def serve(
@@ -145,6 +147,7 @@ async def serve(
         for listen in listens:
             await _start(runner, listen, context)
             logger.info("listening on %s", listen)
+        tell_manager(READY)
         async with asyncio.TaskGroup() as tasks:
             loops = [
                 tasks.create_task(_judge_forever(state), name="judging"),
@@ -154,6 +157,7 @@ async def serve(
                 tasks.create_task(watch_keys(state, context), name="keys"),
                 tasks.create_task(keep_reporting(state), name="reporting"),
                 tasks.create_task(_watch_loops(state), name="watchdog"),
+                tasks.create_task(keep_telling(), name="service manager"),
             ]
             ended = await until()
             for task in loops:

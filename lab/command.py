@@ -56,12 +56,14 @@ def lab(
     from controller.commands.result_files import check_folder
     from lab.scenario import bundled_scenarios, find_scenario, load_scenario
     from lab.session import Fault, report, run_headless, run_with_tui
+    from probes.sockets.descriptors import raise_descriptor_limit
 
     if list_them:
         click.echo("\n".join(bundled_scenarios()))
         return
     if json_file is not None:
         check_folder(json_file.parent, "--json")
+    raise_descriptor_limit()
     outage = None if fault is None else Fault(_outage_s(fault))
     chosen = load_scenario(find_scenario(scenario))
     terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))

@@ -36,6 +36,9 @@ def run(sites_file: Path | None, seconds: float | None, keep: Path | None) -> No
 
     Without a terminal it measures for a bounded time and prints the verdicts.
     """
+    from probes.sockets.descriptors import raise_descriptor_limit
+
+    raise_descriptor_limit()
     terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     if sites_file is not None:
         _run_real(sites_file, seconds, keep, terminal)

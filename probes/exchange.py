@@ -42,10 +42,14 @@ PolicyRule = Literal[
     "policy.max_bits_per_s",
     "policy.max_packets_per_s_per_destination",
     "policy.max_bits_per_s_per_destination",
+    "policy.max_flows",
+    "policy.max_sockets",
+    "policy.max_memory_bytes",
     "policy.quiet_hours",
     "policy.reflector.enabled",
     "policy.reflector.open",
     "policy.reflector.ports",
+    "policy.reflector.max_addresses",
 ]
 
 

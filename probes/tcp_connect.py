@@ -28,6 +28,7 @@ from probes.engine.codecs import Outgoing
 from probes.sockets import control
 from probes.sockets.batch import SendResult
 from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
+from probes.sockets.descriptors import new_socket
 from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 
 _MOST_WAITING = 512  # connections being opened at once
@@ -115,7 +116,7 @@ class ConnectChannel:
         """Begin the handshake of (session, sequence, wall time); return 0, or an errno if the
         probe could not leave."""
         try:
-            sock = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            sock = new_socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
             return error.errno or errno.EMFILE
         try:

@@ -95,8 +95,10 @@ def run(
     from controller.state import Settings, open_state
     from probes.allocation import keep_little
     from probes.clock import SystemClock
+    from probes.sockets.descriptors import raise_descriptor_limit
 
     log_to_stderr(log_format, logging.INFO)
+    raise_descriptor_limit()
     keep_little(arenas=2)
     listens = listens_of(listen, data)
     settings = Settings(

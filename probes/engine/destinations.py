@@ -30,6 +30,11 @@ def waiting_limit_ns(spec: StreamSpec) -> int:
     return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns
 
 
+def socket_family(spec: StreamSpec) -> int:
+    """Return the address family of a stream's sockets."""
+    return socket.AF_INET if spec.type_p.ip_version == 4 else socket.AF_INET6
+
+
 def resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
     """Return the destination's sockaddr and, for TCP, its pseudo header sum."""
     kind = spec.type_p
@@ -40,7 +45,7 @@ def resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
             destination=spec.destination,
         )
     port = 0 if kind.protocol == "icmp" else kind.port or STAMP_PORT
-    family = socket.AF_INET if kind.ip_version == 4 else socket.AF_INET6
+    family = socket_family(spec)
     try:
         address = pack_address(spec.destination, port)
     except OSError as error:
@@ -52,7 +57,7 @@ def resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
 
 def pseudo_sum(spec: StreamSpec) -> int:
     """Return the pseudo header sum of a TCP stream, as routes are now."""
-    family = socket.AF_INET if spec.type_p.ip_version == 4 else socket.AF_INET6
+    family = socket_family(spec)
     try:
         source = source_address_to(spec.destination, family, spec.source)
     except OSError:

@@ -13,6 +13,7 @@ import ctypes
 import math
 import os
 import select
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -29,9 +30,10 @@ from probes.engine.pacing import Pacer
 from probes.engine.report import EngineHealth, SampleBatch, Tally
 from probes.engine.roster import Roster
 from probes.engine.sender import Sender
+from probes.engine.standby import Standby
 from probes.engine.ticks import Ticks
 from probes.engine.windows import OpenWindows
-from probes.exchange import Condition
+from probes.sockets.obstacles import obstacles_told
 from probes.sockets.routes import RouteWatch
 from probes.stamp.timestamps import encode_error_estimate
 from probes.stream import StreamSpec
@@ -43,6 +45,7 @@ _COLLECT_NS = 400_000_000  # how often answers are collected
 _SHOW_NS, _ENDING_NS = 50_000_000, 20_000_000  # where somebody looks at each, and at the end
 _COLLECT_PROBES = 1024  # or when so many have been sent, or as many as a buffer has room for
 _STALL_NS = 100_000_000  # so late a tick is a stall
+_STANDSTILL_NS = 30_000_000_000  # so long without a tick is a fault
 _CLOCK_CHECK_NS = 1_000_000_000
 _ROUTE_CHECK_NS = 30_000_000_000  # beside being told
 _UNSYNCHRONISED_NS = 16e9
@@ -100,7 +103,8 @@ class Engine:
         self._wanted = tuple(specs), stamp_keys or {}
         self._running: dict[StreamSpec, int] = {}
         self._retired: list[tuple[int, list[int]]] = []  # (last window, stream numbers)
-        self._conditions: tuple[Condition, ...] = ()
+        self._standby = Standby()
+        self._ticked_ns = self.scale.monotonic_ns()
         self._clock_checked_ns = self._collected_ns = self._routes_checked_ns = 0
         self._collected_sent = 0  # probes sent when answers were last collected
         self._collect_probes = _COLLECT_PROBES
@@ -122,9 +126,10 @@ class Engine:
 
     def start(self) -> None:
         """Open the sockets and start probing. Streams that cannot run are told by `health()`."""
-        self._alarm = select.epoll()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._alarm.register(self._bell, select.EPOLLIN)
+        with obstacles_told(socket.AF_UNSPEC, None):
+            self._alarm = select.epoll()
+            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._alarm.register(self._bell, select.EPOLLIN)
         self._routes = RouteWatch()
         self._apply_wanted()
         self._thread.start()
@@ -169,6 +174,11 @@ class Engine:
         self._wanted = tuple(specs), stamp_keys or {}
         self._rouse()
 
+    def stands_still(self) -> bool:
+        """Tell whether the engine's thread runs but has not ticked for long."""
+        silent_ns = self.scale.monotonic_ns() - self._ticked_ns
+        return self._thread.is_alive() and silent_ns > _STANDSTILL_NS
+
     def odd_replies(self) -> dict[StreamSpec, dict[str, int]]:
         """Return how many replies were odd in which way (`probes.stamp.oddities`), of the streams
         that had such replies."""
@@ -187,7 +197,7 @@ class Engine:
             overflowed=self._roster.overflowed + overflowed,
             skipped=self._pacer.skipped,
             clock_steps=self.scale.steps,
-            conditions=self._conditions,
+            conditions=self._standby.conditions(),
         )
 
     def cause(self, code: int) -> Cause:
@@ -240,6 +250,7 @@ class Engine:
 
     def _tick(self, now_ns: int) -> bool:
         """Do all that is to be done now; return False when nothing will ever be again."""
+        self._ticked_ns = now_ns
         self._apply_wanted()
         if self._stopping:
             self._pacer.stop(np.arange(len(self._roster.specs)))
@@ -289,15 +300,24 @@ class Engine:
         (specs, stamp_keys), self._wanted = self._wanted, None
         self._roster.use_keys(stamp_keys)
         wanted = dict.fromkeys(specs)
-        gone = [number for spec, number in self._running.items() if spec not in wanted]
-        self._pacer.stop(np.array(gone, np.int64))
-        if gone:
-            self._retired.append((self._windows.number_at(self.scale.monotonic_ns()), gone))
-        self._running = {spec: n for spec, n in self._running.items() if spec in wanted}
-        fresh = [spec for spec in wanted if spec not in self._running]
+        self._retire([spec for spec in self._running if spec not in wanted])
+        self._standby.keep(wanted)
+        self._begin([spec for spec in wanted if spec not in self._running])
+
+    def _retire(self, gone: Sequence[StreamSpec]) -> None:
+        """Let streams send no more; what they have in flight finds its end."""
+        numbers = [self._running[spec] for spec in gone]
+        self._pacer.stop(np.array(numbers, np.int64))
+        if numbers:
+            self._retired.append((self._windows.number_at(self.scale.monotonic_ns()), numbers))
+        left = set(gone)
+        self._running = {spec: n for spec, n in self._running.items() if spec not in left}
+
+    def _begin(self, fresh: Sequence[StreamSpec]) -> None:
+        """Start streams; those that cannot run stand by."""
         before = set(self._roster.channels)
         accepted, numbers, conditions = self._roster.add(fresh)
-        self._conditions = tuple(conditions)
+        self._standby.note(fresh, accepted, conditions)
         for number in self._roster.channels.keys() - before:
             self._listen(self._roster.channels[number])
         running = [fresh[index] for index in accepted]
@@ -334,11 +354,16 @@ class Engine:
             del self._retired[0]
 
     def _check_routes(self, now_ns: int) -> None:
-        """Follow changes of routes and addresses, which change what TCP probes leave from."""
+        """Follow changes of routes and addresses: they change what can run, and what TCP probes
+        leave from."""
         changed = self._routes is not None and self._routes.changed()
         if changed or now_ns - self._routes_checked_ns >= _ROUTE_CHECK_NS:
             self._routes_checked_ns = now_ns
             self._roster.resolve_sources()
+            if self._probes_per_stream is None and not self._stopping:
+                self._retire(self._standby.take_in(self._running))
+                if waiting := self._standby.specs():
+                    self._begin(waiting)
 
     def _follow_clock(self, now_ns: int) -> None:
         """Align windows to the wall clock as it is now, if it has changed."""

@@ -7,8 +7,9 @@ handed out it is released, and its numbers and rows go to the next stream with a
 
 from __future__ import annotations
 
+import errno
 import itertools
-import socket
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ from probes.engine.destinations import (
     pseudo_sum,
     refusal,
     resolved,
+    socket_family,
     waiting_limit_ns,
 )
 from probes.engine.ledger import Ledger
 from probes.errors import ConfigError, IsochroneError, RightsError
 from probes.exchange import Condition
 from probes.sockets.identifiers import Identifiers
+from probes.sockets.obstacles import is_shortage, obstacles_told
 from probes.sockets.opening import open_icmp, open_tcp, open_udp
 from probes.sockets.ring import Rings
 from probes.stamp.auth import AuthenticatedCodec
@@ -98,13 +101,17 @@ class Roster:
         numbers: list[int] = []
         fresh: list[_Admitted] = []
         changed: set[int] = set()
+        short: tuple[int, IsochroneError] | None = None  # fewest flows that found no room, and why
         for index, spec in enumerate(specs):
             try:
-                address, total = resolved(spec)
-                admitted = _Admitted(spec, address, total, *self._channels_of(spec, address))
+                if short is not None and spec.flows >= short[0]:
+                    raise short[1]
+                admitted = self._admit(spec)
             except IsochroneError as error:
                 self._close_unused()
                 conditions.append(refusal(spec, error.text))
+                if is_shortage(error):
+                    short = spec.flows, error
                 continue
             accepted.append(index)
             self._uses.update(admitted.channels)
@@ -121,6 +128,12 @@ class Roster:
         self._append(fresh)
         self._tell_channels(changed)
         return accepted, np.array(numbers, np.int64), conditions
+
+    def _admit(self, spec: StreamSpec) -> _Admitted:
+        """Return a stream with its channels open. Raises IsochroneError where it cannot run."""
+        address, total = resolved(spec)
+        with obstacles_told(socket_family(spec), spec.source):
+            return _Admitted(spec, address, total, *self._channels_of(spec, address))
 
     def use_keys(self, stamp_keys: Mapping[str, bytes]) -> None:
         """Send authenticated probes under these keys, by destination, from now on.
@@ -289,7 +302,7 @@ class Roster:
     def _open(self, spec: StreamSpec, payload_bytes: int) -> int:
         """Open a channel and return its number."""
         kind = spec.type_p
-        family = socket.AF_INET if kind.ip_version == 4 else socket.AF_INET6
+        family = socket_family(spec)
         codec: Codec
         if kind.protocol == "icmp":
             opened = open_icmp(family, spec.source, kind.dscp, self._identifiers)
@@ -313,10 +326,16 @@ class Roster:
             self._rings[width] = Rings.of(capacity, width)
         number = self._next_channel()
         label = int(self._generator.integers(1, 1 << 20))
-        self.channels[number] = Channel(number, opened, codec, self._rings[width], label)
+        try:
+            self.channels[number] = Channel(number, opened, codec, self._rings[width], label)
+        except (OSError, MemoryError):
+            opened.close()
+            raise
         return number
 
     def _next_channel(self) -> int:
+        if len(self.channels) >= _MOST_CHANNELS:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         number = max(self.channels, default=-1) + 1
         if number >= _MOST_CHANNELS:  # numbers of closed ones are free again
             number = next(free for free in itertools.count() if free not in self.channels)

@@ -8,6 +8,7 @@ import errno
 import math
 import socket
 
+from probes.addresses import socket_address
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from probes.exchange import ReflectorSpec
 from probes.reasons import reason_of
@@ -17,6 +18,8 @@ from probes.reflector.known_senders import KnownSender
 from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
 from probes.sockets.batch import BatchSocket
+from probes.sockets.descriptors import new_socket
+from probes.sockets.obstacles import obstacles_told
 from probes.sockets.ring import Rings
 from probes.stream import STAMP_BASE_BYTES, ip_version_of
 
@@ -37,13 +40,13 @@ class Listener:
         rings: Rings,
         reflection: Reflection,
         *,
-        both_families: bool,
+        sock: socket.socket,
     ) -> None:
         self.number = number
         self.admit(spec, keys)
         self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
         self.socket = BatchSocket(
-            open_reflector_socket(spec, both_families=both_families),
+            sock,
             rings=rings,
             stamps_on_request=True,
             tells_destination=self.everywhere,
@@ -73,11 +76,7 @@ def open_reflector_socket(spec: ReflectorSpec, *, both_families: bool = False) -
     Raises ConfigError, RightsError or ResourceError.
     """
     try:
-        family = (
-            socket.AF_INET6
-            if ip_version_of(spec.address.partition("%")[0]) == 6
-            else (socket.AF_INET)
-        )
+        version = ip_version_of(spec.address.partition("%")[0])
     except ValueError as error:
         raise ConfigError(
             f"the reflector's address {spec.address!r} is no IP address",
@@ -85,16 +84,14 @@ def open_reflector_socket(spec: ReflectorSpec, *, both_families: bool = False) -
             key="address",
             value=spec.address,
         ) from error
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    with obstacles_told(family, None) as undo:
+        sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM))
         _prepare(sock, family, both_families)
-        where = socket.getaddrinfo(
-            spec.address, spec.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-        )
-        sock.bind(where[0][4])
-    except OSError as error:
-        sock.close()
-        raise _explained(error, spec) from error
+        try:
+            sock.bind(socket_address(spec.address, spec.port))
+        except OSError as error:
+            raise _explained(error, spec) from error
     return sock
 
 
@@ -135,11 +132,12 @@ def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
             f"或执行 `sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`。",
             **place,
         )
-    if error.errno == errno.EADDRNOTAVAIL:
+    if error.errno in (errno.EADDRNOTAVAIL, None):  # None: no interface of its zone's name
         return ResourceError(
-            f"The reflector's address {spec.address} is not an address of this machine; "
-            "correct it or add it to an interface.",
-            f"反射端地址 {spec.address} 不是本机地址；请更正，或将其配置到某个接口上。",
+            f"The reflector's address {spec.address} is not an address of this machine now; if it "
+            "does not come by itself, correct it or add it to an interface.",
+            f"反射端地址 {spec.address} 目前不是本机地址；若不会自动出现，请更正，"
+            "或将其配置到某个接口上。",
             **place,
         )
     return ResourceError(

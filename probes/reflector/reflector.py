@@ -11,21 +11,26 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
+import msgspec
 import numpy as np
 
 from probes.clock import Clock, SystemClock
-from probes.errors import IsochroneError
+from probes.errors import IsochroneError, ResourceError
 from probes.exchange import ReflectorSpec
 from probes.reflector.admission import PeerFilter
 from probes.reflector.answering import Answering
-from probes.reflector.listening import Listener
+from probes.reflector.listening import Listener, open_reflector_socket
 from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
+from probes.sockets.obstacles import lacks_ipv6, not_ours, obstacles_told
+from probes.sockets.routes import is_local
 from probes.stamp.tlv import SYNC_NTP
+from probes.text import Text
 
 DEFAULT_MAX_PACKETS_PER_S = 200_000.0
 
@@ -65,8 +70,8 @@ class Reflector:
     `stamp_shift_ns` moves T2, T3 and follow-up stamps, as a wrong clock would (lab and tests).
     `sync_source` is what Timestamp Information says while the clock is synchronised.
 
-    The sockets are open once the constructor returns. Raises ConfigError for a bad peer or
-    address, RightsError where the port needs a right we lack, ResourceError where it is in use.
+    The sockets are open once the constructor returns. Raises ConfigError for a bad peer, and where
+    not one address can be had what refuses it: ConfigError, RightsError or ResourceError.
     """
 
     def __init__(
@@ -102,10 +107,14 @@ class Reflector:
         self._poll = select.poll()
         self._poll.register(self._wake, select.POLLIN)
         self._listeners: dict[int, Listener] = {}
+        self._refused: dict[tuple[str, int], IsochroneError] = {}
+        self._without_ipv6: dict[tuple[str, int], IsochroneError] = {}
         self._stopping = False
         self._thread: threading.Thread | None = None
         try:
             self.update(listen, stamp_keys)
+            if self._refused and not self._listeners:
+                raise next(iter(self._refused.values()))
         except IsochroneError:
             self.stop()
             raise
@@ -136,7 +145,8 @@ class Reflector:
     ) -> None:
         """Answer on these addresses from now on; sockets and sessions that stay are untouched.
 
-        Where one of them cannot be opened nothing is changed and its error is raised.
+        An address that cannot be had is refused alone (`refused`), and tried again with every
+        update. Raises ConfigError for a bad peer, before anything is changed.
         """
         keys = SenderKeys(stamp_keys or {}, self._hmac_key)
         with self._lock:
@@ -144,9 +154,17 @@ class Reflector:
             wanted = {(spec.address, spec.port): spec for spec in listen}
             for spec in listen:  # before anything is changed
                 PeerFilter((*spec.peers, *(spec.authenticated or ())))
-            opened = self._open_all(
-                [spec for place, spec in wanted.items() if place not in old], keys, tuple(wanted)
-            )
+            opened: list[Listener] = []
+            self._refused = {}
+            for place in (place for place in wanted if place not in old):
+                try:
+                    with obstacles_told(socket.AF_UNSPEC, None):
+                        opened.append(self._open(wanted[place], keys, wanted))
+                except IsochroneError as error:
+                    self._refused[place] = error
+            self._without_ipv6 = {
+                place: error for place, error in self._without_ipv6.items() if place in wanted
+            }
             for place, listener in old.items():
                 if place in wanted:
                     listener.admit(wanted[place], keys)
@@ -163,32 +181,32 @@ class Reflector:
             own_port[[listener.port for listener in self._listeners.values()]] = True
             self._answering.own_port = own_port
 
-    def _open_all(
-        self,
-        specs: Sequence[ReflectorSpec],
-        keys: SenderKeys,
-        places: Sequence[tuple[str, int]],
-    ) -> list[Listener]:
-        """Open every address, or none; ``::`` takes IPv4 too where no IPv4 place has its port."""
+    def _open(
+        self, spec: ReflectorSpec, keys: SenderKeys, places: Iterable[tuple[str, int]]
+    ) -> Listener:
+        """Open one address; ``::`` takes IPv4 too where no IPv4 place has its port, and is IPv4
+        alone where the kernel has no IPv6. Raises IsochroneError."""
         v4_ports = {port for address, port in places if ":" not in address}
-        opened: list[Listener] = []
+        both = spec.address == "::" and spec.port not in v4_ports
         try:
-            for spec in specs:
-                self._numbers += 1
-                listener = Listener(
-                    spec,
-                    keys,
-                    self._numbers & 0xFFFF,
-                    self._answering.rings,
-                    self._reflection,
-                    both_families=spec.address == "::" and spec.port not in v4_ports,
-                )
-                opened.append(listener)
-        except IsochroneError:
-            for listener in opened:
-                listener.socket.close()
-            raise
-        return opened
+            sock = open_reflector_socket(spec, both_families=both)
+        except ResourceError as error:
+            if not both or not lacks_ipv6(error):
+                raise
+            v4 = msgspec.structs.replace(spec, address="0.0.0.0")  # noqa: S104 - as was asked
+            sock = open_reflector_socket(v4)
+            self._without_ipv6[spec.address, spec.port] = error
+        self._numbers += 1
+        number = self._numbers & 0xFFFF
+        return Listener(spec, keys, number, self._answering.rings, self._reflection, sock=sock)
+
+    def refused(self) -> tuple[Text, ...]:
+        """Return why there are places where it does not answer, or not in all that was asked."""
+        with self._lock:
+            places = [item.spec.address for item in self._listeners.values()]
+            errors = [*self._refused.values(), *self._without_ipv6.values()]
+        gone = [not_ours(address) for address in dict.fromkeys(places) if not is_local(address)]
+        return tuple(dict.fromkeys(error.text for error in (*errors, *gone)))
 
     def limit(self, per_s: float, per_s_per_source: float | None) -> None:
         """Answer at most so many packets a second from now on, in all and of each source."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from probes.addresses import socket_address
-from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
-from probes.reasons import reason_of
+from probes.errors import RightsError
 from probes.sockets.bpf import attach_filter, echo_reply_filter, syn_answer_filter
+from probes.sockets.descriptors import new_socket
 from probes.sockets.identifiers import Identifier, Identifiers
+from probes.sockets.obstacles import obstacles_told
 
 _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER_BYTES = 4 << 20
@@ -39,23 +40,29 @@ class OpenSocket:
     with_ip_header: bool = False
     guard: socket.socket | Identifier | None = None
 
+    def close(self) -> None:
+        """Close the socket, and let others have its mark."""
+        self.sock.close()
+        if self.guard is not None:
+            self.guard.close()
+
 
 def open_icmp(family: int, source: str | None, dscp: int, identifiers: Identifiers) -> OpenSocket:
     """Open a raw ICMP socket for echo replies to us alone, else an unprivileged ping socket.
 
-    Raises RightsError where the system allows neither, ResourceError where `source` is not ours.
+    Raises RightsError where the system allows neither, ResourceError where there is no socket, or
+    `source` is not ours.
     """
     protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
-    try:
-        sock = socket.socket(family, socket.SOCK_RAW, protocol)
-    except PermissionError:
-        return _open_ping(family, source, dscp, identifiers, protocol)
-    with _closing_on_error(sock, source), contextlib.ExitStack() as undo:
+    with obstacles_told(family, source) as undo:
+        try:
+            sock = undo.enter_context(new_socket(family, socket.SOCK_RAW, protocol))
+        except PermissionError:
+            return _open_ping(family, source, dscp, identifiers, protocol)
         lease = identifiers.lease()
         undo.callback(lease.close)
         attach_filter(sock, echo_reply_filter(family, lease.number))
         _prepare(sock, family, source, dscp)
-        undo.pop_all()
     return OpenSocket(sock, lease.number, family == socket.AF_INET, lease)
 
 
@@ -63,18 +70,11 @@ def _open_ping(
     family: int, source: str | None, dscp: int, identifiers: Identifiers, protocol: int
 ) -> OpenSocket:
     """Open an unprivileged ping socket; its bound "port" is the ICMP identifier."""
-    try:
-        sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
-    except PermissionError as error:
-        raise RightsError(
-            "This system does not let us send ICMP. Run as root, or give the program the right "
-            "with `setcap cap_net_raw+ep`, or allow ping sockets with "
-            "`sysctl net.ipv4.ping_group_range='0 2147483647'`.",
-            "系统不允许发送 ICMP。请以 root 身份运行，或用 `setcap cap_net_raw+ep` 授予程序权限，"
-            "或用 `sysctl net.ipv4.ping_group_range='0 2147483647'` 开放 ping 套接字。",
-            protocol="icmp",
-        ) from error
-    with _closing_on_error(sock, source), contextlib.ExitStack() as undo:
+    with obstacles_told(family, source) as undo:
+        try:
+            sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, protocol))
+        except PermissionError as error:
+            raise _no_right_to_icmp() from error
         # Ping sockets are born with SO_REUSEADDR: any number of them may hold one identifier.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         _prepare(sock, family, None, dscp)
@@ -87,14 +87,13 @@ def _open_ping(
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
-        undo.pop_all()
     return OpenSocket(sock, lease.number, guard=lease)
 
 
 def open_udp(family: int, source: str | None, dscp: int) -> OpenSocket:
     """Open a UDP socket on a source port of the system's choice."""
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    with _closing_on_error(sock, source):
+    with obstacles_told(family, source) as undo:
+        sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM))
         _prepare(sock, family, source, dscp)
         if family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _STAMP_TTL)
@@ -110,18 +109,12 @@ def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
 
     Raises RightsError without CAP_NET_RAW.
     """
-    try:
-        sock = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP)
-    except PermissionError as error:
-        raise RightsError(
-            "TCP SYN probes need raw sockets. Run as root, or give the program the right with "
-            "`setcap cap_net_raw+ep`.",
-            "TCP SYN 探测需要原始套接字。请以 root 身份运行，"
-            "或用 `setcap cap_net_raw+ep` 授予程序权限。",
-            protocol="tcp",
-        ) from error
-    guard = socket.socket(family, socket.SOCK_STREAM)
-    with _closing_on_error(sock, source), _closing_on_error(guard, source):
+    with obstacles_told(family, source) as undo:
+        try:
+            sock = undo.enter_context(new_socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP))
+        except PermissionError as error:
+            raise _no_right_to_tcp() from error
+        guard = undo.enter_context(new_socket(family, socket.SOCK_STREAM))
         guard.bind(_local(family, source))
         port = int(guard.getsockname()[1])
         attach_filter(sock, syn_answer_filter(family, port))
@@ -169,6 +162,8 @@ def is_ours(host: str) -> bool:
 
 def _local(family: int, source: str | None, port: int = 0) -> tuple[Any, ...]:
     """Return what a socket binds: an address of this machine, or any."""
+    if source is not None and (":" in source) != (family == socket.AF_INET6):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     anywhere = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - probes, not a server
     return socket_address(source or anywhere, port)
 
@@ -192,36 +187,22 @@ def _prepare(sock: socket.socket, family: int, source: str | None, dscp: int) ->
         sock.bind(_local(family, source))
 
 
-@contextlib.contextmanager
-def _closing_on_error(sock: socket.socket, source: str | None) -> Iterator[None]:
-    """Close `sock` if its preparation fails, and say what a person can do about it."""
-    try:
-        yield
-    except OSError as error:
-        sock.close()
-        raise _explained(error, source) from error
-    except IsochroneError:
-        sock.close()
-        raise
+def _no_right_to_icmp() -> RightsError:
+    return RightsError(
+        "This system does not let us send ICMP. Run as root, or give the program the right "
+        "with `setcap cap_net_raw+ep`, or allow ping sockets with "
+        "`sysctl net.ipv4.ping_group_range='0 2147483647'`.",
+        "系统不允许发送 ICMP。请以 root 身份运行，或用 `setcap cap_net_raw+ep` 授予程序权限，"
+        "或用 `sysctl net.ipv4.ping_group_range='0 2147483647'` 开放 ping 套接字。",
+        protocol="icmp",
+    )
 
 
-def _explained(error: OSError, source: str | None) -> IsochroneError:
-    """Turn the system's refusal into a sentence."""
-    if error.errno == errno.EADDRNOTAVAIL:
-        return ResourceError(
-            f"The source address {source} is not an address of this machine; "
-            "correct it in the plan or add it to an interface.",
-            f"源地址 {source} 不是本机地址；请在计划中更正，或将其配置到某个接口上。",
-            source=source,
-        )
-    if error.errno in (errno.EAFNOSUPPORT, errno.EINVAL) or isinstance(error, socket.gaierror):
-        return ConfigError(
-            f"The source address {source} cannot be used here: {error.strerror}.",
-            f"源地址 {source} 无法在此使用：{reason_of(error).zh}。",
-            source=source,
-        )
-    return ResourceError(
-        f"A probe socket could not be opened: {error.strerror}.",
-        f"无法打开探测套接字：{reason_of(error).zh}。",
-        source=source,
+def _no_right_to_tcp() -> RightsError:
+    return RightsError(
+        "TCP SYN probes need raw sockets. Run as root, or give the program the right with "
+        "`setcap cap_net_raw+ep`.",
+        "TCP SYN 探测需要原始套接字。请以 root 身份运行，"
+        "或用 `setcap cap_net_raw+ep` 授予程序权限。",
+        protocol="tcp",
     )

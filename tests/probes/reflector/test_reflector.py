@@ -8,7 +8,6 @@ import time
 import pytest
 from asking import Sender, reflector, request, spec
 
-from probes.errors import ResourceError
 from probes.reflector.reflector import Reflector
 from probes.stamp import packet as stamp
 from probes.stamp import tlv as stamp_tlv
@@ -142,7 +141,7 @@ def test_an_update_keeps_the_sessions_of_what_stays():
         assert running.addresses() == (("127.0.0.1", one.port),)
 
 
-def test_an_update_that_fails_changes_nothing():
+def test_a_place_that_cannot_be_had_is_refused_alone_and_tried_again():
     one = spec()
     with (
         reflector(one) as running,
@@ -150,7 +149,12 @@ def test_an_update_that_fails_changes_nothing():
         Sender(sender.to) as holder,
     ):
         taken = spec(port=holder.sock.getsockname()[1])
-        with pytest.raises(ResourceError, match="already in use"):
-            running.update([one, spec(), taken])
-        assert len(running.addresses()) == 1
+        running.update([one, spec(), taken])
+        assert ["already in use" in text.en for text in running.refused()] == [True]
+        assert len(running.addresses()) == 2
         assert sender.probe().sequence == 0
+        holder.sock.close()
+        running.update([one, taken])
+        assert running.refused() == ()
+        assert running.addresses()[1][1] == taken.port
+        assert sender.probe().sequence == 1

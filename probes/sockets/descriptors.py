@@ -1,0 +1,42 @@
+"""How many sockets this process may have, and the last descriptors kept for what must not stop.
+
+Probes and reflectors take descriptors by the thousand; spool, uplink and control channel open one
+now and then, and without it an agent measures and nobody hears of it. The kernel gives the lowest
+number that is free, so a number near the limit tells that few are left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import socket
+
+_RESERVED = 64
+_ENOUGH = 1 << 19  # some containers know no limit; no machine of ours has so many sockets
+
+
+def raise_descriptor_limit() -> None:
+    """Take all the descriptors that this process may give itself; called once, at its start."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(hard, _ENOUGH) if hard != resource.RLIM_INFINITY else _ENOUGH
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def descriptors_for_sockets() -> int:
+    """Return below which number a descriptor may be taken for a probe or a reflector."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limit = _ENOUGH if soft == resource.RLIM_INFINITY else soft
+    return limit - min(_RESERVED, limit // 4)
+
+
+def new_socket(family: int, kind: int, protocol: int = 0) -> socket.socket:
+    """Return a socket for probes or their answers. Raises OSError, EMFILE before the last ones."""
+    sock = socket.socket(family, kind, protocol)
+    if sock.fileno() >= descriptors_for_sockets():
+        sock.close()
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    return sock

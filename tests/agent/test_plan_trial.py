@@ -1,0 +1,48 @@
+"""A saved plan that ended the agent twice is not resumed before the controller was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agent.plan_trial import TRIAL_FILE, PlanTrial
+
+
+def test_two_starts_that_did_not_last_are_enough(tmp_path: Path) -> None:
+    assert [PlanTrial(tmp_path).begins() for _ in range(4)] == [True, True, False, False]
+
+
+def test_start_that_lasts_or_is_ended_in_order_counts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = PlanTrial(tmp_path)
+    trial.begins()
+    trial.passed()
+    assert [trial.begins(), trial.begins()] == [True, True]
+    monkeypatch.setattr("agent.plan_trial.LASTS_S", 0.001)
+    asyncio.run(trial.survives(lambda: True))
+    assert trial.begins()
+
+
+def test_agent_that_measures_nothing_has_proved_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.plan_trial.LASTS_S", 0.001)
+    trial = PlanTrial(tmp_path)
+    trial.begins()
+
+    async def wait_a_little() -> None:
+        async with asyncio.timeout(0.05):
+            await trial.survives(lambda: False)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(wait_a_little())
+    assert (tmp_path / TRIAL_FILE).exists()
+
+
+@pytest.mark.parametrize("content", ["", "-7", "many", "9" * 5000, "1e9"])
+def test_file_that_cannot_be_read_keeps_nobody_from_measuring(tmp_path: Path, content: str) -> None:
+    (tmp_path / TRIAL_FILE).write_text(content, encoding="ascii")
+    assert PlanTrial(tmp_path).begins()
