@@ -12,7 +12,12 @@ import click
 
 from agent.durations import milliseconds
 from probes.errors import UsageError
-from probes.stream import AUTHENTICATED_PAYLOAD_BYTES, DEFAULT_PAYLOAD_BYTES, ProtocolName
+from probes.stream import (
+    AUTHENTICATED_PAYLOAD_BYTES,
+    CLASS_OF_SERVICE_PAYLOAD_BYTES,
+    DEFAULT_PAYLOAD_BYTES,
+    ProtocolName,
+)
 from probes.text import Text, language_of_environment
 
 UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
@@ -22,7 +27,7 @@ _EXIT_SOME_SILENT = 1
 _CAP_NET_RAW = 13
 _EPILOG = (
     "Exit status: 0 every target answered; 1 a target did not answer, could not be resolved or "
-    "could not be probed; 2 wrong usage."
+    "could not be probed, or not every probe left this machine; 2 wrong usage."
 )
 
 
@@ -129,7 +134,7 @@ def _probe(
             count=count,
             interval_ms=interval,
             timeout_ms=timeout,
-            payload_bytes=_default_size(protocol, hmac_key_file) if size is None else size,
+            payload_bytes=_default_size(protocol, hmac_key_file, dscp) if size is None else size,
             dscp=dscp,
             port=port or {"icmp": None, "udp": 862, "tcp": 443}[protocol],
             flows=flows,
@@ -145,15 +150,18 @@ def _probe(
     results = run.results()
     if as_json:
         sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)
-    elif any(result.sent for result in results):
+    elif any(result.sent or result.not_sent for result in results):
         probe_output.print_table(results)
     probe_output.print_reasons(results)
-    return 0 if all(result.received for result in results) else _EXIT_SOME_SILENT
+    answered = all(result.received and result.sent == result.asked for result in results)
+    return 0 if answered else _EXIT_SOME_SILENT
 
 
-def _default_size(protocol: ProtocolName, hmac_key_file: Path | None) -> int:
+def _default_size(protocol: ProtocolName, hmac_key_file: Path | None, dscp: int) -> int:
     if hmac_key_file is not None:
         return AUTHENTICATED_PAYLOAD_BYTES
+    if protocol == "udp" and dscp:
+        return CLASS_OF_SERVICE_PAYLOAD_BYTES
     return DEFAULT_PAYLOAD_BYTES[protocol]
 
 

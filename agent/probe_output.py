@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 _HEADINGS = (
     ("target", Text("target", "目标")),
+    ("asked", Text("asked", "要求")),
     ("sent", Text("sent", "发送")),
+    ("not_sent", Text("not sent", "未发出")),
     ("received", Text("recv", "收到")),
+    ("unread", Text("unread", "未读")),
     ("loss", Text("loss", "丢包率")),
     ("min", Text("min", "最小")),
     ("p50", Text("p50", "p50")),
@@ -31,6 +34,16 @@ _HEADINGS = (
     ("mean", Text("mean", "平均")),
     ("stamping", Text("stamps", "时间戳")),
 )
+# Columns that are shown where any target has something of this.
+_WHERE_ANY = {"asked": "not_sent", "not_sent": "not_sent", "unread": "unread"}
+_CAUSES = {
+    "firewall": Text("firewall", "防火墙"),
+    "no_route": Text("no route", "无路由"),
+    "interface": Text("interface", "接口"),
+    "queue": Text("queue", "队列"),
+    "too_big": Text("too big", "过大"),
+    "other": Text("other", "其他"),
+}
 _ONE_WAY = (
     ("forward", Text("forward p50", "去程 p50")),
     ("backward", Text("backward p50", "回程 p50")),
@@ -62,12 +75,18 @@ def json_line(result: TargetResult) -> str:
     document: dict[str, Any] = {
         "target": result.target,
         "protocol": result.protocol,
+        "asked": result.asked,
         "sent": result.sent,
+        "not_sent": sum(result.not_sent.values()),
+        "not_sent_causes": result.not_sent,
         "received": result.received,
         "lost": result.lost,
-        "loss_ratio": result.lost / result.sent if result.sent else None,
+        "loss_ratio": result.loss_ratio,
+        "unread": result.unread,
+        "discarded": result.discarded,
         "late": result.late,
         "duplicate": result.duplicate,
+        "dscp": result.marks.document(),
         "stamping": result.stamping,
         "rtt_ns": _delays(result.rtt_ns),
     }
@@ -104,7 +123,8 @@ def figures_table(results: Sequence[TargetResult], language: Language) -> Table:
     from rich.table import Table
     from rich.text import Text as Cell
 
-    columns = [*_HEADINGS, *(_ONE_WAY if any(map(is_one_way_known, results)) else ())]
+    headings = [each for each in _HEADINGS if each[0] not in _WHERE_ANY or _any(each[0], results)]
+    columns = [*headings, *(_ONE_WAY if any(map(is_one_way_known, results)) else ())]
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for name, heading in columns:
         first = name == "target"
@@ -130,7 +150,7 @@ def print_reasons(results: Sequence[TargetResult]) -> None:
     told = [
         (reason, result.target)
         for result in results
-        for reason in (result.error, result.remark, *remarks(result.odd_replies))
+        for reason in (result.error, *result.remarks, *remarks(result.odd_replies))
         if reason is not None
     ]
     for sentence in sentences(told):
@@ -146,9 +166,12 @@ def _delays(figures: dict[str, float]) -> dict[str, float | None]:
 def _cells(result: TargetResult, language: Language) -> dict[str, str]:
     shown = {
         "target": _label(result),
+        "asked": str(result.asked),
         "sent": str(result.sent),
+        "not_sent": _not_sent(result.not_sent, language),
+        "unread": str(result.unread),
         "received": str(result.received),
-        "loss": f"{result.lost / result.sent:.1%}" if result.sent else "–",
+        "loss": "–" if result.loss_ratio is None else f"{result.loss_ratio:.1%}",
         "stamping": _STAMPS[result.stamping].pick(language),
     }
     for key in DELAY_KEYS:
@@ -158,6 +181,19 @@ def _cells(result: TargetResult, language: Language) -> dict[str, str]:
         shown["backward"] = _milliseconds(result.backward_ns["p50"], language)
         shown["bound"] = f"{result.clock_bound_ns / 1e6:.3f}"
     return shown
+
+
+def _any(column: str, results: Sequence[TargetResult]) -> bool:
+    """Tell whether any target has what a column is about."""
+    return any(getattr(result, _WHERE_ANY[column]) for result in results)
+
+
+def _not_sent(causes: dict[str, int], language: Language) -> str:
+    """Return how many probes did not leave, by cause."""
+    if not causes:
+        return "0"
+    apart = ", ".join(f"{_CAUSES[cause].pick(language)} {n}" for cause, n in causes.items())
+    return f"{sum(causes.values())} ({apart})"
 
 
 def _label(result: TargetResult) -> str:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from agent import probe_reasons
 from agent.host_tables import HostTables
 from agent.probe_figures import summaries
+from agent.probe_findings import Marks, by_target, causes_of, why_not_sent, why_of_no_use
 from agent.targets import ResolvedTarget
 from probes.clocks.kernel import kernel_clock_bound_ns
-from probes.engine.accumulate import FATES, LOCAL_DROP
+from probes.engine.accumulate import FATES, LOST_FORWARD, UNREAD, WAS_NOT_SENT
 from probes.engine.channel import ANSWERS
 from probes.engine.destinations import refused_destinations
+from probes.engine.discarded import DISCARDED, reason_of
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.stream import ProtocolName, StreamSpec, TypeP
@@ -48,33 +50,46 @@ class ProbeOptions:
 
 @dataclass(slots=True, kw_only=True)
 class TargetResult:
-    """What became of one target. `lost` counts late probes too; delays by probe_figures' keys.
+    """What became of one target: asked = sent + not_sent, sent = received + lost + unread.
 
-    `error` tells why it was not probed, `remark` what else is to be known; in both `{targets}`
-    stands for the target's name (agent.probe_reasons).
+    `lost` counts late probes too; delays by probe_figures' keys. `not_sent` is by NOT_SENT,
+    `discarded` by DISCARDED: of the lost, those of which an answer came that was of no use.
+    `unread`: this machine had no room for the answers. `error` tells why it was not probed,
+    `remarks` what else is to be known; in both `{targets}` stands for the target's name
+    (agent.probe_reasons).
     """
 
     target: str
     protocol: ProtocolName
     address: str | None = None
+    asked: int = 0
     sent: int = 0
+    not_sent: dict[str, int] = field(default_factory=dict)
     received: int = 0
     late: int = 0
+    unread: int = 0
     duplicate: int = 0
-    local_drop: int = 0
+    discarded: dict[str, int] = field(default_factory=dict)
+    marks: Marks = field(default_factory=Marks)
     stamping: str = "none"
     rtt_ns: dict[str, float] = field(default_factory=dict)
     forward_ns: dict[str, float] = field(default_factory=dict)
     backward_ns: dict[str, float] = field(default_factory=dict)
     clock_bound_ns: float = float("nan")
     error: Text | None = None
-    remark: Text | None = None
+    remarks: list[Text] = field(default_factory=list)
     odd_replies: dict[str, int] = field(default_factory=dict)  # probes.stamp.oddities
 
     @property
     def lost(self) -> int:
         """Probes without an answer in time."""
-        return self.sent - self.received
+        return self.sent - self.received - self.unread
+
+    @property
+    def loss_ratio(self) -> float | None:
+        """Lost of those of which it is known; None where there are none."""
+        known = self.sent - self.unread
+        return self.lost / known if known else None
 
 
 class ProbeRun:
@@ -109,7 +124,7 @@ class ProbeRun:
 
     def run(self, on_progress: Callable[[ProbeRun], None]) -> bool:
         """Probe to the end; False where Ctrl-C ended it early. Raises what the engine raises."""
-        complete = True
+        complete = self._complete = True
         self._engine.start()
         try:
             while self._engine.health().streams and not self._engine.wait_until_finished(
@@ -117,7 +132,7 @@ class ProbeRun:
             ):
                 on_progress(self)
         except KeyboardInterrupt:
-            complete = False
+            complete = self._complete = False
         # A second Ctrl-C ends the program; the first leaves out only what is in flight.
         self._engine.stop(wait_for_replies=complete)
         on_progress(self)
@@ -138,6 +153,7 @@ class ProbeRun:
         self._of_windows(results)
         for spec, odd in self._engine.odd_replies().items():
             results[spec.stream_id].odd_replies = odd
+        self._account(results)
         self._errors(results)
         return results
 
@@ -180,18 +196,19 @@ class ProbeRun:
         kinds = len(FATES)
         counts = np.bincount(target * kinds + fate, minlength=targets * kinds)
         counts = counts.reshape(targets, kinds)
-        sent = counts.sum(axis=1) - counts[:, LOCAL_DROP]
+        sent = counts[:, :WAS_NOT_SENT].sum(axis=1)
+        known = sent - counts[:, UNREAD]
         worst = np.full(targets, len(STAMPING))
         np.minimum.at(worst, target[received], self._column("stamping", np.int64)[received])
         figures = {
-            name: summaries(target[received], self._column(name, np.float64)[received], sent)
+            name: summaries(target[received], self._column(name, np.float64)[received], known)
             for name in ("rtt_ns", "forward_ns", "backward_ns")
         }
         for number, result in enumerate(results):
             result.sent = int(sent[number])
             result.received = int(counts[number, _RECEIVED])
             result.late = int(counts[number, _LATE])
-            result.local_drop = int(counts[number, LOCAL_DROP])
+            result.unread = int(counts[number, UNREAD])
             result.stamping = STAMPING[worst[number] % len(STAMPING)]
             for name, columns in figures.items():
                 found = {key: float(column[number]) for key, column in columns.items()}
@@ -215,6 +232,41 @@ class ProbeRun:
         for number, worst_ns in bounds.items():
             results[number].clock_bound_ns = worst_ns
 
+    def _account(self, results: list[TargetResult]) -> None:
+        """Add what did not leave, what was of no use, and the DSCPs that were seen."""
+        target, fate = self._column("stream_id", np.int64), self._column("fate", np.int64)
+        cause = self._column("cause", np.int64)
+        unsent = fate == WAS_NOT_SENT
+        lost = (fate >= LOST_FORWARD) & (fate < UNREAD)
+        errors = by_target(target[unsent], cause[unsent])
+        useless = lost & (cause < 0)
+        discarded = by_target(target[useless], reason_of(cause[useless]))
+        tables = HostTables.read().since(self._tables)
+        marks = {way: self._column(f"tos_{way}", np.int64) for way in ("forward", "backward")}
+        seen = {
+            way: by_target(target[known], tos[known])
+            for way, tos in marks.items()
+            for known in [(fate == _RECEIVED) & (tos >= 0)]
+        }
+        for number, result in enumerate(results):
+            result.not_sent = causes_of(errors.get(number, {}))
+            result.asked = result.sent + sum(result.not_sent.values())
+            if self._complete and result.asked < self.options.count:  # it was never begun
+                result.not_sent["other"] = self.options.count - result.asked
+                result.asked = self.options.count
+            counts = discarded.get(number, {})
+            result.discarded = {DISCARDED[reason]: count for reason, count in counts.items()}
+            result.marks = Marks(
+                self.options.dscp, {way: seen[way].get(number, {}) for way in seen}
+            )
+            why = why_not_sent(errors.get(number, {}), tables, some=bool(result.sent))
+            if result.sent:
+                result.remarks += why
+            elif why:
+                result.error = why[0]
+            result.remarks += why_of_no_use(result.discarded, result.unread)
+            result.remarks += result.marks.remarks(result.protocol)
+
     def _errors(self, results: list[TargetResult]) -> None:
         """Add why targets were not probed or did not answer."""
         port, targets = self.options.port, len(results)
@@ -223,7 +275,6 @@ class ProbeRun:
         received = fate == _RECEIVED
         cause = np.where(received, 0, self._column("cause", np.int64))
         commonest = probe_reasons.commonest_causes(target, cause, targets).tolist()
-        tables = HostTables.read().since(self._tables)
         closed = self._column("answer", np.int64) == _CLOSED
         open_ports = np.bincount(target[received & ~closed], minlength=targets)
         for number, result in enumerate(results):
@@ -231,13 +282,10 @@ class ProbeRun:
                 continue
             if result.received:
                 if not open_ports[number]:
-                    result.remark = probe_reasons.closed(port)
-            elif result.sent:
+                    result.remarks.append(probe_reasons.closed(port))
+            elif result.lost and not result.discarded:
                 said = self._engine.cause(commonest[number])
-                result.remark = probe_reasons.unanswered(
-                    result.protocol, said, result.address, port
-                )
-            elif result.local_drop:
-                result.error = probe_reasons.not_sent(commonest[number], tables)
-            else:
+                told = probe_reasons.unanswered(result.protocol, said, result.address, port)
+                result.remarks += [told] if told is not None else []
+            elif not result.sent:
                 result.error = refused.get(str(result.address))

@@ -24,7 +24,7 @@ from controller.store.merging import Part, merge, part_of, without_windows
 from probes.errors import ConfigError, RemoteProtocolError
 from probes.histogram import EDGES_VERSION, Histograms
 from probes.numbers import Instant
-from probes.window import WindowBatch
+from probes.window import WindowBatch, known_fates
 from topology.model import Name, PlannedStream
 
 CHUNKS_A_MERGE = 256
@@ -151,7 +151,7 @@ def seal(
             name=request.name,
         )
     part = _collect(request, batches, [stream.stream_id for stream in streams])
-    sent = part.counters["sent"] > 0
+    sent = known_fates(part.counters) > 0
     if not sent.any():
         raise ConfigError(
             "Nothing was measured in this period that a baseline could hold; choose another one.",
@@ -230,7 +230,7 @@ def _content(
         ],
         unit=unit.astype(np.int64).tobytes(),
         hour=(part.row[kept] % HOURS).tobytes(),
-        sent=part.counters["sent"][kept].tobytes(),
+        sent=known_fates(part.counters)[kept].tobytes(),
         lost=lost_of(part)[kept].tobytes(),
         rtt_sum_ns=part.total_ns["rtt"][kept].tobytes(),
         rtt_least_ns=part.least_ns["rtt"][kept].tobytes(),

@@ -164,8 +164,11 @@ def contradiction_in(batch: WindowBatch) -> Text | None:
     came back, nothing is infinite, no time lies beyond int64.
     """
     received = batch.counters["received"].astype(np.int64)
-    if (batch.lost() + received != batch.counters["sent"]).any():
-        return Text("sent is not received + late + lost", "发送数不等于收到、超时到达与丢失之和")
+    if (batch.lost() + received != batch.known()).any():
+        return Text(
+            "sent is not received + late + lost + unread",
+            "发送数不等于收到、超时到达、丢失与未能读取之和",
+        )
     if any((each.totals() > received).any() for each in batch.distributions.values()):
         return Text("a histogram counts more than came back", "直方图的计数大于收到数")
     measured = (*batch.measures.values(), batch.flows.rtt_p50_ns)

@@ -19,7 +19,7 @@ from probes.numbers import Amount, Count, Instant, IntervalMs
 from probes.stream import StreamId, StreamSpec
 from probes.text import Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
 MAX_CHUNK_BYTES = 16 << 20  # compressed
 MAX_CHUNK_EXPANDED_BYTES = 128 << 20

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from probes.icmp import folded_sum, word_sum
 
+HEADER_BYTES = 20
 SEGMENT_BYTES = 24
 SYN_LIMIT_NS = 990_000_000  # a timer may be early by one tick of the slowest kernel (100 Hz)
 ANSWER_OPEN, ANSWER_CLOSED = 2, 3
@@ -77,7 +78,7 @@ def read_syn_answers(segments: NDArray[np.uint8], length: NDArray[np.int64]) -> 
     flags = segments[:, 13]
     is_open = flags & (_SYN | _ACK | _RST) == _SYN | _ACK
     is_closed = flags & (_RST | _ACK) == _RST | _ACK
-    valid = (length >= 20) & (is_open | is_closed)
+    valid = (length >= HEADER_BYTES) & (is_open | is_closed)
     acknowledged = np.ascontiguousarray(segments[:, 8:12]).view(">u4")[:, 0].astype(np.uint32)
     return SynAnswers(
         valid=valid,

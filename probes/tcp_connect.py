@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from probes.addresses import ADDRESS_BYTES, socket_address, unpack_address
 from probes.engine.channel import Refused, Replies
 from probes.engine.codecs import Outgoing
+from probes.engine.discarded import Discarded
 from probes.sockets import control
 from probes.sockets.batch import SendResult
 from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
@@ -155,6 +156,7 @@ class ConnectChannel:
             stamp_ns=np.array(stamp_ns, np.int64),
             stamp_kind=np.array(kind, np.uint8),
             ttl=np.zeros(len(answers), np.uint8),
+            tos=np.full(len(answers), -1, np.int16),
             answer=np.array(answer, np.uint8),
             reflector=None,
             ring_was_full=False,
@@ -222,9 +224,20 @@ class ConnectChannel:
             offender=np.frombuffer(offender, np.uint8).reshape(-1, ADDRESS_BYTES),
         )
 
-    def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
+    def take_discarded(self) -> list[Discarded]:
+        """Nothing: the kernel reads what answers."""
+        return []
+
+    def sessions(self) -> NDArray[np.int64]:
+        """Nothing that answers are to be looked for in."""
+        return np.zeros(0, np.int64)
+
+    def claim_dropped(
+        self, sent_ns: NDArray[np.int64], now_ns: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """None: a handshake's answer needs no receive buffer."""
-        return np.zeros(len(sent_ns), np.bool_) & (now_ns < 0)
+        none = np.flatnonzero(sent_ns > max(now_ns, int(sent_ns.max(initial=0))))
+        return none, none
 
 
 def _icmp_error(sock: socket.socket) -> tuple[int, int, bytes]:

@@ -1,13 +1,15 @@
 """Window summaries: what a set of streams did in one interval, as columns.
 
 A window is closed only when the waiting limit of its last probe is over, so nothing in it is in
-flight: for every row  sent = received + late + lost_forward + lost_backward + lost_unknown.
+flight: for every row  sent = received + late + lost_forward + lost_backward + lost_unknown + unread
+and  asked = sent + not sent, by cause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +17,12 @@ from numpy.typing import NDArray
 from probes.histogram import Histograms
 
 # Counters, uint32. Loss of a direction needs a stateful reflector; else it is lost_unknown.
-# local_drop counts probes that never left this host (ENOBUFS, ENETUNREACH…) or whose answer it had
-# no room for: they are not sent.
+# unread: this host had no room for what came back, so that nobody knows whether it did; neither
+# received nor lost. discarded: of the lost, those of which something came back that could not be
+# used (truncated, damaged, from another address). dscp_changed: of the received, those that met
+# another DSCP at the far end or here than they left with, as far as either end tells.
+# not_sent: probes that were due and never left this host, by NOT_SENT.
+NOT_SENT = ("firewall", "no_route", "interface", "queue", "too_big", "skipped", "other")
 COUNTERS = (
     "sent",
     "received",
@@ -24,13 +30,19 @@ COUNTERS = (
     "lost_backward",
     "lost_unknown",
     "late",
+    "unread",
     "duplicate",
     "reordered",
-    "local_drop",
+    "discarded",
+    "dscp_changed_forward",
+    "dscp_changed_backward",
+    *(f"not_sent_{cause}" for cause in NOT_SENT),
 )
+_LOST = ("lost_forward", "lost_backward", "lost_unknown", "late")
 # Exact summaries in nanoseconds, float64; NaN where there is nothing to summarise.
 # clock_bound_ns: bound on the error of one-way delays by both ends' clocks; NaN = not trusted.
-# lateness: how much later than planned the sender sent.
+# lateness: how much later than planned the sender sent. dscp, ecn: the commonest DSCP and the
+# highest ECN code point that probes had at the far end (forward) and answers here (backward).
 MEASURES = (
     "rtt_min_ns",
     "rtt_mean_ns",
@@ -46,9 +58,15 @@ MEASURES = (
     "lateness_max_ns",
     "hops_forward",
     "hops_backward",
+    "dscp_forward",
+    "dscp_backward",
+    "ecn_forward",
+    "ecn_backward",
 )
 # variation: inter-packet delay variation of the round trip, |D(i) - D(i-1)| (RFC 3393).
 DISTRIBUTIONS = ("rtt", "forward", "backward", "variation")
+
+Counters = Mapping[str, NDArray[Any]] | NDArray[Any]  # by name: a dict, or records with fields
 
 STAMPING = ("none", "user", "kernel", "hardware")  # worst method among the window's delays
 
@@ -107,11 +125,15 @@ class WindowBatch:
 
     def lost(self) -> NDArray[np.int64]:
         """Return probes of no or late return (RFC 7680: lost after the waiting limit), int64[n]."""
-        names = ("lost_forward", "lost_backward", "lost_unknown", "late")
-        lost: NDArray[np.int64] = sum(
-            (self.counters[name].astype(np.int64) for name in names), np.zeros(self.rows, np.int64)
-        )
-        return lost
+        return lost_of(self.counters)
+
+    def known(self) -> NDArray[np.int64]:
+        """Return the probes that are known to have been answered or not, int64[n]."""
+        return known_fates(self.counters)
+
+    def not_sent(self) -> NDArray[np.int64]:
+        """Return probes that were due and never left, int64[n]."""
+        return not_sent(self.counters)
 
     def take(self, row: NDArray[np.int64]) -> WindowBatch:
         """Return the windows numbered by `row`, in that order: copies that hold nothing else."""
@@ -147,6 +169,31 @@ class WindowBatch:
                 rtt_p50_ns=np.zeros(0, np.float64),
             ),
         )
+
+
+def total_of(counters: Counters, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the sum of some counters, int64[n]."""
+    total: NDArray[np.int64] = sum(
+        (counters[name].astype(np.int64) for name in names[1:]), counters[names[0]].astype(np.int64)
+    )
+    return total
+
+
+def known_fates(counters: Counters) -> NDArray[np.int64]:
+    """Return the probes that loss ratios are of, int64[n]: those sent whose answers were read, or
+    would have been."""
+    known: NDArray[np.int64] = counters["sent"].astype(np.int64) - counters["unread"]
+    return known
+
+
+def lost_of(counters: Counters) -> NDArray[np.int64]:
+    """Return probes of no or late return (RFC 7680: lost after the waiting limit), int64[n]."""
+    return total_of(counters, _LOST)
+
+
+def not_sent(counters: Counters) -> NDArray[np.int64]:
+    """Return the probes that were due and never left, int64[n]: asked for less sent."""
+    return total_of(counters, [f"not_sent_{cause}" for cause in NOT_SENT])
 
 
 def stack_flows(parts: Sequence[FlowColumns]) -> FlowColumns:

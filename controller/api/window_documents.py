@@ -17,6 +17,7 @@ from controller.store.sound import sound_chunks
 from probes.histogram import Histograms
 from probes.window import COUNTERS, STAMPING, WindowBatch
 
+_MARKS = ("dscp_forward", "dscp_backward", "ecn_forward", "ecn_backward")
 _MEANS = ("rtt_min_ns", "rtt_mean_ns", "rtt_max_ns", "forward_mean_ns", "clock_bound_ns")
 
 
@@ -113,15 +114,18 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
     batch, row = item.batch, item.row
     counters = {name: int(batch.counters[name][row]) for name in COUNTERS}
     lost = sum(counters[name] for name in ("lost_forward", "lost_backward", "lost_unknown", "late"))
-    sent = counters["sent"]
-    means = {name: finite(batch.measures[name][row]) for name in _MEANS}
+    known = counters["sent"] - counters["unread"]
+    unsent = int(batch.not_sent()[row])
+    means = {name: finite(batch.measures[name][row]) for name in (*_MEANS, *_MARKS)}
     figures: dict[str, Any] = {**counters, **means, **quantiles}
     return WindowDocument(
         start_ns=batch.start_ns,
         duration_ns=batch.duration_ns,
         plan_version=item.plan_version,
         protocol=item.record.protocol,
-        loss_ratio=lost / sent if sent else None,
+        asked=counters["sent"] + unsent,
+        not_sent=unsent,
+        loss_ratio=lost / known if known else None,
         stamping=STAMPING[batch.stamping[row]],
         one_way=_one_way(batch, row),
         suspect=bool(batch.suspect[row]),

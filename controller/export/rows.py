@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from controller.store.interface import StreamRecord
 from controller.store.series import POINT, SUSPECT
-from probes.window import COUNTERS, STAMPING
+from probes.window import COUNTERS, STAMPING, known_fates
 from topology.model import Path
 
 Kind = Literal["text", "integer", "number", "flag"]
@@ -33,7 +33,7 @@ _ENDS = {
     "p99": "99th percentile, likewise",
 }
 _COUNTS = {
-    "sent": "Probes that left the sender",
+    "sent": "Probes that left the sender; with those not sent, all that were asked for",
     "received": "Probes answered in time",
     "lost_forward": "Probes lost on the way there",
     "lost_backward": "Answers lost on the way back",
@@ -41,7 +41,17 @@ _COUNTS = {
     "late": "Answers after the waiting limit; they count as lost",
     "duplicate": "Answers that came more than once",
     "reordered": "Answers that overtook an earlier one",
-    "local_drop": "Probes that never left the sender; they are not sent",
+    "unread": "Probes whose answers the sender had no room for; neither received nor lost",
+    "discarded": "Of the lost: an answer came that was of no use (cut, damaged, from elsewhere)",
+    "dscp_changed_forward": "Of the received: they reached the far end with another DSCP",
+    "dscp_changed_backward": "Of the received: the answer arrived with another DSCP",
+    "not_sent_firewall": "Probes that the sender's own firewall stopped; they are not sent",
+    "not_sent_no_route": "Probes for which the sender had no route",
+    "not_sent_interface": "Probes whose interface or source address was down or gone",
+    "not_sent_queue": "Probes that the sender's own queue dropped",
+    "not_sent_too_big": "Probes that were larger than the MTU",
+    "not_sent_skipped": "Probes left out because the sender was late by whole intervals",
+    "not_sent_other": "Probes that the system would not take for another reason",
 }
 
 
@@ -79,7 +89,11 @@ def _columns() -> tuple[Column, ...]:
             meaning="Version of the agent's plan that it was measured by; empty for rollups",
         ),
         *(Column(name=f"{n}_probes", kind="integer", meaning=_COUNTS[n]) for n in COUNTERS),
-        Column(name="loss_ratio", kind="number", meaning="Lost (late ones too) over sent, 0 to 1"),
+        Column(
+            name="loss_ratio",
+            kind="number",
+            meaning="Lost (late too) over sent less unread, 0 to 1",
+        ),
         *(
             Column(name=name, kind="number", meaning=_delay_meaning(name))
             for name in POINT.names or ()
@@ -169,7 +183,7 @@ class Rows:
         for name in ("lost_forward", "lost_backward", "lost_unknown", "late"):
             lost += self.points[name]
         with np.errstate(invalid="ignore", divide="ignore"):
-            found["loss_ratio"] = lost / self.points["sent"]
+            found["loss_ratio"] = lost / known_fates(self.points)
         found["suspect"] = (self.points["state"] & SUSPECT) > 0
         for name in NAMES:
             if name not in found:

@@ -24,7 +24,7 @@ from probes.numbers import Count
 from probes.sockets.records import distinct
 from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
 
-SCHEMA = 1
+SCHEMA = 1 + 1
 MAX_EXPANDED_BYTES = 1 << 30
 # A window counts up to 2^32 - 1 (probes.chunk), so that only 2^31 of them could exceed this.
 _MAX_COUNT = (1 << 63) - 1

@@ -26,7 +26,10 @@ _ONE_WAY = ("forward", "backward")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSeries:
-    """Single windows in compressed-row form: those of row i are indptr[i]:indptr[i+1], by time."""
+    """Single windows in compressed-row form: those of row i are indptr[i]:indptr[i+1], by time.
+
+    `sent` counts the probes whose fate is known: those whose answers were not read are left out.
+    """
 
     indptr: Integers
     start_ns: Integers
@@ -88,7 +91,7 @@ def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
         windows=WindowSeries(
             indptr=np.arange(rows + 1),
             start_ns=np.full(rows, batch.start_ns, np.int64),
-            sent=counters["sent"],
+            sent=batch.known()[taken],
             lost=batch.lost()[taken],
             rtt_mean_ns=measures["rtt_mean_ns"],
             forward_mean_ns=measures["forward_mean_ns"],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from probes.causes import errno_of
 from probes.clocks.timescale import TimeScale
-from probes.engine.accumulate import LOCAL_DROP, LOST_FORWARD, Finished
+from probes.engine.accumulate import LOST_FORWARD, UNREAD, WAS_NOT_SENT, Finished
 from probes.engine.answers import (
     duplicates,
     finish_answered,
@@ -26,6 +26,7 @@ from probes.engine.answers import (
 )
 from probes.engine.channel import Channel, Refused, Replies
 from probes.engine.direction import FORWARD, directions_of_loss
+from probes.engine.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.engine.report import SampleBatch, Tally
 from probes.engine.roster import Roster
@@ -36,6 +37,7 @@ from probes.stamp.oddities import OddReplies
 from probes.tcp_connect import ConnectChannel
 
 NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
+_MOST_STRANGERS = 64  # answers from other addresses whose probes are looked for, of one batch
 _HELD_NS = 1_000_000  # a packet that left so long after we sent it is waited for from then on
 
 
@@ -70,6 +72,8 @@ class Account:
             more = replies is not None and replies.ring_was_full
         for refused in channel.refused():
             self._note_refused(refused)
+        for answers in channel.take_discarded():
+            self._note_discarded(answers, channel.sessions())
 
     def _note_refused(self, refused: Refused) -> None:
         """Write what ICMP said beside the probes that it is about."""
@@ -81,6 +85,27 @@ class Account:
         )
         told[some] = self._ledger.note_causes_of_sessions(refused.session[some], cause[some])
         self._tally.refusals.update(refused.error[told].tolist())
+
+    def _note_discarded(self, answers: Discarded, sessions: NDArray[np.int64]) -> None:
+        """Note why probes stay without an answer though one came: it was of no use."""
+        session, number, reason = answers.session, answers.low_sequence, answers.reason
+        strange = np.flatnonzero(session < 0)[:_MOST_STRANGERS]
+        if len(strange):
+            session = session.copy()
+            session[strange] = self._ledger.owners(
+                sessions, number[strange], answers.sequence_bits, answers.check[strange]
+            )
+        cause = cause_of(reason)
+        numbered = (session >= 0) & (number >= 0)
+        if numbered.any():
+            self._ledger.note_causes(
+                session[numbered], number[numbered], answers.sequence_bits, cause[numbered]
+            )
+        rest = (session >= 0) & (number < 0)
+        if rest.any():
+            self._ledger.note_newest(session[rest], cause[rest])
+        self._tally.strays += int(np.count_nonzero(session < 0))
+        self._tally.discarded.update(reason[session >= 0].tolist())
 
     def _take_transmit_stamps(self, channel: Channel | ConnectChannel) -> None:
         """Replace the engine's own send times by the kernel's."""
@@ -115,9 +140,12 @@ class Account:
             replies.check,
             lenient=replies.lenient,
         )
-        self._tally.strays += matched.stray
+        self._tally.strays += matched.stray - matched.altered
+        self._tally.discarded[ALTERED] += matched.altered
+        self._tally.discarded[TOO_LATE] += matched.too_late
         if len(matched.repeated):
             copy = duplicates(self._ledger, self._scale, matched, replies)
+            self._tally.discarded[TOO_LATE] += len(matched.repeated) - len(copy)
             again = records(self._ledger.rows, copy)
             stream = self._ledger.sessions["stream"][again["session"]]
             self._windows.repeated(again["window"], stream)
@@ -156,12 +184,14 @@ class Account:
         now_ns = self._scale.monotonic_ns()  # not the tick's, in which some were sent since
         fate = (LOST_FORWARD + direction).astype(np.uint8)
         for number in distinct(rows["channel"][row]):
-            back = np.flatnonzero((rows["channel"][row] == number) & (direction != FORWARD))
+            back = (rows["channel"][row] == number) & (direction != FORWARD)
+            back = np.flatnonzero(back & (rows["cause"][row] >= 0))  # of others an answer was read
             channel = self._roster.channels[int(number)]
-            dropped = back[channel.claim_overflow(rows["sent_ns"][row[back]], now_ns)]
-            fate[dropped] = LOCAL_DROP
-            rows["cause"][row[dropped]] = errno.ENOBUFS
-            self._tally.sent -= len(dropped)
+            unread, damaged = channel.claim_dropped(rows["sent_ns"][row[back]], now_ns)
+            fate[back[unread]] = UNREAD
+            rows["cause"][row[back[damaged]]] = cause_of(CHECKSUM)
+            self._tally.unread += len(unread)
+            self._tally.discarded[CHECKSUM] += len(damaged)
         self._deliver(finish_unanswered(self._ledger, row, fate, LOST))
 
     def note_drops(self, row: NDArray[np.int64], error: NDArray[np.int32]) -> None:
@@ -170,14 +200,25 @@ class Account:
         self._ledger.rows["cause"][dropped] = error[error != 0]
         self._tally.drops.update(error[error != 0].tolist())
         self._tally.sent -= len(dropped)
-        fate = np.full(len(dropped), LOCAL_DROP, np.uint8)
+        fate = np.full(len(dropped), WAS_NOT_SENT, np.uint8)
         self._deliver(finish_unanswered(self._ledger, dropped, fate, DROPPED))
 
     def make_room(self, row: NDArray[np.int64]) -> None:
-        """Let the rows' earlier probes meet their fate: their rings have come round."""
-        state, held = self._ledger.rows["state"][row], self._ledger.rows["held"][row]
-        if (state == FLYING).any():
-            self.give_up(row[state == FLYING])
+        """Let the rows' earlier probes meet their fate: their rings have come round.
+
+        Of those whose answers might still come nobody will know whether they do.
+        """
+        rows = self._ledger.rows
+        state, held = rows["state"][row], rows["held"][row]
+        flying = row[state == FLYING]
+        if len(flying):
+            early = rows["forget_ns"][flying] > self._scale.monotonic_ns()
+            self.give_up(flying[~early])
+            if early.any():
+                forgotten = flying[early]
+                fate = np.full(len(forgotten), UNREAD, np.uint8)
+                self._tally.unread += len(forgotten)
+                self._deliver(finish_unanswered(self._ledger, forgotten, fate, LOST))
         if held.any():
             self.finish(row[held])
 
@@ -208,5 +249,8 @@ class Account:
                 stamping=finished.stamping,
                 answer=finished.answer,
                 cause=finished.cause,
+                tos=finished.tos,
+                tos_forward=finished.tos_forward,
+                tos_backward=finished.tos_backward,
             )
         )

@@ -12,12 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.engine.discarded import not_sent_causes
 from probes.histogram import Histograms
 from probes.sockets.records import grouped, sorted_within
-from probes.window import COUNTERS, MEASURES, FlowColumns, WindowBatch
+from probes.window import COUNTERS, MEASURES, NOT_SENT, FlowColumns, WindowBatch
 
-FATES = ("received", "late", "lost_forward", "lost_backward", "lost_unknown", "local_drop")
-RECEIVED, LATE, LOST_FORWARD, LOST_BACKWARD, LOST_UNKNOWN, LOCAL_DROP = range(6)
+_ECN_BITS = 2  # of the IP header's octet, below the DSCP (RFC 2474, RFC 3168)
+
+FATES = (
+    "received",
+    "late",
+    "lost_forward",
+    "lost_backward",
+    "lost_unknown",
+    "unread",
+    "not_sent",
+)
+RECEIVED, LATE, LOST_FORWARD, LOST_BACKWARD, LOST_UNKNOWN, UNREAD, WAS_NOT_SENT = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +36,10 @@ class Finished:
     """n probes whose fate is known; delays are float64[n], NaN where there is none.
 
     `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
-    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause`
-    tells why no answer came (probes.causes), 0 where that is not known.
+    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause` tells why
+    no answer came (probes.causes) or counts (a negative number, probes.engine.discarded), 0 where
+    that is not known. `tos`: DSCP and ECN of the IP header as it left, as the far end saw it and as
+    the answer had it; -1 unknown.
     """
 
     window: NDArray[np.int64]
@@ -40,8 +53,11 @@ class Finished:
     backward_ns: NDArray[np.float64]
     bound_ns: NDArray[np.float64]
     variation_ns: NDArray[np.float64]
-    hops_forward: NDArray[np.float32]
-    hops_backward: NDArray[np.float32]
+    hops_forward: NDArray[np.float16]
+    hops_backward: NDArray[np.float16]
+    tos: NDArray[np.uint8]
+    tos_forward: NDArray[np.int16]
+    tos_backward: NDArray[np.int16]
     fate: NDArray[np.uint8]
     stamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
@@ -74,6 +90,7 @@ class Window:
         self.start_ns, self.end_ns = start_ns, end_ns
         self._parts: list[Finished] = []
         self._duplicates: list[NDArray[np.int32]] = []
+        self._skipped: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
         self.stalled_ns = 0  # how long the engine stood still meanwhile
         self.suspect = False
 
@@ -85,6 +102,10 @@ class Window:
         """Count one duplicate answer for each stream number given."""
         self._duplicates.append(stream)
 
+    def add_skipped(self, stream: NDArray[np.int32], count: NDArray[np.int64]) -> None:
+        """Count probes of each stream number given that were due and left out."""
+        self._skipped.append((stream, count))
+
     def close(self, duration_ns: int, stream_ids: NDArray[np.uint64]) -> WindowBatch:
         """Sum up. `stream_ids` gives the identity of each stream number."""
         if not self._parts:
@@ -95,6 +116,11 @@ class Window:
         for repeated in self._duplicates:  # every one of a probe that is among `probes`
             place = np.searchsorted(stream, stream_ids[repeated])
             np.add.at(counters["duplicate"], place, np.uint32(1))
+        for number, count in self._skipped:
+            place = np.minimum(np.searchsorted(stream, stream_ids[number]), len(stream) - 1)
+            here = stream[place] == stream_ids[number]  # or it was in flight when all ended
+            skipped = counters["not_sent_skipped"]
+            np.add.at(skipped, place[here], count[here].astype(np.uint32))
         answered = probes.fate == RECEIVED
         return WindowBatch(
             start_ns=self.start_ns,
@@ -131,13 +157,32 @@ def _counters(probes: Finished, row: NDArray[np.int64], rows: int) -> dict[str, 
     counters = {name: np.zeros(rows, np.uint32) for name in COUNTERS}
     label = row * len(FATES) + probes.fate
     fates = np.bincount(label, minlength=rows * len(FATES)).reshape(rows, -1).astype(np.uint32)
-    for fate, name in enumerate(FATES):
+    for fate, name in enumerate(FATES[:WAS_NOT_SENT]):
         counters[name] = fates[:, fate].copy()
-    counters["sent"] = fates.sum(axis=1, dtype=np.uint32) - counters["local_drop"]
-    if probes.reordered.any():
-        late = np.bincount(row[probes.reordered], minlength=rows)
-        counters["reordered"] = late.astype(np.uint32)
+    counters["sent"] = fates[:, :WAS_NOT_SENT].sum(axis=1, dtype=np.uint32)
+    unsent = np.flatnonzero(probes.fate == WAS_NOT_SENT)
+    if len(unsent):
+        label = row[unsent] * len(NOT_SENT) + not_sent_causes(probes.cause[unsent])
+        causes = np.bincount(label, minlength=rows * len(NOT_SENT)).reshape(rows, -1)
+        for cause, name in enumerate(NOT_SENT):
+            counters[f"not_sent_{name}"] = causes[:, cause].astype(np.uint32)
+    marked = {
+        "reordered": probes.reordered,
+        "discarded": (probes.cause < 0) & (probes.fate >= LOST_FORWARD) & (probes.fate < UNREAD),
+        "dscp_changed_forward": _dscp_changed(probes, probes.tos_forward),
+        "dscp_changed_backward": _dscp_changed(probes, probes.tos_backward),
+    }
+    for name, mark in marked.items():
+        if mark.any():
+            counters[name] = np.bincount(row[mark], minlength=rows).astype(np.uint32)
     return counters
+
+
+def _dscp_changed(probes: Finished, seen: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Tell which answered probes were seen with another DSCP than they left with."""
+    changed: NDArray[np.bool_] = (seen ^ probes.tos) >> _ECN_BITS != 0
+    changed &= (seen >= 0) & (probes.fate == RECEIVED)
+    return changed
 
 
 def _measures(
@@ -150,13 +195,33 @@ def _measures(
         measures[f"{name}_min_ns"] = low
         measures[f"{name}_mean_ns"] = mean
         measures[f"{name}_max_ns"] = high
-    late_ns = _known(row, probes.lateness_ns, probes.fate != LOCAL_DROP)
+    late_ns = _known(row, probes.lateness_ns, probes.fate != WAS_NOT_SENT)
     _, mean, high = _summary(*late_ns, rows)
     measures["lateness_mean_ns"], measures["lateness_max_ns"] = mean, high
     measures["clock_bound_ns"] = _bound(probes, row, rows, answered)
     for name in ("hops_forward", "hops_backward"):
         measures[name] = _summary(*_known(row, getattr(probes, name), answered), rows)[1]
+    for way in ("forward", "backward"):
+        seen = getattr(probes, f"tos_{way}")
+        known = answered & (seen >= 0)
+        if known.any():
+            place, tos = row[known], seen[known].astype(np.int64)
+            measures[f"dscp_{way}"] = _commonest(place, tos >> _ECN_BITS, rows)
+            ecn = (tos & ((1 << _ECN_BITS) - 1)).astype(np.float64)
+            measures[f"ecn_{way}"] = _summary(place, ecn, rows)[2]
     return measures
+
+
+def _commonest(row: NDArray[np.int64], value: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
+    """Return the value below 256 that each row has most often, NaN where it has none."""
+    first = int(value[0])
+    if (value == first).all():  # as it nearly always is
+        return np.where(np.bincount(row, minlength=rows) > 0, float(first), np.nan)
+    label, count = np.unique(row << 8 | value, return_counts=True)
+    order = np.argsort(count, kind="stable")
+    answer = np.full(rows, np.nan)
+    answer[label[order] >> 8] = label[order] & 0xFF  # the last written is the commonest
+    return answer
 
 
 def _known(
@@ -212,18 +277,19 @@ def _worst_stamping(
 
 def _flows(probes: Finished, row: NDArray[np.int64], rows: int) -> FlowColumns:
     """Sum up every flow of every row, ordered by row and flow."""
-    sent = probes.fate != LOCAL_DROP
+    sent = probes.fate != WAS_NOT_SENT
     label = row[sent] * 65_536 + probes.flow[sent]
     unique, group = grouped(label)
     fate, rtt_ns = probes.fate[sent], probes.rtt_ns[sent]
     received = fate == RECEIVED
     count = np.bincount(group, minlength=len(unique))
     good = np.bincount(group[received], minlength=len(unique))
+    unread = np.bincount(group[fate == UNREAD], minlength=len(unique))
     return FlowColumns(
         indptr=np.searchsorted(unique, np.arange(rows + 1) * 65_536).astype(np.int64),
         flow=(unique % 65_536).astype(np.uint16),
         sent=count.astype(np.uint32),
-        lost=(count - good).astype(np.uint32),
+        lost=(count - good - unread).astype(np.uint32),
         rtt_p50_ns=_medians(group[received], rtt_ns[received], good),
     )
 

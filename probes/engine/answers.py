@@ -34,6 +34,8 @@ _OF_THE_ANSWER = (
     "bound_ns",
     "hops_forward",
     "hops_backward",
+    "tos_forward",
+    "tos_backward",
     "stamping",
     "answer",
     "reordered",
@@ -45,7 +47,7 @@ def _hops_by_ttl() -> NDArray[np.float32]:
     """Return for each TTL how many routers took from the usual TTL above it; NaN for 0."""
     ttl = np.arange(256)
     hops = _USUAL_TTLS[np.searchsorted(_USUAL_TTLS, ttl)] - ttl
-    return np.where(ttl == 0, np.nan, hops).astype(np.float32)
+    return np.where(ttl == 0, np.nan, hops).astype(np.float16)
 
 
 _HOPS_SINCE = _hops_by_ttl()
@@ -77,6 +79,7 @@ def read_answers(
         "state": np.where(late, np.uint8(LATE), np.uint8(ON_TIME)),
         "rtt_ns": total_ns.astype(np.float64),
         "hops_backward": _HOPS_SINCE[chosen(replies.ttl, place)],
+        "tos_backward": chosen(replies.tos, place),
         "stamping": stamping,
         "answer": port_answers(ledger, matched.session, chosen(replies.answer, place)),
         "reordered": matched.reordered,
@@ -84,7 +87,8 @@ def read_answers(
     if replies.reflector is None:
         nothing = np.full(len(place), np.nan)
         said |= dict.fromkeys(("forward_ns", "backward_ns", "bound_ns"), nothing)
-        said["hops_forward"] = nothing.astype(np.float32)
+        said["hops_forward"] = nothing.astype(np.float16)
+        said["tos_forward"] = np.full(len(place), -1, np.int16)
     else:
         fields = replies.reflector
         sent_wall_ns = rows["sent_wall_ns"][row]
@@ -249,7 +253,8 @@ def finish_unanswered(
     nothing = np.full(len(row), np.nan)
     zero = np.zeros(len(row), np.uint8)
     answer = dict.fromkeys(_OF_THE_ANSWER, nothing)
-    answer |= dict.fromkeys(("hops_forward", "hops_backward"), nothing.astype(np.float32))
+    answer |= dict.fromkeys(("hops_forward", "hops_backward"), nothing.astype(np.float16))
+    answer |= dict.fromkeys(("tos_forward", "tos_backward"), np.full(len(row), -1, np.int16))
     answer |= {"stamping": zero, "answer": zero, "reordered": zero.view(np.bool_)}
     probe = records(ledger.rows, row)
     return _finished(
@@ -273,6 +278,7 @@ def _finished(
     return Finished(
         stream=ledger.sessions["stream"][session],
         flow=ledger.sessions["flow"][session],
+        tos=ledger.sessions["tos"][session],
         sequence=np.ascontiguousarray(sequence),
         **{name: np.ascontiguousarray(column) for name, column in columns.items()},
     )
@@ -293,7 +299,8 @@ def _one_way(
         "forward_ns": (t2_ns - sent_wall_ns).astype(np.float64),
         "backward_ns": (arrived_wall_ns - t3_ns).astype(np.float64),
         "bound_ns": peer_ns + own_bound_ns,
-        "hops_forward": np.float32(_SENDER_TTL) - chosen(fields.sender_ttl, place),
+        "hops_forward": (_SENDER_TTL - chosen(fields.sender_ttl, place)).astype(np.float16),
+        "tos_forward": chosen(fields.sender_tos, place),
     }
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.engine.codecs import Codec, Outgoing, SynCodec, eight_bytes
-from probes.sockets.batch import BatchSocket, SendResult
+from probes.engine.codecs import Codec, Outgoing, Said, SynCodec, eight_bytes
+from probes.engine.discarded import MALFORMED, OTHER_ADDRESS, Discarded
+from probes.sockets.batch import BatchSocket, Received, SendResult
+from probes.sockets.damaged import DamagedPackets
 from probes.sockets.departure_stamps import TransmitStamps
 from probes.sockets.opening import OpenSocket, lease_flow_label
 from probes.sockets.records import chosen
@@ -38,6 +40,7 @@ class Replies:
     stamp_ns: NDArray[np.int64]
     stamp_kind: NDArray[np.uint8]
     ttl: NDArray[np.uint8]
+    tos: NDArray[np.int16]
     answer: NDArray[np.uint8]
     reflector: ReflectorFields | None
     ring_was_full: bool  # more may be waiting
@@ -71,6 +74,7 @@ class Channel:
         opened: OpenSocket,
         codec: Codec,
         rings: Rings,
+        damage: DamagedPackets,
         flow_label: int = 0,
     ) -> None:
         self.number = number
@@ -88,7 +92,10 @@ class Channel:
         self._row_of_key = np.full(_KEYS, -1, np.int64)
         self._drops = 0  # what the socket had dropped when last asked
         self._overflow = 0  # of these, answers that no probe has been found for yet
+        self._damaged = 0  # and those that were no overflow: their checksums were wrong
         self._overflow_ns = 0  # monotonic time at which more of them were last seen
+        self._damage = damage
+        self._discarded: list[Discarded] = []
 
     @property
     def stamps_when_read(self) -> bool:
@@ -139,7 +146,10 @@ class Channel:
         if not len(self._peer_key):
             return None
         place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
-        ours = np.flatnonzero(said.valid & (self._peer_key[place] == key))
+        known = self._peer_key[place] == key
+        ours = np.flatnonzero(said.valid & known)
+        if len(ours) < len(received):
+            self._set_aside(received, said, self._session[place], known)
         fields = said.reflector
         return Replies(
             session=self._session[chosen(place, ours)],
@@ -149,12 +159,50 @@ class Channel:
             stamp_ns=chosen(received.stamp_ns, ours),
             stamp_kind=chosen(received.stamp_kind, ours),
             ttl=chosen(received.ttl, ours),
+            tos=chosen(received.tos, ours),
             answer=chosen(said.answer, ours),
             reflector=None if fields is None else _taken(fields, ours),
             ring_was_full=len(received) == self.capacity,
             asks_follow_up=said.asks_follow_up,
             lenient=said.lenient,
         )
+
+    def _set_aside(
+        self,
+        received: Received,
+        said: Said,
+        session: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> None:
+        """Keep what is known of answers that are of no use: faulty ones of our peers, and sound
+        ones of strangers, which may be answers all the same."""
+        faulty, strange = np.flatnonzero(known & ~said.valid), np.flatnonzero(said.valid & ~known)
+        if len(faulty):
+            number, bits = self.codec.number_in(received)
+            reason = np.full(len(known), MALFORMED, np.uint8) if said.fault is None else said.fault
+            nothing = np.zeros(len(faulty), np.uint64)
+            self._discarded.append(
+                Discarded(session[faulty], number[faulty], bits, nothing, reason[faulty])
+            )
+        if len(strange):
+            self._discarded.append(
+                Discarded(
+                    np.full(len(strange), -1),
+                    said.low_sequence[strange],
+                    said.sequence_bits,
+                    said.check[strange],
+                    np.full(len(strange), OTHER_ADDRESS, np.uint8),
+                )
+            )
+
+    def take_discarded(self) -> list[Discarded]:
+        """Return the answers of no use that came with those received so far."""
+        taken, self._discarded = self._discarded, []
+        return taken
+
+    def sessions(self) -> NDArray[np.int64]:
+        """Return the sessions that use this channel."""
+        return self._session
 
     def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
         """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
@@ -180,19 +228,26 @@ class Channel:
                 offender=refusals.offender[ours],
             )
 
-    def claim_overflow(self, sent_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.bool_]:
-        """Tell which of n unanswered probes this host may have dropped the answers of, bool[n].
+    def claim_dropped(
+        self, sent_ns: NDArray[np.int64], now_ns: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return which of n unanswered probes this socket may have dropped the answers of:
+        (there was no room for them, their checksums were wrong).
 
-        As many as the socket's receive buffer had no room for, among those sent before that.
+        As many as the kernel says, among those sent before that.
         """
         drops = self.socket.drops()
         if drops > self._drops:
-            self._overflow += drops - self._drops
+            damaged = self._damage.claim(drops - self._drops)
+            self._damaged += damaged
+            self._overflow += drops - self._drops - damaged
             self._drops, self._overflow_ns = drops, now_ns
-        claimed = np.zeros(len(sent_ns), np.bool_)
-        claimed[np.flatnonzero(sent_ns <= self._overflow_ns)[: self._overflow]] = True
-        self._overflow -= int(np.count_nonzero(claimed))
-        return claimed
+        eligible = np.flatnonzero(sent_ns <= self._overflow_ns)
+        unread, eligible = eligible[: self._overflow], eligible[self._overflow :]
+        damaged_ones = eligible[: self._damaged]
+        self._overflow -= len(unread)
+        self._damaged -= len(damaged_ones)
+        return unread, damaged_ones
 
     def more_stamps(self, just_read: int) -> bool:
         """Tell whether more transmit stamps may be waiting after that many were read at once."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import icmp, tcp
+from probes.engine.discarded import CHECKSUM, MALFORMED, TRUNCATED
 from probes.sockets.batch import Received
 from probes.sockets.departure_stamps import Refusals
 from probes.sockets.opening import OpenSocket
@@ -19,10 +20,11 @@ from probes.stamp.batch import (
     write_sender_packets,
 )
 from probes.stamp.oddities import LAYOUT, SSID, mark
-from probes.stamp.tlv_batch import FOLLOW_UP_BYTES
+from probes.stamp.tlv_batch import CLASS_OF_SERVICE_BYTES, FOLLOW_UP_BYTES
 from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 ANSWER_REPLY = 1  # index into channel.ANSWERS
+_SENDER_SEQUENCE_END = 28  # of a reply (RFC 8762 §4.3.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Said:
     sequence_bits: int
     check: NDArray[np.uint64]
     answer: NDArray[np.uint8]
+    fault: NDArray[np.uint8] | None = None  # why others are not valid (DISCARDED); None: malformed
     reflector: ReflectorFields | None = None
     asks_follow_up: bool = False
     lenient: bool = False
@@ -88,6 +91,10 @@ class Codec(Protocol):
     def read(self, received: Received) -> Said:
         """Read the payloads of received packets."""
 
+    def number_in(self, received: Received) -> tuple[NDArray[np.int64], int]:
+        """Return what is left of the numbers in packets that are not valid, -1 where nothing is,
+        and how many bits of them."""
+
     def quoted(self, refusals: Refusals) -> Quoted:
         """Read what ICMP errors quote: it begins as `write` began, and may be cut."""
 
@@ -116,14 +123,30 @@ class EchoCodec:
         if self._opened.with_ip_header:
             packets, length = icmp.after_ip_header(packets, length)
         echo = icmp.read_echo_replies(packets, length, self._family, self._payload_bytes)
+        valid, fault = echo.valid & (echo.ident == self._opened.mark), None
+        if self._opened.with_ip_header:  # else the kernel has verified it
+            sound = icmp.is_undamaged(packets, length, self.bytes_a_probe)
+            valid &= sound
+        if not valid.all():
+            fault = np.where(length < self.bytes_a_probe, TRUNCATED, MALFORMED).astype(np.uint8)
+            if self._opened.with_ip_header:
+                fault[~sound] = CHECKSUM
         return Said(
-            valid=echo.valid & (echo.ident == self._opened.mark),
+            valid=valid,
             port=np.zeros(len(packets), np.int64),
             low_sequence=echo.sequence,
             sequence_bits=echo.sequence_bits,
             check=echo.token,
             answer=np.full(len(packets), ANSWER_REPLY, np.uint8),
+            fault=fault,
         )
+
+    def number_in(self, received: Received) -> tuple[NDArray[np.int64], int]:
+        """Return ICMP's own sequence numbers."""
+        packets, length = received.payload, received.length
+        if self._opened.with_ip_header:
+            packets, length = icmp.after_ip_header(packets, length)
+        return np.where(length >= icmp.HEADER_BYTES, _number(packets[:, 6:8], ">u2"), -1), 16
 
     def quoted(self, refusals: Refusals) -> Quoted:
         """Tell the probe by identifier and the low bits of its number."""
@@ -148,8 +171,12 @@ class StampCodec:
 
     lenient = True
 
-    def __init__(self, payload_bytes: int, ssid: int) -> None:
+    def __init__(self, payload_bytes: int, ssid: int, dscp: int = 0) -> None:
         self.bytes_a_probe = max(payload_bytes, BASE_BYTES)
+        # Reflectors take such packets one at a time, so it is asked where there is something to
+        # know: whether a DSCP other than 0 came through.
+        room = payload_bytes >= BASE_BYTES + FOLLOW_UP_BYTES + CLASS_OF_SERVICE_BYTES
+        self._dscp_of_reply = dscp if dscp and room else None
         self._ssid = ssid
         self._follow_up = payload_bytes >= BASE_BYTES + FOLLOW_UP_BYTES
 
@@ -162,6 +189,7 @@ class StampCodec:
             probes.error_estimate,
             self._ssid,
             follow_up=self._follow_up,
+            dscp_of_reply=self._dscp_of_reply,
         )
         return eight_bytes(packets[:, 4:12])
 
@@ -182,10 +210,16 @@ class StampCodec:
             sequence_bits=32,
             check=eight_bytes(received.payload[:, 28:36]),
             answer=np.full(len(port), ANSWER_REPLY, np.uint8),
+            fault=np.full(len(port), TRUNCATED, np.uint8),
             reflector=fields,
             asks_follow_up=self._follow_up,
             lenient=self.lenient,
         )
+
+    def number_in(self, received: Received) -> tuple[NDArray[np.int64], int]:
+        """Return the senders' sequence numbers, where replies reach so far."""
+        number = _number(received.payload[:, 24:28], ">u4")
+        return np.where(received.length >= _SENDER_SEQUENCE_END, number, -1), 32
 
     def quoted(self, refusals: Refusals) -> Quoted:
         """Tell the probe by its number, where more than the UDP header is quoted."""
@@ -239,7 +273,12 @@ class SynCodec:
             sequence_bits=32,
             check=np.zeros(len(packets), np.uint64),
             answer=said.answer,
+            fault=np.where(length < tcp.HEADER_BYTES, TRUNCATED, MALFORMED).astype(np.uint8),
         )
+
+    def number_in(self, received: Received) -> tuple[NDArray[np.int64], int]:
+        """Return nothing: an acknowledgement of another kind acknowledges none of ours."""
+        return np.full(len(received), -1), 32
 
     def quoted(self, refusals: Refusals) -> Quoted:
         """Tell the probe by its ports and initial sequence number."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.engine.discarded import ALTERED, cause_of
 from probes.sockets.records import distinct, put_records, stable_order, starts
 
 # On a busy machine either end may not run for so long, and answers wait before they are collected;
@@ -31,6 +32,7 @@ _SESSION = np.dtype(
     [
         ("stream", "i4"),
         ("flow", "u2"),
+        ("tos", "u1"),  # DSCP and ECN that its probes leave with
         ("base", "i8"),
         ("stride", "i8"),
         ("mask", "i8"),
@@ -67,9 +69,11 @@ _ROW = np.dtype(
         ("forward_ns", "f8"),
         ("backward_ns", "f8"),
         ("bound_ns", "f8"),
-        ("hops_forward", "f4"),
-        ("hops_backward", "f4"),
-        ("cause", "i4"),  # why no answer came (probes.causes); 0 unknown
+        ("hops_forward", "f2"),
+        ("hops_backward", "f2"),
+        ("tos_forward", "i2"),  # as the far end saw it; -1 unknown
+        ("tos_backward", "i2"),
+        ("cause", "i4"),  # why no answer came (probes.causes) or counts (negative); 0 unknown
         ("held", "?"),
         ("stamping", "u1"),
         ("answer", "u1"),
@@ -96,6 +100,8 @@ class Matched:
     repeated_answer: NDArray[np.int64]
     stray: int
     unproven: NDArray[np.bool_] | None = None
+    altered: int = 0  # of the strays, those with a probe's number and not what else it bore
+    too_late: int = 0  # answers to probes that were given up
 
 
 class Ledger:
@@ -115,6 +121,7 @@ class Ledger:
         flow: NDArray[Any],
         timeout_ns: NDArray[np.int64],
         gap_ns: NDArray[np.float64],
+        tos: NDArray[np.uint8] | int = 0,
     ) -> NDArray[np.int64]:
         """Add n sessions whose probes are `gap_ns` apart on the mean; return their numbers.
 
@@ -135,7 +142,7 @@ class Ledger:
         rows.view(raw)[: len(self.rows)] = self.rows.view(raw)
         self.rows = rows
         numbers = np.arange(first, first + len(ring))
-        self.begin(numbers, stream, flow, timeout_ns, gap_ns)
+        self.begin(numbers, stream, flow, timeout_ns, gap_ns, tos)
         return numbers
 
     def ring_of(
@@ -152,12 +159,14 @@ class Ledger:
         flow: NDArray[Any],
         timeout_ns: NDArray[np.int64],
         gap_ns: NDArray[np.float64],
+        tos: NDArray[np.uint8] | int = 0,
     ) -> None:
         """Let sessions begin, new or forgotten ones with rings of the right length."""
         began = np.zeros(len(session), _SESSION)
         for name in ("base", "stride", "mask"):
             began[name] = self.sessions[name][session]
         began["stream"], began["flow"], began["timeout_ns"] = stream, flow, timeout_ns
+        began["tos"] = tos
         # The next reply brings the Follow-Up of this one, unless that is too long to wait.
         soon = 1.2 * gap_ns < timeout_ns + self._linger_ns
         began["hold_ns"] = np.where(soon, 2.5 * gap_ns + _STARVED_NS, 0).astype(np.int64)
@@ -207,13 +216,41 @@ class Ledger:
         probe["session"] = session
         probe["state"] = FLYING
         probe["rtt_ns"] = np.nan
-        probe["reflector"] = -1
+        probe["reflector"] = probe["tos_forward"] = probe["tos_backward"] = -1
         for name, value in columns.items():
             probe[name] = value
         forget_ns = probe["sent_ns"] + self.sessions["timeout_ns"][session] + self._linger_ns
         probe["forget_ns"] = forget_ns
         put_records(self.rows, row, probe)
         self._wait_for(row, forget_ns)
+
+    def note_newest(self, session: NDArray[np.int64], cause: NDArray[np.int32]) -> int:
+        """The same for answers that do not tell of which probe: the newest of their sessions."""
+        order = stable_order(session)
+        of = session[order]
+        behind = np.arange(len(of)) - np.searchsorted(of, of, side="right") + 1  # 0 for the last
+        sequence = self.sessions["next"][of] - 1 + behind
+        row = self._row_of(of, sequence)
+        mine = (self.rows["sequence"][row] == sequence) & (self.rows["state"][row] == FLYING)
+        self.rows["cause"][row[mine]] = cause[order][mine]
+        return int(np.count_nonzero(mine))
+
+    def owners(
+        self,
+        session: NDArray[np.int64],
+        low_sequence: NDArray[np.int64],
+        sequence_bits: int,
+        check: NDArray[np.uint64],
+    ) -> NDArray[np.int64]:
+        """Return which of some sessions each of k answers is for, by what it repeats of its probe;
+        -1 where none is or more than one might be."""
+        candidates = np.broadcast_to(session, (len(low_sequence), len(session)))
+        sequence = self._whole_sequence(candidates, low_sequence[:, None], sequence_bits)
+        row = self._row_of(candidates, sequence)
+        fits = (self.rows["sequence"][row] == sequence) & (self.rows["state"][row] == FLYING)
+        fits &= self.rows["check"][row] == check[:, None]
+        alone = fits.sum(axis=1) == 1
+        return np.where(alone, session[fits.argmax(axis=1)], -1)
 
     def note_causes(
         self,
@@ -274,16 +311,20 @@ class Ledger:
             sequence, state = self.rows["sequence"][row], self.rows["state"][row]
             known = known | unproven
         place = np.flatnonzero(known)
-        stray = len(session) - len(place)
+        stray, altered = len(session) - len(place), 0
         if stray:
+            wrong = row[(self.rows["sequence"][row] == sequence) & (state == FLYING) & ~known]
+            self.rows["cause"][wrong] = cause_of(ALTERED)
+            altered = len(wrong)
             session, sequence, row, state = (
                 each[place] for each in (session, sequence, row, state)
             )
         fresh = state == FLYING
         fresh &= ~_seen_before(row)
-        repeated, repeated_answer = row[:0], place[:0]
+        repeated, repeated_answer, too_late = row[:0], place[:0], 0
         if not fresh.all():
             copy = ~fresh & (state != LOST)
+            too_late = int(np.count_nonzero(state == LOST))
             repeated, repeated_answer = row[copy], place[copy]
             session, sequence, row, place = (
                 each[fresh] for each in (session, sequence, row, place)
@@ -299,6 +340,8 @@ class Ledger:
             repeated_answer,
             stray,
             None if unproven is None else unproven[place],
+            altered=altered,
+            too_late=too_late,
         )
 
     def _told_by_half(

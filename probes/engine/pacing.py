@@ -16,15 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEVER_NS = np.iinfo(np.int64).max
+_ENDLESS = NEVER_NS // 2  # more probes than any stream will ever have sent
 _FIRST_GAP_NS = 1_000_000.0  # between the first probes of streams that begin at once
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Probes to send now: `stream` int64[n] (rows of the pacer), `planned_ns` int64[n]."""
+    """Probes to send now: `stream` int64[n] (rows of the pacer), `planned_ns` int64[n].
+
+    `skipped` int64[n] tells how many of each stream are left out after it, None where none are.
+    """
 
     stream: NDArray[np.int64]
     planned_ns: NDArray[np.int64]
+    skipped: NDArray[np.int64] | None = None
 
 
 class Pacer:
@@ -108,9 +113,8 @@ class Pacer:
         """
         rows = np.flatnonzero(self._due_ns <= (now_ns if horizon_ns is None else horizon_ns))
         planned_ns = self._due_ns[rows]
-        if len(rows):
-            self._advance(rows, now_ns)
-        return Due(rows, planned_ns)
+        skipped = self._advance(rows, now_ns) if len(rows) else None
+        return Due(rows, planned_ns, skipped)
 
     def next_due_ns(self) -> int:
         """Return when the next probe of any stream is due; NEVER_NS if none is."""
@@ -120,8 +124,10 @@ class Pacer:
         """Tell whether no stream has a probe left to send."""
         return self.next_due_ns() == NEVER_NS
 
-    def _advance(self, rows: NDArray[np.int64], now_ns: int) -> None:
-        """Move each stream to its next interval that is not wholly over."""
+    def _advance(self, rows: NDArray[np.int64], now_ns: int) -> NDArray[np.int64] | None:
+        """Move each stream to its next interval that is not wholly over; return how many it left
+        out, None where none did."""
+        skipped = None
         interval_ns = self._interval_ns[rows]
         slot_ns = self._slot_ns[rows] + interval_ns
         if self._any_poisson:
@@ -133,10 +139,15 @@ class Pacer:
             late = behind & ~self._poisson[rows]
             missed = np.floor((now_ns - slot_ns[late]) / interval_ns[late])
             self.skipped += int(missed.sum())
+            # Of so many that are asked for in all, those left out now are sent later.
+            endless = self._remaining[rows[late]] > _ENDLESS
+            skipped = np.zeros(len(rows), np.int64)
+            skipped[late] = np.where(endless, missed, 0)
             slot_ns[late] += missed * interval_ns[late]
         self._slot_ns[rows] = slot_ns
         self._remaining[rows] -= 1
         self._set_due(rows)
+        return skipped
 
     def _set_due(self, rows: NDArray[np.int64], *, jittered: bool = True) -> None:
         """Draw the jitter of the streams' next probes."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.causes import Causes
+from probes.engine.discarded import DISCARDED
 from probes.exchange import Condition
 from probes.window import STAMPING
 
@@ -18,8 +19,9 @@ from probes.window import STAMPING
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleBatch:
     """n probes that met their fate. `fate` indexes FATES, `stamping` window.STAMPING, `answer`
-    channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` tells
-    why no answer came (probes.causes), 0 where unknown."""
+    channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` tells why
+    no answer came (probes.causes) or counts (a negative number, probes.engine.discarded), 0 where
+    unknown. `tos`: DSCP and ECN as it left, at the far end, and of the answer; -1 unknown."""
 
     stream_id: NDArray[np.uint64]
     flow: NDArray[np.uint16]
@@ -32,6 +34,9 @@ class SampleBatch:
     stamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     cause: NDArray[np.int32]
+    tos: NDArray[np.uint8]
+    tos_forward: NDArray[np.int16]
+    tos_backward: NDArray[np.int16]
 
     @property
     def rows(self) -> int:
@@ -44,9 +49,11 @@ class EngineHealth:
     """How an engine is.
 
     `stamping` is the method really delivered for the delays so far. `strays` are answers that fit
-    no probe of ours, `overflowed` packets lost because a receive buffer was full, `skipped` probes
-    not sent because the engine was late by whole intervals. `local_drops` counts probes that never
-    left this host by the name of the system's reason, `refusals` those an ICMP error was about.
+    no probe of ours, `overflowed` packets dropped because a receive buffer was full, `unread` the
+    probes whose answers were probably among them, `skipped` probes not sent because the engine was
+    late by whole intervals. `local_drops` counts probes that never left this host by the name of
+    the system's reason, `refusals` those an ICMP error was about, `discarded` answers that were of
+    no use, by DISCARDED.
     """
 
     streams: int
@@ -61,12 +68,15 @@ class EngineHealth:
     lateness_max_ns: float
     local_drops: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0
+    discarded: Mapping[str, int] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(slots=True)
 class Tally:
-    """What an engine counts while it runs. `drops` and `refusals` are counted by errno.
+    """What an engine counts while it runs. `drops` and `refusals` are counted by errno, answers
+    `discarded` by reason.
 
     Probes sent are counted at `place`, int64[1], which others may keep (a file mapped into memory,
     so that the count outlives the process) and which goes on from where it stands.
@@ -76,18 +86,20 @@ class Tally:
     before: int = field(init=False)
     received: int = 0
     strays: int = 0
+    unread: int = 0
     lateness_max_ns: float = 0.0
     stamping: int = 0  # of the latest delay
     drops: Counter[int] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
     causes: Causes = field(default_factory=Causes)
+    discarded: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.before = int(self.place[0])
 
     @property
     def sent(self) -> int:
-        """Probes of this engine that left, those whose answers there was no room for apart."""
+        """Probes of this engine that left."""
         return int(self.place[0]) - self.before
 
     @sent.setter
@@ -118,6 +130,8 @@ class Tally:
             lateness_max_ns=self.lateness_max_ns,
             local_drops=_by_name(self.drops),
             refusals=_by_name(self.refusals),
+            unread=self.unread,
+            discarded={DISCARDED[n]: count for n, count in tuple(self.discarded.items()) if count},
             conditions=conditions,
         )
 

@@ -32,6 +32,7 @@ from probes.engine.destinations import (
 from probes.engine.ledger import Ledger
 from probes.errors import ConfigError, IsochroneError, RightsError
 from probes.exchange import Condition
+from probes.sockets.damaged import DamagedPackets
 from probes.sockets.identifiers import Identifiers
 from probes.sockets.obstacles import is_shortage, obstacles_told
 from probes.sockets.opening import open_icmp, open_tcp, open_udp
@@ -88,6 +89,7 @@ class Roster:
         self._copy_of: dict[int, tuple[Alike, int]] = {}  # by stream number
         self._free: dict[tuple[int, int], list[int]] = {}  # released streams by flows and ring
         self._rings: dict[int, Rings] = {}
+        self._damage: dict[tuple[str, int], DamagedPackets] = {}  # by protocol and family
         self._generator = generator
         self._identifiers = Identifiers(generator)
 
@@ -216,6 +218,7 @@ class Roster:
             np.arange(count),
             np.full(count, waiting_limit_ns(spec)),
             np.full(count, closest_gap_ns(spec)),
+            spec.type_p.dscp << 2,
         )
         self.specs[number] = spec
         self.stream_ids[number] = spec.stream_id
@@ -236,8 +239,13 @@ class Roster:
         flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
         timeout_ns = np.array([waiting_limit_ns(spec) for spec in specs])
         gap_ns = np.array([closest_gap_ns(spec) for spec in specs])
+        tos = np.array([spec.type_p.dscp << 2 for spec in specs], np.uint8)
         sessions = self.ledger.add_sessions(
-            stream, flow, np.repeat(timeout_ns, flows), np.repeat(gap_ns, flows)
+            stream,
+            flow,
+            np.repeat(timeout_ns, flows),
+            np.repeat(gap_ns, flows),
+            np.repeat(tos, flows),
         )
         self.specs += specs
         ids = np.array([spec.stream_id for spec in specs], np.uint64)
@@ -310,8 +318,10 @@ class Roster:
         elif kind.protocol == "udp":
             opened = open_udp(family, spec.source, kind.dscp)
             ssid = int(self._generator.integers(1, 1 << 16))
-            kind_of_codec = AuthenticatedCodec if kind.authenticated else StampCodec
-            codec = kind_of_codec(payload_bytes, ssid)
+            if kind.authenticated:
+                codec = AuthenticatedCodec(payload_bytes, ssid)
+            else:
+                codec = StampCodec(payload_bytes, ssid, kind.dscp)
         else:
             try:
                 opened = open_tcp(family, spec.source, kind.dscp)
@@ -326,8 +336,12 @@ class Roster:
             self._rings[width] = Rings.of(capacity, width)
         number = self._next_channel()
         label = int(self._generator.integers(1, 1 << 20))
+        kept = (kind.protocol, family)
+        if kept not in self._damage:
+            self._damage[kept] = DamagedPackets(*kept)
+        damage, rings = self._damage[kept], self._rings[width]
         try:
-            self.channels[number] = Channel(number, opened, codec, self._rings[width], label)
+            self.channels[number] = Channel(number, opened, codec, rings, damage, label)
         except (OSError, MemoryError):
             opened.close()
             raise

@@ -50,27 +50,35 @@ class Sender:
         roster.sent[due.stream] += 1
         channel = roster.channel_of[session]
         if (channel == channel[0]).all():
-            self._send_through(int(channel[0]), session, due.planned_ns)
+            self._send_through(int(channel[0]), session, due.planned_ns, due.skipped)
             return
         for number in distinct(channel).tolist():
             part = np.flatnonzero(channel == number)
-            self._send_through(number, session[part], due.planned_ns[part])
+            skipped = None if due.skipped is None else due.skipped[part]
+            self._send_through(number, session[part], due.planned_ns[part], skipped)
 
     def _send_through(
-        self, number: int, session: NDArray[np.int64], planned_ns: NDArray[np.int64]
+        self,
+        number: int,
+        session: NDArray[np.int64],
+        planned_ns: NDArray[np.int64],
+        skipped: NDArray[np.int64] | None,
     ) -> None:
         channel = self._roster.channels[number]
         for start in range(0, len(session), channel.capacity):
             some = slice(start, start + channel.capacity)
-            self._send(channel, session[some], planned_ns[some])
+            window = self._send(channel, session[some], planned_ns[some])
+            if skipped is not None and skipped[some].any():
+                stream = self._ledger.sessions["stream"][session[some]]
+                self._windows.skipped(window, stream, skipped[some])
 
     def _send(
         self,
         channel: Channel | ConnectChannel,
         session: NDArray[np.int64],
         planned_ns: NDArray[np.int64],
-    ) -> None:
-        """Send one batch through one channel and enter it into the ledger."""
+    ) -> int:
+        """Send one batch through one channel and enter it into the ledger; return its window."""
         ledger, roster = self._ledger, self._roster
         row, sequence = ledger.claim(session)
         self._account.make_room(row)
@@ -98,3 +106,4 @@ class Sender:
         self._tally.lateness_max_ns = max(self._tally.lateness_max_ns, float(lateness_ns.max()))
         if result.error.any():
             self._account.note_drops(row, result.error)
+        return window

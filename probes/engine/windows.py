@@ -78,6 +78,10 @@ class OpenWindows:
                 chosen = stream if part is None else stream[part]
                 self._open[number].add_duplicates(chosen)
 
+    def skipped(self, number: int, stream: NDArray[np.int32], count: NDArray[np.int64]) -> None:
+        """Count probes that were due and left out, since their streams fell behind."""
+        self._window(number).add_skipped(stream, count)
+
     def mark_suspect(self, monotonic_ns: int) -> None:
         """Mark what is being measured now, and what was in flight, as doubtful."""
         self._window(self.number_at(monotonic_ns))

@@ -27,8 +27,10 @@ from probes.sockets.ring import Ring, Rings
 
 _SO_MEMINFO = 55
 _IP_RECVTTL, _IPV6_RECVHOPLIMIT, _IPV6_RECVPKTINFO = 12, 51, 49
+_IP_RECVTOS, _IPV6_RECVTCLASS = 13, 66
 _MSG_DONTWAIT, _MSG_TRUNC = 0x40, 0x20
-_IP_TTL_AT = 8  # in the IPv4 header
+_IP_TOS_AT, _IP_TTL_AT = 1, 8  # in the IPv4 header
+_UNKNOWN_TOS = np.int16(-1)
 # Of receive buffer, for an answer and a stamp of departure: two to four times what they take, since
 # more may be sent before they are collected.
 _PROBE_BYTES = 8192
@@ -50,9 +52,10 @@ class Received:
 
     `payload` uint8[n, payload_bytes] of which `length` int64[n] bytes are the packet (cut to the
     ring's width: `truncated`), `stamp_ns` int64[n] wall nanoseconds of arrival, `stamp_kind`
-    uint8[n] (STAMP_USER where the kernel gave none), `ttl` uint8[n] (0 where unknown), `address`
-    uint8[n, 28] (sockaddr of the sender), `destination` uint8[n, 16] the local address that was
-    asked, if the socket tells it.
+    uint8[n] (STAMP_USER where the kernel gave none), `ttl` uint8[n] (0 where unknown), `tos`
+    int16[n] (DSCP and ECN as they stand in the IP header, -1 where unknown), `address` uint8[n, 28]
+    (sockaddr of the sender), `destination` uint8[n, 16] the local address that was asked, if the
+    socket tells it.
     """
 
     payload: NDArray[np.uint8]
@@ -60,6 +63,7 @@ class Received:
     stamp_ns: NDArray[np.int64]
     stamp_kind: NDArray[np.uint8]
     ttl: NDArray[np.uint8]
+    tos: NDArray[np.int16]
     address: NDArray[np.uint8]
     truncated: NDArray[np.bool_]
     destination: NDArray[np.uint8]
@@ -81,6 +85,7 @@ class OnePacket:
     address: bytes
     stamp_ns: int
     ttl: int
+    tos: int
     destination: bytes
     truncated: bool
 
@@ -119,14 +124,21 @@ class BatchSocket:
             self._ask_for_destination()
 
     def _ask_for_details(self) -> None:
-        """Ask for TTL and overflow counts; each may be missing without harm."""
+        """Ask for TTL, DSCP and overflow counts; each may be missing without harm."""
+        self._tells_tos = self._with_ip_header
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, control.SO_RXQ_OVFL, 1)
         with contextlib.suppress(OSError):
             if self.sock.family == socket.AF_INET6:
                 self.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVHOPLIMIT, 1)
-            elif not self._with_ip_header:  # which says it for less
+            elif not self._with_ip_header:  # which says both for less
                 self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
+        with contextlib.suppress(OSError):
+            if self.sock.family == socket.AF_INET6:
+                self.sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVTCLASS, 1)
+            elif not self._with_ip_header:
+                self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
+            self._tells_tos = True
 
     def ask_for_refusals(self) -> None:
         """Have ICMP errors about our packets told (`take_refusals`), and drops of our own queues.
@@ -269,12 +281,15 @@ class BatchSocket:
         if not stamp_ns.all():
             kind[stamp_ns == 0] = STAMP_USER
             stamp_ns = _or_now(stamp_ns)
+        tos = ring.payload[:count, _IP_TOS_AT] if self._with_ip_header else said.tos
+        known = tos.astype(np.int16) if self._tells_tos else np.full(count, _UNKNOWN_TOS)
         return Received(
             payload=ring.payload[:count],
             length=messages["length"].astype(np.int64),
             stamp_ns=stamp_ns,
             stamp_kind=kind,
             ttl=ring.payload[:count, _IP_TTL_AT] if self._with_ip_header else said.ttl,
+            tos=known,
             address=ring.address[:count],
             truncated=(messages["flags"] & _MSG_TRUNC) != 0,
             destination=said.destination,
@@ -292,6 +307,7 @@ class BatchSocket:
             address=ring.address[row, :name_bytes].tobytes(),
             stamp_ns=said.software_ns or time.time_ns(),
             ttl=said.ttl,
+            tos=said.tos,
             destination=said.destination,
             truncated=bool(flags & _MSG_TRUNC),
         )

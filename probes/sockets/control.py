@@ -5,6 +5,7 @@ One row of `control` per packet, 8-byte aligned, LP64 layout (MEASUREMENT C.2):
     cmsghdr  len u64 | level i32 | type i32 | data …, padded to 8
     SCM_TIMESTAMPING (1, 37)  3 × (seconds i64, nanoseconds i64): software, 0, raw hardware
     SO_RXQ_OVFL (1, 40) u32   IP_TTL (0, 2) i32   IPV6_HOPLIMIT (41, 52) i32
+    IP_TOS (0, 1) u8          IPV6_TCLASS (41, 67) i32
     IP_PKTINFO (0, 8)         interface i32 | local address u8[4] | destination u8[4]
     IPV6_PKTINFO (41, 50)     destination u8[16] | interface u32
     IP_RECVERR (0, 11) / IPV6_RECVERR (41, 25)
@@ -27,6 +28,7 @@ SOL_SOCKET = 1
 SO_TIMESTAMPING = 37
 SO_RXQ_OVFL = 40
 SCM_TS_OPT_ID = 81
+IP_TOS, IPV6_TCLASS = 1, 67
 IP_TTL = 2
 IP_PKTINFO = 8
 IP_RECVERR = 11
@@ -51,15 +53,16 @@ _WORD = struct.Struct("=I")
 class ControlColumns:
     """What the control messages of n packets said; 0 where a packet did not say it.
 
-    Shapes: software_ns int64[n] (wall nanoseconds), ttl uint8[n], dropped uint32[n] (socket's
-    running total of overflow drops), error_number, origin, key uint32[n] (extended error; the
-    word `origin` has type and code above its low octet),
-    destination uint8[n, 16]: the local address a packet was sent to, an IPv4 one in the first four
+    Shapes: software_ns int64[n] (wall nanoseconds), ttl, tos uint8[n], dropped uint32[n]
+    (socket's running total of overflow drops), error_number, origin, key uint32[n] (extended
+    error; the word `origin` has type and code above its low octet), destination uint8[n, 16]: the
+    local address a packet was sent to, an IPv4 one in the first four
     bytes; offender uint8[n, 28], which `read_offenders` alone reads.
     """
 
     software_ns: NDArray[np.int64]
     ttl: NDArray[np.uint8]
+    tos: NDArray[np.uint8]
     dropped: NDArray[np.uint32]
     error_number: NDArray[np.uint32]
     origin: NDArray[np.uint32]
@@ -83,6 +86,7 @@ class ControlColumns:
 _COLUMNS: tuple[tuple[str, Any, tuple[int, ...]], ...] = (
     ("software_ns", np.int64, ()),
     ("ttl", np.uint8, ()),
+    ("tos", np.uint8, ()),
     ("dropped", np.uint32, ()),
     ("error_number", np.uint32, ()),
     ("origin", np.uint32, ()),
@@ -192,6 +196,10 @@ def _store_ttl(rows: _Rows, row: Any, at: Any) -> None:
     rows.columns.ttl[row] = rows.words[row, at + 4]
 
 
+def _store_tos(rows: _Rows, row: Any, at: Any) -> None:
+    rows.columns.tos[row] = rows.words[row, at + 4] & 0xFF  # an octet alone: what follows is noise
+
+
 def _store_error(rows: _Rows, row: Any, at: Any) -> None:
     words, columns = rows.words, rows.columns
     columns.error_number[row] = words[row, at + 4]
@@ -233,6 +241,8 @@ _KINDS = (
     _Kind((SOL_SOCKET, SO_RXQ_OVFL), 20, _store_dropped, ("dropped",)),
     _Kind((IP, IP_TTL), 20, _store_ttl, ("ttl",)),
     _Kind((IPV6, IPV6_HOPLIMIT), 20, _store_ttl, ("ttl",)),
+    _Kind((IP, IP_TOS), 17, _store_tos, ("tos",)),
+    _Kind((IPV6, IPV6_TCLASS), 20, _store_tos, ("tos",)),
     _Kind((IP, IP_RECVERR), 32, _store_error, _ERRORS),
     _Kind((IPV6, IPV6_RECVERR), 32, _store_error, _ERRORS),
     _Kind((IP, IP_PKTINFO), 28, _store_ipv4, ("destination",)),
@@ -251,13 +261,14 @@ class OneControl:
 
     software_ns: int
     ttl: int
+    tos: int
     dropped: int
     destination: bytes
 
 
 def read_messages(control: bytes) -> OneControl:
     """Read the control messages of one packet."""
-    software_ns = ttl = dropped = at = 0
+    software_ns = ttl = tos = dropped = at = 0
     destination = b""
     while at + _HEADER_BYTES <= len(control):
         size, level, kind = _HEADER.unpack_from(control, at)
@@ -271,12 +282,14 @@ def read_messages(control: bytes) -> OneControl:
             (dropped,) = _WORD.unpack_from(control, data)
         elif (level, kind) in ((IP, IP_TTL), (IPV6, IPV6_HOPLIMIT)) and size >= 20:
             ttl = control[data]
+        elif (level, kind) in ((IP, IP_TOS), (IPV6, IPV6_TCLASS)) and size >= 17:
+            tos = control[data]
         elif level == IP and kind == IP_PKTINFO and size >= 28:
             destination = control[data + 4 : data + 8]
         elif level == IPV6 and kind == IPV6_PKTINFO and size >= 36:
             destination = control[data : data + 16]
         at += (size + 7) // 8 * 8
-    return OneControl(software_ns, ttl, dropped, destination)
+    return OneControl(software_ns, ttl, tos, dropped, destination)
 
 
 def read_refusal(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.engine.codecs import Outgoing, Said, StampCodec
+from probes.engine.discarded import ALTERED, TRUNCATED
 from probes.sockets.batch import Received
 from probes.stamp.packet import AUTHENTICATED_BYTES, HMAC_BYTES, digest
 from probes.stamp.tlv import HMAC
@@ -34,6 +35,7 @@ from probes.stream import AUTHENTICATED_PAYLOAD_BYTES
 from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 _COVERED_BYTES = 96  # RFC 8762 §4.4
+_SENDER_SEQUENCE_AT = 48  # of a reply (§4.3.2)
 _HMAC_AT = AUTHENTICATED_BYTES + FOLLOW_UP_BYTES
 _HMAC_VALUE_AT = _HMAC_AT + TLV_HEADER_BYTES
 _WITH_FOLLOW_UP_BYTES = _HMAC_VALUE_AT + HMAC_BYTES
@@ -121,7 +123,15 @@ class AuthenticatedCodec(StampCodec):
             plain[:, start:end] = packets[:, to : to + end - start]
         if self._follow_up:
             plain[:, BASE_BYTES:] = packets[:, AUTHENTICATED_BYTES:_HMAC_AT]
-        return super().read(replace(received, payload=plain, length=plain_length))
+        said = super().read(replace(received, payload=plain, length=plain_length))
+        whole = received.length >= AUTHENTICATED_BYTES
+        return replace(said, fault=np.where(whole, ALTERED, TRUNCATED).astype(np.uint8))
+
+    def number_in(self, received: Received) -> tuple[NDArray[np.int64], int]:
+        """Return the senders' sequence numbers, where replies reach so far."""
+        octets = received.payload[:, _SENDER_SEQUENCE_AT : _SENDER_SEQUENCE_AT + 4]
+        number = octets.view(">u4")[:, 0].astype(np.int64)
+        return np.where(received.length >= _SENDER_SEQUENCE_AT + 4, number, -1), 32
 
 
 def _is_genuine(packet: bytes, key: bytes) -> bool:

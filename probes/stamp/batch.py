@@ -44,13 +44,16 @@ from probes.stamp.timestamps import (
     wall_ns_to_ntp64_array,
 )
 from probes.stamp.tlv_batch import (
+    CLASS_OF_SERVICE_BYTES,
     FOLLOW_UP,
     FOLLOW_UP_BYTES,
     TLV_HEADER_BYTES,
     asks_follow_up,
     is_plain,
     misreads_follow_up,
+    read_class_of_service,
     read_follow_up,
+    write_class_of_service,
     write_extra_padding,
     write_tlv_header,
 )
@@ -94,17 +97,21 @@ def write_sender_packets(
     ssid: int | NDArray[np.uint16] = 0,
     *,
     follow_up: bool = False,
+    dscp_of_reply: int | None = None,
 ) -> None:
     """Write one Session-Sender packet into each row of `buffer` (uint8[n, size], size ≥ 44).
 
     `sequence` uint32[n], `sent_wall_ns` int64[n] or one for all (T1, NTP-64), `error_estimate` as
     from `encode_error_estimate`. `follow_up` puts an empty Follow-Up Telemetry TLV at byte 44
     (size ≥ 64), which asks the reflector for the true departure time of its previous reply.
+    `dscp_of_reply` puts a Class of Service TLV behind it (size ≥ 72), which asks for the DSCP of
+    the reply and for that which the request arrived with.
     What is left over becomes one Extra Padding TLV of zeros (RFC 8972 §4.1), or plain zeros when
     fewer than 4 bytes are left.
     """
     size = buffer.shape[1]
     end = BASE_BYTES + (FOLLOW_UP_BYTES if follow_up else 0)
+    end += CLASS_OF_SERVICE_BYTES if dscp_of_reply is not None else 0
     assert size >= end, f"{size} bytes are too few for this STAMP packet of {end}"
     buffer[:, _SENDER.itemsize :] = 0
     packet = rows_through(buffer, 0, _SENDER)
@@ -118,6 +125,8 @@ def write_sender_packets(
     packet["ssid"] = ssid
     if follow_up:
         write_tlv_header(buffer, BASE_BYTES, FOLLOW_UP, FOLLOW_UP_BYTES - TLV_HEADER_BYTES)
+    if dscp_of_reply is not None:
+        write_class_of_service(buffer, dscp_of_reply)
     write_extra_padding(buffer, end)
 
 
@@ -129,8 +138,9 @@ class ReflectorFields:
     `probes.stamp.oddities`: what cannot be true of a reply spoils its one-way delays, never the
     reply itself. `error_ns` (of T2 and T3) is NaN where the reflector's Error Estimate is invalid.
     `sender_ttl` is the TTL the request arrived with; NaN where the reply is too short to say, or
-    says 0 or 255. `follow_up_sequence` is the reflector sequence number of the earlier reply that
-    truly left at `follow_up_wall_ns`.
+    says 0 or 255. `sender_tos` is the DSCP and ECN that it arrived with, -1 where the reply does
+    not say (Class of Service TLV, RFC 8972 §4.4). `follow_up_sequence` is the reflector sequence
+    number of the earlier reply that truly left at `follow_up_wall_ns`.
     """
 
     valid: NDArray[np.bool_]
@@ -143,6 +153,7 @@ class ReflectorFields:
     ssid: NDArray[np.uint16]
     sender_sequence: NDArray[np.uint32]
     sender_ttl: NDArray[np.float32]
+    sender_tos: NDArray[np.int16]
     follow_up_valid: NDArray[np.bool_]
     follow_up_sequence: NDArray[np.uint32]
     follow_up_wall_ns: NDArray[np.int64]
@@ -182,6 +193,7 @@ def read_reflector_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> R
         ssid=packet["ssid"].astype(np.uint16),
         sender_sequence=packet["sender_sequence"].astype(np.uint32),
         sender_ttl=np.where(ttl_known, ttl, np.nan).astype(np.float32),
+        sender_tos=read_class_of_service(buffer, length, valid),
         follow_up_valid=follow_up_valid,
         follow_up_sequence=follow_up_sequence,
         follow_up_wall_ns=follow_up_wall_ns,

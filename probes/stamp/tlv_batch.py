@@ -22,6 +22,9 @@ from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 TLV_HEADER_BYTES = 4
 FOLLOW_UP_BYTES = 20  # TLV type 7 with its header
+CLASS_OF_SERVICE_BYTES = 8  # TLV type 4 with its header
+CLASS_OF_SERVICE = 4
+CLASS_OF_SERVICE_AT = BASE_BYTES + FOLLOW_UP_BYTES
 _EXTRA_PADDING = 1
 FOLLOW_UP = 7
 _SPOILT = 0x60  # M: malformed, I: failed integrity
@@ -87,6 +90,29 @@ def misreads_follow_up(buffer: NDArray[np.uint8], length: NDArray[Any]) -> NDArr
     other |= tlv["length"] != FOLLOW_UP_BYTES - TLV_HEADER_BYTES
     other |= (tlv["flags"] & _SPOILT) != 0
     return other & (length >= BASE_BYTES + FOLLOW_UP_BYTES)
+
+
+def write_class_of_service(buffer: NDArray[np.uint8], dscp: int) -> None:
+    """Write a Class of Service TLV behind Follow-Up Telemetry: replies shall leave with `dscp`."""
+    at = CLASS_OF_SERVICE_AT
+    write_tlv_header(buffer, at, CLASS_OF_SERVICE, CLASS_OF_SERVICE_BYTES - TLV_HEADER_BYTES)
+    buffer[:, at + TLV_HEADER_BYTES] = dscp << 2  # DSCP1 is the first six bits
+
+
+def read_class_of_service(
+    buffer: NDArray[np.uint8], length: NDArray[Any], valid: NDArray[np.bool_]
+) -> NDArray[np.int16]:
+    """Return DSCP and ECN that requests arrived with, as replies say it behind Follow-Up Telemetry;
+    -1 where they do not."""
+    end = CLASS_OF_SERVICE_AT + CLASS_OF_SERVICE_BYTES
+    if buffer.shape[1] < end or int(length.max(initial=0)) < end:
+        return np.full(len(buffer), -1, np.int16)
+    tlv = rows_through(buffer, CLASS_OF_SERVICE_AT, _TLV_HEADER)
+    said = valid & (length >= end) & (tlv["flags"] == 0) & (tlv["type"] == CLASS_OF_SERVICE)
+    said &= tlv["length"] == CLASS_OF_SERVICE_BYTES - TLV_HEADER_BYTES
+    # DSCP1 (6 bits), DSCP2 (6), ECN (2), RP (2): DSCP2 and ECN together are the octet itself.
+    word = rows_through(buffer, CLASS_OF_SERVICE_AT + TLV_HEADER_BYTES, np.dtype(">u2"))
+    return np.where(said, (word >> 2) & 0xFF, -1).astype(np.int16)
 
 
 def asks_follow_up(buffer: NDArray[np.uint8], length: NDArray[Any]) -> NDArray[np.bool_]:

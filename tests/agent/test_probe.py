@@ -31,12 +31,18 @@ PATIENCE_S = 120  # a hang, not slowness
 KEYS = [
     "target",
     "protocol",
+    "asked",
     "sent",
+    "not_sent",
+    "not_sent_causes",
     "received",
     "lost",
     "loss_ratio",
+    "unread",
+    "discarded",
     "late",
     "duplicate",
+    "dscp",
     "stamping",
     "rtt_ns",
 ]

@@ -46,7 +46,8 @@ class Run:
         total = 0
         for batch in self.windows:
             chosen = slice(None) if stream_id is None else batch.stream_id == stream_id
-            total += int(batch.counters[name][chosen].sum())
+            column = batch.not_sent() if name == "not_sent" else batch.counters[name]
+            total += int(column[chosen].sum())
         return total
 
     def column(self, name: str) -> np.ndarray:
@@ -55,7 +56,7 @@ class Run:
 
 def assert_every_probe_has_one_fate(run: Run) -> None:
     for batch in run.windows:
-        parts = ("received", "late", "lost_forward", "lost_backward", "lost_unknown")
+        parts = ("received", "late", "lost_forward", "lost_backward", "lost_unknown", "unread")
         total = sum(batch.counters[name].astype(np.int64) for name in parts)
         assert (batch.counters["sent"] == total).all()
         sent = np.bincount(

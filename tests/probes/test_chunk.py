@@ -140,7 +140,7 @@ def batches(draw: st.DrawFn) -> WindowBatch:
         sample = st.lists(st.integers(-(10**11), 10**11), min_size=size, max_size=size)
         distributions[name] = Histograms.from_samples(row, np.array(draw(sample), np.int64), rows)
         counters["received"] += distributions[name].totals().astype(np.uint32)
-    counters["sent"] = sum((counters[name] for name in COUNTERS[1:6]), np.zeros(rows, np.uint32))
+    counters["sent"] = sum((counters[name] for name in COUNTERS[1:7]), np.zeros(rows, np.uint32))
     lengths = integers(3)
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
     entries = int(indptr[-1])

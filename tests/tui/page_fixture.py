@@ -52,7 +52,7 @@ def window_documents(
             {
                 "start_ns": start, "duration_ns": step, "protocol": protocol, "sent": 100,
                 "received": 100 - lost, "lost_forward": lost, "lost_backward": 0, "lost_unknown": 0,
-                "late": 0, "duplicate": 0, "reordered": 0, "local_drop": 0, "loss_ratio": lost / 100,
+                "late": 0, "duplicate": 0, "reordered": 0, "not_sent": 0, "loss_ratio": lost / 100,
                 "rtt_min_ns": rtt * 0.98, "rtt_p50_ns": rtt, "rtt_p95_ns": rtt * 1.06,
                 "rtt_mean_ns": rtt * 1.01, "rtt_max_ns": rtt * 1.4, "forward_p50_ns": rtt * 0.51,
                 "forward_p95_ns": rtt * 0.54, "forward_mean_ns": rtt * 0.511,

@@ -28,7 +28,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     late: int | None = None
     duplicate: int | None = None
     reordered: int | None = None
-    local_drop: int | None = None
+    unread: int | None = None
+    discarded: int | None = None
+    asked: int | None = None
+    not_sent: int | None = None
     loss_ratio: float | None = None
     rtt_min_ns: float | None = None
     rtt_p50_ns: float | None = None

@@ -21,6 +21,12 @@ class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):
 class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One stream over one interval.
 
+    `asked` = `sent` + `not_sent`, the latter by cause. `unread`: answers that the sender had no
+    room for, so that these probes are neither received nor lost. `discarded`: of the lost, those
+    of which an answer came that was of no use. `dscp_changed_*`: of the received, those that met
+    another DSCP at the far end (forward) or here (backward); `dscp_*`, `ecn_*`: what was seen most,
+    where it is known.
+
     `one_way` says what its one-way delays are: ``absolute`` (within `clock_bound_ns`), ``relative``
     (no clock may be trusted: only the `relative_*` figures mean anything, delay above the least of
     the windows answered, skew removed) or ``none``.
@@ -38,7 +44,23 @@ class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     late: int
     duplicate: int
     reordered: int
-    local_drop: int
+    unread: int
+    discarded: int
+    asked: int
+    not_sent: int
+    not_sent_firewall: int
+    not_sent_no_route: int
+    not_sent_interface: int
+    not_sent_queue: int
+    not_sent_too_big: int
+    not_sent_skipped: int
+    not_sent_other: int
+    dscp_changed_forward: int
+    dscp_changed_backward: int
+    dscp_forward: float | None
+    dscp_backward: float | None
+    ecn_forward: float | None
+    ecn_backward: float | None
     loss_ratio: float | None
     rtt_min_ns: float | None
     rtt_p50_ns: float | None

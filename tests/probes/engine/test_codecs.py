@@ -81,6 +81,7 @@ def received(packets: list[bytes]) -> Received:
         stamp_ns=np.zeros(count, np.int64),
         stamp_kind=np.zeros(count, np.uint8),
         ttl=np.zeros(count, np.uint8),
+        tos=np.zeros(count, np.int16),
         address=np.zeros((count, ADDRESS_BYTES), np.uint8),
         truncated=np.zeros(count, np.bool_),
         destination=np.zeros((count, 16), np.uint8),

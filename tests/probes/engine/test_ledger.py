@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.engine.accumulate import FATES, LOCAL_DROP, Finished, Window
+from probes.engine.accumulate import FATES, WAS_NOT_SENT, Finished, Window
 from probes.engine.direction import BACKWARD, FORWARD, UNKNOWN, directions_of_loss
 from probes.engine.ledger import LOST, ON_TIME, Ledger
 from probes.engine.pacing import NEVER_NS, Pacer
@@ -173,7 +173,9 @@ def finished(stream, flow, fate, rtt_ns) -> Finished:
         flow=np.asarray(flow, np.uint16), sequence=np.arange(n), sent_wall_ns=np.zeros(n, np.int64),
         lateness_ns=np.zeros(n, np.float32), rtt_ns=np.asarray(rtt_ns, np.float64),
         forward_ns=nothing, backward_ns=nothing, bound_ns=nothing, variation_ns=nothing,
-        hops_forward=nothing.astype(np.float32), hops_backward=nothing.astype(np.float32),
+        hops_forward=nothing.astype(np.float16), hops_backward=nothing.astype(np.float16),
+        tos=np.zeros(n, np.uint8), tos_forward=np.full(n, -1, np.int16),
+        tos_backward=np.full(n, -1, np.int16),
         fate=np.asarray(fate, np.uint8), stamping=np.full(n, 2, np.uint8),
         answer=np.zeros(n, np.uint8), reordered=np.zeros(n, np.bool_),
         cause=np.zeros(n, np.int32),
@@ -183,7 +185,7 @@ def finished(stream, flow, fate, rtt_ns) -> Finished:
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(0, 5), st.integers(1, 10**9)),
+        st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(0, 6), st.integers(1, 10**9)),
         min_size=1,
         max_size=60,
     )
@@ -194,18 +196,19 @@ def test_windows_account_for_every_probe(probes: list[tuple[int, int, int, int]]
     window.add(finished(stream, flow, fate, rtt))
     batch = window.close(SECOND, np.arange(100, 105, dtype=np.uint64))
     counters = {name: column.astype(int) for name, column in batch.counters.items()}
-    assert (counters["sent"] == counters["received"] + batch.lost()).all()
+    assert (batch.known() == counters["received"] + batch.lost()).all()
     for place, stream_id in enumerate(batch.stream_id):
         mine = stream == int(stream_id) - 100
-        for number, name in enumerate(FATES):
+        for number, name in enumerate(FATES[:WAS_NOT_SENT]):
             assert counters[name][place] == (fate[mine] == number).sum()
+        assert batch.not_sent()[place] == (fate[mine] == WAS_NOT_SENT).sum()
         good = rtt[mine & (fate == 0)]
         assert batch.distributions["rtt"].totals()[place] == len(good)
         if len(good):
             assert batch.measures["rtt_max_ns"][place] == good.max()
         else:
             assert np.isnan(batch.measures["rtt_mean_ns"][place])
-    sent = fate != LOCAL_DROP
+    sent = fate != WAS_NOT_SENT
     assert batch.flows.sent.sum() == sent.sum()
     for place in range(batch.rows):
         for entry in range(*batch.flows.indptr[place : place + 2]):
