@@ -19,6 +19,7 @@ from probes.numbers import LARGEST
 from probes.text import Text
 from probes.toml_text import decoded, parse_toml
 
+_PROXY = r"^http://[^/\s]+/?$"
 _CONTROLLER = r"^(https://[^/\s]+|unix:(//)?/[^/\s]\S*)/?$"
 
 
@@ -43,6 +44,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: AgentName
     controller: Annotated[str, msgspec.Meta(pattern=_CONTROLLER)]
+    proxy: Annotated[str, msgspec.Meta(pattern=_PROXY)] | None = None
     state_dir: Annotated[str, msgspec.Meta(min_length=1)]
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     spool: SpoolConfig = msgspec.field(default_factory=SpoolConfig)
@@ -57,6 +59,10 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "$.policy.reflector": ReflectorPolicyConfig,
 }
 _HINTS = {
+    "proxy": (
+        'an address such as "http://proxy.example.net:3128"',
+        '形如 "http://proxy.example.net:3128" 的地址',
+    ),
     "name": (
         "lower-case letters, digits, dots and hyphens, at most 63",
         "只能包含小写字母、数字、点和连字符，最多 63 个字符",

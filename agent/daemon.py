@@ -117,7 +117,9 @@ async def _run_parts(
         self_test=self_test,
     )
     session, base = open_session(
-        config.controller, None if credentials is None else credentials.context
+        config.controller,
+        None if credentials is None else credentials.context,
+        config.proxy,
     )
     base = f"{base}/api/v1/agents/{config.name}"
     async with session:

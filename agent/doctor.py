@@ -259,7 +259,7 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
 
 async def check_controller(config: AgentConfig, context: ssl.SSLContext | None) -> Finding:
     """Ask the controller whether it is there."""
-    session, base = open_session(config.controller, context)
+    session, base = open_session(config.controller, context, config.proxy)
     timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
     try:
         async with session, session.get(f"{base}/healthz", timeout=timeout) as answer:

@@ -40,8 +40,18 @@ DEFAULT_STATE = Path("/var/lib/isochrone")
     show_default=True,
     help="Where keys, spool and plan are kept, if there is no configuration yet.",
 )
+@click.option(
+    "--proxy",
+    metavar="http://HOST:PORT",
+    help="HTTP proxy to the controller; kept in a new configuration, read from one that is there.",
+)
 def enrol(
-    url: str, token: str | None, token_file: Path | None, config_path: Path, state_dir: Path
+    url: str,
+    token: str | None,
+    token_file: Path | None,
+    config_path: Path,
+    state_dir: Path,
+    proxy: str | None,
 ) -> None:
     """Enrol this agent at the controller URL with a one-time TOKEN.
 
@@ -58,7 +68,7 @@ def enrol(
     from agent.enrolment import enrol as enrol_at
     from probes.enrolment import parse_enrolment_token
 
-    root = _root(url)
+    root, proxy = _root(url), _checked_proxy(proxy)
     parsed = parse_enrolment_token(_token(token, token_file))
     if config_path.exists():
         config = load_config(config_path)
@@ -71,14 +81,14 @@ def enrol(
                 f"{parsed.agent}（{root}）；请修改该文件或用 --config 指定其他文件。令牌未使用。",
                 file=str(config_path),
             )
-        state_dir = Path(config.state_dir)
+        state_dir, proxy = Path(config.state_dir), proxy or config.proxy
     else:
         _make_folder(config_path.parent)
     state_dir = state_dir.absolute()
     _make_folder(state_dir, 0o700)
-    trust = asyncio.run(enrol_at(root, parsed, state_dir))
+    trust = asyncio.run(enrol_at(root, parsed, state_dir, proxy))
     if not config_path.exists():
-        _write_config(config_path, parsed.agent, root, state_dir)
+        _write_config(config_path, parsed.agent, root, state_dir, proxy)
     until = dt.datetime.fromtimestamp(trust.expires_ns // 10**9, dt.UTC).date().isoformat()
     done = Text(
         f"{parsed.agent} is enrolled; its certificate is good until {until} and renews itself. "
@@ -98,6 +108,18 @@ def _root(url: str) -> str:
             controller=url,
         )
     return url.rstrip("/")
+
+
+def _checked_proxy(proxy: str | None) -> str | None:
+    if proxy is not None:
+        parts = urlsplit(proxy)
+        if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):
+            raise UsageError(
+                f"{proxy} is no proxy's address; write http://HOST:PORT.",
+                f"{proxy} 不是代理服务器地址；请写成 http://主机:端口。",
+                proxy=proxy,
+            )
+    return proxy
 
 
 def _token(token: str | None, token_file: Path | None) -> str:
@@ -131,11 +153,14 @@ def _make_folder(path: Path, mode: int = 0o755) -> None:
         raise _cannot_write(path, error) from error
 
 
-def _write_config(path: Path, agent: str, controller: str, state_dir: Path) -> None:
+def _write_config(
+    path: Path, agent: str, controller: str, state_dir: Path, proxy: str | None
+) -> None:
     text = (
         "# Written by isochrone agent enrol. Every key: docs/reference/agent-config.md;\n"
         "# the owner's policy ([policy]) and the clock ([clock]) are worth a look.\n"
         f'name = "{agent}"\ncontroller = "{controller}"\nstate_dir = {_quoted(str(state_dir))}\n'
+        + (f"proxy = {_quoted(proxy)}\n" if proxy is not None else "")
     )
     try:
         path.write_text(text, encoding="utf-8")

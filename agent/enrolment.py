@@ -11,7 +11,7 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 
-from agent.link import read_answer, refusal_of
+from agent.link import read_answer, reason_on_the_way, refusal_of
 from agent.plan_file import KEYS_FILE
 from agent.trust import Trust, new_request, save_trust
 from probes.enrolment import (
@@ -22,21 +22,24 @@ from probes.enrolment import (
     EnrolmentToken,
 )
 from probes.errors import ConfigError, ResourceError
-from probes.reasons import reason_of
+from probes.one_host import follow_no_redirect
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
-async def enrol(url: str, token: EnrolmentToken, state_dir: Path) -> Trust:
+async def enrol(
+    url: str, token: EnrolmentToken, state_dir: Path, proxy: str | None = None
+) -> Trust:
     """Get a certificate and keep it. Raises ConfigError or ResourceError; then nothing is kept.
 
     The authority is fetched over a connection that proves nothing, so only its fingerprint counts;
-    the token is shown over a second one, which that authority vouches for.
+    the token is shown over a second one, which that authority vouches for. Both go through the
+    `proxy`, if there is one.
     """
     root = url.rstrip("/")
-    pem = (await _ask(root, False, _get, AuthorityDocument)).authority
+    pem = (await _ask(root, proxy, False, _get, AuthorityDocument)).authority
     try:
         der = ssl.PEM_cert_to_DER_cert(pem.strip() + "\n")
         context = ssl.create_default_context(cadata=pem)
@@ -56,9 +59,9 @@ async def enrol(url: str, token: EnrolmentToken, state_dir: Path) -> Trust:
 
     async def post(session: aiohttp.ClientSession, address: str) -> aiohttp.ClientResponse:
         headers = {"Content-Type": "application/json"}
-        return await session.post(address, data=body, headers=headers, allow_redirects=False)
+        return await session.post(address, data=body, headers=headers)
 
-    given = await _ask(root, context, post, CertificateDocument)
+    given = await _ask(root, proxy, context, post, CertificateDocument)
     if given.agent != token.agent or given.authority.strip() != pem.strip():
         raise _no_controller(root, "it answered for another agent or authority")
     trust = save_trust(state_dir, key, given)
@@ -67,18 +70,25 @@ async def enrol(url: str, token: EnrolmentToken, state_dir: Path) -> Trust:
 
 
 async def _get(session: aiohttp.ClientSession, address: str) -> aiohttp.ClientResponse:
-    return await session.get(address, allow_redirects=False)
+    return await session.get(address)
 
 
 async def _ask(
     root: str,
+    proxy: str | None,
     tls: ssl.SSLContext | bool,
     send: Callable[[aiohttp.ClientSession, str], Awaitable[aiohttp.ClientResponse]],
     kind: type[Answer],
 ) -> Answer:
     connector = aiohttp.TCPConnector(ssl=tls)
     try:
-        async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=_TIMEOUT,
+            trust_env=False,
+            middlewares=(follow_no_redirect,),
+            proxy=proxy,
+        ) as session:
             answer = await send(session, f"{root}{ENROLMENT_PATH}")
             body = await read_answer(answer)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -105,7 +115,7 @@ def _unreachable(root: str, error: BaseException) -> ResourceError:
             "（isochrone controller init --name）。",
             controller=root,
         )
-    reason = reason_of(error)
+    reason = reason_on_the_way(error)
     return ResourceError(
         f"The controller {root} cannot be reached ({reason.en}); check the address and the "
         "firewall.",

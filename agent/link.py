@@ -9,6 +9,7 @@ import msgspec
 from aiohttp.client_exceptions import UnixClientConnectorError
 
 from probes.controller_url import socket_path
+from probes.one_host import follow_no_redirect
 from probes.reasons import reason_of
 from probes.text import Text
 
@@ -18,21 +19,29 @@ _LARGEST_ANSWER_BYTES = 65_536
 
 
 def open_session(
-    controller: str, context: ssl.SSLContext | None = None
+    controller: str, context: ssl.SSLContext | None = None, proxy: str | None = None
 ) -> tuple[aiohttp.ClientSession, str]:
     """Return a session and the base URL for ``https://…`` or ``unix:/path``.
 
-    `context` is what an enrolled agent shows and trusts; a unix socket needs none.
+    `context` is what an enrolled agent shows and trusts; a unix socket needs none. TLS goes through
+    the `proxy` that the owner names, never through one of the environment.
     """
     connector: aiohttp.BaseConnector
     path = socket_path(controller)
     if path is not None:
-        connector, base = aiohttp.UnixConnector(path), "http://unix"
+        connector, base, proxy = aiohttp.UnixConnector(path), "http://unix", None
     else:
         tls: ssl.SSLContext | bool = True if context is None else context
         connector, base = aiohttp.TCPConnector(limit=16, ssl=tls), controller.rstrip("/")
     timeout = aiohttp.ClientTimeout(total=_TOTAL_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False), base
+    session = aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        trust_env=False,
+        middlewares=(follow_no_redirect,),
+        proxy=proxy,
+    )
+    return session, base
 
 
 def unreachable(controller: str, error: BaseException) -> Text:
@@ -54,7 +63,7 @@ def unreachable(controller: str, error: BaseException) -> Text:
             f"控制器 {controller} 拒绝了探针证书（已吊销、已过期或来自其他颁发机构）；"
             "测量继续进行，数据保存在本地。请用新令牌重新注册：isochrone agent enrol。",
         )
-    reason = reason_of(error)
+    reason = reason_on_the_way(error)
     if isinstance(error, UnixClientConnectorError):
         controller = f"unix:{error.path}"
     return Text(
@@ -63,6 +72,19 @@ def unreachable(controller: str, error: BaseException) -> Text:
         f"无法连接控制器 {controller}（{reason.zh}）；测量继续进行，数据保存在本地。"
         "请检查地址及控制器是否在运行。",
     )
+
+
+def reason_on_the_way(error: BaseException) -> Text:
+    """Return why there is no connection, and whether it is the proxy that has none for us."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Text(
+            f"the proxy refuses it: HTTP {error.status} {error.message}",
+            f"代理服务器拒绝：HTTP {error.status} {error.message}",
+        )
+    reason = reason_of(error)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return Text(f"the proxy: {reason.en}", f"代理服务器：{reason.zh}")
+    return reason
 
 
 def is_revoked(error: BaseException) -> bool:
@@ -82,6 +104,8 @@ def _is_alert(error: BaseException) -> bool:
 
 
 def _status_of(error: BaseException) -> int | None:
+    if isinstance(error, aiohttp.ClientHttpProxyError):  # says nothing of the controller
+        return None
     return error.status if isinstance(error, aiohttp.ClientResponseError) else None
 
 

@@ -79,9 +79,7 @@ class Renewal:
         body = msgspec.json.encode(RenewalRequest(request=request))
         headers = {"Content-Type": "application/json"}
         try:
-            async with self._session.post(
-                self._url, data=body, headers=headers, allow_redirects=False
-            ) as answer:
+            async with self._session.post(self._url, data=body, headers=headers) as answer:
                 said = await read_answer(answer)
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

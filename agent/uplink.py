@@ -142,9 +142,7 @@ class Uplink:
     async def _post(self, chunk: SpooledChunk) -> Delivery:
         headers = {"Content-Type": CHUNK_CONTENT_TYPE}
         try:
-            async with self._session.post(
-                self._url, data=chunk.payload, headers=headers, allow_redirects=False
-            ) as answer:
+            async with self._session.post(self._url, data=chunk.payload, headers=headers) as answer:
                 body = await read_answer(answer)
                 retry_after = answer.headers.get("Retry-After", "")
                 return _delivery_of(chunk.sequence, answer.status, body, retry_after)

@@ -42,6 +42,8 @@ def reason_of(error: BaseException) -> Text:
     """Return why a file, directory, port or host could not be had, as part of a sentence."""
     if isinstance(error, UnicodeError):
         return _NOT_TEXT
+    if isinstance(told := getattr(error, "text", None), Text):  # one of ours
+        return told
     error = getattr(error, "os_error", error)  # what is in aiohttp's
     number: int = getattr(error, "errno", None) or 0
     if number not in errno.errorcode or type(error).__module__ in _OWN_NUMBERS:

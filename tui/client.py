@@ -45,6 +45,20 @@ def split_url(url: str) -> tuple[str, str | None]:
     )
 
 
+class _RedirectedError(aiohttp.ClientError):
+    """Somebody answered with a redirect: no controller does, and our token goes nowhere else."""
+
+
+async def _follow_no_redirect(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    answer = await handler(request)
+    if answer.status in (300, 301, 302, 303, 305, 307, 308):
+        answer.close()
+        raise _RedirectedError(answer.headers.get("Location", "")[:200])
+    return answer
+
+
 class Client:
     """An open connection to one controller. Use as ``async with Client(url) as client``."""
 
@@ -66,6 +80,7 @@ class Client:
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers=headers,
+            middlewares=(_follow_no_redirect,),
             timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
         )
         return self
@@ -234,6 +249,11 @@ _REASONS_ZH = {
 
 def _why(error: Exception) -> tuple[str, str]:
     """Return why there is no connection, in English and Chinese, without aiohttp's inner words."""
+    if isinstance(error, _RedirectedError):
+        return (
+            f"it answers with a redirect to {str(error)!r}, which is not followed",
+            f"其应答为指向 {str(error)!r} 的重定向，不予跟随",
+        )
     number: int = getattr(error, "errno", None) or 0
     if isinstance(error, aiohttp.ClientSSLError) or number not in errno.errorcode:
         words = str(error) or type(error).__name__

@@ -13,6 +13,7 @@ import click
 
 from probes.controller_url import socket_path
 from probes.errors import ConfigError, UsageError
+from probes.one_host import follow_no_redirect
 from probes.reasons import reason_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -39,6 +40,7 @@ class ControllerAddress:
                 connector=aiohttp.UnixConnector(path),
                 timeout=timeout,
                 headers=headers,
+                middlewares=(follow_no_redirect,),
             )
         if not self.url.startswith("https://"):
             raise UsageError(
@@ -51,6 +53,7 @@ class ControllerAddress:
             connector=aiohttp.TCPConnector(ssl=trusting(self.ca_file)),
             timeout=timeout,
             headers=headers,
+            middlewares=(follow_no_redirect,),
         )
 
 
