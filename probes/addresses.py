@@ -48,6 +48,16 @@ def socket_address(host: str, port: int = 0) -> tuple[Any, ...]:
     return unpack_address(pack_address(host, port).tobytes())
 
 
+def zone_of(host: str | None) -> int:
+    """Return the index of the interface that an address names, 0 where it names none or one that
+    is not here."""
+    zone = (host or "").partition("%")[2]
+    try:
+        return _zone_index(zone) if zone else 0
+    except OSError:
+        return 0
+
+
 def _zone_index(zone: str) -> int:
     """Return the index of the interface that an IPv6 zone names (RFC 4007 §11)."""
     return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)

@@ -186,7 +186,9 @@ class Account:
         for number in distinct(rows["channel"][row]):
             back = (rows["channel"][row] == number) & (direction != FORWARD)
             back = np.flatnonzero(back & (rows["cause"][row] >= 0))  # of others an answer was read
-            channel = self._roster.channels[int(number)]
+            channel = self._roster.channels.get(int(number))
+            if channel is None:  # its interface was made anew meanwhile
+                continue
             unread, damaged = channel.claim_dropped(rows["sent_ns"][row[back]], now_ns)
             fate[back[unread]] = UNREAD
             rows["cause"][row[back[damaged]]] = cause_of(CHECKSUM)

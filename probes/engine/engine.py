@@ -347,11 +347,15 @@ class Engine:
     def _release_retired(self) -> None:
         """Give up what was kept for streams off the plan, once their last windows are out."""
         while self._retired and self._windows.are_over(self._retired[0][0]):
-            for fd in self._roster.release(self._retired[0][1]):
-                del self._channel_by_fd[fd]  # closing it has taken it out of the alarm's set
-                self._poll.unregister(fd)
-                self._hasty.discard(fd)
+            self._forget(self._roster.release(self._retired[0][1]))
             del self._retired[0]
+
+    def _forget(self, closed: Sequence[int]) -> None:
+        """Wait no more for sockets that were closed, which took them out of the alarm's set."""
+        for fd in closed:
+            del self._channel_by_fd[fd]
+            self._poll.unregister(fd)
+            self._hasty.discard(fd)
 
     def _check_routes(self, now_ns: int) -> None:
         """Follow changes of routes and addresses: they change what can run, and what TCP probes
@@ -359,11 +363,19 @@ class Engine:
         changed = self._routes is not None and self._routes.changed()
         if changed or now_ns - self._routes_checked_ns >= _ROUTE_CHECK_NS:
             self._routes_checked_ns = now_ns
+            self._follow_interfaces()
             self._roster.resolve_sources()
             if self._probes_per_stream is None and not self._stopping:
                 self._retire(self._standby.take_in(self._running))
                 if waiting := self._standby.specs():
                     self._begin(waiting)
+
+    def _follow_interfaces(self) -> None:
+        """Send through the interfaces that bear the names of those that streams go through."""
+        closed, opened = self._roster.follow_interfaces()
+        self._forget(closed)
+        for channel in opened:
+            self._listen(channel)
 
     def _follow_clock(self, now_ns: int) -> None:
         """Align windows to the wall clock as it is now, if it has changed."""

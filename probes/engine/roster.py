@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import tcp
-from probes.addresses import ADDRESS_BYTES
+from probes.addresses import ADDRESS_BYTES, zone_of
 from probes.engine.channel import Channel
 from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
 from probes.engine.destinations import (
@@ -46,7 +46,7 @@ _RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when 
 _MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
 _HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
 
-ChannelKey = tuple[str, int, str | None, int, int, int, bool, int]
+ChannelKey = tuple[str, int, str | None, int, int, int, int, bool, int]
 Alike = tuple[object, ...]
 
 
@@ -87,6 +87,7 @@ class Roster:
         self._uses: Counter[int] = Counter()  # sessions of each channel
         self._alike: dict[Alike, set[int]] = {}  # which copies are taken
         self._copy_of: dict[int, tuple[Alike, int]] = {}  # by stream number
+        self._zoned: dict[int, tuple[bytes, int]] = {}  # address and zone of source, as resolved
         self._free: dict[tuple[int, int], list[int]] = {}  # released streams by flows and ring
         self._rings: dict[int, Rings] = {}
         self._damage: dict[tuple[str, int], DamagedPackets] = {}  # by protocol and family
@@ -126,7 +127,7 @@ class Roster:
             else:
                 numbers.append(len(self.specs) + len(fresh))
                 fresh.append(admitted)
-            self._copy_of[numbers[-1]] = (admitted.alike, admitted.copy)
+            self._note(numbers[-1], admitted)
         self._append(fresh)
         self._tell_channels(changed)
         return accepted, np.array(numbers, np.int64), conditions
@@ -136,6 +137,43 @@ class Roster:
         address, total = resolved(spec)
         with obstacles_told(socket_family(spec), spec.source):
             return _Admitted(spec, address, total, *self._channels_of(spec, address))
+
+    def _note(self, number: int, admitted: _Admitted) -> None:
+        """Remember what is taken by a stream, and the interfaces it was resolved with."""
+        self._copy_of[number] = (admitted.alike, admitted.copy)
+        spec = admitted.spec
+        if "%" in spec.destination or "%" in (spec.source or ""):
+            self._zoned[number] = admitted.address.tobytes(), zone_of(spec.source)
+
+    def follow_interfaces(self) -> tuple[list[int], list[Channel | ConnectChannel]]:
+        """Resolve again the streams that name an interface, which has another index once it was
+        made anew; return (descriptors that were closed, channels that were opened).
+
+        Sockets that are bound to the old one would send nothing for ever.
+        """
+        before, changed = set(self.channels), set[int]()
+        for number, resolved_as in tuple(self._zoned.items()):
+            spec = self.specs[number]
+            try:
+                address, index = resolved(spec)[0].tobytes(), zone_of(spec.source)
+                if (address, index) == resolved_as:
+                    continue
+                admitted = self._admit(spec)
+            except IsochroneError:
+                continue  # it is away, or has no address yet
+            session, (alike, copy) = self._sessions_of(number), self._copy_of[number]
+            left = self.channel_of[session].tolist()
+            self._alike[alike].discard(copy)
+            self._alike.setdefault(admitted.alike, set()).add(admitted.copy)
+            self._note(number, admitted)
+            self._uses.update(admitted.channels)
+            self._uses.subtract(left)
+            self.channel_of[session], self.address[session] = admitted.channels, admitted.address
+            self._pseudo_sum[session] = admitted.pseudo_sum
+            changed.update(admitted.channels, left)
+        closed = self._close_unused()
+        self._tell_channels(changed & set(self.channels))
+        return closed, [self.channels[number] for number in self.channels.keys() - before]
 
     def use_keys(self, stamp_keys: Mapping[str, bytes]) -> None:
         """Send authenticated probes under these keys, by destination, from now on.
@@ -177,6 +215,7 @@ class Roster:
             self.channel_of[session] = -1
             self.ledger.forget(session)
             alike, copy = self._copy_of.pop(number)
+            self._zoned.pop(number, None)
             self._alike[alike].discard(copy)
             if not self._alike[alike]:
                 del self._alike[alike]
@@ -301,7 +340,8 @@ class Roster:
         copy = next(number for number in itertools.count() if number not in taken)
         numbers = []
         for flow in range(spec.flows):
-            key = (kind.protocol, kind.ip_version, spec.source, flow, kind.dscp, size, hmac, copy)
+            source = spec.source, zone_of(spec.source)
+            key = (kind.protocol, kind.ip_version, *source, flow, kind.dscp, size, hmac, copy)
             if key not in self._by_key:
                 self._by_key[key] = self._open(spec, size)
             numbers.append(self._by_key[key])

@@ -1,4 +1,4 @@
-"""Being told that routes or addresses of this machine have changed (rtnetlink(7))."""
+"""Being told that interfaces, addresses or routes of this machine have changed (rtnetlink(7))."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import socket
 from probes.addresses import socket_address
 from probes.sockets.descriptors import new_socket
 
+_RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_IFADDR, _RTMGRP_IPV4_ROUTE = 0x10, 0x40
 _RTMGRP_IPV6_IFADDR, _RTMGRP_IPV6_ROUTE = 0x100, 0x400
-_GROUPS = _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV4_ROUTE | _RTMGRP_IPV6_IFADDR | _RTMGRP_IPV6_ROUTE
+_GROUPS = (
+    _RTMGRP_LINK
+    | _RTMGRP_IPV4_IFADDR
+    | _RTMGRP_IPV4_ROUTE
+    | _RTMGRP_IPV6_IFADDR
+    | _RTMGRP_IPV6_ROUTE
+)
 _MESSAGE_BYTES = 8192
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.ENODEV, None)  # None: no interface of its zone's name
 
