@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_S = 10.0
 HEALTH_EVERY_S = 5.0
+TELL_WITHIN_S = 1.0  # after it happened: what is curtailed, and who is not answered
 MAX_PLAN_BYTES = 64 << 20
 _LONGEST_REFUSAL_S = 3600.0
 _LOG = logging.getLogger("isochrone.agent")
@@ -87,10 +88,13 @@ class Control:
         """Report once more, so that the controller knows how this agent ended.
 
         Over a connection of its own: that of before may be dead without our knowing. The answer
-        to a Hello says that the report has arrived.
+        to a Hello says that the report has arrived, and what was said before it.
         """
         with contextlib.suppress(aiohttp.ClientError, OSError):
             async with self._session.ws_connect(self._url) as socket:
+                curtailed = self._curtailed()
+                if curtailed is not None:
+                    await socket.send_str(msgspec.json.encode(curtailed).decode())
                 await self._greet(socket)
                 await socket.receive()
 
@@ -113,9 +117,11 @@ class Control:
                     await socket.send_str(msgspec.json.encode(curtailed).decode())
                     told = curtailed
                 try:
-                    async with asyncio.timeout_at(report_at):
+                    async with asyncio.timeout_at(min(report_at, loop.time() + TELL_WITHIN_S)):
                         message = await socket.receive()
                 except TimeoutError:
+                    if loop.time() < report_at:
+                        continue
                     report = HealthReport(health=await self._health())
                     await socket.send_str(msgspec.json.encode(report).decode())
                     report_at = loop.time() + HEALTH_EVERY_S

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.answering import JOURNAL_FILE, AnswerJournal
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.config import AgentConfig
@@ -71,6 +72,7 @@ async def _run_parts(
     clock, conditions = SystemClock(), Conditions()
     clock_watch, self_test = ClockWatch(config.clock, clock), SelfTest(conditions)
     await asyncio.to_thread(clock_watch.look)
+    journal = AnswerJournal(Path(config.state_dir) / JOURNAL_FILE, clock)
     measuring = Measuring(
         on_windows=spooler.add,
         clock=clock,
@@ -80,6 +82,7 @@ async def _run_parts(
         policy=Policy(config.policy),
         book=spooler.book,
         settle=lambda: asyncio.wrap_future(spooler.call(spooler.do_settle)),
+        journal=journal,
     )
     reload = Reload(
         config_path,
@@ -201,6 +204,7 @@ async def _resume(
     plan = await asyncio.to_thread(load_plan, state_dir / PLAN_FILE, agent)
     if plan is None:
         return
+    measuring.note_absence([(spec.address, spec.port) for spec in plan.reflectors])
     if not await asyncio.to_thread(trial.begins):
         conditions.begin("plan_not_resumed", "error", trial.told(plan))
     elif measuring.plan is None:

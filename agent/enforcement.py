@@ -11,16 +11,24 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.answering import Silence
 from agent.policy import Network, Policy
 from agent.room import take_in
 from probes.addresses import pack_address
-from probes.exchange import CurtailedStream, Curtailment, Plan, PolicyRule, ReflectorSpec
+from probes.exchange import (
+    CurtailedStream,
+    Curtailment,
+    Plan,
+    PolicyRule,
+    ReflectorSpec,
+    UnansweredRule,
+)
 from probes.packet_size import packet_bytes
 from probes.reflector.sessions import Sources, read_sources
 from probes.stream import STAMP_PORT, StreamSpec
@@ -42,6 +50,7 @@ class Granted:
     reflectors: tuple[ReflectorSpec, ...]
     curtailed: tuple[CurtailedStream, ...] = ()
     by_rule: tuple[Curtailment, ...] = ()
+    silent: tuple[Silence, ...] = ()  # senders that reflectors may not answer
 
 
 @dataclass(slots=True)
@@ -89,13 +98,19 @@ def grant(policy: Policy, plan: Plan, *, quiet: bool = False) -> Granted:
     take_in(policy.config, plan.streams, demand.factor > 0, demand.refuse)
     _slow(policy, demand)
     streams, curtailed = _outcome(plan.streams, demand)
-    reflectors, refused = _reflectors(policy, plan.reflectors)
+    reflectors, silent = _reflectors(policy, plan.reflectors)
+    refused = Counter[UnansweredRule]()
+    for one in silent:
+        refused[one.rule] += len(one.senders)
     counts = Counter((one.rule, one.action) for one in curtailed)
     by_rule = [
         Curtailment(rule=rule, action=action, streams=n) for (rule, action), n in counts.items()
     ]
-    by_rule += [Curtailment(rule=rule, action="refused", senders=n) for rule, n in refused.items()]
-    return Granted(streams, reflectors, curtailed, tuple(by_rule))
+    by_rule += [
+        Curtailment(rule=cast(PolicyRule, rule), action="refused", senders=n)
+        for rule, n in refused.items()
+    ]
+    return Granted(streams, reflectors, curtailed, tuple(by_rule), silent)
 
 
 def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
@@ -201,30 +216,35 @@ def _outcome(
 
 def _reflectors(
     policy: Policy, wanted: tuple[ReflectorSpec, ...]
-) -> tuple[tuple[ReflectorSpec, ...], Counter[PolicyRule]]:
+) -> tuple[tuple[ReflectorSpec, ...], tuple[Silence, ...]]:
     """Return the reflectors with the senders that may be answered, and refused ones by rule."""
-    refused = Counter[PolicyRule]()
+    silent: list[Silence] = []
     allowed: list[ReflectorSpec] = []
     for spec in wanted:
         rule = _place_rule(policy, spec)
         if rule is None and len(allowed) >= policy.config.reflector.max_addresses:
             rule = "policy.reflector.max_addresses"
         if rule is not None:
-            refused[rule] += len(spec.peers)
+            silent.append(Silence(spec.address, spec.port, rule, spec.peers))
             continue
         kept, lost = _senders(policy, spec.peers)
-        refused.update(lost)
+        silent += [
+            Silence(spec.address, spec.port, name, tuple(senders)) for name, senders in lost.items()
+        ]
         if kept or not spec.peers:
             allowed.append(msgspec.structs.replace(spec, peers=kept))
-    return tuple(allowed), refused
+    return tuple(allowed), tuple(silent)
 
 
-def _senders(policy: Policy, peers: tuple[str, ...]) -> tuple[tuple[str, ...], Counter[PolicyRule]]:
-    """Return whom the reflector may answer, and how many it may not by rule."""
+def _senders(
+    policy: Policy, peers: tuple[str, ...]
+) -> tuple[tuple[str, ...], dict[PolicyRule, list[str]]]:
+    """Return whom the reflector may answer, and whom it may not by rule."""
     networks = [_network(peer) for peer in peers]
     where = _sources([peer.partition("/")[0] for peer in peers])
     inside = policy.allows(where) & ~policy.denies(where)
-    kept, lost = [], Counter[PolicyRule]()
+    kept: list[str] = []
+    lost: dict[PolicyRule, list[str]] = {}
     rule: PolicyRule | None
     for peer, network, yes in zip(peers, networks, inside, strict=True):
         if network is None or network.num_addresses == 1:
@@ -234,7 +254,7 @@ def _senders(policy: Policy, peers: tuple[str, ...]) -> tuple[tuple[str, ...], C
         else:
             rule = None if policy.allows_all_of(network) else "policy.destinations"
         if rule is not None:
-            lost[rule] += 1
+            lost.setdefault(rule, []).append(peer)
         else:
             kept.append(peer)
     return tuple(kept), lost

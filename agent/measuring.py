@@ -7,9 +7,10 @@ import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agent.answering import AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
 from agent.policy import Policy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from probes.reflector.reflector import Reflector, ReflectorCounters
 
 LOOK_EVERY_S = 2.0
+LIMITED_NS = 10_000_000_000  # a limit that was reached is told of for so long
 _MOST_TOLD = 50  # streams or places, one by one
 _RETRY_LOOKS = 5  # a reflector or engine that failed is tried again after so many looks
 _LOG = logging.getLogger("isochrone.agent")
@@ -52,8 +54,11 @@ class Measuring:
         policy: Policy,
         book: SentBook,
         settle: Callable[[], Awaitable[None]],
+        journal: AnswerJournal,
     ) -> None:
-        self._book, self._settle = book, settle
+        self._book, self._settle, self._journal = book, settle, journal
+        self._looked_ns = clock.wall_ns()
+        self._limited, self._limited_ns = 0, 0  # requests over a limit, and until when it counts
         self._policy = policy
         self._quiet = False
         self._on_windows = on_windows
@@ -71,7 +76,6 @@ class Measuring:
         self.keys: StampKeys | None = None
         self.answered_epoch: int | None = None  # of the keys that the reflector answers to
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
-        self._curtailed: Curtailed | None = None
         self._routes: RouteWatch | None = None  # while `run` does
         self._refused_places: tuple[Text, ...] = ()
         self._logged: dict[str, Text] = {}
@@ -92,6 +96,12 @@ class Measuring:
                 await self._stop_engine(wait_for_replies=True)
             await self._run_what_is_granted(plan)
 
+    def note_absence(self, places: Iterable[tuple[str, int]]) -> None:
+        """Note that nothing has been answered at these places since this agent was last alive."""
+        if self._book.was_alive_ns:
+            alive_ns, stopped = self._book.was_alive_ns, self._book.was_clean
+            self._journal.resume(places, alive_ns, stopped=stopped)
+
     async def obey(self, policy: Policy) -> None:
         """Let another policy of the owner hold from now on."""
         async with self._changing:
@@ -100,8 +110,14 @@ class Measuring:
                 await self._run_what_is_granted(self.plan)
 
     def curtailed(self) -> Curtailed | None:
-        """Return what the owner's policy takes from the present plan, None without a plan."""
-        return self._curtailed
+        """Return what is taken from the present plan and who is not answered, None without one."""
+        if self.plan is None:
+            return None
+        return Curtailed(
+            plan_version=self.plan.version,
+            streams=self.granted.curtailed,
+            unanswered=self._journal.entries(),
+        )
 
     def shift_stamps(self, shift_ns: int) -> None:
         """Let all time stamps be shifted from now on, as a wrong clock would (laboratories)."""
@@ -114,13 +130,14 @@ class Measuring:
             self._reflector.shift_stamps(shift_ns)
 
     async def _run_what_is_granted(self, plan: Plan) -> None:
-        self._quiet = self._policy.is_quiet(self._clock.wall_ns())
+        began_ns = self._clock.wall_ns()
+        self._quiet = self._policy.is_quiet(began_ns)
         before, self.granted = self.granted, grant(self._policy, plan, quiet=self._quiet)
         if self.granted.by_rule != before.by_rule:
             summary = summary_of(plan, self.granted).pick(language_of_environment())
             _LOG.warning("%s", summary)
-        self._curtailed = Curtailed(plan_version=plan.version, streams=self.granted.curtailed)
         await self._run_reflector()
+        self._note_silence(began_ns)
         await self._run_engine(plan.window_ms)
 
     async def run(self) -> None:
@@ -138,7 +155,13 @@ class Measuring:
         async with self._changing:
             await self._stop_engine(wait_for_replies=True)
             if self._reflector is not None:
+                began_ns = self._clock.wall_ns()
                 await asyncio.to_thread(self._reflector.stop)
+                self._journal.note(
+                    [Silence(s.address, s.port, "agent.stopped") for s in self._reflected[0]],
+                    began_ns,
+                )
+            self._book.alive(self._clock.wall_ns())
 
     def lives(self) -> bool:
         """Tell whether the engine, if there is one, still ticks."""
@@ -168,7 +191,8 @@ class Measuring:
         return (*refused, *([] if odd is None else [odd]))
 
     async def _look(self, *, retry: bool) -> None:
-        plan = self.plan
+        plan, now_ns = self.plan, self._clock.wall_ns()
+        self._book.alive(now_ns)
         if plan is None:
             return
         if self._policy.is_quiet(self._clock.wall_ns()) != self._quiet:
@@ -186,6 +210,39 @@ class Measuring:
         elif retry or changed:
             await self._tell_of_places()
         self._log_refused()
+        self._note_silence(self._looked_ns)
+
+    def _note_silence(self, began_ns: int) -> None:
+        """Note in the journal whom the reflector does not answer now."""
+        self._journal.note([*self.granted.silent, *self._not_answered()], began_ns)
+        self._looked_ns = self._clock.wall_ns()
+
+    def _not_answered(self) -> Iterator[Silence]:
+        """Yield whom the reflector should answer and does not."""
+        places = frozenset() if self._reflector is None else self._reflector.answers_at()
+        reflected, keys = self._reflected
+        specs = {(spec.address, spec.port): spec for spec in reflected}
+        there = {place: spec for place, spec in specs.items() if place in places}
+        limited = self._over_limit()
+        for spec in self.granted.reflectors:
+            place = spec.address, spec.port
+            answered = there[place].peers if place in there else ()
+            missing = tuple(peer for peer in spec.peers if peer not in set(answered))
+            if missing:
+                yield Silence(*place, "reflector.not_listening", missing)
+            keyless = [peer for peer in spec.authenticated or () if not keys.get(peer)]
+            if keyless and place in there:
+                yield Silence(*place, "reflector.key", tuple(keyless))
+            if limited and place in there:
+                yield Silence(*place, "policy.reflector.max_packets_per_s")
+
+    def _over_limit(self) -> bool:
+        """Tell whether requests were turned away of late because there were too many."""
+        counters, now_ns = self.reflector_counters(), self._clock.monotonic_ns()
+        limited = 0 if counters is None else counters.limited + counters.limited_by_source
+        if limited != self._limited:
+            self._limited, self._limited_ns = limited, now_ns + LIMITED_NS
+        return now_ns < self._limited_ns
 
     def _streams(self) -> list[StreamSpec]:
         """Return the streams that can run now, by number; say how many wait for a key."""

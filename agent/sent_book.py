@@ -20,7 +20,7 @@ from probes.errors import ResourceError
 from probes.reasons import reason_of
 
 _FORMAT = 1
-_FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _SENT_AT, _WINDOWS_AT = range(5)
+_FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _SENT_AT, _WINDOWS_AT, _ALIVE_AT = range(6)
 _BYTES = 4096  # one page, allocated at once: a full disk cannot take it away
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -40,6 +40,8 @@ class SentBook:
             ) from error
         self._numbers: NDArray[np.int64] = np.frombuffer(self._map, np.int64)
         self.is_new = int(self._numbers[_FORMAT_AT]) != _FORMAT
+        self.was_clean = bool(self._numbers[_CLEAN_AT])  # the run before ended in order
+        self.was_alive_ns = int(self._numbers[_ALIVE_AT])  # 0: never
         machine = _machine_start()
         cut = not self._numbers[_CLEAN_AT] and int(self._numbers[_MACHINE_AT]) != machine
         self.behind = cut and not self.is_new
@@ -64,6 +66,10 @@ class SentBook:
     def closed(self, windows: int) -> None:
         """Count windows that the engine hands out; called on its thread."""
         self._numbers[_WINDOWS_AT] += windows
+
+    def alive(self, now_ns: int) -> None:
+        """Note that the agent lives at this time of its wall clock."""
+        self._numbers[_ALIVE_AT] = now_ns
 
     def begin_at(self, sent: int, windows: int) -> None:
         """Let nothing be less than what the spool knows of (a new book, or one that lost some)."""

@@ -16,6 +16,7 @@ from probes.exchange import Curtailed, CurtailedStream, Health
 
 LATE_AFTER_NS = 20_000_000_000
 DOWN_AFTER_NS = 60_000_000_000
+ON_ITS_WAY_NS = 2_000_000_000  # a message, at most; more is a difference of clocks
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class _Agent:
     present_monotonic_ns: int | None = None  # since when it speaks without having been down
     last_seen_ns: int | None = None
     health: Health | None = None
+    ahead_ns: int = 0  # its clock before ours, as far as that is beyond what a message takes
     windows: int = 0
     last_window_ns: int | None = None
     curtailed: dict[int, CurtailedStream] = field(default_factory=dict)
@@ -69,6 +71,12 @@ class Fleet:
         agent.last_seen_ns = self._clock.wall_ns()
         if health is not None:
             agent.health = health
+            ahead_ns = health.sent_ns - agent.last_seen_ns
+            agent.ahead_ns = ahead_ns if abs(ahead_ns) > ON_ITS_WAY_NS else 0
+
+    def ahead_ns(self, name: str) -> int:
+        """Return by how much an agent's clock is ahead of ours; 0 for what a message takes."""
+        return self._agents[name].ahead_ns
 
     def curtailed(self, name: str, message: Curtailed) -> None:
         """Note what the policy of an agent's owner takes from its plan."""

@@ -1,16 +1,17 @@
 """What was measured before a start, read back from the store before anything is judged.
 
 Of the judged period every window; of the week that improvements are judged on the store's hours,
-which are already merged, and windows only where an hour is not whole or touches a maintenance.
+which are already merged, and windows only where an hour is not whole or something in it does not
+count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from controller.left_out import LeftOut
 from controller.live.improvements import HOUR_NS, ImprovementBook
 from controller.live.memory import RecentWindows
-from controller.maintenance import MaintenanceBook
 from controller.store.interface import Store, StoredChunk
 from controller.store.sound import sound_chunks
 from probes.window import WindowBatch
@@ -23,7 +24,7 @@ def remember(
     store: Store,
     memory: RecentWindows,
     book: ImprovementBook,
-    upkeep: MaintenanceBook,
+    left_out: LeftOut,
     take: Callable[[WindowBatch], None],
     now_ns: int,
 ) -> None:
@@ -36,23 +37,22 @@ def remember(
     since_ns = memory.horizon_ns(now_ns)
     _take_all(store.chunks_since(since_ns), take, compact)
     for agent in sorted({stream.path.source.site for stream in book.streams}):
-        _remember_week(store, book, upkeep, agent, book.horizon_ns(now_ns), since_ns)
+        _remember_week(store, book, left_out, agent, book.horizon_ns(now_ns), since_ns)
 
 
 def _remember_week(
     store: Store,
     book: ImprovementBook,
-    upkeep: MaintenanceBook,
+    left_out: LeftOut,
     agent: str,
     from_ns: int,
     to_ns: int,
 ) -> None:
     def take(batch: WindowBatch) -> None:
-        end_ns = batch.start_ns + batch.duration_ns
-        book.add(batch, upkeep.streams_during(batch.start_ns, end_ns))
+        book.add(batch, left_out.of(batch))
 
     for start_ns, block in store.hours_of(agent, from_ns, to_ns // HOUR_NS * HOUR_NS):
-        if upkeep.streams_during(start_ns, start_ns + HOUR_NS) is None:
+        if left_out.during(start_ns, start_ns + HOUR_NS) is None:
             _take_all(_chunks(store, agent, from_ns, start_ns), take, book.compact)
             book.add_hour(start_ns, block)
             from_ns = start_ns + HOUR_NS

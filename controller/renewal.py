@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from controller.catalogue import Catalogue, catalogue_of
+from controller.left_out import LeftOut
 from controller.live.verdicts import LiveVerdicts
 from controller.plans.planner import stream_records
 from controller.plans.push import push_all
+from controller.silences import newly_asked
 from controller.state import ControllerState, plans_of, taking
 from topology.model import PlannedStream
 
@@ -29,17 +31,23 @@ async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     Called between two rounds, by whoever makes them. Raises ResourceError where nothing can be
     stored; then nothing has changed.
     """
+    before = dict(state.plans)
     await _plan(state, streams)
     catalogue = await asyncio.to_thread(_catalogue, state, streams)
     upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
     memory = state.memory.renumbered([stream.stream_id for stream in streams])
     improvements = state.live.improvements
-    state.ingest.use(taking(memory, upkeep, improvements, state.clock))
+    silences = state.silences.moved_to(streams)
+    asked = newly_asked(before, state.plans)
+    made = silences.asked_anew(asked, state.plans, state.clock.wall_ns())
+    state.store.silences.put(made)
+    state.ingest.use(taking(memory, LeftOut(upkeep, silences), improvements, state.clock))
     live = await asyncio.to_thread(_live, state, streams)
     ground = replace(
         state.rounds.ground,
         catalogue=catalogue,
         maintenance=upkeep,
+        silences=silences,
         planned_ns=state.campaigns.planned_ns(streams, len(state.standing)),
     )
     rounds = state.rounds.moved_to(ground, live, memory, streams)

@@ -24,6 +24,7 @@ from controller.campaigns.book import CampaignBook
 from controller.catalogue import Catalogue, catalogue_of
 from controller.fleet import Fleet
 from controller.ingest import Ingest
+from controller.left_out import LeftOut
 from controller.live.groups import Group, groups_of
 from controller.live.improvements import ImprovementBook
 from controller.live.memory import RecentWindows
@@ -32,8 +33,9 @@ from controller.live.standing import Ground
 from controller.live.verdicts import LiveVerdicts
 from controller.maintenance import MaintenanceBook
 from controller.plans.keys import owners
-from controller.plans.planner import make_plans, numbered, stream_records
+from controller.plans.planner import last_plans, make_plans, numbered, stream_records
 from controller.remembering import remember
+from controller.silences import SilenceBook, newly_asked
 from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
 from controller.store.sqlite_store import SqliteStore
@@ -107,6 +109,11 @@ class ControllerState:
     channels: dict[str, web.WebSocketResponse] = field(default_factory=dict)  # of agents, by name
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
+    @property
+    def silences(self) -> SilenceBook:
+        """Which streams are silent, and by whose will."""
+        return self.rounds.ground.silences
+
     def close(self) -> None:
         """Let go of the store and the keys."""
         self.ingest.close()
@@ -149,6 +156,7 @@ def _assemble(
     campaigns = CampaignBook(store.campaigns.records())
     streams = campaigns.united(network, standing, campaigns.running(now_ns))
     demands = make_demands(network, standing)
+    before = last_plans(store)
     plans = plans_of(network, streams, settings, store, now_ns)
     store.put_streams(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
@@ -163,8 +171,13 @@ def _assemble(
     catalogue = catalogue_of(network, streams, demands, recorded)
     upkeep = MaintenanceBook(store.event_log.maintenance(), catalogue.paths, catalogue.stream_path)
 
-    take = taking(memory, upkeep, book, clock)
-    remember(store, memory, book, upkeep, take, now_ns)
+    silences = SilenceBook(store.silences.records(), streams)
+    asked = newly_asked(before, plans)
+    store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
+    left_out = LeftOut(upkeep, silences)
+
+    take = taking(memory, left_out, book, clock)
+    remember(store, memory, book, left_out, take, now_ns)
     known = store.event_log.states()
     live = LiveVerdicts(
         network,
@@ -182,6 +195,7 @@ def _assemble(
         planned_ns=campaigns.planned_ns(streams, len(standing)),
         fleet=fleet,
         maintenance=upkeep,
+        silences=silences,
         window_ns=settings.window_ms * 1_000_000,
     )
     watchdog = Watchdog(clock)
@@ -229,16 +243,16 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, upkeep: MaintenanceBook, book: ImprovementBook, clock: Clock
+    memory: RecentWindows, left_out: LeftOut, book: ImprovementBook, clock: Clock
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 
     def take(batch: WindowBatch) -> None:
-        left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
+        not_judged = left_out.of(batch)
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
-            memory.add(batch, left_out)
-        book.add(batch, left_out)
+            memory.add(batch, not_judged)
+        book.add(batch, not_judged)
 
     return take
 

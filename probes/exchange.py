@@ -50,7 +50,18 @@ PolicyRule = Literal[
     "policy.reflector.open",
     "policy.reflector.ports",
     "policy.reflector.max_addresses",
+    "policy.reflector.max_packets_per_s",
 ]
+UnansweredRule = (
+    PolicyRule
+    | Literal[
+        "reflector.not_listening",  # the port is in use, the address is not there, it broke
+        "reflector.key",  # it asks for authenticated requests and has no key for them
+        "agent.stopped",
+        "agent.restarting",
+    ]
+)
+MAX_UNANSWERED = 4_096
 
 
 class ReflectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +128,22 @@ class CurtailedStream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     rule: PolicyRule
     action: Literal["refused", "throttled"]
     interval_ms: IntervalMs | None = None
+
+
+class Unanswered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a reflector of the plan does not answer, from_ns ≤ t < to_ns (null: still), and why.
+
+    `senders` are peers as in the plan, everybody where empty; times are those of the agent's clock.
+    """
+
+    address: Annotated[str, msgspec.Meta(max_length=64)]
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    rule: UnansweredRule
+    from_ns: Instant
+    to_ns: Instant | None = None
+    senders: Annotated[
+        tuple[Annotated[str, msgspec.Meta(max_length=64)], ...], msgspec.Meta(max_length=100_000)
+    ] = ()
 
 
 DropReason = Literal["too_old", "no_room", "disk", "refused", "unencodable", "cut_off"]
@@ -202,10 +229,15 @@ class HealthReport(
 class Curtailed(
     msgspec.Struct, frozen=True, kw_only=True, tag="curtailed", forbid_unknown_fields=True
 ):
-    """Every stream that the owner's policy curtails now; sent after Hello and on every change."""
+    """Every stream that the owner's policy curtails now, and whose requests are not answered.
+
+    Sent after Hello and on every change. Of the latter also what was of late, so that a time in
+    which nobody answered is known however long the controller was away.
+    """
 
     plan_version: Count
     streams: Annotated[tuple[CurtailedStream, ...], msgspec.Meta(max_length=MAX_CURTAILED_STREAMS)]
+    unanswered: Annotated[tuple[Unanswered, ...], msgspec.Meta(max_length=MAX_UNANSWERED)] = ()
 
 
 class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):

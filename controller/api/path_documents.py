@@ -17,6 +17,7 @@ from controller.api.documents import (
     PathStream,
 )
 from controller.api.matrix import BADNESS
+from controller.api.silence_documents import silence_document
 from controller.api.verdict_documents import verdict_name
 from controller.figures import finite
 from controller.judge.evidence import Evidence
@@ -66,6 +67,7 @@ def _document(
             state.streams[row].type_p.protocol: _figures(state, latest, row)
             for row in reversed(rows)  # of several streams of a protocol the first one stands
         },
+        silences=[found for row in rows if (found := silence_document(state, row)) is not None],
     )
 
 

@@ -13,6 +13,7 @@ from controller.api.documents import (
     OtherReading,
     VerdictDocument,
 )
+from controller.api.silence_documents import silence_of, told
 from controller.figures import finite
 from controller.judge.evidence import NO_DATA, RATIO_KINDS, TERMS, VERDICTS
 from controller.judge.explain import explain
@@ -107,6 +108,10 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
             "In maintenance: the verdict of before stands and does not count.",
             "维护中：沿用维护前的结论，不计入统计。",
         )
+    stream = int(latest.rules.row[row])
+    silence = silence_of(state, stream) if found == NO_DATA and stream >= 0 else None
+    if silence is not None:
+        return told(silence)
     if latest.stale[row] and found == NO_DATA:
         return _outlived(latest, row, state.clock.wall_ns())
     number = state.live.comparisons.place.get(row)

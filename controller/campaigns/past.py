@@ -26,6 +26,7 @@ from controller.campaigns.report import Report, assemble
 from controller.campaigns.source import ApiSource
 from controller.catalogue import catalogue_of
 from controller.commands.client_link import ControllerAddress
+from controller.left_out import LeftOut
 from controller.live.aging import LEAST_NS
 from controller.live.groups import groups_of
 from controller.live.improvements import ImprovementBook
@@ -105,12 +106,13 @@ def _judged_then(
     book = ImprovementBook(demands, streams)
     book.use(state.store.baselines())
     upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
+    left_out = LeftOut(upkeep, state.silences.moved_to(streams))
     agents = sorted({stream.path.source.site for stream in streams})
     batches = _batches(state.store, agents, from_ns, to_ns)
     for number, batch in enumerate(batches, 1):
-        left_out = upkeep.streams_during(batch.start_ns, batch.start_ns + batch.duration_ns)
-        memory.add(batch, left_out)
-        book.add(batch, left_out)
+        not_judged = left_out.of(batch)
+        memory.add(batch, not_judged)
+        book.add(batch, not_judged)
         if number % _BATCHES_IN_HAND == 0:
             memory.compact()
             book.compact()
@@ -129,6 +131,7 @@ def _judged_then(
         state.rounds.ground,
         catalogue=catalogue,
         maintenance=upkeep,
+        silences=left_out.silences,
         planned_ns=np.zeros(len(streams), np.int64),
     )
     return dataclasses.replace(

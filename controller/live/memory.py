@@ -8,6 +8,7 @@ the event loop only appends.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -95,6 +96,18 @@ class RecentWindows:
         for slot in [slot for slot in self._slots if slot < oldest]:
             del self._slots[slot]
 
+    def leave_out(self, rows: NDArray[np.int64], from_ns: int, to_ns: int) -> None:
+        """Forget what is here of some streams (by row) of the time from_ns ≤ t < to_ns.
+
+        Slots are forgotten whole: what is not judged any more takes up to a slot with it.
+        """
+        if not len(rows):
+            return
+        for slot, parts in self._slots.items():
+            if slot * self._slot_ns < to_ns and from_ns < (slot + 1) * self._slot_ns:
+                kept = [taken(p, np.flatnonzero(~np.isin(p.row, rows))) for p in parts]
+                self._slots[slot] = [part for part in kept if len(part.row)]
+
     def compact(self) -> None:
         """Add up the parts of each slot now: for one thread that fills it and has it to itself."""
         snapshot = self.snapshot()
@@ -107,9 +120,12 @@ class RecentWindows:
     def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
         """Put each slot's merged part in the place of those it was made from."""
         for slot, part in merged.items():
-            parts = self._slots.get(slot)
-            if parts is not None:
-                parts[: len(snapshot[slot])] = [part]
+            parts, before = self._slots.get(slot), snapshot[slot]
+            # What was left out meanwhile must not come back.
+            if parts is None or len(parts) < len(before):
+                continue
+            if all(map(operator.is_, parts, before)):
+                parts[: len(before)] = [part]
 
     def merged(self, snapshot: Mapping[int, Sequence[Part]]) -> dict[int, Part]:
         """Return each slot as one part, in the order of time. Pure."""

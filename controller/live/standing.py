@@ -23,6 +23,7 @@ from controller.live.states import (
 )
 from controller.live.verdicts import Round
 from controller.maintenance import MaintenanceBook
+from controller.silences import SilenceBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Ground:
     planned_ns: NDArray[np.int64]
     fleet: Fleet
     maintenance: MaintenanceBook
+    silences: SilenceBook
     window_ns: int
 
 
@@ -117,17 +119,31 @@ def _stream_signs(
     allowed, allowed_ns = ground.fleet.allowed_again(since_ns)
     _, row, at = np.intersect1d(catalogue.stream_id, allowed, return_indices=True)
     ended_ns[row] = np.maximum(ended_ns[row], allowed_ns[at])
+    ended_ns = np.maximum(ended_ns, ground.silences.ended_ns(since_ns))
     newest_ns = np.maximum.reduce((newest_ns, ended_ns, ground.planned_ns))
+    curtailed = np.isin(catalogue.stream_id, ground.fleet.refused_streams())
+    unanswered = np.zeros(streams, np.bool_)
+    for at_row, silence in ground.silences.unanswered_at(now_ns).items():
+        by_owner = silence.rule.startswith("policy.")
+        (curtailed if by_owner else unanswered)[at_row] = True
+    unanswered &= ~_answered(latest, ground, now_ns)
     verdict, row = latest.judgements.verdict, latest.rules.row
     return Signs(
         newest_ns=newest_ns,
         agent_down=down[catalogue.stream_source],
-        curtailed=np.isin(catalogue.stream_id, ground.fleet.refused_streams()),
+        curtailed=curtailed,
+        unanswered=unanswered,
         down=latest.down,
         failing=_marked(row[(row >= 0) & (verdict == FAIL)], streams),
         undecided=_marked(row[(row >= 0) & (verdict == UNDECIDED_VERDICT)], streams),
         maintenance=ground.maintenance.paths_at(now_ns)[catalogue.stream_path],
     )
+
+
+def _answered(latest: Round, ground: Ground, now_ns: int) -> NDArray[np.bool_]:
+    """Return which streams have windows of late that count, whatever their far end has told."""
+    found: NDArray[np.bool_] = latest.part.end_ns > now_ns - LATE_WINDOWS * ground.window_ns
+    return found & (latest.evidence.received > 0)
 
 
 def _marked(places: NDArray[np.int64], length: int) -> NDArray[np.bool_]:

@@ -2,7 +2,8 @@
 
 Absent is not zero, unknown is not fine: silence is said before any verdict. In this order, the
 first that holds: maintenance, agent down, curtailed, no data, late, path down, failing, undecided,
-ok. What the policy of an agent's owner refuses is curtailed: nobody measures it, nothing is lost.
+ok. What the policy of an agent's owner refuses, at either end, is curtailed: nobody measures it,
+nothing is lost. What the agent at the far end does not answer for another reason has no data.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Signs:
     newest_ns: NDArray[np.int64]
     agent_down: Flags
     curtailed: Flags
+    unanswered: Flags  # by the agent at the far end, which does not run or is not asked yet
     down: Flags
     failing: Flags
     undecided: Flags
@@ -60,7 +62,7 @@ def codes(signs: Signs, now_ns: int, window_ns: int) -> NDArray[np.int8]:
             signs.maintenance,
             signs.agent_down,
             signs.curtailed,
-            no_data,
+            no_data | signs.unanswered,
             silent_ns > LATE_WINDOWS * window_ns,
             signs.down,
             signs.failing,
@@ -98,6 +100,7 @@ def path_signs(streams: Signs, path: NDArray[np.int64], paths: int, fresh_ns: in
         newest_ns=newest_ns,
         agent_down=_any(streams.agent_down, path, paths),
         curtailed=_any(streams.curtailed, path, paths) & ~_any(~streams.curtailed, path, paths),
+        unanswered=_any(streams.unanswered, path, paths) & ~_any(~streams.unanswered, path, paths),
         down=reports & ~_any(fresh & ~streams.down, path, paths),
         failing=nothing,
         undecided=nothing,

@@ -80,7 +80,9 @@ async def _hear(
         await _refuse(state, name, socket, problem)
         return False
     if isinstance(message, Curtailed):
-        state.fleet.curtailed(name, _of_the_plan(state, name, message))
+        message = _of_the_plan(state, name, message)
+        state.fleet.curtailed(name, message)
+        _note_silences(state, name, message)
         return True
     state.channels[name] = socket
     state.fleet.heard(name, _plain(message.health))
@@ -142,6 +144,19 @@ def _problem_of(
             f"控制器使用的协议版本为 {SCHEMA_VERSION}，探针为 {message.schema}；请安装相同版本。",
         )
     return None
+
+
+def _note_silences(state: ControllerState, name: str, message: Curtailed) -> None:
+    """Keep whom an agent does not answer, and judge no window of that time, also of the past."""
+    now_ns = state.clock.wall_ns()
+    changed = state.silences.heard(name, message, now_ns, state.fleet.ahead_ns(name))
+    if not changed:
+        return
+    state.store.silences.put(changed)
+    for record in changed:
+        if record.side == "answering":
+            end_ns = now_ns if record.to_ns is None else record.to_ns
+            state.memory.leave_out(state.silences.rows_of(record), record.from_ns, end_ns)
 
 
 def _of_the_plan(state: ControllerState, name: str, message: Curtailed) -> Curtailed:

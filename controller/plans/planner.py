@@ -6,6 +6,7 @@ only when the content of an agent's plan changes.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -88,6 +89,16 @@ def stream_records(streams: Sequence[PlannedStream]) -> list[StreamRecord]:
         )
         for stream in streams
     ]
+
+
+def last_plans(store: Store) -> dict[str, Plan]:
+    """Return the newest plans that are stored, as far as they can be read."""
+    found = {}
+    for name, record in store.latest_plans().items():
+        with contextlib.suppress(msgspec.MsgspecError):
+            plan = msgspec.json.decode(record.content, type=Plan)
+            found[name] = msgspec.structs.replace(plan, version=record.version)
+    return found
 
 
 def numbered(plans: dict[str, Plan], store: Store, now_ns: int) -> dict[str, Plan]:

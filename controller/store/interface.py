@@ -17,6 +17,7 @@ from controller.store.blocks import Block
 from controller.store.campaigns import CampaignStore
 from controller.store.event_log import EventLog
 from controller.store.series import Series
+from controller.store.silences import SilenceStore
 from probes.errors import ResourceError
 from probes.stream import ProtocolName
 from probes.text import Text
@@ -183,6 +184,10 @@ class RowStore(Protocol):
     @property
     def campaigns(self) -> CampaignStore:
         """The campaigns and their reports."""
+
+    @property
+    def silences(self) -> SilenceStore:
+        """The times in which streams were silent by somebody's will."""
 
     def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
         """Add versions of agents' plans to their history; of each the newest 1,000 are kept."""

@@ -201,6 +201,24 @@ def create_campaigns(db: sqlite_utils.Database) -> None:
     db.table("campaign_reports").create({"id": int, "page": bytes}, pk="id")
 
 
+@migrations(name="0008_silences")
+def create_silences(db: sqlite_utils.Database) -> None:
+    """Create the table of times in which streams were silent by an owner's or an agent's doing."""
+    silence = {
+        "mark": str,
+        "agent": str,
+        "side": str,
+        "rule": str,
+        "action": str,
+        "share": float,
+        "from_ns": int,
+        "to_ns": int,
+        "streams": bytes,
+    }
+    db.table("silences").create(silence, pk="mark")
+    db.table("silences").create_index(["from_ns"])
+
+
 def migrate(path: pathlib.Path) -> None:
     """Create the database at `path`, or bring it forward to this version.
 

@@ -14,6 +14,7 @@ from controller.store.sqlite_retention import SqliteRetention
 from controller.store.sqlite_rollups import SqliteRollups
 from controller.store.sqlite_rows import SqliteRows
 from controller.store.sqlite_series import SqliteSeries
+from controller.store.sqlite_silences import SqliteSilences
 from controller.store.sqlite_windows import SqliteWindows
 
 __all__ = ["FILE_NAME", "SqliteStore"]
@@ -32,6 +33,7 @@ class SqliteStore(SqliteRows, SqliteWindows):
         super().__init__(directory, max_pages=max_pages)
         self.event_log = SqliteEventLog(self._writer, self._read)
         self.campaigns = SqliteCampaigns(self._writer, self._read)
+        self.silences = SqliteSilences(self._writer, self._read)
         self._rollups = SqliteRollups(self._writer, self._read)
         self._retention = SqliteRetention(self._writer, retention)
         self.series = SqliteSeries(self._read).series

@@ -208,6 +208,17 @@ class Reflector:
         gone = [not_ours(address) for address in dict.fromkeys(places) if not is_local(address)]
         return tuple(dict.fromkeys(error.text for error in (*errors, *gone)))
 
+    def answers_at(self) -> frozenset[tuple[str, int]]:
+        """Return the addresses and ports, as asked for, at which requests arrive and are answered.
+
+        None once the thread has ended, by a bug or a stop.
+        """
+        if not self.is_running():
+            return frozenset()
+        with self._lock:
+            places = [(item.spec.address, item.spec.port) for item in self._listeners.values()]
+        return frozenset(place for place in places if is_local(place[0]))
+
     def limit(self, per_s: float, per_s_per_source: float | None) -> None:
         """Answer at most so many packets a second from now on, in all and of each source."""
         if (per_s, per_s_per_source) != self._limits:

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from pathlib import Path
 
+from agent.answering import AnswerJournal
 from agent.conditions import Conditions
 from agent.measuring import Measuring
 from agent.policy import Policy
@@ -46,6 +47,7 @@ def test_a_window_has_the_plan_it_was_measured_by_though_the_clock_went_back(
         policy=Policy(),
         book=book,
         settle=settled,
+        journal=AnswerJournal(None, clock),
     )
     for version in (1, 2):
         asyncio.run(measuring.apply(Plan(version=version, agent="a"), None))

@@ -38,6 +38,7 @@ from controller.api.documents.paths import (
     PathDocument,
     PathPage,
     PathStream,
+    SilenceDocument,
     StreamDocument,
     StreamPage,
 )
@@ -131,6 +132,7 @@ __all__ = [
     "RingSite",
     "SeriesDocument",
     "SeriesStream",
+    "SilenceDocument",
     "SiteDocument",
     "SitePage",
     "StateDocument",

@@ -67,8 +67,24 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     stale: bool = False
 
 
+class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a stream is not judged now: by whose `agent` and `rule`, and since when.
+
+    `side` is ``sending`` where that agent is its sender, ``answering`` where it is the far end.
+    """
+
+    stream_id: int
+    agent: str
+    side: Literal["sending", "answering"]
+    rule: str
+    since_ns: int
+
+
 class PathDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """An ordered pair of interfaces, what runs on it and how it is."""
+    """An ordered pair of interfaces, what runs on it and how it is.
+
+    `silences` are those of its streams that nobody sends or nobody answers now: none of it is loss.
+    """
 
     id: str
     source: EndDocument
@@ -80,10 +96,14 @@ class PathDocument(msgspec.Struct, frozen=True, kw_only=True):
     state: PathState
     worst_verdict: VerdictName | None
     figures: dict[str, Figures]
+    silences: list[SilenceDocument] = []
 
 
 class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A planned stream; `curtailed`: what the policy of the agent's owner takes from it."""
+    """A planned stream; `curtailed`: what the policy of the agent's owner takes from it.
+
+    `silence`: who refuses it, or does not answer it at the far end.
+    """
 
     stream_id: int
     path: str
@@ -99,6 +119,7 @@ class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
     state: PathState
     last_window_ns: int | None
     curtailed: CurtailedStream | None = None
+    silence: SilenceDocument | None = None
 
 
 class PathPage(msgspec.Struct, frozen=True, kw_only=True):

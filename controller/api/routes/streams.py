@@ -9,6 +9,7 @@ from aiohttp import web
 from controller.api.answers import json_answer, page_of
 from controller.api.documents import PathState, StreamDocument, StreamPage
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.silence_documents import silence_document
 from controller.live.states import STATES
 from controller.state import STATE, ControllerState
 
@@ -40,6 +41,7 @@ def _document(state: ControllerState, row: int, standing: str) -> StreamDocument
         state=cast(PathState, standing),
         last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
         curtailed=state.fleet.curtailment(stream.path.source.site, stream.stream_id),
+        silence=silence_document(state, row),
     )
 
 

@@ -38,7 +38,7 @@ PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
 
 def signs(**columns: Any) -> Signs:
     """Return one row that is fine but for `columns`."""
-    flags = ("agent_down", "curtailed", "down", "failing", "undecided", "maintenance")
+    flags = ("agent_down", "curtailed", "unanswered", "down", "failing", "undecided", "maintenance")
     given = {name: np.array([columns.get(name, False)]) for name in flags}
     return Signs(newest_ns=np.array([columns.get("newest_ns", NOW_NS)]), **given)
 
@@ -95,6 +95,7 @@ def test_path_is_down_only_if_all_its_streams_that_report_are() -> None:
         newest_ns=np.array([fresh, fresh, fresh, old]),
         agent_down=np.zeros(4, bool),
         curtailed=np.array([True, False, True, True]),
+        unanswered=np.zeros(4, bool),
         down=np.array([True, False, True, False]),
         failing=np.zeros(4, bool),
         undecided=np.zeros(4, bool),

@@ -1,0 +1,304 @@
+"""Which streams are silent, since when and by whose will: what of that time is no loss.
+
+Two things silence a stream: the owner of its sender refuses it, and the agent at its far end does
+not answer it (its owner refuses that, its port is in use, a key is missing, it is stopped or
+starts). Agents tell both, with the time from which it holds, also of what is over; what they are
+newly asked to answer is silent until they have confirmed that plan, or have answered. An agent that
+merely is not heard tells nothing, and so what is lost towards it counts.
+
+Windows that touch such a time are stored like all others; they are not judged.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.store.silences import SilenceRecord
+from probes.exchange import Curtailed, Plan, Unanswered
+from probes.stream import STAMP_PORT
+from topology.model import PlannedStream
+
+UNCONFIRMED = "plan.unconfirmed"
+MARGIN_NS = 2_000_000_000  # on the way when it began; clocks that differ a little
+OLDEST_NS = 8 * 86_400_000_000_000  # an agent tells of a week
+MOST_OF_ONE_AGENT = 5_000
+_NEVER_NS = np.iinfo(np.int64).max
+
+Flags = NDArray[np.bool_]
+Asked = tuple[str, int, str]  # address and port of a reflector, and who asks it
+
+
+class SilenceBook:
+    """Every silence; streams are numbered as in the plan. On the event loop alone."""
+
+    def __init__(self, records: Iterable[SilenceRecord], streams: Sequence[PlannedStream]) -> None:
+        self._records = {record.mark: record for record in records}
+        self._use(streams)
+
+    def _use(self, streams: Sequence[PlannedStream]) -> None:
+        self._streams = streams
+        self._ids = np.array([stream.stream_id for stream in streams], np.uint64)
+        self._rows: dict[str, NDArray[np.int64]] = {}
+        self._asking: dict[str, list[int]] = {}  # rows of STAMP streams by the agent at the far end
+        for row, stream in enumerate(streams):
+            if stream.type_p.protocol == "udp":
+                self._asking.setdefault(stream.path.destination.site, []).append(row)
+
+    def moved_to(self, streams: Sequence[PlannedStream]) -> SilenceBook:
+        """Return the same silences over other streams; what one learns, both know."""
+        moved = SilenceBook((), streams)
+        moved._records = self._records
+        return moved
+
+    @property
+    def records(self) -> list[SilenceRecord]:
+        """Every silence that is kept."""
+        return list(self._records.values())
+
+    def heard(
+        self, agent: str, said: Curtailed, now_ns: int, ahead_ns: int = 0
+    ) -> list[SilenceRecord]:
+        """Take in what an agent says; return the records that changed.
+
+        `ahead_ns`: by how much its clock is ahead of ours.
+        """
+        changed = self._confirmed(agent, said.plan_version, now_ns)
+        changed += self._refused(agent, said, now_ns)
+        present = set()
+        for entry in said.unanswered:
+            mark = f"{agent}|{entry.address}|{entry.port}|{entry.rule}|{entry.from_ns}"
+            present.add(mark)
+            record = self._told(agent, mark, entry, now_ns, ahead_ns)
+            if record is not None:
+                changed.append(record)
+        for record in self._open_of(agent, "answering"):
+            if record.mark not in present and record.rule != UNCONFIRMED:
+                changed.append(replace(record, to_ns=max(now_ns, record.from_ns)))
+        self._put(changed)
+        return changed
+
+    def asked_anew(
+        self, asked: Mapping[str, set[Asked]], plans: Mapping[str, Plan], now_ns: int
+    ) -> list[SilenceRecord]:
+        """Note what agents have to answer from now on and have not confirmed; the new records."""
+        made = []
+        for agent, new in asked.items():
+            of_agent = self._asking.get(agent, ())
+            rows = [row for row in of_agent if _asked_by(self._streams[row]) in new]
+            if rows:
+                made.append(
+                    SilenceRecord(
+                        mark=f"{agent}|plan|{plans[agent].version}",
+                        agent=agent,
+                        side="answering",
+                        rule=UNCONFIRMED,
+                        from_ns=now_ns,
+                        stream_ids=self._ids[rows],
+                    )
+                )
+        self._put(made)
+        return made
+
+    def _confirmed(self, agent: str, version: int, now_ns: int) -> list[SilenceRecord]:
+        return [
+            replace(record, to_ns=max(now_ns, record.from_ns))
+            for record in self._open_of(agent, "answering")
+            if record.rule == UNCONFIRMED and int(record.mark.rpartition("|")[2]) <= version
+        ]
+
+    def _refused(self, agent: str, said: Curtailed, now_ns: int) -> list[SilenceRecord]:
+        """Take in which of its own streams an agent's owner refuses or slows, by rule."""
+        interval_ms = {stream.stream_id: stream.interval_ms for stream in self._streams}
+        wanted: dict[tuple[str, str, float], list[int]] = {}
+        for one in said.streams:
+            asked_ms = interval_ms.get(one.stream_id)
+            if asked_ms is not None:
+                share = 0.0 if one.interval_ms is None else round(asked_ms / one.interval_ms, 6)
+                wanted.setdefault((one.rule, one.action, share), []).append(one.stream_id)
+        changed = []
+        for record in self._open_of(agent, "sending"):
+            ids = wanted.get((record.rule, record.action, record.share))
+            if ids is not None and set(ids) == set(record.stream_ids.tolist()):
+                del wanted[record.rule, record.action, record.share]
+            else:
+                changed.append(replace(record, to_ns=max(now_ns, record.from_ns)))
+        for (rule, action, share), ids in wanted.items():
+            changed.append(
+                SilenceRecord(
+                    mark=f"{agent}|sending|{rule}|{action}|{share}|{now_ns}",
+                    agent=agent,
+                    side="sending",
+                    rule=rule,
+                    action="throttled" if action == "throttled" else "refused",
+                    share=share,
+                    from_ns=now_ns,
+                    stream_ids=np.array(ids, np.uint64),
+                )
+            )
+        return changed
+
+    def _told(
+        self, agent: str, mark: str, entry: Unanswered, now_ns: int, ahead_ns: int
+    ) -> SilenceRecord | None:
+        """Return what one entry of an agent changes, None for nothing."""
+        known = self._records.get(mark)
+        to_ns = None if entry.to_ns is None else min(entry.to_ns - ahead_ns, now_ns)
+        if known is not None:
+            if known.to_ns is not None or to_ns is None:
+                return None
+            return replace(known, to_ns=max(to_ns, known.from_ns))
+        from_ns = min(entry.from_ns - ahead_ns, now_ns)
+        rows = self._matching(agent, entry)
+        if from_ns < now_ns - OLDEST_NS or not rows:
+            return None
+        return SilenceRecord(
+            mark=mark,
+            agent=agent,
+            side="answering",
+            rule=entry.rule,
+            from_ns=from_ns,
+            to_ns=None if to_ns is None else max(to_ns, from_ns),
+            stream_ids=self._ids[rows],
+        )
+
+    def _matching(self, agent: str, entry: Unanswered) -> list[int]:
+        """Return the rows of the streams towards an agent that an entry speaks of."""
+        singles = set(entry.senders)
+        prefixes = [_network(sender) for sender in entry.senders if "/" in sender]
+        rows = []
+        for row in self._asking.get(agent, ()):
+            address, port, sender = _asked_by(self._streams[row])
+            if (address, port) != (entry.address, entry.port):
+                continue
+            if not singles or sender in singles or _within(sender, prefixes):
+                rows.append(row)
+        return rows
+
+    def _open_of(self, agent: str, side: str) -> list[SilenceRecord]:
+        return [
+            record
+            for record in self._records.values()
+            if record.to_ns is None and record.agent == agent and record.side == side
+        ]
+
+    def _put(self, records: Iterable[SilenceRecord]) -> None:
+        for record in records:
+            self._records[record.mark] = record
+            self._rows.pop(record.mark, None)
+            mine = [mark for mark, one in self._records.items() if one.agent == record.agent]
+            if len(mine) > MOST_OF_ONE_AGENT:
+                over = next((m for m in mine if self._records[m].to_ns is not None), mine[0])
+                del self._records[over]
+
+    def touching(self, start_ns: int, end_ns: int) -> list[SilenceRecord]:
+        """Return the silences with some time in start_ns ≤ t < end_ns."""
+        return [
+            record
+            for record in self._records.values()
+            if record.from_ns < end_ns and start_ns < _end_ns(record)
+        ]
+
+    def streams_during(self, start_ns: int, end_ns: int) -> Flags | None:
+        """Return whose windows [start_ns, end_ns) do not count; None where all of them do."""
+        return self._flags(
+            record
+            for record in self.touching(start_ns - MARGIN_NS, end_ns + MARGIN_NS)
+            if record.side == "answering" and not _is_unconfirmed(record)
+        )
+
+    def unconfirmed_during(self, start_ns: int, end_ns: int) -> Flags | None:
+        """Return whose windows do not count unless they were answered; None: all of them do."""
+        return self._flags(filter(_is_unconfirmed, self.touching(start_ns, end_ns)))
+
+    def are(self, stream_ids: NDArray[np.uint64]) -> Flags:
+        """Return which of the planned streams are among these."""
+        return np.isin(self._ids, stream_ids)
+
+    def _flags(self, records: Iterable[SilenceRecord]) -> Flags | None:
+        found: Flags | None = None
+        for record in records:
+            found = np.zeros(len(self._ids), np.bool_) if found is None else found
+            found[self.rows_of(record)] = True
+        return found
+
+    def rows_of(self, record: SilenceRecord) -> NDArray[np.int64]:
+        """Return the rows of the planned streams that a silence is of."""
+        rows = self._rows.get(record.mark)
+        if rows is None:
+            rows = np.flatnonzero(np.isin(self._ids, record.stream_ids)).astype(np.int64)
+            self._rows[record.mark] = rows
+        return rows
+
+    def unanswered_at(self, now_ns: int) -> dict[int, SilenceRecord]:
+        """Return by row which streams the agent at their far end does not answer at `now_ns`."""
+        found: dict[int, SilenceRecord] = {}
+        for record in self.touching(now_ns, now_ns + 1):
+            if record.side == "answering":
+                found |= dict.fromkeys(self.rows_of(record).tolist(), record)
+        return found
+
+    def of_row(self, row: int, now_ns: int) -> SilenceRecord | None:
+        """Return the silence that a stream is in at `now_ns`, None for none."""
+        stream_id = self._ids[row]
+        for record in self.touching(now_ns, now_ns + 1):
+            if record.action == "refused" and stream_id in record.stream_ids:
+                return record
+        return None
+
+    def ended_ns(self, since_ns: int) -> NDArray[np.int64]:
+        """Return when each stream's last silence ended, if after `since_ns`; else 0."""
+        ended = np.zeros(len(self._ids), np.int64)
+        for record in self._records.values():
+            if record.to_ns is not None and record.to_ns > since_ns:
+                rows = self.rows_of(record)
+                ended[rows] = np.maximum(ended[rows], record.to_ns)
+        return ended
+
+
+def asked_of(plan: Plan) -> set[Asked]:
+    """Return whom a plan asks its agent to answer, and where."""
+    return {(spec.address, spec.port, peer) for spec in plan.reflectors for peer in spec.peers}
+
+
+def newly_asked(before: Mapping[str, Plan], after: Mapping[str, Plan]) -> dict[str, set[Asked]]:
+    """Return what each agent has to answer now and had not before."""
+    return {
+        name: asked_of(plan) - (asked_of(before[name]) if name in before else set())
+        for name, plan in after.items()
+        if name not in before or before[name].version != plan.version
+    }
+
+
+def _asked_by(stream: PlannedStream) -> Asked:
+    path = stream.path
+    return path.destination.address, stream.type_p.port or STAMP_PORT, path.source.address
+
+
+def _is_unconfirmed(record: SilenceRecord) -> bool:
+    """Return whether an agent has not said yet that it answers; once it has, it is known when."""
+    return record.rule == UNCONFIRMED and record.to_ns is None
+
+
+def _end_ns(record: SilenceRecord) -> int:
+    return int(_NEVER_NS) if record.to_ns is None else record.to_ns
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _within(
+    sender: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network | None]
+) -> bool:
+    if not networks:
+        return False
+    address = ipaddress.ip_address(sender.partition("%")[0])
+    return any(network is not None and address in network for network in networks)
