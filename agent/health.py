@@ -54,6 +54,8 @@ class HealthReporter:
         state = await asyncio.wrap_future(self._spooler.call(self._spooler.do_state))
         self._tell_of_spool(state)
         self._tell_of_clock()
+        shortfalls = self._measuring.shortfalls
+        shortfalls.tell(self._conditions, self._clock.monotonic_ns())
         plan, engine = self._measuring.plan, self._measuring.engine_health()
         reflector = self._measuring.reflector_counters()
         bound_ns = self._clock_watch.bound_ns()
@@ -74,6 +76,7 @@ class HealthReporter:
             clock_bound_ns=None if math.isnan(bound_ns) else math.ceil(bound_ns),
             probes_sent=sent,
             probes_received=received,
+            shortfalls={name: n for name, n in shortfalls.totals.items() if n},
             probes_reflected=0 if reflector is None else reflector.reflected,
             spool_chunks=state.chunks,
             spool_bytes=state.bytes,

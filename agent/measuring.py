@@ -15,6 +15,7 @@ from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
 from agent.policy import Policy
 from agent.sent_book import SentBook
+from agent.shortfalls import Shortfalls
 from probes.clock import Clock
 from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
@@ -59,6 +60,7 @@ class Measuring:
         self._book, self._settle, self._journal = book, settle, journal
         self._looked_ns = clock.wall_ns()
         self._limited, self._limited_ns = 0, 0  # requests over a limit, and until when it counts
+        self.shortfalls = Shortfalls()
         self._policy = policy
         self._quiet = False
         self._on_windows = on_windows
@@ -360,6 +362,7 @@ class Measuring:
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
         self._book.closed(batch.rows)
+        self.shortfalls.take(batch)
         assert batch.ended_ns is not None
         with self._version_lock:
             versions = self._versions

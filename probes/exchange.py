@@ -195,6 +195,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clock_steps: Count = 0  # of the wall clock, since the agent started
     probes_sent: Count = 0
     probes_received: Count = 0
+    # By counters of windows: not sent by cause, unread, discarded, dscp_changed; 0 left out.
+    shortfalls: Annotated[dict[Word, Count], msgspec.Meta(max_length=64)] = {}
     probes_reflected: Count = 0
     spool_chunks: Count = 0
     spool_bytes: Count = 0

@@ -1,0 +1,115 @@
+"""What windows tell of probes that did not come to what was asked: told while it goes on.
+
+Not sent by cause, answers this machine had no room for, answers of no use, DSCPs that changed: the
+counters of windows, summed up since the agent started (`totals`, in health reports).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.conditions import Conditions
+from probes.text import Text
+from probes.window import NOT_SENT, WindowBatch
+
+_NOT_SENT = tuple(f"not_sent_{cause}" for cause in NOT_SENT)
+_CHANGED = ("dscp_changed_forward", "dscp_changed_backward")
+COUNTED = (*_NOT_SENT, "unread", "discarded", *_CHANGED)
+OVER_AFTER_NS = 120_000_000_000  # so long nothing of the kind: the condition ends
+_CAUSES = {
+    "not_sent_firewall": Text(
+        "{n} by this machine's firewall (`nft list ruleset`)",
+        "本机防火墙拦截 {n} 个（请检查 `nft list ruleset`）",
+    ),
+    "not_sent_no_route": Text("{n} without a route (`ip route`)", "无路由 {n} 个（`ip route`）"),
+    "not_sent_interface": Text(
+        "{n} since an interface or source address was gone (`ip address`)",
+        "接口或源地址不可用 {n} 个（`ip address`）",
+    ),
+    "not_sent_queue": Text(
+        "{n} dropped by this machine's queue (`tc -s qdisc`)",
+        "本机发送队列丢弃 {n} 个（`tc -s qdisc`）",
+    ),
+    "not_sent_too_big": Text("{n} larger than the MTU", "超过 MTU {n} 个"),
+    "not_sent_skipped": Text(
+        "{n} left out since the agent was late by whole intervals (is the machine overloaded?)",
+        "探针滞后整个间隔而略过 {n} 个（机器是否过载？）",
+    ),
+    "not_sent_other": Text("{n} for another reason", "其他原因 {n} 个"),
+}
+_TOLD = {
+    "not_sent": Text(
+        "Probes did not leave this machine, since this began: {n}. They are not losses of the "
+        "network.",
+        "自此情况开始，探测包未能离开本机：{n}。它们不是网络丢包。",
+    ),
+    "unread": Text(
+        "Answers found this machine's receive buffer full: {n} probes are neither answered nor "
+        "lost. Raise `sysctl net.core.rmem_max`, or give the agent more of the processor.",
+        "本机接收缓冲区已满，放不下应答：{n} 个探测包既不算收到也不算丢失。请调大 `sysctl "
+        "net.core.rmem_max`，或为探针提供更多处理器时间。",
+    ),
+    "discarded": Text(
+        "Answers came that were of no use (truncated, damaged, altered, or from another address): "
+        "{n} probes count as lost. `isochrone probe` to the targets with losses says why.",
+        "收到无法使用的应答（被截断、损坏、改动或来自另一地址）：{n} 个探测包计为丢失。"
+        "对有丢包的目标执行 `isochrone probe` 可查明原因。",
+    ),
+    "dscp_changed": Text(
+        "{n} probes or answers arrived with another DSCP than was asked for: something on the way "
+        "changes it, or the far end does not repeat it. Windows tell of which streams.",
+        "{n} 个探测包或应答到达时的 DSCP 与要求不符：途中有设备改写，或对端不沿用；"
+        "测量窗口中可查到所涉及的测量流。",
+    ),
+}
+_OF = {
+    "not_sent": _NOT_SENT,
+    "unread": ("unread",),
+    "discarded": ("discarded",),
+    "dscp_changed": _CHANGED,
+}
+
+
+class Shortfalls:
+    """Sums of what windows counted; `take` is called on the engine's thread."""
+
+    def __init__(self) -> None:
+        self.totals: Mapping[str, int] = {}
+        self._told: Mapping[str, int] = {}
+        self._begun: dict[str, tuple[int, Mapping[str, int]]] = {}  # code -> (last seen, before)
+
+    def take(self, batch: WindowBatch) -> None:
+        """Add what a batch of windows counted."""
+        found = {name: int(batch.counters[name].sum()) for name in COUNTED}
+        if any(found.values()):
+            before = self.totals
+            self.totals = {name: before.get(name, 0) + found[name] for name in COUNTED}
+
+    def tell(self, conditions: Conditions, now_ns: int) -> None:
+        """Begin what goes on and end what is over; `now_ns` is monotonic."""
+        totals, told = self.totals, self._told
+        for code, names in _OF.items():
+            grew = any(totals.get(name, 0) > told.get(name, 0) for name in names)
+            if grew:
+                _, before = self._begun.get(code, (0, told))
+                self._begun[code] = now_ns, before
+                conditions.begin(code, "warning", _text(code, _since(totals, before)))
+            elif code in self._begun and now_ns - self._begun[code][0] > OVER_AFTER_NS:
+                del self._begun[code]
+                conditions.end(code)
+        self._told = totals
+
+
+def _since(totals: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in totals.items()}
+
+
+def _text(code: str, counts: Mapping[str, int]) -> Text:
+    """Return the sentence of a condition with its counts, those not sent by cause."""
+    if code != "not_sent":
+        count = str(sum(counts[name] for name in _OF[code]))
+        return Text(_TOLD[code].en.replace("{n}", count), _TOLD[code].zh.replace("{n}", count))
+    causes = [(_CAUSES[name], str(counts[name])) for name in _NOT_SENT if counts[name]]
+    en = ", ".join(text.en.replace("{n}", count) for text, count in causes)
+    zh = "、".join(text.zh.replace("{n}", count) for text, count in causes)
+    return Text(_TOLD[code].en.replace("{n}", en), _TOLD[code].zh.replace("{n}", zh))
