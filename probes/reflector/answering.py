@@ -143,7 +143,9 @@ class Answering:
             read_ns = self._clock.wall_ns()
             write_t3(reply, read_ns + self.shift_ns)
 
-        error, key = listener.socket.send_one(reply, sender.address, source, stamp)
+        error, key = listener.socket.send_one(
+            reply, sender.address, source, stamp, packet.tos & 0xFC
+        )
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
         if follow_up:
@@ -166,6 +168,7 @@ class Answering:
             now_ns=now_ns,
             receive_wall_ns=packet.stamp_ns + self.shift_ns,
             ttl=packet.ttl,
+            tos=packet.tos,
             wall_ns=self._wall_ns,
             estimates=self._error_estimates(listener, now_ns),
             refusal=lambda: self.limits.refusal(sender.bucket, sender.slot, now_ns, bound=True),
@@ -174,7 +177,9 @@ class Answering:
             self._counts[reply] += 1
             return
         source = packet.destination if listener.everywhere else b""
-        error, key = listener.socket.send_one(reply.octets, sender.address, source, lambda: None)
+        error, key = listener.socket.send_one(
+            reply.octets, sender.address, source, lambda: None, reply.tos
+        )
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
         if reply.tracked:
@@ -300,6 +305,7 @@ class Answering:
             sources=sources.take(row),
             receive_wall_ns=chosen(received.stamp_ns, row) + self.shift_ns,
             ttl=chosen(received.ttl, row),
+            tos=chosen(received.tos, row),
         )
 
     def _long_enough(
@@ -393,7 +399,8 @@ class Answering:
         stamped = np.zeros(count, np.bool_)
         stamped[-1] = True
         stamped[replies.tracked] = True
-        result = listener.socket.send(count, write_t3, stamped=stamped, source=source)
+        tos = replies.tos if replies.tos.any() else None
+        result = listener.socket.send(count, write_t3, stamped=stamped, source=source, tos=tos)
         listener.lag.sent(int(result.key[-1]), read_ns)
         listener.leaving = int(np.count_nonzero(stamped))
         unsent = int(np.count_nonzero(result.error))

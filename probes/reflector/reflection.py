@@ -21,18 +21,22 @@ from probes.stamp.batch import write_error_estimate
 from probes.stamp.timestamps import decode_error_estimate, wall_ns_to_ntp64
 from probes.stamp.tlv import Tlv
 
+_ECN_BITS, _DSCP = 2, 0xFC  # of the IP header's octet
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
     """n requests that may be answered. `packet` uint8[n, width ≥ 112] holds them in its rows and
     is turned into the replies; the other fields have shape [n]: `length` in bytes,
-    `receive_wall_ns` T2, `ttl` as received, 0 unknown."""
+    `receive_wall_ns` T2, `ttl` as received, 0 unknown, `tos` DSCP and ECN as received, -1
+    unknown."""
 
     packet: NDArray[np.uint8]
     length: NDArray[np.int64]
     sources: Sources
     receive_wall_ns: NDArray[np.int64]
     ttl: NDArray[np.uint8]
+    tos: NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +44,10 @@ class Replies:
     """m replies, in the first m rows of the requests' `packet`.
 
     `request` int[m] tells which request each answers, `length` int64[m] its size, `slot` int64[m]
-    its session and `sequence` uint32[m] its number there. `tracked` int[k] numbers the replies
-    whose departure the sender wants to know. `malformed`, `forged` and `replayed` count what is not
-    answered; what the limits refuse is counted by who refuses it.
+    its session and `sequence` uint32[m] its number there; `tos` uint8[m] has the DSCP it leaves
+    with: that of the request, or what its Class of Service TLV asks for. `tracked` int[k] numbers
+    the replies whose departure the sender wants to know. `malformed`, `forged` and `replayed` count
+    what is not answered; what the limits refuse is counted by who refuses it.
     """
 
     request: NDArray[np.intp]
@@ -50,6 +55,7 @@ class Replies:
     tracked: NDArray[np.intp]
     slot: NDArray[np.int64]
     sequence: NDArray[np.uint32]
+    tos: NDArray[np.uint8]
     malformed: int = 0
     forged: int = 0
     replayed: int = 0
@@ -60,6 +66,7 @@ class OneReply:
     """An authenticated reply, its number, and whether its departure is to be told."""
 
     octets: bytes
+    tos: int  # DSCP to leave with
     sequence: int
     tracked: bool
 
@@ -133,16 +140,18 @@ class Reflection:
             ttl=np.where(requests.ttl == 0, np.uint8(255), requests.ttl),
         )
         asks = fields.follow_up.copy()
+        tos = (np.maximum(requests.tos, 0) & _DSCP).astype(np.uint8)
         if int(length.max(initial=0)) > stamp.BASE_BYTES:
             stamp.accept_padding(packet, fields.plain, fields.follow_up)
             for row in np.flatnonzero(~fields.plain):
-                asks[row] = self._answer_tlvs(
+                asks[row], tos[row] = self._answer_tlvs(
                     packet[row],
                     int(length[row]),
                     int(slot[row]),
                     int(fields.sequence[row]),
                     int(sequence[row]),
                     error_estimate,
+                    int(requests.tos[row]),
                 )
         tracked = np.flatnonzero(asks)
         plain = tracked[fields.plain[tracked]]
@@ -161,6 +170,7 @@ class Reflection:
             tracked=tracked,
             slot=slot,
             sequence=sequence,
+            tos=tos,
         )
 
     def _answer_tlvs(
@@ -171,12 +181,16 @@ class Reflection:
         sender_sequence: int,
         sequence: int,
         error_estimate: int,
-    ) -> bool:
-        """Answer one unauthenticated packet's TLVs in place; tell if it asks for Follow-Up."""
+        tos: int,
+    ) -> tuple[bool, int]:
+        """Answer one unauthenticated packet's TLVs in place; tell if it asks for Follow-Up, and
+        with which DSCP its reply leaves."""
         rest = packet[stamp.BASE_BYTES : length].tobytes()
-        reply, asks = self._reflected(rest, None, slot, sender_sequence, sequence, error_estimate)
+        reply, asks, leaving = self._reflected(
+            rest, None, slot, sender_sequence, sequence, error_estimate, tos
+        )
         packet[stamp.BASE_BYTES : length] = np.frombuffer(reply, np.uint8)
-        return asks
+        return asks, leaving
 
     def _reflected(
         self,
@@ -186,25 +200,31 @@ class Reflection:
         sender_sequence: int,
         sequence: int,
         error_estimate: int,
-    ) -> tuple[bytes, bool]:
-        """Return the reply's TLVs, of the same size, and whether Follow-Up is among them."""
+        tos: int,
+    ) -> tuple[bytes, bool, int]:
+        """Return the reply's TLVs, of the same size, whether Follow-Up is among them, and the DSCP
+        that the reply leaves with; `tos` is what the request came with, -1 unknown."""
+        leaving = max(tos, 0) & _DSCP
         try:
             tlvs = stamp_tlv.decode_tlvs(rest)
         except RemoteProtocolError:  # padding of a TWAMP-Light sender: it comes back as it is
-            return rest, False
+            return rest, False, leaving
         reply = stamp_tlv.reflect_tlvs(
             tlvs,
-            self._answers(slot, sequence, error_estimate),
+            self._answers(slot, sequence, error_estimate, tos),
             key=key,
             sender_sequence=sender_sequence,
             sequence=sequence,
             authenticated=key is not None,
         )
         asks = any(tlv.type == stamp_tlv.FOLLOW_UP_TELEMETRY for tlv in tlvs)
-        return stamp_tlv.encode_tlvs(reply), asks
+        for tlv in stamp_tlv.usable_tlvs(reply):
+            if tlv.type == stamp_tlv.CLASS_OF_SERVICE:
+                leaving = stamp_tlv.ClassOfService.from_tlv(tlv).asked << _ECN_BITS
+        return stamp_tlv.encode_tlvs(reply), asks, leaving
 
     def _answers(
-        self, slot: int, sequence: int, error_estimate: int
+        self, slot: int, sequence: int, error_estimate: int, tos: int
     ) -> dict[int, Callable[[Tlv], Tlv]]:
         """Return for every TLV type understood what fills it in a reply to this session."""
 
@@ -224,13 +244,19 @@ class Reflection:
             method = stamp_tlv.METHOD_SOFTWARE
             return stamp_tlv.TimestampInformation(source, method, source, method).to_tlv()
 
+        def class_of_service(tlv: Tlv) -> Tlv:
+            asked = stamp_tlv.ClassOfService.from_tlv(tlv).asked
+            dscp, ecn = tos >> _ECN_BITS, tos & ~_DSCP
+            return stamp_tlv.ClassOfService.of(asked=asked, received=dscp, ecn=ecn).to_tlv()
+
         def direct_measurement(tlv: Tlv) -> Tlv:
             asked = stamp_tlv.DirectMeasurement.from_tlv(tlv)
             # Every request we count is answered: both counters are the replies so far.
             count = (sequence + 1) & 0xFFFF_FFFF
             return replace(asked, reflector_received=count, reflector_sent=count).to_tlv()
 
-        return {
+        known = {} if tos < 0 else {stamp_tlv.CLASS_OF_SERVICE: class_of_service}
+        return known | {
             stamp_tlv.EXTRA_PADDING: lambda tlv: tlv,
             stamp_tlv.TIMESTAMP_INFORMATION: timestamp_information,
             stamp_tlv.DIRECT_MEASUREMENT: direct_measurement,
@@ -261,7 +287,8 @@ class Reflection:
         )
         answered = np.flatnonzero(fresh)
         answered = answered[within_limits(good[answered])]
-        sent: list[tuple[int, int, bool, int, int]] = []  # request, length, tracked, slot, number
+        # request, length, tracked, slot, number, DSCP
+        sent: list[tuple[int, int, bool, int, int, int]] = []
         for number in answered.tolist():
             row, (packet, key), place = int(good[number]), decoded[number], int(slot[number])
             reply = self._reply(
@@ -271,20 +298,22 @@ class Reflection:
                 now_ns=now_ns,
                 receive_wall_ns=int(requests.receive_wall_ns[row]),
                 ttl=int(requests.ttl[row]),
+                tos=int(requests.tos[row]),
                 wall_ns=wall_ns,
                 estimates=estimates,
             )
             size = len(reply.octets)
             # Replies are packed to the front: row len(sent) ≤ row has been read already.
             requests.packet[len(sent), :size] = np.frombuffer(reply.octets, np.uint8)
-            sent.append((row, size, reply.tracked, place, reply.sequence))
-        columns = np.array(sent, np.int64).reshape(-1, 5)
+            sent.append((row, size, reply.tracked, place, reply.sequence, reply.tos))
+        columns = np.array(sent, np.int64).reshape(-1, 6)
         return Replies(
             request=columns[:, 0],
             length=columns[:, 1],
             tracked=np.flatnonzero(columns[:, 2]),
             slot=columns[:, 3],
             sequence=columns[:, 4].astype(np.uint32),
+            tos=columns[:, 5].astype(np.uint8),
             malformed=malformed,
             forged=forged,
             replayed=len(decoded) - int(np.count_nonzero(fresh)),
@@ -299,6 +328,7 @@ class Reflection:
         now_ns: int,
         receive_wall_ns: int,
         ttl: int,
+        tos: int,
         wall_ns: Callable[[], int],
         estimates: tuple[int, int],
         refusal: Callable[[], Refusal | None],
@@ -322,6 +352,7 @@ class Reflection:
             now_ns=now_ns,
             receive_wall_ns=receive_wall_ns,
             ttl=ttl,
+            tos=tos,
             wall_ns=wall_ns,
             estimates=estimates,
         )
@@ -335,13 +366,14 @@ class Reflection:
         now_ns: int,
         receive_wall_ns: int,
         ttl: int,
+        tos: int,
         wall_ns: Callable[[], int],
         estimates: tuple[int, int],
     ) -> OneReply:
         """Return the reply to an authenticated request."""
         sequence = self.sessions.next_sequence(slot, now_ns)
-        rest, asks = self._reflected(
-            packet.rest, key, slot, packet.sequence, sequence, estimates[0]
+        rest, asks, leaving = self._reflected(
+            packet.rest, key, slot, packet.sequence, sequence, estimates[0], tos
         )
         reply = stamp.ReflectorPacket(
             sequence=sequence,
@@ -355,7 +387,7 @@ class Reflection:
             sender_ttl=ttl or None,
             rest=rest,
         )
-        return OneReply(stamp.encode_reflector(reply, key), sequence, asks)
+        return OneReply(stamp.encode_reflector(reply, key), leaving, sequence, asks)
 
 
 def _verify(

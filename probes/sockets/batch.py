@@ -185,16 +185,18 @@ class BatchSocket:
         *,
         stamped: NDArray[np.bool_] | None = None,
         source: NDArray[np.uint8] | None = None,
+        tos: NDArray[np.uint8] | None = None,
     ) -> SendResult:
         """Send the first `count` rows of the send ring; a packet that fails stops no other.
 
         `just_before` is called when all else is ready, to write what must be as late as can be.
         `stamped` bool[count] tells which departures are to be stamped (`stamps_on_request`);
-        `source` uint8[count, 16] is the local address each packet shall leave from.
+        `source` uint8[count, 16] is the local address each packet shall leave from, `tos`
+        uint8[count] its DSCP and ECN; absent, those of the socket.
         """
         ring, departures = self.rings.send, self.departures
         key = departures.next_keys(count, stamped)
-        self._write_control(ring, key, stamped, source)
+        self._write_control(ring, key, stamped, source, tos)
         before_ns = time.time_ns()
         if just_before is not None:
             just_before()
@@ -209,12 +211,13 @@ class BatchSocket:
         key: NDArray[np.uint32],
         stamped: NDArray[np.bool_] | None,
         source: NDArray[np.uint8] | None,
+        tos: NDArray[np.uint8] | None,
     ) -> None:
         """Write the control messages of a batch into the first rows."""
         keys = self.departures.chooses_keys
         asks = self.departures.delivered and stamped is not None
         family = self.sock.family
-        layout = (family, keys, asks, source is not None)
+        layout = (family, keys, asks, source is not None, tos is not None)
         count = len(key)
         if ring.layout[0] != layout or ring.layout[1] < count:
             _lay_out(ring, count, *layout)
@@ -222,6 +225,9 @@ class BatchSocket:
         rows, at = ring.control[:count], 0
         if source is not None:
             at = control.put_source(rows, at, family, source)
+        if tos is not None:
+            control.put_word(rows, at, tos)
+            at += control.WORD_BYTES
         if asks and stamped is not None:  # only packets to be stamped carry it, and a key
             end = at + control.WORD_BYTES * (1 + keys)
             ring.messages["controllen"][:count] = np.where(stamped, end, at)
@@ -235,11 +241,12 @@ class BatchSocket:
         address: tuple[Any, ...],
         source: bytes,
         just_before: Callable[[], None],
+        tos: int = 0,
     ) -> tuple[int, int]:
         """Send one packet and have its departure stamped; return (errno or 0, its key).
 
         `address` as Python's sockets have them, `source` the local address to leave from, or empty;
-        `just_before` as for `send`.
+        `just_before` as for `send`; `tos` 0 is what the socket sends with.
         """
         departures = self.departures
         key = departures.next_key()
@@ -250,6 +257,8 @@ class BatchSocket:
             messages.append((control.SOL_SOCKET, control.SO_TIMESTAMPING, _ASK))
         if source:
             messages.append(control.source_message(self.sock.family, source))
+        if tos:
+            messages.append(control.tos_message(self.sock.family, tos))
         just_before()
         try:
             self.sock.sendmsg([packet], messages, _MSG_DONTWAIT, address)
@@ -316,11 +325,15 @@ class BatchSocket:
 _ASK = struct.pack("=I", TX_SOFTWARE)
 
 
-def _lay_out(ring: Ring, count: int, family: int, keys: bool, asks: bool, source: bool) -> None:
+def _lay_out(
+    ring: Ring, count: int, family: int, keys: bool, asks: bool, source: bool, tos: bool
+) -> None:
     """Write what does not change from batch to batch into the first rows of a ring that sends."""
     rows, messages, end = ring.control[:count], ring.messages[:count], 0
     if source:
         end = control.lay_source(rows, end, family)
+    if tos:
+        end += control.lay_tos(rows, end, family)
     if asks:
         end += control.lay_word(rows, end, control.SO_TIMESTAMPING, TX_SOFTWARE)
     if keys:

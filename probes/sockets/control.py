@@ -352,6 +352,19 @@ def put_source(rows: NDArray[np.uint8], at: int, family: int, source: NDArray[np
     return at + 32
 
 
+def lay_tos(rows: NDArray[np.uint8], at: int, family: int) -> int:
+    """Write the header of the message that tells DSCP and ECN to leave with into each row."""
+    level, kind = (IPV6, IPV6_TCLASS) if family == socket.AF_INET6 else (IP, IP_TOS)
+    rows[:, at : at + WORD_BYTES].view("<u4")[:] = (20, 0, level, kind, 0, 0)
+    return WORD_BYTES
+
+
+def tos_message(family: int, tos: int) -> tuple[int, int, bytes]:
+    """Return that message for one packet, as Python's sockets take it."""
+    level, kind = (IPV6, IPV6_TCLASS) if family == socket.AF_INET6 else (IP, IP_TOS)
+    return level, kind, _WORD.pack(tos)
+
+
 def source_message(family: int, source: bytes) -> tuple[int, int, bytes]:
     """Return that message for one packet, as Python's sockets take it."""
     if family == socket.AF_INET6:

@@ -28,6 +28,9 @@ FILE_CALLS |= {
 }
 
 
+READS_PROC = {"damaged"}  # the kernel's own counters, which it tells in no other way
+
+
 def imported(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -50,4 +53,5 @@ def test_no_probe_module_opens_a_file_or_knows_another_room(module: Path) -> Non
     tree = ast.parse(module.read_text(encoding="utf-8"))
     assert not OTHER_ROOMS & set(imported(tree))
     assert not FILE_MODULES & set(imported(tree))
-    assert not FILE_CALLS & set(called(tree))
+    allowed = {"read_text"} if module.stem in READS_PROC else set()
+    assert not FILE_CALLS & set(called(tree)) - allowed

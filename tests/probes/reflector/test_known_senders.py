@@ -60,6 +60,7 @@ class Both:
                 sources=self.sources,
                 receive_wall_ns=np.array([T2_NS]),
                 ttl=np.array([ttl], np.uint8),
+                tos=np.zeros(1, np.int16),
             ),
             local=1,
             now_ns=NOW_NS,

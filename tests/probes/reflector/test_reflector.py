@@ -89,7 +89,7 @@ def test_other_tlvs_are_answered_and_unknown_ones_say_so():
     asked = [
         stamp_tlv.DirectMeasurement(41).to_tlv(),
         stamp_tlv.FollowUpTelemetry().to_tlv(),
-        stamp_tlv.ClassOfService.of(asked=46).to_tlv(),
+        stamp_tlv.Tlv(type=200, value=bytes(4)),
         stamp_tlv.TimestampInformation().to_tlv(),
     ]
     with reflector() as running, Sender(running.addresses()[0]) as sender:
