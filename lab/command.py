@@ -25,9 +25,10 @@ _LONGEST_S = 86_400.0
 @click.option(
     "--json",
     "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the rows of the table to this file.",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="Write the rows of the table to this file, - for standard output.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
@@ -44,6 +45,7 @@ def lab(
     headless: bool,
     seconds: float | None,
     json_file: Path | None,
+    overwrite: bool,
     keep: Path | None,
     fault: str | None,
     list_them: bool,
@@ -53,7 +55,7 @@ def lab(
     SCENARIO is a bundled one (jiangsu, clocks, tiny) or a scenario file. Exit code 1 if a verdict
     contradicts the truth.
     """
-    from controller.commands.result_files import check_folder
+    from controller.commands.result_files import check_place
     from lab.scenario import bundled_scenarios, find_scenario, load_scenario
     from lab.session import Fault, report, run_headless, run_with_tui
     from probes.sockets.descriptors import raise_descriptor_limit
@@ -62,7 +64,7 @@ def lab(
         click.echo("\n".join(bundled_scenarios()))
         return
     if json_file is not None:
-        check_folder(json_file.parent, "--json")
+        check_place(json_file, "--json", overwrite=overwrite)
     raise_descriptor_limit()
     outage = None if fault is None else Fault(_outage_s(fault))
     chosen = load_scenario(find_scenario(scenario))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from controller.commands.result_files import check_place, write_result
 from lab.faults_network import FaultNetwork
 from lab.kernel import enter_new_mounts
 from probes.errors import UsageError
@@ -56,6 +57,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--short", is_flag=True, help="Less harm: a few seconds a row.")
 @click.option("--seed", default=7, show_default=True, help="Chooses the moments.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the rows there.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep logs and stores there.")
 @click.option("--list", "list_them", is_flag=True, help="List the faults.")
 def faults(
@@ -63,6 +65,7 @@ def faults(
     short: bool,
     seed: int,
     json_file: Path | None,
+    overwrite: bool,
     keep: Path | None,
     list_them: bool,
 ) -> None:
@@ -70,6 +73,8 @@ def faults(
 
     NAMES choose faults; all without. It needs root, or user namespaces.
     """
+    if json_file is not None:
+        check_place(json_file, "--json", overwrite=overwrite)
     # First, since a process may enter them only while it has one thread, and numpy starts more.
     network = None if list_them else FaultNetwork(ADDRESSES)
     if network is not None:
@@ -97,7 +102,7 @@ def faults(
         if keep is None:
             shutil.rmtree(place, ignore_errors=True)
     if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        write_result(json_file, msgspec.json.format(msgspec.json.encode(rows), indent=1))
     sys.exit(int(any(row.problems for row in rows)))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import msgspec
 
-from controller.commands.result_files import write_result
+from controller.commands.result_files import is_written_through, write_result
 from controller.live.memory import SLOTS
 from lab.api_client import ApiClient
 from lab.children import child_environment, follow_parent, isochrone_command
@@ -213,7 +213,8 @@ def report(outcome: Outcome, json_file: Path | None) -> int:
         "",
         *summary_lines(outcome.summary, outcome.error, outcome.continuity, language),
     ]
-    click.echo("\n".join(lines))
+    through = json_file is not None and is_written_through(json_file)
+    click.echo("\n".join(lines), err=through)
     if json_file is not None:
         sys.stdout.flush()  # the table is out whatever becomes of the file
         write_result(json_file, msgspec.json.format(msgspec.json.encode(outcome.rows), indent=1))

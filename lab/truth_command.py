@@ -29,10 +29,11 @@ from probes.text import language_of_environment
 @click.option(
     "--json",
     "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the result to this file.",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="Write the result to this file, - for standard output.",
 )
-def truth(cases: int, seed: int, json_file: Path | None) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
+def truth(cases: int, seed: int, json_file: Path | None, overwrite: bool) -> None:
     """Hold verdicts and intervals against known truth.
 
     Exit code 1 if more verdicts are wrong than the stated error rate allows, if intervals hold the
@@ -41,15 +42,15 @@ def truth(cases: int, seed: int, json_file: Path | None) -> None:
     """
     import msgspec
 
-    from controller.commands.result_files import check_folder, write_result
+    from controller.commands.result_files import check_place, is_written_through, write_result
     from lab.trial.run import run_trial
     from lab.trial.table import document, lines
 
     if json_file is not None:
-        check_folder(json_file.parent, "--json")
+        check_place(json_file, "--json", overwrite=overwrite)
     summary = run_trial(cases, seed)
     for line in lines(summary, seed, language_of_environment()):
-        click.echo(line)
+        click.echo(line, err=json_file is not None and is_written_through(json_file))
     if json_file is not None:
         content = msgspec.json.format(msgspec.json.encode(document(summary, seed)), indent=2)
         write_result(json_file, content + b"\n")

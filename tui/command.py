@@ -13,7 +13,7 @@ import click
 from tui.access import Access
 from tui.client import Client
 from tui.errors import Language, TuiError
-from tui.screenshot import parse_size, take_screenshot, write_screenshot
+from tui.screenshot import check_place, parse_size, take_screenshot, write_screenshot
 from tui.words import language_of_environment
 
 DEFAULT_URL = "https://127.0.0.1:8780"
@@ -61,9 +61,10 @@ class _Seconds(click.FloatRange):
 @click.option("--path", "path_id", help="Open the page of this path.")
 @click.option(
     "--screenshot",
-    type=click.Path(dir_okay=False, path_type=pathlib.Path),
-    help="Write the screen as SVG to this file, and end.",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path, allow_dash=True),
+    help="Write the screen as SVG to this file (- for standard output), and end.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 @click.option("--size", default="160x45", show_default=True, help="Screenshot size, COLUMNSxROWS.")
 def tui(
     url: str,
@@ -74,12 +75,15 @@ def tui(
     view: str,
     path_id: str | None,
     screenshot: pathlib.Path | None,
+    overwrite: bool,
     size: str,
 ) -> None:
     """Open the terminal UI of a controller."""
     language = lang or language_of_environment()
     try:
         shown_size = parse_size(size)
+        if screenshot is not None:
+            check_place(screenshot, overwrite=overwrite)
         access = Access(token_file=token_file, ca_file=ca)
         asyncio.run(_greet(url, access))
         from tui.app import IsochroneApp

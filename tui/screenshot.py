@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import os
 import pathlib
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -61,10 +63,32 @@ async def take_screenshot(app: IsochroneApp, size: tuple[int, int]) -> str:
         return svg
 
 
+def check_place(file: pathlib.Path, *, overwrite: bool) -> None:
+    """TuiError where a file is there already that nobody asked to replace."""
+    if not overwrite and file.is_file() and file.stat().st_size:
+        raise TuiError(
+            f"{file} is there already; name another file, or replace it with --overwrite.",
+            f"{file} 已存在；请指定其他文件，或用 --overwrite 覆盖。",
+        )
+
+
 def write_screenshot(svg: str, file: pathlib.Path) -> None:
-    """Write the SVG; TuiError if the file cannot be written."""
+    """Write the SVG whole; `-`, devices and pipes are written through. TuiError if it cannot be."""
     try:
-        file.write_text(svg, encoding="utf-8")
+        if str(file) == "-":
+            sys.stdout.buffer.write(svg.encode())
+            sys.stdout.buffer.flush()
+            return
+        place = file.resolve()
+        if place.exists() and not place.is_file():
+            file.write_text(svg, encoding="utf-8")
+            return
+        part = place.with_name(f".{place.name}.{os.getpid()}.part")
+        try:
+            part.write_text(svg, encoding="utf-8")
+            part.replace(place)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise TuiError(
             f"The screenshot cannot be written: {error.strerror}: {file}.",

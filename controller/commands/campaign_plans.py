@@ -11,7 +11,12 @@ import click
 
 from controller.commands.baseline import DEFAULT_URL
 from controller.commands.client_link import ControllerAddress, credential_options
-from controller.commands.result_files import check_folder, keep_earlier, write_result
+from controller.commands.result_files import (
+    check_folder,
+    is_written_through,
+    keep_earlier,
+    write_result,
+)
 from probes.errors import ConfigError
 from probes.text import Text, language_of_environment
 
@@ -90,9 +95,9 @@ def cancel(name: str, url: str, token_file: pathlib.Path | None, ca: pathlib.Pat
 @click.argument("name")
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path),
+    type=click.Path(path_type=pathlib.Path, allow_dash=True),
     default=pathlib.Path(),
-    help="Directory for the report; the current one by default.",
+    help="Directory for the report, - for standard output; the current one by default.",
 )
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
 @credential_options
@@ -104,8 +109,11 @@ def report(
     ca: pathlib.Path | None,
 ) -> None:
     """Write the report that campaign NAME ended in."""
-    check_folder(out, "--out", make=True)
     client = _client(url, token_file, ca)
+    if is_written_through(out):
+        write_result(out, asyncio.run(client.report(name)))
+        return
+    check_folder(out, "--out", make=True)
     keep_report(out / f"{name}.html", asyncio.run(client.report(name)))
 
 

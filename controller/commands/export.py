@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
-from typing import TYPE_CHECKING
 
 import click
 
 from controller.commands.baseline import DEFAULT_URL, time_ns
 from controller.commands.client_link import ControllerAddress, credential_options
+from controller.commands.result_files import check_place, is_written_through, result_file
 from probes.errors import ResourceError
 from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
-
-if TYPE_CHECKING:
-    import aiohttp
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 24 * 3600.0
@@ -45,10 +42,11 @@ TIMEOUT_S = 24 * 3600.0
 @click.option("--protocol", type=click.Choice(["icmp", "udp", "tcp"]), help="Only this protocol.")
 @click.option(
     "--output",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=click.Path(path_type=pathlib.Path, dir_okay=False, allow_dash=True),
     required=True,
-    help="The file to write; it appears when it is complete.",
+    help="The file to write, - for standard output; it appears when it is complete.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 def export(
     url: str,
     token_file: pathlib.Path | None,
@@ -61,23 +59,27 @@ def export(
     site: str | None,
     protocol: str | None,
     output: pathlib.Path,
+    overwrite: bool,
 ) -> None:
     """Write what was measured between two times into a file."""
     query = {"from_ns": str(time_ns(start)), "to_ns": str(time_ns(end)), "format": kind}
     chosen = {"level": level, "path": path, "site": site, "protocol": protocol}
     query |= {name: value for name, value in chosen.items() if value is not None}
-    size_bytes = asyncio.run(_fetch(ControllerAddress(url, token_file, ca), query, output))
+    check_place(output, "--output", overwrite=overwrite)
+    address = ControllerAddress(url, token_file, ca)
+    size_bytes = asyncio.run(_fetch(address, query, output, overwrite=overwrite))
     text = Text(f"{output}: {size_bytes:,} bytes", f"{output}：{size_bytes:,} 字节")
-    click.echo(text.pick(language_of_environment()))
+    click.echo(text.pick(language_of_environment()), err=is_written_through(output))
 
 
-async def _fetch(address: ControllerAddress, query: dict[str, str], output: pathlib.Path) -> int:
-    """Write the answer beside `output` and put it in place once it is whole; its length."""
+async def _fetch(
+    address: ControllerAddress, query: dict[str, str], output: pathlib.Path, *, overwrite: bool
+) -> int:
+    """Write the answer to `output`, where it is once it is whole; return its length."""
     import aiohttp
 
     from controller.commands.client_errors import no_answer, refusal
 
-    part = output.with_name(f"{output.name}.part")
     try:
         async with (
             address.open_session(TIMEOUT_S) as session,
@@ -85,31 +87,27 @@ async def _fetch(address: ControllerAddress, query: dict[str, str], output: path
         ):
             if answer.status != 200:
                 raise refusal(address.url, answer.status, await answer.read())
-            size_bytes = await _write(answer, part)
+            with result_file(output, overwrite=overwrite) as file:
+                size_bytes = 0
+                async for piece in answer.content.iter_chunked(PIECE_BYTES):
+                    size_bytes += await asyncio.to_thread(file.write, piece)
+            return size_bytes
     except aiohttp.ClientConnectorError as error:
         raise no_answer(address.url, error) from error
+    except BrokenPipeError:
+        raise  # whoever reads the output has seen enough
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-        part.unlink(missing_ok=True)
         reason = reason_of(error)
         raise ResourceError(
             f"The controller at {address.url} ended the export before it was complete "
-            f"({reason.en}); nothing was written. Export again.",
+            f"({reason.en}); no file was written. Export again.",
             f"控制器 {address.url} 的导出中途中断（{reason.zh}）；未写入文件，请重新导出。",
             url=address.url,
         ) from error
     except OSError as error:
+        reason = reason_of(error)
         raise ResourceError(
-            f"{part} cannot be written ({error.strerror}); choose another --output.",
-            f"无法写入 {part}（{reason_of(error).zh}）；请用 --output 指定其他文件。",
-            file=str(part),
+            f"{output} cannot be written ({reason.en}); choose another --output.",
+            f"无法写入 {output}（{reason.zh}）；请用 --output 指定其他文件。",
+            file=str(output),
         ) from error
-    part.replace(output)
-    return size_bytes
-
-
-async def _write(answer: aiohttp.ClientResponse, part: pathlib.Path) -> int:
-    size_bytes = 0
-    with part.open("wb") as file:
-        async for piece in answer.content.iter_chunked(PIECE_BYTES):
-            size_bytes += await asyncio.to_thread(file.write, piece)
-    return size_bytes

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
+import stat
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from typing import BinaryIO
 
-from probes.errors import ResourceError
+from probes.errors import ConfigError, ResourceError
 from probes.reasons import reason_of
 
+STANDARD_OUTPUT = "-"
 ROOM_BYTES = 1 << 20  # a report of some hundred paths
 
 
@@ -30,18 +36,101 @@ def check_folder(folder: pathlib.Path, option: str, *, make: bool = False) -> No
         ) from error
 
 
+def check_place(path: pathlib.Path, option: str, *, overwrite: bool = False) -> None:
+    """See that a result can be written there, before it is measured for. ResourceError, or
+    ConfigError where a file is there that nobody asked to replace."""
+    if is_written_through(path):
+        return
+    if not overwrite and path.is_file() and path.stat().st_size:
+        raise _is_there(path, option)
+    check_folder(path.resolve().parent, option)
+
+
+def is_written_through(path: pathlib.Path) -> bool:
+    """Tell whether what is written goes to standard output, a device, a pipe or a socket."""
+    if str(path) == STANDARD_OUTPUT:
+        return True
+    try:
+        mode = path.stat()
+        out = os.fstat(1)
+    except OSError:
+        return False
+    same = (mode.st_dev, mode.st_ino) == (out.st_dev, out.st_ino)  # /dev/stdout
+    return same or not (stat.S_ISREG(mode.st_mode) or stat.S_ISDIR(mode.st_mode))
+
+
+@contextlib.contextmanager
+def result_file(
+    path: pathlib.Path, option: str = "--output", *, overwrite: bool = True
+) -> Iterator[BinaryIO]:
+    """Yield what a result is written into: the file is there whole in the end, or as it was.
+
+    `-` is standard output. Devices and pipes are written through, a link's file is replaced and not
+    the link. Raises OSError where it cannot be written, ConfigError for a file that is there.
+    """
+    if is_written_through(path):
+        with _through(path) as file:
+            yield file
+        return
+    place = path.resolve()
+    if not overwrite and place.is_file() and place.stat().st_size:
+        raise _is_there(path, option)
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    number, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
+    part = pathlib.Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(number, _mode_of(place))
+            os.fsync(number)
+        part.replace(place)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _through(path: pathlib.Path) -> Iterator[BinaryIO]:
+    if str(path) != STANDARD_OUTPUT:
+        with path.open("wb") as file:
+            yield file
+        return
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+def _mode_of(place: pathlib.Path) -> int:
+    """Return the rights of the file that is replaced, or those of a new one."""
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(place.stat().st_mode)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _is_there(path: pathlib.Path, option: str) -> ConfigError:
+    return ConfigError(
+        f"{path} is there already; name another file with {option}, or replace it with "
+        "--overwrite.",
+        f"{path} 已存在；请用 {option} 指定其他文件，或用 --overwrite 覆盖。",
+        file=str(path),
+    )
+
+
 def write_result(path: pathlib.Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; see `result_file`.
 
     Raises ResourceError, which names where the content was written instead, if anywhere.
     """
-    part = path.with_name(f"{path.name}.part")
     try:
-        part.write_bytes(content)
-        part.replace(path)
+        with result_file(path) as file:
+            file.write(content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        if error.errno == errno.EPIPE:
+            raise  # whoever reads has seen enough
         raise _written_elsewhere(path, content, error) from error
 
 

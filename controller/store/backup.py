@@ -52,6 +52,7 @@ def back_up(data: pathlib.Path, to: pathlib.Path) -> int:
             f"{to} 已存在；备份不会覆盖已有文件，请换一个文件名。",
             file=str(to),
         )
+    to = to.resolve()  # the file that a link names, not the link
     part = to.with_name(to.name + ".part")
     with contextlib.closing(_opened(database_in(data))) as source:
         try:
