@@ -69,12 +69,17 @@ def main() -> None:
     # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from agent.command_language import speak_the_users_language, translate
-    from agent.standard_streams import output_error, replace_closed_streams
+    from agent.standard_streams import (
+        output_error,
+        replace_closed_streams,
+        write_what_can_be_shown,
+    )
 
     speak_the_users_language()
     translate(front_door)
 
     replace_closed_streams()
+    write_what_can_be_shown()
     try:
         code = _exit_code()
         sys.stdout.flush()

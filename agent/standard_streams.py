@@ -1,6 +1,8 @@
 """Standard streams that are closed, full or no longer read (`>&-`, `/dev/full`, `| head`)."""
 
+import codecs
 import errno
+import io
 import os
 import sys
 
@@ -18,6 +20,10 @@ _NOT_WRITTEN = {
 }
 
 
+_NEAREST = {"–": "-", "—": "-", "−": "-", "…": "...", "“": '"', "”": '"', "’": "'", "±": "+/-"}
+_NEAREST |= {"×": "x", "→": "->", "µ": "u", "·": "*", "✓": "yes", "≥": ">=", "≤": "<="}
+
+
 def replace_closed_streams() -> None:
     """Keep sockets and files from becoming a standard stream that was closed.
 
@@ -30,6 +36,25 @@ def replace_closed_streams() -> None:
     ):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
+
+
+def write_what_can_be_shown() -> None:
+    """Let no sign be more than the terminal's encoding: what it lacks is written as an escape.
+
+    A run of hours must not end in a traceback for want of a dash in Latin-1, GBK or ASCII.
+    """
+    codecs.register_error("nearest", _nearest)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="nearest")
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    near = "".join(_NEAREST.get(sign, sign) for sign in signs)
+    return near.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 def output_error(error: OSError) -> IsochroneError | None:

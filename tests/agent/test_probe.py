@@ -301,3 +301,18 @@ def test_a_figure_is_never_cut_however_narrow_the_terminal(
     shown = capsys.readouterr().out
     assert shown.count("205.790") == 6
     assert "a.long.nam" in shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_table_is_shown_whatever_the_terminals_encoding_lacks(encoding: str, language: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "isochrone", "probe", "icmp", "127.0.0.1", "--count", "1"],
+        capture_output=True,
+        timeout=PATIENCE_S,
+        env=ENV | {"ISOCHRONE_LANG": language, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "127.0.0.1" in done.stdout.decode(encoding)
+    assert b"Traceback" not in done.stderr
