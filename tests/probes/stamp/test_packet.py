@@ -80,7 +80,7 @@ REPLIES = st.builds(
     sender_sequence=U32,
     sender_t1=U64,
     sender_error_estimate=U16,
-    sender_ttl=st.one_of(st.none(), st.integers(0, 254)),
+    sender_ttl=st.one_of(st.none(), st.integers(1, 254)),
     rest=st.binary(max_size=40),
 )
 
