@@ -142,6 +142,8 @@ def _probe(
         ),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `timeout 60 isochrone probe …`
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, signal.default_int_handler)  # the terminal went away
     live = LiveFigures()
     try:
         run.run(live.show)

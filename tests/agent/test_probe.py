@@ -207,7 +207,7 @@ def endless_probe() -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_run_prints_what_it_has(number: signal.Signals) -> None:
     with endless_probe() as probe:
         probe.send_signal(number)
