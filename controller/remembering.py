@@ -7,7 +7,7 @@ count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from controller.left_out import LeftOut
 from controller.live.improvements import HOUR_NS, ImprovementBook
@@ -18,6 +18,7 @@ from probes.window import WindowBatch
 
 REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
 _CHUNKS_AT_ONCE = 256
+_CHUNKS_OF_A_PERIOD = 32
 
 
 def remember(
@@ -77,3 +78,18 @@ def _take_all(
         if loose > REMEMBERED_AT_ONCE:
             compact()
             loose = 0
+
+
+def batches_between(
+    store: Store, agents: Sequence[str], from_ns: int, to_ns: int
+) -> Iterator[WindowBatch]:
+    """Yield the windows of agents that lie wholly in from_ns ≤ t < to_ns, one agent after another.
+
+    In the windows of the change itself a sender may have its plan before its reflector has.
+    """
+    for agent in agents:
+        at_ns: int | None = from_ns
+        while at_ns is not None:
+            chunks, at_ns = store.chunks_of(agent, at_ns, to_ns, _CHUNKS_OF_A_PERIOD)
+            whole = (chunk for chunk in chunks if chunk.start_ns + chunk.duration_ns <= to_ns)
+            yield from (batch for _, batch in sound_chunks(whole))

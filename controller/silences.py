@@ -195,6 +195,10 @@ class SilenceBook:
                 over = next((m for m in mine if self._records[m].to_ns is not None), mine[0])
                 del self._records[over]
 
+    def forget(self) -> None:
+        """Forget all silences, where there is no agent that could end one."""
+        self._records.clear()
+
     def touching(self, start_ns: int, end_ns: int) -> list[SilenceRecord]:
         """Return the silences with some time in start_ns ≤ t < end_ns."""
         return [

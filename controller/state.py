@@ -18,6 +18,7 @@ from controller.access.authority import Authority, authority_exists, load_author
 from controller.access.book import AccessBook
 from controller.access.gate import Gate
 from controller.access.stamp_book import StampBook
+from controller.accounts import Tally
 from controller.api.limits import Buckets
 from controller.api.matrix import Matrices
 from controller.campaigns.book import CampaignBook
@@ -104,6 +105,9 @@ class ControllerState:
     callers: Buckets
     ingest: Ingest
     exports: int = 0  # that run now
+    tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
+    tallied_ns: tuple[int, int] | None = None
+    tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
     matrices: Matrices = field(default_factory=Matrices)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: dict[str, web.WebSocketResponse] = field(default_factory=dict)  # of agents, by name

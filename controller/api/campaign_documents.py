@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from controller.api.documents import CampaignDocument, CampaignResult
+from controller.api.documents import CampaignDocument
+from controller.api.documents.campaigns import CampaignOutcome
 from controller.campaigns.book import request_of
 from controller.campaigns.keeper import curtailed
 from controller.campaigns.words import NOT_THERE, missed_ns, notes_of
@@ -25,9 +26,9 @@ def campaign_document(state: ControllerState, record: CampaignRecord) -> Campaig
     notes = list(notes_of(record))
     if record.state == "running" and not state.campaigns.streams_of(state.network, record):
         notes.append(NOT_THERE)
-    results: list[CampaignResult] = []
+    outcome = CampaignOutcome(results=[], account=None)
     if record.results is not None:
-        results = msgspec.json.decode(record.results, type=list[CampaignResult])
+        outcome = msgspec.json.decode(record.results, type=CampaignOutcome)
     return CampaignDocument(
         name=record.name,
         title=request.title,
@@ -47,7 +48,8 @@ def campaign_document(state: ControllerState, record: CampaignRecord) -> Campaig
         mesh=list(request.mesh),
         targets=list(request.targets),
         reported_ns=record.reported_ns,
-        results=results,
+        results=outcome.results,
+        account=outcome.account,
         notes=notes,
     )
 

@@ -14,9 +14,12 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+import numpy as np
 from aiohttp import web
 
+from controller.accounts import Tally
 from controller.api.application import make_app
+from controller.left_out import LeftOut
 from controller.plans.planner import spec_of
 from controller.state import ControllerState, Settings, open_state
 from probes.clock import SystemClock
@@ -118,9 +121,17 @@ async def _probing(
     state: ControllerState, specs: Sequence[StreamSpec], tell: Callable[[Text], None]
 ) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
+    state.silences.forget()  # no agent tells this controller anything
+    here = np.isin(state.catalogue.stream_id, [spec.stream_id for spec in specs])
+    left_out = LeftOut(state.rounds.ground.maintenance, state.silences)
+    state.tally = tally = Tally(state.streams, left_out, here)
+
+    def take(batch: WindowBatch) -> None:
+        state.memory.add(batch)
+        tally.add(batch)
 
     def deliver(batch: WindowBatch) -> None:
-        loop.call_soon_threadsafe(state.memory.add, batch)
+        loop.call_soon_threadsafe(take, batch)
 
     window_ns = state.settings.window_ms * 1_000_000
     engine = Engine(specs, window_ns=window_ns, on_windows=deliver)

@@ -11,11 +11,11 @@ import asyncio
 import dataclasses
 import pathlib
 import tempfile
-from collections.abc import Iterator
 
 import numpy as np
 
 from controller.access.gate import Gate
+from controller.accounts import Tally
 from controller.api.documents.campaigns import CampaignRequest
 from controller.api.limits import Buckets
 from controller.api.matrix import Matrices
@@ -33,17 +33,14 @@ from controller.live.improvements import ImprovementBook
 from controller.live.memory import SLOTS, RecentWindows
 from controller.live.rounds import Rounds
 from controller.live.verdicts import LiveVerdicts
+from controller.remembering import batches_between
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
-from controller.store.interface import Store
-from controller.store.sound import sound_chunks
-from probes.window import WindowBatch
 from topology.counterparts import ipv4_alone
 from topology.network import Network
 from topology.selection import path_table
 from topology.targets import demands as make_demands
 
-_CHUNKS_AT_ONCE = 32
 _BATCHES_IN_HAND = 500  # before they are added up
 _UNLIMITED = 1_000_000
 _SHARE_UNMEASURED = 10  # the last tenth of a period that is over may be missing
@@ -74,7 +71,7 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
             served(then, pathlib.Path(folder) / "api.sock") as url,
             ApiSource(ControllerAddress(url)) as source,
         ):
-            answers = await source.answers()
+            answers = await source.answers(request.targets)
     told = Campaign(
         name=request.name,
         title=request.title,
@@ -108,9 +105,11 @@ def _judged_then(
     upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
     left_out = LeftOut(upkeep, state.silences.moved_to(streams))
     agents = sorted({stream.path.source.site for stream in streams})
-    batches = _batches(state.store, agents, from_ns, to_ns)
+    tally = Tally(streams, left_out)
+    batches = batches_between(state.store, agents, from_ns, to_ns)
     for number, batch in enumerate(batches, 1):
         not_judged = left_out.of(batch)
+        tally.add(batch)
         memory.add(batch, not_judged)
         book.add(batch, not_judged)
         if number % _BATCHES_IN_HAND == 0:
@@ -152,6 +151,8 @@ def _judged_then(
         gate=Gate(state.access),
         callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
         matrices=Matrices(),
+        tally=tally,
+        tallied_ns=(record.from_ns, to_ns),
         sockets=set(),
     )
 
@@ -163,16 +164,3 @@ def _with_targets(network: Network, request: CampaignRequest) -> Network:
     targets = {target.name: target for target in network.targets}
     chosen = tuple(targets[name] for name in request.targets if name in targets)
     return dataclasses.replace(network, targets=chosen)
-
-
-def _batches(store: Store, agents: list[str], from_ns: int, to_ns: int) -> Iterator[WindowBatch]:
-    """Yield the windows of agents that lie wholly in from_ns ≤ t < to_ns, one agent after another.
-
-    In the windows of the change itself a sender may have its plan before its reflector has.
-    """
-    for agent in agents:
-        at_ns: int | None = from_ns
-        while at_ns is not None:
-            chunks, at_ns = store.chunks_of(agent, at_ns, to_ns, _CHUNKS_AT_ONCE)
-            whole = (chunk for chunk in chunks if chunk.start_ns + chunk.duration_ns <= to_ns)
-            yield from (batch for _, batch in sound_chunks(whole))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.api.documents import (
+    AccountDocument,
     AgentDocument,
     GroupDocument,
     PathDocument,
@@ -56,14 +57,19 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything the page shows. Times are wall-clock nanoseconds since 1970."""
+    """Everything the page shows. Times are wall-clock nanoseconds since 1970.
+
+    `data_from_ns` to `data_to_ns` is when what is judged was measured; `account` tells of every
+    probe that was due (None: too many to count), `sent` and `lost` of those that are judged.
+    """
 
     campaign: Campaign
     controller: str | None
     started_ns: int
     ended_ns: int
-    judged_ns: int | None
-    judged_from_ns: int | None
+    data_from_ns: int | None
+    data_to_ns: int | None
+    account: AccountDocument | None
     version: str
     indicators: tuple[Indicator, ...]
     groups: tuple[GroupDocument, ...]
@@ -94,17 +100,15 @@ def assemble(
     cells = _cells(verdicts)
     placed = {name for pair in cells for name in pair}
     groups = tuple(group for group in answers.groups if names >= set(group.targets))
-    health = answers.health
-    judged_from = None
-    if health.judged_ns is not None:
-        judged_from = max(health.started_ns, health.judged_ns - health.judge_period_ms * 1_000_000)
+    health, account = answers.health, answers.account
     return Report(
         campaign=campaign,
         controller=controller,
         started_ns=started_ns,
         ended_ns=ended_ns,
-        judged_ns=health.judged_ns,
-        judged_from_ns=judged_from,
+        data_from_ns=health.data_from_ns,
+        data_to_ns=health.data_to_ns,
+        account=account,
         version=health.version,
         indicators=tuple(
             _indicator(target, [v for v in verdicts if v.target == target.name])
@@ -120,8 +124,8 @@ def assemble(
         paths=paths,
         agents=tuple(a for a in answers.agents if a.health is not None or a.windows_stored),
         type_ps=tuple(sorted({stream.type_p for path in paths for stream in path.streams})),
-        sent=sum(figure.sent for figure in figures),
-        lost=sum(figure.lost for figure in figures),
+        sent=sum(f.sent for f in figures) if account is None else account.judged,
+        lost=sum(f.lost for f in figures) if account is None else account.lost,
         stamping=tuple(sorted({f.stamping for f in figures if f.received})),
         warnings=tuple(health.warnings),
     )

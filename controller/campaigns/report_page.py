@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from controller.api.documents import VerdictDocument
+from controller.api.documents import AccountDocument, VerdictDocument
 from controller.campaigns.report import URGENCY, Report, excess, limit_of
 from controller.judge import figures
 from probes.text import Text
@@ -54,6 +54,22 @@ STAMPING_WORDS = {
     "user": Text("user space", "用户态"),
     "kernel": Text("kernel", "内核"),
     "hardware": Text("hardware", "硬件"),
+}
+# Why probes that were due are not judged, as the account has it.
+LEFT_OUT_WORDS = {
+    "not_sent": Text("never left their sender", "个未能发出"),
+    "suspect": Text("left out: measured by a machine that stood still", "个不计：测量时主机停顿"),
+    "change": Text(
+        "left out: in the windows in which it begins and ends", "个不计：处于起止时刻所在窗口"
+    ),
+    "maintenance": Text("left out: announced maintenance", "个不计：已公告的维护时段"),
+    "unanswered": Text(
+        "left out: the agent at the far end did not answer", "个不计：对端探针未应答"
+    ),
+    "curtailed": Text(
+        "not sent: refused or slowed by owners of agents", "个未发：被探针所有者拒绝或限速"
+    ),
+    "missing": Text("missing: no window of that time came in", "个缺失：没有收到该时段的窗口"),
 }
 STRIP_WIDTH, STRIP_SPAN = 150.0, 2.0  # the strip of an interval reaches to twice the limit
 
@@ -109,9 +125,16 @@ def _environment() -> jinja2.Environment:
         "duration": duration,
         "strip": strip,
         "share_strip": share_strip,
+        "left_out": left_out,
     }
     environment.globals.update(words, **functions, signs=VERDICT_SIGNS, DASH=ABSENT)
     return environment
+
+
+def left_out(account: AccountDocument) -> list[tuple[Text, int]]:
+    """Return why probes that were due are not judged, and how many each time; none that is 0."""
+    counts = ((text, getattr(account.left_out, cause)) for cause, text in LEFT_OUT_WORDS.items())
+    return [(text, count) for text, count in counts if count]
 
 
 ABSENT = Markup('<span class="absent">—</span>')

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
-from controller.api.documents.campaigns import CampaignResult
+from controller.api.documents.campaigns import CampaignOutcome, CampaignResult
 from controller.campaigns.past import report_of
 from controller.campaigns.report import Report
 from controller.campaigns.report_page import render_report
@@ -76,7 +76,9 @@ async def report(state: ControllerState, record: CampaignRecord) -> None:
         reported = replace(
             state.campaigns.records[record.name],
             reported_ns=state.clock.wall_ns(),
-            results=msgspec.json.encode(results_of(found)),
+            results=msgspec.json.encode(
+                CampaignOutcome(results=results_of(found), account=found.account)
+            ),
         )
         await asyncio.wrap_future(store.change(reported))
         state.campaigns.put(reported)

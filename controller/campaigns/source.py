@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import aiohttp
 import msgspec
 
 from controller.api.documents import (
+    AccountDocument,
     AgentDocument,
     AgentPage,
     BaselineDocument,
@@ -34,6 +36,7 @@ from probes.errors import ResourceError
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
+TOO_MUCH = 413
 PAGE_LIMIT = 10_000
 
 
@@ -49,6 +52,7 @@ class Answers:
     verdicts: tuple[VerdictDocument, ...]
     groups: tuple[GroupDocument, ...] = ()
     remedies: dict[str, RemedyDocument] = field(default_factory=dict)  # by target or group
+    account: AccountDocument | None = None  # None: too much to count at once
 
 
 class ApiSource:
@@ -86,8 +90,8 @@ class ApiSource:
             await asyncio.sleep(1.0)
         return await self.health()
 
-    async def answers(self) -> Answers:
-        """Return everything a report needs."""
+    async def answers(self, of_targets: Sequence[str] = ()) -> Answers:
+        """Return everything a report on some targets needs, on all where none is named."""
         groups = tuple(await self._all("/api/v1/groups", GroupPage))
         targets = tuple(await self._all("/api/v1/targets", TargetPage))
         remedies: dict[str, RemedyDocument] = {}
@@ -98,6 +102,7 @@ class ApiSource:
             remedies[name] = _decoded(body, RemedyDocument, self.url)
         return Answers(
             groups=groups,
+            account=await self._account([t.name for t in targets if t.name in of_targets]),
             remedies=remedies,
             health=await self.health(),
             sites=tuple(await self._all("/api/v1/sites", SitePage)),
@@ -106,6 +111,16 @@ class ApiSource:
             paths=tuple(await self._all("/api/v1/paths", PathPage)),
             verdicts=tuple(await self._all("/api/v1/verdicts", VerdictPage)),
         )
+
+    async def _account(self, targets: Sequence[str]) -> AccountDocument | None:
+        query = {"targets": ",".join(targets)} if targets else {}
+        try:
+            body = await self._body("/api/v1/account", query)
+        except ResourceError as error:
+            if error.fields.get("status") == TOO_MUCH:
+                return None
+            raise
+        return _decoded(body, AccountDocument, self.url)
 
     async def baselines(self) -> list[BaselineDocument]:
         """Return the sealed baselines."""

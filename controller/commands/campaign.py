@@ -146,7 +146,7 @@ async def _concluded(
     async with ApiSource(address) as source:
         ended_ns = (await source.health()).now_ns
         await source.wait_judged_after(ended_ns, PATIENCE_S)
-        return assemble(wanted, await source.answers(), started_ns, ended_ns, url)
+        return assemble(wanted, await source.answers(wanted.targets), started_ns, ended_ns, url)
 
 
 def _ended_by_signals() -> asyncio.Event:

@@ -50,4 +50,5 @@ def refusal(url: str, status: int, body: bytes) -> IsochroneError:
         f"The controller at {url} refused: {said.en}{help_en}",
         f"控制器 {url} 拒绝：{said.zh}{help_zh}",
         url=url,
+        status=status,
     )

@@ -49,6 +49,7 @@ class Round(Judged):
     ahead), `claimed_ns` int64[m] what the windows say. `limit_ns`, `expiry_ns` int64[m]: how old
     the evidence of each may be, and when it will be older; `stale` bool[m]: whose was at `aged_ns`,
     so that there is no verdict.
+    `data_from_ns` to `data_to_ns` is when what is judged was measured, both 0 for nothing.
     `maintenance` bool[m]: whose verdict is the one of before a maintenance and does not count.
     `judged_ns` is None and `revision` 0 before the first round.
     """
@@ -62,6 +63,8 @@ class Round(Judged):
     expiry_ns: NDArray[np.int64]
     stale: NDArray[np.bool_]
     aged_ns: int
+    data_from_ns: int
+    data_to_ns: int
     maintenance: NDArray[np.bool_]
     improved: Improved
 
@@ -300,6 +303,8 @@ class LiveVerdicts:
             expiry_ns=expiry_ns,
             stale=stale,
             aged_ns=now_ns or 0,
+            data_from_ns=_beginning_ns(slots),
+            data_to_ns=int(judged.part.end_ns.max(initial=0)),
             maintenance=rests,
             compared=judged.compared,
             improved=improved,
@@ -346,6 +351,12 @@ class LiveVerdicts:
             previous=VERDICTS[before] if known else None,
             previous_since_ns=int(self._since_ns[i]) if known else None,
         )
+
+
+def _beginning_ns(slots: Sequence[Part]) -> int:
+    """Return when the first window of the first slot that has any began."""
+    starts = (slot.windows.start_ns for slot in slots)
+    return next((int(start_ns.min()) for start_ns in starts if len(start_ns)), 0)
 
 
 def _unknown(demands: int) -> Settled:

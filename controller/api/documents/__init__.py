@@ -4,6 +4,7 @@ Times are nanoseconds since 1970 (`*_ns`), delays nanoseconds, ratios 0-1; what 
 docs/reference/api.md describes each item for people. One module an idea; import from here.
 """
 
+from controller.api.documents.accounts import AccountDocument, LeftOutDocument
 from controller.api.documents.baselines import BaselineDocument, BaselinePage
 from controller.api.documents.campaigns import (
     CampaignDocument,
@@ -80,6 +81,7 @@ from controller.api.documents.windows import FlowDocument, WindowDocument, Windo
 from controller.api.documents.words import AgentState, EventKindName, IpVersion, PathState, Protocol
 
 __all__ = [
+    "AccountDocument",
     "AgentDocument",
     "AgentPage",
     "AgentState",
@@ -112,6 +114,7 @@ __all__ = [
     "InterfaceDocument",
     "IntervalDocument",
     "IpVersion",
+    "LeftOutDocument",
     "LoadAt",
     "MaintenanceDocument",
     "MaintenancePage",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from controller.api.documents.accounts import AccountDocument
 from probes.text import Language, Text
 from topology.model import Name, VerdictName
 from topology.network import Mesh
@@ -66,12 +67,20 @@ class CampaignResult(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
+class CampaignOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report found, as it is kept."""
+
+    results: list[CampaignResult]
+    account: AccountDocument | None
+
+
 class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign. `from_ns` ≤ t < `to_ns` is what was asked, `begun_ns` and `ended_ns` what was.
 
     `missed_ns` is how much of its beginning was not measured. `streams` are expected; of them
     `refused` and `throttled` by the agents' owners (null before it begins), and, while it runs,
-    `reporting` that brought a window of late.
+    `reporting` that brought a window of late. `account` (once it is reported): what became of every
+    probe that was due.
     """
 
     name: str
@@ -93,6 +102,7 @@ class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):
     targets: list[str]
     reported_ns: int | None
     results: list[CampaignResult]
+    account: AccountDocument | None
     notes: list[Text]
 
 

@@ -45,7 +45,8 @@ class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
 class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How the controller is. `revision` counts the rounds of judging.
 
-    `judged_age_ms` is how long ago the last round was judged; of all `demands` that are judged,
+    `judged_age_ms` is how long ago the last round was judged, on what was measured from
+    `data_from_ns` to `data_to_ns`; of all `demands` that are judged,
     `stale` have evidence that is too old, and so no data.
     """
 
@@ -61,5 +62,7 @@ class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     campaigns: dict[str, int] = {}
     warnings: tuple[Text, ...] = ()
     judged_age_ms: int | None = None
+    data_from_ns: int | None = None
+    data_to_ns: int | None = None
     demands: int = 0
     stale: int = 0

@@ -1,6 +1,7 @@
 """The routes of the API, one module per subject."""
 
 from controller.api.routes import (
+    account,
     agents,
     audit,
     baselines,
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *paths.ROUTES,
     *streams.ROUTES,
     *verdicts.ROUTES,
+    *account.ROUTES,
     *event_log.ROUTES,
     *maintenance.ROUTES,
     *baselines.ROUTES,

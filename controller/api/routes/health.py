@@ -72,6 +72,8 @@ async def health(request: web.Request) -> web.Response:
             judged_ns=latest.judged_ns,
             judged_age_ms=age_ms(latest.judged_ns, now_ns),
             judge_period_ms=state.settings.judge_period_ns // 1_000_000,
+            data_from_ns=latest.data_from_ns or None,
+            data_to_ns=latest.data_to_ns or None,
             demands=latest.judgements.rows,
             stale=int(np.count_nonzero(latest.stale)),
             store=StoreHealth(

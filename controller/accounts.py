@@ -1,0 +1,141 @@
+"""Every probe that was due in a period, and what became of it: judged, or left out and why.
+
+What a window asked of its sender (sent, and what never left) is counted as it is; of time without
+a window, what the plan asks for in it. So the parts add up to what was due, whatever happened:
+
+    due = judged + not sent + suspect + change + maintenance + unanswered + curtailed + missing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.api.documents.accounts import AccountDocument, LeftOutDocument
+from controller.left_out import LeftOut
+from probes.window import WindowBatch
+from topology.model import PlannedStream
+
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """A period and the whole windows within it: the rest is where it begins or ends in one."""
+
+    from_ns: int
+    to_ns: int
+    first_ns: int
+    last_ns: int
+
+    @staticmethod
+    def of(from_ns: int, to_ns: int, window_ns: int) -> _Period:
+        first_ns = -(-from_ns // window_ns) * window_ns
+        return _Period(from_ns, to_ns, first_ns, max(first_ns, to_ns // window_ns * window_ns))
+
+
+class Tally:
+    """Adds up windows of n streams, numbered as in the plan, by what becomes of them.
+
+    Of streams that are not `measured` (bool[n]) nothing is due.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[PlannedStream],
+        left_out: LeftOut,
+        measured: Flags | None = None,
+    ) -> None:
+        self._left_out = left_out
+        self._measured = np.ones(len(streams), np.bool_) if measured is None else measured
+        self._streams = streams
+        ids = np.array([stream.stream_id for stream in streams], np.uint64)
+        self._order = np.argsort(ids, kind="stable")
+        self._ids = ids[self._order]
+        names = ("clean", "suspect", "clean_lost", "suspect_lost", "maintenance", "unanswered")
+        self._sums = {name: np.zeros(len(ids), np.int64) for name in (*names, "not_sent", "ns")}
+
+    def add(self, batch: WindowBatch) -> None:
+        """Take in the windows of one chunk; those of other streams are none of ours."""
+        if not len(self._ids):
+            return
+        at = np.minimum(np.searchsorted(self._ids, batch.stream_id), len(self._ids) - 1)
+        mine = np.flatnonzero(self._ids[at] == batch.stream_id)
+        row = self._order[at[mine]]
+        start_ns, end_ns = batch.start_ns, batch.start_ns + batch.duration_ns
+        resting = _of(self._left_out.upkeep.streams_during(start_ns, end_ns), row)
+        silent = _of(self._left_out.of(batch), row) & ~resting
+        counts = ~(resting | silent)
+        suspect = batch.suspect[mine]
+        sent, lost = batch.counters["sent"][mine], batch.lost()[mine]
+        for name, which, values in (
+            ("clean", counts & ~suspect, sent),
+            ("suspect", counts & suspect, sent),
+            ("clean_lost", counts & ~suspect, lost),
+            ("suspect_lost", counts & suspect, lost),
+            ("maintenance", resting, sent),
+            ("unanswered", silent, sent),
+        ):
+            np.add.at(self._sums[name], row[which], values[which].astype(np.int64))
+        np.add.at(self._sums["not_sent"], row, batch.not_sent()[mine])
+        np.add.at(self._sums["ns"], row, batch.duration_ns)
+
+    def account(
+        self, from_ns: int, to_ns: int, window_ns: int, counted: Flags | None = None
+    ) -> AccountDocument:
+        """Return what became of all that was due in from_ns ≤ t < to_ns; of streams `counted`."""
+        period, sums = _Period.of(from_ns, to_ns, window_ns), self._sums
+        rows = self._measured if counted is None else self._measured & counted
+        rate = np.array([1e-6 / stream.interval_ms for stream in self._streams], np.float64)
+        whole_ns = period.last_ns - period.first_ns
+        absent_ns = np.maximum(whole_ns - sums["ns"], 0)
+        refused_ns, slowed = self._curtailed(period, rate)
+        refused_ns = np.minimum(refused_ns, absent_ns)
+        has_clean = sums["clean"] > 0
+        judged = np.where(has_clean, sums["clean"], sums["suspect"])
+        lost = np.where(has_clean, sums["clean_lost"], sums["suspect_lost"])
+        edge = np.rint(rate * ((to_ns - from_ns) - whole_ns))
+        parts = {
+            "not_sent": sums["not_sent"],
+            "suspect": np.where(has_clean, sums["suspect"], 0),
+            "change": edge,
+            "maintenance": sums["maintenance"],
+            "unanswered": sums["unanswered"],
+            "curtailed": np.rint(rate * refused_ns + slowed),
+            "missing": np.rint(rate * (absent_ns - refused_ns)),
+        }
+        totals = {name: int(column[rows].sum()) for name, column in parts.items()}
+        found = int(judged[rows].sum())
+        return AccountDocument(
+            from_ns=from_ns,
+            to_ns=to_ns,
+            due=found + sum(totals.values()),
+            judged=found,
+            lost=int(lost[rows].sum()),
+            left_out=LeftOutDocument(**totals),
+        )
+
+    def _curtailed(
+        self, period: _Period, rate: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return for how long owners refused each stream, and by how many probes they slowed it."""
+        refused_ns, slowed = np.zeros(len(rate)), np.zeros(len(rate))
+        book = self._left_out.silences
+        for record in book.touching(period.first_ns, period.last_ns):
+            if record.side != "sending":
+                continue
+            end_ns = period.last_ns if record.to_ns is None else min(record.to_ns, period.last_ns)
+            rows, while_ns = book.rows_of(record), end_ns - max(record.from_ns, period.first_ns)
+            if record.action == "refused":
+                refused_ns[rows] += while_ns
+            else:
+                slowed[rows] += rate[rows] * while_ns * (1 - record.share)
+        return refused_ns, slowed
+
+
+def _of(flags: Flags | None, row: Integers) -> Flags:
+    return np.zeros(len(row), np.bool_) if flags is None else flags[row]

@@ -1,0 +1,209 @@
+"""Every probe that was due is judged, or left out by name: the parts add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from controller.accounts import Tally
+from controller.api.documents import AccountDocument, ControllerHealth
+from controller.campaigns.campaign_file import Campaign
+from controller.campaigns.report import assemble
+from controller.campaigns.report_page import LEFT_OUT_WORDS, render_report
+from controller.campaigns.source import Answers
+from controller.left_out import LeftOut
+from controller.maintenance import MaintenanceBook
+from controller.plans.control import _note_silences
+from controller.silences import SilenceBook
+from controller.store.event_log import MaintenanceRecord
+from controller.store.silences import SilenceRecord
+from probes.exchange import Curtailed, Unanswered
+from probes.text import Text
+
+SECOND = 1_000_000_000
+THERE = "nanjing.telecom.v4>suzhou.telecom.v4"
+
+
+def parts_of(account: AccountDocument) -> dict[str, int]:
+    return dict(msgspec.to_builtins(account.left_out))
+
+
+def adds_up(account: AccountDocument) -> bool:
+    return account.due == account.judged + sum(parts_of(account).values())
+
+
+@pytest.fixture
+def one(controller: Any) -> Any:
+    """The STAMP stream there, slowed to a probe a second."""
+    stream = next(
+        s for s in controller.state.streams if s.path.id == THERE and s.type_p.protocol == "udp"
+    )
+    return msgspec.structs.replace(stream, interval_ms=1000.0)
+
+
+@pytest.fixture
+def tally_of(one: Any) -> Callable[..., Tally]:
+    def make(*records: Any) -> Tally:
+        upkeep = MaintenanceBook(
+            [r for r in records if isinstance(r, MaintenanceRecord)],
+            [one.path],
+            np.zeros(1, np.int64),
+        )
+        silences = [r for r in records if isinstance(r, SilenceRecord)]
+        return Tally([one], LeftOut(upkeep, SilenceBook(silences, [one])))
+
+    return make
+
+
+def silence(one: Any, side: Any, from_s: float, to_s: float | None, **more: Any) -> SilenceRecord:
+    told: dict[str, Any] = {"mark": side, "agent": "a", "rule": "policy.destinations"} | more
+    return SilenceRecord(
+        side=side,
+        from_ns=round(from_s * SECOND),
+        to_ns=None if to_s is None else round(to_s * SECOND),
+        stream_ids=np.array([one.stream_id], np.uint64),
+        **told,
+    )
+
+
+def windows(batch_of: Any, one: Any, tally: Tally, *starts_s: int, **more: Any) -> None:
+    for start_s in starts_s:
+        tally.add(batch_of([one.stream_id], start_s * SECOND, **more))
+
+
+async def test_each_cause_is_counted_by_its_name(
+    one: Any, tally_of: Callable[..., Tally], batch_of: Any
+) -> None:
+    rest = MaintenanceRecord(
+        from_ns=20 * SECOND,
+        to_ns=30 * SECOND,
+        paths=(THERE,),
+        reason="r",
+        created_ns=0,
+        created_by="o",
+    )
+    tally = tally_of(
+        rest,
+        silence(one, "answering", 44, 46),
+        silence(one, "sending", 60, 80),
+    )
+    windows(batch_of, one, tally, 10, lost=2)
+    windows(batch_of, one, tally, 20, 40)  # in maintenance; not answered
+    windows(batch_of, one, tally, 30, suspect=True)
+    odd = batch_of([one.stream_id], 50 * SECOND, sent=7)
+    odd.counters["not_sent_firewall"][:] = 3
+    tally.add(odd)
+    account = tally.account(5 * SECOND, 104 * SECOND, 10 * SECOND)
+    assert parts_of(account) == {
+        "not_sent": 3,
+        "suspect": 10,
+        "change": 9,  # 5 s before the first whole window and 4 s after the last
+        "maintenance": 10,
+        "unanswered": 10,
+        "curtailed": 20,
+        "missing": 20,  # of the 40 s that have no window, what nobody refused
+    }
+    assert (account.judged, account.lost, account.due) == (17, 2, 99)
+    assert adds_up(account)
+
+
+async def test_where_all_windows_are_of_a_starved_machine_they_are_judged(
+    one: Any, tally_of: Callable[..., Tally], batch_of: Any
+) -> None:
+    tally = tally_of()
+    windows(batch_of, one, tally, 0, 10, suspect=True)
+    account = tally.account(0, 20 * SECOND, 10 * SECOND)
+    assert (account.judged, account.due, set(parts_of(account).values())) == (20, 20, {0})
+
+
+async def test_what_an_owner_slows_was_due_all_the_same(
+    one: Any, tally_of: Callable[..., Tally], batch_of: Any
+) -> None:
+    tally = tally_of(silence(one, "sending", 0, None, action="throttled", share=0.2))
+    windows(batch_of, one, tally, 0, 10, sent=2)
+    account = tally.account(0, 20 * SECOND, 10 * SECOND)
+    assert (account.judged, account.left_out.curtailed, account.due) == (4, 16, 20)
+
+
+async def test_report_after_a_reload_names_the_time_of_its_data(
+    open_controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    """What was measured before the controller began anew is judged, and so is named."""
+    async with open_controller() as first:
+        ids = [s.stream_id for s in first.state.streams if s.path.source.site == "nanjing"]
+        start_ns = clock.now_ns
+        for number in range(70):
+            batch = batch_of(ids, clock.now_ns)
+            await first.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
+            clock.now_ns += 10 * SECOND
+    async with open_controller() as second:
+        clock.now_ns += 36 * SECOND
+        await second.judge()
+        health = await second.get("/api/v1/health")
+    assert health["started_ns"] > health["data_from_ns"]
+    assert (health["data_from_ns"], health["data_to_ns"]) == (
+        start_ns,
+        start_ns + 700 * SECOND,
+    )
+
+
+async def test_account_of_the_judged_period_adds_up_and_names_whose_doing_it_was(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    state = controller.state
+    mine = [s for s in state.streams if s.path.id == THERE and s.type_p.protocol == "udp"]
+    entry = Unanswered(
+        address="192.0.2.2",
+        port=8620,
+        rule="policy.reflector.enabled",
+        from_ns=clock.now_ns + 31 * SECOND,
+    )
+    for number in range(6):
+        batch = batch_of([mine[0].stream_id], clock.now_ns, lost=10 if number > 2 else 0)
+        clock.now_ns += 10 * SECOND
+        if number == 3:
+            version = state.plans["suzhou"].version
+            _note_silences(
+                state, "suzhou", Curtailed(plan_version=version, streams=(), unanswered=(entry,))
+            )
+        await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
+    await controller.judge()
+    found = await controller.get("/api/v1/account")
+    account = msgspec.convert(found, AccountDocument)
+    assert adds_up(account)
+    assert account.lost == 0
+    assert account.judged == int(state.live.latest.evidence.sent.sum())
+    of_one = await controller.get("/api/v1/account?targets=jiangsu-circle-5")
+    assert adds_up(msgspec.convert(of_one, AccountDocument))
+    await controller.get("/api/v1/account?targets=nothing", 404)
+
+
+async def test_report_shows_what_was_due_and_each_cause(controller: Any) -> None:
+    causes = {name: 1000 + number for number, name in enumerate(LEFT_OUT_WORDS)}
+    account = msgspec.convert(
+        {
+            "from_ns": 0,
+            "to_ns": SECOND,
+            "due": 24_000,
+            "judged": 16_789,
+            "lost": 12,
+            "left_out": causes,
+        },
+        AccountDocument,
+    )
+    assert set(LEFT_OUT_WORDS) == set(parts_of(account))
+    health = msgspec.convert(await controller.get("/api/v1/health"), ControllerHealth)
+    answers = Answers(
+        health=health, sites=(), agents=(), targets=(), paths=(), verdicts=(), account=account
+    )
+    campaign = Campaign(name="c", title=Text("C", "测"), duration_s=60)
+    page = render_report(assemble(campaign, answers, 0, SECOND, None))
+    for count in (24_000, 16_789, *causes.values()):
+        assert f"{count:,}" in page
+    for text in LEFT_OUT_WORDS.values():
+        assert text.en in page
+        assert text.zh in page
