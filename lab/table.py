@@ -44,6 +44,14 @@ def _figure(value: float | None, unit: str, language: Language) -> str:
     return percent(f"{value * 100:.3f}", language) if unit == "ratio" else f"{value / 1e6:.3f} ms"
 
 
+_OPEN = Text("open", "未判定")
+
+
+def is_open(row: Row) -> bool:
+    """Tell whether nothing wrong was said, though the truth would have decided."""
+    return row.correct is False and row.verdict in ("undecided", "no_data")
+
+
 def _cells(row: Row, language: Language) -> tuple[str, ...]:
     is_loss = row.unit == "ratio"
     correct = {True: Text("yes", "是"), False: Text("NO", "否"), None: Text("-", "-")}
@@ -54,7 +62,7 @@ def _cells(row: Row, language: Language) -> tuple[str, ...]:
         _figure(row.measured_ratio if is_loss else row.measured_ns, row.unit, language),
         _WORDS[row.verdict].pick(language),
         _WORDS[row.expected].pick(language),
-        correct[row.correct].pick(language),
+        (_OPEN if is_open(row) else correct[row.correct]).pick(language),
     )
 
 

@@ -97,7 +97,9 @@ def _check_begin(begin: Any, problems: Problems) -> None:
     if not isinstance(begin, str):
         return
     try:
-        _time_ns(begin)
+        time = datetime.datetime.fromisoformat(begin)
+        if time.tzinfo is None:
+            problems.add(("begin",), *_without_zone(time))
     except ValueError:
         problems.add(
             ("begin",),
@@ -106,9 +108,19 @@ def _check_begin(begin: Any, problems: Problems) -> None:
         )
 
 
+def _without_zone(time: datetime.datetime) -> tuple[str, str]:
+    """Return what is wrong with a time that may mean two: the local one, and that in UTC."""
+    local = time.astimezone().isoformat(timespec="seconds")
+    utc = time.replace(tzinfo=datetime.UTC).isoformat(timespec="seconds")
+    return (
+        f"`{time.isoformat()}` has no zone and may be {local} (local time here) or {utc} (UTC): "
+        "write the one that is meant",
+        f"`{time.isoformat()}` 没有时区，可能是 {local}（本机当地时间）或 {utc}（UTC）："
+        "请写明所指的一个",
+    )
+
+
 def _time_ns(text: str) -> int:
-    """Return an ISO 8601 time, without a zone in UTC, in nanoseconds. Raises ValueError."""
+    """Return an ISO 8601 time with its zone in nanoseconds."""
     time = datetime.datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=datetime.UTC)
     return round(time.timestamp()) * 1_000_000_000

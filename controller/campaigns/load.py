@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.api.documents.campaigns import CampaignLoad, LoadAt
+from controller.judge.evidence import QUANTILE_OF_STATISTIC, STATISTICS
+from controller.judge.quantile import least_samples
 from probes.packet_size import packet_bytes
 from probes.text import Text
-from topology.model import PlannedStream
+from topology.model import PlannedStream, Target
 from topology.network import Budget
 from topology.strict import Problems
 
 MAX_JUDGED_WINDOWS = 5_000_000  # by a report at once: some 300 MB
 LEAST_WINDOWS = 3  # of which two may be cut by the beginning and the end
 _ROUNDING = 1e-9
+_OF_QUANTILES = ("delay", "delay_ratio", "variation")
 
 Place = Callable[[PlannedStream], str]
 _PLACES: dict[str, tuple[Place, Text]] = {
@@ -143,6 +146,32 @@ def note_unjudgeable(
             f"{len(streams):,} 条测量流持续 {duration_s:g} 秒共 {windows:,} 个窗口，而一份报告最多"
             f"判定 {MAX_JUDGED_WINDOWS:,} 个：请将时长缩短到 {longest_s:g} 秒以内，或减少路径",
         )
+
+
+def too_few(
+    targets: Sequence[Target], streams: Sequence[PlannedStream], duration_s: float
+) -> tuple[Text, ...]:
+    """Return which quantiles so many probes a path can never show to be kept.
+
+    However quick they all are: the upper end of a quantile's interval needs a rank among them.
+    """
+    probes = max((duration_s * 1000 / stream.interval_ms for stream in streams), default=0.0)
+    said = []
+    for statistic in dict.fromkeys(t.statistic for t in targets if t.kind in _OF_QUANTILES):
+        level = float(QUANTILE_OF_STATISTIC[STATISTICS.index(statistic)])
+        needed = 0 if math.isnan(level) else least_samples(level)
+        if streams and probes < needed:
+            word = statistic.upper()
+            said.append(
+                Text(
+                    f"No path can be shown to keep a {word}: that needs {needed:,} probes at "
+                    f"least, and {math.floor(probes):,} would be sent on each. Measure longer, or "
+                    "with a shorter interval_ms.",
+                    f"任何路径都无法判定 {word} 达标：至少需要 {needed:,} 个探测包，而每条路径只会"
+                    f"发送 {math.floor(probes):,} 个。请延长时长或缩短 interval_ms。",
+                )
+            )
+    return tuple(said)
 
 
 def _rates(streams: Sequence[PlannedStream], place: Place) -> _Rates:

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from controller.accounts import Tally
 from controller.api.application import make_app
+from controller.campaigns.load import too_few
 from controller.left_out import LeftOut
 from controller.plans.planner import spec_of
 from controller.state import ControllerState, Settings, open_state
@@ -62,6 +63,10 @@ async def measured_here(
             specs = [spec_of(stream) for stream in state.streams if _begins_here(stream)]
             if not specs:
                 raise _nothing_here(sites)
+            sent = {spec.stream_id for spec in specs}
+            mine = [stream for stream in state.streams if stream.stream_id in sent]
+            for note in too_few(network.targets, mine, duration_s):
+                tell(note)
             async with served(state, pathlib.Path(folder) / "api.sock") as url, _judging(state):
                 async with _probing(state, specs, tell):
                     await wait(duration_s)

@@ -24,11 +24,11 @@ from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.local import served
 from controller.campaigns.report import Report, assemble
 from controller.campaigns.source import ApiSource
-from controller.catalogue import catalogue_of
+from controller.catalogue import Catalogue, catalogue_of
 from controller.commands.client_link import ControllerAddress
 from controller.left_out import LeftOut
 from controller.live.aging import LEAST_NS
-from controller.live.groups import groups_of
+from controller.live.groups import Group, groups_of
 from controller.live.improvements import ImprovementBook
 from controller.live.memory import SLOTS, RecentWindows
 from controller.live.rounds import Rounds
@@ -143,7 +143,7 @@ def _judged_then(
         streams=streams,
         demands=demands,
         catalogue=catalogue,
-        groups=groups_of(network.targets, catalogue),
+        groups=_whole_groups(state.network, network, catalogue),
         ipv4_alone=ipv4_alone(network, path_table(network, streams)),
         memory=memory,
         live=live,
@@ -155,6 +155,13 @@ def _judged_then(
         tallied_ns=(record.from_ns, to_ns),
         sockets=set(),
     )
+
+
+def _whole_groups(network: Network, chosen: Network, catalogue: Catalogue) -> tuple[Group, ...]:
+    """Return the groups all of whose targets are in the report: a part of one has no rate."""
+    asked = {target.name for target in chosen.targets}
+    parts = {target.group for target in network.targets if target.name not in asked}
+    return tuple(g for g in groups_of(chosen.targets, catalogue) if g.name not in parts)
 
 
 def _with_targets(network: Network, request: CampaignRequest) -> Network:

@@ -152,7 +152,7 @@ def say_load(load: CampaignLoad) -> None:
                     f"探测包/秒，{bits}。",
                 )
             )
-    for line in lines:
+    for line in (*lines, *load.notes):
         click.echo(_say(line))
 
 
@@ -207,7 +207,8 @@ def _bits(bits_per_s: float) -> str:
 
 
 def _time(time_ns: int) -> str:
-    return dt.datetime.fromtimestamp(time_ns / 1e9, dt.UTC).isoformat(timespec="seconds")
+    """Return a moment as local time with its offset from UTC."""
+    return dt.datetime.fromtimestamp(time_ns / 1e9).astimezone().isoformat(timespec="seconds")
 
 
 def _say(text: Text) -> str:

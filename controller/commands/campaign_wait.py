@@ -32,6 +32,8 @@ async def run_planned(
     Raises ConfigError where its file is refused, ResourceError where there will be no report.
     """
     client, ended = CampaignClient(address), ended_by_signals()
+    for note in (await client.load(wanted, file)).notes:
+        _tell(note)
     made = await client.create(wanted, file)
     _tell(
         Text(

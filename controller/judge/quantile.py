@@ -7,6 +7,7 @@ probes are infinite delays (RFC 7679 §5.1): they occupy the top ranks.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,12 @@ def confidence_ranks(
     upper = _first_count_above(n, p, 1 - alpha / 2, strict=False) + 1
     index = inverse.reshape(-1)
     return lower[index].astype(np.int64), upper[index].astype(np.int64)
+
+
+def least_samples(level: float, alpha: float = 0.05) -> int:
+    """Return the fewest samples with which a quantile's interval has an upper end."""
+    # All of n must be able to lie below: 1 - level^n ≥ 1 - alpha/2.
+    return math.ceil(math.log(alpha / 2) / math.log(level))
 
 
 def _first_count_above(n: Floats, p: Floats, share: float, *, strict: bool) -> Floats:

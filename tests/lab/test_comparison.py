@@ -9,6 +9,7 @@ import pytest
 
 from lab.comparison import PathProbes, compare
 from lab.stored import StoredWindows
+from lab.table import table_lines
 from lab.truth import Probes
 from probes.text import Text
 from topology.model import Demand, Distance, Interface, Path, Source, Target
@@ -78,3 +79,12 @@ def test_truth_is_that_of_the_windows_a_verdict_rests_on(
 def test_what_was_found_counts_and_not_what_is_shown_until_it_is_confirmed() -> None:
     row = row_of([False, False], verdict="pass", pending="fail")
     assert (row.verdict, row.correct) == ("fail", True)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"), [("undecided", "open"), ("no_data", "open"), ("pass", "NO")]
+)
+def test_what_is_left_open_is_not_called_wrong(verdict: str, said: str) -> None:
+    row = row_of([False, False], verdict=verdict)
+    assert row.correct is False
+    assert table_lines([row], "en")[-1].split()[-1] == said

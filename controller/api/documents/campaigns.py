@@ -46,7 +46,7 @@ class CampaignLoad(msgspec.Struct, frozen=True, kw_only=True):
 
     `streams` is how many it asks for: `streams_added` are new to the plan, `streams_faster` run
     already, but slower; the others run as they are. `packets_per_s` and `bits_per_s` are what is
-    added in all.
+    added in all. `notes` say what so few probes could not decide.
     """
 
     streams: int
@@ -56,6 +56,7 @@ class CampaignLoad(msgspec.Struct, frozen=True, kw_only=True):
     bits_per_s: float
     busiest_agent: LoadAt | None
     busiest_destination: LoadAt | None
+    notes: tuple[Text, ...] = ()
 
 
 class CampaignResult(msgspec.Struct, frozen=True, kw_only=True):

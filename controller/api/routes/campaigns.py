@@ -23,7 +23,7 @@ from controller.api.documents import (
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.campaigns.demand import note_if_nothing, problems_of, streams_of
 from controller.campaigns.keeper import event_of, turn
-from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable
+from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
 from probes.errors import ConfigError
@@ -214,7 +214,9 @@ async def _checked(request: web.Request, state: ControllerState) -> _Asked:
         note_beyond_budget(state.network.budget, before, after, problems)
         note_unjudgeable(streams, asked.duration_s, state.settings.window_ms, problems)
         _refuse(problems)
-        return streams, load_of(streams, before, after)
+        chosen = [t for t in state.network.targets if not asked.targets or t.name in asked.targets]
+        notes = too_few(chosen, streams, asked.duration_s)
+        return streams, msgspec.structs.replace(load_of(streams, before, after), notes=notes)
 
     async with state.campaigns.planning:  # one at a time: a large one takes a second
         streams, load = await asyncio.to_thread(_as_api_error, plan)

@@ -248,9 +248,24 @@ def test_what_a_campaign_asks_beyond_the_standing_meshes_is_checked(tmp_path, mo
         load_campaign(file)
 
 
-def test_a_time_without_a_zone_is_utc(tmp_path):
+@pytest.mark.parametrize("moment", ["2026-10-31T18:00:00", '"2026-10-31T18:00"', '"2026-10-31"'])
+def test_a_time_without_a_zone_is_refused_with_its_two_readings(tmp_path, monkeypatch, moment):
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    file = tmp_path / "file.toml"
+    file.write_text(f'{GOOD}begin = {moment}\n[[mesh]]\nname = "a"\n', encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_campaign(file)
+    for text in (raised.value.text.en, raised.value.text.zh):
+        assert "+08:00" in text
+        assert "+00:00" in text
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_time_is_that_of_its_zone(tmp_path):
     mesh = '[[mesh]]\nname = "a"\n'
-    times = ("2026-11-01T02:00:00+08:00", "2026-10-31T18:00:00", '"2026-10-31T18:00Z"')
+    times = ("2026-11-01T02:00:00+08:00", "2026-10-31T18:00:00Z", '"2026-10-31T18:00Z"')
     found = set()
     for moment in times:
         file = tmp_path / "file.toml"

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from campaign_calls import SECOND_NS, VOICE, asked, cancel, post, show, states_of
+from campaign_calls import PAIR, SECOND_NS, VOICE, asked, cancel, post, show, states_of
 
 from controller.campaigns.keeper import look
 
@@ -61,3 +61,17 @@ async def test_campaigns_are_listed_cancelled_once_and_a_name_means_one(
     await look(controller.state)
     assert (await show(controller, "b"))["state"] == "cancelled"
     assert await states_of(controller, "b") == ["scheduled", "cancelled"]
+
+
+@pytest.mark.parametrize(("interval_ms", "told"), [(1000, ["P95"]), (500, []), (50, [])])
+async def test_quantiles_that_so_few_probes_cannot_decide_are_told_before_it_begins(
+    controller: Any, interval_ms: int, told: list[str]
+) -> None:
+    mesh = PAIR | {"stream": [{"protocol": "icmp", "interval_ms": interval_ms}]}
+    body = asked(mesh=[mesh], targets=["jiangsu-circle-5"], duration_s=60)
+    load = await post(controller, body, 200, "-load")
+    assert len(load["notes"]) == len(told)
+    for note, statistic in zip(load["notes"], told, strict=True):
+        assert statistic in note["en"]
+        assert "72" in note["en"]
+        assert statistic in note["zh"]

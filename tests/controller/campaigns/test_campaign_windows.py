@@ -103,6 +103,7 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
         assert (answer.status, answer.content_type) == (200, "text/html")
         page = await answer.text()
     assert "dscp46" in page
+    assert "jiangsu-circles" not in page  # one circle of three has no rate of the group's
     assert "语音" in page
     # Nothing of it stays in the live map.
     assert state.live.latest.evidence.sent.shape == (len(state.standing),)
