@@ -1,7 +1,7 @@
 """What could keep this agent from measuring: looked at one thing after another.
 
 Every check is a function of its own that raises nothing; it may open sockets for a moment, sends
-nothing beyond this machine but one request to the controller, and changes nothing.
+nothing beyond this machine but two requests to the controller, and changes nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import aiohttp
 
 from agent.clock_watch import ClockWatch
 from agent.config import AgentConfig, load_config
-from agent.link import open_session, unreachable
-from agent.policy import PolicyConfig
+from agent.link import open_session, read_answer, refusal_of, unreachable
+from agent.policy import Policy, PolicyConfig
 from probes.checkup import Finding, check_clock, check_directory, finding
 from probes.clock import SystemClock
 from probes.clocks.calibrate import calibrate
@@ -31,8 +31,10 @@ from probes.exchange import ReflectorSpec
 from probes.reasons import reason_of
 from probes.reflector.listening import open_reflector_socket
 from probes.stream import STAMP_PORT
+from probes.text import Text
 
 _PATIENCE_S = 5.0
+_LET_IN = (HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED)  # it lacked the upgrade alone
 _PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
 _SETCAP = "setcap cap_net_raw,cap_net_bind_service+ep"
 
@@ -57,16 +59,25 @@ async def examine(config_path: Path) -> list[Finding]:
     found.append(check_clock(watch.source, watch.bound_ns()))
     found.append(await asyncio.to_thread(check_timestamps))
     certificate, context = check_certificate(config)
-    if certificate is not None:
-        found.append(certificate)
     if certificate is None or context is not None:
-        found.append(await check_controller(config, context))
-    return found
+        controller = await check_controller(config, context)
+        refused = await refusal_by_controller(config, context) if context is not None else None
+        if refused is not None:
+            certificate = Finding(check="certificate", status="fail", text=refused)
+        return [*found, *([] if certificate is None else [certificate]), controller]
+    return [*found, certificate]
 
 
 def check_policy(policy: PolicyConfig) -> Finding:
     """Say what the owner allows."""
     written = policy != PolicyConfig()
+    if Policy(policy).is_quiet(SystemClock().wall_ns()):
+        return finding(
+            "policy",
+            "warn",
+            "It is within quiet_hours: nothing is probed until they end; requests are answered.",
+            "现在处于 quiet_hours 时段：结束前不发送探测，仍应答请求。",
+        )
     rates = f"{policy.max_packets_per_s:g} packets/s, {policy.max_bits_per_s / 1e6:g} Mbit/s"
     rates_zh = f"每秒 {policy.max_packets_per_s:g} 包、{policy.max_bits_per_s / 1e6:g} Mbit/s"
     return finding(
@@ -255,6 +266,24 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
             f"证书还有 {left_days:.0f} 天到期，会自动续期。",
         )
     return told, context
+
+
+async def refusal_by_controller(config: AgentConfig, context: ssl.SSLContext) -> Text | None:
+    """Return why the controller does not let this agent in, None where it does or does not say.
+
+    A certificate that is good in itself may have been revoked: only the controller knows. It is
+    asked for the control channel without the upgrade that would open it.
+    """
+    session, base = open_session(config.controller, context, config.proxy)
+    url = f"{base}/api/v1/agents/{config.name}/control"
+    timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
+    try:
+        async with session, session.get(url, timeout=timeout, allow_redirects=False) as answer:
+            if answer.status in _LET_IN:
+                return None
+            return refusal_of(answer.status, await read_answer(answer))
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None  # whether it is there is another check
 
 
 async def check_controller(config: AgentConfig, context: ssl.SSLContext | None) -> Finding:

@@ -11,6 +11,7 @@ import msgspec
 from agent.config import load_config
 from agent.enforcement import Granted, grant, summary_of
 from agent.policy import Policy, PolicyConfig
+from probes.clock import SystemClock
 from probes.errors import ConfigError
 from probes.exchange import Plan
 from probes.reasons import reason_of
@@ -44,7 +45,8 @@ def check(config_path: Path, plan_path: Path | None, as_json: bool) -> None:
         click.echo(_json(config.policy) if as_json else "\n".join(_policy_lines(config.policy)))
         return
     plan = _read_plan(plan_path)
-    granted = grant(Policy(config.policy), plan)
+    policy = Policy(config.policy)
+    granted = grant(policy, plan, quiet=policy.is_quiet(SystemClock().wall_ns()))
     click.echo(_outcome_json(plan, granted) if as_json else "\n".join(_lines(plan, granted)))
     sys.exit(1 if granted.by_rule else 0)
 

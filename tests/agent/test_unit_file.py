@@ -32,6 +32,14 @@ def test_controller_has_no_capability_at_all() -> None:
     assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_service_says_that_it_lives_and_has_descriptors_enough(unit: str) -> None:
+    said = settings(unit)
+    assert said["Type"] == "notify"
+    assert int(said["WatchdogSec"]) >= 60
+    assert int(said["LimitNOFILE"]) >= 65_536
+
+
 def test_image_gives_raw_sockets_to_the_interpreter_that_runs_the_agent(tmp_path: Path) -> None:
     controller, agent = (DEPLOY / "Containerfile").read_text(encoding="utf-8").split(" AS agent\n")
     assert "setcap" not in controller  # an interpreter with rights does not start where none are

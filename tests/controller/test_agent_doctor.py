@@ -1,0 +1,67 @@
+"""An agent's doctor asks the controller itself whether the certificate still counts."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+from typing import Any
+
+from agent.config import load_config
+from agent.doctor import check_certificate, check_controller, refusal_by_controller
+from agent.enrolment import enrol
+from probes.enrolment import parse_enrolment_token
+from probes.text import Text
+
+
+async def enrolled(served: Any, tmp_path: pathlib.Path) -> pathlib.Path:
+    state, authority, url = served
+    until_ns = state.clock.now_ns + 60 * 10**9
+    text = state.access.create_enrolment_token("nanjing", authority.fingerprint, until_ns)
+    await enrol(url, parse_enrolment_token(text), tmp_path / "state")
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        f'name = "nanjing"\ncontroller = "{url}"\nstate_dir = "{tmp_path}/state"\n',
+        encoding="utf-8",
+    )
+    return file
+
+
+async def asked(file: pathlib.Path) -> Text | None:
+    config = load_config(file)
+    found, context = check_certificate(config)
+    assert found is not None
+    assert context is not None
+    assert found.status == "ok"  # as far as this machine alone can tell
+    assert (await check_controller(config, context)).status == "ok"
+    return await refusal_by_controller(config, context)
+
+
+async def test_certificate_that_counts_is_good(served: Any, tmp_path: pathlib.Path) -> None:
+    assert await asked(await enrolled(served, tmp_path)) is None
+
+
+async def test_revoked_certificate_is_not_good(served: Any, tmp_path: pathlib.Path) -> None:
+    file = await enrolled(served, tmp_path)
+    served[0].access.revoke_agent("nanjing")
+    told = await asked(file)
+    assert told is not None
+    assert "revoked" in told.en
+    assert "吊销" in told.zh
+
+
+async def test_certificate_that_a_later_enrolment_ended_is_not_good(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    file = await enrolled(served, tmp_path)
+    shutil.copytree(tmp_path / "state", tmp_path / "before")
+    await enrolled(served, tmp_path)
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "before").rename(tmp_path / "state")
+    told = await asked(file)
+    assert told is not None
+    assert "enrol" in told.en
+
+
+async def test_the_doctor_opens_no_control_channel(served: Any, tmp_path: pathlib.Path) -> None:
+    await asked(await enrolled(served, tmp_path))
+    assert not served[0].sockets
