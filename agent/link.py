@@ -121,10 +121,19 @@ async def read_answer(answer: aiohttp.ClientResponse) -> bytes:
 
 class _Said(msgspec.Struct):
     message: Text
+    code: str = ""
 
 
 class _ErrorAnswer(msgspec.Struct):
     error: _Said
+
+
+def refusal_code(body: bytes) -> str:
+    """Return the controller's word for its reason; empty where it was not the controller."""
+    try:
+        return msgspec.json.decode(body, type=_ErrorAnswer).error.code
+    except msgspec.MsgspecError:
+        return ""
 
 
 def refusal_of(status: int, body: bytes) -> Text:

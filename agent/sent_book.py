@@ -2,9 +2,10 @@
 
 A few numbers in a file that is mapped into memory: the engine's thread adds to them as it sends,
 and the kernel keeps what a killed process wrote. The spool counts elsewhere, in its own
-transactions, what it was given; what is missing there after a restart was cut off by the kill.
-A power cut may take the last seconds of the book with it (it is synced with every chunk): then
-`behind` says that the count is a lower bound.
+transactions, what it was given; what is missing there after a restart was cut off by the kill. What
+the controller was offered and took is in the same page (`agent.delivery_book`): a full disk cannot
+keep it from being written down. A power cut may take the last seconds of the book with it (it is
+synced with every chunk): then `behind` says that the count is a lower bound.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.delivery_book import NUMBERS, DeliveryBook
 from probes.errors import ResourceError
 from probes.reasons import reason_of
 
-_FORMAT = 1
+_FORMAT = 2
 _FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _SENT_AT, _WINDOWS_AT, _ALIVE_AT = range(6)
+_DELIVERIES_AT = 16
 _BYTES = 4096  # one page, allocated at once: a full disk cannot take it away
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -40,6 +43,8 @@ class SentBook:
             ) from error
         self._numbers: NDArray[np.int64] = np.frombuffer(self._map, np.int64)
         self.is_new = int(self._numbers[_FORMAT_AT]) != _FORMAT
+        if self.is_new:
+            self._numbers[:] = 0  # whatever was there, it was no book
         self.was_clean = bool(self._numbers[_CLEAN_AT])  # the run before ended in order
         self.was_alive_ns = int(self._numbers[_ALIVE_AT])  # 0: never
         machine = _machine_start()
@@ -47,6 +52,7 @@ class SentBook:
         self.behind = cut and not self.is_new
         self._numbers[[_FORMAT_AT, _MACHINE_AT, _CLEAN_AT]] = _FORMAT, machine, 0
         self._map.flush()
+        self.deliveries = DeliveryBook(self._numbers[_DELIVERIES_AT : _DELIVERIES_AT + NUMBERS])
 
     @property
     def sent(self) -> int:

@@ -9,38 +9,19 @@ This module is the file itself and may block; `agent.spooler` runs it on a threa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
+from agent.counts import Count, total
 from agent.spool_database import open_spool, transaction
 from probes.exchange import DropReason
 
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
-
-
-class Count(NamedTuple):
-    """Windows, and the probes sent in them."""
-
-    windows: int = 0
-    probes: int = 0
-
-    def plus(self, other: Count) -> Count:
-        """Return the sum."""
-        return Count(self.windows + other.windows, self.probes + other.probes)
-
-    def less(self, other: Count) -> Count:
-        """Return the difference."""
-        return Count(self.windows - other.windows, self.probes - other.probes)
-
-
-def total(counts: Iterable[Count]) -> Count:
-    """Return the sum of many."""
-    result = Count()
-    for count in counts:
-        result = result.plus(count)
-    return result
+_CHUNKS = "SELECT sequence, boot, start_ns, windows, probes, payload FROM chunk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +29,7 @@ class SpooledChunk:
     """An encoded chunk with what the spool must know of it."""
 
     sequence: int
+    boot: str
     start_ns: int
     windows: int
     probes: int
@@ -59,16 +41,24 @@ class SpooledChunk:
         return Count(self.windows, self.probes)
 
 
+class Limits(NamedTuple):
+    """What a spool keeps: so many bytes of chunks, and none that began longer ago."""
+
+    max_bytes: int
+    max_age_ns: int
+
+
 class SpoolFile:
-    """The spool's SQLite file. Raises sqlite3.OperationalError when the disk is full.
+    """The spool's SQLite file. Raises sqlite3.OperationalError when the disk is full, another
+    sqlite3.DatabaseError when the file is damaged.
 
     `accounted` is what was ever given to it, be it chunks or news of what was lost before;
     `dropped` what of that was given up, by reason; `waiting` what is still to be delivered. So
     accounted = delivered + waiting + dropped, always, since each change is one transaction.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, max_age_ns: int) -> None:
-        self.limit(max_bytes=max_bytes, max_age_ns=max_age_ns)
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.limits = limits
         self._connection = open_spool(path)
         row = self._connection.execute(
             "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(sequence), 0),"
@@ -90,19 +80,17 @@ class SpoolFile:
             for reason in DROP_REASONS
         }
 
-    def limit(self, *, max_bytes: int, max_age_ns: int) -> None:
-        """Keep so many bytes of chunks, and none that began longer ago, from now on."""
-        self._max_bytes, self._max_age_ns = max_bytes, max_age_ns
-
     def put(
         self,
         chunks: list[SpooledChunk],
-        now_ns: int,
+        now_ns: int | None,
         lost: Mapping[DropReason, Count] | None = None,
+        spare: Collection[int] = (),
     ) -> None:
         """Commit chunks, dropping the oldest that no longer fit; all of it or nothing.
 
-        `lost` never became a chunk, or was one that could not be kept: it is only counted.
+        `lost` never became a chunk, or was one that could not be kept: it is only counted. The
+        chunks of `spare` are not dropped. `now_ns` None: none is too old.
         """
         lost = dict(lost or {})
         accounted = self.accounted.plus(total([*lost.values(), *(one.count for one in chunks)]))
@@ -110,16 +98,13 @@ class SpoolFile:
         following = max([self.next_sequence, *(chunk.sequence + 1 for chunk in chunks)])
         with transaction(self._connection):
             self._connection.executemany(
-                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, NULL, ?)",
-                [
-                    (c.sequence, c.start_ns, c.windows, c.probes, len(c.payload), c.payload)
-                    for c in chunks
-                ],
+                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
+                [_row_of(chunk) for chunk in chunks],
             )
             dropped = dict(self.dropped)
             for reason, count in lost.items():
                 dropped[reason] = dropped[reason].plus(count)
-            gone = self._make_room(self.bytes + added_bytes, now_ns, dropped)
+            gone = self._make_room(self.bytes + added_bytes, now_ns, dropped, spare)
             self._set_counter("next_sequence", following)
             self._set_count("accounted", accounted)
             self._set_dropped(dropped)
@@ -132,20 +117,31 @@ class SpoolFile:
         self, limit: int, *, newest: bool = False, skip: frozenset[int]
     ) -> list[SpooledChunk]:
         """Return up to `limit` chunks to deliver, oldest (or newest) first, without `skip`."""
-        order = "DESC" if newest else "ASC"
-        rows = self._connection.execute(
-            "SELECT sequence, start_ns, windows, probes, payload FROM chunk"  # noqa: S608 (order is one of two constants)
-            f" WHERE refused IS NULL ORDER BY sequence {order} LIMIT ?",
-            (limit + len(skip),),
+        chunks = chunks_in(self._connection, newest=newest, limit=limit + len(skip))
+        return [chunk for chunk in chunks if chunk.sequence not in skip][:limit]
+
+    def find(self, sequence: int) -> SpooledChunk | None:
+        """Return a chunk that is to be delivered, None where there is no such."""
+        row = self._connection.execute(
+            f"{_CHUNKS} WHERE refused IS NULL AND sequence = ?", (sequence,)
+        ).fetchone()
+        return None if row is None else _chunk_in(row)
+
+    def holds(self, sequence: int) -> bool:
+        """Whether a chunk is there, to be delivered or out of the way."""
+        return bool(
+            self._connection.execute(
+                "SELECT 1 FROM chunk WHERE sequence = ?", (sequence,)
+            ).fetchone()
         )
-        found = [
-            SpooledChunk(
-                sequence=row[0], start_ns=row[1], windows=row[2], probes=row[3], payload=row[4]
-            )
-            for row in rows
-            if row[0] not in skip
-        ]
-        return found[:limit]
+
+    def begin_at(self, accounted: Count, dropped: Mapping[DropReason, Count]) -> None:
+        """Let a new file begin with what one before it had accounted for."""
+        self.accounted, self.dropped = accounted, self.dropped | dict(dropped)
+        # On a full disk they are written with the next chunk.
+        with contextlib.suppress(sqlite3.OperationalError), transaction(self._connection):
+            self._set_count("accounted", accounted)
+            self._set_dropped(self.dropped)
 
     def delete(self, sequences: list[int]) -> None:
         """Forget chunks that the controller has committed."""
@@ -153,8 +149,8 @@ class SpoolFile:
             gone = self._delete(sequences)
         self._forget(gone)
 
-    def refuse(self, sequence: int, reason: str) -> None:
-        """Keep a chunk that the controller will not have: out of the way, counted as dropped."""
+    def refuse(self, sequence: int, reason: str, counted: DropReason = "refused") -> None:
+        """Keep a chunk that nobody will have: out of the way, counted as dropped."""
         with transaction(self._connection):
             row = self._connection.execute(
                 "UPDATE chunk SET refused = ? WHERE sequence = ? AND refused IS NULL"
@@ -162,7 +158,7 @@ class SpoolFile:
                 (reason, sequence),
             ).fetchone()
             count = Count(int(row[0]), int(row[1])) if row else Count()
-            dropped = self.dropped | {"refused": self.dropped["refused"].plus(count)}
+            dropped = self.dropped | {counted: self.dropped[counted].plus(count)}
             self._set_dropped(dropped)
         self.dropped, self.waiting = dropped, self.waiting.less(count)
 
@@ -174,14 +170,21 @@ class SpoolFile:
         """Close the file."""
         self._connection.close()
 
-    def _make_room(self, total_bytes: int, now_ns: int, dropped: dict[DropReason, Count]) -> _Gone:
+    def _make_room(
+        self,
+        total_bytes: int,
+        now_ns: int | None,
+        dropped: dict[DropReason, Count],
+        spare: Collection[int],
+    ) -> _Gone:
         """Delete what is too old, then what does not fit (refused chunks first); count it."""
-        too_old = self._connection.execute(
-            "SELECT sequence FROM chunk WHERE start_ns < ?", (now_ns - self._max_age_ns,)
+        oldest_ns = None if now_ns is None else now_ns - self.limits.max_age_ns
+        too_old = self._connection.execute(  # less than NULL is nothing
+            "SELECT sequence FROM chunk WHERE start_ns < ?", (oldest_ns,)
         ).fetchall()
-        gone = self._delete([row[0] for row in too_old])
+        gone = self._delete([row[0] for row in too_old if row[0] not in spare])
         dropped["too_old"] = dropped["too_old"].plus(gone.waiting)
-        excess = total_bytes - gone.bytes - self._max_bytes
+        excess = total_bytes - gone.bytes - self.limits.max_bytes
         doomed = []
         for condition in ("IS NOT NULL", "IS NULL"):
             rows = self._connection.execute(
@@ -190,6 +193,8 @@ class SpoolFile:
             for sequence, size in rows:
                 if excess <= 0:
                     break
+                if sequence in spare:
+                    continue
                 doomed.append(int(sequence))
                 excess -= size
         no_room = self._delete(doomed)
@@ -215,7 +220,7 @@ class SpoolFile:
 
     def _set_dropped(self, dropped: Mapping[DropReason, Count]) -> None:
         for reason, count in dropped.items():
-            if count != self.dropped[reason]:
+            if any(count):
                 self._set_count(f"dropped.{reason}", count)
 
     def _set_count(self, name: str, count: Count) -> None:
@@ -224,6 +229,33 @@ class SpoolFile:
 
     def _set_counter(self, name: str, value: int) -> None:
         self._connection.execute("INSERT OR REPLACE INTO counter VALUES (?, ?)", (name, value))
+
+
+def chunks_in(
+    connection: sqlite3.Connection, *, newest: bool, limit: int = -1
+) -> Iterator[SpooledChunk]:
+    """Yield the chunks to deliver, oldest (or newest) first."""
+    order = "DESC" if newest else "ASC"
+    rows = connection.execute(
+        f"{_CHUNKS} WHERE refused IS NULL ORDER BY sequence {order} LIMIT ?", (limit,)
+    )
+    return map(_chunk_in, rows)
+
+
+def _row_of(c: SpooledChunk) -> tuple[Any, ...]:
+    return (c.sequence, c.boot, c.start_ns, c.windows, c.probes, len(c.payload), c.payload)
+
+
+def _chunk_in(row: tuple[Any, ...]) -> SpooledChunk:
+    sequence, boot, start_ns, windows, probes, payload = row
+    return SpooledChunk(
+        sequence=int(sequence),
+        boot=str(boot),
+        start_ns=int(start_ns),
+        windows=int(windows),
+        probes=int(probes),
+        payload=bytes(payload),
+    )
 
 
 class _Gone(NamedTuple):

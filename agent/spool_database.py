@@ -1,18 +1,23 @@
-"""The spool's SQLite file: how it is opened, made, and carried over from earlier versions."""
+"""The spool's SQLite file: how it is opened and made."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from probes.chunk import decode_chunk
-from probes.errors import RemoteProtocolError, ResourceError
+from probes.errors import ResourceError
+from probes.private_files import make_private_file
+from probes.reasons import reason_of
+from probes.sqlite_faults import is_damage
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chunk (
     sequence INTEGER PRIMARY KEY,
+    boot     TEXT NOT NULL,
     start_ns INTEGER NOT NULL,
     windows  INTEGER NOT NULL,
     probes   INTEGER NOT NULL,
@@ -24,19 +29,11 @@ CREATE INDEX IF NOT EXISTS chunk_by_age ON chunk (start_ns);
 CREATE INDEX IF NOT EXISTS chunk_refused ON chunk (sequence) WHERE refused IS NOT NULL;
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 """
-_SCHEMA_VERSION = 2
-# Version 1 did not know the probes of a chunk; how many windows it had dropped it knew.
-_FROM_1 = """
-ALTER TABLE chunk RENAME TO chunk_1;
-{schema}
-INSERT INTO chunk SELECT sequence, start_ns, windows, probes_of(payload), bytes, refused, payload
-    FROM chunk_1;
-DROP TABLE chunk_1;
-UPDATE counter SET name = 'dropped.no_room.windows' WHERE name = 'dropped_windows';
-UPDATE counter SET name = 'dropped.refused.windows' WHERE name = 'refused_windows';
-INSERT OR REPLACE INTO counter SELECT 'accounted.windows', coalesce(sum(windows), 0) FROM chunk;
-INSERT OR REPLACE INTO counter SELECT 'accounted.probes', coalesce(sum(probes), 0) FROM chunk;
-"""
+_SCHEMA_VERSION = 3
+
+
+class DamagedSpoolError(Exception):
+    """The file is no spool any more."""
 
 
 @contextmanager
@@ -53,8 +50,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def open_spool(path: Path) -> sqlite3.Connection:
-    """Open the file, or make it. ResourceError: it cannot be used, or is of a newer version."""
+    """Open the file, or make it, for its owner alone.
+
+    DamagedSpoolError: it is no database, or a damaged one. ResourceError: it cannot be used, or is
+    of another version.
+    """
     try:
+        make_private_file(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -62,37 +64,39 @@ def open_spool(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 64")
         connection.execute("PRAGMA journal_size_limit = 262144")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found in (0, 1):
-            _make(connection, from_1=found == 1)
-        elif found != _SCHEMA_VERSION:
-            raise ResourceError(
-                f"The spool {path} was made by a newer Isochrone (format {found}); upgrade this "
-                "program, or move the file away to begin a new spool.",
-                f"缓存文件 {path} 由更新版本的 Isochrone 创建（格式 {found}）；请升级本程序，"
-                "或移走该文件以重新开始。",
-                file=str(path),
+        if found == 0:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_SCHEMA_VERSION};COMMIT;"
             )
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
+        if is_damage(error):
+            raise DamagedSpoolError(str(error)) from error
+        reason = reason_of(error)
         raise ResourceError(
-            f"The spool {path} cannot be used: {error}. Free space on its disk, check the "
-            "directory's permissions, or move a damaged file away.",
-            f"无法使用缓存文件 {path}：{error}。请清理磁盘空间、检查目录权限，或移走损坏的文件。",
+            f"The spool {path} cannot be used ({reason.en}). Free space on its disk and check the "
+            "directory's permissions.",
+            f"无法使用缓存文件 {path}（{reason.zh}）。请清理磁盘空间并检查目录权限。",
             file=str(path),
         ) from error
+    if found not in (0, _SCHEMA_VERSION):
+        connection.close()
+        raise ResourceError(
+            f"The spool {path} was made by another version of Isochrone (format {found}); use that "
+            "version, or move the file away to begin a new spool.",
+            f"缓存文件 {path} 由其他版本的 Isochrone 创建（格式 {found}）；请使用该版本，"
+            "或移走该文件以重新开始。",
+            file=str(path),
+        )
     return connection
 
 
-def _make(connection: sqlite3.Connection, *, from_1: bool) -> None:
-    """Make the tables, or carry those of version 1 over, in one transaction."""
-    connection.create_function("probes_of", 1, _probes_of)
-    script = _FROM_1.format(schema=_SCHEMA) if from_1 else _SCHEMA
-    connection.executescript(
-        f"BEGIN IMMEDIATE;{script}PRAGMA user_version = {_SCHEMA_VERSION};COMMIT;"
-    )
-
-
-def _probes_of(payload: bytes) -> int:
-    try:
-        return int(decode_chunk(payload).batch.counters["sent"].sum())
-    except RemoteProtocolError:  # it will be refused, too
-        return 0
+def set_aside(path: Path, stamp: str) -> Path:
+    """Rename the file and its log so that a new one can begin; return the new name."""
+    for number in itertools.count():
+        name = f"{path.name}.damaged-{stamp}" + (f"-{number}" if number else "")
+        if not path.with_name(name).exists():
+            break
+    for ending in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(path.with_name(name + ending))
+    return path.with_name(name)

@@ -7,6 +7,7 @@ bound, are still delivered from there, and go to the disk as soon as it takes th
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import secrets
@@ -16,15 +17,19 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from agent.counts import Count, total
+from agent.delivery_book import MOST_OFFERED, Offer
 from agent.gather import chunks_of
 from agent.sent_book import SentBook
-from agent.spool import Count, SpooledChunk, SpoolFile, total
-from probes.chunk import encode_chunk
+from agent.spool import Limits, SpooledChunk
+from agent.spool_salvage import open_or_replace, replaced
+from probes.chunk import encode_chunk, is_whole
 from probes.clock import Clock, SystemClock
-from probes.errors import LocalProtocolError
+from probes.errors import LocalProtocolError, ResourceError
 from probes.exchange import Dropped, DropReason, Totals
+from probes.sqlite_faults import is_damage
 from probes.window import WindowBatch
 
 _LOG = logging.getLogger(__name__)
@@ -44,6 +49,7 @@ class SpoolState:
     in_memory: int
     totals: Totals
     fault: str | None
+    set_aside: str | None = None  # where a damaged spool went
 
     @property
     def dropped_windows(self) -> int:
@@ -74,15 +80,20 @@ class Spooler:
         self._agent = agent
         self._clock = clock or SystemClock()
         self._memory_bytes = memory_bytes
-        self._file = SpoolFile(path, max_bytes=max_bytes, max_age_ns=round(max_age_s * 1e9))
-        self._next_sequence = self._file.next_sequence
         self._memory: dict[int, SpooledChunk] = {}
+        self._path, limits = path, Limits(max_bytes, round(max_age_s * 1e9))
+        self._file, self._set_aside = open_or_replace(path, limits, self.book, self._clock)
+        self._asked = self._tombstones()
+        self._next_sequence = max(self._file.next_sequence, *(s + 1 for s in self._asked), 1)
         self._lost: dict[DropReason, Count] = {}  # given up, and not yet counted in the file
         self._acknowledged: set[int] = set()  # on disk still, because deleting failed
+        self._fresh: frozenset[int] = frozenset()  # offered for the first time, last
+        self._postponed: dict[int, float] = {}  # until when (monotonic seconds)
         self._fault: str | None = None
         self._gathered: dict[tuple[int, int, int], list[WindowBatch]] = {}
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self.book.begin_at(self._file.accounted.probes, self._file.accounted.windows)
+        known = self._file.accounted.plus(self.book.deliveries.beside)
+        self.book.begin_at(known.probes, known.windows)
         self.do_settle()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
@@ -118,16 +129,66 @@ class Spooler:
     def do_settle(self) -> None:
         """Count as cut off what was sent and never came here; only while no engine runs."""
         self.do_flush()
-        known = total([self._file.accounted, *self._lost.values()])
-        known = known.plus(total(chunk.count for chunk in self._memory.values()))
-        missing = Count(self.book.windows, self.book.sent).less(known)
-        if max(missing) > 0:
-            self._lose("cut_off", Count(max(missing.windows, 0), max(missing.probes, 0)))
+        held = [*self._memory.values(), *self._asked.values()]
+        known = total([self._file.accounted, *self._lost.values(), *(one.count for one in held)])
+        known = known.plus(self.book.deliveries.beside)
+        missing = Count(self.book.windows, self.book.sent).less(known).at_least_none()
+        if any(missing):
+            self._lose("cut_off", missing)
             self._attempt(self._to_disk)
 
     def do_limit(self, max_bytes: int, max_age_s: float) -> None:
         """Let other bounds hold from the next chunk on."""
-        self._file.limit(max_bytes=max_bytes, max_age_ns=round(max_age_s * 1e9))
+        self._file.limits = Limits(max_bytes, round(max_age_s * 1e9))
+
+    def do_offer(self, oldest: int, newest: int) -> list[SpooledChunk]:
+        """Return chunks to deliver now: first those in doubt, then as `do_pending`.
+
+        From now on they are in doubt, until one of the next three says what became of them.
+        """
+        waiting = self._postponed_now()
+        known = self.book.deliveries.in_doubt()
+        doubted = [chunk for chunk in self._doubted() if chunk.sequence not in waiting]
+        left = min(oldest + newest - len(doubted), MOST_OFFERED - len(known))
+        skip = waiting | known.keys()
+        if left <= 0:
+            return doubted[: oldest + newest]
+        none: list[SpooledChunk] = []
+        others = self._attempt(
+            lambda: self.do_pending(max(left - newest, 0), min(newest, left), skip), none
+        )
+        fresh = [chunk for chunk in others if self._is_whole(chunk)]
+        self.book.deliveries.offer(
+            Offer(one.boot, one.sequence, one.start_ns, *one.count) for one in fresh
+        )
+        self._fresh = frozenset(chunk.sequence for chunk in fresh)
+        return doubted + fresh
+
+    def do_withdraw(self, sequences: list[int]) -> None:
+        """The controller has not taken these: those it never was offered before it surely lacks."""
+        self.book.deliveries.settle([each for each in sequences if each in self._fresh])
+
+    def do_postpone(self, seconds: dict[int, float]) -> None:
+        """Offer these chunks again only after so many seconds each."""
+        now_s = self._clock.monotonic_ns() / 1e9
+        self._postponed |= {sequence: now_s + wait_s for sequence, wait_s in seconds.items()}
+
+    def do_count_postponed(self) -> int:
+        """Return how many chunks wait that the controller would not have yet."""
+        gone = [
+            sequence
+            for sequence in self._postponed
+            if sequence not in self._memory
+            and sequence not in self._asked
+            and self._attempt(functools.partial(self._file.find, sequence), None) is None
+        ]
+        for sequence in gone:
+            del self._postponed[sequence]
+        return len(self._postponed)
+
+    def _postponed_now(self) -> frozenset[int]:
+        now_s = self._clock.monotonic_ns() / 1e9
+        return frozenset(sequence for sequence, at_s in self._postponed.items() if at_s > now_s)
 
     def do_pending(
         self, oldest: int, newest: int = 0, skip: frozenset[int] = frozenset()
@@ -146,10 +207,18 @@ class Spooler:
             found.setdefault(chunk.sequence, chunk)
         return list(found.values())
 
-    def do_acknowledge(self, sequences: list[int]) -> None:
-        """Forget delivered chunks."""
-        on_disk = [each for each in sequences if self._memory.pop(each, None) is None]
-        self._acknowledged.update(on_disk)
+    def do_acknowledge(
+        self, sequences: list[int], duplicates: frozenset[int] = frozenset()
+    ) -> None:
+        """Forget delivered chunks; `duplicates` of them the controller had already."""
+        self._resolve([each for each in sequences if each in self._asked], duplicates)
+        doubted = self.book.deliveries.in_doubt()
+        in_memory = [self._memory.pop(each) for each in sequences if each in self._memory]
+        beside = total(chunk.count for chunk in in_memory)
+        taken = total(doubted[each].held for each in sequences if each in doubted)
+        self.book.deliveries.settle(sequences, delivered=taken, beside=beside)
+        here = {chunk.sequence for chunk in in_memory}
+        self._acknowledged.update(each for each in sequences if each not in here)
         if len(self._acknowledged) > _KEPT_ACKNOWLEDGED:
             # They would only be delivered again, and delivery is idempotent.
             self._acknowledged.clear()
@@ -157,11 +226,70 @@ class Spooler:
 
     def do_refuse(self, sequence: int, reason: str) -> None:
         """Put a chunk aside that the controller will not have."""
-        chunk = self._memory.pop(sequence, None)
-        if chunk is not None:
+        asked, chunk = self._asked.pop(sequence, None), self._memory.pop(sequence, None)
+        if asked is not None:
+            self._lose("unknown", asked.count)
+        elif chunk is not None:
             self._lose("refused", chunk.count)
-            return
-        self._attempt(lambda: self._file.refuse(sequence, reason))
+        else:
+            self._attempt(lambda: self._file.refuse(sequence, reason))
+        self.book.deliveries.settle([sequence])
+
+    def _doubted(self) -> list[SpooledChunk]:
+        """Return the chunks in doubt, to be offered again; none that is out of the way."""
+        found = []
+        for sequence in self.book.deliveries.in_doubt():
+            chunk = self._asked.get(sequence) or self._memory.get(sequence)
+            if chunk is None and sequence not in self._acknowledged:
+                chunk = self._attempt(functools.partial(self._file.find, sequence), None)
+            if chunk is not None and self._is_whole(chunk):
+                found.append(chunk)
+            elif not self._fault:
+                self.book.deliveries.settle([sequence])
+        return found
+
+    def _is_whole(self, chunk: SpooledChunk) -> bool:
+        """Whether a chunk is what was written; one that is damaged is put out of the way."""
+        if is_whole(chunk.payload):
+            return True
+        _LOG.error("chunk %d of the spool is damaged and will not be sent", chunk.sequence)
+        self._attempt(lambda: self._file.refuse(chunk.sequence, "damaged on the disk", "damaged"))
+        return False
+
+    def _tombstones(self) -> dict[int, SpooledChunk]:
+        """Return for each chunk that was offered from a memory now gone one without windows.
+
+        It has the name of the other: the controller takes it if it never had the other, whose
+        windows are lost then, and calls it a duplicate if it had.
+        """
+        return {
+            offer.sequence: SpooledChunk(
+                sequence=offer.sequence,
+                boot=offer.boot,
+                start_ns=offer.start_ns,
+                windows=offer.windows,
+                probes=offer.probes,
+                payload=encode_chunk(
+                    WindowBatch.empty(offer.start_ns, 1),
+                    agent=self._agent,
+                    boot=offer.boot,
+                    sequence=offer.sequence,
+                    plan_version=0,
+                ),
+            )
+            for offer in self.book.deliveries.in_doubt().values()
+            if offer.sequence not in self._memory and not self._file.holds(offer.sequence)
+        }
+
+    def _resolve(self, asked: list[int], duplicates: frozenset[int]) -> None:
+        """Count what was asked about: the controller has it, or nobody has."""
+        for sequence in asked:
+            count = self._asked.pop(sequence).count
+            if sequence in duplicates:
+                self.book.deliveries.settle([sequence], delivered=count, beside=count)
+            else:
+                self.book.deliveries.settle([sequence])
+                self._lose("cut_off", count)
 
     def do_state(self) -> SpoolState:
         """Return the state of the spool, after another try of the disk where it failed."""
@@ -173,6 +301,7 @@ class Spooler:
             in_memory=len(self._memory),
             totals=self._totals(),
             fault=self._fault,
+            set_aside=self._set_aside,
         )
 
     def _totals(self) -> Totals:
@@ -180,7 +309,8 @@ class Spooler:
             reason: count.plus(self._lost.get(reason, Count()))
             for reason, count in self._file.dropped.items()
         }
-        waiting = self._file.waiting.plus(total(one.count for one in self._memory.values()))
+        held = [*self._memory.values(), *self._asked.values()]
+        waiting = self._file.waiting.plus(total(one.count for one in held))
         return Totals(
             probes_sent=self.book.sent,
             windows_closed=self.book.windows,
@@ -241,6 +371,7 @@ class Spooler:
         self._next_sequence += 1
         self._memory[sequence] = SpooledChunk(
             sequence=sequence,
+            boot=self.boot,
             start_ns=batch.start_ns,
             windows=batch.rows,
             probes=probes,
@@ -251,7 +382,8 @@ class Spooler:
         if self._acknowledged:
             self._forget_acknowledged()
         if self._memory or self._lost:
-            self._file.put(list(self._memory.values()), self._clock.wall_ns(), self._lost)
+            spare = self.book.deliveries.in_doubt().keys()
+            self._file.put(list(self._memory.values()), self._clock.wall_ns(), self._lost, spare)
             self._memory.clear()
             self._lost.clear()
             self.book.sync()
@@ -260,20 +392,39 @@ class Spooler:
         self._file.delete(sorted(self._acknowledged))
         self._acknowledged.clear()
 
-    def _attempt(self, action: Callable[[], None]) -> None:
-        """Do something on disk; where it fails, note it and keep memory within its bound."""
+    def _attempt(self, action: Callable[[], Result], otherwise: Result | None = None) -> Result:
+        """Do something on disk and return its result; where it fails, note it and keep memory
+        within its bound. A damaged file is set aside for a new one."""
         try:
             try:
-                action()
-            except sqlite3.OperationalError:
-                self._file.relieve()
-                action()
-        except sqlite3.Error as error:
+                result = action()
+            except sqlite3.Error as error:
+                if is_damage(error):
+                    self._replace_file()
+                else:
+                    self._file.relieve()
+                result = action()
+        except (sqlite3.Error, OSError, ResourceError) as error:
             self._fault = str(error)
-            excess = sum(len(c.payload) for c in self._memory.values()) - self._memory_bytes
-            while excess > 0:
-                oldest = self._memory.pop(next(iter(self._memory)))
-                self._lose("disk", oldest.count)
-                excess -= len(oldest.payload)
-        else:
-            self._fault = None
+            self._bound_memory()
+            return cast(Result, otherwise)
+        self._fault = None
+        return result
+
+    def _replace_file(self) -> None:
+        self._file, self._set_aside = replaced(
+            self._path, self._file.limits, self.book, self._clock, self._file, self._memory
+        )
+        self._acknowledged.clear()
+        self._asked |= self._tombstones()
+
+    def _bound_memory(self) -> None:
+        """Give up the oldest chunks that memory has no room for, none of them in doubt."""
+        excess = sum(len(c.payload) for c in self._memory.values()) - self._memory_bytes
+        doubted = self.book.deliveries.in_doubt()
+        for sequence in [each for each in self._memory if each not in doubted]:
+            if excess <= 0:
+                break
+            oldest = self._memory.pop(sequence)
+            self._lose("disk", oldest.count)
+            excess -= len(oldest.payload)

@@ -2,12 +2,14 @@
 
 Each round sends the newest chunks and the oldest ones together, so that a long backlog drains in
 order while live data stays live. A chunk the controller will never have (malformed, oversized,
-not ours) is put aside and told of; for anything else the uplink waits and tries again.
+not ours) is put aside and told of; for anything else the uplink waits and tries again. A chunk
+whose time has not come (a clock is wrong, a plan not known) waits alone, and the others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,10 +19,10 @@ import msgspec
 
 from agent.backoff import Backoff
 from agent.conditions import Conditions
-from agent.link import read_answer, refusal_of, unreachable
+from agent.link import read_answer, refusal_code, refusal_of, unreachable
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
-from probes.exchange import CHUNK_CONTENT_TYPE, Acknowledgement
+from probes.exchange import CHUNK_CONTENT_TYPE, REFUSED_FOR_EVER, Acknowledgement
 from probes.text import Text
 
 # Few at once: what a fleet that comes back has in flight is the queue that live windows wait in.
@@ -29,20 +31,22 @@ OLDEST_PER_ROUND = 3
 NEWEST_PER_ROUND = 2
 _LONGEST_RETRY_AFTER_S = 600.0
 _LONGEST_DRAIN_WAIT_S = 1.0  # a stopping agent has little time
-# These blame the chunk itself; other refusals blame its sender or the controller, and may pass.
-_BLAMES_CHUNK = {
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-}
+LATER_S = 60.0  # before a chunk is offered again that the controller will not have yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of one chunk: committed, refused for good, or to be tried again."""
+    """What became of one chunk: committed, refused for good, or to be tried again.
+
+    `answered`: the controller said so, and has not stored it if it is not committed; else it may
+    have. `duplicate`: it had it already. `later`: it is the chunk that has to wait, not the others.
+    """
 
     sequence: int
     committed: bool = False
+    duplicate: bool = False
+    answered: bool = True
+    later: bool = False
     refused: Text | None = None
     trouble: Text | None = None
     wait_s: float = 0.0
@@ -65,6 +69,7 @@ class Uplink:
         self._conditions = conditions
         self._backoff = backoff or Backoff()
         self._more = asyncio.Event()
+        self._some_wait = False
         self.delivered_chunks = 0
 
     def wake(self) -> None:
@@ -79,7 +84,9 @@ class Uplink:
             if wait_s:
                 await asyncio.sleep(wait_s)
             elif not sent:
-                await self._more.wait()
+                with contextlib.suppress(TimeoutError):  # what waits for its time is looked at
+                    async with asyncio.timeout(LATER_S):
+                        await self._more.wait()
 
     async def drain(self) -> None:
         """Deliver until the spool is empty; whoever calls says how long that may take."""
@@ -91,7 +98,7 @@ class Uplink:
     async def round(self) -> tuple[int, float]:
         """Send a few chunks at once; return how many there were and the seconds to wait now."""
         chunks = await asyncio.wrap_future(
-            self._spooler.call(self._spooler.do_pending, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
+            self._spooler.call(self._spooler.do_offer, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
         )
         if not chunks:
             return 0, 0.0
@@ -99,7 +106,12 @@ class Uplink:
         committed = [each.sequence for each in deliveries if each.committed]
         if committed:
             self.delivered_chunks += len(committed)
-            await asyncio.wrap_future(self._spooler.call(self._spooler.do_acknowledge, committed))
+            twice = frozenset(each.sequence for each in deliveries if each.duplicate)
+            await asyncio.wrap_future(
+                self._spooler.call(self._spooler.do_acknowledge, committed, twice)
+            )
+        await self._withdraw(deliveries)
+        await self._look_at_later()
         for each in deliveries:
             if each.refused is not None:
                 await self._put_aside(each.sequence, each.refused)
@@ -115,7 +127,7 @@ class Uplink:
 
     def _verdict(self, deliveries: list[Delivery]) -> float:
         """Return how long to wait after these deliveries, and tell of trouble or its end."""
-        troubled = [each for each in deliveries if each.trouble is not None]
+        troubled = [each for each in deliveries if each.trouble is not None and not each.later]
         if not troubled:
             self._backoff.succeeded()
             self._conditions.end("uplink")
@@ -126,6 +138,30 @@ class Uplink:
         self._conditions.begin("uplink", "warning", troubled[0].trouble)
         asked_s = max(each.wait_s for each in troubled)
         return max(self._backoff.next_s(), self._backoff.at_least_s(asked_s))
+
+    async def _withdraw(self, deliveries: list[Delivery]) -> None:
+        """Tell the spool what the controller has not stored, and what has to wait."""
+        untaken = [one for one in deliveries if one.trouble is not None and one.answered]
+        if not untaken:
+            return
+        sequences = [one.sequence for one in untaken]
+        await asyncio.wrap_future(self._spooler.call(self._spooler.do_withdraw, sequences))
+        later = {one.sequence: max(one.wait_s, LATER_S) for one in untaken if one.later}
+        if later:
+            await asyncio.wrap_future(self._spooler.call(self._spooler.do_postpone, later))
+            self._tell_of_later(next(one.trouble for one in untaken if one.later and one.trouble))
+
+    async def _look_at_later(self) -> None:
+        """Say when no chunk has to wait any more."""
+        if self._some_wait:
+            count = self._spooler.call(self._spooler.do_count_postponed)
+            self._some_wait = await asyncio.wrap_future(count) > 0
+            if not self._some_wait:
+                self._conditions.end("chunks_later")
+
+    def _tell_of_later(self, trouble: Text) -> None:
+        self._some_wait = True
+        self._conditions.begin("chunks_later", "warning", trouble)
 
     async def _put_aside(self, sequence: int, reason: Text) -> None:
         await asyncio.wrap_future(self._spooler.call(self._spooler.do_refuse, sequence, reason.en))
@@ -148,32 +184,42 @@ class Uplink:
                 return _delivery_of(chunk.sequence, answer.status, body, retry_after)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             trouble = unreachable(self._url, error)
-            return Delivery(sequence=chunk.sequence, trouble=trouble)
+            unsent = isinstance(error, aiohttp.ClientConnectorError)
+            return Delivery(sequence=chunk.sequence, trouble=trouble, answered=unsent)
 
 
 def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> Delivery:
     """Judge an answer of the controller."""
     if status == HTTPStatus.OK:
-        if _acknowledged(body) == sequence:
-            return Delivery(sequence=sequence, committed=True)
+        said = _acknowledged(body)
+        if said is not None and said.sequence == sequence:
+            return Delivery(sequence=sequence, committed=True, duplicate=said.duplicate)
         text = Text(
             "The controller acknowledged another chunk than it was sent.",
             "控制器确认的数据块与提交的不一致。",
         )
-        return Delivery(sequence=sequence, trouble=text)
-    said = refusal_of(status, body)
-    if status in _BLAMES_CHUNK:
-        return Delivery(sequence=sequence, refused=said)
+        return Delivery(sequence=sequence, trouble=text, answered=False)
+    refusal = refusal_of(status, body)
+    if refusal_code(body) in REFUSED_FOR_EVER:
+        return Delivery(sequence=sequence, refused=refusal)
     trouble = Text(
-        f"The controller does not take windows now: {said.en} They are kept and sent later.",
-        f"控制器暂不接收数据：{said.zh}数据保存在本地，稍后重发。",
+        f"The controller does not take windows now: {refusal.en} They are kept and sent later.",
+        f"控制器暂不接收数据：{refusal.zh}数据保存在本地，稍后补传。",
     )
-    return Delivery(sequence=sequence, trouble=trouble, wait_s=_seconds_of(retry_after))
+    return Delivery(
+        sequence=sequence,
+        trouble=trouble,
+        # Whoever fails may fail after the commit; whoever is busy or blames the time has not begun.
+        answered=status < HTTPStatus.INTERNAL_SERVER_ERROR
+        or status == HTTPStatus.SERVICE_UNAVAILABLE,
+        later=status == HTTPStatus.CONFLICT,
+        wait_s=_seconds_of(retry_after),
+    )
 
 
-def _acknowledged(body: bytes) -> int | None:
+def _acknowledged(body: bytes) -> Acknowledgement | None:
     try:
-        return msgspec.json.decode(body, type=Acknowledgement).sequence
+        return msgspec.json.decode(body, type=Acknowledgement)
     except msgspec.MsgspecError:
         return None
 

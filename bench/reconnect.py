@@ -68,12 +68,13 @@ class ListedSpool:
         answer.set_result(function(*arguments))
         return answer
 
-    def do_pending(self, oldest: int, newest: int) -> list[SpooledChunk]:
+    def do_offer(self, oldest: int, newest: int) -> list[SpooledChunk]:
         waiting = list(self._starts)
         chosen = waiting[:oldest] + waiting[max(oldest, len(waiting) - newest) :]
         return [
             SpooledChunk(
                 sequence=sequence,
+                boot=_BOOT,
                 start_ns=self._starts[sequence],
                 windows=self._template.rows,
                 probes=0,
@@ -82,7 +83,7 @@ class ListedSpool:
             for sequence in chosen
         ]
 
-    def do_acknowledge(self, sequences: list[int]) -> None:
+    def do_acknowledge(self, sequences: list[int], _twice: frozenset[int]) -> None:
         for sequence in sequences:
             start_ns = self._starts.pop(sequence)
             if sequence >= BACKLOG:
@@ -92,6 +93,9 @@ class ListedSpool:
             self.drained.set()
         if not self._starts:
             self.empty.set()
+
+    def do_withdraw(self, sequences: list[int]) -> None:
+        """Nothing is in doubt here."""
 
     def do_refuse(self, sequence: int, _reason: str) -> None:
         self._starts.pop(sequence)

@@ -1,8 +1,10 @@
 """From the body of a POST to a committed chunk, or to a reason why not.
 
-A refusal is final (4xx: the agent need not send that chunk again) or for now (429, 503 with
-Retry-After). Every refusal is counted by its reason; nothing is ever stored in part. Chunks are
-decoded in threads of their own, so that slow readers of the API cannot keep them waiting.
+A refusal is for ever (`probes.exchange.REFUSED_FOR_EVER`: it is no chunk, or not of who delivered
+it) or for now, with Retry-After: 429 and 503 since there is too much to do, 409 for what a clock
+set right, a program upgraded or a plan made again may change. Every refusal is counted by its
+reason; nothing is ever stored in part. Chunks are decoded in threads of their own, so that slow
+readers of the API cannot keep them waiting.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +23,7 @@ from controller.api.answers import ApiError
 from controller.fleet import Fleet
 from controller.store.interface import Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention
-from probes.chunk import Chunk, decode_chunk
+from probes.chunk import Chunk, OtherVersionError, decode_chunk
 from probes.clock import Clock
 from probes.errors import RemoteProtocolError, ResourceError
 from probes.exchange import MAX_CHUNK_BYTES, Acknowledgement
@@ -32,6 +35,7 @@ MAX_AHEAD_NS = 300_000_000_000  # windows further in the future accuse the agent
 MAX_IN_HAND_BYTES = 4 * MAX_CHUNK_BYTES  # of bodies that are being read, decoded or committed
 DECODERS = 2
 BUSY_RETRY_S = 2
+LATER_S = 60
 
 
 class Ingest:
@@ -152,6 +156,8 @@ class Ingest:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._decoders, decode_chunk, body)
+        except OtherVersionError as error:
+            raise _not_now("other_version", error.text) from error
         except RemoteProtocolError as error:
             raise ApiError(400, "malformed_chunk", error.text, **error.fields) from error
 
@@ -194,24 +200,24 @@ class Ingest:
         now_ns = self._clock.wall_ns()
         ahead_ns = batch.start_ns + batch.duration_ns - now_ns
         if ahead_ns > MAX_AHEAD_NS:
-            raise ApiError(
-                422,
+            raise _not_now(
                 "future_dated",
                 Text(
-                    f"The windows end {ahead_ns / 1e9:.0f} s in the future; check the agent's "
-                    "clock.",
-                    f"测量窗口的结束时间超前 {ahead_ns / 1e9:.0f} 秒；请检查探针的时钟。",
+                    f"The windows end {ahead_ns / 1e9:.0f} s ahead of the controller's clock; "
+                    "check both clocks.",
+                    f"测量窗口的结束时间比控制器的时钟超前 {ahead_ns / 1e9:.0f} 秒；"
+                    "请检查双方的时钟。",
                 ),
                 ahead_ns=ahead_ns,
             )
         if batch.start_ns < self._retention.oldest_ns("window", now_ns):
             days = self._retention.window_days
-            raise ApiError(
-                422,
+            raise _not_now(
                 "expired",
                 Text(
-                    f"The windows are older than the {days} days for which windows are kept.",
-                    f"测量窗口早于保留期（{days} 天）。",
+                    f"The windows are older than the {days} days for which windows are kept, by "
+                    "the controller's clock.",
+                    f"按控制器的时钟，测量窗口早于保留期（{days} 天）。",
                 ),
                 start_ns=batch.start_ns,
             )
@@ -219,8 +225,7 @@ class Ingest:
     def _check_streams(self, name: str, batch: WindowBatch) -> None:
         foreign = self.foreign(name, batch.stream_id)
         if foreign:
-            raise ApiError(
-                422,
+            raise _not_now(
                 "foreign_streams",
                 Text(
                     f"{len(foreign)} streams of the chunk were never planned for {name}.",
@@ -228,6 +233,11 @@ class Ingest:
                 ),
                 stream_ids=foreign[:10],
             )
+
+
+def _not_now(code: str, text: Text, **fields: Any) -> ApiError:
+    """Return the refusal of a chunk that the agent is to keep and to offer again."""
+    return ApiError(409, code, text, retry_after_s=LATER_S, **fields)
 
 
 def unknown_agent(name: str) -> ApiError:

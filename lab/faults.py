@@ -24,7 +24,7 @@ from probes.errors import UsageError
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
-    from agent.spool import Count
+    from agent.counts import Count
     from lab.faults_rows import Fault
     from lab.faults_stage import Result
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.counts import Count, total
 from agent.enrolment import enrol
 from agent.sent_book import read_book
-from agent.spool import Count, total
 from controller.access.authority import create_authority, load_authority
 from controller.access.book import AccessBook
 from lab.api_client import ApiClient

@@ -82,6 +82,10 @@ class Chunk:
     batch: WindowBatch
 
 
+class OtherVersionError(RemoteProtocolError):
+    """A sane chunk of another version: a later program may read it."""
+
+
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: Count
     edges: Count
@@ -137,7 +141,7 @@ def decode_chunk(data: bytes) -> Chunk:
     """Return the chunk in `data`; RemoteProtocolError on anything that is not a whole, sane one."""
     wire = _unwrap(data)
     if wire.schema != SCHEMA_VERSION or wire.edges != EDGES_VERSION:
-        raise RemoteProtocolError(
+        raise OtherVersionError(
             f"The chunk has schema {wire.schema} and histogram edges {wire.edges}; this program "
             f"reads schema {SCHEMA_VERSION} and edges {EDGES_VERSION}. Upgrade the older side.",
             f"数据块的格式版本为 {wire.schema}、直方图边界版本为 {wire.edges}；本程序支持 "
@@ -155,6 +159,15 @@ def decode_chunk(data: bytes) -> Chunk:
         plan_version=wire.plan_version,
         batch=batch,
     )
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the bytes of a chunk are those that were encoded: its checksum is right."""
+    try:
+        unseal(data, MAX_CHUNK_EXPANDED_BYTES)
+    except RemoteProtocolError:
+        return False
+    return True
 
 
 def contradiction_in(batch: WindowBatch) -> Text | None:

@@ -23,6 +23,9 @@ SCHEMA_VERSION = 2
 CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
 MAX_CHUNK_BYTES = 16 << 20  # compressed
 MAX_CHUNK_EXPANDED_BYTES = 128 << 20
+# Words of a controller for what no time can mend: it is no chunk, or not of who delivered it. With
+# any other the agent keeps the chunk and offers it again.
+REFUSED_FOR_EVER = frozenset({"malformed_chunk", "oversized", "foreign_chunk"})
 
 MAX_CONDITIONS = 64  # in one report; an agent says how many more there are
 MAX_CURTAILED_STREAMS = 100_000
@@ -146,7 +149,9 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ()
 
 
-DropReason = Literal["too_old", "no_room", "disk", "refused", "unencodable", "cut_off"]
+DropReason = Literal[
+    "too_old", "no_room", "disk", "refused", "unencodable", "cut_off", "damaged", "unknown"
+]
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -154,7 +159,8 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     too_old, no_room: beyond the spool's age or bytes; disk: the disk failed for longer than memory
     lasted; refused: by the controller, for good; unencodable: a defect of ours; cut_off: the agent
-    ended without warning, with windows that were open or not yet on disk.
+    ended without warning, with windows that were open or not yet on disk; damaged: the spool was,
+    and they could not be read any more; unknown: the controller may have them, and will not say.
     """
 
     reason: DropReason

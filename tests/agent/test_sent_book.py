@@ -30,7 +30,7 @@ while True:
 
 def test_count_goes_on_after_kills(tmp_path: Path) -> None:
     told = before = 0
-    for _ in range(3):
+    for kills in range(1, 4):
         with subprocess.Popen(
             [sys.executable, "-P", "-c", COUNTER, str(tmp_path / "b")],
             stdout=subprocess.PIPE,
@@ -43,7 +43,8 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
             counter.stdout.read()
         book = SentBook(tmp_path / "b")
         assert book.sent >= before + told
-        assert book.sent - 3 <= 3 * book.windows <= book.sent
+        # each kill may come between a window's probes and its end
+        assert book.sent - 3 * kills <= 3 * book.windows <= book.sent
         assert not book.behind  # the machine itself went on
         before = book.sent
 

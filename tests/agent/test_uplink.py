@@ -14,11 +14,17 @@ from agent.backoff import Backoff
 from agent.conditions import Conditions
 from agent.link import open_session
 from agent.spooler import Spooler
-from agent.uplink import Uplink
+from agent.uplink import LATER_S, Uplink
 from probes.chunk import decode_chunk
-from probes.exchange import Dropped
+from probes.clock import SystemClock
+from probes.exchange import REFUSED_FOR_EVER, Dropped
 
-BUSY = {"error": {"code": "busy", "message": {"en": "Busy.", "zh": "繁忙。"}, "fields": {}}}
+
+def refusal(code: str) -> dict[str, object]:
+    return {"error": {"code": code, "message": {"en": "Busy.", "zh": "繁忙。"}, "fields": {}}}
+
+
+BUSY = refusal("busy")
 Answer = Callable[[int], web.Response | None]
 
 
@@ -41,6 +47,9 @@ class Controller:
         if act.isdigit():
             headers = {"Retry-After": "0.02"} if act == "429" else {}
             return web.json_response(BUSY, status=int(act), headers=headers)
+        if act not in ("commit", "commit-drop", "wrong"):  # a word for why not
+            status = 422 if act in REFUSED_FOR_EVER else 409
+            return web.json_response(refusal(act), status=status)
         key = (chunk.boot, chunk.sequence)
         duplicate = key in self.stored
         self.stored[key] = chunk.batch.rows
@@ -50,6 +59,15 @@ class Controller:
         if act == "wrong":
             return web.json_response({"sequence": 999_999})
         return web.json_response({"sequence": chunk.sequence, "duplicate": duplicate})
+
+
+class Hasty(SystemClock):
+    """A clock of which `ahead_ns` may be advanced."""
+
+    ahead_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.ahead_ns
 
 
 @pytest.fixture
@@ -63,7 +81,7 @@ async def controller() -> AsyncIterator[tuple[Controller, str]]:
 
 @pytest.fixture
 async def spooler(tmp_path: Path) -> AsyncIterator[Spooler]:
-    spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9)
+    spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9, clock=Hasty())
     yield spooler
     await asyncio.to_thread(spooler.close)
 
@@ -119,12 +137,12 @@ async def test_every_chunk_arrives_whatever_the_controller_does(
     assert conditions.current() == ()
 
 
-@pytest.mark.parametrize("status", ["400", "413", "422"])
+@pytest.mark.parametrize("word", sorted(REFUSED_FOR_EVER))
 async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
-    controller, spooler: Spooler, make_windows, status: str
+    controller, spooler: Spooler, make_windows, word: str
 ) -> None:
     server, base = controller
-    server.script = [status]
+    server.script = [word]
     await fill(spooler, make_windows, 5)
     conditions = Conditions()
     await deliver(
@@ -136,6 +154,38 @@ async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
     (condition,) = conditions.current()
     assert condition.code == "chunks_refused"
     assert "Busy." in condition.text.en
+
+
+@pytest.mark.parametrize("word", ["future_dated", "expired", "foreign_streams", "other_version"])
+async def test_a_chunk_whose_time_has_not_come_waits_alone_and_is_delivered_later(
+    controller, spooler: Spooler, make_windows, word: str
+) -> None:
+    server, base = controller
+    server.script = [word] * 5
+    await fill(spooler, make_windows, 12)
+    conditions = Conditions()
+    session, url = open_session(base)
+    async with session:
+        uplink = Uplink(session, f"{url}/chunks", spooler, conditions)
+        for _ in range(4):
+            await uplink.round()
+        assert (len(server.stored), (await state_of(spooler)).chunks) == (7, 5)
+        assert [one.code for one in conditions.current()] == ["chunks_later"]
+        spooler._clock.ahead_ns = round(2 * LATER_S * 1e9)
+        await uplink.round()
+    assert (len(server.stored), conditions.current()) == (12, ())
+    assert (await state_of(spooler)).totals.dropped == ()
+
+
+async def test_an_answer_of_somebody_else_throws_nothing_away(
+    controller, spooler: Spooler, make_windows
+) -> None:
+    """A proxy between may say 400 or 422, too; what it says is not of the chunk."""
+    server, base = controller
+    server.script = ["400", "413", "422"] * 3
+    await fill(spooler, make_windows, 3)
+    await deliver(spooler, base, Conditions(), is_empty)
+    assert len(server.stored) == 3
 
 
 async def test_backlog_drains_oldest_first_and_live_windows_never_wait_for_it(

@@ -5,7 +5,7 @@ import pytest
 
 from controller.api.answers import ApiError
 from controller.fleet import Fleet
-from controller.ingest import BUSY_RETRY_S, MAX_AHEAD_NS, MAX_IN_HAND_BYTES, Ingest
+from controller.ingest import BUSY_RETRY_S, LATER_S, MAX_AHEAD_NS, MAX_IN_HAND_BYTES, Ingest
 from controller.store.interface import StreamRecord
 from controller.store.levels import DAY_NS, KEPT
 from controller.store.sqlite_store import SqliteStore
@@ -96,7 +96,7 @@ async def test_streams_of_another_agent_are_refused_and_named(
 ) -> None:
     body = chunk_of(batch_of([5, 9], NOW_NS), agent="nanjing", sequence=0)
     error = await refused(bench, "nanjing", body)
-    assert error.code == "foreign_streams"
+    assert (error.status, error.code) == (409, "foreign_streams")
     assert error.fields["stream_ids"] == [9]
 
 
@@ -127,7 +127,31 @@ async def test_windows_from_the_far_future_are_refused(
     bench: Bench, batch_of: Make, chunk_of: Encode
 ) -> None:
     body = chunk_of(batch_of([5], NOW_NS + MAX_AHEAD_NS), agent="nanjing", sequence=0)
-    assert (await refused(bench, "nanjing", body)).code == "future_dated"
+    error = await refused(bench, "nanjing", body)
+    assert (error.status, error.code, error.retry_after_s) == (409, "future_dated", LATER_S)
+
+
+async def test_a_chunk_of_another_version_may_be_read_later(
+    bench: Bench, batch_of: Make, chunk_of: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr("probes.chunk.SCHEMA_VERSION", 99)
+        body = chunk_of(batch_of([5], NOW_NS), agent="nanjing", sequence=0)
+    assert (await refused(bench, "nanjing", body)).code == "other_version"
+
+
+async def test_a_chunk_without_windows_asks_whether_its_like_is_here(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    def ask(sequence: int) -> bytes:
+        return chunk_of(WindowBatch.empty(NOW_NS, 1), agent="nanjing", sequence=sequence)
+
+    body = chunk_of(batch_of([5], NOW_NS), agent="nanjing", sequence=1)
+    await bench.ingest.accept("nanjing", body)
+    assert (await bench.ingest.accept("nanjing", ask(1))).duplicate
+    assert not (await bench.ingest.accept("nanjing", ask(2))).duplicate
+    assert bench.store.pending_rollups() == 1
+    assert [chunk.rows for chunk in bench.store.chunks_since(0)] == [1, 0]
 
 
 async def test_windows_a_little_ahead_are_taken(
@@ -150,7 +174,7 @@ async def test_windows_older_than_what_is_kept_are_refused(
     error = await refused(
         bench, "nanjing", chunk_of(batch_of([5], start_ns), agent="nanjing", sequence=0)
     )
-    assert (error.status, error.code) == (422, "expired")
+    assert (error.status, error.code, error.retry_after_s) == (409, "expired", LATER_S)
 
 
 def test_more_bodies_than_fit_are_sent_away_with_a_time_to_come_back(bench: Bench) -> None:

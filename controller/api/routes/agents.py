@@ -82,6 +82,6 @@ ROUTES = (
         summary="An agent delivers a chunk of windows; 200 once it is committed.",
         answer=Acknowledgement,
         body=CHUNK_CONTENT_TYPE,
-        errors=(400, 404, 413, 415, 422, 429, 503),
+        errors=(400, 404, 409, 413, 415, 422, 429, 503),
     ),
 )
