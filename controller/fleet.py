@@ -30,6 +30,7 @@ class _Agent:
     ahead_ns: int = 0  # its clock before ours, as far as that is beyond what a message takes
     windows: int = 0
     last_window_ns: int | None = None
+    delivered_ns: int | None = None  # end of the newest window of this life of ours
     curtailed: dict[int, CurtailedStream] = field(default_factory=dict)
     allowed_ns: dict[int, int] = field(default_factory=dict)  # when a refusal ended, by stream
 
@@ -78,6 +79,22 @@ class Fleet:
         """Return by how much an agent's clock is ahead of ours; 0 for what a message takes."""
         return self._agents[name].ahead_ns
 
+    def clocks_ahead_ns(self) -> list[int]:
+        """Return by how much the clocks of agents that speak now are ahead of ours."""
+        return [
+            agent.ahead_ns
+            for name, agent in self._agents.items()
+            if agent.health is not None and self.state(name) == "ok"
+        ]
+
+    def newest_windows_ns(self) -> list[int]:
+        """Return where the newest window ends of each agent that delivers now."""
+        return [
+            agent.delivered_ns
+            for name, agent in self._agents.items()
+            if agent.delivered_ns is not None and self.state(name) == "ok"
+        ]
+
     def curtailed(self, name: str, message: Curtailed) -> None:
         """Note what the policy of an agent's owner takes from its plan."""
         self.heard(name)
@@ -109,6 +126,7 @@ class Fleet:
         agent = self._agents[name]
         agent.windows += windows
         agent.last_window_ns = max(agent.last_window_ns or end_ns, end_ns)
+        agent.delivered_ns = max(agent.delivered_ns or end_ns, end_ns)
 
     def state(self, name: str) -> AgentState:
         """Return how an agent is, by how long it has been silent.

@@ -152,7 +152,10 @@ async def serve(
             loops = [
                 tasks.create_task(_judge_forever(state), name="judging"),
                 tasks.create_task(
-                    keep_house(state.store, state.clock, state.watchdog), name="keeping"
+                    keep_house(
+                        state.store, state.clock, state.watchdog, state.trust.forget_as_of_ns
+                    ),
+                    name="keeping",
                 ),
                 tasks.create_task(watch_keys(state, context), name="keys"),
                 tasks.create_task(keep_reporting(state), name="reporting"),
@@ -187,7 +190,7 @@ async def _campaigns_judged(state: ControllerState) -> bool:
 async def _watch_loops(state: ControllerState) -> None:
     """Tell as events what stands still, fails or goes on, for ever."""
     while True:
-        if events := state.watchdog.changes():
+        if events := [*state.watchdog.changes(), *state.trust.changes()]:
             state.rounds.recorder.record(events, ())
         await asyncio.sleep(WATCH_EVERY_S)
 

@@ -23,6 +23,7 @@ from controller.api.limits import Buckets
 from controller.api.matrix import Matrices
 from controller.campaigns.book import CampaignBook
 from controller.catalogue import Catalogue, catalogue_of
+from controller.clock_trust import ClockTrust
 from controller.fleet import Fleet
 from controller.ingest import Ingest
 from controller.left_out import LeftOut
@@ -102,6 +103,7 @@ class ControllerState:
     live: LiveVerdicts
     rounds: Rounds
     watchdog: Watchdog
+    trust: ClockTrust
     callers: Buckets
     ingest: Ingest
     exports: int = 0  # that run now
@@ -229,6 +231,7 @@ def _assemble(
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=Rounds(ground, live, memory, streams, store, known, clock, watchdog),
         watchdog=watchdog,
+        trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
         ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
     )
     state.rounds.before_announcing = functools.partial(state.matrices.renew, state)

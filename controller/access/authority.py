@@ -111,10 +111,12 @@ class Authority:
         write_secret(self._directory / "server.pem", whole)
 
     def renew_server_in_time(self) -> bool:
-        """Renew the server's certificate once two thirds of its life are over; True if it was."""
+        """Renew the server's certificate once two thirds of its life are over, or before its life
+        begins (our clock was ahead); True if it was."""
         held = _read_certificate(self._directory / "server.pem")
         life = held.not_valid_after_utc - held.not_valid_before_utc
-        if _now(self._clock) < held.not_valid_after_utc - life / 3:
+        now = _now(self._clock)
+        if held.not_valid_before_utc <= now < held.not_valid_after_utc - life / 3:
             return False
         self.renew_server(hosts_of(held))
         return True

@@ -11,7 +11,7 @@ from controller.state import ControllerState
 LOOP = "keys"
 LONGEST_ROUND_S = 60.0
 LOOK_EVERY_S = 1.0
-RENEW_EVERY_LOOKS = 3600
+RENEW_EVERY_LOOKS = 60
 logger = logging.getLogger("isochrone.controller")
 
 

@@ -24,9 +24,12 @@ OVERDUE_S = 1.0
 async def look(state: ControllerState) -> bool:
     """Begin and end what is due, and let the plan follow; whether it changed (and was judged).
 
-    Called between two rounds. Raises ResourceError where nothing can be stored; it is tried again.
+    Called between two rounds; while the clock is doubted all stays as it is. Raises ResourceError
+    where nothing can be stored; it is tried again.
     """
     book, now_ns = state.campaigns, state.clock.wall_ns()
+    if state.trust.doubt() is not None:  # what is begun or ended by a wrong clock is so for good
+        return False
     async with book.changing:
         for record in list(book.records.values()):
             due = _due(record, now_ns)

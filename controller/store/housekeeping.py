@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from controller.store.interface import Store
@@ -26,8 +27,14 @@ EXPIRE_EVERY_S = 60.0
 _NICENESS = 10
 
 
-async def keep_house(store: Store, clock: Clock, watchdog: Watchdog | None = None) -> None:
-    """Roll up and forget until cancelled."""
+async def keep_house(
+    store: Store,
+    clock: Clock,
+    watchdog: Watchdog | None = None,
+    forget_as_of_ns: Callable[[], int | None] | None = None,
+) -> None:
+    """Roll up and forget until cancelled; what is too old is so as of `forget_as_of_ns`."""
+    as_of = forget_as_of_ns or clock.wall_ns
     watchdog = watchdog or Watchdog(clock)
     watchdog.expect(LOOP, LONGEST_ROUND_S)
     loop = asyncio.get_running_loop()
@@ -41,7 +48,9 @@ async def keep_house(store: Store, clock: Clock, watchdog: Watchdog | None = Non
                     thread, store.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
                 )
                 if began_s - expired_s >= EXPIRE_EVERY_S:
-                    expired = await loop.run_in_executor(thread, store.expire, clock.wall_ns())
+                    as_of_ns, expired = as_of(), 0
+                    if as_of_ns is not None:
+                        expired = await loop.run_in_executor(thread, store.expire, as_of_ns)
                     await loop.run_in_executor(thread, give_back)
                     expired_s = expired_s if expired else began_s
                     done += expired

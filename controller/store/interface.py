@@ -158,6 +158,9 @@ class WindowStore(Protocol):
         The level is `series.level_for`'s, or the next coarser one that still holds the beginning.
         """
 
+    def oldest_ns(self) -> int | None:
+        """Return where the oldest window that is held begins; None where there is none."""
+
     def roll_up(self, now_ns: int, limit: int) -> int:
         """Merge about `limit` intervals that are due at `now_ns`; return how many. Blocks."""
 

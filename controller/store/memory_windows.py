@@ -173,6 +173,10 @@ class MemoryWindows:
         """Return how many intervals wait: none ever does."""
         return 0
 
+    def oldest_ns(self) -> int | None:
+        """Return where the oldest window begins; see `WindowStore.oldest_ns`."""
+        return min((chunk.start_ns for chunk in list(self._chunks.values())), default=None)
+
     def expire(self, now_ns: int) -> int:
         """Forget the chunks that are kept too long at `now_ns`, all at once."""
         oldest_ns = self._retention.oldest_ns("window", now_ns)

@@ -40,7 +40,7 @@ ON CONFLICT (level, agent, start_ns) DO UPDATE SET mark = mark + 1, since_ns = e
 """
 _DUE = """
 SELECT agent, start_ns, mark FROM pending AS p
-WHERE level = ? AND start_ns <= ? AND since_ns <= ? AND NOT EXISTS (
+WHERE level = ? AND start_ns <= ? AND (since_ns <= ? OR since_ns > ?) AND NOT EXISTS (
   SELECT 1 FROM pending WHERE level = p.level - 1 AND agent = p.agent
   AND start_ns >= p.start_ns AND start_ns < p.start_ns + ?)
 ORDER BY start_ns DESC LIMIT ?
@@ -127,7 +127,8 @@ class SqliteRollups:
     def _due(self, code: int, now_ns: int, limit: int) -> list[_Job]:
         span_ns = _span_ns(code)
         settled_ns = now_ns - _SETTLE_NS[code - 1]
-        values = (code, now_ns - span_ns, settled_ns, span_ns, max(0, limit))
+        # What was marked later than now, by a clock that was ahead, would wait for ever.
+        values = (code, now_ns - span_ns, settled_ns, now_ns, span_ns, max(0, limit))
         return [_Job(code, *row) for row in self._read(_DUE, values)]
 
     def _work(self, job: _Job, now_ns: int) -> Callable[[sqlite3.Connection], None]:

@@ -24,7 +24,7 @@ ON CONFLICT (name) DO UPDATE SET
   windows = windows + excluded.windows,
   chunks = chunks + 1,
   last_window_ns = max(coalesce(last_window_ns, 0), excluded.last_window_ns),
-  last_received_ns = max(coalesce(last_received_ns, 0), excluded.last_received_ns)
+  last_received_ns = excluded.last_received_ns
 """
 
 
@@ -59,6 +59,11 @@ class SqliteWindows(SqliteFile):
             )
             for row in rows
         }
+
+    def oldest_ns(self) -> int | None:
+        """Return where the oldest window begins; see `WindowStore.oldest_ns`."""
+        found: int | None = self._read("SELECT min(start_ns) FROM chunks", ())[0][0]
+        return found
 
     def chunks_of(
         self, agent: str, from_ns: int, to_ns: int, limit: int

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agent.spool import Limits
 from agent.spooler import Spooler
 from probes.chunk import decode_chunk
+from probes.clock import SystemClock
 from tests.agent.test_spool import IN_MEMORY, fill_disk, free_disk
 
 PROBES = 10  # of a window
@@ -262,3 +263,22 @@ def test_a_question_is_a_chunk_that_holds_nothing(make_windows) -> None:
         one, other = decode_chunk(offered.payload), decode_chunk(asked.payload)
         assert (one.boot, one.sequence) == (other.boot, other.sequence)
         assert other.batch.rows == 0
+
+
+def test_a_clock_that_jumps_ahead_drops_nothing(tmp_path: Path, make_windows) -> None:
+    class Jumping(SystemClock):
+        ahead_ns = 0
+
+        def wall_ns(self) -> int:
+            return 1_700_000_000_000_000_000 + self.monotonic_ns() + self.ahead_ns
+
+    clock = Jumping()
+    spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 20, max_age_s=7e5, clock=clock)
+    clock.ahead_ns = -clock.monotonic_ns()
+    for second in range(3):
+        spooler.add(make_windows(1, start_s=1_700_000_000 + second), 1)
+        spooler.call(spooler.do_flush).result()
+        clock.ahead_ns = 10**18
+    state = spooler.call(spooler.do_state).result()
+    assert (state.chunks, state.dropped_windows) == (3, 0)
+    spooler.close()

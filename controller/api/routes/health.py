@@ -101,8 +101,8 @@ async def health(request: web.Request) -> web.Response:
 def _faults(state: ControllerState) -> tuple[Text, ...]:
     """Return what keeps improvements from being judged though a baseline was sealed, and what is
     skipped or stands still."""
-    fault = state.live.improvements.fault
-    found = [] if fault is None else [fault]
+    faults = (state.trust.doubt(), state.live.improvements.fault)
+    found = [fault for fault in faults if fault is not None]
     found += [
         Text(f"{loop}: no round has ended for too long.", f"{loop}：长时间没有完成一轮。")
         for loop in state.watchdog.standing_still()

@@ -104,6 +104,16 @@ def test_servers_certificate_is_renewed_in_its_last_third(authority: Authority, 
     assert not authority.renew_server_in_time()
 
 
+def test_servers_certificate_made_by_a_clock_ahead_is_replaced_once_the_clock_is_right(
+    authority: Authority, clock: Any
+) -> None:
+    clock.now_ns += SERVER_LIFETIME.days * DAY_NS
+    assert authority.renew_server_in_time()
+    clock.now_ns -= SERVER_LIFETIME.days * DAY_NS
+    assert authority.renew_server_in_time()
+    assert not authority.renew_server_in_time()
+
+
 def test_tcp_needs_an_authority_and_sockets_do_not(controller: Any, tmp_path: Any) -> None:
     assert tls_context([parse_listen("unix:/x")], controller.state) is None
     with pytest.raises(ConfigError, match="controller init"):
