@@ -40,11 +40,14 @@ class SynAnswers:
     answer: NDArray[np.uint8]
 
 
-def pseudo_header_sum(source: bytes, destination: bytes) -> int:
-    """Return the plain word sum of the pseudo header of a SYN between two packed addresses."""
-    raw = source + destination
-    words = int(np.frombuffer(raw, ">u2").astype(np.uint64).sum())
-    return words + socket.IPPROTO_TCP + SEGMENT_BYTES
+def pseudo_header_sums(
+    source: NDArray[np.uint8], destination: NDArray[np.uint8]
+) -> NDArray[np.uint64]:
+    """Return the plain word sums of the pseudo headers of SYNs between packed addresses,
+    uint8[n, 4 or 16]."""
+    words = np.ascontiguousarray(np.hstack([source, destination])).view(">u2")
+    total: NDArray[np.uint64] = words.astype(np.uint64).sum(axis=1)
+    return total + np.uint64(socket.IPPROTO_TCP + SEGMENT_BYTES)
 
 
 def write_syns(
@@ -55,7 +58,7 @@ def write_syns(
     initial_sequence: NDArray[np.uint32],
     pseudo_sum: NDArray[np.uint64],
 ) -> None:
-    """Write SYN segments into `segments` uint8[n, 24]; `pseudo_sum` is of `pseudo_header_sum`."""
+    """Write SYN segments into `segments` uint8[n, 24]; `pseudo_sum` is of `pseudo_header_sums`."""
     head = segments.view(np.uint8)
     head[:, 0] = source_port >> 8
     head[:, 1] = source_port & 0xFF

@@ -12,7 +12,6 @@ from probes import tcp
 from probes.addresses import pack_address
 from probes.errors import ConfigError
 from probes.exchange import Condition
-from probes.sockets.opening import source_address_to
 from probes.stream import STAMP_PORT, StreamSpec
 from probes.text import Text
 
@@ -35,8 +34,8 @@ def socket_family(spec: StreamSpec) -> int:
     return socket.AF_INET if spec.type_p.ip_version == 4 else socket.AF_INET6
 
 
-def resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
-    """Return the destination's sockaddr and, for TCP, its pseudo header sum."""
+def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
+    """Return the destination's sockaddr."""
     kind = spec.type_p
     if kind.protocol == "tcp" and kind.port is None:
         raise ConfigError(
@@ -52,20 +51,7 @@ def resolved(spec: StreamSpec) -> tuple[NDArray[np.uint8], int]:
         raise _bad_destination(spec) from error
     if int(address[:2].view("=u2")[0]) != family:
         raise _bad_destination(spec)
-    return address, pseudo_sum(spec) if kind.protocol == "tcp" else 0
-
-
-def pseudo_sum(spec: StreamSpec) -> int:
-    """Return the pseudo header sum of a TCP stream, as routes are now."""
-    family = socket_family(spec)
-    try:
-        source = source_address_to(spec.destination, family, spec.source)
-    except OSError:
-        source = "0.0.0.0" if family == socket.AF_INET else "::"  # noqa: S104 - a name for "none"
-    packed = [
-        socket.inet_pton(family, host.partition("%")[0]) for host in (source, spec.destination)
-    ]
-    return tcp.pseudo_header_sum(*packed)
+    return address
 
 
 def _bad_destination(spec: StreamSpec) -> ConfigError:

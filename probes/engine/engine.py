@@ -243,6 +243,8 @@ class Engine:
 
     def _patience_ns(self) -> int:
         """Return how long answers may wait in their sockets."""
+        if self._roster.is_resolving:
+            return 0
         if self._stopping:
             return 0 if self._abandon else _ENDING_NS
         ends = self._windows.in_flight > 0 and self._pacer.finished()
@@ -280,6 +282,7 @@ class Engine:
         for fd, _ in self._poll.poll(0):
             self._account.collect(self._channel_by_fd[fd])
         self._check_routes(now_ns)
+        self._roster.resolve_some()
         self._account.sweep(now_ns, nothing_follows=self._pacer.finished())
         self._windows.close_ready(now_ns, self._roster.stream_ids)
         self._release_retired()

@@ -7,6 +7,7 @@ handed out it is released, and its numbers and rows go to the next stream with a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -23,13 +24,13 @@ from probes.engine.channel import Channel
 from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
 from probes.engine.destinations import (
     closest_gap_ns,
-    pseudo_sum,
     refusal,
     resolved,
     socket_family,
     waiting_limit_ns,
 )
 from probes.engine.ledger import Ledger
+from probes.engine.pseudo_sums import pseudo_sums
 from probes.errors import ConfigError, IsochroneError, RightsError
 from probes.exchange import Condition
 from probes.sockets.damaged import DamagedPackets
@@ -44,6 +45,7 @@ from probes.tcp_connect import ConnectChannel
 BATCH = 2048  # packets to one system call
 _RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when they are long
 _MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
+_RESOLVED = 512  # streams whose source address is asked for at once: 4 ms
 _HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
 
 ChannelKey = tuple[str, int, str | None, int, int, int, int, bool, int]
@@ -56,7 +58,6 @@ class _Admitted:
 
     spec: StreamSpec
     address: NDArray[np.uint8]
-    pseudo_sum: int
     channels: list[int]
     alike: Alike
     copy: int
@@ -93,6 +94,7 @@ class Roster:
         self._damage: dict[tuple[str, int], DamagedPackets] = {}  # by protocol and family
         self._generator = generator
         self._identifiers = Identifiers(generator)
+        self._to_resolve: list[int] = []
 
     def add(
         self, specs: Sequence[StreamSpec]
@@ -129,14 +131,15 @@ class Roster:
                 fresh.append(admitted)
             self._note(numbers[-1], admitted)
         self._append(fresh)
+        self._resolve(numbers)
         self._tell_channels(changed)
         return accepted, np.array(numbers, np.int64), conditions
 
     def _admit(self, spec: StreamSpec) -> _Admitted:
         """Return a stream with its channels open. Raises IsochroneError where it cannot run."""
-        address, total = resolved(spec)
+        address = resolved(spec)
         with obstacles_told(socket_family(spec), spec.source):
-            return _Admitted(spec, address, total, *self._channels_of(spec, address))
+            return _Admitted(spec, address, *self._channels_of(spec, address))
 
     def _note(self, number: int, admitted: _Admitted) -> None:
         """Remember what is taken by a stream, and the interfaces it was resolved with."""
@@ -155,7 +158,7 @@ class Roster:
         for number, resolved_as in tuple(self._zoned.items()):
             spec = self.specs[number]
             try:
-                address, index = resolved(spec)[0].tobytes(), zone_of(spec.source)
+                address, index = resolved(spec).tobytes(), zone_of(spec.source)
                 if (address, index) == resolved_as:
                     continue
                 admitted = self._admit(spec)
@@ -169,7 +172,7 @@ class Roster:
             self._uses.update(admitted.channels)
             self._uses.subtract(left)
             self.channel_of[session], self.address[session] = admitted.channels, admitted.address
-            self._pseudo_sum[session] = admitted.pseudo_sum
+            self._resolve([number])
             changed.update(admitted.channels, left)
         closed = self._close_unused()
         self._tell_channels(changed & set(self.channels))
@@ -192,14 +195,41 @@ class Roster:
         )
 
     def resolve_sources(self) -> None:
-        """Ask again which address TCP probes leave from: their checksums depend on it."""
-        for number in self._copy_of:
-            spec = self.specs[number]
-            if spec.type_p.protocol == "tcp" and spec.source is None:
-                self._pseudo_sum[self._sessions_of(number)] = pseudo_sum(spec)
+        """Begin to ask again which address TCP probes leave from: their checksums depend on it."""
+        self._to_resolve = [
+            number
+            for number in self._copy_of
+            if self.specs[number].type_p.protocol == "tcp" and self.specs[number].source is None
+        ]
+
+    @property
+    def is_resolving(self) -> bool:
+        """Tell whether there are some to be asked for still."""
+        return bool(self._to_resolve)
+
+    def resolve_some(self) -> None:
+        """Ask for the next of them, so many that probes that are due need not wait for it."""
+        some, self._to_resolve = self._to_resolve[:_RESOLVED], self._to_resolve[_RESOLVED:]
+        if not some:
+            return
+        self._resolve([number for number in some if number in self._copy_of])
         for channel in self.channels.values():
             if isinstance(channel.codec, SynCodec):
                 channel.codec.set_peers(self._port, self._pseudo_sum)
+
+    def _resolve(self, numbers: Sequence[int]) -> None:
+        """Learn the pseudo header sums of streams, as routes are now."""
+        groups: dict[tuple[int, str | None], list[int]] = {}
+        for number in numbers:
+            spec = self.specs[number]
+            if spec.type_p.protocol == "tcp":
+                groups.setdefault((socket_family(spec), spec.source), []).append(number)
+        for (family, source), group in groups.items():
+            first, flows = self.first_session[group], self.flows[group]
+            with contextlib.suppress(OSError):  # those of before stay
+                sums = pseudo_sums(family, self.address[first], source)
+                begins = np.repeat(first - (np.cumsum(flows) - flows), flows)
+                self._pseudo_sum[begins + np.arange(int(flows.sum()))] = np.repeat(sums, flows)
 
     def release(self, numbers: Sequence[int]) -> list[int]:
         """Forget streams of which nothing is in flight or in an open window.
@@ -266,7 +296,7 @@ class Roster:
         self.address[session] = admitted.address
         self.secret[session] = self._secrets(count)
         self._port[session] = int(admitted.address[2:4].view(">u2")[0])
-        self._pseudo_sum[session] = admitted.pseudo_sum
+        self._pseudo_sum[session] = 0
 
     def _append(self, admitted: list[_Admitted]) -> None:
         """Number streams that find no released ones, and their sessions."""
@@ -299,8 +329,7 @@ class Roster:
         self.secret = np.append(self.secret, self._secrets(len(stream)))
         port = np.ascontiguousarray(stacked[:, 2:4]).view(">u2")[:, 0].astype(np.uint16)
         self._port = np.append(self._port, port)
-        sums = np.array([one.pseudo_sum for one in admitted], np.uint64)
-        self._pseudo_sum = np.append(self._pseudo_sum, np.repeat(sums, flows))
+        self._pseudo_sum = np.append(self._pseudo_sum, np.zeros(len(stream), np.uint64))
 
     def _secrets(self, count: int) -> NDArray[np.uint64]:
         return self._generator.integers(0, 1 << 63, count, np.int64).astype(np.uint64)

@@ -139,18 +139,6 @@ def lease_flow_label(sock: socket.socket, label: int) -> bytes:
     return struct.pack("!I", label)
 
 
-def source_address_to(destination: str, family: int, source: str | None) -> str:
-    """Return the local address that packets to `destination` leave from.
-
-    Raises OSError where there is no route.
-    """
-    if source:
-        return source
-    with socket.socket(family, socket.SOCK_DGRAM) as trial:
-        trial.connect(socket_address(destination, 9))
-        return str(trial.getsockname()[0])
-
-
 def is_ours(host: str) -> bool:
     """Return whether a numeric address is one of this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -85,9 +85,9 @@ def test_ip_header_with_options_is_stepped_over() -> None:
 def test_scapy_reads_our_syn_and_agrees_on_its_checksum(
     family: int, source: str, destination: str
 ) -> None:
-    pseudo = tcp.pseudo_header_sum(
-        socket.inet_pton(family, source), socket.inet_pton(family, destination)
-    )
+    packed = [socket.inet_pton(family, end) for end in (source, destination)]
+    ends = [np.frombuffer(end, np.uint8)[None] for end in packed]
+    (pseudo,) = tcp.pseudo_header_sums(*ends)
     segments = np.zeros((4, tcp.SEGMENT_BYTES), np.uint8)
     number = np.array([0, 1, 0x7FFFFFFF, 0xFFFFFFFF], np.uint32)
     port = np.array([80, 443, 1, 65_535], np.uint16)
