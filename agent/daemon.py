@@ -27,6 +27,7 @@ from probes.clock import SystemClock
 from probes.controller_url import socket_path
 from probes.errors import ConfigError, ResourceError
 from probes.exchange import Plan, StampKeys
+from probes.private_files import make_private_directory, make_private_file
 from probes.reasons import reason_of
 from probes.service_manager import READY, STOPPING, keep_telling, tell_manager
 from probes.text import Text
@@ -34,6 +35,7 @@ from probes.text import Text
 if TYPE_CHECKING:
     from agent.credentials import Credentials
 
+_MARKS = ("lock", "spool.sqlite3", "trust")  # what is in a state directory alone
 _CERTIFICATE = Path("trust", "agent.pem")  # as agent.trust has it, which is loaded later
 DRAIN_S = 5.0  # how long a stopping agent tries to deliver its last windows
 
@@ -268,8 +270,9 @@ def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) ->
 def _sole_use_of(state_dir: Path) -> Iterator[None]:
     """Make the state directory and hold its lock."""
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(state_dir / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        make_private_directory(state_dir, _MARKS)
+        make_private_file(state_dir / "lock")
+        lock = os.open(state_dir / "lock", os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         raise ResourceError(
             f"state_dir {state_dir} cannot be used: {error.strerror}. Check its permissions and "

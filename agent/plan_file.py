@@ -18,7 +18,7 @@ PLAN_FILE, KEYS_FILE = "plan.json", "stamp-keys.json"  # in the state directory
 
 def save_plan(path: Path, plan: Plan) -> None:
     """Replace the file atomically: after a crash it holds the old plan or the new one, whole."""
-    _replace(path, msgspec.json.encode(plan), 0o644)
+    _replace(path, msgspec.json.encode(plan))
 
 
 def load_plan(path: Path, agent: str) -> Plan | None:
@@ -35,7 +35,7 @@ def save_keys(path: Path, keys: StampKeys | None) -> None:
     if keys is None:
         path.unlink(missing_ok=True)
     else:
-        _replace(path, msgspec.json.encode(keys), 0o600)
+        _replace(path, msgspec.json.encode(keys))
 
 
 def load_keys(path: Path) -> StampKeys | None:
@@ -46,10 +46,10 @@ def load_keys(path: Path) -> StampKeys | None:
         return None
 
 
-def _replace(path: Path, content: bytes, mode: int) -> None:
+def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
-    number = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+    number = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(number, "wb") as file:
         file.write(content)
         file.flush()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from agent.delivery_book import NUMBERS, DeliveryBook
 from probes.errors import ResourceError
+from probes.private_files import make_private_file
 from probes.reasons import reason_of
 
 _FORMAT = 2
@@ -99,7 +100,8 @@ def read_book(path: Path) -> tuple[int, int]:
 
 
 def _mapped(path: Path) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    make_private_file(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         os.posix_fallocate(descriptor, 0, _BYTES)
         return mmap.mmap(descriptor, _BYTES)

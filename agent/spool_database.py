@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from probes.errors import ResourceError
-from probes.private_files import make_private_file
+from probes.private_files import make_private_database
 from probes.reasons import reason_of
 from probes.sqlite_faults import is_damage
 
@@ -56,7 +56,7 @@ def open_spool(path: Path) -> sqlite3.Connection:
     of another version.
     """
     try:
-        make_private_file(path)
+        make_private_database(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

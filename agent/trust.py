@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from probes.enrolment import CertificateDocument
 from probes.errors import ConfigError, ResourceError
+from probes.private_files import make_private_directory
 from probes.reasons import reason_of
 
 DIRECTORY = "trust"
@@ -68,7 +69,7 @@ def save_trust(state_dir: Path, key: bytes, given: CertificateDocument) -> Trust
     directory = state_dir / DIRECTORY
     _check(directory, key, given)
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_directory(directory, ("agent.pem", "authority.pem"))
         _belong(directory, state_dir)
         _write(directory / "authority.pem", given.authority.encode("ascii"))
         _write(directory / "plan.pub", given.plan_key.encode("ascii"))

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from probes.errors import ResourceError
+from probes.private_files import make_private_directory
 from probes.reasons import reason_of
 
 _PREFIX = "isochrone-lab-"
@@ -36,7 +37,7 @@ class RunDirectory:
     @staticmethod
     def _make(path: Path) -> None:
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_private_directory(path)
             occupied = any(path.iterdir())
         except OSError as error:
             raise ResourceError(

@@ -8,22 +8,37 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
-from typing import IO
+
+from probes.errors import RightsError
 
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def make_private_directory(path: Path) -> None:
-    """Make a directory for its owner alone; one that is there and ours is tightened. OSError.
+def make_private_directory(path: Path, marks: Collection[str] = ()) -> None:
+    """Make a directory for its owner alone. OSError; RightsError where others may change it.
 
-    Directories above it that have to be made are ours alone, too.
+    One that is there is tightened if it is ours to tighten: empty, or with one of `marks`, files
+    that only we make. In any other the files are private and the directory is left as it is.
+    Directories above it that have to be made are private, too.
     """
     if not path.is_dir():
         for missing in [each for each in reversed((path, *path.parents)) if not each.exists()]:
             missing.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-    tighten(path)
+    found = {each.name for each in path.iterdir()}
+    if not found or found.intersection(marks):
+        tighten(path)
+    if path.stat().st_mode & _OTHERS_WRITE:
+        raise RightsError(
+            f"Other users may write in {path}, and so stop or falsify what is kept there. Give a "
+            f"directory of its own, or take their rights away: chmod go-w {path}",
+            f"其他用户可以写入 {path}，因而能够中断服务或篡改其中的数据。"
+            f"请使用专用目录，或收回其权限：chmod go-w {path}",
+            file=str(path),
+        )
 
 
 def tighten(path: Path) -> None:
@@ -47,7 +62,9 @@ def make_private_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
 
 
-def open_private(path: Path, *, new: bool = False) -> IO[bytes]:
-    """Open a file of ours for writing from its beginning; `new`: FileExistsError if it is there."""
-    flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | (os.O_EXCL if new else os.O_TRUNC)
-    return os.fdopen(os.open(path, flags, FILE_MODE), "wb")
+def make_private_database(path: Path) -> None:
+    """Make the file of a SQLite database as `make_private_file` does; its logs get its rights."""
+    make_private_file(path)
+    for log in (path.with_name(path.name + ending) for ending in ("-wal", "-shm")):
+        if log.exists():
+            tighten(log)

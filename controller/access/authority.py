@@ -102,12 +102,7 @@ class Authority:
 
     def renew_server(self, hosts: Sequence[str]) -> None:
         """Make the server a new key and certificate for `hosts`."""
-        key = new_key()
-        made = server_certificate(
-            self.certificate, self._key, key.public_key(), hosts, _now(self._clock), SERVER_LIFETIME
-        )
-        # Key, certificate and authority in one file: replaced together or not at all.
-        whole = key_pem(key) + _pem(made).encode() + self.pem.encode()
+        whole = _server_file(self.certificate, self._key, hosts, self._clock)
         write_secret(self._directory / "server.pem", whole)
 
     def renew_server_in_time(self) -> bool:
@@ -164,11 +159,24 @@ def create_authority(data: pathlib.Path, hosts: Sequence[str], clock: Clock) -> 
             serialization.NoEncryption(),
         ),
     )
-    # Last, because its presence says that the authority is whole; the server's file comes after.
+    write_secret(directory / "server.pem", _server_file(made, key, hosts, clock))
+    # Last, because its presence says that the authority is whole.
     write_secret(directory / "authority.pem", _pem(made).encode())
-    authority = Authority(directory, clock)
-    authority.renew_server(hosts)
-    return authority
+    return Authority(directory, clock)
+
+
+def _server_file(
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    hosts: Sequence[str],
+    clock: Clock,
+) -> bytes:
+    """Return a new key, certificate and authority in one file: replaced together or not at all."""
+    key = new_key()
+    made = server_certificate(
+        authority, authority_key, key.public_key(), hosts, _now(clock), SERVER_LIFETIME
+    )
+    return key_pem(key) + _pem(made).encode() + _pem(authority).encode()
 
 
 def write_secret(path: pathlib.Path, content: bytes) -> None:

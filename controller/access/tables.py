@@ -17,10 +17,12 @@ import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from probes.errors import ResourceError
+from probes.private_files import make_private_database, make_private_directory
 from probes.reasons import reason_of
 
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"
+MARKS = (KEYS_DIRECTORY, "isochrone.db", "lock")  # what is in a data directory alone
 
 migrations = Migrations("isochrone-access")
 
@@ -78,8 +80,8 @@ def keys_directory(data: pathlib.Path) -> pathlib.Path:
     """Return the directory of keys inside a data directory, made for its owner alone."""
     directory = data / KEYS_DIRECTORY
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        directory.chmod(0o700)
+        make_private_directory(data, MARKS)
+        make_private_directory(directory, (FILE_NAME, "authority.pem"))
         belong_to_owner(directory)
     except OSError as error:
         raise ResourceError(
@@ -102,10 +104,7 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     """Open the database of keys, made or brought forward; 0600. Raises ResourceError."""
     path = keys_directory(data) / FILE_NAME
     try:
-        # Never a file that exists: closing it would end the locks of this process's connections
-        # (fcntl), and others would take away the write-ahead log under them.
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        make_private_database(path)
         belong_to_owner(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row

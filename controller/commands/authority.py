@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import getpass
+import os
 import pathlib
 import re
 from collections.abc import Iterator
@@ -43,16 +44,15 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
 
     Done again with --name, it gives the server a new certificate for these names.
     """
-    import socket
-
     from controller.access.authority import (
         ALWAYS_HOSTS,
         authority_exists,
         create_authority,
         load_authority,
     )
+    from controller.access.host_names import certified_hosts
 
-    hosts = list(dict.fromkeys([*(names or (socket.getfqdn(),)), *ALWAYS_HOSTS]))
+    hosts, actor = certified_hosts(names, ALWAYS_HOSTS), me()
     if authority_exists(data):
         authority = load_authority(data, SystemClock())
         if not names:
@@ -63,15 +63,16 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
                 "如需新的令牌，请执行 isochrone controller token create。",
                 file=str(data),
             )
-        authority.renew_server(hosts)
         with opened_book(data) as book:
-            book.audit(actor=me(), action="renew server", subject=", ".join(hosts))
+            authority.renew_server(hosts)
+            book.audit(actor=actor, action="renew server", subject=", ".join(hosts))
         say(_certified(hosts))
         return
-    authority = create_authority(data, hosts, SystemClock())
+    # The book first, and the token last: it is shown once, so nothing may fail behind it.
     with opened_book(data) as book:
+        authority = create_authority(data, hosts, SystemClock())
+        book.audit(actor=actor, action="init", subject=authority.fingerprint)
         token = book.create_api_token("admin", "first admin", None)
-        book.audit(actor=me(), action="init", subject=authority.fingerprint)
     say(_certified(hosts))
     say(
         Text(
@@ -114,14 +115,19 @@ def create(
     until_ns = SystemClock().wall_ns() + _lifetime_ns(expires or ("24h" if agent else "365d"))
     if agent is not None:
         _check_agent(agent)
-    authority = load_authority(data, SystemClock())
+    authority, actor = load_authority(data, SystemClock()), me()
     with opened_book(data) as book:
         if agent is not None:
             text = book.create_enrolment_token(agent, authority.fingerprint, until_ns)
         else:
             text = book.create_api_token(cast("Role", role), label or str(role), until_ns)
         subject = f"enrol {agent}" if agent is not None else f"{role} {label or role}"
-        book.audit(actor=me(), action="create token", subject=subject, detail=text.split(".")[1])
+        try:
+            detail = text.split(".")[1]
+            book.audit(actor=actor, action="create token", subject=subject, detail=detail)
+        except Exception:
+            book.revoke_token(text.split(".")[1])  # nobody will ever see it
+            raise
     say(Text(f"Good until {time_text(until_ns)}.", f"有效期至 {time_text(until_ns)}。"))
     click.echo(text)
 
@@ -218,7 +224,11 @@ def time_text(time_ns: int) -> str:
 
 def me() -> str:
     """Return who runs this command, for the audit log."""
-    return f"command line of {getpass.getuser()}"
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user without a line in passwd, as in containers
+        name = f"uid {os.geteuid()}"
+    return f"command line of {name.encode('ascii', 'backslashreplace').decode('ascii')}"
 
 
 def say(text: Text) -> None:

@@ -19,6 +19,7 @@ from controller.store.schema import APPLICATION_ID
 from controller.store.sqlite_file import FILE_NAME
 from probes.chunk import decode_chunk
 from probes.errors import ConfigError, RemoteProtocolError, ResourceError
+from probes.private_files import make_private_file
 from probes.reasons import reason_of
 
 _ROWS_AT_ONCE = 64
@@ -57,6 +58,7 @@ def back_up(data: pathlib.Path, to: pathlib.Path) -> int:
     with contextlib.closing(_opened(database_in(data))) as source:
         try:
             part.unlink(missing_ok=True)
+            make_private_file(part)
             with contextlib.closing(sqlite3.connect(part)) as target:
                 source.backup(target)  # in one step: one read transaction, whatever is written
             _sync(part)

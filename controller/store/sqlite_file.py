@@ -19,10 +19,16 @@ from typing import Any, Literal
 
 import sqlite_utils
 
+from controller.access.tables import MARKS
 from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
 from controller.store.schema import migrate
 from controller.store.sqlite_writer import Writer
 from probes.errors import ResourceError
+from probes.private_files import (
+    make_private_database,
+    make_private_directory,
+    make_private_file,
+)
 
 FILE_NAME = "isochrone.db"
 READ_LIMIT_S = 10.0
@@ -38,6 +44,8 @@ class SqliteFile:
         self._directory = directory
         self._lock_file = _own_directory(directory)
         try:
+            with contextlib.suppress(OSError):  # `migrate` says what is wrong
+                make_private_database(self._path)
             migrate(self._path)
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA synchronous = FULL")
@@ -118,7 +126,8 @@ class SqliteFile:
 def _own_directory(directory: pathlib.Path) -> Any:
     """Create the directory and lock it for this process; the returned file holds the lock."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_directory(directory, MARKS)
+        make_private_file(directory / "lock")
         lock_file = (directory / "lock").open("a")
     except OSError as error:
         raise ResourceError(

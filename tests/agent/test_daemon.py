@@ -16,7 +16,7 @@ from aiohttp import web
 
 from agent.plan_file import KEYS_FILE, PLAN_FILE, save_keys, save_plan
 from agent.sent_book import read_book
-from agent.spool import SpoolFile
+from agent.spool import Limits, SpoolFile
 from probes.chunk import Chunk, decode_chunk
 from probes.exchange import (
     Curtailed,
@@ -328,7 +328,7 @@ async def test_agent_with_broken_papers_stops_in_order_though_it_has_begun_to_me
     assert "enrol this agent again" in errors.decode()
     assert errors.decode().count("\n") == 1
     windows, sent = read_book(state / "spool.sent")
-    spool = SpoolFile(state / "spool.sqlite3", max_bytes=1 << 20, max_age_ns=10**15)
+    spool = SpoolFile(state / "spool.sqlite3", Limits(1 << 20, 10**15))
     assert spool.accounted == (windows, sent)
     assert not any(spool.dropped["cut_off"])
     spool.close()

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from agent import doctor
+from agent.counts import Count
 from agent.doctor import examine
-from agent.spool import Count, SpooledChunk, SpoolFile
+from agent.spool import Limits, SpooledChunk, SpoolFile
 
 NOBODY = 65_534
 
@@ -74,9 +75,10 @@ async def test_silent_controller_and_short_disk_are_told(tmp_path: Path) -> None
 async def test_spool_is_looked_at_and_not_touched(tmp_path: Path) -> None:
     file, state = configured(tmp_path), tmp_path / "state"
     state.mkdir()
-    spool = SpoolFile(state / "spool.sqlite3", max_bytes=1 << 20, max_age_ns=1 << 60)
+    spool = SpoolFile(state / "spool.sqlite3", Limits(1 << 20, 1 << 60))
     chunks = [
-        SpooledChunk(sequence=n, start_ns=1, windows=2, probes=5, payload=b"x") for n in (1, 2)
+        SpooledChunk(sequence=n, boot="0" * 16, start_ns=1, windows=2, probes=5, payload=b"x")
+        for n in (1, 2)
     ]
     spool.put(chunks, 1, {"disk": Count(7, 70)})
     spool.refuse(2, "no")

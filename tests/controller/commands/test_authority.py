@@ -1,5 +1,6 @@
 """`isochrone controller init`, `token`, `revoke`: said once, kept as hashes, written down."""
 
+import os
 import pathlib
 
 import pytest
@@ -7,10 +8,13 @@ from click.testing import CliRunner, Result
 
 from controller.access.authority import load_authority
 from controller.access.book import AccessBook, CredentialError
+from controller.access.host_names import certified_host
+from controller.commands.authority import opened_book
 from controller.commands.controller import controller
+from isochrone import front_door
 from probes.clock import SystemClock
 from probes.enrolment import parse_enrolment_token
-from probes.errors import ConfigError
+from probes.errors import ConfigError, ResourceError, UsageError
 
 
 def run(data: pathlib.Path, *words: str) -> Result:
@@ -109,3 +113,95 @@ def test_what_makes_no_sense_is_refused(
 def test_tokens_need_an_authority_first(data: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match="controller init"):
         run(data, "token", "create", "--role", "viewer")
+
+
+@pytest.mark.parametrize("kind", [KeyError, OSError, ImportError])
+def test_a_user_without_a_line_in_passwd_gets_his_token(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def unknown() -> str:
+        raise kind("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    told = CliRunner().invoke(front_door, ["controller", "init", "--data", str(tmp_path / "d")])
+    assert told.exit_code == 0, told.output
+    with opened_book(tmp_path / "d") as book:
+        assert len(book.tokens()) == 1
+        lines = book.audited(before_id=1 << 60, from_ns=0, to_ns=1 << 62, limit=10)
+        assert {line.actor for line in lines} == {f"command line of uid {os.geteuid()}"}
+
+
+def test_a_user_of_a_strange_name_gets_his_token(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", os.fsdecode(b"\xff\x1b[31m"))
+    told = CliRunner().invoke(front_door, ["controller", "init", "--data", str(tmp_path / "d")])
+    assert told.exit_code == 0, told.output
+
+
+def test_nothing_secret_is_made_before_all_that_can_fail_has_passed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise ResourceError("The disk is full.", "磁盘已满。")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("controller.access.book.AccessBook.audit", full)
+        told = CliRunner().invoke(front_door, ["controller", "init", "--data", str(tmp_path / "d")])
+        assert told.exit_code == 1
+        with opened_book(tmp_path / "d") as book:
+            assert book.tokens() == []
+    words = ["controller", "token", "create", "--data", str(tmp_path / "d"), "--role", "admin"]
+    with monkeypatch.context() as patch:
+        patch.setattr("controller.access.book.AccessBook.audit", full)
+        assert CliRunner().invoke(front_door, words).exit_code == 1
+    with opened_book(tmp_path / "d") as book:
+        assert {token.state(0) for token in book.tokens()} <= {"revoked"}
+    assert CliRunner().invoke(front_door, words).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "https://ctl.example.org",
+        "ctl.example.org:8780",
+        "192.0.2.1:8780",
+        "[2001:db8::1]",
+        "a..b",
+        "a.b..",
+        ".",
+        "-a.example",
+        "ctl example",
+        "*.example.org",
+        "010.0.0.1",
+        "1.2.3",
+        "fe80::1%eth0",
+        "user@host",
+        "a" * 64 + ".example",
+        "x/y",
+    ],
+)
+def test_what_is_no_host_is_not_certified(tmp_path: pathlib.Path, name: str) -> None:
+    words = ["controller", "init", "--data", str(tmp_path / "d"), "--name", name]
+    told = CliRunner().invoke(front_door, words)
+    assert isinstance(told.exception, UsageError)
+    assert "is no host name or address" in told.exception.message("en")
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "certified"),
+    [
+        ("Ctl.Example.org.", "ctl.example.org"),
+        ("南京.example", "xn--1lqq7i.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("ctl_1", "ctl_1"),
+    ],
+)
+def test_names_and_addresses_are_certified_as_certificates_have_them(
+    name: str, certified: str
+) -> None:
+    assert certified_host(name) == certified

@@ -1,0 +1,52 @@
+"""What a server's certificate may be for: host names and addresses, and nothing around them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+
+from probes.errors import UsageError
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_LONGEST = 253
+
+
+def certified_host(text: str) -> str:
+    """Return a host name (in ASCII, without its last dot) or address as a certificate has it.
+
+    Raises UsageError for anything else: a URL, a port, brackets, nothing at all.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+        if "%" not in text:  # a zone is of one machine
+            return str(address)
+    except ValueError:
+        pass
+    try:
+        name = text.rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        name = ""
+    labels = name.split(".")
+    sound = all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+    if not sound or len(name) > _LONGEST or text.endswith(".."):
+        raise UsageError(
+            f"--name {text!r} is no host name or address; write ctl.example.org, 192.0.2.1 or "
+            "2001:db8::1, without scheme, port or brackets (those belong to --listen).",
+            f"--name {text!r} 不是主机名或地址；请写成 ctl.example.org、192.0.2.1 或 "
+            "2001:db8::1，不带协议、端口或方括号（端口请用 --listen 指定）。",
+            name=text,
+        )
+    return name
+
+
+def certified_hosts(names: Iterable[str], always: Iterable[str]) -> list[str]:
+    """Return each of the names once, in order, or this machine's if there are none. UsageError."""
+    found = [certified_host(name) for name in names]
+    if not found:
+        try:
+            found = [certified_host(socket.getfqdn())]
+        except UsageError:  # a machine without a name that others could use
+            found = []
+    return list(dict.fromkeys([*found, *always]))
