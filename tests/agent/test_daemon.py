@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -115,16 +116,19 @@ async def start(
     extra: str = "",
     options: tuple[str, ...] = (),
     controller_url: str | None = None,
+    before: tuple[str, ...] = (),
+    policy: str = "",
 ) -> asyncio.subprocess.Process:
     config = tmp_path / "agent.toml"
     url = controller_url or f"unix://{tmp_path}/c.sock"
     config.write_text(
         f'name = "a1"\ncontroller = "{url}"\nstate_dir = "{tmp_path}/state"\n'
         + extra
-        + '[policy]\ndestinations = ["127.0.0.0/8"]\n',
+        + f'[policy]\ndestinations = ["127.0.0.0/8"]\n{policy}',
         encoding="utf-8",
     )
     return await asyncio.create_subprocess_exec(
+        *before,
         sys.executable,
         "-P",
         "-m",
@@ -353,3 +357,33 @@ async def test_broken_configuration_is_one_sentence_and_status_1(tmp_path: Path)
     assert process.returncode == 1
     assert errors.decode().count("\n") == 1
     assert "Did you mean 'spool'?" in errors.decode()
+
+
+async def test_campaign_of_many_flows_ends_no_agent_and_others_go_on(
+    tmp_path: Path, controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when it is pushed nor when it is resumed, whatever the owner's policy allows."""
+    if shutil.which("prlimit") is None:
+        pytest.skip("needs prlimit (util-linux) to take descriptors from a program")
+    greedy = msgspec.structs.replace(
+        PLAN.streams[0], stream_id=8, flows=4096, interval_ms=1000.0, destination="127.0.0.2"
+    )
+    plan = msgspec.structs.replace(PLAN, streams=(PLAN.streams[0], greedy))
+    monkeypatch.setitem(globals(), "PLAN", plan)
+    few = ("prlimit", "--nofile=128:128")
+    for _ in range(2):
+        controller.health.clear()
+        process = await start(tmp_path, before=few, policy="max_sockets = 100000\n")
+        await until(
+            lambda: any(
+                "LimitNOFILE" in condition.text.en
+                for health in controller.health
+                for condition in health.conditions
+            )
+        )
+        sent = len(controller.chunks)
+        await until(lambda sent=sent: len(controller.chunks) > sent + 1)
+        code, errors = await stop(process, signal.SIGTERM)
+        assert code == 0, errors
+        assert "Traceback" not in errors
+    assert {7} == {int(n) for chunk in controller.chunks for n in chunk.batch.stream_id}
