@@ -59,6 +59,11 @@ def is_plain(text: str) -> bool:
     return _NO_WRITING.search(text) is None
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its English noun: ``1 site``, ``2 sites``. Chinese needs no such."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def language_of_environment() -> Language:
     """Return the user's language: ISOCHRONE_LANG, else the locale variables, else English."""
     for name in ("ISOCHRONE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import gettext
 import math
 import pathlib
 import sys
+import zoneinfo
 from typing import Any
 
 import click
@@ -34,18 +37,24 @@ class _Seconds(click.FloatRange):
 @click.option(
     "--url",
     default=DEFAULT_URL,
+    envvar="ISOCHRONE_URL",
     show_default=True,
+    show_envvar=True,
     help="Controller: https://HOST:PORT or unix:/PATH.",
 )
 @click.option(
     "--token-file",
     type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    envvar="ISOCHRONE_TOKEN_FILE",
+    show_envvar=True,
     help="File with an API token, for https://.",
 )
 @click.option(
     "--ca",
     type=click.Path(dir_okay=False, path_type=pathlib.Path),
-    help="The controller's authority (authority.pem), for https://.",
+    envvar="ISOCHRONE_CA",
+    show_envvar=True,
+    help="The controller's authority (keys/authority.pem), for https://.",
 )
 @click.option(
     "--lang", type=click.Choice(["en", "zh"]), help="Language; else from the environment."
@@ -56,6 +65,15 @@ class _Seconds(click.FloatRange):
     default=5.0,
     show_default=True,
     help="Seconds between readings when no event comes.",
+)
+@click.option(
+    "--time-zone",
+    "zone",
+    metavar="ZONE",
+    envvar="ISOCHRONE_TIME_ZONE",
+    show_envvar=True,
+    callback=lambda _context, _option, name: _zone(name),
+    help="Zone of the times that are read and written, such as Asia/Shanghai.",
 )
 @click.option("--view", type=click.Choice(VIEW_NAMES), default="overview", help="First view.")
 @click.option("--path", "path_id", help="Open the page of this path.")
@@ -72,6 +90,7 @@ def tui(
     ca: pathlib.Path | None,
     lang: Language | None,
     refresh: float,
+    zone: dt.tzinfo | None,
     view: str,
     path_id: str | None,
     screenshot: pathlib.Path | None,
@@ -88,7 +107,7 @@ def tui(
         asyncio.run(_greet(url, access))
         from tui.app import IsochroneApp
 
-        app = IsochroneApp(url, access=access, language=language, refresh_s=refresh)
+        app = IsochroneApp(url, access=access, language=language, refresh_s=refresh, zone=zone)
         app.first_view, app.first_path = view, path_id
         if screenshot is not None:
             write_screenshot(asyncio.run(take_screenshot(app, shown_size)), screenshot)
@@ -100,6 +119,17 @@ def tui(
         sys.exit(error.exit_code)
     if app.return_code:
         sys.exit(app.return_code)
+
+
+def _zone(name: str | None) -> dt.tzinfo | None:
+    """Return the zone of a name, None for the machine's own."""
+    if not name:
+        return None
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        said = gettext.gettext("{value!r} is no time zone; write one such as Asia/Shanghai.")
+        raise click.BadParameter(said.format(value=name), param_hint="--time-zone") from error
 
 
 def _check_terminal() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from controller.api.documents.campaigns import CampaignRequest
+from probes.moments import ambiguous
 from probes.text import Language, Text
 from probes.toml_text import decoded, parse_toml
 from topology.model import Name
@@ -99,25 +100,14 @@ def _check_begin(begin: Any, problems: Problems) -> None:
     try:
         time = datetime.datetime.fromisoformat(begin)
         if time.tzinfo is None:
-            problems.add(("begin",), *_without_zone(time))
+            told = ambiguous(time)
+            problems.add(("begin",), told.en, told.zh)
     except ValueError:
         problems.add(
             ("begin",),
             f"`{begin}` is no time: write it as 2026-11-01T02:00:00+08:00",
             f"`{begin}` 不是时间：请写成 2026-11-01T02:00:00+08:00",
         )
-
-
-def _without_zone(time: datetime.datetime) -> tuple[str, str]:
-    """Return what is wrong with a time that may mean two: the local one, and that in UTC."""
-    local = time.astimezone().isoformat(timespec="seconds")
-    utc = time.replace(tzinfo=datetime.UTC).isoformat(timespec="seconds")
-    return (
-        f"`{time.isoformat()}` has no zone and may be {local} (local time here) or {utc} (UTC): "
-        "write the one that is meant",
-        f"`{time.isoformat()}` 没有时区，可能是 {local}（本机当地时间）或 {utc}（UTC）："
-        "请写明所指的一个",
-    )
 
 
 def _time_ns(text: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import math
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from markupsafe import Markup, escape
 from controller.api.documents import AccountDocument, VerdictDocument
 from controller.campaigns.report import URGENCY, Report, excess, limit_of
 from controller.judge import figures
+from probes.moments import local_text
 from probes.text import Text
 
 VERDICT_WORDS = {
@@ -200,11 +200,10 @@ def share_range(low: float | None, high: float | None) -> Markup:
 
 
 def when(time_ns: int | None) -> Markup:
-    """Return a moment in UTC, which everyone can check."""
+    """Return a moment with its offset from UTC, so that everyone can check it."""
     if time_ns is None:
         return ABSENT
-    moment = datetime.datetime.fromtimestamp(time_ns / 1e9, datetime.UTC)
-    return escape(moment.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    return escape(local_text(time_ns).replace("T", " "))
 
 
 def duration(from_ns: int | None, to_ns: int | None) -> Markup:

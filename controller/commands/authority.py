@@ -6,7 +6,6 @@ They write the data directory; a running controller notices within seconds.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import getpass
 import os
 import pathlib
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from controller.commands.time_options import time_zone_option
 from probes.clock import SystemClock
 from probes.errors import ConfigError, UsageError
+from probes.moments import local_text
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def token() -> None:
     metavar="90m|24h|30d",
     help="How long it is good: 24h for --enrol, 365d for --role.",
 )
+@time_zone_option
 def create(
     data: pathlib.Path, role: str | None, agent: str | None, label: str | None, expires: str | None
 ) -> None:
@@ -128,19 +130,20 @@ def create(
         except Exception:
             book.revoke_token(text.split(".")[1])  # nobody will ever see it
             raise
-    say(Text(f"Good until {time_text(until_ns)}.", f"有效期至 {time_text(until_ns)}。"))
+    say(Text(f"Good until {local_text(until_ns)}.", f"有效期至 {local_text(until_ns)}。"))
     click.echo(text)
 
 
 @token.command("list")
 @DATA
+@time_zone_option
 def list_(data: pathlib.Path) -> None:
     """List the tokens, without their secrets."""
     now_ns = SystemClock().wall_ns()
     with opened_book(data) as book:
         for each in book.tokens():
             what = f"enrol {each.agent}" if each.role is None else f"{each.role}  {each.label}"
-            until = "-" if each.expires_ns is None else time_text(each.expires_ns)
+            until = "-" if each.expires_ns is None else local_text(each.expires_ns)
             click.echo(f"{each.id}  {each.state(now_ns):8}  {until}  {what}")
 
 
@@ -215,11 +218,6 @@ def _certified(hosts: list[str]) -> Text:
         f"The server's certificate is for: {names} (other names: --name).",
         f"服务器证书适用于：{names}（其他名称请用 --name 指定）。",
     )
-
-
-def time_text(time_ns: int) -> str:
-    """Return a time as people read it (UTC)."""
-    return dt.datetime.fromtimestamp(time_ns // 1_000_000_000, dt.UTC).isoformat()
 
 
 def me() -> str:

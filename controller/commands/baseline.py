@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.commands.client_link import ControllerAddress, credential_options
-from probes.errors import UsageError
+from controller.commands.client_link import ControllerAddress, controller_options
+from controller.commands.time_options import past_options
+from probes.moments import local_text
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
     from controller.api.documents import BaselineDocument
-
-DEFAULT_URL = "https://127.0.0.1:8780"
 
 
 @click.group()
@@ -26,49 +23,29 @@ def baseline() -> None:
 
 @baseline.command("seal")
 @click.argument("name")
-@click.option("--from", "start", required=True, help="Begin, such as 2026-11-01T00:00+08:00.")
-@click.option("--to", "end", required=True, help="End, likewise.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
+@past_options
+@controller_options
 def seal(
     name: str,
-    start: str,
-    end: str,
-    url: str,
-    token_file: pathlib.Path | None,
-    ca: pathlib.Path | None,
+    period: tuple[int, int],
+    address: ControllerAddress,
 ) -> None:
     """Freeze a past period under NAME; it can never be changed or sealed again."""
-    request = {"name": name, "from_ns": time_ns(start), "to_ns": time_ns(end)}
-    sealed = asyncio.run(_ask(ControllerAddress(url, token_file, ca), request))[0]
+    request = {"name": name, "from_ns": period[0], "to_ns": period[1]}
+    sealed = asyncio.run(_ask(address, request))[0]
     click.echo(_line(sealed))
 
 
 @baseline.command("list")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
-def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+@controller_options
+def list_(address: ControllerAddress) -> None:
     """Show the sealed baselines."""
-    found = asyncio.run(_ask(ControllerAddress(url, token_file, ca), None))
+    found = asyncio.run(_ask(address, None))
     for sealed in found:
         click.echo(_line(sealed))
     if not found:
         none = Text("No baseline is sealed.", "尚未封存任何基线。")
         click.echo(none.pick(language_of_environment()), err=True)
-
-
-def time_ns(text: str) -> int:
-    """Return an ISO 8601 time as nanoseconds since 1970; without a zone it is UTC."""
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{text} is no time; write 2026-11-01, 2026-11-01T08:00 or 2026-11-01T08:00+08:00.",
-            f"{text} 不是有效时间；请写成 2026-11-01、2026-11-01T08:00 或 2026-11-01T08:00+08:00。",
-            time=text,
-        ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return round(moment.timestamp() * 1_000_000) * 1000
 
 
 async def _ask(
@@ -84,7 +61,7 @@ async def _ask(
 
 def _line(sealed: BaselineDocument) -> str:
     days = (sealed.to_ns - sealed.from_ns) / 86_400e9
-    start = dt.datetime.fromtimestamp(sealed.from_ns / 1e9, dt.UTC).isoformat(timespec="minutes")
+    start = local_text(sealed.from_ns, "minutes")
     text = Text(
         f"{sealed.name}: {days:.2f} days from {start}, {len(sealed.paths)} paths, "
         f"{sealed.hours} hours of the week, sha256 {sealed.digest}",

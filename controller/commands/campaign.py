@@ -20,7 +20,11 @@ from controller.commands.campaign_plans import (
     say_results,
     show,
 )
-from controller.commands.client_link import ControllerAddress, credential_options
+from controller.commands.client_link import (
+    ControllerAddress,
+    credential_options,
+    url_of_environment,
+)
 from controller.commands.result_files import check_folder
 from probes.errors import ConfigError, ResourceError
 from probes.text import Text, language_of_environment
@@ -66,6 +70,8 @@ def run(
     from controller.commands.campaign_wait import run_planned
 
     wanted = load_campaign(file)
+    if wanted.controller is None and wanted.sites is None:
+        url = url or url_of_environment()
     if url is None and wanted.controller is None and wanted.sites is None:
         raise ConfigError(
             f"{file.name} names neither `controller` nor `sites`: add one, or give --url.",

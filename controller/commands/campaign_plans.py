@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import pathlib
 from typing import TYPE_CHECKING
 
 import click
 
-from controller.commands.baseline import DEFAULT_URL
-from controller.commands.client_link import ControllerAddress, credential_options
+from controller.commands.client_link import (
+    ControllerAddress,
+    controller_options,
+    credential_options,
+    url_of_environment,
+)
 from controller.commands.result_files import (
     check_folder,
     is_written_through,
@@ -18,6 +21,7 @@ from controller.commands.result_files import (
     write_result,
 )
 from probes.errors import ConfigError
+from probes.moments import local_text
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -48,25 +52,24 @@ def create(
     from controller.campaigns.campaign_file import load_campaign
 
     wanted = load_campaign(file)
-    url = url or wanted.controller
+    url = url or wanted.controller or url_of_environment()
     if url is None or not wanted.mesh:
         raise ConfigError(
             f"{file.name} needs `mesh`, and `controller` (or --url), whose plan it adds to.",
             f"{file.name} 需要 `mesh`，以及 `controller`（或 --url）：测量流将加入该控制器的计划。",
             file=str(file),
         )
-    client = _client(url, token_file, ca)
+    client = _client(ControllerAddress(url, token_file, ca))
     say_load(asyncio.run(client.load(wanted, file)))
     if not dry_run:
         _show(asyncio.run(client.create(wanted, file)))
 
 
 @click.command("list")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
-def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+@controller_options
+def list_(address: ControllerAddress) -> None:
     """Show the campaigns of a controller, oldest first."""
-    found = asyncio.run(_client(url, token_file, ca).campaigns())
+    found = asyncio.run(_client(address).campaigns())
     for campaign in found:
         click.echo(_line(campaign))
     if not found:
@@ -75,20 +78,18 @@ def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) ->
 
 @click.command("show")
 @click.argument("name")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
-def show(name: str, url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+@controller_options
+def show(name: str, address: ControllerAddress) -> None:
     """Show how campaign NAME stands and what it found."""
-    _show(asyncio.run(_client(url, token_file, ca).campaign(name)))
+    _show(asyncio.run(_client(address).campaign(name)))
 
 
 @click.command("cancel")
 @click.argument("name")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
-def cancel(name: str, url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+@controller_options
+def cancel(name: str, address: ControllerAddress) -> None:
     """Cancel campaign NAME, or end it now; what it measured is reported."""
-    _show(asyncio.run(_client(url, token_file, ca).cancel(name)))
+    _show(asyncio.run(_client(address).cancel(name)))
 
 
 @click.command("report")
@@ -99,17 +100,14 @@ def cancel(name: str, url: str, token_file: pathlib.Path | None, ca: pathlib.Pat
     default=pathlib.Path(),
     help="Directory for the report, - for standard output; the current one by default.",
 )
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
+@controller_options
 def report(
     name: str,
     out: pathlib.Path,
-    url: str,
-    token_file: pathlib.Path | None,
-    ca: pathlib.Path | None,
+    address: ControllerAddress,
 ) -> None:
     """Write the report that campaign NAME ended in."""
-    client = _client(url, token_file, ca)
+    client = _client(address)
     if is_written_through(out):
         write_result(out, asyncio.run(client.report(name)))
         return
@@ -189,26 +187,24 @@ def _line(campaign: CampaignDocument) -> str:
             f"{streams.en}, {refused:,} refused and {throttled:,} slowed by owners",
             f"{streams.zh}，{refused:,} 条被所有者拒绝，{throttled:,} 条被限速",
         )
-    state, period = _say(_STATES[campaign.state]), f"{_time(campaign.from_ns)} – {_time(ends_ns)}"
+    state, period = (
+        _say(_STATES[campaign.state]),
+        f"{local_text(campaign.from_ns)} – {local_text(ends_ns)}",
+    )
     title = _say(campaign.title)
     return f"{campaign.name}  {state}  {period}  ({_say(streams)})  {title}"
 
 
-def _client(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> CampaignClient:
+def _client(address: ControllerAddress) -> CampaignClient:
     from controller.commands.campaign_client import CampaignClient
 
-    return CampaignClient(ControllerAddress(url, token_file, ca))
+    return CampaignClient(address)
 
 
 def _bits(bits_per_s: float) -> str:
     if bits_per_s >= 1e6:
         return f"{bits_per_s / 1e6:,.2f} Mbit/s"
     return f"{bits_per_s / 1e3:,.1f} kbit/s"
-
-
-def _time(time_ns: int) -> str:
-    """Return a moment as local time with its offset from UTC."""
-    return dt.datetime.fromtimestamp(time_ns / 1e9).astimezone().isoformat(timespec="seconds")
 
 
 def _say(text: Text) -> str:

@@ -7,9 +7,9 @@ import pathlib
 
 import click
 
-from controller.commands.baseline import DEFAULT_URL, time_ns
-from controller.commands.client_link import ControllerAddress, credential_options
+from controller.commands.client_link import ControllerAddress, controller_options
 from controller.commands.result_files import check_place, is_written_through, result_file
+from controller.commands.time_options import past_options
 from probes.errors import ResourceError
 from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
@@ -19,10 +19,8 @@ TIMEOUT_S = 24 * 3600.0
 
 
 @click.command("export")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
-@click.option("--from", "start", required=True, help="Begin, such as 2026-11-01T00:00+08:00.")
-@click.option("--to", "end", required=True, help="End, likewise; windows that start before it.")
+@controller_options
+@past_options
 @click.option(
     "--format",
     "kind",
@@ -48,11 +46,8 @@ TIMEOUT_S = 24 * 3600.0
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
 def export(
-    url: str,
-    token_file: pathlib.Path | None,
-    ca: pathlib.Path | None,
-    start: str,
-    end: str,
+    address: ControllerAddress,
+    period: tuple[int, int],
     kind: str,
     level: str,
     path: str | None,
@@ -62,11 +57,10 @@ def export(
     overwrite: bool,
 ) -> None:
     """Write what was measured between two times into a file."""
-    query = {"from_ns": str(time_ns(start)), "to_ns": str(time_ns(end)), "format": kind}
+    query = {"from_ns": str(period[0]), "to_ns": str(period[1]), "format": kind}
     chosen = {"level": level, "path": path, "site": site, "protocol": protocol}
     query |= {name: value for name, value in chosen.items() if value is not None}
     check_place(output, "--output", overwrite=overwrite)
-    address = ControllerAddress(url, token_file, ca)
     size_bytes = asyncio.run(_fetch(address, query, output, overwrite=overwrite))
     text = Text(f"{output}: {size_bytes:,} bytes", f"{output}：{size_bytes:,} 字节")
     click.echo(text.pick(language_of_environment()), err=is_written_through(output))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.commands.baseline import DEFAULT_URL, time_ns
-from controller.commands.client_link import ControllerAddress, credential_options
+from controller.commands.client_link import ControllerAddress, controller_options
+from probes.clock import SystemClock
+from probes.errors import UsageError
+from probes.moments import local_text, moment_ns, span_ns
 from probes.numbers import LARGEST
 from probes.text import Text, language_of_environment
 
@@ -35,47 +35,53 @@ def maintenance() -> None:
 @maintenance.command("announce")
 @click.argument("reason")
 @click.option("--from", "start", help="Begin, such as 2026-11-01T00:00+08:00; now if absent.")
-@click.option("--to", "end", required=True, help="End, likewise.")
+@click.option("--to", "end", help="End, likewise.")
+@click.option("--for", "span", metavar="2h", help="Instead of --to: how long, as 90m, 2h or 1d.")
 @click.option("--site", "sites", multiple=True, help="Paths from or to this site; repeatable.")
 @click.option("--carrier", "carriers", multiple=True, help="Paths of this carrier; repeatable.")
 @click.option("--path", "paths", multiple=True, help="This path; repeatable.")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
+@controller_options
 def announce(
     reason: str,
     start: str | None,
-    end: str,
+    end: str | None,
+    span: str | None,
     sites: tuple[str, ...],
     carriers: tuple[str, ...],
     paths: tuple[str, ...],
-    url: str,
-    token_file: pathlib.Path | None,
-    ca: pathlib.Path | None,
+    address: ControllerAddress,
 ) -> None:
     """Leave what the options name out of the figures for a time, because of REASON."""
-    asked: dict[str, Any] = {"reason": reason, "to_ns": time_ns(end)}
+    from_ns = None if start is None else moment_ns(start)
+    if (end is None) == (span is None):
+        raise UsageError(
+            "Say when it ends: --to TIME, or --for 2h.",
+            "请指定结束时间：--to 时间，或 --for 2h。",
+        )
+    if end is not None:
+        to_ns = moment_ns(end)
+    else:
+        to_ns = (from_ns or SystemClock().wall_ns()) + span_ns(str(span))
+    asked: dict[str, Any] = {"reason": reason, "to_ns": to_ns}
     asked |= {"sites": sites, "carriers": carriers, "paths": paths}
-    if start is not None:
-        asked["from_ns"] = time_ns(start)
-    _show(asyncio.run(_ask(ControllerAddress(url, token_file, ca), "POST", ROUTE, asked)))
+    if from_ns is not None:
+        asked["from_ns"] = from_ns
+    _show(asyncio.run(_ask(address, "POST", ROUTE, asked)))
 
 
 @maintenance.command("end")
 @click.argument("number", type=click.IntRange(0, LARGEST))
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
-def end_(number: int, url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+@controller_options
+def end_(number: int, address: ControllerAddress) -> None:
     """End maintenance NUMBER now, or call it off before it begins."""
-    address = ControllerAddress(url, token_file, ca)
     _show(asyncio.run(_ask(address, "DELETE", f"{ROUTE}/{number}")))
 
 
 @maintenance.command("list")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The running controller.")
-@credential_options
-def list_(url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None) -> None:
+@controller_options
+def list_(address: ControllerAddress) -> None:
     """Show the announced maintenances, oldest first."""
-    found = asyncio.run(_ask(ControllerAddress(url, token_file, ca), "GET", ROUTE))
+    found = asyncio.run(_ask(address, "GET", ROUTE))
     _show(found)
     if not found:
         none = Text("No maintenance was announced.", "没有公告过维护。")
@@ -118,11 +124,7 @@ def _show(found: list[MaintenanceDocument]) -> None:
         named = " ".join((*item.sites, *item.carriers, *item.paths))
         phase = _PHASES[item.phase].pick(language)
         counted = Text(f"{item.covered_paths} paths", f"{item.covered_paths} 条路径")
+        period = f"{local_text(item.from_ns, 'minutes')} – {local_text(ends_ns, 'minutes')}"
         click.echo(
-            f"{item.id}  {phase}  {_time(item.from_ns)} – {_time(ends_ns)}  {named}  "
-            f"({counted.pick(language)})  {item.reason}"
+            f"{item.id}  {phase}  {period}  {named}  ({counted.pick(language)})  {item.reason}"
         )
-
-
-def _time(time_ns_: int) -> str:
-    return dt.datetime.fromtimestamp(time_ns_ / 1e9, dt.UTC).isoformat(timespec="minutes")

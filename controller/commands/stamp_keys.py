@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from controller.commands.authority import DATA, me, opened_book, say, time_text
+from controller.commands.authority import DATA, me, opened_book, say
+from controller.commands.time_options import time_zone_option
 from probes.clock import SystemClock
+from probes.moments import local_text
 from probes.text import Text
 
 if TYPE_CHECKING:
@@ -24,12 +26,13 @@ def stamp_keys() -> None:
 
 @stamp_keys.command("list")
 @DATA
+@time_zone_option
 def list_(data: pathlib.Path) -> None:
     """List the secrets by their fingerprints, and how many agents hold keys of each."""
     with _opened(data) as book:
         holders = book.holders()
         for epoch in book.epochs():
-            made = time_text(epoch.made_ns)
+            made = local_text(epoch.made_ns)
             held = sum(1 for number in holders.values() if number == epoch.number)
             click.echo(f"{epoch.number:6}  {made}  {epoch.fingerprint}  {held:5}  {epoch.cause}")
 

@@ -10,11 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from controller.baselines import opened
-from controller.commands.baseline import time_ns
 from controller.commands.controller import controller as command
 from controller.store.interface import BaselineRecord
 from controller.store.sqlite_store import FILE_NAME
-from probes.errors import ConfigError, RemoteProtocolError
+from probes.errors import RemoteProtocolError
 
 HOUR = 3_600_000_000_000
 PATH = "a.telecom.v4>b.unicom.v4"
@@ -278,12 +277,6 @@ async def test_changed_baseline_is_said_and_no_older_one_takes_its_place(
         assert any(
             "newer" in each["en"] for each in (await again.get("/api/v1/health"))["warnings"]
         )
-
-
-def test_times_are_utc_unless_they_say_otherwise():
-    assert time_ns("2026-11-01") == time_ns("2026-11-01T08:00+08:00")
-    with pytest.raises(ConfigError):
-        time_ns("yesterday")
 
 
 def test_command_names_a_controller_that_does_not_answer():
