@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import math
 import os
@@ -13,6 +14,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from controller.service import Listen
+from controller.store.reading import open_to_read
 from controller.store.sqlite_file import FILE_NAME
 from probes.checkup import Finding, check_directory, finding
 from probes.clocks.kernel import kernel_clock_bound_ns
@@ -30,31 +32,24 @@ def examine(sites: pathlib.Path, data: pathlib.Path, listens: Sequence[Listen]) 
     """Return what was found."""
     running = is_held(data)
     return [
-        check_sites(sites),
+        *check_sites(sites),
         check_directory("data", data, _ROOM_BYTES),
         *check_store(data),
-        *(check_listen(listen, running=running) for listen in listens),
+        *(check_listen(listen, data, running=running) for listen in listens),
         check_open_files(),
         check_clock(kernel_clock_bound_ns()),
     ]
 
 
-def check_sites(sites: pathlib.Path) -> Finding:
-    """Read the site file."""
+def check_sites(sites: pathlib.Path) -> list[Finding]:
+    """Read the site file; each of its warnings is told."""
     try:
         network: Network = load_network(sites)
     except IsochroneError as error:
-        return Finding(check="sites", status="fail", text=error.text)
+        return [Finding(check="sites", status="fail", text=error.text)]
     agents = sum(not site.external for site in network.sites.values())
-    if network.warnings:
-        first, more = network.warnings[0], len(network.warnings)
-        return finding(
-            "sites",
-            "warn",
-            f"{sites}: {agents} agents; {more} warnings, the first: {first.en}",
-            f"{sites}：{agents} 个探针；{more} 条警告，首条：{first.zh}",
-        )
-    return finding("sites", "ok", f"{sites}: {agents} agents.", f"{sites}：{agents} 个探针。")
+    found = finding("sites", "ok", f"{sites}: {agents} agents.", f"{sites}：{agents} 个探针。")
+    return [found, *(Finding(check="sites", status="warn", text=one) for one in network.warnings)]
 
 
 def is_held(data: pathlib.Path) -> bool:
@@ -75,15 +70,16 @@ def is_held(data: pathlib.Path) -> bool:
 def check_store(data: pathlib.Path) -> list[Finding]:
     """Look at the database that is there."""
     path = data / FILE_NAME
-    if not path.exists():
-        return []
+    with contextlib.suppress(PermissionError):  # `open_to_read` says so
+        if not path.exists():
+            return []
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        ) as database:
+        with contextlib.closing(open_to_read(path)) as database:
             (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         sound = str(error)
+    except IsochroneError as error:
+        return [Finding(check="store", status="fail", text=error.text)]
     if sound != "ok":
         return [
             finding(
@@ -97,7 +93,7 @@ def check_store(data: pathlib.Path) -> list[Finding]:
     return [finding("store", "ok", f"{path} is sound, {size}.", f"{path} 完好，{size}。")]
 
 
-def check_listen(listen: Listen, *, running: bool) -> Finding:
+def check_listen(listen: Listen, data: pathlib.Path, *, running: bool) -> Finding:
     """Look whether an address can be listened on, or the running controller answers there."""
     name = str(listen)
     if running:
@@ -107,8 +103,11 @@ def check_listen(listen: Listen, *, running: bool) -> Finding:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if listen.unix is None:
                 trial.bind((listen.host, listen.port))
-            elif not os.access(listen.unix.parent, os.W_OK):
-                raise PermissionError(13, os.strerror(13))
+            elif listen.unix.parent.exists():
+                if not os.access(listen.unix.parent, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            elif listen.unix.parent.absolute() != data.absolute():  # that one is made at the start
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     except OSError as error:
         return finding(
             "listen",

@@ -18,6 +18,8 @@ from controller.access.authority import Authority, authority_exists, load_author
 from controller.access.book import AccessBook
 from controller.access.gate import Gate
 from controller.access.stamp_book import StampBook
+from controller.access.tables import FILE_NAME as KEYS_NAME
+from controller.access.tables import KEYS_DIRECTORY
 from controller.accounts import Tally
 from controller.api.limits import Buckets
 from controller.api.matrix import Matrices
@@ -40,7 +42,8 @@ from controller.remembering import remember
 from controller.silences import SilenceBook, newly_asked
 from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
-from controller.store.sqlite_store import SqliteStore
+from controller.store.reading import damage_told
+from controller.store.sqlite_store import FILE_NAME, SqliteStore
 from controller.watchdog import Watchdog
 from probes.clock import Clock
 from probes.exchange import Plan
@@ -138,10 +141,12 @@ def open_state(
     with contextlib.ExitStack() as opened_so_far:
         store = SqliteStore(directory, retention=settings.retention)
         opened_so_far.callback(store.close)
-        access = AccessBook(directory, clock)
-        opened_so_far.callback(access.close)
-        stamp = StampBook(directory, clock)
-        opened_so_far.callback(stamp.close)
+        opened_so_far.enter_context(damage_told(directory / FILE_NAME))
+        with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
+            access = AccessBook(directory, clock)
+            opened_so_far.callback(access.close)
+            stamp = StampBook(directory, clock)
+            opened_so_far.callback(stamp.close)
         authority = load_authority(directory, clock) if authority_exists(directory) else None
         state = _assemble(network, store, access, stamp, authority, settings, clock)
         opened_so_far.pop_all()

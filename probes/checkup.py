@@ -74,6 +74,13 @@ def check_directory(check: str, path: Path, wanted_bytes: int) -> Finding:
             f"{path} 所在磁盘仅剩 {gib}，少于可能需要的 {wanted_bytes / 2**30:.1f} GiB；"
             "请清理空间或调低上限。",
         )
+    if there != path:
+        return finding(
+            check,
+            "ok",
+            f"{path} does not exist yet and can be made, {gib} are free.",
+            f"{path} 尚不存在，可以创建，剩余 {gib}。",
+        )
     return finding(
         check, "ok", f"{path} can be written, {gib} are free.", f"{path} 可写，剩余 {gib}。"
     )

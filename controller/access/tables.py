@@ -19,6 +19,7 @@ from sqlite_utils.migrations import Migrations
 from probes.errors import ResourceError
 from probes.private_files import make_private_database, make_private_directory
 from probes.reasons import reason_of
+from probes.sqlite_faults import is_damage
 
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"
@@ -115,6 +116,8 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
             db.enable_wal()
             migrations.apply(db)
     except (OSError, sqlite3.DatabaseError) as error:
+        if is_damage(error):
+            raise  # whoever opened the book says what to do
         raise ResourceError(
             f"The database of keys {path} cannot be opened ({error}); check the rights and the "
             "free space of that directory.",

@@ -185,8 +185,11 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 def opened_book(data: pathlib.Path) -> Iterator[AccessBook]:
     """Open the book of credentials for a while."""
     from controller.access.book import AccessBook
+    from controller.access.tables import FILE_NAME, KEYS_DIRECTORY
+    from controller.store.reading import damage_told
 
-    book = AccessBook(data, SystemClock())
+    with damage_told(data / KEYS_DIRECTORY / FILE_NAME):
+        book = AccessBook(data, SystemClock())
     try:
         yield book
     finally:

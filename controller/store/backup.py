@@ -9,20 +9,27 @@ import contextlib
 import os
 import pathlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from controller.store.blocks import decode_block
+from controller.baselines import opened
+from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
+from controller.store.interface import BaselineRecord
 from controller.store.levels import LEVELS
 from controller.store.points import unpack_tiles
-from controller.store.schema import APPLICATION_ID
+from controller.store.reading import damaged, open_to_read
+from controller.store.schema import APPLICATION_ID, foreign
 from controller.store.sqlite_file import FILE_NAME
+from controller.store.sqlite_rollups import read_figures
 from probes.chunk import decode_chunk
 from probes.errors import ConfigError, RemoteProtocolError, ResourceError
+from probes.frame import unseal
 from probes.private_files import make_private_file
 from probes.reasons import reason_of
 
 _ROWS_AT_ONCE = 64
+_BASELINE = ("name", "from_ns", "to_ns", "sealed_ns", "digest", "content")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,75 +85,122 @@ def back_up(data: pathlib.Path, to: pathlib.Path) -> int:
 
 
 def check(place: pathlib.Path) -> Checked:
-    """Read everything in a database (or backup) and say what is damaged. Raises ConfigError."""
+    """Read everything in a database (or backup) and say what is damaged. ConfigError where there is
+    none of ours, ResourceError where it cannot be read."""
     with contextlib.closing(_opened(database_in(place))) as source:
-        try:
-            told = [row[0] for row in source.execute("PRAGMA integrity_check(100)")]
-            damaged = [line for line in told if line != "ok"]
-            chunks = windows = rollups = tiles = 0
-            for name, (rows, payload) in _rows(source, "chunks", "agent, boot, sequence", "rows"):
-                chunks += 1
-                windows += rows
-                damaged += _trouble(f"chunk {name}", decode_chunk, payload)
-            for name, (start_ns, payload) in _rows(source, "rollups", "level, agent", "start_ns"):
-                rollups += 1
-                damaged += _trouble(f"rollup {name}", _read_block(start_ns), payload)
-            slots = {level.code: level.slots for level in LEVELS}
-            for name, (level, payload) in _rows(source, "tiles", "stream_id, start_ns", "level"):
-                tiles += 1
-                damaged += _trouble(f"tile {name}", _read_tile(slots.get(level, 0)), payload)
-        except sqlite3.DatabaseError as error:
-            return Checked(chunks=0, windows=0, rollups=0, tiles=0, damaged=(str(error),))
+        found = _Look(source)
+        found.structure()
+        slots = {level.code: level.slots for level in LEVELS}
+        chunks = found.rows(
+            "chunk", "chunks", "agent, boot, sequence", "rows, payload", _read_chunk
+        )
+        windows = found.counted
+        rollups = found.rows(
+            "rollup", "rollups", "level, agent, start_ns", "start_ns, payload, figures", _read_block
+        )
+        tiles = found.rows(
+            "tile",
+            "tiles",
+            "stream_id, start_ns",
+            "level, payload",
+            lambda level, payload: unpack_tiles([payload], slots.get(level, 0)),
+        )
+        found.rows(
+            "plan", "plans", "agent, version", "content", _read_frame, order="agent, version"
+        )
+        found.rows("report", "campaign_reports", "id", "page", _read_frame)
+        found.rows(
+            "baseline",
+            "baselines",
+            "name",
+            "name, from_ns, to_ns, sealed_ns, digest, content",
+            _read_baseline,
+            order="name",
+        )
     return Checked(
-        chunks=chunks, windows=windows, rollups=rollups, tiles=tiles, damaged=tuple(damaged)
+        chunks=chunks, windows=windows, rollups=rollups, tiles=tiles, damaged=tuple(found.damaged)
     )
 
 
-def _read_block(start_ns: int) -> Callable[[bytes], object]:
-    return lambda payload: decode_block(payload, start_ns)
+class _Look:
+    """One reading of a whole database; damage in one place does not keep it from the others."""
+
+    def __init__(self, source: sqlite3.Connection) -> None:
+        self._source = source
+        self.damaged: list[str] = []
+        self.counted = 0  # what the readers of the last table returned, added up
+
+    def structure(self) -> None:
+        """Let SQLite look at its own pages."""
+        try:
+            told = [str(row[0]) for row in self._source.execute("PRAGMA integrity_check(100)")]
+        except sqlite3.Error as error:
+            told = [str(error)]
+        self.damaged += [line for line in told if line != "ok"]
+
+    def rows(
+        self,
+        what: str,
+        table: str,
+        key: str,
+        columns: str,
+        read: Callable[..., object],
+        order: str = "id",
+    ) -> int:
+        """Read every row of a table by `read`, few at a time; return how many there are."""
+        count, self.counted, keys = 0, 0, key.count(",") + 1
+        try:
+            source = self._source.execute(f"SELECT {key}, {columns} FROM {table} ORDER BY {order}")  # noqa: S608 -- constants of this module
+            while some := source.fetchmany(_ROWS_AT_ONCE):
+                for row in some:
+                    count += 1
+                    name = f"{what} {' '.join(str(part) for part in row[:keys])}"
+                    self._row(name, read, row[keys:])
+        except sqlite3.Error as error:
+            self.damaged.append(f"{table}: {error}")
+        return count
+
+    def _row(self, name: str, read: Callable[..., object], values: tuple[object, ...]) -> None:
+        try:
+            found = read(*values)
+            self.counted += found if isinstance(found, int) else 0
+        except (RemoteProtocolError, ValueError, TypeError, KeyError, OverflowError) as error:
+            self.damaged.append(f"{name}: {error}")
 
 
-def _read_tile(slots: int) -> Callable[[bytes], object]:
-    return lambda payload: unpack_tiles([payload], slots)
+def _read_chunk(rows: int, payload: bytes) -> int:
+    found = decode_chunk(payload).batch.rows
+    if found != rows:
+        raise ValueError(f"it holds {found} windows, not {rows}")
+    return found
 
 
-def _trouble(name: str, read: Callable[[bytes], object], payload: bytes) -> list[str]:
-    try:
-        read(payload)
-    except (RemoteProtocolError, ValueError) as error:
-        return [f"{name}: {error}"]
-    return []
+def _read_block(start_ns: int, payload: bytes, figures: bytes | None) -> None:
+    decode_block(payload, start_ns)
+    if figures is not None:
+        read_figures(figures)
 
 
-def _rows(
-    source: sqlite3.Connection, table: str, key: str, column: str
-) -> Iterator[tuple[str, tuple[int, bytes]]]:
-    """Yield (what the row is, its number and payload) of every row, few at a time."""
-    found = source.execute(f"SELECT {column}, payload, {key} FROM {table} ORDER BY id")  # noqa: S608 -- constants of this module
-    while some := found.fetchmany(_ROWS_AT_ONCE):
-        for row in some:
-            yield " ".join(str(part) for part in row[2:]), (row[0], row[1])
+def _read_frame(frame: bytes) -> None:
+    unseal(frame, MAX_EXPANDED_BYTES)
+
+
+def _read_baseline(*columns: Any) -> None:
+    opened(BaselineRecord(**dict(zip(_BASELINE, columns, strict=True))))
 
 
 def _opened(path: pathlib.Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise ConfigError(
-            f"There is no database {path}; name the controller's data directory with --data.",
-            f"找不到数据库 {path}；请用 --data 指定控制器的数据目录。",
-            file=str(path),
-        )
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection = open_to_read(path)
     try:
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    except sqlite3.DatabaseError:
-        owner = None
+    except sqlite3.Error as error:
+        connection.close()
+        if (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_NOTADB:
+            raise foreign(path) from error
+        raise damaged(path, error) from error
     if owner != APPLICATION_ID:
         connection.close()
-        raise ConfigError(
-            f"{path} is not a database of Isochrone.",
-            f"{path} 不是 Isochrone 的数据库。",
-            file=str(path),
-        )
+        raise foreign(path)
     return connection
 
 

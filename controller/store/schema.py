@@ -11,7 +11,9 @@ import sqlite3
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
+from controller.store.reading import damaged
 from probes.errors import ConfigError, ResourceError
+from probes.sqlite_faults import is_damage
 
 APPLICATION_ID = 0x69736F63  # "isoc": tells our file from anyone else's
 PAGE_BYTES = 8192  # chunks of tens of kilobytes waste less of bigger pages
@@ -231,9 +233,13 @@ def migrate(path: pathlib.Path) -> None:
             _migrate(db, path)
         finally:
             db.close()
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise _foreign(path) from error
+    except (ValueError, TypeError) as error:  # what it says of itself makes no sense
+        raise damaged(path, error) from error
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise foreign(path) from error
+        if is_damage(error):
+            raise damaged(path, error) from error
         raise ResourceError(
             f"The database {path} cannot be opened ({error}); check the free space and the rights "
             "of that directory.",
@@ -245,10 +251,12 @@ def migrate(path: pathlib.Path) -> None:
 def _migrate(db: sqlite_utils.Database, path: pathlib.Path) -> None:
     owner = db.execute("PRAGMA application_id").fetchone()[0]
     if owner not in (APPLICATION_ID, 0) or (owner == 0 and db.table_names()):
-        raise _foreign(path)
+        raise foreign(path)
     known = {migration.name for migration in migrations.pending(db)}
     applied = {migration.name for migration in migrations.applied(db)}
     unknown = sorted(applied - {name for name in _names() if name not in known})
+    if unknown and known:  # a newer one has brought all of ours forward, too
+        raise damaged(path, ValueError(f"it has {unknown[-1]} and lacks {min(known)}"))
     if unknown:
         raise ConfigError(
             f"The database {path} was written by a newer Isochrone (it has {unknown[-1]}); "
@@ -274,7 +282,8 @@ def _names() -> list[str]:
         empty.close()
 
 
-def _foreign(path: pathlib.Path) -> ConfigError:
+def foreign(path: pathlib.Path) -> ConfigError:
+    """Return what to say of a file that is not ours."""
     return ConfigError(
         f"{path} is not a database of Isochrone; move it away or use another --data directory.",
         f"{path} 不是 Isochrone 的数据库；请将其移走，或用 --data 指定其他目录。",

@@ -21,6 +21,7 @@ import sqlite_utils
 
 from controller.access.tables import MARKS
 from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
+from controller.store.reading import damage_told
 from controller.store.schema import migrate
 from controller.store.sqlite_writer import Writer
 from probes.errors import ResourceError
@@ -47,11 +48,14 @@ class SqliteFile:
             with contextlib.suppress(OSError):  # `migrate` says what is wrong
                 make_private_database(self._path)
             migrate(self._path)
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA busy_timeout = 5000")
-            if max_pages is not None:
-                connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+            with damage_told(self._path):
+                connection = sqlite3.connect(
+                    self._path, isolation_level=None, check_same_thread=False
+                )
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA busy_timeout = 5000")
+                if max_pages is not None:
+                    connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
         except BaseException:
             self._lock_file.close()
             raise
@@ -61,9 +65,10 @@ class SqliteFile:
 
     def close(self) -> None:
         """Finish the queued writes and let go of the files."""
-        self._writer.close()
         for reader in self._open_readers:
             reader.close()
+        # Last: whoever closes last empties the log and takes it away, and readers may not.
+        self._writer.close()
         self._lock_file.close()
 
     def _insert(
@@ -100,9 +105,11 @@ class SqliteFile:
         deadline_s = time.monotonic() + READ_LIMIT_S
         connection.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_A_CHECK)
         try:
-            return connection.execute(sql, values).fetchall()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            with damage_told(self._path):
+                return connection.execute(sql, values).fetchall()
+        except ResourceError as error:
+            code = getattr(error.__cause__, "sqlite_errorcode", None)
+            if code != sqlite3.SQLITE_INTERRUPT:
                 raise
             raise StoreTimeoutError(
                 f"Reading took longer than {READ_LIMIT_S:.0f} s; ask for a shorter range of time.",

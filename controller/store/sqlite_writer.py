@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from controller.store.interface import StoreBusyError, StoreFullError
 from probes.errors import ResourceError
+from probes.sqlite_faults import fault_of
 
 Result = TypeVar("Result")
 
@@ -138,10 +139,17 @@ class Writer:
 
 def _translated(error: Exception) -> Exception:
     """Return a full disk or a failing one as errors of ours; anything else as it is."""
-    if not isinstance(error, sqlite3.OperationalError):
+    fault = fault_of(error) if isinstance(error, sqlite3.Error) else "other"
+    if not isinstance(error, sqlite3.OperationalError) and fault != "damaged":
         return error
-    primary = (error.sqlite_errorcode or 0) & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    if fault == "damaged":
+        return ResourceError(
+            f"The database is damaged ({error}). See what can still be read with: isochrone "
+            "controller check; then restore the newest backup.",
+            f"数据库已损坏（{error}）。请用 isochrone controller check 查看可读取的部分，"
+            "然后恢复最新备份。",
+        )
+    if fault == "full":
         return StoreFullError(
             "The disk of the controller's data directory is full; free some space, and storing "
             "goes on by itself.",

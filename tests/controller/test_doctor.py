@@ -1,5 +1,6 @@
 """The controller's doctor finds what is wrong and says what to do about it."""
 
+import dataclasses
 import socket
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from controller.doctor import examine
 from controller.service import Listen
 from isochrone import front_door
 from lab.scenario import find_scenario
+from probes.text import Text
+from topology.site_file import load_network
 
 SITES = find_scenario("tiny").with_name("tiny.sites.toml")
 
@@ -45,3 +48,24 @@ def test_doctor_of_a_machine_examines_what_is_there(tmp_path: Path) -> None:
         "--agent-config", str(tmp_path / "a"), "--sites", str(SITES), "--data", str(tmp_path)
     )
     assert "3 agents" in both.output
+
+
+def test_a_data_directory_that_is_yet_to_be_made_is_no_fault(tmp_path: Path) -> None:
+    data = tmp_path / "new"
+    told = found(SITES, data, Listen(unix=data / "controller.sock"))
+    assert told["data"][0] in ("ok", "warn")
+    assert "does not exist yet" in told["data"][1] or "GiB left" in told["data"][1]
+    assert told["listen"] == ("ok", f"unix:{data}/controller.sock can be listened on.")
+    elsewhere = found(SITES, data, Listen(unix=tmp_path / "missing" / "c.sock"))
+    assert elsewhere["listen"][0] == "fail"
+    assert "No such file" in elsewhere["listen"][1]
+
+
+def test_every_warning_of_a_site_file_is_named(tmp_path: Path, monkeypatch) -> None:
+    network = load_network(SITES)
+    warnings = tuple(Text(f"Warning {number}.", f"警告 {number}。") for number in range(8))
+    monkeypatch.setattr(
+        "controller.doctor.load_network", lambda _: dataclasses.replace(network, warnings=warnings)
+    )
+    told = [one.text.en for one in examine(SITES, tmp_path, ()) if one.check == "sites"]
+    assert told[1:] == [warning.en for warning in warnings]
