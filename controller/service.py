@@ -190,7 +190,8 @@ async def _campaigns_judged(state: ControllerState) -> bool:
 async def _watch_loops(state: ControllerState) -> None:
     """Tell as events what stands still, fails or goes on, for ever."""
     while True:
-        if events := [*state.watchdog.changes(), *state.trust.changes()]:
+        changes = [*state.watchdog.changes(), *state.trust.changes(), *state.store_watch.changes()]
+        if events := changes:
             state.rounds.recorder.record(events, ())
         await asyncio.sleep(WATCH_EVERY_S)
 

@@ -8,7 +8,7 @@ import functools
 import importlib.metadata
 import logging
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -42,10 +42,12 @@ from controller.remembering import remember
 from controller.silences import SilenceBook, newly_asked
 from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
-from controller.store.reading import damage_told
+from controller.store.reading import DamagedStoreError, damage_told
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from controller.store_watch import StoreWatch
 from controller.watchdog import Watchdog
 from probes.clock import Clock
+from probes.errors import ResourceError
 from probes.exchange import Plan
 from probes.window import WindowBatch
 from topology.counterparts import ipv4_alone
@@ -107,6 +109,7 @@ class ControllerState:
     rounds: Rounds
     watchdog: Watchdog
     trust: ClockTrust
+    store_watch: StoreWatch
     callers: Buckets
     ingest: Ingest
     exports: int = 0  # that run now
@@ -169,10 +172,13 @@ def _assemble(
     demands = make_demands(network, standing)
     before = last_plans(store)
     plans = plans_of(network, streams, settings, store, now_ns)
-    store.put_streams(stream_records(streams)).result()
+    with _done_without_room():
+        store.put_streams(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
-    store.put_sites(documents, now_ns).result()
-    access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
+    with _done_without_room():
+        store.put_sites(documents, now_ns).result()
+    with _done_without_room():
+        access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
     fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
     book = ImprovementBook(demands, standing)
@@ -184,7 +190,8 @@ def _assemble(
 
     silences = SilenceBook(store.silences.records(), streams)
     asked = newly_asked(before, plans)
-    store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
+    with _done_without_room():
+        store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
     left_out = LeftOut(upkeep, silences)
 
     take = taking(memory, left_out, book, clock)
@@ -236,11 +243,23 @@ def _assemble(
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=Rounds(ground, live, memory, streams, store, known, clock, watchdog),
         watchdog=watchdog,
+        store_watch=StoreWatch(store, clock),
         trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
         ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
     )
     state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
     return state
+
+
+@contextlib.contextmanager
+def _done_without_room() -> Iterator[None]:
+    """Let a start go on where nothing can be written: what is there is served all the same."""
+    try:
+        yield
+    except DamagedStoreError:
+        raise
+    except ResourceError as error:
+        logger.error("the start goes on, and something is not kept: %s", error)
 
 
 def plans_of(

@@ -133,7 +133,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-    except BaseException:
-        connection.execute("ROLLBACK")
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:  # a full disk may have rolled back by itself
+            connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError):
+            raise ResourceError(
+                f"The database of keys cannot be written ({error}); check the rights and the free "
+                "space of its disk, and try again.",
+                f"密钥数据库无法写入（{error}）；请检查权限和磁盘剩余空间后重试。",
+            ) from error
         raise
-    connection.execute("COMMIT")

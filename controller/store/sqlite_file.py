@@ -20,8 +20,9 @@ from typing import Any, Literal
 import sqlite_utils
 
 from controller.access.tables import MARKS
+from controller.store import reserve
 from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
-from controller.store.reading import damage_told
+from controller.store.reading import DamagedStoreError, damage_told
 from controller.store.schema import migrate
 from controller.store.sqlite_writer import Writer
 from probes.errors import ResourceError
@@ -45,17 +46,15 @@ class SqliteFile:
         self._directory = directory
         self._lock_file = _own_directory(directory)
         try:
-            with contextlib.suppress(OSError):  # `migrate` says what is wrong
-                make_private_database(self._path)
-            migrate(self._path)
-            with damage_told(self._path):
-                connection = sqlite3.connect(
-                    self._path, isolation_level=None, check_same_thread=False
-                )
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA busy_timeout = 5000")
-                if max_pages is not None:
-                    connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+            try:
+                connection = _opened(self._path, max_pages)
+            except DamagedStoreError:
+                raise
+            except ResourceError:  # the disk may be full: to read what is there takes little
+                if not reserve.give_up(directory):
+                    raise
+                connection = _opened(self._path, max_pages)
+            reserve.take(directory)
         except BaseException:
             self._lock_file.close()
             raise
@@ -128,6 +127,20 @@ class SqliteFile:
             self._readers.connection = connection
             self._open_readers.append(connection)
         return connection
+
+
+def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
+    """Return the connection that writes, to a database of this version."""
+    with contextlib.suppress(OSError):  # `migrate` says what is wrong
+        make_private_database(path)
+    migrate(path)
+    with damage_told(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        if max_pages is not None:
+            connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+    return connection
 
 
 def _own_directory(directory: pathlib.Path) -> Any:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from controller.store.interface import StoreBusyError, StoreFullError
+from controller.store.reading import DamagedStoreError
 from probes.errors import ResourceError
 from probes.sqlite_faults import fault_of
 
@@ -143,7 +144,7 @@ def _translated(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.OperationalError) and fault != "damaged":
         return error
     if fault == "damaged":
-        return ResourceError(
+        return DamagedStoreError(
             f"The database is damaged ({error}). See what can still be read with: isochrone "
             "controller check; then restore the newest backup.",
             f"数据库已损坏（{error}）。请用 isochrone controller check 查看可读取的部分，"

@@ -1,0 +1,114 @@
+"""A controller whose disk is really full starts, serves what it has, and stores again with room."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.network
+
+ROOT = Path(__file__).parents[2]
+SITES = ROOT / "lab" / "scenarios" / "tiny.sites.toml"
+MOUNT = "mount -t tmpfs -o size=4m tmpfs {where}"
+SCRIPT = """
+import contextlib, json, os, sqlite3, sys
+from pathlib import Path
+from controller.state import Settings, open_state
+from controller.store.interface import StoredChunk
+from probes.clock import SystemClock
+from probes.errors import ResourceError
+from tests.controller.conftest import batch_of, chunk_of
+from topology.site_file import load_network
+
+where, sites, clean = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "clean"
+network, data, clock = load_network(sites), where / "data", SystemClock()
+
+def opened():
+    return open_state(network, data, Settings(), clock)
+
+def put(state, number):
+    batch = batch_of([5, 7], 1_700_000_000 * 10**9 + number * 10**10)
+    payload = chunk_of(batch, agent="nanjing", sequence=number)
+    state.store.put_chunk(StoredChunk(
+        agent="nanjing", boot="b0", sequence=number, plan_version=1, start_ns=batch.start_ns,
+        duration_ns=batch.duration_ns, rows=batch.rows, received_ns=batch.start_ns,
+        payload=payload)).result()
+
+def fill(name):
+    with (where / name).open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+
+def killed(action):
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+killed(lambda: [put(opened(), 0)])
+if clean:
+    for path in (data / "isochrone.db", data / "keys" / "access.sqlite3"):
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+fill("one")
+killed(opened)  # which may use up what was kept for it
+fill("two")
+state = opened()
+found = {"versions": [r.version for r in state.store.plan_history("nanjing", 99, 9)],
+         "chunks": len(list(state.store.chunks_since(0)))}
+number = 1
+with contextlib.suppress(ResourceError):
+    while True:
+        put(state, number)
+        number += 1
+found["full"] = state.store.state().state
+state.store_watch.changes()
+found["still"] = state.store.state().state
+found["read"] = len(list(state.store.chunks_since(0))) - number + found["chunks"]
+(where / "one").unlink()
+(where / "two").unlink()
+state.store_watch.changes()
+with contextlib.suppress(ResourceError):
+    state.store.event_log.append([], ()).result()
+found["back"] = [event.state for event in state.store_watch.changes()]
+put(state, number)
+found["events"] = [e.state for e in state.store.event_log.events() if e.subject == "store"]
+found["ended"] = state.store.state().state
+state.close()
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("before", ["clean", "killed"])
+def test_a_controller_starts_on_a_full_disk_and_stores_again_with_room(
+    tmp_path: Path, before: str
+) -> None:
+    where = tmp_path / "small"
+    where.mkdir()
+    (tmp_path / "full.py").write_text(SCRIPT, encoding="utf-8")
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = MOUNT.format(where=where)
+    tried = subprocess.run([*inside, mount], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"needs a mount namespace, so root or user namespaces: {tried.stderr!r}")
+    command = [sys.executable, "-P", str(tmp_path / "full.py"), str(where), str(SITES), before]
+    run = subprocess.run(
+        [*inside, f'{mount} && exec "$@"', "sh", *command],
+        capture_output=True,
+        check=False,
+        env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    found = json.loads(run.stdout)
+    assert (found["versions"], found["chunks"], found["read"]) == ([1], 1, 1)
+    assert (found["full"], found["still"]) == ("full", "full")
+    assert found["back"] == ["ok"]
+    assert "full" in found["events"]
+    assert found["ended"] == "ok"
