@@ -2,7 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -P -m pip --disable-pip-version-check --quiet
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+PIP := $(BIN)/python -P -m pip --disable-pip-version-check
+# Of what pip says: each package as it is found, how many are installed, and what went wrong.
+COUNTED := | awk '/^(Collecting|Processing|Obtaining) / \
+  { gsub(/.*\/|[<>=!~;[].*|-[0-9].*/, "", $$2); print "  " ++found " " $$2 } \
+  /^Installing collected packages/ { print "  installing " NF - 3 " packages …" } \
+  /ERROR|error:/ { print } { fflush() }' >&2
 ARGS ?=
 
 .PHONY: run test lint types imports check clean bench faults
@@ -36,20 +43,21 @@ faults: $(VENV)/.installed
 $(VENV)/bin/python:
 	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Isochrone needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "[1/2] making $(VENV) …" >&2
 	@$(PYTHON) -I -m venv $(VENV) || \
 	  { echo "The venv module is missing; install it with: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) …" >&2
-	@$(PIP) install --constraint constraints.txt --editable .
+	@echo "[2/2] fetching packages into $(VENV) …" >&2
+	@$(PIP) install --constraint constraints.txt --editable . $(COUNTED)
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed
-	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@$(PIP) install --constraint constraints.txt --editable '.[test]' $(COUNTED)
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.installed
-	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
+	@$(PIP) install --constraint constraints.txt --editable '.[bench]' $(COUNTED)
 	@touch $@
 
 clean:

@@ -72,7 +72,9 @@ def lab(
     if headless or outage is not None or not terminal:
         outcome = run_headless(chosen, seconds or chosen.seconds, keep, outage)
     else:
-        outcome = run_with_tui(chosen, seconds, keep)
+        compared = keep is not None or json_file is not None
+        found = run_with_tui(chosen, seconds, keep, compared=compared)
+        sys.exit(0 if found is None else report(found, json_file, rows=False))
     sys.exit(report(outcome, json_file))
 
 

@@ -10,17 +10,19 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
 
 from lab.api_client import ApiClient
 from lab.children import end, isochrone_command, last_lines, python_command, start
+from lab.progress import Progress
 from lab.run_directory import RunDirectory
 from lab.scenario import Scenario
 from lab.wan_spec import Event, SiteSpec, WanSpec
 from probes.errors import ResourceError
-from probes.text import Text
+from probes.text import Text, counted
 
 READY_S = 60.0  # a slow machine starts twenty interpreters in this time
 # The owner of a laboratory allows what a carrier would not: any rate, the machine's own addresses.
@@ -142,11 +144,14 @@ class WanProcess:
             with contextlib.suppress(OSError):
                 self._process.stdin.write(b"stop\n")
                 self._process.stdin.flush()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_WAN_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once; the kernel removes the networks, and the agents with it."""
+        self._process.kill()
+        self._process.wait()
         self._reader.join(2)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
@@ -175,7 +180,7 @@ class Fleet:
             "window": scenario.window_s,
         }
         self.controller = ControllerProcess(self.run_dir, scenario.sites_file, options)
-        self._temporary = directory.temporary
+        self.temporary = directory.temporary
         self._wan: WanProcess | None = None
 
     def start(self) -> None:
@@ -190,24 +195,43 @@ class Fleet:
             self._wan.check()
 
     async def wait_until_measuring(self) -> float:
-        """Wait until every agent has its plan; return how many seconds that took."""
+        """Wait until every agent has its plan, saying how far it is; return the seconds it took."""
         began = time.monotonic()
-        wanted = [name for name, site in self.scenario.network.sites.items() if not site.external]
+        network = self.scenario.network
+        wanted = {name for name, site in network.sites.items() if not site.external}
+        progress = Progress(3)
         async with ApiClient(self.controller.url) as api:
-            while True:
-                self.check()
-                ok = await api.agents_ready()
-                if set(wanted) <= ok:
-                    return time.monotonic() - began
-                if time.monotonic() - began > READY_S:
-                    missing = ", ".join(sorted(set(wanted) - ok))
-                    raise ResourceError(
-                        f"These agents did not come up within {READY_S:.0f} s: {missing}."
-                        " Their logs are in the run directory (--keep).",
-                        f"以下探针在 {READY_S:.0f} 秒内未能就绪：{missing}。"
-                        "日志见运行目录（--keep）。",
-                    )
-                await asyncio.sleep(0.25)
+            progress.step(Text("the controller", "控制器"))
+            while await api.get("health") is None:
+                await self._wait(began, wanted)
+            sites = len(network.sites)
+            progress.step(
+                Text(
+                    f"networks of {counted(sites, 'site')} and the WAN between them",
+                    f"{sites} 个站点的网络及其间的仿真广域网",
+                )
+            )
+            while self._wan is not None and not self._wan.ready():
+                await self._wait(began, wanted)
+            progress.step(Text("agents that measure", "开始测量的探针"))
+            while missing := wanted - await api.agents_ready():
+                progress.count(len(wanted) - len(missing), len(wanted))
+                await self._wait(began, missing)
+            progress.count(len(wanted), len(wanted))
+            progress.end()
+        return time.monotonic() - began
+
+    async def _wait(self, began: float, missing: set[str]) -> None:
+        """Let a moment pass while agents come up. Raises ResourceError if they never will."""
+        self.check()
+        if time.monotonic() - began > READY_S:
+            names = ", ".join(sorted(missing))
+            raise ResourceError(
+                f"These agents did not come up within {READY_S:.0f} s: {names}."
+                " Their logs are in the run directory (--keep).",
+                f"以下探针在 {READY_S:.0f} 秒内未能就绪：{names}。日志见运行目录（--keep）。",
+            )
+        await asyncio.sleep(0.25)
 
     def stop_agents(self) -> None:
         """Stop agents and emulator; the controller stays to take their last windows."""
@@ -226,6 +250,12 @@ class Fleet:
         finally:
             self.controller.stop()
 
+    def kill(self) -> None:
+        """End everything at once: what it keeps is wanted by nobody."""
+        if self._wan is not None:
+            self._wan.kill()
+        self.controller.kill()
+
     def _spec(self) -> WanSpec:
         scenario = self.scenario
         table = self.run_dir / "paths.npz"
@@ -233,7 +263,7 @@ class Fleet:
         np.savez(table, **{name: getattr(scenario.table, name) for name in names})
         return WanSpec(
             run_dir=str(self.run_dir),
-            remove_when_orphaned=self._temporary,
+            remove_when_orphaned=self.temporary,
             sites=tuple(self._site_specs()),
             table=str(table),
             log_dir=str(self.log_dir),
@@ -268,9 +298,30 @@ class Fleet:
         return "\n".join(lines) + "\n" + LAB_POLICY
 
 
+class Runnable(Protocol):
+    """A fleet that can be started and ended."""
+
+    temporary: bool  # its directory goes away with it
+
+    def start(self) -> None:
+        """Start everything."""
+
+    def stop(self) -> None:
+        """End everything, handing in what there is."""
+
+    def kill(self) -> None:
+        """End everything at once."""
+
+
+AnyFleet = TypeVar("AnyFleet", bound=Runnable)
+
+
 @contextlib.contextmanager
-def running(fleet: Fleet) -> Iterator[Fleet]:
-    """Run a fleet and end it whatever happens; signals that come while it ends are too late."""
+def running(fleet: AnyFleet) -> Iterator[AnyFleet]:
+    """Run a fleet and end it whatever happens; signals that come while it ends are too late.
+
+    What will be removed ends at once; what is kept hands in what it has.
+    """
     try:
         fleet.start()
         yield fleet
@@ -278,7 +329,7 @@ def running(fleet: Fleet) -> Iterator[Fleet]:
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
         try:
-            fleet.stop()
+            fleet.kill() if fleet.temporary else fleet.stop()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -6,7 +6,6 @@ import contextlib
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from lab.children import end, isochrone_command, start
@@ -87,7 +86,7 @@ class RealFleet:
         self.network = load_network(copy)
         options = {"judge-period": _LIVE_PERIOD_S, "judge-every": 2.0, "window": _WINDOW_S}
         self.controller = ControllerProcess(directory.path, copy, options)
-        self._run_dir = directory.path
+        self._run_dir, self.temporary = directory.path, directory.temporary
         self._agents: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -113,6 +112,14 @@ class RealFleet:
                 log = self._run_dir / f"agent-{name}.log"
                 raise died(f"agent {name}", f"探针 {name}", log)
 
+    def kill(self) -> None:
+        """End everything at once: what it keeps is wanted by nobody."""
+        for process in self._agents.values():
+            process.kill()
+        for process in self._agents.values():
+            process.wait()
+        self.controller.kill()
+
     def stop(self) -> None:
         """End everything."""
         for process in self._agents.values():
@@ -120,13 +127,3 @@ class RealFleet:
         for process in self._agents.values():
             end(process, _PATIENCE_S)
         self.controller.stop()
-
-
-@contextlib.contextmanager
-def running_here(fleet: RealFleet) -> Iterator[RealFleet]:
-    """Run it and end it whatever happens."""
-    try:
-        fleet.start()
-        yield fleet
-    finally:
-        fleet.stop()

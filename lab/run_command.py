@@ -48,22 +48,24 @@ def run(sites_file: Path | None, seconds: float | None, keep: Path | None) -> No
 
     scenario = load_scenario(find_scenario(_LAB))
     if terminal:
-        outcome = run_with_tui(scenario, seconds, keep)
-    else:
-        outcome = run_headless(scenario, seconds or scenario.seconds, keep, None)
+        found = run_with_tui(scenario, seconds, keep, compared=keep is not None)
+        sys.exit(0 if found is None else report(found, None, rows=False))
+    outcome = run_headless(scenario, seconds or scenario.seconds, keep, None)
     sys.exit(report(outcome, None))
 
 
 def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, terminal: bool) -> None:
-    from lab.real_network import RealFleet, running_here
+    from lab.fleet import running
+    from lab.progress import tell
+    from lab.real_network import RealFleet
     from lab.run_directory import RunDirectory
-    from lab.session import ended_by_signals, show_tui, tell
+    from lab.session import ended_by_signals, show_tui, sum_up
     from probes.text import Text
 
     with (
         ended_by_signals(),
         contextlib.closing(RunDirectory(keep)) as directory,
-        running_here(RealFleet(sites_file, directory)) as fleet,
+        running(RealFleet(sites_file, directory)) as fleet,
     ):
         for warning in fleet.network.warnings:
             tell(warning)
@@ -71,7 +73,9 @@ def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, termin
         url = fleet.controller.url
         tell(Text(f"Measuring from {here}: {url}", f"从 {here} 开始测量：{url}"))
         if terminal:
+            began = time.monotonic()
             show_tui(url, seconds, fleet.check)
+            sum_up(url, time.monotonic() - began)
             return
         until = time.monotonic() + (seconds or _REAL_S)
         while time.monotonic() < until:

@@ -24,18 +24,20 @@ from lab.children import child_environment, follow_parent, isochrone_command
 from lab.comparison import PathProbes, Row, Summary, compare, seen_of, stream_of, summarise
 from lab.fleet import Fleet, running
 from lab.packet_log import read_log
+from lab.progress import tell
 from lab.run_directory import RunDirectory
 from lab.scenario import Scenario
 from lab.stored import Continuity, continuity_of, read_stored
 from lab.table import summary_lines, table_lines, target_lines
 from lab.truth import EmulatorError, emulator_error, pair_probes
 from probes.stream import STAMP_PORT
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 from topology.mesh import plan_streams
 from topology.targets import demands
 
 _LIVE_PERIOD_S = 60.0  # what verdicts rest on while the terminal UI is open
 _JUDGED_WAIT_S = 20.0
+_TOLD_WITHIN_S = 2.0  # what a controller has not told by then is not waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,6 @@ class Outcome:
     error: EmulatorError
     continuity: Continuity
     probes_in_log: int
-
-
-def tell(text: Text) -> None:
-    """Say something to the person who waits, apart from the result."""
-    click.echo(text.pick(language_of_environment()), err=True)
 
 
 @contextlib.contextmanager
@@ -91,16 +88,50 @@ def run_headless(
         return _conclude(fleet, seconds)
 
 
-def run_with_tui(scenario: Scenario, seconds: float | None, keep: Path | None) -> Outcome:
-    """Run a scenario under the terminal UI until it is left, or `seconds` are over."""
+def run_with_tui(
+    scenario: Scenario, seconds: float | None, keep: Path | None, *, compared: bool
+) -> Outcome | None:
+    """Run a scenario under the terminal UI until it is left, or `seconds` are over.
+
+    Who leaves it wants the prompt: verdicts are counted, and held against the truth only where
+    they are to be `compared`, since the log of the truth takes a while to be complete.
+    """
     with (
         ended_by_signals(),
         contextlib.closing(RunDirectory(keep)) as directory,
         running(Fleet(scenario, directory, _LIVE_PERIOD_S)) as fleet,
     ):
         asyncio.run(_come_up(fleet))
+        began = time.monotonic()
         show_tui(fleet.controller.url, seconds, fleet.check)
-        return _conclude(fleet, _LIVE_PERIOD_S)
+        if compared:
+            return _conclude(fleet, _LIVE_PERIOD_S)
+        sum_up(fleet.controller.url, time.monotonic() - began)
+    return None
+
+
+def sum_up(url: str, seconds: float) -> None:
+    """Say in a few lines what was measured, as far as the controller tells at once."""
+    language = language_of_environment()
+    verdicts = asyncio.run(_verdicts_now(url))
+    said = Text(
+        f"{counted(len(verdicts), 'verdict')} after {seconds:.0f} s of measuring:",
+        f"测量 {seconds:.0f} 秒，共 {len(verdicts)} 条判定：",
+    )
+    if not verdicts:
+        said = Text("No verdict was told.", "尚无判定。")
+    click.echo(said.pick(language))
+    pairs = [(verdict["target"], verdict["verdict"]) for verdict in verdicts]
+    for line in target_lines(pairs, language):
+        click.echo(line)
+
+
+async def _verdicts_now(url: str) -> list[dict[str, Any]]:
+    async with ApiClient(url) as api:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TOLD_WITHIN_S):
+                return await api.items("verdicts")
+    return []
 
 
 def show_tui(url: str, seconds: float | None, check: Any) -> None:
@@ -123,13 +154,6 @@ def show_tui(url: str, seconds: float | None, check: Any) -> None:
 
 
 async def _come_up(fleet: Fleet) -> None:
-    count = len(fleet.scenario.network.sites)
-    tell(
-        Text(
-            f"Starting {count} sites, the WAN between them and the controller …",
-            f"正在启动 {count} 个站点、仿真广域网与控制器……",
-        )
-    )
     took_s = await fleet.wait_until_measuring()
     url = fleet.controller.url
     tell(
@@ -203,13 +227,15 @@ async def _last_verdicts(url: str, after_ns: int) -> list[dict[str, Any]]:
             await asyncio.sleep(0.25)
 
 
-def report(outcome: Outcome, json_file: Path | None) -> int:
-    """Print the table and write the JSON file; return the exit code: 1 if a verdict is wrong."""
+def report(outcome: Outcome, json_file: Path | None, *, rows: bool = True) -> int:
+    """Print the table and write the JSON file; return the exit code: 1 if a verdict is wrong.
+
+    Without `rows` what was found is summed up, as for who has seen it on the screen.
+    """
     language = language_of_environment()
     lines = [
-        *table_lines(outcome.rows, language),
-        "",
-        *target_lines(outcome.rows, language),
+        *([*table_lines(outcome.rows, language), ""] if rows else []),
+        *target_lines([(row.target, row.verdict) for row in outcome.rows], language),
         "",
         *summary_lines(outcome.summary, outcome.error, outcome.continuity, language),
     ]

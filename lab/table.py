@@ -104,11 +104,11 @@ def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
     return lines
 
 
-def target_lines(rows: Sequence[Row], language: Language) -> list[str]:
-    """Return one line a target: how many paths of each verdict."""
+def target_lines(verdicts: Sequence[tuple[str, str]], language: Language) -> list[str]:
+    """Return one line a target: how many paths of each verdict, of (target, verdict)."""
     counts: dict[str, Counter[str]] = {}
-    for row in rows:
-        counts.setdefault(row.target, Counter())[row.verdict] += 1
+    for target, verdict in verdicts:
+        counts.setdefault(target, Counter())[verdict] += 1
     width = max((len(name) for name in counts), default=0)
     return [
         f"{name:<{width}}  "
