@@ -307,7 +307,7 @@ def test_a_figure_is_never_cut_however_narrow_the_terminal(
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_table_is_shown_whatever_the_terminals_encoding_lacks(encoding: str, language: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "isochrone", "probe", "icmp", "127.0.0.1", "--count", "1"],
+        [sys.executable, "-P", "-m", "isochrone", "probe", "icmp", "127.0.0.1", "--count", "1"],
         capture_output=True,
         timeout=PATIENCE_S,
         env=ENV | {"ISOCHRONE_LANG": language, "PYTHONIOENCODING": encoding},

@@ -33,7 +33,7 @@ class OneHost:
 
     def probe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["ip", "netns", "exec", self.name, sys.executable, "-m", "isochrone", "probe",
+            ["ip", "netns", "exec", self.name, sys.executable, "-P", "-m", "isochrone", "probe",
              *arguments],
             capture_output=True, text=True, timeout=PATIENCE_S, check=False,
             env=os.environ | {"ISOCHRONE_LANG": "en"},

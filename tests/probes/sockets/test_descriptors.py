@@ -154,6 +154,9 @@ def test_commands_raise_their_limit_to_what_they_may_have(command: str) -> None:
     )
     words = {"probe": ["icmp", "127.0.0.1"], "reflect": ["--open", "--listen", "127.0.0.1:8620"]}
     run = subprocess.run(
-        [sys.executable, "-c", script, *words[command]], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", script, *words[command]],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert run.stdout == "(5000, 5000)\n"
