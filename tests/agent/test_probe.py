@@ -220,13 +220,13 @@ def test_wrong_usage_is_status_2_and_a_flood_is_refused() -> None:
     assert isochrone("probe", "sctp", "127.0.0.1").returncode == 2
     assert isochrone("probe", "icmp", "127.0.0.1", "--interval", "soon").returncode == 2
     flood = isochrone("probe", "icmp", "127.0.0.1", "--interval", "10us")
-    assert flood.returncode == 1
+    assert flood.returncode == 2
     assert "too short" in flood.stderr
 
 
 def test_reflector_wants_to_know_who_may_ask() -> None:
     done = isochrone("reflect")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "--peer" in done.stderr
 
 
