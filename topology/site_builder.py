@@ -41,7 +41,7 @@ def build_sites(file: SiteFile, gazetteer: Gazetteer, problems: Problems) -> dic
         lines.setdefault(table.name, (*key, "name"))
         interfaces = _interfaces(table, file, key, problems, addresses)
         sites[table.name] = _site(table, gazetteer, key, problems, interfaces)
-    if not sites:
+    if not sites and not problems.is_faulty(("site",)):
         problems.add(
             (),
             "the file declares no [[site]]; add two or more",
@@ -86,13 +86,14 @@ def _site(
 def _place(table: SiteTable, gazetteer: Gazetteer, key: Key, problems: Problems) -> Place | None:
     """Return the place a site names; a site must name one, or give both coordinates."""
     has = (table.latitude_deg is not None, table.longitude_deg is not None)
-    if has[0] != has[1]:
+    missing = "longitude_deg" if has[0] else "latitude_deg"
+    if has[0] != has[1] and not problems.is_faulty((*key, missing)):
         problems.add(
             (*key, "latitude_deg" if has[0] else "longitude_deg"),
             f"site `{table.name}` gives only one coordinate; give latitude_deg and longitude_deg",
             f"站点 `{table.name}` 只给出一个坐标；请同时给出 latitude_deg 和 longitude_deg",
         )
-    elif table.city is None and not has[0]:
+    elif table.city is None and not any(has):
         problems.add(
             key,
             f"site `{table.name}` says nowhere where it is; give `city`, or latitude_deg and "
@@ -102,7 +103,7 @@ def _place(table: SiteTable, gazetteer: Gazetteer, key: Key, problems: Problems)
     if table.city is None:
         return None
     place = gazetteer.find(table.city)
-    if place is None:
+    if place is None and table.city not in problems.in_doubt:
         words = [*gazetteer.places, *(p.title.zh for p in gazetteer.places.values())]
         hint = suggestion(table.city, words, limit=0)
         problems.add(
@@ -132,7 +133,7 @@ def _region(
         return inherited
     if given == NOWHERE:
         return None
-    if given not in gazetteer.names(kind):
+    if given not in gazetteer.names(kind) and given not in problems.in_doubt:
         hint = suggestion(given, [*gazetteer.names(kind), NOWHERE])
         problems.add(
             (*key, kind),
@@ -153,7 +154,7 @@ def _interfaces(
     found: dict[str, Interface] = {}
     for number, row in enumerate(table.interface):
         at = (*key, "interface", number)
-        if file.carriers and row.carrier not in file.carriers:
+        if file.carriers and row.carrier not in {*file.carriers, *problems.in_doubt}:
             hint = suggestion(row.carrier, file.carriers)
             problems.add(
                 (*at, "carrier"),
