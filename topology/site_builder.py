@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-
+from probes.literals import AddressError, fault_of, read_address
 from probes.stream import ip_version_of
 from probes.text import Text
 from topology.gazetteer import Gazetteer, Place, RegionKind
@@ -207,7 +206,7 @@ def _addresses(row: InterfaceTable, at: Key, problems: Problems) -> list[tuple[s
     for name, value in pairs:
         fault = _address_fault(name, value)
         if fault is None:
-            sound.append((name, str(ipaddress.ip_address(value))))
+            sound.append((name, str(read_address(value))))
         else:
             problems.add((*at, name), fault.en, fault.zh)
     return sound
@@ -215,14 +214,17 @@ def _addresses(row: InterfaceTable, at: Key, problems: Problems) -> list[tuple[s
 
 def _address_fault(name: str, value: str) -> Text | None:
     """Return what is wrong with an address, or None."""
+    if "/" in value:
+        return Text(
+            f"`{value}` carries a prefix length; write the address alone",
+            f"`{value}` 带有前缀长度；请只写地址",
+        )
     try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        if "/" in value:
-            return Text(
-                f"`{value}` carries a prefix length; write the address alone",
-                f"`{value}` 带有前缀长度；请只写地址",
-            )
+        address = read_address(value)
+    except AddressError as error:
+        en, zh = (each.removeprefix(value.strip()) for each in (error.text.en, error.text.zh))
+        return Text(f"`{value}`{en}", f"`{value}`{zh}")
+    if address is None:
         return Text(
             f"`{value}` is no IP address; write an IPv4 or IPv6 address (names are not looked up, "
             "because what they mean changes)",
@@ -234,9 +236,10 @@ def _address_fault(name: str, value: str) -> Text | None:
             f"`{value}` is an IPv{address.version} address under `{name}`; move it",
             f"`{name}` 下的 `{value}` 是 IPv{address.version} 地址；请改放到对应的键",
         )
-    if address.is_unspecified or address.is_multicast or "%" in value:
+    if address.version == 6 and address.is_link_local:
         return Text(
-            f"`{value}` is not the address of one machine that others can reach",
-            f"`{value}` 不是其他站点可以到达的单机地址",
+            f"`{value}` is link-local: no other site can reach it",
+            f"`{value}` 是链路本地地址，其他站点无法到达",
         )
-    return None
+    fault = fault_of(address)
+    return fault and Text(f"`{value}` {fault.en}", f"`{value}` {fault.zh}")

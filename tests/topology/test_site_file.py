@@ -150,7 +150,7 @@ def test_presets_cities_addresses_and_sites_are_named_beside_keys(tmp_path):
         "5: unknown key `yeer`",
         "8: no city is called `nanjingg`",
         "9: no metro is called `atlantis`",
-        "10: `192.0.2.300` is no IP address",
+        "10: `192.0.2.300` is no IPv4 address",
         "13: site[2].important must be true or false",
         "15: `Telecom` is no name",
         "15: `192.0.2.1` is an IPv4 address under `ipv6`",
@@ -254,12 +254,17 @@ def test_unknown_carrier_is_refused_where_carriers_are_declared(fault, parse, si
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("10.0.0", "is no IP address"),
+        ("10.0.0", "may mean 10.0.0.0 or a host named 10.0.0"),
+        ("010.0.0.1", "may mean 8.0.0.1 (leading zeros are octal) or 10.0.0.1 (all decimal)"),
+        ("10.0.0.256", "is no IPv4 address"),
         ("10.0.0.1/24", "prefix length"),
         ("example.com", "names are not looked up"),
-        ("0.0.0.0", "not the address of one machine"),
-        ("ff02::1", "not the address of one machine"),
-        ("fe80::1%eth0", "not the address of one machine"),
+        ("0.0.0.0", "unspecified"),
+        ("ff02::1", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("::ffff:10.0.0.1", "write 10.0.0.1"),
+        ("fe80::1%eth0", "link-local"),
+        ("fe80::1", "link-local"),
     ],
 )
 def test_malformed_address_is_refused(fault, site, address, says):
