@@ -155,7 +155,7 @@ def test_presets_cities_addresses_and_sites_are_named_beside_keys(tmp_path):
         "15: `Telecom` is no name",
         "15: `192.0.2.1` is an IPv4 address under `ipv6`",
         "17: site `b` is declared twice",
-        "19: `224.0.0.1` is not the address",
+        "19: `224.0.0.1` is a multicast address",
         "19: the interface has no `address`",
         "22: no site is called `nowhere`",
         "22: no city is called `paris`",
