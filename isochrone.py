@@ -25,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Run the controller: plans, verdicts, API.",
     ),
     "campaign": ("controller.commands.campaign:campaign", "Run a bounded campaign and report it."),
+    "list": (
+        "controller.commands.lists:list_",
+        "List what a controller knows: agents, certificates, paths, verdicts, states.",
+    ),
     "export": ("controller.commands.export:export", "Write what was measured into a file."),
     "tui": ("tui.command:tui", "Open the terminal UI of a controller."),
     "lab": ("lab.command:lab", "Run a fleet over an emulated WAN with known truth."),

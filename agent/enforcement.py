@@ -7,7 +7,6 @@ told with the rule that did it.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.answering import Silence
-from agent.policy import Network, Policy
+from agent.policy import Policy
 from agent.room import take_in
 from probes.addresses import pack_address
 from probes.exchange import (
@@ -29,6 +28,7 @@ from probes.exchange import (
     ReflectorSpec,
     UnansweredRule,
 )
+from probes.literals import AddressError, Network, read_prefix
 from probes.packet_size import packet_bytes
 from probes.reflector.sessions import Sources, read_sources
 from probes.stream import STAMP_PORT, StreamSpec
@@ -262,8 +262,8 @@ def _senders(
 
 def _network(peer: str) -> Network | None:
     try:
-        return ipaddress.ip_network(peer, strict=False)
-    except ValueError:
+        return read_prefix(peer, host_bits=True)
+    except AddressError:
         return None
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ConfigError
+from probes.literals import AddressError, Network, read_prefix
 from probes.numbers import LARGEST, Rate, Whole
 from probes.reflector.admission import PeerFilter
 from probes.reflector.sessions import Sources
@@ -43,7 +44,6 @@ _QUIET = re.compile(
 )
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Prefixes = tuple[str, ...]
 Ports = tuple[str | Whole, ...]
 
@@ -144,10 +144,10 @@ class Policy:
 
 def _prefix(text: str, key: str) -> Network:
     try:
-        return ipaddress.ip_network(text)
-    except ValueError as error:
+        return read_prefix(text)
+    except AddressError as error:
         raise _wrong(
-            key, text, f"is no address or prefix ({error})", "不是有效的地址或前缀"
+            key, text, f"is refused: {error.text.en}", f"不可用：{error.text.zh}"
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 import signal
 import threading
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from probes.errors import ConfigError, UsageError
+from probes.literals import AddressError, read_address
 from probes.options import FiniteRange
 from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
@@ -20,6 +21,7 @@ _OPEN_PACKETS_PER_S = 1_000.0
 _OPEN_PACKETS_PER_S_PER_SOURCE = 100.0
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 _LEAST_KEY_BYTES = 16
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
 _NOT_HEXADECIMAL = Text("not hexadecimal digits", "内容不是十六进制数字")
 
 
@@ -115,16 +117,18 @@ def _check_peers(peers: Sequence[str]) -> None:
 def split_place(place: str) -> tuple[str, int]:
     """Return (address, port) of ``192.0.2.1:862`` or ``[2001:db8::1]:862``. Raises ConfigError."""
     host, colon, port = place.rpartition(":")
+    sound = colon and _PORT.fullmatch(port) and int(port) <= 65_535
     try:
-        if not colon or not 1 <= int(port) <= 65_535 or (":" in host and host[:1] != "["):
-            raise ValueError(place)
-        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
-    except ValueError as error:
+        address = read_address(host) if sound and (":" in host) == (host[:1] == "[") else None
+    except AddressError as error:
+        raise UsageError(f"{error.text.en}.", f"{error.text.zh}。", listen=place) from error
+    if address is None:
         raise UsageError(
             f"{place!r} is no ADDRESS:PORT; write 192.0.2.1:862 or [2001:db8::1]:862.",
             f"{place!r} 不是有效的“地址:端口”；请写成 192.0.2.1:862 或 [2001:db8::1]:862。",
             listen=place,
-        ) from error
+        )
+    return str(address), int(port)
 
 
 def read_key(path: Path) -> bytes:

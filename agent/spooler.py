@@ -177,6 +177,10 @@ class Spooler:
         now_s = self._clock.monotonic_ns() / 1e9
         self._postponed |= {sequence: now_s + wait_s for sequence, wait_s in seconds.items()}
 
+    def do_hurry(self) -> None:
+        """Offer what was postponed at once, a last time before the end."""
+        self._postponed.clear()
+
     def do_count_postponed(self) -> int:
         """Return how many chunks wait that the controller would not have yet."""
         gone = [

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from probes.errors import ConfigError, UsageError
+from probes.literals import AddressError, fault_of, read_address
 from probes.reasons import reason_of
 from probes.text import Text
 
@@ -26,14 +27,7 @@ _FAMILIES: dict[int | None, int] = {
 
 
 _EMPTY = Text("A target is empty; name a host or an address.", "目标为空；请给出主机名或地址。")
-_NO_HOST = Text(
-    "{targets}: not the address of one host; name a single host.",
-    "{targets} 不是单个主机的地址；请指定单个主机。",
-)
-_NO_ZONE = Text(
-    "{targets}: a link-local address needs its interface; write ADDRESS%eth0.",
-    "{targets} 是链路本地地址，需要指定接口；请写成 地址%eth0。",
-)
+_NO_SUBJECT, _TARGETS = Text("", ""), Text("{targets} ", "{targets} ")
 _OTHER_FAMILY = {
     4: Text("{targets}: not an IPv4 address.", "{targets} 不是 IPv4 地址。"),
     6: Text("{targets}: not an IPv6 address.", "{targets} 不是 IPv6 地址。"),
@@ -100,18 +94,26 @@ def resolve(names: Iterable[str], ip_version: IpVersion | None) -> list[Resolved
 
 def _literal(name: str, wanted: IpVersion | None) -> ResolvedTarget:
     """Return the target if it is an address already, with an error if that is no single host's."""
+    if not name.strip():
+        return _refused(name, _EMPTY)
     try:
-        address = ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return ResolvedTarget(name=name) if name.strip() else _refused(name, _EMPTY)
-    version: IpVersion = 6 if address.version == 6 else 4
-    if wanted is not None and version != wanted:
+        address = read_address(name)
+    except AddressError as error:
+        return _refused(name, _sentence(error.text, _NO_SUBJECT))
+    if address is None:
+        return ResolvedTarget(name=name)
+    if wanted is not None and address.version != wanted:
         return _refused(name, _OTHER_FAMILY[wanted])
-    if address.is_multicast or address.is_unspecified:
-        return _refused(name, _NO_HOST)
-    if address.is_link_local and getattr(address, "scope_id", "") is None:
-        return _refused(name, _NO_ZONE)
-    return ResolvedTarget(name=name, address=str(address), ip_version=version)
+    fault = fault_of(address)
+    if fault is not None:
+        return _refused(name, _sentence(fault, _TARGETS))
+    return ResolvedTarget(
+        name=name, address=str(address), ip_version=6 if address.version == 6 else 4
+    )
+
+
+def _sentence(part: Text, subject: Text) -> Text:
+    return Text(f"{subject.en}{part.en}.", f"{subject.zh}{part.zh}。")
 
 
 def _refused(name: str, error: Text) -> ResolvedTarget:
@@ -123,10 +125,17 @@ def _looked_up(name: str, wanted: IpVersion | None) -> ResolvedTarget:
         answers = socket.getaddrinfo(name, None, _FAMILIES[wanted], socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         return _refused(name, _unresolved(error))
-    family, _, _, _, address = answers[0]
-    return ResolvedTarget(
-        name=name, address=str(address[0]), ip_version=6 if family == socket.AF_INET6 else 4
+    hosts = [str(answer[4][0]) for answer in answers]
+    faults = [fault_of(ipaddress.ip_address(host)) for host in hosts]
+    for host, fault in zip(hosts, faults, strict=True):
+        if fault is None:
+            return ResolvedTarget(name=name, address=host, ip_version=6 if ":" in host else 4)
+    assert faults[0] is not None
+    subject = Text(
+        f"{{targets}} cannot be probed: its address {hosts[0]} ",
+        f"无法探测 {{targets}}：其地址 {hosts[0]} ",
     )
+    return _refused(name, _sentence(faults[0], subject))
 
 
 def _unresolved(error: OSError | UnicodeError) -> Text:

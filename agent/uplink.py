@@ -31,7 +31,7 @@ OLDEST_PER_ROUND = 3
 NEWEST_PER_ROUND = 2
 _LONGEST_RETRY_AFTER_S = 600.0
 _LONGEST_DRAIN_WAIT_S = 1.0  # a stopping agent has little time
-LATER_S = 60.0  # before a chunk is offered again that the controller will not have yet
+LATER_S = 15.0  # before a chunk is offered again that the controller will not have yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,7 @@ class Uplink:
 
     async def drain(self) -> None:
         """Deliver until the spool is empty; whoever calls says how long that may take."""
+        await asyncio.wrap_future(self._spooler.call(self._spooler.do_hurry))
         sent, wait_s = await self.round()
         while sent:
             await asyncio.sleep(min(wait_s, _LONGEST_DRAIN_WAIT_S))

@@ -35,7 +35,7 @@ MAX_AHEAD_NS = 300_000_000_000  # windows further in the future accuse the agent
 MAX_IN_HAND_BYTES = 4 * MAX_CHUNK_BYTES  # of bodies that are being read, decoded or committed
 DECODERS = 2
 BUSY_RETRY_S = 2
-LATER_S = 60
+LATER_S = 15
 
 
 class Ingest:

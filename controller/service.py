@@ -27,6 +27,7 @@ from controller.state import ControllerState
 from controller.store.housekeeping import keep_house
 from probes.controller_url import socket_path
 from probes.errors import ConfigError, ResourceError, RightsError, UsageError
+from probes.literals import AddressError, read_address
 from probes.reasons import reason_of
 from probes.service_manager import READY, STOPPING, keep_telling, tell_manager
 from probes.text import language_of_environment
@@ -74,9 +75,14 @@ def parse_listen(text: str) -> Listen:
     if path:
         return Listen(unix=pathlib.Path(path))
     host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if path is None and host and port.isdigit() and int(port) <= 65_535:
-        return Listen(host=host, port=int(port))
+    if path is None and host and port.isdecimal() and int(port) <= 65_535:
+        try:
+            address = read_address(host)  # where there is none, it is a name
+        except AddressError as error:
+            raise UsageError(
+                f"--listen: {error.text.en}.", f"--listen：{error.text.zh}。", listen=text
+            ) from error
+        return Listen(host=host if address is None else str(address), port=int(port))
     raise UsageError(
         f"--listen {text} is not understood; write 127.0.0.1:8780, [::1]:8780 or "
         "unix:/run/isochrone.sock.",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lab.faults_disks import agent_disk, controller_disk, damaged_spool, delivered_from_memory
 from lab.faults_probes import forged_probes
-from lab.faults_stage import ADDRESSES, PROBES_PER_S, Result, Stage, fill
+from lab.faults_stage import ADDRESSES, PROBES_PER_S, Result, Stage
 from lab.faults_trust import (
     expired,
     foreign_certificate,
@@ -20,7 +21,8 @@ from probes.text import Text
 
 _FAR_NS = 3_600_000_000_000  # an hour
 _SHORT_SPOOL = "[spool]\nmax_age_s = 4.0\n"
-_SMALL_DISK_BYTES = 600 << 10
+_SOON_US = 3.1e8  # ahead by little more than a controller allows: it passes
+_WEEKS_NS = 20 * 86_400_000_000_000
 _STRICT = """
 [policy]
 max_packets_per_s_per_destination = 10.0
@@ -90,20 +92,20 @@ def _storm(stage: Stage, rounds: int) -> Text:
 
 
 def _agent_clock(stage: Stage, rounds: int) -> Text:
-    """Step while it runs, and start with a clock that is an hour ahead."""
+    """Step while it runs, and start with a clock that is further ahead than is taken."""
     stage.begin()
     for number in range(rounds):
         stage.extra["nanjing"] = f"[clock]\nstamp_shift_us = {(-1) ** number * 20e6}\n"
         stage.reload_agent("nanjing")
         stage.pause(0.5, 2.0)
     stage.stop_agent("nanjing")
-    stage.extra["nanjing"] = "[clock]\nstamp_shift_us = 3.6e9\n"
+    stage.extra["nanjing"] = f"[clock]\nstamp_shift_us = {_SOON_US}\n"
     stage.start_agent("nanjing")
     stage.pause(4.0)
     stage.stop_agent("nanjing")
     stage.extra["nanjing"] = ""
     stage.start_agent("nanjing")
-    return Text(f"{rounds} × ±20 s, once +1 h", f"±20 秒 {rounds} 次，+1 小时一次")
+    return Text(f"{rounds} × ±20 s, once +310 s", f"±20 秒 {rounds} 次，+310 秒一次")
 
 
 def _controller_clock(stage: Stage, rounds: int) -> Text:
@@ -111,35 +113,10 @@ def _controller_clock(stage: Stage, rounds: int) -> Text:
     for number in range(rounds):
         stage.clock_shift.write_text(str((-1) ** number * _FAR_NS), encoding="ascii")
         stage.pause(1.5, 2.5)
+    stage.clock_shift.write_text(str(_WEEKS_NS), encoding="ascii")
+    stage.pause(1.5, 2.5)
     stage.clock_shift.unlink()
-    return Text(f"{rounds} × ±1 h", f"±1 小时 {rounds} 次")
-
-
-def _agent_disk(stage: Stage, rounds: int) -> Text:
-    """Fill it while the controller is away, so that windows have nowhere to go but memory."""
-    directory = stage.state_dir("nanjing")
-    stage.mount(directory, _SMALL_DISK_BYTES)
-    stage.begin()
-    stage.pause(1.0)
-    stage.controller.kill()
-    ballast = fill(directory)
-    stage.pause(float(rounds))
-    stage.kill_agent("nanjing")
-    stage.start_agent("nanjing")
-    stage.pause(float(rounds))
-    ballast.unlink()
-    stage.controller.start()
-    return Text(f"full for {2 * rounds} s, kill -9 in it", f"写满 {2 * rounds} 秒，其间 kill -9")
-
-
-def _controller_disk(stage: Stage, rounds: int) -> Text:
-    stage.mount(stage.controller.data, 4 << 20)
-    stage.begin()
-    stage.pause(1.0)
-    ballast = fill(stage.controller.data)
-    stage.pause(2.0 * rounds)
-    ballast.unlink()
-    return Text(f"full for {2 * rounds} s", f"写满 {2 * rounds} 秒")
+    return Text(f"{rounds} × ±1 h, once +20 d", f"±1 小时 {rounds} 次，+20 天一次")
 
 
 def _long_outage(stage: Stage, rounds: int) -> Text:
@@ -172,21 +149,34 @@ FAULTS: tuple[Fault, ...] = (
     Fault("agent-killed", Text("agent killed", "强制终止探针"), _agent_killed, losses=("cut_off",)),
     Fault("link-cut", Text("link cut", "链路中断"), _link_cut),
     Fault("storm", Text("all of these", "以上交替"), _storm, few_rounds=2, losses=("cut_off",)),
-    Fault("agent-clock", Text("agent's clock", "探针时钟跳变"), _agent_clock, losses=("refused",)),
+    Fault("agent-clock", Text("agent's clock", "探针时钟跳变"), _agent_clock),
     Fault(
         "controller-clock",
         Text("controller's clock", "控制器时钟跳变"),
         _controller_clock,
-        losses=("refused",),
     ),
     Fault(
         "agent-disk",
         Text("agent's disk full", "探针磁盘写满"),
-        _agent_disk,
+        agent_disk,
         losses=("disk", "cut_off"),
         cut_off_s=20.0,  # and what was kept in memory
     ),
-    Fault("controller-disk", Text("controller's disk full", "控制器磁盘写满"), _controller_disk),
+    Fault("controller-disk", Text("controller's disk full", "控制器磁盘写满"), controller_disk),
+    Fault(
+        "from-memory",
+        Text("delivered from memory", "由内存补传"),
+        delivered_from_memory,
+        losses=("cut_off", "disk"),
+        cut_off_s=20.0,  # and what was kept in memory
+    ),
+    Fault(
+        "damaged-spool",
+        Text("spool damaged", "缓存损坏"),
+        damaged_spool,
+        lambda result: () if "damaged" in result.by_reason else ("no damage was noticed",),
+        losses=("cut_off", "damaged"),
+    ),
     Fault(
         "long-outage",
         Text("outage beyond spool", "离线超出缓存"),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from controller.commands.tables import aligned
 from controller.judge.figures import percent
 from lab.comparison import Row, Summary
 from lab.stored import Continuity
@@ -27,15 +28,6 @@ _WORDS = {
     "no_data": Text("no data", "无数据"),
     "either": Text("either", "真值不能判定"),
 }
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes (Chinese characters take two)."""
-    return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
 
 
 def _figure(value: float | None, unit: str, language: Language) -> str:
@@ -68,7 +60,7 @@ def _cells(row: Row, language: Language) -> tuple[str, ...]:
 
 def table_lines(rows: Sequence[Row], language: Language) -> list[str]:
     """Return the table: one line a row, headings first."""
-    return _aligned([_HEADINGS[language], *(_cells(row, language) for row in rows)])
+    return aligned([_HEADINGS[language], *(_cells(row, language) for row in rows)])
 
 
 def verdict_lines(verdicts: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
@@ -87,21 +79,11 @@ def verdict_lines(verdicts: Sequence[Mapping[str, Any]], language: Language) -> 
         )
         for v in verdicts
     ]
-    return _aligned(cells)
+    return aligned(cells)
 
 
 def _word(verdict: str, language: Language) -> str:
     return _WORDS[verdict].pick(language)
-
-
-def _aligned(cells: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(_width(line[i]) for line in cells) for i in range(len(cells[0]))]
-    lines = [
-        "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return lines
 
 
 def target_lines(verdicts: Sequence[tuple[str, str]], language: Language) -> list[str]:

@@ -10,6 +10,8 @@ import os
 import re
 import zoneinfo
 
+import click
+
 from probes.errors import UsageError
 from probes.text import Text
 
@@ -18,8 +20,9 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def chosen_zone() -> dt.tzinfo | None:
-    """Return the zone that ISOCHRONE_TIME_ZONE names, None where the system's holds."""
-    name = os.environ.get(TIME_ZONE)
+    """Return the zone of ``--time-zone`` or ISOCHRONE_TIME_ZONE, None where the system's holds."""
+    command = click.get_current_context(silent=True)
+    name = (command and command.meta.get(TIME_ZONE)) or os.environ.get(TIME_ZONE)
     return zone_of(name) if name else None
 
 
@@ -118,8 +121,8 @@ def past_range(
     return from_ns, to_ns
 
 
-def chosen_by_option(name: str | None) -> None:
-    """Let the zone of ``--time-zone`` hold for all that this process and its children say."""
+def choose_zone(command: click.Context, _option: click.Parameter, name: str | None) -> None:
+    """Let the zone of ``--time-zone`` hold for all that a command says (a click callback)."""
     if name:
         zone_of(name)
-        os.environ[TIME_ZONE] = name
+        command.meta[TIME_ZONE] = name

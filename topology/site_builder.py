@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-
+from probes.literals import AddressError, fault_of, read_address
 from probes.stream import ip_version_of
 from probes.text import Text
 from topology.gazetteer import Gazetteer, Place, RegionKind
@@ -41,7 +40,7 @@ def build_sites(file: SiteFile, gazetteer: Gazetteer, problems: Problems) -> dic
         lines.setdefault(table.name, (*key, "name"))
         interfaces = _interfaces(table, file, key, problems, addresses)
         sites[table.name] = _site(table, gazetteer, key, problems, interfaces)
-    if not sites:
+    if not sites and not problems.is_faulty(("site",)):
         problems.add(
             (),
             "the file declares no [[site]]; add two or more",
@@ -86,13 +85,14 @@ def _site(
 def _place(table: SiteTable, gazetteer: Gazetteer, key: Key, problems: Problems) -> Place | None:
     """Return the place a site names; a site must name one, or give both coordinates."""
     has = (table.latitude_deg is not None, table.longitude_deg is not None)
-    if has[0] != has[1]:
+    missing = "longitude_deg" if has[0] else "latitude_deg"
+    if has[0] != has[1] and not problems.is_faulty((*key, missing)):
         problems.add(
             (*key, "latitude_deg" if has[0] else "longitude_deg"),
             f"site `{table.name}` gives only one coordinate; give latitude_deg and longitude_deg",
             f"站点 `{table.name}` 只给出一个坐标；请同时给出 latitude_deg 和 longitude_deg",
         )
-    elif table.city is None and not has[0]:
+    elif table.city is None and not any(has):
         problems.add(
             key,
             f"site `{table.name}` says nowhere where it is; give `city`, or latitude_deg and "
@@ -102,7 +102,7 @@ def _place(table: SiteTable, gazetteer: Gazetteer, key: Key, problems: Problems)
     if table.city is None:
         return None
     place = gazetteer.find(table.city)
-    if place is None:
+    if place is None and table.city not in problems.in_doubt:
         words = [*gazetteer.places, *(p.title.zh for p in gazetteer.places.values())]
         hint = suggestion(table.city, words, limit=0)
         problems.add(
@@ -132,7 +132,7 @@ def _region(
         return inherited
     if given == NOWHERE:
         return None
-    if given not in gazetteer.names(kind):
+    if given not in gazetteer.names(kind) and given not in problems.in_doubt:
         hint = suggestion(given, [*gazetteer.names(kind), NOWHERE])
         problems.add(
             (*key, kind),
@@ -153,7 +153,7 @@ def _interfaces(
     found: dict[str, Interface] = {}
     for number, row in enumerate(table.interface):
         at = (*key, "interface", number)
-        if file.carriers and row.carrier not in file.carriers:
+        if file.carriers and row.carrier not in {*file.carriers, *problems.in_doubt}:
             hint = suggestion(row.carrier, file.carriers)
             problems.add(
                 (*at, "carrier"),
@@ -206,7 +206,7 @@ def _addresses(row: InterfaceTable, at: Key, problems: Problems) -> list[tuple[s
     for name, value in pairs:
         fault = _address_fault(name, value)
         if fault is None:
-            sound.append((name, str(ipaddress.ip_address(value))))
+            sound.append((name, str(read_address(value))))
         else:
             problems.add((*at, name), fault.en, fault.zh)
     return sound
@@ -214,14 +214,17 @@ def _addresses(row: InterfaceTable, at: Key, problems: Problems) -> list[tuple[s
 
 def _address_fault(name: str, value: str) -> Text | None:
     """Return what is wrong with an address, or None."""
+    if "/" in value:
+        return Text(
+            f"`{value}` carries a prefix length; write the address alone",
+            f"`{value}` 带有前缀长度；请只写地址",
+        )
     try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        if "/" in value:
-            return Text(
-                f"`{value}` carries a prefix length; write the address alone",
-                f"`{value}` 带有前缀长度；请只写地址",
-            )
+        address = read_address(value)
+    except AddressError as error:
+        en, zh = (each.removeprefix(value.strip()) for each in (error.text.en, error.text.zh))
+        return Text(f"`{value}`{en}", f"`{value}`{zh}")
+    if address is None:
         return Text(
             f"`{value}` is no IP address; write an IPv4 or IPv6 address (names are not looked up, "
             "because what they mean changes)",
@@ -233,9 +236,10 @@ def _address_fault(name: str, value: str) -> Text | None:
             f"`{value}` is an IPv{address.version} address under `{name}`; move it",
             f"`{name}` 下的 `{value}` 是 IPv{address.version} 地址；请改放到对应的键",
         )
-    if address.is_unspecified or address.is_multicast or "%" in value:
+    if address.version == 6 and address.is_link_local:
         return Text(
-            f"`{value}` is not the address of one machine that others can reach",
-            f"`{value}` 不是其他站点可以到达的单机地址",
+            f"`{value}` is link-local: no other site can reach it",
+            f"`{value}` 是链路本地地址，其他站点无法到达",
         )
-    return None
+    fault = fault_of(address)
+    return fault and Text(f"`{value}` {fault.en}", f"`{value}` {fault.zh}")

@@ -19,11 +19,13 @@ from topology.selection import selection_warnings
 from topology.site_builder import build_sites, text_of
 from topology.site_references import check_links, check_meshes, check_roads, check_targets
 from topology.site_schema import SiteFile
+from topology.sound_part import sound_part, words_in_doubt
 from topology.source_lines import SourceLines
 from topology.strict import Problems, check, suggestion
 
 OWN_SOURCE = {"document": {"en": "Set by the operator", "zh": "运营方自定义"}}
 SITE_FILE = Text("site file", "站点文件")
+_STAND_INS: dict[str, Any] = {"network": {"name": "network"}, "site": []}
 DEFAULT_MESHES = (Mesh(name="all"),)
 
 
@@ -42,8 +44,13 @@ def parse_network(text: str, path: pathlib.Path) -> Network:
     problems = Problems(path, SourceLines(text))
     _fill_in(raw)
     check(raw, SiteFile, (), problems)
-    problems.raise_if_any()
-    return _build(msgspec.convert(raw, SiteFile), problems)
+    part: dict[str, Any] | None = raw
+    if problems.found:
+        problems.in_doubt = words_in_doubt(raw, problems)
+        part = sound_part(raw, SiteFile, problems, _STAND_INS)
+        if part is None:
+            problems.raise_if_any()
+    return _build(msgspec.convert(part, SiteFile), raw, problems)
 
 
 def _fill_in(raw: dict[str, Any]) -> None:
@@ -67,11 +74,11 @@ def _both(value: Any, key: str) -> Any:
     return value
 
 
-def _build(file: SiteFile, problems: Problems) -> Network:
+def _build(file: SiteFile, raw: dict[str, Any], problems: Problems) -> Network:
     """Check what goes beyond types, and put the network together."""
     gazetteer = bundled_gazetteer().with_more(file.place, file.region)
     sites = build_sites(file, gazetteer, problems)
-    problems.raise_if_any()  # references are only worth checking against sites that stand
+    problems.in_doubt |= words_in_doubt(raw, problems)
     targets = _targets(file, problems)
     check_meshes(file.mesh, sites, gazetteer, problems)
     check_targets(file.target, sites, gazetteer, problems)
@@ -131,7 +138,7 @@ def _roads(
     for number, road in enumerate(tables):
         key = (min(road.between), max(road.between))
         for end in road.between:
-            if end not in sites:
+            if end not in sites and end not in problems.in_doubt:
                 hint = suggestion(end, sites)
                 problems.add(
                     ("distance", number, "between"),

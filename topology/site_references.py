@@ -70,7 +70,7 @@ def _known_words(sites: Mapping[str, Site], gazetteer: Gazetteer | None) -> dict
 
 def _check_word(word: str, field: str, known: Iterable[str], key: Key, problems: Problems) -> None:
     known = set(known)
-    if word in known:
+    if word in known or word in problems.in_doubt:
         return
     en, zh = _MODEL_KINDS[field]
     hint = suggestion(word, known)
@@ -103,7 +103,8 @@ def check_meshes(
             for pair in getattr(mesh, field):
                 for end in pair:
                     _check_word(end, "sites", sites, (*key, field), problems)
-        _check_kind(mesh, key, problems)
+        if not problems.is_faulty((*key, "kind")):
+            _check_kind(mesh, key, problems)
         _check_streams(mesh, key, sites, problems)
 
 
@@ -274,7 +275,8 @@ def check_links(links: tuple[Link, ...], sites: Mapping[str, Site], problems: Pr
 def check_roads(tables: tuple[Road, ...], network: Network, problems: Problems) -> None:
     """Note roads that are shorter than the straight line, beyond what the positions leave open."""
     for number, road in enumerate(tables):
-        if road.road_km is None or not all(end in network.sites for end in road.between):
+        in_doubt = set(road.between) & problems.in_doubt
+        if road.road_km is None or in_doubt or not network.sites.keys() >= set(road.between):
             continue
         a, b = road.between
         index = network.site_index

@@ -20,6 +20,7 @@ from probes.errors import ConfigError
 from probes.text import Text
 from topology.source_lines import Key, SourceLines
 
+Kept = dict[Key, list[int]]  # of each list, by its key: which entries are looked at
 _SHOWN = 20  # faults; more would not be read
 
 
@@ -30,9 +31,33 @@ class Problems:
         self.file = file
         self._lines = lines
         self._found: list[tuple[int, Key, Text]] = []
+        self._kept: Kept = {}
+        self._faulty: set[Key] = set()
+        self.in_doubt: frozenset[str] = frozenset()  # words that faulty tables may declare
+
+    def look_on(self, kept: Kept, faulty: set[Key]) -> None:
+        """Go on with a part of the document: `kept` of its lists, without what is `faulty`."""
+        self._kept, self._faulty = kept, set(faulty)
+
+    def original(self, key: Key) -> Key:
+        """Return the key in the whole document of one in the part that is looked at."""
+        whole: Key = ()
+        for part in key:
+            rows = self._kept.get(whole)
+            moved = rows is not None and isinstance(part, int) and part < len(rows)
+            whole = (*whole, rows[part]) if moved else (*whole, part)  # type: ignore[index] # moved
+        return whole
+
+    def is_faulty(self, key: Key) -> bool:
+        """Return whether the value at `key` was left out, or something in it."""
+        whole = self.original(key)
+        return any(fault[: len(whole)] == whole for fault in self._faulty)
 
     def add(self, key: Key, en: str, zh: str) -> None:
-        """Note one fault of the value at `key`."""
+        """Note one fault of the value at `key`; what lacks in a faulty table only follows."""
+        if key and self.is_faulty(key):
+            return
+        key = self.original(key)
         self._found.append((self._lines.line(key) or 0, key, Text(en, zh)))
 
     @property
@@ -42,7 +67,7 @@ class Problems:
 
     def place(self, key: Key) -> str:
         """Return ``file:line`` of `key`, or the file where no line is known."""
-        line = self._lines.line(key)
+        line = self._lines.line(self.original(key))
         return f"{self.file.name}:{line}" if line else self.file.name
 
     def raise_if_any(self) -> None:

@@ -274,6 +274,10 @@ class AccessBook:
             )
             return self._bar(connection, agent) + tokens.rowcount
 
+    def issued(self) -> list[CertificateRecord]:
+        """Return every certificate, oldest first."""
+        return list(self._certificates.values())
+
     def certificates(self, agent: str) -> list[CertificateRecord]:
         """Return the certificates given to an agent, oldest first."""
         return [record for record in self._certificates.values() if record.agent == agent]

@@ -139,11 +139,15 @@ class ApiSource:
         return _decoded(body, BaselineDocument, self.url)
 
     async def _all(self, route: str, kind: type[Any]) -> list[Any]:
+        return await self.items(route, kind, {})
+
+    async def items(self, route: str, kind: type[Any], query: dict[str, str]) -> list[Any]:
+        """Return all items of a list, page by page, that `query` asks for."""
         items: list[Any] = []
         after: str | None = ""
         while after is not None:
-            query = {"limit": str(PAGE_LIMIT)} | ({"after": after} if after else {})
-            page = _decoded(await self._body(route, query), kind, self.url)
+            place = {"limit": str(PAGE_LIMIT)} | ({"after": after} if after else {})
+            page = _decoded(await self._body(route, query | place), kind, self.url)
             items += page.items
             after = page.next
         return items

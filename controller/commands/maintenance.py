@@ -12,7 +12,7 @@ from probes.clock import SystemClock
 from probes.errors import UsageError
 from probes.moments import local_text, moment_ns, span_ns
 from probes.numbers import LARGEST
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from controller.api.documents import MaintenanceDocument
@@ -123,8 +123,8 @@ def _show(found: list[MaintenanceDocument]) -> None:
         ends_ns = item.to_ns if item.ended_ns is None else min(item.to_ns, item.ended_ns)
         named = " ".join((*item.sites, *item.carriers, *item.paths))
         phase = _PHASES[item.phase].pick(language)
-        counted = Text(f"{item.covered_paths} paths", f"{item.covered_paths} 条路径")
+        covered = Text(counted(item.covered_paths, "path"), f"{item.covered_paths} 条路径")
         period = f"{local_text(item.from_ns, 'minutes')} – {local_text(ends_ns, 'minutes')}"
         click.echo(
-            f"{item.id}  {phase}  {period}  {named}  ({counted.pick(language)})  {item.reason}"
+            f"{item.id}  {phase}  {period}  {named}  ({covered.pick(language)})  {item.reason}"
         )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from probes.clock import SystemClock
-from probes.moments import TIME_ZONE, chosen_by_option, past_range
+from probes.moments import TIME_ZONE, choose_zone, past_range
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,7 +22,7 @@ def time_zone_option(command: Command) -> Command:
         envvar=TIME_ZONE,
         show_envvar=True,
         expose_value=False,
-        callback=lambda _context, _option, name: chosen_by_option(name),
+        callback=choose_zone,
         help="Zone of the times that are read and written, such as Asia/Shanghai.",
     )(command)
 

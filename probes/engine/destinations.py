@@ -12,6 +12,7 @@ from probes import tcp
 from probes.addresses import pack_address
 from probes.errors import ConfigError
 from probes.exchange import Condition
+from probes.literals import AddressError, read_destination
 from probes.stream import STAMP_PORT, StreamSpec
 from probes.text import Text
 
@@ -44,23 +45,24 @@ def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
             destination=spec.destination,
         )
     port = 0 if kind.protocol == "icmp" else kind.port or STAMP_PORT
-    family = socket_family(spec)
     try:
+        read_destination(spec.destination, kind.ip_version)
         address = pack_address(spec.destination, port)
+    except AddressError as error:
+        raise ConfigError(
+            f"{error.text.en}.", f"{error.text.zh}。", destination=spec.destination
+        ) from error
     except OSError as error:
-        raise _bad_destination(spec) from error
-    if int(address[:2].view("=u2")[0]) != family:
-        raise _bad_destination(spec)
+        raise _no_such_zone(spec) from error
     return address
 
 
-def _bad_destination(spec: StreamSpec) -> ConfigError:
-    version = spec.type_p.ip_version
+def _no_such_zone(spec: StreamSpec) -> ConfigError:
+    zone = spec.destination.partition("%")[2]
     return ConfigError(
-        f"{spec.destination} is not a numeric IPv{version} address; resolve names first, and let "
-        "the address agree with the stream's IP version.",
-        f"{spec.destination} 不是数字形式的 IPv{version} 地址；"
-        "请先解析域名，并使地址与测量流的 IP 版本一致。",
+        f"{spec.destination} names the interface {zone}, which this machine does not have; look at "
+        "`ip link`.",
+        f"{spec.destination} 指定了本机没有的接口 {zone}；请用 `ip link` 检查。",
         destination=spec.destination,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.errors import ConfigError
+from probes.literals import AddressError, Network, read_prefix
 from probes.reflector.sessions import Mixer, Sources, turns
 
 _MAPPED = 0xFFFF_0000_0000
@@ -106,14 +106,14 @@ def _unanswerable(sources: Sources, mapped: NDArray[np.bool_]) -> NDArray[np.boo
     return bad
 
 
-def parse_prefix(prefix: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def parse_prefix(prefix: str) -> Network:
     """Return the network of a prefix or single address. Raises ConfigError for anything else."""
     try:
-        return ipaddress.ip_network(prefix, strict=False)
-    except ValueError as error:
+        return read_prefix(prefix, host_bits=True)
+    except AddressError as error:
         raise ConfigError(
-            f"reflector peer {prefix!r} is neither an address nor a prefix such as 10.0.0.0/8",
-            f"反射端允许的发送方 {prefix!r} 既不是地址，也不是 10.0.0.0/8 这样的前缀",
+            f"reflector peer {prefix!r}: {error.text.en}",
+            f"反射端允许的发送方 {prefix!r}：{error.text.zh}",
             key="peers",
             value=prefix,
         ) from error

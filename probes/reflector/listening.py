@@ -11,6 +11,7 @@ import socket
 from probes.addresses import socket_address
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from probes.exchange import ReflectorSpec
+from probes.literals import Address, AddressError, fault_of, read_address
 from probes.reasons import reason_of
 from probes.reflector.admission import PeerFilter, parse_prefix
 from probes.reflector.departures import Departures, Lag
@@ -21,7 +22,8 @@ from probes.sockets.batch import BatchSocket
 from probes.sockets.descriptors import new_socket
 from probes.sockets.obstacles import obstacles_told
 from probes.sockets.ring import Rings
-from probes.stream import STAMP_BASE_BYTES, ip_version_of
+from probes.stream import STAMP_BASE_BYTES
+from probes.text import Text
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
 _SO_RCVBUFFORCE = 33
@@ -75,24 +77,35 @@ def open_reflector_socket(spec: ReflectorSpec, *, both_families: bool = False) -
 
     Raises ConfigError, RightsError or ResourceError.
     """
-    try:
-        version = ip_version_of(spec.address.partition("%")[0])
-    except ValueError as error:
-        raise ConfigError(
-            f"the reflector's address {spec.address!r} is no IP address",
-            f"反射端地址 {spec.address!r} 不是 IP 地址",
-            key="address",
-            value=spec.address,
-        ) from error
-    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    address = _listening_address(spec)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     with obstacles_told(family, None) as undo:
         sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM))
         _prepare(sock, family, both_families)
         try:
-            sock.bind(socket_address(spec.address, spec.port))
+            sock.bind(socket_address(str(address), spec.port))
         except OSError as error:
             raise _explained(error, spec) from error
     return sock
+
+
+def _listening_address(spec: ReflectorSpec) -> Address:
+    """Return the address to bind, which may be that of all. Raises ConfigError."""
+    try:
+        address = read_address(spec.address)
+        fault = Text("is no IP address", "不是 IP 地址") if address is None else fault_of(address)
+        if address is not None and (fault is None or address.is_unspecified):
+            return address
+        assert fault is not None
+        told = Text(f"{spec.address} {fault.en}", f"{spec.address} {fault.zh}")
+    except AddressError as error:
+        told = error.text
+    raise ConfigError(
+        f"the reflector cannot listen: {told.en}",
+        f"反射端无法监听：{told.zh}",
+        key="address",
+        value=spec.address,
+    )
 
 
 def _prepare(sock: socket.socket, family: int, both_families: bool) -> None:

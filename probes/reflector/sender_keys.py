@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 
 from probes.errors import ConfigError
+from probes.literals import AddressError, read_destination
 from probes.reflector.sessions import Sources
 
 _LOW_64 = (1 << 64) - 1
@@ -35,11 +35,11 @@ class SenderKeys:
 def _halves(address: str) -> tuple[int, int]:
     """Return the halves of an IPv6 address; IPv4 as ::ffff:a.b.c.d."""
     try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError as error:
+        parsed = read_destination(address)
+    except AddressError as error:
         raise ConfigError(
-            f"the key of {address!r} is for no address",
-            f"密钥所属的 {address!r} 不是有效地址",
+            f"a key is for no sender: {error.text.en}",
+            f"密钥不属于任何发送方：{error.text.zh}",
             key="keys",
             value=address,
         ) from error

@@ -316,3 +316,37 @@ def test_table_is_shown_whatever_the_terminals_encoding_lacks(encoding: str, lan
     assert done.returncode == 0, done.stderr
     assert "127.0.0.1" in done.stdout.decode(encoding)
     assert b"Traceback" not in done.stderr
+
+
+def answers_of(*hosts: str):
+    def resolver(name: str, *_: object) -> list[tuple[object, ...]]:
+        return [(None, None, None, "", (host, 0)) for host in hosts]
+
+    return resolver
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"])
+def test_a_name_that_stands_for_no_single_host_is_not_probed(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", answers_of(host))
+    (target,) = resolve(["blocked.example.net"], None)
+    assert target.address is None
+    assert target.error is not None
+    assert f"its address {host}" in target.error.en
+    monkeypatch.setattr("socket.getaddrinfo", answers_of(host, "192.0.2.1"))
+    (target,) = resolve(["half.example.net"], None)
+    assert target.address == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    "name", ["010.0.0.1", "127.000.000.010", "127.1", "0x7f.1", "１２７.0.0.1"]
+)
+def test_no_resolver_is_asked_what_a_number_means(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", None)
+    (target,) = resolve([name], None)
+    assert target.address is None
+    assert target.error is not None
+    assert "may mean" in target.error.en

@@ -177,6 +177,21 @@ async def test_a_chunk_whose_time_has_not_come_waits_alone_and_is_delivered_late
     assert (await state_of(spooler)).totals.dropped == ()
 
 
+async def test_a_stopping_agent_offers_what_waits_once_more(
+    controller, spooler: Spooler, make_windows
+) -> None:
+    server, base = controller
+    server.script = ["future_dated"] * 3
+    await fill(spooler, make_windows, 3)
+    session, url = open_session(base)
+    async with session:
+        uplink = Uplink(session, f"{url}/chunks", spooler, Conditions())
+        await uplink.round()
+        assert server.stored == {}
+        await uplink.drain()
+    assert len(server.stored) == 3
+
+
 async def test_an_answer_of_somebody_else_throws_nothing_away(
     controller, spooler: Spooler, make_windows
 ) -> None:

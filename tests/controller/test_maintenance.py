@@ -175,14 +175,14 @@ async def test_commands_announce_list_and_end(controller: Any) -> None:
     async def run(*arguments: str) -> Any:
         return await asyncio.to_thread(CliRunner().invoke, maintenance, [*arguments, *at])
 
-    made = await run("announce", "new fibre", "--to", "2027-01-16", "--path", PATH)
+    made = await run("announce", "new fibre", "--to", "2027-01-16T00:00Z", "--path", PATH)
     assert "in force" in made.output, made.output
-    assert "(1 paths)  new fibre" in made.output
+    assert "(1 path)  new fibre" in made.output
     listed = await run("list")
     assert listed.output == made.output
     ended = await run("end", made.output.split()[0])
     assert "called off" in ended.output or "ended" in ended.output
-    refused = await run("announce", "x", "--to", "2027-01-16", "--site", "nowhere")
+    refused = await run("announce", "x", "--to", "2027-01-16T00:00Z", "--site", "nowhere")
     assert isinstance(refused.exception, ResourceError)
     assert "There is no site named nowhere." in str(refused.exception)
 

@@ -18,6 +18,8 @@ WANTED = {
     "controller-clock",
     "agent-disk",
     "controller-disk",
+    "from-memory",
+    "damaged-spool",
     "expired",
     "revoked",
     "foreign",

@@ -92,7 +92,114 @@ def test_unknown_key_names_line_and_nearest_key(fault, site):
 
 def test_every_fault_is_named_in_one_run(fault, site):
     error = fault(site("a", more="latitude = 3\n") + site("b", more='metro = ["x"]\n'))
-    assert [line.split(":")[1] for line in error.text.en.splitlines()] == ["8", "17"]
+    assert lines_of(error) == [8, 17, 20]  # an unknown key, a wrong value, an address used twice
+
+
+def lines_of(error):
+    return [int(line.split(":")[1]) for line in error.text.en.splitlines()]
+
+
+EVERY_KIND_OF_FAULT = """
+[network]
+name = "x"
+presets = ["jiangsuu", "nationall"]
+yeer = 2030
+[[site]]
+name = "a"
+city = "nanjingg"
+metro = "atlantis"
+interface = [{ carrier = "telecom", ipv4 = "192.0.2.300" }]
+[[site]]
+name = "b"
+important = "yes"
+city = "suzhou"
+interface = [{ carrier = "telecom", ipv6 = "192.0.2.1" }, { carrier = "Telecom", ipv4 = "1.1.1.1" }]
+[[site]]
+name = "b"
+city = "wuxi"
+interface = [{ carrier = "telecom", ipv4 = "224.0.0.1" }, { carrier = "unicom" }]
+[[mesh]]
+name = "m"
+members = { sites = ["a", "nowhere"], cities = ["nanjingg", "paris"] }
+[[mesh.stream]]
+protocol = "icmp"
+dscp = 99
+[[distance]]
+between = ["a", "zz"]
+[[link]]
+between = ["b", "b"]
+one_hop = true
+[[target]]
+name = "t"
+title = "T"
+kind = "delay"
+direction = "round_trip"
+statistic = "p95"
+limit_ms = -1.0
+between = { labels = ["unheard-of"] }
+"""
+
+
+def test_presets_cities_addresses_and_sites_are_named_beside_keys(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        parse_network(EVERY_KIND_OF_FAULT, pathlib.Path("sites.toml"))
+    said = caught.value.text.en.splitlines()
+    named = [
+        "4: no preset is called `jiangsuu`",
+        "4: no preset is called `nationall`",
+        "5: unknown key `yeer`",
+        "8: no city is called `nanjingg`",
+        "9: no metro is called `atlantis`",
+        "10: `192.0.2.300` is no IPv4 address",
+        "13: site[2].important must be true or false",
+        "15: `Telecom` is no name",
+        "15: `192.0.2.1` is an IPv4 address under `ipv6`",
+        "17: site `b` is declared twice",
+        "19: `224.0.0.1` is a multicast address",
+        "19: the interface has no `address`",
+        "22: no site is called `nowhere`",
+        "22: no city is called `paris`",
+        "25: mesh[1].stream[1].dscp is 99",
+        "27: no site is called `zz`",
+        "29: the link between `b` and `b`",
+        "37: limit_ms is -1.0",
+        "38: no label is called `unheard-of`",
+    ]
+    for fault, line in zip(named, said, strict=True):
+        assert line.startswith(f"sites.toml:{fault}")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        # Coordinates are wrong, not absent; a road to where nobody knows may be right.
+        ('[[site]]\nname = "a"\nlatitude_deg = "x"\nlongitude_deg = 1.0\n', [5]),
+        ('[[site]]\nname = "a"\ncity = "x"\n[[distance]]\nbetween=["a","b"]\nroad_km=1\n', [5]),
+        # What a faulty table declares may be meant elsewhere.
+        (
+            '[[place]]\nname = "my-town"\ntitle = { en = "M", zh = "M" }\nlatitude_deg = 99\n'
+            'longitude_deg = 1\n[[site]]\nname = "a"\ncity = "my-town"\n',
+            [6],
+        ),
+        ('[[site]]\nnam = "a"\n[[link]]\nbetween = ["a", "b"]\none_hop = true\n', [3, 4]),
+        # Nothing but the title is wrong with the network.
+        ('[[site]]\nname = "a"\ncity = "wuxi"\n', []),
+    ],
+)
+def test_what_only_follows_from_a_fault_is_not_told(text, lines):
+    head = '[network]\nname = "x"\n' if lines else '[network]\nname = "x"\ntitle = 3\n'
+    more = '[[site]]\nname = "b"\ncity = "suzhou"\n'
+    with pytest.raises(ConfigError) as caught:
+        parse_network(head + text + more, pathlib.Path("sites.toml"))
+    assert lines_of(caught.value) == (lines or [3])
+
+
+def test_without_a_network_the_rest_is_read_all_the_same():
+    text = '[netwrok]\nname = "x"\n[[site]]\nname = "a"\ncity = "nanjingg"\n'
+    with pytest.raises(ConfigError) as caught:
+        parse_network(text, pathlib.Path("sites.toml"))
+    assert "no city is called `nanjingg`" in caught.value.text.en
+    assert "netwrok" in caught.value.text.en
 
 
 def test_duplicate_site_names_both_lines(fault, site):
@@ -147,12 +254,17 @@ def test_unknown_carrier_is_refused_where_carriers_are_declared(fault, parse, si
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("10.0.0", "is no IP address"),
+        ("10.0.0", "may mean 10.0.0.0 or a host named 10.0.0"),
+        ("010.0.0.1", "may mean 8.0.0.1 (leading zeros are octal) or 10.0.0.1 (all decimal)"),
+        ("10.0.0.256", "is no IPv4 address"),
         ("10.0.0.1/24", "prefix length"),
         ("example.com", "names are not looked up"),
-        ("0.0.0.0", "not the address of one machine"),
-        ("ff02::1", "not the address of one machine"),
-        ("fe80::1%eth0", "not the address of one machine"),
+        ("0.0.0.0", "unspecified"),
+        ("ff02::1", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("::ffff:10.0.0.1", "write 10.0.0.1"),
+        ("fe80::1%eth0", "link-local"),
+        ("fe80::1", "link-local"),
     ],
 )
 def test_malformed_address_is_refused(fault, site, address, says):

@@ -15,6 +15,11 @@ from controller.api.documents.campaigns import (
     CampaignStateName,
     LoadAt,
 )
+from controller.api.documents.certificates import (
+    CertificatePage,
+    CertificateState,
+    IssuedCertificate,
+)
 from controller.api.documents.errors import ErrorBody, ErrorDocument
 from controller.api.documents.events import (
     EventDocument,
@@ -94,6 +99,8 @@ __all__ = [
     "CampaignRequest",
     "CampaignResult",
     "CampaignStateName",
+    "CertificatePage",
+    "CertificateState",
     "ComparisonDocument",
     "ComplianceDocument",
     "ControllerHealth",
@@ -114,6 +121,7 @@ __all__ = [
     "InterfaceDocument",
     "IntervalDocument",
     "IpVersion",
+    "IssuedCertificate",
     "LeftOutDocument",
     "LoadAt",
     "MaintenanceDocument",

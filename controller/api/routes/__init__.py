@@ -6,6 +6,7 @@ from controller.api.routes import (
     audit,
     baselines,
     campaigns,
+    certificates,
     document,
     enrolment,
     event_log,
@@ -57,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     *series.ROUTES,
     *events.ROUTES,
     *enrolment.ROUTES,
+    *certificates.ROUTES,
     *audit.ROUTES,
     *document.ROUTES,
 )

@@ -1,0 +1,116 @@
+"""What a controller knows, listed: as tables for people, as JSON for programs."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from rich.cells import cell_len
+
+from controller.access.book import CertificateRecord
+from controller.commands.lists import list_
+from controller.commands.tables import aligned
+from tests.controller.conftest import Controller, batch_of, chunk_of
+
+SECOND = 1_000_000_000
+DAY = 86_400 * SECOND
+
+
+@pytest.fixture
+def ask(
+    open_controller: Callable[[], AbstractAsyncContextManager[Controller]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Any]:
+    """Return what asks a controller that has judged one agent's windows."""
+    monkeypatch.setenv("ISOCHRONE_TIME_ZONE", "Asia/Shanghai")
+
+    async def run(*lines: str, language: str = "en") -> list[Result]:
+        monkeypatch.setenv("ISOCHRONE_LANG", language)
+        async with open_controller() as controller:
+            now_ns = controller.state.clock.wall_ns()
+            streams = [
+                each.stream_id
+                for each in controller.state.streams
+                if each.path.source.site == "nanjing" and each.type_p.protocol == "udp"
+            ]
+            windows = batch_of(streams, now_ns - 10 * SECOND)
+            await controller.deliver("nanjing", chunk_of(windows, agent="nanjing", sequence=1))
+            await controller.judge()
+            for serial, days in (("0a", -1), ("0b", 30)):
+                controller.state.access.renewed(
+                    CertificateRecord(
+                        serial=serial,
+                        agent="nanjing",
+                        issued_ns=now_ns - 2 * DAY,
+                        expires_ns=now_ns + days * DAY,
+                    )
+                )
+            url = f"unix:{controller.session.connector.path}"
+            return [
+                await asyncio.to_thread(CliRunner().invoke, list_, [*line.split(), "--url", url])
+                for line in lines
+            ]
+
+    return run
+
+
+async def test_tables_are_read_by_people(ask: Callable[..., Any]) -> None:
+    found = await ask("agents", "paths", "verdicts", "states", "certificates")
+    for result in found:
+        assert result.exit_code == 0, result.output
+        lines = result.output.splitlines()
+        assert set(lines[1]) == {"-", " "}
+        assert len(lines) > 2
+    agents, paths, verdicts, states, certificates = (result.output for result in found)
+    assert "nanjing" in agents
+    assert "0 %" in paths
+    assert "4.00 ms" in paths
+    assert "within" not in verdicts
+    assert "5 ms" in verdicts
+    assert "+08:00" in states
+    assert [line.split()[1] for line in certificates.splitlines()[2:]] == ["expired", "good"]
+
+
+async def test_tables_are_read_in_chinese(ask: Callable[..., Any]) -> None:
+    agents, paths = await ask("agents", "paths", language="zh")
+    assert agents.output.startswith("探针")
+    assert "0%" in paths.output
+    assert "4.00 毫秒" in paths.output
+
+
+async def test_programs_read_what_the_api_says(ask: Callable[..., Any]) -> None:
+    found = await ask(*(f"{what} --json" for what in ("agents", "paths", "verdicts", "states")))
+    agents, paths, verdicts, states = (json.loads(result.output) for result in found)
+    assert {agent["name"] for agent in agents} == {"nanjing", "suzhou"}
+    assert all(path["id"] and path["figures"] is not None for path in paths)
+    assert {"verdict", "low", "high", "limit_ns"} <= verdicts[0].keys()
+    assert {state["kind"] for state in states} == {"agent", "path", "stream"}
+
+
+async def test_only_what_was_asked_for_is_listed(ask: Callable[..., Any]) -> None:
+    certificates, states, none, unknown = await ask(
+        "certificates --state good --agent nanjing --json",
+        "states --kind agent --json",
+        "certificates --agent suzhou",
+        "verdicts --target nowhere",
+    )
+    assert [each["serial"] for each in json.loads(certificates.output)] == ["0b"]
+    assert {each["kind"] for each in json.loads(states.output)} == {"agent"}
+    assert (none.exit_code, none.stdout) == (0, "")
+    assert none.stderr == "There is none.\n"
+    assert "no target named nowhere" in str(unknown.exception)
+
+
+def test_columns_line_up_where_characters_are_two_cells_wide() -> None:
+    lines = aligned([("路径", "b"), ("a", "判定"), ("abcdef", "c")])
+    assert [cell_len(line.rpartition("  ")[0].rstrip()) <= 6 for line in lines] == [True] * 4
+    assert lines[0] == "路径    b"
+    assert lines[2] == "a       判定"
+
+
+def test_what_others_wrote_cannot_steer_the_terminal() -> None:
+    lines = aligned([("name",), ("\x1b[2J\x07evil\r\n\u202e",)])
+    assert all(line.isprintable() for line in lines)
