@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from probes.exchange import MAX_CONDITIONS, Condition
-from probes.text import MAX_SENTENCE, Text, language_of_environment
+from probes.text import MAX_SENTENCE, Text, counted, language_of_environment
 
 _LOG = logging.getLogger("isochrone.agent")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -50,7 +50,7 @@ def reported(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     if len(conditions) > MAX_CONDITIONS:
         more = len(conditions) - MAX_CONDITIONS + 1
         text = Text(
-            f"{more} more conditions hold; the agent's own log names them.",
+            f"{counted(more, 'more condition')}: see the agent's own log.",
             f"另有 {more} 条情况未列出；详见探针日志。",
         )
         fitting[-1] = Condition(code="more_conditions", severity="warning", text=text)

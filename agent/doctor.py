@@ -31,7 +31,7 @@ from probes.exchange import ReflectorSpec
 from probes.reasons import reason_of
 from probes.reflector.listening import open_reflector_socket
 from probes.stream import STAMP_PORT
-from probes.text import Text
+from probes.text import Text, counted
 
 _PATIENCE_S = 5.0
 _LET_IN = (HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED)  # it lacked the upgrade alone
@@ -113,9 +113,10 @@ def check_state(state_dir: Path) -> list[Finding]:
                 f"缓存文件 {path} 已损坏（{sound}）；请停止探针并移走该文件。",
             )
         ]
-    told = f"{chunks - refused} chunks wait, {refused} are refused, {lost} windows were dropped"
+    told = f"waiting: {counted(chunks - refused, 'chunk')}, refused: {refused}, dropped: "
+    told += counted(lost, "window")
     told_zh = f"待发送 {chunks - refused} 块，被拒收 {refused} 块，已丢弃 {lost} 个窗口"
-    return [finding("spool", "warn" if refused else "ok", f"{told}.", f"{told_zh}。")]
+    return [finding("spool", "warn" if refused else "ok", f"{told.capitalize()}.", f"{told_zh}。")]
 
 
 def check_icmp() -> Finding:
@@ -262,7 +263,8 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
         told = finding(
             "certificate",
             "ok",
-            f"The certificate is good for {left_days:.0f} more days and renews itself.",
+            f"The certificate is good for {counted(round(left_days), 'more day')} and renews "
+            "itself.",
             f"证书还有 {left_days:.0f} 天到期，会自动续期。",
         )
     return told, context

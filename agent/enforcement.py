@@ -32,7 +32,7 @@ from probes.literals import AddressError, Network, read_prefix
 from probes.packet_size import packet_bytes
 from probes.reflector.sessions import Sources, read_sources
 from probes.stream import STAMP_PORT, StreamSpec
-from probes.text import Text
+from probes.text import Text, counted
 
 _PER_DESTINATION: tuple[PolicyRule, PolicyRule] = (
     "policy.max_packets_per_s_per_destination",
@@ -82,7 +82,8 @@ def summary_of(plan: Plan, granted: Granted) -> Text:
     slowed = sum(one.action == "throttled" for one in granted.curtailed)
     rules = ", ".join(sorted({one.rule for one in granted.by_rule}))
     return Text(
-        f"Plan {plan.version}: {total} streams; {running - slowed} run as asked, {slowed} slowed, "
+        f"Plan {plan.version}: {counted(total, 'stream')}; {running - slowed} run as asked, "
+        f"{slowed} slowed, "
         f"{total - running} refused" + (f": {rules}." if rules else "."),
         f"计划 {plan.version}：共 {total} 条测量流；{running - slowed} 条按要求运行，"
         f"{slowed} 条限速，{total - running} 条被拒绝" + (f"：{rules}。" if rules else "。"),

@@ -20,7 +20,7 @@ from agent.self_test import SelfTest
 from agent.spooler import Spooler, SpoolState
 from probes.clock import Clock
 from probes.exchange import Health
-from probes.text import Text
+from probes.text import Text, counted
 
 StampingName = Literal["none", "user", "kernel", "hardware"]
 
@@ -109,8 +109,8 @@ class HealthReporter:
             "spool",
             "error",
             Text(
-                f"The spool cannot be written ({state.fault}); {state.in_memory} chunks are kept "
-                "in memory. Free space on the disk of state_dir.",
+                f"The spool cannot be written ({state.fault}); in memory: "
+                f"{counted(state.in_memory, 'chunk')}. Free space on the disk of state_dir.",
                 f"无法写入本地缓存（{state.fault}）；{state.in_memory} 个数据块暂存于内存。"
                 "请清理 state_dir 所在磁盘的空间。",
             ),
@@ -125,7 +125,8 @@ class HealthReporter:
             "clock_stepped",
             "warning",
             Text(
-                f"The wall clock was stepped {steps} times since the agent started, last by "
+                f"The wall clock was stepped {counted(steps, 'time')} since the agent started, "
+                "last by "
                 f"{by_ms:+.0f} ms. One-way delays of that moment rest on no clock.",
                 f"自探针启动以来系统时钟跳变 {steps} 次，最近一次 {by_ms:+.0f} 毫秒；"
                 "该时刻的单向时延不采信时钟。",

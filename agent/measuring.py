@@ -24,7 +24,7 @@ from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec, StampKeys
 from probes.sockets.routes import RouteWatch
 from probes.stamp.oddities import COSTLY, summary
 from probes.stream import StreamSpec
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 from probes.window import WindowBatch
 
 if TYPE_CHECKING:
@@ -376,7 +376,7 @@ def at_most(conditions: Sequence[Condition], most: int) -> tuple[Condition, ...]
         return tuple(conditions)
     more = len(conditions) - most
     text = Text(
-        f"{more} more streams are not run, for such reasons.",
+        f"Not run for such reasons: {counted(more, 'more stream')}.",
         f"另有 {more} 条测量流因类似原因未运行。",
     )
     last = Condition(code="streams_refused", severity="error", text=text)

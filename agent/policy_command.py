@@ -15,7 +15,7 @@ from probes.clock import SystemClock
 from probes.errors import ConfigError
 from probes.exchange import Plan
 from probes.reasons import reason_of
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 
 @click.group()
@@ -112,7 +112,7 @@ def _lines(plan: Plan, granted: Granted) -> list[str]:
     for rule in granted.by_rule:
         if rule.senders:
             text = Text(
-                f"{rule.senders} senders are not answered: {rule.rule}",
+                f"not answered by {rule.rule}: {counted(rule.senders, 'sender')}",
                 f"{rule.senders} 个发送方不予应答：{rule.rule}",
             )
             lines.append(text.pick(language))

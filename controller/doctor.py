@@ -20,6 +20,7 @@ from probes.checkup import Finding, check_directory, finding
 from probes.clocks.kernel import kernel_clock_bound_ns
 from probes.errors import IsochroneError
 from probes.reasons import reason_of
+from probes.text import counted
 from topology.network import Network
 from topology.site_file import load_network
 
@@ -48,7 +49,9 @@ def check_sites(sites: pathlib.Path) -> list[Finding]:
     except IsochroneError as error:
         return [Finding(check="sites", status="fail", text=error.text)]
     agents = sum(not site.external for site in network.sites.values())
-    found = finding("sites", "ok", f"{sites}: {agents} agents.", f"{sites}：{agents} 个探针。")
+    found = finding(
+        "sites", "ok", f"{sites}: {counted(agents, 'agent')}.", f"{sites}：{agents} 个探针。"
+    )
     return [found, *(Finding(check="sites", status="warn", text=one) for one in network.warnings)]
 
 

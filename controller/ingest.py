@@ -28,7 +28,7 @@ from probes.clock import Clock
 from probes.errors import RemoteProtocolError, ResourceError
 from probes.exchange import MAX_CHUNK_BYTES, Acknowledgement
 from probes.sockets.records import distinct
-from probes.text import Text
+from probes.text import Text, counted
 from probes.window import WindowBatch
 
 MAX_AHEAD_NS = 300_000_000_000  # windows further in the future accuse the agent's clock
@@ -215,7 +215,8 @@ class Ingest:
             raise _not_now(
                 "expired",
                 Text(
-                    f"The windows are older than the {days} days for which windows are kept, by "
+                    f"The windows are older than the {counted(days, 'day')} for which windows "
+                    "are kept, by "
                     "the controller's clock.",
                     f"按控制器的时钟，测量窗口早于保留期（{days} 天）。",
                 ),
@@ -228,7 +229,7 @@ class Ingest:
             raise _not_now(
                 "foreign_streams",
                 Text(
-                    f"{len(foreign)} streams of the chunk were never planned for {name}.",
+                    f"Never planned for {name}: {counted(len(foreign), 'stream')} of the chunk.",
                     f"数据块中有 {len(foreign)} 条测量流从未分配给 {name}。",
                 ),
                 stream_ids=foreign[:10],

@@ -21,7 +21,7 @@ from controller.commands.result_files import check_place, write_result
 from lab.faults_network import FaultNetwork
 from lab.kernel import enter_new_mounts
 from probes.errors import UsageError
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from agent.counts import Count
@@ -148,14 +148,16 @@ def problems_of(fault: Fault, result: Result) -> list[str]:
         problems.append(f"dropped without need: {', '.join(sorted(strange))}")
     cut_off = result.by_reason.get("cut_off")
     if cut_off and cut_off.probes > result.agent_kills * PROBES_PER_S * fault.cut_off_s:
-        problems.append(f"too much cut off by {result.agent_kills} kills: {_of(cut_off)}")
+        problems.append(
+            f"too much cut off by {counted(result.agent_kills, 'kill')}: {_of(cut_off)}"
+        )
     if abs(result.on_the_wire - result.sent.probes) > result.agent_kills * _A_TICK:
-        problems.append(f"an observer counted {result.on_the_wire} probes on the wire")
+        problems.append(f"an observer counted {counted(result.on_the_wire, 'probe')} on the wire")
     return problems
 
 
 def _of(count: Count) -> str:
-    return f"{count.windows} windows, {count.probes} probes"
+    return f"{counted(count.windows, 'window')}, {counted(count.probes, 'probe')}"
 
 
 _WIDTHS = (24, 26, 7, 7, 7, 5, 8, 8, 8, 8, 5, 6)

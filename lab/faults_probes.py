@@ -13,7 +13,7 @@ from probes.clock import SystemClock
 from probes.stamp.packet import SenderPacket, encode_sender
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64
 from probes.stream import STAMP_PORT
-from probes.text import Text
+from probes.text import Text, counted
 
 _A_ROUND = 50  # forged requests
 _TOLD_S = 8.0  # an agent reports every five seconds
@@ -43,7 +43,9 @@ def forged_probes(stage: Stage, rounds: int) -> Text:
     refused = _refused(stage)
     if refused != sent:
         stage.problems.append(f"{sent} forged probes, of which {refused} were told as forged")
-    return Text(f"{sent} probes, {rounds} × new keys", f"伪造 {sent} 个，轮换密钥 {rounds} 次")
+    return Text(
+        f"{counted(sent, 'probe')}, {rounds} × new keys", f"伪造 {sent} 个，轮换密钥 {rounds} 次"
+    )
 
 
 def _refused(stage: Stage) -> int:

@@ -21,7 +21,7 @@ from lab.faults_stage import ADDRESSES, PROBES_PER_S, Stage
 from probes.clock import SystemClock
 from probes.enrolment import CertificateDocument
 from probes.exchange import CHUNK_CONTENT_TYPE
-from probes.text import Text
+from probes.text import Text, counted
 
 _LONG_AGO_NS = 200 * 86_400 * 10**9  # longer than a certificate lives
 _REVOKED_S = 60.0  # within which a revocation must be effective
@@ -162,7 +162,7 @@ def replayed(stage: Stage, rounds: int) -> Text:
     statuses = asyncio.run(_post_all(stage, [(who, who, what) for who, what in again]))
     if set(statuses) != {200}:
         stage.problems.append(f"replays were answered {sorted(set(statuses))}")
-    return Text(f"{len(again)} chunks", f"{len(again)} 个数据块")
+    return Text(counted(len(again), "chunk"), f"{len(again)} 个数据块")
 
 
 def forged_batches(stage: Stage, rounds: int) -> Text:
@@ -183,7 +183,7 @@ def forged_batches(stage: Stage, rounds: int) -> Text:
     statuses = asyncio.run(_post_all(stage, posts))
     if taken := sum(status < 400 for status in statuses):
         stage.problems.append(f"{taken} forged chunks were taken")
-    return Text(f"{len(posts)} chunks", f"{len(posts)} 个数据块")
+    return Text(counted(len(posts), "chunk"), f"{len(posts)} 个数据块")
 
 
 def _committed(stage: Stage) -> list[tuple[str, bytes]]:

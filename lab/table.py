@@ -12,7 +12,7 @@ from controller.judge.figures import percent
 from lab.comparison import Row, Summary
 from lab.stored import Continuity
 from lab.truth import EmulatorError
-from probes.text import Language, Text
+from probes.text import Language, Text, counted
 
 _HEADINGS = {
     "en": ("path", "target", "truth", "measured", "verdict", "expected", "correct"),
@@ -126,11 +126,12 @@ def summary_lines(
         f" wrong passes {summary.wrong_passes}, wrong fails {summary.wrong_fails},"
         f" undecided though truth decides {summary.undecided};"
         f" not decided by truth {summary.rows - summary.decided_by_truth}",
-        f"Round-trip medians: {summary.medians} paths within {micro} of the emulator's log",
-        f"Emulator's own error, applied minus asked ({error.packets} packets):"
+        f"Round-trip medians: {counted(summary.medians, 'path')} within {micro} of the "
+        "emulator's log",
+        f"Emulator's own error, applied minus asked ({counted(error.packets, 'packet')}):"
         f" p50 / p90 / p99 / max = {emulator} µs",
-        f"Windows: {continuity.windows} of {continuity.streams} streams,"
+        f"Windows: {continuity.windows:,} of {counted(continuity.streams, 'stream')},"
         f" missing {continuity.missing}, twice {continuity.twice};"
         f" left out since the machine stood still {continuity.starved};"
-        f" {continuity.probes} probes",
+        f" {counted(continuity.probes, 'probe')}",
     ]

@@ -21,7 +21,7 @@ from probes.stream import (
     TypeP,
     stream_id_of,
 )
-from probes.text import Text
+from probes.text import Text, counted
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
 from topology.selection import site_matches
@@ -231,7 +231,8 @@ def coverage_notes(network: Network) -> tuple[Text, ...]:
     found = [coverage_of(network, mesh) for mesh in network.meshes if mesh.peers is not None]
     return tuple(
         Text(
-            f"Mesh {each.mesh.name} measures {each.measured} of {each.possible} pairs of sites "
+            f"Mesh {each.mesh.name} measures {each.measured} of {counted(each.possible, 'pair')} "
+            "of sites "
             f"({each.ratio:.1%}): at least {each.mesh.peers} for each site, the same ones every "
             "time (peers).",
             f"测量组 {each.mesh.name} 测量 {each.possible} 对站点中的 {each.measured} 对"

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec.inspect as mi
 
 from probes.errors import ConfigError
-from probes.text import Text
+from probes.text import Text, counted
 from topology.source_lines import Key, SourceLines
 
 Kept = dict[Key, list[int]]  # of each list, by its key: which entries are looked at
@@ -165,7 +165,8 @@ def _check_list(value: Any, kind: Any, key: Key, problems: Problems) -> None:
     if len(items) != len(value):
         problems.add(
             key,
-            f"{dotted(key)} needs exactly {len(items)} entries, not {len(value)}",
+            f"{dotted(key)} needs exactly {counted(len(items), 'entry', 'entries')}, not "
+            f"{len(value)}",
             f"{dotted(key)} 应恰有 {len(items)} 项，实有 {len(value)} 项",
         )
         return

@@ -26,6 +26,23 @@ def catalogue(language: Language) -> dict[str, str]:
         }
 
 
+# What English says of one thing; Chinese says it as of many.
+_OF_ONE = {
+    "{n} chunks in the spool": "{n} chunk in the spool",
+    "{n} windows dropped": "{n} window dropped",
+    "{n} campaigns running": "{n} campaign running",
+    "{n} of {m} verdicts: evidence too old": "{n} of {m} verdict: evidence too old",
+    "{n} warnings": "{n} warning",
+    "{n} demands": "{n} demand",
+    "of {total} pairs ({share} pass)": "of {total} pair ({share} pass)",
+    "{n} probes": "{n} probe",
+    "{n} more paths run over IPv4 alone and are not judged.": (
+        "{n} more path runs over IPv4 alone and is not judged."
+    ),
+    "{n} of {total} paths": "{n} of {total} path",
+}
+
+
 class Words:
     """A translator: ``words("Loss")`` is the text in the language chosen."""
 
@@ -37,6 +54,12 @@ class Words:
         """Return the text for `msgid`, its {fields} filled with `values`."""
         text = self._texts.get(msgid, msgid)
         return text.format(**values) if values else text
+
+    def counted(self, number: int | None, msgid: str, **values: object) -> str:
+        """Return the text for `msgid`, which is said of many, also where it is one."""
+        if number == 1 and self.language == "en":
+            return _OF_ONE[msgid].format(**values)
+        return self(msgid, **values)
 
     def other(self) -> Words:
         """Return the translator of the other language."""

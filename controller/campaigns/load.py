@@ -13,7 +13,7 @@ from controller.api.documents.campaigns import CampaignLoad, LoadAt
 from controller.judge.evidence import QUANTILE_OF_STATISTIC, STATISTICS
 from controller.judge.quantile import least_samples
 from probes.packet_size import packet_bytes
-from probes.text import Text
+from probes.text import Text, counted
 from topology.model import PlannedStream, Target
 from topology.network import Budget
 from topology.strict import Problems
@@ -140,7 +140,8 @@ def note_unjudgeable(
         longest_s = MAX_JUDGED_WINDOWS // len(streams) * window_ms / 1000
         problems.add(
             ("duration_s",),
-            f"{len(streams):,} streams over {duration_s:g} s are {windows:,} windows, and one "
+            f"{counted(len(streams), 'stream')} over {duration_s:g} s: {windows:,} windows, and "
+            "one "
             f"report judges {MAX_JUDGED_WINDOWS:,}: measure at most {longest_s:g} s, or fewer "
             "paths",
             f"{len(streams):,} 条测量流持续 {duration_s:g} 秒共 {windows:,} 个窗口，而一份报告最多"

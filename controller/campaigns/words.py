@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.store.campaigns import CampaignRecord
-from probes.text import Text
+from probes.text import Text, counted
 
 NOT_THERE = Text(
     "The site file no longer has all that it names: nothing is measured for it.",
@@ -50,7 +50,8 @@ def notes_of(record: CampaignRecord) -> tuple[Text, ...]:
         refused, throttled = record.refused or 0, record.throttled or 0
         notes.append(
             Text(
-                f"Of {record.streams} streams the owners of agents refused {refused} and slowed "
+                f"Of {counted(record.streams, 'stream')} the owners of agents refused {refused} "
+                "and slowed "
                 f"{throttled}.",
                 f"共 {record.streams} 条测量流，其中 {refused} 条被探针所有者拒绝，{throttled} 条"
                 "被限速。",

@@ -173,7 +173,8 @@ def revoke(data: pathlib.Path, agent: str) -> None:
         book.audit(actor=me(), action="revoke agent", subject=agent, detail=f"{ended} ended")
     say(
         Text(
-            f"{agent} is refused from now on ({ended} certificates and tokens ended). To let it "
+            f"{agent} is refused from now on (ended: {ended} of its certificates and tokens). To "
+            "let it "
             f"in again: isochrone controller token create --data {data} --enrol {agent}",
             f"已拒绝 {agent} 接入（吊销证书与令牌共 {ended} 个）。如需重新接入："
             f"isochrone controller token create --data {data} --enrol {agent}",

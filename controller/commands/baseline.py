@@ -10,7 +10,7 @@ import click
 from controller.commands.client_link import ControllerAddress, controller_options
 from controller.commands.time_options import past_options
 from probes.moments import local_text
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from controller.api.documents import BaselineDocument
@@ -63,8 +63,8 @@ def _line(sealed: BaselineDocument) -> str:
     days = (sealed.to_ns - sealed.from_ns) / 86_400e9
     start = local_text(sealed.from_ns, "minutes")
     text = Text(
-        f"{sealed.name}: {days:.2f} days from {start}, {len(sealed.paths)} paths, "
-        f"{sealed.hours} hours of the week, sha256 {sealed.digest}",
+        f"{sealed.name}: {days:.2f} days from {start}, {counted(len(sealed.paths), 'path')}, "
+        f"{counted(sealed.hours, 'hour')} of the week, sha256 {sealed.digest}",
         f"{sealed.name}：自 {start} 起 {days:.2f} 天，{len(sealed.paths)} 条路径，"
         f"覆盖周内 {sealed.hours} 个小时，sha256 {sealed.digest}",
     )

@@ -22,7 +22,7 @@ from controller.commands.result_files import (
 )
 from probes.errors import ConfigError
 from probes.moments import local_text
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from controller.api.documents import CampaignDocument, CampaignLoad
@@ -130,7 +130,8 @@ def say_load(load: CampaignLoad) -> None:
     rate_zh = f"{load.packets_per_s:,.1f} 个探测包/秒，{_bits(load.bits_per_s)}"
     lines = [
         Text(
-            f"{load.streams:,} streams: {load.streams_added:,} new, {load.streams_faster:,} run "
+            f"{counted(load.streams, 'stream')}: {load.streams_added:,} new, "
+            f"{load.streams_faster:,} run "
             f"already and run faster; {rate} more in all.",
             f"{load.streams:,} 条测量流：新增 {load.streams_added:,} 条，已有而提速 "
             f"{load.streams_faster:,} 条；合计增加 {rate_zh}。",
@@ -175,7 +176,7 @@ def _line(campaign: CampaignDocument) -> str:
     ends_ns = campaign.to_ns
     if campaign.ended_ns is not None:
         ends_ns = min(ends_ns, max(campaign.ended_ns, campaign.from_ns))
-    streams = Text(f"{campaign.streams:,} streams", f"{campaign.streams:,} 条测量流")
+    streams = Text(counted(campaign.streams, "stream"), f"{campaign.streams:,} 条测量流")
     if campaign.reporting is not None:
         streams = Text(
             f"{streams.en}, {campaign.reporting:,} report",

@@ -15,7 +15,7 @@ from controller.campaigns.campaign_file import Campaign
 from controller.commands.campaign_client import CampaignClient
 from controller.commands.client_errors import SilentControllerError
 from controller.commands.client_link import ControllerAddress
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 LOOK_EVERY_S, TELL_EVERY_S = 1.0, 10.0
 AWAY_S = 600.0  # a controller that is away is waited for, and so is a report
@@ -37,7 +37,7 @@ async def run_planned(
     made = await client.create(wanted, file)
     _tell(
         Text(
-            f"Campaign {made.name}: {made.streams:,} streams.",
+            f"Campaign {made.name}: {counted(made.streams, 'stream')}.",
             f"专项测量 {made.name}：{made.streams:,} 条测量流。",
         )
     )
@@ -88,8 +88,8 @@ def _progress(campaign: CampaignDocument) -> Text:
     if campaign.state == "running":
         reporting = campaign.reporting or 0
         return Text(
-            f"Measuring, {max(0.0, left_s):.0f} s left, {reporting:,} of {campaign.streams:,} "
-            "streams report …",
+            f"Measuring, {max(0.0, left_s):.0f} s left, {reporting:,} of "
+            f"{counted(campaign.streams, 'stream')} report …",
             f"测量中，剩余 {max(0.0, left_s):.0f} 秒，{campaign.streams:,} 条测量流中 "
             f"{reporting:,} 条有数据……",
         )

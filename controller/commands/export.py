@@ -12,7 +12,7 @@ from controller.commands.result_files import check_place, is_written_through, re
 from controller.commands.time_options import past_options
 from probes.errors import ResourceError
 from probes.reasons import reason_of
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 24 * 3600.0
@@ -62,7 +62,7 @@ def export(
     query |= {name: value for name, value in chosen.items() if value is not None}
     check_place(output, "--output", overwrite=overwrite)
     size_bytes = asyncio.run(_fetch(address, query, output, overwrite=overwrite))
-    text = Text(f"{output}: {size_bytes:,} bytes", f"{output}：{size_bytes:,} 字节")
+    text = Text(f"{output}: {counted(size_bytes, 'byte')}", f"{output}：{size_bytes:,} 字节")
     click.echo(text.pick(language_of_environment()), err=is_written_through(output))
 
 

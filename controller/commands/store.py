@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from controller.store.levels import KEPT, Retention
-from probes.text import Text, language_of_environment
+from probes.text import Text, counted, language_of_environment
 
 _PLACE = click.Path(path_type=pathlib.Path)
 
@@ -69,8 +69,9 @@ def check(data: pathlib.Path) -> None:
 
     found = read_everything(data)
     said = Text(
-        f"{found.chunks:,} chunks with {found.windows:,} windows, {found.rollups:,} rollups, "
-        f"{found.tiles:,} tiles; damaged: {len(found.damaged)}.",
+        f"{counted(found.chunks, 'chunk')} with {counted(found.windows, 'window')}, "
+        f"{counted(found.rollups, 'rollup')}, {counted(found.tiles, 'tile')}; damaged: "
+        f"{len(found.damaged)}.",
         f"{found.chunks:,} 个数据块、{found.windows:,} 个测量窗口、{found.rollups:,} 个汇总块、"
         f"{found.tiles:,} 个汇总列；损坏 {len(found.damaged)} 处。",
     )

@@ -66,7 +66,8 @@ def explain(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) ->
     if judgements.lost[i] == judgements.sent[i]:
         sent = int(judgements.sent[i])
         return Text(
-            f"All {sent:,} probes were lost: nothing came back.",
+            f"{'The one probe was' if sent == 1 else f'All {sent:,} probes were'} lost: nothing "
+            "came back.",
             f"发出的 {sent:,} 个探测包全部丢失，没有任何应答。",
         )
     if kind == "loss":

@@ -23,7 +23,7 @@ from controller.judge.figures import delay, points
 from controller.judge.loss import MOSTLY_LOST
 from controller.judge.pairing import Interval
 from probes.stream import ProtocolName
-from probes.text import Text
+from probes.text import Text, counted
 from topology.model import Demand, Path, PlannedStream
 
 KINDS = ("comparison", "ipv6_parity")
@@ -182,8 +182,8 @@ def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples:
     other = Text("IPv4", " IPv4 ") if parity else Text("the ordinary path", "普通路径")
     en = (
         f"Delay {times} that of {other.en}, {signed[0].en} to {signed[1].en} apart; "
-        f"loss {loss[0]} to {loss[1]} percentage points apart; over {found.windows[i]} "
-        "windows in common"
+        f"loss {loss[0]} to {loss[1]} percentage points apart; over "
+        f"{counted(int(found.windows[i]), 'window')} in common"
     )
     zh = (
         f"时延为{other.zh}的 {times.removesuffix('×')}倍，相差 {signed[0].zh}至 {signed[1].zh}；"
@@ -195,7 +195,7 @@ def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples:
         if needed_samples > 0:
             more = round(needed_samples * found.windows[i] / found.own_sent[i])
             ending = Text(
-                f": undecided, about {more:,} more windows would decide",
+                f": undecided, about {counted(more, 'more window')} would decide",
                 f"：无法判定，约还需 {more:,} 个窗口",
             )
     return Text(f"{en}{ending.en}.", f"{zh}{ending.zh}。")

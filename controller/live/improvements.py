@@ -28,7 +28,7 @@ from controller.store.interface import BaselineRecord
 from controller.store.merging import Part, without_windows
 from controller.store.merging_by_blocks import merge_by_blocks
 from probes.errors import RemoteProtocolError
-from probes.text import Text
+from probes.text import Text, counted
 from probes.window import WindowBatch
 from topology.model import Demand, PlannedStream
 
@@ -252,7 +252,7 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
     mix = Text("", "")
     if left_out:
         mix = Text(
-            f"; {left_out} hours that only one side has are left out",
+            f"; left out: {counted(left_out, 'hour')} that only one side has",
             f"；仅一方具有的 {left_out} 个小时已剔除",
         )
     few = Text("", "")
@@ -264,7 +264,8 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
     figure, figure_zh = ratio_range(low, high), ratio_range(low, high, "zh")
     sealed = f"sha256 {improved.baseline.record.digest[:SHOWN_DIGITS]}"
     return Text(
-        f"{what.en} {figure} of that in the baseline {name} ({sealed}), paired over {cells} hours "
+        f"{what.en} {figure} of that in the baseline {name} ({sealed}), paired over "
+        f"{counted(cells, 'hour')} "
         f"of the week{mix.en}{few.en}.",
         f"{what.zh}为基线 {name}（{sealed}）的 {figure_zh}，按周内 {cells} 个小时配对"
         f"{mix.zh}{few.zh}。",

@@ -10,7 +10,7 @@ import msgspec
 from controller.judge.figures import percent
 from lab.trial.families import FAMILIES
 from lab.trial.summary import ERROR_RATE, Coverage, FamilyScore, Summary
-from probes.text import Language, Text
+from probes.text import Language, Text, counted
 
 _HEADINGS = (
     Text("family", "情形"),
@@ -128,8 +128,8 @@ def _verdict(summary: Summary, seed: int, language: Language) -> list[str]:
     wrong = summary.total("wrong_pass") + summary.total("wrong_fail")
     cases = summary.total("cases")
     share = percent(f"{100 * wrong / cases:.2f}", language)
-    counted = Text(
-        f"{wrong} wrong verdicts in {cases} cases ({share}); "
+    told = Text(
+        f"{counted(wrong, 'wrong verdict')} in {counted(cases, 'case')} ({share}); "
         f"{summary.wrong_allowed} ({ERROR_RATE:.0%}) are allowed. Seed {seed}.",
         f"{cases} 例中误判 {wrong} 例（{share}）；"
         f"允许 {summary.wrong_allowed} 例（{ERROR_RATE:.0%}）。"
@@ -140,7 +140,7 @@ def _verdict(summary: Summary, seed: int, language: Language) -> list[str]:
         f"BROKEN: {', '.join(broken)}." if broken else "Every promise was kept.",
         f"未守承诺：{'、'.join(broken)}。" if broken else "所有承诺均得到遵守。",
     )
-    return [counted.pick(language), said.pick(language)]
+    return [told.pick(language), said.pick(language)]
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

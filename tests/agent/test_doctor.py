@@ -83,7 +83,7 @@ async def test_spool_is_looked_at_and_not_touched(tmp_path: Path) -> None:
     spool.put(chunks, 1, {"disk": Count(7, 70)})
     spool.refuse(2, "no")
     told = await found(file)
-    assert told["spool"] == ("warn", "1 chunks wait, 1 are refused, 9 windows were dropped.")
+    assert told["spool"] == ("warn", "Waiting: 1 chunk, refused: 1, dropped: 9 windows.")
     spool.close()
     (state / "spool.sqlite3").write_bytes(b"rubbish" * 1000)
     assert (await found(file))["spool"][0] == "fail"

@@ -33,7 +33,9 @@ def words_in_calls() -> set[str]:
             if isinstance(node, ast.Call) and node.args:
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 first = node.args[0]
-                if name in ("words", "_words") and isinstance(first, ast.Constant):
+                if name == "counted":
+                    first = node.args[1]
+                if name in ("words", "_words", "counted") and isinstance(first, ast.Constant):
                     found.add(str(first.value))
     return found
 
@@ -60,6 +62,12 @@ def words_in_tables() -> set[str]:
 def test_every_word_has_a_chinese_text() -> None:
     missing = (words_in_calls() | words_in_tables()) - set(catalogue("zh"))
     assert not missing
+
+
+def test_english_says_one_of_one() -> None:
+    assert Words("en").counted(1, "{n} warnings", n=1) == "1 warning"
+    assert Words("en").counted(2, "{n} warnings", n=2) == "2 warnings"
+    assert Words("zh").counted(1, "{n} warnings", n=1) == "1 条警告"
 
 
 def test_no_chinese_text_is_left_over() -> None:

@@ -161,12 +161,15 @@ def detail(fleet: Fleet, row: AgentRow, words: Words) -> list[Spans]:
     if agent.health is None:
         lines.append(plain(words("This agent has not reported its health yet."), "doubt"))
         return lines
-    dropped = agent.health.spool_dropped_windows
+    waiting, dropped = agent.health.spool_chunks, agent.health.spool_dropped_windows
     lines.append(
         (
             (words("version {version}", version=version or ABSENT), "plain"),
-            (f" · {words('{n} chunks in the spool', n=count(agent.health.spool_chunks))}", "plain"),
-            (f" · {words('{n} windows dropped', n=count(dropped))}", "bad" if dropped else "plain"),
+            (f" · {words.counted(waiting, '{n} chunks in the spool', n=count(waiting))}", "plain"),
+            (
+                f" · {words.counted(dropped, '{n} windows dropped', n=count(dropped))}",
+                "bad" if dropped else "plain",
+            ),
         )
     )
     lines += clock_lines(agent.clock, words)

@@ -34,7 +34,9 @@ def heading(
         left += _troubles(fleet, words)
         running = fleet.health.campaigns.get("running", 0)
         if running:
-            left.append((f"{words('{n} campaigns running', n=running)}  ", "accent"))
+            left.append(
+                (f"{words.counted(running, '{n} campaigns running', n=running)}  ", "accent")
+            )
     return tuple(left), _data_state(fleet, link, words, now_ns, zone)
 
 
@@ -61,10 +63,12 @@ def _troubles(fleet: Fleet, words: Words) -> list[tuple[str, str]]:
         spans.append((f"✗ {words('store: {why}', why=why)}  ", "bad"))
     old, demands = fleet.health.stale, fleet.health.demands
     if old:
-        said = words("{n} of {m} verdicts: evidence too old", n=old, m=demands)
+        said = words.counted(demands, "{n} of {m} verdicts: evidence too old", n=old, m=demands)
         spans.append((f"✗ {said}  ", "bad"))
     if fleet.health.warnings:
-        spans.append((f"▲ {words('{n} warnings', n=len(fleet.health.warnings))}  ", "doubt"))
+        warnings = len(fleet.health.warnings)
+        said = words.counted(warnings, "{n} warnings", n=warnings)
+        spans.append((f"▲ {said}  ", "doubt"))
     return spans
 
 

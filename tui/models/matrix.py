@@ -116,7 +116,7 @@ def detail(fleet: Fleet, view: MatrixView, row: int, column: int, words: Words) 
         (f"  [{interval(worst.low, worst.high, worst.unit)}]", "dim"),
     ]
     if len(verdicts) > 1:
-        first.append((f"  {words('{n} demands', n=len(verdicts))}", "dim"))
+        first.append((f"  {words.counted(len(verdicts), '{n} demands', n=len(verdicts))}", "dim"))
     reason = worst.reason.pick(words.language) or ABSENT
     return [tuple(first), plain(reason)]
 
@@ -139,5 +139,10 @@ def share_line(view: MatrixView, words: Words) -> Spans:
         spans += [(f"{look.symbol} {words(look.word)} ", look.tone), (f"{number}   ", "plain")]
     if total:
         share = ratio(counts(view).get("pass", 0) / total, 1)
-        spans.append((words("of {total} pairs ({share} pass)", total=total, share=share), "dim"))
+        spans.append(
+            (
+                words.counted(total, "of {total} pairs ({share} pass)", total=total, share=share),
+                "dim",
+            )
+        )
     return tuple(spans)

@@ -213,7 +213,7 @@ def _second_line(entry: doc.Verdict, words: Words, zone: dt.tzinfo | None) -> Sp
     term = DECIDING.get(entry.deciding_term or "none", entry.deciding_term or "none")
     spans.append((f"  {words('decided by')} {words(term)}", "dim"))
     if entry.sent is not None:
-        spans.append((f"  {words('{n} probes', n=count(entry.sent))}", "dim"))
+        spans.append((f"  {words.counted(entry.sent, '{n} probes', n=count(entry.sent))}", "dim"))
     if entry.since_ns is not None:
         when = clock_time(entry.since_ns, zone)
         spans.append((f"  {words('since {when}', when=when)}", "dim"))

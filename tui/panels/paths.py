@@ -144,7 +144,7 @@ class Paths(Panel):
         empty = words("No path matches the filter; esc clears it.") if total else words("No paths.")
         arrow = " ▼" if self.reverse else " ▲"
         self.query_one("#path-count", Static).update(
-            words("{n} of {total} paths", n=len(rows), total=total)
+            words.counted(total, "{n} of {total} paths", n=len(rows), total=total)
         )
         self.table.show(
             rows, self._cell, self.look, empty=self.nothing_yet(empty), marks={self.sort: arrow}

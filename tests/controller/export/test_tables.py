@@ -155,7 +155,7 @@ async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pa
     url = f"unix:{measured.session.connector.path}"
     now_ns = measured.state.clock.wall_ns()
     output = tmp_path / "out.csv"
-    times = ["--from", "2027-01-15T00:00", "--to", "2027-01-16T00:00"]
+    times = ["--from", "2027-01-15T00:00Z", "--to", "2027-01-16T00:00Z"]
     assert now_ns == 1_800_000_000 * SECOND  # 2027-01-15T08:00 UTC
     arguments = ["--url", url, *times, "--format", "csv", "--output", str(output)]
     result = await asyncio.to_thread(CliRunner().invoke, export, arguments)

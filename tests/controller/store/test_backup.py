@@ -116,7 +116,7 @@ def test_commands_say_what_they_did_and_check_fails_on_damage(
     assert (said.exit_code, "MB" in said.output) == (0, True)
     said = CliRunner().invoke(command, ["check", "--data", copy])
     assert said.exit_code == 0
-    assert "1 chunks with 2 windows" in said.output
+    assert "1 chunk with 2 windows" in said.output
     db = sqlite3.connect(copy)
     db.execute("UPDATE chunks SET payload = x'00'")
     db.commit()
