@@ -74,9 +74,19 @@ def moment_ns(text: str) -> int:
 
 
 def ambiguous(moment: dt.datetime) -> Text:
-    """Return what is wrong with a moment that may mean two: the local one, and that in UTC."""
+    """Return what is wrong with a moment that may mean two: the local one, and that in UTC.
+
+    Where this machine runs on UTC (a container, say) its user may still mean another zone.
+    """
     local = moment.astimezone().isoformat(timespec="seconds")
     utc = moment.replace(tzinfo=dt.UTC).isoformat(timespec="seconds")
+    if local == utc:
+        return Text(
+            f"`{moment.isoformat()}` has no zone, and this machine runs on UTC: write {utc} if "
+            "that is meant, else the offset of yours, such as +08:00",
+            f"`{moment.isoformat()}` 没有时区，而本机使用 UTC：若确指 UTC，请写成 {utc}；"
+            "否则请写明所在时区的偏移，如 +08:00",
+        )
     return Text(
         f"`{moment.isoformat()}` has no zone and may be {local} (local time here) or {utc} (UTC): "
         "write the one that is meant",

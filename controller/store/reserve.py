@@ -12,7 +12,7 @@ import os
 import pathlib
 import shutil
 
-from probes.private_files import FILE_MODE
+from probes.private_files import FILE_MODE, tighten
 
 NAME = "reserve"
 BYTES = 256 << 10
@@ -23,7 +23,10 @@ def take(directory: pathlib.Path) -> None:
     """Hold the space if there is plenty."""
     path = directory / NAME
     with contextlib.suppress(OSError):
-        if path.exists() or shutil.disk_usage(directory).free < PLENTY * BYTES:
+        if path.exists():
+            tighten(path)
+            return
+        if shutil.disk_usage(directory).free < PLENTY * BYTES:
             return
         number = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
         try:

@@ -1,12 +1,13 @@
 """Moments as people read and write them: in their zone, with its offset, of one meaning."""
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from probes.errors import UsageError
-from probes.moments import local_text, moment_ns, past_range, span_ns
+from probes.moments import ambiguous, local_text, moment_ns, past_range, span_ns
 
 EIGHT_NS = 1_793_491_200_000_000_000  # 2026-11-01T00:00Z
 HOUR_NS = 3_600_000_000_000
@@ -121,3 +122,12 @@ def test_a_range_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         past_range(start, end, last, EIGHT_NS)
+
+
+def test_a_machine_on_utc_is_not_said_to_have_two_readings_that_are_one(
+    system_zone: Callable[[str], None],
+) -> None:
+    system_zone("UTC")
+    told = ambiguous(dt.datetime(2026, 11, 1, 8))  # noqa: DTZ001 - without a zone is what is tried
+    assert "this machine runs on UTC: write 2026-11-01T08:00:00+00:00" in told.en
+    assert "local time here" not in told.en
