@@ -90,6 +90,10 @@ _EPILOG = (
     type=click.Path(path_type=Path),
     help="UDP only: authenticated STAMP with this key (hexadecimal), 112 octets at least.",
 )
+@click.option("--source", metavar="ADDRESS", help="Leave from this address of this machine.")
+@click.option(
+    "--interface", metavar="NAME", help="Leave, and be answered, by this interface alone."
+)
 @click.option("--ipv4", "ip_version", flag_value=4, type=int, help="Use IPv4 addresses of names.")
 @click.option("--ipv6", "ip_version", flag_value=6, type=int, help="Use IPv6 addresses of names.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a target, one a line.")
@@ -111,6 +115,8 @@ def _probe(
     port: int | None,
     flows: int,
     hmac_key_file: Path | None,
+    source: str | None,
+    interface: str | None,
     ip_version: Any,
     as_json: bool,
 ) -> int:
@@ -119,8 +125,11 @@ def _probe(
     _check_usage(protocol, timeout, port, hmac_key_file)
     from agent.reflect_command import read_key
     from agent.targets import read_targets, resolve
+    from agent.vantage import read_vantage
 
-    resolved = resolve(read_targets(targets, file), ip_version)
+    vantage = read_vantage(source, interface)
+    names, ip_version = read_targets(targets, file), vantage.ip_version(ip_version)
+    resolved = vantage.place(resolve(names, ip_version))
     from agent import probe_output
     from agent.probe_live import LiveFigures
     from agent.probe_run import ProbeOptions, ProbeRun

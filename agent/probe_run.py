@@ -164,6 +164,7 @@ class ProbeRun:
         return StreamSpec(
             stream_id=number,
             destination=target.address,
+            source=target.source,
             type_p=TypeP(
                 protocol=options.protocol,
                 ip_version=target.ip_version,

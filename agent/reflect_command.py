@@ -14,6 +14,7 @@ from probes.errors import ConfigError, UsageError
 from probes.literals import AddressError, read_address
 from probes.options import FiniteRange
 from probes.reasons import reason_of
+from probes.stream import STAMP_PORT
 from probes.text import Text, language_of_environment
 
 DEFAULT_LISTEN = "[::]:862"
@@ -29,10 +30,18 @@ _NOT_HEXADECIMAL = Text("not hexadecimal digits", "内容不是十六进制数�
 @click.option(
     "--listen",
     multiple=True,
-    default=(DEFAULT_LISTEN,),
+    default=(),
     show_default="[::]:862, all addresses of both families",
     metavar="ADDRESS:PORT",
     help="Where to answer; may be given several times.",
+)
+@click.option(
+    "--source",
+    metavar="ADDRESS",
+    help="Answer on port 862 of this address of this machine alone, and from it.",
+)
+@click.option(
+    "--interface", metavar="NAME", help="Answer what comes by this interface alone, and by it."
 )
 @click.option(
     "--peer",
@@ -59,6 +68,8 @@ _NOT_HEXADECIMAL = Text("not hexadecimal digits", "内容不是十六进制数�
 )
 def reflect(
     listen: tuple[str, ...],
+    source: str | None,
+    interface: str | None,
     peers: tuple[str, ...],
     is_open: bool,
     hmac_key_file: Path | None,
@@ -71,6 +82,7 @@ def reflect(
             "Say who may ask: --peer PREFIX for each sender, or --open for everybody.",
             "请指定允许的发送方：用 --peer 前缀逐一列出，或用 --open 对所有人开放。",
         )
+    listen = _places(listen, source, interface)
     from probes.clocks.kernel import kernel_clock_bound_ns
     from probes.exchange import ReflectorSpec
     from probes.reflector.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
@@ -91,6 +103,7 @@ def reflect(
         hmac_key=None if hmac_key_file is None else read_key(hmac_key_file),
         max_packets_per_s=max_rate or usual_rate,
         max_packets_per_s_per_source=max_rate_per_source or usual_rate_of_one,
+        interface=interface or "",
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,6 +115,21 @@ def reflect(
     stop.wait()
     reflector.stop()
     _print_counters(reflector.counters())
+
+
+def _places(listen: tuple[str, ...], source: str | None, interface: str | None) -> tuple[str, ...]:
+    """Return where to answer. Raises UsageError for what this machine does not have."""
+    from agent.vantage import read_vantage
+
+    address = read_vantage(source, interface).source
+    if address is None:
+        return listen or (DEFAULT_LISTEN,)
+    if listen:
+        raise UsageError(
+            "Give --listen or --source, not both: replies leave from the address that was asked.",
+            "--listen 与 --source 只能给出其一：应答从收到请求的地址发出。",
+        )
+    return (f"[{address}]:{STAMP_PORT}" if address.version == 6 else f"{address}:{STAMP_PORT}",)
 
 
 def _check_peers(peers: Sequence[str]) -> None:

@@ -29,8 +29,14 @@ _FAMILIES: dict[int | None, int] = {
 _EMPTY = Text("A target is empty; name a host or an address.", "目标为空；请给出主机名或地址。")
 _NO_SUBJECT, _TARGETS = Text("", ""), Text("{targets} ", "{targets} ")
 _OTHER_FAMILY = {
-    4: Text("{targets}: not an IPv4 address.", "{targets} 不是 IPv4 地址。"),
-    6: Text("{targets}: not an IPv6 address.", "{targets} 不是 IPv6 地址。"),
+    4: Text(
+        "{targets}: not an IPv4 address, as --ipv4 or --source asks for.",
+        "{targets} 不是 IPv4 地址，与 --ipv4 或 --source 不符。",
+    ),
+    6: Text(
+        "{targets}: not an IPv6 address, as --ipv6 or --source asks for.",
+        "{targets} 不是 IPv6 地址，与 --ipv6 或 --source 不符。",
+    ),
 }
 
 
@@ -43,6 +49,7 @@ class ResolvedTarget:
 
     name: str
     address: str | None = None
+    source: str | None = None  # to leave from; absent for the system's choice
     ip_version: IpVersion | None = None
     error: Text | None = None
 

@@ -48,6 +48,17 @@ def socket_address(host: str, port: int = 0) -> tuple[Any, ...]:
     return unpack_address(pack_address(host, port).tobytes())
 
 
+def split_source(source: str | None) -> tuple[str | None, str]:
+    """Return what a socket binds and by which interface alone its packets leave, "" for any.
+
+    A source may bear a zone, as in ``192.0.2.1%eth0``; a link-local address has it as a part.
+    """
+    host, _, interface = (source or "").partition("%")
+    if host.lower().startswith("fe80:"):
+        return source, ""
+    return host or None, interface
+
+
 def zone_of(host: str | None) -> int:
     """Return the index of the interface that an address names, 0 where it names none or one that
     is not here."""

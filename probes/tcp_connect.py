@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.addresses import ADDRESS_BYTES, socket_address, unpack_address
+from probes.addresses import ADDRESS_BYTES, socket_address, split_source, unpack_address
 from probes.engine.channel import Refused, Replies
 from probes.engine.codecs import Outgoing
 from probes.engine.discarded import Discarded
@@ -77,7 +77,8 @@ class ConnectChannel:
     def __init__(self, number: int, family: int, source: str | None, dscp: int) -> None:
         self.number = number
         self.socket = _Sockets()
-        self._family, self._source, self._dscp = family, source, dscp
+        self._family, self._dscp = family, dscp
+        self._source, self._interface = split_source(source)
         self._waiting: dict[int, _Waiting] = {}
         self._key = 0
         self._stamps: list[tuple[int, int, int]] = []  # row, key, wall time of connect()
@@ -117,7 +118,8 @@ class ConnectChannel:
         """Begin the handshake of (session, sequence, wall time); return 0, or an errno if the
         probe could not leave."""
         try:
-            sock = new_socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+            sock = new_socket(self._family, kind, interface=self._interface)
         except OSError as error:
             return error.errno or errno.EMFILE
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import tcp
-from probes.addresses import pack_address
+from probes.addresses import pack_address, split_source
 from probes.sockets.sources import source_addresses
 
 _HOST = {socket.AF_INET: slice(4, 8), socket.AF_INET6: slice(8, 24)}  # in a sockaddr
@@ -23,8 +23,9 @@ def pseudo_sums(family: int, address: NDArray[np.uint8], source: str | None) -> 
     """
     where = _HOST[socket.AddressFamily(family)]
     bound = address[:, where]
-    if source is not None:
-        rows = np.broadcast_to(pack_address(source)[where], bound.shape)
+    host, _ = split_source(source)
+    if host is not None:
+        rows = np.broadcast_to(pack_address(host)[where], bound.shape)
     else:
         zone = np.zeros(len(address), np.uint32)
         if family == socket.AF_INET6:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
+from probes.addresses import split_source
 from probes.engine.destinations import refusal
 from probes.exchange import Condition
 from probes.sockets.obstacles import not_ours
@@ -58,7 +59,7 @@ class Standby:
         stopped = {
             spec: refusal(spec, not_ours(source).text)
             for source, specs in bound.items()
-            if not is_local(source)
+            if not is_local(split_source(source)[0] or "")
             for spec in specs
         }
         self._why = {**self._why, **stopped}

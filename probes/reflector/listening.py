@@ -72,15 +72,18 @@ class Listener:
         self.least_bytes = STAMP_BASE_BYTES if is_open else 0
 
 
-def open_reflector_socket(spec: ReflectorSpec, *, both_families: bool = False) -> socket.socket:
-    """Bind one address for datagrams; with `both_families` an IPv6 socket takes IPv4 as well.
+def open_reflector_socket(
+    spec: ReflectorSpec, *, both_families: bool = False, interface: str = ""
+) -> socket.socket:
+    """Bind one address for datagrams; with `both_families` an IPv6 socket takes IPv4 as well, with
+    `interface` what comes and goes by that one alone.
 
     Raises ConfigError, RightsError or ResourceError.
     """
     address = _listening_address(spec)
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     with obstacles_told(family, None) as undo:
-        sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM))
+        sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, interface=interface))
         _prepare(sock, family, both_families)
         try:
             sock.bind(socket_address(str(address), spec.port))

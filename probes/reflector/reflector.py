@@ -69,6 +69,7 @@ class Reflector:
     source address: any of a sender's keys will do, and without one it is not answered.
     `stamp_shift_ns` moves T2, T3 and follow-up stamps, as a wrong clock would (lab and tests).
     `sync_source` is what Timestamp Information says while the clock is synchronised.
+    With `interface` only what comes by it is answered.
 
     The sockets are open once the constructor returns. Raises ConfigError for a bad peer, and where
     not one address can be had what refuses it: ConfigError, RightsError or ResourceError.
@@ -86,7 +87,9 @@ class Reflector:
         max_packets_per_s_per_source: float | None = None,
         clock: Clock | None = None,
         sync_source: int = SYNC_NTP,
+        interface: str = "",
     ) -> None:
+        self._interface = interface
         self._hmac_key = hmac_key
         self._reflection = Reflection(sync_source=sync_source)
         self._counts = dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
@@ -189,12 +192,12 @@ class Reflector:
         v4_ports = {port for address, port in places if ":" not in address}
         both = spec.address == "::" and spec.port not in v4_ports
         try:
-            sock = open_reflector_socket(spec, both_families=both)
+            sock = open_reflector_socket(spec, both_families=both, interface=self._interface)
         except ResourceError as error:
             if not both or not lacks_ipv6(error):
                 raise
             v4 = msgspec.structs.replace(spec, address="0.0.0.0")  # noqa: S104 - as was asked
-            sock = open_reflector_socket(v4)
+            sock = open_reflector_socket(v4, interface=self._interface)
             self._without_ipv6[spec.address, spec.port] = error
         self._numbers += 1
         number = self._numbers & 0xFFFF

@@ -33,10 +33,19 @@ def descriptors_for_sockets() -> int:
     return limit - min(_RESERVED, limit // 4)
 
 
-def new_socket(family: int, kind: int, protocol: int = 0) -> socket.socket:
-    """Return a socket for probes or their answers. Raises OSError, EMFILE before the last ones."""
+def new_socket(family: int, kind: int, protocol: int = 0, *, interface: str = "") -> socket.socket:
+    """Return a socket for probes or their answers, of one interface alone if it is named.
+
+    Raises OSError, EMFILE before the last descriptors.
+    """
     sock = socket.socket(family, kind, protocol)
     if sock.fileno() >= descriptors_for_sockets():
         sock.close()
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    if interface:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+        except OSError:
+            sock.close()
+            raise
     return sock

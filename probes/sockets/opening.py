@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from probes.addresses import socket_address
+from probes.addresses import socket_address, split_source
 from probes.errors import RightsError
 from probes.sockets.bpf import attach_filter, echo_reply_filter, syn_answer_filter
 from probes.sockets.descriptors import new_socket
@@ -54,15 +54,17 @@ def open_icmp(family: int, source: str | None, dscp: int, identifiers: Identifie
     `source` is not ours.
     """
     protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
-    with obstacles_told(family, source) as undo:
+    host, interface = split_source(source)
+    with obstacles_told(family, host) as undo:
         try:
-            sock = undo.enter_context(new_socket(family, socket.SOCK_RAW, protocol))
+            kind = socket.SOCK_RAW
+            sock = undo.enter_context(new_socket(family, kind, protocol, interface=interface))
         except PermissionError:
             return _open_ping(family, source, dscp, identifiers, protocol)
         lease = identifiers.lease()
         undo.callback(lease.close)
         attach_filter(sock, echo_reply_filter(family, lease.number))
-        _prepare(sock, family, source, dscp)
+        _prepare(sock, family, host, dscp)
     return OpenSocket(sock, lease.number, family == socket.AF_INET, lease)
 
 
@@ -70,9 +72,11 @@ def _open_ping(
     family: int, source: str | None, dscp: int, identifiers: Identifiers, protocol: int
 ) -> OpenSocket:
     """Open an unprivileged ping socket; its bound "port" is the ICMP identifier."""
-    with obstacles_told(family, source) as undo:
+    host, interface = split_source(source)
+    with obstacles_told(family, host) as undo:
         try:
-            sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, protocol))
+            kind = socket.SOCK_DGRAM
+            sock = undo.enter_context(new_socket(family, kind, protocol, interface=interface))
         except PermissionError as error:
             raise _no_right_to_icmp() from error
         # Ping sockets are born with SO_REUSEADDR: any number of them may hold one identifier.
@@ -82,7 +86,7 @@ def _open_ping(
             lease = identifiers.lease()
             undo.callback(lease.close)  # of those that others hold too: they are not asked again
             try:
-                sock.bind(_local(family, source, lease.number))
+                sock.bind(_local(family, host, lease.number))
                 break
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
@@ -92,14 +96,15 @@ def _open_ping(
 
 def open_udp(family: int, source: str | None, dscp: int) -> OpenSocket:
     """Open a UDP socket on a source port of the system's choice."""
-    with obstacles_told(family, source) as undo:
-        sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM))
-        _prepare(sock, family, source, dscp)
+    host, interface = split_source(source)
+    with obstacles_told(family, host) as undo:
+        sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, interface=interface))
+        _prepare(sock, family, host, dscp)
         if family == socket.AF_INET:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _STAMP_TTL)
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _STAMP_TTL)
-        if not source:
+        if not host:
             sock.bind(_local(family, None))
     return OpenSocket(sock, int(sock.getsockname()[1]))
 
@@ -109,16 +114,18 @@ def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
 
     Raises RightsError without CAP_NET_RAW.
     """
-    with obstacles_told(family, source) as undo:
+    host, interface = split_source(source)
+    with obstacles_told(family, host) as undo:
         try:
-            sock = undo.enter_context(new_socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP))
+            kind, protocol = socket.SOCK_RAW, socket.IPPROTO_TCP
+            sock = undo.enter_context(new_socket(family, kind, protocol, interface=interface))
         except PermissionError as error:
             raise _no_right_to_tcp() from error
-        guard = undo.enter_context(new_socket(family, socket.SOCK_STREAM))
-        guard.bind(_local(family, source))
+        guard = undo.enter_context(new_socket(family, socket.SOCK_STREAM, interface=interface))
+        guard.bind(_local(family, host))
         port = int(guard.getsockname()[1])
         attach_filter(sock, syn_answer_filter(family, port))
-        _prepare(sock, family, source, dscp)
+        _prepare(sock, family, host, dscp)
     return OpenSocket(sock, port, with_ip_header=family == socket.AF_INET, guard=guard)
 
 
