@@ -13,6 +13,7 @@ import os
 import socket
 import sqlite3
 import ssl
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -251,13 +252,25 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
             ),
             None,
         )
-    left_days = (trust.expires_ns - SystemClock().wall_ns()) / 86_400e9
+    now_ns = SystemClock().wall_ns()
+    left_days = (trust.expires_ns - now_ns) / 86_400e9
+    shown = f"{datetime.fromtimestamp(now_ns / 1e9, UTC):%Y-%m-%d %H:%M} UTC"
     if left_days <= 0:
         told = finding(
             "certificate",
             "fail",
-            "The certificate has expired; enrol again with a new token: isochrone agent enrol.",
-            "证书已过期；请用新令牌重新注册：isochrone agent enrol。",
+            f"The certificate has expired by this machine's clock ({shown}); if that is right, "
+            "enrol again with a new token: isochrone agent enrol.",
+            f"按本机时钟（{shown}）证书已过期；若时间无误，请用新令牌重新注册："
+            "isochrone agent enrol。",
+        )
+    elif now_ns < trust.issued_ns:
+        told = finding(
+            "certificate",
+            "fail",
+            f"The certificate is not valid yet by this machine's clock ({shown}); set the clock, "
+            "or look at the controller's.",
+            f"按本机时钟（{shown}）证书尚未生效；请校准本机时钟，或检查控制器的时钟。",
         )
     else:
         told = finding(

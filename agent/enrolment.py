@@ -23,9 +23,15 @@ from probes.enrolment import (
 )
 from probes.errors import ConfigError, ResourceError
 from probes.one_host import follow_no_redirect
+from probes.text import Text
+from probes.tls_faults import certificate_fault
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 
+_NOT_ITS_OWN = Text(
+    "is not from the authority that it names as its own; ask the controller's owner",
+    "并非由其自称的颁发机构签发；请联系控制器管理员",
+)
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
@@ -107,12 +113,12 @@ async def _ask(
 
 
 def _unreachable(root: str, error: BaseException) -> ResourceError:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    fault = certificate_fault(error)
+    if fault is not None:
+        told = _NOT_ITS_OWN if fault.kind == "authority" else fault.text
         return ResourceError(
-            f"The certificate of {root} is not for that name or not from its authority ({error}); "
-            "use a name it was made for (isochrone controller init --name).",
-            f"{root} 的证书与该名称或颁发机构不符（{error}）；请使用证书中包含的名称"
-            "（isochrone controller init --name）。",
+            f"The certificate of {root} {told.en}. The token was not sent.",
+            f"{root} 的证书{told.zh}。令牌未发送。",
             controller=root,
         )
     reason = reason_on_the_way(error)

@@ -12,10 +12,16 @@ from probes.controller_url import socket_path
 from probes.one_host import follow_no_redirect
 from probes.reasons import reason_of
 from probes.text import Text
+from probes.tls_faults import certificate_fault, refuses_certificate
 
 _CONNECT_TIMEOUT_S = 10.0
 _TOTAL_TIMEOUT_S = 60.0
 _LARGEST_ANSWER_BYTES = 65_536
+_NOT_OURS = Text(
+    "is not from the authority this agent was enrolled with; check the address, ask the "
+    "controller's owner",
+    "并非由注册时的颁发机构签发；请检查地址并联系控制器管理员",
+)
 
 
 def open_session(
@@ -46,16 +52,24 @@ def open_session(
 
 def unreachable(controller: str, error: BaseException) -> Text:
     """Return the sentence for a controller that does not answer, or whom we do not trust."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    fault = certificate_fault(error)
+    if fault is not None:
+        told = _NOT_OURS if fault.kind == "authority" else fault.text
         return Text(
-            f"The controller {controller} shows a certificate that is not from the authority this "
-            f"agent was enrolled with, or not for this name ({error.certificate_error}); measuring "
-            "goes on and windows are kept. Check the address, ask the controller's owner.",
-            f"控制器 {controller} 出示的证书并非由注册时的颁发机构签发，或与该名称不符"
-            f"（{error.certificate_error}）；测量继续进行，数据保存在本地。"
-            "请检查地址并联系控制器管理员。",
+            f"The certificate of the controller {controller} {told.en}. Measuring goes on and "
+            "windows are kept.",
+            f"控制器 {controller} 的证书{told.zh}。测量继续进行，数据保存在本地。",
         )
-    if _is_alert(error) or _status_of(error) in (401, 403):
+    if refuses_certificate(error):
+        reason = reason_of(error)
+        return Text(
+            f"The controller {controller} refuses this agent's certificate ({reason.en}); "
+            "measuring goes on and windows are kept. If the clocks are right, enrol again with a "
+            "new token: isochrone agent enrol.",
+            f"控制器 {controller} 拒绝了探针证书（{reason.zh}）；测量继续进行，数据保存在本地。"
+            "若时钟无误，请用新令牌重新注册：isochrone agent enrol。",
+        )
+    if _status_of(error) in (401, 403):
         return Text(
             f"The controller {controller} refuses this agent's certificate (revoked, expired or "
             "from another authority); measuring goes on and windows are kept. Enrol again with a "
@@ -90,17 +104,6 @@ def reason_on_the_way(error: BaseException) -> Text:
 def is_revoked(error: BaseException) -> bool:
     """Whether the controller, whom we trust, says that our certificate no longer counts."""
     return _status_of(error) == 401
-
-
-def _is_alert(error: BaseException) -> bool:
-    """Whether the other side's TLS refused us (an alert about a certificate, RFC 8446 §6.2)."""
-    seen: BaseException | None = error
-    while seen is not None:
-        reason = getattr(seen, "reason", None)
-        if isinstance(reason, str) and "ALERT" in reason:
-            return "CERTIFICATE" in reason or "UNKNOWN_CA" in reason
-        seen = seen.__cause__ or seen.__context__
-    return False
 
 
 def _status_of(error: BaseException) -> int | None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 
 from probes.text import Text
 
@@ -34,6 +35,10 @@ _ZH = {
     errno.ETIMEDOUT: "连接超时",
     errno.EINVAL: "参数无效",
 }
+_NAMES = {
+    socket.EAI_NONAME: Text("no such host name", "没有这个主机名"),
+    socket.EAI_AGAIN: Text("no name server answers", "域名服务器没有应答"),
+}
 _OWN_NUMBERS = ("ssl", "socket")  # modules whose errors are numbered otherwise
 _NOT_TEXT = Text("it is not UTF-8 text", "内容不是 UTF-8 文本")
 
@@ -46,6 +51,13 @@ def reason_of(error: BaseException) -> Text:
         return told
     error = getattr(error, "os_error", error)  # what is in aiohttp's
     number: int = getattr(error, "errno", None) or 0
+    if isinstance(error, socket.gaierror) and number in _NAMES:
+        return _NAMES[number]
+    if type(error).__module__ == "ssl" or hasattr(error, "certificate_error"):
+        from probes.tls_faults import tls_reason  # what uses no TLS does not load it
+
+        if (told := tls_reason(error)) is not None:
+            return told
     if number not in errno.errorcode or type(error).__module__ in _OWN_NUMBERS:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Text(words, words)

@@ -14,6 +14,7 @@ import msgspec
 
 from tui import documents as doc
 from tui.access import Access
+from tui.certificates import fault_of
 from tui.errors import AnswerError, UnreachableError, UsageError
 
 T = TypeVar("T")
@@ -166,11 +167,9 @@ class Client:
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            fault, fault_zh = fault_of(error.certificate_error)
             return UnreachableError(
-                f"The certificate of {self.url} is not from an authority that this machine trusts,"
-                " or not for this name; give the controller's keys/authority.pem with --ca.",
-                f"{self.url} 的证书并非由本机信任的颁发机构签发，或与该名称不符；"
-                "请用 --ca 指定控制器的 keys/authority.pem。",
+                f"The certificate of {self.url} {fault}.", f"{self.url} 的证书{fault_zh}。"
             )
         why, why_zh = _why(error)
         return UnreachableError(

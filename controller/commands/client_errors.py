@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import aiohttp
 import msgspec
 
 from controller.api.documents import ErrorDocument
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from probes.reasons import reason_of
 from probes.text import Text
+from probes.tls_faults import certificate_fault
+
+_NOT_TRUSTED = Text(
+    "is not from an authority that this machine trusts; give the controller's keys/authority.pem "
+    "with --ca",
+    "并非由本机信任的颁发机构签发；请用 --ca 指定控制器的 keys/authority.pem",
+)
 
 
 class SilentControllerError(ResourceError):
@@ -17,14 +23,11 @@ class SilentControllerError(ResourceError):
 
 def no_answer(url: str, error: Exception) -> IsochroneError:
     """Return what tells why there is no answer from `url`."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+    fault = certificate_fault(error)
+    if fault is not None:
+        told = _NOT_TRUSTED if fault.kind == "authority" else fault.text
         return ConfigError(
-            f"The certificate of {url} is not from an authority that this machine trusts, or not "
-            "for this name; give the controller's keys/authority.pem with --ca, and a name that "
-            "`isochrone controller init --name` was given.",
-            f"{url} 的证书并非由本机信任的颁发机构签发，或与该名称不符；请用 --ca 指定控制器的 "
-            "keys/authority.pem，并使用 `isochrone controller init --name` 指定过的名称。",
-            url=url,
+            f"The certificate of {url} {told.en}.", f"{url} 的证书{told.zh}。", url=url
         )
     reason = reason_of(error)
     return SilentControllerError(

@@ -207,7 +207,7 @@ async def test_controller_of_another_authority_is_one_clear_sentence(
         with pytest.raises(aiohttp.ClientConnectorCertificateError) as raised:
             await session.post(f"{base}/chunks")
     said = unreachable(url, raised.value)
-    assert "not from the authority" in said.en
+    assert "is not from the authority this agent was enrolled with" in said.en
     assert "并非由注册时的颁发机构签发" in said.zh
 
 

@@ -23,7 +23,9 @@ def test_a_silent_controller_is_told_with_the_reason():
 
 
 def test_an_unknown_authority_is_mended_with_ca_and_is_not_waited_for():
-    wrong = aiohttp.ClientConnectorCertificateError(None, ssl.SSLCertVerificationError(1, "no"))
+    unknown = ssl.SSLCertVerificationError(1, "no")
+    unknown.verify_code = 20
+    wrong = aiohttp.ClientConnectorCertificateError(None, unknown)
     error = no_answer(URL, wrong)
     assert isinstance(error, ConfigError)
     assert "--ca" in error.text.en
