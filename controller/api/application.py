@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import WSCloseCode, web
 
 from controller.api.answers import errors_in_one_shape, refuse_expectations
+from controller.api.browser_rules import add_browser_rules
 from controller.api.compression import compress_for_networks
 from controller.api.limits import Limits
 from controller.api.routes import ROUTES
@@ -34,6 +35,7 @@ def make_app(state: ControllerState) -> web.Application:
         gate.guard(served, route)
         if route.role == "agent" or route.path in UNLIMITED:
             limits.exempt(served)
+    app.on_response_prepare.append(add_browser_rules)
     app.on_shutdown.append(_close_sockets)
     return app
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.access.gate import IDENTITY
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.browser_rules import download, page_policy
 from controller.api.campaign_documents import campaign_document
 from controller.api.documents import (
     CampaignDocument,
@@ -151,7 +152,11 @@ async def campaign_report(request: web.Request) -> web.Response:
     if page is None:
         raise ApiError(404, "no_report", _no_report(state, record), name=record.name)
     text = await asyncio.to_thread(lambda: unseal(page, _MAX_PAGE_BYTES).decode())
-    return web.Response(text=text, content_type=HTML, charset="utf-8")
+    headers = {
+        "Content-Security-Policy": page_policy(text),
+        "Content-Disposition": download(f"{record.name}.html"),
+    }
+    return web.Response(text=text, content_type=HTML, charset="utf-8", headers=headers)
 
 
 def _no_report(state: ControllerState, record: CampaignRecord) -> Text:

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from controller.api.answers import ApiError
+from controller.api.browser_rules import download
 from controller.api.documents import Protocol
 from controller.api.routes.verdicts import number_of
 from controller.api.routes.windows import records_of
@@ -92,7 +93,7 @@ async def _send(
     answer = web.StreamResponse(
         headers={
             "Content-Type": MEDIA[query.format],
-            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Disposition": download(name),
         }
     )
     if query.format != "parquet":  # which is compressed in itself

@@ -1,11 +1,13 @@
 """Windows of a campaign: its own streams, paths and report, and the live map as it was before."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from campaign_calls import SECOND_NS, asked, cancel, log_of, post, show
 
+from controller.api.browser_rules import page_policy
 from controller.campaigns.keeper import look
 from controller.campaigns.reporting import due, patience_ns, report
 
@@ -102,6 +104,11 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
     async with controller.session.get("http://controller/api/v1/campaigns/voice/report") as answer:
         assert (answer.status, answer.content_type) == (200, "text/html")
         page = await answer.text()
+    assert answer.headers["Content-Security-Policy"] == page_policy(page)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="voice.html"'
+    # What its policy forbids, it does not use: only its own styles, in one place.
+    assert page.count("<style>") == 1
+    assert not re.search(r"<(script|link|img|iframe)\b|\s(style|on[a-z]+)=", page)
     assert "dscp46" in page
     assert "jiangsu-circles" not in page  # one circle of three has no rate of the group's
     assert "语音" in page
