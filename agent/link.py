@@ -12,7 +12,7 @@ from probes.controller_url import socket_path
 from probes.one_host import follow_no_redirect
 from probes.reasons import reason_of
 from probes.text import Text
-from probes.tls_faults import certificate_fault, refuses_certificate
+from probes.tls_faults import certificate_fault, refuses_certificate, tls_reason
 
 _CONNECT_TIMEOUT_S = 10.0
 _TOTAL_TIMEOUT_S = 60.0
@@ -61,7 +61,7 @@ def unreachable(controller: str, error: BaseException) -> Text:
             f"控制器 {controller} 的证书{told.zh}。测量继续进行，数据保存在本地。",
         )
     if refuses_certificate(error):
-        reason = reason_of(error)
+        reason = tls_reason(error) or reason_of(error)
         return Text(
             f"The controller {controller} refuses this agent's certificate ({reason.en}); "
             "measuring goes on and windows are kept. If the clocks are right, enrol again with a "
