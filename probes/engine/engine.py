@@ -130,9 +130,13 @@ class Engine:
             self._alarm = select.epoll()
             self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._alarm.register(self._bell, select.EPOLLIN)
-        self._routes = RouteWatch()
-        self._apply_wanted()
-        self._thread.start()
+            self._routes = RouteWatch()
+        try:
+            self._apply_wanted()
+            self._thread.start()
+        except BaseException:
+            self._close()
+            raise
 
     def stop(self, *, wait_for_replies: bool = True) -> None:
         """Send no more; wait for probes in flight (up to their time-outs), close the windows.

@@ -67,9 +67,10 @@ def test_reflector_opens_its_ipv4_places_where_the_kernel_refuses_ipv6(
     """An injected opener stands for the kernel."""
     real = socket.socket
 
-    def of_ipv4(family: int, *more: int) -> socket.socket:
+    def of_ipv4(family: int, *more: int, interface: str) -> socket.socket:
         if family == socket.AF_INET6:
             raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        assert interface == ""
         return real(family, *more)
 
     monkeypatch.setattr("probes.reflector.listening.new_socket", of_ipv4)

@@ -115,7 +115,7 @@ def test_places_beyond_the_descriptors_are_refused_and_the_others_answer(
 def test_every_shortage_is_a_sentence_and_no_traceback(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
     for maker in _MAKERS:
