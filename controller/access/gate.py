@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.access.book import AccessBook, CredentialError
+from controller.access.book import AccessBook
+from controller.access.refusals import CredentialError
 from controller.access.roles import Identity, permits
 from controller.api.answers import ApiError, Handler
 from controller.api.routing import Route
@@ -126,6 +127,21 @@ class Gate:
         if channel is not None and channel.family == socket.AF_UNIX:
             return _owner(channel)
         return None
+
+    def check_again(self, request: web.Request) -> None:
+        """Raise ApiError 401 if the credential of a request has ended since it was let in."""
+        try:
+            self._book.check(request[IDENTITY])
+        except CredentialError as error:
+            raise ApiError(401, error.code, error.text, **error.fields) from error
+
+    def stands(self, request: web.Request) -> bool:
+        """Whether the credential of a request that was let in still counts."""
+        try:
+            self.check_again(request)
+        except ApiError:
+            return False
+        return True
 
     def close_ended(self) -> int:
         """Cut the connections whose credential has ended; return how many."""
