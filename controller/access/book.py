@@ -78,7 +78,7 @@ class AccessBook:
     """The credentials of one data directory. Calls from any thread; writes are committed."""
 
     def __init__(self, data: pathlib.Path, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._connection = open_tables(data)
         # Notices others' changes without waiting for a write of ours that is under way.
@@ -96,7 +96,7 @@ class AccessBook:
         with self._writing() as connection:
             add_entry(
                 connection,
-                self._clock.wall_ns(),
+                self.clock.wall_ns(),
                 actor=actor,
                 action=action,
                 subject=subject,
@@ -174,7 +174,7 @@ class AccessBook:
         label: str,
         expires_ns: int | None,
     ) -> None:
-        row = (token_id, role, agent, label, _digest(secret), self._clock.wall_ns(), expires_ns)
+        row = (token_id, role, agent, label, _digest(secret), self.clock.wall_ns(), expires_ns)
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO tokens (id, role, agent, label, digest, created_ns, expires_ns) "
@@ -187,7 +187,7 @@ class AccessBook:
         with self._writing() as connection:
             cursor = connection.execute(
                 "UPDATE tokens SET revoked_ns = ? WHERE id = ? AND revoked_ns IS NULL",
-                (self._clock.wall_ns(), token_id),
+                (self.clock.wall_ns(), token_id),
             )
             return cursor.rowcount == 1
 
@@ -224,7 +224,7 @@ class AccessBook:
         return record
 
     def _refuse_ended(self, record: TokenRecord) -> None:
-        state = record.state(self._clock.wall_ns())
+        state = record.state(self.clock.wall_ns())
         if state == "good":
             return
         raise ended_token(record.id, state)
@@ -242,11 +242,11 @@ class AccessBook:
                 raise unknown_enrolment_token()
             self._refuse_ended(TokenRecord(**dict(row)))
             connection.execute(
-                "UPDATE tokens SET used_ns = ? WHERE id = ?", (self._clock.wall_ns(), token_id)
+                "UPDATE tokens SET used_ns = ? WHERE id = ?", (self.clock.wall_ns(), token_id)
             )
             forget_holder(connection, certificate.agent)
             if self._bar(connection, certificate.agent):
-                shut_out(connection, certificate.agent, self._clock.wall_ns())
+                shut_out(connection, certificate.agent, self.clock.wall_ns())
             self._insert(connection, certificate)
 
     def renewed(self, certificate: CertificateRecord, shown: Identity) -> None:
@@ -277,7 +277,7 @@ class AccessBook:
 
     def _refuse_haste(self, records: list[CertificateRecord]) -> None:
         """Raise CredentialError if the last renewals (newest first) are too close together."""
-        now_ns = self._clock.wall_ns()
+        now_ns = self.clock.wall_ns()
         lately = [one for one in records if 0 <= now_ns - one.issued_ns < RENEWALS_NS]
         if len(lately) < RENEWALS:
             return
@@ -290,11 +290,11 @@ class AccessBook:
         Returns how many certificates and tokens ended.
         """
         with self._writing() as connection:
-            shut_out(connection, agent, self._clock.wall_ns())
+            shut_out(connection, agent, self.clock.wall_ns())
             tokens = connection.execute(
                 "UPDATE tokens SET revoked_ns = ? "
                 "WHERE agent = ? AND revoked_ns IS NULL AND used_ns IS NULL",
-                (self._clock.wall_ns(), agent),
+                (self.clock.wall_ns(), agent),
             )
             return self._bar(connection, agent) + tokens.rowcount
 
@@ -307,7 +307,7 @@ class AccessBook:
         return [record for record in self._certificates.values() if record.agent == agent]
 
     def _bar(self, connection: sqlite3.Connection, agent: str) -> int:
-        now_ns = self._clock.wall_ns()
+        now_ns = self.clock.wall_ns()
         connection.execute("INSERT OR REPLACE INTO barred VALUES (?, ?)", (agent, now_ns))
         return connection.execute(
             "UPDATE certificates SET revoked_ns = ? WHERE agent = ? AND revoked_ns IS NULL",
@@ -345,7 +345,7 @@ class AccessBook:
         """
         if barred if record is None else record.revoked_ns is not None:
             raise revoked_certificate(identity.name)
-        if identity.expires_ns is not None and identity.expires_ns <= self._clock.wall_ns():
+        if identity.expires_ns is not None and identity.expires_ns <= self.clock.wall_ns():
             raise expired_certificate(identity.name)
 
 
