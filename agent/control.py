@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from agent.backoff import Backoff
+from agent.claim import Claim
 from agent.conditions import Conditions
 from agent.link import is_revoked, unreachable
 from probes.exchange import (
@@ -58,6 +59,7 @@ class Control:
         on_revoked: Callable[[], Awaitable[None]] | None = None,
         curtailed: Callable[[], Curtailed | None] = lambda: None,
         gate: PlanGate | None = None,
+        claim: Claim | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self._session = session
@@ -70,6 +72,7 @@ class Control:
         self._report_now = False
         self._curtailed = curtailed
         self._gate = gate
+        self._claim = claim or Claim()
         self._backoff = backoff or Backoff()
 
     async def run(self) -> None:
@@ -88,18 +91,22 @@ class Control:
         """Report once more, so that the controller knows how this agent ended.
 
         Over a connection of its own: that of before may be dead without our knowing. The answer
-        to a Hello says that the report has arrived, and what was said before it.
+        to a Hello says that the report has arrived, and what is curtailed with it.
         """
         with contextlib.suppress(aiohttp.ClientError, OSError):
             async with self._session.ws_connect(self._url) as socket:
-                curtailed = self._curtailed()
-                if curtailed is not None:
-                    await socket.send_str(msgspec.json.encode(curtailed).decode())
-                await self._greet(socket)
+                await self._greet(socket, last=True)
                 await socket.receive()
 
-    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        hello = Hello(schema=SCHEMA_VERSION, agent=self._agent, health=await self._health())
+    async def _greet(self, socket: aiohttp.ClientWebSocketResponse, *, last: bool = False) -> None:
+        health = await self._health()
+        hello = Hello(
+            schema=SCHEMA_VERSION,
+            agent=self._agent,
+            health=health,
+            last=last,
+            curtailed=self._curtailed() if last else None,
+        )
         await socket.send_str(msgspec.json.encode(hello).decode())
 
     async def _converse(self) -> float:
@@ -150,6 +157,8 @@ class Control:
             )
             return HEALTH_EVERY_S
         if isinstance(message, Refusal):
+            if message.another:
+                self._claim.doubt()
             self._conditions.begin("control", "error", message.text)
             return min(max(message.retry_s, 1.0), _LONGEST_REFUSAL_S)
         problem = None if self._gate is None else self._gate.problem(data, message)
@@ -161,6 +170,7 @@ class Control:
             self._conditions.begin("control", "error", _foreign(message.plan.agent, self._agent))
             return HEALTH_EVERY_S
         self._backoff.succeeded()
+        self._claim.confirm(message.claim)
         self._conditions.end("control")
         _LOG.info(
             Text("Plan %d: %d streams.", "测量计划 %d：%d 条测量流。").pick(

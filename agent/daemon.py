@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.answering import JOURNAL_FILE, AnswerJournal
+from agent.claim import Claim
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.config import AgentConfig
@@ -128,7 +129,8 @@ async def _run_parts(
     )
     base = f"{base}/api/v1/agents/{config.name}"
     async with session:
-        uplink = Uplink(session, f"{base}/chunks", spooler, conditions)
+        claim = Claim()
+        uplink = Uplink(session, f"{base}/chunks", spooler, conditions, claim=claim)
         loop = asyncio.get_running_loop()
         spooler.on_stored = lambda: _call_soon(loop, uplink.wake)
         control = Control(
@@ -140,6 +142,7 @@ async def _run_parts(
             on_plan=_plan_taker(state_dir, measuring, conditions),
             on_revoked=lambda: _give_up_keys(state_dir, measuring),
             curtailed=measuring.curtailed,
+            claim=claim,
             gate=None if credentials is None else credentials.plan_gate(lambda: measuring.plan),
         )
         more: dict[str, Callable[[], Awaitable[None]]] = {}

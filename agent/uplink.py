@@ -18,11 +18,18 @@ import aiohttp
 import msgspec
 
 from agent.backoff import Backoff
+from agent.claim import Claim
 from agent.conditions import Conditions
 from agent.link import read_answer, refusal_code, refusal_of, unreachable
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
-from probes.exchange import CHUNK_CONTENT_TYPE, REFUSED_FOR_EVER, Acknowledgement
+from probes.exchange import (
+    ANOTHER_AGENT,
+    CHUNK_CONTENT_TYPE,
+    CLAIM_HEADER,
+    REFUSED_FOR_EVER,
+    Acknowledgement,
+)
 from probes.text import Text
 
 # Few at once: what a fleet that comes back has in flight is the queue that live windows wait in.
@@ -62,12 +69,14 @@ class Uplink:
         spooler: Spooler,
         conditions: Conditions,
         backoff: Backoff | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self._session = session
         self._url = url
         self._spooler = spooler
         self._conditions = conditions
         self._backoff = backoff or Backoff()
+        self._claim = claim or Claim()
         self._more = asyncio.Event()
         self._some_wait = False
         self.delivered_chunks = 0
@@ -79,6 +88,7 @@ class Uplink:
     async def run(self) -> None:
         """Deliver for ever."""
         while True:
+            await self._claim.wait_confirmed()
             self._more.clear()
             sent, wait_s = await self.round()
             if wait_s:
@@ -91,6 +101,8 @@ class Uplink:
     async def drain(self) -> None:
         """Deliver until the spool is empty; whoever calls says how long that may take."""
         await asyncio.wrap_future(self._spooler.call(self._spooler.do_hurry))
+        if self._claim.is_doubted:
+            return
         sent, wait_s = await self.round()
         while sent:
             await asyncio.sleep(min(wait_s, _LONGEST_DRAIN_WAIT_S))
@@ -177,7 +189,7 @@ class Uplink:
         )
 
     async def _post(self, chunk: SpooledChunk) -> Delivery:
-        headers = {"Content-Type": CHUNK_CONTENT_TYPE}
+        headers = {"Content-Type": CHUNK_CONTENT_TYPE, CLAIM_HEADER: self._claim.token}
         try:
             async with self._session.post(self._url, data=chunk.payload, headers=headers) as answer:
                 body = await read_answer(answer)
@@ -201,7 +213,8 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
         )
         return Delivery(sequence=sequence, trouble=text, answered=False)
     refusal = refusal_of(status, body)
-    if refusal_code(body) in REFUSED_FOR_EVER:
+    word = refusal_code(body)
+    if word in REFUSED_FOR_EVER:
         return Delivery(sequence=sequence, refused=refusal)
     trouble = Text(
         f"The controller does not take windows now: {refusal.en} They are kept and sent later.",
@@ -213,7 +226,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
         # Whoever fails may fail after the commit; whoever is busy or blames the time has not begun.
         answered=status < HTTPStatus.INTERNAL_SERVER_ERROR
         or status == HTTPStatus.SERVICE_UNAVAILABLE,
-        later=status == HTTPStatus.CONFLICT,
+        later=status == HTTPStatus.CONFLICT and word != ANOTHER_AGENT,
         wait_s=_seconds_of(retry_after),
     )
 

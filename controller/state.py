@@ -36,6 +36,7 @@ from controller.live.rounds import JUDGING, Rounds
 from controller.live.standing import Ground
 from controller.live.verdicts import LiveVerdicts
 from controller.maintenance import MaintenanceBook
+from controller.plans.channels import Channels
 from controller.plans.keys import owners
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
 from controller.remembering import remember
@@ -118,7 +119,8 @@ class ControllerState:
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
     matrices: Matrices = field(default_factory=Matrices)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
-    channels: dict[str, web.WebSocketResponse] = field(default_factory=dict)  # of agents, by name
+    channels: Channels
+    renumberings: Buckets  # of plans, by agent
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
     @property
@@ -240,6 +242,8 @@ def _assemble(
         fleet=fleet,
         memory=memory,
         live=live,
+        channels=Channels(clock),
+        renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=Rounds(ground, live, memory, streams, store, known, clock, watchdog),
         watchdog=watchdog,

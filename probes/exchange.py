@@ -21,6 +21,8 @@ from probes.text import Text
 
 SCHEMA_VERSION = 2
 CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
+CLAIM_HEADER = "Isochrone-Claim"  # of a chunk: PlanPush.claim
+ANOTHER_AGENT = "another_agent"  # a controller's word to who is not the one of its name it hears
 MAX_CHUNK_BYTES = 16 << 20  # compressed
 MAX_CHUNK_EXPANDED_BYTES = 128 << 20
 # Words of a controller for what no time can mend: it is no chunk, or not of who delivered it. With
@@ -218,14 +220,6 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stamp_epoch: Epoch | msgspec.UnsetType = msgspec.UNSET
 
 
-class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_fields=True):
-    """First message of an agent."""
-
-    schema: Count
-    agent: AgentName
-    health: Health
-
-
 class HealthReport(
     msgspec.Struct, frozen=True, kw_only=True, tag="health", forbid_unknown_fields=True
 ):
@@ -248,23 +242,42 @@ class Curtailed(
     unanswered: Annotated[tuple[Unanswered, ...], msgspec.Meta(max_length=MAX_UNANSWERED)] = ()
 
 
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unknown_fields=True):
+    """First message of an agent; its only one where it is the `last` before the agent ends.
+
+    Then it holds what is `curtailed` in the end, so that both arrive or neither.
+    """
+
+    schema: Count
+    agent: AgentName
+    health: Health
+    last: bool = False
+    curtailed: Curtailed | None = None
+
+
 class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):
     """The controller's answer to Hello, and again whenever the plan changes.
 
     `signature` (Ed25519, hexadecimal) is over the bytes of `plan` and `keys` as they stand in the
     message; see `probes.enrolment.plan_message`. Empty on the owner's socket, where no key was
-    pinned. `keys` are absent where no stream of the plan is authenticated.
+    pinned. `keys` are absent where no stream of the plan is authenticated. `claim` shows that this
+    is the agent of its name that is heard; it goes with every chunk as CLAIM_HEADER.
     """
 
     plan: Plan
     keys: StampKeys | msgspec.UnsetType = msgspec.UNSET
     signature: str = ""
+    claim: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{0,64}$")] = ""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", forbid_unknown_fields=True):
-    """The controller will not have this agent; the agent waits `retry_s` before it asks again."""
+    """The controller will not have this agent; the agent waits `retry_s` before it asks again.
+
+    `another`: because an agent of the same name is running elsewhere, and is heard.
+    """
 
     text: Text
+    another: bool = False
     retry_s: Amount
 
 

@@ -1,11 +1,14 @@
 """The book of credentials: which tokens and certificates there are, and which still stand.
 
 Secrets are kept as SHA-256 only; they are 256 random bits, so nothing slower is needed. Other
-processes (`isochrone controller token`, `revoke`) write the same database: `refresh` notices.
+processes (`isochrone controller token`, `revoke`) write the same database: `refresh` notices, and
+every check of a credential refreshes first. What lets somebody in is decided in the transaction
+that writes it down: a revocation comes before it or after it, never in between.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import pathlib
@@ -17,22 +20,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from controller.access.audit import AuditEntry, add_entry, entries
+from controller.access.refusals import (
+    ended_token,
+    expired_certificate,
+    revoked_certificate,
+    too_many_renewals,
+    unknown_api_token,
+    unknown_enrolment_token,
+)
 from controller.access.roles import Identity, Role
 from controller.access.stamp_tables import forget_holder, shut_out
 from controller.access.tables import open_tables, transaction
 from probes.clock import Clock
 from probes.enrolment import API_PREFIX, EnrolmentToken
-from probes.errors import IsochroneError
 
 SECRET_BYTES = 32
-
-
-class CredentialError(IsochroneError):
-    """A token or certificate that does not count; `code` says why."""
-
-    def __init__(self, code: str, en: str, zh: str, **fields: str) -> None:
-        super().__init__(en, zh, **fields)
-        self.code = code
+KEPT_CERTIFICATES = 64  # of an agent; what is older counts as little as if it had been forgotten
+RENEWALS, RENEWALS_NS = 6, 3_600_000_000_000  # so many within that time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +78,11 @@ class AccessBook:
     """The credentials of one data directory. Calls from any thread; writes are committed."""
 
     def __init__(self, data: pathlib.Path, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._connection = open_tables(data)
+        # Notices others' changes without waiting for a write of ours that is under way.
+        self._watch, self._watching = open_tables(data), threading.Lock()
         self._seen = -1
         self._tokens: dict[str, TokenRecord] = {}
         self._certificates: dict[str, CertificateRecord] = {}
@@ -90,7 +96,7 @@ class AccessBook:
         with self._writing() as connection:
             add_entry(
                 connection,
-                self._clock.wall_ns(),
+                self.clock.wall_ns(),
                 actor=actor,
                 action=action,
                 subject=subject,
@@ -107,26 +113,32 @@ class AccessBook:
 
     def close(self) -> None:
         """Let go of the database."""
-        with self._lock:
+        with self._lock, self._watching:
             self._connection.close()
+            self._watch.close()
 
     def refresh(self) -> bool:
         """Read again what another process changed; True if it did."""
+        if self._version() == self._seen:
+            return False
         with self._lock:
-            seen = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-            if seen == self._seen:
-                return False
             self._read()
-            self._seen = seen
-            return True
+        return True
+
+    def _version(self) -> int:
+        with self._watching:
+            return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
 
     def _read(self) -> None:
+        """Read everything, no older than the version that is noted. The caller holds the lock."""
+        seen = self._version()
         rows = self._connection.execute("SELECT * FROM tokens ORDER BY created_ns, id")
         self._tokens = {row["id"]: TokenRecord(**dict(row)) for row in rows}
         rows = self._connection.execute("SELECT * FROM certificates ORDER BY issued_ns, serial")
         self._certificates = {row["serial"]: CertificateRecord(**dict(row)) for row in rows}
         rows = self._connection.execute("SELECT agent FROM barred")
         self._barred = {row["agent"] for row in rows}
+        self._seen = seen
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -162,7 +174,7 @@ class AccessBook:
         label: str,
         expires_ns: int | None,
     ) -> None:
-        row = (token_id, role, agent, label, _digest(secret), self._clock.wall_ns(), expires_ns)
+        row = (token_id, role, agent, label, _digest(secret), self.clock.wall_ns(), expires_ns)
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO tokens (id, role, agent, label, digest, created_ns, expires_ns) "
@@ -175,7 +187,7 @@ class AccessBook:
         with self._writing() as connection:
             cursor = connection.execute(
                 "UPDATE tokens SET revoked_ns = ? WHERE id = ? AND revoked_ns IS NULL",
-                (self._clock.wall_ns(), token_id),
+                (self.clock.wall_ns(), token_id),
             )
             return cursor.rowcount == 1
 
@@ -186,11 +198,7 @@ class AccessBook:
         record = self._token(token_id)
         genuine = record is not None and hmac.compare_digest(record.digest, _digest(secret))
         if prefix != API_PREFIX or record is None or record.role is None or not genuine:
-            raise CredentialError(
-                "unknown_token",
-                "This API token is not known here; ask the controller's owner for one.",
-                "该 API 令牌无效；请向控制器管理员申请。",
-            )
+            raise unknown_api_token()
         self._refuse_ended(record)
         return Identity(
             kind="token",
@@ -211,54 +219,70 @@ class AccessBook:
         record = self._token(token.id)
         genuine = record is not None and hmac.compare_digest(record.digest, _digest(token.secret))
         if record is None or record.agent != token.agent or not genuine:
-            raise CredentialError(
-                "unknown_token",
-                "This enrolment token is not known here; ask the controller's owner for a new one.",
-                "该注册令牌无效；请向控制器管理员申请新的令牌。",
-            )
+            raise unknown_enrolment_token()
         self._refuse_ended(record)
         return record
 
     def _refuse_ended(self, record: TokenRecord) -> None:
-        state = record.state(self._clock.wall_ns())
+        state = record.state(self.clock.wall_ns())
         if state == "good":
             return
-        chinese = {"used": "已被使用", "revoked": "已被吊销", "expired": "已过期"}[state]
-        raise CredentialError(
-            f"{state}_token",
-            f"The token {record.id} is {state}; ask the controller's owner for a new one.",
-            f"令牌 {record.id} {chinese}；请向控制器管理员申请新的令牌。",
-            token=record.id,
-        )
+        raise ended_token(record.id, state)
 
     # Certificates
 
     def enrol(self, token_id: str, certificate: CertificateRecord) -> None:
         """Use up a token for a certificate; the agent's earlier certificates end with that.
 
-        Raises CredentialError if the token was used in the meantime.
+        Raises CredentialError if the token was used, or ended, in the meantime.
         """
         with self._writing() as connection:
-            cursor = connection.execute(
-                "UPDATE tokens SET used_ns = ? WHERE id = ? AND used_ns IS NULL",
-                (self._clock.wall_ns(), token_id),
+            row = connection.execute("SELECT * FROM tokens WHERE id = ?", (token_id,)).fetchone()
+            if row is None or row["agent"] != certificate.agent:
+                raise unknown_enrolment_token()
+            self._refuse_ended(TokenRecord(**dict(row)))
+            connection.execute(
+                "UPDATE tokens SET used_ns = ? WHERE id = ?", (self.clock.wall_ns(), token_id)
             )
-            if cursor.rowcount != 1:
-                raise CredentialError(
-                    "used_token",
-                    f"The token {token_id} is used; ask the controller's owner for a new one.",
-                    f"令牌 {token_id} 已被使用；请向控制器管理员申请新的令牌。",
-                    token=token_id,
-                )
             forget_holder(connection, certificate.agent)
             if self._bar(connection, certificate.agent):
-                shut_out(connection, certificate.agent, self._clock.wall_ns())
+                shut_out(connection, certificate.agent, self.clock.wall_ns())
             self._insert(connection, certificate)
 
-    def renewed(self, certificate: CertificateRecord) -> None:
-        """Remember a certificate that replaces one which still stands."""
+    def renewed(self, certificate: CertificateRecord, shown: Identity) -> None:
+        """Remember a certificate that replaces the one that was shown, if that still stands.
+
+        Raises CredentialError where it does not, or where renewals follow one another too fast.
+        """
         with self._writing() as connection:
+            rows = connection.execute(
+                "SELECT * FROM certificates WHERE agent = ? ORDER BY issued_ns DESC, serial",
+                (certificate.agent,),
+            ).fetchall()
+            records = [CertificateRecord(**dict(row)) for row in rows]
+            barred = connection.execute(
+                "SELECT 1 FROM barred WHERE agent = ?", (certificate.agent,)
+            ).fetchone()
+            if shown.kind == "agent":
+                mine = next((one for one in records if one.serial == shown.credential), None)
+                self._refuse_ended_certificate(shown, mine, barred=barred is not None)
+            elif barred is not None and all(one.revoked_ns is not None for one in records):
+                raise revoked_certificate(certificate.agent)
+            self._refuse_haste(records)
             self._insert(connection, certificate)
+            connection.executemany(
+                "DELETE FROM certificates WHERE serial = ?",
+                [(one.serial,) for one in records[KEPT_CERTIFICATES - 1 :]],
+            )
+
+    def _refuse_haste(self, records: list[CertificateRecord]) -> None:
+        """Raise CredentialError if the last renewals (newest first) are too close together."""
+        now_ns = self.clock.wall_ns()
+        lately = [one for one in records if 0 <= now_ns - one.issued_ns < RENEWALS_NS]
+        if len(lately) < RENEWALS:
+            return
+        wait_s = (RENEWALS_NS - (now_ns - lately[RENEWALS - 1].issued_ns)) // 1_000_000_000 + 1
+        raise too_many_renewals(lately[0].agent, RENEWALS, wait_s)
 
     def revoke_agent(self, agent: str) -> int:
         """End all certificates, keys and unused enrolment tokens of an agent.
@@ -266,11 +290,11 @@ class AccessBook:
         Returns how many certificates and tokens ended.
         """
         with self._writing() as connection:
-            shut_out(connection, agent, self._clock.wall_ns())
+            shut_out(connection, agent, self.clock.wall_ns())
             tokens = connection.execute(
                 "UPDATE tokens SET revoked_ns = ? "
                 "WHERE agent = ? AND revoked_ns IS NULL AND used_ns IS NULL",
-                (self._clock.wall_ns(), agent),
+                (self.clock.wall_ns(), agent),
             )
             return self._bar(connection, agent) + tokens.rowcount
 
@@ -283,7 +307,7 @@ class AccessBook:
         return [record for record in self._certificates.values() if record.agent == agent]
 
     def _bar(self, connection: sqlite3.Connection, agent: str) -> int:
-        now_ns = self._clock.wall_ns()
+        now_ns = self.clock.wall_ns()
         connection.execute("INSERT OR REPLACE INTO barred VALUES (?, ?)", (agent, now_ns))
         return connection.execute(
             "UPDATE certificates SET revoked_ns = ? WHERE agent = ? AND revoked_ns IS NULL",
@@ -301,33 +325,28 @@ class AccessBook:
 
     def check(self, identity: Identity) -> None:
         """Raise CredentialError if a credential that was good once has ended since."""
+        with contextlib.suppress(sqlite3.Error):  # told by who looks after the keys
+            self.refresh()
         if identity.kind == "token":
             record = self._tokens.get(identity.credential)
-            if record is not None:
-                self._refuse_ended(record)
+            if record is None:
+                raise unknown_api_token()
+            self._refuse_ended(record)
         if identity.kind == "agent":
-            self._check_certificate(identity)
+            known = self._certificates.get(identity.credential)
+            self._refuse_ended_certificate(identity, known, barred=identity.name in self._barred)
 
-    def _check_certificate(self, identity: Identity) -> None:
-        record = self._certificates.get(identity.credential)
-        barred = identity.name in self._barred if record is None else record.revoked_ns is not None
-        if barred:
-            raise CredentialError(
-                "revoked_certificate",
-                f"The certificate of {identity.name} is revoked; enrol the agent again with a new "
-                "token (isochrone agent enrol).",
-                f"{identity.name} 的证书已被吊销；请使用新的令牌重新注册"
-                "（isochrone agent enrol）。",
-                agent=identity.name,
-            )
-        if identity.expires_ns is not None and identity.expires_ns <= self._clock.wall_ns():
-            raise CredentialError(
-                "expired_certificate",
-                f"The certificate of {identity.name} has expired; enrol the agent again with a new "
-                "token (isochrone agent enrol).",
-                f"{identity.name} 的证书已过期；请使用新的令牌重新注册（isochrone agent enrol）。",
-                agent=identity.name,
-            )
+    def _refuse_ended_certificate(
+        self, identity: Identity, record: CertificateRecord | None, *, barred: bool
+    ) -> None:
+        """Raise CredentialError for a certificate that is revoked or over.
+
+        Of one without a record (a backup was restored) it counts whether its agent was `barred`.
+        """
+        if barred if record is None else record.revoked_ns is not None:
+            raise revoked_certificate(identity.name)
+        if identity.expires_ns is not None and identity.expires_ns <= self.clock.wall_ns():
+            raise expired_certificate(identity.name)
 
 
 def _digest(secret: str) -> bytes:

@@ -13,14 +13,18 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.access.book import AccessBook, CredentialError
+from controller.access.book import AccessBook
+from controller.access.refusals import CredentialError
 from controller.access.roles import Identity, permits
 from controller.api.answers import ApiError, Handler
 from controller.api.routing import Route
 from probes.enrolment import AGENT_URI
-from probes.text import Text
+from probes.text import Text, excerpt
 
 IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)
+REFUSALS_TOLD, REFUSALS_TOLD_NS = 20, 3_600_000_000_000  # so many of a credential in that time
+MAX_TOLD = 10_000
+MAX_SUBJECT = 500  # characters of what was asked
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
@@ -30,6 +34,7 @@ class Gate:
     def __init__(self, book: AccessBook) -> None:
         self._book = book
         self.refused: Counter[str] = Counter()  # requests by the code of their refusal
+        self._told: dict[str, tuple[int, int]] = {}  # credential -> (since, refusals) of this hour
         self._routes: dict[web.AbstractRoute, Route] = {}
         # Transports are forgotten with their connections; WebSockets stay here while they live.
         self._open: weakref.WeakKeyDictionary[asyncio.BaseTransport, Identity] = (
@@ -87,14 +92,29 @@ class Gate:
             result = str(error.status)
             raise
         finally:
-            await asyncio.to_thread(
-                self._book.audit,
-                actor=str(identity),
-                action=f"{route.method} {route.path}",
-                subject=request.path_qs,
-                result=result,
-            )
+            if not result.startswith("403") or self._is_told(identity):
+                await asyncio.to_thread(
+                    self._book.audit,
+                    actor=str(identity),
+                    action=f"{route.method} {route.path}",
+                    subject=excerpt(request.path_qs, MAX_SUBJECT),
+                    result=result,
+                )
         return answer
+
+    def _is_told(self, identity: Identity) -> bool:
+        """Whether one more refusal of a credential goes to the audit log, which must hold others.
+
+        Whoever may change nothing has a few an hour; all are counted.
+        """
+        now_ns, key = self._book.clock.monotonic_ns(), f"{identity} {identity.credential}"
+        began_ns, told = self._told.get(key, (now_ns, 0))
+        if now_ns - began_ns >= REFUSALS_TOLD_NS:
+            began_ns, told = now_ns, 0
+        if key not in self._told and len(self._told) >= MAX_TOLD:
+            self._told.pop(next(iter(self._told)))
+        self._told[key] = (began_ns, told + 1)
+        return told < REFUSALS_TOLD
 
     def _identify(self, request: web.Request) -> Identity:
         """Return who asks. Raises ApiError 401 or 403."""
@@ -126,6 +146,21 @@ class Gate:
         if channel is not None and channel.family == socket.AF_UNIX:
             return _owner(channel)
         return None
+
+    def check_again(self, request: web.Request) -> None:
+        """Raise ApiError 401 if the credential of a request has ended since it was let in."""
+        try:
+            self._book.check(request[IDENTITY])
+        except CredentialError as error:
+            raise ApiError(401, error.code, error.text, **error.fields) from error
+
+    def stands(self, request: web.Request) -> bool:
+        """Whether the credential of a request that was let in still counts."""
+        try:
+            self.check_again(request)
+        except ApiError:
+            return False
+        return True
 
     def close_ended(self) -> int:
         """Cut the connections whose credential has ended; return how many."""

@@ -18,6 +18,7 @@ from controller.store.event_log import EventKind, EventRecord
 
 MAX_WAITING_BYTES = 4 << 20
 MAX_LISTENERS = 256
+MAX_OF_ONE = 16  # credential
 ITEMS_A_MESSAGE = 500
 
 
@@ -28,8 +29,10 @@ class CutOffError(Exception):
 class Listener:
     """What one listener has still to be sent. Of the rounds of judging only the latest waits."""
 
-    def __init__(self, kinds: Sequence[EventKind], hang_up: Callable[[], None]) -> None:
-        self.kinds = frozenset(kinds)
+    def __init__(
+        self, kinds: Sequence[EventKind], hang_up: Callable[[], None], caller: str = ""
+    ) -> None:
+        self.kinds, self.caller = frozenset(kinds), caller
         self._waiting: deque[tuple[int, str]] = deque()
         self._waiting_bytes = 0
         self._revision: int | None = None
@@ -86,6 +89,10 @@ class EventStream:
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
         self.cut_off = 0
+
+    def of_caller(self, caller: str) -> int:
+        """Return how many listeners there are of one credential."""
+        return sum(listener.caller == caller for listener in self.listeners)
 
     def publish(self, events: Sequence[EventRecord]) -> None:
         """Tell of events that are stored, each listener of the kinds it asked for."""

@@ -48,6 +48,12 @@ class Buckets:
         self._tokens = kept if len(kept) < MAX_CALLERS else {}
 
 
+def caller_of(request: web.Request) -> str:
+    """Return who asks: one credential, or an address where none was shown."""
+    identity = request.get(IDENTITY)
+    return f"{identity} {identity.credential}" if identity else f"from {request.remote}"
+
+
 class Limits:
     """The middleware, behind the gate that knows who asks."""
 
@@ -72,9 +78,7 @@ class Limits:
         return limit
 
     def _check(self, request: web.Request) -> None:
-        identity = request.get(IDENTITY)
-        caller = f"{identity} {identity.credential}" if identity else f"from {request.remote}"
-        wait_s = self._buckets.wait_s(caller)
+        wait_s = self._buckets.wait_s(caller_of(request))
         if wait_s > 0:
             raise ApiError(
                 429,

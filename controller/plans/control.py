@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from aiohttp import WSMsgType, web
 
+from controller.api.answers import ApiError
 from controller.api.routing import PREFIX, Route
 from controller.ingest import unknown_agent
+from controller.plans.channels import Channel
 from controller.plans.push import outnumber, push_of
 from controller.state import STATE, ControllerState
+from controller.store.event_log import EventRecord
 from probes.exchange import (
     SCHEMA_VERSION,
     ControlFromAgent,
@@ -32,6 +35,11 @@ HEARTBEAT_S = 10.0
 LOOK_S = 1.0  # how often is looked whether an agent's keys have changed
 MAX_MESSAGE_BYTES = 8 << 20  # fifty thousand curtailed streams
 REFUSED_RETRY_S = 60.0
+ANOTHER_RETRY_S = 15.0
+FULL_RETRY_S = 15
+HELLO_S = 10.0  # a channel on which no Hello came within this is closed
+# An agent speaks every five seconds, and of everything it curtails when that changes.
+BURST, TOKENS_A_SECOND, BYTES_A_TOKEN = 200.0, 4.0, 65_536
 
 logger = logging.getLogger("isochrone.controller")
 _decoder = msgspec.json.Decoder(ControlFromAgent)
@@ -42,49 +50,66 @@ async def control(request: web.Request) -> web.StreamResponse:
     state, name = request.app[STATE], request.match_info["name"]
     if name not in state.fleet:
         raise unknown_agent(name)
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES)
-    await socket.prepare(request)
-    state.sockets.add(socket)
-    told = _Told()
-    try:
-        while True:
-            try:
-                message = await socket.receive(LOOK_S)
-            except TimeoutError:
-                await _push(state, name, socket, told, wanted=False)
-                continue
-            if message.type is not WSMsgType.TEXT:
-                break
-            if not await _hear(state, name, socket, message.data, told):
-                break
-    finally:
-        state.sockets.discard(socket)
-        if state.channels.get(name) is socket:
-            del state.channels[name]
+    if state.channels.is_full(name):
+        raise ApiError(429, "too_many_channels", _full(name), retry_after_s=FULL_RETRY_S)
+    socket = web.WebSocketResponse(
+        heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, autoping=False
+    )
+    talk = _Talk(state, name, Channel(request, socket))
+    with state.channels.opened(name, talk.channel):
+        await socket.prepare(request)
+        state.sockets.add(socket)
+        try:
+            await _converse(talk)
+        finally:
+            state.sockets.discard(socket)
     return socket
 
 
-async def _hear(
-    state: ControllerState, name: str, socket: web.WebSocketResponse, data: str, told: _Told
-) -> bool:
-    """Take in one message; False where the agent was refused and the channel must end."""
+async def _converse(talk: _Talk) -> None:
+    socket, began_s = talk.channel.socket, asyncio.get_running_loop().time()
+    while talk.is_let_in():
+        try:
+            message = await socket.receive(LOOK_S)
+        except TimeoutError:
+            if talk.is_living():
+                await _push(talk, wanted=False)
+            elif asyncio.get_running_loop().time() - began_s > HELLO_S:
+                return
+            continue
+        talk.state.channels.heard(talk.channel)
+        if message.type is WSMsgType.PING:
+            await socket.pong(message.data)
+        elif message.type is WSMsgType.TEXT:
+            await asyncio.sleep(talk.pace.wait_s(len(message.data)))
+            if not talk.is_let_in() or not await _hear(talk, message.data):
+                return
+        elif message.type is not WSMsgType.PONG:
+            return
+
+
+async def _hear(talk: _Talk, data: str) -> bool:
+    """Take in one message; False where the channel must end."""
+    state, name = talk.state, talk.name
     try:
         message = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         said = excerpt(str(error))
         text = Text(f"This is no message of an agent: {said}.", f"无法识别的探针消息：{said}。")
-        await _refuse(state, name, socket, text)
+        await _refuse(talk, text)
         return False
     problem = _problem_of(state, name, message)
     if problem is not None:
-        await _refuse(state, name, socket, problem)
+        await _refuse(talk, problem)
+        return False
+    if isinstance(message, Hello) and message.last:
+        await _farewell(talk, message)
+        return False
+    if not await _has_claim(talk, message):
         return False
     if isinstance(message, Curtailed):
-        message = _of_the_plan(state, name, message)
-        state.fleet.curtailed(name, message)
-        _note_silences(state, name, message)
+        _note_curtailed(state, name, message)
         return True
-    state.channels[name] = socket
     state.fleet.heard(name, _plain(message.health))
     await outnumber(state, name, message.health.plan_version)
     epoch = message.health.stamp_epoch
@@ -92,30 +117,99 @@ async def _hear(
     if isinstance(message, HealthReport) and isinstance(epoch, int):
         await asyncio.to_thread(state.stamp.note_holder, name, epoch)
     other = message.health.plan_version != state.plans[name].version
-    await _push(state, name, socket, told, wanted=other or isinstance(message, Hello))
+    await _push(talk, wanted=other or isinstance(message, Hello))
     return True
 
 
-async def _push(
-    state: ControllerState, name: str, socket: web.WebSocketResponse, told: _Told, *, wanted: bool
-) -> None:
-    """Push the plan and its keys if they are wanted, or if the keys are not those told last."""
-    if not wanted and told.generation in (None, state.stamp.generation):
+async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> bool:
+    """Whether the agent is the one of its name that is heard; a Hello asks for that."""
+    state, name = talk.state, talk.name
+    if not isinstance(message, Hello):
+        if talk.is_living():
+            return True
+        await _refuse(talk, Text("An agent says Hello first.", "探针须先发送 Hello。"))
+        return False
+    boot = message.health.boot
+    if await state.channels.claim(name, talk.channel, boot):
+        return True
+    if state.channels.is_news(name, boot):
+        logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
+        state.rounds.recorder.record([_another(name, state.clock.wall_ns())], ())
+    refusal = Refusal(text=_second(name), another=True, retry_s=ANOTHER_RETRY_S)
+    await _end(talk, refusal)
+    return False
+
+
+async def _farewell(talk: _Talk, message: Hello) -> None:
+    """Hear how an agent ended, over whatever connection, and answer that it has arrived."""
+    living = talk.state.channels.living(talk.name)
+    if living is None or living.boot == message.health.boot:
+        talk.state.fleet.heard(talk.name, _plain(message.health))
+        if message.curtailed is not None:
+            _note_curtailed(talk.state, talk.name, message.curtailed)
+    with contextlib.suppress(ConnectionError):
+        await talk.channel.socket.send_str(push_of(talk.state, talk.name))
+
+
+async def _push(talk: _Talk, *, wanted: bool) -> None:
+    """Push the plan and its keys if they are wanted, or are not those told last."""
+    told, generation = talk.told, talk.state.stamp.generation
+    fresh = told.generation in (None, generation) and told.claim in (None, talk.channel.claim)
+    if not talk.is_let_in() or (fresh and not wanted):
         return
-    told.generation, push = state.stamp.generation, push_of(state, name)
+    told.generation, told.claim = generation, talk.channel.claim
+    push = push_of(talk.state, talk.name)
     digest = hashlib.sha256(push.encode()).digest()
     if wanted or told.digest != digest:
         told.digest = digest
         with contextlib.suppress(ConnectionError):  # it is gone; the next reading says so
-            await socket.send_str(push)
+            await talk.channel.socket.send_str(push)
 
 
 @dataclass(slots=True)
 class _Told:
-    """What an agent was pushed last on this channel: a digest, and of which generation of keys."""
+    """What an agent was pushed last on this channel: a digest, of which generation of keys, and the
+    claim beside it."""
 
     generation: int | None = None
+    claim: str | None = None
     digest: bytes = b""
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How fast an agent may speak: one that says more is read more slowly."""
+
+    tokens: float = BURST
+    then_s: float | None = None
+
+    def wait_s(self, message_bytes: int) -> float:
+        """Take what a message costs; return how long its sender has to wait for that."""
+        now_s = asyncio.get_running_loop().time()
+        passed_s = 0.0 if self.then_s is None else now_s - self.then_s
+        self.tokens = min(BURST, self.tokens + passed_s * TOKENS_A_SECOND)
+        self.then_s = now_s
+        self.tokens -= 1 + message_bytes / BYTES_A_TOKEN
+        return max(0.0, -self.tokens / TOKENS_A_SECOND)
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One conversation."""
+
+    state: ControllerState
+    name: str
+    channel: Channel
+    told: _Told = field(default_factory=_Told)
+    pace: _Pace = field(default_factory=_Pace)
+
+    def is_living(self) -> bool:
+        """Whether this is the channel on which the agent is heard."""
+        return self.state.channels.living(self.name) is self.channel
+
+    def is_let_in(self) -> bool:
+        """Whether the credential of this connection still counts."""
+        return self.state.gate.stands(self.channel.request)
 
 
 def _problem_of(
@@ -123,13 +217,7 @@ def _problem_of(
 ) -> Text | None:
     """Return what is wrong with a message that is one by its form, None where nothing is."""
     if isinstance(message, Curtailed):
-        foreign = state.ingest.foreign(name, [one.stream_id for one in message.streams])
-        if not foreign:
-            return None
-        return Text(
-            f"{len(foreign)} of the streams you curtail were never planned for {name}.",
-            f"所声明受限的测量流中有 {len(foreign)} 条从未分配给 {name}。",
-        )
+        return _foreign_streams(state, name, message)
     if not isinstance(message, Hello):
         return None
     if message.agent != name:
@@ -143,7 +231,23 @@ def _problem_of(
             "the same version on both.",
             f"控制器使用的协议版本为 {SCHEMA_VERSION}，探针为 {message.schema}；请安装相同版本。",
         )
-    return None
+    return None if message.curtailed is None else _foreign_streams(state, name, message.curtailed)
+
+
+def _foreign_streams(state: ControllerState, name: str, message: Curtailed) -> Text | None:
+    foreign = state.ingest.foreign(name, [one.stream_id for one in message.streams])
+    if not foreign:
+        return None
+    return Text(
+        f"{len(foreign)} of the streams you curtail were never planned for {name}.",
+        f"所声明受限的测量流中有 {len(foreign)} 条从未分配给 {name}。",
+    )
+
+
+def _note_curtailed(state: ControllerState, name: str, message: Curtailed) -> None:
+    message = _of_the_plan(state, name, message)
+    state.fleet.curtailed(name, message)
+    _note_silences(state, name, message)
 
 
 def _note_silences(state: ControllerState, name: str, message: Curtailed) -> None:
@@ -174,16 +278,46 @@ def _plain(health: Health) -> Health:
     return msgspec.structs.replace(health, conditions=conditions)
 
 
-async def _refuse(
-    state: ControllerState, name: str, socket: web.WebSocketResponse, text: Text
-) -> None:
+async def _refuse(talk: _Talk, text: Text) -> None:
     """Tell an agent why it is not heard, and end the channel."""
-    logger.warning("%s is refused on its control channel: %s", name, text.en)
-    state.fleet.refused[name] += 1
-    refusal = Refusal(text=text, retry_s=REFUSED_RETRY_S)
+    logger.warning("%s is refused on its control channel: %s", talk.name, text.en)
+    talk.state.fleet.refused[talk.name] += 1
+    await _end(talk, Refusal(text=text, retry_s=REFUSED_RETRY_S))
+
+
+async def _end(talk: _Talk, refusal: Refusal) -> None:
+    socket = talk.channel.socket
     with contextlib.suppress(ConnectionError):
         await socket.send_str(msgspec.json.encode(refusal).decode())
     await socket.close()
+
+
+def _another(name: str, now_ns: int) -> EventRecord:
+    return EventRecord(
+        at_ns=now_ns,
+        kind="agent",
+        subject=name,
+        state="another_refused",
+        previous=None,
+        previous_since_ns=None,
+    )
+
+
+def _second(name: str) -> Text:
+    return Text(
+        f"Another agent named {name} is running and is heard, with the same certificate: a copy of "
+        "a machine or of its state directory. Stop one of the two; give it a name and a token of "
+        "its own.",
+        f"另一个名为 {name} 的探针正在运行，且使用同一证书：可能克隆了机器或其状态目录。"
+        "请停止其中一个，并为其配置单独的名称和令牌。",
+    )
+
+
+def _full(name: str) -> Text:
+    return Text(
+        f"{name} has as many control channels open as an agent may have.",
+        f"{name} 打开的控制通道数已达上限。",
+    )
 
 
 ROUTES = (
@@ -196,6 +330,6 @@ ROUTES = (
         answer=ControlFromController,
         websocket=True,
         messages=(Hello, HealthReport, Curtailed, PlanPush, Refusal),
-        errors=(404,),
+        errors=(404, 429),
     ),
 )

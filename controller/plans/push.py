@@ -17,6 +17,7 @@ from probes.enrolment import plan_message
 from probes.exchange import PlanPush, StampKeys
 
 PUSH_LIMIT_S = 5.0
+MOST_LOST = 1 << 20  # versions that a restored backup may not know
 MAX_VERSION = 1 << 53  # beyond this JSON numbers are no longer exact everywhere
 logger = logging.getLogger("isochrone.controller")
 
@@ -30,7 +31,11 @@ def push_of(state: ControllerState, name: str) -> str:
         # msgspec writes a struct inside another as it writes it alone: these are the bytes pushed.
         keys_json = msgspec.json.encode(keys) if isinstance(keys, StampKeys) else b""
         signature = state.authority.sign_plan(plan_message(msgspec.json.encode(plan), keys_json))
-    return msgspec.json.encode(PlanPush(plan=plan, keys=keys, signature=signature)).decode()
+    living = state.channels.living(name)
+    push = PlanPush(
+        plan=plan, keys=keys, signature=signature, claim="" if living is None else living.claim
+    )
+    return msgspec.json.encode(push).decode()
 
 
 async def push_all(state: ControllerState, names: Iterable[str]) -> None:
@@ -40,9 +45,9 @@ async def push_all(state: ControllerState, names: Iterable[str]) -> None:
     """
     async with asyncio.TaskGroup() as tasks:
         for name in names:
-            socket = state.channels.get(name)
-            if socket is not None:
-                tasks.create_task(_push(socket, push_of(state, name)), name=f"push {name}")
+            channel = state.channels.living(name)
+            if channel is not None and state.gate.stands(channel.request):
+                tasks.create_task(_push(channel.socket, push_of(state, name)), name=f"push {name}")
 
 
 async def _push(socket: web.WebSocketResponse, message: str) -> None:
@@ -56,7 +61,13 @@ async def outnumber(state: ControllerState, name: str, running: int | None) -> N
 
     That is so after our data was restored from a backup; the agent would refuse every older plan.
     """
-    if running is None or not state.plans[name].version < running < MAX_VERSION:
+    version = state.plans[name].version
+    if running is None or not version < running < min(MAX_VERSION, version + MOST_LOST):
+        return
+    if state.renumberings.wait_s(name) > 0:
+        logger.warning(
+            "%s runs plan %d, ours is %d; that is said too often", name, running, version
+        )
         return
     async with state.planning:  # plans and versions change together
         await _outnumber(state, name, running)

@@ -18,6 +18,7 @@ from agent.link import open_session, unreachable
 from agent.trust import Trust, load_trust, new_request, save_trust
 from controller.access.authority import Authority
 from controller.access.book import AccessBook
+from controller.access.roles import Identity
 from probes.clock import SystemClock
 from probes.enrolment import CertificateDocument, EnrolmentToken, parse_enrolment_token
 from probes.errors import ConfigError, ResourceError
@@ -187,7 +188,7 @@ def expired(state: Any, authority: Any, state_dir: pathlib.Path) -> Trust:
     long_ago = Shifted()
     long_ago.by_ns = -100 * 86_400 * 10**9
     pem, record = Authority(authority.file.parent, long_ago).issue(request, "nanjing")
-    state.access.renewed(record)
+    state.access.renewed(record, Identity(kind="owner", name="test", role="admin"))
     given = CertificateDocument(
         agent="nanjing",
         certificate=pem,

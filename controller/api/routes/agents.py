@@ -10,8 +10,16 @@ from controller.api.documents import AgentDocument, AgentPage, AgentState
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.live.standing import agents_of
 from controller.state import STATE, ControllerState
-from probes.exchange import CHUNK_CONTENT_TYPE, MAX_CHUNK_BYTES, Acknowledgement
+from probes.exchange import (
+    ANOTHER_AGENT,
+    CHUNK_CONTENT_TYPE,
+    CLAIM_HEADER,
+    MAX_CHUNK_BYTES,
+    Acknowledgement,
+)
 from probes.text import Text
+
+CLAIM_RETRY_S = 1
 
 
 async def agents(request: web.Request) -> web.Response:
@@ -42,7 +50,8 @@ def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDoc
 async def deliver(request: web.Request) -> web.Response:
     """Take a chunk; the answer 200 means that it is committed."""
     query_of(request, NoQuery)
-    ingest = request.app[STATE].ingest
+    state, name = request.app[STATE], request.match_info["name"]
+    ingest = state.ingest
     if request.content_type != CHUNK_CONTENT_TYPE:
         ingest.refused["wrong_content_type"] += 1
         raise ApiError(
@@ -54,6 +63,17 @@ async def deliver(request: web.Request) -> web.Response:
             ),
             content_type=request.content_type,
         )
+    if not state.channels.may_deliver(name, request.headers.get(CLAIM_HEADER)):
+        ingest.refused[ANOTHER_AGENT] += 1
+        raise ApiError(
+            409,
+            ANOTHER_AGENT,
+            Text(
+                f"Another agent named {name} is heard now, or the claim shown is an old one.",
+                f"当前以 {name} 连接的是另一个探针，或所示凭证已过期。",
+            ),
+            retry_after_s=CLAIM_RETRY_S,
+        )
     # A body of unknown length counts as the longest that is read.
     with ingest.in_hand(request.content_length or MAX_CHUNK_BYTES):
         try:
@@ -61,7 +81,8 @@ async def deliver(request: web.Request) -> web.Response:
         except web.HTTPRequestEntityTooLarge:
             ingest.refused["oversized"] += 1
             raise
-        return json_answer(await ingest.accept(request.match_info["name"], body))
+        state.gate.check_again(request)  # a body may take its time
+        return json_answer(await ingest.accept(name, body))
 
 
 ROUTES = (

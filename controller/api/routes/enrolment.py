@@ -11,8 +11,9 @@ import msgspec
 from aiohttp import web
 
 from controller.access.authority import Authority
-from controller.access.book import CertificateRecord, CredentialError
+from controller.access.book import CertificateRecord
 from controller.access.gate import IDENTITY
+from controller.access.refusals import CredentialError
 from controller.api.answers import ApiError, json_answer
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.ingest import unknown_agent
@@ -53,7 +54,7 @@ async def enrol(request: web.Request) -> web.Response:
     _counting(lambda: state.access.enrolling(token))
     if token.agent not in state.fleet:
         raise unknown_agent(token.agent)
-    pem, record = _issue(issuer, asked.request, token.agent)
+    pem, record = await asyncio.to_thread(_issue, issuer, asked.request, token.agent)
     await asyncio.to_thread(_counting, lambda: state.access.enrol(token.id, record))
     state.gate.close_ended()  # what the earlier certificates held open
     await asyncio.to_thread(
@@ -74,8 +75,9 @@ async def renew(request: web.Request) -> web.Response:
     issuer, asked = _authority(state), await _body_of(request, RenewalRequest)
     if name not in state.fleet:
         raise unknown_agent(name)
-    pem, record = _issue(issuer, asked.request, name)
-    await asyncio.to_thread(state.access.renewed, record)
+    pem, record = await asyncio.to_thread(_issue, issuer, asked.request, name)
+    shown = request[IDENTITY]
+    await asyncio.to_thread(_counting, lambda: state.access.renewed(record, shown))
     await asyncio.to_thread(
         state.access.audit,
         actor=str(request[IDENTITY]),
@@ -125,8 +127,11 @@ def _counting(look: Callable[[], object]) -> None:
     try:
         look()
     except CredentialError as error:
-        logger.warning("an enrolment is refused: %s", error)
-        raise ApiError(401, error.code, error.text, **error.fields) from error
+        logger.warning("a certificate is refused: %s", error)
+        status = 401 if error.retry_after_s is None else 429
+        raise ApiError(
+            status, error.code, error.text, retry_after_s=error.retry_after_s, **error.fields
+        ) from error
 
 
 def _document(issuer: Authority, agent: str, pem: str) -> CertificateDocument:
@@ -163,6 +168,6 @@ ROUTES = (
         summary="An agent renews its certificate.",
         answer=CertificateDocument,
         body=CONTENT_TYPE,
-        errors=(400, 404, 413, 422),
+        errors=(400, 404, 413, 422, 429),
     ),
 )

@@ -11,7 +11,15 @@ from aiohttp import WSMsgType, web
 
 from controller.api.answers import ApiError
 from controller.api.documents import EventsMessage, VerdictsEvent
-from controller.api.event_stream import MAX_LISTENERS, CutOffError, Listener, messages_of
+from controller.api.event_stream import (
+    MAX_LISTENERS,
+    MAX_OF_ONE,
+    CutOffError,
+    EventStream,
+    Listener,
+    messages_of,
+)
+from controller.api.limits import caller_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.state import STATE, ControllerState
 from controller.store.event_log import EventKind
@@ -41,14 +49,9 @@ async def events(request: web.Request) -> web.StreamResponse:
     """Send an event for every round of judging, the latest one at once, and the kinds asked for."""
     query, state = query_of(request, StreamQuery), request.app[STATE]
     stream = state.rounds.stream
-    if len(stream.listeners) >= MAX_LISTENERS:
-        text = Text(
-            f"{MAX_LISTENERS} listeners are there already; try again later, or ask the event log.",
-            f"事件流的监听者已达 {MAX_LISTENERS} 个；请稍后重试，或改查事件日志。",
-        )
-        raise ApiError(429, "too_many_listeners", text, retry_after_s=RETRY_S)
+    caller = caller_of(request)
+    _refuse_more(stream, caller)
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096)
-    await socket.prepare(request)
     named = () if query.kinds is None else query.kinds.split(",")
 
     def hang_up() -> None:
@@ -56,11 +59,12 @@ async def events(request: web.Request) -> web.StreamResponse:
         if request.transport is not None:
             request.transport.abort()  # an orderly end would wait for the same reader
 
-    listener = Listener([kind for kind in get_args(EventKind) if kind in named], hang_up)
+    listener = Listener([kind for kind in get_args(EventKind) if kind in named], hang_up, caller)
     listener.announce(state.live.latest.revision)
+    stream.listeners.add(listener)  # before anything is awaited: those that come at once count
     state.sockets.add(socket)
-    stream.listeners.add(listener)
     try:
+        await socket.prepare(request)
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(
                 _send(state, socket, listener, query.after_id), name="events"
@@ -73,6 +77,23 @@ async def events(request: web.Request) -> web.StreamResponse:
         stream.listeners.discard(listener)
         state.sockets.discard(socket)
     return socket
+
+
+def _refuse_more(stream: EventStream, caller: str) -> None:
+    """Raise ApiError 429 where a credential, or all of them, have as many listeners as they may."""
+    if len(stream.listeners) >= MAX_LISTENERS:
+        text = Text(
+            f"{MAX_LISTENERS} listeners are there already; try again later, or ask the event log.",
+            f"事件流的监听者已达 {MAX_LISTENERS} 个；请稍后重试，或改查事件日志。",
+        )
+    elif stream.of_caller(caller) >= MAX_OF_ONE:
+        text = Text(
+            f"{MAX_OF_ONE} listeners use this credential already; close one, or ask the event log.",
+            f"使用该凭据的监听者已达 {MAX_OF_ONE} 个；请关闭其中一个，或改查事件日志。",
+        )
+    else:
+        return
+    raise ApiError(429, "too_many_listeners", text, retry_after_s=RETRY_S)
 
 
 async def _send(

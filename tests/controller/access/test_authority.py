@@ -20,6 +20,7 @@ from controller.access.authority import (
     load_authority,
 )
 from controller.access.certificates import key_pem, new_key
+from controller.access.roles import Identity
 from controller.service import parse_listen, tls_context
 from probes.errors import ConfigError, RemoteProtocolError
 
@@ -132,7 +133,7 @@ def client_context(authority: Authority, certificate: str = "", key: bytes = b""
 def agents_context(state: Any, authority: Authority, agent: str) -> ssl.SSLContext:
     key = new_key()
     pem, record = authority.issue(signing_request(key), agent)
-    state.access.renewed(record)
+    state.access.renewed(record, Identity(kind="owner", name="test", role="admin"))
     return client_context(authority, pem, key_pem(key))
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from controller.access.book import AccessBook, CertificateRecord, CredentialError
+from controller.access.book import AccessBook, CertificateRecord
 from controller.access.gate import agent_of
+from controller.access.refusals import CredentialError
 from controller.access.roles import ROLES, Identity, permits
 from controller.api.routes import ROUTES
 from probes.enrolment import parse_enrolment_token
@@ -210,7 +211,7 @@ def test_api_token_enrols_nobody_and_enrolment_token_opens_nothing(
 
 
 def test_revoked_agent_comes_back_only_with_a_new_certificate(book: AccessBook, clock: Any) -> None:
-    book.renewed(certificate("1", clock))
+    book.renewed(certificate("1", clock), Identity(kind="owner", name="test", role="admin"))
     book.check(holder("1"))
     book.check(holder("forgotten"))  # signed by us, but the book was restored from a backup
     assert book.revoke_agent("nanjing") == 1

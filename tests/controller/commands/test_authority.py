@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controller.access.authority import load_authority
-from controller.access.book import AccessBook, CredentialError
+from controller.access.book import AccessBook
 from controller.access.host_names import certified_host
+from controller.access.refusals import CredentialError
 from controller.commands.authority import opened_book
 from controller.commands.controller import controller
 from isochrone import front_door

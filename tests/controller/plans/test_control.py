@@ -1,10 +1,16 @@
+import asyncio
+import contextlib
 import json
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
+from controller.plans.channels import MAX_OPEN
 from probes.exchange import (
+    CHUNK_CONTENT_TYPE,
+    CLAIM_HEADER,
     SCHEMA_VERSION,
     ControlFromController,
     Health,
@@ -178,6 +184,8 @@ async def test_own_streams_are_curtailed_and_those_of_an_older_plan_are_over(
     streams = tuple(spec for spec in plan.streams if spec.stream_id != gone)
     controller.state.plans["nanjing"] = msgspec.structs.replace(plan, streams=streams)
     async with controller.session.ws_connect(ADDRESS) as socket:
+        await say(socket, hello())
+        await hear(socket)
         await socket.send_str(
             msgspec.json.encode(curtailed(*map(refused_stream, [kept, gone]))).decode()
         )
@@ -199,3 +207,133 @@ async def test_sentences_of_agents_are_shown_without_controls(controller: Any) -
         agent = (await controller.get("/api/v1/agents"))["items"][0]
     shown = agent["health"]["conditions"][0]["text"]
     assert shown == {"en": "a\ufffd[31mb\ufffdc\ufffd", "zh": "甲\ufffd乙"}
+
+
+def of_boot(boot: str, **more: Any) -> Hello:
+    told = msgspec.structs.replace(health(), boot=boot)
+    return hello(health=told, **more)
+
+
+async def events_of(controller: Any, state: str) -> list[str]:
+    log = await controller.get(f"/api/v1/event-log?kind=agent&state={state}")
+    return [event["subject"] for event in log["items"]]
+
+
+async def wait_event(controller: Any, state: str) -> None:
+    async with asyncio.timeout(60):
+        while not await events_of(controller, state):  # noqa: ASYNC110 (what it waits for has no event)
+            await asyncio.sleep(0.02)
+
+
+async def test_second_agent_of_a_name_is_refused_told_and_may_not_deliver(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    body = chunk_of(batch_of(mine(controller)[:1], clock.now_ns), agent="nanjing", sequence=1)
+    async with (
+        controller.session.ws_connect(ADDRESS) as first,
+        controller.session.ws_connect(ADDRESS) as second,
+    ):
+        await say(first, of_boot("aaaaaaaa"))
+        claim = (await hear(first)).claim
+        await say(second, of_boot("bbbbbbbb"))
+        refusal = await hear(second)
+        assert isinstance(refusal, Refusal)
+        assert refusal.another
+        await wait_event(controller, "another_refused")
+        assert (await controller.deliver("nanjing", body, 409))["error"]["code"] == "another_agent"
+        assert await delivered(controller, body, claim) == 200
+    assert await events_of(controller, "another_refused") == ["nanjing"]
+    assert controller.state.ingest.windows == 1
+
+
+async def delivered(controller: Any, body: bytes, claim: str) -> int:
+    headers = {"Content-Type": CHUNK_CONTENT_TYPE, CLAIM_HEADER: claim}
+    address = "http://controller/api/v1/agents/nanjing/chunks"
+    async with controller.session.post(address, data=body, headers=headers) as answer:
+        return int(answer.status)
+
+
+async def test_copy_of_a_running_agent_with_its_boot_is_refused_while_that_one_answers(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    body = chunk_of(batch_of(mine(controller)[:1], clock.now_ns), agent="nanjing", sequence=1)
+    async with (
+        controller.session.ws_connect(ADDRESS) as first,
+        controller.session.ws_connect(ADDRESS) as second,
+    ):
+        await say(first, of_boot("aaaaaaaa"))
+        claim = (await hear(first)).claim
+        await say(second, of_boot("aaaaaaaa"))
+        renewed, refusal = await asyncio.gather(hear(first), hear(second))
+        assert isinstance(refusal, Refusal)
+        assert renewed.claim != claim  # the copy may know the old one
+        assert await delivered(controller, body, claim) == 409
+        assert await delivered(controller, body, renewed.claim) == 200
+
+
+async def test_agent_that_was_killed_is_followed_at_once_by_its_next_life(controller: Any) -> None:
+    async with controller.session.ws_connect(ADDRESS) as first:
+        await say(first, of_boot("aaaaaaaa"))
+        await hear(first)
+        first._response.connection.transport.abort()
+        async with asyncio.timeout(60):
+            while controller.state.channels.living("nanjing") is not None:  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.01)
+    async with controller.session.ws_connect(ADDRESS) as second:
+        await say(second, of_boot("bbbbbbbb"))
+        assert isinstance(await hear(second), PlanPush)
+    assert await events_of(controller, "another_refused") == []
+
+
+async def test_channel_that_fell_silent_is_followed_once_it_answers_no_more(
+    controller: Any, clock: Any
+) -> None:
+    async with controller.session.ws_connect(ADDRESS, autoping=False) as first:
+        await say(first, of_boot("aaaaaaaa"))
+        await hear(first)
+        clock.now_ns += 11_000_000_000
+        async with controller.session.ws_connect(ADDRESS) as second:
+            await say(second, of_boot("bbbbbbbb"))
+            assert isinstance(await hear(second), PlanPush)  # the first never answered the ping
+
+
+async def test_last_words_take_no_place_and_are_heard(controller: Any) -> None:
+    async with (
+        controller.session.ws_connect(ADDRESS) as first,
+        controller.session.ws_connect(ADDRESS) as last,
+    ):
+        await say(first, of_boot("aaaaaaaa"))
+        await hear(first)
+        living = controller.state.channels.living("nanjing")
+        told = msgspec.structs.replace(health(), boot="aaaaaaaa", probes_sent=77)
+        await say(last, hello(health=told, last=True))
+        assert isinstance(await hear(last), PlanPush)
+        assert controller.state.channels.living("nanjing") is living
+    assert controller.state.fleet.health("nanjing").probes_sent == 77
+
+
+async def test_channels_of_one_agent_are_few(controller: Any) -> None:
+    async with contextlib.AsyncExitStack() as opened:
+        for _ in range(MAX_OPEN):
+            await opened.enter_async_context(controller.session.ws_connect(ADDRESS))
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await controller.session.ws_connect(ADDRESS)
+        assert refused.value.status == 429
+        other = ADDRESS.replace("nanjing", "suzhou")
+        async with controller.session.ws_connect(other) as socket:
+            await say(socket, hello(agent="suzhou"))
+            assert isinstance(await hear(socket), PlanPush)
+
+
+async def test_plan_is_renumbered_a_few_times_and_not_for_ever(controller: Any) -> None:
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await say(socket, hello())
+        await hear(socket)
+        for _ in range(10):
+            running = controller.state.plans["nanjing"].version + 5
+            await say(socket, HealthReport(health=health(plan_version=running)))
+            await hear(socket)
+        assert controller.state.plans["nanjing"].version <= 1 + 3 * 6
+        await say(socket, HealthReport(health=health(plan_version=(1 << 53) - 2)))
+        await hear(socket)
+        assert controller.state.plans["nanjing"].version <= 1 + 3 * 6

@@ -1,0 +1,137 @@
+"""What a credential may not outlive, and what no single one may take."""
+
+import asyncio
+import contextlib
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from controller.access.book import KEPT_CERTIFICATES, RENEWALS, AccessBook, CertificateRecord
+from controller.access.gate import REFUSALS_TOLD
+from controller.access.refusals import CredentialError
+from controller.access.roles import Identity
+from controller.api.event_stream import MAX_OF_ONE
+from probes.enrolment import parse_enrolment_token
+
+SECOND = 1_000_000_000
+FINGERPRINT = "ab" * 32
+EVENTS = "http://controller/api/v1/events"
+
+
+@pytest.fixture
+def book(tmp_path: pathlib.Path, clock: Any) -> Iterator[AccessBook]:
+    book = AccessBook(tmp_path / "data", clock)
+    yield book
+    book.close()
+
+
+def certificate(serial: str, clock: Any) -> CertificateRecord:
+    return CertificateRecord(
+        serial=serial, agent="nanjing", issued_ns=clock.now_ns, expires_ns=clock.now_ns + SECOND
+    )
+
+
+def holder(serial: str) -> Identity:
+    return Identity(kind="agent", name="nanjing", credential=serial)
+
+
+def enrolled(book: AccessBook, clock: Any, serial: str) -> None:
+    token = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    book.enrol(parse_enrolment_token(token).id, certificate(serial, clock))
+
+
+def test_renewal_that_was_let_in_before_a_revocation_issues_nothing_after_it(
+    book: AccessBook, clock: Any, tmp_path: pathlib.Path
+) -> None:
+    enrolled(book, clock, "1")
+    book.check(holder("1"))  # let in
+    other = AccessBook(tmp_path / "data", clock)  # isochrone controller revoke
+    other.revoke_agent("nanjing")
+    other.close()
+    with pytest.raises(CredentialError, match="revoked"):
+        book.renewed(certificate("2", clock), holder("1"))
+    assert [one.serial for one in book.certificates("nanjing")] == ["1"]
+
+
+def test_enrolment_that_was_let_in_before_its_token_was_revoked_issues_nothing_after_it(
+    book: AccessBook, clock: Any, tmp_path: pathlib.Path
+) -> None:
+    text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    token = parse_enrolment_token(text)
+    book.enrolling(token)  # let in
+    other = AccessBook(tmp_path / "data", clock)
+    other.revoke_agent("nanjing")
+    other.close()
+    with pytest.raises(CredentialError, match="revoked"):
+        book.enrol(token.id, certificate("1", clock))
+    assert book.certificates("nanjing") == []
+
+
+def test_certificate_of_before_an_enrolment_renews_nothing(book: AccessBook, clock: Any) -> None:
+    enrolled(book, clock, "1")
+    enrolled(book, clock, "2")
+    with pytest.raises(CredentialError, match="revoked"):
+        book.renewed(certificate("3", clock), holder("1"))
+    book.renewed(certificate("3", clock), holder("2"))
+
+
+def test_check_sees_at_once_what_another_process_revoked(
+    book: AccessBook, clock: Any, tmp_path: pathlib.Path
+) -> None:
+    enrolled(book, clock, "1")
+    other = AccessBook(tmp_path / "data", clock)
+    other.revoke_agent("nanjing")
+    other.close()
+    with pytest.raises(CredentialError, match="revoked"):
+        book.check(holder("1"))
+
+
+def test_certificates_are_renewed_a_few_times_an_hour_and_few_are_kept(
+    book: AccessBook, clock: Any
+) -> None:
+    enrolled(book, clock, "1")
+    for number in range(2, RENEWALS + 1):
+        book.renewed(certificate(str(number), clock), holder("1"))
+    with pytest.raises(CredentialError) as refused:
+        book.renewed(certificate("more", clock), holder("1"))
+    assert (refused.value.code, refused.value.retry_after_s) == ("too_many_renewals", 3601)
+    for number in range(KEPT_CERTIFICATES + 10):
+        clock.now_ns += 3_601 * SECOND
+        latest = book.certificates("nanjing")[-1].serial
+        book.renewed(certificate(f"later{number}", clock), holder(latest))
+    assert len(book.certificates("nanjing")) <= KEPT_CERTIFICATES
+
+
+async def test_one_credential_cannot_take_the_event_stream_of_the_others(controller: Any) -> None:
+    async with contextlib.AsyncExitStack() as opened:
+        tries = (controller.session.ws_connect(EVENTS) for _ in range(2 * MAX_OF_ONE))
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        refused = [one for one in outcomes if isinstance(one, aiohttp.WSServerHandshakeError)]
+        for one in outcomes:
+            if isinstance(one, aiohttp.ClientWebSocketResponse):
+                opened.push_async_callback(one.close)
+        assert [one.status for one in refused] == [429] * MAX_OF_ONE
+        token = controller.state.access.create_api_token("viewer", "other", None)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with controller.session.ws_connect(EVENTS, headers=headers) as other:
+            assert (await other.receive()).type is aiohttp.WSMsgType.TEXT
+
+
+async def test_viewer_cannot_fill_the_audit_log_with_what_it_may_not_do(
+    controller: Any, clock: Any
+) -> None:
+    token = controller.state.access.create_api_token("viewer", "curious", None)
+    headers = {"Authorization": f"Bearer {token}"}
+    address = "http://controller/api/v1/maintenance?why=" + "x" * 4_000
+    for _ in range(REFUSALS_TOLD + 10):
+        async with controller.session.post(address, headers=headers) as answer:
+            assert answer.status == 403
+    now_ns = clock.now_ns + SECOND
+    rows = controller.state.access.audited(before_id=1 << 62, from_ns=0, to_ns=now_ns, limit=1_000)
+    told = [row for row in rows if "curious" in row.actor]
+    assert len(told) == REFUSALS_TOLD
+    assert max(len(row.subject) for row in told) <= 501
+    assert controller.state.gate.refused["forbidden"] == REFUSALS_TOLD + 10
