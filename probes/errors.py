@@ -12,7 +12,7 @@ IsochroneError                    a user can mend it; the command line prints it
 
 from typing import Any
 
-from probes.text import Language, Text, language_of_environment
+from probes.text import Language, Text, language_of_environment, plain
 
 
 class IsochroneError(Exception):
@@ -22,8 +22,9 @@ class IsochroneError(Exception):
     """
 
     def __init__(self, en: str, zh: str, **fields: Any) -> None:
-        super().__init__(en)
-        self.text = Text(en, zh)
+        # A sentence may repeat what somebody else said: a file's name, a server's word.
+        self.text = Text(plain(en, lines=True), plain(zh, lines=True))
+        super().__init__(self.text.en)
         self.fields = fields
 
     def message(self, language: Language | None = None) -> str:

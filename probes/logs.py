@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from probes.text import plain
+
 LogFormat = Literal["text", "json"]
 
 
@@ -26,12 +28,28 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        return plain(msgspec.json.encode(line, enc_hook=str).decode())
+
+
+class PlainLines(logging.Formatter):
+    """One line a record, for people; a traceback has lines of its own.
+
+    What others wrote may stand in a message: it neither steers a terminal nor begins a line that
+    looks like one of ours.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own word
+        """Return the record's line."""
+        return plain(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own word
+        """Return the traceback."""
+        return plain(super().formatException(ei), lines=True)
 
 
 def log_to_stderr(form: LogFormat, level: int) -> None:
     """Let every logger of this process write to standard error."""
     handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    text = PlainLines("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonLines() if form == "json" else text)
     logging.basicConfig(level=level, handlers=[handler])

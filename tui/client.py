@@ -16,6 +16,7 @@ from tui import documents as doc
 from tui.access import Access
 from tui.certificates import fault_of
 from tui.errors import AnswerError, UnreachableError, UsageError
+from tui.plain import plain_json
 
 T = TypeVar("T")
 
@@ -155,7 +156,9 @@ class Client:
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         try:
-                            yield msgspec.json.decode(message.data, type=doc.Event)
+                            yield msgspec.json.decode(
+                                plain_json(message.data.encode()), type=doc.Event
+                            )
                         except (msgspec.DecodeError, msgspec.ValidationError):
                             continue  # a kind of event that this version does not know
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -182,7 +185,7 @@ class Client:
     async def _get(self, route: str, kind: type[T], query: dict[str, str] | None = None) -> T:
         try:
             async with self._opened().get(f"{self._base}/api/v1/{route}", params=query) as answer:
-                body = await answer.read()
+                body = plain_json(await answer.read())
                 status = answer.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise self._unreachable(error) from error

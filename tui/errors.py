@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tui.plain import plain
+
 Language = Literal["en", "zh"]
 
 
@@ -13,9 +15,9 @@ class TuiError(Exception):
     exit_code = 1
 
     def __init__(self, en: str, zh: str) -> None:
-        super().__init__(en)
-        self.en = en
-        self.zh = zh
+        super().__init__(plain(en))
+        self.en = plain(en)  # it may repeat what somebody else said
+        self.zh = plain(zh)
 
     def message(self, language: Language) -> str:
         """Return the sentence in `language`."""

@@ -14,7 +14,7 @@ from controller.api.documents import AccountDocument, VerdictDocument
 from controller.campaigns.report import URGENCY, Report, excess, limit_of
 from controller.judge import figures
 from probes.moments import local_text
-from probes.text import Text
+from probes.text import Text, plain
 
 VERDICT_WORDS = {
     "pass": Text("Pass", "达标"),
@@ -79,7 +79,7 @@ FACTOR_KINDS = ("improvement", "comparison", "ipv6_parity")
 
 
 def render_report(report: Report) -> str:
-    """Return the page. Everything that comes from outside is escaped."""
+    """Return the page. Everything that comes from outside is escaped, and plain writing."""
     factors = {i.target.name for i in report.indicators if i.target.kind in FACTOR_KINDS}
 
     def unit_of(unit: str, target: str) -> str:
@@ -89,11 +89,12 @@ def render_report(report: Report) -> str:
         chosen = unit_of(unit, target)
         return limit(value, chosen) if exact else figure(value, chosen)
 
-    return (
+    page = (
         _environment()
         .get_template("report.html")
         .render(report=report, urgency=URGENCY, unit_of=unit_of, reading=reading)
     )
+    return plain(page, lines=True)
 
 
 @functools.cache

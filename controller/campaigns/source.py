@@ -33,6 +33,7 @@ from controller.api.documents import (
 from controller.commands.client_errors import no_answer, refusal
 from controller.commands.client_link import ControllerAddress
 from probes.errors import ResourceError
+from probes.plain_json import plain_json
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0
@@ -131,7 +132,7 @@ class ApiSource:
         assert self._session is not None
         try:
             async with self._session.post("/api/v1/baselines", json=request) as response:
-                body, status = await response.read(), response.status
+                body, status = plain_json(await response.read()), response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(self.url, error) from error
         if status != 200:
@@ -156,7 +157,7 @@ class ApiSource:
         assert self._session is not None
         try:
             async with self._session.get(route, params=query) as response:
-                body = await response.read()
+                body = plain_json(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(self.url, error) from error
         if response.status != 200:

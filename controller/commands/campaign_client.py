@@ -18,6 +18,7 @@ from controller.api.documents import (
 from controller.campaigns.campaign_file import Campaign, asked_of
 from controller.commands.client_errors import no_answer, refusal
 from controller.commands.client_link import ControllerAddress
+from probes.plain_json import plain_json
 from probes.text import Text
 from topology.source_lines import SourceLines
 from topology.strict import Problems
@@ -97,7 +98,7 @@ class CampaignClient:
                 self.address.open_session(TIMEOUT_S) as session,
                 session.request(method, route, json=json, params=query) as answer,
             ):
-                return answer.status, await answer.read()
+                return answer.status, plain_json(await answer.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(self.address.url, error) from error
 

@@ -11,6 +11,7 @@ from controller.commands.client_link import ControllerAddress, controller_option
 from controller.commands.result_files import check_place, is_written_through, result_file
 from controller.commands.time_options import past_options
 from probes.errors import ResourceError
+from probes.plain_json import plain_json
 from probes.reasons import reason_of
 from probes.text import Text, counted, language_of_environment
 
@@ -80,7 +81,7 @@ async def _fetch(
             session.get("/api/v1/export", params=query) as answer,
         ):
             if answer.status != 200:
-                raise refusal(address.url, answer.status, await answer.read())
+                raise refusal(address.url, answer.status, plain_json(await answer.read()))
             with result_file(output, overwrite=overwrite) as file:
                 size_bytes = 0
                 async for piece in answer.content.iter_chunked(PIECE_BYTES):

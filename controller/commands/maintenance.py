@@ -12,7 +12,8 @@ from probes.clock import SystemClock
 from probes.errors import UsageError
 from probes.moments import local_text, moment_ns, span_ns
 from probes.numbers import LARGEST
-from probes.text import Text, counted, language_of_environment
+from probes.plain_json import plain_json
+from probes.text import Text, counted, language_of_environment, plain
 
 if TYPE_CHECKING:
     from controller.api.documents import MaintenanceDocument
@@ -105,7 +106,7 @@ async def _ask(
             while after is not None:
                 query = {"after": after} if after else {}
                 async with session.request(method, route, json=body, params=query) as answer:
-                    said = await answer.read()
+                    said = plain_json(await answer.read())
                     if answer.status not in (200, 201):
                         raise refusal(address.url, answer.status, said)
                 if method != "GET":
@@ -126,5 +127,5 @@ def _show(found: list[MaintenanceDocument]) -> None:
         covered = Text(counted(item.covered_paths, "path"), f"{item.covered_paths} 条路径")
         period = f"{local_text(item.from_ns, 'minutes')} – {local_text(ends_ns, 'minutes')}"
         click.echo(
-            f"{item.id}  {phase}  {period}  {named}  ({covered.pick(language)})  {item.reason}"
+            f"{item.id}  {phase}  {period}  {named}  ({covered.pick(language)})  {plain(item.reason)}"
         )

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from probes.text import plain
+
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     """Return one line a row of `cells`, headings first, which are underlined."""
-    rows = [[_harmless(cell) for cell in row] for row in cells]
+    rows = [[plain(cell) for cell in row] for row in cells]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(
@@ -19,8 +21,3 @@ def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     ]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return lines
-
-
-def _harmless(text: str) -> str:
-    """Return text without what would steer a terminal: it may come from anybody."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)

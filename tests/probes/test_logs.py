@@ -2,7 +2,7 @@ import io
 import json
 import logging
 
-from probes.logs import JsonLines
+from probes.logs import JsonLines, PlainLines
 
 
 def records(log) -> list[dict]:
@@ -34,3 +34,13 @@ def test_exception_is_a_field_of_its_line():
 
     (line,) = records(broken)
     assert "ValueError: no" in line["exception"]
+
+
+def test_a_line_for_people_is_one_line_whatever_others_wrote():
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(PlainLines("%(levelname)s %(message)s"))
+    logger = logging.Logger("isochrone.test")
+    logger.addHandler(handler)
+    logger.warning("agent says %s", "\x1b[2Jx\nERROR forged\u202e")
+    assert stream.getvalue() == "WARNING agent says \ufffd[2Jx\ufffdERROR forged\ufffd\n"

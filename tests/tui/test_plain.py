@@ -1,0 +1,15 @@
+"""The terminal UI cleans what others wrote as the other commands do."""
+
+from probes import text as of_commands
+from probes.plain_json import plain_json as commands_plain_json
+from tui import plain as of_tui
+
+
+def test_both_call_the_same_no_writing() -> None:
+    assert of_tui.NO_WRITING.pattern == of_commands._NO_WRITING.pattern
+
+
+def test_both_clean_a_document_alike() -> None:
+    body = '{"text": {"en": "\\u001b]0;x\\u0007", "zh": "\u202e"}, "n": [1, null, "\\n"]}'.encode()
+    assert of_tui.plain_json(body) == commands_plain_json(body)
+    assert b"u001b" not in of_tui.plain_json(body)
