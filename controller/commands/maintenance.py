@@ -127,5 +127,6 @@ def _show(found: list[MaintenanceDocument]) -> None:
         covered = Text(counted(item.covered_paths, "path"), f"{item.covered_paths} 条路径")
         period = f"{local_text(item.from_ns, 'minutes')} – {local_text(ends_ns, 'minutes')}"
         click.echo(
-            f"{item.id}  {phase}  {period}  {named}  ({covered.pick(language)})  {plain(item.reason)}"
+            f"{item.id}  {phase}  {period}  {named}  ({covered.pick(language)})  "
+            f"{plain(item.reason)}"
         )

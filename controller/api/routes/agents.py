@@ -14,7 +14,6 @@ from probes.exchange import (
     ANOTHER_AGENT,
     CHUNK_CONTENT_TYPE,
     CLAIM_HEADER,
-    MAX_CHUNK_BYTES,
     Acknowledgement,
 )
 from probes.text import Text
@@ -74,14 +73,14 @@ async def deliver(request: web.Request) -> web.Response:
             ),
             retry_after_s=CLAIM_RETRY_S,
         )
-    # A body of unknown length counts as the longest that is read.
-    with ingest.in_hand(request.content_length or MAX_CHUNK_BYTES):
+    async with ingest.upload(name):
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             ingest.refused["oversized"] += 1
             raise
-        state.gate.check_again(request)  # a body may take its time
+    state.gate.check_again(request)  # a body may take its time
+    with ingest.in_hand(len(body)):
         return json_answer(await ingest.accept(name, body))
 
 
@@ -103,6 +102,6 @@ ROUTES = (
         summary="An agent delivers a chunk of windows; 200 once it is committed.",
         answer=Acknowledgement,
         body=CHUNK_CONTENT_TYPE,
-        errors=(400, 404, 409, 413, 415, 422, 429, 503),
+        errors=(400, 404, 408, 409, 413, 415, 422, 429, 503),
     ),
 )
