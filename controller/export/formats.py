@@ -66,6 +66,10 @@ def _values(table: dict[str, NDArray[Any]]) -> list[list[Any]]:
             boxed = values.astype(object)
             boxed[np.isnan(values)] = None
             values = boxed
+        elif column.kind == "time":
+            values = np.datetime_as_string(values, unit="ns", timezone="UTC")
+        elif column.kind == "id":  # readers of JSON round what is beyond 2^53
+            values = values.astype(str)
         columns.append(values.tolist())
     return columns
 
@@ -113,6 +117,8 @@ class _Forgetful(io.RawIOBase):
 def _field(arrow: Any, column: Column) -> Any:
     kinds = {
         "text": arrow.string(),
+        "id": arrow.int64(),
+        "time": arrow.timestamp("ns", tz="UTC"),
         "integer": arrow.int64(),
         "number": arrow.float64(),
         "flag": arrow.bool_(),

@@ -17,7 +17,7 @@ from controller.store.series import POINT, SUSPECT
 from probes.window import COUNTERS, STAMPING, known_fates
 from topology.model import Path
 
-Kind = Literal["text", "integer", "number", "flag"]
+Kind = Literal["text", "id", "time", "integer", "number", "flag"]
 _DELAYS = {
     "rtt": "Round-trip delay",
     "forward": "One-way delay to the destination",
@@ -80,7 +80,8 @@ def _columns() -> tuple[Column, ...]:
     return (
         *(Column(name=name, kind="text", meaning=meaning) for name, meaning in texts),
         Column(name="ip_version", kind="integer", meaning="4 or 6"),
-        Column(name="stream_id", kind="integer", meaning="The stream's number"),
+        Column(name="stream_id", kind="id", meaning="The stream's number"),
+        Column(name="start", kind="time", meaning="Begin, ISO 8601 in UTC with nanoseconds"),
         Column(name="start_ns", kind="integer", meaning="Begin, nanoseconds since 1970 UTC"),
         Column(name="duration_ns", kind="integer", meaning="Length of the interval"),
         Column(
@@ -174,6 +175,7 @@ class Rows:
         found["level"] = _spread([self.level], np.zeros(count, np.int64))
         found["stamping"] = np.array(STAMPING, object)[self.points["stamping"]]
         found["stream_id"] = self.stream_id
+        found["start"] = self.start_ns.astype("datetime64[ns]")
         found["start_ns"], found["duration_ns"] = self.start_ns, self.duration_ns
         plan = self.plan_version
         found["plan_version"] = np.full(count, None, object) if plan is None else plan

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from pyarrow import parquet
 
 from controller.commands.export import export
+from controller.export.formats import encoder_of
 from controller.export.rows import COLUMNS, NAMES
 from controller.export.tables import gathered
 from probes.errors import ResourceError
@@ -61,11 +62,16 @@ async def rows_of(controller: Any, kind: str, more: str = "") -> list[dict[str, 
     """Return the rows of an export with None for what is unknown."""
     body = await fetch(controller, kind, more)
     if kind == "parquet":
-        return parquet.read_table(io.BytesIO(body)).to_pylist()
+        table = parquet.read_table(io.BytesIO(body))
+        start = np.datetime_as_string(table["start"].to_numpy(), unit="ns", timezone="UTC")
+        place = table.schema.get_field_index("start")
+        rows = table.set_column(place, "start", [start.tolist()]).to_pylist()
+        return [row | {"stream_id": str(row["stream_id"])} for row in rows]
     if kind == "jsonl":
         return [json.loads(line) for line in body.splitlines()]
     kinds = {column.name: column.kind for column in COLUMNS}
-    read = {"integer": int, "number": float, "flag": lambda text: text == "True", "text": str}
+    read = dict.fromkeys(("text", "id", "time"), str) | {"integer": int, "number": float}
+    read["flag"] = lambda text: text == "True"
     return [
         {name: read[kinds[name]](value) if value else None for name, value in row.items()}
         for row in csv.DictReader(io.StringIO(body.decode()))
@@ -77,6 +83,38 @@ async def test_each_format_says_the_same(measured: Any) -> None:
     assert one == two == three
     assert list(one[0]) == list(NAMES)
     assert len(one) == 3 * len({row["stream_id"] for row in one})
+
+
+def extreme(stream_id: int, start_ns: int) -> dict[str, Any]:
+    """Return a table of one row, all of it unknown except its id and its time."""
+    empty = {"number": np.nan, "integer": 0, "flag": False}
+    table = {c.name: np.array([empty.get(c.kind)]) for c in COLUMNS}
+    table["stream_id"] = np.array([stream_id])
+    table["start"] = np.array([start_ns]).astype("datetime64[ns]")
+    return table
+
+
+@pytest.mark.parametrize("stream_id", [(1 << 53) + 1, (1 << 63) - 1, 0])
+def test_an_id_survives_readers_of_json_that_know_no_whole_numbers(stream_id: int) -> None:
+    text = b"".join(encoder_of("jsonl")([extreme(stream_id, 0)]))
+    assert json.loads(text, parse_int=float)["stream_id"] == str(stream_id)
+
+
+@pytest.mark.parametrize(
+    ("start_ns", "text"),
+    [
+        (1_793_462_400_123_456_789, "2026-10-31T16:00:00.123456789Z"),
+        (1_793_462_400_000_000_000, "2026-10-31T16:00:00.000000000Z"),
+        (1, "1970-01-01T00:00:00.000000001Z"),
+    ],
+)
+def test_times_keep_their_nanoseconds_in_every_format(start_ns: int, text: str) -> None:
+    table = extreme(7, start_ns)
+    assert f",{text}," in b"".join(encoder_of("csv")([table])).decode()
+    assert json.loads(b"".join(encoder_of("jsonl")([table])))["start"] == text
+    start = parquet.read_table(io.BytesIO(b"".join(encoder_of("parquet")([table]))))["start"]
+    assert str(start.type) == "timestamp[ns, tz=UTC]"
+    assert start.to_numpy().astype(np.int64).tolist() == [start_ns]
 
 
 async def test_rows_are_what_the_windows_are(measured: Any) -> None:
