@@ -6,9 +6,11 @@ import contextlib
 import errno
 import os
 import pathlib
+import signal
 import stat
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -80,7 +82,7 @@ def result_file(
     number, name = tempfile.mkstemp(prefix=f".{place.name}.", suffix=".part", dir=place.parent)
     part = pathlib.Path(name)
     try:
-        with os.fdopen(number, "wb") as file:
+        with os.fdopen(number, "wb") as file, _removed_by_signals(part):
             yield file
             file.flush()
             os.fchmod(number, _mode_of(place))
@@ -89,6 +91,32 @@ def result_file(
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _removed_by_signals(part: pathlib.Path) -> Iterator[None]:
+    """Let a signal that ends the program take the unfinished file with it.
+
+    A signal that the program handles in its own way (or ignores: nohup) is left to it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where Python sets no handlers
+        return
+
+    def end(number: int, _frame: object) -> None:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    ours = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

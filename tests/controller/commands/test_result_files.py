@@ -3,7 +3,10 @@
 import contextlib
 import os
 import pathlib
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -114,3 +117,28 @@ def test_dash_is_standard_output(capfdbinary):
     check_place(pathlib.Path("-"), "--output")
     write_result(pathlib.Path("-"), b"page")
     assert capfdbinary.readouterr().out == b"page"
+
+
+WRITER = """
+import pathlib, sys
+from controller.commands.result_files import result_file
+with result_file(pathlib.Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_program_leaves_no_unfinished_file(
+    tmp_path: pathlib.Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "november.csv")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"writing\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        writer.send_signal(number)
+        assert writer.wait(30) == -number
+    assert list(tmp_path.iterdir()) == []
