@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from agent.local_addresses import read_local_addresses
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.errors import ConfigError
 from probes.exchange import AgentName
@@ -49,6 +50,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     clock: ClockConfig = msgspec.field(default_factory=ClockConfig)
     spool: SpoolConfig = msgspec.field(default_factory=SpoolConfig)
     policy: PolicyConfig = msgspec.field(default_factory=PolicyConfig)
+    local_addresses: dict[str, str] = {}
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -97,7 +99,8 @@ def config_of(document: dict[str, Any], path: Path) -> AgentConfig:
     except ConfigError as error:
         text, fields = error.text, error.fields
         raise ConfigError(f"{path}: {text.en}", f"{path}：{text.zh}", **fields) from error
-    return config
+    local = read_local_addresses(config.local_addresses, path)
+    return msgspec.structs.replace(config, local_addresses=local)
 
 
 def _explained(problem: str, path: Path) -> ConfigError:

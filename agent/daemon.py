@@ -86,6 +86,7 @@ async def _run_parts(
         book=spooler.book,
         settle=lambda: asyncio.wrap_future(spooler.call(spooler.do_settle)),
         journal=journal,
+        local_addresses=config.local_addresses,
     )
     reload = Reload(
         config_path,

@@ -31,6 +31,7 @@ from probes.errors import ConfigError, IsochroneError
 from probes.exchange import ReflectorSpec
 from probes.reasons import reason_of
 from probes.reflector.listening import open_reflector_socket
+from probes.sockets.opening import is_ours
 from probes.stream import STAMP_PORT
 from probes.text import Text, counted
 
@@ -53,6 +54,7 @@ async def examine(config_path: Path) -> list[Finding]:
         *check_state(Path(config.state_dir)),
         check_icmp(),
         check_tcp(),
+        *check_local_addresses(config),
         check_reflector_port(running=_is_held(Path(config.state_dir))),
     ]
     watch = ClockWatch(config.clock, SystemClock())
@@ -118,6 +120,29 @@ def check_state(state_dir: Path) -> list[Finding]:
     told += counted(lost, "window")
     told_zh = f"待发送 {chunks - refused} 块，被拒收 {refused} 块，已丢弃 {lost} 个窗口"
     return [finding("spool", "warn" if refused else "ok", f"{told.capitalize()}.", f"{told_zh}。")]
+
+
+def check_local_addresses(config: AgentConfig) -> list[Finding]:
+    """Look whether what is bound in place of addresses of the plan (1:1 NAT) is this machine's."""
+    found = []
+    for public, local in config.local_addresses.items():
+        if is_ours(local):
+            told = finding(
+                "local_addresses",
+                "ok",
+                f"{local} stands here for {public} (1:1 NAT).",
+                f"{local} 在本机对应 {public}（1:1 NAT）。",
+            )
+        else:
+            told = finding(
+                "local_addresses",
+                "fail",
+                f"{local} is to stand for {public} (1:1 NAT), and is not an address of this "
+                "machine; look at `ip address`.",
+                f"{local} 应对应 {public}（1:1 NAT），但不是本机地址；请用 `ip address` 检查。",
+            )
+        found.append(told)
+    return found
 
 
 def check_icmp() -> Finding:

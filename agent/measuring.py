@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agent.answering import AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
+from agent.local_addresses import LocalAddresses
 from agent.policy import Policy
 from agent.sent_book import SentBook
 from agent.shortfalls import Shortfalls
@@ -41,7 +42,8 @@ _Reflection = tuple[tuple[ReflectorSpec, ...], dict[str, tuple[bytes, ...]]]
 class Measuring:
     """Runs what the last plan says. `on_windows(batch, plan_version)` is called on the engine's
     thread. All blocking calls are made on worker threads, one at a time. `book` counts what is
-    sent; `settle` is awaited when an engine has broken, whose open windows are lost.
+    sent; `local_addresses` are the owner's; `settle` is awaited when an engine has broken, whose
+    open windows are lost.
     """
 
     def __init__(
@@ -56,7 +58,10 @@ class Measuring:
         book: SentBook,
         settle: Callable[[], Awaitable[None]],
         journal: AnswerJournal,
+        local_addresses: Mapping[str, str] | None = None,
     ) -> None:
+        self._own_addresses = local_addresses or {}
+        self._local = LocalAddresses(self._own_addresses)
         self._book, self._settle, self._journal = book, settle, journal
         self._looked_ns = clock.wall_ns()
         self._limited, self._limited_ns = 0, 0  # requests over a limit, and until when it counts
@@ -90,6 +95,7 @@ class Measuring:
         """
         async with self._changing:
             before, self.plan, self.keys = self.plan, plan, keys
+            self._local = LocalAddresses(self._own_addresses, plan)
             if before is None or before.version != plan.version:
                 with self._version_lock:
                     applied = self._clock.monotonic_ns(), plan.version
@@ -160,7 +166,7 @@ class Measuring:
                 began_ns = self._clock.wall_ns()
                 await asyncio.to_thread(self._reflector.stop)
                 self._journal.note(
-                    [Silence(s.address, s.port, "agent.stopped") for s in self._reflected[0]],
+                    [Silence(s.address, s.port, "agent.stopped") for s in self._reflecting()],
                     began_ns,
                 )
             self._book.alive(self._clock.wall_ns())
@@ -228,14 +234,15 @@ class Measuring:
         limited = self._over_limit()
         for spec in self.granted.reflectors:
             place = spec.address, spec.port
-            answered = there[place].peers if place in there else ()
+            here = self._local.of(spec.address), spec.port
+            answered = there[here].peers if here in there else ()
             missing = tuple(peer for peer in spec.peers if peer not in set(answered))
             if missing:
                 yield Silence(*place, "reflector.not_listening", missing)
             keyless = [peer for peer in spec.authenticated or () if not keys.get(peer)]
-            if keyless and place in there:
+            if keyless and here in there:
                 yield Silence(*place, "reflector.key", tuple(keyless))
-            if limited and place in there:
+            if limited and here in there:
                 yield Silence(*place, "policy.reflector.max_packets_per_s")
 
     def _over_limit(self) -> bool:
@@ -259,10 +266,17 @@ class Measuring:
             self._conditions.begin("stamp_keys", "info", _waiting(waiting))
         else:
             self._conditions.end("stamp_keys")
-        return sorted(streams, key=lambda spec: spec.stream_id)
+        return sorted(self._local.streams(streams), key=lambda spec: spec.stream_id)
+
+    def _reflecting(self) -> list[ReflectorSpec]:
+        """Return the places that are answered at, as the plan names them."""
+        places = {(spec.address, spec.port) for spec in self._reflected[0]}
+        of = self._local.of
+        return [s for s in self.granted.reflectors if (of(s.address), s.port) in places]
 
     def _to_reflect(self) -> _Reflection:
-        return self.granted.reflectors, {} if self.keys is None else self.keys.answering
+        reflectors = self._local.reflectors(self.granted.reflectors)
+        return reflectors, {} if self.keys is None else self.keys.answering
 
     async def _run_engine(self, window_ms: int) -> None:
         streams = self._streams()

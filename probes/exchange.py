@@ -83,13 +83,17 @@ class ReflectorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The versioned set of streams an agent must run and the reflectors it must offer."""
+    """The versioned set of streams an agent must run and the reflectors it must offer.
+
+    `local` has the address to bind for each that peers see and the machine does not have (1:1 NAT).
+    """
 
     version: Count
     agent: AgentName
     window_ms: Annotated[int, msgspec.Meta(ge=100, le=3_600_000)] = 10_000
     streams: tuple[StreamSpec, ...] = ()
     reflectors: tuple[ReflectorSpec, ...] = ()
+    local: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class StampKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

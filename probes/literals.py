@@ -197,8 +197,8 @@ def read_destination(text: str, ip_version: Literal[4, 6] | None = None) -> Addr
     """Return the address of one host that probes may be sent to. Raises AddressError."""
     address = read_address(text)
     if address is None or ip_version not in (None, address.version):
-        version = ip_version or ""
-        raise _error(text, f"is no IPv{version} address", f"不是 IPv{version} 地址")
+        kind = f"IPv{ip_version}" if ip_version else "IP"
+        raise _error(text, f"is no {kind} address", f"不是 {kind} 地址")
     fault = fault_of(address)
     if fault is not None:
         raise _error(text, fault.en, fault.zh)

@@ -33,6 +33,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     carrier: str
     address: str
+    local: str | None = None  # what the machine has in its place behind 1:1 NAT
 
     @property
     def ip_version(self) -> Literal[4, 6]:

@@ -160,12 +160,14 @@ def _interfaces(
                 f"carrier `{row.carrier}` is not declared under [carriers]{hint.en}",
                 f"运营商 `{row.carrier}` 未在 [carriers] 中声明{hint.zh}",
             )
+        local = _local(row, at, problems)
         for name, address in _addresses(row, at, problems):
             interface = Interface(
                 id=f"{table.name}.{row.carrier}.v{ip_version_of(address)}",
                 site=table.name,
                 carrier=row.carrier,
                 address=address,
+                local=local if local and ip_version_of(local) == ip_version_of(address) else None,
             )
             if address in addresses:
                 first = problems.place(addresses[address])
@@ -210,6 +212,25 @@ def _addresses(row: InterfaceTable, at: Key, problems: Problems) -> list[tuple[s
         else:
             problems.add((*at, name), fault.en, fault.zh)
     return sound
+
+
+def _local(row: InterfaceTable, at: Key, problems: Problems) -> str | None:
+    """Return the address that stands for one of the interface's on its own machine, if sound."""
+    if row.local is None:
+        return None
+    fault = _address_fault("local", row.local)
+    if fault is None:
+        local = str(read_address(row.local))
+        given = [value for value in (row.address, row.ipv4, row.ipv6) if value is not None]
+        if any((":" in value) == (":" in local) for value in given):
+            return local
+        fault = Text(
+            f"`{row.local}` is of another IP version than the interface's addresses; it stands for "
+            "one of them behind 1:1 NAT",
+            f"`{row.local}` 与接口地址的 IP 版本不同；它应是 1:1 NAT 之后与之对应的本地地址",
+        )
+    problems.add((*at, "local"), fault.en, fault.zh)
+    return None
 
 
 def _address_fault(name: str, value: str) -> Text | None:

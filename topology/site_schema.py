@@ -31,12 +31,14 @@ class CarrierTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class InterfaceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[[site.interface]]: one `address`, or `ipv4` and `ipv6` of the same carrier."""
+    """[[site.interface]]: one `address`, or `ipv4` and `ipv6` of the same carrier; `local` is
+    what the machine binds in place of one of them, behind 1:1 NAT."""
 
     carrier: Name
     address: str | None = None
     ipv4: str | None = None
     ipv6: str | None = None
+    local: str | None = None
 
 
 class SiteTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -58,6 +58,8 @@ def make_plans(
             window_ms=window_ms,
             streams=tuple(sorted(specs[name], key=lambda spec: spec.stream_id)),
             reflectors=tuple(reflectors[name]),
+            local={each.address: each.local for each in site.interfaces if each.local}
+            or msgspec.UNSET,
         )
         for name, site in network.sites.items()
         if not site.external

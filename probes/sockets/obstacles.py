@@ -54,8 +54,11 @@ def not_ours(address: str) -> ResourceError:
     """Return that an address is not, or not yet, one of this machine's."""
     return ResourceError(
         f"The address {address} is not an address of this machine now; if it does not come by "
-        "itself, correct it or add it to an interface.",
-        f"地址 {address} 目前不是本机地址；若不会自动出现，请更正，或将其配置到某个接口上。",
+        "itself, correct it or add it to an interface. Behind 1:1 NAT, name the address that "
+        "it has: `local` in the site file, `local_addresses` in the agent's.",
+        f"地址 {address} 目前不是本机地址；若不会自动出现，请更正，或将其配置到某个接口上。"
+        "位于 1:1 NAT 之后时，请写明本机的地址：站点文件中的 local，或探针配置中的 "
+        "local_addresses。",
         source=address,
     )
 
