@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import pathlib
 import signal
@@ -152,11 +153,13 @@ async def test_kill_9_loses_nothing_and_doubles_nothing(
     while waiting:
         if not process.running:
             await process.start()
-        acknowledged = await deliver(process, waiting)
+        # Never all at once: on a quick machine one life would store whatever it is given.
+        offered = dict(itertools.islice(waiting.items(), KILL_AFTER * 3 // 2))
+        acknowledged = await deliver(process, offered)
         waiting = {i: body for i, body in waiting.items() if i not in acknowledged}
         lives += 1
         assert lives < 20
-    assert lives > 2  # it was killed twice at the least; how much each life stores is chance
+    assert lives > 2  # it was killed at least twice
     if not process.running:
         await process.start()
     agent = (await process.get("/api/v1/agents"))["items"][0]

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
 from controller.access.book import CertificateRecord
+from controller.access.roles import Identity
 from controller.commands.lists import list_
 from controller.commands.tables import aligned
 from tests.controller.conftest import Controller, batch_of, chunk_of
@@ -46,7 +47,8 @@ def ask(
                         agent="nanjing",
                         issued_ns=now_ns - 2 * DAY,
                         expires_ns=now_ns + days * DAY,
-                    )
+                    ),
+                    Identity(kind="owner", name="test", role="admin"),
                 )
             url = f"unix:{controller.session.connector.path}"
             return [

@@ -134,7 +134,7 @@ with result_file(pathlib.Path(sys.argv[1])) as file:
 def test_a_signal_that_ends_the_program_leaves_no_unfinished_file(
     tmp_path: pathlib.Path, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-c", WRITER, str(tmp_path / "november.csv")]
+    command = [sys.executable, "-P", "-c", WRITER, str(tmp_path / "november.csv")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"writing\n"
