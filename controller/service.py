@@ -11,7 +11,7 @@ import pathlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from aiohttp import web
@@ -152,7 +152,7 @@ async def serve(
     try:
         for listen in listens:
             await _start(runner, listen, context)
-            logger.info("listening on %s", listen)
+            logger.info("listening on %s", _listening_on(listen, runner))
         tell_manager(READY)
         async with asyncio.TaskGroup() as tasks:
             loops = [
@@ -216,6 +216,14 @@ async def _start(runner: web.AppRunner, listen: Listen, context: ssl.SSLContext 
                 os.umask(mask)
     except OSError as error:
         raise _cannot_listen(listen, error) from error
+
+
+def _listening_on(listen: Listen, runner: web.AppRunner) -> str:
+    """Return where the site that was started last listens: with the port that the kernel chose."""
+    if listen.unix is not None or listen.port != 0:
+        return str(listen)
+    port: int = runner.addresses[-1][1]
+    return str(replace(listen, port=port))
 
 
 def _remove_stale(path: pathlib.Path) -> None:

@@ -11,6 +11,7 @@ Windows that touch such a time are stored like all others; they are not judged.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -169,7 +170,7 @@ class SilenceBook:
     def _matching(self, agent: str, entry: Unanswered) -> list[int]:
         """Return the rows of the streams towards an agent that an entry speaks of."""
         singles = set(entry.senders)
-        prefixes = [_network(sender) for sender in entry.senders if "/" in sender]
+        prefixes = _prefixes(sender for sender in entry.senders if "/" in sender)
         rows = []
         for row in self._asking.get(agent, ()):
             address, port, sender = _asked_by(self._streams[row])
@@ -292,17 +293,27 @@ def _end_ns(record: SilenceRecord) -> int:
     return int(_NEVER_NS) if record.to_ns is None else record.to_ns
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
+Prefixes = dict[tuple[int, int], set[int]]  # first bits by version and count of the others
 
 
-def _within(
-    sender: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network | None]
-) -> bool:
-    if not networks:
+def _prefixes(texts: Iterable[str]) -> Prefixes:
+    """Return what prefixes begin with: whether an address is in one of 100,000 is soon known."""
+    found: Prefixes = {}
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            network = ipaddress.ip_network(text, strict=False)
+            rest = network.max_prefixlen - network.prefixlen
+            first = int(network.network_address) >> rest
+            found.setdefault((network.version, rest), set()).add(first)
+    return found
+
+
+def _within(sender: str, prefixes: Prefixes) -> bool:
+    if not prefixes:
         return False
     address = ipaddress.ip_address(sender.partition("%")[0])
-    return any(network is not None and address in network for network in networks)
+    number = int(address)
+    return any(
+        version == address.version and number >> rest in first
+        for (version, rest), first in prefixes.items()
+    )

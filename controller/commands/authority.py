@@ -19,12 +19,14 @@ from controller.commands.time_options import time_zone_option
 from probes.clock import SystemClock
 from probes.errors import ConfigError, UsageError
 from probes.moments import local_text
-from probes.text import Text, language_of_environment
+from probes.text import Text, is_plain, language_of_environment, plain
 
 if TYPE_CHECKING:
     from controller.access.book import AccessBook
     from controller.access.roles import Role
 
+LONGEST_LIFETIME_S = 36_500 * 86_400
+LONGEST_LABEL = 80
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 _AGENT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 DATA = click.option(
@@ -70,7 +72,7 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
         say(_certified(hosts))
         return
     # The book first, and the token last: it is shown once, so nothing may fail behind it.
-    with opened_book(data) as book:
+    with opened_book(data, new=True) as book:
         authority = create_authority(data, hosts, SystemClock())
         book.audit(actor=actor, action="init", subject=authority.fingerprint)
         token = book.create_api_token("admin", "first admin", None)
@@ -117,6 +119,7 @@ def create(
     until_ns = SystemClock().wall_ns() + _lifetime_ns(expires or ("24h" if agent else "365d"))
     if agent is not None:
         _check_agent(agent)
+    _check_label(label)
     authority, actor = load_authority(data, SystemClock()), me()
     with opened_book(data) as book:
         if agent is not None:
@@ -144,7 +147,7 @@ def list_(data: pathlib.Path) -> None:
         for each in book.tokens():
             what = f"enrol {each.agent}" if each.role is None else f"{each.role}  {each.label}"
             until = "-" if each.expires_ns is None else local_text(each.expires_ns)
-            click.echo(f"{each.id}  {each.state(now_ns):8}  {until}  {what}")
+            click.echo(plain(f"{each.id}  {each.state(now_ns):8}  {until}  {what}"))
 
 
 @token.command("revoke")
@@ -169,6 +172,14 @@ def revoke(data: pathlib.Path, agent: str) -> None:
     """End every certificate of AGENT; its open connections end within seconds."""
     _check_agent(agent)
     with opened_book(data) as book:
+        if not book.certificates(agent) and all(each.agent != agent for each in book.tokens()):
+            raise ConfigError(
+                f"No certificate and no token was ever made for {agent}, so nothing is revoked; is "
+                "that its name? See: isochrone list certificates.",
+                f"从未为 {agent} 签发过证书或令牌，未吊销任何内容；名称是否正确？"
+                "请用 isochrone list certificates 查看。",
+                agent=agent,
+            )
         ended = book.revoke_agent(agent)
         book.audit(actor=me(), action="revoke agent", subject=agent, detail=f"{ended} ended")
     say(
@@ -183,13 +194,24 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 
 
 @contextlib.contextmanager
-def opened_book(data: pathlib.Path) -> Iterator[AccessBook]:
-    """Open the book of credentials for a while."""
+def opened_book(data: pathlib.Path, *, new: bool = False) -> Iterator[AccessBook]:
+    """Open the book of credentials for a while; with `new` it may be made."""
     from controller.access.book import AccessBook
     from controller.access.tables import FILE_NAME, KEYS_DIRECTORY
     from controller.store.reading import damage_told
 
-    with damage_told(data / KEYS_DIRECTORY / FILE_NAME):
+    path = data / KEYS_DIRECTORY / FILE_NAME
+    if (
+        not new and not path.exists()
+    ):  # a mistyped directory must not be made, and answer that nothing is there
+        raise ConfigError(
+            f"There are no credentials in {data}; name the controller's data directory with "
+            "--data, or make them with isochrone controller init.",
+            f"{data} 中没有凭证；请用 --data 指定控制器的数据目录，或先执行 "
+            "isochrone controller init。",
+            data=str(data),
+        )
+    with damage_told(path):
         book = AccessBook(data, SystemClock())
     try:
         yield book
@@ -197,14 +219,26 @@ def opened_book(data: pathlib.Path) -> Iterator[AccessBook]:
         book.close()
 
 
-def _lifetime_ns(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    if found is None or int(found[1]) == 0:
+def _check_label(label: str | None) -> None:
+    """Refuse a label that would not be listed as it was written."""
+    if label is not None and not (0 < len(label) <= LONGEST_LABEL and is_plain(label)):
         raise UsageError(
-            f"--expires {text} is not understood; write 90m, 24h or 30d.",
-            f"无法识别 --expires {text}；请写成 90m、24h 或 30d。",
+            f"--label is one line of 1 to {LONGEST_LABEL} characters, without controls: it stands "
+            "in lists and in the audit log.",
+            f"--label 为一行文字，1 至 {LONGEST_LABEL} 个字符，不得含控制字符：它会出现在列表和"
+            "审计日志中。",
         )
-    return int(found[1]) * _UNITS_S[found[2]] * 1_000_000_000
+
+
+def _lifetime_ns(text: str) -> int:
+    found = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    seconds = 0 if found is None else int(found[1]) * _UNITS_S[found[2]]
+    if not 0 < seconds <= LONGEST_LIFETIME_S:
+        raise UsageError(
+            f"--expires {text} is not understood; write 90m, 24h or 30d, at most 36500d.",
+            f"无法识别 --expires {text}；请写成 90m、24h 或 30d，最长 36500d。",
+        )
+    return seconds * 1_000_000_000
 
 
 def _check_agent(agent: str) -> None:

@@ -1,13 +1,16 @@
 import asyncio
 import gc
 import pathlib
+import re
 import signal
 from typing import Any
 
 import pytest
 
+from controller.access.authority import create_authority
 from controller.service import Listen, parse_listen, serve_on
 from controller.state import ControllerState, Settings, open_state
+from probes.clock import SystemClock
 from probes.errors import ConfigError
 
 
@@ -40,3 +43,21 @@ async def test_what_is_there_from_the_start_is_not_searched_for_garbage_while_it
     await serve_on(site_file, opened, [Listen(unix=tmp_path / "api.sock")])
     assert set_aside[0] > 1_000
     assert gc.get_freeze_count() == 0
+
+
+async def test_the_log_says_at_which_port_the_kernel_lets_it_listen(
+    site_file: pathlib.Path, tmp_path: pathlib.Path, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "life"
+    create_authority(data, ["localhost"], SystemClock())
+
+    def opened(network: Any) -> ControllerState:
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+        return open_state(network, data, Settings(), clock)
+
+    listens = [parse_listen("127.0.0.1:0"), Listen(unix=tmp_path / "api.sock")]
+    with caplog.at_level("INFO", logger="isochrone.controller"):
+        await serve_on(site_file, opened, listens)
+    told = [message for message in caplog.messages if message.startswith("listening on ")]
+    assert re.fullmatch(r"listening on 127\.0\.0\.1:[1-9][0-9]*", told[0])
+    assert told[1] == f"listening on unix:{tmp_path / 'api.sock'}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.plans.control import _note_silences
 from controller.store.silences import SilenceRecord
@@ -232,3 +236,27 @@ async def test_own_streams_that_an_owner_refuses_are_remembered_with_their_times
     clock.now_ns += 60 * SECOND
     (over,) = tell()
     assert over.to_ns - over.from_ns == 60 * SECOND
+
+
+def test_many_prefixes_hold_up_no_round() -> None:
+    from controller.silences import _prefixes, _within
+
+    begun = time.process_time()
+    many = _prefixes(f"10.{i >> 8}.{i & 255}.0/24" for i in range(65_536))
+    assert not any(_within(f"11.0.{i >> 8}.{i & 255}", many) for i in range(2_000))
+    assert _within("10.255.255.7", many)
+    assert time.process_time() - begun < 5  # address by address it would be minutes
+
+
+@given(st.lists(st.ip_addresses(), min_size=1, max_size=3), st.integers(0, 128), st.ip_addresses())
+def test_an_address_is_within_prefixes_as_the_standard_library_has_it(
+    networks: list[Any], length: int, address: Any
+) -> None:
+    from controller.silences import _prefixes, _within
+
+    texts = [f"{one}/{min(length, one.max_prefixlen)}" for one in networks]
+    texts += ["1.2.3.4/33", "\x1b/8", "/"]
+    expected = any(
+        address in ipaddress.ip_network(text, strict=False) for text in texts[: len(networks)]
+    )
+    assert _within(str(address), _prefixes(texts)) == expected

@@ -206,3 +206,52 @@ def test_names_and_addresses_are_certified_as_certificates_have_them(
     name: str, certified: str
 ) -> None:
     assert certified_host(name) == certified
+
+
+@pytest.mark.parametrize("words", [("token", "list"), ("revoke", "a"), ("token", "revoke", "x")])
+def test_mistyped_directory_is_not_made_and_is_told(
+    tmp_path: pathlib.Path, words: tuple[str, ...]
+) -> None:
+    absent = tmp_path / "mistyped"
+    with pytest.raises(ConfigError, match="no credentials"):
+        run(absent, *words)
+    assert not absent.exists()
+
+
+def test_revoking_an_agent_that_never_was_says_so(data: pathlib.Path) -> None:
+    run(data, "init")
+    run(data, "token", "create", "--enrol", "nanjing")
+    with pytest.raises(ConfigError, match="nanjng"):
+        run(data, "revoke", "nanjng")
+    for _ in range(2):  # whoever is revoked already may be revoked again
+        run(data, "revoke", "nanjing")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--label", "a\nb  good  -  admin"),
+        ("--label", "\x1b[31mred"),
+        ("--label", "a\u202eb"),
+        ("--label", "x" * 81),
+        ("--expires", "999999d"),  # beyond all times
+        ("--expires", "٣d"),
+        ("--expires", "0h"),
+    ],
+)
+def test_tokens_are_refused_what_could_not_be_listed(
+    data: pathlib.Path, option: str, value: str
+) -> None:
+    run(data, "init")
+    with pytest.raises(UsageError, match=option):
+        run(data, "token", "create", "--role", "viewer", option, value)
+
+
+def test_labels_of_other_programs_forge_no_line(data: pathlib.Path) -> None:
+    run(data, "init")
+    book = book_of(data)
+    book.create_api_token("viewer", "a\nb\x1b[31m\u202e", None)
+    book.close()
+    lines = run(data, "token", "list").stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[1].endswith("viewer  a\ufffdb\ufffd[31m\ufffd")
