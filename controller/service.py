@@ -19,6 +19,7 @@ from aiohttp import web
 from controller.access.authority import authority_exists
 from controller.access.key_watch import watch_keys
 from controller.api.application import make_app
+from controller.api.malformed_requests import http_logger
 from controller.campaigns.keeper import look, wait_due
 from controller.campaigns.reporting import keep_reporting
 from controller.live.rounds import JUDGING
@@ -147,7 +148,9 @@ async def serve(
     Raises ResourceError where it cannot listen, ConfigError for TCP without an authority.
     """
     context = tls_context(listens, state)
-    runner = web.AppRunner(make_app(state), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(
+        make_app(state), access_log=None, logger=http_logger, shutdown_timeout=SHUTDOWN_S
+    )
     await runner.setup()
     try:
         for listen in listens:
