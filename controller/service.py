@@ -29,6 +29,7 @@ from controller.store.housekeeping import keep_house
 from probes.controller_url import socket_path
 from probes.errors import ConfigError, ResourceError, RightsError, UsageError
 from probes.literals import AddressError, read_address
+from probes.private_files import FILE_MODE
 from probes.reasons import reason_of
 from probes.service_manager import READY, STOPPING, keep_telling, tell_manager
 from probes.text import language_of_environment
@@ -126,7 +127,7 @@ async def serve_on(
         # takes a third of a second for 90,000 streams, in which nothing else is done.
         gc.collect()
         gc.freeze()
-        for warning in network.warnings:
+        for warning in state.network.warnings:
             logger.warning("%s: %s", sites, warning.pick(language_of_environment()))
         try:
             network = await serve(state, listens, signals.wait)
@@ -211,14 +212,26 @@ async def _start(runner: web.AppRunner, listen: Listen, context: ssl.SSLContext 
             await web.TCPSite(runner, listen.host, listen.port, ssl_context=context).start()
         else:
             _remove_stale(listen.unix)
-            # Who may open the socket may do everything: from its first moment its owner alone.
-            mask = os.umask(0o177)
-            try:
-                await web.UnixSite(runner, listen.unix).start()
-            finally:
-                os.umask(mask)
+            await web.SockSite(runner, _bound(listen.unix)).start()
     except OSError as error:
         raise _cannot_listen(listen, error) from error
+
+
+def _bound(path: pathlib.Path) -> socket.socket:
+    """Return a socket bound to `path`, which from its first moment is its owner's alone.
+
+    Who may open it may do everything. Linux gives the file what the socket may before it is bound;
+    the umask is the whole process's, and threads make files meanwhile.
+    """
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        os.fchmod(bound.fileno(), FILE_MODE)
+        bound.bind(str(path))
+        path.chmod(FILE_MODE)  # whatever the umask took
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _listening_on(listen: Listen, runner: web.AppRunner) -> str:

@@ -28,6 +28,7 @@ from controller.catalogue import Catalogue, catalogue_of
 from controller.clock_trust import ClockTrust
 from controller.fleet import Fleet
 from controller.ingest import Ingest
+from controller.last_sites import keep_sites, last_network
 from controller.left_out import LeftOut
 from controller.live.groups import Group, groups_of
 from controller.live.improvements import ImprovementBook
@@ -41,7 +42,7 @@ from controller.plans.keys import owners
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
 from controller.remembering import remember
 from controller.silences import SilenceBook, newly_asked
-from controller.store.interface import Store
+from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
 from controller.store.reading import DamagedStoreError, damage_told
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
@@ -141,7 +142,8 @@ def open_state(
 ) -> ControllerState:
     """Open the store, number the plans and rebuild the memory of the judged period.
 
-    Raises ConfigError or ResourceError where the data directory is not to be had.
+    Where there is no room for plans of a changed network, the state is that of the network before,
+    which says so in its warnings. Raises ConfigError or ResourceError where the data directory is not to be had.
     """
     with contextlib.ExitStack() as opened_so_far:
         store = SqliteStore(directory, retention=settings.retention)
@@ -153,7 +155,23 @@ def open_state(
             stamp = StampBook(directory, clock)
             opened_so_far.callback(stamp.close)
         authority = load_authority(directory, clock) if authority_exists(directory) else None
-        state = _assemble(network, store, access, stamp, authority, settings, clock)
+        assemble = functools.partial(
+            _assemble,
+            store=store,
+            access=access,
+            stamp=stamp,
+            authority=authority,
+            settings=settings,
+            clock=clock,
+        )
+        try:
+            state = assemble(network)
+            keep_sites(directory, network)
+        except StoreFullError as error:
+            before = last_network(directory, error.text)
+            if before is None:
+                raise
+            state = assemble(before)
         opened_so_far.pop_all()
         return state
 

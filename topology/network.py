@@ -125,7 +125,7 @@ class Network:
     """Sites, carriers, meshes and targets, checked; `warnings` tell what was odd but allowed.
 
     `year` chooses which of the goals count now; absent: all are shown. `carriers` holds the
-    titles of every carrier in use. Sites keep the order of the file.
+    titles of every carrier in use. Sites keep the order of the file. `text` is the site file's own.
     """
 
     name: str
@@ -140,6 +140,7 @@ class Network:
     budget: Budget = dataclasses.field(default_factory=Budget)
     roads: Mapping[tuple[str, str], Road] = dataclasses.field(default_factory=dict)
     links: tuple[Link, ...] = ()
+    text: str = dataclasses.field(default="", repr=False, compare=False)
 
     @functools.cached_property
     def site_index(self) -> Mapping[str, int]:

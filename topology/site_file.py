@@ -50,7 +50,8 @@ def parse_network(text: str, path: pathlib.Path) -> Network:
         part = sound_part(raw, SiteFile, problems, _STAND_INS)
         if part is None:
             problems.raise_if_any()
-    return _build(msgspec.convert(part, SiteFile), raw, problems)
+    network = _build(msgspec.convert(part, SiteFile), raw, problems)
+    return dataclasses.replace(network, text=text)
 
 
 def _fill_in(raw: dict[str, Any]) -> None:

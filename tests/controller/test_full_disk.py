@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ pytestmark = pytest.mark.network
 ROOT = Path(__file__).parents[2]
 SITES = ROOT / "lab" / "scenarios" / "tiny.sites.toml"
 MOUNT = "mount -t tmpfs -o size=4m tmpfs {where}"
-SCRIPT = """
-import contextlib, json, os, sqlite3, sys
+BEGINNING = """
+import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
 from pathlib import Path
 from controller.state import Settings, open_state
 from controller.store.interface import StoredChunk
@@ -53,6 +54,8 @@ def killed(action):
     os.waitpid(child, 0)
 
 killed(lambda: [put(opened(), 0)])
+"""
+GROWN_FULL = """
 if clean:
     for path in (data / "isochrone.db", data / "keys" / "access.sqlite3"):
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -84,21 +87,61 @@ found["ended"] = state.store.state().state
 state.close()
 print(json.dumps(found))
 """
+CHANGED = """
+fill("one")
+mesh = network.meshes[0]
+many = tuple(msgspec.structs.replace(mesh.stream[0], protocol="udp", port=port)
+             for port in range(2000, 3500))
+changed = dataclasses.replace(
+    network, meshes=(msgspec.structs.replace(mesh, stream=many),), text=network.text + "# changed")
+state = open_state(changed, data, Settings(), clock)
+found = {"kept": state.network.meshes == network.meshes,
+         "told": [warning.en for warning in state.network.warnings],
+         "served": sorted({plan.version for plan in state.plans.values()})}
+state.close()
+(where / "one").unlink()
+state = open_state(changed, data, Settings(), clock)
+found["anew"] = sorted({plan.version for plan in state.plans.values()})
+found["of"] = (data / "sites.toml").read_text()[-9:]
+state.close()
+print(json.dumps(found))
+"""
 
 
 @pytest.mark.parametrize("before", ["clean", "killed"])
 def test_a_controller_starts_on_a_full_disk_and_stores_again_with_room(
     tmp_path: Path, before: str
 ) -> None:
+    found = on_a_small_disk(tmp_path, GROWN_FULL, before)
+    assert (found["versions"], found["chunks"], found["read"]) == ([1], 1, 1)
+    assert (found["full"], found["still"]) == ("full", "full")
+    assert found["back"] == ["ok"]
+    assert "full" in found["events"]
+    assert found["ended"] == "ok"
+
+
+def test_a_changed_site_file_waits_for_room_while_the_one_of_before_is_served(
+    tmp_path: Path,
+) -> None:
+    found = on_a_small_disk(tmp_path, CHANGED, "changed")
+    assert found["kept"]
+    assert found["told"][0].startswith("The site file was changed, and plans of it cannot be kept")
+    assert found["served"] == [1]
+    assert found["anew"] == [2]
+    assert found["of"] == "# changed"
+
+
+def on_a_small_disk(tmp_path: Path, then: str, how: str) -> dict[str, Any]:
+    """Return what a script prints whose data directory is on a disk of 4 MB."""
     where = tmp_path / "small"
     where.mkdir()
-    (tmp_path / "full.py").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "full.py").write_text(BEGINNING + then, encoding="utf-8")
     inside = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     mount = MOUNT.format(where=where)
     tried = subprocess.run([*inside, mount], capture_output=True, check=False)
     if tried.returncode:
         pytest.skip(f"needs a mount namespace, so root or user namespaces: {tried.stderr!r}")
-    command = [sys.executable, "-P", str(tmp_path / "full.py"), str(where), str(SITES), before]
+    command = [sys.executable, "-P", str(tmp_path / "full.py"), str(where), str(SITES), how]
     run = subprocess.run(
         [*inside, f'{mount} && exec "$@"', "sh", *command],
         capture_output=True,
@@ -106,9 +149,5 @@ def test_a_controller_starts_on_a_full_disk_and_stores_again_with_room(
         env={"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
     )
     assert run.returncode == 0, run.stderr.decode()
-    found = json.loads(run.stdout)
-    assert (found["versions"], found["chunks"], found["read"]) == ([1], 1, 1)
-    assert (found["full"], found["still"]) == ("full", "full")
-    assert found["back"] == ["ok"]
-    assert "full" in found["events"]
-    assert found["ended"] == "ok"
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found

@@ -1,8 +1,10 @@
 import asyncio
 import gc
+import os
 import pathlib
 import re
 import signal
+import stat
 from typing import Any
 
 import pytest
@@ -61,3 +63,25 @@ async def test_the_log_says_at_which_port_the_kernel_lets_it_listen(
     told = [message for message in caplog.messages if message.startswith("listening on ")]
     assert re.fullmatch(r"listening on 127\.0\.0\.1:[1-9][0-9]*", told[0])
     assert told[1] == f"listening on unix:{tmp_path / 'api.sock'}"
+
+
+async def test_the_socket_is_its_owners_alone_from_its_first_moment_and_no_umask_changes(
+    site_file: pathlib.Path, tmp_path: pathlib.Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "api.sock"
+    modes = []
+
+    def opened(network: Any) -> ControllerState:
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+        state = open_state(network, tmp_path / "life", Settings(), clock)
+        monkeypatch.setattr(os, "umask", None)  # the whole process's, and other threads make files
+        monkeypatch.setattr(pathlib.Path, "chmod", lambda path, _mode: modes.append(path.stat()))
+        return state
+
+    before = os.umask(0)
+    try:
+        await serve_on(site_file, opened, [Listen(unix=place)])
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert [stat.filemode(found.st_mode) for found in modes] == ["srw-------"]
