@@ -143,7 +143,8 @@ def open_state(
     """Open the store, number the plans and rebuild the memory of the judged period.
 
     Where there is no room for plans of a changed network, the state is that of the network before,
-    which says so in its warnings. Raises ConfigError or ResourceError where the data directory is not to be had.
+    which says so in its warnings. Raises ConfigError or ResourceError where the data directory is
+    not to be had.
     """
     with contextlib.ExitStack() as opened_so_far:
         store = SqliteStore(directory, retention=settings.retention)
