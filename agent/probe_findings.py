@@ -31,8 +31,8 @@ _UNREAD = Text(
 )
 _OF_NO_USE = {
     "truncated": Text(
-        "{targets} answers with less than it was sent (truncated): such answers do not count; look "
-        "at what answers there, and try another --size.",
+        "Answers of {targets} are shorter than the probes (truncated): they do not count; look at "
+        "what answers there, and try another --size.",
         "{targets} 的应答短于所发的探测包（被截断），不计入收到；请检查对端由什么程序应答，并改用"
         "其他 --size。",
     ),
@@ -54,7 +54,7 @@ _OF_NO_USE = {
         "不同），不计入收到。",
     ),
     "malformed": Text(
-        "{targets} answers with packets of another kind than was asked for; look at what answers "
+        "Answers of {targets} are packets of another kind than was asked for; look at what answers "
         "there.",
         "{targets} 以其他类型的报文应答；请检查对端由什么程序应答。",
     ),

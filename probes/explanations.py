@@ -40,13 +40,21 @@ _NOT_SENT = {
         "本机防火墙拦截了发往 {targets} 的探测包，或连接跟踪表已满；请检查 `nft list ruleset`，"
         "以及 `sysctl net.netfilter` 中的 nf_conntrack_count 和 nf_conntrack_max。",
     ),
+    errno.EINVAL: Text(
+        f"This machine's routes throw probes to {{targets}} away (a blackhole route), or lead out "
+        f"where the source address does not fit; {_ROUTES}.",
+        f"本机路由丢弃发往 {{targets}} 的探测包（blackhole 路由），或其出口与源地址不符；"
+        f"{_ROUTES_ZH}。",
+    ),
     errno.EMSGSIZE: _TOO_LONG,
     errno.ENOBUFS: Text(
-        "This machine had no room for probes to {targets}: its queue is full (look at `tc -s "
-        "qdisc`; choose a longer --interval), or its table of neighbours is (look at `ip -s "
-        "ntable` and at gc_thresh3 in `sysctl net.ipv4.neigh.default`).",
-        "本机没有空间容纳发往 {targets} 的探测包：发送队列已满（请检查 `tc -s qdisc`，并增大 "
-        "--interval），或邻居表已满（请检查 `ip -s ntable` 和 `sysctl net.ipv4.neigh.default` "
+        "This machine dropped probes to {targets} on their way out: its queue is full (look at `tc "
+        "-s qdisc`; choose a longer --interval), a filter of the interface drops them (look at `tc "
+        "filter` and at egress chains in `nft list ruleset`), or its table of neighbours is full "
+        "(look at `ip -s ntable` and at gc_thresh3 in `sysctl net.ipv4.neigh.default`).",
+        "本机在发出途中丢弃了发往 {targets} 的探测包：发送队列已满（请检查 `tc -s qdisc`，并增大 "
+        "--interval），或被接口上的过滤规则丢弃（请检查 `tc filter` 和 `nft list ruleset` 中的 "
+        "egress 链），或邻居表已满（请检查 `ip -s ntable` 和 `sysctl net.ipv4.neigh.default` "
         "中的 gc_thresh3）。",
     ),
     errno.EADDRNOTAVAIL: Text(
@@ -122,13 +130,14 @@ _UNREACHABLE, _TIME, _PROBLEM = 3, 11, 12
 _UNREACHABLE6, _TOO_BIG6, _TIME6, _PROBLEM6 = 1, 2, 3, 4
 _WORDS: dict[tuple[int, int, int], str] = {
     **{(4, _UNREACHABLE, code): _NO_ROUTE for code in (0, 6)},
-    **{(4, _UNREACHABLE, code): _NO_HOST for code in (1, 7, 8)},
+    **{(4, _UNREACHABLE, code): _NO_HOST for code in (1, 7)},
     (4, _UNREACHABLE, 2): _NO_PROTOCOL,
     (4, _UNREACHABLE, 3): _NO_PORT,
     (4, _UNREACHABLE, 4): _TOO_BIG,
     (4, _UNREACHABLE, 5): _HEADER,
-    **{(4, _UNREACHABLE, code): _FILTERED for code in (9, 10, 13, 14, 15)},
-    **{(4, _UNREACHABLE, code): _CLASS for code in (11, 12)},
+    (4, _UNREACHABLE, 8): _SOURCE,
+    **{(4, _UNREACHABLE, code): _FILTERED for code in (9, 10, 13)},
+    **{(4, _UNREACHABLE, code): _CLASS for code in (11, 12, 14, 15)},
     (4, _TIME, 0): _LOOP,
     (4, _TIME, 1): _PIECES,
     **{(4, _PROBLEM, code): _HEADER for code in (0, 1, 2)},
@@ -205,6 +214,10 @@ _TOLD = {
         "{who} 认为发往 {targets} 的探测包的首部有误（{icmp}）；请检查途中改写数据包的设备。",
     ),
 }
+_REJECTED_THERE = Text(
+    "{who} rejects probes to {targets} ({icmp}), as a filter does; look at its rules.",
+    "{who} 拒绝发往 {targets} 的探测包（{icmp}），这是 REJECT 规则的表现；请检查其规则。",
+)
 _TOLD_OTHERWISE = Text(
     "{who} refuses probes to {targets} ({icmp}).", "{who} 拒绝发往 {targets} 的探测包（{icmp}）。"
 )
@@ -247,6 +260,8 @@ def told(cause: Cause, *, protocol: str, destination: str | None, ours: bool) ->
     text = _TOLD.get(word, _TOLD_OTHERWISE)
     if word == _NO_HOST and ours and not itself:
         text = _NOBODY_NEAR
+    elif word in (_NO_HOST, _NO_ROUTE) and itself:  # who says so was reached
+        text = _REJECTED_THERE
     elif word == _NO_PORT and protocol == "udp" and (itself or not cause.said_by):
         text = _NO_REFLECTOR
     name = f"ICMP{'v6' if cause.icmp == 6 else ''} type {cause.kind} code {cause.code}"
@@ -254,7 +269,13 @@ def told(cause: Cause, *, protocol: str, destination: str | None, ours: bool) ->
     who = _who(cause, ours=ours, itself=itself)
     en, zh = text.en.replace("{icmp}", name), text.zh.replace("{icmp}", name_zh)
     en, zh = en.replace("{who}", who.en), zh.replace("{who}", who.zh)
-    return Text(en[0].upper() + en[1:], zh)
+    return Text(_capitalised(en, cause), zh)
+
+
+def _capitalised(sentence: str, cause: Cause) -> str:
+    """Begin a sentence with a capital, unless with an address: fd00::1 is none in capitals."""
+    begins_so = cause.said_by and sentence.startswith(cause.said_by)
+    return sentence if begins_so else sentence[0].upper() + sentence[1:]
 
 
 def _who(cause: Cause, *, ours: bool, itself: bool) -> Text:

@@ -25,6 +25,8 @@ from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 ANSWER_REPLY = 1  # index into channel.ANSWERS
 _SENDER_SEQUENCE_END = 28  # of a reply (RFC 8762 §4.3.1)
+_SYN_SEQUENCE_BITS, _SYN_TOKEN_BITS = 24, 8  # of an initial sequence number
+_SYN_TOKEN = (1 << _SYN_TOKEN_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +183,14 @@ class StampCodec:
         self._follow_up = payload_bytes >= BASE_BYTES + FOLLOW_UP_BYTES
 
     def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
-        """Write Session-Sender packets; their check is T1 as it stands in the packet."""
+        """Write Session-Sender packets; their check is T1 as it stands in the packet.
+
+        T1 differs by 1 ns within a batch, so that an answer from elsewhere tells its probe.
+        """
         write_sender_packets(
             packets,
             (probes.sequence & 0xFFFFFFFF).astype(np.uint32),
-            probes.wall_ns,
+            probes.wall_ns + np.arange(len(packets)),
             probes.error_estimate,
             self._ssid,
             follow_up=self._follow_up,
@@ -233,7 +238,13 @@ class StampCodec:
 
 
 class SynCodec:
-    """TCP SYN: the answer acknowledges the initial sequence number, whose start is secret."""
+    """TCP SYN: the answer acknowledges the initial sequence number, whose start is secret.
+
+    Numbers of a session are 256 apart, with a token of the session below: an acknowledgement that
+    is off by a little is none, and an answer from elsewhere tells its probe. They stay so near that
+    a SYN which meets the half-open connection of the one before lies in its window (RFC 9293
+    §3.10.7.4), and is answered.
+    """
 
     bytes_a_probe = tcp.SEGMENT_BYTES
 
@@ -249,16 +260,18 @@ class SynCodec:
         self._port, self._pseudo_sum = port, pseudo_sum
 
     def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
-        """Write SYNs. What can be checked of the answer is already in its sequence number."""
+        """Write SYNs; their check is the token of their session."""
+        token = probes.secret & np.uint64(_SYN_TOKEN)
+        number = (probes.sequence.astype(np.uint64) << np.uint64(_SYN_TOKEN_BITS)) | token
         tcp.write_syns(
             packets,
             self._family,
             self._opened.mark,
             self._port[probes.session],
-            (probes.sequence & 0xFFFFFFFF).astype(np.uint32) + self._secret,
+            number.astype(np.uint32) + self._secret,
             self._pseudo_sum[probes.session],
         )
-        return np.zeros(len(packets), np.uint64)
+        return token
 
     def read(self, received: Received) -> Said:
         """Read SYN-ACK and RST segments."""
@@ -269,9 +282,9 @@ class SynCodec:
         return Said(
             valid=said.valid,
             port=said.port.astype(np.int64),
-            low_sequence=(said.initial_sequence - self._secret).astype(np.int64),
-            sequence_bits=32,
-            check=np.zeros(len(packets), np.uint64),
+            low_sequence=self._sequence(said.initial_sequence),
+            sequence_bits=_SYN_SEQUENCE_BITS,
+            check=(said.initial_sequence - self._secret).astype(np.uint64) & np.uint64(_SYN_TOKEN),
             answer=said.answer,
             fault=np.where(length < tcp.HEADER_BYTES, TRUNCATED, MALFORMED).astype(np.uint8),
         )
@@ -289,9 +302,13 @@ class SynCodec:
             known=known,
             numbered=known,
             port=_number(packets[:, 2:4], ">u2"),
-            low_sequence=(initial - self._secret).astype(np.int64),
-            sequence_bits=32,
+            low_sequence=self._sequence(initial),
+            sequence_bits=_SYN_SEQUENCE_BITS,
         )
+
+    def _sequence(self, initial: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """Return the low bits of the probes' numbers in initial sequence numbers."""
+        return (initial - self._secret >> np.uint32(_SYN_TOKEN_BITS)).astype(np.int64)
 
 
 def _number(column: NDArray[np.uint8], kind: str) -> NDArray[np.int64]:

@@ -225,15 +225,19 @@ class Ledger:
         self._wait_for(row, forget_ns)
 
     def note_newest(self, session: NDArray[np.int64], cause: NDArray[np.int32]) -> int:
-        """The same for answers that do not tell of which probe: the newest of their sessions."""
+        """The same for answers that do not tell of which probe: each stands for the newest probe
+        of its session that waits and has had none of no use."""
         order = stable_order(session)
-        of = session[order]
-        behind = np.arange(len(of)) - np.searchsorted(of, of, side="right") + 1  # 0 for the last
-        sequence = self.sessions["next"][of] - 1 + behind
-        row = self._row_of(of, sequence)
-        mine = (self.rows["sequence"][row] == sequence) & (self.rows["state"][row] == FLYING)
-        self.rows["cause"][row[mine]] = cause[order][mine]
-        return int(np.count_nonzero(mine))
+        each, first, count = np.unique(session[order], return_index=True, return_counts=True)
+        back = self.sessions["next"][each][:, None] - 1 - np.arange(_LOOK_BACK)
+        row = self._row_of(each[:, None], back)
+        free = (self.rows["sequence"][row] == back) & (self.rows["state"][row] == FLYING)
+        free &= (self.rows["cause"][row] >= 0) & (back > 0)
+        rank = np.cumsum(free, axis=1)
+        of, place = np.nonzero(free & (rank <= count[:, None]))
+        newest = row[of, place]
+        self.rows["cause"][newest] = cause[order][first[of] + rank[of, place] - 1]
+        return len(newest)
 
     def owners(
         self,
@@ -315,7 +319,10 @@ class Ledger:
         if stray:
             wrong = row[(self.rows["sequence"][row] == sequence) & (state == FLYING) & ~known]
             self.rows["cause"][wrong] = cause_of(ALTERED)
-            altered = len(wrong)
+            no_number = session[~known & (sequence <= 0)]  # of no probe, such as a mere echo
+            altered = len(wrong) + self.note_newest(
+                no_number, np.full(len(no_number), cause_of(ALTERED), np.int32)
+            )
             session, sequence, row, state = (
                 each[place] for each in (session, sequence, row, state)
             )

@@ -17,7 +17,7 @@ _MSG_DONTWAIT = 0x40
 _LDX_IP_HEADER = 0xB1  # X = 4 * ([k] & 0xf)
 _LDX_CONSTANT = 0x01
 _LD_BYTE_AT_X, _LD_HALF_AT_X = 0x50, 0x48  # A = packet[X + k]
-_AND, _JUMP_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x54, 0x15, 0x45, 0x06
+_JUMP_EQUAL, _RETURN = 0x15, 0x06
 _ACCEPT, _DROP = 0x40000, 0
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, k
@@ -42,17 +42,12 @@ def echo_reply_filter(family: int, ident: int) -> list[Instruction]:
     ]
 
 
-def syn_answer_filter(family: int, port: int) -> list[Instruction]:
-    """Accept TCP SYN-ACK and RST segments to our `port`, on a raw socket."""
-    rst, syn_ack = 0x04, 0x12
+def tcp_port_filter(family: int, port: int) -> list[Instruction]:
+    """Accept TCP segments to our `port`, on a raw socket: nobody else's arrive there."""
     return [
         _at_transport_header(family),
         (_LD_HALF_AT_X, 0, 0, 2),
-        (_JUMP_EQUAL, 0, 5, port),
-        (_LD_BYTE_AT_X, 0, 0, 13),
-        (_JUMP_ANY_BIT, 2, 0, rst),
-        (_AND, 0, 0, syn_ack),
-        (_JUMP_EQUAL, 0, 1, syn_ack),
+        (_JUMP_EQUAL, 0, 1, port),
         (_RETURN, 0, 0, _ACCEPT),
         (_RETURN, 0, 0, _DROP),
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from probes.addresses import socket_address, split_source
 from probes.errors import RightsError
-from probes.sockets.bpf import attach_filter, echo_reply_filter, syn_answer_filter
+from probes.sockets.bpf import attach_filter, echo_reply_filter, tcp_port_filter
 from probes.sockets.descriptors import new_socket
 from probes.sockets.identifiers import Identifier, Identifiers
 from probes.sockets.obstacles import obstacles_told
@@ -124,7 +124,7 @@ def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
         guard = undo.enter_context(new_socket(family, socket.SOCK_STREAM, interface=interface))
         guard.bind(_local(family, host))
         port = int(guard.getsockname()[1])
-        attach_filter(sock, syn_answer_filter(family, port))
+        attach_filter(sock, tcp_port_filter(family, port))
         _prepare(sock, family, host, dscp)
     return OpenSocket(sock, port, with_ip_header=family == socket.AF_INET, guard=guard)
 

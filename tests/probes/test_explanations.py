@@ -78,3 +78,29 @@ def test_full_tables_are_named_where_queue_and_firewall_are_guessed() -> None:
     assert "nft list ruleset" in not_sent(errno.EPERM).en
     assert "EPROTO" in not_sent(errno.EPROTO).en
     assert "queue" not in NEIGHBOURS_FULL.en
+
+
+@pytest.mark.parametrize(("family", "kind", "code"), [(4, 3, 0), (4, 3, 1), (6, 1, 0), (6, 1, 3)])
+def test_a_target_that_says_it_cannot_be_reached_rejects(family, kind, code: int) -> None:
+    en = sentence(Cause(errno.EHOSTUNREACH, family, kind, code, TARGET))
+    assert en.startswith(f"The target itself ({TARGET}) rejects")
+    assert "cannot reach" not in en
+    assert "no route" not in en
+
+
+@pytest.mark.parametrize("code", [11, 12, 14, 15])
+def test_precedence_and_type_of_service_are_no_prohibition(code: int) -> None:
+    assert "--dscp" in sentence(Cause(errno.EHOSTUNREACH, 4, 3, code, ROUTER))
+
+
+def test_an_isolated_source_is_no_unreachable_target() -> None:
+    assert "--source" in sentence(Cause(errno.EHOSTUNREACH, 4, 3, 8, ROUTER))
+
+
+def test_addresses_keep_their_letters_at_the_beginning_of_a_sentence() -> None:
+    assert sentence(Cause(errno.ENETUNREACH, 6, 1, 0, "fd00::1")).startswith("fd00::1 has no")
+
+
+def test_a_blackhole_and_a_filter_on_the_way_out_are_named() -> None:
+    assert "blackhole" in not_sent(errno.EINVAL).en
+    assert "egress" in not_sent(errno.ENOBUFS).en

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 
 import numpy as np
@@ -119,7 +120,7 @@ def test_authenticated_requests_are_those_of_the_single_packet_codec() -> None:
     for row, packet in enumerate(written):
         read = decode_sender(packet.tobytes(), KEY)
         assert (read.sequence, read.ssid, read.error_estimate) == (row + 1, 0x1234, 0x8EC8)
-        assert abs(read.sent_wall_ns - 1_700_000_000_123_456_789) <= 1
+        assert abs(read.sent_wall_ns - 1_700_000_000_123_456_789 - row) <= 1
 
 
 @pytest.mark.parametrize("flipped", [None, 0, 33, 95, 96, AUTHENTICATED_BYTES - 1])
@@ -229,3 +230,28 @@ def test_reply_without_its_follow_up_is_still_believed() -> None:
     fields = said.reflector
     assert fields is not None
     assert (said.valid.tolist(), fields.follow_up_valid.tolist()) == ([True], [False])
+
+
+@pytest.mark.parametrize("off", [-2, -1, 0, 1, 2, 300])
+def test_only_the_acknowledgement_of_a_syn_tells_its_probe(off: int) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        codec = SynCodec(OpenSocket(sock, 0xBEEF), 0xFFFF_FE00)  # numbers wrap
+        codec.set_peers(np.full(4, 443, np.uint16), np.zeros(4, np.uint64))
+        sent = probes(4)
+        written = np.zeros((4, codec.bytes_a_probe), np.uint8)
+        check = codec.write(written, sent)
+    initial = written[:, 4:8].copy().view(">u4")[:, 0]
+    answers = [
+        struct.pack("!HHIIBBHHH", 443, 0xBEEF, 1, (number + 1 + off) & 0xFFFFFFFF, 80, 18, 9, 0, 0)
+        for number in initial.tolist()
+    ]
+    said = codec.read(received(answers))
+    assert said.valid.all()
+    fits = (said.low_sequence == sent.sequence) & (said.check == check)
+    assert fits.all() if off == 0 else not fits.any()
+
+
+def test_stamp_requests_of_one_batch_differ_in_their_timestamps() -> None:
+    packets = np.zeros((512, 44), np.uint8)
+    check = StampCodec(44, 1).write(packets, probes(512))
+    assert len(np.unique(check)) == 512

@@ -100,6 +100,29 @@ def test_replies_from_another_address_of_the_target_are_counted(responder) -> No
     assert discarded_of(run, 5) == {"other_address": 5}
 
 
+def test_another_address_is_told_where_several_targets_are_probed_at_once(responder) -> None:
+    there = responder(lambda reply: reply, "127.0.0.3")
+    silent = [spec("udp", f"127.0.0.{n}", stream_id=n, port=there.port) for n in (7, 8, 9)]
+    run = Run(spec("udp", "127.0.0.2", port=there.port), *silent, probes=5)
+    run.engine.start()
+    wait_until(lambda: run.engine.health().discarded.get("other_address") == 5)
+    give_up(run.engine)
+    finish(run.engine)
+    assert run.total("discarded", 1) == 5
+    assert run.total("discarded") == 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda reply: reply[24:38].ljust(64, b"\0"), lambda reply: bytes(64)],
+    ids=["the probe itself", "zeros"],
+)
+def test_what_repeats_nothing_of_a_probe_is_counted(responder, answer) -> None:
+    there = responder(answer)
+    run = Run(spec("udp", "127.0.0.2", port=there.port), probes=5)
+    assert discarded_of(run, 5) == {"altered": 5}
+
+
 def answer_echoes(hosts, spoil: Callable[[bytearray], None], sender: str) -> None:
     """Answer echo requests in namespace b for as long as they come, in place of its kernel."""
     hosts.sh_in(hosts.b, "sysctl", "-q", "net.ipv4.icmp_echo_ignore_all=1")
@@ -182,7 +205,20 @@ def test_answers_to_no_probe_of_ours_are_only_strays() -> None:
     found = book.owners(session, np.array([1, 1, 2]), 32, np.array([9, 8, 9], np.uint64))
     assert found.tolist() == [1, -1, -1]
     assert book.note_newest(np.array([0, 0, 1]), np.array([-1, -2, -3], np.int32)) == 2
-    assert book.rows["cause"][row].tolist() == [-2, -3]
+    assert book.rows["cause"][row].tolist() == [-1, -3]
+
+
+def test_answers_without_a_number_each_stand_for_a_probe_of_their_own() -> None:
+    book = Ledger(SECOND)
+    session = book.add_sessions([0], [0], np.full(1, SECOND), np.full(1, 1e8))
+    rows = []
+    for check in range(3):  # what comes is read after the next one left
+        row, sequence = book.claim(session)
+        book.enter(row, sequence, session, check=np.full(1, check, np.uint64), sent_ns=0)
+        rows += row.tolist()
+    for answers in (2, 1, 1):
+        book.note_newest(np.zeros(answers, np.int64), np.full(answers, -1, np.int32))
+    assert book.rows["cause"][rows].tolist() == [-1] * 3
 
 
 def test_an_altered_answer_tells_why_its_probe_is_lost() -> None:
