@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("lab.doctor_command:doctor", "Say what keeps this machine's services from work."),
     "truth": ("lab.truth_command:truth", "Hold verdicts and intervals against known truth."),
 }
+# What these find may be waiting, from a run whose terminal went away.
+_MEASURING = ("probe", "campaign", "lab", "run", "truth", "doctor")
 
 
 class _LazyGroup(click.Group):
@@ -73,17 +75,23 @@ def main() -> None:
     # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from agent.command_language import speak_the_users_language, translate
+    from agent.lasting_streams import LastingStreams, end_as_other_tools_do
     from agent.standard_streams import (
         output_error,
         replace_closed_streams,
+        speak_what_can_be_written,
         write_what_can_be_shown,
     )
 
+    replace_closed_streams()
+    streams = LastingStreams()
+    streams.install()
+    write_what_can_be_shown()
+    speak_what_can_be_written()
     speak_the_users_language()
     translate(front_door)
-
-    replace_closed_streams()
-    write_what_can_be_shown()
+    if sys.argv[1:2] and sys.argv[1] in _MEASURING:
+        streams.tell_of_earlier()
     try:
         code = _exit_code()
         sys.stdout.flush()
@@ -98,9 +106,10 @@ def main() -> None:
         told = output_error(error)
         if told is None:
             raise
-        quiet = error.errno == errno.EPIPE  # `| head` has seen enough
-        code = 1 if quiet else _told(told)
-    sys.exit(code)
+        if error.errno == errno.EPIPE:
+            end_as_other_tools_do()
+        code = _told(told)
+    sys.exit(streams.settle(code))
 
 
 def _exit_code() -> int:

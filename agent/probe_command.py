@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from agent.durations import milliseconds
 from probes.errors import UsageError
+from probes.results import end_early_on_signals, results_follow
 from probes.stream import (
     AUTHENTICATED_PAYLOAD_BYTES,
     CLASS_OF_SERVICE_PAYLOAD_BYTES,
@@ -150,15 +150,14 @@ def _probe(
             hmac_key=None if hmac_key_file is None else read_key(hmac_key_file),
         ),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `timeout 60 isochrone probe …`
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, signal.default_int_handler)  # the terminal went away
+    end_early_on_signals()  # `timeout 60 isochrone probe …`
     live = LiveFigures()
     try:
         run.run(live.show)
     finally:
         live.end()
     results = run.results()
+    results_follow("probe")
     if as_json:
         sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)
     elif any(result.sent or result.not_sent for result in results):

@@ -1,13 +1,15 @@
-"""Standard streams that are closed, full or no longer read (`>&-`, `/dev/full`, `| head`)."""
+"""Standard streams that are closed, full or no longer read, or lack signs of a sentence."""
 
 import codecs
 import errno
 import io
 import os
 import sys
+import unicodedata
 
 from probes.errors import IsochroneError, ResourceError, RightsError
 from probes.reasons import reason_of
+from probes.text import language_of_environment
 
 _NOT_WRITTEN = {
     errno.ENOSPC,
@@ -21,7 +23,13 @@ _NOT_WRITTEN = {
 
 
 _NEAREST = {"–": "-", "—": "-", "−": "-", "…": "...", "“": '"', "”": '"', "’": "'", "±": "+/-"}
-_NEAREST |= {"×": "x", "→": "->", "µ": "u", "·": "*", "✓": "yes", "≥": ">=", "≤": "<="}
+_NEAREST |= {"×": "x", "→": "->", "←": "<-", "µ": "u", "μ": "u", "·": "*", "≥": ">=", "≤": "<="}
+_NEAREST |= {"✓": "yes", "✗": "no", "✕": "no", "⊘": "-", "∞": "inf", "。": "."}
+_NEAREST |= dict.fromkeys("─━═┄", "-") | dict.fromkeys("│┃║┆", "|")
+_NEAREST |= dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯", "+")
+_CHINESE = (
+    "测量时延丢包达标，。（）"  # simplified: Big5 and Latin-1 lack it, GBK and GB18030 do not
+)
 
 
 def replace_closed_streams() -> None:
@@ -39,7 +47,7 @@ def replace_closed_streams() -> None:
 
 
 def write_what_can_be_shown() -> None:
-    """Let no sign be more than the terminal's encoding: what it lacks is written as an escape.
+    """Let no sign be more than the terminal's encoding: what it lacks is written as the nearest.
 
     A run of hours must not end in a traceback for want of a dash in Latin-1, GBK or ASCII.
     """
@@ -49,12 +57,41 @@ def write_what_can_be_shown() -> None:
             stream.reconfigure(errors="nearest")
 
 
+def speak_what_can_be_written() -> None:
+    """Speak English where Chinese was asked for and an output's encoding has no sign of it."""
+    if language_of_environment() != "zh":
+        return
+    for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        if not _is_written_in(encoding):
+            os.environ["ISOCHRONE_LANG"] = "en"
+            sys.stderr.write(
+                f"isochrone: {encoding} cannot write Chinese, so this is in English; use a UTF-8 "
+                "or GB18030 locale for Chinese.\n"
+            )
+            return
+
+
+def _is_written_in(encoding: str) -> bool:
+    try:
+        _CHINESE.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def _nearest(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     signs = error.object[error.start : error.end]
-    near = "".join(_NEAREST.get(sign, sign) for sign in signs)
-    return near.encode("ascii", "backslashreplace").decode("ascii"), error.end
+    return "".join(map(_in_ascii, signs)), error.end
+
+
+def _in_ascii(sign: str) -> str:
+    """Return the nearest in ASCII: by our table, else its letter without accents, else a number."""
+    plain = _NEAREST.get(sign) or unicodedata.normalize("NFKD", sign)
+    letters = plain.encode("ascii", "ignore").decode("ascii")
+    return letters or sign.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def output_error(error: OSError) -> IsochroneError | None:

@@ -59,7 +59,7 @@ def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, termin
     from lab.progress import tell
     from lab.real_network import RealFleet
     from lab.run_directory import RunDirectory
-    from lab.session import ended_by_signals, show_tui, sum_up
+    from lab.session import ended_by_signals, may_end_early, show_tui, sum_up
     from probes.text import Text
 
     with (
@@ -74,13 +74,15 @@ def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, termin
         tell(Text(f"Measuring from {here}: {url}", f"从 {here} 开始测量：{url}"))
         if terminal:
             began = time.monotonic()
-            show_tui(url, seconds, fleet.check)
+            with may_end_early():
+                show_tui(url, seconds, fleet.check)
             sum_up(url, time.monotonic() - began)
             return
         until = time.monotonic() + (seconds or _REAL_S)
-        while time.monotonic() < until:
-            fleet.check()
-            time.sleep(0.2)
+        with may_end_early():
+            while time.monotonic() < until:
+                fleet.check()
+                time.sleep(0.2)
         asyncio.run(_print_verdicts(url))
 
 
@@ -88,8 +90,10 @@ async def _print_verdicts(url: str) -> None:
     """Print the verdicts of a controller as a table."""
     from lab.api_client import ApiClient
     from lab.table import verdict_lines
+    from probes.results import results_follow
     from probes.text import language_of_environment
 
     async with ApiClient(url) as api:
         verdicts = await api.items("verdicts")
+    results_follow("run")
     click.echo("\n".join(verdict_lines(verdicts, language_of_environment())))

@@ -30,6 +30,7 @@ from lab.scenario import Scenario
 from lab.stored import Continuity, continuity_of, read_stored
 from lab.table import summary_lines, table_lines, target_lines
 from lab.truth import EmulatorError, emulator_error, pair_probes
+from probes.results import is_hangup_heard, results_follow
 from probes.stream import STAMP_PORT
 from probes.text import Text, counted, language_of_environment
 from topology.mesh import plan_streams
@@ -60,12 +61,18 @@ class Outcome:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the run in order, as Ctrl-C does."""
+    """Let SIGTERM and SIGHUP end the run in order, as Ctrl-C does.
+
+    A second SIGHUP is the same terminal once more; one that is ignored (nohup) stays so.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            signal.signal(number, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    before = {n: signal.signal(n, stop) for n in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if is_hangup_heard() else [])]
+    before = {n: signal.signal(n, stop) for n in numbers}
     try:
         yield
     finally:
@@ -84,7 +91,8 @@ def run_headless(
     ):
         asyncio.run(_come_up(fleet))
         tell(Text(f"Measuring for {seconds:.0f} s …", f"测量 {seconds:.0f} 秒……"))
-        _measure(fleet, seconds, fault)
+        with may_end_early():
+            _measure(fleet, seconds, fault)
         return _conclude(fleet, seconds)
 
 
@@ -103,17 +111,28 @@ def run_with_tui(
     ):
         asyncio.run(_come_up(fleet))
         began = time.monotonic()
-        show_tui(fleet.controller.url, seconds, fleet.check)
+        with may_end_early():
+            show_tui(fleet.controller.url, seconds, fleet.check)
         if compared:
             return _conclude(fleet, _LIVE_PERIOD_S)
         sum_up(fleet.controller.url, time.monotonic() - began)
     return None
 
 
+@contextlib.contextmanager
+def may_end_early() -> Iterator[None]:
+    """Let the first signal end the measuring alone: what was measured is shown."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        tell(Text("Ended early; this is what was measured.", "提前结束，以下为已测结果。"))
+
+
 def sum_up(url: str, seconds: float) -> None:
     """Say in a few lines what was measured, as far as the controller tells at once."""
     language = language_of_environment()
     verdicts = asyncio.run(_verdicts_now(url))
+    results_follow("lab")
     said = Text(
         f"{counted(len(verdicts), 'verdict')} after {seconds:.0f} s of measuring:",
         f"测量 {seconds:.0f} 秒，共 {len(verdicts)} 条判定：",
@@ -240,6 +259,7 @@ def report(outcome: Outcome, json_file: Path | None, *, rows: bool = True) -> in
         *summary_lines(outcome.summary, outcome.error, outcome.continuity, language),
     ]
     through = json_file is not None and is_written_through(json_file)
+    results_follow("lab")
     click.echo("\n".join(lines), err=through)
     if json_file is not None:
         sys.stdout.flush()  # the table is out whatever becomes of the file

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from probes.numbers import LARGEST
+from probes.results import end_early_on_signals, results_follow
 from probes.text import language_of_environment
 
 
@@ -48,7 +49,9 @@ def truth(cases: int, seed: int, json_file: Path | None, overwrite: bool) -> Non
 
     if json_file is not None:
         check_place(json_file, "--json", overwrite=overwrite)
+    end_early_on_signals()
     summary = run_trial(cases, seed)
+    results_follow("truth")
     for line in lines(summary, seed, language_of_environment()):
         click.echo(line, err=json_file is not None and is_written_through(json_file))
     if json_file is not None:

@@ -27,6 +27,7 @@ from controller.commands.client_link import (
 )
 from controller.commands.result_files import check_folder
 from probes.errors import ConfigError, ResourceError
+from probes.results import is_hangup_heard, results_follow
 from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -85,10 +86,12 @@ def run(
     if wanted.mesh:
         assert address is not None  # `mesh` and `sites` exclude each other
         campaign, page = asyncio.run(run_planned(wanted, file, address, _ended_by_signals))
+        results_follow("campaign run")
         say_results(campaign)
     else:
         found = asyncio.run(_measure(wanted, address))
         page = render_report(found).encode()
+        results_follow("campaign run")
         _print_summary(found)
     keep_report(path, page)
 
@@ -156,7 +159,10 @@ async def _concluded(
 
 
 def _ended_by_signals() -> asyncio.Event:
-    """Return what Ctrl-C or SIGTERM sets, the first time; after that they end the program."""
+    """Return what Ctrl-C, SIGTERM or SIGHUP (the terminal went away) sets.
+
+    A second Ctrl-C or SIGTERM ends the program; a second SIGHUP is the same terminal once more.
+    """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 
@@ -166,6 +172,8 @@ def _ended_by_signals() -> asyncio.Event:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
+    if is_hangup_heard():
+        loop.add_signal_handler(signal.SIGHUP, ended.set)
     return ended
 
 

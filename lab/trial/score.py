@@ -23,12 +23,14 @@ from controller.judge.evidence import (
     Rules,
 )
 from controller.judge.verdicts import judge
+from lab.progress import tell
 from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of
 from lab.trial.mesh import CLUSTER
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_score import answer_pairs
 from lab.trial.simulate import gather, probes_of, windows_of
 from lab.trial.textbook import Bounds, bounds
+from probes.text import Text
 from probes.window import WindowBatch
 
 AT_ONCE = 800  # cases: what is simulated together takes about half a megabyte each
@@ -103,12 +105,22 @@ class Trial:
 
 
 def try_cases(cases: Sequence[Case | PairCase], seed: int) -> Trial:
-    """Simulate the cases, judge them, and hold every verdict and interval against the truth."""
+    """Simulate the cases, judge them, and hold every verdict and interval against the truth.
+
+    Ctrl-C ends it early, with the cases that were tried until then.
+    """
     pairs = _try_pairs([case for case in cases if isinstance(case, PairCase)], seed)
     paths = [case for case in cases if isinstance(case, Case)]
     if not paths:
         return pairs
-    parts = [_try_paths(paths[a:b], seed, a) for a, b in pairwise(_cuts(paths))]
+    parts: list[Trial] = []
+    try:
+        for a, b in pairwise(_cuts(paths)):
+            parts.append(_try_paths(paths[a:b], seed, a))
+    except KeyboardInterrupt:
+        if not parts:
+            raise
+        tell(Text("Ended early; this is what was tried.", "提前结束，以下为已试验的部分。"))
     return Trial(
         [result for part in (*parts, pairs) for result in part.results],
         [interval for part in (*parts, pairs) for interval in part.intervals],
