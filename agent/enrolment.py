@@ -22,6 +22,7 @@ from probes.enrolment import (
     EnrolmentToken,
 )
 from probes.errors import ConfigError, ResourceError
+from probes.json_document import decode_json
 from probes.one_host import follow_no_redirect
 from probes.text import Text
 from probes.tls_faults import certificate_fault
@@ -107,7 +108,7 @@ async def _ask(
             controller=root,
         )
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decode_json(body, kind)
     except msgspec.MsgspecError as error:
         raise _no_controller(root, str(error)) from error
 

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp.client_exceptions import UnixClientConnectorError
 
 from probes.controller_url import socket_path
+from probes.json_document import decode_json
 from probes.one_host import follow_no_redirect
 from probes.reasons import reason_of
 from probes.text import Text, plain, plain_text
@@ -134,7 +135,7 @@ class _ErrorAnswer(msgspec.Struct):
 def refusal_code(body: bytes) -> str:
     """Return the controller's word for its reason; empty where it was not the controller."""
     try:
-        return plain(msgspec.json.decode(body, type=_ErrorAnswer).error.code)
+        return plain(decode_json(body, _ErrorAnswer).error.code)
     except msgspec.MsgspecError:
         return ""
 
@@ -142,6 +143,6 @@ def refusal_code(body: bytes) -> str:
 def refusal_of(status: int, body: bytes) -> Text:
     """Return what the controller gave as its reason, or the bare HTTP status."""
     try:
-        return plain_text(msgspec.json.decode(body, type=_ErrorAnswer).error.message)
+        return plain_text(decode_json(body, _ErrorAnswer).error.message)
     except msgspec.MsgspecError:
         return Text(f"HTTP status {status}.", f"HTTP 状态码 {status}。")

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from probes.exchange import Plan, StampKeys
+from probes.json_document import decode_json
 
 PLAN_FILE, KEYS_FILE = "plan.json", "stamp-keys.json"  # in the state directory
 
@@ -24,7 +25,7 @@ def save_plan(path: Path, plan: Plan) -> None:
 def load_plan(path: Path, agent: str) -> Plan | None:
     """Return the saved plan of this agent; None where there is none that can be used."""
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
+        plan = decode_json(path.read_bytes(), Plan)
     except (OSError, msgspec.MsgspecError):
         return None
     return plan if plan.agent == agent else None
@@ -41,7 +42,7 @@ def save_keys(path: Path, keys: StampKeys | None) -> None:
 def load_keys(path: Path) -> StampKeys | None:
     """Return the saved keys; None where there are none that can be used."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StampKeys)
+        return decode_json(path.read_bytes(), StampKeys)
     except (OSError, msgspec.MsgspecError):
         return None
 

@@ -14,6 +14,7 @@ from agent.policy import Policy, PolicyConfig
 from probes.clock import SystemClock
 from probes.errors import ConfigError
 from probes.exchange import Plan
+from probes.json_document import decode_json
 from probes.reasons import reason_of
 from probes.text import Text, counted, language_of_environment
 
@@ -53,7 +54,7 @@ def check(config_path: Path, plan_path: Path | None, as_json: bool) -> None:
 
 def _read_plan(path: Path) -> Plan:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Plan)
+        return decode_json(path.read_bytes(), Plan)
     except OSError as error:
         raise ConfigError(
             f"The plan {path} cannot be read: {error.strerror}.",

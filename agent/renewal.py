@@ -16,6 +16,7 @@ from agent.trust import Trust, load_trust, new_request, save_trust
 from probes.clock import Clock
 from probes.enrolment import CertificateDocument, RenewalRequest
 from probes.errors import IsochroneError
+from probes.json_document import decode_json
 from probes.text import Text
 
 _LOOK_EVERY_S = 30.0
@@ -87,7 +88,7 @@ class Renewal:
         if status != 200:
             return _not_renewed(refusal_of(status, said))
         try:
-            given = msgspec.json.decode(said, type=CertificateDocument)
+            given = decode_json(said, CertificateDocument)
             state_dir = self._held.trust.directory.parent
             self._held.trust = await asyncio.to_thread(save_trust, state_dir, key, given)
             self._held.trust.load_into(self._held.context)

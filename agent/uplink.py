@@ -30,6 +30,7 @@ from probes.exchange import (
     REFUSED_FOR_EVER,
     Acknowledgement,
 )
+from probes.json_document import decode_json
 from probes.text import Text
 
 # Few at once: what a fleet that comes back has in flight is the queue that live windows wait in.
@@ -233,7 +234,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
 
 def _acknowledged(body: bytes) -> Acknowledgement | None:
     try:
-        return msgspec.json.decode(body, type=Acknowledgement)
+        return decode_json(body, Acknowledgement)
     except msgspec.MsgspecError:
         return None
 

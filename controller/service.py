@@ -150,7 +150,11 @@ async def serve(
     """
     context = tls_context(listens, state)
     runner = web.AppRunner(
-        make_app(state), access_log=None, logger=http_logger, shutdown_timeout=SHUTDOWN_S
+        make_app(state),
+        access_log=None,
+        logger=http_logger,
+        shutdown_timeout=SHUTDOWN_S,
+        auto_decompress=False,
     )
     await runner.setup()
     try:

@@ -14,6 +14,7 @@ from aiohttp import HttpVersion11, web
 from controller.api.documents import ErrorBody, ErrorDocument
 from controller.store.interface import StoreBusyError, StoreFullError, StoreTimeoutError
 from probes.errors import IsochroneError
+from probes.numbers import LARGEST
 from probes.text import Text
 
 logger = logging.getLogger("isochrone.controller")
@@ -90,7 +91,10 @@ def read_cursor(cursor: str | None, kind: str, default: int) -> int:
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
         if text[:1] != kind or not text[1:].isdigit() or len(text) > 20:
             raise ValueError(text)
-        return int(text[1:])
+        number = int(text[1:])
+        if number > LARGEST:
+            raise ValueError(text)
+        return number
     except (ValueError, binascii.Error) as error:
         raise ApiError(
             400,
@@ -138,6 +142,34 @@ async def errors_in_one_shape(request: web.Request, handler: Handler) -> web.Str
             "控制器未能应答，原因见其日志。",
         )
         return error_answer(ApiError(500, "internal", text))
+
+
+@web.middleware
+async def bodies_as_they_are(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a body under a Content-Encoding, which could expand, and one that breaks off."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        text = Text(
+            "A body is sent as it is, without Content-Encoding.",
+            "请求体须原样发送，不使用 Content-Encoding。",
+        )
+        raise ApiError(415, "encoded_body", text)
+    try:
+        return await handler(request)
+    except web.RequestPayloadError as error:
+        text = Text(
+            "The body of this request breaks off, or is not framed as it says.",
+            "请求体不完整，或与其声明的传输方式不符。",
+        )
+        raise ApiError(400, "broken_body", text) from error
+
+
+async def open_socket(request: web.Request, socket: web.WebSocketResponse) -> None:
+    """Shake hands for a WebSocket. Raises ApiError where the request cannot be its beginning."""
+    try:
+        await socket.prepare(request)
+    except ValueError as error:  # a key that is no text
+        text = Text("The WebSocket handshake is malformed.", "WebSocket 握手格式有误。")
+        raise ApiError(400, "bad_handshake", text) from error
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> ApiError:

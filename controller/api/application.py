@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import WSCloseCode, web
 
-from controller.api.answers import errors_in_one_shape, refuse_expectations
+from controller.api.answers import bodies_as_they_are, errors_in_one_shape, refuse_expectations
 from controller.api.browser_rules import add_browser_rules
 from controller.api.compression import compress_for_networks
 from controller.api.limits import Limits
@@ -22,6 +22,7 @@ def make_app(state: ControllerState) -> web.Application:
         middlewares=[
             compress_for_networks,
             errors_in_one_shape,
+            bodies_as_they_are,
             gate.middleware,
             limits.middleware,
         ],

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from probes.text import counted, excerpt
@@ -28,13 +29,13 @@ class MalformedRequests(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is logged; what is no malformed request always is."""
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if not isinstance(error, HttpProcessingError):
+        if not isinstance(error, HttpProcessingError | web.RequestPayloadError):
             return True
         if self._now_s() - self._told_s < EVERY_S:
             self._untold += 1
             return False
         more = f" ({counted(self._untold, 'other')} since the last such line)"
-        said = excerpt(error.message.strip(), 120)
+        said = excerpt(getattr(error, "message", str(error)).strip(), 120)
         record.msg = "a malformed request was refused: %s%s"
         record.args = (said, more if self._untold else "")
         record.exc_info = record.exc_text = None

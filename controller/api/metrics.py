@@ -49,7 +49,10 @@ _FIGURES = (
 
 def exposition(state: ControllerState, accept: str) -> tuple[bytes, str]:
     """Return the metrics and their content type, in the format that `accept` asks for. Blocks."""
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is no number
+        encode, content_type = choose_encoder("")
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(state))
     return encode(registry), content_type

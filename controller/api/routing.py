@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from controller.access.roles import Access
 from controller.api.answers import ApiError
+from probes.json_document import decode_json
 from probes.text import Text, excerpt
 
 PREFIX = "/api/v1"
@@ -65,6 +67,18 @@ class Route:
 
 def query_of(request: web.Request, kind: type[Query]) -> Query:
     """Return the request's parameters as `kind`. Raises ApiError naming the one that is wrong."""
+    times = Counter(name for name, _ in request.query.items())
+    repeated = next((name for name in times if times[name] > 1), None)
+    if repeated is not None:
+        raise ApiError(
+            400,
+            "repeated_parameter",
+            Text(
+                f"The parameter `{excerpt(repeated)}` is given twice; only one can be meant.",
+                f"参数 {excerpt(repeated)} 重复出现；只能给出一个。",
+            ),
+            parameter=excerpt(repeated),
+        )
     for field in msgspec.structs.fields(kind):
         if field.required and field.encode_name not in request.query:
             raise ApiError(
@@ -102,8 +116,8 @@ async def body_of(request: web.Request, kind: type[Body]) -> Body:
             content_type=request.content_type,
         )
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode_json(await request.read(), kind)
+    except msgspec.DecodeError as error:
         raise ApiError(
             400,
             "bad_body",

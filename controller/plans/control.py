@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import ApiError
+from controller.api.answers import ApiError, open_socket
 from controller.api.routing import PREFIX, Route
 from controller.ingest import unknown_agent
 from controller.plans.channels import Channel
@@ -29,6 +29,7 @@ from probes.exchange import (
     PlanPush,
     Refusal,
 )
+from probes.json_document import decode_json
 from probes.text import Text, excerpt, plain_text
 
 HEARTBEAT_S = 10.0
@@ -42,7 +43,6 @@ HELLO_S = 10.0  # a channel on which no Hello came within this is closed
 BURST, TOKENS_A_SECOND, BYTES_A_TOKEN = 200.0, 4.0, 65_536
 
 logger = logging.getLogger("isochrone.controller")
-_decoder = msgspec.json.Decoder(ControlFromAgent)
 
 
 async def control(request: web.Request) -> web.StreamResponse:
@@ -57,7 +57,7 @@ async def control(request: web.Request) -> web.StreamResponse:
     )
     talk = _Talk(state, name, Channel(request, socket))
     with state.channels.opened(name, talk.channel):
-        await socket.prepare(request)
+        await open_socket(request, socket)
         state.sockets.add(socket)
         try:
             await _converse(talk)
@@ -92,8 +92,8 @@ async def _hear(talk: _Talk, data: str) -> bool:
     """Take in one message; False where the channel must end."""
     state, name = talk.state, talk.name
     try:
-        message = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        message: Hello | HealthReport | Curtailed = decode_json(data, ControlFromAgent)
+    except msgspec.DecodeError as error:
         said = excerpt(str(error))
         text = Text(f"This is no message of an agent: {said}.", f"无法识别的探针消息：{said}。")
         await _refuse(talk, text)

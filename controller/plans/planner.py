@@ -14,6 +14,7 @@ import msgspec
 
 from controller.store.interface import PlanRecord, Store, StreamRecord
 from probes.exchange import Plan, ReflectorSpec
+from probes.json_document import decode_json
 from probes.stream import STAMP_PORT, StreamSpec
 from topology.model import PlannedStream
 from topology.network import Network
@@ -98,7 +99,7 @@ def last_plans(store: Store) -> dict[str, Plan]:
     found = {}
     for name, record in store.latest_plans().items():
         with contextlib.suppress(msgspec.MsgspecError):
-            plan = msgspec.json.decode(record.content, type=Plan)
+            plan = decode_json(record.content, Plan)
             found[name] = msgspec.structs.replace(plan, version=record.version)
     return found
 

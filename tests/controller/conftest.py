@@ -245,7 +245,7 @@ async def served(controller: Controller, tmp_path: pathlib.Path) -> AsyncIterato
     authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
     controller.state.authority = authority
     controller.state.clock.now_ns = SystemClock().wall_ns()
-    runner = web.AppRunner(make_app(controller.state), shutdown_timeout=0.1)
+    runner = web.AppRunner(make_app(controller.state), shutdown_timeout=0.1, auto_decompress=False)
     await runner.setup()
     context = tls_context([parse_listen("127.0.0.1:0")], controller.state)
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)

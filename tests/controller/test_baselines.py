@@ -229,7 +229,7 @@ async def test_nothing_and_the_future_cannot_be_sealed(
 
 
 async def test_misspelt_request_is_refused(controller: Any) -> None:
-    assert (await seal(controller, "Not a name", 0, 1, 400))["error"]["code"] == "bad_baseline"
+    assert (await seal(controller, "Not a name", 0, 1, 400))["error"]["code"] == "bad_body"
 
 
 async def test_baseline_that_was_changed_is_not_used(

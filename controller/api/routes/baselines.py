@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-import msgspec
 from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, page_of
 from controller.api.documents import BaselineDocument, BaselinePage
-from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.baselines import Baseline, SealRequest, opened, seal
 from controller.state import STATE, ControllerState
 from controller.store.interface import BaselineRecord
@@ -33,11 +32,7 @@ async def seal_baseline(request: web.Request) -> web.Response:
     """Seal a period of the streams that improvement targets speak of, or of all if none does."""
     query_of(request, NoQuery)
     state = request.app[STATE]
-    try:
-        asked = msgspec.json.decode(await request.read(), type=SealRequest)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        text = Text(f"This is no baseline to seal: {error}.", f"无法识别要封存的基线：{error}。")
-        raise ApiError(400, "bad_baseline", text) from error
+    asked = await body_of(request, SealRequest)
     try:
         record = await asyncio.to_thread(_seal, state, asked)
     except ConfigError as error:
@@ -102,6 +97,6 @@ ROUTES = (
         summary="Seal a baseline period: name, from_ns, to_ns.",
         answer=BaselineDocument,
         request=SealRequest,
-        errors=(400, 409, 422, 503),
+        errors=(400, 409, 413, 415, 422, 503),
     ),
 )

@@ -27,6 +27,7 @@ from probes.enrolment import (
     parse_enrolment_token,
 )
 from probes.errors import ConfigError, RemoteProtocolError
+from probes.json_document import decode_json
 from probes.text import Text
 
 MAX_REQUEST_BYTES = 16_384
@@ -109,8 +110,8 @@ async def _body_of(request: web.Request, kind: type[Body]) -> Body:
         if len(body) > MAX_REQUEST_BYTES:
             raise ApiError(413, "oversized", Text("The body is too large.", "请求体过大。"))
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+        return decode_json(body, kind)
+    except msgspec.DecodeError as error:
         # Said without the decoder's words, which could repeat a part of a token.
         text = Text("This is no request for a certificate.", "无法识别的证书请求。")
         raise ApiError(400, "bad_request", text) from error

@@ -9,7 +9,7 @@ from typing import Annotated, get_args
 import msgspec
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import ApiError
+from controller.api.answers import ApiError, open_socket
 from controller.api.documents import EventsMessage, VerdictsEvent
 from controller.api.event_stream import (
     MAX_LISTENERS,
@@ -64,7 +64,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     stream.listeners.add(listener)  # before anything is awaited: those that come at once count
     state.sockets.add(socket)
     try:
-        await socket.prepare(request)
+        await open_socket(request, socket)
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(
                 _send(state, socket, listener, query.after_id), name="events"

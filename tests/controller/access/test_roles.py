@@ -146,7 +146,7 @@ async def test_changes_are_audited_with_their_result_and_readings_are_not(contro
             await answer.read()
     page = await controller.get("/api/v1/audit?limit=2")
     assert [(item["actor"].split(" ")[0], item["result"]) for item in page["items"]] == [
-        ("owner", "400 bad_baseline"),
+        ("owner", "400 bad_body"),
         ("token", "403 forbidden"),
     ]
     rest = await controller.get(f"/api/v1/audit?after={page['next']}")
