@@ -8,18 +8,17 @@ import asyncio
 class Claim:
     """What the controller gave us to show with every delivery.
 
-    Where another agent of our name is heard nothing is delivered: two that measure the same would
-    be stored twice. What was measured waits in the spool.
+    Until it is given, and while another agent of our name is heard, nothing is delivered: two that
+    measure the same would be stored twice. What was measured waits in the spool.
     """
 
     def __init__(self) -> None:
         self.token = ""
         self._ours = asyncio.Event()
-        self._ours.set()
 
     @property
     def is_doubted(self) -> bool:
-        """Whether another agent of our name is heard."""
+        """Whether it is not known to be us who are heard."""
         return not self._ours.is_set()
 
     def doubt(self) -> None:

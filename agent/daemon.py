@@ -51,7 +51,7 @@ async def run_agent(config: AgentConfig, config_path: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with _sole_use_of(state_dir):
+    with _sole_use_of(state_dir) as say_boot:
         if not (state_dir / _CERTIFICATE).exists():
             _credentials(config)  # says what is missing, before anything is measured
         spooler = Spooler(
@@ -60,6 +60,7 @@ async def run_agent(config: AgentConfig, config_path: Path) -> None:
             max_bytes=config.spool.max_bytes,
             max_age_s=config.spool.max_age_s,
         )
+        say_boot(spooler.boot)
         try:
             await _run_parts(config, config_path, spooler, stop)
         finally:
@@ -271,8 +272,8 @@ def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) ->
 
 
 @contextlib.contextmanager
-def _sole_use_of(state_dir: Path) -> Iterator[None]:
-    """Make the state directory and hold its lock."""
+def _sole_use_of(state_dir: Path) -> Iterator[Callable[[str], None]]:
+    """Make the state directory and hold its lock; yields what writes into that who holds it."""
     try:
         make_private_directory(state_dir, _MARKS)
         make_private_file(state_dir / "lock")
@@ -294,6 +295,12 @@ def _sole_use_of(state_dir: Path) -> Iterator[None]:
             file=str(state_dir),
         ) from error
     try:
-        yield
+        yield lambda boot: _write_whole(lock, boot)
     finally:
         os.close(lock)
+
+
+def _write_whole(descriptor: int, text: str) -> None:
+    with contextlib.suppress(OSError):  # the doctor then knows less
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode("ascii"), 0)

@@ -22,6 +22,7 @@ import aiohttp
 from agent.clock_watch import ClockWatch
 from agent.config import AgentConfig, load_config
 from agent.link import open_session, read_answer, refusal_of, unreachable
+from agent.namesakes import boot_in, check_namesakes
 from agent.policy import Policy, PolicyConfig
 from probes.checkup import Finding, check_clock, check_directory, finding
 from probes.clock import SystemClock
@@ -67,7 +68,10 @@ async def examine(config_path: Path) -> list[Finding]:
         refused = await refusal_by_controller(config, context) if context is not None else None
         if refused is not None:
             certificate = Finding(check="certificate", status="fail", text=refused)
-        return [*found, *([] if certificate is None else [certificate]), controller]
+        state_dir = Path(config.state_dir)
+        running = boot_in(state_dir) if _is_held(state_dir) else None
+        names = await check_namesakes(config, context, running)
+        return [*found, *([] if certificate is None else [certificate]), controller, *names]
     return [*found, certificate]
 
 

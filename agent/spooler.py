@@ -232,15 +232,15 @@ class Spooler:
             self._acknowledged.clear()
         self._attempt(self._forget_acknowledged)
 
-    def do_refuse(self, sequence: int, reason: str) -> None:
+    def do_refuse(self, sequence: int, reason: str, counted: DropReason = "refused") -> None:
         """Put a chunk aside that the controller will not have."""
         asked, chunk = self._asked.pop(sequence, None), self._memory.pop(sequence, None)
         if asked is not None:
             self._lose("unknown", asked.count)
         elif chunk is not None:
-            self._lose("refused", chunk.count)
+            self._lose(counted, chunk.count)
         else:
-            self._attempt(lambda: self._file.refuse(sequence, reason))
+            self._attempt(lambda: self._file.refuse(sequence, reason, counted))
         self.book.deliveries.settle([sequence])
 
     def _doubted(self) -> list[SpooledChunk]:

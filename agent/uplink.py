@@ -27,8 +27,10 @@ from probes.exchange import (
     ANOTHER_AGENT,
     CHUNK_CONTENT_TYPE,
     CLAIM_HEADER,
+    MEASURED_TWICE,
     REFUSED_FOR_EVER,
     Acknowledgement,
+    DropReason,
 )
 from probes.json_document import decode_json
 from probes.text import Text
@@ -48,6 +50,7 @@ class Delivery:
 
     `answered`: the controller said so, and has not stored it if it is not committed; else it may
     have. `duplicate`: it had it already. `later`: it is the chunk that has to wait, not the others.
+    `twice`: it is refused since another agent of our name measured that time.
     """
 
     sequence: int
@@ -56,6 +59,7 @@ class Delivery:
     answered: bool = True
     later: bool = False
     refused: Text | None = None
+    twice: bool = False
     trouble: Text | None = None
     wait_s: float = 0.0
 
@@ -69,15 +73,15 @@ class Uplink:
         url: str,
         spooler: Spooler,
         conditions: Conditions,
+        claim: Claim,
         backoff: Backoff | None = None,
-        claim: Claim | None = None,
     ) -> None:
         self._session = session
         self._url = url
         self._spooler = spooler
         self._conditions = conditions
         self._backoff = backoff or Backoff()
-        self._claim = claim or Claim()
+        self._claim = claim
         self._more = asyncio.Event()
         self._some_wait = False
         self.delivered_chunks = 0
@@ -128,7 +132,7 @@ class Uplink:
         await self._look_at_later()
         for each in deliveries:
             if each.refused is not None:
-                await self._put_aside(each.sequence, each.refused)
+                await self._put_aside(each)
         return len(chunks), self._verdict(deliveries)
 
     async def _deliver(self, chunks: list[SpooledChunk]) -> list[Delivery]:
@@ -177,15 +181,19 @@ class Uplink:
         self._some_wait = True
         self._conditions.begin("chunks_later", "warning", trouble)
 
-    async def _put_aside(self, sequence: int, reason: Text) -> None:
-        await asyncio.wrap_future(self._spooler.call(self._spooler.do_refuse, sequence, reason.en))
+    async def _put_aside(self, one: Delivery) -> None:
+        assert one.refused is not None
+        counted: DropReason = "measured_twice" if one.twice else "refused"
+        await asyncio.wrap_future(
+            self._spooler.call(self._spooler.do_refuse, one.sequence, one.refused.en, counted)
+        )
         self._conditions.begin(
-            "chunks_refused",
+            "measured_twice" if one.twice else "chunks_refused",
             "error",
             Text(
-                f"The controller refuses chunk {sequence}: {reason.en} It is kept in the spool, "
-                "out of the way.",
-                f"控制器拒收数据块 {sequence}：{reason.zh}该数据块已在本地隔离保存。",
+                f"The controller refuses chunk {one.sequence}: {one.refused.en} It is kept in the "
+                "spool, out of the way.",
+                f"控制器拒收数据块 {one.sequence}：{one.refused.zh}该数据块已在本地隔离保存。",
             ),
         )
 
@@ -216,7 +224,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
     refusal = refusal_of(status, body)
     word = refusal_code(body)
     if word in REFUSED_FOR_EVER:
-        return Delivery(sequence=sequence, refused=refusal)
+        return Delivery(sequence=sequence, refused=refusal, twice=word == MEASURED_TWICE)
     trouble = Text(
         f"The controller does not take windows now: {refusal.en} They are kept and sent later.",
         f"控制器暂不接收数据：{refusal.zh}数据保存在本地，稍后补传。",

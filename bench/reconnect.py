@@ -21,6 +21,7 @@ import aiohttp
 import msgspec
 import numpy as np
 
+from agent.claim import Claim
 from agent.conditions import Conditions
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
@@ -178,7 +179,9 @@ async def _reconnect(
             works = []
             for i, (spool, session) in enumerate(zip(spools, sessions, strict=True)):
                 address = f"{url}/api/v1/agents/{templates[i].agent}/chunks"
-                uplink = Uplink(session, address, cast(Spooler, spool), Conditions())
+                claim = Claim()
+                claim.confirm("")  # no control channel is open, so none is asked for
+                uplink = Uplink(session, address, cast(Spooler, spool), Conditions(), claim)
                 spool.wake = uplink.wake
                 works.append(group.create_task(uplink.run(), name=f"uplink-{i}"))
                 phase_s = 10.0 * i / len(spools)

@@ -1,10 +1,10 @@
 """From the body of a POST to a committed chunk, or to a reason why not.
 
-A refusal is for ever (`probes.exchange.REFUSED_FOR_EVER`: it is no chunk, or not of who delivered
-it) or for now, with Retry-After: 429 and 503 since there is too much to do, 409 for what a clock
-set right, a program upgraded or a plan made again may change. Every refusal is counted by its
-reason; nothing is ever stored in part. Chunks are decoded in threads of their own, so that slow
-readers of the API cannot keep them waiting.
+A refusal is for ever (`probes.exchange.REFUSED_FOR_EVER`: it is no chunk, not of who delivered it,
+or another agent of the name measured that time) or for now, with Retry-After: 429 and 503 since
+there is too much to do, 409 for what a clock set right, a program upgraded or a plan made again may
+change. Every refusal is counted by its reason; nothing is ever stored in part. Chunks are decoded
+in threads of their own, so that slow readers of the API cannot keep them waiting.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from controller.api.answers import ApiError
 from controller.fleet import Fleet
-from controller.store.interface import Store, StoredChunk, StreamRecord
+from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention
 from probes.chunk import Chunk, OtherVersionError, decode_chunk
 from probes.clock import Clock
 from probes.errors import RemoteProtocolError, ResourceError
-from probes.exchange import MAX_CHUNK_BYTES, Acknowledgement
+from probes.exchange import MAX_CHUNK_BYTES, MEASURED_TWICE, Acknowledgement
 from probes.sockets.records import distinct
 from probes.text import Text, counted
 from probes.window import WindowBatch
@@ -43,7 +43,8 @@ LATER_S = 15
 class Ingest:
     """Takes chunks of the fleet's agents into the store.
 
-    `on_stored(batch)` is called on the event loop once for every chunk that is new.
+    `on_stored(batch)` is called on the event loop once for every chunk that is new; `had_rival`
+    tells whether one of an agent's boots lived while another of its name did.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Ingest:
         streams: Iterable[StreamRecord],
         on_stored: Callable[[WindowBatch], None],
         retention: Retention = KEPT,
+        had_rival: Callable[[str, Iterable[str]], bool] = lambda *_: False,
     ) -> None:
         self._store = store
         self._fleet = fleet
@@ -61,6 +63,7 @@ class Ingest:
         self._on_stored = on_stored
         self._owned = _ids_by_agent(streams)
         self._retention = retention
+        self._had_rival = had_rival
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
         self._in_hand_bytes = 0
         self._uploads: Counter[str] = Counter()
@@ -149,10 +152,13 @@ class Ingest:
         finally:
             self._in_hand_bytes -= size_bytes
 
-    async def accept(self, name: str, body: bytes) -> Acknowledgement:
-        """Store what agent `name` delivered; returns after the commit. Raises ApiError and more."""
+    async def accept(self, name: str, body: bytes, boot: str = "") -> Acknowledgement:
+        """Store what agent `name` delivered; returns after the commit. Raises ApiError and more.
+
+        `boot` is the life that delivers, where it is known; the chunk may be of an earlier one.
+        """
         try:
-            return await self._accept(name, body)
+            return await self._accept(name, body, boot)
         except ApiError as error:
             self.refused[error.code] += 1
             raise
@@ -160,7 +166,7 @@ class Ingest:
             self.refused["store"] += 1
             raise
 
-    async def _accept(self, name: str, body: bytes) -> Acknowledgement:
+    async def _accept(self, name: str, body: bytes, boot: str) -> Acknowledgement:
         self._check_sender(name, len(body))
         chunk = await self._decode(body)
         self._check_content(name, chunk)
@@ -176,12 +182,16 @@ class Ingest:
             received_ns=self._clock.wall_ns(),
             payload=body,
         )
+        alone = self._had_rival(name, (chunk.boot, boot))
         # Shielded: an agent that hangs up must not make us forget a chunk that gets committed.
-        new = await asyncio.shield(self._commit(stored, batch))
+        try:
+            new = await asyncio.shield(self._commit(stored, batch, alone=alone))
+        except OtherBootError as error:
+            raise ApiError(409, MEASURED_TWICE, error.text, **error.fields) from error
         return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
 
-    async def _commit(self, stored: StoredChunk, batch: WindowBatch) -> bool:
-        new = await asyncio.wrap_future(self._store.put_chunk(stored))
+    async def _commit(self, stored: StoredChunk, batch: WindowBatch, *, alone: bool) -> bool:
+        new = await asyncio.wrap_future(self._store.put_chunk(stored, alone=alone))
         self._fleet.heard(stored.agent)
         if new:
             self.chunks += 1

@@ -40,6 +40,7 @@ from controller.maintenance import MaintenanceBook
 from controller.plans.channels import Channels
 from controller.plans.keys import owners
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
+from controller.plans.rivals import RivalBook
 from controller.remembering import remember
 from controller.silences import SilenceBook, newly_asked
 from controller.store.interface import Store, StoreFullError
@@ -121,6 +122,7 @@ class ControllerState:
     matrices: Matrices = field(default_factory=Matrices)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
+    rivals: RivalBook
     renumberings: Buckets  # of plans, by agent
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
@@ -200,6 +202,7 @@ def _assemble(
         store.put_sites(documents, now_ns).result()
     with _done_without_room():
         access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
+    rivals = RivalBook(store.rivals, clock)
     fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
     book = ImprovementBook(demands, standing)
@@ -262,13 +265,14 @@ def _assemble(
         memory=memory,
         live=live,
         channels=Channels(clock),
+        rivals=rivals,
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=Rounds(ground, live, memory, streams, store, known, clock, watchdog),
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
         trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
-        ingest=Ingest(store, fleet, clock, recorded, take, settings.retention),
+        ingest=Ingest(store, fleet, clock, recorded, take, settings.retention, rivals.is_rival),
     )
     state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
     return state

@@ -25,9 +25,10 @@ CLAIM_HEADER = "Isochrone-Claim"  # of a chunk: PlanPush.claim
 ANOTHER_AGENT = "another_agent"  # a controller's word to who is not the one of its name it hears
 MAX_CHUNK_BYTES = 16 << 20  # compressed
 MAX_CHUNK_EXPANDED_BYTES = 128 << 20
-# Words of a controller for what no time can mend: it is no chunk, or not of who delivered it. With
-# any other the agent keeps the chunk and offers it again.
-REFUSED_FOR_EVER = frozenset({"malformed_chunk", "oversized", "foreign_chunk"})
+MEASURED_TWICE = "measured_twice"  # such a one measured that time, and its windows are stored
+# Words of a controller for what no time can mend: it is no chunk, or not of who delivered it, or of
+# a copy of an agent. With any other the agent keeps the chunk and offers it again.
+REFUSED_FOR_EVER = frozenset({"malformed_chunk", "oversized", "foreign_chunk", MEASURED_TWICE})
 
 MAX_CONDITIONS = 64  # in one report; an agent says how many more there are
 MAX_CURTAILED_STREAMS = 100_000
@@ -156,7 +157,15 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 DropReason = Literal[
-    "too_old", "no_room", "disk", "refused", "unencodable", "cut_off", "damaged", "unknown"
+    "too_old",
+    "no_room",
+    "disk",
+    "refused",
+    "measured_twice",
+    "unencodable",
+    "cut_off",
+    "damaged",
+    "unknown",
 ]
 
 
@@ -164,9 +173,10 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Windows and probes that will never be stored.
 
     too_old, no_room: beyond the spool's age or bytes; disk: the disk failed for longer than memory
-    lasted; refused: by the controller, for good; unencodable: a defect of ours; cut_off: the agent
-    ended without warning, with windows that were open or not yet on disk; damaged: the spool was,
-    and they could not be read any more; unknown: the controller may have them, and will not say.
+    lasted; refused: by the controller, for good; measured_twice: another agent of this name
+    measured that time and is stored; unencodable: a defect of ours; cut_off: the agent ended
+    without warning, with windows that were open or not yet on disk; damaged: the spool was, and
+    they could not be read any more; unknown: the controller may have them, and will not say.
     """
 
     reason: DropReason

@@ -1,11 +1,11 @@
 """Which agent of a name is heard: one living control channel each (decision 0225).
 
 Two machines may come with one certificate, one spool, one boot id even (a copied disk, a resumed
-snapshot), and each is sure to be the only one. Whoever is here and speaks stays; who comes after is
-refused, and told, for as long as that one lives. A channel whose end is known (the process was
-killed, the machine shut down) leaves its place at once; one that has only fallen silent is asked
-with a ping. The channel's claim, which is drawn here, goes with every delivery: nothing is stored
-of an agent that is not heard.
+snapshot), and each is sure to be the only one. Whoever is here and lives stays; who comes after is
+refused, and told. A channel whose end is known (the process was killed, the machine shut down)
+leaves its place at once; any other is asked with a ping, whose answer proves that two live at the
+same time. The channel's claim, which is drawn here, goes with every delivery: nothing is stored of
+an agent that is not heard.
 """
 
 from __future__ import annotations
@@ -16,36 +16,50 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiohttp import web
 
 from probes.clock import Clock
 
-ANSWER_LIMIT_S = 3.0
-LATELY_NS = 10_000_000_000  # a living agent reports every five seconds
+PINGS, PING_LIMIT_S = 4, 1.0  # several: a machine that stands still for a moment misses one
+LATELY_NS = 7_000_000_000  # a living agent reports every five seconds, and may be busy meanwhile
+# Who runs since longer before another's last word than words may lie unread lived beside it.
+LAG_NS = 60_000_000_000
 MAX_OPEN = 4  # channels of one agent, with those that have not said Hello
 TOLD_AGAIN_NS = 600_000_000_000
 
 
+class Claimed(NamedTuple):
+    """Whether an agent is heard now, and which other boot of its name lived when it did."""
+
+    is_heard: bool
+    beside: str = ""
+
+
 @dataclass(slots=True, eq=False)
 class Channel:
-    """One open control channel. `alive` is set whenever something is heard on it."""
+    """One open control channel. `alive` is set once the ping of now is answered."""
 
     request: web.Request
     socket: web.WebSocketResponse
     boot: str = ""
     claim: str = ""
-    heard_ns: int = 0
+    asked: bytes = b""
     alive: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait_answer(self) -> bool:
-        """Return whether the other end is there: it answers a ping, or says anything else."""
+        """Return whether the other end answers a ping of now; what it said before proves nothing:
+        it may have lain unread."""
+        self.asked = secrets.token_bytes(8)
         self.alive.clear()
-        with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
-            async with asyncio.timeout(ANSWER_LIMIT_S):
-                await self.socket.ping()
-                await self.alive.wait()
-        return self.alive.is_set()
+        for _ in range(PINGS):
+            with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
+                async with asyncio.timeout(PING_LIMIT_S):
+                    await self.socket.ping(self.asked)
+                    await self.alive.wait()
+                    return True
+        return False
 
     def cut(self) -> None:
         """End the connection without waiting for the other end."""
@@ -59,6 +73,7 @@ class Channels:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._living: dict[str, Channel] = {}
+        self._last: dict[str, tuple[str, int]] = {}  # the boot heard last, and when
         self._open: Counter[str] = Counter()
         self._asking: set[str] = set()  # agents whose channel is being asked whether it is there
         self._told: dict[str, tuple[str, int]] = {}  # the boot that was refused last, and when
@@ -75,10 +90,12 @@ class Channels:
             if self._living.get(name) is channel:
                 del self._living[name]
 
-    def heard(self, channel: Channel) -> None:
-        """Note that something came over a channel."""
-        channel.heard_ns = self._clock.monotonic_ns()
-        channel.alive.set()
+    def heard(self, name: str, channel: Channel, pong: bytes | None = None) -> None:
+        """Note that something came over a channel, maybe the answer to a ping."""
+        if self._living.get(name) is channel:
+            self._last[name] = channel.boot, self._clock.monotonic_ns()
+        if pong is not None and pong == channel.asked:
+            channel.alive.set()
 
     def is_full(self, name: str) -> bool:
         """Whether an agent has as many channels open as one may have."""
@@ -88,29 +105,47 @@ class Channels:
         """Return the channel on which an agent is heard."""
         return self._living.get(name)
 
-    async def claim(self, name: str, channel: Channel, boot: str) -> bool:
-        """Let an agent be heard on a channel; False where another one is, which answers."""
+    async def claim(self, name: str, channel: Channel, boot: str, up_ns: int) -> Claimed | None:
+        """Let an agent, which runs since `up_ns`, be heard on a channel if no other one lives.
+
+        None: that is not known yet.
+        """
         holder = self._living.get(name)
         if holder is not None and holder is not channel:
             if name in self._asking:
-                return False
+                return None
             self._asking.add(name)
             try:
-                # Of another boot nobody is the same agent coming back over a better connection.
-                lately = self._clock.monotonic_ns() - holder.heard_ns < LATELY_NS
-                answers = (boot != holder.boot and lately) or await holder.wait_answer()
+                answers = await holder.wait_answer()
             finally:
                 self._asking.discard(name)
-            if answers and self._living.get(name) is holder:
-                if boot == holder.boot:  # a copy of its memory, which may have its claim too
-                    holder.claim = secrets.token_hex(16)
-                self.refused[name] += 1
-                return False
             if self._living.get(name) is holder:
+                if answers:
+                    return self._refused(name, holder, boot)
+                if boot != holder.boot and self._was_heard_lately(name):
+                    return None
                 holder.cut()
+        beside = self._beside(name, boot, up_ns)
         channel.boot, channel.claim = boot, secrets.token_hex(16)
         self._living[name] = channel
-        return True
+        self._last[name] = boot, self._clock.monotonic_ns()
+        return Claimed(is_heard=True, beside=beside)
+
+    def _was_heard_lately(self, name: str) -> bool:
+        _, heard_ns = self._last[name]
+        return self._clock.monotonic_ns() - heard_ns < LATELY_NS
+
+    def _refused(self, name: str, holder: Channel, boot: str) -> Claimed:
+        if boot == holder.boot:  # a copy of its memory, which may have its claim too
+            holder.claim = secrets.token_hex(16)
+        self.refused[name] += 1
+        return Claimed(is_heard=False, beside=holder.boot)
+
+    def _beside(self, name: str, boot: str, up_ns: int) -> str:
+        """Return the boot that was heard before, if this one ran at the time."""
+        before, heard_ns = self._last.get(name, (boot, 0))
+        began_ns = self._clock.monotonic_ns() - up_ns
+        return before if before != boot and began_ns + LAG_NS < heard_ns else ""
 
     def is_news(self, name: str, boot: str) -> bool:
         """Whether it was not told of late that this other one came."""

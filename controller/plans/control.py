@@ -37,6 +37,7 @@ LOOK_S = 1.0  # how often is looked whether an agent's keys have changed
 MAX_MESSAGE_BYTES = 8 << 20  # fifty thousand curtailed streams
 REFUSED_RETRY_S = 60.0
 ANOTHER_RETRY_S = 15.0
+ASKED_RETRY_S = 3.0  # while it is not known whether another one still lives
 FULL_RETRY_S = 15
 HELLO_S = 10.0  # a channel on which no Hello came within this is closed
 # An agent speaks every five seconds, and of everything it curtails when that changes.
@@ -77,7 +78,8 @@ async def _converse(talk: _Talk) -> None:
             elif asyncio.get_running_loop().time() - began_s > HELLO_S:
                 return
             continue
-        talk.state.channels.heard(talk.channel)
+        pong = bytes(message.data) if message.type is WSMsgType.PONG else None
+        talk.state.channels.heard(talk.name, talk.channel, pong)
         if message.type is WSMsgType.PING:
             await socket.pong(message.data)
         elif message.type is WSMsgType.TEXT:
@@ -129,8 +131,16 @@ async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> 
             return True
         await _refuse(talk, Text("An agent says Hello first.", "探针须先发送 Hello。"))
         return False
-    boot = message.health.boot
-    if await state.channels.claim(name, talk.channel, boot):
+    boot, up_ns = message.health.boot, message.health.sent_ns - message.health.started_ns
+    claimed = await state.channels.claim(name, talk.channel, boot, up_ns)
+    if claimed is None:
+        await _end(talk, Refusal(text=_asked(name), another=True, retry_s=ASKED_RETRY_S))
+        return False
+    if claimed.beside:
+        refused = not claimed.is_heard
+        heard, other = (claimed.beside, boot) if refused else (boot, claimed.beside)
+        await state.rivals.note(name, heard, other, refused=refused)
+    if claimed.is_heard:
         return True
     if state.channels.is_news(name, boot):
         logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
@@ -310,6 +320,13 @@ def _second(name: str) -> Text:
         "its own.",
         f"另一个名为 {name} 的探针正在运行，且使用同一证书：可能克隆了机器或其状态目录。"
         "请停止其中一个，并为其配置单独的名称和令牌。",
+    )
+
+
+def _asked(name: str) -> Text:
+    return Text(
+        f"An agent named {name} was heard a moment ago; whether it still runs is not known yet.",
+        f"刚才有名为 {name} 的探针在线；尚未确认其是否仍在运行。",
     )
 
 

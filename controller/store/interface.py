@@ -16,11 +16,14 @@ from typing import Literal, Protocol
 from controller.store.blocks import Block
 from controller.store.campaigns import CampaignStore
 from controller.store.event_log import EventLog
+from controller.store.rivals import RivalStore
 from controller.store.series import Series
 from controller.store.silences import SilenceStore
-from probes.errors import ResourceError
+from probes.errors import IsochroneError, ResourceError
 from probes.stream import ProtocolName
 from probes.text import Text
+
+MAX_DURATION_NS = 3_600_000_000_000  # of a chunk, as `probes.chunk` has it
 
 
 class StoreFullError(ResourceError):
@@ -33,6 +36,21 @@ class StoreBusyError(ResourceError):
 
 class StoreTimeoutError(ResourceError):
     """A read took longer than its time limit."""
+
+
+class OtherBootError(IsochroneError):
+    """Another boot of the agent measured that time, and its windows are stored."""
+
+
+def other_boot(agent: str) -> OtherBootError:
+    """Return the refusal of windows of a time that another boot of the agent measured."""
+    return OtherBootError(
+        f"Another agent named {agent} measured at that time, and its windows are stored; these are "
+        "of a copy of the machine or of its state directory.",
+        f"另一个名为 {agent} 的探针在该时段进行了测量，其数据已存储；"
+        "本数据来自克隆的机器或其状态目录。",
+        agent=agent,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +132,12 @@ class StoreState:
 class WindowStore(Protocol):
     """A place where windows survive: the part of a store that grows, and may be another engine."""
 
-    def put_chunk(self, chunk: StoredChunk) -> Future[bool]:
+    def put_chunk(self, chunk: StoredChunk, *, alone: bool = False) -> Future[bool]:
         """Store a chunk once: True if it is new, False if the store already had it.
 
-        Raises StoreBusyError at once when too much is queued; the future raises StoreFullError.
+        Raises StoreBusyError at once when too much is queued; the future raises StoreFullError, and
+        OtherBootError where the chunk must stand `alone` and windows of its agent, of another boot
+        and of that time, are there already.
         """
 
     def agent_totals(self) -> dict[str, AgentTotals]:
@@ -191,6 +211,10 @@ class RowStore(Protocol):
     @property
     def silences(self) -> SilenceStore:
         """The times in which streams were silent by somebody's will."""
+
+    @property
+    def rivals(self) -> RivalStore:
+        """The lives of agents that had another beside them."""
 
     def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
         """Add versions of agents' plans to their history; of each the newest 1,000 are kept."""

@@ -14,11 +14,13 @@ import numpy as np
 
 from controller.store.blocks import Block, block_of
 from controller.store.interface import (
+    MAX_DURATION_NS,
     AgentTotals,
     StoreBusyError,
     StoredChunk,
     StoreFullError,
     StoreState,
+    other_boot,
 )
 from controller.store.interface import StreamRecord as Stream
 from controller.store.levels import HOUR, KEPT, LEVELS, Level, LevelName, Retention
@@ -47,7 +49,7 @@ class MemoryWindows:
         """Take nothing more."""
         self._closed = True
 
-    def put_chunk(self, chunk: StoredChunk) -> Future[bool]:
+    def put_chunk(self, chunk: StoredChunk, *, alone: bool = False) -> Future[bool]:
         """Store a chunk once; see `WindowStore.put_chunk`."""
         answer: Future[bool] = Future()
         with self._lock:
@@ -56,6 +58,8 @@ class MemoryWindows:
             key = (chunk.agent, chunk.boot, chunk.sequence)
             if key in self._chunks:
                 answer.set_result(False)
+            elif alone and chunk.rows and self._has_beside(chunk):
+                answer.set_exception(other_boot(chunk.agent))
             elif self._bytes + len(chunk.payload) > self._max_bytes:
                 self._full = _full(self._max_bytes)
                 answer.set_exception(self._full)
@@ -66,6 +70,14 @@ class MemoryWindows:
                 self._count(chunk)
                 answer.set_result(True)
         return answer
+
+    def _has_beside(self, chunk: StoredChunk) -> bool:
+        """Whether windows of a chunk's agent and time, of another boot, are there."""
+        end_ns = chunk.start_ns + chunk.duration_ns
+        return any(
+            one.rows and one.boot != chunk.boot and one.start_ns + one.duration_ns > chunk.start_ns
+            for one in self._range(chunk.agent, chunk.start_ns - MAX_DURATION_NS, end_ns)
+        )
 
     def _count(self, chunk: StoredChunk) -> None:
         held = self._totals.get(chunk.agent) or AgentTotals(

@@ -221,6 +221,14 @@ def create_silences(db: sqlite_utils.Database) -> None:
     db.table("silences").create_index(["from_ns"])
 
 
+@migrations(name="0009_rivals")
+def create_rivals(db: sqlite_utils.Database) -> None:
+    """Create the table of lives of agents that had another of the same name beside them."""
+    db.table("rivals").create(
+        {"agent": str, "boot": str, "refused": int, "seen_ns": int}, pk=("agent", "boot")
+    )
+
+
 def migrate(path: pathlib.Path) -> None:
     """Create the database at `path`, or bring it forward to this version.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
-from controller.store.interface import AgentTotals, StoredChunk
+from controller.store.interface import MAX_DURATION_NS, AgentTotals, StoredChunk, other_boot
 from controller.store.levels import MINUTE
 from controller.store.sqlite_file import SqliteFile
 from controller.store.sqlite_rollups import MARK
@@ -17,6 +17,11 @@ _INSERT = f"INSERT OR IGNORE INTO chunks ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)
 SINCE = (
     f"SELECT {_COLUMNS}, id FROM chunks WHERE (start_ns, id) > (?, ?) "  # noqa: S608 -- constants alone
     "ORDER BY start_ns, id LIMIT 256"
+)
+_KNOWN = "SELECT 1 FROM chunks WHERE agent = ? AND boot = ? AND sequence = ?"
+_BESIDE = (
+    "SELECT 1 FROM chunks WHERE agent = ? AND start_ns > ? AND start_ns < ? "
+    "AND start_ns + duration_ns > ? AND boot != ? AND rows > 0 LIMIT 1"
 )
 _COUNT = """
 INSERT INTO agents (name, windows, chunks, last_window_ns, last_received_ns) VALUES (?,?,1,?,?)
@@ -31,10 +36,12 @@ ON CONFLICT (name) DO UPDATE SET
 class SqliteWindows(SqliteFile):
     """The `WindowStore` of the SQLite store."""
 
-    def put_chunk(self, chunk: StoredChunk) -> Future[bool]:
+    def put_chunk(self, chunk: StoredChunk, *, alone: bool = False) -> Future[bool]:
         """Store a chunk once; see `Store.put_chunk`."""
 
         def write(connection: sqlite3.Connection) -> bool:
+            if alone and not _is_known(connection, chunk):
+                _refuse_beside_another(connection, chunk)
             cursor = connection.execute(_INSERT, _row_of(chunk))
             if cursor.rowcount == 0:
                 return False
@@ -92,6 +99,20 @@ class SqliteWindows(SqliteFile):
             chunks = [_chunk_of(row[:-1]) for row in rows]
             from_ns, last_id = chunks[-1].start_ns, rows[-1][-1]
             yield from chunks
+
+
+def _is_known(connection: sqlite3.Connection, chunk: StoredChunk) -> bool:
+    key = (chunk.agent, chunk.boot, chunk.sequence)
+    return connection.execute(_KNOWN, key).fetchone() is not None
+
+
+def _refuse_beside_another(connection: sqlite3.Connection, chunk: StoredChunk) -> None:
+    """Raise OtherBootError where another boot's windows of a chunk's time are stored."""
+    end_ns = chunk.start_ns + chunk.duration_ns
+    earliest_ns = chunk.start_ns - MAX_DURATION_NS
+    asked = (chunk.agent, earliest_ns, end_ns, chunk.start_ns, chunk.boot)
+    if chunk.rows and connection.execute(_BESIDE, asked).fetchone() is not None:
+        raise other_boot(chunk.agent)
 
 
 def _row_of(chunk: StoredChunk) -> tuple[Any, ...]:

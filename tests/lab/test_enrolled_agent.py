@@ -3,16 +3,20 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from agent.doctor import examine
 from controller.access.authority import create_authority, load_authority
 from controller.access.book import AccessBook
 from probes.clock import SystemClock
@@ -68,7 +72,8 @@ async def running(log: Path, *words: str) -> AsyncIterator[asyncio.subprocess.Pr
     try:
         yield process
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.wait()
 
 
@@ -138,8 +143,6 @@ class Site:
         return (self.path / name).read_text(encoding="utf-8")
 
     def chunks(self) -> list[tuple[str, int]]:
-        import sqlite3
-
         with contextlib.closing(sqlite3.connect(self.data / "isochrone.db")) as db:
             return list(db.execute("SELECT boot, sequence FROM chunks ORDER BY boot, sequence"))
 
@@ -202,3 +205,80 @@ async def test_agent_that_is_not_enrolled_says_so_in_one_sentence(tmp_path: Path
     code, _, errors = await isochrone("agent", "run", "--config", str(site.config))
     assert (code, errors.count("\n")) == (1, 1)
     assert "not enrolled" in errors
+
+
+class Copy(Site):
+    """A machine that was cloned after its agent was enrolled."""
+
+    def __init__(self, site: Site) -> None:
+        self.__dict__.update(site.__dict__)
+        self.config, self.state = site.path / "copy.toml", site.path / "copied"
+        shutil.copytree(site.path / "state", self.state)
+        text = site.config.read_text(encoding="utf-8")
+        self.config.write_text(text.replace(f"{site.path}/state", str(self.state)))
+
+    def agent(self) -> Any:
+        return running(self.path / "b.log", "agent", "run", "--config", str(self.config))
+
+    async def doctor(self) -> dict[str, str]:
+        return {one.check: one.status for one in await examine(self.config)}
+
+    async def until_discarded(self, windows: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            discarded = 0
+            while discarded < windows:
+                await asyncio.sleep(0.1)  # what it waits for is another process
+                health = (await self.agents())["health"] or {}
+                dropped = health.get("totals", {}).get("dropped", ())
+                twice = [one for one in dropped if one["reason"] == "measured_twice"]
+                discarded = sum(one["windows"] for one in twice)
+
+
+def intervals(site: Site) -> list[tuple[int, int, str]]:
+    """Return (start_ns, end_ns, boot) of all that is stored, by time."""
+    with contextlib.closing(sqlite3.connect(site.data / "isochrone.db")) as db:
+        return list(
+            db.execute(
+                "SELECT start_ns, start_ns + duration_ns, boot FROM chunks WHERE rows > 0 "
+                "ORDER BY start_ns"
+            )
+        )
+
+
+async def test_of_a_cloned_agent_nothing_is_stored_of_the_time_in_which_the_first_was(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path)
+    site.begin()
+    async with site.controller():
+        await site.until_stored(-1)
+        code, errors = await site.enrol(site.token())
+        assert code == 0, errors
+        with site.config.open("a", encoding="utf-8") as file:
+            file.write('[policy]\ndestinations = ["127.0.0.0/8"]\n')
+        async with site.agent():
+            await site.until_stored(0)  # it has a plan
+        copy = Copy(site)
+        async with site.agent() as first:
+            await site.until_stored((await site.agents())["windows_stored"])
+            first_boot = intervals(site)[-1][2]
+            assert (await copy.doctor())["name"] == "warn"  # one is heard, and none runs here
+            async with copy.agent():
+                await site.until_said("b.log", "Another agent named nanjing is running")
+                assert (await copy.doctor())["name"] == "fail"
+                stored = (await site.agents())["windows_stored"]
+                await site.until_stored(stored + 4)
+                other = (await site.agents())["another"]
+            assert other["boot"] != first_boot
+            first.kill()
+            await first.wait()
+        assert intervals(site)[-1][2] == first_boot
+        async with copy.agent():  # with what its last life measured in the spool
+            await copy.until_discarded(4)
+            assert (await site.agents())["health"]["boot"] not in (first_boot, other["boot"])
+            await site.until_stored((await site.agents())["windows_stored"] + 2)
+            assert (await copy.doctor())["name"] == "warn"
+    kept = intervals(site)
+    overlaps = [(one, two) for one, two in pairwise(kept) if one[1] > two[0] and one[2] != two[2]]
+    assert not overlaps
+    assert "measured at that time" in site.said("b.log")

@@ -51,6 +51,7 @@ from controller.api.documents.paths import (
 from controller.api.documents.places import (
     AgentDocument,
     AgentPage,
+    AnotherAgent,
     InterfaceDocument,
     SiteDocument,
     SitePage,
@@ -91,6 +92,7 @@ __all__ = [
     "AgentPage",
     "AgentState",
     "Alive",
+    "AnotherAgent",
     "BaselineDocument",
     "BaselinePage",
     "CampaignDocument",

@@ -42,6 +42,13 @@ class SiteDocument(msgspec.Struct, frozen=True, kw_only=True):
     inventory: dict[str, float]
 
 
+class AnotherAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """A second agent of one name, of another boot: when it was last refused."""
+
+    boot: str
+    refused_ns: int
+
+
 class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An agent as the controller knows it; `health` as it was last sent, `clock` by the mesh."""
 
@@ -54,6 +61,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     windows_stored: int
     health: Health | None
     clock: ClockDocument | None = None
+    another: AnotherAgent | None = None
 
 
 class SitePage(msgspec.Struct, frozen=True, kw_only=True):

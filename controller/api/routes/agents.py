@@ -6,8 +6,9 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, page_of
 from controller.api.clock_documents import clock_document
-from controller.api.documents import AgentDocument, AgentPage, AgentState
+from controller.api.documents import AgentDocument, AgentPage, AgentState, AnotherAgent
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
+from controller.ingest import unknown_agent
 from controller.live.standing import agents_of
 from controller.state import STATE, ControllerState
 from probes.exchange import (
@@ -33,6 +34,7 @@ async def agents(request: web.Request) -> web.Response:
 def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
     health = state.fleet.health(name)
     windows, last_window_ns = state.fleet.windows(name)
+    another = state.rivals.refused_last(name)
     return AgentDocument(
         name=name,
         state=stands,
@@ -43,7 +45,20 @@ def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDoc
         windows_stored=windows,
         health=health,
         clock=clock_document(state.live, name),
+        another=None
+        if another is None
+        else AnotherAgent(boot=another.boot, refused_ns=another.seen_ns),
     )
+
+
+async def standing(request: web.Request) -> web.Response:
+    """Return an agent to itself, so that its doctor knows who is heard under its name."""
+    query_of(request, NoQuery)
+    state, name = request.app[STATE], request.match_info["name"]
+    if name not in state.fleet:
+        raise unknown_agent(name)
+    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    return json_answer(_document(state, name, states[name]))
 
 
 async def deliver(request: web.Request) -> web.Response:
@@ -80,8 +95,10 @@ async def deliver(request: web.Request) -> web.Response:
             ingest.refused["oversized"] += 1
             raise
     state.gate.check_again(request)  # a body may take its time
+    living = state.channels.living(name)
     with ingest.in_hand(len(body)):
-        return json_answer(await ingest.accept(name, body))
+        boot = "" if living is None else living.boot
+        return json_answer(await ingest.accept(name, body, boot))
 
 
 ROUTES = (
@@ -93,6 +110,15 @@ ROUTES = (
         summary="The agents with their state and last health.",
         answer=AgentPage,
         query=PageQuery,
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/agents/{{name}}/standing",
+        handler=standing,
+        role="agent",
+        summary="An agent as the controller knows it, for itself.",
+        answer=AgentDocument,
+        errors=(404,),
     ),
     Route(
         method="POST",

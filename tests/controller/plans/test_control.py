@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -225,25 +226,148 @@ async def wait_event(controller: Any, state: str) -> None:
             await asyncio.sleep(0.02)
 
 
+@contextlib.asynccontextmanager
+async def living(socket: Any) -> AsyncIterator[None]:
+    """Let a channel answer pings, as an agent that runs does."""
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(socket.receive())
+        yield
+        reading.cancel()
+
+
+async def refused(controller: Any, boot: str) -> Refusal:
+    """Come with another boot while one is heard; return what is said."""
+    async with controller.session.ws_connect(ADDRESS) as second:
+        await say(second, of_boot(boot))
+        refusal = await hear(second)
+        assert isinstance(refusal, Refusal)
+        return refusal
+
+
 async def test_second_agent_of_a_name_is_refused_told_and_may_not_deliver(
     controller: Any, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
     body = chunk_of(batch_of(mine(controller)[:1], clock.now_ns), agent="nanjing", sequence=1)
-    async with (
-        controller.session.ws_connect(ADDRESS) as first,
-        controller.session.ws_connect(ADDRESS) as second,
-    ):
+    async with controller.session.ws_connect(ADDRESS) as first:
         await say(first, of_boot("aaaaaaaa"))
         claim = (await hear(first)).claim
-        await say(second, of_boot("bbbbbbbb"))
-        refusal = await hear(second)
-        assert isinstance(refusal, Refusal)
-        assert refusal.another
+        async with living(first):
+            assert (await refused(controller, "bbbbbbbb")).another
         await wait_event(controller, "another_refused")
         assert (await controller.deliver("nanjing", body, 409))["error"]["code"] == "another_agent"
         assert await delivered(controller, body, claim) == 200
     assert await events_of(controller, "another_refused") == ["nanjing"]
     assert controller.state.ingest.windows == 1
+
+
+async def test_agent_whose_predecessor_was_cut_off_a_moment_ago_is_called_no_copy(
+    controller: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.plans.channels.PING_LIMIT_S", 0.05)  # nobody answers here
+    async with controller.session.ws_connect(ADDRESS, autoping=False) as first:
+        await say(first, of_boot("aaaaaaaa"))
+        await hear(first)
+        refusal = await refused(controller, "bbbbbbbb")
+        assert refusal.retry_s <= 5
+        clock.now_ns += 8_000_000_000
+        async with controller.session.ws_connect(ADDRESS) as second:
+            await say(second, of_boot("bbbbbbbb"))
+            assert isinstance(await hear(second), PlanPush)
+    assert await events_of(controller, "another_refused") == []
+    assert not controller.state.rivals.is_rival("nanjing", ["aaaaaaaa", "bbbbbbbb"])
+
+
+class Copies:
+    """Two lives of one agent, of which the second was refused while the first was heard."""
+
+    def __init__(self, controller: Any, clock: Any, batch_of: Any, chunk_of: Any) -> None:
+        self.controller, self.start_ns = controller, clock.now_ns - 600_000_000_000
+        self.batch_of, self.chunk_of = batch_of, chunk_of
+
+    async def deliver(self, boot: str, window: int, by: str, sequence: int = 0) -> int:
+        """Return the status for a chunk of a boot that another boot, maybe, delivers."""
+        async with self.controller.session.ws_connect(ADDRESS) as socket:
+            await say(socket, of_boot(by))
+            claim = (await hear(socket)).claim
+            start_ns = self.start_ns + window * 10_000_000_000
+            batch = self.batch_of(mine(self.controller)[:1], start_ns)
+            body = self.chunk_of(batch, agent="nanjing", boot=boot, sequence=sequence or window + 1)
+            status = await delivered(self.controller, body, claim)
+        await self.until_gone()
+        return status
+
+    async def until_gone(self) -> None:
+        async with asyncio.timeout(60):
+            while self.controller.state.channels.living("nanjing") is not None:  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.01)
+
+    async def meet(self, heard: str, other: str) -> None:
+        async with self.controller.session.ws_connect(ADDRESS) as socket:
+            await say(socket, of_boot(heard))
+            await hear(socket)
+            async with living(socket):
+                await refused(self.controller, other)
+        await self.until_gone()
+
+
+async def test_windows_of_a_copy_never_enter_where_the_other_measured_and_others_do(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    copies = Copies(controller, clock, batch_of, chunk_of)
+    a, b, later = "aaaaaaaa", "bbbbbbbb", "cccccccc"
+    for window in (0, 1, 2):
+        assert await copies.deliver(a, window, by=a) == 200
+    await copies.meet(a, b)
+    assert [await copies.deliver(b, window, by=b) for window in range(5)] == [409] * 3 + [200] * 2
+    # A copy's next life brings what its earlier ones left, whoever of them was seen.
+    assert await copies.deliver(b, 2, by=later) == 409
+    # The first comes back with what it had not delivered: of the other's time nothing is taken.
+    assert await copies.deliver(a, 4, by=a) == 409
+    assert await copies.deliver(a, 5, by=a) == 200
+    assert await copies.deliver(a, 1, by=a) == 200  # known, and not refused for its own sake
+    assert controller.state.ingest.refused["measured_twice"] == 5
+    assert controller.state.ingest.windows == 6
+
+
+async def test_what_a_copy_measured_is_refused_in_the_next_life_of_the_controller_too(
+    open_controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    a, b = "aaaaaaaa", "bbbbbbbb"
+    async with open_controller() as first:
+        copies = Copies(first, clock, batch_of, chunk_of)
+        assert await copies.deliver(a, 0, by=a) == 200
+        await copies.meet(a, b)
+    async with open_controller() as second:
+        copies.controller = second
+        assert await copies.deliver(b, 0, by=b) == 409
+        assert await copies.deliver(b, 1, by=b) == 200
+        assert second.state.rivals.refused_last("nanjing").boot == b
+
+
+async def test_next_life_of_an_agent_brings_its_spool_whatever_its_clock_said(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    """Its clock was set back at the restart: the same times, and no copy far and wide."""
+    copies = Copies(controller, clock, batch_of, chunk_of)
+    assert await copies.deliver("aaaaaaaa", 0, by="aaaaaaaa") == 200
+    assert await copies.deliver("aaaaaaaa", 1, by="bbbbbbbb") == 200
+    assert await copies.deliver("bbbbbbbb", 1, by="bbbbbbbb", sequence=9) == 200
+
+
+async def test_agent_that_ran_beside_another_long_before_it_came_is_known_as_a_copy(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    """It could not reach the controller while the other was heard."""
+    copies = Copies(controller, clock, batch_of, chunk_of)
+    assert await copies.deliver("aaaaaaaa", 0, by="aaaaaaaa") == 200
+    told = msgspec.structs.replace(
+        health(), boot="bbbbbbbb", started_ns=clock.now_ns - 600_000_000_000, sent_ns=clock.now_ns
+    )
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await say(socket, hello(health=told))
+        assert isinstance(await hear(socket), PlanPush)
+    await copies.until_gone()
+    assert await copies.deliver("bbbbbbbb", 0, by="bbbbbbbb") == 409
 
 
 async def delivered(controller: Any, body: bytes, claim: str) -> int:
@@ -286,8 +410,9 @@ async def test_agent_that_was_killed_is_followed_at_once_by_its_next_life(contro
 
 
 async def test_channel_that_fell_silent_is_followed_once_it_answers_no_more(
-    controller: Any, clock: Any
+    controller: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("controller.plans.channels.PING_LIMIT_S", 0.05)  # nobody answers here
     async with controller.session.ws_connect(ADDRESS, autoping=False) as first:
         await say(first, of_boot("aaaaaaaa"))
         await hear(first)

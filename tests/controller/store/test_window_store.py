@@ -11,7 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from controller.store.blocks import block_of
-from controller.store.interface import StoreBusyError, StoredChunk, StreamRecord, WindowStore
+from controller.store.interface import (
+    OtherBootError,
+    StoreBusyError,
+    StoredChunk,
+    StreamRecord,
+    WindowStore,
+)
 from controller.store.levels import DAY, DAY_NS, HOUR, LEVELS, MINUTE, Level, Retention
 from controller.store.memory_windows import MemoryWindows
 from controller.store.points import points_of
@@ -51,6 +57,25 @@ def chunk(
         "payload": f"{agent}/{sequence}".encode(),
     }
     return StoredChunk(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
+
+
+def test_chunk_that_must_stand_alone_is_refused_beside_windows_of_another_boot(
+    store: WindowStore,
+) -> None:
+    assert store.put_chunk(chunk(start_ns=100)).result() is True
+    asked = chunk(start_ns=200, boot="b2", rows=0)  # without windows nothing is twice
+    assert store.put_chunk(asked).result() is True
+    for start_ns in (91, 100, 109):
+        beside = chunk(boot="b1", sequence=start_ns, start_ns=start_ns)
+        with pytest.raises(OtherBootError):
+            store.put_chunk(beside, alone=True).result()
+    assert store.put_chunk(chunk(boot="b1", start_ns=100, rows=0), alone=True).result() is True
+    for start_ns in (90, 110, 200):
+        fits = chunk(boot="b1", sequence=start_ns, start_ns=start_ns)
+        assert store.put_chunk(fits, alone=True).result() is True
+    assert store.put_chunk(chunk(start_ns=100), alone=True).result() is False  # it is there
+    assert store.put_chunk(chunk(sequence=1, start_ns=100), alone=True).result() is True
+    assert store.put_chunk(chunk("suzhou", start_ns=100, boot="b1"), alone=True).result() is True
 
 
 def test_chunk_is_stored_once_however_often_it_comes(store: WindowStore) -> None:

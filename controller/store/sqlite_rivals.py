@@ -1,0 +1,44 @@
+"""Rivals as rows of the SQLite database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from controller.store.rivals import MOST_KEPT, RivalRecord
+from controller.store.sqlite_writer import Writer
+
+Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+
+_PUT = "INSERT OR REPLACE INTO rivals (agent, boot, refused, seen_ns) VALUES (?, ?, ?, ?)"
+_FORGET = (
+    "DELETE FROM rivals WHERE agent = ?1 AND boot IN (SELECT boot FROM rivals WHERE agent = ?1 "
+    "ORDER BY seen_ns DESC LIMIT -1 OFFSET ?2)"
+)
+
+
+class SqliteRivals:
+    """A `RivalStore` on the store's one writer and its readers."""
+
+    def __init__(self, writer: Writer, read: Read) -> None:
+        self._writer, self._read = writer, read
+
+    def put(self, records: Sequence[RivalRecord]) -> Future[None]:
+        """Keep records; see `RivalStore.put`."""
+        rows = [(one.agent, one.boot, one.refused, one.seen_ns) for one in records]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(_PUT, rows)
+            connection.executemany(_FORGET, [(one.agent, MOST_KEPT) for one in records])
+
+        return self._writer.submit(write)
+
+    def records(self) -> list[RivalRecord]:
+        """Return all that are kept, by when they were seen."""
+        rows = self._read("SELECT agent, boot, refused, seen_ns FROM rivals ORDER BY seen_ns", ())
+        return [
+            RivalRecord(agent=row[0], boot=row[1], refused=bool(row[2]), seen_ns=row[3])
+            for row in rows
+        ]
