@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ADDRESS_BYTES = 28  # sockaddr_in6, the longer of the two
+_LAST_INTERFACE = (1 << 31) - 1
 
 
 def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
@@ -23,9 +24,13 @@ def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
     raw = struct.pack("=H", family) + struct.pack("!H", port)
     if family == socket.AF_INET6:
         raw += bytes(4)
-    raw += socket.inet_pton(family, numeric)
+    try:
+        raw += socket.inet_pton(family, numeric)
+        index = _zone_index(zone) if zone else 0
+    except ValueError as error:  # a NUL within
+        raise OSError(errno.EINVAL, f"{host!r} is no address") from error
     if family == socket.AF_INET6:
-        raw += struct.pack("=I", _zone_index(zone) if zone else 0)
+        raw += struct.pack("=I", index)
     elif zone:
         raise OSError(errno.EINVAL, f"{host} is no IPv4 address")
     row = np.zeros(ADDRESS_BYTES, np.uint8)
@@ -70,5 +75,10 @@ def zone_of(host: str | None) -> int:
 
 
 def _zone_index(zone: str) -> int:
-    """Return the index of the interface that an IPv6 zone names (RFC 4007 §11)."""
-    return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    """Return the index of the interface that an IPv6 zone names (RFC 4007 §11). Raises OSError."""
+    if not (zone.isascii() and zone.isdecimal()):
+        return socket.if_nametoindex(zone)
+    if int(zone) > _LAST_INTERFACE:
+        raise OSError(errno.ENODEV, f"there is no interface {zone}")
+    socket.if_indextoname(int(zone))
+    return int(zone)

@@ -108,3 +108,9 @@ def test_an_address_within_a_network_stands_for_it_only_where_that_is_meant() ->
     with pytest.raises(AddressError, match=r"write 10\.0\.0\.0/8, or 10\.1\.2\.3"):
         read_prefix("10.1.2.3/8")
     assert str(read_prefix("fe80::1%eth0")) == "fe80::1/128"
+
+
+@pytest.mark.parametrize("zone", ["a\0b", "\0", "é", "\ud800", "a b", "v" * 16, ""])
+def test_what_no_interface_is_named_is_no_zone(zone: str) -> None:
+    with pytest.raises(AddressError):
+        read_address(f"fe80::1%{zone}")

@@ -52,3 +52,22 @@ def test_python_is_given_the_zone_where_it_reads_it() -> None:
     assert socket_address("fe80::1%lo", 9)[:2] == ("fe80::1", 9)
     assert socket_address("fe80::1%lo")[3] == socket_address("fe80::1%1")[3] == 1
     assert unpack_address(pack_address("192.0.2.1", 7).tobytes()) == ("192.0.2.1", 7)
+
+
+@pytest.mark.parametrize("zone", ["0", "99999", "4294967297", "9" * 15, "nowhere", "a\0b"])
+def test_a_zone_that_is_no_interface_is_no_address(zone: str) -> None:
+    with pytest.raises(OSError):  # noqa: PT011 - which errno differs by what is wrong
+        pack_address(f"fe80::1%{zone}")
+    with pytest.raises(OSError):  # noqa: PT011
+        pack_address("192.0.2.1\0")
+
+
+def test_a_zone_beyond_all_numbers_refuses_its_stream_alone(
+    two_links, needs_raw_sockets: None
+) -> None:
+    with two_links.inside(two_links.a):
+        run = Run(spec("icmp", "fe80::1%v", 0), spec("icmp", "fe80::1%4294967298", 1))
+    assert [run.total("sent", number) for number in (0, 1)] == [10, 0]
+    (condition,) = run.engine.health().conditions
+    assert "4294967298" in condition.text.en
+    assert "4294967298" in condition.text.zh
