@@ -149,9 +149,10 @@ def _unresolved(error: OSError | UnicodeError) -> Text:
     """Return why a name stands for no address, with a place for the names."""
     if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
         return Text(
-            "{targets} cannot be resolved: no name server answers, or it failed itself (SERVFAIL); try "
-            "again, or give addresses.",
-            "无法解析 {targets}：域名服务器没有应答，或其自身出错（SERVFAIL）；请重试或直接给出地址。",
+            "{targets} cannot be resolved: no name server answers, or it failed itself (SERVFAIL); "
+            "try again, or give addresses.",
+            "无法解析 {targets}：域名服务器没有应答，或其自身出错（SERVFAIL）；请重试或"
+            "直接给出地址。",
         )
     return Text(
         "{targets} cannot be resolved: no such host name, or none with an address of the family "
