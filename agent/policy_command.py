@@ -90,7 +90,10 @@ def _outcome_json(plan: Plan, granted: Granted) -> str:
             "streams": len(plan.streams),
             "running": len(granted.streams),
             "by_rule": granted.by_rule,
-            "curtailed": granted.curtailed,
+            "curtailed": [
+                msgspec.to_builtins(one) | {"stream_id": str(one.stream_id)}  # as in the API
+                for one in granted.curtailed
+            ],
         }
     )
 

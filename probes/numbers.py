@@ -16,6 +16,7 @@ SHORTEST_INTERVAL_MS, LONGEST_INTERVAL_MS = 0.01, 86_400_000.0
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
 Whole = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+RowNumber = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]  # exact in float64, as JSON has it
 Instant = Count  # nanoseconds since 1970
 IntervalMs = Annotated[float, msgspec.Meta(ge=SHORTEST_INTERVAL_MS, le=LONGEST_INTERVAL_MS)]
 TimeoutMs = Annotated[float, msgspec.Meta(ge=0.001, le=60_000)]

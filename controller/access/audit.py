@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from probes.numbers import RowNumber
+
 KEPT_ROWS = 1_000_000
 
 
@@ -12,7 +14,7 @@ KEPT_ROWS = 1_000_000
 class AuditEntry:
     """One change: `actor` did `action` to `subject`; `result` is an HTTP status or ``ok``."""
 
-    id: int
+    id: RowNumber
     at_ns: int
     actor: str
     action: str

@@ -74,7 +74,7 @@ def _document(
 def _stream(state: ControllerState, row: int) -> PathStream:
     stream = state.streams[row]
     return PathStream(
-        stream_id=stream.stream_id,
+        stream_id=str(stream.stream_id),
         protocol=stream.type_p.protocol,
         type_p=stream.type_p.label(),
         interval_ms=stream.interval_ms,

@@ -25,7 +25,7 @@ def silence_document(state: ControllerState, row: int) -> SilenceDocument | None
     if record is None:
         return None
     return SilenceDocument(
-        stream_id=state.streams[row].stream_id,
+        stream_id=str(state.streams[row].stream_id),
         agent=record.agent,
         side=record.side,
         rule=record.rule,

@@ -96,7 +96,7 @@ async def test_what_the_far_end_does_not_answer_is_never_loss_and_names_whose_do
     path = await path_of(controller)
     if rule.startswith("policy."):
         streams = (await controller.get("/api/v1/streams?limit=1000"))["items"]
-        mine = next(s for s in streams if s["stream_id"] == stream_of(controller).stream_id)
+        mine = next(s for s in streams if s["stream_id"] == str(stream_of(controller).stream_id))
         assert mine["state"] == "curtailed"
         assert mine["silence"]["agent"] == "suzhou"
     assert path["state"] not in ("path_down", "failing", "ok")

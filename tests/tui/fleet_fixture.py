@@ -193,8 +193,8 @@ class _Maker:
                 "id": path_id, "source": ends[0], "destination": ends[1], "ip_version": 4,
                 "between_carriers": carrier != far, "distance": distance,
                 "streams": [
-                    {"stream_id": len(self.paths) * 2, "protocol": "udp", "type_p": "UDP/IPv4 64 B DSCP 0 port 862", "interval_ms": 100.0},
-                    {"stream_id": len(self.paths) * 2 + 1, "protocol": "icmp", "type_p": "ICMP/IPv4 64 B DSCP 0", "interval_ms": 500.0},
+                    {"stream_id": str(len(self.paths) * 2), "protocol": "udp", "type_p": "UDP/IPv4 64 B DSCP 0 port 862", "interval_ms": 100.0},
+                    {"stream_id": str(len(self.paths) * 2 + 1), "protocol": "icmp", "type_p": "ICMP/IPv4 64 B DSCP 0", "interval_ms": 500.0},
                 ],
                 "state": "agent_down" if a[0] == "suqian" else "no_data" if dead else state or "ok",
                 "worst_verdict": worst, "figures": {"udp": figures, "icmp": figures},

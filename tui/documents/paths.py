@@ -28,7 +28,7 @@ class Distance(msgspec.Struct, frozen=True, kw_only=True):
 class StreamLine(msgspec.Struct, frozen=True, kw_only=True):
     """A planned stream of a path."""
 
-    stream_id: int | str
+    stream_id: str
     protocol: str = ""
     type_p: str | None = None
     interval_ms: float | None = None

@@ -38,6 +38,7 @@ from controller.api.documents.health import (
     StoreHealth,
 )
 from controller.api.documents.paths import (
+    CurtailmentDocument,
     DistanceDocument,
     EndDocument,
     Figures,
@@ -106,6 +107,7 @@ __all__ = [
     "ComparisonDocument",
     "ComplianceDocument",
     "ControllerHealth",
+    "CurtailmentDocument",
     "Declared",
     "DistanceDocument",
     "EndDocument",

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from controller.api.documents.words import EventKindName
+from probes.numbers import RowNumber
 
 SubjectKind = Literal["agent", "path", "stream"]
 
@@ -18,7 +19,7 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
     part of the controller; for a verdict the path, with `target` (else null).
     """
 
-    id: int
+    id: RowNumber
     at_ns: int
     kind: EventKindName
     subject: str

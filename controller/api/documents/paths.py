@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from controller.api.documents.words import IpVersion, PathState, Protocol
-from probes.exchange import CurtailedStream
+from controller.api.documents.words import IpVersion, PathState, Protocol, StreamIdText
+from probes.exchange import PolicyRule
 from topology.model import VerdictName
 
 
@@ -34,7 +34,7 @@ class DistanceDocument(msgspec.Struct, frozen=True, kw_only=True):
 class PathStream(msgspec.Struct, frozen=True, kw_only=True):
     """A stream of a path."""
 
-    stream_id: int
+    stream_id: StreamIdText
     protocol: Protocol
     type_p: str
     interval_ms: float
@@ -73,7 +73,7 @@ class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):
     `side` is ``sending`` where that agent is its sender, ``answering`` where it is the far end.
     """
 
-    stream_id: int
+    stream_id: StreamIdText
     agent: str
     side: Literal["sending", "answering"]
     rule: str
@@ -99,13 +99,22 @@ class PathDocument(msgspec.Struct, frozen=True, kw_only=True):
     silences: list[SilenceDocument] = []
 
 
+class CurtailmentDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy of an agent's owner takes from a stream; slowed to `interval_ms`."""
+
+    stream_id: StreamIdText
+    rule: PolicyRule
+    action: Literal["refused", "throttled"]
+    interval_ms: float | None = None
+
+
 class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A planned stream; `curtailed`: what the policy of the agent's owner takes from it.
 
     `silence`: who refuses it, or does not answer it at the far end.
     """
 
-    stream_id: int
+    stream_id: StreamIdText
     path: str
     protocol: Protocol
     type_p: str
@@ -118,7 +127,7 @@ class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: float
     state: PathState
     last_window_ns: int | None
-    curtailed: CurtailedStream | None = None
+    curtailed: CurtailmentDocument | None = None
     silence: SilenceDocument | None = None
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from controller.api.documents.words import Protocol
+from controller.api.documents.words import Protocol, StreamIdText
 
 
 class SeriesStream(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +17,7 @@ class SeriesStream(msgspec.Struct, frozen=True, kw_only=True):
     unknown; a quantile that falls among the lost is null too.
     """
 
-    stream_id: int
+    stream_id: StreamIdText
     protocol: Protocol
     type_p: str
     start_ns: list[int]

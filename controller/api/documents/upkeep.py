@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from probes.numbers import RowNumber
+
 Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Names = Annotated[
     tuple[Annotated[str, msgspec.Meta(max_length=200)], ...], msgspec.Meta(max_length=1000)
@@ -29,7 +31,7 @@ class MaintenanceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class MaintenanceDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An announced maintenance; `covered_paths` counts the paths it takes out of the figures."""
 
-    id: int
+    id: RowNumber
     phase: Literal["announced", "begun", "ended", "cancelled"]
     from_ns: int
     to_ns: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 PathState = Literal[
@@ -21,3 +23,8 @@ EventKindName = Literal[
 ]
 IpVersion = Literal[4, 6]
 Protocol = Literal["icmp", "udp", "tcp"]
+
+# Ids are never calculated with. Streams' are texts, as in exports, so that no reader of JSON that
+# keeps numbers as float64 can change one; plans are shown as agents get them, with numbers below
+# 2^48. Rows of the database are numbered below 2^53 (probes.numbers).
+StreamIdText = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,20}$", description="As in exports.")]

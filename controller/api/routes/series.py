@@ -104,7 +104,7 @@ def _stream(found: Series, record: StreamRecord, names: list[str]) -> SeriesStre
         else:
             columns[name] = points[name].tolist()
     return SeriesStream(
-        stream_id=record.stream_id,
+        stream_id=str(record.stream_id),
         protocol=record.protocol,
         type_p=record.type_p,
         start_ns=found.start_ns[mine].tolist(),

@@ -7,11 +7,12 @@ from typing import cast
 from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
-from controller.api.documents import PathState, StreamDocument, StreamPage
+from controller.api.documents import CurtailmentDocument, PathState, StreamDocument, StreamPage
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.silence_documents import silence_document
 from controller.live.states import STATES
 from controller.state import STATE, ControllerState
+from topology.model import PlannedStream
 
 
 async def streams(request: web.Request) -> web.Response:
@@ -27,7 +28,7 @@ def _document(state: ControllerState, row: int, standing: str) -> StreamDocument
     stream = state.streams[row]
     type_p = stream.type_p
     return StreamDocument(
-        stream_id=stream.stream_id,
+        stream_id=str(stream.stream_id),
         path=stream.path.id,
         protocol=type_p.protocol,
         type_p=type_p.label(),
@@ -40,8 +41,20 @@ def _document(state: ControllerState, row: int, standing: str) -> StreamDocument
         timeout_ms=stream.timeout_ms,
         state=cast(PathState, standing),
         last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
-        curtailed=state.fleet.curtailment(stream.path.source.site, stream.stream_id),
+        curtailed=_curtailment(state, stream),
         silence=silence_document(state, row),
+    )
+
+
+def _curtailment(state: ControllerState, stream: PlannedStream) -> CurtailmentDocument | None:
+    found = state.fleet.curtailment(stream.path.source.site, stream.stream_id)
+    if found is None:
+        return None
+    return CurtailmentDocument(
+        stream_id=str(found.stream_id),
+        rule=found.rule,
+        action=found.action,
+        interval_ms=found.interval_ms,
     )
 
 

@@ -210,7 +210,7 @@ async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(
     controller.state.fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=tuple(refused)))
     await controller.judge()
     streams = (await controller.get("/api/v1/streams"))["items"]
-    mine = [one for one in streams if one["stream_id"] in own]
+    mine = [one for one in streams if int(one["stream_id"]) in own]
     assert {one["state"] for one in mine} == {"curtailed"}
     assert {one["curtailed"]["rule"] for one in mine} == {"policy.protocols"}
     paths = {one["id"]: one for one in (await controller.get("/api/v1/paths"))["items"]}
@@ -231,7 +231,7 @@ async def test_stream_that_may_run_again_is_waited_for_before_it_is_late(
     async def states_of_own() -> set[str]:
         await controller.judge()
         streams = (await controller.get("/api/v1/streams"))["items"]
-        return {one["state"] for one in streams if one["stream_id"] in own}
+        return {one["state"] for one in streams if int(one["stream_id"]) in own}
 
     fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=refused))
     clock.now_ns += 3600 * SECOND
