@@ -53,8 +53,10 @@ def _first_count_above(n: Floats, p: Floats, share: float, *, strict: bool) -> F
     count: Floats = np.clip(np.floor(n * p + special.ndtri(share) * deviation), 0, n)
 
     def enough(k: Floats) -> NDArray[np.bool_]:
-        # bdtr is 1 at k = n exactly, and 0 below k = 0.
-        chance = np.where(k < 0, 0.0, special.bdtr(k, n.astype(np.int64), p))
+        # P(B ≤ k) = I(1 - p; n - k, k + 1), for any n: bdtr knows none of 2^31 and more.
+        inside = np.clip(k, 0, np.maximum(n - 1, 0))
+        chance = special.betainc(n - inside, inside + 1, 1 - p)
+        chance = np.where(k < 0, 0.0, np.where(k >= n, 1.0, chance))
         met: NDArray[np.bool_] = chance > share if strict else chance >= share
         return met
 

@@ -147,3 +147,12 @@ def test_intervals_hold_the_true_quantile_at_least_as_often_as_stated(level):
     rows = np.arange(runs)
     low, high = reader.lower_ns(rows, lower), reader.upper_ns(rows, upper)
     assert np.mean((low <= truth) & (truth <= high)) >= 0.945
+
+
+@pytest.mark.parametrize("samples", [(1 << 31) - 1, 1 << 31, 1 << 32, 90 << 32, 1 << 45])
+def test_ranks_are_found_however_many_samples_a_window_claims(samples: int) -> None:
+    level = np.array([0.5, 0.95, 0.999])
+    lower, upper = confidence_ranks(np.full(3, samples), level, 0.05)
+    reach = 1.959964 * np.sqrt(samples * level * (1 - level))
+    assert lower == pytest.approx(samples * level - reach, rel=0, abs=5 + 1e-5 * reach.max())
+    assert upper == pytest.approx(samples * level + reach, rel=0, abs=5 + 1e-5 * reach.max())
