@@ -21,9 +21,34 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 def chosen_zone() -> dt.tzinfo | None:
     """Return the zone of ``--time-zone`` or ISOCHRONE_TIME_ZONE, None where the system's holds."""
-    command = click.get_current_context(silent=True)
-    name = (command and command.meta.get(TIME_ZONE)) or os.environ.get(TIME_ZONE)
+    name = _chosen_name()
     return zone_of(name) if name else None
+
+
+def zone_name() -> str | None:
+    """Return the name of the zone that was chosen, else of the system's; None for nobody's (UTC of
+    a server), and where it has no name."""
+    name = _chosen_name()
+    if name:
+        return name
+    name = os.environ.get("TZ", "").lstrip(":") or _system_name()
+    return name if name and _is_somebodys(name) else None
+
+
+def _chosen_name() -> str | None:
+    command = click.get_current_context(silent=True)
+    return (command and command.meta.get(TIME_ZONE)) or os.environ.get(TIME_ZONE)
+
+
+def _system_name() -> str:
+    return os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+
+
+def _is_somebodys(name: str) -> bool:
+    try:
+        return str(zone_of(name)) not in ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Universal")
+    except UsageError:
+        return False  # such as TZ=CST-8
 
 
 def zone_of(name: str) -> dt.tzinfo:
@@ -40,10 +65,10 @@ def zone_of(name: str) -> dt.tzinfo:
         ) from error
 
 
-def local_text(time_ns: int, timespec: str = "seconds") -> str:
-    """Return a moment such as ``2026-11-01T08:00:00+08:00``."""
+def local_text(time_ns: int, timespec: str = "seconds", zone: dt.tzinfo | None = None) -> str:
+    """Return a moment such as ``2026-11-01T08:00:00+08:00``, in `zone` or the chosen one."""
     moment = dt.datetime.fromtimestamp(time_ns // 1_000_000_000, dt.UTC)
-    return moment.astimezone(chosen_zone()).isoformat(timespec=timespec)
+    return moment.astimezone(zone or chosen_zone()).isoformat(timespec=timespec)
 
 
 def moment_ns(text: str) -> int:

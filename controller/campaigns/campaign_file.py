@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from controller.api.documents.campaigns import CampaignRequest
-from probes.moments import ambiguous
+from controller.api.documents.campaigns import CampaignRequest, ZoneName
+from controller.campaigns.demand import note_unknown_zone
+from probes.moments import ambiguous, zone_name
 from probes.text import Language, Text
 from probes.toml_text import decoded, parse_toml
 from topology.model import Name
@@ -26,7 +27,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     now if absent) for `duration_s`; without, the report is about what runs anyway.
 
     `targets` narrows the report to these targets, in this order; empty means all. `prepared_for`
-    stands on the cover. `window_s` and `start_delay_s` matter only for `sites`.
+    stands on the cover. Its times are those of `time_zone` (IANA), beside UTC. `window_s`
+    matters only for `sites`.
     """
 
     name: Name
@@ -37,6 +39,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     targets: tuple[str, ...] = ()
     language: Language = "zh"
     prepared_for: Text | None = None
+    time_zone: ZoneName | None = None
     window_s: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 10.0
     begin: str | None = None
     mesh: tuple[Mesh, ...] = ()
@@ -72,6 +75,7 @@ def load_campaign(path: pathlib.Path) -> Campaign:
             "使用 `sites` 时由本机按该站点文件的测量组测量；请把 `mesh` 写在站点文件中",
         )
     _check_begin(raw.get("begin"), problems)
+    note_unknown_zone(raw.get("time_zone"), problems)
     problems.raise_if_any()
     campaign = msgspec.convert(raw, Campaign)
     if campaign.sites is None:
@@ -91,6 +95,7 @@ def asked_of(campaign: Campaign) -> CampaignRequest:
         targets=campaign.targets,
         language=campaign.language,
         prepared_for=campaign.prepared_for,
+        time_zone=campaign.time_zone or zone_name(),
     )
 
 

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Sequence
 
 from controller.api.documents.campaigns import CampaignRequest
+from probes.errors import UsageError
+from probes.moments import zone_of
 from topology.mesh import plan_streams
 from topology.model import PlannedStream
 from topology.network import Network
@@ -33,7 +35,19 @@ def problems_of(network: Network, request: CampaignRequest) -> Problems:
                 f"no target is called `{name}`{hint.en}",
                 f"没有名为 `{name}` 的指标{hint.zh}",
             )
+    note_unknown_zone(request.time_zone, problems)
     return problems
+
+
+def note_unknown_zone(name: object, problems: Problems) -> None:
+    """Note a time zone that this system does not know."""
+    if not isinstance(name, str):
+        return
+    try:
+        zone_of(name)
+    except UsageError as error:
+        en, zh = error.text.en.rstrip("."), error.text.zh.rstrip("。")
+        problems.add(("time_zone",), en, zh)
 
 
 def note_if_nothing(streams: Sequence[PlannedStream], problems: Problems) -> None:

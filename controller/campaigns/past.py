@@ -79,6 +79,7 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
         targets=request.targets,
         language=request.language,
         prepared_for=request.prepared_for,
+        time_zone=request.time_zone,
     )
     ended_ns = min(record.ended_ns, record.to_ns)
     return assemble(told, answers, record.begun_ns, ended_ns, state.network.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import math
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from markupsafe import Markup, escape
 from controller.api.documents import AccountDocument, VerdictDocument
 from controller.campaigns.report import URGENCY, Report, excess, limit_of
 from controller.judge import figures
-from probes.moments import local_text
+from probes.moments import chosen_zone, local_text, zone_of
 from probes.text import Text, plain
 
 VERDICT_WORDS = {
@@ -89,10 +90,26 @@ def render_report(report: Report) -> str:
         chosen = unit_of(unit, target)
         return limit(value, chosen) if exact else figure(value, chosen)
 
+    chosen = report.campaign.time_zone
+    zone = chosen_zone() if chosen is None else zone_of(chosen)
+
+    def when(time_ns: int | None) -> Markup:
+        return moment(time_ns, zone)
+
+    def period(from_ns: int | None, to_ns: int | None) -> Markup:
+        return stretch(from_ns, to_ns, zone)
+
     page = (
         _environment()
         .get_template("report.html")
-        .render(report=report, urgency=URGENCY, unit_of=unit_of, reading=reading)
+        .render(
+            report=report,
+            urgency=URGENCY,
+            unit_of=unit_of,
+            reading=reading,
+            when=when,
+            period=period,
+        )
     )
     return plain(page, lines=True)
 
@@ -122,7 +139,6 @@ def _environment() -> jinja2.Environment:
         "percent": percent,
         "percentage": percentage,
         "share_range": share_range,
-        "when": when,
         "duration": duration,
         "strip": strip,
         "share_strip": share_strip,
@@ -200,11 +216,30 @@ def share_range(low: float | None, high: float | None) -> Markup:
     return percent(low) if low == high else Markup("{} – {}").format(percent(low), percent(high))
 
 
-def when(time_ns: int | None) -> Markup:
-    """Return a moment with its offset from UTC, so that everyone can check it."""
+def moment(time_ns: int | None, zone: dt.tzinfo | None) -> Markup:
+    """Return a moment with its offset from UTC, and beside it, where that is another, in UTC."""
     if time_ns is None:
         return ABSENT
-    return escape(local_text(time_ns).replace("T", " "))
+    local, utc = _local(time_ns, zone), _utc(time_ns)
+    return escape(utc) if local == utc else Markup("{} <small>({})</small>").format(local, utc)
+
+
+def stretch(from_ns: int | None, to_ns: int | None, zone: dt.tzinfo | None) -> Markup:
+    """Return from when to when, likewise."""
+    if from_ns is None or to_ns is None:
+        return ABSENT
+    local = f"{_local(from_ns, zone)} – {_local(to_ns, zone)}"
+    utc = f"{_utc(from_ns)} – {_utc(to_ns)}"
+    return escape(utc) if local == utc else Markup("{}<br><small>{}</small>").format(local, utc)
+
+
+def _local(time_ns: int, zone: dt.tzinfo | None) -> str:
+    text = local_text(time_ns, zone=zone).replace("T", " ")
+    return _utc(time_ns) if text.endswith("+00:00") else f"{text[:19]} {text[19:]}"
+
+
+def _utc(time_ns: int) -> str:
+    return f"{local_text(time_ns, zone=dt.UTC).replace('T', ' ')[:19]} UTC"
 
 
 def duration(from_ns: int | None, to_ns: int | None) -> Markup:

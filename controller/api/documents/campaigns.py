@@ -13,6 +13,7 @@ from topology.network import Mesh
 
 LONGEST_S = 2_678_400  # 31 days
 Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
+ZoneName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 CampaignStateName = Literal["scheduled", "running", "ended", "cancelled"]
 
 
@@ -20,7 +21,7 @@ class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A campaign to create: what is measured beside the standing meshes, from when, how long.
 
     `mesh` is as in a site file. `begin_ns` absent: now. `targets` are those of the report, in this
-    order; all where empty.
+    order; all where empty. `time_zone` (IANA) is that of the times in the report.
     """
 
     name: Name
@@ -31,6 +32,7 @@ class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     targets: Annotated[tuple[str, ...], msgspec.Meta(max_length=1000)] = ()
     language: Language = "zh"
     prepared_for: Text | None = None
+    time_zone: ZoneName | None = None
 
 
 class LoadAt(msgspec.Struct, frozen=True, kw_only=True):

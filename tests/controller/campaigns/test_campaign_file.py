@@ -263,6 +263,32 @@ def test_a_time_without_a_zone_is_refused_with_its_two_readings(tmp_path, monkey
     time.tzset()
 
 
+def test_a_time_zone_that_is_none_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="Asia/Nanjing"):
+        load_campaign(write(tmp_path, f'{GOOD}time_zone = "Asia/Nanjing"\n'))
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "asked"),
+    [
+        ('time_zone = "Europe/Berlin"\n', {"ISOCHRONE_TIME_ZONE": "Asia/Tokyo"}, "Europe/Berlin"),
+        ("", {"ISOCHRONE_TIME_ZONE": "Asia/Tokyo"}, "Asia/Tokyo"),
+        ("", {"ISOCHRONE_TIME_ZONE": "", "TZ": ":Asia/Shanghai"}, "Asia/Shanghai"),
+        ("", {"ISOCHRONE_TIME_ZONE": "", "TZ": "UTC"}, None),
+        ("", {"ISOCHRONE_TIME_ZONE": "", "TZ": "CST-8"}, None),
+    ],
+)
+def test_the_zone_of_a_report_is_the_files_else_that_of_who_asks(
+    tmp_path, monkeypatch, given, environment, asked
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    file = write(tmp_path, f'{GOOD}{given}[[mesh]]\nname = "a"\n')
+    assert asked_of(load_campaign(file)).time_zone == asked
+    monkeypatch.undo()
+    time.tzset()
+
+
 def test_a_time_is_that_of_its_zone(tmp_path):
     mesh = '[[mesh]]\nname = "a"\n'
     times = ("2026-11-01T02:00:00+08:00", "2026-10-31T18:00:00Z", '"2026-10-31T18:00Z"')
