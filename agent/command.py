@@ -9,6 +9,7 @@ import click
 from agent.doctor_command import doctor
 from agent.enrol_command import enrol
 from agent.policy_command import policy
+from agent.renew_command import renew
 from probes.logs import LogFormat, log_to_stderr
 
 
@@ -20,6 +21,7 @@ def agent() -> None:
 agent.add_command(policy)
 agent.add_command(doctor)
 agent.add_command(enrol)
+agent.add_command(renew)
 
 
 @agent.command()

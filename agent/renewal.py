@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from http import HTTPStatus
 from typing import Protocol
 
 import aiohttp
@@ -15,11 +16,38 @@ from agent.link import read_answer, refusal_of, unreachable
 from agent.trust import Trust, load_trust, new_request, save_trust
 from probes.clock import Clock
 from probes.enrolment import CertificateDocument, RenewalRequest
-from probes.errors import IsochroneError
-from probes.json_document import decode_json
+from probes.errors import IsochroneError, ResourceError
+from probes.reasons import reason_of
 from probes.text import Text
 
 _LOOK_EVERY_S = 30.0
+_LEAST_BETWEEN_NS = 3_600_000_000_000
+
+
+async def renewed(session: aiohttp.ClientSession, url: str, trust: Trust) -> Trust:
+    """Get a certificate for a new key and keep both. Raises IsochroneError; then the old one stays.
+
+    Who reads the files meanwhile finds one pair or the other.
+    """
+    key, request = await asyncio.to_thread(new_request, trust.agent)
+    body = msgspec.json.encode(RenewalRequest(request=request))
+    headers = {"Content-Type": "application/json"}
+    try:
+        async with session.post(url, data=body, headers=headers) as answer:
+            said, status = await read_answer(answer), answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _refused(unreachable(url, error)) from error
+    if status != HTTPStatus.OK:
+        raise _refused(refusal_of(status, said))
+    try:
+        given = msgspec.json.decode(said, type=CertificateDocument)
+    except msgspec.MsgspecError as error:
+        raise _refused(Text(f"{error}.", f"{error}。")) from error
+    return await asyncio.to_thread(save_trust, trust.directory.parent, key, given)
+
+
+def _refused(text: Text) -> ResourceError:
+    return ResourceError(text.en, text.zh)
 
 
 class Held(Protocol):
@@ -46,6 +74,7 @@ class Renewal:
         self._kept = _stamp(credentials.trust)
         self._conditions = conditions
         self._clock = clock
+        self._renewed_ns: int | None = None  # monotonic
         # An hour at most between tries: a month is left when they begin.
         self._backoff = Backoff(first_s=30.0, longest_s=3600.0)
 
@@ -60,6 +89,8 @@ class Renewal:
         if _stamp(self._held.trust) != self._kept:
             await asyncio.to_thread(self._take_over)
         now_ns = self._clock.wall_ns()
+        if self._was_renewed_lately():  # a clock far ahead calls each new one old
+            return _LOOK_EVERY_S
         if now_ns < self._held.trust.renew_at_ns:
             return min(_LOOK_EVERY_S, max(1.0, (self._held.trust.renew_at_ns - now_ns) / 1e9))
         if now_ns >= self._held.trust.expires_ns:
@@ -74,29 +105,22 @@ class Renewal:
         self._conditions.end("certificate")
         return 1.0
 
+    def _was_renewed_lately(self) -> bool:
+        at_ns = self._renewed_ns
+        return at_ns is not None and self._clock.monotonic_ns() - at_ns < _LEAST_BETWEEN_NS
+
     async def _renew(self) -> Text | None:
-        """Ask for a certificate for a new key and keep it; return what was in the way."""
-        key, request = await asyncio.to_thread(new_request, self._held.trust.agent)
-        body = msgspec.json.encode(RenewalRequest(request=request))
-        headers = {"Content-Type": "application/json"}
+        """Get a fresh certificate and use it; return what was in the way."""
         try:
-            async with self._session.post(self._url, data=body, headers=headers) as answer:
-                said = await read_answer(answer)
-                status = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return _not_renewed(unreachable(self._url, error))
-        if status != 200:
-            return _not_renewed(refusal_of(status, said))
-        try:
-            given = decode_json(said, CertificateDocument)
-            state_dir = self._held.trust.directory.parent
-            self._held.trust = await asyncio.to_thread(save_trust, state_dir, key, given)
-            self._held.trust.load_into(self._held.context)
+            self._held.trust = await renewed(self._session, self._url, self._held.trust)
             self._kept = _stamp(self._held.trust)
-        except msgspec.MsgspecError as error:
-            return _not_renewed(Text(f"{error}.", f"{error}。"))
+            self._held.trust.load_into(self._held.context)
         except IsochroneError as error:
             return _not_renewed(error.text)
+        except (OSError, ssl.SSLError) as error:
+            reason = reason_of(error)
+            return _not_renewed(Text(f"{reason.en}.", f"{reason.zh}。"))
+        self._renewed_ns = self._clock.monotonic_ns()
         return None
 
     def _take_over(self) -> None:

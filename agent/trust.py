@@ -6,8 +6,11 @@ certificate in one file, so that both are replaced together or not at all); plan
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from probes.enrolment import CertificateDocument
-from probes.errors import ConfigError, ResourceError
+from probes.errors import ConfigError, ResourceError, RightsError
 from probes.private_files import make_private_directory
 from probes.reasons import reason_of
 
@@ -47,8 +50,9 @@ class Trust:
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Let new connections of `context` know the authority and show the certificate of now."""
-        context.load_verify_locations(str(self.directory / "authority.pem"))
-        context.load_cert_chain(self.directory / "agent.pem")
+        with _held(self.directory, fcntl.LOCK_SH):  # key and certificate are read one by one
+            context.load_verify_locations(str(self.directory / "authority.pem"))
+            context.load_cert_chain(self.directory / "agent.pem")
 
 
 def new_request(agent: str) -> tuple[bytes, str]:
@@ -71,10 +75,11 @@ def save_trust(state_dir: Path, key: bytes, given: CertificateDocument) -> Trust
     try:
         make_private_directory(directory, ("agent.pem", "authority.pem"))
         _belong(directory, state_dir)
-        _write(directory / "authority.pem", given.authority.encode("ascii"))
-        _write(directory / "plan.pub", given.plan_key.encode("ascii"))
-        # Last: with it the agent is enrolled.
-        _write(directory / "agent.pem", key + given.certificate.encode("ascii"))
+        with _held(directory, fcntl.LOCK_EX):  # a command and the daemon may renew at once
+            _write(directory / "authority.pem", given.authority.encode("ascii"))
+            _write(directory / "plan.pub", given.plan_key.encode("ascii"))
+            # Last: with it the agent is enrolled.
+            _write(directory / "agent.pem", key + given.certificate.encode("ascii"))
     except OSError as error:
         raise ResourceError(
             f"{directory} cannot be written: {error.strerror}; check its rights and free space.",
@@ -88,8 +93,10 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
     """Return what was kept. Raises ConfigError where this agent is not enrolled."""
     directory = state_dir / DIRECTORY
     try:
-        certificate = x509.load_pem_x509_certificate((directory / "agent.pem").read_bytes())
-        plan_key = (directory / "plan.pub").read_text(encoding="ascii").strip()
+        with _held(directory, fcntl.LOCK_SH):
+            content = (directory / "agent.pem").read_bytes()
+            plan_key = (directory / "plan.pub").read_text(encoding="ascii").strip()
+        certificate = x509.load_pem_x509_certificate(content)
         named = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
     except FileNotFoundError as error:
         raise ConfigError(
@@ -97,6 +104,12 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
             "for a token, then: isochrone agent enrol URL.",
             f"{agent} 尚未注册（缺少 {error.filename}）；请向控制器管理员申请令牌，然后执行："
             "isochrone agent enrol 地址。",
+            file=str(directory),
+        ) from error
+    except PermissionError as error:
+        raise RightsError(
+            f"{error.filename} may not be read; run as root or as the agent's own user.",
+            f"无权读取 {error.filename}；请以 root 或探针自己的用户运行。",
             file=str(directory),
         ) from error
     except (OSError, ValueError, IndexError) as error:
@@ -142,6 +155,18 @@ def _unfit(directory: Path) -> ConfigError:
         "控制器签发的证书与探针密钥不匹配；未保存任何内容。",
         file=str(directory),
     )
+
+
+@contextlib.contextmanager
+def _held(directory: Path, how: int) -> Iterator[None]:
+    """Hold the directory's lock: its files belong together."""
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, how)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -278,7 +278,8 @@ class AccessBook:
     def _refuse_haste(self, records: list[CertificateRecord]) -> None:
         """Raise CredentialError if the last renewals (newest first) are too close together."""
         now_ns = self.clock.wall_ns()
-        lately = [one for one in records if 0 <= now_ns - one.issued_ns < RENEWALS_NS]
+        # Of our clock before it was set, too.
+        lately = [one for one in records if abs(now_ns - one.issued_ns) < RENEWALS_NS]
         if len(lately) < RENEWALS:
             return
         wait_s = (RENEWALS_NS - (now_ns - lately[RENEWALS - 1].issued_ns)) // 1_000_000_000 + 1

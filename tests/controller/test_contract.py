@@ -41,7 +41,7 @@ def cases() -> Iterator[tuple[str, str, GenerationMode]]:
         if route.websocket:
             continue
         yield route.method, route.path, GenerationMode.POSITIVE
-        if route.role != "anyone" or route.request is not None:
+        if route.role not in ("anyone", "agent") or route.request is not None:
             yield route.method, route.path, GenerationMode.NEGATIVE
 
 

@@ -1,0 +1,152 @@
+"""`agent renew` against a real controller, beside others who read and write the same files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pathlib
+import ssl
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from agent.conditions import Conditions
+from agent.config import AgentConfig, load_config
+from agent.credentials import Credentials
+from agent.enrolment import enrol
+from agent.link import open_session
+from agent.renew_command import renew_now
+from agent.trust import load_trust, new_request, save_trust
+from controller.access.authority import Authority
+from controller.access.book import RENEWALS
+from probes.clock import SystemClock
+from probes.enrolment import CertificateDocument, parse_enrolment_token
+from probes.errors import ConfigError, ResourceError
+
+
+async def enrolled(served: Any, tmp_path: pathlib.Path) -> AgentConfig:
+    state, authority, url = served
+    until_ns = state.clock.now_ns + 60 * 10**9
+    text = state.access.create_enrolment_token("nanjing", authority.fingerprint, until_ns)
+    await enrol(url, parse_enrolment_token(text), tmp_path / "state")
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        f'name = "nanjing"\ncontroller = "{url}"\nstate_dir = "{tmp_path}/state"\n',
+        encoding="utf-8",
+    )
+    return load_config(file)
+
+
+def pem(config: AgentConfig) -> bytes:
+    return (pathlib.Path(config.state_dir) / "trust" / "agent.pem").read_bytes()
+
+
+async def test_renewed_at_once_with_a_new_key_and_taken_up_by_the_running_agent(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    config = await enrolled(served, tmp_path)
+    before, conditions = pem(config), Conditions()
+    credentials = Credentials(load_trust(tmp_path / "state", "nanjing"))
+    session, base = open_session(config.controller, credentials.context)
+    url = f"{base}/api/v1/agents/nanjing"
+    async with session:
+        running = credentials.renewal(session, f"{url}/certificate", conditions, SystemClock())
+        await running.look()
+        issued_ns = credentials.trust.issued_ns
+        trust = await renew_now(config)
+        assert pem(config).split(b"BEGIN CERT")[0] != before.split(b"BEGIN CERT")[0]
+        await running.look()
+        assert credentials.trust == trust
+        assert trust.issued_ns >= issued_ns
+        async with session.post(f"{url}/chunks") as answer:
+            assert answer.status == 415  # let in; it was no chunk
+    assert conditions.current() == ()
+
+
+async def test_revoked_agent_is_told_so_and_keeps_what_it_had(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    config = await enrolled(served, tmp_path)
+    before = pem(config)
+    served[0].access.revoke_agent("nanjing")
+    with pytest.raises(ResourceError, match=r"not renewed.*revoked") as raised:
+        await renew_now(config)
+    assert "吊销" in raised.value.text.zh
+    assert pem(config) == before
+
+
+async def test_renewals_in_a_row_end_with_how_long_to_wait(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    config = await enrolled(served, tmp_path)
+    for _ in range(RENEWALS - 1):  # with the one of the enrolment
+        await renew_now(config)
+    with pytest.raises(ResourceError, match="renew again in"):
+        await renew_now(config)
+
+
+async def test_agent_on_the_owners_socket_has_nothing_to_renew(tmp_path: pathlib.Path) -> None:
+    config = AgentConfig(name="a", controller="unix:/x", state_dir=str(tmp_path))
+    with pytest.raises(ConfigError, match="has no certificate"):
+        await renew_now(config)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "new key"), ("zh", "已更换密钥")])
+async def test_command_says_what_it_did(
+    served: Any, tmp_path: pathlib.Path, language: str, words: str
+) -> None:
+    await enrolled(served, tmp_path)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "isochrone", "agent", "renew"),
+        *("--config", str(tmp_path / "agent.toml")),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "ISOCHRONE_LANG": language, "PYTHONUTF8": "1"},
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert words in out.decode()
+
+
+async def test_whoever_reads_while_two_write_finds_a_key_and_its_certificate(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    config = await enrolled(served, tmp_path)
+    authority: Authority = served[1]
+    state_dir = pathlib.Path(config.state_dir)
+    given = []
+    for _ in range(2):
+        key, request = new_request("nanjing")
+        certificate, _ = authority.issue(request, "nanjing")
+        document = CertificateDocument(
+            agent="nanjing",
+            certificate=certificate,
+            authority=authority.pem,
+            plan_key=authority.plan_public_key,
+        )
+        given.append((key, document))
+    done = threading.Event()
+
+    def write(pair: tuple[bytes, CertificateDocument]) -> None:
+        try:
+            for _ in range(60):
+                save_trust(state_dir, *pair)
+        finally:
+            done.set()
+
+    def read() -> int:
+        rounds = 0
+        while not done.is_set() or not rounds:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            load_trust(state_dir, "nanjing").load_into(context)
+            rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(4) as threads:
+        reading = [threads.submit(read) for _ in range(2)]
+        writing = [threads.submit(write, pair) for pair in given]
+        for one in writing:
+            one.result()
+        assert all(one.result() for one in reading)
