@@ -25,6 +25,7 @@ _HEADINGS = (
     ("not_sent", Text("not sent", "未发出")),
     ("received", Text("recv", "收到")),
     ("unread", Text("unread", "未读")),
+    ("in_flight", Text("in flight", "在途")),
     ("loss", Text("loss", "丢包率")),
     ("min", Text("min", "最小")),
     ("p50", Text("p50", "p50")),
@@ -35,7 +36,12 @@ _HEADINGS = (
     ("stamping", Text("stamps", "时间戳")),
 )
 # Columns that are shown where any target has something of this.
-_WHERE_ANY = {"asked": "not_sent", "not_sent": "not_sent", "unread": "unread"}
+_WHERE_ANY = {
+    "asked": "not_sent",
+    "not_sent": "not_sent",
+    "unread": "unread",
+    "in_flight": "in_flight",
+}
 _CAUSES = {
     "firewall": Text("firewall", "防火墙"),
     "no_route": Text("no route", "无路由"),
@@ -83,6 +89,7 @@ def json_line(result: TargetResult) -> str:
         "lost": result.lost,
         "loss_ratio": result.loss_ratio,
         "unread": result.unread,
+        "in_flight": result.in_flight,
         "discarded": result.discarded,
         "late": result.late,
         "duplicate": result.duplicate,
@@ -140,7 +147,8 @@ def figures_table(results: Sequence[TargetResult], language: Language) -> Table:
         widest = max(map(cell_len, texts))
         column.min_width = min(widest, _LEAST_TARGET_WIDTH) if name == "target" else widest
     for result, cells in shown:
-        style = "red" if not result.received else "yellow" if result.lost else ""
+        hopeful = result.received or result.in_flight
+        style = "red" if not hopeful else "yellow" if result.lost else ""
         table.add_row(*(Cell(cells.get(name, "–"), style=style) for name, _ in columns))
     return table
 
@@ -170,6 +178,7 @@ def _cells(result: TargetResult, language: Language) -> dict[str, str]:
         "sent": str(result.sent),
         "not_sent": _not_sent(result.not_sent, language),
         "unread": str(result.unread),
+        "in_flight": str(result.in_flight),
         "received": str(result.received),
         "loss": "–" if result.loss_ratio is None else f"{result.loss_ratio:.1%}",
         "stamping": _STAMPS[result.stamping].pick(language),

@@ -50,7 +50,8 @@ class ProbeOptions:
 
 @dataclass(slots=True, kw_only=True)
 class TargetResult:
-    """What became of one target: asked = sent + not_sent, sent = received + lost + unread.
+    """What became of one target: asked = sent + not_sent, and sent = received + lost + unread +
+    in_flight, of which there are some where a run was ended early.
 
     `lost` counts late probes too; delays by probe_figures' keys. `not_sent` is by NOT_SENT,
     `discarded` by DISCARDED: of the lost, those of which an answer came that was of no use.
@@ -68,6 +69,7 @@ class TargetResult:
     received: int = 0
     late: int = 0
     unread: int = 0
+    in_flight: int = 0
     duplicate: int = 0
     discarded: dict[str, int] = field(default_factory=dict)
     marks: Marks = field(default_factory=Marks)
@@ -83,12 +85,12 @@ class TargetResult:
     @property
     def lost(self) -> int:
         """Probes without an answer in time."""
-        return self.sent - self.received - self.unread
+        return self.sent - self.received - self.unread - self.in_flight
 
     @property
     def loss_ratio(self) -> float | None:
         """Lost of those of which it is known; None where there are none."""
-        known = self.sent - self.unread
+        known = self.sent - self.unread - self.in_flight
         return self.lost / known if known else None
 
 
@@ -133,7 +135,7 @@ class ProbeRun:
                 on_progress(self)
         except KeyboardInterrupt:
             complete = self._complete = False
-        # A second Ctrl-C ends the program; the first leaves out only what is in flight.
+        # A second Ctrl-C ends the program; the first waits for nothing that is in flight.
         self._engine.stop(wait_for_replies=complete)
         on_progress(self)
         return complete
@@ -153,6 +155,9 @@ class ProbeRun:
         self._of_windows(results)
         for spec, odd in self._engine.odd_replies().items():
             results[spec.stream_id].odd_replies = odd
+        for spec, count in self._engine.in_flight().items():
+            results[spec.stream_id].in_flight = count
+            results[spec.stream_id].sent += count
         self._account(results)
         self._errors(results)
         return results

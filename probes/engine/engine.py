@@ -141,7 +141,8 @@ class Engine:
     def stop(self, *, wait_for_replies: bool = True) -> None:
         """Send no more; wait for probes in flight (up to their time-outs), close the windows.
 
-        With `wait_for_replies` False what is in flight now is left out of every count.
+        With `wait_for_replies` False what is in flight now is left out of every count but
+        `in_flight`.
         """
         self._abandon = not wait_for_replies
         self._stopping = True
@@ -189,6 +190,12 @@ class Engine:
         counts = self._account.odd_replies
         found = ((spec, counts.of(number)) for spec, number in tuple(self._running.items()))
         return {spec: odd for spec, odd in found if odd}
+
+    def in_flight(self) -> dict[StreamSpec, int]:
+        """Return how many probes of each stream were in flight when an engine ended that waited
+        for none of them."""
+        counts = self._ledger.in_flight()
+        return {spec: counts[number] for spec, number in self._running.items() if counts[number]}
 
     def health(self) -> EngineHealth:
         """Return how the engine is."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -428,6 +429,11 @@ class Ledger:
         for row in later:
             self._wait_for(row, self.rows["forget_ns"][row])
         return distinct(np.concatenate(done)) if done else np.zeros(0, np.int64)
+
+    def in_flight(self) -> Counter[int]:
+        """Return how many probes of each stream wait for an answer."""
+        session = self.rows["session"][self.rows["state"] == FLYING]
+        return Counter(self.sessions["stream"][session].tolist())
 
     def hold(self, row: NDArray[np.int64], now_ns: int) -> None:
         """Keep answered probes back for the time that their Follow-Up may take."""

@@ -39,6 +39,7 @@ KEYS = [
     "lost",
     "loss_ratio",
     "unread",
+    "in_flight",
     "discarded",
     "late",
     "duplicate",
