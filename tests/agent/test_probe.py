@@ -224,7 +224,7 @@ def test_interrupted_run_prints_what_it_has(number: signal.Signals) -> None:
         probe.send_signal(number)
         output, _ = probe.communicate(timeout=PATIENCE_S)
     answer = json.loads(output)
-    assert 0 < answer["received"] == answer["sent"] < 100_000
+    assert 0 < answer["received"] == answer["sent"] - answer["in_flight"] < 100_000
 
 
 def test_wrong_usage_is_status_2_and_a_flood_is_refused() -> None:
