@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import gettext
 import importlib
+import io
 import os
 import sys
 
 import click
 
 from probes.errors import IsochroneError, UsageError
+from probes.text import plain
 
 VERSION = "0.1.0"
 
@@ -98,7 +100,9 @@ def main() -> None:
     except IsochroneError as error:
         code = _told(error)
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()  # it repeats what was typed
+        error.show(file=told)
+        click.echo(plain(told.getvalue(), lines=True), nl=False, err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130

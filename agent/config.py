@@ -14,6 +14,7 @@ import msgspec
 
 from agent.local_addresses import read_local_addresses
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
+from probes.controller_url import is_https, socket_path
 from probes.errors import ConfigError
 from probes.exchange import AgentName
 from probes.numbers import LARGEST
@@ -94,6 +95,8 @@ def config_of(document: dict[str, Any], path: Path) -> AgentConfig:
         config = msgspec.convert(document, AgentConfig)
     except msgspec.ValidationError as error:
         raise _explained(str(error), path) from error
+    if socket_path(config.controller) is None and not is_https(config.controller):
+        raise _explained("Invalid value - at `$.controller`", path)
     try:
         Policy(config.policy)
     except ConfigError as error:

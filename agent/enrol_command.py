@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from probes.controller_url import is_https
 from probes.errors import ConfigError, ResourceError, UsageError
 from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
@@ -100,8 +101,7 @@ def enrol(
 
 
 def _root(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/"):
+    if not is_https(url):
         raise UsageError(
             f"{url} is no controller's address; write https://HOST:PORT.",
             f"{url} 不是控制器地址；请写成 https://主机:端口。",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent.probe_figures import DELAY_KEYS
 from agent.probe_reasons import sentences
 from probes.stamp.oddities import remarks
-from probes.text import Language, Text, language_of_environment
+from probes.text import Language, Text, language_of_environment, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -105,7 +105,7 @@ def json_line(result: TargetResult) -> str:
     if result.error is not None:
         (error,) = sentences([(result.error, result.target)])
         document["error"] = error.pick(language_of_environment())
-    return json.dumps(document, ensure_ascii=False)
+    return plain(json.dumps(document, ensure_ascii=False))
 
 
 def print_table(results: Sequence[TargetResult]) -> None:
@@ -207,8 +207,8 @@ def _not_sent(causes: dict[str, int], language: Language) -> str:
 
 def _label(result: TargetResult) -> str:
     if result.address is None or result.address == result.target:
-        return result.target
-    return f"{result.target} ({result.address})"
+        return plain(result.target)
+    return plain(f"{result.target} ({result.address})")
 
 
 def _milliseconds(delay_ns: float, language: Language) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from probes.text import Language, Text
+from probes.text import Language, Text, plain
 
 Status = Literal["ok", "warn", "fail"]
 _MARKS: dict[Status, Text] = {
@@ -41,7 +41,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """Return the findings as one JSON array."""
-    return msgspec.json.format(msgspec.json.encode(findings), indent=1).decode()
+    return plain(msgspec.json.format(msgspec.json.encode(findings), indent=1).decode(), lines=True)
 
 
 def as_lines(findings: Sequence[Finding], language: Language) -> list[str]:

@@ -28,8 +28,8 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zh: Annotated[str, msgspec.Meta(max_length=MAX_SENTENCE)]
 
     def pick(self, language: Language) -> str:
-        """Return the sentence in `language`."""
-        return self.zh if language == "zh" else self.en
+        """Return the sentence in `language` as it may be shown, also where it repeats others."""
+        return plain(self.zh if language == "zh" else self.en, lines=True)
 
 
 def plain(text: str, *, lines: bool = False) -> str:

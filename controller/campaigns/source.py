@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
-import msgspec
 
 from controller.api.documents import (
     AccountDocument,
@@ -30,7 +28,7 @@ from controller.api.documents import (
     VerdictDocument,
     VerdictPage,
 )
-from controller.commands.client_errors import no_answer, refusal
+from controller.commands.client_errors import decoded, no_answer, refusal
 from controller.commands.client_link import ControllerAddress
 from probes.errors import ResourceError
 from probes.plain_json import plain_json
@@ -74,7 +72,7 @@ class ApiSource:
 
     async def health(self) -> ControllerHealth:
         """Return how the controller is. Raises ResourceError where it does not answer."""
-        return _decoded(await self._body("/api/v1/health", {}), ControllerHealth, self.url)
+        return decoded(self.url, await self._body("/api/v1/health", {}), ControllerHealth)
 
     async def wait_judged_after(self, time_ns: int, patience_s: float) -> ControllerHealth:
         """Return the health once verdicts are newer than `time_ns`, or when patience is over.
@@ -100,7 +98,7 @@ class ApiSource:
         wanted += [("targets", t.name) for t in targets if t.goals and t.paths and not t.group]
         for kind, name in wanted:
             body = await self._body(f"/api/v1/{kind}/{name}/remedy", {})
-            remedies[name] = _decoded(body, RemedyDocument, self.url)
+            remedies[name] = decoded(self.url, body, RemedyDocument)
         return Answers(
             groups=groups,
             account=await self._account([t.name for t in targets if t.name in of_targets]),
@@ -121,7 +119,7 @@ class ApiSource:
             if error.fields.get("status") == TOO_MUCH:
                 return None
             raise
-        return _decoded(body, AccountDocument, self.url)
+        return decoded(self.url, body, AccountDocument)
 
     async def baselines(self) -> list[BaselineDocument]:
         """Return the sealed baselines."""
@@ -137,7 +135,7 @@ class ApiSource:
             raise no_answer(self.url, error) from error
         if status != 200:
             raise refusal(self.url, status, body)
-        return _decoded(body, BaselineDocument, self.url)
+        return decoded(self.url, body, BaselineDocument)
 
     async def _all(self, route: str, kind: type[Any]) -> list[Any]:
         return await self.items(route, kind, {})
@@ -148,7 +146,7 @@ class ApiSource:
         after: str | None = ""
         while after is not None:
             place = {"limit": str(PAGE_LIMIT)} | ({"after": after} if after else {})
-            page = _decoded(await self._body(route, query | place), kind, self.url)
+            page = decoded(self.url, await self._body(route, query | place), kind)
             items += page.items
             after = page.next
         return items
@@ -163,15 +161,3 @@ class ApiSource:
         if response.status != 200:
             raise refusal(self.url, response.status, body)
         return body
-
-
-def _decoded(body: bytes, kind: type[T], url: str) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, json.JSONDecodeError) as error:
-        raise ResourceError(
-            f"{url} answered something else than this version of the API: {error}; "
-            "check that it is an Isochrone controller of this version.",
-            f"{url} 的应答与本版本接口不符：{error}；请确认它是同一版本的 Isochrone 控制器。",
-            url=url,
-        ) from error

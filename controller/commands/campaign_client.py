@@ -16,7 +16,7 @@ from controller.api.documents import (
     ErrorDocument,
 )
 from controller.campaigns.campaign_file import Campaign, asked_of
-from controller.commands.client_errors import no_answer, refusal
+from controller.commands.client_errors import check_media, decoded, no_answer, refusal
 from controller.commands.client_link import ControllerAddress
 from probes.plain_json import plain_json
 from probes.text import Text
@@ -72,7 +72,7 @@ class CampaignClient:
 
     async def report(self, name: str) -> bytes:
         """Return the report of a campaign."""
-        status, body = await self._call("GET", f"{ROUTE}/{name}/report")
+        status, body = await self._call("GET", f"{ROUTE}/{name}/report", media="text/html")
         if status != 200:
             raise refusal(self.address.url, status, body)
         return body
@@ -91,13 +91,21 @@ class CampaignClient:
         return self._decoded(status, body, kind)
 
     async def _call(
-        self, method: str, route: str, *, json: Any = None, query: dict[str, str] | None = None
+        self,
+        method: str,
+        route: str,
+        *,
+        json: Any = None,
+        query: dict[str, str] | None = None,
+        media: str | None = None,
     ) -> tuple[int, bytes]:
         try:
             async with (
                 self.address.open_session(TIMEOUT_S) as session,
                 session.request(method, route, json=json, params=query) as answer,
             ):
+                if media is not None and answer.status == 200:
+                    check_media(self.address.url, answer.content_type, media)
                 return answer.status, plain_json(await answer.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise no_answer(self.address.url, error) from error
@@ -105,7 +113,7 @@ class CampaignClient:
     def _decoded(self, status: int, body: bytes, kind: type[Answer]) -> Answer:
         if status not in (200, 201):
             raise refusal(self.address.url, status, body)
-        return msgspec.json.decode(body, type=kind)
+        return decoded(self.address.url, body, kind)
 
 
 def _problems_of(body: bytes, file: pathlib.Path) -> Problems:

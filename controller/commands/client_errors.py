@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from controller.api.documents import ErrorDocument
 from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from probes.reasons import reason_of
-from probes.text import Text
+from probes.text import Text, excerpt
 from probes.tls_faults import certificate_fault
 
+Answer = TypeVar("Answer")
 _NOT_TRUSTED = Text(
     "is not from an authority that this machine trusts; give the controller's keys/authority.pem "
     "with --ca",
@@ -33,6 +36,31 @@ def no_answer(url: str, error: Exception) -> IsochroneError:
     return SilentControllerError(
         f"The controller at {url} does not answer ({reason.en}); start it, or check --url.",
         f"控制器 {url} 没有应答（{reason.zh}）；请先启动控制器，或检查 --url。",
+        url=url,
+    )
+
+
+def decoded(url: str, body: bytes, kind: type[Answer]) -> Answer:
+    """Return an answer's document. Raises ResourceError where it is another one than expected."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise other_answer(url, str(error)) from error
+
+
+def check_media(url: str, found: str, wanted: str) -> None:
+    """Raise ResourceError where an answer that becomes a file is not of the kind it should be."""
+    if found != wanted:
+        raise other_answer(url, f"{found}, not {wanted}")
+
+
+def other_answer(url: str, why: str) -> ResourceError:
+    """Return what tells that somebody answers who is no controller of this version."""
+    said = excerpt(why)
+    return ResourceError(
+        f"{url} answered something else than this version of the API: {said}; "
+        "check that it is an Isochrone controller of this version.",
+        f"{url} 的应答与本版本接口不符：{said}；请确认它是同一版本的 Isochrone 控制器。",
         url=url,
     )
 

@@ -14,7 +14,7 @@ import aiohttp
 import click
 
 from controller.commands.time_options import time_zone_option
-from probes.controller_url import socket_path
+from probes.controller_url import is_https, socket_path
 from probes.errors import ConfigError, UsageError
 from probes.one_host import follow_no_redirect
 from probes.reasons import reason_of
@@ -47,7 +47,7 @@ class ControllerAddress:
                 headers=headers,
                 middlewares=(follow_no_redirect,),
             )
-        if not self.url.startswith("https://"):
+        if not is_https(self.url):
             raise UsageError(
                 f"{self.url} is no controller; write https://HOST:PORT or unix:/PATH.",
                 f"{self.url} 不是控制器地址；请写成 https://主机:端口 或 unix:/路径。",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from probes.errors import ResourceError
 from probes.plain_json import plain_json
 from probes.reasons import reason_of
 from probes.text import Text, counted, language_of_environment
+
+if TYPE_CHECKING:
+    from controller.export.formats import Format
 
 PIECE_BYTES = 1 << 20
 TIMEOUT_S = 24 * 3600.0
@@ -49,7 +53,7 @@ TIMEOUT_S = 24 * 3600.0
 def export(
     address: ControllerAddress,
     period: tuple[int, int],
-    kind: str,
+    kind: Format,
     level: str,
     path: str | None,
     site: str | None,
@@ -62,18 +66,24 @@ def export(
     chosen = {"level": level, "path": path, "site": site, "protocol": protocol}
     query |= {name: value for name, value in chosen.items() if value is not None}
     check_place(output, "--output", overwrite=overwrite)
-    size_bytes = asyncio.run(_fetch(address, query, output, overwrite=overwrite))
+    size_bytes = asyncio.run(_fetch(address, query, kind, output, overwrite=overwrite))
     text = Text(f"{output}: {counted(size_bytes, 'byte')}", f"{output}：{size_bytes:,} 字节")
     click.echo(text.pick(language_of_environment()), err=is_written_through(output))
 
 
 async def _fetch(
-    address: ControllerAddress, query: dict[str, str], output: pathlib.Path, *, overwrite: bool
+    address: ControllerAddress,
+    query: dict[str, str],
+    kind: Format,
+    output: pathlib.Path,
+    *,
+    overwrite: bool,
 ) -> int:
     """Write the answer to `output`, where it is once it is whole; return its length."""
     import aiohttp
 
-    from controller.commands.client_errors import no_answer, refusal
+    from controller.commands.client_errors import check_media, no_answer, refusal
+    from controller.export.formats import MEDIA
 
     try:
         async with (
@@ -82,6 +92,7 @@ async def _fetch(
         ):
             if answer.status != 200:
                 raise refusal(address.url, answer.status, plain_json(await answer.read()))
+            check_media(address.url, answer.content_type, MEDIA[kind])
             with result_file(output, overwrite=overwrite) as file:
                 size_bytes = 0
                 async for piece in answer.content.iter_chunked(PIECE_BYTES):

@@ -94,10 +94,9 @@ async def _ask(
 ) -> list[MaintenanceDocument]:
     """Return the maintenances of the answer. Raises ResourceError with the controller's reason."""
     import aiohttp
-    import msgspec
 
     from controller.api.documents import MaintenanceDocument, MaintenancePage
-    from controller.commands.client_errors import no_answer, refusal
+    from controller.commands.client_errors import decoded, no_answer, refusal
 
     found: list[MaintenanceDocument] = []
     after: str | None = ""
@@ -110,8 +109,8 @@ async def _ask(
                     if answer.status not in (200, 201):
                         raise refusal(address.url, answer.status, said)
                 if method != "GET":
-                    return [msgspec.json.decode(said, type=MaintenanceDocument)]
-                page = msgspec.json.decode(said, type=MaintenancePage)
+                    return [decoded(address.url, said, MaintenanceDocument)]
+                page = decoded(address.url, said, MaintenancePage)
                 found, after = found + page.items, page.next
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise no_answer(address.url, error) from error
