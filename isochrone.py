@@ -100,9 +100,9 @@ def main() -> None:
     except IsochroneError as error:
         code = _told(error)
     except click.ClickException as error:
-        told = io.StringIO()  # it repeats what was typed
-        error.show(file=told)
-        click.echo(plain(told.getvalue(), lines=True), nl=False, err=True)
+        shown = io.StringIO()  # it repeats what was typed
+        error.show(file=shown)
+        click.echo(plain(shown.getvalue(), lines=True), nl=False, err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130
