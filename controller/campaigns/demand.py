@@ -35,7 +35,6 @@ def problems_of(network: Network, request: CampaignRequest) -> Problems:
                 f"no target is called `{name}`{hint.en}",
                 f"没有名为 `{name}` 的指标{hint.zh}",
             )
-    note_unknown_zone(request.time_zone, problems)
     return problems
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import math
@@ -14,6 +15,7 @@ from markupsafe import Markup, escape
 from controller.api.documents import AccountDocument, VerdictDocument
 from controller.campaigns.report import URGENCY, Report, excess, limit_of
 from controller.judge import figures
+from probes.errors import UsageError
 from probes.moments import chosen_zone, local_text, zone_of
 from probes.text import Text, plain
 
@@ -90,8 +92,7 @@ def render_report(report: Report) -> str:
         chosen = unit_of(unit, target)
         return limit(value, chosen) if exact else figure(value, chosen)
 
-    chosen = report.campaign.time_zone
-    zone = chosen_zone() if chosen is None else zone_of(chosen)
+    zone = _zone(report.campaign.time_zone)
 
     def when(time_ns: int | None) -> Markup:
         return moment(time_ns, zone)
@@ -112,6 +113,13 @@ def render_report(report: Report) -> str:
         )
     )
     return plain(page, lines=True)
+
+
+def _zone(name: str | None) -> dt.tzinfo | None:
+    """Return the zone of that name; one that this system no longer knows costs no report."""
+    with contextlib.suppress(UsageError):
+        return chosen_zone() if name is None else zone_of(name)
+    return dt.UTC
 
 
 @functools.cache
@@ -154,6 +162,7 @@ def left_out(account: AccountDocument) -> list[tuple[Text, int]]:
     return [(text, count) for text, count in counts if count]
 
 
+_TIME = Markup('<time datetime="{}">{}</time>')
 ABSENT = Markup('<span class="absent">—</span>')
 
 
@@ -221,31 +230,34 @@ def moment(time_ns: int | None, zone: dt.tzinfo | None) -> Markup:
     if time_ns is None:
         return ABSENT
     local, utc = _local(time_ns, zone), _utc(time_ns)
-    return escape(utc) if local == utc else Markup("{} <small>({})</small>").format(local, utc)
+    return local if local == utc else Markup("{} <small>({})</small>").format(local, utc)
 
 
 def stretch(from_ns: int | None, to_ns: int | None, zone: dt.tzinfo | None) -> Markup:
     """Return from when to when, likewise."""
     if from_ns is None or to_ns is None:
         return ABSENT
-    local = f"{_local(from_ns, zone)} – {_local(to_ns, zone)}"
-    utc = f"{_utc(from_ns)} – {_utc(to_ns)}"
-    return escape(utc) if local == utc else Markup("{}<br><small>{}</small>").format(local, utc)
+    local = Markup(" – ").join((_local(from_ns, zone), _local(to_ns, zone)))
+    utc = Markup(" – ").join((_utc(from_ns), _utc(to_ns)))
+    return local if local == utc else Markup("{}<br><small>{}</small>").format(local, utc)
 
 
-def _local(time_ns: int, zone: dt.tzinfo | None) -> str:
-    text = local_text(time_ns, zone=zone).replace("T", " ")
-    return _utc(time_ns) if text.endswith("+00:00") else f"{text[:19]} {text[19:]}"
+def _local(time_ns: int, zone: dt.tzinfo | None) -> Markup:
+    text = local_text(time_ns, zone=zone)
+    if text.endswith("+00:00"):
+        return _utc(time_ns)
+    return _TIME.format(text, f"{text[:10]} {text[11:19]} {text[19:]}")
 
 
-def _utc(time_ns: int) -> str:
-    return f"{local_text(time_ns, zone=dt.UTC).replace('T', ' ')[:19]} UTC"
+def _utc(time_ns: int) -> Markup:
+    text = local_text(time_ns, zone=dt.UTC)
+    return _TIME.format(text, f"{text[:10]} {text[11:19]} UTC")
 
 
 def duration(from_ns: int | None, to_ns: int | None) -> Markup:
-    """Return how long a stretch of time was."""
+    """Return how long a stretch of time was; nothing where it was none."""
     if from_ns is None or to_ns is None:
-        return ABSENT
+        return Markup("")
     seconds = (to_ns - from_ns) / 1e9
     if seconds < 180:
         return both(Text(f"{seconds:.0f} s", f"{seconds:.0f} 秒"))

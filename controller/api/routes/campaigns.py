@@ -22,7 +22,7 @@ from controller.api.documents import (
     CampaignStateName,
 )
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
-from controller.campaigns.demand import note_if_nothing, problems_of, streams_of
+from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
 from controller.campaigns.keeper import event_of, turn
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.state import STATE, ControllerState
@@ -211,6 +211,7 @@ async def _checked(request: web.Request, state: ControllerState) -> _Asked:
 
     def plan() -> tuple[tuple[PlannedStream, ...], CampaignLoad]:
         problems = problems_of(state.network, asked)
+        note_unknown_zone(asked.time_zone, problems)
         _refuse(problems)
         streams = streams_of(state.network, asked)
         before = united(state.standing, *beside)

@@ -10,11 +10,11 @@ from controller.campaigns.keeper import look
 
 async def test_what_it_names_must_be_there(controller: Any) -> None:
     mesh = VOICE | {"pairs": [["nanjing", "suzhuo"]]}
-    body = asked(mesh=[mesh], targets=["circle"])
+    body = asked(mesh=[mesh], targets=["circle"], time_zone="Asia/Nanjing")
     error = (await post(controller, body, 422))["error"]
     assert error["code"] == "bad_campaign"
     keys = [problem["key"] for problem in error["fields"]["problems"]]
-    assert keys == [["mesh", 0, "pairs"], ["targets", 0]]
+    assert keys == [["mesh", 0, "pairs"], ["targets", 0], ["time_zone"]]
     assert "did you mean `suzhou`" in error["message"]["en"]
     nothing = VOICE | {"members": {"sites": ["router"]}, "kind": "full", "pairs": []}
     error = (await post(controller, asked(mesh=[nothing]), 422))["error"]
