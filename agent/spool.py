@@ -42,7 +42,7 @@ class SpooledChunk:
 
 
 class Limits(NamedTuple):
-    """What a spool keeps: so many bytes of chunks, and none that began longer ago."""
+    """What a spool keeps: so many bytes of chunks, and none that has waited for longer."""
 
     max_bytes: int
     max_age_ns: int
@@ -55,6 +55,9 @@ class SpoolFile:
     `accounted` is what was ever given to it, be it chunks or news of what was lost before;
     `dropped` what of that was given up, by reason; `waiting` what is still to be delivered. So
     accounted = delivered + waiting + dropped, always, since each change is one transaction.
+
+    Time is `ran_ns`: how long agents have run on this spool in all. No wall clock says how long a
+    chunk has waited: it may be wrong at boot, or be set meanwhile.
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
@@ -71,6 +74,7 @@ class SpoolFile:
             str(name): int(value)
             for name, value in self._connection.execute("SELECT name, value FROM counter")
         }
+        self.ran_ns = known.get("ran_ns", 0)  # when it was written last
         self.next_sequence = max(known.get("next_sequence", 0), int(row[2]) + 1)
         self.accounted = Count(known.get("accounted.windows", 0), known.get("accounted.probes", 0))
         self.dropped: dict[DropReason, Count] = {
@@ -83,14 +87,14 @@ class SpoolFile:
     def put(
         self,
         chunks: list[SpooledChunk],
-        now_ns: int | None,
+        ran_ns: int,
         lost: Mapping[DropReason, Count] | None = None,
         spare: Collection[int] = (),
     ) -> None:
         """Commit chunks, dropping the oldest that no longer fit; all of it or nothing.
 
         `lost` never became a chunk, or was one that could not be kept: it is only counted. The
-        chunks of `spare` are not dropped. `now_ns` None: none is too old.
+        chunks of `spare` are not dropped. `ran_ns`: how long agents have run on this spool now.
         """
         lost = dict(lost or {})
         accounted = self.accounted.plus(total([*lost.values(), *(one.count for one in chunks)]))
@@ -98,16 +102,18 @@ class SpoolFile:
         following = max([self.next_sequence, *(chunk.sequence + 1 for chunk in chunks)])
         with transaction(self._connection):
             self._connection.executemany(
-                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
-                [_row_of(chunk) for chunk in chunks],
+                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                [_row_of(chunk, ran_ns) for chunk in chunks],
             )
             dropped = dict(self.dropped)
             for reason, count in lost.items():
                 dropped[reason] = dropped[reason].plus(count)
-            gone = self._make_room(self.bytes + added_bytes, now_ns, dropped, spare)
+            gone = self._make_room(self.bytes + added_bytes, ran_ns, dropped, spare)
             self._set_counter("next_sequence", following)
+            self._set_counter("ran_ns", ran_ns)
             self._set_count("accounted", accounted)
             self._set_dropped(dropped)
+        self.ran_ns = ran_ns
         self.next_sequence, self.accounted, self.dropped = following, accounted, dropped
         self.waiting = self.waiting.plus(total(one.count for one in chunks)).less(gone.waiting)
         self.chunks += len(chunks) - gone.chunks
@@ -173,14 +179,13 @@ class SpoolFile:
     def _make_room(
         self,
         total_bytes: int,
-        now_ns: int | None,
+        ran_ns: int,
         dropped: dict[DropReason, Count],
         spare: Collection[int],
     ) -> _Gone:
         """Delete what is too old, then what does not fit (refused chunks first); count it."""
-        oldest_ns = None if now_ns is None else now_ns - self.limits.max_age_ns
-        too_old = self._connection.execute(  # less than NULL is nothing
-            "SELECT sequence FROM chunk WHERE start_ns < ?", (oldest_ns,)
+        too_old = self._connection.execute(
+            "SELECT sequence FROM chunk WHERE kept_ns < ?", (ran_ns - self.limits.max_age_ns,)
         ).fetchall()
         gone = self._delete([row[0] for row in too_old if row[0] not in spare])
         dropped["too_old"] = dropped["too_old"].plus(gone.waiting)
@@ -242,8 +247,9 @@ def chunks_in(
     return map(_chunk_in, rows)
 
 
-def _row_of(c: SpooledChunk) -> tuple[Any, ...]:
-    return (c.sequence, c.boot, c.start_ns, c.windows, c.probes, len(c.payload), c.payload)
+def _row_of(c: SpooledChunk, ran_ns: int) -> tuple[Any, ...]:
+    size = len(c.payload)
+    return (c.sequence, c.boot, c.start_ns, c.windows, c.probes, size, ran_ns, c.payload)
 
 
 def _chunk_in(row: tuple[Any, ...]) -> SpooledChunk:

@@ -22,14 +22,15 @@ CREATE TABLE IF NOT EXISTS chunk (
     windows  INTEGER NOT NULL,
     probes   INTEGER NOT NULL,
     bytes    INTEGER NOT NULL,
+    kept_ns  INTEGER NOT NULL,   -- how long the agent had run in all when it came
     refused  TEXT,               -- why the controller would not have it; NULL: to be delivered
     payload  BLOB NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS chunk_by_age ON chunk (start_ns);
+CREATE INDEX IF NOT EXISTS chunk_by_age ON chunk (kept_ns);
 CREATE INDEX IF NOT EXISTS chunk_refused ON chunk (sequence) WHERE refused IS NOT NULL;
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 """
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 
 
 class DamagedSpoolError(Exception):

@@ -116,9 +116,9 @@ def _take_over(file: SpoolFile, damaged: sqlite3.Connection) -> None:
         for chunk in _readable(damaged):
             batch.append(chunk)
             if len(batch) >= _CHUNKS_AT_ONCE:
-                file.put(batch, None)
+                file.put(batch, file.ran_ns)
                 batch = []
-        file.put(batch, None)
+        file.put(batch, file.ran_ns)
 
 
 def _readable(damaged: sqlite3.Connection) -> Iterator[SpooledChunk]:

@@ -27,7 +27,6 @@ from agent.spool import Limits, SpooledChunk
 from agent.spool_salvage import open_or_replace, replaced
 from probes.chunk import encode_chunk, is_whole
 from probes.clock import Clock, SystemClock
-from probes.clocks.steady import Steadiness
 from probes.errors import LocalProtocolError, ResourceError
 from probes.exchange import Dropped, DropReason, Totals
 from probes.sqlite_faults import is_damage
@@ -39,8 +38,6 @@ Result = TypeVar("Result")
 GATHER_S = 0.5  # batches of one interval that come within this time share a chunk
 MEMORY_BYTES = 64 << 20
 _KEPT_ACKNOWLEDGED = 100_000
-STEADY_NS = 900_000_000_000  # of the wall clock after a step, before chunks age by it
-_STEP_NS = 30_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +80,10 @@ class Spooler:
         self._agent = agent
         self._clock = clock or SystemClock()
         self._memory_bytes = memory_bytes
-        self._steadiness = Steadiness(self._clock, _STEP_NS)
         self._memory: dict[int, SpooledChunk] = {}
         self._path, limits = path, Limits(max_bytes, round(max_age_s * 1e9))
         self._file, self._set_aside = open_or_replace(path, limits, self.book, self._clock)
+        self._began_ns = self._clock.monotonic_ns() - self._file.ran_ns
         self._asked = self._tombstones()
         self._next_sequence = max(self._file.next_sequence, *(s + 1 for s in self._asked), 1)
         self._lost: dict[DropReason, Count] = {}  # given up, and not yet counted in the file
@@ -391,17 +388,11 @@ class Spooler:
             self._forget_acknowledged()
         if self._memory or self._lost:
             spare = self.book.deliveries.in_doubt().keys()
-            self._file.put(list(self._memory.values()), self._ageing_ns(), self._lost, spare)
+            ran_ns = self._clock.monotonic_ns() - self._began_ns
+            self._file.put(list(self._memory.values()), ran_ns, self._lost, spare)
             self._memory.clear()
             self._lost.clear()
             self.book.sync()
-
-    def _ageing_ns(self) -> int | None:
-        """Return the time by which chunks age; None while the clock was stepped lately: what a
-        wrong clock calls too old would be gone for good."""
-        needed_ns = min(self._file.limits.max_age_ns, STEADY_NS)
-        steady = self._steadiness.steady_ns() >= needed_ns or not self._steadiness.was_stepped
-        return self._clock.wall_ns() if steady else None
 
     def _forget_acknowledged(self) -> None:
         self._file.delete(sorted(self._acknowledged))
@@ -430,6 +421,7 @@ class Spooler:
         self._file, self._set_aside = replaced(
             self._path, self._file.limits, self.book, self._clock, self._file, self._memory
         )
+        self._began_ns = self._clock.monotonic_ns() - self._file.ran_ns
         self._acknowledged.clear()
         self._asked |= self._tombstones()
 

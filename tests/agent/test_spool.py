@@ -95,8 +95,10 @@ def test_oldest_chunks_are_dropped_and_their_windows_counted(tmp_path: Path) -> 
 
 def test_chunks_beyond_the_age_are_dropped(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "s")
-    spool.put([chunk(1, start_ns=1)], HOUR_NS)
-    spool.put([chunk(2, start_ns=HOUR_NS)], HOUR_NS + 2)
+    spool.put([chunk(1)], 1)
+    spool.put([chunk(2)], HOUR_NS)
+    assert pending(spool) == [1, 2]
+    spool.put([], HOUR_NS + 2)
     assert pending(spool) == [2]
     assert spool.dropped["too_old"] == Count(3, 30)
 

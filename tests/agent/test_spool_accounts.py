@@ -4,7 +4,7 @@ declared dropped, and nothing is missing."""
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -265,20 +265,72 @@ def test_a_question_is_a_chunk_that_holds_nothing(make_windows) -> None:
         assert other.batch.rows == 0
 
 
-def test_a_clock_that_jumps_ahead_drops_nothing(tmp_path: Path, make_windows) -> None:
-    class Jumping(SystemClock):
-        ahead_ns = 0
+class Jumping(SystemClock):
+    """A wall clock and a running time that are moved by hand."""
 
-        def wall_ns(self) -> int:
-            return 1_700_000_000_000_000_000 + self.monotonic_ns() + self.ahead_ns
+    def __init__(self) -> None:
+        self.wall_s, self.ran_s = 1_700_000_000, 0
 
-    clock = Jumping()
-    spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 20, max_age_s=7e5, clock=clock)
-    clock.ahead_ns = -clock.monotonic_ns()
-    for second in range(3):
-        spooler.add(make_windows(1, start_s=1_700_000_000 + second), 1)
-        spooler.call(spooler.do_flush).result()
-        clock.ahead_ns = 10**18
+    def wall_ns(self) -> int:
+        return self.wall_s * 10**9
+
+    def monotonic_ns(self) -> int:
+        return self.ran_s * 10**9
+
+
+@contextlib.contextmanager
+def run_of(path: Path, clock: Jumping) -> Iterator[Spooler]:
+    """A life of an agent that keeps its windows for a week."""
+    spooler = Spooler(path / "s", agent="a1", max_bytes=1 << 20, max_age_s=604_800, clock=clock)
+    try:
+        yield spooler
+    finally:
+        spooler.close()
+
+
+def measure(spooler: Spooler, make_windows, start_s: int) -> tuple[int, int]:
+    """Keep one window more; return (chunks that are there, windows dropped)."""
+    spooler.add(make_windows(1, start_s=start_s), 1)
+    spooler.call(spooler.do_flush).result()
     state = spooler.call(spooler.do_state).result()
-    assert (state.chunks, state.dropped_windows) == (3, 0)
-    spooler.close()
+    return state.chunks, state.dropped_windows
+
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize("step_s", [DAY_S, -DAY_S, 20 * DAY_S, 400 * DAY_S, -400 * DAY_S])
+def test_a_clock_that_is_wrong_in_a_run_or_from_boot_on_drops_nothing(
+    tmp_path: Path, make_windows, step_s: int
+) -> None:
+    clock = Jumping()
+    with run_of(tmp_path, clock) as spooler:
+        measure(spooler, make_windows, clock.wall_s)
+        clock.wall_s += step_s
+        assert measure(spooler, make_windows, clock.wall_s) == (2, 0)
+        clock.ran_s += 3_600  # it runs on steadily with the wrong time
+        assert measure(spooler, make_windows, clock.wall_s) == (3, 0)
+    clock.wall_s -= step_s
+    with run_of(tmp_path, clock) as spooler:
+        measure(spooler, make_windows, clock.wall_s)
+    clock.wall_s += step_s  # wrong from boot on: nothing is seen of a step
+    with run_of(tmp_path, clock) as spooler:
+        clock.ran_s += 3_600
+        assert measure(spooler, make_windows, clock.wall_s) == (5, 0)
+
+
+def test_windows_that_waited_for_too_long_while_agents_ran_are_dropped_whatever_the_clock_says(
+    tmp_path: Path, make_windows
+) -> None:
+    clock = Jumping()
+    with run_of(tmp_path, clock) as spooler:
+        measure(spooler, make_windows, clock.wall_s)
+    clock.wall_s += 100 * DAY_S  # the machine was off
+    clock.ran_s = 0
+    with run_of(tmp_path, clock) as spooler:
+        clock.ran_s += 4 * DAY_S
+        assert measure(spooler, make_windows, clock.wall_s) == (2, 0)
+    with run_of(tmp_path, clock) as spooler:
+        clock.ran_s += 4 * DAY_S
+        clock.wall_s -= 1_000 * DAY_S
+        assert measure(spooler, make_windows, clock.wall_s) == (2, 1)
