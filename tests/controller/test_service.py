@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from controller.access.authority import create_authority
-from controller.service import Listen, parse_listen, serve_on
+from controller.service import Listen, parse_listen, serve, serve_on
 from controller.state import ControllerState, Settings, open_state
+from controller.store.housekeeping import LOOP
+from controller.store.interface import StoredChunk
 from probes.clock import SystemClock
 from probes.errors import ConfigError
+from topology.site_file import load_network
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,28 @@ async def test_the_socket_is_its_owners_alone_from_its_first_moment_and_no_umask
         monkeypatch.undo()
         os.umask(before)
     assert [stat.filemode(found.st_mode) for found in modes] == ["srw-------"]
+
+
+async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_right(
+    site_file: pathlib.Path, tmp_path: pathlib.Path, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    """No agent has been heard yet, so nothing bears out what the clock says."""
+    state = open_state(load_network(site_file), tmp_path / "life", Settings(), clock)
+    old = batch_of([5], clock.now_ns - 400 * 86_400 * 10**9)
+    payload = chunk_of(old, agent="nanjing", sequence=1)
+    chunk = StoredChunk(
+        agent="nanjing", boot="b0", sequence=1, plan_version=1, start_ns=old.start_ns,
+        duration_ns=old.duration_ns, rows=old.rows, received_ns=old.start_ns, payload=payload,
+    )  # fmt: skip
+    state.store.put_chunk(chunk).result()
+
+    loops = state.watchdog._loops
+
+    async def house_was_kept() -> None:
+        async with asyncio.timeout(60):
+            while LOOP not in loops or not loops[LOOP].rounds:  # noqa: ASYNC110 (a thread's work)
+                await asyncio.sleep(0.01)
+
+    await serve(state, [Listen(unix=tmp_path / "api.sock")], house_was_kept)
+    assert len(list(state.store.chunks_since(0))) == 1
+    state.close()

@@ -35,7 +35,8 @@ async def say(socket: Any, message: Hello | HealthReport) -> None:
 
 
 async def hear(socket: Any) -> PlanPush | Refusal:
-    return msgspec.json.decode(await socket.receive_str(), type=ControlFromController)
+    async with asyncio.timeout(60):  # a controller that says nothing fails, and does not hang
+        return msgspec.json.decode(await socket.receive_str(), type=ControlFromController)
 
 
 def hello(**more: Any) -> Hello:
