@@ -10,9 +10,8 @@ in threads of their own, so that slow readers of the API cannot keep them waitin
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +22,7 @@ from controller.api.answers import ApiError
 from controller.fleet import Fleet
 from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention
+from controller.uploads import Uploads
 from probes.chunk import Chunk, OtherVersionError, decode_chunk
 from probes.clock import Clock
 from probes.errors import RemoteProtocolError, ResourceError
@@ -32,11 +32,7 @@ from probes.text import Text, counted
 from probes.window import WindowBatch
 
 MAX_AHEAD_NS = 300_000_000_000  # windows further in the future accuse the agent's clock
-MAX_IN_HAND_BYTES = 4 * MAX_CHUNK_BYTES  # of bodies that are being read, decoded or committed
 DECODERS = 2
-MAX_UPLOADS = 2  # bodies that one agent may be sending at once
-BODY_TIMEOUT_S = 60.0  # for the whole of one
-BUSY_RETRY_S = 2
 LATER_S = 15
 
 
@@ -65,9 +61,8 @@ class Ingest:
         self._retention = retention
         self._had_rival = had_rival
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
-        self._in_hand_bytes = 0
-        self._uploads: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.uploads = Uploads(self.refused)
         self.chunks = self.windows = self.duplicates = self.bytes = 0
 
     def own(self, streams: Iterable[StreamRecord]) -> None:
@@ -90,67 +85,6 @@ class Ingest:
     def close(self) -> None:
         """Let go of the threads; nothing may be accepted afterwards."""
         self._decoders.shutdown()
-
-    @contextlib.asynccontextmanager
-    async def upload(self, name: str) -> AsyncIterator[None]:
-        """Hold one of an agent's own slots while its body is read, for a bounded time.
-
-        What is not there yet takes nothing from the others: a body counts as in hand once it is.
-        Raises ApiError 429 where the agent's slots are taken, 408 where the body does not come.
-        """
-        if self._uploads[name] >= MAX_UPLOADS:
-            self.refused["busy_agent"] += 1
-            raise ApiError(
-                429,
-                "busy_agent",
-                Text(
-                    f"Agent {name} is sending {MAX_UPLOADS} chunks already; finish one first.",
-                    f"探针 {name} 已有 {MAX_UPLOADS} 个数据块正在上传；请先完成其中之一。",
-                ),
-                retry_after_s=BUSY_RETRY_S,
-            )
-        self._uploads[name] += 1
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                yield
-        except TimeoutError as error:
-            self.refused["slow_body"] += 1
-            raise ApiError(
-                408,
-                "slow_body",
-                Text(
-                    f"The chunk did not come within {BODY_TIMEOUT_S:.0f} s; send it again.",
-                    f"数据块未在 {BODY_TIMEOUT_S:.0f} 秒内传完，请重新提交。",
-                ),
-                retry_after_s=BUSY_RETRY_S,
-            ) from error
-        finally:
-            self._uploads[name] -= 1
-            if not self._uploads[name]:
-                del self._uploads[name]
-
-    @contextlib.contextmanager
-    def in_hand(self, size_bytes: int) -> Iterator[None]:
-        """Count a body as in hand while it is stored. Raises ApiError if there are many.
-
-        Asked once the body is there: nobody holds a place by sending nothing.
-        """
-        if self._in_hand_bytes and self._in_hand_bytes + size_bytes > MAX_IN_HAND_BYTES:
-            self.refused["busy"] += 1
-            raise ApiError(
-                429,
-                "busy",
-                Text(
-                    "The controller has many chunks in hand; try again in a few seconds.",
-                    "控制器正在处理较多数据，请几秒后重试。",
-                ),
-                retry_after_s=BUSY_RETRY_S,
-            )
-        self._in_hand_bytes += size_bytes
-        try:
-            yield
-        finally:
-            self._in_hand_bytes -= size_bytes
 
     async def accept(self, name: str, body: bytes, boot: str = "") -> Acknowledgement:
         """Store what agent `name` delivered; returns after the commit. Raises ApiError and more.

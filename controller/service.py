@@ -22,6 +22,7 @@ from controller.api.application import make_app
 from controller.api.malformed_requests import http_logger
 from controller.campaigns.keeper import look, wait_due
 from controller.campaigns.reporting import keep_reporting
+from controller.listening import IDLE_S, TlsListener, bind
 from controller.live.rounds import JUDGING
 from controller.reload import Signals
 from controller.state import ControllerState
@@ -155,12 +156,15 @@ async def serve(
         logger=http_logger,
         shutdown_timeout=SHUTDOWN_S,
         auto_decompress=False,
+        keepalive_timeout=IDLE_S,
     )
     await runner.setup()
+    bound: list[socket.socket] = []
     try:
         for listen in listens:
-            await _start(runner, listen, context)
-            logger.info("listening on %s", _listening_on(listen, runner))
+            opened = await _start(runner, listen)
+            bound += opened
+            logger.info("listening on %s", _listening_on(listen, opened))
         tell_manager(READY)
         async with asyncio.TaskGroup() as tasks:
             loops = [
@@ -176,11 +180,16 @@ async def serve(
                 tasks.create_task(_watch_loops(state), name="watchdog"),
                 tasks.create_task(keep_telling(), name="service manager"),
             ]
+            if context is not None and runner.server is not None:
+                door = TlsListener(context, state.connections)
+                loops.append(tasks.create_task(door.run(runner.server, bound), name="accepting"))
             ended = await until()
             for task in loops:
                 task.cancel()
         return ended
     finally:
+        for listener in bound:
+            listener.close()
         await runner.cleanup()
 
 
@@ -210,13 +219,14 @@ async def _watch_loops(state: ControllerState) -> None:
         await asyncio.sleep(WATCH_EVERY_S)
 
 
-async def _start(runner: web.AppRunner, listen: Listen, context: ssl.SSLContext | None) -> None:
+async def _start(runner: web.AppRunner, listen: Listen) -> list[socket.socket]:
+    """Listen. The sockets of TCP are returned: they have a loop of accepting of their own."""
     try:
         if listen.unix is None:
-            await web.TCPSite(runner, listen.host, listen.port, ssl_context=context).start()
-        else:
-            _remove_stale(listen.unix)
-            await web.SockSite(runner, _bound(listen.unix)).start()
+            return await bind(listen.host, listen.port)
+        _remove_stale(listen.unix)
+        await web.SockSite(runner, _bound(listen.unix)).start()
+        return []
     except OSError as error:
         raise _cannot_listen(listen, error) from error
 
@@ -238,12 +248,9 @@ def _bound(path: pathlib.Path) -> socket.socket:
     return bound
 
 
-def _listening_on(listen: Listen, runner: web.AppRunner) -> str:
-    """Return where the site that was started last listens: with the port that the kernel chose."""
-    if listen.unix is not None or listen.port != 0:
-        return str(listen)
-    port: int = runner.addresses[-1][1]
-    return str(replace(listen, port=port))
+def _listening_on(listen: Listen, opened: Sequence[socket.socket]) -> str:
+    """Return where is listened: with the port that the kernel chose."""
+    return str(replace(listen, port=opened[0].getsockname()[1]) if opened else listen)
 
 
 def _remove_stale(path: pathlib.Path) -> None:

@@ -26,6 +26,7 @@ from controller.api.matrix import Matrices
 from controller.campaigns.book import CampaignBook
 from controller.catalogue import Catalogue, catalogue_of
 from controller.clock_trust import ClockTrust
+from controller.connections import Connections
 from controller.fleet import Fleet
 from controller.ingest import Ingest
 from controller.last_sites import keep_sites, last_network
@@ -114,6 +115,7 @@ class ControllerState:
     trust: ClockTrust
     store_watch: StoreWatch
     callers: Buckets
+    connections: Connections = field(default_factory=Connections)
     ingest: Ingest
     exports: int = 0  # that run now
     tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when

@@ -22,6 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 
 from controller.api.routes.targets import counted_verdicts
+from controller.connections import KINDS, WORDS
 from controller.judge.evidence import VERDICTS
 from controller.live.standing import Standing
 from controller.live.states import STATES
@@ -117,6 +118,7 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
         skipped.add_metric((loop,), state.watchdog.skipped[loop])
         age.add_metric((loop,), age_s)
     yield from (skipped, age)
+    yield from _connections(state)
     judged_ns = latest.judged_ns
     for name, help_text, value in (
         ("start_timestamp_seconds", "When the controller started.", state.started_ns * 1e-9),
@@ -128,6 +130,22 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
         ("store_free_bytes", "Free space of its disk.", store.free_bytes),
     ):
         yield _gauge(name, help_text, value)
+
+
+def _connections(state: ControllerState) -> Iterator[Metric]:
+    held = GaugeMetricFamily(
+        "isochrone_connections", "Connections over TCP, by whose they are.", labels=("kind",)
+    )
+    for kind in KINDS:
+        held.add_metric((kind,), state.connections.count(kind))
+    cut = CounterMetricFamily(
+        "isochrone_connections_cut",
+        "Connections over TCP that were cut or refused, by reason.",
+        labels=("reason",),
+    )
+    for reason in WORDS:
+        cut.add_metric((reason,), state.connections.cut[reason])
+    yield from (held, cut)
 
 
 def _fleet(state: ControllerState, standing: Standing) -> Iterator[Metric]:

@@ -66,7 +66,8 @@ def _operation(route: Route, answer: dict[str, Any], error: dict[str, Any]) -> d
     refusals = () if route.role == "anyone" else (401, 403)
     limited = () if route.role in ("anyone", "agent") else (429,)
     bad_query = () if route.query is NoQuery else (400,)
-    statuses = sorted({*bad_query, *refusals, *limited, *route.errors})
+    slow_body = (408,) if route.body is not None or route.request is not None else ()
+    statuses = sorted({*bad_query, *refusals, *limited, *slow_body, *route.errors})
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,

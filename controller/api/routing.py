@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.access.roles import Access
 from controller.api.answers import ApiError
+from controller.api.bodies import read_document
 from probes.json_document import decode_json
 from probes.text import Text, excerpt
 
@@ -116,7 +117,7 @@ async def body_of(request: web.Request, kind: type[Body]) -> Body:
             content_type=request.content_type,
         )
     try:
-        return decode_json(await request.read(), kind)
+        return decode_json(await read_document(request), kind)
     except msgspec.DecodeError as error:
         raise ApiError(
             400,

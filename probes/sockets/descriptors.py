@@ -26,10 +26,15 @@ def raise_descriptor_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def descriptors_for_sockets() -> int:
-    """Return below which number a descriptor may be taken for a probe or a reflector."""
+def descriptor_limit() -> int:
+    """Return how many descriptors this process may have."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    limit = _ENOUGH if soft == resource.RLIM_INFINITY else soft
+    return _ENOUGH if soft == resource.RLIM_INFINITY else soft
+
+
+def descriptors_for_sockets() -> int:
+    """Return below which number a descriptor may be taken for what others can have us open."""
+    limit = descriptor_limit()
     return limit - min(_RESERVED, limit // 4)
 
 

@@ -5,10 +5,11 @@ import pytest
 
 from controller.api.answers import ApiError
 from controller.fleet import Fleet
-from controller.ingest import BUSY_RETRY_S, LATER_S, MAX_AHEAD_NS, MAX_IN_HAND_BYTES, Ingest
+from controller.ingest import LATER_S, MAX_AHEAD_NS, Ingest
 from controller.store.interface import StreamRecord
 from controller.store.levels import DAY_NS, KEPT
 from controller.store.sqlite_store import SqliteStore
+from controller.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
 from probes.clock import SystemClock
 from probes.exchange import MAX_CHUNK_BYTES
 from probes.frame import seal
@@ -178,10 +179,10 @@ async def test_windows_older_than_what_is_kept_are_refused(
 
 
 def test_more_bodies_than_fit_are_sent_away_with_a_time_to_come_back(bench: Bench) -> None:
-    with bench.ingest.in_hand(MAX_IN_HAND_BYTES):
-        with pytest.raises(ApiError) as caught, bench.ingest.in_hand(1):
+    with bench.ingest.uploads.in_hand(MAX_IN_HAND_BYTES):
+        with pytest.raises(ApiError) as caught, bench.ingest.uploads.in_hand(1):
             pass
         assert (caught.value.status, caught.value.retry_after_s) == (429, BUSY_RETRY_S)
         assert bench.ingest.refused == {"busy": 1}
-    with bench.ingest.in_hand(MAX_IN_HAND_BYTES + 1):
+    with bench.ingest.uploads.in_hand(MAX_IN_HAND_BYTES + 1):
         pass  # one alone is always taken

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.ingest import MAX_UPLOADS
+from controller.uploads import MAX_UPLOADS
 from probes.exchange import CHUNK_CONTENT_TYPE, MAX_CHUNK_BYTES
 
 HEAD = (
@@ -54,7 +54,7 @@ async def test_unfinished_uploads_of_one_agent_stop_no_other(
 async def test_a_body_that_does_not_come_is_given_up_and_its_slot_is_free_again(
     controller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.ingest.BODY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("controller.uploads.BODY_S", 0.2)
     for _ in range(MAX_UPLOADS + 1):
         reader, writer = await begin(controller, "suzhou")
         async with asyncio.timeout(60):

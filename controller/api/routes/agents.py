@@ -88,15 +88,10 @@ async def deliver(request: web.Request) -> web.Response:
             ),
             retry_after_s=CLAIM_RETRY_S,
         )
-    async with ingest.upload(name):
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            ingest.refused["oversized"] += 1
-            raise
+    body = await ingest.uploads.read(name, request)
     state.gate.check_again(request)  # a body may take its time
     living = state.channels.living(name)
-    with ingest.in_hand(len(body)):
+    with ingest.uploads.in_hand(len(body)):
         boot = "" if living is None else living.boot
         return json_answer(await ingest.accept(name, body, boot))
 

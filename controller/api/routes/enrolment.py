@@ -15,6 +15,7 @@ from controller.access.book import CertificateRecord
 from controller.access.gate import IDENTITY
 from controller.access.refusals import CredentialError
 from controller.api.answers import ApiError, json_answer
+from controller.api.bodies import read_document
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.ingest import unknown_agent
 from controller.state import STATE, ControllerState
@@ -104,11 +105,7 @@ def _authority(state: ControllerState) -> Authority:
 
 async def _body_of(request: web.Request, kind: type[Body]) -> Body:
     """Return the body, which is short: strangers may send it."""
-    body = b""
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > MAX_REQUEST_BYTES:
-            raise ApiError(413, "oversized", Text("The body is too large.", "请求体过大。"))
+    body = await read_document(request, MAX_REQUEST_BYTES)
     try:
         return decode_json(body, kind)
     except msgspec.DecodeError as error:
