@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.silences import SilenceRecord
+from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
 from probes.exchange import Curtailed, Plan, Unanswered
 from probes.stream import STAMP_PORT
 from topology.model import PlannedStream
@@ -27,7 +28,6 @@ from topology.model import PlannedStream
 UNCONFIRMED = "plan.unconfirmed"
 MARGIN_NS = 2_000_000_000  # on the way when it began; clocks that differ a little
 OLDEST_NS = 8 * 86_400_000_000_000  # an agent tells of a week
-MOST_OF_ONE_AGENT = 5_000
 _NEVER_NS = np.iinfo(np.int64).max
 
 Flags = NDArray[np.bool_]
@@ -44,11 +44,14 @@ class SilenceBook:
     def _use(self, streams: Sequence[PlannedStream]) -> None:
         self._streams = streams
         self._ids = np.array([stream.stream_id for stream in streams], np.uint64)
+        self._row_of = {stream.stream_id: row for row, stream in enumerate(streams)}
         self._rows: dict[str, NDArray[np.int64]] = {}
-        self._asking: dict[str, list[int]] = {}  # rows of STAMP streams by the agent at the far end
+        # Rows of STAMP streams by the agent at the far end, and there by the reflector.
+        self._asking: dict[str, dict[tuple[str, int], list[int]]] = {}
         for row, stream in enumerate(streams):
             if stream.type_p.protocol == "udp":
-                self._asking.setdefault(stream.path.destination.site, []).append(row)
+                reflectors = self._asking.setdefault(stream.path.destination.site, {})
+                reflectors.setdefault(_asked_by(stream)[:2], []).append(row)
 
     def moved_to(self, streams: Sequence[PlannedStream]) -> SilenceBook:
         """Return the same silences over other streams; what one learns, both know."""
@@ -89,7 +92,7 @@ class SilenceBook:
         """Note what agents have to answer from now on and have not confirmed; the new records."""
         made = []
         for agent, new in asked.items():
-            of_agent = self._asking.get(agent, ())
+            of_agent = itertools.chain(*self._asking.get(agent, {}).values())
             rows = [row for row in of_agent if _asked_by(self._streams[row]) in new]
             if rows:
                 made.append(
@@ -119,7 +122,9 @@ class SilenceBook:
         for one in said.streams:
             asked_ms = interval_ms.get(one.stream_id)
             if asked_ms is not None:
-                share = 0.0 if one.interval_ms is None else round(asked_ms / one.interval_ms, 6)
+                share = 0.0
+                if one.action == "throttled":  # what is not slower than planned takes nothing
+                    share = min(1.0, round(asked_ms / (one.interval_ms or asked_ms), 6))
                 wanted.setdefault((one.rule, one.action, share), []).append(one.stream_id)
         changed = []
         for record in self._open_of(agent, "sending"):
@@ -169,16 +174,13 @@ class SilenceBook:
 
     def _matching(self, agent: str, entry: Unanswered) -> list[int]:
         """Return the rows of the streams towards an agent that an entry speaks of."""
+        rows = self._asking.get(agent, {}).get((entry.address, entry.port), [])
+        if not entry.senders:
+            return rows
         singles = set(entry.senders)
         prefixes = _prefixes(sender for sender in entry.senders if "/" in sender)
-        rows = []
-        for row in self._asking.get(agent, ()):
-            address, port, sender = _asked_by(self._streams[row])
-            if (address, port) != (entry.address, entry.port):
-                continue
-            if not singles or sender in singles or _within(sender, prefixes):
-                rows.append(row)
-        return rows
+        senders = ((row, self._streams[row].path.source.address) for row in rows)
+        return [row for row, who in senders if who in singles or _within(who, prefixes)]
 
     def _open_of(self, agent: str, side: str) -> list[SilenceRecord]:
         return [
@@ -188,13 +190,22 @@ class SilenceBook:
         ]
 
     def _put(self, records: Iterable[SilenceRecord]) -> None:
+        agents = set()
         for record in records:
             self._records[record.mark] = record
             self._rows.pop(record.mark, None)
-            mine = [mark for mark, one in self._records.items() if one.agent == record.agent]
-            if len(mine) > MOST_OF_ONE_AGENT:
-                over = next((m for m in mine if self._records[m].to_ns is not None), mine[0])
-                del self._records[over]
+            agents.add(record.agent)
+        for agent in agents:
+            self._shorten(agent)
+
+    def _shorten(self, agent: str) -> None:
+        """Forget the oldest of an agent's silences beyond its share, ended ones first."""
+        mine = [record for record in self._records.values() if record.agent == agent]
+        if len(mine) > MOST_OF_ONE_AGENT:
+            mine.sort(key=lambda one: (one.to_ns is None, one.from_ns))
+            for record in mine[: len(mine) - MOST_OF_ONE_AGENT]:
+                del self._records[record.mark]
+                self._rows.pop(record.mark, None)
 
     def forget(self) -> None:
         """Forget all silences, where there is no agent that could end one."""
@@ -235,8 +246,10 @@ class SilenceBook:
         """Return the rows of the planned streams that a silence is of."""
         rows = self._rows.get(record.mark)
         if rows is None:
-            rows = np.flatnonzero(np.isin(self._ids, record.stream_ids)).astype(np.int64)
-            self._rows[record.mark] = rows
+            known = (self._row_of.get(number) for number in record.stream_ids.tolist())
+            rows = np.array(sorted({row for row in known if row is not None}), np.int64)
+            if record.mark in self._records:
+                self._rows[record.mark] = rows
         return rows
 
     def unanswered_at(self, now_ns: int) -> dict[int, SilenceRecord]:

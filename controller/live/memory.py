@@ -96,15 +96,18 @@ class RecentWindows:
         for slot in [slot for slot in self._slots if slot < oldest]:
             del self._slots[slot]
 
-    def leave_out(self, rows: NDArray[np.int64], from_ns: int, to_ns: int) -> None:
-        """Forget what is here of some streams (by row) of the time from_ns ≤ t < to_ns.
+    def leave_out(self, times: Sequence[tuple[NDArray[np.int64], int, int]]) -> None:
+        """Forget what is here of streams (by row) in from_ns ≤ t < to_ns, for each of `times`.
 
         Slots are forgotten whole: what is not judged any more takes up to a slot with it.
         """
-        if not len(rows):
-            return
         for slot, parts in self._slots.items():
-            if slot * self._slot_ns < to_ns and from_ns < (slot + 1) * self._slot_ns:
+            first_ns, last_ns = slot * self._slot_ns, (slot + 1) * self._slot_ns
+            gone = [
+                rows for rows, from_ns, to_ns in times if first_ns < to_ns and from_ns < last_ns
+            ]
+            if gone:
+                rows = np.unique(np.concatenate(gone))
                 kept = [taken(p, np.flatnonzero(~np.isin(p.row, rows))) for p in parts]
                 self._slots[slot] = [part for part in kept if len(part.row)]
 

@@ -267,10 +267,13 @@ def _note_silences(state: ControllerState, name: str, message: Curtailed) -> Non
     if not changed:
         return
     state.store.silences.put(changed)
-    for record in changed:
-        if record.side == "answering":
-            end_ns = now_ns if record.to_ns is None else record.to_ns
-            state.memory.leave_out(state.silences.rows_of(record), record.from_ns, end_ns)
+    state.memory.leave_out(
+        [
+            (state.silences.rows_of(one), one.from_ns, now_ns if one.to_ns is None else one.to_ns)
+            for one in changed
+            if one.side == "answering"
+        ]
+    )
 
 
 def _of_the_plan(state: ControllerState, name: str, message: Curtailed) -> Curtailed:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Side = Literal["sending", "answering"]
 Action = Literal["refused", "throttled"]
-MOST_KEPT = 100_000
+MOST_OF_ONE_AGENT = 5_000  # nobody's silences push out another's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from controller.store.silences import MOST_KEPT, SilenceRecord
+from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
 from controller.store.sqlite_writer import Writer
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
@@ -20,8 +20,8 @@ _MARKS = ", ".join("?" * (len(_COLUMNS) + 1))
 _PUT = f"INSERT OR REPLACE INTO silences ({_NAMES}) VALUES ({_MARKS})"  # noqa: S608 -- constants alone
 _SELECT = f"SELECT {_NAMES} FROM silences ORDER BY from_ns, mark"  # noqa: S608 -- constants alone
 _FORGET = (
-    "DELETE FROM silences WHERE to_ns IS NOT NULL AND mark IN (SELECT mark FROM silences "
-    "ORDER BY from_ns LIMIT max(0, (SELECT count(*) FROM silences) - ?))"
+    "DELETE FROM silences WHERE mark IN (SELECT mark FROM silences WHERE agent = ?1 ORDER BY "
+    "to_ns IS NULL, from_ns LIMIT max(0, (SELECT count(*) FROM silences WHERE agent = ?1) - ?2))"
 )
 
 
@@ -40,7 +40,8 @@ class SqliteSilences:
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(_PUT, rows)
-            connection.execute(_FORGET, (MOST_KEPT,))
+            for agent in {one.agent for one in records}:
+                connection.execute(_FORGET, (agent, MOST_OF_ONE_AGENT))
 
         return self._writer.submit(write, sum(len(row[-1]) for row in rows))
 

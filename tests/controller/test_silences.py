@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.plans.control import _note_silences
-from controller.store.silences import SilenceRecord
-from probes.exchange import Curtailed, Unanswered
+from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
+from probes.exchange import MAX_UNANSWERED, Curtailed, CurtailedStream, Unanswered
 
 SECOND = 1_000_000_000
 THERE = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -260,3 +262,69 @@ def test_an_address_is_within_prefixes_as_the_standard_library_has_it(
         address in ipaddress.ip_network(text, strict=False) for text in texts[: len(networks)]
     )
     assert _within(str(address), _prefixes(texts)) == expected
+
+
+async def test_message_of_thousands_of_entries_holds_nobody_up(controller: Any, clock: Any) -> None:
+    entries = [
+        silent(clock, "reflector.not_listening", ago_s=60 + i * 1e-3) for i in range(MAX_UNANSWERED)
+    ]
+    began_s = time.process_time()
+    for more in range(3):
+        say(controller, *(msgspec.structs.replace(e, from_ns=e.from_ns - more) for e in entries))
+    assert time.process_time() - began_s < 5  # was 20 on the event loop: the square of their number
+    mine = [one for one in controller.state.silences.records if one.agent == "suzhou"]
+    assert len(mine) == MOST_OF_ONE_AGENT
+    assert sum(one.to_ns is None for one in mine) >= MAX_UNANSWERED
+
+
+async def test_silences_of_one_agent_push_out_no_others_of_the_database(
+    controller: Any, clock: Any
+) -> None:
+    say(
+        controller,
+        Unanswered(
+            rule="agent.restarting",
+            address="192.0.2.1",
+            port=8620,
+            from_ns=clock.now_ns - 3 * SECOND,
+            to_ns=clock.now_ns,
+        ),
+        agent="nanjing",
+    )
+    store = controller.state.store.silences
+    whole = [
+        SilenceRecord(
+            mark=f"suzhou|{i}",
+            agent="suzhou",
+            side="answering",
+            rule="agent.restarting",
+            from_ns=clock.now_ns + i,
+            to_ns=clock.now_ns + i,
+            stream_ids=np.zeros(0, np.uint64),
+        )
+        for i in range(MOST_OF_ONE_AGENT + 500)
+    ]
+    store.put(whole).result()
+    kept = store.records()
+    assert "agent.restarting" in {one.rule for one in kept if one.agent == "nanjing"}
+    assert next(one.mark for one in kept if one.agent == "suzhou") == "suzhou|500"
+
+
+async def test_stream_that_is_slowed_to_more_than_planned_takes_nothing(controller: Any) -> None:
+    """Else what is left out of the account would be negative."""
+    stream = stream_of(controller)
+    for interval_ms in (stream.interval_ms / 2, stream.interval_ms, None):
+        slowed = CurtailedStream(
+            stream_id=stream.stream_id,
+            rule="policy.max_packets_per_s",
+            action="throttled",
+            interval_ms=interval_ms,
+        )
+        message = Curtailed(plan_version=1, streams=(slowed,))
+        _note_silences(controller.state, "nanjing", message)
+        (record,) = [
+            one
+            for one in controller.state.silences.records
+            if one.agent == "nanjing" and one.side == "sending" and one.to_ns is None
+        ]
+        assert record.share == 1.0
