@@ -27,7 +27,8 @@ _EXIT_SOME_SILENT = 1
 _CAP_NET_RAW = 13
 _EPILOG = (
     "Exit status: 0 every target answered; 1 a target did not answer, could not be resolved or "
-    "could not be probed, or not every probe left this machine; 2 wrong usage."
+    "could not be probed, or not every probe left this machine, or not at the rate asked; 2 wrong "
+    "usage."
 )
 
 
@@ -130,7 +131,7 @@ def _probe(
     vantage = read_vantage(source, interface)
     names, ip_version = read_targets(targets, file), vantage.ip_version(ip_version)
     resolved = vantage.place(resolve(names, ip_version))
-    from agent import probe_output
+    from agent import probe_json, probe_output
     from agent.probe_live import LiveFigures
     from agent.probe_run import ProbeOptions, ProbeRun
     from probes.sockets.descriptors import raise_descriptor_limit
@@ -159,11 +160,13 @@ def _probe(
     results = run.results()
     results_follow("probe")
     if as_json:
-        sys.stdout.writelines(f"{probe_output.json_line(result)}\n" for result in results)
+        sys.stdout.writelines(f"{probe_json.json_line(result)}\n" for result in results)
     elif any(result.sent or result.not_sent for result in results):
         probe_output.print_table(results)
     probe_output.print_reasons(results)
-    answered = all(result.received and result.sent == result.asked for result in results)
+    answered = all(
+        result.received and result.sent == result.asked and not result.slow for result in results
+    )
     return 0 if answered else _EXIT_SOME_SILENT
 
 

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from agent.host_tables import HostTables
 from agent.probe_reasons import not_sent
-from probes import explanations
-from probes.engine.discarded import DISCARDED, not_sent_causes
+from probes.engine.discarded import DISCARDED, not_sent_cause
+from probes.remark import Remark, about
 from probes.stream import ProtocolName
 from probes.text import Text
-from probes.window import NOT_SENT
 
 Counts = dict[str, int]
 
@@ -92,6 +91,17 @@ _CONGESTED = Text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """How far away what answered is: the TTL (hop limit) that most answers arrived with, and the
+    routers on the way there and back; None where nobody tells. Those back are judged by the TTL,
+    since hosts send with 64, 128 or 255."""
+
+    ttl: int | None = None
+    forward: int | None = None
+    backward: int | None = None
+
+
 @dataclass(slots=True)
 class Marks:
     """DSCP and ECN of one target's answered probes: `seen` by way has how often each octet of the
@@ -118,16 +128,19 @@ class Marks:
             **{f"ecn_{way}": max((t & 3 for t in self.seen[way]), default=None) for way in ways},
         }
 
-    def remarks(self, protocol: ProtocolName) -> Iterator[Text]:
+    def remarks(self, protocol: ProtocolName) -> Iterator[Remark]:
         """Yield what is to be said of DSCPs that did not come through."""
         there = self._changed_to("forward")
         back = self._changed_to("backward")
         if there is not None:
-            yield explanations.about(_CHANGED_THERE, asked=self.asked, seen=there)
+            yield Remark(
+                "dscp_changed_forward", about(_CHANGED_THERE, asked=self.asked, seen=there)
+            )
         elif back is not None:
-            yield explanations.about(_CHANGED_BACK[protocol], asked=self.asked, seen=back)
+            changed = about(_CHANGED_BACK[protocol], asked=self.asked, seen=back)
+            yield Remark("dscp_changed_backward", changed)
         if any(tos & 3 == 3 for tos in self.seen["backward"]):
-            yield _CONGESTED
+            yield Remark("ecn_congestion", _CONGESTED)
 
     def _changed_to(self, way: str) -> int | None:
         others = {tos >> 2: 0 for tos in self.seen[way] if tos >> 2 != self.asked}
@@ -156,21 +169,24 @@ def causes_of(errors: dict[int, int]) -> Counts:
     """Return how many probes did not leave by NOT_SENT, of errno -> count."""
     counts: Counts = {}
     for number, count in errors.items():
-        cause = NOT_SENT[int(not_sent_causes(np.array([number]))[0])]
+        cause = not_sent_cause(number)
         counts[cause] = counts.get(cause, 0) + count
     return counts
 
 
-def why_not_sent(errors: dict[int, int], tables: HostTables, *, some: bool) -> list[Text]:
-    """Return a sentence for each errno that probes met with; `some` tells that others left."""
+def why_not_sent(errors: dict[int, int], tables: HostTables, *, some: bool) -> list[Remark]:
+    """Return a remark for each errno that probes met with; `some` tells that others left."""
     told = [not_sent(number, tables) for number in sorted(errors, key=lambda n: -errors[n])]
     if not some:
         return told
-    return [Text(_SOME_LEFT.en.replace("{why}", each.en), _SOME_LEFT.zh.replace("{why}", each.zh))
-            for each in told]  # fmt: skip
+    return [Remark(each.code, about(_SOME_LEFT, why=each.text)) for each in told]
 
 
-def why_of_no_use(discarded: Counts, unread: int) -> list[Text]:
-    """Return a sentence for each reason why answers did not count."""
-    told = [_OF_NO_USE[reason] for reason in DISCARDED if reason in discarded.keys() & _OF_NO_USE]
-    return told + [_UNREAD] * bool(unread)
+def why_of_no_use(discarded: Counts, unread: int) -> list[Remark]:
+    """Return a remark for each reason why answers did not count."""
+    told = [
+        Remark(f"discarded_{reason}", _OF_NO_USE[reason])
+        for reason in DISCARDED
+        if reason in discarded.keys() & _OF_NO_USE
+    ]
+    return told + [Remark("unread", _UNREAD)] * bool(unread)

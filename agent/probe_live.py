@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.live import Live
 
-    from agent.probe_run import ProbeRun, TargetResult
+    from agent.probe_result import TargetResult
+    from agent.probe_run import ProbeRun
 
 _EVERY_S = 0.5
 _REST = 20  # showing takes a twentieth of the time at the most, however many probes there are

@@ -1,28 +1,28 @@
-"""What `isochrone probe` prints at its end: a table or JSON lines, and reasons."""
+"""What `isochrone probe` prints at its end: tables of targets and flows, and reasons."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agent.probe_figures import DELAY_KEYS
+from agent.probe_figures import DELAY_KEYS, FLOW_KEYS
 from agent.probe_reasons import sentences
-from probes.stamp.oddities import remarks
 from probes.text import Language, Text, language_of_environment, plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-    from agent.probe_run import TargetResult
+    from agent.probe_result import FlowResult, TargetResult
 
 _HEADINGS = (
     ("target", Text("target", "目标")),
     ("asked", Text("asked", "要求")),
     ("sent", Text("sent", "发送")),
     ("not_sent", Text("not sent", "未发出")),
+    ("kept", Text("rate kept", "速率保持")),
     ("received", Text("recv", "收到")),
     ("unread", Text("unread", "未读")),
     ("in_flight", Text("in flight", "在途")),
@@ -39,6 +39,7 @@ _HEADINGS = (
 _WHERE_ANY = {
     "asked": "not_sent",
     "not_sent": "not_sent",
+    "kept": "slow",
     "unread": "unread",
     "in_flight": "in_flight",
 }
@@ -50,6 +51,22 @@ _CAUSES = {
     "too_big": Text("too big", "过大"),
     "other": Text("other", "其他"),
 }
+_FLOW_HEADINGS = (
+    ("target", Text("target", "目标")),
+    ("flow", Text("flow", "流")),
+    ("mark", Text("source port", "源端口")),
+    ("label", Text("flow label", "流标签")),
+    ("sent", Text("sent", "发送")),
+    ("received", Text("recv", "收到")),
+    ("loss", Text("loss", "丢包率")),
+    ("ttl", Text("TTL", "TTL")),
+    ("min", Text("min", "最小")),
+    ("p50", Text("p50", "p50")),
+    ("p95", Text("p95", "p95")),
+    ("max", Text("max", "最大")),
+    ("mean", Text("mean", "平均")),
+)
+_IDENTIFIER = Text("identifier", "标识符")
 _ONE_WAY = (
     ("forward", Text("forward p50", "去程 p50")),
     ("backward", Text("backward p50", "回程 p50")),
@@ -76,79 +93,71 @@ def is_one_way_known(result: TargetResult) -> bool:
     return known and "clock" not in result.odd_replies  # which gives the lie to what they declare
 
 
-def json_line(result: TargetResult) -> str:
-    """Return one target as a JSON object. `null` where a delay is unknown or infinite (lost)."""
-    document: dict[str, Any] = {
-        "target": result.target,
-        "protocol": result.protocol,
-        "asked": result.asked,
-        "sent": result.sent,
-        "not_sent": sum(result.not_sent.values()),
-        "not_sent_causes": result.not_sent,
-        "received": result.received,
-        "lost": result.lost,
-        "loss_ratio": result.loss_ratio,
-        "unread": result.unread,
-        "in_flight": result.in_flight,
-        "discarded": result.discarded,
-        "late": result.late,
-        "duplicate": result.duplicate,
-        "dscp": result.marks.document(),
-        "stamping": result.stamping,
-        "rtt_ns": _delays(result.rtt_ns),
-    }
-    if is_one_way_known(result):
-        document["forward_ns"] = _delays(result.forward_ns)
-        document["backward_ns"] = _delays(result.backward_ns)
-    if result.odd_replies:
-        document["odd_replies"] = result.odd_replies
-    if result.error is not None:
-        (error,) = sentences([(result.error, result.target)])
-        document["error"] = error.pick(language_of_environment())
-    return plain(json.dumps(document, ensure_ascii=False))
-
-
 def print_table(results: Sequence[TargetResult]) -> None:
-    """Print all targets as a table on standard output."""
+    """Print all targets as a table on standard output, and their flows where they have several."""
     from rich.console import Console
 
     language = language_of_environment()
-    table = figures_table(results, language)
     # Where nobody watches, no line is cut to the width of a terminal that is not there.
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
-    # A figure is never cut: where a terminal is too narrow, its lines wrap.
+    _print(console, figures_table(results, language))
+    if any(len(result.flows) > 1 for result in results):
+        console.print()
+        _print(console, flows_table(results, language))
+    console.print(_NOTE.pick(language), style="dim")
+
+
+def _print(console: Console, table: Table) -> None:
+    """Print a table; a figure is never cut: where a terminal is too narrow, its lines wrap."""
     unbounded = console.options.update(max_width=1_000)
     least = console.measure(table, options=unbounded).minimum
-    wide = Console(width=max(console.width, least), highlight=False)
-    wide.print(table)
-    console.print(_NOTE.pick(language), style="dim")
+    type(console)(width=max(console.width, least), highlight=False).print(table)
 
 
 def figures_table(results: Sequence[TargetResult], language: Language) -> Table:
     """Return the figures of each target as a row."""
+    headings = [each for each in _HEADINGS if each[0] not in _WHERE_ANY or _any(each[0], results)]
+    columns = [*headings, *(_ONE_WAY if any(map(is_one_way_known, results)) else ())]
+    rows = [(_style(result), _cells(result, language)) for result in results]
+    return _table([(name, heading.pick(language)) for name, heading in columns], rows)
+
+
+def flows_table(results: Sequence[TargetResult], language: Language) -> Table:
+    """Return the figures of each flow of each target as a row."""
+    flows = [(result, flow) for result in results for flow in result.flows]
+    named = {name: heading.pick(language) for name, heading in _FLOW_HEADINGS}
+    if any(result.protocol == "icmp" for result in results):
+        named["mark"] = _IDENTIFIER.pick(language)
+    if not any(flow.mark.label for _, flow in flows):
+        del named["label"]
+    rows = [(_style(flow), _flow_cells(result, flow, language)) for result, flow in flows]
+    return _table(list(named.items()), rows)
+
+
+def _style(result: TargetResult | FlowResult) -> str:
+    hopeful = result.received or result.in_flight
+    return "red" if not hopeful else "yellow" if result.lost else ""
+
+
+def _table(columns: Sequence[tuple[str, str]], rows: Sequence[tuple[str, dict[str, str]]]) -> Table:
+    """Return rows (style, cells by name) under headings: the first column may be folded."""
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text as Cell
 
-    headings = [each for each in _HEADINGS if each[0] not in _WHERE_ANY or _any(each[0], results)]
-    columns = [*headings, *(_ONE_WAY if any(map(is_one_way_known, results)) else ())]
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for name, heading in columns:
         first = name == "target"
         table.add_column(
-            heading.pick(language),
+            heading,
             justify="left" if first else "right",
             overflow="fold" if first else "ellipsis",
             no_wrap=not first,
         )
-    shown = [(result, _cells(result, language)) for result in results]
-    for (name, heading), column in zip(columns, table.columns, strict=True):
-        texts = [heading.pick(language), *(cells.get(name, "–") for _, cells in shown)]
+        texts = [heading, *(cells.get(name, "–") for _, cells in rows)]
         widest = max(map(cell_len, texts))
-        column.min_width = min(widest, _LEAST_TARGET_WIDTH) if name == "target" else widest
-    for result, cells in shown:
-        hopeful = result.received or result.in_flight
-        style = "red" if not hopeful else "yellow" if result.lost else ""
+        table.columns[-1].min_width = min(widest, _LEAST_TARGET_WIDTH) if first else widest
+    for style, cells in rows:
         table.add_row(*(Cell(cells.get(name, "–"), style=style) for name, _ in columns))
     return table
 
@@ -156,19 +165,10 @@ def figures_table(results: Sequence[TargetResult], language: Language) -> Table:
 def print_reasons(results: Sequence[TargetResult]) -> None:
     """Print on standard error why targets could not be probed or did not answer."""
     told = [
-        (reason, result.target)
-        for result in results
-        for reason in (result.error, *result.remarks, *remarks(result.odd_replies))
-        if reason is not None
+        (remark, result.target, result.address) for result in results for remark in result.told()
     ]
     for sentence in sentences(told):
         sys.stderr.write(f"isochrone: {sentence.pick(language_of_environment())}\n")
-
-
-def _delays(figures: dict[str, float]) -> dict[str, float | None]:
-    return {
-        key: (round(figures[key], 1) if math.isfinite(figures[key]) else None) for key in DELAY_KEYS
-    }
 
 
 def _cells(result: TargetResult, language: Language) -> dict[str, str]:
@@ -180,7 +180,8 @@ def _cells(result: TargetResult, language: Language) -> dict[str, str]:
         "unread": str(result.unread),
         "in_flight": str(result.in_flight),
         "received": str(result.received),
-        "loss": "–" if result.loss_ratio is None else f"{result.loss_ratio:.1%}",
+        "kept": "–" if result.pace is None else f"{math.floor(100 * result.pace.kept_ratio)}%",
+        "loss": _loss(result),
         "stamping": _STAMPS[result.stamping].pick(language),
     }
     for key in DELAY_KEYS:
@@ -190,6 +191,23 @@ def _cells(result: TargetResult, language: Language) -> dict[str, str]:
         shown["backward"] = _milliseconds(result.backward_ns["p50"], language)
         shown["bound"] = f"{result.clock_bound_ns / 1e6:.3f}"
     return shown
+
+
+def _flow_cells(result: TargetResult, flow: FlowResult, language: Language) -> dict[str, str]:
+    shown = {
+        "target": _label(result),
+        "flow": str(flow.flow),
+        "sent": str(flow.sent),
+        "received": str(flow.received),
+        "loss": _loss(flow),
+    }
+    named = {"mark": flow.mark.mark, "label": flow.mark.label, "ttl": flow.hops.ttl}
+    shown |= {name: str(value) for name, value in named.items() if value is not None}
+    return shown | {key: _milliseconds(flow.rtt_ns[key], language) for key in FLOW_KEYS}
+
+
+def _loss(result: TargetResult | FlowResult) -> str:
+    return "–" if result.loss_ratio is None else f"{result.loss_ratio:.1%}"
 
 
 def _any(column: str, results: Sequence[TargetResult]) -> bool:

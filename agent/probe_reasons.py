@@ -7,83 +7,98 @@ what answered. A target that answers now and then has none: a figure in the tabl
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
-
-import numpy as np
-from numpy.typing import NDArray
+import math
+from collections.abc import Iterable, Sequence
 
 from agent.host_tables import HostTables
 from probes import explanations
 from probes.causes import Cause
+from probes.engine.discarded import not_sent_cause
+from probes.remark import Remark, about
 from probes.sockets.opening import is_ours
 from probes.stream import ProtocolName
 from probes.text import Text
 
 _SHOWN_TARGETS = 3
 
-_NO_REFLECTOR = Text(
-    "No STAMP answer from {targets}: does a reflector listen on UDP port {port} there (`isochrone "
-    "reflect`), may this machine ask it (its --peer), and do the keys agree (--hmac-key-file)?",
-    "{targets} 没有 STAMP 应答：请确认对端 UDP 端口 {port} 上有反射端（`isochrone reflect`）、其 "
-    "--peer 允许本机、双方密钥（--hmac-key-file）一致。",
+_NO_REFLECTOR = Remark(
+    "no_stamp_answer",
+    Text(
+        "No STAMP answer from {targets}: does a reflector listen on UDP port {port} there "
+        "(`isochrone reflect`), may this machine ask it (its --peer), and do the keys agree "
+        "(--hmac-key-file)?",
+        "{targets} 没有 STAMP 应答：请确认对端 UDP 端口 {port} 上有反射端（`isochrone reflect`）、"
+        "其 --peer 允许本机、双方密钥（--hmac-key-file）一致。",
+    ),
 )
-_CLOSED_PORT = Text(
-    "TCP port {port} of {targets} is closed (RST); its delay is measured all the same.",
-    "{targets} 的 TCP 端口 {port} 已关闭（RST）；时延测量不受影响。",
+_CLOSED_PORT = Remark(
+    "port_closed",
+    Text(
+        "TCP port {port} of {targets} is closed (RST); its delay is measured all the same.",
+        "{targets} 的 TCP 端口 {port} 已关闭（RST）；时延测量不受影响。",
+    ),
+)
+_TOO_FAST = Remark(
+    "rate_not_kept",
+    Text(
+        "This machine was too slow for what was asked: {rate} probes a second, of which at least "
+        "{kept}% was kept. Intervals that were missed were not made up for; choose a longer "
+        "--interval or fewer targets.",
+        "本机速度跟不上所要求的每秒 {rate} 个探测包，至少保持了其中的 {kept}%。"
+        "错过的间隔没有补发；请增大 --interval 或减少目标。",
+    ),
 )
 
 
-def commonest_causes(
-    target: NDArray[np.int64], cause: NDArray[np.int64], targets: int
-) -> NDArray[np.int64]:
-    """Return the commonest cause, int64[targets], of probes of `target[i]`; 0 where none is."""
-    result = np.zeros(targets, np.int64)
-    known = cause > 0
-    pairs, counts = np.unique(np.stack([target[known], cause[known]]), axis=1, return_counts=True)
-    order = np.argsort(counts, kind="stable")
-    result[pairs[0, order]] = pairs[1, order]  # the last written is the commonest
-    return result
-
-
-def not_sent(cause: int, tables: HostTables) -> Text:
+def not_sent(cause: int, tables: HostTables) -> Remark:
     """Return why no probe left this machine, with a place for the targets.
 
     `tables` is what filled up while they were to leave.
     """
     if cause == errno.ENOBUFS and tables.neighbours_full:
-        return explanations.NEIGHBOURS_FULL
+        return Remark("neighbours_full", explanations.NEIGHBOURS_FULL)
     if cause == errno.EPERM and tables.connections_dropped:
-        return explanations.CONNECTIONS_FULL
-    return explanations.not_sent(cause)
+        return Remark("connections_full", explanations.CONNECTIONS_FULL)
+    return Remark(f"not_sent_{not_sent_cause(cause)}", explanations.not_sent(cause))
 
 
 def unanswered(
     protocol: ProtocolName, cause: Cause, address: str | None, port: int | None
-) -> Text | None:
+) -> Remark | None:
     """Return why no probe of a target was answered, or None where nobody told."""
     ours = bool(cause.said_by) and is_ours(cause.said_by)
-    text = explanations.told(cause, protocol=protocol, destination=address, ours=ours)
-    if text is None and protocol == "udp":
-        text = _NO_REFLECTOR
-    return text and explanations.about(text, port=port)
+    told = explanations.told(cause, protocol=protocol, destination=address, ours=ours)
+    if told is None and protocol == "udp":
+        told = _NO_REFLECTOR
+    return told and told.about(port=port)
 
 
-def closed(port: int | None) -> Text:
+def closed(port: int | None) -> Remark:
     """Return what is to be known of targets whose TCP port refuses every connection."""
-    return explanations.about(_CLOSED_PORT, port=port)
+    return _CLOSED_PORT.about(port=port)
 
 
-def sentences(told: Iterable[tuple[Text, str]]) -> list[Text]:
-    """Return each reason once, in order, with the first targets that it is about."""
-    by_reason: dict[Text, list[str]] = {}
-    for reason, target in told:
-        by_reason.setdefault(reason, []).append(target)
-    return [_with_targets(reason, names) for reason, names in by_reason.items()]
+def too_fast(asked_rate: float, kept_ratio: float) -> Remark:
+    """Return that this machine was too slow for the rate of all targets together."""
+    return _TOO_FAST.about(rate=f"{asked_rate:,.0f}", kept=math.floor(100 * kept_ratio))
 
 
-def _with_targets(reason: Text, names: list[str]) -> Text:
+def sentences(told: Iterable[tuple[Remark, str, str | None]]) -> list[Text]:
+    """Return each reason once, in order, with the first targets (name, address) it is about."""
+    by_reason: dict[Text, list[tuple[str, str]]] = {}
+    for reason, target, address in told:
+        by_reason.setdefault(reason.text, []).append((target, address or target))
+    return [_with_targets(text, targets) for text, targets in by_reason.items()]
+
+
+def _with_targets(text: Text, targets: list[tuple[str, str]]) -> Text:
+    names, addresses = zip(*targets, strict=True)
+    return about(text, targets=_listed(names), addresses=_listed(addresses))
+
+
+def _listed(names: Sequence[str]) -> Text:
     more = len(names) - _SHOWN_TARGETS
     shown = names if more <= 1 else names[:_SHOWN_TARGETS]
     en = ", ".join(shown) + (f" and {more} more" if more > 1 else "")
     zh = "、".join(shown) + (f" 等 {len(names)} 个目标" if more > 1 else "")
-    return Text(reason.en.replace("{targets}", en), reason.zh.replace("{targets}", zh))
+    return Text(en, zh)

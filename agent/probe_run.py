@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from agent import probe_reasons
+from agent import probe_gathering
 from agent.host_tables import HostTables
-from agent.probe_figures import summaries
-from agent.probe_findings import Marks, by_target, causes_of, why_not_sent, why_of_no_use
+from agent.probe_gathering import Fates
+from agent.probe_result import TargetResult
 from agent.targets import ResolvedTarget
 from probes.clocks.kernel import kernel_clock_bound_ns
-from probes.engine.accumulate import FATES, LOST_FORWARD, UNREAD, WAS_NOT_SENT
-from probes.engine.channel import ANSWERS
+from probes.engine.accumulate import FATES
 from probes.engine.destinations import refused_destinations
-from probes.engine.discarded import DISCARDED, reason_of
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
+from probes.remark import Remark
+from probes.stamp import oddities
 from probes.stream import ProtocolName, StreamSpec, TypeP
-from probes.text import Text
-from probes.window import STAMPING, WindowBatch
+from probes.window import WindowBatch
 
 WINDOW_NS = 1_000_000_000
-_RECEIVED, _LATE = FATES.index("received"), FATES.index("late")
-_CLOSED = ANSWERS.index("closed")
+_RECEIVED = FATES.index("received")
 _ON_PROGRESS_S = 0.1
 
 
@@ -48,52 +43,6 @@ class ProbeOptions:
     hmac_key: bytes | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class TargetResult:
-    """What became of one target: asked = sent + not_sent, and sent = received + lost + unread +
-    in_flight, of which there are some where a run was ended early.
-
-    `lost` counts late probes too; delays by probe_figures' keys. `not_sent` is by NOT_SENT,
-    `discarded` by DISCARDED: of the lost, those of which an answer came that was of no use.
-    `unread`: this machine had no room for the answers. `error` tells why it was not probed,
-    `remarks` what else is to be known; in both `{targets}` stands for the target's name
-    (agent.probe_reasons).
-    """
-
-    target: str
-    protocol: ProtocolName
-    address: str | None = None
-    asked: int = 0
-    sent: int = 0
-    not_sent: dict[str, int] = field(default_factory=dict)
-    received: int = 0
-    late: int = 0
-    unread: int = 0
-    in_flight: int = 0
-    duplicate: int = 0
-    discarded: dict[str, int] = field(default_factory=dict)
-    marks: Marks = field(default_factory=Marks)
-    stamping: str = "none"
-    rtt_ns: dict[str, float] = field(default_factory=dict)
-    forward_ns: dict[str, float] = field(default_factory=dict)
-    backward_ns: dict[str, float] = field(default_factory=dict)
-    clock_bound_ns: float = float("nan")
-    error: Text | None = None
-    remarks: list[Text] = field(default_factory=list)
-    odd_replies: dict[str, int] = field(default_factory=dict)  # probes.stamp.oddities
-
-    @property
-    def lost(self) -> int:
-        """Probes without an answer in time."""
-        return self.sent - self.received - self.unread - self.in_flight
-
-    @property
-    def loss_ratio(self) -> float | None:
-        """Lost of those of which it is known; None where there are none."""
-        known = self.sent - self.unread - self.in_flight
-        return self.lost / known if known else None
-
-
 class ProbeRun:
     """Probes all targets that have an address."""
 
@@ -104,6 +53,7 @@ class ProbeRun:
         self._windows: list[WindowBatch] = []
         self._lock = threading.Lock()
         self._tables = HostTables.read()
+        self._complete = False  # nothing is due any more
         self.finished_probes = self.received_probes = 0
         specs = [
             self._spec(number, target)
@@ -126,7 +76,7 @@ class ProbeRun:
 
     def run(self, on_progress: Callable[[ProbeRun], None]) -> bool:
         """Probe to the end; False where Ctrl-C ended it early. Raises what the engine raises."""
-        complete = self._complete = True
+        complete = True
         self._engine.start()
         try:
             while self._engine.health().streams and not self._engine.wait_until_finished(
@@ -134,32 +84,48 @@ class ProbeRun:
             ):
                 on_progress(self)
         except KeyboardInterrupt:
-            complete = self._complete = False
+            complete = False
         # A second Ctrl-C ends the program; the first waits for nothing that is in flight.
         self._engine.stop(wait_for_replies=complete)
+        self._complete = complete
         on_progress(self)
         return complete
 
     def results(self) -> list[TargetResult]:
         """Return one result a target, in the order of the targets."""
+        options, engine = self.options, self._engine
         results = [
             TargetResult(
                 target=target.name,
-                protocol=self.options.protocol,
+                protocol=options.protocol,
                 address=target.address,
+                port=options.port,
                 error=target.error,
             )
             for target in self.targets
         ]
-        self._count(results)
-        self._of_windows(results)
-        for spec, odd in self._engine.odd_replies().items():
+        with self._lock:
+            samples, windows = tuple(self._samples), tuple(self._windows)
+        fates, health = Fates(samples), engine.health()
+        marks = {spec.stream_id: marks for spec, marks in engine.flow_marks().items()}
+        late = {spec.stream_id: count for spec, count in engine.late_intervals().items()}
+        tables = HostTables.read().since(self._tables)
+        planned = options.count if self._complete else 0
+        probe_gathering.count(results, fates)
+        probe_gathering.count_flows(results, fates, marks, options.flows)
+        probe_gathering.add_windows(results, windows)
+        for spec, counts in engine.in_flight().items():
+            probe_gathering.add_in_flight(results[spec.stream_id], counts)
+        probe_gathering.account(results, fates, planned=planned, dscp=options.dscp, tables=tables)
+        probe_gathering.weigh_pace(
+            results, late, interval_ms=options.interval_ms, late_moments=health.late_moments
+        )
+        refused = refused_destinations(health.conditions)
+        reasons = {place: Remark("stream_refused", why) for place, why in refused.items()}
+        probe_gathering.explain(results, fates, engine, reasons)
+        for spec, odd in engine.odd_replies().items():
             results[spec.stream_id].odd_replies = odd
-        for spec, count in self._engine.in_flight().items():
-            results[spec.stream_id].in_flight = count
-            results[spec.stream_id].sent += count
-        self._account(results)
-        self._errors(results)
+            results[spec.stream_id].remarks += oddities.remarks(odd)
         return results
 
     def _spec(self, number: int, target: ResolvedTarget) -> StreamSpec:
@@ -192,106 +158,3 @@ class ProbeRun:
     def _take_windows(self, batch: WindowBatch) -> None:
         with self._lock:
             self._windows.append(batch)
-
-    def _count(self, results: list[TargetResult]) -> None:
-        """Fill in counts, delays and stamping from the fate of every probe."""
-        targets = len(results)
-        target = self._column("stream_id", np.int64)
-        fate = self._column("fate", np.int64)
-        received = fate == _RECEIVED
-        kinds = len(FATES)
-        counts = np.bincount(target * kinds + fate, minlength=targets * kinds)
-        counts = counts.reshape(targets, kinds)
-        sent = counts[:, :WAS_NOT_SENT].sum(axis=1)
-        known = sent - counts[:, UNREAD]
-        worst = np.full(targets, len(STAMPING))
-        np.minimum.at(worst, target[received], self._column("stamping", np.int64)[received])
-        figures = {
-            name: summaries(target[received], self._column(name, np.float64)[received], known)
-            for name in ("rtt_ns", "forward_ns", "backward_ns")
-        }
-        for number, result in enumerate(results):
-            result.sent = int(sent[number])
-            result.received = int(counts[number, _RECEIVED])
-            result.late = int(counts[number, _LATE])
-            result.unread = int(counts[number, UNREAD])
-            result.stamping = STAMPING[worst[number] % len(STAMPING)]
-            for name, columns in figures.items():
-                found = {key: float(column[number]) for key, column in columns.items()}
-                setattr(result, name, found)
-
-    def _column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-        parts = [getattr(batch, name) for batch in self._samples]
-        return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
-
-    def _of_windows(self, results: list[TargetResult]) -> None:
-        """Add what only windows tell: duplicates, and the bound of both ends' clocks."""
-        bounds: dict[int, float] = {}
-        for batch in self._windows:
-            bound = batch.measures["clock_bound_ns"]
-            for row, number in enumerate(batch.stream_id.tolist()):
-                results[number].duplicate += int(batch.counters["duplicate"][row])
-                if batch.counters["received"][row]:
-                    # One window whose clocks were not trusted (NaN) spoils the run's one-way delay.
-                    worst = np.maximum(bounds.get(number, 0.0), bound[row])
-                    bounds[number] = float(worst)
-        for number, worst_ns in bounds.items():
-            results[number].clock_bound_ns = worst_ns
-
-    def _account(self, results: list[TargetResult]) -> None:
-        """Add what did not leave, what was of no use, and the DSCPs that were seen."""
-        target, fate = self._column("stream_id", np.int64), self._column("fate", np.int64)
-        cause = self._column("cause", np.int64)
-        unsent = fate == WAS_NOT_SENT
-        lost = (fate >= LOST_FORWARD) & (fate < UNREAD)
-        errors = by_target(target[unsent], cause[unsent])
-        useless = lost & (cause < 0)
-        discarded = by_target(target[useless], reason_of(cause[useless]))
-        tables = HostTables.read().since(self._tables)
-        marks = {way: self._column(f"tos_{way}", np.int64) for way in ("forward", "backward")}
-        seen = {
-            way: by_target(target[known], tos[known])
-            for way, tos in marks.items()
-            for known in [(fate == _RECEIVED) & (tos >= 0)]
-        }
-        for number, result in enumerate(results):
-            result.not_sent = causes_of(errors.get(number, {}))
-            result.asked = result.sent + sum(result.not_sent.values())
-            if self._complete and result.asked < self.options.count:  # it was never begun
-                result.not_sent["other"] = self.options.count - result.asked
-                result.asked = self.options.count
-            counts = discarded.get(number, {})
-            result.discarded = {DISCARDED[reason]: count for reason, count in counts.items()}
-            result.marks = Marks(
-                self.options.dscp, {way: seen[way].get(number, {}) for way in seen}
-            )
-            why = why_not_sent(errors.get(number, {}), tables, some=bool(result.sent))
-            if result.sent:
-                result.remarks += why
-            elif why:
-                result.error = why[0]
-            result.remarks += why_of_no_use(result.discarded, result.unread)
-            result.remarks += result.marks.remarks(result.protocol)
-
-    def _errors(self, results: list[TargetResult]) -> None:
-        """Add why targets were not probed or did not answer."""
-        port, targets = self.options.port, len(results)
-        refused = refused_destinations(self._engine.health().conditions)
-        target, fate = self._column("stream_id", np.int64), self._column("fate", np.int64)
-        received = fate == _RECEIVED
-        cause = np.where(received, 0, self._column("cause", np.int64))
-        commonest = probe_reasons.commonest_causes(target, cause, targets).tolist()
-        closed = self._column("answer", np.int64) == _CLOSED
-        open_ports = np.bincount(target[received & ~closed], minlength=targets)
-        for number, result in enumerate(results):
-            if result.error is not None:
-                continue
-            if result.received:
-                if not open_ports[number]:
-                    result.remarks.append(probe_reasons.closed(port))
-            elif result.lost and not result.discarded:
-                said = self._engine.cause(commonest[number])
-                told = probe_reasons.unanswered(result.protocol, said, result.address, port)
-                result.remarks += [told] if told is not None else []
-            elif not result.sent:
-                result.error = refused.get(str(result.address))

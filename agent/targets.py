@@ -14,6 +14,7 @@ from typing import Literal
 from probes.errors import ConfigError, UsageError
 from probes.literals import AddressError, fault_of, read_address
 from probes.reasons import reason_of
+from probes.remark import Remark
 from probes.text import Text
 
 IpVersion = Literal[4, 6]
@@ -44,14 +45,14 @@ _OTHER_FAMILY = {
 class ResolvedTarget:
     """A target as the user wrote it and the address it stands for, or why it stands for none.
 
-    In `error`, `{targets}` stands for the name (agent.probe_reasons).
+    In `error`, `{targets}` stands for the name (probes.remark).
     """
 
     name: str
     address: str | None = None
     source: str | None = None  # to leave from; absent for the system's choice
     ip_version: IpVersion | None = None
-    error: Text | None = None
+    error: Remark | None = None
 
 
 def read_targets(arguments: Sequence[str], file: Path | None) -> list[str]:
@@ -102,18 +103,18 @@ def resolve(names: Iterable[str], ip_version: IpVersion | None) -> list[Resolved
 def _literal(name: str, wanted: IpVersion | None) -> ResolvedTarget:
     """Return the target if it is an address already, with an error if that is no single host's."""
     if not name.strip():
-        return _refused(name, _EMPTY)
+        return _refused(name, "target_empty", _EMPTY)
     try:
         address = read_address(name)
     except AddressError as error:
-        return _refused(name, _sentence(error.text, _NO_SUBJECT))
+        return _refused(name, "target_ambiguous", _sentence(error.text, _NO_SUBJECT))
     if address is None:
         return ResolvedTarget(name=name)
     if wanted is not None and address.version != wanted:
-        return _refused(name, _OTHER_FAMILY[wanted])
+        return _refused(name, "target_of_other_family", _OTHER_FAMILY[wanted])
     fault = fault_of(address)
     if fault is not None:
-        return _refused(name, _sentence(fault, _TARGETS))
+        return _refused(name, "target_is_no_host", _sentence(fault, _TARGETS))
     return ResolvedTarget(
         name=name, address=str(address), ip_version=6 if address.version == 6 else 4
     )
@@ -123,15 +124,15 @@ def _sentence(part: Text, subject: Text) -> Text:
     return Text(f"{subject.en}{part.en}.", f"{subject.zh}{part.zh}。")
 
 
-def _refused(name: str, error: Text) -> ResolvedTarget:
-    return ResolvedTarget(name=name, error=error)
+def _refused(name: str, code: str, why: Text) -> ResolvedTarget:
+    return ResolvedTarget(name=name, error=Remark(code, why))
 
 
 def _looked_up(name: str, wanted: IpVersion | None) -> ResolvedTarget:
     try:
         answers = socket.getaddrinfo(name, None, _FAMILIES[wanted], socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
-        return _refused(name, _unresolved(error))
+        return _refused(name, "target_not_resolved", _unresolved(error))
     hosts = [str(answer[4][0]) for answer in answers]
     faults = [fault_of(ipaddress.ip_address(host)) for host in hosts]
     for host, fault in zip(hosts, faults, strict=True):
@@ -142,7 +143,7 @@ def _looked_up(name: str, wanted: IpVersion | None) -> ResolvedTarget:
         f"{{targets}} cannot be probed: its address {hosts[0]} ",
         f"无法探测 {{targets}}：其地址 {hosts[0]} ",
     )
-    return _refused(name, _sentence(faults[0], subject))
+    return _refused(name, "target_is_no_host", _sentence(faults[0], subject))
 
 
 def _unresolved(error: OSError | UnicodeError) -> Text:

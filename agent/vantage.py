@@ -14,6 +14,7 @@ from probes.addresses import socket_address
 from probes.errors import UsageError
 from probes.literals import Address, AddressError, fault_of, read_address
 from probes.reasons import reason_of
+from probes.remark import Remark
 from probes.sockets.descriptors import new_socket
 from probes.sockets.opening import is_ours
 from probes.text import Text
@@ -55,7 +56,9 @@ class Vantage:
             return replace(target, source=str(self.source))
         zone = target.address.partition("%")[2]
         if zone not in ("", self.interface):
-            return replace(target, address=None, error=_OTHER_LINK)
+            return replace(
+                target, address=None, error=Remark("target_on_other_interface", _OTHER_LINK)
+            )
         try:
             host = str(self.source or _source_by(self.interface, target.address))
         except OSError as error:
@@ -131,11 +134,12 @@ def _source_by(interface: str, address: str) -> str:
         return str(trial.getsockname()[0])
 
 
-def _no_way(interface: str, error: OSError) -> Text:
+def _no_way(interface: str, error: OSError) -> Remark:
     reason = reason_of(error)
-    return Text(
+    text = Text(
         f"No probe can leave to {{targets}} by {interface} ({reason.en}); look at `ip address show "
         f"{interface}` and `ip route`.",
         f"无法经由 {interface} 向 {{targets}} 发送探测包（{reason.zh}）；请用 `ip address show "
         f"{interface}` 和 `ip route` 检查。",
     )
+    return Remark("no_way_by_interface", text)

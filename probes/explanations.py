@@ -1,6 +1,7 @@
 """What errno, ICMP and TLS verify codes mean, in sentences: the one place that says so.
 
-`{targets}`, `{port}` and `{who}` stand for what the sentence is about: `about` puts names there.
+`{targets}`, `{port}`, `{who}` and `{icmp}` stand for what the sentence is about. Every sentence
+about an ICMP error says its type and code, and who sent it.
 What a code cannot tell is not told; where several things have one code, a sentence says what to
 look at to tell them apart.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 
 from probes.causes import Cause
+from probes.remark import Remark, about
 from probes.text import Text
 
 _ROUTES = "look at `ip route get ADDRESS`"
@@ -108,24 +110,15 @@ def not_sent(number: int) -> Text:
     return about(text, cause=errno.errorcode.get(number, str(number)))
 
 
-def about(text: Text, **names: object) -> Text:
-    """Put names into their places in a sentence."""
-    en, zh = text.en, text.zh
-    for place, name in names.items():
-        en, zh = en.replace(f"{{{place}}}", str(name)), zh.replace(f"{{{place}}}", str(name))
-    return Text(en, zh)
-
-
 # What ICMP and ICMPv6 say alike has one word here.
-_FILTERED, _NO_ROUTE, _NO_HOST, _NO_PORT, _NO_PROTOCOL = "filtered", "route", "host", "port", "next"
-_TOO_BIG, _LOOP, _PIECES, _CLASS, _SOURCE, _HEADER = (
-    "mtu",
-    "loop",
-    "pieces",
-    "tos",
-    "source",
-    "head",
-)
+# It is the code of the remark, too.
+_FILTERED, _NO_ROUTE = "icmp_administratively_prohibited", "icmp_network_unreachable"
+_NO_HOST, _NO_PORT = "icmp_host_unreachable", "icmp_port_unreachable"
+_NO_PROTOCOL, _TOO_BIG = "icmp_protocol_unreachable", "icmp_too_big"
+_LOOP, _PIECES = "icmp_time_exceeded", "icmp_reassembly_time_exceeded"
+_CLASS, _SOURCE, _HEADER = "icmp_class_of_service", "icmp_source_address", "icmp_header"
+_OTHERWISE, _UNSPECIFIED = "icmp_other", "icmp_unspecified"
+_NEIGHBOUR, _REFLECTOR = "neighbour_silent", "nothing_listens"
 _UNREACHABLE, _TIME, _PROBLEM = 3, 11, 12
 _UNREACHABLE6, _TOO_BIG6, _TIME6, _PROBLEM6 = 1, 2, 3, 4
 _WORDS: dict[tuple[int, int, int], str] = {
@@ -218,6 +211,7 @@ _REJECTED_THERE = Text(
     "{who} rejects probes to {targets} ({icmp}), as a filter does; look at its rules.",
     "{who} 拒绝发往 {targets} 的探测包（{icmp}），这是 REJECT 规则的表现；请检查其规则。",
 )
+CODES = (*_TOLD, _OTHERWISE, _UNSPECIFIED, _NEIGHBOUR, _REFLECTOR)  # of `told`
 _TOLD_OTHERWISE = Text(
     "{who} refuses probes to {targets} ({icmp}).", "{who} 拒绝发往 {targets} 的探测包（{icmp}）。"
 )
@@ -230,46 +224,46 @@ _REFUSED = Text(
     "并检查途中的过滤规则。",
 )
 _NOBODY_NEAR = Text(
-    "Nobody answers on the local network for {targets}, or for the gateway that leads there "
-    "(neighbour discovery failed); is it switched on, and is the prefix length right? Look at `ip "
-    "neigh`.",
-    "本地网络中无人应答 {targets} 或通往它的网关的地址解析；对方是否开机、前缀长度是否正确？"
-    "请用 `ip neigh` 检查。",
+    "Nobody answers on the local network for {targets}, or for the gateway that leads there: "
+    "neighbour discovery failed ({icmp}: host unreachable, from {who}); is it switched on, and is "
+    "the prefix length right? Look at `ip neigh`.",
+    "本地网络中无人应答 {targets} 或通往它的网关的地址解析（{icmp}：主机不可达，来自{who}）；"
+    "对方是否开机、前缀长度是否正确？请用 `ip neigh` 检查。",
 )
 _NO_REFLECTOR = Text(
-    "Nothing listens on UDP port {port} of {targets}, or its firewall rejects (ICMP port "
-    "unreachable); start `isochrone reflect` there, or name its port with --port.",
-    "{targets} 的 UDP 端口 {port} 无人监听，或被其防火墙拒绝（ICMP 端口不可达）；请在对端启动 "
-    "`isochrone reflect`，或用 --port 指定其端口。",
+    "Nothing listens on UDP port {port} of {targets}, or its firewall rejects ({icmp}: port "
+    "unreachable, from {who}); start `isochrone reflect` there, or name its port with --port.",
+    "{targets} 的 UDP 端口 {port} 无人监听，或被其防火墙拒绝（{icmp}：端口不可达，来自{who}）；"
+    "请在对端启动 `isochrone reflect`，或用 --port 指定其端口。",
 )
-_SOMEBODY = Text("A router", "某台路由器")
+_SOMEBODY = Text("a router", "某台路由器")
 _HERE = Text("this machine", "本机")
 _THERE = Text("the target itself", "目标自身")
 
 
-def told(cause: Cause, *, protocol: str, destination: str | None, ours: bool) -> Text | None:
+def told(cause: Cause, *, protocol: str, destination: str | None, ours: bool) -> Remark | None:
     """Return what is said of probes that left and were not answered; None if nothing was.
 
     `destination` is the address that was probed; `ours` tells that the error is this machine's.
     """
     if not cause.icmp:
         refused = about(_REFUSED, cause=errno.errorcode.get(cause.number, str(cause.number)))
-        return refused if cause.number in _REFUSALS else None
-    word = _WORDS.get((cause.icmp, cause.kind, cause.code), "")
+        return Remark(_UNSPECIFIED, refused) if cause.number in _REFUSALS else None
+    code = _WORDS.get((cause.icmp, cause.kind, cause.code), _OTHERWISE)
     itself = cause.said_by == (destination or "").partition("%")[0]
-    text = _TOLD.get(word, _TOLD_OTHERWISE)
-    if word == _NO_HOST and ours and not itself:
-        text = _NOBODY_NEAR
-    elif word in (_NO_HOST, _NO_ROUTE) and itself:  # who says so was reached
+    text = _TOLD.get(code, _TOLD_OTHERWISE)
+    if code == _NO_HOST and ours and not itself:
+        code, text = _NEIGHBOUR, _NOBODY_NEAR
+    elif code in (_NO_HOST, _NO_ROUTE) and itself:  # who says so was reached
         text = _REJECTED_THERE
-    elif word == _NO_PORT and protocol == "udp" and (itself or not cause.said_by):
-        text = _NO_REFLECTOR
-    name = f"ICMP{'v6' if cause.icmp == 6 else ''} type {cause.kind} code {cause.code}"
-    name_zh = f"ICMP{'v6' if cause.icmp == 6 else ''} 类型 {cause.kind} 代码 {cause.code}"
-    who = _who(cause, ours=ours, itself=itself)
-    en, zh = text.en.replace("{icmp}", name), text.zh.replace("{icmp}", name_zh)
-    en, zh = en.replace("{who}", who.en), zh.replace("{who}", who.zh)
-    return Text(_capitalised(en, cause), zh)
+    elif code == _NO_PORT and protocol == "udp" and (itself or not cause.said_by):
+        code, text = _REFLECTOR, _NO_REFLECTOR
+    name = f"ICMP{'v6' if cause.icmp == 6 else ''}"
+    icmp = Text(
+        f"{name} type {cause.kind} code {cause.code}", f"{name} 类型 {cause.kind} 代码 {cause.code}"
+    )
+    text = about(text, icmp=icmp, who=_who(cause, ours=ours, itself=itself))
+    return Remark(code, Text(_capitalised(text.en, cause), text.zh), cause)
 
 
 def _capitalised(sentence: str, cause: Cause) -> str:
@@ -279,10 +273,14 @@ def _capitalised(sentence: str, cause: Cause) -> str:
 
 
 def _who(cause: Cause, *, ours: bool, itself: bool) -> Text:
-    """Return who sent an ICMP error, as the sentence names it."""
+    """Return who sent an ICMP error, as the sentence names it.
+
+    Many targets may each have said the same of themselves: they are named when all are known.
+    """
     if not cause.said_by:
         return _SOMEBODY
     role = _THERE if itself else _HERE if ours else None
     if role is None:
         return Text(cause.said_by, cause.said_by)
-    return Text(f"{role.en} ({cause.said_by})", f"{role.zh}（{cause.said_by}）")
+    address = "{addresses}" if itself else cause.said_by
+    return Text(f"{role.en} ({address})", f"{role.zh}（{address}）")

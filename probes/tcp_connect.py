@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import ADDRESS_BYTES, socket_address, split_source, unpack_address
-from probes.engine.channel import Refused, Replies
+from probes.engine.channel import FlowMark, Refused, Replies
 from probes.engine.codecs import Outgoing
 from probes.engine.discarded import Discarded
 from probes.sockets import control
@@ -72,6 +72,7 @@ class ConnectChannel:
 
     capacity = _MOST_WAITING
     codec = None
+    flow_mark = FlowMark()
     stamps_when_read = True  # what refuses a connection is stamped by us
 
     def __init__(self, number: int, family: int, source: str | None, dscp: int) -> None:

@@ -128,7 +128,7 @@ def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
         bound_ns=np.where(answered, bound, np.nan),
         variation_ns=np.abs(np.diff(rtt, prepend=np.nan)),
         hops_forward=np.full(count, np.nan, np.float16),
-        hops_backward=np.full(count, np.nan, np.float16),
+        ttl=np.zeros(count, np.uint8),
         tos=np.zeros(count, np.uint8),
         tos_forward=np.full(count, -1, np.int16),
         tos_backward=np.full(count, -1, np.int16),

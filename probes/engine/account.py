@@ -254,5 +254,7 @@ class Account:
                 tos=finished.tos,
                 tos_forward=finished.tos_forward,
                 tos_backward=finished.tos_backward,
+                hops_forward=finished.hops_forward,
+                ttl=finished.ttl,
             )
         )

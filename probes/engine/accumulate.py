@@ -19,6 +19,8 @@ from probes.window import COUNTERS, MEASURES, NOT_SENT, FlowColumns, WindowBatch
 
 _ECN_BITS = 2  # of the IP header's octet, below the DSCP (RFC 2474, RFC 3168)
 
+_USUAL_TTLS = np.array([64.0, 128.0, 255.0])  # what hosts send with
+
 FATES = (
     "received",
     "late",
@@ -31,6 +33,22 @@ FATES = (
 RECEIVED, LATE, LOST_FORWARD, LOST_BACKWARD, LOST_UNKNOWN, UNREAD, WAS_NOT_SENT = range(7)
 
 
+def _hops_by_ttl() -> NDArray[np.float16]:
+    """Return for each TTL how many routers took from the usual TTL above it; NaN for 0."""
+    ttl = np.arange(256)
+    hops = _USUAL_TTLS[np.searchsorted(_USUAL_TTLS, ttl)] - ttl
+    return np.where(ttl == 0, np.nan, hops).astype(np.float16)
+
+
+_HOPS_SINCE = _hops_by_ttl()
+
+
+def hops_since(ttl: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """Return how many routers packets came by, judged by the TTL they arrived with."""
+    hops: NDArray[np.float16] = _HOPS_SINCE[ttl]
+    return hops
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """n probes whose fate is known; delays are float64[n], NaN where there is none.
@@ -39,7 +57,7 @@ class Finished:
     the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause` tells why
     no answer came (probes.causes) or counts (a negative number, probes.engine.discarded), 0 where
     that is not known. `tos`: DSCP and ECN of the IP header as it left, as the far end saw it and as
-    the answer had it; -1 unknown.
+    the answer had it; -1 unknown. `ttl`: of the answer as it came; 0 unknown.
     """
 
     window: NDArray[np.int64]
@@ -54,7 +72,7 @@ class Finished:
     bound_ns: NDArray[np.float64]
     variation_ns: NDArray[np.float64]
     hops_forward: NDArray[np.float16]
-    hops_backward: NDArray[np.float16]
+    ttl: NDArray[np.uint8]
     tos: NDArray[np.uint8]
     tos_forward: NDArray[np.int16]
     tos_backward: NDArray[np.int16]
@@ -199,8 +217,9 @@ def _measures(
     _, mean, high = _summary(*late_ns, rows)
     measures["lateness_mean_ns"], measures["lateness_max_ns"] = mean, high
     measures["clock_bound_ns"] = _bound(probes, row, rows, answered)
-    for name in ("hops_forward", "hops_backward"):
-        measures[name] = _summary(*_known(row, getattr(probes, name), answered), rows)[1]
+    hops = {"hops_forward": probes.hops_forward, "hops_backward": hops_since(probes.ttl)}
+    for name, count in hops.items():
+        measures[name] = _summary(*_known(row, count, answered), rows)[1]
     for way in ("forward", "backward"):
         seen = getattr(probes, f"tos_{way}")
         known = answered & (seen >= 0)

@@ -25,7 +25,6 @@ _SENDER_TTL = 255.0  # what our STAMP packets leave with
 _FOLLOW_UP_REACH = 64  # how many probes back a Follow-Up may speak of
 _GAPS = (0, 1, -1, 2, 3)  # forward losses in between, of which the reflector knows nothing
 _SILENT_ANSWERS = 4  # after so many answers without any, a reflector is not waited for
-_USUAL_TTLS = np.array([64.0, 128.0, 255.0])  # what hosts send with
 _OF_THE_RECORD = ("window", "sent_wall_ns", "cause", "lateness_ns")
 _OF_THE_ANSWER = (
     "rtt_ns",
@@ -33,24 +32,14 @@ _OF_THE_ANSWER = (
     "backward_ns",
     "bound_ns",
     "hops_forward",
-    "hops_backward",
     "tos_forward",
     "tos_backward",
+    "ttl",
     "stamping",
     "answer",
     "reordered",
 )
 _FOR_OTHERS = ("state", "rtt_ns", "reflector")  # what the session's other probes ask a row for
-
-
-def _hops_by_ttl() -> NDArray[np.float32]:
-    """Return for each TTL how many routers took from the usual TTL above it; NaN for 0."""
-    ttl = np.arange(256)
-    hops = _USUAL_TTLS[np.searchsorted(_USUAL_TTLS, ttl)] - ttl
-    return np.where(ttl == 0, np.nan, hops).astype(np.float16)
-
-
-_HOPS_SINCE = _hops_by_ttl()
 
 
 def read_answers(
@@ -78,7 +67,7 @@ def read_answers(
     said = {
         "state": np.where(late, np.uint8(LATE), np.uint8(ON_TIME)),
         "rtt_ns": total_ns.astype(np.float64),
-        "hops_backward": _HOPS_SINCE[chosen(replies.ttl, place)],
+        "ttl": chosen(replies.ttl, place),
         "tos_backward": chosen(replies.tos, place),
         "stamping": stamping,
         "answer": port_answers(ledger, matched.session, chosen(replies.answer, place)),
@@ -253,9 +242,9 @@ def finish_unanswered(
     nothing = np.full(len(row), np.nan)
     zero = np.zeros(len(row), np.uint8)
     answer = dict.fromkeys(_OF_THE_ANSWER, nothing)
-    answer |= dict.fromkeys(("hops_forward", "hops_backward"), nothing.astype(np.float16))
+    answer["hops_forward"] = nothing.astype(np.float16)
     answer |= dict.fromkeys(("tos_forward", "tos_backward"), np.full(len(row), -1, np.int16))
-    answer |= {"stamping": zero, "answer": zero, "reordered": zero.view(np.bool_)}
+    answer |= {"ttl": zero, "stamping": zero, "answer": zero, "reordered": zero.view(np.bool_)}
     probe = records(ledger.rows, row)
     return _finished(
         ledger,

@@ -28,6 +28,18 @@ _KEYS = 4096  # transmit stamps that may be on their way back at once
 
 
 @dataclass(frozen=True, slots=True)
+class FlowMark:
+    """What tells one flow from the others of its stream, so that routers may take it another way.
+
+    `mark` is its source port, or the ICMP identifier; None where each probe has its own. `label` is
+    its IPv6 flow label; None where it has none.
+    """
+
+    mark: int | None = None
+    label: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Replies:
     """n answers in order of arrival. `stamp_ns` int64[n] true wall time, `check` uint64[n] to be
     compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's fields.
@@ -87,6 +99,8 @@ class Channel:
         self._flow_info: NDArray[np.uint8] | None = None
         if flow_label and self._family == socket.AF_INET6:
             self._flow_info = np.frombuffer(lease_flow_label(opened.sock, flow_label), np.uint8)
+        label = 0 if self._flow_info is None else int.from_bytes(self._flow_info.tobytes(), "big")
+        self.flow_mark = FlowMark(opened.mark, label or None)
         self._session = np.zeros(0, np.int64)  # in the order of their peer keys
         self._peer_key = np.zeros(0, np.uint64)
         self._row_of_key = np.full(_KEYS, -1, np.int64)

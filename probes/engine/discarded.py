@@ -64,6 +64,11 @@ def _causes_by_errno() -> NDArray[np.uint8]:
 _NOT_SENT_OF = _causes_by_errno()
 
 
+def not_sent_cause(error: int) -> str:
+    """Return which of NOT_SENT an errno means, by name."""
+    return NOT_SENT[int(not_sent_causes(np.array([error]))[0])]
+
+
 def not_sent_causes(error: NDArray[Any]) -> NDArray[np.uint8]:
     """Return which of NOT_SENT each errno means."""
     causes: NDArray[np.uint8] = _NOT_SENT_OF[np.clip(error, 0, _MOST_ERRNO - 1)]

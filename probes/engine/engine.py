@@ -24,7 +24,7 @@ from probes.clock import Clock, SystemClock
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
 from probes.engine.accumulate import FATES
-from probes.engine.channel import Channel
+from probes.engine.channel import Channel, FlowMark
 from probes.engine.ledger import Ledger
 from probes.engine.pacing import Pacer
 from probes.engine.report import EngineHealth, SampleBatch, Tally
@@ -85,7 +85,7 @@ class Engine:
         generator = generator or np.random.default_rng()
         self.scale = TimeScale(clock or SystemClock(), stamp_shift_ns)
         self._tally = tally or Tally()
-        self._ledger = Ledger(LINGER_NS)
+        self._ledger = Ledger(LINGER_NS, probes_per_stream)
         self._roster = Roster(self._ledger, generator)
         self._pacer = Pacer(generator)
         self._ticks = Ticks(self._pacer)
@@ -132,7 +132,8 @@ class Engine:
             self._alarm.register(self._bell, select.EPOLLIN)
             self._routes = RouteWatch()
         try:
-            self._apply_wanted()
+            with obstacles_told(socket.AF_UNSPEC, None):  # memory for what will be in flight
+                self._apply_wanted()
             self._thread.start()
         except BaseException:
             self._close()
@@ -191,11 +192,22 @@ class Engine:
         found = ((spec, counts.of(number)) for spec, number in tuple(self._running.items()))
         return {spec: odd for spec, odd in found if odd}
 
-    def in_flight(self) -> dict[StreamSpec, int]:
-        """Return how many probes of each stream were in flight when an engine ended that waited
-        for none of them."""
-        counts = self._ledger.in_flight()
-        return {spec: counts[number] for spec, number in self._running.items() if counts[number]}
+    def in_flight(self) -> dict[StreamSpec, list[int]]:
+        """Return how many probes of each stream, by flow, were in flight when an engine ended that
+        waited for none of them."""
+        counts, running = self._ledger.in_flight(), tuple(self._running.items())
+        flying = ((spec, counts[self._roster.sessions_of(number)]) for spec, number in running)
+        return {spec: count.tolist() for spec, count in flying if count.any()}
+
+    def flow_marks(self) -> dict[StreamSpec, list[FlowMark]]:
+        """Return what tells the flows of each running stream apart."""
+        running = tuple(self._running.items())
+        return {spec: self._roster.flow_marks(number) for spec, number in running}
+
+    def late_intervals(self) -> dict[StreamSpec, int]:
+        """Return how many intervals of each running stream went by since this machine was late."""
+        running = tuple(self._running.items())
+        return {spec: self._pacer.late_intervals(number) for spec, number in running}
 
     def health(self) -> EngineHealth:
         """Return how the engine is."""
@@ -207,6 +219,7 @@ class Engine:
             calibration_ns=self._calibration_ns,
             overflowed=self._roster.overflowed + overflowed,
             skipped=self._pacer.skipped,
+            late_moments=self._pacer.late_moments,
             clock_steps=self.scale.steps,
             conditions=self._standby.conditions(),
         )

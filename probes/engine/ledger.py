@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,11 +70,11 @@ _ROW = np.dtype(
         ("backward_ns", "f8"),
         ("bound_ns", "f8"),
         ("hops_forward", "f2"),
-        ("hops_backward", "f2"),
         ("tos_forward", "i2"),  # as the far end saw it; -1 unknown
         ("tos_backward", "i2"),
-        ("cause", "i4"),  # why no answer came (probes.causes) or counts (negative); 0 unknown
+        ("ttl", "u1"),  # of the answer; 0 unknown
         ("held", "?"),
+        ("cause", "i4"),  # why no answer came (probes.causes) or counts (negative); 0 unknown
         ("stamping", "u1"),
         ("answer", "u1"),
         ("reordered", "?"),
@@ -108,12 +107,13 @@ class Matched:
 class Ledger:
     """Sessions and their rings: `sessions` and `rows`, structured arrays addressed by number."""
 
-    def __init__(self, linger_ns: int) -> None:
+    def __init__(self, linger_ns: int, most: int | None = None) -> None:
         self.sessions: NDArray[Any] = np.zeros(0, _SESSION)
         self.rows: NDArray[Any] = np.zeros(0, _ROW)
         self._waiting: list[tuple[int, int, NDArray[np.int64]]] = []  # a heap of sent batches
         self._holding: list[tuple[int, int, NDArray[np.int64]]] = []  # and of held answers
         self._batches = itertools.count()
+        self._most = most  # probes that any session will ever have, if that is known
         self._linger_ns = linger_ns  # how long after its time-out a late answer is still told
 
     def add_sessions(
@@ -151,6 +151,8 @@ class Ledger:
     ) -> NDArray[np.int64]:
         """Return how many rows the ring of each session has."""
         needed = 1.1 * (timeout_ns + self._linger_ns) / gap_ns + 8
+        if self._most is not None:
+            needed = np.minimum(needed, self._most + 8)
         return (1 << np.ceil(np.log2(needed)).astype(np.int64)).astype(np.int64)
 
     def begin(
@@ -430,10 +432,10 @@ class Ledger:
             self._wait_for(row, self.rows["forget_ns"][row])
         return distinct(np.concatenate(done)) if done else np.zeros(0, np.int64)
 
-    def in_flight(self) -> Counter[int]:
-        """Return how many probes of each stream wait for an answer."""
+    def in_flight(self) -> NDArray[np.int64]:
+        """Return how many probes of each session wait for an answer."""
         session = self.rows["session"][self.rows["state"] == FLYING]
-        return Counter(self.sessions["stream"][session].tolist())
+        return np.bincount(session, minlength=len(self.sessions))
 
     def hold(self, row: NDArray[np.int64], now_ns: int) -> None:
         """Keep answered probes back for the time that their Follow-Up may take."""

@@ -44,7 +44,9 @@ class Pacer:
         self._remaining = np.zeros(0, np.int64)
         self._due_ns = np.zeros(0, np.int64)
         self._any_poisson = False
+        self._late = np.zeros(0, np.int64)  # intervals that went by, the sender being late
         self.skipped = 0  # probes left out because the sender was late by whole intervals
+        self.late_moments = 0  # how often any were
         self.shortest_interval_ns = float("inf")  # among streams that were not stopped
         self.rate_per_s = 0.0  # of all of them
 
@@ -81,6 +83,7 @@ class Pacer:
         self._any_poisson = bool(self._poisson.any())
         self._slot_ns[rows] = now_ns + phase
         self._remaining[rows] = NEVER_NS if probes is None else probes
+        self._late[rows] = 0
         self._set_due(rows, jittered=not at_once)
         self._weigh()
         return rows
@@ -94,7 +97,7 @@ class Pacer:
     def _grow(self, length: int) -> None:
         """Make room for so many rows; new ones are never due."""
         more = max(length - len(self._due_ns), 0)
-        for name in ("_interval_ns", "_jitter_ns", "_poisson", "_slot_ns", "_remaining"):
+        for name in ("_interval_ns", "_jitter_ns", "_poisson", "_slot_ns", "_remaining", "_late"):
             column = getattr(self, name)
             setattr(self, name, np.append(column, np.zeros(more, column.dtype)))
         self._due_ns = np.append(self._due_ns, np.full(more, NEVER_NS))
@@ -120,6 +123,13 @@ class Pacer:
         """Return when the next probe of any stream is due; NEVER_NS if none is."""
         return int(self._due_ns.min()) if len(self._due_ns) else int(NEVER_NS)
 
+    def late_intervals(self, row: int) -> int:
+        """Return how many intervals of a stream went by without a probe, the sender being late.
+
+        A stream of so many probes sends as many later: its rate was less than asked for.
+        """
+        return int(self._late[row])
+
     def finished(self) -> bool:
         """Tell whether no stream has a probe left to send."""
         return self.next_due_ns() == NEVER_NS
@@ -134,11 +144,13 @@ class Pacer:
             poisson = self._poisson[rows]
             gaps_ns = self._generator.exponential(interval_ns[poisson])
             slot_ns[poisson] += np.maximum(gaps_ns, 1.0) - interval_ns[poisson]
-        behind = now_ns - slot_ns >= interval_ns
+        behind = (now_ns - slot_ns >= interval_ns) & (self._remaining[rows] > 1)
         if behind.any():  # by whole intervals
             late = behind & ~self._poisson[rows]
             missed = np.floor((now_ns - slot_ns[late]) / interval_ns[late])
+            self._late[rows[late]] += missed.astype(np.int64)
             self.skipped += int(missed.sum())
+            self.late_moments += bool(len(missed))
             # Of so many that are asked for in all, those left out now are sent later.
             endless = self._remaining[rows[late]] > _ENDLESS
             skipped = np.zeros(len(rows), np.int64)

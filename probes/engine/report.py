@@ -21,7 +21,8 @@ class SampleBatch:
     """n probes that met their fate. `fate` indexes FATES, `stamping` window.STAMPING, `answer`
     channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` tells why
     no answer came (probes.causes) or counts (a negative number, probes.engine.discarded), 0 where
-    unknown. `tos`: DSCP and ECN as it left, at the far end, and of the answer; -1 unknown."""
+    unknown. `tos`: DSCP and ECN as it left, at the far end, and of the answer; -1 unknown.
+    `hops_forward`: routers on the way there, NaN unknown; `ttl` of the answer, 0 unknown."""
 
     stream_id: NDArray[np.uint64]
     flow: NDArray[np.uint16]
@@ -37,6 +38,8 @@ class SampleBatch:
     tos: NDArray[np.uint8]
     tos_forward: NDArray[np.int16]
     tos_backward: NDArray[np.int16]
+    hops_forward: NDArray[np.float16]
+    ttl: NDArray[np.uint8]
 
     @property
     def rows(self) -> int:
@@ -51,9 +54,9 @@ class EngineHealth:
     `stamping` is the method really delivered for the delays so far. `strays` are answers that fit
     no probe of ours, `overflowed` packets dropped because a receive buffer was full, `unread` the
     probes whose answers were probably among them, `skipped` probes not sent because the engine was
-    late by whole intervals. `local_drops` counts probes that never left this host by the name of
-    the system's reason, `refusals` those an ICMP error was about, `discarded` answers that were of
-    no use, by DISCARDED.
+    late by whole intervals, `late_moments` how often it was. `local_drops` counts probes
+    that never left this host by the name of the system's reason, `refusals` those an ICMP error was
+    about, `discarded` answers that were of no use, by DISCARDED.
     """
 
     streams: int
@@ -66,6 +69,7 @@ class EngineHealth:
     skipped: int
     clock_steps: int
     lateness_max_ns: float
+    late_moments: int = 0
     local_drops: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
     unread: int = 0
@@ -113,6 +117,7 @@ class Tally:
         calibration_ns: int | None,
         overflowed: int,
         skipped: int,
+        late_moments: int,
         clock_steps: int,
         conditions: tuple[Condition, ...],
     ) -> EngineHealth:
@@ -126,6 +131,7 @@ class Tally:
             strays=self.strays,
             overflowed=overflowed,
             skipped=skipped,
+            late_moments=late_moments,
             clock_steps=clock_steps,
             lateness_max_ns=self.lateness_max_ns,
             local_drops=_by_name(self.drops),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from probes import tcp
 from probes.addresses import ADDRESS_BYTES, zone_of
-from probes.engine.channel import Channel
+from probes.engine.channel import Channel, FlowMark
 from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
 from probes.engine.destinations import (
     closest_gap_ns,
@@ -164,7 +164,7 @@ class Roster:
                 admitted = self._admit(spec)
             except IsochroneError:
                 continue  # it is away, or has no address yet
-            session, (alike, copy) = self._sessions_of(number), self._copy_of[number]
+            session, (alike, copy) = self.sessions_of(number), self._copy_of[number]
             left = self.channel_of[session].tolist()
             self._alike[alike].discard(copy)
             self._alike.setdefault(admitted.alike, set()).add(admitted.copy)
@@ -177,6 +177,11 @@ class Roster:
         closed = self._close_unused()
         self._tell_channels(changed & set(self.channels))
         return closed, [self.channels[number] for number in self.channels.keys() - before]
+
+    def flow_marks(self, number: int) -> list[FlowMark]:
+        """Return what tells the flows of a stream apart, in their order."""
+        channels = self.channel_of[self.sessions_of(number)].tolist()
+        return [self.channels[channel].flow_mark for channel in channels]
 
     def use_keys(self, stamp_keys: Mapping[str, bytes]) -> None:
         """Send authenticated probes under these keys, by destination, from now on.
@@ -238,7 +243,7 @@ class Roster:
         """
         changed: set[int] = set()
         for number in numbers:
-            session = self._sessions_of(number)
+            session = self.sessions_of(number)
             channels = self.channel_of[session].tolist()
             self._uses.subtract(channels)
             changed.update(channels)
@@ -267,7 +272,8 @@ class Roster:
         self._by_key = {key: n for key, n in self._by_key.items() if n in self.channels}
         return closed
 
-    def _sessions_of(self, number: int) -> NDArray[np.int64]:
+    def sessions_of(self, number: int) -> NDArray[np.int64]:
+        """Return the sessions of a stream, one a flow."""
         first = int(self.first_session[number])
         return np.arange(first, first + int(self.flows[number]))
 
@@ -279,7 +285,7 @@ class Roster:
     def _settle(self, number: int, admitted: _Admitted) -> None:
         """Let a stream take over the numbers and rows of a released one."""
         spec = admitted.spec
-        session = self._sessions_of(number)
+        session = self.sessions_of(number)
         count = len(session)
         self.ledger.begin(
             session,

@@ -292,12 +292,14 @@ class BatchSocket:
             stamp_ns = _or_now(stamp_ns)
         tos = ring.payload[:count, _IP_TOS_AT] if self._with_ip_header else said.tos
         known = tos.astype(np.int16) if self._tells_tos else np.full(count, _UNKNOWN_TOS)
+        # A copy, since the ring is filled again while probes still wait for their end.
+        ttl = ring.payload[:count, _IP_TTL_AT].copy() if self._with_ip_header else said.ttl
         return Received(
             payload=ring.payload[:count],
             length=messages["length"].astype(np.int64),
             stamp_ns=stamp_ns,
             stamp_kind=kind,
-            ttl=ring.payload[:count, _IP_TTL_AT] if self._with_ip_header else said.ttl,
+            ttl=ttl,
             tos=known,
             address=ring.address[:count],
             truncated=(messages["flags"] & _MSG_TRUNC) != 0,

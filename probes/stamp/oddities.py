@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.remark import Remark
 from probes.text import Text
 
 # The number of a kind is its bit in a reply's `odd`, uint16.
@@ -127,12 +128,15 @@ class OddReplies:
         return {kind: count for kind, count in counts if count}
 
 
-def remarks(counts: Mapping[str, int]) -> list[Text]:
-    """Return a sentence for each kind of oddity, with {targets} for whose replies they are."""
+def remarks(counts: Mapping[str, int]) -> list[Remark]:
+    """Return a remark on each kind of oddity, with {targets} for whose replies they are."""
     return [
-        Text(
-            f"Replies of {{targets}}: {count} {_TOLD[kind].en}.",
-            f"{{targets}} 的应答：{count} 个{_TOLD[kind].zh}。",
+        Remark(
+            f"odd_{kind}",
+            Text(
+                f"Replies of {{targets}}: {count} {_TOLD[kind].en}.",
+                f"{{targets}} 的应答：{count} 个{_TOLD[kind].zh}。",
+            ),
         )
         for kind, count in counts.items()
     ]

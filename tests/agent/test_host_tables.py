@@ -24,11 +24,13 @@ def test_what_was_turned_away_meanwhile_names_the_table(tmp_path: Path) -> None:
     before = tables(tmp_path, "0000000f", "00000001")
     assert before == HostTables(16, 1)
     quiet = tables(tmp_path, "0000000f", "00000001").since(before)
-    assert "queue" in not_sent(errno.ENOBUFS, quiet).en
-    assert "nft list ruleset" in not_sent(errno.EPERM, quiet).en
+    assert "queue" in not_sent(errno.ENOBUFS, quiet).text.en
+    assert "nft list ruleset" in not_sent(errno.EPERM, quiet).text.en
     full = tables(tmp_path, "00000010", "00000002").since(before)
-    assert not_sent(errno.ENOBUFS, full).en.startswith("This machine's table of neighbours is full")
-    assert not_sent(errno.EPERM, full).en.startswith("This machine's table of connections is full")
+    neighbours, connections = not_sent(errno.ENOBUFS, full), not_sent(errno.EPERM, full)
+    assert (neighbours.code, connections.code) == ("neighbours_full", "connections_full")
+    assert neighbours.text.en.startswith("This machine's table of neighbours is full")
+    assert connections.text.en.startswith("This machine's table of connections is full")
 
 
 def test_a_machine_that_shows_nothing_has_turned_nothing_away(tmp_path: Path) -> None:

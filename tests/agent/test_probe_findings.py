@@ -111,7 +111,7 @@ def test_errnos_are_counted_by_cause() -> None:
 
 def test_every_reason_of_no_use_has_its_sentence_and_names_its_targets() -> None:
     reasons = dict.fromkeys(("truncated", "checksum", "other_address", "altered", "malformed"), 1)
-    told = sentences((text, "192.0.2.9") for text in why_of_no_use(reasons, 2))
+    told = sentences((remark, "192.0.2.9", None) for remark in why_of_no_use(reasons, 2))
     assert len(told) == 6
     assert all("192.0.2.9" in text.en and "192.0.2.9" in text.zh for text in told)
 
@@ -120,13 +120,13 @@ def test_what_the_far_end_saw_comes_before_what_came_back() -> None:
     marks = Marks(46, {"forward": {0: 5, 184: 1}, "backward": {0: 6}})
     assert (marks.dscp("forward"), marks.changed("forward"), marks.changed("backward")) == (0, 5, 6)
     (told,) = marks.remarks("udp")
-    assert "reached the reflector with DSCP 0" in told.en
+    assert "reached the reflector with DSCP 0" in told.text.en
 
 
 def test_congestion_that_answers_met_is_told() -> None:
     marks = Marks(0, {"forward": {}, "backward": {0: 5, 3: 1}})
     (told,) = marks.remarks("icmp")
-    assert "ECN CE" in told.en
+    assert "ECN CE" in told.text.en
     assert marks.document()["ecn_backward"] == 3
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from agent.probe_figures import DELAY_KEYS
 from agent.probe_live import so_far, worst
-from agent.probe_run import TargetResult
+from agent.probe_result import TargetResult
 from probes.text import Language
 
 

@@ -14,10 +14,11 @@ TARGET, ROUTER = "192.0.2.9", "198.51.100.1"
 
 
 def sentence(cause: Cause, protocol: str = "icmp", *, ours: bool = False) -> str:
-    text = told(cause, protocol=protocol, destination=TARGET, ours=ours)
-    assert text is not None
-    assert text.zh != text.en
-    return text.en
+    remark = told(cause, protocol=protocol, destination=TARGET, ours=ours)
+    assert remark is not None
+    assert remark.cause == cause
+    assert remark.text.zh != remark.text.en
+    return remark.text.en
 
 
 @pytest.mark.parametrize("code", [9, 10, 13])
@@ -68,7 +69,7 @@ def test_what_nobody_said_has_no_sentence() -> None:
     assert told(Cause(0), protocol="tcp", destination=TARGET, ours=False) is None
     unnamed = told(Cause(errno.ECONNREFUSED), protocol="tcp", destination=TARGET, ours=False)
     assert unnamed is not None
-    assert "ECONNREFUSED" in unnamed.en
+    assert "ECONNREFUSED" in unnamed.text.en
 
 
 def test_full_tables_are_named_where_queue_and_firewall_are_guessed() -> None:

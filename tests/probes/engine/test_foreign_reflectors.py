@@ -164,7 +164,7 @@ def test_whatever_stands_around_number_and_timestamp_the_reply_is_counted(
 
 
 def test_every_kind_has_its_sentence_in_both_languages() -> None:
-    told = remarks(dict.fromkeys(ODDITIES, 3))
+    told = [remark.text for remark in remarks(dict.fromkeys(ODDITIES, 3))]
     assert len({text.en for text in told}) == len({text.zh for text in told}) == len(ODDITIES)
     assert all("3" in text.en and "{targets}" in text.zh for text in told)
 

@@ -173,7 +173,7 @@ def finished(stream, flow, fate, rtt_ns) -> Finished:
         flow=np.asarray(flow, np.uint16), sequence=np.arange(n), sent_wall_ns=np.zeros(n, np.int64),
         lateness_ns=np.zeros(n, np.float32), rtt_ns=np.asarray(rtt_ns, np.float64),
         forward_ns=nothing, backward_ns=nothing, bound_ns=nothing, variation_ns=nothing,
-        hops_forward=nothing.astype(np.float16), hops_backward=nothing.astype(np.float16),
+        hops_forward=nothing.astype(np.float16), ttl=np.zeros(n, np.uint8),
         tos=np.zeros(n, np.uint8), tos_forward=np.full(n, -1, np.int16),
         tos_backward=np.full(n, -1, np.int16),
         fate=np.asarray(fate, np.uint8), stamping=np.full(n, 2, np.uint8),

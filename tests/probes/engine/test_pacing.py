@@ -50,6 +50,17 @@ def test_a_late_sender_leaves_probes_out_and_sends_no_burst(gaps: list[int]) -> 
     assert intervals - 2.2 <= sent + made.skipped <= intervals + 1
 
 
+def test_a_late_sender_of_so_many_probes_says_how_many_intervals_went_by() -> None:
+    made = pacer(2, probes=3)
+    moments = [2_000_000, 5_500_000, 9_500_000, 19_500_000, 20_000_000]
+    assert len(planned(made, moments)) == 6
+    assert made.finished()
+    # At 5.5 ms the second of each is late by 2 or 3; after the third nothing is due any more.
+    assert made.late_intervals(0) in (2, 3)
+    assert made.late_moments == 1
+    assert made.skipped == made.late_intervals(0) + made.late_intervals(1)
+
+
 def test_poisson_gaps_are_exponential_about_the_interval() -> None:
     made = pacer(poisson=True)
     due = [made.next_due_ns()]
