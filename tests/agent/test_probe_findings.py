@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent.probe_findings import Marks, causes_of, why_of_no_use
-from agent.probe_output import json_line
+from agent.probe_json import json_line
 from agent.probe_reasons import sentences
 from agent.probe_run import ProbeOptions, ProbeRun
 from agent.targets import ResolvedTarget
