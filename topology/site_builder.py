@@ -27,6 +27,7 @@ def build_sites(file: SiteFile, gazetteer: Gazetteer, problems: Problems) -> dic
     sites: dict[str, Site] = {}
     lines: dict[str, Key] = {}
     addresses: dict[str, Key] = {}
+    local: list[tuple[Interface, Key]] = []
     for number, table in enumerate(file.site):
         key: Key = ("site", number)
         if table.name in sites:
@@ -39,7 +40,9 @@ def build_sites(file: SiteFile, gazetteer: Gazetteer, problems: Problems) -> dic
             )
         lines.setdefault(table.name, (*key, "name"))
         interfaces = _interfaces(table, file, key, problems, addresses)
+        local += [(one, (*key, "interface", _row(table, one))) for one in interfaces if one.local]
         sites[table.name] = _site(table, gazetteer, key, problems, interfaces)
+    _note_ambiguous(local, sites, problems)
     if not sites and not problems.is_faulty(("site",)):
         problems.add(
             (),
@@ -231,6 +234,48 @@ def _local(row: InterfaceTable, at: Key, problems: Problems) -> str | None:
         )
     problems.add((*at, "local"), fault.en, fault.zh)
     return None
+
+
+def _row(table: SiteTable, interface: Interface) -> int:
+    """Return which row an interface with a `local` was made of."""
+    return next(
+        number
+        for number, row in enumerate(table.interface)
+        if row.local
+        and row.carrier == interface.carrier
+        and ip_version_of(str(read_address(row.local))) == interface.ip_version
+    )
+
+
+def _note_ambiguous(
+    local: list[tuple[Interface, Key]], sites: dict[str, Site], problems: Problems
+) -> None:
+    """Note local addresses that stand for two of one site, or are what others call an address.
+
+    Two sites may well have the same one: private addresses are of their own networks.
+    """
+    owners = {one.address: one for site in sites.values() for one in site.interfaces}
+    first: dict[tuple[str, str], Interface] = {}
+    for interface, key in local:
+        here = interface.local or ""
+        other = owners.get(here)
+        before = first.setdefault((interface.site, here), interface)
+        if before is not interface:
+            problems.add(
+                (*key, "local"),
+                f"{here} stands for both {before.address} and {interface.address} of site "
+                f"`{interface.site}`; each needs an address of its own on the machine",
+                f"{here} 同时对应站点 `{interface.site}` 的 {before.address} 和 "
+                f"{interface.address}；每个地址在本机须各有其本地地址",
+            )
+        elif other is not None and other is not interface:
+            problems.add(
+                (*key, "local"),
+                f"{here} is also the address of site `{other.site}` ({other.carrier}), which a "
+                "machine that has it itself cannot reach; look up which one is meant",
+                f"{here} 也是站点 `{other.site}`（{other.carrier}）的地址；"
+                "本机若自有该地址则无法到达对方，请确认所指",
+            )
 
 
 def _address_fault(name: str, value: str) -> Text | None:

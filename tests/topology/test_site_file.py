@@ -271,6 +271,56 @@ def test_malformed_address_is_refused(fault, site, address, says):
     assert says in fault(site("a").replace("10.0.0.1", address)).text.en
 
 
+def behind_nat(site, local: str, more: str = "") -> str:
+    return site("a").replace('"10.0.0.1"', f'"203.0.113.1"\nlocal = "{local}"') + more
+
+
+SECOND = '[[site.interface]]\ncarrier = "mobile"\naddress = "{}"\nlocal = "{}"\n'
+
+
+def test_local_address_of_an_interface_is_kept_in_canonical_form(parse, site):
+    more = SECOND.format("2001:db8::7", "FD00:0::1")
+    interfaces = parse(behind_nat(site, "10.9.0.1", more)).sites["a"].interfaces
+    assert [(one.address, one.local) for one in interfaces] == [
+        ("203.0.113.1", "10.9.0.1"),
+        ("2001:db8::7", "fd00::1"),
+    ]
+
+
+def test_two_sites_may_have_the_same_local_address(parse, site):
+    other = site("b", number=2).replace('"10.0.0.2"', '"203.0.113.2"\nlocal = "10.9.0.1"')
+    network = parse(behind_nat(site, "10.9.0.1") + other)
+    assert {one.interfaces[0].local for one in network.sites.values()} == {"10.9.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("local", "says"),
+    [
+        ("0.0.0.0", "unspecified"),
+        ("224.0.0.1", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("010.9.0.1", "may mean 8.9.0.1"),
+        ("10.9.0.1/24", "prefix length"),
+        ("gateway", "names are not looked up"),
+        ("fd00::1", "of another IP version"),
+        ("fe80::1", "link-local"),
+        ("203.0.113.9", "is also the address of site `a` (mobile)"),
+        ("10.0.0.2", "is also the address of site `b` (telecom)"),
+        ("10.9.0.9", "stands for both 203.0.113.1 and 203.0.113.9 of site `a`"),
+    ],
+)
+def test_local_address_that_can_not_be_meant_is_refused(fault, site, local, says):
+    more = SECOND.format("203.0.113.9", "10.9.0.9") + site("b", number=2)
+    assert says in fault(behind_nat(site, local, more)).text.en
+
+
+def test_ipv6_local_addresses_are_held_to_the_same(fault, site):
+    for local, says in (("::", "unspecified"), ("ff02::1", "multicast"), ("fd00::1", "both")):
+        more = SECOND.format("2001:db8::1", "fd00:0::1")
+        more += SECOND.format("2001:db8::2", local).replace("mobile", "unicom")
+        assert says in fault(site("a", more=more)).text.en
+
+
 def test_address_under_the_other_family_is_refused(fault, site):
     error = fault(site("a").replace("address =", "ipv6 ="))
     assert "`10.0.0.1` is an IPv4 address under `ipv6`; move it" in error.text.en

@@ -78,3 +78,20 @@ def test_records_name_the_agent_that_measures(network: Network) -> None:
     records = stream_records(streams)
     assert len({record.stream_id for record in records}) == len(streams)
     assert {record.agent for record in records} == {"nanjing", "suzhou"}
+
+
+def test_plan_says_what_a_machine_behind_nat_binds_and_peers_see_the_other(
+    site_file: pathlib.Path,
+) -> None:
+    text = site_file.read_text(encoding="utf-8")
+    nat = text.replace('ipv4 = "198.51.100.1" }', 'ipv4 = "198.51.100.1", local = "10.9.0.1" }')
+    assert nat != text
+    site_file.write_text(nat, encoding="utf-8")
+    network = load_network(site_file)
+    plans = make_plans(network, plan_streams(network))
+    assert plans["nanjing"].local == {"198.51.100.1": "10.9.0.1"}
+    assert plans["suzhou"].local is msgspec.UNSET
+    assert b"10.9.0.1" not in msgspec.json.encode(plans["suzhou"])
+    own = plans["nanjing"]
+    assert "198.51.100.1" in {stream.source for stream in own.streams}
+    assert "10.9.0.1" not in {spec.address for spec in own.reflectors}
