@@ -20,7 +20,7 @@ from probes.clock import Clock
 from probes.exchange import Unanswered, UnansweredRule
 
 JOURNAL_FILE = "unanswered.json"
-KEPT_NS = 7 * 86_400_000_000_000  # what is over is told again for so long
+# What is over is told again until so much came after it: by age, a wrong clock would forget it.
 MOST_OVER = 256
 _LOG = logging.getLogger("isochrone.agent")
 _DECODER = msgspec.json.Decoder(tuple[Unanswered, ...])
@@ -78,9 +78,7 @@ class AnswerJournal:
         return (*self._over, *is_open)
 
     def _keep(self) -> None:
-        since_ns = self._clock.wall_ns() - KEPT_NS
-        over = [entry for entry in self._over if (entry.to_ns or 0) > since_ns]
-        self._over = over[-MOST_OVER:]
+        self._over = self._over[-MOST_OVER:]
         if self._path is None:
             return
         beside = self._path.with_suffix(".new")

@@ -68,6 +68,24 @@ def test_nothing_was_answered_between_an_end_and_the_next_start(
     assert entry.to_ns - entry.from_ns == 61 * SECOND
 
 
+@pytest.mark.parametrize("days", [1, -1, 20, 400])
+def test_what_was_not_answered_is_told_though_the_clock_is_wrong_at_boot(
+    tmp_path: Path, clock: HandClock, days: int
+) -> None:
+    off = Silence("192.0.2.1", 862, "policy.reflector.enabled")
+    journal = AnswerJournal(tmp_path / "j.json", clock)
+    journal.note([off])
+    clock.now_ns += 10 * SECOND
+    journal.note([])
+    told = journal.entries()
+    clock.now_ns += days * 86_400 * SECOND
+    again = AnswerJournal(tmp_path / "j.json", clock)
+    again.note([off])
+    again.note([])
+    clock.now_ns -= days * 86_400 * SECOND
+    assert AnswerJournal(tmp_path / "j.json", clock).entries()[:1] == told
+
+
 def test_journal_is_bounded_and_a_damaged_one_is_begun_anew(
     tmp_path: Path, clock: HandClock
 ) -> None:
@@ -80,10 +98,9 @@ def test_journal_is_bounded_and_a_damaged_one_is_begun_anew(
         journal.note([])
         clock.now_ns += SECOND
     assert len(journal.entries()) == MOST_OVER
-    clock.now_ns += 8 * 86_400 * SECOND
     journal.note([Silence("192.0.2.1", 862, "reflector.key")])
-    assert len(journal.entries()) == 1
-    assert len(msgspec.json.decode(path.read_bytes())) == 1
+    assert len(journal.entries()) == MOST_OVER + 1  # and the one that goes on
+    assert len(msgspec.json.decode(path.read_bytes())) == MOST_OVER + 1
 
 
 def test_unwritable_journal_is_told_all_the_same(tmp_path: Path, clock: HandClock) -> None:
