@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,12 +19,16 @@ from probes.reasons import reason_of
 from probes.stream import STAMP_PORT
 from probes.text import Text, language_of_environment
 
+if TYPE_CHECKING:
+    from probes.reflector.short_requests import ShortRequestNews, ShortRequests
+
 DEFAULT_LISTEN = "[::]:862"
 _OPEN_PACKETS_PER_S = 1_000.0
 _OPEN_PACKETS_PER_S_PER_SOURCE = 100.0
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 _LEAST_KEY_BYTES = 16
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
+_LOOK_EVERY_S = 0.5
 _NOT_HEXADECIMAL = Text("not hexadecimal digits", "内容不是十六进制数字")
 
 
@@ -86,6 +92,7 @@ def reflect(
     from probes.clocks.kernel import kernel_clock_bound_ns
     from probes.exchange import ReflectorSpec
     from probes.reflector.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
+    from probes.reflector.short_requests import ShortRequestNews
     from probes.sockets.descriptors import raise_descriptor_limit
 
     _check_peers(peers)
@@ -112,9 +119,19 @@ def reflect(
     for refused in reflector.refused():
         click.echo(f"isochrone: {refused.pick(language_of_environment())}", err=True)
     click.echo(f"isochrone: answering STAMP on {', '.join(listen)}", err=True)
-    stop.wait()
+    news = ShortRequestNews()
+    while not stop.wait(_LOOK_EVERY_S):
+        _tell_of(news, reflector.short_requests())
     reflector.stop()
+    news.end_silence()
+    _tell_of(news, reflector.short_requests())
     _print_counters(reflector.counters())
+
+
+def _tell_of(news: ShortRequestNews, short: ShortRequests) -> None:
+    told = news.news(short, time.monotonic())
+    if told is not None:
+        click.echo(f"isochrone: {told.pick(language_of_environment())}", err=True)
 
 
 def _places(listen: tuple[str, ...], source: str | None, interface: str | None) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from probes.reflector.limits import Limits
 from probes.reflector.listening import Listener
 from probes.reflector.reflection import Reflection, Replies, Requests
 from probes.reflector.sessions import Sources, read_sources
+from probes.reflector.short_requests import ShortRequests
 from probes.sockets.batch import OnePacket, Received
 from probes.sockets.records import chosen
 from probes.sockets.ring import Rings
@@ -48,7 +49,8 @@ class Answering:
     """What a reflector does with the packets at its listeners; one thread at a time.
 
     `counts` are those of `ReflectorCounters`, `own_port` bool[65536] tells the ports of reflectors
-    of ours, `limits` how much is answered; all stamps are moved by `shift_ns`.
+    of ours, `limits` how much is answered, `short` which requests were too short; all stamps are
+    moved by `shift_ns`.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Answering:
         self.rings = Rings.of(_BATCH, _ROW_BYTES, in_place=True)
         self.own_port = np.zeros(1 << 16, np.bool_)
         self.limits: Limits
+        self.short = ShortRequests()
         self._reflection, self._counts, self._clock = reflection, counts, clock
         self._own_clock_bound_ns, self.shift_ns = own_clock_bound_ns, shift_ns
 
@@ -223,7 +226,7 @@ class Answering:
         # Two reflectors must never answer each other: a spoofed packet would circle for ever.
         allowed = listener.peers.allows(sources) & ~self.own_port[sources.port]
         counts["refused"] += int(np.count_nonzero(sound & ~allowed))
-        row = self._long_enough(listener, np.flatnonzero(sound & allowed), received.length)
+        row = self._long_enough(listener, np.flatnonzero(sound & allowed), received)
         self.limits.learn(now_ns)
         if listener.authenticated is None:
             row = self._within_limits(listener, received, sources, row, now_ns)
@@ -309,13 +312,18 @@ class Answering:
         )
 
     def _long_enough(
-        self, listener: Listener, row: NDArray[np.intp], length: NDArray[np.int64]
+        self, listener: Listener, row: NDArray[np.intp], received: Received
     ) -> NDArray[np.intp]:
         """Return which of these requests are no shorter than their replies would be."""
         if not listener.least_bytes:
             return row
-        long = length[row] >= listener.least_bytes
-        self._counts["growing"] += int(np.count_nonzero(~long))
+        long = received.length[row] >= listener.least_bytes
+        if not long.all():
+            short = row[~long]
+            last, sender = short[-1], unpack_address(received.address[short[-1]].tobytes())[0]
+            length, sender = int(received.length[last]), str(sender).removeprefix("::ffff:")
+            self.short = self.short.and_more(len(short), length, listener.least_bytes, sender)
+            self._counts["growing"] += len(short)
         return row[long]
 
     def _within_limits(

@@ -27,6 +27,7 @@ from probes.reflector.answering import Answering
 from probes.reflector.listening import Listener, open_reflector_socket
 from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
+from probes.reflector.short_requests import ShortRequests
 from probes.sockets.obstacles import lacks_ipv6, not_ours, obstacles_told
 from probes.sockets.routes import is_local
 from probes.stamp.tlv import SYNC_NTP
@@ -243,6 +244,10 @@ class Reflector:
         counts = self._counts | {"sessions": self._reflection.sessions.count}
         counts["overflowed"] += overflowed  # beside those of sockets that are closed
         return ReflectorCounters(**counts)
+
+    def short_requests(self) -> ShortRequests:
+        """Return which requests were too short to be answered so far."""
+        return self._answering.short
 
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """Return the bound (address, port) pairs."""

@@ -374,3 +374,38 @@ def test_no_resolver_is_asked_what_a_number_means(
     assert target.address is None
     assert target.error is not None
     assert "may mean" in target.error.text.en
+
+
+@pytest.mark.network
+def test_an_open_reflector_tells_of_short_requests_while_it_runs() -> None:
+    command = (sys.executable, "-P", "-m", "isochrone", "reflect", "--open")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free,
+    ):
+        free.bind(("127.0.0.1", 0))
+        place = free.getsockname()
+        free.close()
+        listen = ("--listen", f"127.0.0.1:{place[1]}")
+        with subprocess.Popen(
+            [*command, *listen], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
+        ) as running:
+            assert running.stderr is not None
+            assert "answering STAMP" in running.stderr.readline()
+            sender.sendto(bytes(14), place)
+            told = running.stderr.readline()
+            sender.sendto(bytes(43), place)
+            sender.settimeout(PATIENCE_S)
+            sender.sendto(bytes(44), place)
+            assert len(sender.recv(2048)) == 44
+            running.send_signal(signal.SIGTERM)
+            counters, rest = running.communicate(timeout=PATIENCE_S)
+    assert told.startswith(
+        "isochrone: 1 request was too short to be answered, the latest of 14 oct"
+    )
+    assert "from 127.0.0.1" in told
+    assert "at least 44" in told
+    assert rest.startswith(
+        "isochrone: 1 request was too short to be answered, the latest of 43 oct"
+    )
+    assert "growing 2" in counters
