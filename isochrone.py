@@ -84,11 +84,13 @@ def main() -> None:
         speak_what_can_be_written,
         write_what_can_be_shown,
     )
+    from tui.terminal_width import write_as_wide_as_it_is_drawn
 
     replace_closed_streams()
     streams = LastingStreams()
     streams.install()
     write_what_can_be_shown()
+    write_as_wide_as_it_is_drawn()
     speak_what_can_be_written()
     speak_the_users_language()
     translate(front_door)

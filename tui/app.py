@@ -22,6 +22,7 @@ from tui.models.overview import GROUP
 from tui.models.rows import Spans
 from tui.models.rules import DECLARED_KINDS
 from tui.models.target_page import common_stem, members_of, target_of
+from tui.narrow_lines import NarrowLines
 from tui.palette import DARK, DARK_THEME, LIGHT, LIGHT_THEME
 from tui.panels.agents import Agents
 from tui.panels.help import Help
@@ -80,8 +81,11 @@ class IsochroneApp(App[None]):
         refresh_s: float = 5.0,
         clock: Clock | None = None,
         zone: dt.tzinfo | None = None,
+        narrow: bool = False,
     ) -> None:
         super().__init__()
+        if narrow:
+            self._filters.append(NarrowLines())
         self._client = Client(url, access)
         self._refresh_s = refresh_s
         self._clock: Clock = clock or SystemClock()

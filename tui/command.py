@@ -17,6 +17,7 @@ from tui.access import Access
 from tui.client import Client
 from tui.errors import Language, TuiError
 from tui.screenshot import check_place, parse_size, take_screenshot, write_screenshot
+from tui.terminal_width import narrow_wanted
 from tui.words import language_of_environment
 
 DEFAULT_URL = "https://127.0.0.1:8780"
@@ -75,6 +76,13 @@ class _Seconds(click.FloatRange):
     callback=lambda _context, _option, name: _zone(name),
     help="Zone of the times that are read and written, such as Asia/Shanghai.",
 )
+@click.option(
+    "--narrow/--no-narrow",
+    default=None,
+    envvar="ISOCHRONE_NARROW",
+    show_envvar=True,
+    help="Draw only signs that have one column in every terminal; else the terminal is asked.",
+)
 @click.option("--view", type=click.Choice(VIEW_NAMES), default="overview", help="First view.")
 @click.option("--path", "path_id", help="Open the page of this path.")
 @click.option(
@@ -91,6 +99,7 @@ def tui(
     lang: Language | None,
     refresh: float,
     zone: dt.tzinfo | None,
+    narrow: bool | None,
     view: str,
     path_id: str | None,
     screenshot: pathlib.Path | None,
@@ -107,7 +116,11 @@ def tui(
         asyncio.run(_greet(url, access))
         from tui.app import IsochroneApp
 
-        app = IsochroneApp(url, access=access, language=language, refresh_s=refresh, zone=zone)
+        if narrow is None:
+            narrow = screenshot is None and narrow_wanted()
+        app = IsochroneApp(
+            url, access=access, language=language, refresh_s=refresh, zone=zone, narrow=narrow
+        )
         app.first_view, app.first_path = view, path_id
         if screenshot is not None:
             write_screenshot(asyncio.run(take_screenshot(app, shown_size)), screenshot)

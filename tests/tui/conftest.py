@@ -48,13 +48,14 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def make_app(server: TestServer, clock: FrozenClock) -> Callable[..., IsochroneApp]:
-    def make(url: str | None = None, language: str = "en") -> IsochroneApp:
+    def make(url: str | None = None, language: str = "en", *, narrow: bool = False) -> IsochroneApp:
         return IsochroneApp(
             url or str(server.make_url("")).rstrip("/"),
             language="zh" if language == "zh" else "en",
             refresh_s=60.0,
             clock=clock,
             zone=dt.UTC,
+            narrow=narrow,
         )
 
     return make
