@@ -19,6 +19,8 @@ from controller.left_out import LeftOut
 from probes.window import WindowBatch
 from topology.model import PlannedStream
 
+_ASKED = ("clean", "suspect", "maintenance", "unanswered")  # by windows, with what never left
+
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -41,7 +43,10 @@ class _Period:
 class Tally:
     """Adds up windows of n streams, numbered as in the plan, by what becomes of them.
 
-    Of streams that are not `measured` (bool[n]) nothing is due.
+    Those of an agent come oldest first: time that several windows cover (a sender was restarted
+    within one) is covered once. Of streams that are not `measured` (bool[n]) nothing is due.
+    `all_along`: the plan asked for the same the whole time, so windows that asked for less (their
+    sender began or ended within them) lack what is wanting.
     """
 
     def __init__(
@@ -49,7 +54,10 @@ class Tally:
         streams: Sequence[PlannedStream],
         left_out: LeftOut,
         measured: Flags | None = None,
+        *,
+        all_along: bool = False,
     ) -> None:
+        self._all_along = all_along
         self._left_out = left_out
         self._measured = np.ones(len(streams), np.bool_) if measured is None else measured
         self._streams = streams
@@ -57,7 +65,9 @@ class Tally:
         self._order = np.argsort(ids, kind="stable")
         self._ids = ids[self._order]
         names = ("clean", "suspect", "clean_lost", "suspect_lost", "maintenance", "unanswered")
-        self._sums = {name: np.zeros(len(ids), np.int64) for name in (*names, "not_sent", "ns")}
+        self._sums = {
+            name: np.zeros(len(ids), np.int64) for name in (*names, "not_sent", "ns", "end")
+        }
 
     def add(self, batch: WindowBatch) -> None:
         """Take in the windows of one chunk; those of other streams are none of ours."""
@@ -82,7 +92,9 @@ class Tally:
         ):
             np.add.at(self._sums[name], row[which], values[which].astype(np.int64))
         np.add.at(self._sums["not_sent"], row, batch.not_sent()[mine])
-        np.add.at(self._sums["ns"], row, batch.duration_ns)
+        covered, until = self._sums["ns"], self._sums["end"]
+        covered[row] += np.maximum(end_ns - np.maximum(until[row], start_ns), 0)
+        until[row] = np.maximum(until[row], end_ns)
 
     def account(
         self, from_ns: int, to_ns: int, window_ns: int, counted: Flags | None = None
@@ -93,8 +105,16 @@ class Tally:
         rate = np.array([1e-6 / stream.interval_ms for stream in self._streams], np.float64)
         whole_ns = period.last_ns - period.first_ns
         absent_ns = np.maximum(whole_ns - sums["ns"], 0)
-        refused_ns, slowed = self._curtailed(period, rate)
-        refused_ns = np.minimum(refused_ns, absent_ns)
+        refused_in_all_ns, slowed = self._curtailed(period, rate)
+        refused_ns = np.minimum(refused_in_all_ns, absent_ns)
+        curtailed = np.rint(rate * refused_ns + slowed)
+        lacking = np.zeros(len(rate))
+        if self._all_along:  # of a probe less or more nobody can say in which window it belongs
+            asked = sum(sums[name] for name in (*_ASKED, "not_sent"))
+            within = rate * (refused_in_all_ns - refused_ns) + slowed
+            wanted = rate * np.minimum(sums["ns"], whole_ns)
+            short = np.rint(wanted - asked - within)
+            lacking = np.where(short > 1, short, 0)
         has_clean = sums["clean"] > 0
         judged = np.where(has_clean, sums["clean"], sums["suspect"])
         lost = np.where(has_clean, sums["clean_lost"], sums["suspect_lost"])
@@ -105,8 +125,8 @@ class Tally:
             "change": edge,
             "maintenance": sums["maintenance"],
             "unanswered": sums["unanswered"],
-            "curtailed": np.rint(rate * refused_ns + slowed),
-            "missing": np.rint(rate * (absent_ns - refused_ns)),
+            "curtailed": curtailed,
+            "missing": np.rint(rate * (absent_ns - refused_ns)) + lacking,
         }
         totals = {name: int(column[rows].sum()) for name, column in parts.items()}
         found = int(judged[rows].sum())

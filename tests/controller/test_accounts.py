@@ -47,14 +47,14 @@ def one(controller: Any) -> Any:
 
 @pytest.fixture
 def tally_of(one: Any) -> Callable[..., Tally]:
-    def make(*records: Any) -> Tally:
+    def make(*records: Any, **more: Any) -> Tally:
         upkeep = MaintenanceBook(
             [r for r in records if isinstance(r, MaintenanceRecord)],
             [one.path],
             np.zeros(1, np.int64),
         )
         silences = [r for r in records if isinstance(r, SilenceRecord)]
-        return Tally([one], LeftOut(upkeep, SilenceBook(silences, [one])))
+        return Tally([one], LeftOut(upkeep, SilenceBook(silences, [one])), **more)
 
     return make
 
@@ -92,8 +92,9 @@ async def test_each_cause_is_counted_by_its_name(
         silence(one, "sending", 60, 80),
     )
     windows(batch_of, one, tally, 10, lost=2)
-    windows(batch_of, one, tally, 20, 40)  # in maintenance; not answered
+    windows(batch_of, one, tally, 20)  # in maintenance
     windows(batch_of, one, tally, 30, suspect=True)
+    windows(batch_of, one, tally, 40)  # not answered
     odd = batch_of([one.stream_id], 50 * SECOND, sent=7)
     odd.counters["not_sent_firewall"][:] = 3
     tally.add(odd)
@@ -109,6 +110,48 @@ async def test_each_cause_is_counted_by_its_name(
     }
     assert (account.judged, account.lost, account.due) == (17, 2, 99)
     assert adds_up(account)
+
+
+async def test_two_windows_of_one_time_hide_no_time_without_any(
+    tally_of: Callable[..., Tally], one: Any, batch_of: Any
+) -> None:
+    """A sender that was restarted within a window delivers it twice, each time a part."""
+    tally = tally_of()
+    windows(batch_of, one, tally, 0, 10)
+    windows(batch_of, one, tally, 10, sent=4)  # before the restart and after it: 14 were asked
+    windows(batch_of, one, tally, 30)
+    account = tally.account(0, 50 * SECOND, 10 * SECOND)
+    assert (account.judged, account.left_out.missing, account.due) == (34, 20, 54)
+
+
+@pytest.mark.parametrize(
+    ("sent", "refused", "missing", "curtailed"),
+    [
+        ((10, 10, 10), (), 0, 0),
+        ((10, 4, 10), (), 6, 0),  # it was away for a part of a window
+        ((3, 0, 10), (), 17, 0),
+        ((10, 9, 10), (), 0, 0),  # of one probe nobody can say whose window it is
+        ((10, 4, 10), ((10, 16),), 0, 0),  # its owner refused it for that time
+        ((10, 4), ((20, 26),), 10, 6),
+    ],
+)
+async def test_what_a_campaigns_windows_lack_of_the_plan_is_missing(
+    tally_of: Callable[..., Tally],
+    one: Any,
+    batch_of: Any,
+    sent: tuple[int, ...],
+    refused: tuple[tuple[int, int], ...],
+    missing: int,
+    curtailed: int,
+) -> None:
+    records = [silence(one, "sending", *times) for times in refused]
+    tally = tally_of(*records, all_along=True)
+    for number, count in enumerate(sent):
+        windows(batch_of, one, tally, 10 * number, sent=count)
+    account = tally.account(0, 30 * SECOND, 10 * SECOND)
+    assert account.judged == sum(sent)
+    assert adds_up(account)
+    assert (account.left_out.missing, account.left_out.curtailed) == (missing, curtailed)
 
 
 async def test_where_all_windows_are_of_a_starved_machine_they_are_judged(
