@@ -42,7 +42,7 @@ class Uploads:
         self._refused = refused
         self._of_agent: Counter[str] = Counter()
         self._arriving: set[_Arriving] = set()
-        self._arriving_bytes = self._in_hand_bytes = 0
+        self.arriving_bytes = self._in_hand_bytes = 0
 
     async def read(self, name: str, request: web.Request) -> bytes:
         """Return the body that an agent sends, in one of its own slots and in a bounded time.
@@ -108,8 +108,8 @@ class Uploads:
     def _more(self, mine: _Arriving, size_bytes: int) -> None:
         """Count a piece; where that is too much in all, the largest body is given up."""
         mine.size_bytes += size_bytes
-        self._arriving_bytes += size_bytes
-        if self._arriving_bytes <= MAX_ARRIVING_BYTES:
+        self.arriving_bytes += size_bytes
+        if self.arriving_bytes <= MAX_ARRIVING_BYTES:
             return
         largest = max(self._arriving, key=lambda one: one.size_bytes)
         if not largest.limit.expired():
@@ -118,7 +118,7 @@ class Uploads:
 
     def _arrived(self, mine: _Arriving) -> None:
         self._arriving.remove(mine)
-        self._arriving_bytes -= mine.size_bytes
+        self.arriving_bytes -= mine.size_bytes
 
 
 def _busy() -> ApiError:

@@ -61,3 +61,30 @@ async def test_a_body_that_does_not_come_is_given_up_and_its_slot_is_free_again(
             assert (await reader.readline()).split()[1] == b"408"
         writer.close()
     assert controller.state.ingest.refused["slow_body"] == MAX_UPLOADS + 1
+
+
+async def test_bodies_that_fill_the_memory_give_way_the_largest_first(
+    controller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.uploads.MAX_ARRIVING_BYTES", 3 << 20)
+    uploads = controller.state.ingest.uploads
+    sizes = {"suzhou": 2 << 20, "nanjing": 1 << 19}
+    begun = {}
+    for agent, size in sizes.items():
+        begun[agent] = await begin(controller, agent)
+        begun[agent][1].write(bytes(size))
+    async with asyncio.timeout(60):
+        while uploads.arriving_bytes < sum(sizes.values()):
+            assert not controller.state.ingest.refused
+            await asyncio.sleep(0.01)
+        begun["nanjing"][1].write(bytes(1 << 19))
+        reader, writer = begun["suzhou"]
+        assert (await reader.readline()).split()[1] == b"429", "the largest, whoever sends more"
+        writer.transport.abort()
+        while uploads.arriving_bytes >= 2 << 20:
+            await asyncio.sleep(0.01)
+            assert controller.state.ingest.refused == {"busy": 1}
+        begun["nanjing"][1].transport.abort()
+        while uploads.arriving_bytes:
+            await asyncio.sleep(0.01)
+            assert controller.state.ingest.refused == {"busy": 1}
