@@ -168,17 +168,26 @@ def test_a_routing_loop_is_told_by_the_router_where_it_ended(two_hosts) -> None:
     assert run.total("lost_forward", 1) == 1
 
 
-def test_a_quote_of_eight_octets_still_gives_a_cause(two_hosts) -> None:
-    """As of routers that keep to RFC 792: no number of the probe is in it."""
+@pytest.mark.parametrize(
+    ("protocol", "number", "port"), [("icmp", 1, None), ("udp", 17, 862), ("tcp", 6, 80)]
+)
+def test_a_quote_of_eight_octets_still_gives_a_cause(
+    two_hosts, protocol: str, number: int, port: int | None
+) -> None:
+    """As of routers that keep to RFC 792: of UDP no number of the probe is in it."""
+    rule = {"icmp": "icmp type echo-request", "udp": "udp dport 862", "tcp": "tcp dport 80"}
+    hook = "type filter hook input priority 0"
+    table = f"table inet t {{ chain c {{ {hook}; {rule[protocol]} drop; }}; }}"
+    two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=table)
     with two_hosts.inside(two_hosts.b):
-        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        silent.bind(("10.99.0.2", 862))
-        seen = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        seen = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
         teller = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 
     def refuse() -> None:
         for _ in range(5):
-            quote = seen.recv(2048)[:28]
+            quote = bytes(28)
+            while quote[9] != number or quote[16:20] != bytes((10, 99, 0, 2)):
+                quote = seen.recv(2048)[:28]
             head = bytes((3, 13, 0, 0)) + bytes(4) + quote
             total = sum(int.from_bytes(head[at : at + 2], "big") for at in range(0, len(head), 2))
             total = (total & 0xFFFF) + (total >> 16)
@@ -186,12 +195,13 @@ def test_a_quote_of_eight_octets_still_gives_a_cause(two_hosts) -> None:
             packet = head[:2] + (0xFFFF - total).to_bytes(2, "big") + head[4:]
             teller.sendto(packet, ("10.99.0.1", 0))
 
-    with silent, seen, teller:
+    with seen, teller:
         seen.settimeout(60)
         thread = threading.Thread(target=refuse)
         thread.start()
         with two_hosts.inside(two_hosts.a):
-            run = Run(spec("udp", "10.99.0.2", port=862), probes=5, refused=5)
+            more = {} if port is None else {"port": port}
+            run = Run(spec(protocol, "10.99.0.2", **more), probes=5, refused=5)
         thread.join()
     assert run.told(1) == {Cause(errno.EHOSTUNREACH, 4, 3, 13, "10.99.0.2")}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import json
@@ -17,6 +18,8 @@ import numpy as np
 import pytest
 from patience import finish, wait_until
 
+from probes import explanations
+from probes.causes import Cause
 from probes.engine.engine import Engine, SampleBatch
 from probes.sockets.identifiers import Identifiers
 from probes.sockets.opening import open_icmp
@@ -29,6 +32,7 @@ NOBODY = 65_534
 # Nobody may not be able to read the libraries: what is imported late is imported now.
 GENERATOR = np.random.default_rng(1)
 "localhost".encode("idna")
+codecs.lookup("ascii")
 
 
 def measured(
@@ -232,3 +236,42 @@ def test_a_filter_that_rejects_is_no_answer_of_a_closed_port(two_hosts, far: str
     kind = [1, 4] if ":" in far else [3, 3]
     assert told["said"] == [[errno.ECONNREFUSED, 6 if ":" in far else 4, *kind, far]]
     assert len(set(causes[stream == 1])) == 1
+
+
+@pytest.mark.parametrize(
+    ("far", "reject", "kind"),
+    [
+        ("10.99.0.2", "icmp admin-prohibited", (3, 13)),
+        ("10.99.0.2", "icmp host-unreachable", (3, 1)),
+        ("10.99.0.2", "icmp port-unreachable", (3, 3)),
+        ("fd99::2", "icmpv6 admin-prohibited", (1, 1)),
+        ("fd99::2", "icmpv6 addr-unreachable", (1, 3)),
+        ("fd99::2", "icmpv6 port-unreachable", (1, 4)),
+    ],
+)
+def test_what_a_filter_says_is_told_without_rights_too(
+    two_hosts, far: str, reject: str, kind: tuple[int, int]
+) -> None:
+    echo = "icmpv6 type echo-request" if ":" in far else "icmp type echo-request"
+    rules = "; ".join(
+        f"{what} reject with {reject}" for what in (echo, "udp dport 862", "tcp dport 80")
+    )
+    table = f"table inet t {{ chain c {{ type filter hook input priority 0; {rules}; }}; }}"
+    two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=table)
+    limits = ("net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+    two_hosts.sh_in(two_hosts.b, "sysctl", "-q", *limits)
+    two_hosts.sh_in(two_hosts.a, "sysctl", "-q", "net.ipv4.ping_group_range=0 2147483647")
+    streams = (("icmp", far, None), ("udp", far, 862), ("tcp", far, 80))
+    with two_hosts.inside(two_hosts.a):
+        told = as_nobody(*streams, answered=0, refused=30)
+    stream, causes = np.array(told["stream_id"]), np.array(told["cause"])
+    assert [len(set(causes[stream == number])) for number in range(3)] == [1, 1, 1]
+    for said in told["said"]:
+        cause = Cause(*said)
+        assert (cause.icmp, cause.kind, cause.code) == (6 if ":" in far else 4, *kind)
+        assert cause.said_by == far
+        for protocol in ("icmp", "udp", "tcp"):
+            remark = explanations.told(cause, protocol=protocol, destination=far, ours=False)
+            assert remark is not None
+            assert f"type {kind[0]} code {kind[1]}" in remark.text.en
+            assert "the target itself ({addresses})" in remark.text.en.lower()
