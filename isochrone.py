@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "truth": ("lab.truth_command:truth", "Hold verdicts and intervals against known truth."),
 }
 # What these find may be waiting, from a run whose terminal went away.
-_MEASURING = ("probe", "campaign", "lab", "run", "truth", "doctor")
+_MEASURING = ("probe", "reflect", "campaign", "lab", "run", "truth", "doctor")
 
 
 class _LazyGroup(click.Group):

@@ -11,7 +11,7 @@ import click
 
 from agent.durations import milliseconds
 from probes.errors import UsageError
-from probes.results import end_early_on_signals, results_follow
+from probes.results import end_early_on_signals, hear_no_more_hangups, results_follow
 from probes.stream import (
     AUTHENTICATED_PAYLOAD_BYTES,
     CLASS_OF_SERVICE_PAYLOAD_BYTES,
@@ -155,6 +155,7 @@ def _probe(
     live = LiveFigures()
     try:
         run.run(live.show)
+        hear_no_more_hangups()
     finally:
         live.end()
     results = run.results()

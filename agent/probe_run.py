@@ -83,10 +83,11 @@ class ProbeRun:
                 _ON_PROGRESS_S
             ):
                 on_progress(self)
+            self._engine.stop()
         except KeyboardInterrupt:
+            # A second Ctrl-C ends the program; the first waits for nothing that is in flight.
             complete = False
-        # A second Ctrl-C ends the program; the first waits for nothing that is in flight.
-        self._engine.stop(wait_for_replies=complete)
+            self._engine.stop(wait_for_replies=False)
         self._complete = complete
         on_progress(self)
         return complete

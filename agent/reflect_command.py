@@ -16,6 +16,7 @@ from probes.errors import ConfigError, UsageError
 from probes.literals import AddressError, read_address
 from probes.options import FiniteRange
 from probes.reasons import reason_of
+from probes.results import is_hangup_heard, results_follow
 from probes.stream import STAMP_PORT
 from probes.text import Text, language_of_environment
 
@@ -113,7 +114,8 @@ def reflect(
         interface=interface or "",
     )
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    hangup = [signal.SIGHUP] if is_hangup_heard() else []
+    for number in (signal.SIGTERM, signal.SIGINT, *hangup):
         signal.signal(number, lambda *_: stop.set())
     reflector.start()
     for refused in reflector.refused():
@@ -123,6 +125,7 @@ def reflect(
     while not stop.wait(_LOOK_EVERY_S):
         _tell_of(news, reflector.short_requests())
     reflector.stop()
+    results_follow("reflect")
     news.end_silence()
     _tell_of(news, reflector.short_requests())
     _print_counters(reflector.counters())

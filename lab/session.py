@@ -30,7 +30,7 @@ from lab.scenario import Scenario
 from lab.stored import Continuity, continuity_of, read_stored
 from lab.table import summary_lines, table_lines, target_lines
 from lab.truth import EmulatorError, emulator_error, pair_probes
-from probes.results import is_hangup_heard, results_follow
+from probes.results import hear_no_more_hangups, is_hangup_heard, results_follow
 from probes.stream import STAMP_PORT
 from probes.text import Text, counted, language_of_environment
 from topology.mesh import plan_streams
@@ -68,7 +68,7 @@ def ended_by_signals() -> Iterator[None]:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
-            signal.signal(number, signal.SIG_IGN)
+            hear_no_more_hangups()
         raise SystemExit(128 + number)
 
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if is_hangup_heard() else [])]
@@ -126,6 +126,7 @@ def may_end_early() -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit):
         tell(Text("Ended early; this is what was measured.", "提前结束，以下为已测结果。"))
+    hear_no_more_hangups()
 
 
 def sum_up(url: str, seconds: float) -> None:

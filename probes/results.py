@@ -7,6 +7,7 @@ or kept (agent.kept_results).
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 
 _measured: list[str] = []
@@ -15,6 +16,7 @@ _measured: list[str] = []
 def results_follow(command: str) -> None:
     """Say that what is printed from now on is what `command` measured."""
     _measured[:] = [command]
+    hear_no_more_hangups()
 
 
 def measured_by() -> str | None:
@@ -38,6 +40,12 @@ def is_hangup_heard() -> bool:
     return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
 
+def hear_no_more_hangups() -> None:
+    """Let a terminal that goes away now end nothing: results are still to be judged and kept."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def _hang_up(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    hear_no_more_hangups()
     raise KeyboardInterrupt

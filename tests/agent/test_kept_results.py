@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -38,7 +39,11 @@ class Terminal:
 
     def wait_until_it_says(self, words: str) -> None:
         while words not in self.said:
-            self.said += os.read(self._terminal, 65_536).decode(errors="replace")
+            try:
+                self.said += os.read(self._terminal, 65_536).decode(errors="replace")
+            except OSError:  # it has ended
+                self._process.wait()
+                raise AssertionError(self.said) from None
 
     def take_away(self) -> int:
         os.close(self._terminal)
@@ -104,6 +109,17 @@ def test_a_probe_whose_terminal_goes_away_keeps_what_it_has_and_the_next_one_say
     once, twice = (isochrone(tmp_path, *PROBE, "--count", "1").stderr for _ in range(2))
     assert str(file) in once
     assert twice == ""
+
+
+def test_a_reflector_whose_terminal_goes_away_keeps_its_counters(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        trial.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{trial.getsockname()[1]}"
+    terminal = Terminal(tmp_path, "reflect", "--open", "--listen", place)
+    terminal.wait_until_it_says("answering STAMP")
+    terminal.take_away()
+    assert "-reflect-" in kept(tmp_path).name
+    assert "reflected 0\n" in kept(tmp_path).read_text(encoding="utf-8")
 
 
 @pytest.mark.network

@@ -1,0 +1,43 @@
+"""What ends a measurement early, once."""
+
+import signal
+
+import pytest
+
+from probes.results import end_early_on_signals, is_hangup_heard, results_follow
+
+
+@pytest.fixture(autouse=True)
+def _handlers_of_this_process_stay():
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_the_first_hangup_ends_a_run_and_a_second_one_nothing() -> None:
+    end_early_on_signals()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGHUP)
+    signal.raise_signal(signal.SIGHUP)
+
+
+def test_a_hangup_while_results_are_shown_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probes.results._measured", [])
+    end_early_on_signals()
+    results_follow("probe")
+    signal.raise_signal(signal.SIGHUP)
+
+
+def test_under_nohup_a_hangup_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    end_early_on_signals()
+    assert not is_hangup_heard()
+    signal.raise_signal(signal.SIGHUP)
+
+
+def test_a_termination_ends_a_run_as_ctrl_c_does() -> None:
+    end_early_on_signals()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
