@@ -8,9 +8,12 @@ import pathlib
 import ssl
 import sys
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import aiohttp
+import msgspec
 import pytest
 
 from agent.conditions import Conditions
@@ -21,10 +24,12 @@ from agent.link import open_session
 from agent.renew_command import renew_now
 from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import Authority
-from controller.access.book import RENEWALS
+from controller.access.book import RENEWALS, AccessBook
+from controller.plans.push import push_all
 from probes.clock import SystemClock
-from probes.enrolment import CertificateDocument, parse_enrolment_token
+from probes.enrolment import CertificateDocument, RenewalRequest, parse_enrolment_token
 from probes.errors import ConfigError, ResourceError
+from probes.exchange import SCHEMA_VERSION, Health, HealthReport, Hello
 
 
 async def enrolled(served: Any, tmp_path: pathlib.Path) -> AgentConfig:
@@ -150,3 +155,69 @@ async def test_whoever_reads_while_two_write_finds_a_key_and_its_certificate(
         for one in writing:
             one.result()
         assert all(one.result() for one in reading)
+
+
+async def test_no_certificate_is_made_by_a_clock_that_is_doubted(
+    served: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate of a clock 20 days ahead would be good in 20 days alone."""
+    config = await enrolled(served, tmp_path)
+    before, clock = pem(config), served[0].clock
+    running_ns = clock.monotonic_ns()
+    monkeypatch.setattr(clock, "monotonic_ns", lambda: running_ns, raising=False)
+    clock.now_ns += 20 * 86_400 * 10**9
+    with pytest.raises(ResourceError, match="clock is not to be trusted") as raised:
+        await renew_now(config)
+    assert "时钟" in raised.value.text.zh
+    assert pem(config) == before
+    clock.now_ns -= 20 * 86_400 * 10**9
+    with pytest.raises(ResourceError, match="clock is not to be trusted"):
+        await renew_now(config)  # it was set a moment ago
+    running_ns += 601 * 10**9
+    clock.now_ns += 601 * 10**9
+    await renew_now(config)
+    assert pem(config) != before
+
+
+async def test_agent_revoked_while_its_request_is_on_the_way_gets_no_certificate(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    config = await enrolled(served, tmp_path)
+    state = served[0]
+    credentials = Credentials(load_trust(tmp_path / "state", "nanjing"))
+    session, base = open_session(config.controller, credentials.context)
+    _, request = new_request("nanjing")
+    body = msgspec.json.encode(RenewalRequest(request=request))
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:10]
+        other = AccessBook(tmp_path / "life", state.clock)  # isochrone controller revoke
+        other.revoke_agent("nanjing")
+        other.close()
+        yield body[10:]
+
+    async with session:
+        url = f"{base}/api/v1/agents/nanjing/certificate"
+        async with session.post(url, data=slowly()) as answer:
+            assert answer.status == 401
+    assert len(state.access.certificates("nanjing")) == 1
+
+
+async def test_agent_revoked_by_another_process_is_pushed_no_plan_any_more(
+    served: Any, tmp_path: pathlib.Path
+) -> None:
+    config = await enrolled(served, tmp_path)
+    state = served[0]
+    credentials = Credentials(load_trust(tmp_path / "state", "nanjing"))
+    session, base = open_session(config.controller, credentials.context)
+    health = Health(version="0", boot="b0b0b0b0", started_ns=1, sent_ns=2)
+    hello = Hello(schema=SCHEMA_VERSION, agent="nanjing", health=health)
+    async with session, session.ws_connect(f"{base}/api/v1/agents/nanjing/control") as socket:
+        await socket.send_str(msgspec.json.encode(hello).decode())
+        assert (await socket.receive()).type is aiohttp.WSMsgType.TEXT
+        other = AccessBook(tmp_path / "life", state.clock)
+        other.revoke_agent("nanjing")
+        other.close()
+        await push_all(state, ["nanjing"])
+        await socket.send_str(msgspec.json.encode(HealthReport(health=health)).decode())
+        assert (await socket.receive()).type is not aiohttp.WSMsgType.TEXT

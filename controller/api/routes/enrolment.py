@@ -32,6 +32,7 @@ from probes.json_document import decode_json
 from probes.text import Text
 
 MAX_REQUEST_BYTES = 16_384
+DOUBTED_RETRY_S = 60
 CONTENT_TYPE = "application/json"
 
 logger = logging.getLogger("isochrone.controller")
@@ -77,6 +78,7 @@ async def renew(request: web.Request) -> web.Response:
     issuer, asked = _authority(state), await _body_of(request, RenewalRequest)
     if name not in state.fleet:
         raise unknown_agent(name)
+    _refuse_by_a_doubted_clock(state)
     pem, record = await asyncio.to_thread(_issue, issuer, asked.request, name)
     shown = request[IDENTITY]
     await asyncio.to_thread(_counting, lambda: state.access.renewed(record, shown))
@@ -88,6 +90,23 @@ async def renew(request: web.Request) -> web.Response:
         detail=f"certificate {record.serial}",
     )
     return json_answer(_document(issuer, name, pem))
+
+
+def _refuse_by_a_doubted_clock(state: ControllerState) -> None:
+    """Raise ApiError 503 where a certificate could be one that begins in weeks."""
+    if state.trust.doubt() is None:
+        return
+    raise ApiError(
+        503,
+        "clock_doubted",
+        Text(
+            "The controller's clock is not to be trusted now, and certificates go by it; the one "
+            "that you have stays. Try again later, or look at the controller's clock.",
+            "控制器时钟目前不可信，而证书有效期以其为准；现有证书不变。"
+            "请稍后重试，或检查控制器时钟。",
+        ),
+        retry_after_s=DOUBTED_RETRY_S,
+    )
 
 
 def _authority(state: ControllerState) -> Authority:
@@ -166,6 +185,6 @@ ROUTES = (
         summary="An agent renews its certificate.",
         answer=CertificateDocument,
         body=CONTENT_TYPE,
-        errors=(400, 404, 413, 422, 429),
+        errors=(400, 404, 413, 422, 429, 503),
     ),
 )
