@@ -87,7 +87,7 @@ async def test_a_chunk_whose_body_is_on_the_way_is_not_stored_once_its_agent_is_
         yield body[-1:]
 
     async def uploading() -> None:
-        while not state.ingest._uploads["nanjing"]:  # noqa: ASYNC110 (the server's side of it)
+        while not state.ingest.uploads._of_agent["nanjing"]:  # noqa: ASYNC110 (the server's side of it)
             await asyncio.sleep(0.01)
         elsewhere.revoke_agent("nanjing")
         sent.set()
