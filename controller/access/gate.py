@@ -82,6 +82,8 @@ class Gate:
         result = "500"
         try:
             _require(identity, route, request)
+            await request.read()  # it may take its time, in which a credential can end
+            self.check_again(request)
             answer = await handler(request)
             result = str(answer.status)
         except ApiError as error:

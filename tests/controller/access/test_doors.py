@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
@@ -135,3 +136,45 @@ async def test_viewer_cannot_fill_the_audit_log_with_what_it_may_not_do(
     assert len(told) == REFUSALS_TOLD
     assert max(len(row.subject) for row in told) <= 501
     assert controller.state.gate.refused["forbidden"] == REFUSALS_TOLD + 10
+
+
+@pytest.mark.parametrize(
+    ("route", "role", "asked"),
+    [
+        ("maintenance", "operator", {"sites": ["nanjing"], "reason": "x"}),
+        ("baselines", "operator", {"name": "a", "from_ns": 0, "to_ns": 1}),
+        ("campaign-load", "admin", {}),
+    ],
+)
+async def test_change_whose_token_ends_while_its_body_comes_is_not_made(
+    controller: Any, clock: Any, route: str, role: str, asked: dict[str, Any]
+) -> None:
+    access = controller.state.access
+    token = access.create_api_token(role, "ending", None)
+    if route == "maintenance":
+        asked["to_ns"] = clock.now_ns + 3_600 * SECOND
+    whole = json.dumps(asked).encode()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield whole[:1]
+        await revoked.wait()
+        yield whole[1:]
+
+    async def ask() -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        async with controller.session.post(
+            f"http://controller/api/v1/{route}", data=body(), headers=headers
+        ) as answer:
+            return answer.status, (await answer.json())["error"]["code"]
+
+    revoked = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(ask(), name="ask")
+        (mine,) = [one.id for one in access.tokens() if one.label == "ending"]
+        async with asyncio.timeout(60):
+            while mine not in {one.credential for one in controller.state.gate._open.values()}:
+                await asyncio.sleep(0)  # until it is let in
+        access.revoke_token(mine)
+        revoked.set()
+    assert asking.result() == (401, "revoked_token")
+    assert controller.state.store.event_log.maintenance() == []
