@@ -12,6 +12,7 @@ from controller.judge.comparing import compare
 from controller.judge.evidence import FAIL, PASS, UNDECIDED
 from controller.judge.verdicts import judge
 from isochrone import front_door
+from lab.trial import score as scoring
 from lab.trial.case import truth_of
 from lab.trial.cases import draw_cases, shares
 from lab.trial.clocks import Slack, lying_plainly, lying_subtly, refuted
@@ -115,6 +116,24 @@ def test_trials_are_the_same_however_many_cases_are_simulated_at_once(monkeypatc
     parts = try_cases(cases, 6)
     assert parts.results == whole.results
     assert parts.intervals == whole.intervals
+
+
+def test_a_trial_that_is_ended_early_gives_the_cases_that_were_tried(monkeypatch, capsys):
+    cases = draw_cases([family("tight_clocks")], 6, 6)
+    whole = try_cases(cases, 6)
+    monkeypatch.setattr("lab.trial.score.AT_ONCE", 2)
+    tried = scoring._try_paths
+
+    def interrupted(paths, seed, first):
+        if first >= 4:
+            raise KeyboardInterrupt
+        return tried(paths, seed, first)
+
+    monkeypatch.setattr("lab.trial.score._try_paths", interrupted)
+    found = try_cases(cases, 6)
+    assert 0 < len(found.results) < len(whole.results)
+    assert found.results == whole.results[: len(found.results)]
+    assert "Ended early" in capsys.readouterr().err
 
 
 def result(verdict, truth_over_limit, **changes):
