@@ -6,37 +6,35 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from agent.answering import AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
+from agent.engine_conditions import at_most, broke, odd_replies, waiting_for_keys
 from agent.local_addresses import LocalAddresses
 from agent.policy import Policy
+from agent.reflecting import Reflecting
 from agent.sent_book import SentBook
 from agent.shortfalls import Shortfalls
 from probes.clock import Clock
 from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.errors import IsochroneError
-from probes.exchange import Condition, Curtailed, Plan, ReflectorSpec, StampKeys
+from probes.exchange import Condition, Curtailed, Plan, StampKeys
 from probes.sockets.routes import RouteWatch
-from probes.stamp.oddities import COSTLY, summary
 from probes.stream import StreamSpec
-from probes.text import Text, counted, language_of_environment
+from probes.text import Text, language_of_environment
 from probes.window import WindowBatch
 
 if TYPE_CHECKING:
-    from probes.reflector.reflector import Reflector, ReflectorCounters
+    from probes.reflector.reflector import ReflectorCounters
 
 LOOK_EVERY_S = 2.0
-LIMITED_NS = 10_000_000_000  # a limit that was reached is told of for so long
-_MOST_TOLD = 50  # streams or places, one by one
+_MOST_TOLD = 50  # streams, one by one
 _RETRY_LOOKS = 5  # a reflector or engine that failed is tried again after so many looks
 _LOG = logging.getLogger("isochrone.agent")
-_Reflection = tuple[tuple[ReflectorSpec, ...], dict[str, tuple[bytes, ...]]]
 
 
 class Measuring:
@@ -64,7 +62,6 @@ class Measuring:
         self._local = LocalAddresses(self._own_addresses)
         self._book, self._settle, self._journal = book, settle, journal
         self._looked_ns = clock.wall_ns()
-        self._limited, self._limited_ns = 0, 0  # requests over a limit, and until when it counts
         self.shortfalls = Shortfalls()
         self._policy = policy
         self._quiet = False
@@ -74,17 +71,19 @@ class Measuring:
         self._stamp_shift_ns = stamp_shift_ns
         self._conditions = conditions
         self._engine: Engine | None = None
-        self._reflector: Reflector | None = None
-        self._reflected: _Reflection = (), {}
+        self._reflecting = Reflecting(
+            clock=clock,
+            own_clock_bound_ns=own_clock_bound_ns,
+            stamp_shift_ns=stamp_shift_ns,
+            conditions=conditions,
+        )
         self._versions: list[tuple[int, int]] = []  # (applied monotonic_ns, version), oldest first
         self._version_lock = threading.Lock()
         self._changing = asyncio.Lock()
         self.plan: Plan | None = None
         self.keys: StampKeys | None = None
-        self.answered_epoch: int | None = None  # of the keys that the reflector answers to
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._routes: RouteWatch | None = None  # while `run` does
-        self._refused_places: tuple[Text, ...] = ()
         self._logged: dict[str, Text] = {}
         self._sent = self._received = 0  # by engines that are no more
 
@@ -134,8 +133,7 @@ class Measuring:
         self._stamp_shift_ns = shift_ns
         if self._engine is not None:
             self._engine.scale.inject_step(self._clock.wall_ns(), shift_ns)
-        if self._reflector is not None:
-            self._reflector.shift_stamps(shift_ns)
+        self._reflecting.shift_stamps(shift_ns)
 
     async def _run_what_is_granted(self, plan: Plan) -> None:
         began_ns = self._clock.wall_ns()
@@ -144,7 +142,8 @@ class Measuring:
         if self.granted.by_rule != before.by_rule:
             summary = summary_of(plan, self.granted).pick(language_of_environment())
             _LOG.warning("%s", summary)
-        await self._run_reflector()
+        asked, limits = self.granted.reflectors, self._policy.config.reflector
+        await self._reflecting.run(asked, self._local, self.keys, limits)
         self._note_silence(began_ns)
         await self._run_engine(plan.window_ms)
 
@@ -162,13 +161,11 @@ class Measuring:
         """Stop probing, wait for probes in flight, hand out the last windows, stop reflecting."""
         async with self._changing:
             await self._stop_engine(wait_for_replies=True)
-            if self._reflector is not None:
-                began_ns = self._clock.wall_ns()
-                await asyncio.to_thread(self._reflector.stop)
-                self._journal.note(
-                    [Silence(s.address, s.port, "agent.stopped") for s in self._reflecting()],
-                    began_ns,
-                )
+            began_ns = self._clock.wall_ns()
+            places = await self._reflecting.stop()
+            if places is not None:
+                silences = [Silence(s.address, s.port, "agent.stopped") for s in places]
+                self._journal.note(silences, began_ns)
             self._book.alive(self._clock.wall_ns())
 
     def lives(self) -> bool:
@@ -181,7 +178,12 @@ class Measuring:
 
     def reflector_counters(self) -> ReflectorCounters | None:
         """Return the reflector's counters; None while there is no reflector."""
-        return self._reflector.counters() if self._reflector is not None else None
+        return self._reflecting.counters()
+
+    @property
+    def answered_epoch(self) -> int | None:
+        """Return the epoch of the keys that the reflector answers to."""
+        return self._reflecting.answered_epoch
 
     def probes(self) -> tuple[int, int]:
         """Return probes (sent, received) since the agent started, over all its engines."""
@@ -212,46 +214,14 @@ class Measuring:
         if retry and self._engine is None and streams:
             await self._run_engine(plan.window_ms)
         changed = self._routes is not None and self._routes.changed()
-        if (retry and self._reflected != self._to_reflect()) or self._refused_places:
-            if retry or changed:
-                await self._run_reflector()
-        elif retry or changed:
-            await self._tell_of_places()
+        await self._reflecting.look(retry=retry, changed=changed)
         self._log_refused()
         self._note_silence(self._looked_ns)
 
     def _note_silence(self, began_ns: int) -> None:
         """Note in the journal whom the reflector does not answer now."""
-        self._journal.note([*self.granted.silent, *self._not_answered()], began_ns)
+        self._journal.note([*self.granted.silent, *self._reflecting.not_answered()], began_ns)
         self._looked_ns = self._clock.wall_ns()
-
-    def _not_answered(self) -> Iterator[Silence]:
-        """Yield whom the reflector should answer and does not."""
-        places = frozenset() if self._reflector is None else self._reflector.answers_at()
-        reflected, keys = self._reflected
-        specs = {(spec.address, spec.port): spec for spec in reflected}
-        there = {place: spec for place, spec in specs.items() if place in places}
-        limited = self._over_limit()
-        for spec in self.granted.reflectors:
-            place = spec.address, spec.port
-            here = self._local.of(spec.address), spec.port
-            answered = there[here].peers if here in there else ()
-            missing = tuple(peer for peer in spec.peers if peer not in set(answered))
-            if missing:
-                yield Silence(*place, "reflector.not_listening", missing)
-            keyless = [peer for peer in spec.authenticated or () if not keys.get(peer)]
-            if keyless and here in there:
-                yield Silence(*place, "reflector.key", tuple(keyless))
-            if limited and here in there:
-                yield Silence(*place, "policy.reflector.max_packets_per_s")
-
-    def _over_limit(self) -> bool:
-        """Tell whether requests were turned away of late because there were too many."""
-        counters, now_ns = self.reflector_counters(), self._clock.monotonic_ns()
-        limited = 0 if counters is None else counters.limited + counters.limited_by_source
-        if limited != self._limited:
-            self._limited, self._limited_ns = limited, now_ns + LIMITED_NS
-        return now_ns < self._limited_ns
 
     def _streams(self) -> list[StreamSpec]:
         """Return the streams that can run now, by number; say how many wait for a key."""
@@ -263,20 +233,10 @@ class Measuring:
         ]
         waiting = len(self.granted.streams) - len(streams)
         if waiting:
-            self._conditions.begin("stamp_keys", "info", _waiting(waiting))
+            self._conditions.begin("stamp_keys", "info", waiting_for_keys(waiting))
         else:
             self._conditions.end("stamp_keys")
         return sorted(self._local.streams(streams), key=lambda spec: spec.stream_id)
-
-    def _reflecting(self) -> list[ReflectorSpec]:
-        """Return the places that are answered at, as the plan names them."""
-        places = {(spec.address, spec.port) for spec in self._reflected[0]}
-        of = self._local.of
-        return [s for s in self.granted.reflectors if (of(s.address), s.port) in places]
-
-    def _to_reflect(self) -> _Reflection:
-        reflectors = self._local.reflectors(self.granted.reflectors)
-        return reflectors, {} if self.keys is None else self.keys.answering
 
     async def _run_engine(self, window_ms: int) -> None:
         streams = self._streams()
@@ -313,53 +273,11 @@ class Measuring:
             await asyncio.to_thread(engine.stop, wait_for_replies=wait_for_replies)
         except RuntimeError as error:
             _LOG.error("the probe engine broke", exc_info=error)
-            self._conditions.begin("engine_broke", "error", _broke(error))
+            self._conditions.begin("engine_broke", "error", broke(error))
             await self._settle()  # before another engine counts on
         health = engine.health()
         self._sent += health.probes_sent
         self._received += health.probes_received
-
-    async def _run_reflector(self) -> None:
-        wanted, limits = self._to_reflect(), self._policy.config.reflector
-        epoch = None if self.keys is None else self.keys.epoch
-        if self._reflector is not None:
-            self._reflector.limit(limits.max_packets_per_s, limits.max_packets_per_s_per_source)
-        if wanted == self._reflected and not self._refused_places:
-            self.answered_epoch = epoch
-            return
-        try:
-            if self._reflector is not None:
-                await asyncio.to_thread(self._reflector.update, *wanted)
-            else:
-                from probes.reflector.reflector import Reflector  # only agents that reflect need it
-
-                reflector = Reflector(
-                    wanted[0],
-                    stamp_keys=wanted[1],
-                    own_clock_bound_ns=self._own_clock_bound_ns,
-                    stamp_shift_ns=self._stamp_shift_ns,
-                    max_packets_per_s=limits.max_packets_per_s,
-                    max_packets_per_s_per_source=limits.max_packets_per_s_per_source,
-                )
-                await asyncio.to_thread(reflector.start)
-                self._reflector = reflector
-        except IsochroneError as error:
-            self._conditions.begin("reflector", "error", error.text)
-            return
-        self._reflected, self.answered_epoch = wanted, epoch
-        await self._tell_of_places()
-
-    async def _tell_of_places(self) -> None:
-        """Tell where nothing is answered although the plan asks for it, and why."""
-        if self._reflector is None:
-            return
-        refused = self._refused_places = await asyncio.to_thread(self._reflector.refused)
-        if not refused:
-            self._conditions.end("reflector")
-            return
-        told = refused[:_MOST_TOLD]
-        text = Text(" ".join(text.en for text in told), "".join(text.zh for text in told))
-        self._conditions.begin("reflector", "error", text)
 
     def _log_refused(self) -> None:
         """Log which streams have begun to wait, and which wait no more."""
@@ -384,50 +302,8 @@ class Measuring:
         self._on_windows(batch, in_force[-1] if in_force else versions[0][1])
 
 
-def at_most(conditions: Sequence[Condition], most: int) -> tuple[Condition, ...]:
-    """Return the first conditions, and how many others there are."""
-    if len(conditions) <= most:
-        return tuple(conditions)
-    more = len(conditions) - most
-    text = Text(
-        f"Not run for such reasons: {counted(more, 'more stream')}.",
-        f"另有 {more} 条测量流因类似原因未运行。",
-    )
-    last = Condition(code="streams_refused", severity="error", text=text)
-    return (*conditions[:most], last)
-
-
-def odd_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:
-    """Return what tells of reflectors whose replies are not as they should be."""
-    by_destination: dict[str, Counter[str]] = {}
-    for spec, odd in by_stream.items():
-        by_destination.setdefault(spec.destination, Counter()).update(odd)
-    text = summary(by_destination)
-    if text is None:
-        return None
-    costly = any(COSTLY & odd.keys() for odd in by_destination.values())
-    return Condition(code="odd_replies", severity="warning" if costly else "info", text=text)
-
-
-def _waiting(streams: int) -> Text:
-    return Text(
-        f"{streams} authenticated streams wait for their keys: the agents that answer them have "
-        "not told the controller yet that they hold theirs, or are not enrolled.",
-        f"{streams} 条认证测量流正在等待密钥：对端探针尚未向控制器确认已持有密钥，或尚未注册。",
-    )
-
-
 def _has_ended(engine: Engine) -> bool:
     try:
         return engine.wait_until_finished(0.0)
     except RuntimeError:  # it broke; stopping it tells of that
         return True
-
-
-def _broke(error: BaseException) -> Text:
-    cause = error.__cause__ or error
-    return Text(
-        f"The probe engine broke ({type(cause).__name__}: {cause}) and was started again; "
-        "please report it.",
-        f"探测引擎发生故障（{type(cause).__name__}: {cause}），已重新启动；请报告该问题。",
-    )

@@ -15,7 +15,7 @@ from engine_run import Run, assert_every_probe_has_one_fate, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.measuring import odd_replies
+from agent.engine_conditions import odd_replies
 from probes.stamp.oddities import COSTLY, ODDITIES, remarks
 
 PROBES = 20

@@ -1,0 +1,55 @@
+"""What an agent tells of its engine: streams that do not run, odd replies, an engine that broke."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from probes.exchange import Condition
+from probes.stamp.oddities import COSTLY, summary
+from probes.stream import StreamSpec
+from probes.text import Text, counted
+
+
+def at_most(conditions: Sequence[Condition], most: int) -> tuple[Condition, ...]:
+    """Return the first conditions, and how many others there are."""
+    if len(conditions) <= most:
+        return tuple(conditions)
+    more = len(conditions) - most
+    text = Text(
+        f"Not run for such reasons: {counted(more, 'more stream')}.",
+        f"另有 {more} 条测量流因类似原因未运行。",
+    )
+    last = Condition(code="streams_refused", severity="error", text=text)
+    return (*conditions[:most], last)
+
+
+def odd_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:
+    """Return what tells of reflectors whose replies are not as they should be."""
+    by_destination: dict[str, Counter[str]] = {}
+    for spec, odd in by_stream.items():
+        by_destination.setdefault(spec.destination, Counter()).update(odd)
+    text = summary(by_destination)
+    if text is None:
+        return None
+    costly = any(COSTLY & odd.keys() for odd in by_destination.values())
+    return Condition(code="odd_replies", severity="warning" if costly else "info", text=text)
+
+
+def waiting_for_keys(streams: int) -> Text:
+    """Return that so many streams have no key yet."""
+    return Text(
+        f"{streams} authenticated streams wait for their keys: the agents that answer them have "
+        "not told the controller yet that they hold theirs, or are not enrolled.",
+        f"{streams} 条认证测量流正在等待密钥：对端探针尚未向控制器确认已持有密钥，或尚未注册。",
+    )
+
+
+def broke(error: BaseException) -> Text:
+    """Return that an engine broke, and of what."""
+    cause = error.__cause__ or error
+    return Text(
+        f"The probe engine broke ({type(cause).__name__}: {cause}) and was started again; "
+        "please report it.",
+        f"探测引擎发生故障（{type(cause).__name__}: {cause}），已重新启动；请报告该问题。",
+    )
