@@ -24,13 +24,11 @@ def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
     raw = struct.pack("=H", family) + struct.pack("!H", port)
     if family == socket.AF_INET6:
         raw += bytes(4)
-    try:
-        raw += socket.inet_pton(family, numeric)
-        index = _zone_index(zone) if zone else 0
-    except ValueError as error:  # a NUL within
-        raise OSError(errno.EINVAL, f"{host!r} is no address") from error
+    if "\0" in host:  # for which Python has another error
+        raise OSError(errno.EINVAL, f"{host!r} is no address")
+    raw += socket.inet_pton(family, numeric)
     if family == socket.AF_INET6:
-        raw += struct.pack("=I", index)
+        raw += struct.pack("=I", _zone_index(zone) if zone else 0)
     elif zone:
         raise OSError(errno.EINVAL, f"{host} is no IPv4 address")
     row = np.zeros(ADDRESS_BYTES, np.uint8)
@@ -76,7 +74,9 @@ def zone_of(host: str | None) -> int:
 
 def _zone_index(zone: str) -> int:
     """Return the index of the interface that an IPv6 zone names (RFC 4007 §11). Raises OSError."""
-    if not (zone.isascii() and zone.isdecimal()):
+    if not zone.isascii() or "\0" in zone:
+        raise OSError(errno.ENODEV, f"there is no interface {zone!r}")
+    if not zone.isdecimal():
         return socket.if_nametoindex(zone)
     if int(zone) > _LAST_INTERFACE:
         raise OSError(errno.ENODEV, f"there is no interface {zone}")

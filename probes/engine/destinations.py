@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import tcp
-from probes.addresses import pack_address
+from probes.addresses import pack_address, split_source
 from probes.errors import ConfigError
 from probes.exchange import Condition
 from probes.literals import AddressError, read_destination
@@ -36,7 +36,8 @@ def socket_family(spec: StreamSpec) -> int:
 
 
 def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
-    """Return the destination's sockaddr."""
+    """Return the destination's sockaddr. Raises ConfigError for what is no address of a host, of
+    the source too."""
     kind = spec.type_p
     if kind.protocol == "tcp" and kind.port is None:
         raise ConfigError(
@@ -54,7 +55,20 @@ def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
         ) from error
     except OSError as error:
         raise _no_such_zone(spec) from error
+    _check_source(spec)
     return address
+
+
+def _check_source(spec: StreamSpec) -> None:
+    """Raise ConfigError for a source that is no address of a host."""
+    source = split_source(spec.source)[0]
+    try:
+        if source is not None:
+            read_destination(source, spec.type_p.ip_version)
+    except AddressError as error:
+        raise ConfigError(
+            f"The source address {error.text.en}.", f"源地址 {error.text.zh}。", source=source
+        ) from error
 
 
 def _no_such_zone(spec: StreamSpec) -> ConfigError:

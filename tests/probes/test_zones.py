@@ -71,3 +71,15 @@ def test_a_zone_beyond_all_numbers_refuses_its_stream_alone(
     (condition,) = run.engine.health().conditions
     assert "4294967298" in condition.text.en
     assert "4294967298" in condition.text.zh
+
+
+@pytest.mark.parametrize(
+    "source", ["fe80::1%a\0b", "fe80::1%4294967298", "224.0.0.1", "0.0.0.0", "010.0.0.1", "a\0b"]
+)
+def test_a_source_that_is_no_host_refuses_its_stream_alone(two_links, source: str) -> None:
+    target = "fe80::1%v" if ":" in source else "10.99.0.2"
+    with two_links.inside(two_links.a):
+        run = Run(spec("icmp", "fe80::1%v", 0), spec("icmp", target, 1, source=source))
+    assert [run.total("sent", number) for number in (0, 1)] == [10, 0]
+    (condition,) = run.engine.health().conditions
+    assert "not run" in condition.text.en
