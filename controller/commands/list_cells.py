@@ -60,6 +60,7 @@ def agent_cells(items: Sequence[AgentDocument], language: Language) -> Table:
         Text("windows", "窗口"),
         Text("clock bound", "时钟误差界"),
         Text("version", "版本"),
+        Text("copy refused", "克隆被拒绝"),
     )
     for one in items:
         running = ABSENT if one.plan_version is None else str(one.plan_version)
@@ -78,6 +79,7 @@ def agent_cells(items: Sequence[AgentDocument], language: Language) -> Table:
                 str(one.windows_stored),
                 ABSENT if bound is None else f"±{delay(bound, language)}",
                 ABSENT if health is None else health.version,
+                _moment(None if one.another is None else one.another.refused_ns),
             )
         )
     return cells

@@ -40,6 +40,7 @@ def ask(
             windows = batch_of(streams, now_ns - 10 * SECOND)
             await controller.deliver("nanjing", chunk_of(windows, agent="nanjing", sequence=1))
             await controller.judge()
+            await controller.state.rivals.note("nanjing", "aaaaaaaa", "bbbbbbbb", refused=True)
             for serial, days in (("0a", -1), ("0b", 30)):
                 controller.state.access.renewed(
                     CertificateRecord(
@@ -68,6 +69,8 @@ async def test_tables_are_read_by_people(ask: Callable[..., Any]) -> None:
         assert len(lines) > 2
     agents, paths, verdicts, states, certificates = (result.output for result in found)
     assert "nanjing" in agents
+    _, _, nanjing, suzhou = agents.splitlines()
+    assert (nanjing.rstrip()[-1].isdigit(), suzhou.rstrip()[-1]) == (True, "-")  # a copy's refusal
     assert "0 %" in paths
     assert "4.00 ms" in paths
     assert "within" not in verdicts
