@@ -174,6 +174,14 @@ def test_udp_probe_meets_our_reflector_and_table_is_in_the_users_language() -> N
 
 
 @pytest.mark.network
+def test_the_first_probe_leaves_at_once_however_long_the_interval() -> None:
+    """At a random moment of the first hour it would hardly leave within the patience of tests."""
+    done = isochrone("probe", "icmp", "127.0.0.1", "--count", "1", "--interval", "3600s", "--json")
+    (result,) = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, result["sent"], result["received"]) == (0, 1, 1)
+
+
+@pytest.mark.network
 def test_silent_target_is_lost_and_status_is_1() -> None:
     arguments = ("--port", "9", "--count", "2", "--interval", "20", "--timeout", "200", "--json")
     done = isochrone("probe", "udp", "127.0.0.1", *arguments)

@@ -123,6 +123,37 @@ def test_what_repeats_nothing_of_a_probe_is_counted(responder, answer) -> None:
     assert discarded_of(run, 5) == {"altered": 5}
 
 
+def test_altered_answers_of_a_reflector_that_has_repeated_a_probe_are_counted(responder) -> None:
+    """Who has once repeated number and timestamp is held to both: what lacks one is forged."""
+    honest = [True]
+
+    def spoil(reply: bytes) -> bytes:
+        whole = reply if honest else reply[:28] + bytes([reply[28] ^ 1]) + reply[29:]
+        honest.clear()
+        return whole
+
+    there = responder(spoil)
+    run = Run(spec("udp", "127.0.0.2", port=there.port, interval_ms=20.0), probes=5)
+    run.engine.start()
+    wait_until(lambda: run.engine.health().discarded.get("altered", 0) >= 4)
+    give_up(run.engine)
+    finish(run.engine)
+    assert run.engine.health().discarded == {"altered": 4}
+    assert (run.total("received"), run.total("discarded")) == (1, 4)
+
+
+def test_answers_that_come_when_nobody_waits_any_more_are_counted(small_reflector) -> None:
+    there = small_reflector(hold=lambda number: number <= 5)
+    run = Run(spec("udp", port=there.port, interval_ms=20.0), probes=None)
+    run.engine.start()
+    wait_until(lambda: len(there.held) >= 5)
+    give_up(run.engine)
+    wait_until(lambda: run.total("lost_unknown") + run.total("lost_backward") >= 5)
+    there.release()
+    wait_until(lambda: run.engine.health().discarded.get("too_late", 0) >= 5)
+    run.engine.stop(wait_for_replies=False)
+
+
 def answer_echoes(hosts, spoil: Callable[[bytearray], None], sender: str) -> None:
     """Answer echo requests in namespace b for as long as they come, in place of its kernel."""
     hosts.sh_in(hosts.b, "sysctl", "-q", "net.ipv4.icmp_echo_ignore_all=1")
