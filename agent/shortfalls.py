@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.conditions import Conditions
+from probes.remark import about
 from probes.text import Text
 from probes.window import NOT_SENT, WindowBatch
 
@@ -32,8 +33,9 @@ _CAUSES = {
     ),
     "not_sent_too_big": Text("{n} larger than the MTU", "超过 MTU {n} 个"),
     "not_sent_skipped": Text(
-        "{n} left out since the agent was late by whole intervals (is the machine overloaded?)",
-        "探针滞后整个间隔而略过 {n} 个（机器是否过载？）",
+        "{n} left out since the agent was late by whole intervals, so that at least {kept}% of the "
+        "rate asked for was kept (is the machine overloaded?)",
+        "探针滞后整个间隔而略过 {n} 个，至少保持了所要求速率的 {kept}%（机器是否过载？）",
     ),
     "not_sent_other": Text("{n} for another reason", "其他原因 {n} 个"),
 }
@@ -75,41 +77,46 @@ class Shortfalls:
 
     def __init__(self) -> None:
         self.totals: Mapping[str, int] = {}
+        self._asked = 0  # of all windows, sent or not
         self._told: Mapping[str, int] = {}
-        self._begun: dict[str, tuple[int, Mapping[str, int]]] = {}  # code -> (last seen, before)
+        self._told_asked = 0
+        # code -> (last seen, counts before it began, probes asked for before)
+        self._begun: dict[str, tuple[int, Mapping[str, int], int]] = {}
 
     def take(self, batch: WindowBatch) -> None:
         """Add what a batch of windows counted."""
         found = {name: int(batch.counters[name].sum()) for name in COUNTED}
+        self._asked += int(batch.counters["sent"].sum() + batch.not_sent().sum())
         if any(found.values()):
             before = self.totals
             self.totals = {name: before.get(name, 0) + found[name] for name in COUNTED}
 
     def tell(self, conditions: Conditions, now_ns: int) -> None:
         """Begin what goes on and end what is over; `now_ns` is monotonic."""
-        totals, told = self.totals, self._told
+        asked, totals, told = self._asked, self.totals, self._told
         for code, names in _OF.items():
             grew = any(totals.get(name, 0) > told.get(name, 0) for name in names)
             if grew:
-                _, before = self._begun.get(code, (0, told))
-                self._begun[code] = now_ns, before
-                conditions.begin(code, "warning", _text(code, _since(totals, before)))
+                _, before, asked_before = self._begun.get(code, (0, told, self._told_asked))
+                self._begun[code] = now_ns, before, asked_before
+                text = _text(code, _since(totals, before), asked - asked_before)
+                conditions.begin(code, "warning", text)
             elif code in self._begun and now_ns - self._begun[code][0] > OVER_AFTER_NS:
                 del self._begun[code]
                 conditions.end(code)
-        self._told = totals
+        self._told, self._told_asked = totals, asked
 
 
 def _since(totals: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     return {name: count - before.get(name, 0) for name, count in totals.items()}
 
 
-def _text(code: str, counts: Mapping[str, int]) -> Text:
+def _text(code: str, counts: Mapping[str, int], asked: int) -> Text:
     """Return the sentence of a condition with its counts, those not sent by cause."""
     if code != "not_sent":
-        count = str(sum(counts[name] for name in _OF[code]))
-        return Text(_TOLD[code].en.replace("{n}", count), _TOLD[code].zh.replace("{n}", count))
-    causes = [(_CAUSES[name], str(counts[name])) for name in _NOT_SENT if counts[name]]
-    en = ", ".join(text.en.replace("{n}", count) for text, count in causes)
-    zh = "、".join(text.zh.replace("{n}", count) for text, count in causes)
-    return Text(_TOLD[code].en.replace("{n}", en), _TOLD[code].zh.replace("{n}", zh))
+        return about(_TOLD[code], n=sum(counts[name] for name in _OF[code]))
+    kept = 100 * (max(asked, 1) - counts["not_sent_skipped"]) // max(asked, 1)
+    causes = [about(_CAUSES[name], n=counts[name], kept=max(kept, 0)) for name in _NOT_SENT
+              if counts[name]]  # fmt: skip
+    listed = Text(", ".join(text.en for text in causes), "、".join(text.zh for text in causes))
+    return about(_TOLD[code], n=listed)

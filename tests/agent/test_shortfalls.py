@@ -38,6 +38,21 @@ def test_probes_that_do_not_leave_are_a_condition_until_they_leave_again() -> No
     assert "1 by this machine's firewall" in told(conditions)["not_sent"]  # counted anew
 
 
+def test_a_rate_that_was_not_kept_is_told_with_how_much_of_it_was() -> None:
+    shortfalls, conditions = Shortfalls(), Conditions()
+    shortfalls.take(windows(sent=1000))
+    shortfalls.tell(conditions, 0)
+    shortfalls.take(windows(sent=60, not_sent_skipped=41))
+    shortfalls.tell(conditions, 1)
+    assert "41 left out since the agent was late" in told(conditions)["not_sent"]
+    assert "at least 59% of the rate asked for was kept" in told(conditions)["not_sent"]
+    shortfalls.take(windows(sent=99))
+    shortfalls.take(windows(sent=95, not_sent_skipped=5))
+    shortfalls.tell(conditions, 2)
+    assert "46 left out" in told(conditions)["not_sent"]
+    assert "at least 84%" in told(conditions)["not_sent"]
+
+
 def test_each_kind_has_a_condition_of_its_own() -> None:
     shortfalls, conditions = Shortfalls(), Conditions()
     shortfalls.take(windows(unread=1, discarded=2, dscp_changed_backward=3, dscp_changed_forward=1))
