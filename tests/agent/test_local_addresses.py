@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, NamedTuple
 
+import msgspec
 import pytest
 
 from agent.config import config_of
@@ -19,10 +21,36 @@ from probes.stream import StreamSpec, TypeP
 
 PATIENCE_S = 120  # a hang, not slowness
 PUBLIC, LOCAL, FAR = "203.0.113.5", "10.95.0.5", "198.51.100.2"
-NAT = f"""table ip nat {{
- chain pre {{ type nat hook prerouting priority -100; ip daddr {PUBLIC} dnat to {LOCAL}; }}
- chain post {{ type nat hook postrouting priority 100; ip saddr {LOCAL} snat to {PUBLIC}; }}
+
+
+class Family(NamedTuple):
+    """The addresses of one IP version: of the agent outside and inside, of its peer, of routers."""
+
+    version: Literal[4, 6]
+    public: str
+    local: str
+    far: str
+    near_gateway: str
+    far_gateway: str
+    length: int
+    table: str
+
+    def rules(self) -> str:
+        """Return what the router translates, for nft."""
+        return f"""table {self.table} nat {{
+ chain pre {{ type nat hook prerouting priority -100;
+  {self.table} daddr {self.public} dnat to {self.local}; }}
+ chain post {{ type nat hook postrouting priority 100;
+  {self.table} saddr {self.local} snat to {self.public}; }}
 }}"""
+
+
+V4 = Family(4, PUBLIC, LOCAL, FAR, "10.95.0.1", "198.51.100.1", 24, "ip")
+V6 = Family(
+    *(6, "2001:db8:5::5", "fd95::5", "2001:db8:2::2", "fd95::1", "2001:db8:2::1", 64, "ip6")
+)
+FORWARDING = {4: "net.ipv4.ip_forward=1", 6: "net.ipv6.conf.all.forwarding=1"}
+DAD: dict[int, tuple[str, ...]] = {4: (), 6: ("nodad",)}
 AGENT = """
 import asyncio, sys
 from pathlib import Path
@@ -50,7 +78,7 @@ async def run(plan, directory):
 
     measuring = Measuring(
         on_windows=take, clock=clock, own_clock_bound_ns=lambda: 0.0, stamp_shift_ns=0,
-        conditions=Conditions(), policy=Policy(PolicyConfig(destinations=("0.0.0.0/0",))),
+        conditions=Conditions(), policy=Policy(PolicyConfig(destinations=("0.0.0.0/0", "::/0"))),
         book=SentBook(directory / "book"), settle=settled,
         journal=AnswerJournal(None, clock),
     )
@@ -66,22 +94,28 @@ asyncio.run(run(msgspec.json.decode(sys.argv[1], type=Plan), Path(sys.argv[2])))
 """
 
 
-def stream(number: int, protocol: str, port: int | None) -> StreamSpec:
-    kind = TypeP(protocol=protocol, ip_version=4, port=port, payload_bytes=64)
+def stream(number: int, protocol: str, port: int | None, family: Family) -> StreamSpec:
+    kind = TypeP(protocol=protocol, ip_version=family.version, port=port, payload_bytes=64)
     return StreamSpec(
-        stream_id=number, source=PUBLIC, destination=FAR, type_p=kind, interval_ms=20.0
+        stream_id=number,
+        source=family.public,
+        destination=family.far,
+        type_p=kind,
+        interval_ms=20.0,
     )
 
 
-def plan(**more: object) -> Plan:
-    streams = (stream(1, "icmp", None), stream(2, "udp", 862), stream(3, "tcp", 9))
-    reflectors = (ReflectorSpec(address=PUBLIC, port=862, peers=(FAR,)),)
+def plan(family: Family = V4, **more: object) -> Plan:
+    kinds = (("icmp", None), ("udp", 862), ("tcp", 9))
+    streams = tuple(stream(i, *kind, family) for i, kind in enumerate(kinds, start=1))
+    reflectors = (ReflectorSpec(address=family.public, port=862, peers=(family.far,)),)
     return Plan(version=1, agent="a", window_ms=200, streams=streams, reflectors=reflectors, **more)
 
 
-@pytest.fixture
-def nat() -> Iterator[tuple[str, str]]:
+@pytest.fixture(params=[V4, V6], ids=["ipv4", "ipv6"])
+def nat(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, Family]]:
     """Two hosts, and between them a router that translates one address to one."""
+    family: Family = request.param
     if os.geteuid() != 0:
         pytest.skip("needs root to make network namespaces: run `sudo make test`")
     near, router, far = (f"isoN{letter}{os.getpid()}" for letter in "abc")
@@ -97,19 +131,20 @@ def nat() -> Iterator[tuple[str, str]]:
             sh("ip", "netns", "add", name)
             sh("ip", "-n", name, "link", "set", "lo", "up")
         for link, host, own, gateway in (
-            ("near0", near, f"{LOCAL}/24", "10.95.0.1"),
-            ("far0", far, f"{FAR}/24", "198.51.100.1"),
+            ("near0", near, family.local, family.near_gateway),
+            ("far0", far, family.far, family.far_gateway),
         ):
             sh("ip", "-n", host, "link", "add", link, "type", "veth", "peer", "name", link,
                "netns", router)  # fmt: skip
-            for name, address in ((host, own), (router, f"{gateway}/24")):
-                sh("ip", "-n", name, "addr", "add", address, "dev", link)
+            for name, address in ((host, own), (router, gateway)):
+                whole = f"{address}/{family.length}"
+                sh("ip", "-n", name, "addr", "add", whole, "dev", link, *DAD[family.version])
                 sh("ip", "-n", name, "link", "set", link, "up")
-            sh("ip", "-n", host, "route", "add", "default", "via", gateway)
-        inside(router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        inside(router, "nft", "-f", "-", stdin=NAT)
-        inside(near, "ping", "-q", "-c", "1", "-i", "0.05", "-w", "60", FAR)
-        yield near, far
+            sh("ip", "-n", host, f"-{family.version}", "route", "add", "default", "via", gateway)
+        inside(router, "sysctl", "-qw", FORWARDING[family.version])
+        inside(router, "nft", "-f", "-", stdin=family.rules())
+        inside(near, "ping", "-q", "-c", "1", "-i", "0.05", "-w", "60", family.far)
+        yield near, far, family
     finally:
         for name in (near, router, far):
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
@@ -117,16 +152,15 @@ def nat() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.network
 def test_an_agent_behind_nat_probes_and_answers_by_its_public_address(
-    nat: tuple[str, str], tmp_path: Path
+    nat: tuple[str, str, Family], tmp_path: Path
 ) -> None:
-    import msgspec
-
-    near, far = nat
+    near, far, family = nat
     python = [sys.executable, "-P"]
     command = ["ip", "netns", "exec", far, *python, "-m", "isochrone"]
-    content = msgspec.json.encode(plan(local={PUBLIC: LOCAL})).decode()
+    content = msgspec.json.encode(plan(family, local={family.public: family.local})).decode()
     words = ["ip", "netns", "exec", near, *python, "-c", AGENT, content, str(tmp_path)]
-    reflect = [*command, "reflect", "--listen", f"{FAR}:862", "--peer", PUBLIC]
+    place = f"[{family.far}]:862" if family.version == 6 else f"{family.far}:862"
+    reflect = [*command, "reflect", "--listen", place, "--peer", family.public]
     with subprocess.Popen(reflect, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as reflector:
         assert reflector.stderr is not None
         reflector.stderr.readline()  # it answers now
@@ -140,13 +174,13 @@ def test_an_agent_behind_nat_probes_and_answers_by_its_public_address(
                     # All three protocols are answered, and whom it answers is as the plan has it.
                     assert agent.stdout.readline() == "ready 0\n"
                     asked = subprocess.run(
-                        [*command, "probe", "udp", PUBLIC, "--count", "3", "--interval", "5ms"],
+                        [*command, *f"probe udp {family.public} --count 3 --interval 5ms".split()],
                         capture_output=True, check=False, timeout=PATIENCE_S,
                     )  # fmt: skip
                     assert asked.returncode == 0, asked.stderr
                     agent.stdin.write("\n")
                     agent.stdin.flush()
-                    assert agent.stdout.readline() == f"{PUBLIC}\n"
+                    assert agent.stdout.readline() == f"{family.public}\n"
                 finally:
                     agent.kill()
         finally:
