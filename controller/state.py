@@ -8,6 +8,7 @@ import functools
 import importlib.metadata
 import logging
 import pathlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -117,7 +118,7 @@ class ControllerState:
     callers: Buckets
     connections: Connections = field(default_factory=Connections)
     ingest: Ingest
-    exports: int = 0  # that run now
+    exports: Counter[str] = field(default_factory=Counter)  # that run now, by caller
     tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
     tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from controller.api.answers import ApiError
 from controller.api.browser_rules import download
 from controller.api.documents import Protocol
+from controller.api.limits import caller_of
 from controller.api.routes.verdicts import number_of
 from controller.api.routes.windows import records_of
 from controller.api.routing import PREFIX, Route, query_of
@@ -30,7 +32,9 @@ from topology.network import Network
 
 logger = logging.getLogger("isochrone.controller")
 
-MAX_AT_ONCE = 2
+MAX_AT_ONCE = 3
+MAX_OF_ONE = 2  # credential: nobody keeps the others from exporting
+PIECE_S = 120.0  # for whoever asked to take a piece
 RETRY_S = 30
 LONGEST_NS = 3700 * 86_400_000_000_000
 
@@ -66,21 +70,35 @@ async def export(request: web.Request) -> web.StreamResponse:
         encode = encoder_of(query.format)
     except ConfigError as error:
         raise ApiError(501, "no_parquet", error.text) from error
-    if state.exports >= MAX_AT_ONCE:
-        text = Text(
-            f"{MAX_AT_ONCE} exports run already; try again later.",
-            f"已有 {MAX_AT_ONCE} 个导出正在进行，请稍后重试。",
-        )
-        raise ApiError(429, "too_many_exports", text, retry_after_s=RETRY_S)
+    caller = caller_of(request)
+    _refuse_more(state, caller)
     streams = Streams(
         records={record.stream_id: record for record in wanted.streams},
         paths=_paths(state.network, wanted.streams),
     )
-    state.exports += 1
+    state.exports.update([caller])
     try:
         return await _send(request, query, encode(gathered(tables(state.store, streams, wanted))))
     finally:
-        state.exports -= 1
+        state.exports.subtract([caller])
+        state.exports += Counter()  # those of nobody are forgotten
+
+
+def _refuse_more(state: ControllerState, caller: str) -> None:
+    """Raise ApiError 429 where as many exports run as may, in all or of one credential."""
+    if state.exports.total() >= MAX_AT_ONCE:
+        text = Text(
+            f"{MAX_AT_ONCE} exports run already; try again later.",
+            f"已有 {MAX_AT_ONCE} 个导出正在进行，请稍后重试。",
+        )
+    elif state.exports[caller] >= MAX_OF_ONE:
+        text = Text(
+            f"{MAX_OF_ONE} exports of this credential run already; wait for one to end.",
+            f"该凭据已有 {MAX_OF_ONE} 个导出正在进行；请等待其中之一结束。",
+        )
+    else:
+        return
+    raise ApiError(429, "too_many_exports", text, retry_after_s=RETRY_S)
 
 
 async def _send(
@@ -99,12 +117,19 @@ async def _send(
     if query.format != "parquet":  # which is compressed in itself
         answer.enable_compression()
     await answer.prepare(request)
+    piece = first
     try:
-        await answer.write(first)
-        while piece := await asyncio.to_thread(_next_of, pieces):
-            await answer.write(piece)
+        while piece:
+            async with asyncio.timeout(PIECE_S):
+                await answer.write(piece)
+            piece = await asyncio.to_thread(_next_of, pieces)
     except (ConnectionError, asyncio.CancelledError):
         raise
+    except TimeoutError:
+        logger.warning("an export was ended: nobody took its next part within %.0f s", PIECE_S)
+        if request.transport is not None:
+            request.transport.abort()
+        return answer
     except Exception:  # it is too late for another status: the torn answer says that it failed
         logger.exception("an export failed in the middle")
         if request.transport is not None:

@@ -6,9 +6,10 @@ import asyncio
 import csv
 import io
 import json
+import os
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -178,10 +179,40 @@ async def test_times_and_format_must_be_given_and_in_order(controller: Any) -> N
         assert (await controller.get(address, 400))["error"]["code"] == code
 
 
-async def test_third_export_at_once_is_asked_to_wait(controller: Any) -> None:
-    controller.state.exports = 2
+@pytest.mark.parametrize("running", [{"a": 2, "b": 1}, {f"owner uid {os.getuid()} ": 2}])
+async def test_exports_beyond_what_may_run_at_once_are_asked_to_wait(
+    controller: Any, running: dict[str, int]
+) -> None:
+    controller.state.exports.update(running)
     error = (await controller.get(query(controller, "csv"), 429))["error"]
     assert error["code"] == "too_many_exports"
+    controller.state.exports.subtract(running)
+
+
+async def test_nobody_keeps_others_from_exporting(measured: Any) -> None:
+    measured.state.exports.update({"token greedy 1": 2})
+    assert await rows_of(measured, "jsonl")
+    assert measured.state.exports == {"token greedy 1": 2}, "and its own place is given back"
+
+
+async def test_an_export_that_nobody_takes_ends(
+    measured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(_tables: Any) -> Iterator[bytes]:
+        while True:
+            yield os.urandom(1 << 20)
+
+    monkeypatch.setattr("controller.api.routes.export.encoder_of", lambda _format: endless)
+    monkeypatch.setattr("controller.api.routes.export.PIECE_S", 0.2)
+    reader, writer = await asyncio.open_unix_connection(measured.session.connector.path, limit=1024)
+    asked = f"GET {query(measured, 'jsonl')} HTTP/1.1\r\nHost: c\r\n\r\n"
+    writer.write(asked.encode())
+    async with asyncio.timeout(60):
+        assert b" 200 " in await reader.readline()
+        while measured.state.exports:
+            await asyncio.sleep(0)  # until it gives up
+            assert not writer.is_closing()
+    writer.transport.abort()
 
 
 def test_small_tables_are_joined_and_nothing_is_lost() -> None:
