@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from controller.api.answers import ApiError
 from controller.fleet import Fleet
+from controller.live.memory import MAX_AHEAD_NS
 from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention
 from controller.uploads import Uploads
@@ -31,7 +32,6 @@ from probes.sockets.records import distinct
 from probes.text import Text, counted
 from probes.window import WindowBatch
 
-MAX_AHEAD_NS = 300_000_000_000  # windows further in the future accuse the agent's clock
 DECODERS = 2
 LATER_S = 15
 

@@ -59,6 +59,9 @@ def _reporting(state: ControllerState, record: CampaignRecord) -> int:
     asked = state.campaigns.streams_of(state.network, record)
     ids = np.array([stream.stream_id for stream in asked], np.uint64)
     window_ns = state.settings.window_ms * 1_000_000
-    fresh = state.live.latest.part.end_ns > state.clock.wall_ns() - LATE_WINDOWS * window_ns
+    fresh = (
+        state.live.latest.newest_of_streams.believed_ns
+        > state.clock.wall_ns() - LATE_WINDOWS * window_ns
+    )
     mine = np.isin(state.catalogue.stream_id, ids)
     return int(np.count_nonzero(mine & fresh))

@@ -277,7 +277,8 @@ def _paths(
     ]
     newest_ns = latest.part.end_ns[rows]
     newest = np.where(newest_ns > 0, newest_ns * 1e-9, np.nan)
-    stale = newest_ns < state.clock.wall_ns() - state.live.ages.of_streams[rows]
+    believed_ns = latest.newest_of_streams.believed_ns[rows]
+    stale = believed_ns < state.clock.wall_ns() - state.live.ages.of_streams[rows]
     columns: list[tuple[str, str, NDArray[np.floating[Any]]]] = [
         (name, text, np.where(stale, np.nan, latest.figures[key][rows] * f))
         for key, name, text, f in _FIGURES

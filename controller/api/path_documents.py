@@ -84,6 +84,7 @@ def _stream(state: ControllerState, row: int) -> PathStream:
 def _figures(state: ControllerState, latest: Round, row: int) -> Figures:
     evidence, newest_ns = latest.evidence, int(latest.part.end_ns[row])
     now_ns = state.clock.wall_ns()
+    believed_ns = int(latest.newest_of_streams.believed_ns[row])
     return Figures(
         sent=int(evidence.sent[row]),
         received=int(evidence.received[row]),
@@ -92,8 +93,8 @@ def _figures(state: ControllerState, latest: Round, row: int) -> Figures:
         clock_bound_ns=finite(evidence.clock_bound_ns[row]),
         stamping=STAMPING[latest.part.stamping[row]],
         last_window_ns=newest_ns or None,
-        age_ms=age_ms(newest_ns, now_ns),
-        stale=bool(newest_ns and newest_ns < now_ns - state.live.ages.of_streams[row]),
+        age_ms=age_ms(believed_ns, now_ns),
+        stale=bool(newest_ns and believed_ns < now_ns - state.live.ages.of_streams[row]),
         **{name: finite(column[row]) for name, column in latest.figures.items()},
     )
 

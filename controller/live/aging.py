@@ -7,7 +7,7 @@ demand's limit its verdict is no data, whoever asks, whether or not a round was 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,29 @@ class AgeLimits:
         """Return until when evidence that ends at `newest_ns` holds; for ever where there is none,
         since then there is no verdict that could expire."""
         return np.where(newest_ns > 0, newest_ns + limit_ns, np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Where the newest windows end, int64[n]: as they say it, and as it is believed.
+
+    A window that ends in the future is as old as its coming, or the clock of an agent that died
+    would keep it fresh; and as the moment at which our own clock was set back before it.
+    """
+
+    claimed_ns: Integers
+    believed_ns: Integers
+
+    @staticmethod
+    def of_none(count: int) -> Newest:
+        """Return that nothing was seen of `count` streams or demands."""
+        return Newest(np.zeros(count, np.int64), np.zeros(count, np.int64))
+
+    def seen(self, claimed_ns: Integers, now_ns: int) -> Newest:
+        """Return what is believed of what the windows say now."""
+        same = claimed_ns == self.claimed_ns
+        believed_ns = np.where(same, self.believed_ns, claimed_ns)
+        return Newest(claimed_ns, np.minimum(believed_ns, now_ns))
 
 
 def without_stale(judgements: Judgements, stale: NDArray[np.bool_]) -> Judgements:

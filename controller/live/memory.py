@@ -26,6 +26,7 @@ from controller.store.merging_by_blocks import (
 from probes.window import WindowBatch
 
 SLOTS = 15
+MAX_AHEAD_NS = 300_000_000_000  # of a window that is taken in, by the controller's clock
 _SIGNED = (np.int8, np.int16, np.int32, np.int64)
 
 
@@ -116,9 +117,17 @@ class RecentWindows:
         snapshot = self.snapshot()
         self.replace(snapshot, self.merged(snapshot))
 
-    def snapshot(self) -> dict[int, tuple[Part, ...]]:
-        """Return the parts of each slot; they never change, so another thread may merge them."""
-        return {slot: tuple(parts) for slot, parts in self._slots.items()}
+    def snapshot(self, now_ns: int | None = None) -> dict[int, tuple[Part, ...]]:
+        """Return the parts of each slot; they never change, so another thread may merge them.
+
+        At `now_ns` without slots beyond MAX_AHEAD_NS: our clock was set back, and they wait.
+        """
+        last = None if now_ns is None else (now_ns + MAX_AHEAD_NS) // self._slot_ns
+        return {
+            slot: tuple(parts)
+            for slot, parts in self._slots.items()
+            if last is None or slot <= last
+        }
 
     def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
         """Put each slot's merged part in the place of those it was made from."""

@@ -112,7 +112,7 @@ def _stream_signs(
     down = np.zeros(len(catalogue.site_number), np.bool_)
     for name, state in agents.items():
         down[catalogue.site_number[name]] = state == "agent_down"
-    newest_ns = latest.part.end_ns
+    newest_ns = latest.newest_of_streams.believed_ns
     # After maintenance, quiet hours or its beginning, waiting for the first window is not silence.
     since_ns = now_ns - NO_DATA_WINDOWS * ground.window_ns
     ended_ns = ground.maintenance.ended_ns(now_ns, since_ns)[catalogue.stream_path]
@@ -142,7 +142,9 @@ def _stream_signs(
 
 def _answered(latest: Round, ground: Ground, now_ns: int) -> NDArray[np.bool_]:
     """Return which streams have windows of late that count, whatever their far end has told."""
-    found: NDArray[np.bool_] = latest.part.end_ns > now_ns - LATE_WINDOWS * ground.window_ns
+    found: NDArray[np.bool_] = (
+        latest.newest_of_streams.believed_ns > now_ns - LATE_WINDOWS * ground.window_ns
+    )
     return found & (latest.evidence.received > 0)
 
 

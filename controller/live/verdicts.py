@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from controller.fleet import Fleet
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
-from controller.live.aging import LEAST_NS, AgeLimits, without_stale
+from controller.live.aging import LEAST_NS, AgeLimits, Newest, without_stale
 from controller.live.culprits import Rows, culprits, names_of, only, without
 from controller.live.improvements import Improved, ImprovementBook
 from controller.live.judging import Judge, Judged
@@ -45,8 +45,8 @@ class Round(Judged):
     What was `Judged`, but `judgements.verdict` is what is shown; `found` int8[m] what this round
     alone says, which differs while a change waits to be confirmed. `since_ns` int64[m]: since when
     the shown one stands.
-    `newest_ns` is never after the round in which such a window was seen first (its clock may be
-    ahead), `claimed_ns` int64[m] what the windows say. `limit_ns`, `expiry_ns` int64[m]: how old
+    `newest` is where the evidence of each demand ends, `newest_of_streams` that of each stream;
+    `newest_ns` int64[m] what is believed of the first. `limit_ns`, `expiry_ns` int64[m]: how old
     the evidence of each may be, and when it will be older; `stale` bool[m]: whose was at `aged_ns`,
     so that there is no verdict.
     `data_from_ns` to `data_to_ns` is when what is judged was measured, both 0 for nothing.
@@ -58,7 +58,8 @@ class Round(Judged):
     judged_ns: int | None
     found: NDArray[np.int8]
     since_ns: NDArray[np.int64]
-    claimed_ns: NDArray[np.int64]
+    newest: Newest
+    newest_of_streams: Newest
     limit_ns: NDArray[np.int64]
     expiry_ns: NDArray[np.int64]
     stale: NDArray[np.bool_]
@@ -120,8 +121,8 @@ class LiveVerdicts:
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
         self._told, self._listens_since_ns = self._settled.shown.copy(), clock.monotonic_ns()
-        nothing = np.zeros(len(demands), np.int64)
-        self._newest_ns = nothing, nothing  # as the windows say it, and as it is believed
+        self._newest = Newest.of_none(len(demands))
+        self._newest_of_streams = Newest.of_none(len(streams))
         self._latest = self._round(None, [], np.zeros(len(streams)), {}, revision=0)
 
     @property
@@ -134,7 +135,7 @@ class LiveVerdicts:
         """Go on from what another shows of the same demands, whose streams were others."""
         self._settled, self._since_ns, self._told = other._settled, other._since_ns, other._told
         self._listens_since_ns = other._listens_since_ns
-        self._newest_ns = other._newest_ns
+        self._newest = other._newest
         self._latest = replace(self._latest, revision=other.latest.revision)
 
     def _restore(self, states: Sequence[SubjectState]) -> None:
@@ -183,7 +184,7 @@ class LiveVerdicts:
         self._told = np.where(differs, latest.judgements.verdict, self._told)
         self._settled = settle(self._settled, latest.found)
         self._since_ns = latest.since_ns
-        self._newest_ns = latest.claimed_ns, latest.newest_ns
+        self._newest, self._newest_of_streams = latest.newest, latest.newest_of_streams
         self._latest = latest
         # That nothing was measured yet is no event; that measuring began is one.
         events = [c for c in changes if c.previous is not None or c.state != "no_data"]
@@ -197,7 +198,7 @@ class LiveVerdicts:
         A step of its own, so that what was merged is gone before anything is judged.
         """
         memory.forget(now_ns)
-        snapshot, weeks = memory.snapshot(), self.improvements.snapshot(now_ns)
+        snapshot, weeks = memory.snapshot(now_ns), self.improvements.snapshot(now_ns)
         slots = await asyncio.to_thread(self._merged, memory, snapshot)
         hours = await asyncio.to_thread(self.improvements.merged, weeks)
         memory.replace(snapshot, slots)
@@ -274,8 +275,8 @@ class LiveVerdicts:
         found, since_ns = judgements.verdict, self._since_ns
         rests = np.zeros(len(found), np.bool_) if resting is None else resting
         limit_ns = self.ages.of_demands(judged.rules.row)
-        newest_ns = self._believed_ns(judged.newest_ns, now_ns or 0)
-        expiry_ns = self.ages.expiry_ns(newest_ns, limit_ns)
+        newest = self._newest.seen(judged.newest_ns, now_ns or 0)
+        expiry_ns = self.ages.expiry_ns(newest.believed_ns, limit_ns)
         stale = (expiry_ns < (now_ns or 0)) & ~rests
         if stale.any():
             judgements = without_stale(judgements, stale)
@@ -293,8 +294,9 @@ class LiveVerdicts:
             clocks=judged.clocks,
             rules=judged.rules,
             judgements=judgements,
-            newest_ns=newest_ns,
-            claimed_ns=judged.newest_ns,
+            newest_ns=newest.believed_ns,
+            newest=newest,
+            newest_of_streams=self._newest_of_streams.seen(judged.part.end_ns, now_ns or 0),
             found=found,
             figures=judged.figures,
             down=judged.down,
@@ -308,14 +310,6 @@ class LiveVerdicts:
             maintenance=rests,
             compared=judged.compared,
             improved=improved,
-        )
-
-    def _believed_ns(self, claimed_ns: NDArray[np.int64], now_ns: int) -> NDArray[np.int64]:
-        """Return how new the evidence is: a window that ends in the future is as old as its coming,
-        or the clock of an agent that died would keep it fresh."""
-        claimed_before_ns, believed_ns = self._newest_ns
-        return np.where(
-            claimed_ns == claimed_before_ns, believed_ns, np.minimum(claimed_ns, now_ns)
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:

@@ -231,3 +231,45 @@ async def test_impossible_rests_on_no_measurement(
     clock.now_ns += 200 * SECOND
     after = controller.state.live.latest.judgements.verdict
     assert np.array_equal(before == 3, after == 3)
+
+
+@pytest.mark.parametrize("by_s", [200, 3_600, 14 * 86_400])
+async def test_a_clock_that_is_set_back_keeps_no_dead_fleet_fresh(
+    controller: Any, deliver: Deliver, clock: Any, by_s: int
+) -> None:
+    await deliver(controller)
+    await controller.judge()
+    assert (await verdict_of(controller))["verdict"] == "pass"
+    set_back(clock, by_s)
+    await controller.judge()
+    clock.now_ns += 121 * SECOND  # still before the end of the windows
+    await controller.judge()
+    assert (await verdict_of(controller))["verdict"] == "no_data"
+    assert (await targets_of(controller))["jiangsu-circle-5"]["counts"]["pass"] == 0
+    path = next(
+        one for one in (await controller.get("/api/v1/paths"))["items"] if one["id"] == PATH
+    )
+    assert path["state"] in ("no_data", "agent_down")
+    assert all(one["stale"] or not one["sent"] for one in path["figures"].values())
+
+
+async def test_windows_of_a_future_that_never_came_are_not_judged(
+    controller: Any, deliver: Deliver, clock: Any
+) -> None:
+    """Clocks of a whole site were days ahead for a while."""
+    clock.now_ns += 21 * 86_400 * SECOND
+    await deliver(controller, lost=500)
+    await controller.judge()
+    set_back(clock, 21 * 86_400)
+    for _ in range(2):
+        await deliver(controller)
+        await controller.judge()
+    assert (await verdict_of(controller))["verdict"] == "pass"
+    assert controller.state.live.latest.data_to_ns <= clock.now_ns
+
+
+def set_back(clock: Any, by_s: int) -> None:
+    """Step a clock, which goes on running."""
+    monotonic = clock.monotonic_ns
+    clock.now_ns -= by_s * SECOND
+    clock.monotonic_ns = lambda: monotonic() + by_s * SECOND
