@@ -44,15 +44,20 @@ class Served:
 
     def __init__(self, directory: pathlib.Path, sites: pathlib.Path) -> None:
         data = directory / "data"
-        self.trust = directory / "agent"
+        self.agents = directory / "agents"
         self.log = directory / "log"
         authority, clock = create_authority(data, ["127.0.0.1"], SystemClock()), SystemClock()
         with contextlib.closing(AccessBook(data, clock)) as book:
-            self.token = book.create_api_token("viewer", "test", None)
-            until_ns = clock.wall_ns() + 600 * 10**9
-            self.enrolment = parse_enrolment_token(
-                book.create_enrolment_token("nanjing", authority.fingerprint, until_ns)
+            self.token, self.greedy = (
+                book.create_api_token("viewer", label, None) for label in ("test", "greedy")
             )
+            until_ns = clock.wall_ns() + 600 * 10**9
+            self.enrolments = [
+                parse_enrolment_token(
+                    book.create_enrolment_token(name, authority.fingerprint, until_ns)
+                )
+                for name in ("nanjing", "suzhou")
+            ]
         where = ["--sites", str(sites), "--data", str(data), "--listen", "127.0.0.1:0"]
         limits = (DESCRIPTORS, DESCRIPTORS)
         with self.log.open("wb") as log:
@@ -91,13 +96,21 @@ def process(site_file: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Served]
 class Crowd:
     """Connections that say `sent` and nothing more, held for as long as they are let."""
 
-    def __init__(self, served: Served, sent: bytes | None, come_again: bool) -> None:
+    def __init__(
+        self,
+        served: Served,
+        sent: bytes | None,
+        *,
+        come_again: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._served, self._sent, self._come_again = served, sent, come_again
         self._came = 0
         self._is_there = asyncio.Event()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self._tls = None if sent is None else context  # None: the handshake is never begun
+        if tls is None and sent is not None:  # with None the handshake is never begun
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        self._tls = tls
 
     async def _hold(self) -> None:
         with contextlib.suppress(OSError):
@@ -165,34 +178,44 @@ async def until_through(ask: Callable[[], Awaitable[Any]]) -> Any:
                 return await ask()
 
 
-CROWDS = {
-    "that never begins the handshake": (None, False),
-    "that says nothing": (b"", False),
-    "with half a head": (HALF_HEAD, False),
-    "with half a body": (HALF_BODY, False),
-    "that comes again and again": (None, True),
-}
+def crowds(served: Served, other: Trust) -> dict[str, Crowd]:
+    """Return who comes: strangers, then one token and one certificate that want everything."""
+    asked = (
+        f"GET /api/v1/health HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.greedy}\r\n\r\n"
+    )
+    return {
+        "never begins the handshake": Crowd(served, None),
+        "says nothing": Crowd(served, b""),
+        "sends half a head": Crowd(served, HALF_HEAD),
+        "sends half a body": Crowd(served, HALF_BODY),
+        "comes again and again": Crowd(served, None, come_again=True),
+        "has one token": Crowd(served, asked.encode()),
+        "has one certificate": Crowd(served, b"", tls=Credentials(other).context),
+    }
 
 
-async def test_crowds_of_strangers_keep_neither_agents_nor_people_out(
+async def test_crowds_keep_neither_agents_nor_people_out(
     process: Served,
     site_file: pathlib.Path,
     batch_of: Callable[..., Any],
     chunk_of: Callable[..., bytes],
 ) -> None:
     await process.wait_port()
-    trust = await enrol(process.url, process.enrolment, process.trust)
+    trust, other = [
+        await enrol(process.url, token, process.agents / token.agent)
+        for token in process.enrolments
+    ]
     stream = next(
         s for s in plan_streams(load_network(site_file)) if s.path.source.site == "nanjing"
     )
     now_ns, before = SystemClock().wall_ns(), process.descriptors()
-    for sequence, (name, (sent, come_again)) in enumerate(CROWDS.items()):
-        async with Crowd(process, sent, come_again).there():
+    for sequence, (which, crowd) in enumerate(crowds(process, other).items()):
+        async with crowd.there():
             batch = batch_of([stream.stream_id], now_ns - 10**10 * (9 - sequence))
             body = chunk_of(batch, agent="nanjing", sequence=sequence)
             await until_through(lambda body=body: deliver(process, trust, body))  # type: ignore[misc]
-            assert await until_through(lambda: stored(process, trust)) == sequence + 1, name
-            assert process.descriptors() < DESCRIPTORS * 3 // 4, name
+            assert await until_through(lambda: stored(process, trust)) == sequence + 1, which
+            assert process.descriptors() < DESCRIPTORS * 3 // 4, which
         # The store's readers stay open.
         await process.wait(lambda: process.descriptors() <= before + 8)
     said = process.log.read_text()

@@ -109,10 +109,11 @@ async def test_who_asks_for_nothing_is_cut(
     door: Door, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr("controller.listening.FIRST_REQUEST_S", 0.3)
-    reader, writer = await door.connect()
-    writer.write(sent)
-    await ended(reader)
-    writer.transport.abort()
+    with contextlib.suppress(OSError):  # cut in its handshake: the machine stood still
+        reader, writer = await door.connect()
+        writer.write(sent)
+        await ended(reader)
+        writer.transport.abort()
     assert door.connections.cut == {"silent": 1}
     assert door.connections.count("stranger") == 0
 
