@@ -17,6 +17,7 @@ from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from probes.controller_url import is_https, socket_path
 from probes.errors import ConfigError
 from probes.exchange import AgentName
+from probes.input_files import read_input
 from probes.numbers import LARGEST
 from probes.text import Text
 from probes.toml_text import decoded, parse_toml
@@ -85,7 +86,7 @@ def load_config(path: Path) -> AgentConfig:
             f"配置文件 {path} 不存在；可从 deploy/agent.toml 开始编写。",
             file=str(path),
         )
-    text = decoded(path.read_bytes, path, Text("configuration file", "配置文件"))
+    text = decoded(lambda: read_input(path), path, Text("configuration file", "配置文件"))
     return config_of(parse_toml(text, path), path)
 
 

@@ -11,6 +11,7 @@ import click
 
 from probes.controller_url import is_https
 from probes.errors import ConfigError, ResourceError, UsageError
+from probes.input_files import read_input
 from probes.reasons import reason_of
 from probes.text import Text, language_of_environment
 
@@ -136,7 +137,7 @@ def _token(token: str | None, token_file: Path | None) -> str:
     if str(token_file) == "-":
         return sys.stdin.readline()
     try:
-        return token_file.read_text(encoding="ascii")
+        return read_input(token_file).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = reason_of(error)
         raise ConfigError(

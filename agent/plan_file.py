@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from probes.exchange import Plan, StampKeys
+from probes.input_files import read_input
 from probes.json_document import decode_json
 
 PLAN_FILE, KEYS_FILE = "plan.json", "stamp-keys.json"  # in the state directory
@@ -25,7 +26,7 @@ def save_plan(path: Path, plan: Plan) -> None:
 def load_plan(path: Path, agent: str) -> Plan | None:
     """Return the saved plan of this agent; None where there is none that can be used."""
     try:
-        plan = decode_json(path.read_bytes(), Plan)
+        plan = decode_json(read_input(path), Plan)
     except (OSError, msgspec.MsgspecError):
         return None
     return plan if plan.agent == agent else None
@@ -42,7 +43,7 @@ def save_keys(path: Path, keys: StampKeys | None) -> None:
 def load_keys(path: Path) -> StampKeys | None:
     """Return the saved keys; None where there are none that can be used."""
     try:
-        return decode_json(path.read_bytes(), StampKeys)
+        return decode_json(read_input(path), StampKeys)
     except (OSError, msgspec.MsgspecError):
         return None
 

@@ -14,6 +14,7 @@ from agent.policy import Policy, PolicyConfig
 from probes.clock import SystemClock
 from probes.errors import ConfigError
 from probes.exchange import Plan
+from probes.input_files import read_input
 from probes.json_document import decode_json
 from probes.reasons import reason_of
 from probes.text import Text, counted, language_of_environment
@@ -54,10 +55,10 @@ def check(config_path: Path, plan_path: Path | None, as_json: bool) -> None:
 
 def _read_plan(path: Path) -> Plan:
     try:
-        return decode_json(path.read_bytes(), Plan)
+        return decode_json(read_input(path), Plan)
     except OSError as error:
         raise ConfigError(
-            f"The plan {path} cannot be read: {error.strerror}.",
+            f"The plan {path} cannot be read: {reason_of(error).en}.",
             f"无法读取测量计划 {path}：{reason_of(error).zh}。",
             file=str(path),
         ) from error

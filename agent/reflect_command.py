@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from probes.errors import ConfigError, UsageError
+from probes.input_files import read_input
 from probes.literals import AddressError, read_address
 from probes.options import FiniteRange
 from probes.reasons import reason_of
@@ -182,7 +183,7 @@ def split_place(place: str) -> tuple[str, int]:
 def read_key(path: Path) -> bytes:
     """Return the key in a file of hexadecimal digits. Raises ConfigError; never shows the key."""
     try:
-        key = bytes.fromhex(path.read_text(encoding="ascii"))
+        key = bytes.fromhex(read_input(path).decode("ascii"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else _NOT_HEXADECIMAL
         raise ConfigError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from probes.errors import ConfigError, UsageError
+from probes.input_files import read_input
 from probes.literals import AddressError, fault_of, read_address
 from probes.reasons import reason_of
 from probes.remark import Remark
@@ -78,7 +79,7 @@ def _text_of(file: Path) -> str:
     try:
         if str(file) == "-":
             return sys.stdin.buffer.read().decode("utf-8")
-        return file.read_text(encoding="utf-8")
+        return read_input(file).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = reason_of(error)
         raise ConfigError(

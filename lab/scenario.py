@@ -13,6 +13,7 @@ import msgspec
 from lab.impairment import PathTable
 from lab.scenario_schema import ClockTable, ModelTable, PathTableEntry, ScenarioFile
 from probes.errors import UsageError
+from probes.input_files import read_input
 from probes.text import Text
 from probes.toml_text import decoded, parse_toml
 from topology.model import Interface
@@ -69,7 +70,7 @@ def find_scenario(name: str) -> Path:
 
 def load_scenario(path: Path) -> Scenario:
     """Read and check a scenario file and its site file. Raises ConfigError naming every fault."""
-    text = decoded(path.read_bytes, path, Text("scenario file", "场景文件"))
+    text = decoded(lambda: read_input(path), path, Text("scenario file", "场景文件"))
     raw = parse_toml(text, path)
     problems = Problems(path, SourceLines(text))
     check(raw, ScenarioFile, (), problems)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from probes.input_files import read_input
 from probes.text import Text
 from probes.toml_text import decoded, parse_toml
 from topology.gazetteer import Gazetteer, bundled_gazetteer
@@ -35,7 +36,7 @@ def load_network(path: pathlib.Path) -> Network:
     Raises ConfigError, with every fault's line, key and nearest known word. What is odd but
     allowed (a target that selects nothing) stands in `Network.warnings`.
     """
-    return parse_network(decoded(path.read_bytes, path, SITE_FILE), path)
+    return parse_network(decoded(lambda: read_input(path), path, SITE_FILE), path)
 
 
 def parse_network(text: str, path: pathlib.Path) -> Network:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import pathlib
 import ssl
 from dataclasses import dataclass
 
 from tui.errors import AddressError
+
+_BEGIN = "-----BEGIN"  # of a certificate; no text at all would mean the system's authorities
+_MOST_BYTES = 16 << 20  # of a token, or of all authorities of a system
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Access:
                 "令牌只能通过 https:// 或 unix:// 发送；http:// 会泄露令牌。",
             )
         try:
-            token = self.token_file.read_text(encoding="ascii").strip()
+            token = _content(self.token_file).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = (isinstance(error, OSError) and error.strerror) or "not text"
             raise AddressError(
@@ -44,8 +48,12 @@ class Access:
     def context(self) -> ssl.SSLContext:
         """Return the TLS context. AddressError for an authority that cannot be used."""
         try:
-            cafile = None if self.ca_file is None else str(self.ca_file)
-            return ssl.create_default_context(cafile=cafile)
+            if self.ca_file is None:
+                return ssl.create_default_context()
+            given = _content(self.ca_file).decode("ascii", "ignore")
+            if _BEGIN not in given:
+                raise ssl.SSLError(_BEGIN)
+            return ssl.create_default_context(cadata=given)
         except (OSError, ssl.SSLError) as error:
             why = (error.errno == errno.ENOENT and error.strerror) or "no certificate"
             raise AddressError(
@@ -53,3 +61,16 @@ class Access:
                 "the controller.",
                 f"无法使用 CA 文件 {self.ca_file}（{why}）；该文件是控制器的 keys/authority.pem。",
             ) from error
+
+
+def _content(path: pathlib.Path) -> bytes:
+    """Return what a small file holds. OSError for what waits for a writer, or has no end."""
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    content = bytearray()
+    with os.fdopen(number, "rb", buffering=0) as file:
+        os.set_blocking(number, True)  # opened, and the end of a pipe without a writer is here
+        while len(content) <= _MOST_BYTES and (piece := file.read(_MOST_BYTES)):
+            content += piece
+    if len(content) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return bytes(content)

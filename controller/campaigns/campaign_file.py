@@ -10,6 +10,7 @@ import msgspec
 
 from controller.api.documents.campaigns import CampaignRequest, ZoneName
 from controller.campaigns.demand import note_unknown_zone
+from probes.input_files import read_input
 from probes.moments import ambiguous, zone_name
 from probes.text import Language, Text
 from probes.toml_text import decoded, parse_toml
@@ -47,7 +48,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load_campaign(path: pathlib.Path) -> Campaign:
     """Read and check a campaign file. Raises ConfigError with line, key and nearest known word."""
-    text = decoded(path.read_bytes, path, Text("campaign file", "专项测量文件"))
+    text = decoded(lambda: read_input(path), path, Text("campaign file", "专项测量文件"))
     raw = parse_toml(text, path)
     for key in ("title", "prepared_for"):
         if isinstance(raw.get(key), str):

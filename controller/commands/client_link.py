@@ -16,6 +16,7 @@ import click
 from controller.commands.time_options import time_zone_option
 from probes.controller_url import is_https, socket_path
 from probes.errors import ConfigError, UsageError
+from probes.input_files import read_input
 from probes.one_host import follow_no_redirect
 from probes.reasons import reason_of
 
@@ -65,7 +66,7 @@ class ControllerAddress:
 def read_token(path: pathlib.Path) -> str:
     """Return the token in a file. Raises ConfigError."""
     try:
-        token = path.read_text(encoding="ascii").strip()
+        token = read_input(path).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = reason_of(error)
         raise ConfigError(
@@ -85,7 +86,12 @@ def read_token(path: pathlib.Path) -> str:
 def trusting(ca_file: pathlib.Path | None) -> ssl.SSLContext:
     """Return a TLS context that trusts `ca_file` alone, or the system's authorities."""
     try:
-        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        if ca_file is None:
+            return ssl.create_default_context()
+        given = read_input(ca_file).decode("ascii", "ignore")
+        if "-----BEGIN" in given:  # no text at all would mean the system's authorities
+            return ssl.create_default_context(cadata=given)
+        return ssl.create_default_context(cafile=str(ca_file))  # which tells what is wrong
     except (OSError, ssl.SSLError) as error:
         reason = reason_of(error)
         raise ConfigError(

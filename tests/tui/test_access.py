@@ -1,5 +1,6 @@
 """The terminal UI over HTTPS: it shows its token, knows its controller, and says what is wrong."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -96,3 +97,12 @@ async def test_file_that_is_no_token_is_told(tmp_path: Path, content: str) -> No
     for access in (Access(token_file=path), Access(token_file=tmp_path / "none")):
         assert isinstance(await ask("https://127.0.0.1:9", access), AddressError)
     assert isinstance(await ask("https://127.0.0.1:9", Access(ca_file=path)), AddressError)
+
+
+def test_an_authority_without_a_certificate_or_an_end_is_never_the_systems(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    os.mkfifo(tmp_path / "pipe")
+    for place in (empty, tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(AddressError, match="cannot be used"):
+            Access(ca_file=place).context()

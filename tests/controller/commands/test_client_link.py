@@ -1,5 +1,7 @@
 """A command shows its token to the controller it was told, and to nobody that one points to."""
 
+import os
+import pathlib
 import ssl
 
 import pytest
@@ -8,7 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.commands.client_errors import no_answer
-from controller.commands.client_link import ControllerAddress
+from controller.commands.client_link import ControllerAddress, trusting
+from probes.errors import ConfigError
 from probes.one_host import RedirectedError
 from tui.access import Access
 from tui.client import Client
@@ -62,3 +65,13 @@ async def test_terminal_follows_no_redirect(redirecting):
             async for _ in client.events():
                 pass
     assert asked == []
+
+
+def test_an_authority_without_a_certificate_or_an_end_is_never_the_systems(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "empty").touch()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("empty", "pipe", "/dev/zero", "/dev/null"):
+        with pytest.raises(ConfigError, match="cannot be used"):
+            trusting(tmp_path / name)
