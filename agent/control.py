@@ -44,7 +44,8 @@ class Control:
     """Keeps the channel open.
 
     `health()` gives the report of now, `on_plan` takes a new plan that `gate` lets through, with
-    the keys beside it; `on_revoked` is told that the controller has ended our certificate.
+    the keys beside it; `on_revoked` is told that the controller has ended our certificate,
+    `on_copied` that another process has the memory that we had.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Control:
         health: Callable[[], Awaitable[Health]],
         on_plan: Callable[[Plan, StampKeys | None], Awaitable[None]],
         on_revoked: Callable[[], Awaitable[None]] | None = None,
+        on_copied: Callable[[], None] = lambda: None,
         curtailed: Callable[[], Curtailed | None] = lambda: None,
         gate: PlanGate | None = None,
         claim: Claim | None = None,
@@ -67,7 +69,7 @@ class Control:
         self._agent = agent
         self._conditions = conditions
         self._health = health
-        self._on_plan, self._on_revoked = on_plan, on_revoked
+        self._on_plan, self._on_revoked, self._on_copied = on_plan, on_revoked, on_copied
         self._epoch: int | None = None  # of the keys that came last
         self._report_now = False
         self._curtailed = curtailed
@@ -159,6 +161,8 @@ class Control:
         if isinstance(message, Refusal):
             if message.another:
                 self._claim.doubt()
+            if message.copy:
+                self._on_copied()
             self._conditions.begin("control", "error", message.text)
             return min(max(message.retry_s, 1.0), _LONGEST_REFUSAL_S)
         problem = None if self._gate is None else self._gate.problem(data, message)

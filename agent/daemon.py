@@ -62,7 +62,7 @@ async def run_agent(config: AgentConfig, config_path: Path) -> None:
         )
         say_boot(spooler.boot)
         try:
-            await _run_parts(config, config_path, spooler, stop)
+            await _run_parts(config, config_path, spooler, stop, say_boot)
         finally:
             await asyncio.to_thread(spooler.close)
 
@@ -72,6 +72,7 @@ async def _run_parts(
     config_path: Path,
     spooler: Spooler,
     stop: asyncio.Event,
+    say_boot: Callable[[str], None],
 ) -> None:
     clock, conditions = SystemClock(), Conditions()
     clock_watch, self_test = ClockWatch(config.clock, clock), SelfTest(conditions)
@@ -143,6 +144,7 @@ async def _run_parts(
             health=health.report,
             on_plan=_plan_taker(state_dir, measuring, conditions),
             on_revoked=lambda: _give_up_keys(state_dir, measuring),
+            on_copied=lambda: _begin_boot(spooler, say_boot),
             curtailed=measuring.curtailed,
             claim=claim,
             gate=None if credentials is None else credentials.plan_gate(lambda: measuring.plan),
@@ -226,6 +228,11 @@ async def _give_up_keys(state_dir: Path, measuring: Measuring) -> None:
     with contextlib.suppress(OSError):
         await asyncio.to_thread(save_keys, state_dir / KEYS_FILE, None)
     await measuring.apply(measuring.plan, None)
+
+
+def _begin_boot(spooler: Spooler, say_boot: Callable[[str], None]) -> None:
+    spooler.begin_boot()
+    say_boot(spooler.boot)
 
 
 async def _watch(health: HealthReporter) -> None:

@@ -104,6 +104,10 @@ class Spooler:
         if batch.rows:
             self._queue.put(lambda: self._gather(batch, plan_version))
 
+    def begin_boot(self) -> None:
+        """Take a new boot id for the windows from now on: another process has the one of before."""
+        self.boot = secrets.token_hex(8)
+
     def call(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Run one of this object's `do_*` methods on the spool's thread."""
         future: Future[Result] = Future()

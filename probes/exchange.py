@@ -287,11 +287,13 @@ class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unk
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", forbid_unknown_fields=True):
     """The controller will not have this agent; the agent waits `retry_s` before it asks again.
 
-    `another`: because an agent of the same name is running elsewhere, and is heard.
+    `another`: because an agent of the same name is running elsewhere, and is heard; `copy`: that
+    one has the same boot id, so this agent (its memory was copied) takes a new one.
     """
 
     text: Text
     another: bool = False
+    copy: bool = False
     retry_s: Amount
 
 

@@ -145,7 +145,12 @@ async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> 
     if state.channels.is_news(name, boot):
         logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
         state.rounds.recorder.record([_another(name, state.clock.wall_ns())], ())
-    refusal = Refusal(text=_second(name), another=True, retry_s=ANOTHER_RETRY_S)
+    refusal = Refusal(
+        text=_second(name),
+        another=True,
+        copy=claimed.beside == boot,
+        retry_s=ANOTHER_RETRY_S,
+    )
     await _end(talk, refusal)
     return False
 

@@ -27,10 +27,12 @@ from probes.exchange import (
     Plan,
     PlanPush,
     ReflectorSpec,
+    Refusal,
     StampKeys,
 )
 from probes.reflector.reflector import Reflector
 from probes.stream import StreamSpec, TypeP
+from probes.text import Text
 
 pytestmark = pytest.mark.network
 
@@ -56,6 +58,7 @@ class Controller:
     health: list[Health] = field(default_factory=list)
     curtailed: list[Curtailed] = field(default_factory=list)
     failing: bool = False
+    refusal: Refusal | None = None  # to whoever says Hello
     agents: list[web.WebSocketResponse] = field(default_factory=list)  # connected now
 
     async def control(self, request: web.Request) -> web.WebSocketResponse:
@@ -75,6 +78,10 @@ class Controller:
                 self.curtailed.append(said)
                 continue
             self.health.append(said.health)
+            if isinstance(said, Hello) and self.refusal is not None:
+                await socket.send_str(msgspec.json.encode(self.refusal).decode())
+                await socket.close()
+                return
             if isinstance(said, Hello):
                 await self.push(socket)
 
@@ -179,6 +186,29 @@ async def test_agent_measures_reports_and_stops_without_losing_a_probe(
     for chunk in controller.chunks:
         counters = chunk.batch.counters
         assert counters["sent"] == counters["received"]
+
+
+async def test_process_whose_memory_was_copied_goes_on_under_a_boot_of_its_own(
+    tmp_path: Path, controller: Controller
+) -> None:
+    """Delivered under that of before, its windows would pass for the other's."""
+    process = await start(tmp_path)
+    await until(lambda: controller.chunks)
+    first = controller.chunks[0].boot
+    said = Text("Another one is heard.", "已连接另一个探针。")
+    controller.refusal = Refusal(text=said, another=True, copy=True, retry_s=1.0)
+    greeted = len(controller.health)
+    for channel in tuple(controller.agents):
+        await channel.close()
+    await until(lambda: len(controller.health) >= greeted + 2)
+    controller.refusal = None
+    await until(lambda: controller.chunks[-1].boot != first)
+    assert controller.health[-1].boot == (tmp_path / "state" / "lock").read_text()
+    assert controller.health[-1].boot != first
+    await stop(process, signal.SIGTERM)
+    assert len({chunk.sequence for chunk in controller.chunks}) == len(
+        {(chunk.boot, chunk.sequence) for chunk in controller.chunks}
+    )
 
 
 def dropped(health: Health) -> dict[str, int]:
