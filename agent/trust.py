@@ -94,9 +94,8 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
     directory = state_dir / DIRECTORY
     try:
         with _held(directory, fcntl.LOCK_SH):
-            content = (directory / "agent.pem").read_bytes()
+            certificate = x509.load_pem_x509_certificate((directory / "agent.pem").read_bytes())
             plan_key = (directory / "plan.pub").read_text(encoding="ascii").strip()
-        certificate = x509.load_pem_x509_certificate(content)
         named = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
     except FileNotFoundError as error:
         raise ConfigError(
