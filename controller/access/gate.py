@@ -17,6 +17,7 @@ from controller.access.book import AccessBook
 from controller.access.refusals import CredentialError
 from controller.access.roles import Identity, permits
 from controller.api.answers import ApiError, Handler
+from controller.api.bodies import CHECK
 from controller.api.routing import Route
 from probes.enrolment import AGENT_URI
 from probes.text import Text, excerpt
@@ -69,6 +70,7 @@ class Gate:
         """Return who asks. Raises ApiError 401, or 403 unless it is a change (see `_audited`)."""
         identity = self._identify(request)
         request[IDENTITY] = identity
+        request[CHECK] = lambda: self.check_again(request)
         if request.transport is not None:
             self._open[request.transport] = identity
         if route is not None and not _is_change(route):  # without a route: aiohttp's 404 or 405
@@ -82,8 +84,6 @@ class Gate:
         result = "500"
         try:
             _require(identity, route, request)
-            await request.read()  # it may take its time, in which a credential can end
-            self.check_again(request)
             answer = await handler(request)
             result = str(answer.status)
         except ApiError as error:

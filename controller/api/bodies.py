@@ -13,15 +13,23 @@ from probes.text import Text
 
 DOCUMENT_S = 15.0  # for the whole of one, which is no chunk
 RETRY_S = 2
+# Raises ApiError 401 where the credential of a request that was let in has ended since.
+CHECK: web.RequestKey[Callable[[], None]] = web.RequestKey("check")
 
 
 async def read_document(request: web.Request, most_bytes: int = MAX_CHUNK_BYTES) -> bytes:
-    """Return the body of a request that is no chunk. Raises ApiError 408 or 413."""
+    """Return the body of a request that is no chunk. Raises ApiError 401, 408 or 413.
+
+    It may take its time, in which the credential it came with can end.
+    """
     try:
         async with asyncio.timeout(DOCUMENT_S):
-            return await read_whole(request, most_bytes)
+            body = await read_whole(request, most_bytes)
     except TimeoutError as error:
         raise slow_body(DOCUMENT_S) from error
+    if CHECK in request:
+        request[CHECK]()
+    return body
 
 
 async def read_whole(
