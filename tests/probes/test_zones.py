@@ -13,11 +13,12 @@ LINKS = ("v", "w")
 
 @pytest.fixture
 def two_links(two_hosts):
-    """The two hosts with a second link; the far one is fe80::1 on both."""
+    """The two hosts with a second link; the far one is fe80::1 on both, and the near one has
+    another address on each: a SYN with that of the other link has a wrong checksum."""
     two_hosts.sh_in(two_hosts.a, "ip", "link", "add", "w", "type", "veth", "peer", "name", "w",
                     "netns", two_hosts.b)  # fmt: skip
-    for name, last in ((two_hosts.a, "2"), (two_hosts.b, "1")):
-        for link in LINKS:
+    for name, lasts in ((two_hosts.a, "23"), (two_hosts.b, "11")):
+        for link, last in zip(LINKS, lasts, strict=True):
             two_hosts.sh_in(name, "ip", "link", "set", link, "up")
             words = ["ip", "addr", "add", f"fe80::{last}/64", "dev", link, "nodad"]
             two_hosts.sh_in(name, *words)
@@ -41,7 +42,7 @@ def test_one_address_on_two_links_is_two_destinations(
 
 def test_a_source_may_be_link_local_too(two_links, needs_raw_sockets: None) -> None:
     with two_links.inside(two_links.a):
-        run = Run(*(spec(protocol, "fe80::1%w", number, source="fe80::2%w", **more)
+        run = Run(*(spec(protocol, "fe80::1%w", number, source="fe80::3%w", **more)
                     for number, (protocol, more) in enumerate(
                         (("icmp", {}), ("tcp", {"port": 9})))))  # fmt: skip
     assert run.engine.health().conditions == ()

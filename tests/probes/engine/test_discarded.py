@@ -154,6 +154,24 @@ def test_answers_that_come_when_nobody_waits_any_more_are_counted(small_reflecto
     run.engine.stop(wait_for_replies=False)
 
 
+def test_probes_that_are_forgotten_while_answers_may_come_are_no_losses(
+    small_reflector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room is for as many as fly at the stream's pace; a machine that stood still sends closer."""
+    monkeypatch.setattr("probes.engine.roster.closest_gap_ns", lambda _: 1e15)
+    there = small_reflector(hold=lambda number: True)
+    run = Run(spec("udp", port=there.port), probes=60)
+    run.engine.start()
+    wait_until(lambda: run.engine.health().probes_sent == 60)
+    room = 60 - run.engine.health().unread
+    assert 8 <= room <= 16
+    give_up(run.engine)
+    finish(run.engine)
+    assert_every_probe_has_one_fate(run)
+    assert (run.total("sent"), run.total("unread")) == (60, 60 - room)
+    assert run.total("lost_unknown") + run.total("lost_backward") == room
+
+
 def answer_echoes(hosts, spoil: Callable[[bytearray], None], sender: str) -> None:
     """Answer echo requests in namespace b for as long as they come, in place of its kernel."""
     hosts.sh_in(hosts.b, "sysctl", "-q", "net.ipv4.icmp_echo_ignore_all=1")
