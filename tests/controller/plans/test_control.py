@@ -170,6 +170,21 @@ async def test_other_agents_streams_cannot_be_declared_curtailed(controller: Any
     assert controller.state.fleet.curtailment("nanjing", theirs[0]) is None
 
 
+@pytest.mark.parametrize("rule", ["policy.made_up", "made-up rule", "policy." + "x" * 10_000, ""])
+async def test_made_up_rules_are_refused_and_make_no_series(controller: Any, rule: str) -> None:
+    async with controller.session.ws_connect(ADDRESS) as socket:
+        await say(socket, hello())
+        await hear(socket)
+        message = curtailed(refused_stream(mine(controller)[0], rule))
+        await socket.send_str(json.dumps(message))
+        assert isinstance(await hear(socket), Refusal)
+    async with controller.session.get("http://controller/metrics") as answer:
+        series = await answer.text()
+    assert "made" not in series
+    assert "x" * 99 not in series
+    assert controller.state.fleet.refused_streams().tolist() == []
+
+
 async def test_made_up_streams_are_not_remembered(controller: Any) -> None:
     message = curtailed(*map(refused_stream, range(40_000)))
     async with controller.session.ws_connect(ADDRESS) as socket:
