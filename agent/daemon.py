@@ -212,12 +212,23 @@ async def _resume(
     ended this agent before."""
     plan = await asyncio.to_thread(load_plan, state_dir / PLAN_FILE, agent)
     if plan is None:
+        path = state_dir / PLAN_FILE
+        if path.exists():
+            conditions.begin("plan_not_resumed", "error", _unusable(path))
         return
     measuring.note_absence([(spec.address, spec.port) for spec in plan.reflectors])
     if not await asyncio.to_thread(trial.begins):
         conditions.begin("plan_not_resumed", "error", trial.told(plan))
     elif measuring.plan is None:
         await measuring.apply(plan, await asyncio.to_thread(load_keys, state_dir / KEYS_FILE))
+
+
+def _unusable(path: Path) -> Text:
+    return Text(
+        f"The saved plan {path} is damaged, or another agent's; nothing is measured until the "
+        "controller sends one.",
+        f"已保存的测量计划 {path} 已损坏，或属于其他探针；在控制器下发新计划之前不进行任何测量。",
+    )
 
 
 async def _give_up_keys(state_dir: Path, measuring: Measuring) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from agent.conditions import Conditions
+from agent.daemon import _resume
+from agent.measuring import Measuring
+from agent.plan_file import PLAN_FILE
 from agent.plan_trial import TRIAL_FILE, PlanTrial
 
 
@@ -46,3 +51,22 @@ def test_agent_that_measures_nothing_has_proved_nothing(
 def test_file_that_cannot_be_read_keeps_nobody_from_measuring(tmp_path: Path, content: str) -> None:
     (tmp_path / TRIAL_FILE).write_text(content, encoding="ascii")
     assert PlanTrial(tmp_path).begins()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b'{"version":1,"agent":"another"}'])
+def test_a_saved_plan_that_cannot_be_used_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / PLAN_FILE).write_bytes(content)
+    conditions = Conditions()
+    measuring = cast(Measuring, None)  # which is not asked for anything
+    asyncio.run(_resume(tmp_path, "a1", measuring, PlanTrial(tmp_path), conditions))
+    (told,) = conditions.current()
+    assert told.code == "plan_not_resumed"
+    assert str(tmp_path / PLAN_FILE) in told.text.en
+    assert str(tmp_path / PLAN_FILE) in told.text.zh
+
+
+def test_no_saved_plan_is_no_fault(tmp_path: Path) -> None:
+    conditions = Conditions()
+    measuring = cast(Measuring, None)
+    asyncio.run(_resume(tmp_path, "a1", measuring, PlanTrial(tmp_path), conditions))
+    assert conditions.current() == ()
