@@ -25,8 +25,8 @@ def make_app(state: ControllerState) -> web.Application:
             errors_in_one_shape,
             bodies_as_they_are,
             gate.middleware,
-            limits.middleware,
             places_of_callers(state.connections),
+            limits.middleware,
         ],
         client_max_size=MAX_CHUNK_BYTES + 1,
     )
@@ -38,6 +38,8 @@ def make_app(state: ControllerState) -> web.Application:
         gate.guard(served, route)
         if route.role == "agent" or route.path in UNLIMITED:
             limits.exempt(served)
+        if route.websocket or route.lasting:
+            limits.lasts(served)
     app.on_response_prepare.append(add_browser_rules)
     app.on_shutdown.append(_close_sockets)
     return app

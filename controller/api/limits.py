@@ -1,12 +1,17 @@
 """How often one caller may ask: a bucket of tokens for each, filled at a steady rate.
 
+And how much of it is worked on at once: what reads the store takes a thread, and there are few, so
+that one caller's slow reads would keep all others, and health, from theirs.
+
 Health and what agents deliver are not limited here: a monitor must always get its answer, and
 ingest has a backpressure of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +23,7 @@ from probes.clock import Clock
 from probes.text import Text
 
 MAX_CALLERS = 10_000
+AT_ONCE = 3  # requests of one caller that are worked on; the others wait for their turn
 
 
 class Buckets:
@@ -60,10 +66,19 @@ class Limits:
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
         self._free: set[web.AbstractRoute] = set()
+        self._lasting: set[web.AbstractRoute] = set()
+        # Of a caller who waits for nothing any more nothing is kept.
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Semaphore] = (
+            weakref.WeakValueDictionary()
+        )
 
     def exempt(self, served: web.AbstractRoute) -> None:
         """Do not limit this route."""
         self._free.add(served)
+
+    def lasts(self, served: web.AbstractRoute) -> None:
+        """Let this route, which goes on while its answer is read, take nobody's turn."""
+        self._lasting.add(served)
 
     @property
     def middleware(self) -> Callable[..., Any]:
@@ -71,9 +86,14 @@ class Limits:
 
         @web.middleware
         async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.match_info.route not in self._free:
-                self._check(request)
-            return await handler(request)
+            route = request.match_info.route
+            if route in self._free:
+                return await handler(request)
+            self._check(request)
+            if route in self._lasting:
+                return await handler(request)
+            async with self._turns.setdefault(caller_of(request), asyncio.Semaphore(AT_ONCE)):
+                return await handler(request)
 
         return limit
 

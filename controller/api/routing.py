@@ -47,7 +47,7 @@ class Route:
     for enrolment, ``agent`` for what the agent `{name}` of the address alone may do. `body` is the
     content type of a binary body, `request` the declaration of a JSON body; `status` is that of
     success, `media` the content types of its answer. `websocket` routes answer 101 and then speak
-    `messages`.
+    `messages`. `lasting` ones go on while their answer is being read.
     """
 
     method: str
@@ -62,6 +62,7 @@ class Route:
     status: int = 200
     media: tuple[str, ...] = ("application/json",)
     websocket: bool = False
+    lasting: bool = False
     messages: tuple[Any, ...] = ()
     errors: tuple[int, ...] = ()
 

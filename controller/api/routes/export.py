@@ -183,6 +183,7 @@ ROUTES = (
         method="GET",
         path=f"{PREFIX}/export",
         handler=export,
+        lasting=True,
         role="viewer",
         summary="Windows or rollups as CSV, JSON lines or Parquet.",
         answer=str,

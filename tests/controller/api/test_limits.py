@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
-from controller.api.limits import MAX_CALLERS, Buckets
+from controller.api.limits import AT_ONCE, MAX_CALLERS, Buckets
 
 SECOND = 1_000_000_000
 
@@ -44,6 +45,32 @@ async def test_caller_who_asks_too_often_is_told_when_to_come_back(controller: A
     assert await controller.get("/healthz") == {"status": "ok"}
     controller.state.clock.now_ns += SECOND
     assert await controller.get("/api/v1/sites")
+
+
+async def test_slow_reads_of_one_caller_keep_nobody_waiting_but_that_caller(
+    controller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await controller.judge()
+    over, running = threading.Event(), []
+
+    def slow() -> tuple[()]:
+        running.append(threading.get_ident())
+        over.wait()
+        return ()
+
+    monkeypatch.setattr(controller.state.store, "baselines", slow)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(64):
+            tasks.create_task(controller.get("/api/v1/baselines"), name="slow")
+        try:
+            async with asyncio.timeout(60):
+                while len(running) < AT_ONCE:
+                    assert await controller.get("/healthz") == {"status": "ok"}
+                assert await controller.get("/readyz") == {"status": "ready"}
+            assert len(running) == AT_ONCE
+        finally:
+            over.set()
+    assert len(running) == 64, "the others had their turn"
 
 
 async def test_ready_once_judged_and_not_when_the_judge_stands_still(
