@@ -26,6 +26,7 @@ from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 ANSWER_REPLY = 1  # index into channel.ANSWERS
 _SENDER_SEQUENCE_END = 28  # of a reply (RFC 8762 §4.3.1)
 _SYN_SEQUENCE_BITS, _SYN_TOKEN_BITS = 24, 8  # of an initial sequence number
+_NTP_NS = 4  # NTP-64 counts 2^-32 s, nearly four of which are a nanosecond
 _SYN_TOKEN = (1 << _SYN_TOKEN_BITS) - 1
 
 
@@ -185,18 +186,20 @@ class StampCodec:
     def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
         """Write Session-Sender packets; their check is T1 as it stands in the packet.
 
-        T1 differs by 1 ns within a batch, so that an answer from elsewhere tells its probe.
+        T1 grows by a nanosecond within a batch, so that an answer from elsewhere tells its probe.
         """
         write_sender_packets(
             packets,
             (probes.sequence & 0xFFFFFFFF).astype(np.uint32),
-            probes.wall_ns + np.arange(len(packets)),
+            probes.wall_ns,
             probes.error_estimate,
             self._ssid,
             follow_up=self._follow_up,
             dscp_of_reply=self._dscp_of_reply,
         )
-        return eight_bytes(packets[:, 4:12])
+        t1 = packets[:, 4:12].view(">u8")[:, 0]
+        t1 += np.arange(0, len(packets) * _NTP_NS, _NTP_NS, np.uint64)
+        return t1.astype(np.uint64)
 
     def read(self, received: Received) -> Said:
         """Read Session-Reflector packets."""
