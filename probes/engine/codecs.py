@@ -198,7 +198,7 @@ class StampCodec:
             dscp_of_reply=self._dscp_of_reply,
         )
         t1 = packets[:, 4:12].view(">u8")[:, 0]
-        t1 += np.arange(0, len(packets) * _NTP_NS, _NTP_NS, np.uint64)
+        t1 += np.arange(len(packets)).astype(np.uint64) * np.uint64(_NTP_NS)
         return t1.astype(np.uint64)
 
     def read(self, received: Received) -> Said:
