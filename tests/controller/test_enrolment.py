@@ -138,6 +138,8 @@ async def test_certificate_is_renewed_with_a_new_key_in_its_last_third(
         after = (trust.directory / "agent.pem").read_bytes()
         assert after.split(b"BEGIN CERT")[0] != before.split(b"BEGIN CERT")[0]
         assert len(state.access.certificates("nanjing")) == 2
+        await renewal.look()  # by this clock the new one is old, too
+        assert len(state.access.certificates("nanjing")) == 2
     assert await status_of(load_trust(tmp_path, "nanjing"), url) == 415
     assert await status_of(trust, url) == 415  # both are good: a crash in between loses nothing
 
