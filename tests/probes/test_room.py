@@ -29,8 +29,8 @@ FILE_CALLS |= {
 
 
 READS_PROC = {"damaged"}  # the kernel's own counters, which it tells in no other way
-# What agent and controller share of their files, and no measurement imports.
-OF_FILES = {"private_files", "sqlite_faults"}
+# What the other rooms share of their files, and no measurement imports.
+OF_FILES = {"input_files", "private_files", "sqlite_faults"}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
