@@ -31,6 +31,7 @@ from controller.access.certificates import (
 from controller.access.tables import KEYS_DIRECTORY, belong_to_owner, keys_directory
 from probes.clock import Clock
 from probes.errors import ConfigError, ResourceError
+from probes.input_files import read_input
 from probes.reasons import reason_of
 
 AUTHORITY_LIFETIME = dt.timedelta(days=7305)  # 20 years: nothing renews it
@@ -131,7 +132,7 @@ class Authority:
 
 def authority_exists(data: pathlib.Path) -> bool:
     """Whether `isochrone controller init` was done in this data directory."""
-    return (data / KEYS_DIRECTORY / "authority.pem").exists()
+    return os.path.lexists(data / KEYS_DIRECTORY / "authority.pem")  # a link into nowhere, too
 
 
 def load_authority(data: pathlib.Path, clock: Clock) -> Authority:
@@ -209,14 +210,14 @@ def _pem(certificate: x509.Certificate) -> str:
 
 def _read_certificate(path: pathlib.Path) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return x509.load_pem_x509_certificate(read_input(path))
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 
 def _read_key(path: pathlib.Path) -> PrivateKeyTypes:
     try:
-        return serialization.load_pem_private_key(path.read_bytes(), None)
+        return serialization.load_pem_private_key(read_input(path), None)
     except (OSError, ValueError, TypeError) as error:
         raise _unreadable(path, error) from error
 

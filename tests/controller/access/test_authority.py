@@ -1,6 +1,7 @@
 """The private authority: what it makes, what it signs, and what TLS does with it."""
 
 import asyncio
+import os
 import pathlib
 import ssl
 from typing import Any
@@ -206,3 +207,16 @@ async def test_token_over_tls_opens_what_its_role_may_do(served: Any) -> None:
             assert answer.status == 403
         async with session.get("/api/v1/sites") as answer:
             assert answer.status == 401
+
+
+@pytest.mark.parametrize("name", ["authority.pem", "authority.key"])
+@pytest.mark.parametrize("how", ["pipe", "loop"])
+def test_a_key_file_that_is_none_is_told_and_never_taken_for_no_authority(
+    authority: Authority, tmp_path: Any, clock: Any, name: str, how: str
+) -> None:
+    (place,) = tmp_path.rglob(name)
+    place.unlink()
+    os.mkfifo(place) if how == "pipe" else place.symlink_to(place)
+    assert authority_exists(place.parents[1])
+    with pytest.raises(ConfigError, match="cannot be used"):
+        load_authority(place.parents[1], clock)
