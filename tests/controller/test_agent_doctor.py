@@ -7,7 +7,7 @@ import shutil
 from typing import Any
 
 from agent.config import load_config
-from agent.doctor import check_certificate, check_controller, refusal_by_controller
+from agent.doctor import check_certificate, check_controller, examine, refusal_by_controller
 from agent.enrolment import enrol
 from probes.enrolment import parse_enrolment_token
 from probes.text import Text
@@ -47,6 +47,8 @@ async def test_revoked_certificate_is_not_good(served: Any, tmp_path: pathlib.Pa
     assert told is not None
     assert "revoked" in told.en
     assert "吊销" in told.zh
+    (certificate,) = [one for one in await examine(file) if one.check == "certificate"]
+    assert (certificate.status, certificate.text) == ("fail", told)  # and nothing says it is good
 
 
 async def test_certificate_that_a_later_enrolment_ended_is_not_good(
