@@ -5,6 +5,8 @@ An engine takes both as one source, such as ``192.0.2.1%eth0`` (probes.addresses
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from probes.reasons import reason_of
 from probes.remark import Remark
 from probes.sockets.descriptors import new_socket
 from probes.sockets.opening import is_ours
+from probes.sockets.sources import source_addresses
 from probes.text import Text
 
 _DISCARD_PORT = 9  # nothing is sent there
@@ -47,7 +50,7 @@ class Vantage:
 
     def place(self, targets: Sequence[ResolvedTarget]) -> list[ResolvedTarget]:
         """Return the targets with the source of each, or why there is none."""
-        return [self._placed(target) for target in targets]
+        return _held_to_their_sources([self._placed(target) for target in targets])
 
     def _placed(self, target: ResolvedTarget) -> ResolvedTarget:
         if target.address is None or (self.source is None and self.interface is None):
@@ -64,6 +67,32 @@ class Vantage:
         except OSError as error:
             return replace(target, address=None, error=_no_way(self.interface, error))
         return replace(target, source=f"{host.partition('%')[0]}%{self.interface}")
+
+
+def _held_to_their_sources(targets: list[ResolvedTarget]) -> list[ResolvedTarget]:
+    """Give IPv6 targets beyond the link the source that the system chooses now.
+
+    Were that address to go in mid-run, the system would go on from a link-local one, which no
+    router forwards: all would be lost. From a source that is gone, probes pause, which is told.
+    """
+    chosen = [
+        number
+        for number, target in enumerate(targets)
+        if target.source is None and _is_beyond_the_link(target.address)
+    ]
+    packed = [(ipaddress.IPv6Address(targets[number].address).packed, 0) for number in chosen]
+    placed = targets.copy()
+    with contextlib.suppress(OSError):  # what cannot be asked is chosen packet by packet, as ever
+        for number, source in zip(chosen, source_addresses(socket.AF_INET6, packed), strict=True):
+            if source and not (address := ipaddress.IPv6Address(source)).is_link_local:
+                placed[number] = replace(targets[number], source=str(address))
+    return placed
+
+
+def _is_beyond_the_link(address: str | None) -> bool:
+    return (
+        address is not None and ":" in address and not ipaddress.IPv6Address(address).is_link_local
+    )
 
 
 def read_vantage(source: str | None, interface: str | None) -> Vantage:

@@ -6,6 +6,7 @@ destination. Answers find their session by the address they came from.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -110,6 +111,7 @@ class Channel:
         self._overflow_ns = 0  # monotonic time at which more of them were last seen
         self._damage = damage
         self._discarded: list[Discarded] = []
+        self.source_is_gone = False  # IPv6 would go on sending from it, and nobody could answer
 
     @property
     def stamps_when_read(self) -> bool:
@@ -137,6 +139,10 @@ class Channel:
         `addresses` uint8[sessions, 28] has the sockaddr of every session.
         """
         count = len(row)
+        if self.source_is_gone:
+            error = np.full(count, errno.EADDRNOTAVAIL, np.int32)
+            unsent = SendResult(error, np.zeros(count, np.uint32), probes.wall_ns)
+            return unsent, np.zeros(count, np.uint64)
         ring = self.socket.rings.send
         addresses.take(probes.session, axis=0, out=ring.address[:count], mode="clip")
         if self._flow_info is not None:

@@ -391,6 +391,7 @@ class Engine:
         if changed or now_ns - self._routes_checked_ns >= _ROUTE_CHECK_NS:
             self._routes_checked_ns = now_ns
             self._follow_interfaces()
+            self._roster.follow_sources()
             self._roster.resolve_sources()
             if self._probes_per_stream is None and not self._stopping:
                 self._retire(self._standby.take_in(self._running))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes import tcp
-from probes.addresses import ADDRESS_BYTES, zone_of
+from probes.addresses import ADDRESS_BYTES, split_source, zone_of
 from probes.engine.channel import Channel, FlowMark
 from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
 from probes.engine.destinations import (
@@ -38,6 +38,7 @@ from probes.sockets.identifiers import Identifiers
 from probes.sockets.obstacles import is_shortage, obstacles_told
 from probes.sockets.opening import open_icmp, open_tcp, open_udp
 from probes.sockets.ring import Rings
+from probes.sockets.routes import is_local
 from probes.stamp.auth import AuthenticatedCodec
 from probes.stream import StreamSpec
 from probes.tcp_connect import ConnectChannel
@@ -177,6 +178,19 @@ class Roster:
         closed = self._close_unused()
         self._tell_channels(changed & set(self.channels))
         return closed, [self.channels[number] for number in self.channels.keys() - before]
+
+    def follow_sources(self) -> None:
+        """Send nothing from source addresses that this machine no longer has."""
+        bound: dict[str, list[int]] = {}
+        for (_, _, source, *_), number in self._by_key.items():
+            if source:
+                bound.setdefault(source, []).append(number)
+        for source, numbers in bound.items():
+            is_gone = not is_local(split_source(source)[0] or "")
+            for number in numbers:
+                channel = self.channels[number]
+                if isinstance(channel, Channel):  # connect() binds anew for each probe
+                    channel.source_is_gone = is_gone
 
     def flow_marks(self, number: int) -> list[FlowMark]:
         """Return what tells the flows of a stream apart, in their order."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -54,6 +57,18 @@ class Links:
         rules = "table inet t { chain c { type filter hook input priority 0; policy drop; "
         self.inside(self.far, "nft", "-f", "-", stdin=f"{rules}{rule} accept; }}; }}")
 
+    def wait_until_answered(self, count: int) -> None:
+        """Wait until the far host has answered so many echo requests over IPv6."""
+        give_up_s = time.monotonic() + PATIENCE_S
+        while self._answered() < count:
+            assert time.monotonic() < give_up_s
+            threading.Event().wait(0.02)
+
+    def _answered(self) -> int:
+        words = ["ip", "netns", "exec", self.far, "cat", "/proc/net/snmp6"]
+        counters = subprocess.check_output(words, text=True).split()
+        return int(counters[counters.index("Icmp6OutEchoReplies") + 1])
+
     def probe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         more = ("--count", "3", "--interval", "5ms", "--timeout", "2s")
         return subprocess.run(
@@ -100,6 +115,31 @@ def test_a_source_alone_changes_no_route(links: Links) -> None:
     links.inside(links.far, "nft", "flush", "ruleset")
     six = links.probe("icmp", "fd96:2::2", "--interface", "w")
     assert six.returncode == 0, six.stderr
+
+
+@pytest.mark.network
+def test_an_address_that_goes_in_mid_run_leaves_the_field_to_no_link_local_one(
+    links: Links,
+) -> None:
+    links.run("ip", "-n", links.far, "addr", "add", "fd96:9::9/128", "dev", "lo", "nodad")
+    links.run("ip", "-n", links.near, "route", "add", "fd96:9::9", "via", "fd96:1::2", "dev", "v")
+    words = [sys.executable, "-P", "-m", "isochrone", "probe", "icmp", "fd96:9::9", "--json"]
+    with subprocess.Popen(
+        ["ip", "netns", "exec", links.near, *words, "--count", "500", "--interval", "10ms"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"ISOCHRONE_LANG": "en"},
+        text=True,
+    ) as probe:
+        links.wait_until_answered(20)
+        links.run("ip", "-n", links.near, "addr", "del", "fd96:1::1/64", "dev", "v")
+        output, told = probe.communicate(timeout=PATIENCE_S)
+    answer = json.loads(output)
+    assert probe.returncode == 1
+    assert answer["lost"] < 25  # between its going and the engine's hearing of it
+    assert answer["not_sent_causes"] == {"interface": answer["not_sent"]}
+    assert answer["not_sent"] > 100
+    assert "no address to leave from: it was taken off its interface" in told
 
 
 @pytest.mark.network
