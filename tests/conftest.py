@@ -35,9 +35,22 @@ os.environ["LANG"] = "C.UTF-8"  # shells complain of a language that is not inst
 # Who is started in the background hears no Ctrl-C and would hand that down to every child.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Nor a hang-up (nohup): it goes on being ignored here, and is what it is in a terminal to children.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 SO_TIMESTAMPING = 37
 SOFTWARE_ARRIVALS = 1 << 3 | 1 << 4
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_handled_as_before() -> Iterator[None]:
+    """Undo what commands that run in this process set: children would inherit what is ignored."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

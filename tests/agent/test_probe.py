@@ -191,16 +191,6 @@ def test_silent_target_is_lost_and_status_is_1() -> None:
 
 
 @contextlib.contextmanager
-def handled_as_in_a_terminal(number: signal.Signals) -> Iterator[None]:
-    """Let children handle the signal, also where this run ignores it (nohup)."""
-    before = signal.signal(number, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
-@contextlib.contextmanager
 def endless_probe() -> Iterator[subprocess.Popen[str]]:
     """Run a probe of a reflector of ours, which has had its first answers."""
     place = ReflectorSpec(address="127.0.0.1", port=0, peers=("127.0.0.1",))
@@ -237,7 +227,7 @@ def endless_probe() -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.network
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_run_prints_what_it_has(number: signal.Signals) -> None:
-    with handled_as_in_a_terminal(signal.SIGHUP), endless_probe() as probe:
+    with endless_probe() as probe:
         probe.send_signal(number)
         output, _ = probe.communicate(timeout=PATIENCE_S)
     answer = json.loads(output)

@@ -7,15 +7,6 @@ import pytest
 from probes.results import end_early_on_signals, is_hangup_heard, results_follow
 
 
-@pytest.fixture(autouse=True)
-def _handlers_of_this_process_stay():
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def hang_up() -> bool:
     """Send a hangup; tell whether it ended anything."""
     try:
