@@ -5,6 +5,7 @@ import time
 
 import msgspec
 import pytest
+from patience import wait_until
 from asking import KEY, Sender, reflector, request, spec
 
 from probes.reflector.reflector import Reflector
@@ -188,3 +189,21 @@ def test_forged_requests_take_nothing_from_the_limit_of_the_peer_they_name(ports
         counters = running.counters()
     assert (counters.forged, counters.reflected) == (200, 1)
     assert counters.received == 201
+
+
+@pytest.mark.parametrize("ports", [1, 50])
+def test_who_holds_the_key_is_limited_all_the_same(ports):
+    limits = {"max_packets_per_s_per_source": 0.1, "max_packets_per_s": 20.0}
+    with (
+        reflector(bound_place(), stamp_keys=BOUND, **limits) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        to = running.addresses()[0]
+        senders = [stack.enter_context(Sender(to, host="127.0.0.2")) for _ in range(ports)]
+        for number in range(200):
+            senders[number % ports].sock.sendto(request(number, key=KEY), to)
+        wait_until(lambda: running.counters().received == 200)
+        counters = running.counters()
+    assert (
+        counters.reflected == 200 - counters.limited_by_source < 10
+    )  # a machine that stands still
