@@ -5,8 +5,8 @@ import time
 
 import msgspec
 import pytest
-from patience import wait_until
 from asking import KEY, Sender, reflector, request, spec
+from patience import wait_until
 
 from probes.reflector.reflector import Reflector
 from probes.stamp import packet as stamp
