@@ -18,6 +18,7 @@ import msgspec
 
 from probes.clock import Clock
 from probes.exchange import Unanswered, UnansweredRule
+from probes.input_files import read_input
 
 JOURNAL_FILE = "unanswered.json"
 # What is over is told again until so much came after it: by age, a wrong clock would forget it.
@@ -93,7 +94,7 @@ def _read(path: Path | None) -> Sequence[Unanswered]:
     """Return what was kept; nothing of a file that is damaged or was never written."""
     if path is not None:
         with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeError):
-            return _DECODER.decode(path.read_bytes())
+            return _DECODER.decode(read_input(path))
     return ()
 
 

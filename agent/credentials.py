@@ -16,6 +16,7 @@ from agent.trust import Trust, load_trust
 from probes.clock import Clock
 from probes.errors import ConfigError
 from probes.exchange import Plan
+from probes.reasons import NOT_PEM, reason_of
 
 
 class Credentials:
@@ -26,10 +27,12 @@ class Credentials:
         try:
             self.context = trust.context()
         except (OSError, ssl.SSLError) as error:
+            reason = NOT_PEM if isinstance(error, ssl.SSLError) else reason_of(error)
             raise ConfigError(
-                f"{trust.directory} cannot be used ({error}); enrol this agent again: "
+                f"{trust.directory} cannot be used ({reason.en}); enrol this agent again: "
                 "isochrone agent enrol.",
-                f"无法使用 {trust.directory}（{error}）；请重新注册探针：isochrone agent enrol。",
+                f"无法使用 {trust.directory}（{reason.zh}）；请重新注册探针："
+                "isochrone agent enrol。",
                 file=str(trust.directory),
             ) from error
 

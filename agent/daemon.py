@@ -213,7 +213,7 @@ async def _resume(
     plan = await asyncio.to_thread(load_plan, state_dir / PLAN_FILE, agent)
     if plan is None:
         path = state_dir / PLAN_FILE
-        if path.exists():
+        if await asyncio.to_thread(os.path.lexists, path):  # a link into nowhere, too
             conditions.begin("plan_not_resumed", "error", _unusable(path))
         return
     measuring.note_absence([(spec.address, spec.port) for spec in plan.reflectors])

@@ -20,7 +20,7 @@ PLAN_FILE, KEYS_FILE = "plan.json", "stamp-keys.json"  # in the state directory
 
 def save_plan(path: Path, plan: Plan) -> None:
     """Replace the file atomically: after a crash it holds the old plan or the new one, whole."""
-    _replace(path, msgspec.json.encode(plan))
+    replace_file(path, msgspec.json.encode(plan))
 
 
 def load_plan(path: Path, agent: str) -> Plan | None:
@@ -37,7 +37,7 @@ def save_keys(path: Path, keys: StampKeys | None) -> None:
     if keys is None:
         path.unlink(missing_ok=True)
     else:
-        _replace(path, msgspec.json.encode(keys))
+        replace_file(path, msgspec.json.encode(keys))
 
 
 def load_keys(path: Path) -> StampKeys | None:
@@ -48,7 +48,8 @@ def load_keys(path: Path) -> StampKeys | None:
         return None
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or leave what was there; never through a pipe or a link. OSError."""
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     number = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)

@@ -12,12 +12,15 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.plan_file import replace_file
 from probes.exchange import Plan
+from probes.input_files import read_input
 from probes.text import Text
 
 TRIAL_FILE = "plan.trial"  # in the state directory
 LASTS_S = 20.0
 _TRIALS = 2
+_MOST_BYTES = 64
 
 
 class PlanTrial:
@@ -30,9 +33,9 @@ class PlanTrial:
         """Count a start; tell whether the saved plan may be resumed."""
         failed = 0
         with contextlib.suppress(OSError, ValueError):
-            failed = min(max(int(self._path.read_text(encoding="ascii")), 0), _TRIALS)
+            failed = min(max(int(read_input(self._path, _MOST_BYTES)), 0), _TRIALS)
         with contextlib.suppress(OSError):  # a full disk must not keep anybody from measuring
-            self._path.write_text(f"{failed + 1}\n", encoding="ascii")
+            replace_file(self._path, b"%d\n" % (failed + 1))
         return failed < _TRIALS
 
     def passed(self) -> None:

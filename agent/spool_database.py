@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from probes.errors import ResourceError
-from probes.private_files import make_private_database
+from probes.private_files import NoRegularFileError, make_private_database
 from probes.reasons import reason_of
 from probes.sqlite_faults import is_damage
 
@@ -70,7 +70,7 @@ def open_spool(path: Path) -> sqlite3.Connection:
                 f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_SCHEMA_VERSION};COMMIT;"
             )
     except (OSError, sqlite3.Error) as error:
-        if is_damage(error):
+        if is_damage(error) or isinstance(error, NoRegularFileError):
             raise DamagedSpoolError(str(error)) from error
         reason = reason_of(error)
         raise ResourceError(

@@ -70,7 +70,8 @@ def replaced(
             f"无法替换已损坏的缓存文件 {path}（{error}）；请检查目录权限和磁盘剩余空间。",
             file=str(path),
         ) from error
-    with contextlib.closing(sqlite3.connect(aside, isolation_level=None)) as damaged:
+    held = aside if aside.is_file() else ":memory:"  # in a directory or a pipe is no spool
+    with contextlib.closing(sqlite3.connect(held, isolation_level=None)) as damaged:
         accounted, dropped = _told_by(damaged, book)
         if known is not None:
             accounted, dropped = known.accounted, known.dropped

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from probes.enrolment import CertificateDocument
 from probes.errors import ConfigError, ResourceError, RightsError
+from probes.input_files import read_input
 from probes.private_files import make_private_directory
-from probes.reasons import reason_of
+from probes.reasons import NOT_PEM, reason_of
 
 DIRECTORY = "trust"
 
@@ -94,8 +95,9 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
     directory = state_dir / DIRECTORY
     try:
         with _held(directory, fcntl.LOCK_SH):
-            certificate = x509.load_pem_x509_certificate((directory / "agent.pem").read_bytes())
-            plan_key = (directory / "plan.pub").read_text(encoding="ascii").strip()
+            certificate = _certificate(directory / "agent.pem")
+            plan_key = read_input(directory / "plan.pub").decode("ascii").strip()
+            _certificate(directory / "authority.pem")  # TLS would wait for a pipe's writer
         named = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
     except FileNotFoundError as error:
         raise ConfigError(
@@ -112,9 +114,11 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
             file=str(directory),
         ) from error
     except (OSError, ValueError, IndexError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else NOT_PEM
         raise ConfigError(
-            f"{directory} cannot be used ({error}); enrol this agent again: isochrone agent enrol.",
-            f"无法使用 {directory}（{error}）；请重新注册探针：isochrone agent enrol。",
+            f"{directory} cannot be used ({reason.en}); enrol this agent again: isochrone agent "
+            "enrol.",
+            f"无法使用 {directory}（{reason.zh}）；请重新注册探针：isochrone agent enrol。",
             file=str(directory),
         ) from error
     if named != agent:
@@ -131,6 +135,10 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
         issued_ns=round(certificate.not_valid_before_utc.timestamp() * 1e9),
         expires_ns=round(certificate.not_valid_after_utc.timestamp() * 1e9),
     )
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(read_input(path))
 
 
 def _check(directory: Path, key: bytes, given: CertificateDocument) -> None:

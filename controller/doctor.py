@@ -74,7 +74,7 @@ def check_store(data: pathlib.Path) -> list[Finding]:
     """Look at the database that is there."""
     path = data / FILE_NAME
     with contextlib.suppress(PermissionError):  # `open_to_read` says so
-        if not path.exists():
+        if not os.path.lexists(path):
             return []
     try:
         with contextlib.closing(open_to_read(path)) as database:

@@ -11,13 +11,12 @@ import dataclasses
 import os
 import pathlib
 
+from controller.store.sqlite_file import SITES_NAME as NAME
 from probes.errors import ConfigError
 from probes.private_files import FILE_MODE, tighten
 from probes.text import Text
 from topology.network import Network
 from topology.site_file import load_network
-
-NAME = "sites.toml"
 
 
 def keep_sites(directory: pathlib.Path, network: Network) -> None:

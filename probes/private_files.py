@@ -6,16 +6,31 @@ and planned is nobody else's business: directories are 0700, files 0600, from th
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Collection
 from pathlib import Path
 
 from probes.errors import RightsError
+from probes.text import Text
 
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class NoRegularFileError(OSError):
+    """What stands where a file of ours should be is a directory, a pipe, a device or a socket."""
+
+    text = Text("it is no regular file", "它不是普通文件")
+
+
+def check_regular(path: Path) -> None:
+    """Raise NoRegularFileError for what is there and is no file, before it is opened: opening a
+    pipe waits for ever. OSError where nothing is there."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NoRegularFileError(errno.EINVAL, NoRegularFileError.text.en, str(path))
 
 
 def make_private_directory(path: Path, marks: Collection[str] = ()) -> None:
@@ -52,11 +67,13 @@ def tighten(path: Path) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Make an empty file if there is none; one that is there is tightened. OSError.
+    """Make an empty file if there is none; one that is there is tightened. OSError, with
+    NoRegularFileError.
 
     A file that exists is never opened: closing it would end this process's locks on it (fcntl).
     """
     if path.exists():
+        check_regular(path)
         tighten(path)
     else:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
@@ -67,4 +84,5 @@ def make_private_database(path: Path) -> None:
     make_private_file(path)
     for log in (path.with_name(path.name + ending) for ending in ("-wal", "-shm")):
         if log.exists():
+            check_regular(log)
             tighten(log)

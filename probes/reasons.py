@@ -11,6 +11,8 @@ _ZH = {
     errno.EPERM: "操作不被允许",
     errno.ENOENT: "文件或目录不存在",
     errno.EEXIST: "文件已存在",
+    errno.ELOOP: "符号链接循环",
+    errno.ENXIO: "没有这个设备，或套接字不能当作文件打开",
     errno.EISDIR: "是目录而不是文件",
     errno.ENOTDIR: "路径中有一部分不是目录",
     errno.ENOTEMPTY: "目录非空",
@@ -41,6 +43,11 @@ _NAMES = {
 }
 _OWN_NUMBERS = ("ssl", "socket")  # modules whose errors are numbered otherwise
 _NOT_TEXT = Text("it is not UTF-8 text", "内容不是 UTF-8 文本")
+
+NOT_PEM = Text(
+    "what it holds are no keys and certificates (PEM) that belong together",
+    "其中没有相互匹配的 PEM 密钥与证书",
+)
 
 
 def reason_of(error: BaseException) -> Text:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 ANSWER_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
 HEARTBEAT_S = 20.0
+MOST_PAGES = 1_000
 PAGE_ITEMS = 10_000
 
 
@@ -204,15 +205,24 @@ class Client:
     async def _get_all(
         self, route: str, kind: type[T], query: dict[str, str] | None = None
     ) -> list[T]:
-        """Follow `next` to the end of a list; a cursor that does not advance ends it."""
+        """Follow `next` to the end of a list. AnswerError where it leads round in a circle."""
         items: list[T] = []
+        seen = set[str]()
         query = {**(query or {}), "limit": str(PAGE_ITEMS)}
         listing = doc.Listing[kind]  # type: ignore[valid-type]  # built at run time for msgspec
         while True:
             page: doc.Listing[T] = await self._get(route, listing, query)
             items.extend(page.items)
-            if not page.next or page.next == query.get("after"):
+            if not page.next:
                 return items
+            if page.next in seen or len(seen) == MOST_PAGES:
+                raise AnswerError(
+                    f"{self.url} answers a list without an end ({route}); is it an Isochrone"
+                    " controller? Check the address.",
+                    f"{self.url} 返回了没有尽头的列表（{route}）；它是 Isochrone 控制器吗？"
+                    "请检查地址。",
+                )
+            seen.add(page.next)
             query["after"] = page.next
 
 

@@ -32,7 +32,7 @@ from controller.access.tables import KEYS_DIRECTORY, belong_to_owner, keys_direc
 from probes.clock import Clock
 from probes.errors import ConfigError, ResourceError
 from probes.input_files import read_input
-from probes.reasons import reason_of
+from probes.reasons import NOT_PEM, reason_of
 
 AUTHORITY_LIFETIME = dt.timedelta(days=7305)  # 20 years: nothing renews it
 SERVER_LIFETIME = dt.timedelta(days=397)
@@ -127,7 +127,12 @@ class Authority:
 
     def load_server(self, context: ssl.SSLContext) -> None:
         """Let new connections of `context` see the server's present certificate."""
-        context.load_cert_chain(self._directory / "server.pem")
+        path = self._directory / "server.pem"
+        try:
+            read_input(path)  # a pipe that OpenSSL would wait for
+            context.load_cert_chain(path)
+        except (OSError, ssl.SSLError) as error:
+            raise _unreadable(path, error) from error
 
 
 def authority_exists(data: pathlib.Path) -> bool:
@@ -223,8 +228,11 @@ def _read_key(path: pathlib.Path) -> PrivateKeyTypes:
 
 
 def _unreadable(path: pathlib.Path, error: Exception) -> ConfigError:
+    reason = reason_of(error) if isinstance(error, OSError) else NOT_PEM
+    if isinstance(error, ssl.SSLError):
+        reason = NOT_PEM  # OpenSSL's own words name lines of its source
     return ConfigError(
-        f"The key file {path} cannot be used ({error}); restore the directory from its backup.",
-        f"无法使用密钥文件 {path}（{error}）；请从备份恢复该目录。",
+        f"The key file {path} cannot be used ({reason.en}); restore the directory from its backup.",
+        f"无法使用密钥文件 {path}（{reason.zh}）；请从备份恢复该目录。",
         file=str(path),
     )

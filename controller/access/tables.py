@@ -23,6 +23,7 @@ from probes.sqlite_faults import is_damage
 
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"
+AUTHORITY_FILE = "authority.pem"  # made once the database of keys is
 MARKS = (KEYS_DIRECTORY, "isochrone.db", "lock")  # what is in a data directory alone
 
 migrations = Migrations("isochrone-access")
@@ -82,7 +83,7 @@ def keys_directory(data: pathlib.Path) -> pathlib.Path:
     directory = data / KEYS_DIRECTORY
     try:
         make_private_directory(data, MARKS)
-        make_private_directory(directory, (FILE_NAME, "authority.pem"))
+        make_private_directory(directory, (FILE_NAME, AUTHORITY_FILE))
         belong_to_owner(directory)
     except OSError as error:
         raise ResourceError(
@@ -104,6 +105,8 @@ def belong_to_owner(path: pathlib.Path) -> None:
 def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     """Open the database of keys, made or brought forward; 0600. Raises ResourceError."""
     path = keys_directory(data) / FILE_NAME
+    if (path.parent / AUTHORITY_FILE).exists() and path.is_file() and not path.stat().st_size:
+        raise _emptied(path)
     try:
         make_private_database(path)
         belong_to_owner(path)
@@ -118,13 +121,28 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     except (OSError, sqlite3.DatabaseError) as error:
         if is_damage(error):
             raise  # whoever opened the book says what to do
+        reason = reason_of(error)
         raise ResourceError(
-            f"The database of keys {path} cannot be opened ({error}); check the rights and the "
-            "free space of that directory.",
-            f"无法打开密钥数据库 {path}（{error}）；请检查该目录的权限和剩余空间。",
+            f"The database of keys {path} cannot be opened ({reason.en}); check the rights and the "
+            "free space of that directory, and move away what is no file.",
+            f"无法打开密钥数据库 {path}（{reason.zh}）；请检查该目录的权限和剩余空间，"
+            "并移走非普通文件。",
             file=str(path),
         ) from error
     return connection
+
+
+def _emptied(path: pathlib.Path) -> ResourceError:
+    """What is said of a database whose tables were there when the authority was made."""
+    return ResourceError(
+        f"The database of keys {path} is empty, though the authority beside it was made after it: "
+        f"nobody could be let in. Restore the newest backup of {path.parent}; without one, move "
+        "that directory away, run isochrone controller init and enrol every agent again.",
+        f"密钥数据库 {path} 为空，而旁边的证书颁发机构是在它之后创建的：现在无法验证任何人。"
+        f"请从最新备份恢复 {path.parent}；若没有备份，请移走该目录，执行 isochrone controller "
+        "init 并重新注册所有探针。",
+        file=str(path),
+    )
 
 
 @contextlib.contextmanager

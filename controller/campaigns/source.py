@@ -28,6 +28,7 @@ from controller.api.documents import (
     VerdictDocument,
     VerdictPage,
 )
+from controller.commands.all_pages import all_pages
 from controller.commands.client_errors import decoded, no_answer, refusal
 from controller.commands.client_link import ControllerAddress
 from probes.errors import ResourceError
@@ -142,14 +143,12 @@ class ApiSource:
 
     async def items(self, route: str, kind: type[Any], query: dict[str, str]) -> list[Any]:
         """Return all items of a list, page by page, that `query` asks for."""
-        items: list[Any] = []
-        after: str | None = ""
-        while after is not None:
-            place = {"limit": str(PAGE_LIMIT)} | ({"after": after} if after else {})
-            page = decoded(self.url, await self._body(route, query | place), kind)
-            items += page.items
-            after = page.next
-        return items
+        query = query | {"limit": str(PAGE_LIMIT)}
+
+        async def page_after(place: dict[str, str]) -> Any:
+            return decoded(self.url, await self._body(route, query | place), kind)
+
+        return await all_pages(self.url, page_after)
 
     async def _body(self, route: str, query: dict[str, str]) -> bytes:
         assert self._session is not None

@@ -16,6 +16,7 @@ from controller.api.documents import (
     ErrorDocument,
 )
 from controller.campaigns.campaign_file import Campaign, asked_of
+from controller.commands.all_pages import all_pages
 from controller.commands.client_errors import check_media, decoded, no_answer, refusal
 from controller.commands.client_link import ControllerAddress
 from probes.plain_json import plain_json
@@ -53,14 +54,11 @@ class CampaignClient:
 
     async def campaigns(self) -> list[CampaignDocument]:
         """Return every campaign, oldest first."""
-        found: list[CampaignDocument] = []
-        after: str | None = ""
-        while after is not None:
-            query = {"after": after} if after else {}
-            status, body = await self._call("GET", ROUTE, query=query)
-            page = self._decoded(status, body, CampaignPage)
-            found, after = found + page.items, page.next
-        return found
+
+        async def page_after(place: dict[str, str]) -> CampaignPage:
+            return self._decoded(*await self._call("GET", ROUTE, query=place), CampaignPage)
+
+        return await all_pages(self.address.url, page_after)
 
     async def campaign(self, name: str) -> CampaignDocument:
         """Return one campaign."""

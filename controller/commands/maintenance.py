@@ -96,25 +96,26 @@ async def _ask(
     import aiohttp
 
     from controller.api.documents import MaintenanceDocument, MaintenancePage
+    from controller.commands.all_pages import all_pages
     from controller.commands.client_errors import decoded, no_answer, refusal
 
-    found: list[MaintenanceDocument] = []
-    after: str | None = ""
+    async def answered(query: dict[str, str]) -> bytes:
+        async with session.request(method, route, json=body, params=query) as answer:
+            said = plain_json(await answer.read())
+        if answer.status not in (200, 201):
+            raise refusal(address.url, answer.status, said)
+        return said
+
+    async def page_after(place: dict[str, str]) -> MaintenancePage:
+        return decoded(address.url, await answered(place), MaintenancePage)
+
     try:
         async with address.open_session(TIMEOUT_S) as session:
-            while after is not None:
-                query = {"after": after} if after else {}
-                async with session.request(method, route, json=body, params=query) as answer:
-                    said = plain_json(await answer.read())
-                    if answer.status not in (200, 201):
-                        raise refusal(address.url, answer.status, said)
-                if method != "GET":
-                    return [decoded(address.url, said, MaintenanceDocument)]
-                page = decoded(address.url, said, MaintenancePage)
-                found, after = found + page.items, page.next
+            if method != "GET":
+                return [decoded(address.url, await answered({}), MaintenanceDocument)]
+            return await all_pages(address.url, page_after)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise no_answer(address.url, error) from error
-    return found
 
 
 def _show(found: list[MaintenanceDocument]) -> None:

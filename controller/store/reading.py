@@ -14,6 +14,7 @@ import msgspec
 
 from controller.access.tables import FILE_NAME as KEYS_NAME
 from probes.errors import ConfigError, IsochroneError, ResourceError
+from probes.private_files import check_regular
 from probes.reasons import reason_of
 from probes.sqlite_faults import fault_of, is_damage
 
@@ -71,7 +72,7 @@ def open_to_read(path: pathlib.Path) -> sqlite3.Connection:
     One without a log beside it is in nobody's hands: it is read as a file that does not change.
     """
     try:
-        path.stat()
+        check_regular(path)
         with path.open("rb"):
             pass
         whole = not path.with_name(path.name + "-wal").exists()

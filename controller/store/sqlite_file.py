@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import pathlib
 import shutil
 import sqlite3
@@ -27,12 +26,15 @@ from controller.store.schema import migrate
 from controller.store.sqlite_writer import Writer
 from probes.errors import ResourceError
 from probes.private_files import (
+    NoRegularFileError,
     make_private_database,
     make_private_directory,
     make_private_file,
 )
+from probes.reasons import reason_of
 
 FILE_NAME = "isochrone.db"
+SITES_NAME = "last-sites.toml"  # is there once a controller has run; see controller.last_sites
 READ_LIMIT_S = 10.0
 Conflict = Literal["fail", "ignore", "replace"]  # with a row that is there already
 _STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
@@ -131,8 +133,20 @@ class SqliteFile:
 
 def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
     """Return the connection that writes, to a database of this version."""
-    with contextlib.suppress(OSError):  # `migrate` says what is wrong
+    if path.with_name(SITES_NAME).is_file() and path.is_file() and not path.stat().st_size:
+        raise _emptied(path)
+    try:
         make_private_database(path)
+    except NoRegularFileError as error:
+        raise ResourceError(
+            f"{path} or a log beside it is no regular file; move it away, and restore the newest "
+            "backup that `isochrone controller backup` made if there was a database.",
+            f"{path} 或其日志文件不是普通文件；请将其移走；若原有数据库，请恢复 isochrone "
+            "controller backup 生成的最新备份。",
+            file=str(path),
+        ) from error
+    except OSError:
+        pass  # `migrate` says what is wrong
     migrate(path)
     with damage_told(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -143,6 +157,17 @@ def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
     return connection
 
 
+def _emptied(path: pathlib.Path) -> ResourceError:
+    return ResourceError(
+        f"The database {path} is empty, though a controller has run in this directory: what was "
+        "measured is gone from it. Restore the newest backup that `isochrone controller backup` "
+        "made, or remove the empty file to begin anew.",
+        f"数据库 {path} 为空，但控制器曾在该目录运行：其中的测量数据已不存在。请恢复 isochrone "
+        "controller backup 生成的最新备份，或删除该空文件以重新开始。",
+        file=str(path),
+    )
+
+
 def _own_directory(directory: pathlib.Path) -> Any:
     """Create the directory and lock it for this process; the returned file holds the lock."""
     try:
@@ -150,10 +175,11 @@ def _own_directory(directory: pathlib.Path) -> Any:
         make_private_file(directory / "lock")
         lock_file = (directory / "lock").open("a")
     except OSError as error:
+        reason = reason_of(error)
         raise ResourceError(
-            f"The data directory {directory} cannot be written ({error.strerror}); give the "
+            f"The data directory {directory} cannot be written ({reason.en}); give the "
             "controller's user the right to write there, or use another --data directory.",
-            f"无法写入数据目录 {directory}（{os.strerror(error.errno or 0)}）；"
+            f"无法写入数据目录 {directory}（{reason.zh}）；"
             "请为控制器用户授予写权限，或用 --data 指定其他目录。",
             file=str(directory),
         ) from error

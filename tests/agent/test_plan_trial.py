@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import cast
 
@@ -63,6 +64,26 @@ def test_a_saved_plan_that_cannot_be_used_is_told(tmp_path: Path, content: bytes
     assert told.code == "plan_not_resumed"
     assert str(tmp_path / PLAN_FILE) in told.text.en
     assert str(tmp_path / PLAN_FILE) in told.text.zh
+
+
+@pytest.mark.parametrize("name", [TRIAL_FILE, PLAN_FILE])
+@pytest.mark.parametrize("how", ["pipe", "loop", "directory"])
+def test_what_stands_where_a_file_should_be_keeps_no_agent_from_its_start(
+    tmp_path: Path, name: str, how: str
+) -> None:
+    place = tmp_path / name
+    made = {"pipe": os.mkfifo, "loop": lambda path: path.symlink_to(path), "directory": Path.mkdir}
+    made[how](place)
+    trial, conditions = PlanTrial(tmp_path), Conditions()
+    assert trial.begins()
+    asyncio.run(_resume(tmp_path, "a1", cast(Measuring, None), trial, conditions))
+    told = [condition.code for condition in conditions.current()]
+    assert told == ["plan_not_resumed"] * (name == PLAN_FILE)
+
+
+def test_a_pipe_in_place_of_the_trial_is_replaced_and_counted(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / TRIAL_FILE)
+    assert [PlanTrial(tmp_path).begins() for _ in range(3)] == [True, True, False]
 
 
 def test_no_saved_plan_is_no_fault(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What an enrolled agent keeps, and which plans it takes."""
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import msgspec
@@ -85,6 +86,25 @@ def test_agent_that_is_not_enrolled_is_told_how(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="agent enrol") as raised:
         load_trust(tmp_path, "nanjing")
     assert "注册" in raised.value.text.zh
+
+
+@pytest.mark.parametrize("name", ["agent.pem", "authority.pem", "plan.pub"])
+@pytest.mark.parametrize("how", ["pipe", "directory", "rubbish"])
+def test_papers_that_are_no_files_or_no_papers_are_told_and_wait_for_nobody(
+    tmp_path: Path, name: str, how: str
+) -> None:
+    key, request = new_request("nanjing")
+    place = save_trust(tmp_path, key, given(request)).directory / name
+    place.unlink()
+    {
+        "pipe": os.mkfifo,
+        "directory": Path.mkdir,
+        "rubbish": lambda path: path.write_bytes(bytes(range(256))),
+    }[how](place)
+    with pytest.raises(ConfigError, match=r"cannot be used.*enrol") as told:
+        load_trust(tmp_path, "nanjing")
+    assert "http" not in told.value.text.zh
+    assert "Errno" not in told.value.text.en
 
 
 def test_certificate_of_another_agent_is_not_ours(tmp_path: Path) -> None:

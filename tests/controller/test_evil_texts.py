@@ -307,6 +307,35 @@ async def test_the_answers_of_a_foreign_server_are_one_sentence_and_no_file(
     assert not place.exists() or not list(os.scandir(place))
 
 
+@pytest.mark.parametrize("cursors", ["one", "two", "ever new"])
+async def test_a_list_without_an_end_is_one_sentence(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, cursors: str
+) -> None:
+    asked, most = [0], 20
+    monkeypatch.setattr("controller.commands.all_pages.MOST_PAGES", most)
+
+    async def answered(_request: web.Request) -> web.Response:
+        asked[0] += 1
+        number = {"one": 1, "two": asked[0] % 2, "ever new": asked[0]}[cursors]
+        return web.json_response({"items": [], "next": f"c{number}"})
+
+    foreign = web.Application()
+    foreign.router.add_route("*", "/{any:.*}", answered)
+    runner = web.AppRunner(foreign)
+    await runner.setup()
+    socket = tmp_path / "foreign.sock"
+    await web.UnixSite(runner, socket).start()
+    try:
+        for words in ("list agents", "controller maintenance list", "campaign list"):
+            asked[0] = 0
+            result = await ask(*words.split(), "--url", f"unix:{socket}")
+            assert isinstance(result.exception, IsochroneError), (words, result.output)
+            assert "without an end" in result.exception.text.en
+            assert asked[0] <= most + 1
+    finally:
+        await runner.cleanup()
+
+
 def test_what_is_typed_or_named_is_repeated_as_plain_writing(tmp_path: pathlib.Path) -> None:
     evil = EVILS["osc title"] + EVILS["bidi"] + EVILS["c1"]
     place = tmp_path / evil

@@ -209,14 +209,21 @@ async def test_token_over_tls_opens_what_its_role_may_do(served: Any) -> None:
             assert answer.status == 401
 
 
-@pytest.mark.parametrize("name", ["authority.pem", "authority.key"])
-@pytest.mark.parametrize("how", ["pipe", "loop"])
+@pytest.mark.parametrize("name", ["authority.pem", "authority.key", "server.pem"])
+@pytest.mark.parametrize("how", ["pipe", "loop", "directory", "rubbish"])
 def test_a_key_file_that_is_none_is_told_and_never_taken_for_no_authority(
     authority: Authority, tmp_path: Any, clock: Any, name: str, how: str
 ) -> None:
     (place,) = tmp_path.rglob(name)
     place.unlink()
-    os.mkfifo(place) if how == "pipe" else place.symlink_to(place)
+    {
+        "pipe": os.mkfifo,
+        "loop": lambda path: path.symlink_to(path),
+        "directory": pathlib.Path.mkdir,
+        "rubbish": lambda path: path.write_bytes(bytes(range(256)) * 8),
+    }[how](place)
     assert authority_exists(place.parents[1])
-    with pytest.raises(ConfigError, match="cannot be used"):
-        load_authority(place.parents[1], clock)
+    with pytest.raises(ConfigError, match="cannot be used") as told:
+        load_authority(place.parents[1], clock).load_server(ssl.create_default_context())
+    assert "http" not in told.value.text.zh
+    assert "Errno" not in told.value.text.en

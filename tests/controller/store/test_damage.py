@@ -1,6 +1,7 @@
 """A damaged database is one sentence that names check and backup, never a traceback."""
 
 import contextlib
+import os
 import pathlib
 import random
 import shutil
@@ -10,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from controller.access.authority import create_authority
 from controller.doctor import check_store
 from controller.state import Settings, open_state
 from controller.store.backup import back_up, check
@@ -119,6 +121,47 @@ def test_a_damaged_database_of_keys_is_told_apart(
     assert said is not None
     assert "database of keys" in said
     assert "backup" in said
+
+
+@pytest.mark.parametrize("name", [FILE_NAME, f"{FILE_NAME}-wal", "keys/access.sqlite3", "lock"])
+@pytest.mark.parametrize("how", ["directory", "pipe", "loop"])
+def test_what_stands_where_a_database_should_be_is_one_sentence(
+    data: pathlib.Path, network: Network, name: str, how: str
+) -> None:
+    place = data / name
+    place.unlink(missing_ok=True)
+    {
+        "directory": pathlib.Path.mkdir,
+        "pipe": os.mkfifo,
+        "loop": lambda path: path.symlink_to(path),
+    }[how](place)
+    said = start(network, data)
+    assert said is not None
+    assert str(data) in said
+    assert place.is_symlink() or not place.is_file()  # it was not replaced
+    if name == FILE_NAME:
+        with pytest.raises(IsochroneError):
+            check(data)
+        assert check_store(data)[0].status == "fail"
+
+
+def test_a_database_that_was_emptied_is_never_taken_for_a_new_one(
+    data: pathlib.Path, network: Network
+) -> None:
+    create_authority(data, ["localhost"], SystemClock())
+    assert start(network, data) is None
+    for name, word in (("keys/access.sqlite3", "nobody"), (FILE_NAME, "measured")):
+        place = data / name
+        held = place.read_bytes()
+        place.write_bytes(b"")
+        said = start(network, data)
+        assert said is not None
+        assert "is empty" in said
+        assert word in said
+        assert "backup" in said
+        assert place.read_bytes() == b""
+        place.write_bytes(held)
+    assert start(network, data) is None
 
 
 def test_what_is_no_text_any_more_is_damage(data: pathlib.Path, network: Network) -> None:
