@@ -11,6 +11,7 @@ import click
 
 from agent.durations import milliseconds
 from probes.errors import UsageError
+from probes.numbers import LONGEST_TIMEOUT_MS
 from probes.results import end_early_on_signals, hear_no_more_hangups, results_follow
 from probes.stream import (
     AUTHENTICATED_PAYLOAD_BYTES,
@@ -22,7 +23,6 @@ from probes.text import Text, language_of_environment
 
 UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
 SHORTEST_INTERVAL_MS = 0.1
-LONGEST_TIMEOUT_MS = 60_000.0
 _EXIT_SOME_SILENT = 1
 _CAP_NET_RAW = 13
 _EPILOG = (

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from controller.api.answers import ApiError
 from controller.fleet import Fleet
 from controller.live.memory import MAX_AHEAD_NS
+from controller.plans.planner import DEFAULT_WINDOW_MS, windows_asked
 from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention
 from controller.uploads import Uploads
@@ -52,6 +53,7 @@ class Ingest:
         on_stored: Callable[[WindowBatch], None],
         retention: Retention = KEPT,
         had_rival: Callable[[str, Iterable[str]], bool] = lambda *_: False,
+        window_ns: int = DEFAULT_WINDOW_MS * 1_000_000,
     ) -> None:
         self._store = store
         self._fleet = fleet
@@ -60,6 +62,8 @@ class Ingest:
         self._owned = _ids_by_agent(streams)
         self._retention = retention
         self._had_rival = had_rival
+        self._window_ns = window_ns  # what all plans ask for since this controller began
+        self._asked_before: dict[str, frozenset[int]] = {}  # window_ns by agent
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
         self.refused: Counter[str] = Counter()
         self.uploads = Uploads(self.refused)
@@ -105,6 +109,7 @@ class Ingest:
         chunk = await self._decode(body)
         self._check_content(name, chunk)
         batch = chunk.batch
+        await self._check_length(name, batch)
         stored = StoredChunk(
             agent=name,
             boot=chunk.boot,
@@ -206,6 +211,23 @@ class Ingest:
                     f"按控制器的时钟，测量窗口早于保留期（{days} 天）。",
                 ),
                 start_ns=batch.start_ns,
+            )
+
+    async def _check_length(self, name: str, batch: WindowBatch) -> None:
+        if not batch.rows or batch.duration_ns == self._window_ns:
+            return
+        if name not in self._asked_before:
+            self._asked_before[name] = await asyncio.to_thread(windows_asked, self._store, name)
+        if batch.duration_ns not in self._asked_before[name]:
+            length = f"{batch.duration_ns / 1e9:,.9g}"
+            raise _not_now(
+                "foreign_windows",
+                Text(
+                    f"The windows are of {length} s, which no plan that this controller knows of "
+                    f"ever asked of {name}.",
+                    f"测量窗口长 {length} 秒；本控制器所知的 {name} 的计划均未要求过这一窗口时长。",
+                ),
+                duration_ns=batch.duration_ns,
             )
 
     def _check_streams(self, name: str, batch: WindowBatch) -> None:

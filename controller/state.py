@@ -275,7 +275,16 @@ def _assemble(
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
         trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
-        ingest=Ingest(store, fleet, clock, recorded, take, settings.retention, rivals.is_rival),
+        ingest=Ingest(
+            store,
+            fleet,
+            clock,
+            recorded,
+            take,
+            settings.retention,
+            rivals.is_rival,
+            settings.window_ms * 1_000_000,
+        ),
     )
     state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
     return state

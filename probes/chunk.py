@@ -39,7 +39,7 @@ from probes.exchange import (
 from probes.frame import seal, unseal
 from probes.histogram import EDGES_VERSION, TOP_BUCKET, Histograms, bucket_of
 from probes.numbers import Count
-from probes.text import Text
+from probes.sound_windows import contradiction_in
 from probes.window import (
     COUNTERS,
     DISTRIBUTIONS,
@@ -51,9 +51,6 @@ from probes.window import (
 
 MAX_ROWS = 1 << 18  # at 60 bytes a window this fills MAX_CHUNK_BYTES
 _MAX_COUNT = (1 << 32) - 1
-# No timestamp or error estimate of STAMP spans as much (RFC 8762 §4.2.1: at most 255 · 2^31 s).
-MAX_MEASURE = float(1 << 70)
-_LAST_NS = (1 << 63) - 1
 
 # How each measure is predicted from those before it: (plus, minus).
 _PREDICTED: dict[str, tuple[str | None, str | None]] = {
@@ -168,28 +165,6 @@ def is_whole(data: bytes) -> bool:
     except RemoteProtocolError:
         return False
     return True
-
-
-def contradiction_in(batch: WindowBatch) -> Text | None:
-    """Return what cannot be true of a batch, None of a sane one.
-
-    What holds of a window bounds all that is ever added up of it: no histogram counts more than
-    came back, nothing is infinite, no time lies beyond int64.
-    """
-    received = batch.counters["received"].astype(np.int64)
-    if (batch.lost() + received != batch.known()).any():
-        return Text(
-            "sent is not received + late + lost + unread",
-            "发送数不等于收到、超时到达、丢失与未能读取之和",
-        )
-    if any((each.totals() > received).any() for each in batch.distributions.values()):
-        return Text("a histogram counts more than came back", "直方图的计数大于收到数")
-    measured = (*batch.measures.values(), batch.flows.rtt_p50_ns)
-    if any((np.abs(column) >= MAX_MEASURE).any() for column in measured):  # False for NaN
-        return Text("a measure is out of range", "测量值超出范围")
-    if batch.start_ns + batch.duration_ns > _LAST_NS:
-        return Text("it ends beyond all times", "结束时间超出可表示的范围")
-    return None
 
 
 def _unwrap(data: bytes) -> _Wire:

@@ -106,7 +106,7 @@ def _judged_then(
     upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
     left_out = LeftOut(upkeep, state.silences.moved_to(streams))
     agents = sorted({stream.path.source.site for stream in streams})
-    tally = Tally(streams, left_out, all_along=True)
+    tally = Tally(streams, left_out, since_ns=np.zeros(len(streams), np.int64))
     batches = batches_between(state.store, agents, from_ns, to_ns)
     for number, batch in enumerate(batches, 1):
         not_judged = left_out.of(batch)

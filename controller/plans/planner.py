@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from controller.store.interface import PlanRecord, Store, StreamRecord
 from probes.exchange import Plan, ReflectorSpec
 from probes.json_document import decode_json
+from probes.numbers import LARGEST
 from probes.stream import STAMP_PORT, StreamSpec
 from topology.model import PlannedStream
 from topology.network import Network
 
 DEFAULT_WINDOW_MS = 10_000
+_PLANS_AT_ONCE = 10  # each may hold many thousand streams
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    window_ms: int  # the rest of a plan is not read: that takes long
 
 
 def make_plans(
@@ -99,9 +107,48 @@ def last_plans(store: Store) -> dict[str, Plan]:
     found = {}
     for name, record in store.latest_plans().items():
         with contextlib.suppress(msgspec.MsgspecError):
-            plan = decode_json(record.content, Plan)
-            found[name] = msgspec.structs.replace(plan, version=record.version)
+            found[name] = _plan_of(record)
     return found
+
+
+def windows_asked(store: Store, agent: str) -> frozenset[int]:
+    """Return the lengths of windows, in ns, that stored plans ever asked of an agent. Blocks."""
+    asked, before = set(), LARGEST
+    while page := store.plan_history(agent, before, _PLANS_AT_ONCE):
+        before = page[-1].version
+        for record in page:
+            with contextlib.suppress(msgspec.MsgspecError):
+                asked.add(decode_json(record.content, _Asked).window_ms * 1_000_000)
+    return frozenset(asked)
+
+
+def asked_since(
+    store: Store, streams: Sequence[PlannedStream], plans: Mapping[str, Plan], from_ns: int
+) -> NDArray[np.int64]:
+    """Return since when each stream has been asked for at its present interval, int64[n].
+
+    Plans that were replaced by `from_ns` are not looked at. Blocks.
+    """
+    since: dict[int, int] = {}
+    for agent, plan in plans.items():
+        steady, before = _asked_in(plan), LARGEST
+        while steady and (page := store.plan_history(agent, before, 1)):
+            record, before = page[0], page[0].version
+            with contextlib.suppress(msgspec.MsgspecError):
+                steady &= _asked_in(plan if before == plan.version else _plan_of(record))
+                since |= dict.fromkeys((number for number, _ in steady), record.created_ns)
+            if record.created_ns <= from_ns:
+                break
+    return np.array([since.get(stream.stream_id, 0) for stream in streams], np.int64)
+
+
+def _asked_in(plan: Plan) -> set[tuple[int, float]]:
+    return {(spec.stream_id, spec.interval_ms) for spec in plan.streams}
+
+
+def _plan_of(record: PlanRecord) -> Plan:
+    plan = decode_json(record.content, Plan)
+    return msgspec.structs.replace(plan, version=record.version)
 
 
 def numbered(plans: dict[str, Plan], store: Store, now_ns: int) -> dict[str, Plan]:

@@ -58,11 +58,13 @@ def read_answers(
     sent_ns = rows["sent_ns"][row]
     arrived_ns = scale.to_monotonic_ns(arrived_wall_ns, sent_ns)
     stamping = np.minimum(rows["sent_kind"][row], chosen(replies.stamp_kind, place))
-    if scale.is_unsettled:  # where the clock moved as it stamped, the time of reading is known
+    early = arrived_ns < sent_ns
+    # Where the clock moved as it stamped, or stamped wrongly, the time of reading is known.
+    if scale.is_unsettled or early.any():
         sound = scale.is_possible(arrived_ns, sent_ns)
         arrived_ns = np.where(sound, arrived_ns, scale.monotonic_ns())
         stamping = np.where(sound, stamping, np.uint8(STAMP_USER))
-    total_ns = arrived_ns - sent_ns
+    total_ns = np.maximum(arrived_ns - sent_ns, 0)  # what is possible may still be early by a bit
     late = total_ns > ledger.sessions["timeout_ns"][matched.session]
     said = {
         "state": np.where(late, np.uint8(LATE), np.uint8(ON_TIME)),

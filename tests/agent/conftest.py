@@ -30,7 +30,10 @@ def make_windows() -> MakeWindows:
             duration_ns=nothing.duration_ns,
             stream_id=np.array(stream_ids, np.uint64),
             counters=counters,
-            measures={name: np.full(rows, 1000.0) for name in nothing.measures},
+            measures={
+                name: np.full(rows, 1000.0 if name.endswith("_ns") else 3.0)
+                for name in nothing.measures
+            },
             distributions=dict.fromkeys(nothing.distributions, empty),
             stamping=np.full(rows, 2, np.uint8),
             suspect=np.zeros(rows, np.bool_),

@@ -60,7 +60,9 @@ def windows(second, rows=400):
     return WindowBatch(
         start_ns=nothing.start_ns, duration_ns=nothing.duration_ns,
         stream_id=np.arange(rows, dtype=np.uint64), counters=counters,
-        measures={name: np.sort(noise) for name in nothing.measures},
+        measures={
+            name: np.sort(noise if name.endswith("_ns") else noise % 4) for name in nothing.measures
+        },
         distributions=dict.fromkeys(nothing.distributions, Histograms.empty(rows)),
         stamping=np.full(rows, 2, np.uint8), suspect=np.zeros(rows, np.bool_),
         flows=FlowColumns(

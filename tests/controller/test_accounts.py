@@ -18,8 +18,10 @@ from controller.campaigns.source import Answers
 from controller.left_out import LeftOut
 from controller.maintenance import MaintenanceBook
 from controller.plans.control import _note_silences
+from controller.plans.planner import asked_since
 from controller.silences import SilenceBook
 from controller.store.event_log import MaintenanceRecord
+from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord
 from probes.exchange import Curtailed, Unanswered
 from probes.text import Text
@@ -145,13 +147,92 @@ async def test_what_a_campaigns_windows_lack_of_the_plan_is_missing(
     curtailed: int,
 ) -> None:
     records = [silence(one, "sending", *times) for times in refused]
-    tally = tally_of(*records, all_along=True)
+    tally = tally_of(*records, since_ns=np.zeros(1, np.int64))
     for number, count in enumerate(sent):
         windows(batch_of, one, tally, 10 * number, sent=count)
     account = tally.account(0, 30 * SECOND, 10 * SECOND)
     assert account.judged == sum(sent)
     assert adds_up(account)
     assert (account.left_out.missing, account.left_out.curtailed) == (missing, curtailed)
+
+
+@pytest.mark.parametrize(
+    ("since_s", "sent", "missing", "judged"),
+    [
+        (0, (10, 10, 10, 10), 0, 40),
+        (0, (4, 10, 10, 10), 6, 34),
+        (20, (5, 5, 10, 10), 0, 30),  # it was asked for half as many before
+        (15, (5, 7, 4, 10), 6, 26),  # of the window of the change nobody knows what was due
+        (20, (0, 0, 10, 0), 10, 10),  # it was not planned before
+    ],
+)
+async def test_windows_lack_what_is_asked_since_the_plan_changed(
+    tally_of: Callable[..., Tally],
+    one: Any,
+    batch_of: Any,
+    since_s: int,
+    sent: tuple[int, ...],
+    missing: int,
+    judged: int,
+) -> None:
+    tally = tally_of(since_ns=np.array([since_s * SECOND]))
+    for number, count in enumerate(sent):
+        if count:
+            windows(batch_of, one, tally, 10 * number, sent=count)
+    account = tally.account(0, 40 * SECOND, 10 * SECOND)
+    assert (account.judged, account.left_out.missing) == (judged, missing)
+    assert account.left_out.change == 0
+    assert adds_up(account)
+
+
+async def test_the_account_of_now_counts_what_windows_lack(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    """An agent that is away for a part of a window, or asks less than its plan for any reason."""
+    mine = [s for s in controller.state.streams if s.path.source.site == "nanjing"]
+    clock.now_ns += 20 * SECOND  # its plan is older than what is judged
+    for number in range(6):
+        due = {s.stream_id: round(10_000 / s.interval_ms) for s in mine}
+        for place, (stream_id, asked) in enumerate(due.items()):
+            sent = asked // 2 if number == 3 else asked
+            batch = batch_of([stream_id], clock.now_ns, sent=sent)
+            chunk = chunk_of(batch, agent="nanjing", sequence=1000 * number + place)
+            await controller.deliver("nanjing", chunk)
+        clock.now_ns += 10 * SECOND
+    await controller.judge()
+    account = msgspec.convert(await controller.get("/api/v1/account"), AccountDocument)
+    bound = {demand.path.id for demand in controller.state.demands}
+    counted = [
+        s.path.source.site == "nanjing" for s in controller.state.streams if s.path.id in bound
+    ]
+    here, silent = counted.count(True), counted.count(False)  # each asks ten probes a window
+    assert set(due.values()) == {10}
+    assert adds_up(account)
+    assert (account.judged, account.left_out.missing) == (55 * here, 5 * here + 60 * silent)
+
+
+async def test_what_is_asked_since_when_is_read_from_the_history_of_plans(
+    controller: Any, one: Any
+) -> None:
+    state = controller.state
+    plan = state.plans["nanjing"]
+    streams = tuple(s for s in state.streams if s.path.source.site == "nanjing")
+    first, second, *_ = plan.streams
+    others = tuple(
+        msgspec.structs.replace(spec, interval_ms=2 * spec.interval_ms)
+        if spec.stream_id == first.stream_id
+        else spec
+        for spec in plan.streams
+    )
+    history = (others, others[:1] + others[2:], plan.streams, plan.streams)
+    for number, specs in enumerate(history, 1):
+        content = msgspec.json.encode(msgspec.structs.replace(plan, version=0, streams=specs))
+        record = PlanRecord(agent="nanjing", version=plan.version + number, content=content)
+        state.store.put_plans([record], 1000 * SECOND + number).result()
+    since_ns = asked_since(state.store, streams, {"nanjing": plan}, 1000 * SECOND + 1)
+    found = {s.stream_id: t - 1000 * SECOND for s, t in zip(streams, since_ns, strict=True)}
+    assert (found.pop(first.stream_id), found.pop(second.stream_id)) == (3, 3)
+    assert set(found.values()) == {1}
 
 
 async def test_where_all_windows_are_of_a_starved_machine_they_are_judged(

@@ -1,17 +1,18 @@
 from collections.abc import Callable, Iterator
 
+import msgspec
 import numpy as np
 import pytest
 
 from controller.api.answers import ApiError
 from controller.fleet import Fleet
 from controller.ingest import LATER_S, MAX_AHEAD_NS, Ingest
-from controller.store.interface import StreamRecord
+from controller.store.interface import PlanRecord, StreamRecord
 from controller.store.levels import DAY_NS, KEPT
 from controller.store.sqlite_store import SqliteStore
 from controller.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
 from probes.clock import SystemClock
-from probes.exchange import MAX_CHUNK_BYTES
+from probes.exchange import MAX_CHUNK_BYTES, Plan
 from probes.frame import seal
 from probes.window import WindowBatch
 
@@ -99,6 +100,35 @@ async def test_streams_of_another_agent_are_refused_and_named(
     error = await refused(bench, "nanjing", body)
     assert (error.status, error.code) == (409, "foreign_streams")
     assert error.fields["stream_ids"] == [9]
+
+
+@pytest.mark.parametrize("duration_ns", [1, 1_000_000_000, 10_000_000_001, 3_600_000_000_000])
+async def test_windows_of_a_length_that_no_plan_asked_for_are_refused_and_told(
+    bench: Bench, batch_of: Make, chunk_of: Encode, duration_ns: int
+) -> None:
+    start_ns = NOW_NS - 3_600_000_000_000
+    body = chunk_of(batch_of([5], start_ns, duration_ns=duration_ns), agent="nanjing", sequence=0)
+    error = await refused(bench, "nanjing", body)
+    assert (error.status, error.code, error.retry_after_s) == (409, "foreign_windows", LATER_S)
+    assert error.fields["duration_ns"] == duration_ns
+    assert f"{duration_ns / 1e9:,.9g} s" in error.text.en
+
+
+async def test_a_backlog_of_a_plan_with_other_windows_is_taken(
+    bench: Bench, batch_of: Make, chunk_of: Encode
+) -> None:
+    """Whatever version its chunks name: a window may end just after the next plan is applied."""
+    for version, window_ms in enumerate([60_000, *[10_000] * 30], 1):
+        content = msgspec.json.encode(Plan(version=0, agent="nanjing", window_ms=window_ms))
+        bench.store.put_plans(
+            [PlanRecord(agent="nanjing", version=version, content=content)], NOW_NS
+        ).result()
+    batch = batch_of([5], NOW_NS - 60_000_000_000, duration_ns=60_000_000_000)
+    await bench.ingest.accept("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
+    assert len(bench.passed) == 1
+    batch = batch_of([9], NOW_NS - 60_000_000_000, duration_ns=60_000_000_000)
+    with pytest.raises(ApiError, match=r"60 s.*suzhou"):
+        await bench.ingest.accept("suzhou", chunk_of(batch, agent="suzhou", sequence=0))
 
 
 @pytest.mark.parametrize("body", [b"", b"not zstd", seal(b"not msgpack")])

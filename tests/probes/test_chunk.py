@@ -15,6 +15,7 @@ from probes.errors import LocalProtocolError, RemoteProtocolError
 from probes.exchange import MAX_CHUNK_BYTES, MAX_CHUNK_EXPANDED_BYTES
 from probes.frame import seal, unseal
 from probes.histogram import Histograms
+from probes.sound_windows import range_of
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, FlowColumns, WindowBatch
 
 BOOT = "0123456789abcdef"
@@ -129,15 +130,17 @@ def batches(draw: st.DrawFn) -> WindowBatch:
         st.just(np.nan), st.just(5.5e20), st.integers(-(2**69), 2**69), st.integers(-99, 10**9)
     )
 
-    def floats(size: int = rows) -> np.ndarray:
-        return np.array(draw(st.lists(delay, min_size=size, max_size=size)), np.float64)
+    def floats(low: float, high: float, size: int = rows) -> np.ndarray:
+        drawn = draw(st.lists(delay, min_size=size, max_size=size))
+        return np.clip(np.array(drawn, np.float64), low, high)
 
     counters = {name: np.array(integers(2**20), np.uint32) for name in COUNTERS}
     distributions = {}
     for name in DISTRIBUTIONS:
         size = draw(st.integers(0, 12)) if rows else 0
         row = np.array(integers(max(rows - 1, 0), size), np.int64)
-        sample = st.lists(st.integers(-(10**11), 10**11), min_size=size, max_size=size)
+        lowest = 0 if name in ("rtt", "variation") else -(10**11)
+        sample = st.lists(st.integers(lowest, 10**11), min_size=size, max_size=size)
         distributions[name] = Histograms.from_samples(row, np.array(draw(sample), np.int64), rows)
         counters["received"] += distributions[name].totals().astype(np.uint32)
     counters["sent"] = sum((counters[name] for name in COUNTERS[1:7]), np.zeros(rows, np.uint32))
@@ -145,12 +148,16 @@ def batches(draw: st.DrawFn) -> WindowBatch:
     indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
     entries = int(indptr[-1])
     sent = np.array(integers(1000, entries), np.uint32)
+    measures = {name: floats(*range_of(name)) for name in MEASURES}
+    for name in ("rtt", "forward", "backward"):
+        ends = [f"{name}_{end}_ns" for end in ("min", "mean", "max")]
+        measures |= zip(ends, np.sort([measures[end] for end in ends], axis=0), strict=True)
     return WindowBatch(
         start_ns=draw(st.integers(0, 2**63 - 1 - 3_600_000_000_000)),
         duration_ns=draw(st.integers(1, 3_600_000_000_000)),
         stream_id=np.array(integers(2**64 - 1), np.uint64),
         counters=counters,
-        measures={name: floats() for name in MEASURES},
+        measures=measures,
         distributions=distributions,
         stamping=np.array(integers(3), np.uint8),
         suspect=np.array(integers(1), np.bool_),
@@ -159,7 +166,7 @@ def batches(draw: st.DrawFn) -> WindowBatch:
             flow=np.array(integers(65_535, entries), np.uint16),
             sent=sent,
             lost=np.minimum(sent, np.array(integers(1000, entries), np.uint32)),
-            rtt_p50_ns=floats(entries),
+            rtt_p50_ns=floats(*range_of("rtt_min_ns"), entries),
         ),
     )
 
@@ -281,13 +288,13 @@ def test_windows_whose_counters_do_not_add_up_are_not_sent() -> None:
 def test_a_measure_without_end_is_neither_sent_nor_read() -> None:
     batch = make_batch(3)
     sound = encode(batch)
-    batch.measures["rtt_max_ns"][1] = 2.0**60
+    batch.measures["lateness_max_ns"][1] = 2.0**60
     great = probes.chunk.msgspec.msgpack.decode(unseal(encode(batch), MAX_CHUNK_EXPANDED_BYTES))
-    batch.measures["rtt_max_ns"][1] = np.inf
+    batch.measures["lateness_max_ns"][1] = np.inf
     with pytest.raises(LocalProtocolError):
         encode(batch)
-    raw = batch.measures["rtt_max_ns"].astype("<f8").view(np.int64)
-    great["columns"]["rtt_max_ns" + RAW] = pack(raw)
+    raw = batch.measures["lateness_max_ns"].astype("<f8").view(np.int64)
+    great["columns"]["lateness_max_ns" + RAW] = pack(raw)
     with pytest.raises(RemoteProtocolError, match="infinite"):
         decode_chunk(seal(probes.chunk.msgspec.msgpack.encode(great)))
     assert decode_chunk(sound).batch.rows == 3
@@ -303,6 +310,50 @@ def test_measures_that_nothing_could_be_added_to_are_neither_sent_nor_read(value
         careless.setattr(probes.chunk, "contradiction_in", lambda batch: None)
         data = encode(batch)
     with pytest.raises(RemoteProtocolError, match="out of range"):
+        decode_chunk(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rtt_min_ns", -1.0),
+        ("rtt_max_ns", 60_000_000_001.0),  # no plan may wait so long
+        ("rtt_mean_ns", 59_000_000_000.0),  # beyond the greatest
+        ("forward_min_ns", 1e12),  # beyond the mean
+        ("clock_bound_ns", -(2.0**62)),
+        ("hops_backward", -1.0),
+        ("hops_forward", 256.0),
+        ("dscp_forward", 64.0),
+        ("ecn_backward", 4.0),
+    ],
+)
+def test_what_no_probe_can_have_met_is_neither_sent_nor_read(name: str, value: float) -> None:
+    batch = make_batch(3)
+    batch.measures[name][1] = value
+    assert_neither_sent_nor_read(batch, name.split("_")[0])
+
+
+def test_no_answer_comes_before_its_probe_left() -> None:
+    for name, distribution in make_batch(3).distributions.items():
+        batch = make_batch(3)
+        distribution.bucket[0] = -1
+        batch.distributions[name] = distribution
+        if name in ("rtt", "variation"):
+            assert_neither_sent_nor_read(batch, "before")
+        else:
+            assert decode_chunk(encode(batch)).batch.rows == 3  # clocks disagree
+    batch = make_batch(3)
+    batch.flows.rtt_p50_ns[2] = -4e6
+    assert_neither_sent_nor_read(batch, "before")
+
+
+def assert_neither_sent_nor_read(batch: WindowBatch, match: str) -> None:
+    with pytest.raises(LocalProtocolError, match=match):
+        encode(batch)
+    with pytest.MonkeyPatch.context() as careless:
+        careless.setattr(probes.chunk, "contradiction_in", lambda batch: None)
+        data = encode(batch)
+    with pytest.raises(RemoteProtocolError, match=match):
         decode_chunk(data)
 
 

@@ -17,6 +17,7 @@ from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
 from controller.left_out import LeftOut
+from controller.plans.planner import asked_since
 from controller.remembering import batches_between
 from controller.state import STATE, ControllerState
 from probes.text import Text
@@ -48,8 +49,10 @@ async def account(request: web.Request) -> web.Response:
 
 def _tallied(state: ControllerState, from_ns: int, to_ns: int) -> Tally:
     ground = state.rounds.ground
-    tally = Tally(state.streams, LeftOut(ground.maintenance, ground.silences))
-    agents = sorted({stream.path.source.site for stream in state.streams})
+    streams = state.streams
+    since_ns = asked_since(state.store, streams, state.plans, from_ns)
+    tally = Tally(streams, LeftOut(ground.maintenance, ground.silences), since_ns=since_ns)
+    agents = sorted({stream.path.source.site for stream in streams})
     for batch in batches_between(state.store, agents, from_ns, to_ns):
         tally.add(batch)
     return tally

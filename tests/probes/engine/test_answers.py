@@ -52,8 +52,13 @@ class _Path:
         )
         return int(sequence[0])
 
-    def answer(self, sequence: int, number: int, tells_of: int | None) -> Finished:
-        """Let reply `number` to probe `sequence` arrive; return what it finishes."""
+    def answer(
+        self, sequence: int, number: int, tells_of: int | None, *, early_ns: int = 0
+    ) -> Finished:
+        """Let reply `number` to probe `sequence` arrive; return what it finishes.
+
+        `early_ns`: how much too early its arrival is stamped.
+        """
         received_ns = WALL_NS + sequence * 100_000_000 + FORWARD_NS
         left_ns = received_ns + RESIDENCE_NS
         self._left_ns[number] = left_ns
@@ -78,7 +83,7 @@ class _Path:
             low_sequence=np.array([sequence]),
             sequence_bits=32,
             check=np.zeros(1, np.uint64),
-            stamp_ns=np.array([left_ns + BACKWARD_NS]),
+            stamp_ns=np.array([left_ns + BACKWARD_NS - early_ns]),
             stamp_kind=np.array([2], np.uint8),
             ttl=np.array([60], np.uint8),
             tos=np.zeros(1, np.int16),
@@ -120,6 +125,15 @@ def test_without_a_follow_up_the_answer_keeps_t3_and_is_released_in_time() -> No
     finished = finish_answered(path.ledger, late)
     assert finished.rtt_ns[0] == FORWARD_NS + BACKWARD_NS + T3_EARLY_NS
     assert len(path.ledger.held_too_long(10 * SECOND)) == 0
+
+
+@pytest.mark.parametrize(("early_ns", "rtt_ns"), [(1_000_000, 0), (5 * SECOND, 900_000_000)])
+def test_no_round_trip_is_negative_whatever_stamped_the_arrival(early_ns: int, rtt_ns: int) -> None:
+    """Within what two readings may differ it is none; else the moment of reading is known."""
+    path = _Path(gap_ns=10e9)
+    finished = path.answer(path.send(), 0, None, early_ns=early_ns)
+    assert finished.rtt_ns[0] == pytest.approx(rtt_ns, abs=RESIDENCE_NS)
+    assert finished.rtt_ns[0] >= 0
 
 
 def test_a_follow_up_told_twice_corrects_once() -> None:
