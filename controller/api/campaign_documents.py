@@ -9,7 +9,7 @@ from controller.api.documents import CampaignDocument
 from controller.api.documents.campaigns import CampaignOutcome
 from controller.campaigns.book import request_of
 from controller.campaigns.keeper import curtailed
-from controller.campaigns.words import NOT_THERE, missed_ns, notes_of
+from controller.campaigns.words import missed_ns, notes_of
 from controller.live.states import LATE_WINDOWS
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
@@ -23,9 +23,10 @@ def campaign_document(state: ControllerState, record: CampaignRecord) -> Campaig
         counts = curtailed(state, record)
         refused, throttled = counts["refused"], counts["throttled"]
         reporting = _reporting(state, record)
-    notes = list(notes_of(record))
-    if record.state == "running" and not state.campaigns.streams_of(state.network, record):
-        notes.append(NOT_THERE)
+    there = record.streams  # a report keeps what was left when it was made
+    if record.state == "running":
+        there = len(state.campaigns.streams_of(state.network, record))
+    notes = list(notes_of(record, there))
     outcome = CampaignOutcome(results=[], account=None)
     if record.results is not None:
         outcome = msgspec.json.decode(record.results, type=CampaignOutcome)

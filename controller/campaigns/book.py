@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.api.documents.campaigns import CampaignRequest
-from controller.campaigns.demand import problems_of, streams_of
+from controller.campaigns.demand import as_far_as_there, problems_of, streams_of
 from controller.store.campaigns import CampaignRecord, CampaignState
 from probes.errors import ConfigError
 from topology.mesh import united
@@ -83,7 +83,7 @@ class CampaignBook:
         """
         known = self._streams.get(record.id)
         if known is None:
-            request = request_of(record)
+            request = as_far_as_there(network, request_of(record))
             try:
                 problems_of(network, request).raise_if_any()
                 known = streams_of(network, request)

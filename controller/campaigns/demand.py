@@ -6,6 +6,8 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
+import msgspec
+
 from controller.api.documents.campaigns import CampaignRequest
 from probes.errors import UsageError
 from probes.moments import zone_of
@@ -20,6 +22,28 @@ from topology.strict import Problems, suggestion
 def streams_of(network: Network, request: CampaignRequest) -> tuple[PlannedStream, ...]:
     """Return the streams that a campaign asks for. Raises ConfigError where two hash alike."""
     return plan_streams(dataclasses.replace(network, meshes=request.mesh))
+
+
+def as_far_as_there(network: Network, request: CampaignRequest) -> CampaignRequest:
+    """Return a request without the pairs and targets that the network no longer has.
+
+    Site files change while campaigns run: what is left is measured and reported.
+    """
+
+    def there(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        return tuple(pair for pair in pairs if all(site in network.sites for site in pair))
+
+    known = {target.name for target in network.targets}
+    targets = tuple(name for name in request.targets if name in known)
+    meshes = (
+        msgspec.structs.replace(mesh, pairs=there(mesh.pairs), exclude=there(mesh.exclude))
+        for mesh in request.mesh
+    )
+    return msgspec.structs.replace(
+        request,
+        mesh=tuple(mesh for mesh in meshes if mesh.kind != "list" or mesh.pairs),
+        targets=targets or request.targets,  # none would mean every target
+    )
 
 
 def problems_of(network: Network, request: CampaignRequest) -> Problems:

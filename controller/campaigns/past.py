@@ -21,6 +21,7 @@ from controller.api.limits import Buckets
 from controller.api.matrix import Matrices
 from controller.campaigns.book import request_of
 from controller.campaigns.campaign_file import Campaign
+from controller.campaigns.demand import as_far_as_there
 from controller.campaigns.local import served
 from controller.campaigns.report import Report, assemble
 from controller.campaigns.source import ApiSource
@@ -63,7 +64,7 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
     """Return the report of a campaign that was measured and is over. Takes its time."""
     assert record.begun_ns is not None
     assert record.ended_ns is not None
-    request = request_of(record)
+    request = as_far_as_there(state.network, request_of(record))
     then = await asyncio.to_thread(_judged_then, state, record, request)
     await then.live.judge_now(then.memory, then.fleet)
     with tempfile.TemporaryDirectory(prefix="isochrone-report-") as folder:

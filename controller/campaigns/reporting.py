@@ -68,7 +68,8 @@ def patience_ns(state: ControllerState, record: CampaignRecord) -> int:
 async def report(state: ControllerState, record: CampaignRecord) -> None:
     """Make the report of a campaign and keep it."""
     found = await report_of(state, record)
-    found = replace(found, warnings=(*notes_of(record), *found.warnings))
+    there = len(state.campaigns.streams_of(state.network, record))
+    found = replace(found, warnings=(*notes_of(record, there), *found.warnings))
     page = await asyncio.to_thread(lambda: seal(render_report(found).encode()))
     async with state.campaigns.changing:
         store = state.store.campaigns

@@ -6,8 +6,8 @@ from controller.store.campaigns import CampaignRecord
 from probes.text import Text, counted
 
 NOT_THERE = Text(
-    "The site file no longer has all that it names: nothing is measured for it.",
-    "站点文件已不含其指定的全部内容：没有为其进行测量。",
+    "The site file no longer has what it names: nothing is measured or reported for it.",
+    "站点文件已不含其指定的内容：没有为其进行测量，也没有结果可报告。",
 )
 LATE_NS = 10_000_000_000  # a beginning or an end is punctual up to a round of judging
 
@@ -19,9 +19,20 @@ def missed_ns(record: CampaignRecord) -> int:
     return max(0, min(record.ended_ns, record.to_ns) - record.from_ns) if record.ended_ns else 0
 
 
-def notes_of(record: CampaignRecord) -> tuple[Text, ...]:
-    """Return sentences on what was not as asked."""
+def notes_of(record: CampaignRecord, there: int) -> tuple[Text, ...]:
+    """Return sentences on what was not as asked; `there`: of how many streams the network is."""
     notes = []
+    if not there:
+        notes.append(NOT_THERE)
+    elif there < record.streams:
+        notes.append(
+            Text(
+                f"Of {counted(record.streams, 'stream')} that it asked for {there} are left: the "
+                "site file no longer has the others, and nothing here is of them.",
+                f"所请求的 {record.streams} 条测量流中仅剩 {there} 条：站点文件已不含其余测量流，"
+                "此处不含其任何结果。",
+            )
+        )
     if record.state == "ended" and record.begun_ns is None:
         notes.append(
             Text(
