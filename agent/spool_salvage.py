@@ -22,6 +22,7 @@ from probes.chunk import is_whole
 from probes.clock import Clock
 from probes.errors import ResourceError
 from probes.exchange import DropReason
+from probes.reasons import reason_of
 from probes.sqlite_faults import is_damage
 
 _LOG = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ def replaced(
         raise ResourceError(
             f"The damaged spool {path} cannot be replaced ({error}); check the directory's "
             "permissions and the free space of its disk.",
-            f"无法替换已损坏的缓存文件 {path}（{error}）；请检查目录权限和磁盘剩余空间。",
+            f"无法替换已损坏的缓存文件 {path}（{reason_of(error).zh}）；"
+            "请检查目录权限和磁盘剩余空间。",
             file=str(path),
         ) from error
     held = aside if aside.is_file() else ":memory:"  # in a directory or a pipe is no spool

@@ -135,7 +135,7 @@ def _answering(listen: Listen, name: str) -> Finding:
             "fail",
             f"A controller runs in this data directory and does not answer on {name} "
             f"({error.strerror or error}); was it started with another --listen?",
-            f"该数据目录的控制器正在运行，但 {name} 无应答（{error.strerror or error}）；"
+            f"该数据目录的控制器正在运行，但 {name} 无应答（{reason_of(error).zh}）；"
             "启动时是否使用了其他 --listen？",
         )
     return finding("listen", "ok", f"The controller answers on {name}.", f"控制器在 {name} 应答。")

@@ -11,7 +11,7 @@ import dataclasses
 import os
 import pathlib
 
-from controller.store.sqlite_file import SITES_NAME as NAME
+from controller.access.tables import SITES_NAME as NAME
 from probes.errors import ConfigError
 from probes.private_files import FILE_MODE, tighten
 from probes.text import Text

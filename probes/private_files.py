@@ -76,7 +76,12 @@ def make_private_file(path: Path) -> None:
         check_regular(path)
         tighten(path)
     else:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # links that lead in a circle
+                raise NoRegularFileError(errno.ELOOP, os.strerror(errno.ELOOP), path) from error
+            raise
 
 
 def make_private_database(path: Path) -> None:

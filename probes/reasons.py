@@ -65,6 +65,10 @@ def reason_of(error: BaseException) -> Text:
 
         if (told := tls_reason(error)) is not None:
             return told
+    if type(error).__module__ == "sqlite3":
+        from probes.sqlite_faults import sqlite_reason  # what keeps no database does not load it
+
+        return sqlite_reason(error)
     if number not in errno.errorcode or type(error).__module__ in _OWN_NUMBERS:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Text(words, words)

@@ -24,6 +24,7 @@ from probes.sqlite_faults import is_damage
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"
 AUTHORITY_FILE = "authority.pem"  # made once the database of keys is
+SITES_NAME = "last-sites.toml"  # is there once a controller has run; see controller.last_sites
 MARKS = (KEYS_DIRECTORY, "isochrone.db", "lock")  # what is in a data directory alone
 
 migrations = Migrations("isochrone-access")
@@ -105,7 +106,7 @@ def belong_to_owner(path: pathlib.Path) -> None:
 def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     """Open the database of keys, made or brought forward; 0600. Raises ResourceError."""
     path = keys_directory(data) / FILE_NAME
-    if (path.parent / AUTHORITY_FILE).exists() and path.is_file() and not path.stat().st_size:
+    if (path.parent / AUTHORITY_FILE).exists() and _is_emptied(path, data):
         raise _emptied(path)
     try:
         make_private_database(path)
@@ -132,15 +133,22 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     return connection
 
 
+def _is_emptied(path: pathlib.Path, data: pathlib.Path) -> bool:
+    """Whether it holds nothing, or is gone from where a controller has run."""
+    if path.is_file():
+        return not path.stat().st_size
+    return not os.path.lexists(path) and (data / SITES_NAME).is_file()
+
+
 def _emptied(path: pathlib.Path) -> ResourceError:
     """What is said of a database whose tables were there when the authority was made."""
     return ResourceError(
-        f"The database of keys {path} is empty, though the authority beside it was made after it: "
-        f"nobody could be let in. Restore the newest backup of {path.parent}; without one, move "
-        "that directory away, run isochrone controller init and enrol every agent again.",
-        f"密钥数据库 {path} 为空，而旁边的证书颁发机构是在它之后创建的：现在无法验证任何人。"
-        f"请从最新备份恢复 {path.parent}；若没有备份，请移走该目录，执行 isochrone controller "
-        "init 并重新注册所有探针。",
+        f"The database of keys {path} is empty or gone, though the authority beside it was made "
+        f"after it: nobody could be let in. Restore the newest backup of {path.parent}; without "
+        "one, move that directory away, run isochrone controller init and enrol every agent again.",
+        f"密钥数据库 {path} 为空或已丢失，而旁边的证书颁发机构是在它之后创建的："
+        f"现在无法验证任何人。请从最新备份恢复 {path.parent}；若没有备份，请移走该目录，"
+        "执行 isochrone controller init 并重新注册所有探针。",
         file=str(path),
     )
 
@@ -159,6 +167,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             raise ResourceError(
                 f"The database of keys cannot be written ({error}); check the rights and the free "
                 "space of its disk, and try again.",
-                f"密钥数据库无法写入（{error}）；请检查权限和磁盘剩余空间后重试。",
+                f"密钥数据库无法写入（{reason_of(error).zh}）；请检查权限和磁盘剩余空间后重试。",
             ) from error
         raise

@@ -25,20 +25,20 @@ class DamagedStoreError(ResourceError):
 
 def damaged(path: pathlib.Path, error: BaseException) -> DamagedStoreError:
     """Return what to say of a damaged database and to do about it."""
-    reason = str(error) or type(error).__name__
+    reason = reason_of(error)
     if path.name == KEYS_NAME:
         return DamagedStoreError(
-            f"The database of keys {path} is damaged ({reason}); restore the newest backup of "
+            f"The database of keys {path} is damaged ({reason.en}); restore the newest backup of "
             f"{path.parent}, which is backed up apart from the windows.",
-            f"密钥数据库 {path} 已损坏（{reason}）；请从最新备份恢复 {path.parent}"
+            f"密钥数据库 {path} 已损坏（{reason.zh}）；请从最新备份恢复 {path.parent}"
             "（该目录与测量数据分开备份）。",
             file=str(path),
         )
     return DamagedStoreError(
-        f"The database {path} is damaged ({reason}). See what can still be read with: isochrone "
+        f"The database {path} is damaged ({reason.en}). See what can still be read with: isochrone "
         f"controller check --data {path.parent}; then restore the newest backup that "
         "`isochrone controller backup` made.",
-        f"数据库 {path} 已损坏（{reason}）。请用 isochrone controller check --data "
+        f"数据库 {path} 已损坏（{reason.zh}）。请用 isochrone controller check --data "
         f"{path.parent} 查看可读取的部分，然后恢复 isochrone controller backup 生成的最新备份。",
         file=str(path),
     )
@@ -58,7 +58,7 @@ def damage_told(path: pathlib.Path) -> Iterator[None]:
         raise ResourceError(
             f"The database {path} cannot be used ({error}); check the free space and the rights of "
             "that directory.",
-            f"无法使用数据库 {path}（{error}）；请检查该目录的剩余空间和权限。",
+            f"无法使用数据库 {path}（{reason_of(error).zh}）；请检查该目录的剩余空间和权限。",
             file=str(path),
         ) from error
     except (ValueError, TypeError, KeyError, OverflowError, msgspec.MsgspecError) as error:

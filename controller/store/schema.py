@@ -13,6 +13,7 @@ from sqlite_utils.migrations import Migrations
 
 from controller.store.reading import damaged
 from probes.errors import ConfigError, ResourceError
+from probes.reasons import reason_of
 from probes.sqlite_faults import is_damage
 
 APPLICATION_ID = 0x69736F63  # "isoc": tells our file from anyone else's
@@ -251,7 +252,7 @@ def migrate(path: pathlib.Path) -> None:
         raise ResourceError(
             f"The database {path} cannot be opened ({error}); check the free space and the rights "
             "of that directory.",
-            f"无法打开数据库 {path}（{error}）；请检查该目录的剩余空间和权限。",
+            f"无法打开数据库 {path}（{reason_of(error).zh}）；请检查该目录的剩余空间和权限。",
             file=str(path),
         ) from error
 

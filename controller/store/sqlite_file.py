@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import sqlite_utils
 
-from controller.access.tables import MARKS
+from controller.access.tables import MARKS, SITES_NAME
 from controller.store import reserve
 from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
 from controller.store.reading import DamagedStoreError, damage_told
@@ -34,7 +34,6 @@ from probes.private_files import (
 from probes.reasons import reason_of
 
 FILE_NAME = "isochrone.db"
-SITES_NAME = "last-sites.toml"  # is there once a controller has run; see controller.last_sites
 READ_LIMIT_S = 10.0
 Conflict = Literal["fail", "ignore", "replace"]  # with a row that is there already
 _STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
@@ -176,6 +175,12 @@ def _own_directory(directory: pathlib.Path) -> Any:
         lock_file = (directory / "lock").open("a")
     except OSError as error:
         reason = reason_of(error)
+        if isinstance(error, NoRegularFileError):
+            raise ResourceError(
+                f"{directory / 'lock'} is no regular file; remove it, and start again.",
+                f"{directory / 'lock'} 不是普通文件；请将其删除后重新启动。",
+                file=str(directory / "lock"),
+            ) from error
         raise ResourceError(
             f"The data directory {directory} cannot be written ({reason.en}); give the "
             "controller's user the right to write there, or use another --data directory.",

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from controller.store.interface import StoreBusyError, StoreFullError
 from controller.store.reading import DamagedStoreError
 from probes.errors import ResourceError
+from probes.reasons import reason_of
 from probes.sqlite_faults import fault_of
 
 Result = TypeVar("Result")
@@ -147,7 +148,8 @@ def _translated(error: Exception) -> Exception:
         return DamagedStoreError(
             f"The database is damaged ({error}). See what can still be read with: isochrone "
             "controller check; then restore the newest backup.",
-            f"数据库已损坏（{error}）。请用 isochrone controller check 查看可读取的部分，"
+            f"数据库已损坏（{reason_of(error).zh}）。请用 isochrone controller check "
+            "查看可读取的部分，"
             "然后恢复最新备份。",
         )
     if fault == "full":
@@ -158,5 +160,5 @@ def _translated(error: Exception) -> Exception:
         )
     return ResourceError(
         f"The store cannot be written ({error}); check the disk of the data directory.",
-        f"存储无法写入（{error}）；请检查数据目录所在磁盘。",
+        f"存储无法写入（{reason_of(error).zh}）；请检查数据目录所在磁盘。",
     )

@@ -102,7 +102,7 @@ state.close()
 (where / "one").unlink()
 state = open_state(changed, data, Settings(), clock)
 found["anew"] = sorted({plan.version for plan in state.plans.values()})
-found["of"] = (data / "sites.toml").read_text()[-9:]
+found["of"] = (data / "last-sites.toml").read_text()[-9:]
 state.close()
 print(json.dumps(found))
 """

@@ -162,6 +162,12 @@ def test_a_database_that_was_emptied_is_never_taken_for_a_new_one(
         assert place.read_bytes() == b""
         place.write_bytes(held)
     assert start(network, data) is None
+    for path in (data / "keys").glob("access.sqlite3*"):
+        path.rename(data.parent / path.name)
+    said = start(network, data)
+    assert said is not None
+    assert "gone" in said
+    assert not (data / "keys" / "access.sqlite3").exists()
 
 
 def test_what_is_no_text_any_more_is_damage(data: pathlib.Path, network: Network) -> None:
