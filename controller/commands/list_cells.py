@@ -131,7 +131,7 @@ def path_cells(items: Sequence[PathDocument], language: Language) -> Table:
                     ABSENT if lost is None else ratio(lost, language),
                     _delay(found.rtt_p50_ns, language),
                     _delay(found.rtt_p95_ns, language),
-                    _moment(found.last_window_ns),
+                    _newest(found.last_window_ns, found.stale, language),
                 )
             )
     return cells
@@ -150,6 +150,7 @@ def verdict_cells(items: Sequence[VerdictDocument], language: Language) -> Table
         Text("interval", "区间"),
         Text("limit", "限值"),
         Text("since", "起始时间"),
+        Text("data until", "数据截至"),
     )
     for one in items:
         cells.append(
@@ -161,6 +162,7 @@ def verdict_cells(items: Sequence[VerdictDocument], language: Language) -> Table
                 _interval(one, language),
                 _limit(one, language),
                 _moment(one.since_ns),
+                _newest(one.evidence_ns, one.stale, language),
             )
         )
     return cells
@@ -183,6 +185,12 @@ def state_cells(items: Sequence[StateDocument], language: Language) -> Table:
 
 def _moment(time_ns: int | None) -> str:
     return ABSENT if time_ns is None else local_text(time_ns)
+
+
+def _newest(time_ns: int | None, stale: bool, language: Language) -> str:
+    """Return until when there is data, marked where that is too long ago to say how it is now."""
+    mark = Text(" (too old)", "（已过旧）").pick(language)
+    return _moment(time_ns) + (mark if stale and time_ns is not None else "")
 
 
 def _delay(value_ns: float | None, language: Language) -> str:

@@ -28,7 +28,7 @@ def ask(
     """Return what asks a controller that has judged one agent's windows."""
     monkeypatch.setenv("ISOCHRONE_TIME_ZONE", "Asia/Shanghai")
 
-    async def run(*lines: str, language: str = "en") -> list[Result]:
+    async def run(*lines: str, language: str = "en", later_s: int = 0) -> list[Result]:
         monkeypatch.setenv("ISOCHRONE_LANG", language)
         async with open_controller() as controller:
             now_ns = controller.state.clock.wall_ns()
@@ -40,6 +40,9 @@ def ask(
             windows = batch_of(streams, now_ns - 10 * SECOND)
             await controller.deliver("nanjing", chunk_of(windows, agent="nanjing", sequence=1))
             await controller.judge()
+            if later_s:
+                controller.state.clock.now_ns += later_s * SECOND
+                await controller.judge()
             await controller.state.rivals.note("nanjing", "aaaaaaaa", "bbbbbbbb", refused=True)
             for serial, days in (("0a", -1), ("0b", 30)):
                 controller.state.access.renewed(
@@ -119,3 +122,21 @@ def test_columns_line_up_where_characters_are_two_cells_wide() -> None:
 def test_what_others_wrote_cannot_steer_the_terminal() -> None:
     lines = aligned([("name",), ("\x1b[2J\x07evil\r\n\u202e",)])
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("later_s", "language", "mark", "gone"),
+    [
+        (0, "en", "(too old)", ()),
+        (400, "en", "(too old)", ("No data", "agent down")),
+        (400, "zh", "（已过旧）", ("无数据", "探针离线")),
+    ],
+)
+async def test_figures_and_verdicts_are_listed_with_their_age(
+    ask: Callable[..., Any], later_s: int, language: str, mark: str, gone: tuple[str, ...]
+) -> None:
+    found = await ask("paths", "verdicts", language=language, later_s=later_s)
+    for output in (each.output for each in found):
+        old = [line for line in output.splitlines() if mark in line]
+        assert bool(old) == bool(later_s)
+        assert all(any(word in line for word in gone) for line in old)
