@@ -84,3 +84,42 @@ async def test_a_site_that_is_taken_away_takes_no_other_paths_from_the_report(
             page = await answer.text()
     assert (account["due"], account["judged"]) == (400, 400)
     assert "所请求的 2 条测量流中仅剩 1 条" in page
+
+
+async def test_the_account_of_now_follows_a_plan_that_changes_within_its_period(
+    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
+) -> None:
+    state = controller.state
+    own = [s.stream_id for s in state.streams if s.path.source.site == "nanjing"]
+    number = 0
+    clock.now_ns += 20 * SECOND_NS
+
+    async def deliver(ids: list[int], **more: Any) -> None:
+        nonlocal number
+        number += 1
+        clock.now_ns += 10 * SECOND_NS
+        batch = batch_of(ids, clock.now_ns - 10 * SECOND_NS, **more)
+        await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
+
+    async def account_of_now() -> Any:
+        await controller.judge()
+        found = await controller.get("/api/v1/account")
+        assert found["due"] == found["judged"] + sum(found["left_out"].values())
+        return found
+
+    for _ in range(6):
+        await deliver(own)
+    before = await account_of_now()
+    await post(controller, asked(duration_s=600, mesh=[MESH]))
+    await look(state)
+    (record,) = state.campaigns.records.values()
+    (faster,) = [s.stream_id for s in state.campaigns.streams_of(state.network, record)]
+    for sent in (40, 40, 13):
+        await deliver([number for number in own if number != faster])
+        number += 1
+        batch = batch_of([faster], clock.now_ns - 10 * SECOND_NS, sent=sent)
+        await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
+    after = await account_of_now()
+    silent = before["left_out"]["missing"] * 90 // 60  # streams of an agent that sends nothing
+    assert after["left_out"]["missing"] == silent + 40 - 13
+    assert after["due"] == before["due"] * 90 // 60 + 3 * (40 - 10)
