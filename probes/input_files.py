@@ -1,4 +1,5 @@
-"""Files that somebody names for us to read: no pipe without a writer, no device without an end."""
+"""Files that somebody names: no pipe without a writer, no device without an end, no links in a
+circle."""
 
 from __future__ import annotations
 
@@ -35,3 +36,11 @@ def read_input(path: Path, most: int = MOST_BYTES) -> bytes:
     if len(content) > most:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return bytes(content)
+
+
+def named_file(path: Path) -> Path:
+    """Return the file that a name or link stands for. OSError where links lead in a circle."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # so says Python before 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error

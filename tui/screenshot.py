@@ -89,6 +89,11 @@ def write_screenshot(svg: str, file: pathlib.Path) -> None:
             part.replace(place)
         finally:
             part.unlink(missing_ok=True)
+    except RuntimeError as error:  # so `resolve` says before Python 3.13
+        raise TuiError(
+            f"The screenshot cannot be written: links lead in a circle: {file}.",
+            f"无法写入截图：符号链接循环：{file}。",
+        ) from error
     except OSError as error:
         raise TuiError(
             f"The screenshot cannot be written: {error.strerror}: {file}.",

@@ -125,9 +125,8 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
         reason = reason_of(error)
         raise ResourceError(
             f"The database of keys {path} cannot be opened ({reason.en}); check the rights and the "
-            "free space of that directory, and move away what is no file.",
-            f"无法打开密钥数据库 {path}（{reason.zh}）；请检查该目录的权限和剩余空间，"
-            "并移走非普通文件。",
+            "free space of that directory.",
+            f"无法打开密钥数据库 {path}（{reason.zh}）；请检查该目录的权限和剩余空间。",
             file=str(path),
         ) from error
     return connection

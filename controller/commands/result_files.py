@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from probes.errors import ConfigError, ResourceError
+from probes.input_files import named_file
 from probes.reasons import reason_of
 
 STANDARD_OUTPUT = "-"
@@ -41,11 +42,22 @@ def check_folder(folder: pathlib.Path, option: str, *, make: bool = False) -> No
 def check_place(path: pathlib.Path, option: str, *, overwrite: bool = False) -> None:
     """See that a result can be written there, before it is measured for. ResourceError, or
     ConfigError where a file is there that nobody asked to replace."""
-    if is_written_through(path):
+    if is_written_through(path) and not path.is_socket():
         return
     if not overwrite and path.is_file() and path.stat().st_size:
         raise _is_there(path, option)
-    check_folder(path.resolve().parent, option)
+    try:
+        place = named_file(path)
+        if path.is_socket():
+            raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), str(path))
+    except OSError as error:
+        reason = reason_of(error)
+        raise ResourceError(
+            f"Cannot write {path}: {reason.en}; choose another place with {option}.",
+            f"无法写入 {path}：{reason.zh}；请用 {option} 指定其他位置。",
+            file=str(path),
+        ) from error
+    check_folder(place.parent, option)
 
 
 def is_written_through(path: pathlib.Path) -> bool:
@@ -74,7 +86,7 @@ def result_file(
         with _through(path) as file:
             yield file
         return
-    place = path.resolve()
+    place = named_file(path)
     if not overwrite and place.is_file() and place.stat().st_size:
         raise _is_there(path, option)
     if place.is_dir():

@@ -25,6 +25,7 @@ from controller.store.sqlite_rollups import read_figures
 from probes.chunk import decode_chunk
 from probes.errors import ConfigError, RemoteProtocolError, ResourceError
 from probes.frame import unseal
+from probes.input_files import named_file
 from probes.private_files import make_private_file
 from probes.reasons import reason_of
 
@@ -60,7 +61,15 @@ def back_up(data: pathlib.Path, to: pathlib.Path) -> int:
             f"{to} 已存在；备份不会覆盖已有文件，请换一个文件名。",
             file=str(to),
         )
-    to = to.resolve()  # the file that a link names, not the link
+    try:
+        to = named_file(to)  # the file that a link names, not the link
+    except OSError as error:
+        reason = reason_of(error)
+        raise ResourceError(
+            f"The backup {to} cannot be written ({reason.en}); choose another name.",
+            f"无法写入备份 {to}（{reason.zh}）；请换一个文件名。",
+            file=str(to),
+        ) from error
     part = to.with_name(to.name + ".part")
     with contextlib.closing(_opened(database_in(data))) as source:
         try:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -77,6 +78,28 @@ def test_link_stays_a_link_and_its_file_has_the_content(tmp_path, there):
     write_result(link, b"page")
     assert link.is_symlink()
     assert file.read_bytes() == b"page"
+
+
+@pytest.mark.parametrize("how", ["loop", "socket"])
+def test_links_in_a_circle_and_sockets_are_told_before_measuring_and_the_result_is_kept(
+    tmp_path, how
+):
+    path = tmp_path / "out.html"
+    if how == "loop":
+        path.symlink_to(path)
+    else:
+        bound = socket.socket(socket.AF_UNIX)
+        bound.bind(str(path))
+        bound.close()
+    with pytest.raises(ResourceError, match="--output") as told:
+        check_place(path, "--output", overwrite=True)
+    assert "out.html" in told.value.text.zh
+    with pytest.raises(ResourceError) as caught:
+        write_result(path, b"page")
+    elsewhere = pathlib.Path(caught.value.fields["file"])
+    assert elsewhere.read_bytes() == b"page"
+    elsewhere.unlink()
+    assert path.is_symlink() or path.is_socket()
 
 
 def test_folder_is_no_place_for_a_result(tmp_path):

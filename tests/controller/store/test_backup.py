@@ -11,7 +11,7 @@ from controller.store.backup import back_up, check
 from controller.store.interface import StoredChunk, StreamRecord
 from controller.store.levels import HOUR, MINUTE
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
-from probes.errors import ConfigError
+from probes.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
 
 Make = Callable[..., WindowBatch]
@@ -130,3 +130,9 @@ def test_days_that_make_no_sense_are_refused(days: str, tmp_path: pathlib.Path) 
     said = CliRunner().invoke(command, arguments)
     assert said.exit_code == 2
     assert "--keep" in said.output
+
+
+def test_a_backup_named_by_links_in_a_circle_is_told(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "b.db").symlink_to(tmp_path / "b.db")
+    with pytest.raises(ResourceError, match="cannot be written"):
+        back_up(tmp_path, tmp_path / "b.db")
