@@ -53,6 +53,8 @@ class Authority:
             raise _unreadable(directory / "authority.key", TypeError("not ECDSA"))
         if not isinstance(plan_key, ed25519.Ed25519PrivateKey):
             raise _unreadable(directory / "plan.key", TypeError("not Ed25519"))
+        if key.public_key() != self.certificate.public_key():  # of two backups
+            raise _unreadable(directory / "authority.key", ValueError("of another authority"))
         self._key, self._plan_key = key, plan_key
 
     @property

@@ -227,3 +227,13 @@ def test_a_key_file_that_is_none_is_told_and_never_taken_for_no_authority(
         load_authority(place.parents[1], clock).load_server(ssl.create_default_context())
     assert "http" not in told.value.text.zh
     assert "Errno" not in told.value.text.en
+
+
+def test_a_key_of_another_authority_gives_no_certificates(
+    authority: Authority, tmp_path: Any, clock: Any
+) -> None:
+    create_authority(tmp_path / "other", ["localhost"], clock)
+    place = authority.file.with_name("authority.key")
+    place.write_bytes((tmp_path / "other" / "keys" / "authority.key").read_bytes())
+    with pytest.raises(ConfigError, match="belong together"):
+        load_authority(place.parents[1], clock)
