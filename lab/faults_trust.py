@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -156,12 +156,15 @@ def forged_plan(stage: Stage, rounds: int) -> Text:
 
 
 def replayed(stage: Stage, rounds: int) -> Text:
-    """Hand in again, by their own agents, chunks that were committed."""
+    """Hand in again, by their own agents' papers, chunks that were committed."""
     chunks = _committed(stage)
     again = [stage.random.choice(chunks) for _ in range(10 * rounds)]
-    statuses = asyncio.run(_post_all(stage, [(who, who, what) for who, what in again]))
-    if set(statuses) != {200}:
-        stage.problems.append(f"replays were answered {sorted(set(statuses))}")
+    posts = [(who, who, what) for who, what in again]
+    if set(statuses := asyncio.run(_post_all(stage, posts))) != {409}:  # another speaks for them
+        stage.problems.append(f"replays beside a living agent were answered {set(statuses)}")
+    with _agents_away(stage):
+        if set(statuses := asyncio.run(_post_all(stage, posts))) != {200}:  # stored before
+            stage.problems.append(f"replays were answered {set(statuses)}")
     return Text(counted(len(again), "chunk"), f"{len(again)} 个数据块")
 
 
@@ -180,7 +183,8 @@ def forged_batches(stage: Stage, rounds: int) -> Text:
             (agent, agent, payload[: len(payload) // 2]),
             (other, other, bytes(broken)),
         ]
-    statuses = asyncio.run(_post_all(stage, posts))
+    with _agents_away(stage):  # else all are refused as those of a second agent of the name
+        statuses = asyncio.run(_post_all(stage, posts))
     if taken := sum(status < 400 for status in statuses):
         stage.problems.append(f"{taken} forged chunks were taken")
     return Text(counted(len(posts), "chunk"), f"{len(posts)} 个数据块")
@@ -199,6 +203,17 @@ def _committed(stage: Stage) -> list[tuple[str, bytes]]:
     stage.controller.start()
     stage.wait_until_connected()
     return chunks
+
+
+@contextlib.contextmanager
+def _agents_away(stage: Stage) -> Iterator[None]:
+    for name in ADDRESSES:
+        stage.stop_agent(name)
+    try:
+        yield
+    finally:
+        for name in ADDRESSES:
+            stage.start_agent(name)
 
 
 async def _post_all(stage: Stage, posts: Sequence[tuple[str, str, bytes]]) -> list[int]:
