@@ -11,8 +11,8 @@ import sys
 
 import click
 
-from probes.errors import IsochroneError, UsageError
-from probes.text import plain
+from foundation.errors import IsochroneError, UsageError
+from foundation.text import plain
 
 VERSION = "0.1.0"
 

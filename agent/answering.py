@@ -16,9 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from probes.clock import Clock
-from probes.exchange import Unanswered, UnansweredRule
-from probes.input_files import read_input
+from foundation.clock import Clock
+from foundation.input_files import read_input
+from messages.exchange import Unanswered, UnansweredRule
 
 JOURNAL_FILE = "unanswered.json"
 # What is over is told again until so much came after it: by age, a wrong clock would forget it.

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.config import ClockConfig
-from probes.clock import Clock
+from foundation.clock import Clock
+from foundation.errors import RemoteProtocolError
 from probes.clocks.chrony import Tracking, ask_chronyd
 from probes.clocks.kernel import kernel_clock_bound_ns
 from probes.clocks.ptp import PMC_QUERIES, PtpStatus, read_pmc
-from probes.errors import RemoteProtocolError
 
 LOOK_EVERY_S = 8.0
 STALE_AFTER_S = 60.0

@@ -10,7 +10,7 @@ from agent.doctor_command import doctor
 from agent.enrol_command import enrol
 from agent.policy_command import policy
 from agent.renew_command import renew
-from probes.logs import LogFormat, log_to_stderr
+from foundation.logs import LogFormat, log_to_stderr
 
 
 @click.group()
@@ -52,7 +52,7 @@ def run(config_path: Path, verbose: bool, log_format: LogFormat) -> None:
     import logging
 
     from agent.daemon import run_agent
-    from probes.allocation import keep_little
+    from foundation.allocation import keep_little
     from probes.sockets.descriptors import raise_descriptor_limit
 
     raise_descriptor_limit()

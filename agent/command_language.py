@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from probes.text import language_of_environment
+from foundation.text import language_of_environment
 
 CATALOGUES = Path(__file__).parent / "locale"
 _PIECES = re.compile(r"\s*（?(?:\[[^\[\]]*\]|[!-~]+|\S)[，。；：、）]*")

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 from typing import Literal
 
-from probes.exchange import MAX_CONDITIONS, Condition
-from probes.text import MAX_SENTENCE, Text, counted, language_of_environment
+from foundation.condition import Condition
+from foundation.text import MAX_SENTENCE, Text, counted, language_of_environment
+from messages.exchange import MAX_CONDITIONS
 
 _LOG = logging.getLogger("isochrone.agent")
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

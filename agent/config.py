@@ -14,13 +14,13 @@ import msgspec
 
 from agent.local_addresses import read_local_addresses
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
-from probes.controller_url import is_https, socket_path
-from probes.errors import ConfigError
-from probes.exchange import AgentName
-from probes.input_files import read_input
-from probes.numbers import LARGEST
-from probes.text import Text
-from probes.toml_text import decoded, parse_toml
+from foundation.errors import ConfigError
+from foundation.input_files import read_input
+from foundation.numbers import LARGEST
+from foundation.text import Text
+from foundation.toml_text import decoded, parse_toml
+from messages.controller_url import is_https, socket_path
+from messages.exchange import AgentName
 
 _PROXY = r"^http://[^/\s]+/?$"
 _CONTROLLER = r"^(https://[^/\s]+|unix:(//)?/[^/\s]\S*)/?$"

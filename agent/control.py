@@ -15,7 +15,8 @@ from agent.backoff import Backoff
 from agent.claim import Claim
 from agent.conditions import Conditions
 from agent.link import is_revoked, unreachable
-from probes.exchange import (
+from foundation.text import Text, language_of_environment
+from messages.exchange import (
     SCHEMA_VERSION,
     ControlFromController,
     Curtailed,
@@ -26,7 +27,6 @@ from probes.exchange import (
     Refusal,
     StampKeys,
 )
-from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
     from agent.plan_gate import PlanGate

@@ -13,10 +13,10 @@ from agent.config import AgentConfig
 from agent.plan_gate import PlanGate
 from agent.renewal import Renewal
 from agent.trust import Trust, load_trust
-from probes.clock import Clock
-from probes.errors import ConfigError
-from probes.exchange import Plan
-from probes.reasons import NOT_PEM, reason_of
+from foundation.clock import Clock
+from foundation.errors import ConfigError
+from foundation.reasons import NOT_PEM, reason_of
+from messages.exchange import Plan
 
 
 class Credentials:

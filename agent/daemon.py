@@ -24,14 +24,14 @@ from agent.policy import Policy
 from agent.reload import Reload
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
-from probes.clock import SystemClock
-from probes.controller_url import socket_path
-from probes.errors import ConfigError, ResourceError
-from probes.exchange import Plan, StampKeys
-from probes.private_files import make_private_directory, make_private_file
-from probes.reasons import reason_of
-from probes.service_manager import READY, STOPPING, keep_telling, tell_manager
-from probes.text import Text
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, ResourceError
+from foundation.private_files import make_private_directory, make_private_file
+from foundation.reasons import reason_of
+from foundation.service_manager import READY, STOPPING, keep_telling, tell_manager
+from foundation.text import Text
+from messages.controller_url import socket_path
+from messages.exchange import Plan, StampKeys
 
 if TYPE_CHECKING:
     from agent.credentials import Credentials

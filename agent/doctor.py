@@ -24,17 +24,17 @@ from agent.config import AgentConfig, load_config
 from agent.link import open_session, read_answer, refusal_of, unreachable
 from agent.namesakes import boot_in, check_namesakes
 from agent.policy import Policy, PolicyConfig
-from probes.checkup import Finding, check_clock, check_directory, finding
-from probes.clock import SystemClock
+from foundation.checkup import Finding, check_clock, check_directory, finding
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, IsochroneError
+from foundation.reasons import reason_of
+from foundation.text import Text, counted
+from messages.controller_url import socket_path
 from probes.clocks.calibrate import calibrate
-from probes.controller_url import socket_path
-from probes.errors import ConfigError, IsochroneError
-from probes.exchange import ReflectorSpec
-from probes.reasons import reason_of
 from probes.reflector.listening import open_reflector_socket
+from probes.reflector.spec import ReflectorSpec
 from probes.sockets.opening import is_ours
 from probes.stream import STAMP_PORT
-from probes.text import Text, counted
 
 _PATIENCE_S = 5.0
 _LET_IN = (HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED)  # it lacked the upgrade alone

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from probes.text import language_of_environment
+from foundation.text import language_of_environment
 
 
 @click.command()
@@ -23,7 +23,7 @@ from probes.text import language_of_environment
 def doctor(config_path: Path, json_wanted: bool) -> None:
     """Look at rights, clock, ports, disk, controller and timestamps; exit code 1 if one fails."""
     from agent.doctor import examine
-    from probes.checkup import as_json, as_lines, exit_code
+    from foundation.checkup import as_json, as_lines, exit_code
 
     found = asyncio.run(examine(config_path))
     lines = as_json(found) if json_wanted else "\n".join(as_lines(found, language_of_environment()))

@@ -19,20 +19,14 @@ from numpy.typing import NDArray
 from agent.answering import Silence
 from agent.policy import Policy
 from agent.room import take_in
+from foundation.literals import AddressError, Network, read_prefix
+from foundation.text import Text, counted
+from messages.exchange import CurtailedStream, Curtailment, Plan, PolicyRule, UnansweredRule
 from probes.addresses import pack_address
-from probes.exchange import (
-    CurtailedStream,
-    Curtailment,
-    Plan,
-    PolicyRule,
-    ReflectorSpec,
-    UnansweredRule,
-)
-from probes.literals import AddressError, Network, read_prefix
 from probes.packet_size import packet_bytes
 from probes.reflector.sessions import Sources, read_sources
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import STAMP_PORT, StreamSpec
-from probes.text import Text, counted
 
 _PER_DESTINATION: tuple[PolicyRule, PolicyRule] = (
     "policy.max_packets_per_s_per_destination",

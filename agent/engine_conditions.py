@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from probes.exchange import Condition
+from foundation.condition import Condition
+from foundation.text import Text, counted
 from probes.stamp.oddities import COSTLY, summary
 from probes.stream import StreamSpec
-from probes.text import Text, counted
 
 
 def at_most(conditions: Sequence[Condition], most: int) -> tuple[Condition, ...]:

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from probes.controller_url import is_https
-from probes.errors import ConfigError, ResourceError, UsageError
-from probes.input_files import read_input
-from probes.reasons import reason_of
-from probes.text import Text, language_of_environment
+from foundation.errors import ConfigError, ResourceError, UsageError
+from foundation.input_files import read_input
+from foundation.reasons import reason_of
+from foundation.text import Text, language_of_environment
+from messages.controller_url import is_https
 
 DEFAULT_CONFIG = Path("/etc/isochrone/agent.toml")
 DEFAULT_STATE = Path("/var/lib/isochrone")
@@ -68,7 +68,7 @@ def enrol(
 
     from agent.config import load_config
     from agent.enrolment import enrol as enrol_at
-    from probes.enrolment import parse_enrolment_token
+    from messages.enrolment import parse_enrolment_token
 
     root, proxy = _root(url), _checked_proxy(proxy)
     parsed = parse_enrolment_token(_token(token, token_file))

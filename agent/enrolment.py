@@ -14,18 +14,18 @@ import msgspec
 from agent.link import read_answer, reason_on_the_way, refusal_of
 from agent.plan_file import KEYS_FILE
 from agent.trust import Trust, new_request, save_trust
-from probes.enrolment import (
+from foundation.errors import ConfigError, ResourceError
+from foundation.json_document import decode_json
+from foundation.one_host import follow_no_redirect
+from foundation.text import Text
+from foundation.tls_faults import certificate_fault
+from messages.enrolment import (
     ENROLMENT_PATH,
     AuthorityDocument,
     CertificateDocument,
     EnrolmentRequest,
     EnrolmentToken,
 )
-from probes.errors import ConfigError, ResourceError
-from probes.json_document import decode_json
-from probes.one_host import follow_no_redirect
-from probes.text import Text
-from probes.tls_faults import certificate_fault
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
 

@@ -18,9 +18,9 @@ from agent.conditions import Conditions, reported
 from agent.measuring import Measuring
 from agent.self_test import SelfTest
 from agent.spooler import Spooler, SpoolState
-from probes.clock import Clock
-from probes.exchange import Health
-from probes.text import Text, counted
+from foundation.clock import Clock
+from foundation.text import Text, counted
+from messages.exchange import Health
 
 StampingName = Literal["none", "user", "kernel", "hardware"]
 

@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from probes.errors import IsochroneError, ResourceError
-from probes.reasons import reason_of
-from probes.text import Text
+from foundation.errors import IsochroneError, ResourceError
+from foundation.reasons import reason_of
+from foundation.text import Text
 
 MOST_KEPT = 20  # files; the oldest make room
 _UNTOLD = "untold"  # names of files that nobody was told of, one a line

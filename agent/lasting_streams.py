@@ -1,6 +1,6 @@
 """Standard output and standard error that outlast their terminal and their reader.
 
-Progress that nobody can be shown stops no measurement. Results (probes.results) that cannot be
+Progress that nobody can be shown stops no measurement. Results (foundation.results) that cannot be
 written are no error while they are printed: at the end they are kept in a file, whole.
 """
 
@@ -17,8 +17,8 @@ import sys
 import click
 
 from agent import kept_results
-from probes.results import measured_by
-from probes.text import language_of_environment
+from foundation.results import measured_by
+from foundation.text import language_of_environment
 
 
 class LastingStreams:

@@ -8,12 +8,12 @@ import aiohttp
 import msgspec
 from aiohttp.client_exceptions import UnixClientConnectorError
 
-from probes.controller_url import socket_path
-from probes.json_document import decode_json
-from probes.one_host import follow_no_redirect
-from probes.reasons import reason_of
-from probes.text import Text, plain, plain_text
-from probes.tls_faults import certificate_fault, refuses_certificate, tls_reason
+from foundation.json_document import decode_json
+from foundation.one_host import follow_no_redirect
+from foundation.reasons import reason_of
+from foundation.text import Text, plain, plain_text
+from foundation.tls_faults import certificate_fault, refuses_certificate, tls_reason
+from messages.controller_url import socket_path
 
 _CONNECT_TIMEOUT_S = 10.0
 _TOTAL_TIMEOUT_S = 60.0

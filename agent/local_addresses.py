@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from probes.errors import ConfigError
-from probes.exchange import Plan, ReflectorSpec
-from probes.literals import AddressError, read_destination
+from foundation.errors import ConfigError
+from foundation.literals import AddressError, read_destination
+from messages.exchange import Plan
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, ip_version_of
 
 

@@ -18,14 +18,15 @@ from agent.policy import Policy
 from agent.reflecting import Reflecting
 from agent.sent_book import SentBook
 from agent.shortfalls import Shortfalls
-from probes.clock import Clock
+from foundation.clock import Clock
+from foundation.condition import Condition
+from foundation.errors import IsochroneError
+from foundation.text import Text, language_of_environment
+from messages.exchange import Curtailed, Plan, StampKeys
 from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
-from probes.errors import IsochroneError
-from probes.exchange import Condition, Curtailed, Plan, StampKeys
 from probes.sockets.routes import RouteWatch
 from probes.stream import StreamSpec
-from probes.text import Text, language_of_environment
 from probes.window import WindowBatch
 
 if TYPE_CHECKING:

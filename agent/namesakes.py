@@ -11,8 +11,8 @@ import msgspec
 
 from agent.config import AgentConfig
 from agent.link import open_session, read_answer
-from probes.checkup import Finding, finding
-from probes.text import plain
+from foundation.checkup import Finding, finding
+from foundation.text import plain
 
 _PATIENCE_S = 5.0
 

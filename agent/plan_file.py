@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from probes.exchange import Plan, StampKeys
-from probes.input_files import read_input
-from probes.json_document import decode_json
+from foundation.input_files import read_input
+from foundation.json_document import decode_json
+from messages.exchange import Plan, StampKeys
 
 PLAN_FILE, KEYS_FILE = "plan.json", "stamp-keys.json"  # in the state directory
 

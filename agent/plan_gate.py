@@ -8,9 +8,9 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from probes.enrolment import plan_message
-from probes.exchange import Plan, PlanPush
-from probes.text import Text
+from foundation.text import Text
+from messages.enrolment import plan_message
+from messages.exchange import Plan, PlanPush
 
 
 class _RawPush(msgspec.Struct, tag="plan"):

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.plan_file import replace_file
-from probes.exchange import Plan
-from probes.input_files import read_input
-from probes.text import Text
+from foundation.input_files import read_input
+from foundation.text import Text
+from messages.exchange import Plan
 
 TRIAL_FILE = "plan.trial"  # in the state directory
 LASTS_S = 20.0

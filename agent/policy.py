@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.errors import ConfigError
-from probes.literals import AddressError, Network, read_prefix
-from probes.numbers import LARGEST, Rate, Whole
+from foundation.errors import ConfigError
+from foundation.literals import AddressError, Network, read_prefix
+from foundation.numbers import LARGEST, Rate, Whole
 from probes.reflector.admission import PeerFilter
 from probes.reflector.sessions import Sources
 from probes.stream import ProtocolName

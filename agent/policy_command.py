@@ -11,13 +11,13 @@ import msgspec
 from agent.config import load_config
 from agent.enforcement import Granted, grant, summary_of
 from agent.policy import Policy, PolicyConfig
-from probes.clock import SystemClock
-from probes.errors import ConfigError
-from probes.exchange import Plan
-from probes.input_files import read_input
-from probes.json_document import decode_json
-from probes.reasons import reason_of
-from probes.text import Text, counted, language_of_environment
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError
+from foundation.input_files import read_input
+from foundation.json_document import decode_json
+from foundation.reasons import reason_of
+from foundation.text import Text, counted, language_of_environment
+from messages.exchange import Plan
 
 
 @click.group()

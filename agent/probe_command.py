@@ -10,16 +10,16 @@ from typing import Any
 import click
 
 from agent.durations import milliseconds
-from probes.errors import UsageError
-from probes.numbers import LONGEST_TIMEOUT_MS
-from probes.results import end_early_on_signals, hear_no_more_hangups, results_follow
+from foundation.errors import UsageError
+from foundation.numbers import LONGEST_TIMEOUT_MS
+from foundation.results import end_early_on_signals, hear_no_more_hangups, results_follow
+from foundation.text import Text, language_of_environment
 from probes.stream import (
     AUTHENTICATED_PAYLOAD_BYTES,
     CLASS_OF_SERVICE_PAYLOAD_BYTES,
     DEFAULT_PAYLOAD_BYTES,
     ProtocolName,
 )
-from probes.text import Text, language_of_environment
 
 UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
 SHORTEST_INTERVAL_MS = 0.1

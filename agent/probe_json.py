@@ -11,8 +11,8 @@ from agent.probe_findings import Hops
 from agent.probe_output import is_one_way_known
 from agent.probe_reasons import sentences
 from agent.probe_result import FlowResult, TargetResult
+from foundation.text import Language, language_of_environment, plain
 from probes.remark import Remark
-from probes.text import Language, language_of_environment, plain
 
 
 def json_line(result: TargetResult) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.probe_output import figures_table
-from probes.text import Language, Text, language_of_environment
+from foundation.text import Language, Text, language_of_environment
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.probe_figures import DELAY_KEYS, FLOW_KEYS
 from agent.probe_reasons import sentences
-from probes.text import Language, Text, language_of_environment, plain
+from foundation.text import Language, Text, language_of_environment, plain
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probes.errors import ConfigError, UsageError
-from probes.input_files import read_input
-from probes.literals import AddressError, read_address
-from probes.options import FiniteRange
-from probes.reasons import reason_of
-from probes.results import is_hangup_heard, results_follow
+from foundation.errors import ConfigError, UsageError
+from foundation.input_files import read_input
+from foundation.literals import AddressError, read_address
+from foundation.options import FiniteRange
+from foundation.reasons import reason_of
+from foundation.results import is_hangup_heard, results_follow
+from foundation.text import Text, language_of_environment
 from probes.stream import STAMP_PORT
-from probes.text import Text, language_of_environment
 
 if TYPE_CHECKING:
     from probes.reflector.short_requests import ShortRequestNews, ShortRequests
@@ -92,9 +92,9 @@ def reflect(
         )
     listen = _places(listen, source, interface)
     from probes.clocks.kernel import kernel_clock_bound_ns
-    from probes.exchange import ReflectorSpec
     from probes.reflector.reflector import DEFAULT_MAX_PACKETS_PER_S, Reflector
     from probes.reflector.short_requests import ShortRequestNews
+    from probes.reflector.spec import ReflectorSpec
     from probes.sockets.descriptors import raise_descriptor_limit
 
     _check_peers(peers)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from agent.answering import Silence
 from agent.conditions import Conditions
 from agent.local_addresses import LocalAddresses
-from probes.clock import Clock
-from probes.errors import IsochroneError
-from probes.exchange import ReflectorSpec, StampKeys
-from probes.text import Text
+from foundation.clock import Clock
+from foundation.errors import IsochroneError
+from foundation.text import Text
+from messages.exchange import StampKeys
+from probes.reflector.spec import ReflectorSpec
 
 if TYPE_CHECKING:
     from agent.policy import ReflectorPolicyConfig

@@ -18,8 +18,8 @@ from agent.config import AgentConfig, load_config
 from agent.measuring import Measuring
 from agent.policy import Policy
 from agent.spooler import Spooler
-from probes.errors import ConfigError
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.text import Text
 
 _CHANGES_AT_ONCE = {"policy", "spool", "clock"}
 

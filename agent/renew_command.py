@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probes.text import Text, language_of_environment
+from foundation.text import Text, language_of_environment
 
 if TYPE_CHECKING:
     from agent.config import AgentConfig
@@ -50,8 +50,8 @@ async def renew_now(config: AgentConfig) -> Trust:
     from agent.credentials import credentials_of
     from agent.link import open_session
     from agent.renewal import renewed
-    from probes.controller_url import socket_path
-    from probes.errors import ConfigError, ResourceError
+    from foundation.errors import ConfigError, ResourceError
+    from messages.controller_url import socket_path
 
     if socket_path(config.controller) is not None:
         raise ConfigError(

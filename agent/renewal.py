@@ -14,11 +14,11 @@ from agent.backoff import Backoff
 from agent.conditions import Conditions
 from agent.link import read_answer, refusal_of, unreachable
 from agent.trust import Trust, load_trust, new_request, save_trust
-from probes.clock import Clock
-from probes.enrolment import CertificateDocument, RenewalRequest
-from probes.errors import IsochroneError, ResourceError
-from probes.reasons import reason_of
-from probes.text import Text
+from foundation.clock import Clock
+from foundation.errors import IsochroneError, ResourceError
+from foundation.reasons import reason_of
+from foundation.text import Text
+from messages.enrolment import CertificateDocument, RenewalRequest
 
 _LOOK_EVERY_S = 30.0
 _LEAST_BETWEEN_NS = 3_600_000_000_000

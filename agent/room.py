@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.policy import PolicyConfig
-from probes.exchange import PolicyRule
+from messages.exchange import PolicyRule
 from probes.stream import StreamSpec
 
 _SOCKET_BYTES, _FLOW_BYTES, _PROBE_BYTES = 36_000, 1_200, 128  # measured (0215)

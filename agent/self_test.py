@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 
 from agent.conditions import Conditions
+from foundation.reasons import reason_of
+from foundation.text import Text
 from probes.clocks.calibrate import Calibration, calibrate
-from probes.reasons import reason_of
-from probes.text import Text
 
 EVERY_S = 3600.0
 

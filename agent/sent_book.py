@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.delivery_book import NUMBERS, DeliveryBook
-from probes.errors import ResourceError
-from probes.private_files import make_private_file
-from probes.reasons import reason_of
+from foundation.errors import ResourceError
+from foundation.private_files import make_private_file
+from foundation.reasons import reason_of
 
 _FORMAT = 2
 _FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _SENT_AT, _WINDOWS_AT, _ALIVE_AT = range(6)

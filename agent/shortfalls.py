@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.conditions import Conditions
+from foundation.text import Text
 from probes.remark import about
-from probes.text import Text
 from probes.window import NOT_SENT, WindowBatch
 
 _NOT_SENT = tuple(f"not_sent_{cause}" for cause in NOT_SENT)

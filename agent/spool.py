@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, get_args
 
 from agent.counts import Count, total
 from agent.spool_database import open_spool, transaction
-from probes.exchange import DropReason
+from messages.exchange import DropReason
 
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
 _CHUNKS = "SELECT sequence, boot, start_ns, windows, probes, payload FROM chunk"

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from probes.errors import ResourceError
-from probes.private_files import NoRegularFileError, make_private_database
-from probes.reasons import reason_of
-from probes.sqlite_faults import is_damage
+from foundation.errors import ResourceError
+from foundation.private_files import NoRegularFileError, make_private_database
+from foundation.reasons import reason_of
+from foundation.sqlite_faults import is_damage
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chunk (

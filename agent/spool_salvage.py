@@ -18,12 +18,12 @@ from agent.counts import Count, total
 from agent.sent_book import SentBook
 from agent.spool import DROP_REASONS, Limits, SpooledChunk, SpoolFile, chunks_in
 from agent.spool_database import DamagedSpoolError, set_aside
-from probes.chunk import is_whole
-from probes.clock import Clock
-from probes.errors import ResourceError
-from probes.exchange import DropReason
-from probes.reasons import reason_of
-from probes.sqlite_faults import is_damage
+from foundation.clock import Clock
+from foundation.errors import ResourceError
+from foundation.reasons import reason_of
+from foundation.sqlite_faults import is_damage
+from messages.chunk import is_whole
+from messages.exchange import DropReason
 
 _LOG = logging.getLogger(__name__)
 _CHUNKS_AT_ONCE = 32

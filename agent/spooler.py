@@ -25,11 +25,11 @@ from agent.gather import chunks_of
 from agent.sent_book import SentBook
 from agent.spool import Limits, SpooledChunk
 from agent.spool_salvage import open_or_replace, replaced
-from probes.chunk import encode_chunk, is_whole
-from probes.clock import Clock, SystemClock
-from probes.errors import LocalProtocolError, ResourceError
-from probes.exchange import Dropped, DropReason, Totals
-from probes.sqlite_faults import is_damage
+from foundation.clock import Clock, SystemClock
+from foundation.errors import LocalProtocolError, ResourceError
+from foundation.sqlite_faults import is_damage
+from messages.chunk import encode_chunk, is_whole
+from messages.exchange import Dropped, DropReason, Totals
 from probes.window import WindowBatch
 
 _LOG = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ import os
 import sys
 import unicodedata
 
-from probes.errors import IsochroneError, ResourceError, RightsError
-from probes.reasons import reason_of
-from probes.text import language_of_environment
+from foundation.errors import IsochroneError, ResourceError, RightsError
+from foundation.reasons import reason_of
+from foundation.text import language_of_environment
 
 _NOT_WRITTEN = {
     errno.ENOSPC,

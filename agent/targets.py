@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from probes.errors import ConfigError, UsageError
-from probes.input_files import read_input
-from probes.literals import AddressError, fault_of, read_address
-from probes.reasons import reason_of
+from foundation.errors import ConfigError, UsageError
+from foundation.input_files import read_input
+from foundation.literals import AddressError, fault_of, read_address
+from foundation.reasons import reason_of
+from foundation.text import Text
 from probes.remark import Remark
-from probes.text import Text
 
 IpVersion = Literal[4, 6]
 

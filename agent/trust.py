@@ -18,11 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from probes.enrolment import CertificateDocument
-from probes.errors import ConfigError, ResourceError, RightsError
-from probes.input_files import read_input
-from probes.private_files import make_private_directory
-from probes.reasons import NOT_PEM, reason_of
+from foundation.errors import ConfigError, ResourceError, RightsError
+from foundation.input_files import read_input
+from foundation.private_files import make_private_directory
+from foundation.reasons import NOT_PEM, reason_of
+from messages.enrolment import CertificateDocument
 
 DIRECTORY = "trust"
 

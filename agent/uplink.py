@@ -23,7 +23,9 @@ from agent.conditions import Conditions
 from agent.link import read_answer, refusal_code, refusal_of, unreachable
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
-from probes.exchange import (
+from foundation.json_document import decode_json
+from foundation.text import Text
+from messages.exchange import (
     ANOTHER_AGENT,
     CHUNK_CONTENT_TYPE,
     CLAIM_HEADER,
@@ -32,8 +34,6 @@ from probes.exchange import (
     Acknowledgement,
     DropReason,
 )
-from probes.json_document import decode_json
-from probes.text import Text
 
 # Few at once: what a fleet that comes back has in flight is the queue that live windows wait in.
 # Two newest, so that live windows keep up even where a round takes longer than a window.

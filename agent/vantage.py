@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.targets import IpVersion, ResolvedTarget
+from foundation.errors import UsageError
+from foundation.literals import Address, AddressError, fault_of, read_address
+from foundation.reasons import reason_of
+from foundation.text import Text
 from probes.addresses import socket_address
-from probes.errors import UsageError
-from probes.literals import Address, AddressError, fault_of, read_address
-from probes.reasons import reason_of
 from probes.remark import Remark
 from probes.sockets.descriptors import new_socket
 from probes.sockets.opening import is_ours
 from probes.sockets.sources import source_addresses
-from probes.text import Text
 
 _DISCARD_PORT = 9  # nothing is sent there
 _OTHER_LINK = Text(

@@ -11,7 +11,7 @@ from agent.plan_file import save_plan
 from bench.accounting import Program
 from bench.hosts import targets
 from lab.children import isochrone_command, python_command
-from probes.exchange import Plan
+from messages.exchange import Plan
 from probes.stream import StreamSpec, TypeP
 
 NAME = "bench"
@@ -20,7 +20,7 @@ WINDOW_MS = 5_000
 _CONTROLLER = """
 import sys
 from aiohttp import WSMsgType, web
-from probes.chunk import decode_chunk
+from messages.chunk import decode_chunk
 
 async def chunks(request):
     chunk = decode_chunk(await request.read())

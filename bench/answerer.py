@@ -14,8 +14,8 @@ import msgspec
 
 from bench.accounting import Ended, Program, own_cpu_s
 from lab.children import python_command
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 
 PORT = 8620
 

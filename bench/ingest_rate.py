@@ -32,7 +32,7 @@ from bench.store_fleet import (
     streams_by_agent,
 )
 from bench.store_windows import WINDOW_NS, Template, full_windows
-from probes.exchange import CHUNK_CONTENT_TYPE
+from messages.exchange import CHUNK_CONTENT_TYPE
 
 AGENTS = 10
 POSTS_AT_ONCE = 4  # of all agents together

@@ -31,8 +31,8 @@ from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level
 from controller.store.points import pack_tiles, points_of
 from controller.store.series import POINT
 from controller.store.sqlite_store import SqliteStore
-from probes.chunk import encode_chunk
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
+from messages.chunk import encode_chunk
 from topology.site_file import load_network
 
 STREAMS, DAYS = 200, 30

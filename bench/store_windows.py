@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from probes.chunk import encode_chunk
-from probes.exchange import MAX_CHUNK_EXPANDED_BYTES
-from probes.frame import sealer, unseal
+from messages.chunk import encode_chunk
+from messages.exchange import MAX_CHUNK_EXPANDED_BYTES
+from messages.frame import sealer, unseal
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
 

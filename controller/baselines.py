@@ -21,9 +21,9 @@ from controller.judge.improvement import HOURS, Cells, hour_of_week
 from controller.live.hour_cells import cells_from, lost_of, no_cells
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Part, merge, part_of, without_windows
-from probes.errors import ConfigError, RemoteProtocolError
+from foundation.errors import ConfigError, RemoteProtocolError
+from foundation.numbers import Instant
 from probes.histogram import EDGES_VERSION, Histograms
-from probes.numbers import Instant
 from probes.window import WindowBatch, known_fates
 from topology.model import Name, PlannedStream
 

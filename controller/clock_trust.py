@@ -14,9 +14,9 @@ from collections.abc import Callable
 from controller.fleet import Fleet
 from controller.store.event_log import EventRecord
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
-from probes.clock import Clock
+from foundation.clock import Clock
+from foundation.text import Text
 from probes.clocks.steady import Steadiness
-from probes.text import Text
 
 STEP_NS = 30 * SECOND_NS
 DOUBTED_NS = 600 * SECOND_NS  # after a step

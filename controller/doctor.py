@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from controller.service import Listen
 from controller.store.reading import open_to_read
 from controller.store.sqlite_file import FILE_NAME
-from probes.checkup import Finding, check_directory, finding
+from foundation.checkup import Finding, check_directory, finding
+from foundation.errors import IsochroneError
+from foundation.reasons import reason_of
+from foundation.text import counted
 from probes.clocks.kernel import kernel_clock_bound_ns
-from probes.errors import IsochroneError
-from probes.reasons import reason_of
-from probes.text import counted
 from topology.network import Network
 from topology.site_file import load_network
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from controller.api.documents import AgentState
 from controller.store.interface import AgentTotals
-from probes.clock import Clock
-from probes.exchange import Curtailed, CurtailedStream, Health
+from foundation.clock import Clock
+from messages.exchange import Curtailed, CurtailedStream, Health
 
 LATE_AFTER_NS = 20_000_000_000
 DOWN_AFTER_NS = 60_000_000_000

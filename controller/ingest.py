@@ -1,6 +1,6 @@
 """From the body of a POST to a committed chunk, or to a reason why not.
 
-A refusal is for ever (`probes.exchange.REFUSED_FOR_EVER`: it is no chunk, not of who delivered it,
+A refusal is for ever (`messages.exchange.REFUSED_FOR_EVER`: no chunk, not of who delivered it,
 or another agent of the name measured that time) or for now, with Retry-After: 429 and 503 since
 there is too much to do, 409 for what a clock set right, a program upgraded or a plan made again may
 change. Every refusal is counted by its reason; nothing is ever stored in part. Chunks are decoded
@@ -25,12 +25,12 @@ from controller.plans.planner import DEFAULT_WINDOW_MS, windows_asked
 from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention
 from controller.uploads import Uploads
-from probes.chunk import Chunk, OtherVersionError, decode_chunk
-from probes.clock import Clock
-from probes.errors import RemoteProtocolError, ResourceError
-from probes.exchange import MAX_CHUNK_BYTES, MEASURED_TWICE, Acknowledgement
+from foundation.clock import Clock
+from foundation.errors import RemoteProtocolError, ResourceError
+from foundation.text import Text, counted
+from messages.chunk import Chunk, OtherVersionError, decode_chunk
+from messages.exchange import MAX_CHUNK_BYTES, MEASURED_TWICE, Acknowledgement
 from probes.sockets.records import distinct
-from probes.text import Text, counted
 from probes.window import WindowBatch
 
 DECODERS = 2

@@ -12,9 +12,9 @@ import os
 import pathlib
 
 from controller.access.tables import SITES_NAME as NAME
-from probes.errors import ConfigError
-from probes.private_files import FILE_MODE, tighten
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.private_files import FILE_MODE, tighten
+from foundation.text import Text
 from topology.network import Network
 from topology.site_file import load_network
 

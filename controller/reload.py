@@ -12,8 +12,8 @@ import logging
 import pathlib
 import signal
 
-from probes.errors import IsochroneError
-from probes.text import Text, language_of_environment
+from foundation.errors import IsochroneError
+from foundation.text import Text, language_of_environment
 from topology.network import Network
 from topology.site_file import load_network
 

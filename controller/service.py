@@ -27,13 +27,13 @@ from controller.live.rounds import JUDGING
 from controller.reload import Signals
 from controller.state import ControllerState
 from controller.store.housekeeping import keep_house
-from probes.controller_url import socket_path
-from probes.errors import ConfigError, ResourceError, RightsError, UsageError
-from probes.literals import AddressError, read_address
-from probes.private_files import FILE_MODE
-from probes.reasons import reason_of
-from probes.service_manager import READY, STOPPING, keep_telling, tell_manager
-from probes.text import language_of_environment
+from foundation.errors import ConfigError, ResourceError, RightsError, UsageError
+from foundation.literals import AddressError, read_address
+from foundation.private_files import FILE_MODE
+from foundation.reasons import reason_of
+from foundation.service_manager import READY, STOPPING, keep_telling, tell_manager
+from foundation.text import language_of_environment
+from messages.controller_url import socket_path
 from topology.network import Network
 from topology.site_file import load_network
 

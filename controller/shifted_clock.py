@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
 
 
 class ShiftedClock(SystemClock):

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
-from probes.exchange import Curtailed, Plan, Unanswered
+from messages.exchange import Curtailed, Plan, Unanswered
 from probes.stream import STAMP_PORT
 from topology.model import PlannedStream
 

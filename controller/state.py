@@ -51,9 +51,9 @@ from controller.store.reading import DamagedStoreError, damage_told
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
 from controller.store_watch import StoreWatch
 from controller.watchdog import Watchdog
-from probes.clock import Clock
-from probes.errors import ResourceError
-from probes.exchange import Plan
+from foundation.clock import Clock
+from foundation.errors import ResourceError
+from messages.exchange import Plan
 from probes.window import WindowBatch
 from topology.counterparts import ipv4_alone
 from topology.mesh import plan_streams

@@ -6,8 +6,8 @@ import contextlib
 
 from controller.store.event_log import EventRecord
 from controller.store.interface import Store
-from probes.clock import Clock
-from probes.errors import ResourceError
+from foundation.clock import Clock
+from foundation.errors import ResourceError
 
 SUBJECT = "store"
 

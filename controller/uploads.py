@@ -16,8 +16,8 @@ from aiohttp import web
 
 from controller.api.answers import ApiError
 from controller.api.bodies import read_whole, slow_body
-from probes.exchange import MAX_CHUNK_BYTES
-from probes.text import Text
+from foundation.text import Text
+from messages.exchange import MAX_CHUNK_BYTES
 
 MAX_UPLOADS = 2  # bodies that one agent may be sending at once
 MAX_ARRIVING_BYTES = 4 * MAX_CHUNK_BYTES  # of bodies that are being read

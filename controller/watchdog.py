@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from controller.store.event_log import EventRecord
-from probes.clock import Clock
-from probes.errors import IsochroneError
+from foundation.clock import Clock
+from foundation.errors import IsochroneError
 
 Standing = Literal["ok", "failing", "standing_still"]
 

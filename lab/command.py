@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from probes.errors import UsageError
-from probes.options import FiniteRange
+from foundation.errors import UsageError
+from foundation.options import FiniteRange
 
 _LONGEST_S = 86_400.0
 

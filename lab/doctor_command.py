@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from probes.text import Text, language_of_environment
+from foundation.text import Text, language_of_environment
 
 AGENT_CONFIG = Path("/etc/isochrone/agent.toml")
 SITES = Path("/etc/isochrone/sites.toml")
@@ -40,7 +40,7 @@ DATA = Path("/var/lib/isochrone-controller")
 @click.option("--json", "json_wanted", is_flag=True, help="One JSON array instead of lines.")
 def doctor(agent_config: Path, sites: Path, data: Path, json_wanted: bool) -> None:
     """Examine the agent and the controller of this machine, whichever there is."""
-    from probes.checkup import Finding, as_json, as_lines, exit_code
+    from foundation.checkup import Finding, as_json, as_lines, exit_code
 
     found: list[Finding] = []
     if agent_config.exists():

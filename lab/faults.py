@@ -18,10 +18,10 @@ import click
 import msgspec
 
 from controller.commands.result_files import check_place, write_result
+from foundation.errors import UsageError
+from foundation.text import Text, counted, language_of_environment
 from lab.faults_network import FaultNetwork
 from lab.kernel import enter_new_mounts
-from probes.errors import UsageError
-from probes.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from agent.counts import Count

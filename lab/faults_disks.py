@@ -6,8 +6,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from foundation.text import Text
 from lab.faults_stage import Stage, fill
-from probes.text import Text
 
 SMALL_DISK_BYTES = 600 << 10
 _ONE = "nanjing"

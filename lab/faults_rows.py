@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from foundation.text import Text
 from lab.faults_disks import agent_disk, controller_disk, damaged_spool, delivered_from_memory
 from lab.faults_probes import forged_probes
 from lab.faults_stage import ADDRESSES, PROBES_PER_S, Result, Stage
@@ -17,7 +18,6 @@ from lab.faults_trust import (
     replayed,
     revoked,
 )
-from probes.text import Text
 
 _FAR_NS = 3_600_000_000_000  # an hour
 _SHORT_SPOOL = "[spool]\nmax_age_s = 4.0\n"

@@ -20,15 +20,15 @@ from agent.enrolment import enrol
 from agent.sent_book import read_book
 from controller.access.authority import create_authority, load_authority
 from controller.access.book import AccessBook
+from foundation.clock import SystemClock
+from foundation.errors import ResourceError
 from lab.api_client import ApiClient
 from lab.children import end, isochrone_command, start
 from lab.faults_network import FaultNetwork
 from lab.fleet import LAB_POLICY, ControllerProcess, died
 from lab.kernel import mount_memory, unmount
 from lab.stored import read_stored
-from probes.clock import SystemClock
-from probes.enrolment import EnrolmentToken, parse_enrolment_token
-from probes.errors import ResourceError
+from messages.enrolment import EnrolmentToken, parse_enrolment_token
 
 ADDRESSES = {"nanjing": "198.18.1.1", "yancheng": "198.18.1.2", "shanghai": "198.18.1.3"}
 PROBES_PER_S = 2 * (25 + 10)  # of each agent: to two others, by UDP and ICMP

@@ -17,11 +17,11 @@ from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import create_authority, load_authority, write_secret
 from controller.access.book import AccessBook
 from controller.store.sqlite_store import SqliteStore
+from foundation.clock import SystemClock
+from foundation.text import Text, counted
 from lab.faults_stage import ADDRESSES, PROBES_PER_S, Stage
-from probes.clock import SystemClock
-from probes.enrolment import CertificateDocument
-from probes.exchange import CHUNK_CONTENT_TYPE
-from probes.text import Text, counted
+from messages.enrolment import CertificateDocument
+from messages.exchange import CHUNK_CONTENT_TYPE
 
 _LONG_AGO_NS = 200 * 86_400 * 10**9  # longer than a certificate lives
 _REVOKED_S = 60.0  # within which a revocation must be effective

@@ -15,14 +15,14 @@ from typing import Protocol, TypeVar
 import msgspec
 import numpy as np
 
+from foundation.errors import ResourceError
+from foundation.text import Text, counted
 from lab.api_client import ApiClient
 from lab.children import end, isochrone_command, last_lines, python_command, start
 from lab.progress import Progress
 from lab.run_directory import RunDirectory
 from lab.scenario import Scenario
 from lab.wan_spec import Event, SiteSpec, WanSpec
-from probes.errors import ResourceError
-from probes.text import Text, counted
 
 READY_S = 60.0  # a slow machine starts twenty interpreters in this time
 # The owner of a laboratory allows what a carrier would not: any rate, the machine's own addresses.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.errors import ConfigError
+from foundation.errors import ConfigError
 
 _IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"  # EtherTypes
 _BLOCK = 4096  # random numbers are drawn by the block

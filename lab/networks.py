@@ -21,8 +21,8 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
+from foundation.errors import ResourceError, RightsError
 from lab.kernel import enter_new_network, enter_new_user, join_network, open_network
-from probes.errors import ResourceError, RightsError
 
 MAC = "02:00:00:00:00:01"
 _GATEWAY = {4: "169.254.1.1", 6: "fe80::1"}

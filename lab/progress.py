@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from probes.text import Text, language_of_environment
+from foundation.text import Text, language_of_environment
 
 
 def tell(text: Text) -> None:

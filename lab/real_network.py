@@ -8,10 +8,10 @@ import socket
 import subprocess
 from pathlib import Path
 
+from foundation.errors import ConfigError
 from lab.children import end, isochrone_command, start
 from lab.fleet import ControllerProcess, died
 from lab.run_directory import RunDirectory
-from probes.errors import ConfigError
 from probes.stream import ip_version_of
 from topology.network import Network
 from topology.site_file import load_network

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from probes.options import FiniteRange
+from foundation.options import FiniteRange
 
 _LAB = "jiangsu"
 _REAL_S = 90.0  # a 95th percentile at one probe a second is decided after 73
@@ -55,12 +55,12 @@ def run(sites_file: Path | None, seconds: float | None, keep: Path | None) -> No
 
 
 def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, terminal: bool) -> None:
+    from foundation.text import Text
     from lab.fleet import running
     from lab.progress import tell
     from lab.real_network import RealFleet
     from lab.run_directory import RunDirectory
     from lab.session import ended_by_signals, may_end_early, show_tui, sum_up
-    from probes.text import Text
 
     with (
         ended_by_signals(),
@@ -88,10 +88,10 @@ def _run_real(sites_file: Path, seconds: float | None, keep: Path | None, termin
 
 async def _print_verdicts(url: str) -> None:
     """Print the verdicts of a controller as a table."""
+    from foundation.results import results_follow
+    from foundation.text import language_of_environment
     from lab.api_client import ApiClient
     from lab.table import verdict_lines
-    from probes.results import results_follow
-    from probes.text import language_of_environment
 
     async with ApiClient(url) as api:
         verdicts = await api.items("verdicts")

@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from probes.errors import ResourceError
-from probes.private_files import make_private_directory
-from probes.reasons import reason_of
+from foundation.errors import ResourceError
+from foundation.private_files import make_private_directory
+from foundation.reasons import reason_of
 
 _PREFIX = "isochrone-lab-"
 _LOCK = "lock"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from foundation.errors import UsageError
+from foundation.input_files import read_input
+from foundation.text import Text
+from foundation.toml_text import decoded, parse_toml
 from lab.impairment import PathTable
 from lab.scenario_schema import ClockTable, ModelTable, PathTableEntry, ScenarioFile
-from probes.errors import UsageError
-from probes.input_files import read_input
-from probes.text import Text
-from probes.toml_text import decoded, parse_toml
 from topology.model import Interface
 from topology.network import Network
 from topology.site_file import load_network

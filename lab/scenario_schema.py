@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from probes.numbers import Count
-from probes.text import Text
+from foundation.numbers import Count
+from foundation.text import Text
 from topology.model import Name
 
 Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -19,6 +19,8 @@ import msgspec
 
 from controller.commands.result_files import is_written_through, write_result
 from controller.live.memory import SLOTS
+from foundation.results import hear_no_more_hangups, is_hangup_heard, results_follow
+from foundation.text import Text, counted, language_of_environment
 from lab.api_client import ApiClient
 from lab.children import child_environment, follow_parent, isochrone_command
 from lab.comparison import PathProbes, Row, Summary, compare, seen_of, stream_of, summarise
@@ -30,9 +32,7 @@ from lab.scenario import Scenario
 from lab.stored import Continuity, continuity_of, read_stored
 from lab.table import summary_lines, table_lines, target_lines
 from lab.truth import EmulatorError, emulator_error, pair_probes
-from probes.results import hear_no_more_hangups, is_hangup_heard, results_follow
 from probes.stream import STAMP_PORT
-from probes.text import Text, counted, language_of_environment
 from topology.mesh import plan_streams
 from topology.targets import demands
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.sqlite_store import SqliteStore
-from probes.chunk import decode_chunk
+from messages.chunk import decode_chunk
 from probes.window import WindowBatch
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from controller.commands.tables import aligned
 from controller.judge.figures import percent
+from foundation.text import Language, Text, counted
 from lab.comparison import Row, Summary
 from lab.stored import Continuity
 from lab.truth import EmulatorError
-from probes.text import Language, Text, counted
 
 _HEADINGS = {
     "en": ("path", "target", "truth", "measured", "verdict", "expected", "correct"),

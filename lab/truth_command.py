@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from probes.results import end_early_on_signals, results_follow
-from probes.text import language_of_environment
+from foundation.results import end_early_on_signals, results_follow
+from foundation.text import language_of_environment
 
 
 @click.command()

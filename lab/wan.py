@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from foundation.errors import IsochroneError
 from lab.children import isochrone_command, start
 from lab.networks import SiteNetwork, enter_hub, inside, make_sites
 from lab.wan_spec import Event, WanSpec, read_spec
-from probes.errors import IsochroneError
 
 if TYPE_CHECKING:
     from lab.emulator import Emulator

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from probes.text import Text
+from foundation.text import Text
 
 
 class SiteSpec(msgspec.Struct, frozen=True, kw_only=True):

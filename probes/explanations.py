@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import errno
 
+from foundation.text import Text
 from probes.causes import Cause
 from probes.remark import Remark, about
-from probes.text import Text
 
 _ROUTES = "look at `ip route get ADDRESS`"
 _ROUTES_ZH = "请用 `ip route get 地址` 检查"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from foundation.text import Text
 from probes.causes import UNKNOWN, Cause
-from probes.text import Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from probes.numbers import IntervalMs, TimeoutMs
+from foundation.numbers import IntervalMs, TimeoutMs
 
 ProtocolName = Literal["icmp", "udp", "tcp"]
 StreamId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]

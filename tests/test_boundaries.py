@@ -21,10 +21,11 @@ from controller.api.routes import ROUTES
 from controller.api.routes.baselines import SealRequest
 from controller.campaigns.campaign_file import Campaign
 from controller.store import blocks
+from foundation.errors import ConfigError
+from foundation.toml_text import parse_toml
 from lab.scenario_schema import ScenarioFile
-from probes import chunk
-from probes.errors import ConfigError
-from probes.exchange import (
+from messages import chunk
+from messages.exchange import (
     Acknowledgement,
     ControlFromAgent,
     ControlFromController,
@@ -32,7 +33,6 @@ from probes.exchange import (
     PlanPush,
 )
 from probes.stream import StreamSpec, TypeP
-from probes.toml_text import parse_toml
 from topology.model import Target
 from topology.site_schema import SiteFile
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import isochrone
-from probes.errors import ConfigError
+from foundation.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,11 @@ from agent.spooler import Spooler
 from controller.service import listens_of, serve
 from controller.state import Settings, open_state
 from controller.store.backup import back_up
+from foundation.clock import SystemClock
 from isochrone import front_door
 from lab.run_directory import RunDirectory
 from lab.scenario import find_scenario
-from probes.clock import SystemClock
-from probes.exchange import Plan
+from messages.exchange import Plan
 from tests.controller.conftest import batch_of
 from topology.site_file import load_network
 

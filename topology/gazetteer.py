@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Name
 
 RegionKind = Literal["metro", "province", "hub"]

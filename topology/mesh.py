@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from probes.errors import ConfigError
+from foundation.errors import ConfigError
+from foundation.text import Text, counted
 from probes.stream import (
     AUTHENTICATED_PAYLOAD_BYTES,
     DEFAULT_PAYLOAD_BYTES,
@@ -21,7 +22,6 @@ from probes.stream import (
     TypeP,
     stream_id_of,
 )
-from probes.text import Text, counted
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
 from topology.selection import site_matches

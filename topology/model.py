@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from foundation.text import Text
 from probes.stream import ProtocolName, TypeP
-from probes.text import Text
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 

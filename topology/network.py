@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.numbers import LARGEST, Rate, TimeoutMs
+from foundation.numbers import LARGEST, Rate, TimeoutMs
+from foundation.text import Text
 from probes.stream import DEFAULT_TIMEOUT_MS, ProtocolName
-from probes.text import Text
 from topology import geo
 from topology.model import Distance, Ends, Name, Site, Target
 

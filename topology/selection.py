@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Ends, Path, PlannedStream, Site, Target
 from topology.network import Network
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from probes.literals import AddressError, fault_of, read_address
+from foundation.literals import AddressError, fault_of, read_address
+from foundation.text import Text
 from probes.stream import ip_version_of
-from probes.text import Text
 from topology.gazetteer import Gazetteer, Place, RegionKind
 from topology.model import Interface, Site
 from topology.site_schema import InterfaceTable, SiteFile, SiteTable

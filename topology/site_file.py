@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from probes.input_files import read_input
-from probes.text import Text
-from probes.toml_text import decoded, parse_toml
+from foundation.input_files import read_input
+from foundation.text import Text
+from foundation.toml_text import decoded, parse_toml
 from topology.gazetteer import Gazetteer, bundled_gazetteer
 from topology.mesh import coverage_notes, plan_streams
 from topology.model import Site, Target

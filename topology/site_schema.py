@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from probes.numbers import Amount
-from probes.text import Text
+from foundation.numbers import Amount
+from foundation.text import Text
 from topology.gazetteer import Latitude, Longitude, Place, Region
 from topology.model import Name, Role, Target
 from topology.network import Budget, Link, Mesh, Road, Settings

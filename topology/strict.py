@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec.inspect as mi
 
-from probes.errors import ConfigError
-from probes.text import Text, counted
+from foundation.errors import ConfigError
+from foundation.text import Text, counted
 from topology.source_lines import Key, SourceLines
 
 Kept = dict[Key, list[int]]  # of each list, by its key: which entries are looked at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from probes.numbers import RowNumber
+from foundation.numbers import RowNumber
 
 KEPT_ROWS = 1_000_000
 

@@ -29,10 +29,10 @@ from controller.access.certificates import (
     server_certificate,
 )
 from controller.access.tables import KEYS_DIRECTORY, belong_to_owner, keys_directory
-from probes.clock import Clock
-from probes.errors import ConfigError, ResourceError
-from probes.input_files import read_input
-from probes.reasons import NOT_PEM, reason_of
+from foundation.clock import Clock
+from foundation.errors import ConfigError, ResourceError
+from foundation.input_files import read_input
+from foundation.reasons import NOT_PEM, reason_of
 
 AUTHORITY_LIFETIME = dt.timedelta(days=7305)  # 20 years: nothing renews it
 SERVER_LIFETIME = dt.timedelta(days=397)

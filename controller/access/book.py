@@ -31,8 +31,8 @@ from controller.access.refusals import (
 from controller.access.roles import Identity, Role
 from controller.access.stamp_tables import forget_holder, shut_out
 from controller.access.tables import open_tables, transaction
-from probes.clock import Clock
-from probes.enrolment import API_PREFIX, EnrolmentToken
+from foundation.clock import Clock
+from messages.enrolment import API_PREFIX, EnrolmentToken
 
 SECRET_BYTES = 32
 KEPT_CERTIFICATES = 64  # of an agent; what is older counts as little as if it had been forgotten

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from probes.enrolment import AGENT_URI
-from probes.errors import RemoteProtocolError
+from foundation.errors import RemoteProtocolError
+from messages.enrolment import AGENT_URI
 
 BACKDATED = dt.timedelta(hours=1)  # agents' clocks may be behind
 

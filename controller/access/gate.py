@@ -19,8 +19,8 @@ from controller.access.roles import Identity, permits
 from controller.api.answers import ApiError, Handler
 from controller.api.bodies import CHECK
 from controller.api.routing import Route
-from probes.enrolment import AGENT_URI
-from probes.text import Text, excerpt
+from foundation.text import Text, excerpt
+from messages.enrolment import AGENT_URI
 
 IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)
 REFUSALS_TOLD, REFUSALS_TOLD_NS = 20, 3_600_000_000_000  # so many of a credential in that time

@@ -6,8 +6,8 @@ import re
 import socket
 from collections.abc import Iterable
 
-from probes.errors import UsageError
-from probes.literals import AddressError, fault_of, read_address
+from foundation.errors import UsageError
+from foundation.literals import AddressError, fault_of, read_address
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _LONGEST = 253

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.errors import IsochroneError
+from foundation.errors import IsochroneError
 
 
 class CredentialError(IsochroneError):

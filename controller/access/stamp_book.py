@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from controller.access.stamp_tables import ROTATION, add_epoch, note_holder
 from controller.access.tables import open_tables, transaction
-from probes.clock import Clock
+from foundation.clock import Clock
 
 KEY_BYTES = 32
 _FINGERPRINT_BYTES = 8

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
-from probes.errors import ResourceError
-from probes.private_files import make_private_database, make_private_directory
-from probes.reasons import reason_of
-from probes.sqlite_faults import is_damage
+from foundation.errors import ResourceError
+from foundation.private_files import make_private_database, make_private_directory
+from foundation.reasons import reason_of
+from foundation.sqlite_faults import is_damage
 
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"

@@ -13,9 +13,9 @@ from aiohttp import HttpVersion11, web
 
 from controller.api.documents import ErrorBody, ErrorDocument
 from controller.store.interface import StoreBusyError, StoreFullError, StoreTimeoutError
-from probes.errors import IsochroneError
-from probes.numbers import LARGEST
-from probes.text import Text
+from foundation.errors import IsochroneError
+from foundation.numbers import LARGEST
+from foundation.text import Text
 
 logger = logging.getLogger("isochrone.controller")
 

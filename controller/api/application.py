@@ -11,7 +11,7 @@ from controller.api.known_callers import places_of_callers
 from controller.api.limits import Limits
 from controller.api.routes import ROUTES
 from controller.state import STATE, ControllerState
-from probes.exchange import MAX_CHUNK_BYTES
+from messages.exchange import MAX_CHUNK_BYTES
 
 UNLIMITED = ("/healthz", "/readyz")
 

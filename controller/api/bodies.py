@@ -8,8 +8,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from controller.api.answers import ApiError
-from probes.exchange import MAX_CHUNK_BYTES
-from probes.text import Text
+from foundation.text import Text
+from messages.exchange import MAX_CHUNK_BYTES
 
 DOCUMENT_S = 15.0  # for the whole of one, which is no chunk
 RETRY_S = 2

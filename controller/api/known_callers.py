@@ -10,7 +10,7 @@ from controller.access.gate import IDENTITY
 from controller.api.answers import ApiError, Handler
 from controller.api.limits import caller_of
 from controller.connections import MAX_OF_ONE, Connection, Connections
-from probes.text import Text
+from foundation.text import Text
 
 RETRY_S = 5
 

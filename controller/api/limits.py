@@ -19,8 +19,8 @@ from aiohttp import web
 
 from controller.access.gate import IDENTITY
 from controller.api.answers import ApiError, Handler
-from probes.clock import Clock
-from probes.text import Text
+from foundation.clock import Clock
+from foundation.text import Text
 
 MAX_CALLERS = 10_000
 AT_ONCE = 3  # requests of one caller that are worked on; the others wait for their turn

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from probes.text import counted, excerpt
+from foundation.text import counted, excerpt
 
 EVERY_S = 60.0
 

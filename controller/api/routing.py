@@ -13,8 +13,8 @@ from aiohttp import web
 from controller.access.roles import Access
 from controller.api.answers import ApiError
 from controller.api.bodies import read_document
-from probes.json_document import decode_json
-from probes.text import Text, excerpt
+from foundation.json_document import decode_json
+from foundation.text import Text, excerpt
 
 PREFIX = "/api/v1"
 JSON_TYPE = "application/json"

@@ -6,7 +6,7 @@ from controller.api.documents import SilenceDocument
 from controller.silences import UNCONFIRMED
 from controller.state import ControllerState
 from controller.store.silences import SilenceRecord
-from probes.text import Text
+from foundation.text import Text
 
 _RULES = {
     UNCONFIRMED: Text("has not confirmed its plan yet", "尚未确认测量计划"),

@@ -22,7 +22,7 @@ from controller.live.comparisons import reason as reason_of_comparison
 from controller.live.improvements import reason as reason_of_improvement
 from controller.live.verdicts import Round
 from controller.state import ControllerState
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Direction, VerdictName
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from controller.api.documents.campaigns import CampaignRequest
 from controller.campaigns.demand import as_far_as_there, problems_of, streams_of
 from controller.store.campaigns import CampaignRecord, CampaignState
-from probes.errors import ConfigError
+from foundation.errors import ConfigError
 from topology.mesh import united
 from topology.model import PlannedStream
 from topology.network import Network

@@ -10,10 +10,10 @@ import msgspec
 
 from controller.api.documents.campaigns import CampaignRequest, ZoneName
 from controller.campaigns.demand import note_unknown_zone
-from probes.input_files import read_input
-from probes.moments import ambiguous, zone_name
-from probes.text import Language, Text
-from probes.toml_text import decoded, parse_toml
+from foundation.input_files import read_input
+from foundation.local_time import ambiguous, zone_name
+from foundation.text import Language, Text
+from foundation.toml_text import decoded, parse_toml
 from topology.model import Name
 from topology.network import Mesh
 from topology.source_lines import SourceLines

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from controller.api.documents.campaigns import CampaignRequest
-from probes.errors import UsageError
-from probes.moments import zone_of
+from foundation.errors import UsageError
+from foundation.local_time import zone_of
 from topology.mesh import plan_streams
 from topology.model import PlannedStream
 from topology.network import Network

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from controller.api.documents.campaigns import CampaignLoad, LoadAt
 from controller.judge.evidence import QUANTILE_OF_STATISTIC, STATISTICS
 from controller.judge.quantile import least_samples
+from foundation.text import Text, counted
 from probes.packet_size import packet_bytes
-from probes.text import Text, counted
 from topology.model import PlannedStream, Target
 from topology.network import Budget
 from topology.strict import Problems

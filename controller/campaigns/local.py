@@ -23,12 +23,12 @@ from controller.campaigns.load import too_few
 from controller.left_out import LeftOut
 from controller.plans.planner import spec_of
 from controller.state import ControllerState, Settings, open_state
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, ResourceError
+from foundation.text import Text
 from probes.engine.destinations import refused_destinations
 from probes.engine.engine import Engine, EngineHealth
-from probes.errors import ConfigError, ResourceError
 from probes.stream import StreamSpec
-from probes.text import Text
 from probes.window import WindowBatch
 from topology.model import PlannedStream
 from topology.site_file import load_network

@@ -18,8 +18,8 @@ from controller.api.documents import (
 )
 from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.source import Answers
-from probes.errors import ConfigError
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.text import Text
 from topology.model import VerdictName
 from topology.strict import suggestion
 

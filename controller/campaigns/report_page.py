@@ -15,9 +15,9 @@ from markupsafe import Markup, escape
 from controller.api.documents import AccountDocument, VerdictDocument
 from controller.campaigns.report import URGENCY, Report, excess, limit_of
 from controller.judge import figures
-from probes.errors import UsageError
-from probes.moments import chosen_zone, local_text, zone_of
-from probes.text import Text, plain
+from foundation.errors import UsageError
+from foundation.local_time import chosen_zone, local_text, zone_of
+from foundation.text import Text, plain
 
 VERDICT_WORDS = {
     "pass": Text("Pass", "达标"),

@@ -15,7 +15,7 @@ from controller.campaigns.report_page import render_report
 from controller.campaigns.words import notes_of
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
-from probes.frame import seal
+from messages.frame import seal
 
 logger = logging.getLogger("isochrone.controller")
 

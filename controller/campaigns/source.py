@@ -31,8 +31,8 @@ from controller.api.documents import (
 from controller.commands.all_pages import all_pages
 from controller.commands.client_errors import decoded, no_answer, refusal
 from controller.commands.client_link import ControllerAddress
-from probes.errors import ResourceError
-from probes.plain_json import plain_json
+from foundation.errors import ResourceError
+from foundation.plain_json import plain_json
 
 T = TypeVar("T")
 TIMEOUT_S = 30.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.store.campaigns import CampaignRecord
-from probes.text import Text, counted
+from foundation.text import Text, counted
 
 NOT_THERE = Text(
     "The site file no longer has what it names: nothing is measured or reported for it.",

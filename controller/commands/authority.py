@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from controller.commands.time_options import time_zone_option
-from probes.clock import SystemClock
-from probes.errors import ConfigError, UsageError
-from probes.moments import local_text
-from probes.text import Text, is_plain, language_of_environment, plain
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, UsageError
+from foundation.local_time import local_text
+from foundation.text import Text, is_plain, language_of_environment, plain
 
 if TYPE_CHECKING:
     from controller.access.book import AccessBook

@@ -9,8 +9,8 @@ import click
 
 from controller.commands.client_link import ControllerAddress, controller_options
 from controller.commands.time_options import past_options
-from probes.moments import local_text
-from probes.text import Text, counted, language_of_environment
+from foundation.local_time import local_text
+from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from controller.api.documents import BaselineDocument

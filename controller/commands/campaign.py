@@ -26,9 +26,9 @@ from controller.commands.client_link import (
     url_of_environment,
 )
 from controller.commands.result_files import check_folder
-from probes.errors import ConfigError, ResourceError
-from probes.results import is_hangup_heard, results_follow
-from probes.text import Text, language_of_environment
+from foundation.errors import ConfigError, ResourceError
+from foundation.results import is_hangup_heard, results_follow
+from foundation.text import Text, language_of_environment
 
 if TYPE_CHECKING:
     from controller.campaigns.campaign_file import Campaign

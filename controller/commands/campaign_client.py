@@ -19,8 +19,8 @@ from controller.campaigns.campaign_file import Campaign, asked_of
 from controller.commands.all_pages import all_pages
 from controller.commands.client_errors import check_media, decoded, no_answer, refusal
 from controller.commands.client_link import ControllerAddress
-from probes.plain_json import plain_json
-from probes.text import Text
+from foundation.plain_json import plain_json
+from foundation.text import Text
 from topology.source_lines import SourceLines
 from topology.strict import Problems
 

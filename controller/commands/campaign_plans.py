@@ -20,9 +20,9 @@ from controller.commands.result_files import (
     keep_earlier,
     write_result,
 )
-from probes.errors import ConfigError
-from probes.moments import local_text
-from probes.text import Text, counted, language_of_environment
+from foundation.errors import ConfigError
+from foundation.local_time import local_text
+from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from controller.api.documents import CampaignDocument, CampaignLoad

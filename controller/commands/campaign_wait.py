@@ -15,7 +15,7 @@ from controller.campaigns.campaign_file import Campaign
 from controller.commands.campaign_client import CampaignClient
 from controller.commands.client_errors import SilentControllerError
 from controller.commands.client_link import ControllerAddress
-from probes.text import Text, counted, language_of_environment
+from foundation.text import Text, counted, language_of_environment
 
 LOOK_EVERY_S, TELL_EVERY_S = 1.0, 10.0
 AWAY_S = 600.0  # a controller that is away is waited for, and so is a report

@@ -7,10 +7,10 @@ from typing import TypeVar
 import msgspec
 
 from controller.api.documents import ErrorDocument
-from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
-from probes.reasons import reason_of
-from probes.text import Text, excerpt
-from probes.tls_faults import certificate_fault
+from foundation.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from foundation.reasons import reason_of
+from foundation.text import Text, excerpt
+from foundation.tls_faults import certificate_fault
 
 Answer = TypeVar("Answer")
 _NOT_TRUSTED = Text(

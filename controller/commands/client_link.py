@@ -14,11 +14,11 @@ import aiohttp
 import click
 
 from controller.commands.time_options import time_zone_option
-from probes.controller_url import is_https, socket_path
-from probes.errors import ConfigError, UsageError
-from probes.input_files import read_input
-from probes.one_host import follow_no_redirect
-from probes.reasons import reason_of
+from foundation.errors import ConfigError, UsageError
+from foundation.input_files import read_input
+from foundation.one_host import follow_no_redirect
+from foundation.reasons import reason_of
+from messages.controller_url import is_https, socket_path
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_URL = "https://127.0.0.1:8780"

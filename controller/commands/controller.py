@@ -16,8 +16,8 @@ from controller.commands.maintenance import maintenance
 from controller.commands.stamp_keys import stamp_keys
 from controller.commands.store import backup, check, keep_option
 from controller.store.levels import Retention
-from probes.logs import LogFormat, log_to_stderr
-from probes.options import FiniteRange
+from foundation.logs import LogFormat, log_to_stderr
+from foundation.options import FiniteRange
 
 DEFAULT_LISTEN = "127.0.0.1:8780"  # as controller.service has it, which is slow to import
 SOCKET_NAME = "controller.sock"
@@ -93,8 +93,8 @@ def run(
     from controller.service import listens_of, serve_on
     from controller.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
-    from probes.allocation import keep_little
-    from probes.clock import SystemClock
+    from foundation.allocation import keep_little
+    from foundation.clock import SystemClock
     from probes.sockets.descriptors import raise_descriptor_limit
 
     log_to_stderr(log_format, logging.INFO)

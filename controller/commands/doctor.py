@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from probes.text import language_of_environment
+from foundation.text import language_of_environment
 
 
 @click.command()
@@ -27,7 +27,7 @@ def doctor(
     """Look at site file, disk, store, ports and clock; exit code 1 if one fails."""
     from controller.doctor import examine
     from controller.service import listens_of
-    from probes.checkup import as_json, as_lines, exit_code
+    from foundation.checkup import as_json, as_lines, exit_code
 
     found = examine(sites, data, listens_of(listen, data))
     lines = as_json(found) if json_wanted else "\n".join(as_lines(found, language_of_environment()))

@@ -11,10 +11,10 @@ import click
 from controller.commands.client_link import ControllerAddress, controller_options
 from controller.commands.result_files import check_place, is_written_through, result_file
 from controller.commands.time_options import past_options
-from probes.errors import ResourceError
-from probes.plain_json import plain_json
-from probes.reasons import reason_of
-from probes.text import Text, counted, language_of_environment
+from foundation.errors import ResourceError
+from foundation.plain_json import plain_json
+from foundation.reasons import reason_of
+from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from controller.export.formats import Format

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
-from probes.moments import local_text
-from probes.text import Language, Text
+from foundation.local_time import local_text
+from foundation.text import Language, Text
 
 if TYPE_CHECKING:
     from controller.api.documents import (

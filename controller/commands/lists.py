@@ -19,7 +19,7 @@ from controller.commands.list_cells import (
     state_cells,
     verdict_cells,
 )
-from probes.text import Language, Text, language_of_environment
+from foundation.text import Language, Text, language_of_environment
 
 _json = click.option("--json", "as_json", is_flag=True, help="One array, as the API has it.")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from controller.commands.client_link import ControllerAddress, controller_options
-from probes.clock import SystemClock
-from probes.errors import UsageError
-from probes.moments import local_text, moment_ns, span_ns
-from probes.numbers import LARGEST
-from probes.plain_json import plain_json
-from probes.text import Text, counted, language_of_environment, plain
+from foundation.clock import SystemClock
+from foundation.errors import UsageError
+from foundation.local_time import local_text, moment_ns, span_ns
+from foundation.numbers import LARGEST
+from foundation.plain_json import plain_json
+from foundation.text import Text, counted, language_of_environment, plain
 
 if TYPE_CHECKING:
     from controller.api.documents import MaintenanceDocument

@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from probes.errors import ConfigError, ResourceError
-from probes.input_files import named_file
-from probes.reasons import reason_of
+from foundation.errors import ConfigError, ResourceError
+from foundation.input_files import named_file
+from foundation.reasons import reason_of
 
 STANDARD_OUTPUT = "-"
 ROOM_BYTES = 1 << 20  # a report of some hundred paths

@@ -11,9 +11,9 @@ import click
 
 from controller.commands.authority import DATA, me, opened_book, say
 from controller.commands.time_options import time_zone_option
-from probes.clock import SystemClock
-from probes.moments import local_text
-from probes.text import Text
+from foundation.clock import SystemClock
+from foundation.local_time import local_text
+from foundation.text import Text
 
 if TYPE_CHECKING:
     from controller.access.stamp_book import StampBook

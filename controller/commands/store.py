@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from controller.store.levels import KEPT, Retention
-from probes.text import Text, counted, language_of_environment
+from foundation.text import Text, counted, language_of_environment
 
 _PLACE = click.Path(path_type=pathlib.Path)
 

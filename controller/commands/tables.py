@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from probes.text import plain
+from foundation.text import plain
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from probes.clock import SystemClock
-from probes.moments import TIME_ZONE, choose_zone, past_range
+from foundation.clock import SystemClock
+from foundation.local_time import TIME_ZONE, choose_zone, past_range
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.export.rows import COLUMNS, NAMES, Column
-from probes.errors import ConfigError
+from foundation.errors import ConfigError
 
 Format = Literal["csv", "jsonl", "parquet"]
 MEDIA: dict[Format, str] = {

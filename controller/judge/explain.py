@@ -20,7 +20,7 @@ from controller.judge.evidence import (
 )
 from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
 from controller.judge.one_way import outruns_light
-from probes.text import Text
+from foundation.text import Text
 
 _STATISTIC_EN = ("median", "p90", "p95", "p99", "p99.9", "mean", "maximum")
 _STATISTIC_ZH = ("中位数", " P90 ", " P95 ", " P99 ", " P99.9 ", "平均值", "最大值")

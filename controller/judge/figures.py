@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from probes.text import Language
+from foundation.text import Language
 
 _MICROSECOND = {"en": "µs", "zh": "微秒"}
 _MILLISECOND = {"en": "ms", "zh": "毫秒"}

@@ -22,8 +22,8 @@ from controller.judge.evidence import (
 from controller.judge.figures import delay, points
 from controller.judge.loss import MOSTLY_LOST
 from controller.judge.pairing import Interval
+from foundation.text import Text, counted
 from probes.stream import ProtocolName
-from probes.text import Text, counted
 from topology.model import Demand, Path, PlannedStream
 
 KINDS = ("comparison", "ipv6_parity")

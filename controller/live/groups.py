@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from controller.catalogue import Catalogue
 from controller.judge.compliance import Compliance, compliance, verdict_of_units
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Target
 
 

@@ -27,8 +27,8 @@ from controller.store.blocks import Block
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Part, without_windows
 from controller.store.merging_by_blocks import merge_by_blocks
-from probes.errors import RemoteProtocolError
-from probes.text import Text, counted
+from foundation.errors import RemoteProtocolError
+from foundation.text import Text, counted
 from probes.window import WindowBatch
 from topology.model import Demand, PlannedStream
 

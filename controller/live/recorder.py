@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from controller.api.event_stream import EventStream
 from controller.store.event_log import EventLog, EventRecord, SubjectState
-from probes.errors import ResourceError
+from foundation.errors import ResourceError
 
 logger = logging.getLogger("isochrone.controller")
 

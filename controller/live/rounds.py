@@ -18,7 +18,7 @@ from controller.live.watch import Watch
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.interface import Store
 from controller.watchdog import Watchdog
-from probes.clock import Clock
+from foundation.clock import Clock
 from topology.model import PlannedStream
 
 JUDGING = "judging"  # as a loop that is watched

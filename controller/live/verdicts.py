@@ -29,8 +29,8 @@ from controller.live.watch import LISTEN_NS
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.merging import Part
 from controller.watchdog import Watchdog
-from probes.allocation import give_back
-from probes.clock import Clock
+from foundation.allocation import give_back
+from foundation.clock import Clock
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from probes.clock import Clock
+from foundation.clock import Clock
 
 PINGS, PING_LIMIT_S = 4, 1.0  # several: a machine that stands still for a moment misses one
 LATELY_NS = 7_000_000_000  # a living agent reports every five seconds, and may be busy meanwhile

@@ -18,7 +18,9 @@ from controller.plans.channels import Channel
 from controller.plans.push import outnumber, push_of
 from controller.state import STATE, ControllerState
 from controller.store.event_log import EventRecord
-from probes.exchange import (
+from foundation.json_document import decode_json
+from foundation.text import Text, excerpt, plain_text
+from messages.exchange import (
     SCHEMA_VERSION,
     ControlFromAgent,
     ControlFromController,
@@ -29,8 +31,6 @@ from probes.exchange import (
     PlanPush,
     Refusal,
 )
-from probes.json_document import decode_json
-from probes.text import Text, excerpt, plain_text
 
 HEARTBEAT_S = 10.0
 LOOK_S = 1.0  # how often is looked whether an agent's keys have changed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from probes.exchange import Plan, ReflectorSpec
+from messages.exchange import Plan
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from controller.access.stamp_book import StampBook
-from probes.exchange import Plan, StampKeys
+from messages.exchange import Plan, StampKeys
 from topology.network import Network
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.interface import PlanRecord, Store, StreamRecord
-from probes.exchange import Plan, ReflectorSpec
-from probes.json_document import decode_json
-from probes.numbers import LARGEST
+from foundation.json_document import decode_json
+from foundation.numbers import LARGEST
+from messages.exchange import Plan
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import STAMP_PORT, StreamSpec
 from topology.model import PlannedStream
 from topology.network import Network

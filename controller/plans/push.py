@@ -13,8 +13,8 @@ from aiohttp import web
 from controller.plans.keys import keys_of
 from controller.state import ControllerState
 from controller.store.interface import PlanRecord
-from probes.enrolment import plan_message
-from probes.exchange import PlanPush, StampKeys
+from messages.enrolment import plan_message
+from messages.exchange import PlanPush, StampKeys
 
 PUSH_LIMIT_S = 5.0
 MOST_LOST = 1 << 20  # versions that a restored backup may not know

@@ -12,8 +12,8 @@ import logging
 from collections.abc import Iterable
 
 from controller.store.rivals import MOST_KEPT, RivalRecord, RivalStore
-from probes.clock import Clock
-from probes.errors import IsochroneError
+from foundation.clock import Clock
+from foundation.errors import IsochroneError
 
 logger = logging.getLogger("isochrone.controller")
 

@@ -22,12 +22,12 @@ from controller.store.reading import damaged, open_to_read
 from controller.store.schema import APPLICATION_ID, foreign
 from controller.store.sqlite_file import FILE_NAME
 from controller.store.sqlite_rollups import read_figures
-from probes.chunk import decode_chunk
-from probes.errors import ConfigError, RemoteProtocolError, ResourceError
-from probes.frame import unseal
-from probes.input_files import named_file
-from probes.private_files import make_private_file
-from probes.reasons import reason_of
+from foundation.errors import ConfigError, RemoteProtocolError, ResourceError
+from foundation.input_files import named_file
+from foundation.private_files import make_private_file
+from foundation.reasons import reason_of
+from messages.chunk import decode_chunk
+from messages.frame import unseal
 
 _ROWS_AT_ONCE = 64
 _BASELINE = ("name", "from_ns", "to_ns", "sealed_ns", "digest", "content")

@@ -1,6 +1,6 @@
 """Blocks: what the streams of one agent did in one interval of a level, merged, as bytes.
 
-The counterpart of `probes.chunk` for what was added up: counters and sums are whole numbers, so
+The counterpart of `messages.chunk` for what was added up: counters and sums are whole numbers, so
 that merging blocks gives exactly what merging their windows gives. Flows and the single windows
 are not in it. Only this program writes blocks; one that cannot be read raises RemoteProtocolError.
 """
@@ -16,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.merging import DELAYS, Part, merge, part_of, without_windows
-from probes.chunk import MAX_ROWS, read_histograms, write_histograms
-from probes.columns import ColumnReader, ColumnWriter, Integers, WireColumn, malformed, whole_ns
-from probes.frame import seal, unseal
+from foundation.numbers import Count
+from messages.chunk import MAX_ROWS, read_histograms, write_histograms
+from messages.columns import ColumnReader, ColumnWriter, Integers, WireColumn, malformed, whole_ns
+from messages.frame import seal, unseal
 from probes.histogram import EDGES_VERSION, Histograms, bucket_of
-from probes.numbers import Count
 from probes.sockets.records import distinct
 from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
 
 SCHEMA = 1 + 1
 MAX_EXPANDED_BYTES = 1 << 30
-# A window counts up to 2^32 - 1 (probes.chunk), so that only 2^31 of them could exceed this.
+# A window counts up to 2^32 - 1 (messages.chunk), so that only 2^31 of them could exceed this.
 _MAX_COUNT = (1 << 63) - 1
 
 

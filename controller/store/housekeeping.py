@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from controller.store.interface import Store
 from controller.watchdog import Watchdog
-from probes.allocation import give_back
-from probes.clock import Clock
+from foundation.allocation import give_back
+from foundation.clock import Clock
 
 LOOP = "housekeeping"
 LONGEST_ROUND_S = 900.0  # much may have to be forgotten at once

@@ -19,11 +19,11 @@ from controller.store.event_log import EventLog
 from controller.store.rivals import RivalStore
 from controller.store.series import Series
 from controller.store.silences import SilenceStore
-from probes.errors import IsochroneError, ResourceError
+from foundation.errors import IsochroneError, ResourceError
+from foundation.text import Text
 from probes.stream import ProtocolName
-from probes.text import Text
 
-MAX_DURATION_NS = 3_600_000_000_000  # of a chunk, as `probes.chunk` has it
+MAX_DURATION_NS = 3_600_000_000_000  # of a chunk, as `messages.chunk` has it
 
 
 class StoreFullError(ResourceError):

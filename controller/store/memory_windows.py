@@ -27,7 +27,7 @@ from controller.store.levels import HOUR, KEPT, LEVELS, Level, LevelName, Retent
 from controller.store.points import points_of
 from controller.store.series import Series, held_level, level_for
 from controller.store.series_making import series_of_points, series_of_windows
-from probes.chunk import decode_chunk
+from messages.chunk import decode_chunk
 
 MAX_BYTES = 1 << 30
 

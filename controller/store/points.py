@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from controller.figures import quantiles_ns
 from controller.store.merging import DELAYS, Part
 from controller.store.series import POINT, PRESENT, QUANTILES, SUSPECT
-from probes.columns import malformed
-from probes.frame import opener, sealer
+from messages.columns import malformed
+from messages.frame import opener, sealer
 from probes.window import COUNTERS, DISTRIBUTIONS
 
 _TILES_AT_ONCE = 16

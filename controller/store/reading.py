@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import msgspec
 
 from controller.access.tables import FILE_NAME as KEYS_NAME
-from probes.errors import ConfigError, IsochroneError, ResourceError
-from probes.private_files import check_regular
-from probes.reasons import reason_of
-from probes.sqlite_faults import fault_of, is_damage
+from foundation.errors import ConfigError, IsochroneError, ResourceError
+from foundation.private_files import check_regular
+from foundation.reasons import reason_of
+from foundation.sqlite_faults import fault_of, is_damage
 
 
 class DamagedStoreError(ResourceError):

@@ -12,7 +12,7 @@ import os
 import pathlib
 import shutil
 
-from probes.private_files import FILE_MODE, tighten
+from foundation.private_files import FILE_MODE, tighten
 
 NAME = "reserve"
 BYTES = 256 << 10

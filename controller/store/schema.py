@@ -12,9 +12,9 @@ import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
 from controller.store.reading import damaged
-from probes.errors import ConfigError, ResourceError
-from probes.reasons import reason_of
-from probes.sqlite_faults import is_damage
+from foundation.errors import ConfigError, ResourceError
+from foundation.reasons import reason_of
+from foundation.sqlite_faults import is_damage
 
 APPLICATION_ID = 0x69736F63  # "isoc": tells our file from anyone else's
 PAGE_BYTES = 8192  # chunks of tens of kilobytes waste less of bigger pages

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from controller.store.interface import StoredChunk
-from probes.chunk import decode_chunk
-from probes.errors import RemoteProtocolError
+from foundation.errors import RemoteProtocolError
+from messages.chunk import decode_chunk
 from probes.window import WindowBatch
 
 Contents = TypeVar("Contents")

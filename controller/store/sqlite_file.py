@@ -24,14 +24,14 @@ from controller.store.interface import StoreFullError, StoreState, StoreTimeoutE
 from controller.store.reading import DamagedStoreError, damage_told
 from controller.store.schema import migrate
 from controller.store.sqlite_writer import Writer
-from probes.errors import ResourceError
-from probes.private_files import (
+from foundation.errors import ResourceError
+from foundation.private_files import (
     NoRegularFileError,
     make_private_database,
     make_private_directory,
     make_private_file,
 )
-from probes.reasons import reason_of
+from foundation.reasons import reason_of
 
 FILE_NAME = "isochrone.db"
 READ_LIMIT_S = 10.0

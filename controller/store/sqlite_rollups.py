@@ -23,7 +23,7 @@ from controller.store.points import pack_tiles, points_of
 from controller.store.series import POINT
 from controller.store.sound import sound, windows_in
 from controller.store.sqlite_writer import Writer
-from probes.columns import malformed
+from messages.columns import malformed
 from probes.sockets.records import distinct
 from probes.window import WindowBatch
 

@@ -15,7 +15,7 @@ from controller.store.interface import (
 )
 from controller.store.sound import sound
 from controller.store.sqlite_file import SqliteFile
-from probes.frame import seal, unseal
+from messages.frame import seal, unseal
 
 PLANS_KEPT = 1000  # versions of an agent's plan; campaigns make two each
 _MAX_PLAN_BYTES = 1 << 30

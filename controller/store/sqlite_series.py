@@ -16,7 +16,7 @@ from controller.store.series import POINT, PRESENT, Series, held_level, level_fo
 from controller.store.series_making import series_of_points, series_of_windows
 from controller.store.sound import sound, windows_in
 from controller.store.sqlite_rollups import read_figures
-from probes.errors import RemoteProtocolError
+from foundation.errors import RemoteProtocolError
 from probes.sockets.records import records
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from controller.store.interface import StoreBusyError, StoreFullError
 from controller.store.reading import DamagedStoreError
-from probes.errors import ResourceError
-from probes.reasons import reason_of
-from probes.sqlite_faults import fault_of
+from foundation.errors import ResourceError
+from foundation.reasons import reason_of
+from foundation.sqlite_faults import fault_of
 
 Result = TypeVar("Result")
 

@@ -6,9 +6,9 @@ What it cannot vow is on trial as well, and counted apart: docs/concepts/truth.m
 
 from __future__ import annotations
 
+from foundation.text import Text
 from lab.trial.family import QUANTILES, ROUND_TRIP, Family
 from lab.trial.pair_families import PAIRS
-from probes.text import Text
 
 SINGLE_PATHS = (
     Family(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from foundation.text import Text
 from lab.trial.case import Direction, Kind, Statistic
 from lab.trial.pair_case import Indicator, PairKind
-from probes.text import Text
 
 # How clocks behave: the functions of lab.trial.clocks, by name.
 ClockStyle = Literal[

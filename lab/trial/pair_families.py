@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from foundation.text import Text
 from lab.trial.family import ROUND_TRIP, Family, PairStyle
-from probes.text import Text
 
 PAIRS = (
     Family(

@@ -23,6 +23,7 @@ from controller.judge.evidence import (
     Rules,
 )
 from controller.judge.verdicts import judge
+from foundation.text import Text
 from lab.progress import tell
 from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of
 from lab.trial.mesh import CLUSTER
@@ -30,7 +31,6 @@ from lab.trial.pair_case import PairCase
 from lab.trial.pair_score import answer_pairs
 from lab.trial.simulate import gather, probes_of, windows_of
 from lab.trial.textbook import Bounds, bounds
-from probes.text import Text
 from probes.window import WindowBatch
 
 AT_ONCE = 800  # cases: what is simulated together takes about half a megabyte each

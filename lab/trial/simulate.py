@@ -15,7 +15,7 @@ from controller.judge.evidence import Evidence
 from controller.live.gather import evidence_of
 from controller.live.memory import RecentWindows
 from lab.trial.case import Case
-from probes.chunk import decode_chunk, encode_chunk
+from messages.chunk import decode_chunk, encode_chunk
 from probes.engine.accumulate import (
     LOST_BACKWARD,
     LOST_FORWARD,

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from controller.judge.figures import percent
+from foundation.text import Language, Text, counted
 from lab.trial.families import FAMILIES
 from lab.trial.summary import ERROR_RATE, Coverage, FamilyScore, Summary
-from probes.text import Language, Text, counted
 
 _HEADINGS = (
     Text("family", "情形"),

@@ -19,7 +19,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from probes.errors import RemoteProtocolError
+from foundation.errors import RemoteProtocolError
 
 CHRONY_ADDRESS = ("127.0.0.1", 323)
 PACKET_BYTES = 104

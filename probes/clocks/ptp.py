@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.errors import RemoteProtocolError
+from foundation.errors import RemoteProtocolError
 
 # What to ask, in one call: pmc -u -b 0 QUERY...
 PMC_QUERIES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.clock import Clock
+from foundation.clock import Clock
 
 
 class Steadiness:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.clock import Clock
+from foundation.clock import Clock
 
 STEP_NS = 1_000_000  # a lesser change is followed, and no step that anybody need know of
 SLACK_NS = 1_000_000  # how far two readings of one moment may lie apart on a busy machine

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.condition import Condition
+from foundation.errors import ConfigError
+from foundation.literals import AddressError, read_destination
+from foundation.text import Text
 from probes import tcp
 from probes.addresses import pack_address, split_source
-from probes.errors import ConfigError
-from probes.exchange import Condition
-from probes.literals import AddressError, read_destination
 from probes.stream import STAMP_PORT, StreamSpec
-from probes.text import Text
 
 _NOT_RUN = Text(" is not run: ", " 的测量流未运行：")
 

@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from foundation.clock import Clock, SystemClock
 from probes.causes import Cause
-from probes.clock import Clock, SystemClock
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
 from probes.engine.accumulate import FATES

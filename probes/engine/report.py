@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.condition import Condition
 from probes.causes import Causes
 from probes.engine.discarded import DISCARDED
-from probes.exchange import Condition
 from probes.window import STAMPING
 
 

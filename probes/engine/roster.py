@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.condition import Condition
+from foundation.errors import ConfigError, IsochroneError, RightsError
 from probes import tcp
 from probes.addresses import ADDRESS_BYTES, split_source, zone_of
 from probes.engine.channel import Channel, FlowMark
@@ -31,8 +33,6 @@ from probes.engine.destinations import (
 )
 from probes.engine.ledger import Ledger
 from probes.engine.pseudo_sums import pseudo_sums
-from probes.errors import ConfigError, IsochroneError, RightsError
-from probes.exchange import Condition
 from probes.sockets.damaged import DamagedPackets
 from probes.sockets.identifiers import Identifiers
 from probes.sockets.obstacles import is_shortage, obstacles_told

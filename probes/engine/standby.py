@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
+from foundation.condition import Condition
 from probes.addresses import split_source
 from probes.engine.destinations import refusal
-from probes.exchange import Condition
 from probes.sockets.obstacles import not_ours
 from probes.sockets.routes import is_local
 from probes.stream import StreamSpec

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.errors import ConfigError
-from probes.literals import AddressError, Network, read_prefix
+from foundation.errors import ConfigError
+from foundation.literals import AddressError, Network, read_prefix
 from probes.reflector.sessions import Mixer, Sources, turns
 
 _MAPPED = 0xFFFF_0000_0000

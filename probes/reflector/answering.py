@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.clock import Clock
 from probes.addresses import unpack_address
-from probes.clock import Clock
 from probes.reflector.known_senders import (
     MOST_KNOWN,
     KnownSender,

@@ -8,22 +8,22 @@ import errno
 import math
 import socket
 
+from foundation.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from foundation.literals import Address, AddressError, fault_of, read_address
+from foundation.reasons import reason_of
+from foundation.text import Text
 from probes.addresses import socket_address
-from probes.errors import ConfigError, IsochroneError, ResourceError, RightsError
-from probes.exchange import ReflectorSpec
-from probes.literals import Address, AddressError, fault_of, read_address
-from probes.reasons import reason_of
 from probes.reflector.admission import PeerFilter, parse_prefix
 from probes.reflector.departures import Departures, Lag
 from probes.reflector.known_senders import KnownSender
 from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
+from probes.reflector.spec import ReflectorSpec
 from probes.sockets.batch import BatchSocket
 from probes.sockets.descriptors import new_socket
 from probes.sockets.obstacles import obstacles_told
 from probes.sockets.ring import Rings
 from probes.stream import STAMP_BASE_BYTES
-from probes.text import Text
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
 _SO_RCVBUFFORCE = 33

@@ -19,11 +19,11 @@ from typing import Any
 
 import asyncio_dgram
 
-from probes.clock import Clock, SystemClock
-from probes.errors import ConfigError, RemoteProtocolError, ResourceError, RightsError
-from probes.exchange import ReflectorSpec
-from probes.reasons import reason_of
+from foundation.clock import Clock, SystemClock
+from foundation.errors import ConfigError, RemoteProtocolError, ResourceError, RightsError
+from foundation.reasons import reason_of
 from probes.reflector.admission import parse_prefix
+from probes.reflector.spec import ReflectorSpec
 from probes.stamp import packet as stamp
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.errors import RemoteProtocolError
+from foundation.errors import RemoteProtocolError
 from probes.reflector.sessions import SessionTable, Sources, is_fresh
 from probes.stamp import packet as stamp
 from probes.stamp import tlv as stamp_tlv

@@ -19,19 +19,19 @@ from dataclasses import dataclass, fields
 import msgspec
 import numpy as np
 
-from probes.clock import Clock, SystemClock
-from probes.errors import IsochroneError, ResourceError
-from probes.exchange import ReflectorSpec
+from foundation.clock import Clock, SystemClock
+from foundation.errors import IsochroneError, ResourceError
+from foundation.text import Text
 from probes.reflector.admission import PeerFilter
 from probes.reflector.answering import Answering
 from probes.reflector.listening import Listener, open_reflector_socket
 from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
 from probes.reflector.short_requests import ShortRequests
+from probes.reflector.spec import ReflectorSpec
 from probes.sockets.obstacles import lacks_ipv6, not_ours, obstacles_told
 from probes.sockets.routes import is_local
 from probes.stamp.tlv import SYNC_NTP
-from probes.text import Text
 
 DEFAULT_MAX_PACKETS_PER_S = 200_000.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from probes.errors import ConfigError
-from probes.literals import AddressError, read_destination
+from foundation.errors import ConfigError
+from foundation.literals import AddressError, read_destination
 from probes.reflector.sessions import Sources
 
 _LOW_64 = (1 << 64) - 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probes.text import Text, counted
+from foundation.text import Text, counted
 
 
 @dataclass(frozen=True, slots=True)

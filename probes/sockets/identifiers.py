@@ -13,7 +13,7 @@ import socket
 
 import numpy as np
 
-from probes.errors import ResourceError
+from foundation.errors import ResourceError
 
 _BLOCK = 64
 _BLOCKS = (1 << 16) // _BLOCK

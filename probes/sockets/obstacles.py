@@ -7,8 +7,8 @@ import errno
 import socket
 from collections.abc import Iterator
 
-from probes.errors import ConfigError, IsochroneError, ResourceError
-from probes.reasons import reason_of
+from foundation.errors import ConfigError, IsochroneError, ResourceError
+from foundation.reasons import reason_of
 
 _OF_THE_SYSTEM = (errno.EADDRINUSE, errno.EACCES, errno.EPERM, errno.EPROTONOSUPPORT)
 _DESCRIPTORS = (errno.EMFILE, errno.ENFILE)

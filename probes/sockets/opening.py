@@ -10,8 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from foundation.errors import RightsError
 from probes.addresses import socket_address, split_source
-from probes.errors import RightsError
 from probes.sockets.bpf import attach_filter, echo_reply_filter, tcp_port_filter
 from probes.sockets.descriptors import new_socket
 from probes.sockets.identifiers import Identifier, Identifiers

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.text import Text
 from probes.remark import Remark
-from probes.text import Text
 
 # The number of a kind is its bit in a reply's `odd`, uint16.
 ODDITIES = (

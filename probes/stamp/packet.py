@@ -26,7 +26,7 @@ import hmac
 import struct
 from dataclasses import dataclass
 
-from probes.errors import LocalProtocolError, RemoteProtocolError
+from foundation.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp.batch import (
     SHORT_REPLY_BYTES,
     SHORT_REQUEST_BYTES,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from probes.errors import LocalProtocolError, RemoteProtocolError
+from foundation.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp.packet import HMAC_BYTES, digest
 
 EXTRA_PADDING = 1

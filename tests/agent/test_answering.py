@@ -12,7 +12,8 @@ from agent.conditions import Conditions
 from agent.measuring import Measuring
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from agent.sent_book import SentBook
-from probes.exchange import Plan, ReflectorSpec, StampKeys, Unanswered
+from messages.exchange import Plan, StampKeys, Unanswered
+from probes.reflector.spec import ReflectorSpec
 
 SECOND = 1_000_000_000
 

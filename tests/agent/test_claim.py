@@ -11,8 +11,8 @@ from agent.conditions import Conditions
 from agent.link import open_session
 from agent.spooler import Spooler
 from agent.uplink import Uplink
-from probes.chunk import decode_chunk
-from probes.exchange import CLAIM_HEADER
+from messages.chunk import decode_chunk
+from messages.exchange import CLAIM_HEADER
 
 
 async def test_claim_is_doubted_until_it_is_given_and_again_when_another_is_heard() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from agent.clock_watch import STALE_AFTER_S, ClockWatch
 from agent.config import ClockConfig
+from foundation.errors import RemoteProtocolError
 from probes.clocks.chrony import Tracking
 from probes.clocks.ptp import PtpStatus
-from probes.errors import RemoteProtocolError
 
 NOW_NS = 1_700_000_010_000_000_000
 

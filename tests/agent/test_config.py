@@ -7,8 +7,8 @@ import pytest
 
 from agent.config import AgentConfig, ClockConfig, SpoolConfig, load_config
 from agent.policy import PolicyConfig, ReflectorPolicyConfig
-from probes.controller_url import socket_path
-from probes.errors import ConfigError
+from foundation.errors import ConfigError
+from messages.controller_url import socket_path
 
 ROOT = Path(__file__).parents[2]
 GOOD = 'name = "nanjing-1"\ncontroller = "https://10.0.0.1:8780"\nstate_dir = "/var/lib/x"\n'

@@ -18,21 +18,21 @@ from aiohttp import web
 from agent.plan_file import KEYS_FILE, PLAN_FILE, save_keys, save_plan
 from agent.sent_book import read_book
 from agent.spool import Limits, SpoolFile
-from probes.chunk import Chunk, decode_chunk
-from probes.exchange import (
+from foundation.text import Text
+from messages.chunk import Chunk, decode_chunk
+from messages.exchange import (
     Curtailed,
     Health,
     HealthReport,
     Hello,
     Plan,
     PlanPush,
-    ReflectorSpec,
     Refusal,
     StampKeys,
 )
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, TypeP
-from probes.text import Text
 
 pytestmark = pytest.mark.network
 

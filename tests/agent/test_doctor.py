@@ -112,7 +112,7 @@ def test_nobody_is_told_which_rights_are_missing(tmp_path: Path) -> None:
     script = (
         f"import os, sys; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY});"
         "from agent.doctor import check_icmp, check_tcp, check_reflector_port;"
-        "from probes.checkup import as_json, check_directory; from pathlib import Path;"
+        "from foundation.checkup import as_json, check_directory; from pathlib import Path;"
         "print(as_json([check_icmp(), check_tcp(), check_reflector_port(running=False),"
         "check_directory('state_dir', Path('/proc/self/x'), 1)]))"
     )

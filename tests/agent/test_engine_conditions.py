@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agent.engine_conditions import at_most, broke, waiting_for_keys
-from probes.exchange import Condition
-from probes.text import Text
+from foundation.condition import Condition
+from foundation.text import Text
 
 
 def test_of_many_refused_streams_some_are_told_and_the_others_counted() -> None:

@@ -20,9 +20,9 @@ from agent.config import config_of
 from agent.control import Control
 from agent.enrolment import enrol
 from agent.link import open_session, unreachable
-from probes.enrolment import EnrolmentToken
-from probes.errors import ConfigError, ResourceError
-from probes.one_host import RedirectedError
+from foundation.errors import ConfigError, ResourceError
+from foundation.one_host import RedirectedError
+from messages.enrolment import EnrolmentToken
 
 REDIRECTS = (301, 302, 303, 307, 308)
 

@@ -15,8 +15,9 @@ import pytest
 from agent.config import config_of
 from agent.doctor import check_local_addresses
 from agent.local_addresses import LocalAddresses
-from probes.errors import ConfigError
-from probes.exchange import Plan, ReflectorSpec
+from foundation.errors import ConfigError
+from messages.exchange import Plan
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, TypeP
 
 PATIENCE_S = 120  # a hang, not slowness
@@ -60,8 +61,8 @@ from agent.conditions import Conditions
 from agent.measuring import Measuring
 from agent.policy import Policy, PolicyConfig
 from agent.sent_book import SentBook
-from probes.clock import SystemClock
-from probes.exchange import Plan
+from foundation.clock import SystemClock
+from messages.exchange import Plan
 
 async def run(plan, directory):
     received, clock = asyncio.Event(), SystemClock()

@@ -15,7 +15,7 @@ from agent.measuring import Measuring
 from agent.policy import Policy
 from agent.sent_book import SentBook
 from agent.spooler import Spooler
-from probes.exchange import Plan
+from messages.exchange import Plan
 from probes.window import WindowBatch
 
 SECOND = 1_000_000_000

@@ -18,8 +18,9 @@ from agent.config import load_config
 from agent.enforcement import grant
 from agent.policy import SPECIAL, Policy, PolicyConfig
 from agent.policy_command import policy as policy_command
-from probes.errors import ConfigError
-from probes.exchange import Plan, ReflectorSpec
+from foundation.errors import ConfigError
+from messages.exchange import Plan
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, TypeP
 
 UDP = TypeP(protocol="udp", ip_version=4, payload_bytes=44)
@@ -302,7 +303,7 @@ def test_check_refuses_in_quiet_hours_what_the_agent_refuses_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: str
 ) -> None:
     noon_ns = 12 * 3_600_000_000_000
-    monkeypatch.setattr("probes.clock.SystemClock.wall_ns", lambda self: noon_ns)
+    monkeypatch.setattr("foundation.clock.SystemClock.wall_ns", lambda self: noon_ns)
     section = f'quiet_hours = ["{hours}"]'
     told = check(tmp_path, "--plan", str(tmp_path / "plan.json"), section=section)
     quiet = hours != "00:00-12:00"

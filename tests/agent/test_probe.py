@@ -23,9 +23,9 @@ from agent.probe_reasons import not_sent, sentences
 from agent.probe_result import TargetResult
 from agent.reflect_command import read_key, split_place
 from agent.targets import read_targets, resolve
-from probes.errors import ConfigError
-from probes.exchange import ReflectorSpec
+from foundation.errors import ConfigError
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 
 PATIENCE_S = 120  # a hang, not slowness
 KEYS = [

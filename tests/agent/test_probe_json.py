@@ -24,8 +24,8 @@ from agent.probe_gathering import weigh_pace
 from agent.probe_result import TargetResult
 from probes import explanations
 from probes.engine.discarded import DISCARDED
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.stamp.oddities import ODDITIES
 from probes.window import NOT_SENT
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from agent.probe_figures import DELAY_KEYS
 from agent.probe_live import so_far, worst
 from agent.probe_result import TargetResult
-from probes.text import Language
+from foundation.text import Language
 
 
 def result(target: str, *, sent: int = 10, received: int = 10, p50_ns: float = 1e6) -> TargetResult:

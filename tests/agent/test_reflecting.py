@@ -11,8 +11,8 @@ from agent.conditions import Conditions
 from agent.local_addresses import LocalAddresses
 from agent.policy import ReflectorPolicyConfig
 from agent.reflecting import Reflecting
-from probes.clock import SystemClock
-from probes.exchange import ReflectorSpec
+from foundation.clock import SystemClock
+from probes.reflector.spec import ReflectorSpec
 
 pytestmark = pytest.mark.network
 LIMITS = ReflectorPolicyConfig()

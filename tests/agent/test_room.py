@@ -8,8 +8,9 @@ import numpy as np
 from agent.enforcement import grant
 from agent.policy import Policy, PolicyConfig
 from agent.room import Room
+from messages.exchange import Plan
 from probes.engine.engine import Engine
-from probes.exchange import Plan, ReflectorSpec
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import ProtocolName, StreamSpec, TypeP
 
 

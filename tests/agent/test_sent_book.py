@@ -10,8 +10,8 @@ import pytest
 
 from agent.sent_book import SentBook
 from agent.spooler import Spooler
-from probes.errors import ResourceError
-from probes.exchange import Dropped
+from foundation.errors import ResourceError
+from messages.exchange import Dropped
 
 COUNTER = """
 import sys

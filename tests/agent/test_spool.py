@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from agent.counts import Count, total
 from agent.spool import Limits, SpooledChunk, SpoolFile
 from agent.spooler import Spooler
-from probes.chunk import decode_chunk
+from messages.chunk import decode_chunk
 
 # Where syncing costs nothing, if there is such a place: what is tested there is arithmetic.
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from agent.spool import Limits
 from agent.spooler import Spooler
-from probes.chunk import decode_chunk
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
+from messages.chunk import decode_chunk
 from tests.agent.test_spool import IN_MEMORY, fill_disk, free_disk
 
 PROBES = 10  # of a window

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from agent.plan_gate import PlanGate
 from agent.trust import load_trust, new_request, save_trust
-from probes.enrolment import CertificateDocument, plan_message
-from probes.errors import ConfigError
-from probes.exchange import Plan, PlanPush
+from foundation.errors import ConfigError
+from messages.enrolment import CertificateDocument, plan_message
+from messages.exchange import Plan, PlanPush
 
 PLAN_KEY = ed25519.Ed25519PrivateKey.generate()
 PUBLIC = PLAN_KEY.public_key().public_bytes_raw().hex()

@@ -16,9 +16,9 @@ from agent.conditions import Conditions
 from agent.link import open_session
 from agent.spooler import Spooler
 from agent.uplink import LATER_S, Uplink
-from probes.chunk import decode_chunk
-from probes.clock import SystemClock
-from probes.exchange import REFUSED_FOR_EVER, Dropped
+from foundation.clock import SystemClock
+from messages.chunk import decode_chunk
+from messages.exchange import REFUSED_FOR_EVER, Dropped
 
 
 def refusal(code: str) -> dict[str, object]:

@@ -15,7 +15,7 @@ import pytest
 
 from agent.targets import resolve
 from agent.vantage import Vantage, read_vantage
-from probes.errors import UsageError
+from foundation.errors import UsageError
 
 PATIENCE_S = 120  # a hang, not slowness
 FAR = "10.96.9.9"  # of the far host, reached by either link

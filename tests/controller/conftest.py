@@ -17,9 +17,9 @@ from controller.service import parse_listen, tls_context
 from controller.silences import UNCONFIRMED
 from controller.state import ControllerState, Settings, open_state
 from controller.store.sqlite_store import SqliteStore
-from probes.chunk import encode_chunk
-from probes.clock import SystemClock
-from probes.exchange import CHUNK_CONTENT_TYPE
+from foundation.clock import SystemClock
+from messages.chunk import encode_chunk
+from messages.exchange import CHUNK_CONTENT_TYPE
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
 from topology.site_file import load_network

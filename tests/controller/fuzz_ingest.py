@@ -15,10 +15,10 @@ with atheris.instrument_imports(include=["probes", "controller"]):
     import numpy as np
 
     from controller.store.blocks import MAX_EXPANDED_BYTES, block_of, decode_block, encode_block
-    from probes.chunk import decode_chunk, encode_chunk
-    from probes.errors import RemoteProtocolError
-    from probes.exchange import MAX_CHUNK_EXPANDED_BYTES
-    from probes.frame import seal, unseal
+    from foundation.errors import RemoteProtocolError
+    from messages.chunk import decode_chunk, encode_chunk
+    from messages.exchange import MAX_CHUNK_EXPANDED_BYTES
+    from messages.frame import seal, unseal
     from probes.window import WindowBatch
 
 

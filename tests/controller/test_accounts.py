@@ -23,8 +23,8 @@ from controller.silences import SilenceBook
 from controller.store.event_log import MaintenanceRecord
 from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord
-from probes.exchange import Curtailed, Unanswered
-from probes.text import Text
+from foundation.text import Text
+from messages.exchange import Curtailed, Unanswered
 
 SECOND = 1_000_000_000
 THERE = "nanjing.telecom.v4>suzhou.telecom.v4"

@@ -9,8 +9,8 @@ from typing import Any
 from agent.config import load_config
 from agent.doctor import check_certificate, check_controller, examine, refusal_by_controller
 from agent.enrolment import enrol
-from probes.enrolment import parse_enrolment_token
-from probes.text import Text
+from foundation.text import Text
+from messages.enrolment import parse_enrolment_token
 
 
 async def enrolled(served: Any, tmp_path: pathlib.Path) -> pathlib.Path:

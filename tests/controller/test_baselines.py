@@ -13,7 +13,7 @@ from controller.baselines import opened
 from controller.commands.controller import controller as command
 from controller.store.interface import BaselineRecord
 from controller.store.sqlite_store import FILE_NAME
-from probes.errors import RemoteProtocolError
+from foundation.errors import RemoteProtocolError
 
 HOUR = 3_600_000_000_000
 PATH = "a.telecom.v4>b.unicom.v4"

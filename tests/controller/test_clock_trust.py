@@ -11,7 +11,7 @@ from controller.fleet import Fleet
 from controller.store.interface import StoredChunk
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
 from controller.store.sqlite_store import SqliteStore
-from probes.exchange import Health
+from messages.exchange import Health
 
 NOW_NS = 1_800_000_000 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS

@@ -24,8 +24,8 @@ from controller.api.application import make_app
 from controller.api.openapi import openapi_document
 from controller.api.routes import ROUTES
 from controller.state import Settings, open_state
-from probes.clock import SystemClock
-from probes.exchange import CHUNK_CONTENT_TYPE
+from foundation.clock import SystemClock
+from messages.exchange import CHUNK_CONTENT_TYPE
 from topology.site_file import load_network
 
 EXAMPLES = int(os.environ.get("ISOCHRONE_CONTRACT_EXAMPLES", "5"))

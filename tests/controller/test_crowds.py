@@ -20,9 +20,9 @@ from agent.link import open_session
 from agent.trust import Trust
 from controller.access.authority import create_authority
 from controller.access.book import AccessBook
-from probes.clock import SystemClock
-from probes.enrolment import parse_enrolment_token
-from probes.exchange import CHUNK_CONTENT_TYPE
+from foundation.clock import SystemClock
+from messages.enrolment import parse_enrolment_token
+from messages.exchange import CHUNK_CONTENT_TYPE
 from topology.mesh import plan_streams
 from topology.site_file import load_network
 

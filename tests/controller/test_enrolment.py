@@ -19,9 +19,9 @@ from agent.trust import Trust, load_trust, new_request, save_trust
 from controller.access.authority import Authority
 from controller.access.book import AccessBook
 from controller.access.roles import Identity
-from probes.clock import SystemClock
-from probes.enrolment import CertificateDocument, EnrolmentToken, parse_enrolment_token
-from probes.errors import ConfigError, ResourceError
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, ResourceError
+from messages.enrolment import CertificateDocument, EnrolmentToken, parse_enrolment_token
 
 
 class Shifted:

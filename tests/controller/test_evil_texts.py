@@ -24,10 +24,11 @@ from prometheus_client.parser import text_string_to_metric_families
 import isochrone
 from controller.campaigns.keeper import look
 from controller.campaigns.reporting import patience_ns, report
-from probes.errors import IsochroneError
-from probes.exchange import SCHEMA_VERSION, Condition, Health, Hello
-from probes.logs import JsonLines, PlainLines
-from probes.text import Text
+from foundation.condition import Condition
+from foundation.errors import IsochroneError
+from foundation.logs import JsonLines, PlainLines
+from foundation.text import Text
+from messages.exchange import SCHEMA_VERSION, Health, Hello
 from tests.controller.campaigns.campaign_calls import asked, cancel, post
 from tests.controller.conftest import SITES, batch_of, chunk_of
 from tui.app import IsochroneApp

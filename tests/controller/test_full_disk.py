@@ -18,8 +18,8 @@ import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
 from pathlib import Path
 from controller.state import Settings, open_state
 from controller.store.interface import StoredChunk
-from probes.clock import SystemClock
-from probes.errors import ResourceError
+from foundation.clock import SystemClock
+from foundation.errors import ResourceError
 from tests.controller.conftest import batch_of, chunk_of
 from topology.site_file import load_network
 

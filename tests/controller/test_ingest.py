@@ -11,9 +11,9 @@ from controller.store.interface import PlanRecord, StreamRecord
 from controller.store.levels import DAY_NS, KEPT
 from controller.store.sqlite_store import SqliteStore
 from controller.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
-from probes.clock import SystemClock
-from probes.exchange import MAX_CHUNK_BYTES, Plan
-from probes.frame import seal
+from foundation.clock import SystemClock
+from messages.exchange import MAX_CHUNK_BYTES, Plan
+from messages.frame import seal
 from probes.window import WindowBatch
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -166,7 +166,7 @@ async def test_a_chunk_of_another_version_may_be_read_later(
     bench: Bench, batch_of: Make, chunk_of: Encode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr("probes.chunk.SCHEMA_VERSION", 99)
+        newer.setattr("messages.chunk.SCHEMA_VERSION", 99)
         body = chunk_of(batch_of([5], NOW_NS), agent="nanjing", sequence=0)
     assert (await refused(bench, "nanjing", body)).code == "other_version"
 

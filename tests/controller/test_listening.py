@@ -19,7 +19,7 @@ from controller.api.application import make_app
 from controller.connections import Connections
 from controller.listening import TlsListener, bind
 from controller.service import parse_listen, tls_context
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
 
 PATIENCE_S = 60.0  # a hang, not slowness
 LONG = 16 << 20  # octets of an answer, more than the kernel takes at once

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from controller.commands.maintenance import maintenance
-from probes.errors import ResourceError
+from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"

@@ -26,10 +26,10 @@ from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import Authority
 from controller.access.book import RENEWALS, AccessBook
 from controller.plans.push import push_all
-from probes.clock import SystemClock
-from probes.enrolment import CertificateDocument, RenewalRequest, parse_enrolment_token
-from probes.errors import ConfigError, ResourceError
-from probes.exchange import SCHEMA_VERSION, Health, HealthReport, Hello
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, ResourceError
+from messages.enrolment import CertificateDocument, RenewalRequest, parse_enrolment_token
+from messages.exchange import SCHEMA_VERSION, Health, HealthReport, Hello
 
 
 async def enrolled(served: Any, tmp_path: pathlib.Path) -> AgentConfig:

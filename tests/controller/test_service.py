@@ -14,8 +14,8 @@ from controller.service import Listen, parse_listen, serve, serve_on
 from controller.state import ControllerState, Settings, open_state
 from controller.store.housekeeping import LOOP
 from controller.store.interface import StoredChunk
-from probes.clock import SystemClock
-from probes.errors import ConfigError
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError
 from topology.site_file import load_network
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from controller.plans.control import _note_silences
 from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
-from probes.exchange import MAX_UNANSWERED, Curtailed, CurtailedStream, Unanswered
+from messages.exchange import MAX_UNANSWERED, Curtailed, CurtailedStream, Unanswered
 
 SECOND = 1_000_000_000
 THERE = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -219,7 +219,7 @@ async def test_the_clock_of_the_far_end_does_not_move_the_time(
 async def test_own_streams_that_an_owner_refuses_are_remembered_with_their_times(
     controller: Any, clock: Any
 ) -> None:
-    from probes.exchange import CurtailedStream
+    from messages.exchange import CurtailedStream
 
     stream = stream_of(controller)
     refused = CurtailedStream(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controller.uploads import MAX_UPLOADS
-from probes.exchange import CHUNK_CONTENT_TYPE, MAX_CHUNK_BYTES
+from messages.exchange import CHUNK_CONTENT_TYPE, MAX_CHUNK_BYTES
 
 HEAD = (
     "POST /api/v1/agents/{agent}/chunks HTTP/1.1\r\nHost: controller\r\n"

@@ -26,10 +26,10 @@ from agent.plan_file import KEYS_FILE, PLAN_FILE, load_keys
 from controller.access.authority import create_authority, load_authority
 from controller.access.book import AccessBook
 from controller.access.stamp_book import StampBook, pair_key
-from probes.chunk import decode_chunk
-from probes.clock import SystemClock
-from probes.enrolment import parse_enrolment_token
-from probes.exchange import StampKeys
+from foundation.clock import SystemClock
+from messages.chunk import decode_chunk
+from messages.enrolment import parse_enrolment_token
+from messages.exchange import StampKeys
 from probes.stamp.packet import SenderPacket, encode_sender
 from probes.stamp.timestamps import wall_ns_to_ntp64
 

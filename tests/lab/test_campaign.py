@@ -25,7 +25,7 @@ from lab.run_directory import RunDirectory
 from lab.scenario import find_scenario, load_scenario
 from lab.stored import continuity_of, read_stored
 from lab.truth import pair_probes
-from probes.chunk import decode_chunk
+from messages.chunk import decode_chunk
 from probes.stream import STAMP_PORT
 from topology.mesh import plan_streams, united
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from foundation.text import Text
 from lab.comparison import PathProbes, compare
 from lab.stored import StoredWindows
 from lab.table import table_lines
 from lab.truth import Probes
-from probes.text import Text
 from topology.model import Demand, Distance, Interface, Path, Source, Target
 
 S, MS = 1_000_000_000, 1_000_000

@@ -19,7 +19,7 @@ import pytest
 from agent.doctor import examine
 from controller.access.authority import create_authority, load_authority
 from controller.access.book import AccessBook
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
 
 pytestmark = pytest.mark.network
 

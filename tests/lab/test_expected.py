@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from foundation.text import Text
 from lab.expected import Truth, expected_verdict, truth_of
 from lab.truth import Probes
-from probes.text import Text
 from topology.model import Demand, Distance, Interface, Path, Source, Target
 
 MS = 1e6

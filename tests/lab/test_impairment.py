@@ -10,8 +10,8 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import Ether
 
+from foundation.errors import ConfigError
 from lab.impairment import Impairment, Paths, PathTable, take_hops
-from probes.errors import ConfigError
 
 LINK = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:01")
 ADDRESSES = ["10.0.0.1", "2001:db8::1", "10.0.0.2", "2001:db8::2"]

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
+from foundation.text import Text
 from lab.progress import Progress
-from probes.text import Text
 
 
 class Terminal(io.StringIO):

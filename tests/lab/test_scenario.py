@@ -7,8 +7,8 @@ import pathlib
 import numpy as np
 import pytest
 
+from foundation.errors import ConfigError
 from lab.scenario import bundled_scenarios, find_scenario, load_scenario
-from probes.errors import ConfigError
 from topology.mesh import plan_streams
 from topology.targets import demands
 

@@ -4,8 +4,8 @@ import contextlib
 import socket
 import time
 
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.stamp import packet as stamp
 from probes.stamp import tlv as stamp_tlv
 from probes.stamp.packet import SenderPacket

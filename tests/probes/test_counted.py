@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.text import counted
+from foundation.text import counted
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [
@@ -49,4 +49,4 @@ def test_no_sentence_counts_by_hand() -> None:
         for match in NOUNS.finditer(said)
         if not MANY.search(match[0])
     ]
-    assert found == [], "use probes.text.counted"
+    assert found == [], "use foundation.text.counted"

@@ -13,8 +13,8 @@ from patience import finish, give_up, wait_until
 
 from probes.coverage import flows_for
 from probes.engine.engine import Engine
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 import pytest
 from engine_run import Run, spec
 
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 
 pytestmark = pytest.mark.network
 

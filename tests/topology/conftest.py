@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from probes.errors import ConfigError
+from foundation.errors import ConfigError
 from topology.network import Network
 from topology.site_file import parse_network
 

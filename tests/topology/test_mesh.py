@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.errors import ConfigError
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.text import Text
 from topology import mesh as mesh_module
 from topology.mesh import coverage_notes, coverage_of, plan_streams, united
 from topology.model import Ends, Interface, Site

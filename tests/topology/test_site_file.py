@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.errors import ConfigError
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.text import Text
 from topology import site_schema
 from topology.mesh import plan_streams
 from topology.model import Ends

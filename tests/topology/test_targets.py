@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.text import Text
+from foundation.text import Text
 from topology import geo
 from topology.mesh import plan_streams
 from topology.model import Ends, Site

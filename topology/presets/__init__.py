@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Name, Target
 
 

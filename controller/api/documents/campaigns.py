@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from controller.api.documents.accounts import AccountDocument
-from probes.text import Language, Text
+from foundation.text import Language, Text
 from topology.model import Name, VerdictName
 from topology.network import Mesh
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from probes.text import Text
+from foundation.text import Text
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from controller.api.documents.words import EventKindName
-from probes.numbers import RowNumber
+from foundation.numbers import RowNumber
 
 SubjectKind = Literal["agent", "path", "stream"]
 

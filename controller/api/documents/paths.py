@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from controller.api.documents.words import IpVersion, PathState, Protocol, StreamIdText
-from probes.exchange import PolicyRule
+from messages.exchange import PolicyRule
 from topology.model import VerdictName
 
 

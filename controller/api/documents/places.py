@@ -8,8 +8,8 @@ import msgspec
 
 from controller.api.documents.clocks import ClockDocument
 from controller.api.documents.words import AgentState, IpVersion
-from probes.exchange import Health
-from probes.text import Text
+from foundation.text import Text
+from messages.exchange import Health
 from topology.model import Role
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Direction, Source, Statistic
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from probes.numbers import RowNumber
+from foundation.numbers import RowNumber
 
 Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Names = Annotated[

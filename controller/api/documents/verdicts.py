@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from controller.api.documents.words import IpVersion, Protocol
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Direction, Statistic, VerdictName
 
 

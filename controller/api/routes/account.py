@@ -20,7 +20,7 @@ from controller.left_out import LeftOut
 from controller.plans.planner import asked_since
 from controller.remembering import batches_between
 from controller.state import STATE, ControllerState
-from probes.text import Text
+from foundation.text import Text
 
 
 class AccountQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,13 +11,13 @@ from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.ingest import unknown_agent
 from controller.live.standing import agents_of
 from controller.state import STATE, ControllerState
-from probes.exchange import (
+from foundation.text import Text
+from messages.exchange import (
     ANOTHER_AGENT,
     CHUNK_CONTENT_TYPE,
     CLAIM_HEADER,
     Acknowledgement,
 )
-from probes.text import Text
 
 CLAIM_RETRY_S = 1
 

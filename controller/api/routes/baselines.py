@@ -14,8 +14,8 @@ from controller.baselines import Baseline, SealRequest, opened, seal
 from controller.state import STATE, ControllerState
 from controller.store.interface import BaselineRecord
 from controller.store.sound import sound_chunks
-from probes.errors import ConfigError
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.text import Text
 from probes.window import WindowBatch
 
 

@@ -27,9 +27,9 @@ from controller.campaigns.keeper import event_of, turn
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
-from probes.errors import ConfigError
-from probes.frame import unseal
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.text import Text
+from messages.frame import unseal
 from topology.mesh import united
 from topology.model import PlannedStream
 from topology.strict import Problems

@@ -19,7 +19,10 @@ from controller.api.bodies import read_document
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.ingest import unknown_agent
 from controller.state import STATE, ControllerState
-from probes.enrolment import (
+from foundation.errors import ConfigError, RemoteProtocolError
+from foundation.json_document import decode_json
+from foundation.text import Text
+from messages.enrolment import (
     ENROLMENT_PATH,
     AuthorityDocument,
     CertificateDocument,
@@ -27,9 +30,6 @@ from probes.enrolment import (
     RenewalRequest,
     parse_enrolment_token,
 )
-from probes.errors import ConfigError, RemoteProtocolError
-from probes.json_document import decode_json
-from probes.text import Text
 
 MAX_REQUEST_BYTES = 16_384
 DOUBTED_RETRY_S = 60

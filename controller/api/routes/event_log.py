@@ -19,7 +19,7 @@ from controller.live.states import STATES
 from controller.live.watch import Watch
 from controller.state import STATE
 from controller.store.event_log import EventKind
-from probes.numbers import Instant
+from foundation.numbers import Instant
 
 _NEWEST = (1 << 62) - 1
 

@@ -23,8 +23,8 @@ from controller.api.limits import caller_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.state import STATE, ControllerState
 from controller.store.event_log import EventKind
-from probes.numbers import Instant
-from probes.text import Text
+from foundation.numbers import Instant
+from foundation.text import Text
 
 HEARTBEAT_S = 20.0
 SEND_LIMIT_S = 10.0  # a message that cannot be sent within this ends the connection

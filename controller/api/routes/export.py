@@ -24,9 +24,9 @@ from controller.export.tables import Wanted, gathered, tables
 from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
-from probes.errors import ConfigError
-from probes.numbers import Instant
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.numbers import Instant
+from foundation.text import Text
 from topology.model import Path
 from topology.network import Network
 

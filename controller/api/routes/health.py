@@ -23,7 +23,7 @@ from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.live.rounds import JUDGING
 from controller.live.standing import agents_of
 from controller.state import STATE, VERSION, ControllerState
-from probes.text import MAX_SENTENCE, Text
+from foundation.text import MAX_SENTENCE, Text
 
 RETRY_S = 5
 MOST = 100  # of what is skipped, told by name

@@ -16,7 +16,7 @@ from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, q
 from controller.maintenance import Phase, phase
 from controller.state import STATE, ControllerState
 from controller.store.event_log import MaintenanceRecord
-from probes.text import Text
+from foundation.text import Text
 
 GRACE_NS = 60_000_000_000  # a caller's clock may be behind ours; nothing earlier can be announced
 LONGEST_NS = 366 * 86_400_000_000_000

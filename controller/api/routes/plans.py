@@ -20,8 +20,8 @@ from controller.plans.history import (
 )
 from controller.state import STATE, ControllerState
 from controller.store.interface import PlanRecord
-from probes.exchange import Plan
-from probes.text import Text
+from foundation.text import Text
+from messages.exchange import Plan
 
 _NEWEST = (1 << 63) - 1
 Version = Annotated[int, msgspec.Meta(ge=1, le=_NEWEST - 1)]

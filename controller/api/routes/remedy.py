@@ -21,7 +21,7 @@ from controller.judge.evidence import RATIO_KINDS
 from controller.judge.remedy import action_of, margins, remedy
 from controller.live.verdicts import Round
 from controller.state import STATE, ControllerState
-from probes.text import Text
+from foundation.text import Text
 
 
 class RemedyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from controller.api.documents import RingDocument, RingSite
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.state import STATE
-from probes.text import Text
+from foundation.text import Text
 from topology.model import Target
 from topology.targets import reachable_ring, ring_centres
 

@@ -16,8 +16,8 @@ from controller.api.routing import PREFIX, Route, query_of
 from controller.state import STATE
 from controller.store.interface import Store, StreamRecord
 from controller.store.series import POINT, Series
-from probes.numbers import Instant
-from probes.text import Text
+from foundation.numbers import Instant
+from foundation.text import Text
 from probes.window import known_fates
 
 MAX_POINTS = 50_000  # of one stream; 30 days by the minute are 43,200

@@ -15,7 +15,7 @@ from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.verdict_documents import verdict_document
 from controller.judge.evidence import VERDICTS
 from controller.state import STATE, ControllerState
-from probes.text import Text
+from foundation.text import Text
 from topology.model import VerdictName
 
 

@@ -14,8 +14,8 @@ from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.window_documents import window_documents
 from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
-from probes.numbers import Instant
-from probes.text import Text
+from foundation.numbers import Instant
+from foundation.text import Text
 
 DEFAULT_SPAN_NS = 3_600_000_000_000
 

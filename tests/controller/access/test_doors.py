@@ -15,7 +15,7 @@ from controller.access.gate import REFUSALS_TOLD
 from controller.access.refusals import CredentialError
 from controller.access.roles import Identity
 from controller.api.event_stream import MAX_OF_ONE
-from probes.enrolment import parse_enrolment_token
+from messages.enrolment import parse_enrolment_token
 
 SECOND = 1_000_000_000
 FINGERPRINT = "ab" * 32

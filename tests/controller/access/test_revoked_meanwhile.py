@@ -13,8 +13,8 @@ from agent.enrolment import enrol
 from agent.link import open_session
 from agent.trust import Trust, new_request
 from controller.access.book import AccessBook
-from probes.enrolment import RenewalRequest, parse_enrolment_token
-from probes.exchange import CHUNK_CONTENT_TYPE, SCHEMA_VERSION, Curtailed, Health, Hello
+from messages.enrolment import RenewalRequest, parse_enrolment_token
+from messages.exchange import CHUNK_CONTENT_TYPE, SCHEMA_VERSION, Curtailed, Health, Hello
 
 RENEWALS = 4
 

@@ -11,7 +11,7 @@ from controller.access.gate import agent_of
 from controller.access.refusals import CredentialError
 from controller.access.roles import ROLES, Identity, permits
 from controller.api.routes import ROUTES
-from probes.enrolment import parse_enrolment_token
+from messages.enrolment import parse_enrolment_token
 
 SECOND = 1_000_000_000
 FINGERPRINT = "ab" * 32

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from controller.access.book import AccessBook, CertificateRecord
 from controller.access.stamp_book import StampBook, pair_key
 from controller.access.stamp_tables import KEPT_EPOCHS
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
 LATER_NS = SystemClock().wall_ns() + 10**15
@@ -174,7 +174,7 @@ def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
     program = (
         "import pathlib, sys\n"
         "from controller.access.book import AccessBook\n"
-        "from probes.clock import SystemClock\n"
+        "from foundation.clock import SystemClock\n"
         "book = AccessBook(pathlib.Path(sys.argv[1]), SystemClock())\n"
         "book.revoke_agent('a')\n"
         "book.create_api_token('viewer', 'new', None)\n"

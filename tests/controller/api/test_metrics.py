@@ -10,7 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from probes.exchange import Curtailment, Dropped, Health, Totals
+from messages.exchange import Curtailment, Dropped, Health, Totals
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from probes.exchange import Plan
+from messages.exchange import Plan
 
 SECOND_NS = 1_000_000_000
 PAIR = {

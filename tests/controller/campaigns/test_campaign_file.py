@@ -20,11 +20,11 @@ from controller.campaigns.local import _tell_refused
 from controller.commands import campaign as campaign_command
 from controller.commands.client_errors import SilentControllerError
 from controller.commands.client_link import ControllerAddress
+from foundation.errors import ConfigError, IsochroneError, ResourceError
+from foundation.text import Text
 from probes.engine.destinations import refusal
 from probes.engine.report import EngineHealth
-from probes.errors import ConfigError, IsochroneError, ResourceError
 from probes.stream import StreamSpec, TypeP
-from probes.text import Text
 
 REFERENCE = pathlib.Path(__file__).parents[3] / "docs/reference/campaign-file.md"
 GOOD = 'name = "autumn"\ntitle = "Autumn"\nduration_s = 60\n'

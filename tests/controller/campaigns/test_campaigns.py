@@ -9,7 +9,7 @@ from campaign_calls import PAIR, SECOND_NS, asked, cancel, dscp46, post, show, s
 
 from controller.campaigns.keeper import look
 from controller.campaigns.reporting import due, patience_ns, report
-from probes.exchange import (
+from messages.exchange import (
     SCHEMA_VERSION,
     ControlFromController,
     Curtailed,

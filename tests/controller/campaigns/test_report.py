@@ -19,8 +19,8 @@ from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.report import assemble
 from controller.campaigns.report_page import VERDICT_WORDS, render_report
 from controller.campaigns.source import Answers
-from probes.errors import ConfigError
-from probes.text import Text
+from foundation.errors import ConfigError
+from foundation.text import Text
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")

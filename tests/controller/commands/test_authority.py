@@ -12,10 +12,10 @@ from controller.access.host_names import certified_host
 from controller.access.refusals import CredentialError
 from controller.commands.authority import opened_book
 from controller.commands.controller import controller
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, ResourceError, UsageError
 from isochrone import front_door
-from probes.clock import SystemClock
-from probes.enrolment import parse_enrolment_token
-from probes.errors import ConfigError, ResourceError, UsageError
+from messages.enrolment import parse_enrolment_token
 
 
 def run(data: pathlib.Path, *words: str) -> Result:

@@ -9,8 +9,8 @@ import pytest
 
 from controller.api.documents.errors import ErrorBody, ErrorDocument
 from controller.commands.client_errors import SilentControllerError, no_answer, refusal
-from probes.errors import ConfigError, RightsError
-from probes.text import Text
+from foundation.errors import ConfigError, RightsError
+from foundation.text import Text
 
 URL = "https://10.0.0.1:8780"
 

@@ -11,8 +11,8 @@ from aiohttp.test_utils import TestServer
 
 from controller.commands.client_errors import no_answer
 from controller.commands.client_link import ControllerAddress, trusting
-from probes.errors import ConfigError
-from probes.one_host import RedirectedError
+from foundation.errors import ConfigError
+from foundation.one_host import RedirectedError
 from tui.access import Access
 from tui.client import Client
 from tui.errors import UnreachableError

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import isochrone
 from controller.commands.client_link import ControllerAddress, controller_options
 from controller.commands.time_options import past_options
-from probes.moments import local_text
+from foundation.local_time import local_text
 
 FROM_ENVIRONMENT = {
     "ISOCHRONE_URL": "unix:/run/i.sock",

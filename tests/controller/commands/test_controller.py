@@ -17,9 +17,9 @@ import aiohttp
 import pytest
 
 from controller.access.authority import create_authority
-from probes.chunk import decode_chunk
-from probes.clock import SystemClock
-from probes.exchange import CHUNK_CONTENT_TYPE
+from foundation.clock import SystemClock
+from messages.chunk import decode_chunk
+from messages.exchange import CHUNK_CONTENT_TYPE
 from topology.mesh import plan_streams
 from topology.site_file import load_network
 

@@ -18,7 +18,7 @@ from controller.commands.result_files import (
     result_file,
     write_result,
 )
-from probes.errors import ConfigError, ResourceError
+from foundation.errors import ConfigError, ResourceError
 
 
 def test_an_earlier_result_of_the_same_name_is_kept_beside_the_new_one(tmp_path):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from controller.access.book import AccessBook
 from controller.access.stamp_book import StampBook
 from controller.commands.controller import controller
-from probes.clock import SystemClock
+from foundation.clock import SystemClock
 
 
 @pytest.mark.parametrize(("language", "says"), [("en", "Epoch 2"), ("zh", "第 2 期密钥")])

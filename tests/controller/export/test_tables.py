@@ -21,7 +21,7 @@ from controller.commands.export import export
 from controller.export.formats import encoder_of
 from controller.export.rows import COLUMNS, NAMES
 from controller.export.tables import gathered
-from probes.errors import ResourceError
+from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"

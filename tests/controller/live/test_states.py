@@ -28,7 +28,7 @@ from controller.live.states import (
 )
 from controller.store.event_log import EventRecord
 from controller.store.merging import WindowSeries
-from probes.exchange import Curtailed, CurtailedStream
+from messages.exchange import Curtailed, CurtailedStream
 
 SECOND = 1_000_000_000
 WINDOW_NS = 10 * SECOND

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from probes.exchange import Health
+from messages.exchange import Health
 
 
 @pytest.mark.parametrize(

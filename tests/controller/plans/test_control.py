@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from controller.plans.channels import MAX_OPEN
-from probes.exchange import (
+from messages.exchange import (
     CHUNK_CONTENT_TYPE,
     CLAIM_HEADER,
     SCHEMA_VERSION,

@@ -8,9 +8,10 @@ import msgspec
 from controller.access.authority import create_authority
 from controller.plans.history import difference
 from controller.plans.push import outnumber, push_of
-from probes.clock import SystemClock
-from probes.enrolment import plan_message
-from probes.exchange import Plan, PlanPush, ReflectorSpec
+from foundation.clock import SystemClock
+from messages.enrolment import plan_message
+from messages.exchange import Plan, PlanPush
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, TypeP
 
 PLANS = "/api/v1/agents/nanjing/plans"

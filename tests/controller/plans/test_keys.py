@@ -13,8 +13,8 @@ from agent.plan_gate import PlanGate
 from controller.access.authority import create_authority
 from controller.access.stamp_book import StampBook, pair_key
 from controller.plans.push import push_of
-from probes.clock import SystemClock
-from probes.exchange import (
+from foundation.clock import SystemClock
+from messages.exchange import (
     SCHEMA_VERSION,
     ControlFromController,
     Health,

@@ -11,7 +11,7 @@ from controller.store.backup import back_up, check
 from controller.store.interface import StoredChunk, StreamRecord
 from controller.store.levels import HOUR, MINUTE
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
-from probes.errors import ConfigError, ResourceError
+from foundation.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
 
 Make = Callable[..., WindowBatch]

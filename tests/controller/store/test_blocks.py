@@ -17,8 +17,8 @@ from controller.store.blocks import (
 from controller.store.merging import DELAYS
 from controller.store.points import pack_tiles, points_of, unpack_tiles
 from controller.store.series import POINT
-from probes.errors import RemoteProtocolError
-from probes.frame import seal, unseal
+from foundation.errors import RemoteProtocolError
+from messages.frame import seal, unseal
 from probes.window import COUNTERS, DISTRIBUTIONS, WindowBatch
 from tests.controller.conftest import batch_of
 

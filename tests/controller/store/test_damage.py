@@ -19,9 +19,9 @@ from controller.store.interface import StoredChunk
 from controller.store.levels import HOUR
 from controller.store.reading import DamagedStoreError
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, IsochroneError, ResourceError
 from lab.scenario import find_scenario
-from probes.clock import SystemClock
-from probes.errors import ConfigError, IsochroneError, ResourceError
 from topology.network import Network
 from topology.site_file import load_network
 

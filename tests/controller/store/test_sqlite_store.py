@@ -19,7 +19,7 @@ from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
 from controller.store.sqlite_windows import SINCE
 from controller.store.sqlite_writer import MAX_QUEUED_BYTES, Writer
-from probes.errors import ConfigError, ResourceError
+from foundation.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
 
 

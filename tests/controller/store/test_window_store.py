@@ -22,7 +22,7 @@ from controller.store.levels import DAY, DAY_NS, HOUR, LEVELS, MINUTE, Level, Re
 from controller.store.memory_windows import MemoryWindows
 from controller.store.points import points_of
 from controller.store.sqlite_store import SqliteStore
-from probes.chunk import decode_chunk
+from messages.chunk import decode_chunk
 from probes.window import WindowBatch
 
 Make = Callable[..., WindowBatch]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foundation.errors import RemoteProtocolError
 from probes.clocks.chrony import (
     PACKET_BYTES,
     Tracking,
@@ -19,7 +20,6 @@ from probes.clocks.chrony import (
     read_tracking_reply,
     tracking_request,
 )
-from probes.errors import RemoteProtocolError
 
 
 def _chrony_float(value: float) -> int:

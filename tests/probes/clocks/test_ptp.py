@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foundation.errors import RemoteProtocolError
 from probes.clocks.ptp import PtpStatus, read_pmc
-from probes.errors import RemoteProtocolError
 
 # As linuxptp 3.1.1 prints it.
 LOCKED = """sending: GET TIME_STATUS_NP

@@ -7,8 +7,8 @@ import pytest
 from engine_run import HMAC, Run, spec
 from patience import finish, give_up, wait_until
 
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 
 pytestmark = pytest.mark.network
 

@@ -7,8 +7,8 @@ from engine_run import Run, spec
 from patience import wait_until
 
 from probes.engine.engine import Engine
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.sockets.routes import is_local
 
 pytestmark = pytest.mark.network

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foundation.errors import ConfigError
 from probes.addresses import pack_address
-from probes.errors import ConfigError
 from probes.reflector.admission import PeerFilter, SourceLimit, TokenBucket
 from probes.reflector.sessions import read_sources
 

@@ -7,8 +7,8 @@ import pytest
 from engine_run import Run, spec
 
 from probes.engine.engine import Engine, SampleBatch
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, TypeP
 
 pytestmark = pytest.mark.network

@@ -5,9 +5,9 @@ import socket
 import pytest
 from asking import Sender, free_port, reflector, request, spec
 
-from probes.errors import ConfigError, ResourceError, RightsError
-from probes.exchange import ReflectorSpec
+from foundation.errors import ConfigError, ResourceError, RightsError
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.stamp import packet as stamp
 
 pytestmark = pytest.mark.network

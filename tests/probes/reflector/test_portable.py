@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from probes.errors import ConfigError, ResourceError
-from probes.exchange import ReflectorSpec
+from foundation.errors import ConfigError, ResourceError
 from probes.reflector.portable import PortableReflector, PortableSender
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 
 KEY = bytes(range(32))
 LOOPBACK = ("127.0.0.0/8", "::1")

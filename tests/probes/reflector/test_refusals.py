@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from asking import Sender, free_port, reflector, request, spec
 
-from probes.exchange import ReflectorSpec
+from probes.reflector.spec import ReflectorSpec
 
 pytestmark = pytest.mark.network
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from asking import Sender, free_port, reflector, request
 
-from probes.exchange import ReflectorSpec
 from probes.reflector.short_requests import ShortRequestNews, ShortRequests
+from probes.reflector.spec import ReflectorSpec
 
 
 @pytest.mark.network

@@ -17,10 +17,10 @@ import pytest
 from engine_run import Run, spec
 from patience import wait_until
 
+from foundation.errors import IsochroneError, ResourceError
 from probes.engine.engine import Engine
-from probes.errors import IsochroneError, ResourceError
-from probes.exchange import ReflectorSpec
 from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
 from probes.sockets.descriptors import descriptors_for_sockets, new_socket
 from probes.sockets.obstacles import is_shortage, obstacles_told
 

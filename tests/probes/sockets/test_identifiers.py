@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probes.errors import ResourceError
+from foundation.errors import ResourceError
 from probes.sockets import identifiers
 from probes.sockets.identifiers import Identifiers
 

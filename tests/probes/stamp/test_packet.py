@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.errors import LocalProtocolError, RemoteProtocolError
+from foundation.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp import packet as stamp
 from probes.stamp.oddities import TIMESTAMPS
 from probes.stamp.packet import ReflectorPacket, SenderPacket

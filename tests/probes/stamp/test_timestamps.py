@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.errors import LocalProtocolError, RemoteProtocolError
+from foundation.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp.timestamps import (
     ERROR_ESTIMATE_UNKNOWN,
     decode_error_estimate,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.errors import LocalProtocolError, RemoteProtocolError
+from foundation.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp import tlv as tlvs
 from probes.stamp.tlv import Tlv
 
