@@ -16,10 +16,10 @@ from controller.campaigns.report import assemble
 from controller.campaigns.report_page import LEFT_OUT_WORDS, render_report
 from controller.campaigns.source import Answers
 from controller.left_out import LeftOut
-from controller.maintenance import MaintenanceBook
+from controller.maintenance import MaintenanceBook, PathIndex
 from controller.plans.control import _note_silences
 from controller.plans.planner import asked_since
-from controller.silences import SilenceBook
+from controller.silences import SilenceBook, StreamIndex
 from controller.store.event_log import MaintenanceRecord
 from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord
@@ -52,11 +52,12 @@ def tally_of(one: Any) -> Callable[..., Tally]:
     def make(*records: Any, **more: Any) -> Tally:
         upkeep = MaintenanceBook(
             [r for r in records if isinstance(r, MaintenanceRecord)],
-            [one.path],
-            np.zeros(1, np.int64),
+            PathIndex([one.path], np.zeros(1, np.int64)),
         )
         silences = [r for r in records if isinstance(r, SilenceRecord)]
-        return Tally([one], LeftOut(upkeep, SilenceBook(silences, [one])), **more)
+        return Tally(
+            [one], LeftOut(upkeep.now, SilenceBook(silences, StreamIndex([one])).now), **more
+        )
 
     return make
 

@@ -44,7 +44,7 @@ class Bench:
         for _ in range(round(seconds / every_s)):
             self.clock.passed_ns += round(every_s * SECOND_NS)
             true_ns = NOW_NS + self.clock.passed_ns
-            for name in self.fleet.names:
+            for name in self.fleet.now().names:
                 self.fleet.stored(name, 1, true_ns)
                 health = Health(version="1", boot="b", started_ns=0, sent_ns=true_ns)
                 self.fleet.heard(name, health)

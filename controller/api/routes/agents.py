@@ -9,7 +9,6 @@ from controller.api.clock_documents import clock_document
 from controller.api.documents import AgentDocument, AgentPage, AgentState, AnotherAgent
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.ingest import unknown_agent
-from controller.live.standing import agents_of
 from controller.state import STATE, ControllerState
 from foundation.text import Text
 from messages.exchange import (
@@ -25,24 +24,23 @@ CLAIM_RETRY_S = 1
 async def agents(request: web.Request) -> web.Response:
     """Return the agents in the order of the site file."""
     query, state = query_of(request, PageQuery), request.app[STATE]
-    page, cursor = page_of(state.fleet.names, query.limit, query.after)
-    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    page, cursor = page_of(state.fleet.now().names, query.limit, query.after)
+    states = state.snapshot().agent_states()
     items = [_document(state, name, states[name]) for name in page]
     return json_answer(AgentPage(items=items, next=cursor))
 
 
 def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
-    health = state.fleet.health(name)
-    windows, last_window_ns = state.fleet.windows(name)
-    another = state.rivals.refused_last(name)
+    agent, another = state.fleet.now().agents[name], state.rivals.refused_last().get(name)
+    health = agent.health
     return AgentDocument(
         name=name,
         state=stands,
-        last_seen_ns=state.fleet.last_seen_ns(name),
+        last_seen_ns=agent.last_seen_ns,
         plan_version=None if health is None else health.plan_version,
         wanted_plan_version=state.plans[name].version,
-        last_window_ns=last_window_ns,
-        windows_stored=windows,
+        last_window_ns=agent.last_window_ns,
+        windows_stored=agent.windows,
         health=health,
         clock=clock_document(state.live, name),
         another=None
@@ -57,7 +55,7 @@ async def standing(request: web.Request) -> web.Response:
     state, name = request.app[STATE], request.match_info["name"]
     if name not in state.fleet:
         raise unknown_agent(name)
-    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    states = state.snapshot().agent_states()
     return json_answer(_document(state, name, states[name]))
 
 

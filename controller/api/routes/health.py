@@ -21,7 +21,6 @@ from controller.api.documents import (
 )
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.live.rounds import JUDGING
-from controller.live.standing import agents_of
 from controller.state import STATE, VERSION, ControllerState
 from foundation.text import MAX_SENTENCE, Text
 
@@ -91,7 +90,7 @@ async def health(request: web.Request) -> web.Response:
                 bytes=ingest.bytes,
                 refused=dict(ingest.refused + state.gate.refused),
             ),
-            agents=_counts(agents_of(state.rounds.ground, now_ns)),
+            agents=_counts(state.snapshot().agent_states()),
             campaigns=state.campaigns.counts(),
             warnings=(*state.network.warnings, *_faults(state)),
         )

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.api.documents import AgentState
-from controller.catalogue import Catalogue
-from controller.fleet import Fleet
+from controller.fleet import FleetView
 from controller.judge.evidence import FAIL
 from controller.judge.evidence import UNDECIDED as UNDECIDED_VERDICT
+from controller.live.scope import Scope
 from controller.live.states import (
     LATE_WINDOWS,
     NO_DATA_WINDOWS,
@@ -22,12 +22,12 @@ from controller.live.states import (
     path_signs,
 )
 from controller.live.verdicts import Round
-from controller.maintenance import MaintenanceBook
-from controller.silences import SilenceBook
+from controller.maintenance import Maintenance
+from controller.silences import Silences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class States:
     """Codes of STATES: streams int8[n] and paths int8[p] as in the catalogue; agents by name."""
 
     streams: NDArray[np.int8]
@@ -45,48 +45,45 @@ def agent_codes(agents: Mapping[str, AgentState]) -> NDArray[np.int8]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What states rest on besides a round; put together once for a plan.
+class Circumstances:
+    """What states rest on besides a round, as it was at one moment."""
 
-    `planned_ns` int64[n]: since when each stream is planned, 0 for those of the standing meshes.
-    """
-
-    catalogue: Catalogue
-    planned_ns: NDArray[np.int64]
-    fleet: Fleet
-    maintenance: MaintenanceBook
-    silences: SilenceBook
-    window_ns: int
+    at_ns: int
+    scope: Scope
+    fleet: FleetView
+    maintenance: Maintenance
+    silences: Silences
 
 
-def agents_of(ground: Ground, now_ns: int) -> dict[str, AgentState]:
+def agents_of(now: Circumstances) -> dict[str, AgentState]:
     """Return how every agent is: one that speaks but measures nothing of its plan has no data."""
-    resting = ground.maintenance.sites_at(now_ns)
-    limit_ns = NO_DATA_WINDOWS * ground.window_ns
-    first_ns = np.full(len(ground.catalogue.site_number), now_ns)
-    np.minimum.at(first_ns, ground.catalogue.stream_source, ground.planned_ns)
+    scope, catalogue = now.scope, now.scope.catalogue
+    resting = now.maintenance.sites_at(now.at_ns)
+    limit_ns = NO_DATA_WINDOWS * scope.window_ns
+    first_ns = np.full(len(catalogue.site_number), now.at_ns)
+    np.minimum.at(first_ns, catalogue.stream_source, scope.planned_ns)
     found: dict[str, AgentState] = {}
-    for name in ground.fleet.names:
-        state = ground.fleet.state(name)
+    for name in now.fleet.names:
+        state = now.fleet.state(name)
         if name in resting:
             state = "maintenance"
         elif (
             state == "ok"
             # Others only reflect, or have just been asked for more than that.
-            and first_ns[ground.catalogue.site_number[name]] < now_ns - limit_ns
-            and ground.fleet.measures_nothing(name, now_ns, limit_ns)
+            and first_ns[catalogue.site_number[name]] < now.at_ns - limit_ns
+            and now.fleet.measures_nothing(name, now.at_ns, limit_ns)
         ):
             state = "no_data"
         found[name] = state
     return found
 
 
-def standing_of(ground: Ground, latest: Round, now_ns: int) -> Standing:
-    """Return the states of everything at `now_ns`."""
-    catalogue = ground.catalogue
-    agents = agents_of(ground, now_ns)
-    streams = _stream_signs(ground, latest, agents, now_ns)
-    fresh_ns = now_ns - LATE_WINDOWS * ground.window_ns
+def states_of(now: Circumstances, latest: Round) -> States:
+    """Return the states of everything."""
+    catalogue, window_ns = now.scope.catalogue, now.scope.window_ns
+    agents = agents_of(now)
+    streams = _stream_signs(now, latest, agents)
+    fresh_ns = now.at_ns - LATE_WINDOWS * window_ns
     paths = path_signs(streams, catalogue.stream_path, len(catalogue.paths), fresh_ns)
     verdict = latest.judgements.verdict
     paths = replace(
@@ -95,38 +92,36 @@ def standing_of(ground: Ground, latest: Round, now_ns: int) -> Standing:
         undecided=_marked(
             catalogue.demand_path[verdict == UNDECIDED_VERDICT], len(catalogue.paths)
         ),
-        maintenance=ground.maintenance.paths_at(now_ns),
+        maintenance=now.maintenance.paths_at(now.at_ns),
     )
-    return Standing(
-        streams=codes(streams, now_ns, ground.window_ns),
-        paths=codes(paths, now_ns, ground.window_ns),
+    return States(
+        streams=codes(streams, now.at_ns, window_ns),
+        paths=codes(paths, now.at_ns, window_ns),
         agents=agents,
     )
 
 
-def _stream_signs(
-    ground: Ground, latest: Round, agents: Mapping[str, AgentState], now_ns: int
-) -> Signs:
-    catalogue = ground.catalogue
+def _stream_signs(now: Circumstances, latest: Round, agents: Mapping[str, AgentState]) -> Signs:
+    scope, catalogue, now_ns = now.scope, now.scope.catalogue, now.at_ns
     streams = len(catalogue.stream_path)
     down = np.zeros(len(catalogue.site_number), np.bool_)
     for name, state in agents.items():
         down[catalogue.site_number[name]] = state == "agent_down"
     newest_ns = latest.newest_of_streams.believed_ns
     # After maintenance, quiet hours or its beginning, waiting for the first window is not silence.
-    since_ns = now_ns - NO_DATA_WINDOWS * ground.window_ns
-    ended_ns = ground.maintenance.ended_ns(now_ns, since_ns)[catalogue.stream_path]
-    allowed, allowed_ns = ground.fleet.allowed_again(since_ns)
+    since_ns = now_ns - NO_DATA_WINDOWS * scope.window_ns
+    ended_ns = now.maintenance.ended_ns(now_ns, since_ns)[catalogue.stream_path]
+    allowed, allowed_ns = now.fleet.allowed_again(since_ns)
     _, row, at = np.intersect1d(catalogue.stream_id, allowed, return_indices=True)
     ended_ns[row] = np.maximum(ended_ns[row], allowed_ns[at])
-    ended_ns = np.maximum(ended_ns, ground.silences.ended_ns(since_ns))
-    newest_ns = np.maximum.reduce((newest_ns, ended_ns, ground.planned_ns))
-    curtailed = np.isin(catalogue.stream_id, ground.fleet.refused_streams())
+    ended_ns = np.maximum(ended_ns, now.silences.ended_ns(since_ns))
+    newest_ns = np.maximum.reduce((newest_ns, ended_ns, scope.planned_ns))
+    curtailed = np.isin(catalogue.stream_id, now.fleet.refused_streams())
     unanswered = np.zeros(streams, np.bool_)
-    for at_row, silence in ground.silences.unanswered_at(now_ns).items():
+    for at_row, silence in now.silences.unanswered_at(now_ns).items():
         by_owner = silence.rule.startswith("policy.")
         (curtailed if by_owner else unanswered)[at_row] = True
-    unanswered &= ~_answered(latest, ground, now_ns)
+    unanswered &= ~_answered(latest, now)
     verdict, row = latest.judgements.verdict, latest.rules.row
     return Signs(
         newest_ns=newest_ns,
@@ -136,14 +131,14 @@ def _stream_signs(
         down=latest.down,
         failing=_marked(row[(row >= 0) & (verdict == FAIL)], streams),
         undecided=_marked(row[(row >= 0) & (verdict == UNDECIDED_VERDICT)], streams),
-        maintenance=ground.maintenance.paths_at(now_ns)[catalogue.stream_path],
+        maintenance=now.maintenance.paths_at(now_ns)[catalogue.stream_path],
     )
 
 
-def _answered(latest: Round, ground: Ground, now_ns: int) -> NDArray[np.bool_]:
+def _answered(latest: Round, now: Circumstances) -> NDArray[np.bool_]:
     """Return which streams have windows of late that count, whatever their far end has told."""
     found: NDArray[np.bool_] = (
-        latest.newest_of_streams.believed_ns > now_ns - LATE_WINDOWS * ground.window_ns
+        latest.newest_of_streams.believed_ns > now.at_ns - LATE_WINDOWS * now.scope.window_ns
     )
     return found & (latest.evidence.received > 0)
 
