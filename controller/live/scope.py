@@ -25,8 +25,9 @@ class Scope:
 
     `permanent` are the streams of the site file's meshes. They are the first of `streams`, where a
     campaign may ask for more of them; what campaigns add stands behind them. So they keep their
-    places when campaigns come and go, and demands are judged on them alone. `planned_ns` int64[n]: since when each stream is planned, 0 for the permanent ones.
-    `ipv4_alone`: of how many paths of a target no counterpart over IPv6 exists.
+    places when campaigns come and go, and demands are judged on them alone. `planned_ns` int64[n]:
+    since when each stream is planned, 0 for the permanent ones. `ipv4_alone`: how many IPv4 paths
+    of a target no IPv6 path stands beside.
     """
 
     network: Network
