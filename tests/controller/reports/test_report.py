@@ -383,9 +383,7 @@ def test_paths_in_maintenance_count_for_nothing():
 def test_the_style_has_no_selector_that_makes_browsers_print_for_minutes():
     """`body:has(…)` cost Chromium two minutes on a report of 870 rows; siblings cost 15 s."""
     style = (
-        importlib.resources.files("controller.reports")
-        .joinpath("templates/report.css")
-        .read_text()
+        importlib.resources.files("controller.reports").joinpath("templates/report.css").read_text()
     )
     assert ":has(#" not in style
 
