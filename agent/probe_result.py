@@ -12,7 +12,7 @@ from probes.stream import ProtocolName
 
 @dataclass(slots=True, kw_only=True)
 class _Counted:
-    """Probes by their fate, and the round trips of those answered in time."""
+    """Probes by their outcome, and the round trips of those answered in time."""
 
     sent: int = 0
     received: int = 0
@@ -78,7 +78,7 @@ class TargetResult(_Counted):
     discarded: dict[str, int] = field(default_factory=dict)
     pace: Pace | None = None
     marks: Marks = field(default_factory=Marks)
-    stamping: str = "none"
+    timestamping: str = "none"
     forward_ns: dict[str, float] = field(default_factory=dict)
     backward_ns: dict[str, float] = field(default_factory=dict)
     clock_bound_ns: float = float("nan")

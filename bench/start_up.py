@@ -15,7 +15,7 @@ from bench.agent_run import as_installed, controller, furnish_agent, start_agent
 from bench.hosts import FAR_ADDRESS, inside, two_hosts
 from bench.report import Goal, Report, in_turns, script, spread
 from bench.tap import Kind, Tap, arrivals
-from lab.children import isochrone_command
+from lab.fleet.children import isochrone_command
 
 GOAL_S = 0.5
 _PATIENCE_S = 5.0
@@ -31,7 +31,7 @@ def to_first_probe_s(far: int, start: Callable[[], Program], kind: Kind) -> floa
     arrived = np.zeros(0, np.int64)
     deadline_s = time.monotonic() + _PATIENCE_S
     while not len(arrived) and time.monotonic() < deadline_s:
-        time.sleep(0.05)  # the moment itself is the kernel's stamp
+        time.sleep(0.05)  # the moment itself is the kernel's timestamp
         arrived = arrivals(tap, kind)
     tap.close()
     program.end(signal.SIGTERM)

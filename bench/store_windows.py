@@ -9,7 +9,7 @@ from messages.chunk import encode_chunk
 from messages.exchange import MAX_CHUNK_EXPANDED_BYTES
 from messages.frame import sealer, unseal
 from probes.histogram import Histograms
-from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
+from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, TIMESTAMPING, FlowColumns, WindowBatch
 
 WINDOW_NS = 10_000_000_000
 PROBES = 10
@@ -46,8 +46,8 @@ def full_windows(
         measures[f"{name}_max_ns"] = np.maximum.reduceat(samples[name], begins)
         measures[f"{name}_mean_ns"] = np.add.reduceat(samples[name], begins) / received
     measures["clock_bound_ns"] = rng.uniform(20_000, 60_000, rows)
-    measures["lateness_mean_ns"] = rng.gamma(2.0, 3_000, rows)
-    measures["lateness_max_ns"] = measures["lateness_mean_ns"] * 3
+    measures["send_lag_mean_ns"] = rng.gamma(2.0, 3_000, rows)
+    measures["send_lag_max_ns"] = measures["send_lag_mean_ns"] * 3
     counters = {name: np.zeros(rows, np.uint32) for name in COUNTERS}
     counters |= {"sent": sent, "received": received.astype(np.uint32), "lost_unknown": lost}
     return WindowBatch(
@@ -59,7 +59,7 @@ def full_windows(
         distributions={
             name: Histograms.from_samples(row, samples[name], rows) for name in DISTRIBUTIONS
         },
-        stamping=np.full(rows, STAMPING.index("kernel"), np.uint8),
+        timestamping=np.full(rows, TIMESTAMPING.index("kernel"), np.uint8),
         suspect=np.zeros(rows, np.bool_),
         flows=FlowColumns(
             indptr=np.arange(rows + 1),

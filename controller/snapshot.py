@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from controller.api.documents import AgentState, SubjectKind
-from controller.baselines import Baseline
-from controller.clock_trust import Steady, doubt_of
+from controller.documents import AgentState, SubjectKind
+from controller.live.baselines import Baseline
 from controller.live.circumstances import Circumstances, States, agents_of, states_of
 from controller.live.verdicts import Round
 from controller.live.watch import Logged
 from controller.store.campaigns import CampaignRecord
 from controller.store.rivals import RivalRecord
+from controller.supervision.clock_trust import Steady, doubt_of
 from foundation.text import Text
 from messages.exchange import Plan
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from controller.store.interface import StreamRecord
 from controller.store.series import POINT, SUSPECT
-from probes.window import COUNTERS, STAMPING, known_fates
+from probes.window import COUNTERS, TIMESTAMPING, known_outcomes
 from topology.model import Path
 
 Kind = Literal["text", "id", "time", "integer", "number", "flag"]
@@ -38,7 +38,7 @@ _COUNTS = {
     "lost_forward": "Probes lost on the way there",
     "lost_backward": "Answers lost on the way back",
     "lost_unknown": "Probes lost, direction unknown",
-    "late": "Answers after the waiting limit; they count as lost",
+    "late": "Answers after the waiting time; they count as lost",
     "duplicate": "Answers that came more than once",
     "reordered": "Answers that overtook an earlier one",
     "unread": "Probes whose answers the sender had no room for; neither received nor lost",
@@ -75,7 +75,7 @@ def _columns() -> tuple[Column, ...]:
         ("protocol", "icmp, udp or tcp"),
         ("type_p", "Kind of packet (RFC 2330 §13)"),
         ("level", "window, minute, hour or day: what the row sums up"),
-        ("stamping", "Worst method of time stamps: none, user, kernel or hardware"),
+        ("timestamping", "Worst method of timestamps: none, user, kernel or hardware"),
     )
     return (
         *(Column(name=name, kind="text", meaning=meaning) for name, meaning in texts),
@@ -173,7 +173,7 @@ class Rows:
             name: _spread([text[name] for text in texts], place) for name in (texts or [{}])[0]
         }
         found["level"] = _spread([self.level], np.zeros(count, np.int64))
-        found["stamping"] = np.array(STAMPING, object)[self.points["stamping"]]
+        found["timestamping"] = np.array(TIMESTAMPING, object)[self.points["timestamping"]]
         found["stream_id"] = self.stream_id
         found["start"] = self.start_ns.astype("datetime64[ns]")
         found["start_ns"], found["duration_ns"] = self.start_ns, self.duration_ns
@@ -185,7 +185,7 @@ class Rows:
         for name in ("lost_forward", "lost_backward", "lost_unknown", "late"):
             lost += self.points[name]
         with np.errstate(invalid="ignore", divide="ignore"):
-            found["loss_ratio"] = lost / known_fates(self.points)
+            found["loss_ratio"] = lost / known_outcomes(self.points)
         found["suspect"] = (self.points["state"] & SUSPECT) > 0
         for name in NAMES:
             if name not in found:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.documents import AgentState
-from controller.fleet import FleetView
+from controller.documents import AgentState
+from controller.fleet.agents import FleetView
+from controller.fleet.maintenance import Maintenance
+from controller.fleet.silences import Silences
 from controller.judge.evidence import FAIL
 from controller.judge.evidence import UNDECIDED as UNDECIDED_VERDICT
 from controller.live.scope import Scope
@@ -22,8 +24,6 @@ from controller.live.states import (
     path_signs,
 )
 from controller.live.verdicts import Round
-from controller.maintenance import Maintenance
-from controller.silences import Silences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

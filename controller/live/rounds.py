@@ -8,18 +8,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.documents import SubjectKind
-from controller.fleet import Fleet
+from controller.documents import SubjectKind
+from controller.fleet.agents import Fleet
+from controller.fleet.maintenance import MaintenanceBook
+from controller.fleet.silences import SilenceBook
 from controller.live.circumstances import Circumstances, agent_codes, agents_of, states_of
 from controller.live.memory import RecentWindows
 from controller.live.recorder import Recorder
 from controller.live.scope import Scope
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Logged, Watch
-from controller.maintenance import MaintenanceBook
-from controller.silences import SilenceBook
 from controller.store.event_log import EventRecord, SubjectState
-from controller.watchdog import Watchdog
+from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 
 JUDGING = "judging"  # as a loop that is watched

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.catalogue import Catalogue, catalogue_of
+from controller.fleet.maintenance import PathIndex
+from controller.fleet.silences import StreamIndex
+from controller.live.catalogue import Catalogue, catalogue_of
 from controller.live.groups import Group, groups_of
-from controller.maintenance import PathIndex
-from controller.silences import StreamIndex
 from controller.store.interface import StreamRecord
 from topology.counterparts import ipv4_alone
 from topology.model import Demand, PlannedStream

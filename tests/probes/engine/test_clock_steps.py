@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from engine_run import WINDOW_NS, Run, assert_every_probe_has_one_fate, spec
+from engine_run import WINDOW_NS, Run, assert_every_probe_has_one_outcome, spec
 from hypothesis import given
 from hypothesis import strategies as st
 from patience import wait_until
@@ -36,7 +36,7 @@ class HandClock:
 
 def measured_across_a_step(before_ns: int, after_ns: int, protocol: str, port: int) -> Run:
     """Measure while the clock is `before_ns` off, and until it has been `after_ns` off a while."""
-    run = Run(spec(protocol, port=port), probes=None, stamp_shift_ns=before_ns)
+    run = Run(spec(protocol, port=port), probes=None, timestamp_shift_ns=before_ns)
     run.engine.start()
     wait_until(lambda: any(not batch.suspect.any() for batch in run.windows))
     run.engine.scale.inject_step(time.time_ns(), after_ns)
@@ -67,7 +67,7 @@ def test_windows_have_the_times_of_the_clock_after_it_was_stepped(
     assert old[-1].suspect.all()  # the clock was stepped in it
     assert not all(batch.suspect.all() for batch in old)
     assert not all(batch.suspect.all() for batch in new)
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
     assert run.total("received") == run.total("sent") > 0
     rtt_ns = run.column("rtt_ns")
     assert rtt_ns.min() > -1_000_000
@@ -86,11 +86,11 @@ def test_a_clock_that_two_daemons_pull_to_and_fro_loses_no_probe(small_reflector
     run.engine.stop()
     assert run.total("received") == run.total("sent")
     assert run.column("rtt_ns").max() < STAND_STILL_NS
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
 
 
 @pytest.mark.parametrize("step_ns", [10 * SECOND, -10 * SECOND])
-def test_stamps_from_both_sides_of_a_clock_step_are_carried_rightly(step_ns: int) -> None:
+def test_timestamps_from_both_sides_of_a_clock_step_are_carried_rightly(step_ns: int) -> None:
     clock = HandClock()
     scale = TimeScale(clock)
     before = np.array([clock.wall_ns()])
@@ -121,14 +121,14 @@ def test_a_small_step_moves_no_round_trip(step_ns: int) -> None:
     assert (arrived_ns - sent_ns).tolist() == [100_000, 200_000]
 
 
-def test_stamps_that_no_scale_could_have_made_are_told() -> None:
+def test_timestamps_that_no_scale_could_have_made_are_told() -> None:
     clock = HandClock()
     scale = TimeScale(clock)
     sent_ns = np.full(2, clock.monotonic_ns())
     clock.now_ns += SECOND
     clock.offset_ns += HOUR
-    stamps = np.array([clock.wall_ns() + 3 * HOUR, clock.wall_ns()])
-    moments = scale.to_monotonic_ns(stamps, sent_ns)
+    timestamps = np.array([clock.wall_ns() + 3 * HOUR, clock.wall_ns()])
+    moments = scale.to_monotonic_ns(timestamps, sent_ns)
     assert scale.is_possible(moments, sent_ns).tolist() == [False, True]
 
 
