@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from controller.documents import AgentState, SubjectKind
+from controller.fleet.agents import AgentState
 from controller.live.baselines import Baseline
 from controller.live.circumstances import Circumstances, States, agents_of, states_of
+from controller.live.states import SubjectKind
 from controller.live.verdicts import Round
 from controller.live.watch import Logged
 from controller.store.campaigns import CampaignRecord
-from controller.store.rivals import RivalRecord
+from controller.store.duplicates import DuplicateRecord
 from controller.supervision.clock_trust import Steady, doubt_of
 from foundation.text import Text
 from messages.exchange import Plan
@@ -45,7 +46,7 @@ class Operation:
     loop_ages_s: Mapping[str, float] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     failing: Mapping[str, str] = field(default_factory=dict)
-    standing_still: tuple[str, ...] = ()
+    stalled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Snapshot(Circumstances):
     """The network, what is measured and demanded on it, and what came of it, at `at_ns`.
 
     `logged`: the states that were logged last, at `looked_ns` (None: not yet). `plans` by agent;
-    `rivals`: who was refused last, by the agent whose name it has; `campaigns` by name, oldest
+    `duplicates`: who was refused last, by the agent whose name it has; `campaigns` by name, oldest
     first. `baseline` is what improvements are compared with, `baseline_fault` why it cannot be.
     """
 
@@ -63,7 +64,7 @@ class Snapshot(Circumstances):
     logged: Mapping[SubjectKind, Logged]
     looked_ns: int | None
     plans: Mapping[str, Plan]
-    rivals: Mapping[str, RivalRecord]
+    duplicates: Mapping[str, DuplicateRecord]
     campaigns: Mapping[str, CampaignRecord]
     baseline: Baseline | None
     baseline_fault: Text | None

@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from controller.access.authority import Authority, authority_exists, load_authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
 from controller.access.tables import FILE_NAME as KEYS_NAME
 from controller.access.tables import KEYS_DIRECTORY
@@ -24,16 +24,16 @@ from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
-from controller.campaigns.book import CampaignBook
+from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
 from controller.fleet.agents import Fleet
 from controller.fleet.left_out import LeftOut
-from controller.fleet.maintenance import MaintenanceBook
-from controller.fleet.silences import SilenceBook, newly_asked
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry, newly_asked
 from controller.ingest.ingest import Ingest
 from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
-from controller.live.improvements import ImprovementBook
+from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.live.recorder import Recorder
 from controller.live.rounds import JUDGING, Rounds
@@ -41,10 +41,10 @@ from controller.live.scope import scope_of
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember
 from controller.plans.channels import Channels
+from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
-from controller.plans.rivals import RivalBook
 from controller.snapshot import Operation, Snapshot
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
@@ -86,24 +86,24 @@ class Settings:
 class ControllerState:
     """The services of a running controller; what they know of is in the snapshots.
 
-    `standing` are the streams of the site file's meshes, `streams` those that are planned now: the
-    standing ones first and in the same places, then what campaigns add (`plans.replanning`).
+    `permanent` are the streams of the site file's meshes, `streams` those that are planned now: the
+    permanent ones first and in the same places, then what campaigns add (`plans.replanning`).
     """
 
     settings: Settings
     clock: Clock
     started_ns: int
-    campaigns: CampaignBook
+    campaigns: CampaignRegistry
     plans: Mapping[str, Plan]
     owners: dict[str, str]  # agents by address
     store: Store
-    access: AccessBook
+    access: CredentialStore
     stamp_keyring: StampKeyring
     gate: Gate
     authority: Authority | None
     fleet: Fleet
-    maintenance: MaintenanceBook
-    silences: SilenceBook
+    maintenance: MaintenanceSchedule
+    silences: SilenceRegistry
     rounds: Rounds
     recorder: Recorder
     stream: EventStream
@@ -120,7 +120,7 @@ class ControllerState:
     matrices: Matrices = field(default_factory=Matrices)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
-    rivals: RivalBook
+    duplicates: DuplicateAgents
     renumberings: Buckets  # of plans, by agent
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
@@ -135,7 +135,7 @@ class ControllerState:
         return self.rounds.scope.streams
 
     @property
-    def standing(self) -> tuple[PlannedStream, ...]:
+    def permanent(self) -> tuple[PlannedStream, ...]:
         """The streams of the site file's meshes."""
         return self.rounds.scope.permanent
 
@@ -175,7 +175,7 @@ class ControllerState:
             logged=self.rounds.logged(),
             looked_ns=self.rounds.looked_ns,
             plans=self.plans,
-            rivals=self.rivals.refused_last(),
+            duplicates=self.duplicates.refused_last(),
             campaigns=self.campaigns.records,
             baseline=improvements.baseline,
             baseline_fault=improvements.fault,
@@ -200,7 +200,7 @@ class ControllerState:
             loop_ages_s=watchdog.ages_s(),
             skipped=watchdog.skipped.copy(),
             failing=watchdog.failing(),
-            standing_still=tuple(watchdog.standing_still()),
+            stalled=tuple(watchdog.stalled()),
         )
 
     def close(self) -> None:
@@ -225,7 +225,7 @@ def open_state(
         opened_so_far.callback(store.close)
         opened_so_far.enter_context(damage_told(directory / FILE_NAME))
         with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
-            access = AccessBook(directory, clock)
+            access = CredentialStore(directory, clock)
             opened_so_far.callback(access.close)
             stamp_keyring = StampKeyring(directory, clock)
             opened_so_far.callback(stamp_keyring.close)
@@ -254,17 +254,17 @@ def open_state(
 def _assemble(
     network: Network,
     store: Store,
-    access: AccessBook,
+    access: CredentialStore,
     stamp_keyring: StampKeyring,
     authority: Authority | None,
     settings: Settings,
     clock: Clock,
 ) -> ControllerState:
     now_ns = clock.wall_ns()
-    standing = plan_streams(network)
-    campaigns = CampaignBook(store.campaigns.records())
-    streams = campaigns.united(network, standing, campaigns.running(now_ns))
-    demands = make_demands(network, standing)
+    permanent = plan_streams(network)
+    campaigns = CampaignRegistry(store.campaigns.records())
+    streams = campaigns.united(network, permanent, campaigns.running(now_ns))
+    demands = make_demands(network, permanent)
     before = last_plans(store)
     plans = plans_of(network, streams, settings, store, now_ns)
     with _done_without_room():
@@ -274,23 +274,23 @@ def _assemble(
         store.put_sites(documents, now_ns).result()
     with _done_without_room():
         access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
-    rivals = RivalBook(store.rivals, clock)
+    duplicates = DuplicateAgents(store.duplicates, clock)
     fleet = Fleet(plans, store.agent_totals(), clock)
     recorded = store.streams()
     scope = scope_of(
         network,
         streams,
         demands,
-        permanent=standing,
-        planned_ns=campaigns.planned_ns(streams, len(standing)),
+        permanent=permanent,
+        planned_ns=campaigns.planned_ns(streams, len(permanent)),
         recorded=recorded,
         window_ns=settings.window_ms * 1_000_000,
     )
     memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
-    book = ImprovementBook(demands, standing)
+    book = BaselineComparator(demands, permanent)
     book.use(store.baselines())
-    maintenance = MaintenanceBook(store.event_log.maintenance(), scope.path_index)
-    silences = SilenceBook(store.silences.records(), scope.stream_index)
+    maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
+    silences = SilenceRegistry(store.silences.records(), scope.stream_index)
     asked = newly_asked(before, plans)
     with _done_without_room():
         store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
@@ -333,7 +333,7 @@ def _assemble(
         maintenance=maintenance,
         silences=silences,
         channels=Channels(clock),
-        rivals=rivals,
+        duplicates=duplicates,
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
@@ -349,7 +349,7 @@ def _assemble(
             recorded,
             take,
             settings.retention,
-            rivals.is_rival,
+            duplicates.is_duplicate,
             settings.window_ms * 1_000_000,
         ),
     )
@@ -392,7 +392,7 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, left_out: Callable[[], LeftOut], book: ImprovementBook, clock: Clock
+    memory: RecentWindows, left_out: Callable[[], LeftOut], book: BaselineComparator, clock: Clock
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 

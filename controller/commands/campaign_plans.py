@@ -25,8 +25,9 @@ from foundation.local_time import local_text
 from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
+    from controller.campaigns.request import CampaignLoad
     from controller.client.campaigns import CampaignClient
-    from controller.documents import CampaignDocument, CampaignLoad
+    from controller.documents.campaigns import CampaignDocument
 
 _STATES = {
     "scheduled": Text("scheduled", "待开始"),
@@ -164,7 +165,7 @@ def say_results(campaign: CampaignDocument) -> None:
     for result in campaign.results:
         counts = {VERDICT_WORDS[verdict]: count for verdict, count in result.counts.items()}
         line = "  ".join(f"{_say(word)} {count}" for word, count in counts.items())
-        click.echo(f"{_say(result.title)}: {line or _say(VERDICT_WORDS[result.standing])}")
+        click.echo(f"{_say(result.title)}: {line or _say(VERDICT_WORDS[result.verdict])}")
 
 
 def _show(campaign: CampaignDocument) -> None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
+from controller.judge.formatting import delay, delay_range, limit_delay, ratio, ratio_range
 from foundation.local_time import local_text
 from foundation.text import Language, Text
 
 if TYPE_CHECKING:
-    from controller.documents import (
-        AgentDocument,
-        IssuedCertificate,
-        PathDocument,
-        StateDocument,
-        VerdictDocument,
-    )
+    from controller.documents.certificates import IssuedCertificate
+    from controller.documents.events import StateDocument
+    from controller.documents.paths import PathDocument
+    from controller.documents.places import AgentDocument
+    from controller.documents.verdicts import VerdictDocument
 
 ABSENT = "-"
 Table = list[tuple[str, ...]]
@@ -79,7 +77,7 @@ def agent_cells(items: Sequence[AgentDocument], language: Language) -> Table:
                 str(one.windows_stored),
                 ABSENT if bound is None else f"±{delay(bound, language)}",
                 ABSENT if health is None else health.version,
-                _moment(None if one.another is None else one.another.refused_ns),
+                _moment(None if one.duplicate is None else one.duplicate.refused_ns),
             )
         )
     return cells

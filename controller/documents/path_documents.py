@@ -7,18 +7,18 @@ from typing import Literal, cast
 
 import numpy as np
 
-from controller.documents import (
+from controller.documents.ages import age_ms
+from controller.documents.matrix import BADNESS
+from controller.documents.paths import (
     DistanceDocument,
     EndDocument,
     Figures,
     PathDocument,
-    PathState,
     PathStream,
 )
-from controller.documents.ages import age_ms
-from controller.documents.matrix import BADNESS
 from controller.documents.silence_documents import silence_document
 from controller.documents.verdict_documents import verdict_name
+from controller.documents.words import PathState
 from controller.judge.evidence import Evidence
 from controller.live.figures import finite
 from controller.live.states import STATES
@@ -39,7 +39,7 @@ def path_documents(
 def _document(
     state: ControllerState,
     latest: Round,
-    standing: str,
+    state_name: str,
     number: int,
 ) -> PathDocument:
     catalogue = state.catalogue
@@ -61,7 +61,7 @@ def _document(
             theoretical_ns=distance.theoretical_ns,
         ),
         streams=[_stream(state, row) for row in rows],
-        state=cast(PathState, standing),
+        state=cast(PathState, state_name),
         worst_verdict=worst,
         figures={
             state.streams[row].type_p.protocol: _figures(state, latest, row)

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from controller.documents.clocks import ClockDocument
-from controller.documents.words import AgentState, IpVersion
+from controller.documents.words import IpVersion
+from controller.fleet.agents import AgentState
 from foundation.text import Text
 from messages.exchange import Health
 from topology.model import Role
@@ -42,7 +43,7 @@ class SiteDocument(msgspec.Struct, frozen=True, kw_only=True):
     inventory: dict[str, float]
 
 
-class AnotherAgent(msgspec.Struct, frozen=True, kw_only=True):
+class DuplicateAgent(msgspec.Struct, frozen=True, kw_only=True):
     """A second agent of one name, of another boot: when it was last refused."""
 
     boot: str
@@ -61,7 +62,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     windows_stored: int
     health: Health | None
     clock: ClockDocument | None = None
-    another: AnotherAgent | None = None
+    duplicate: DuplicateAgent | None = None
 
 
 class SitePage(msgspec.Struct, frozen=True, kw_only=True):

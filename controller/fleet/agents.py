@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import AgentState
+from controller.fleet.agents import AgentState
 from controller.store.interface import AgentTotals
 from foundation.clock import Clock
 from messages.exchange import Curtailed, CurtailedStream, Health

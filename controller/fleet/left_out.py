@@ -18,7 +18,7 @@ Flags = NDArray[np.bool_]
 class LeftOut:
     """What is left out of judging, for streams numbered as in the plan."""
 
-    upkeep: Maintenance
+    maintenance: Maintenance
     silences: Silences
 
     def of(self, batch: WindowBatch) -> Flags | None:
@@ -34,7 +34,7 @@ class LeftOut:
     def during(self, start_ns: int, end_ns: int) -> Flags | None:
         """Return whose windows in start_ns ≤ t < end_ns do not count, whatever is in them."""
         return _either(
-            self.upkeep.streams_during(start_ns, end_ns),
+            self.maintenance.streams_during(start_ns, end_ns),
             self.silences.streams_during(start_ns, end_ns),
         )
 

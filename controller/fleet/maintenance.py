@@ -118,7 +118,7 @@ class Maintenance:
         return found
 
 
-class MaintenanceBook:
+class MaintenanceSchedule:
     """Keeps every maintenance, and which of their phases were told. On the event loop alone.
 
     `now` is replaced whenever one is announced or cut short, and never changes itself.

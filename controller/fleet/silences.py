@@ -151,7 +151,7 @@ class Silences:
         return ended
 
 
-class SilenceBook:
+class SilenceRegistry:
     """Takes in what agents say of silences. On the event loop alone.
 
     `now` is replaced whenever something is learnt, and never changes itself.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.judge.estimates import read, readable
 from controller.judge.evidence import (
     FAIL,
     NO_DATA,
@@ -20,7 +21,6 @@ from controller.judge.evidence import (
 )
 from controller.judge.loss import design_effect, mostly_lost
 from controller.judge.pairing import Interval, loss_difference, loss_ratio, paired_means
-from controller.judge.reading import read, readable
 from foundation.ragged import row_of_entry, spans, take_rows
 from probes.histogram import Histograms
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.closure import Closure, Flags, Integers, close_mesh, touched_by
+from controller.judge.clock_faults import Closure, Flags, Integers, close_mesh, touched_by
 from controller.judge.evidence import CLOCK_FAULTS, Evidence
 
 Floats = NDArray[np.float64]

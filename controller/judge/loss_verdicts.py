@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge import needs
+from controller.judge.estimates import Readable
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -20,7 +21,6 @@ from controller.judge.evidence import (
     decide,
 )
 from controller.judge.loss import evidence_reaches, greatest_ratio, least_ratio, scale_position
-from controller.judge.reading import Readable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

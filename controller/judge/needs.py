@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from controller.judge.estimates import Distribution, Reading
 from controller.judge.evidence import (
     QUANTILE_OF_STATISTIC,
     STATISTICS,
@@ -16,7 +17,6 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
-from controller.judge.reading import Distribution, Reading
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

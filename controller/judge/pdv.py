@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge import needs
+from controller.judge.estimates import Distribution, Readable, read
 from controller.judge.evidence import (
     DIRECTIONS,
     TERMS,
@@ -25,7 +26,6 @@ from controller.judge.evidence import (
     decide,
 )
 from controller.judge.one_way import single_probe_faults
-from controller.judge.reading import Distribution, Readable, read
 
 ONE_WAY = DIRECTIONS.index("one_way")
 VALUE, CLOCK, SAMPLES = (TERMS.index(name) for name in ("value", "clock", "samples"))

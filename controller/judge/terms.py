@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.judge.estimates import Reading
 from controller.judge.evidence import QUANTILE_OF_STATISTIC, TERMS, UNDECIDED, Evidence, Judgements
 from controller.judge.one_way import OneWay
-from controller.judge.reading import Reading
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]

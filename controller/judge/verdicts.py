@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge import needs, terms
+from controller.judge.estimates import Readable, Reading, read, readable
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -30,7 +31,6 @@ from controller.judge.one_way import (
     without_false_floors,
 )
 from controller.judge.pdv import judge_pdv
-from controller.judge.reading import Readable, Reading, read, readable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

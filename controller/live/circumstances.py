@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import AgentState
-from controller.fleet.agents import FleetView
+from controller.fleet.agents import AgentState, FleetView
 from controller.fleet.maintenance import Maintenance
 from controller.fleet.silences import Silences
 from controller.judge.evidence import FAIL
@@ -19,9 +18,9 @@ from controller.live.states import (
     LATE_WINDOWS,
     NO_DATA_WINDOWS,
     STATES,
-    Signs,
+    StateFlags,
     codes,
-    path_signs,
+    path_flags,
 )
 from controller.live.verdicts import Round
 
@@ -82,9 +81,9 @@ def states_of(now: Circumstances, latest: Round) -> States:
     """Return the states of everything."""
     catalogue, window_ns = now.scope.catalogue, now.scope.window_ns
     agents = agents_of(now)
-    streams = _stream_signs(now, latest, agents)
+    streams = _stream_flags(now, latest, agents)
     fresh_ns = now.at_ns - LATE_WINDOWS * window_ns
-    paths = path_signs(streams, catalogue.stream_path, len(catalogue.paths), fresh_ns)
+    paths = path_flags(streams, catalogue.stream_path, len(catalogue.paths), fresh_ns)
     verdict = latest.judgements.verdict
     paths = replace(
         paths,
@@ -101,7 +100,9 @@ def states_of(now: Circumstances, latest: Round) -> States:
     )
 
 
-def _stream_signs(now: Circumstances, latest: Round, agents: Mapping[str, AgentState]) -> Signs:
+def _stream_flags(
+    now: Circumstances, latest: Round, agents: Mapping[str, AgentState]
+) -> StateFlags:
     scope, catalogue, now_ns = now.scope, now.scope.catalogue, now.at_ns
     streams = len(catalogue.stream_path)
     down = np.zeros(len(catalogue.site_number), np.bool_)
@@ -123,7 +124,7 @@ def _stream_signs(now: Circumstances, latest: Round, agents: Mapping[str, AgentS
         (curtailed if by_owner else unanswered)[at_row] = True
     unanswered &= ~_answered(latest, now)
     verdict, row = latest.judgements.verdict, latest.rules.row
-    return Signs(
+    return StateFlags(
         newest_ns=newest_ns,
         agent_down=down[catalogue.stream_source],
         curtailed=curtailed,

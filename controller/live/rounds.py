@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import SubjectKind
 from controller.fleet.agents import Fleet
-from controller.fleet.maintenance import MaintenanceBook
-from controller.fleet.silences import SilenceBook
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry
 from controller.live.circumstances import Circumstances, agent_codes, agents_of, states_of
 from controller.live.memory import RecentWindows
 from controller.live.recorder import Recorder
 from controller.live.scope import Scope
+from controller.live.states import SubjectKind
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Logged, Watch
 from controller.store.event_log import EventRecord, SubjectState
@@ -39,8 +39,8 @@ class Rounds:
         memory: RecentWindows,
         *,
         fleet: Fleet,
-        maintenance: MaintenanceBook,
-        silences: SilenceBook,
+        maintenance: MaintenanceSchedule,
+        silences: SilenceRegistry,
         recorder: Recorder,
         known: Sequence[SubjectState],
         clock: Clock,

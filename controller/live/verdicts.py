@@ -21,8 +21,8 @@ from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
 from controller.live.aging import LEAST_NS, AgeLimits, Newest, without_stale
-from controller.live.culprits import Rows, culprits, names_of, only, without
-from controller.live.improvements import Improved, ImprovementBook
+from controller.live.bisection import Rows, failing_rows, names_of, only, without
+from controller.live.improvements import BaselineComparator, Improved
 from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
 from controller.live.scope import Scope
@@ -99,7 +99,7 @@ class LiveVerdicts:
         scope: Scope,
         states: Sequence[SubjectState],
         now_ns: int,
-        improvements: ImprovementBook,
+        improvements: BaselineComparator,
         *,
         clock: Clock,
         least_age_ns: int = LEAST_NS,
@@ -229,7 +229,7 @@ class LiveVerdicts:
             return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
         except Exception:  # noqa: BLE001 - what it is, is searched for
             began_s = time.monotonic()
-            found = self._culprits(slots, calibration_ns)
+            found = self._failing_rows(slots, calibration_ns)
             took_s = time.monotonic() - began_s
             self._again_s = time.monotonic() + max(TRIED_AGAIN_S, SEARCHES_SHARE * took_s)
         self._left_out = np.concatenate([rows for rows, _ in found])
@@ -240,7 +240,7 @@ class LiveVerdicts:
         )
         return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
 
-    def _culprits(
+    def _failing_rows(
         self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
     ) -> list[tuple[Rows, Exception]]:
         def raised(rows: Rows) -> Exception | None:
@@ -251,7 +251,7 @@ class LiveVerdicts:
             return None
 
         agents = np.array([stream.path.source.site for stream in self._streams])
-        return culprits(raised, np.argsort(agents, kind="stable"))
+        return failing_rows(raised, np.argsort(agents, kind="stable"))
 
     def _round(
         self,

@@ -1,6 +1,6 @@
 """What campaigns add to the plan comes and goes while the controller runs.
 
-The standing streams keep their places, so nothing that is judged moves: demands, verdicts, groups,
+The permanent streams keep their places, so nothing that is judged moves: demands, verdicts, groups,
 improvements and the matrix rest on them alone
 (docs/decisions/campaigns.md). What stands behind them is put
 together anew, and put in place at one moment, when its first round is judged.
@@ -23,14 +23,14 @@ logger = logging.getLogger("isochrone.controller")
 
 
 async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> None:
-    """Plan `streams` (the standing ones first), tell the agents, and judge what is planned now.
+    """Plan `streams` (the permanent ones first), tell the agents, and judge what is planned now.
 
     Called between two rounds, by whoever makes them. Raises ResourceError where nothing can be
     stored; then nothing has changed.
     """
     before = state.plans
     await _plan(state, streams)
-    planned_ns = state.campaigns.planned_ns(streams, len(state.standing))
+    planned_ns = state.campaigns.planned_ns(streams, len(state.permanent))
     scope = await asyncio.to_thread(
         lambda: state.rounds.scope.planning(streams, planned_ns, state.store.streams())
     )

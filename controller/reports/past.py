@@ -16,20 +16,20 @@ import numpy as np
 
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
-from controller.campaigns.book import request_of
 from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.demand import as_far_as_there
+from controller.campaigns.registry import request_of
+from controller.campaigns.request import CampaignRequest
 from controller.client.link import ControllerAddress
 from controller.client.source import ApiSource
-from controller.documents.campaigns import CampaignRequest
 from controller.documents.matrix import Matrices
 from controller.fleet.left_out import LeftOut
-from controller.fleet.maintenance import MaintenanceBook
-from controller.fleet.silences import SilenceBook
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry
 from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS
 from controller.live.groups import Group
-from controller.live.improvements import ImprovementBook
+from controller.live.improvements import BaselineComparator
 from controller.live.memory import SLOTS, RecentWindows
 from controller.live.rounds import Rounds
 from controller.live.scope import Scope, scope_of
@@ -91,10 +91,10 @@ def _judged_then(
     # A slot more than was measured, so that nothing is forgotten as too old.
     period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
     memory = RecentWindows(scope.stream_ids, period_ns)
-    book = ImprovementBook(scope.demands, streams)
+    book = BaselineComparator(scope.demands, streams)
     book.use(state.store.baselines())
-    maintenance = MaintenanceBook(state.maintenance.now.records, scope.path_index)
-    silences = SilenceBook(state.silences.now.records.values(), scope.stream_index)
+    maintenance = MaintenanceSchedule(state.maintenance.now.records, scope.path_index)
+    silences = SilenceRegistry(state.silences.now.records.values(), scope.stream_index)
     left_out = LeftOut(maintenance.now, silences.now)
     agents = sorted({stream.path.source.site for stream in streams})
     tally = Tally(streams, left_out, since_ns=np.zeros(len(streams), np.int64))

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from controller.judge.clock_faults import distrust
+from controller.judge.judge import judge
 from numpy.typing import NDArray
 
-from controller.judge.distrust import distrust
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -22,7 +23,6 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
-from controller.judge.verdicts import judge
 from foundation.text import Text
 from lab.progress import tell
 from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of

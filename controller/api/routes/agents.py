@@ -6,8 +6,9 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
-from controller.documents import AgentDocument, AgentPage, AgentState, AnotherAgent
 from controller.documents.clock_documents import clock_document
+from controller.documents.places import AgentDocument, AgentPage, DuplicateAgent
+from controller.fleet.agents import AgentState
 from controller.ingest.ingest import unknown_agent
 from controller.state import STATE, ControllerState
 from foundation.text import Text
@@ -31,7 +32,7 @@ async def agents(request: web.Request) -> web.Response:
 
 
 def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
-    agent, another = state.fleet.now().agents[name], state.rivals.refused_last().get(name)
+    agent, another = state.fleet.now().agents[name], state.duplicates.refused_last().get(name)
     health = agent.health
     return AgentDocument(
         name=name,
@@ -43,13 +44,13 @@ def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDoc
         windows_stored=agent.windows,
         health=health,
         clock=clock_document(state.live, name),
-        another=None
-        if another is None
-        else AnotherAgent(boot=another.boot, refused_ns=another.seen_ns),
+        duplicate=None
+        if duplicate is None
+        else DuplicateAgent(boot=duplicate.boot, refused_ns=duplicate.seen_ns),
     )
 
 
-async def standing(request: web.Request) -> web.Response:
+async def agent_status(request: web.Request) -> web.Response:
     """Return an agent to itself, so that its doctor knows who is heard under its name."""
     query_of(request, NoQuery)
     state, name = request.app[STATE], request.match_info["name"]
@@ -106,8 +107,8 @@ ROUTES = (
     ),
     Route(
         method="GET",
-        path=f"{PREFIX}/agents/{{name}}/standing",
-        handler=standing,
+        path=f"{PREFIX}/agents/{{name}}/status",
+        handler=agent_status,
         role="agent",
         summary="An agent as the controller knows it, for itself.",
         answer=AgentDocument,

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
-from controller.documents import BaselineDocument, BaselinePage
+from controller.documents.baselines import BaselineDocument, BaselinePage
 from controller.live.baselines import Baseline, SealRequest, opened, seal
 from controller.state import STATE, ControllerState
 from controller.store.interface import BaselineRecord
@@ -49,7 +49,7 @@ async def seal_baseline(request: web.Request) -> web.Response:
 
 
 def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
-    streams = state.live.improvements.streams or state.standing
+    streams = state.live.improvements.streams or state.permanent
     versions = {name: plan.version for name, plan in state.plans.items()}
     return seal(asked, _batches(state, asked), streams, versions, state.clock.wall_ns())
 

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import CurtailmentDocument, PathState, StreamDocument, StreamPage
+from controller.documents.paths import CurtailmentDocument, StreamDocument, StreamPage
 from controller.documents.silence_documents import silence_document
+from controller.documents.words import PathState
 from controller.live.states import STATES
 from controller.state import STATE, ControllerState
 from topology.model import PlannedStream
@@ -24,7 +25,7 @@ async def streams(request: web.Request) -> web.Response:
     return json_answer(StreamPage(items=items, next=cursor))
 
 
-def _document(state: ControllerState, row: int, standing: str) -> StreamDocument:
+def _document(state: ControllerState, row: int, state_name: str) -> StreamDocument:
     stream = state.streams[row]
     type_p = stream.type_p
     return StreamDocument(
@@ -39,7 +40,7 @@ def _document(state: ControllerState, row: int, standing: str) -> StreamDocument
         interval_ms=stream.interval_ms,
         flows=stream.flows,
         timeout_ms=stream.timeout_ms,
-        state=cast(PathState, standing),
+        state=cast(PathState, state_name),
         last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
         curtailed=_curtailment(state, stream),
         silence=silence_document(state, row),

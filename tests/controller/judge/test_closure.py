@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from controller.judge.clock_faults import close_mesh, touched_by
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from controller.judge.closure import close_mesh, touched_by
 
 MS, US = 1e6, 1e3
 # The fixture `evidence` is a function without state.

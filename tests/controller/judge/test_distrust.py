@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+from controller.judge.clock_faults import broken_timestamps, distrust, identity_gap_ns
+from controller.judge.judge import judge
 
-from controller.judge.distrust import broken_timestamps, distrust, identity_gap_ns
 from controller.judge.evidence import CLOCK_FAULTS, UNDECIDED
 from controller.judge.explain import explain
-from controller.judge.verdicts import judge
 
 MS = 1e6
 

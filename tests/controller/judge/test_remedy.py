@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.judge.compliance import verdict_of_units
+from controller.judge.compliance import action_of, remedy, verdict_of_units
 from controller.judge.evidence import FAIL, IMPOSSIBLE, NO_DATA, PASS, UNDECIDED
-from controller.judge.remedy import action_of, remedy
 
 
 def asked(verdicts, margins, goal, unit=None):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from controller.judge.design_effect import of_quantile, thinned_ranks
+from controller.judge.judge import judge
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -9,8 +11,6 @@ from hypothesis.extra import numpy as arrays
 from controller.judge.batches import Batches
 from controller.judge.evidence import PASS, UNDECIDED
 from controller.judge.quantile import confidence_ranks
-from controller.judge.thinning import of_quantile, thinned_ranks
-from controller.judge.verdicts import judge
 
 MS = 1e6
 

@@ -12,11 +12,11 @@ import pytest
 from controller.api.routes.control import _note_silences
 from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
-from controller.documents import AccountDocument, ControllerHealth
+from controller.documents.health import ControllerHealth
 from controller.fleet.left_out import LeftOut
-from controller.fleet.maintenance import MaintenanceBook, PathIndex
-from controller.fleet.silences import SilenceBook, StreamIndex
-from controller.live.accounts import Tally
+from controller.fleet.maintenance import MaintenanceSchedule, PathIndex
+from controller.fleet.silences import SilenceRegistry, StreamIndex
+from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import LEFT_OUT_WORDS, render_report
 from controller.reports.report import assemble
@@ -50,13 +50,15 @@ def one(controller: Any) -> Any:
 @pytest.fixture
 def tally_of(one: Any) -> Callable[..., Tally]:
     def make(*records: Any, **more: Any) -> Tally:
-        upkeep = MaintenanceBook(
+        maintenance = MaintenanceSchedule(
             [r for r in records if isinstance(r, MaintenanceRecord)],
             PathIndex([one.path], np.zeros(1, np.int64)),
         )
         silences = [r for r in records if isinstance(r, SilenceRecord)]
         return Tally(
-            [one], LeftOut(upkeep.now, SilenceBook(silences, StreamIndex([one])).now), **more
+            [one],
+            LeftOut(maintenance.now, SilenceRegistry(silences, StreamIndex([one])).now),
+            **more,
         )
 
     return make

@@ -1,8 +1,9 @@
 import numpy as np
+from controller.store.quantiles import quantile_ns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.live.figures import finite, quantile_ns
+from controller.live.figures import finite
 from probes.histogram import Histograms
 
 DELAYS = st.lists(st.integers(2_000, 10**9), min_size=1, max_size=60)

@@ -9,14 +9,11 @@ import pytest
 
 from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
-from controller.documents import (
-    ControllerHealth,
-    GroupDocument,
-    RemedyDocument,
-    SiteDocument,
-    TargetDocument,
-    VerdictDocument,
-)
+from controller.documents.health import ControllerHealth
+from controller.documents.places import SiteDocument
+from controller.documents.remedies import RemedyDocument
+from controller.documents.targets import GroupDocument, TargetDocument
+from controller.documents.verdicts import VerdictDocument
 from controller.reports.page import VERDICT_WORDS, render_report
 from controller.reports.report import assemble
 from foundation.errors import ConfigError
@@ -215,7 +212,7 @@ def test_the_worst_figure_of_an_indicator_is_named():
     campaign = Campaign(name="t", title=Text("t", "t"), duration_s=1)
     report = assemble(campaign, answers(), 0, 1, None)
     assert report.indicators[0].worst.verdict == "impossible"
-    assert report.indicators[0].standing == "fail"
+    assert report.indicators[0].verdict == "fail"
     assert report.cells["a", "b"].verdict == "fail"
 
 

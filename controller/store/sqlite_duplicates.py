@@ -1,4 +1,4 @@
-"""Rivals as rows of the SQLite database."""
+"""Agents of one name as rows of the SQLite database."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from controller.store.rivals import MOST_KEPT, RivalRecord
+from controller.store.duplicates import MOST_KEPT, DuplicateRecord
 from controller.store.sqlite_writer import Writer
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
-_PUT = "INSERT OR REPLACE INTO rivals (agent, boot, refused, seen_ns) VALUES (?, ?, ?, ?)"
+_PUT = "INSERT OR REPLACE INTO duplicates (agent, boot, refused, seen_ns) VALUES (?, ?, ?, ?)"
 _FORGET = (
-    "DELETE FROM rivals WHERE agent = ?1 AND boot IN (SELECT boot FROM rivals WHERE agent = ?1 "
+    "DELETE FROM duplicates WHERE agent = ?1 AND boot IN (SELECT boot FROM duplicates WHERE agent = ?1 "
     "ORDER BY seen_ns DESC LIMIT -1 OFFSET ?2)"
 )
 
 
-class SqliteRivals:
-    """A `RivalStore` on the store's one writer and its readers."""
+class SqliteDuplicates:
+    """A `DuplicateStore` on the store's one writer and its readers."""
 
     def __init__(self, writer: Writer, read: Read) -> None:
         self._writer, self._read = writer, read
 
-    def put(self, records: Sequence[RivalRecord]) -> Future[None]:
-        """Keep records; see `RivalStore.put`."""
+    def put(self, records: Sequence[DuplicateRecord]) -> Future[None]:
+        """Keep records; see `DuplicateStore.put`."""
         rows = [(one.agent, one.boot, one.refused, one.seen_ns) for one in records]
 
         def write(connection: sqlite3.Connection) -> None:
@@ -35,10 +35,12 @@ class SqliteRivals:
 
         return self._writer.submit(write)
 
-    def records(self) -> list[RivalRecord]:
+    def records(self) -> list[DuplicateRecord]:
         """Return all that are kept, by when they were seen."""
-        rows = self._read("SELECT agent, boot, refused, seen_ns FROM rivals ORDER BY seen_ns", ())
+        rows = self._read(
+            "SELECT agent, boot, refused, seen_ns FROM duplicates ORDER BY seen_ns", ()
+        )
         return [
-            RivalRecord(agent=row[0], boot=row[1], refused=bool(row[2]), seen_ns=row[3])
+            DuplicateRecord(agent=row[0], boot=row[1], refused=bool(row[2]), seen_ns=row[3])
             for row in rows
         ]

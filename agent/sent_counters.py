@@ -3,7 +3,7 @@
 A few numbers in a file that is mapped into memory: the engine's thread adds to them as it sends,
 and the kernel keeps what a killed process wrote. The spool counts elsewhere, in its own
 transactions, what it was given; what is missing there after a restart was cut off by the kill. What
-the controller was offered and took is in the same page (`agent.delivery_book`): a full disk cannot
+the controller was offered and took is in the same page (`agent.delivery_counters`): a full disk cannot
 keep it from being written down. A power cut may take the last seconds of the book with it (it is
 synced with every chunk): then `behind` says that the count is a lower bound.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.delivery_book import NUMBERS, DeliveryBook
+from agent.delivery_counters import NUMBERS, DeliveryCounters
 from foundation.errors import ResourceError
 from foundation.private_files import make_private_file
 from foundation.reasons import reason_of
@@ -29,7 +29,7 @@ _BYTES = 4096  # one page, allocated at once: a full disk cannot take it away
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class SentBook:
+class SentCounters:
     """The book of one state directory. ResourceError: it can neither be opened nor made."""
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class SentBook:
         self.behind = cut and not self.is_new
         self._numbers[[_FORMAT_AT, _MACHINE_AT, _CLEAN_AT]] = _FORMAT, machine, 0
         self._map.flush()
-        self.deliveries = DeliveryBook(self._numbers[_DELIVERIES_AT : _DELIVERIES_AT + NUMBERS])
+        self.deliveries = DeliveryCounters(self._numbers[_DELIVERIES_AT : _DELIVERIES_AT + NUMBERS])
 
     @property
     def sent(self) -> int:
@@ -93,7 +93,7 @@ class SentBook:
         self._map.flush()
 
 
-def read_book(path: Path) -> tuple[int, int]:
+def read_sent_counters(path: Path) -> tuple[int, int]:
     """Return (windows closed, probes sent) of a book without opening it for writing."""
     numbers = np.frombuffer(path.read_bytes(), np.int64)
     return int(numbers[_WINDOWS_AT]), int(numbers[_SENT_AT])
