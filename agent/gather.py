@@ -12,7 +12,6 @@ from probes.window import (
     COUNTERS,
     DISTRIBUTIONS,
     MEASURES,
-    FlowColumns,
     WindowBatch,
     stack_flows,
 )
@@ -50,7 +49,7 @@ def stack_windows(parts: Sequence[WindowBatch]) -> WindowBatch:
             name: Histograms.stack([part.distributions[name] for part in parts])
             for name in DISTRIBUTIONS
         },
-        stamping=np.concatenate([part.stamping for part in parts]),
+        timestamping=np.concatenate([part.timestamping for part in parts]),
         suspect=np.concatenate([part.suspect for part in parts]),
         flows=stack_flows([part.flows for part in parts]),
     )
@@ -61,10 +60,6 @@ def stack_windows(parts: Sequence[WindowBatch]) -> WindowBatch:
 
 def take_windows(batch: WindowBatch, row: NDArray[np.int64]) -> WindowBatch:
     """Return the windows numbered by `row`, in that order."""
-    flows = batch.flows
-    lengths = np.diff(flows.indptr)[row]
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    entry = np.arange(indptr[-1]) + np.repeat(flows.indptr[row] - indptr[:-1], lengths)
     return WindowBatch(
         start_ns=batch.start_ns,
         duration_ns=batch.duration_ns,
@@ -72,15 +67,9 @@ def take_windows(batch: WindowBatch, row: NDArray[np.int64]) -> WindowBatch:
         counters={name: column[row] for name, column in batch.counters.items()},
         measures={name: column[row] for name, column in batch.measures.items()},
         distributions={name: each.take(row) for name, each in batch.distributions.items()},
-        stamping=batch.stamping[row],
+        timestamping=batch.timestamping[row],
         suspect=batch.suspect[row],
-        flows=FlowColumns(
-            indptr=indptr,
-            flow=flows.flow[entry],
-            sent=flows.sent[entry],
-            lost=flows.lost[entry],
-            rtt_p50_ns=flows.rtt_p50_ns[entry],
-        ),
+        flows=batch.flows.take(row),
     )
 
 

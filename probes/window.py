@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.ragged import stack_rows, take_rows
 from probes.histogram import Histograms
 
 # Counters, uint32. Loss of a direction needs a stateful reflector; else it is lost_unknown.
@@ -68,7 +69,7 @@ DISTRIBUTIONS = ("rtt", "forward", "backward", "variation")
 
 Counters = Mapping[str, NDArray[Any]] | NDArray[Any]  # by name: a dict, or records with fields
 
-STAMPING = ("none", "user", "kernel", "hardware")  # worst method among the window's delays
+TIMESTAMPING = ("none", "user", "kernel", "hardware")  # worst method among the window's delays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +84,7 @@ class FlowColumns:
 
     def take(self, row: NDArray[np.int64]) -> FlowColumns:
         """Return the flows of the windows numbered by `row`, in that order."""
-        lengths = np.diff(self.indptr)[row]
-        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        entry = np.arange(indptr[-1]) + np.repeat(self.indptr[row] - indptr[:-1], lengths)
+        indptr, entry = take_rows(self.indptr, row)
         return FlowColumns(
             indptr=indptr,
             flow=self.flow[entry],
@@ -101,7 +100,7 @@ class WindowBatch:
 
     `start_ns` is wall-clock nanoseconds since 1970, aligned to the duration, so that windows of
     all agents line up. Shapes: stream_id uint64[n], counters[name] uint32[n], measures[name]
-    float64[n], distributions[name] n rows, stamping uint8[n] (index into STAMPING), suspect
+    float64[n], distributions[name] n rows, timestamping uint8[n] (index into TIMESTAMPING), suspect
     bool[n] (the machine was starved while it measured, or its clock was stepped).
 
     Only who measured knows `ended_ns`: when the interval ended on that machine's monotonic scale.
@@ -114,7 +113,7 @@ class WindowBatch:
     counters: dict[str, NDArray[np.uint32]]
     measures: dict[str, NDArray[np.float64]]
     distributions: dict[str, Histograms]
-    stamping: NDArray[np.uint8]
+    timestamping: NDArray[np.uint8]
     suspect: NDArray[np.bool_]
     flows: FlowColumns
 
@@ -144,7 +143,7 @@ class WindowBatch:
             counters={name: column[row] for name, column in self.counters.items()},
             measures={name: column[row] for name, column in self.measures.items()},
             distributions={name: each.take(row) for name, each in self.distributions.items()},
-            stamping=self.stamping[row],
+            timestamping=self.timestamping[row],
             suspect=self.suspect[row],
             flows=self.flows.take(row),
         )
@@ -159,7 +158,7 @@ class WindowBatch:
             counters={name: np.zeros(0, np.uint32) for name in COUNTERS},
             measures={name: np.zeros(0, np.float64) for name in MEASURES},
             distributions={name: Histograms.empty(0) for name in DISTRIBUTIONS},
-            stamping=np.zeros(0, np.uint8),
+            timestamping=np.zeros(0, np.uint8),
             suspect=np.zeros(0, np.bool_),
             flows=FlowColumns(
                 indptr=np.zeros(1, np.int64),
@@ -198,10 +197,8 @@ def not_sent(counters: Counters) -> NDArray[np.int64]:
 
 def stack_flows(parts: Sequence[FlowColumns]) -> FlowColumns:
     """Return the flows of all parts, in order."""
-    base = np.cumsum([0, *(len(part.flow) for part in parts)])
-    tails = [part.indptr[1:] + base[i] for i, part in enumerate(parts)]
     return FlowColumns(
-        indptr=np.concatenate([np.zeros(1, np.int64), *tails]),
+        indptr=stack_rows([part.indptr for part in parts]),
         flow=np.concatenate([part.flow for part in parts]),
         sent=np.concatenate([part.sent for part in parts]),
         lost=np.concatenate([part.lost for part in parts]),

@@ -12,6 +12,7 @@ from itertools import groupby
 import numpy as np
 
 from controller.store.merging import Integers, Part, WindowSeries, merge, taken
+from foundation.ragged import slice_rows, stack_rows
 from probes.histogram import Histograms
 
 ROWS_AT_ONCE = 1_000
@@ -58,7 +59,7 @@ def rows_of(part: Part, rows: Integers) -> Part:
         most_ns={name: column[some] for name, column in part.most_ns.items()},
         distributions={name: _histograms(each, some) for name, each in part.distributions.items()},
         clock_bound_ns=part.clock_bound_ns[some],
-        stamping=part.stamping[some],
+        timestamping=part.timestamping[some],
         suspect=part.suspect[some],
         end_ns=part.end_ns[some],
         counted_end_ns=part.counted_end_ns[some],
@@ -67,16 +68,14 @@ def rows_of(part: Part, rows: Integers) -> Part:
 
 
 def _histograms(all_of_them: Histograms, some: slice) -> Histograms:
-    indptr = all_of_them.indptr[some.start : some.stop + 1]
-    entries = slice(int(indptr[0]), int(indptr[-1]))
-    return Histograms(indptr - indptr[0], all_of_them.bucket[entries], all_of_them.count[entries])
+    indptr, entries = slice_rows(all_of_them.indptr, some)
+    return Histograms(indptr, all_of_them.bucket[entries], all_of_them.count[entries])
 
 
 def _windows(series: WindowSeries, some: slice) -> WindowSeries:
-    indptr = series.indptr[some.start : some.stop + 1]
-    entries = slice(int(indptr[0]), int(indptr[-1]))
+    indptr, entries = slice_rows(series.indptr, some)
     return WindowSeries(
-        indptr=indptr - indptr[0], **{name: getattr(series, name)[entries] for name in _COLUMNS}
+        indptr=indptr, **{name: getattr(series, name)[entries] for name in _COLUMNS}
     )
 
 
@@ -93,7 +92,6 @@ def end_to_end(blocks: Sequence[Part]) -> Part:
         return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
 
     series = [block.windows for block in blocks]
-    lengths = np.concatenate([np.diff(one.indptr) for one in series])
     return Part(
         row=joined("row"),
         counters=columns("counters"),
@@ -105,12 +103,12 @@ def end_to_end(blocks: Sequence[Part]) -> Part:
             for name in blocks[0].distributions
         },
         clock_bound_ns=joined("clock_bound_ns"),
-        stamping=joined("stamping"),
+        timestamping=joined("timestamping"),
         suspect=joined("suspect"),
         end_ns=joined("end_ns"),
         counted_end_ns=joined("counted_end_ns"),
         windows=WindowSeries(
-            indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+            indptr=stack_rows([one.indptr for one in series]),
             **{name: np.concatenate([getattr(one, name) for one in series]) for name in _COLUMNS},
         ),
     )
