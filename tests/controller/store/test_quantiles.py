@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.live.figures import finite, quantile_ns
+from controller.live.figures import finite
+from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
 
 DELAYS = st.lists(st.integers(2_000, 10**9), min_size=1, max_size=60)
