@@ -32,7 +32,7 @@ class Command(NamedTuple):
 # Only the room that is asked for is imported.
 COMMANDS: dict[str, Command] = {
     "run": Command(
-        "lab.run_command:run",
+        "lab.fleet.run_command:run",
         "Start everything on this machine and open the terminal UI.",
         measures=True,
     ),
@@ -61,7 +61,7 @@ COMMANDS: dict[str, Command] = {
     "export": Command("controller.commands.export:export", "Write what was measured into a file."),
     "tui": Command("tui.command:tui", "Open the terminal UI of a controller."),
     "lab": Command(
-        "lab.command:lab", "Run a fleet over an emulated WAN with known truth.", measures=True
+        "lab.fleet.command:lab", "Run a fleet over an emulated WAN with known truth.", measures=True
     ),
     "doctor": Command(
         "lab.doctor_command:doctor",
@@ -69,7 +69,7 @@ COMMANDS: dict[str, Command] = {
         measures=True,
     ),
     "truth": Command(
-        "lab.truth_command:truth",
+        "lab.trial.command:truth",
         "Hold verdicts and intervals against known truth.",
         measures=True,
     ),

@@ -26,7 +26,7 @@ from bench.store_windows import WINDOW_NS, Template, full_windows
 from controller.state import ControllerState, Settings, open_state
 from foundation.allocation import give_back, keep_little
 from foundation.clock import SystemClock
-from lab.children import python_command
+from lab.fleet.children import python_command
 from topology.site_file import load_network
 
 AGENTS, TEMPLATES = 100, 2  # the templates are in the memory that is measured
@@ -118,7 +118,7 @@ async def _live(directory: Path, minutes: int) -> Told:
         while await asyncio.to_thread(state.store.roll_up, clock.now_ns, 32):
             pass
         await asyncio.to_thread(state.store.expire, clock.now_ns)
-        give_back()  # as controller.store.housekeeping does
+        give_back()  # as controller.supervision.housekeeping does
         now_mb, most_mb = resident_mb(_own_pid())
         resident.append(now_mb)
         most.append(most_mb)

@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from agent.daemon import _sole_use_of
 from agent.plan_file import PLAN_FILE, save_plan
 from agent.spooler import Spooler
-from controller.service import listens_of, serve
+from controller.serving.service import listens_of, serve
 from controller.state import Settings, open_state
 from controller.store.backup import back_up
 from foundation.clock import SystemClock
 from isochrone import front_door
-from lab.run_directory import RunDirectory
-from lab.scenario import find_scenario
+from lab.fleet.run_directory import RunDirectory
+from lab.fleet.scenario import find_scenario
 from messages.exchange import Plan
 from tests.controller.conftest import batch_of
 from topology.site_file import load_network

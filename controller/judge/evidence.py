@@ -57,14 +57,15 @@ class Evidence:
       clocks' disagreement; negative ones are kept). variation: |D(i) - D(i-1)| of the round trip.
     *_min_ns, *_mean_ns, *_max_ns float64[n]: exact, over received probes; NaN where nothing was.
     sent, received, lost, lost_forward, lost_backward int64[n]: sent = received + lost; `lost`
-      holds late probes too (RFC 7680 waiting limit); lost - lost_forward - lost_backward is of
+      holds late probes too (RFC 7680 waiting time); lost - lost_forward - lost_backward is of
       unknown direction. Probes that never left the host are not sent.
     window_indptr int64[n+1]; window_* [m]: the windows of row i are indptr[i]:indptr[i+1] in order
       of time, with probes sent and lost, and the mean delays (float64, NaN where nothing was).
     clock_bound_ns float64[n]: largest bound of the period on the error that both ends' clocks give
       a one-way delay; NaN = at least one clock is not trusted.
     clock_doubt int8[n]: code into CLOCK_FAULTS: why a bound that was claimed is not believed.
-    calibration_ns float64[n]: error of our own stamps (MEASUREMENT B.3), ≥ 0; 0 where the engine
+    calibration_ns float64[n]: error of our own stamps (docs/concepts/measurement.md §2.3), ≥ 0; 0
+    where the engine
       has measured none.
     floor_ns float64[n]: light in fibre over the great circle, one way; 0 where unknown.
     """
@@ -155,7 +156,7 @@ class Judgements:
     needed_samples float64[n]: about how many more probes would decide; NaN if none would.
     needed_clock_bound_ns float64[n]: about which clock bound would decide; NaN if none would.
     pair_fails bool[n]: the round trip proves that at least one direction exceeds a one-way limit,
-      though not which (MEASUREMENT D.3).
+      though not which (docs/concepts/measurement.md §4.3).
     clock_fault int8[n]: code into CLOCK_FAULTS.
     from_round_trip bool[n]: a one-way limit decided without any clock.
     """

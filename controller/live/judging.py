@@ -2,7 +2,7 @@
 
 Whatever all streams are needed for at once (which clocks the mesh gives the lie, on which stream a
 demand is judged) rests on a few figures of each; windows and histograms are merged, judged and let
-go block by block (decision 0198). Which streams share a block changes no verdict.
+go block by block (docs/decisions/rounds.md). Which streams share a block changes no verdict.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.figures import figure_columns
 from controller.judge.closure import Closure
 from controller.judge.comparing import Asked, Compared, compare
 from controller.judge.distrust import distrust
@@ -21,6 +20,7 @@ from controller.judge.evidence import Evidence, Judgements, Rules
 from controller.judge.verdicts import judge
 from controller.live.blocks import blocks_of, in_their_places
 from controller.live.comparisons import comparisons_of, put_comparisons
+from controller.live.figures import figure_columns
 from controller.live.gather import evidence_of, floors_ns
 from controller.live.rules import candidates_of, chosen, rules_of
 from controller.live.states import nothing_returns

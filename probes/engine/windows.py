@@ -2,7 +2,8 @@
 
 Windows are aligned to the wall clock and run on the monotonic scale. A change of the wall clock
 renews the anchor: the window of that moment ends there, unless the clock still shows its interval,
-and the next begins in the interval that the clock shows now (decision 0200). So windows are
+and the next begins in the interval that the clock shows now
+(docs/decisions/clocks.md). So windows are
 numbered in the order in which they were measured, whatever the clock says.
 """
 
@@ -37,7 +38,7 @@ class OpenWindows:
 
     @property
     def in_flight(self) -> int:
-        """How many probes have not met their fate."""
+        """How many probes still have no outcome."""
         return self._in_flight.total()
 
     def number_at(self, monotonic_ns: int) -> int:
@@ -60,7 +61,7 @@ class OpenWindows:
         return all(still_open > number for still_open in self._open)
 
     def sent(self, number: int, count: int) -> None:
-        """Expect the fates of `count` more probes in a window."""
+        """Expect the outcomes of `count` more probes in a window."""
         self._in_flight[number] += count
         self._window(number)
 

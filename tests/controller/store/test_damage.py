@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from controller.access.authority import create_authority
-from controller.doctor import check_store
+from controller.serving.doctor import check_store
 from controller.state import Settings, open_state
 from controller.store.backup import back_up, check
 from controller.store.interface import StoredChunk
@@ -21,7 +21,7 @@ from controller.store.reading import DamagedStoreError
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, IsochroneError, ResourceError
-from lab.scenario import find_scenario
+from lab.fleet.scenario import find_scenario
 from topology.network import Network
 from topology.site_file import load_network
 

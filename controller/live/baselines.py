@@ -1,0 +1,250 @@
+"""Sealed baselines: a period frozen with all that is needed to compare with it, and its hash.
+
+The content is one msgpack document: the streams (path and Type-P), and per stream and hour of the
+week the counters, the exact sum of round trips and their histogram, which add to any coarser
+period. The hash is SHA-256 of those bytes; a baseline is never changed, and a name is never sealed
+twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.judge.improvement import HOURS, Cells, hour_of_week
+from controller.live.hour_cells import cells_from, lost_of, no_cells
+from controller.store.interface import BaselineRecord
+from controller.store.merging import Part, merge, part_of, without_windows
+from foundation.errors import ConfigError, RemoteProtocolError
+from foundation.numbers import Instant
+from probes.histogram import EDGES_VERSION, Histograms
+from probes.window import WindowBatch, known_outcomes
+from topology.model import Name, PlannedStream
+
+CHUNKS_A_MERGE = 256
+
+
+class SealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to seal: windows with from_ns ≤ start_ns < to_ns."""
+
+    name: Name
+    from_ns: Instant
+    to_ns: Instant
+
+
+class SealedStream(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream of a baseline."""
+
+    stream_id: int
+    path: str
+    type_p: str
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """The sealed document; columns are little-endian int64, float64 and int16 as bytes."""
+
+    version: int
+    edges_version: int
+    from_ns: int
+    to_ns: int
+    plan_versions: dict[str, int]
+    streams: list[SealedStream]
+    unit: bytes
+    hour: bytes
+    sent: bytes
+    lost: bytes
+    rtt_sum_ns: bytes
+    rtt_least_ns: bytes
+    rtt_most_ns: bytes
+    indptr: bytes
+    bucket: bytes
+    count: bytes
+    # From version 2 on: the way there, which version 1 did not keep.
+    lost_forward: bytes = b""
+    lost_backward: bytes = b""
+    bound_ns: bytes = b""
+    forward_sum_ns: bytes = b""
+    forward_least_ns: bytes = b""
+    forward_most_ns: bytes = b""
+    forward_indptr: bytes = b""
+    forward_bucket: bytes = b""
+    forward_count: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A sealed baseline as it is used."""
+
+    record: BaselineRecord
+    content: Content
+
+    @property
+    def stream_ids(self) -> tuple[int, ...]:
+        """The streams it holds, by number of the unit."""
+        return tuple(stream.stream_id for stream in self.content.streams)
+
+    @property
+    def hours(self) -> int:
+        """How many hours of the week it has."""
+        return len(np.unique(np.frombuffer(self.content.hour, np.int64)))
+
+    def cells(self, statistic: str, direction: str = "round_trip") -> Cells:
+        """Return its cells, `unit` numbering its own streams; none where it kept no such way."""
+        c = self.content
+        counts = {
+            "unit": np.frombuffer(c.unit, np.int64),
+            "hour": np.frombuffer(c.hour, np.int64),
+            "sent": np.frombuffer(c.sent, np.int64),
+            "lost": np.frombuffer(c.lost, np.int64),
+        }
+        if direction == "round_trip":
+            return cells_from(
+                statistic,
+                **counts,
+                lost_most=counts["lost"],
+                bound_ns=np.zeros(len(counts["unit"])),
+                sum_ns=np.frombuffer(c.rtt_sum_ns, np.float64),
+                extremes_ns=(np.frombuffer(c.rtt_least_ns), np.frombuffer(c.rtt_most_ns)),
+                delays=_histograms(c.indptr, c.bucket, c.count),
+            )
+        if c.version < 2:
+            return no_cells()
+        back = np.frombuffer(c.lost_backward, np.int64)
+        return cells_from(
+            statistic,
+            **counts | {"lost": np.frombuffer(c.lost_forward, np.int64)},
+            lost_most=counts["lost"] - back,
+            bound_ns=np.frombuffer(c.bound_ns),
+            sum_ns=np.frombuffer(c.forward_sum_ns),
+            extremes_ns=(np.frombuffer(c.forward_least_ns), np.frombuffer(c.forward_most_ns)),
+            delays=_histograms(c.forward_indptr, c.forward_bucket, c.forward_count),
+        )
+
+
+def _histograms(indptr: bytes, bucket: bytes, count: bytes) -> Histograms:
+    return Histograms(
+        np.frombuffer(indptr, np.int64),
+        np.frombuffer(bucket, np.int16),
+        np.frombuffer(count, np.int64),
+    )
+
+
+def seal(
+    request: SealRequest,
+    batches: Iterable[WindowBatch],
+    streams: Sequence[PlannedStream],
+    plan_versions: Mapping[str, int],
+    now_ns: int,
+) -> BaselineRecord:
+    """Return the frozen period of these streams. Raises ConfigError where there is nothing."""
+    if request.to_ns <= request.from_ns or request.to_ns > now_ns:
+        raise ConfigError(
+            "A baseline is sealed over a period that is past: give --from before --to, and --to "
+            "not after now.",
+            "基线期必须是已经过去的时段：--from 须早于 --to，且 --to 不得晚于当前时间。",
+            name=request.name,
+        )
+    part = _collect(request, batches, [stream.stream_id for stream in streams])
+    sent = known_outcomes(part.counters) > 0
+    if not sent.any():
+        raise ConfigError(
+            "Nothing was measured in this period that a baseline could hold; choose another one.",
+            "该时段内没有可用于基线的测量数据；请另选时段。",
+            name=request.name,
+        )
+    content = _content(request, part, np.flatnonzero(sent), streams, plan_versions)
+    raw = msgspec.msgpack.encode(content)
+    return BaselineRecord(
+        name=request.name,
+        from_ns=request.from_ns,
+        to_ns=request.to_ns,
+        sealed_ns=now_ns,
+        digest=hashlib.sha256(raw).hexdigest(),
+        content=zlib.compress(raw),
+    )
+
+
+def opened(record: BaselineRecord) -> Baseline:
+    """Return a stored baseline. Raises RemoteProtocolError if it is not what was sealed."""
+    try:
+        raw = zlib.decompress(record.content)
+    except zlib.error:
+        raw = b""
+    if hashlib.sha256(raw).hexdigest() != record.digest:
+        raise RemoteProtocolError(
+            f"The baseline {record.name} is not what was sealed (its hash differs); restore it "
+            "from a backup.",
+            f"基线 {record.name} 与封存内容不符（哈希不一致）；请从备份恢复。",
+            name=record.name,
+        )
+    return Baseline(record, msgspec.msgpack.decode(raw, type=Content))
+
+
+def _collect(request: SealRequest, batches: Iterable[WindowBatch], ids: list[int]) -> Part:
+    """Add up the period by stream and hour of the week: row = unit × HOURS + hour."""
+    order = np.argsort(np.array(ids, np.uint64))
+    ordered = np.array(ids, np.uint64)[order]
+    rows = len(ids) * HOURS
+    parts: list[Part] = []
+    for batch in batches:
+        if not request.from_ns <= batch.start_ns < request.to_ns:
+            continue
+        place = np.minimum(np.searchsorted(ordered, batch.stream_id), max(0, len(ids) - 1))
+        taken = np.flatnonzero(ordered[place] == batch.stream_id) if len(ids) else place[:0]
+        hour = int(hour_of_week(np.array(batch.start_ns)))
+        unit = order[place[taken]]
+        parts.append(without_windows(part_of(batch, taken, unit * HOURS + hour)))
+        if len(parts) >= CHUNKS_A_MERGE:
+            parts = [merge(parts, rows)]
+    return merge(parts, rows)
+
+
+def _content(
+    request: SealRequest,
+    part: Part,
+    kept: NDArray[np.int64],
+    streams: Sequence[PlannedStream],
+    plan_versions: Mapping[str, int],
+) -> Content:
+    units, unit = np.unique(part.row[kept] // HOURS, return_inverse=True)
+    rtt, forward = (part.distributions[name].take(kept) for name in ("rtt", "forward"))
+    return Content(
+        version=2,
+        edges_version=EDGES_VERSION,
+        from_ns=request.from_ns,
+        to_ns=request.to_ns,
+        plan_versions=dict(sorted(plan_versions.items())),
+        streams=[
+            SealedStream(
+                stream_id=streams[i].stream_id,
+                path=streams[i].path.id,
+                type_p=streams[i].type_p.label(),
+            )
+            for i in units.tolist()
+        ],
+        unit=unit.astype(np.int64).tobytes(),
+        hour=(part.row[kept] % HOURS).tobytes(),
+        sent=known_outcomes(part.counters)[kept].tobytes(),
+        lost=lost_of(part)[kept].tobytes(),
+        rtt_sum_ns=part.total_ns["rtt"][kept].tobytes(),
+        rtt_least_ns=part.least_ns["rtt"][kept].tobytes(),
+        rtt_most_ns=part.most_ns["rtt"][kept].tobytes(),
+        indptr=rtt.indptr.tobytes(),
+        bucket=rtt.bucket.tobytes(),
+        count=rtt.count.tobytes(),
+        lost_forward=part.counters["lost_forward"][kept].tobytes(),
+        lost_backward=part.counters["lost_backward"][kept].tobytes(),
+        bound_ns=part.clock_bound_ns[kept].tobytes(),
+        forward_sum_ns=part.total_ns["forward"][kept].tobytes(),
+        forward_least_ns=part.least_ns["forward"][kept].tobytes(),
+        forward_most_ns=part.most_ns["forward"][kept].tobytes(),
+        forward_indptr=forward.indptr.tobytes(),
+        forward_bucket=forward.bucket.tobytes(),
+        forward_count=forward.count.tobytes(),
+    )
