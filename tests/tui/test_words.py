@@ -43,7 +43,7 @@ def words_in_tables() -> set[str]:
         found |= {entry.word for entry in signs.values()}
     found |= set(tui.rules.STATISTICS.values()) | set(tui.rules.KINDS.values())
     found |= set(tui.pages.path.model.DECIDING.values())
-    found |= set(tui.pages.agents.model.STAMPINGS.values()) | set(tui.help.MEANINGS.values())
+    found |= set(tui.pages.agents.model.TIMESTAMPINGS.values()) | set(tui.help.MEANINGS.values())
     found |= set(tui.pages.target.model.ACTIONS.values())
     found |= {tui.pages.overview.model.RATE_OF_PATHS, tui.pages.overview.model.RATE_OF_PAIRS}
     for page in page_classes().values():
