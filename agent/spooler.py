@@ -21,7 +21,6 @@ from typing import Any, TypeVar, cast
 
 from agent.counts import Count, total
 from agent.delivery_book import MOST_OFFERED, Offer
-from agent.gather import chunks_of
 from agent.sent_book import SentBook
 from agent.spool import Limits, SpooledChunk
 from agent.spool_salvage import open_or_replace, replaced
@@ -30,6 +29,8 @@ from foundation.errors import LocalProtocolError, ResourceError
 from foundation.sqlite_faults import is_damage
 from messages.chunk import encode_chunk, is_whole
 from messages.exchange import Dropped, DropReason, Totals
+from messages.sections.kind import Span
+from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 
 _LOG = logging.getLogger(__name__)
@@ -279,7 +280,8 @@ class Spooler:
                 windows=offer.windows,
                 probes=offer.probes,
                 payload=encode_chunk(
-                    WindowBatch.empty(offer.start_ns, 1),
+                    {},
+                    Span(offer.start_ns, 1),
                     agent=self._agent,
                     boot=offer.boot,
                     sequence=offer.sequence,
@@ -339,7 +341,7 @@ class Spooler:
     def do_flush(self) -> None:
         """Commit what is still being gathered."""
         for (_, _, plan_version), parts in self._gathered.items():
-            for batch in chunks_of(parts):
+            for batch in WINDOWS.gather(parts):
                 self._keep(batch, plan_version)
         self._gathered.clear()
         self._attempt(self._to_disk)
@@ -367,7 +369,8 @@ class Spooler:
         sequence, probes = self._next_sequence, int(batch.counters["sent"].sum())
         try:
             payload = encode_chunk(
-                batch,
+                {WINDOWS.name: batch},
+                WINDOWS.span(batch),
                 agent=self._agent,
                 boot=self.boot,
                 sequence=sequence,

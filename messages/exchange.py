@@ -21,7 +21,7 @@ from foundation.text import Text
 from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamId, StreamSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
 CLAIM_HEADER = "Isochrone-Claim"  # of a chunk: PlanPush.claim
 ANOTHER_AGENT = "another_agent"  # a controller's word to who is not the one of its name it hears
