@@ -14,6 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from messages.columns import Budget
 
+MOST_KINDS = 7  # that the books of an agent have room for
 Content = TypeVar("Content")
 
 
@@ -42,10 +43,12 @@ class SectionKind(ABC, Generic[Content]):
     """One kind of result. `Content` holds the results of one agent over one span, at least one.
 
     `name` is its word on the wire, `version` that of its payload: a reader of another version
-    refuses the chunk for now, and the agent keeps it.
+    refuses the chunk for now, and the agent keeps it. `number`, 1 to MOST_KINDS, is its place in
+    the books of agents; one that was given once is never given to another kind.
     """
 
     name: ClassVar[str]
+    number: ClassVar[int]
     version: ClassVar[int]
 
     @abstractmethod

@@ -69,6 +69,7 @@ class WindowsSection(SectionKind[WindowBatch]):
     """Windows, and the probes sent in them."""
 
     name = "windows"
+    number = 1
     version = 1
 
     def span(self, content: WindowBatch) -> Span:

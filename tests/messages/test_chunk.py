@@ -385,6 +385,7 @@ class Marks(SectionKind[list[int]]):
     """A second kind, as small as can be: whole numbers of one span."""
 
     name = "marks"
+    number = 7
     version = 3
 
     def span(self, content: list[int]) -> Span:
