@@ -113,23 +113,23 @@ class Emulator:
         self.counters.received += 1
         treatment = self._impairment.treat(path)
         take_hops(frame.octets, path.hops)
-        fate = REORDERED if treatment.reordered else 0
+        outcome = REORDERED if treatment.reordered else 0
         if treatment.lost:
             self.counters.lost += 1
-            fate |= LOST | (UNROUTED if path.delay_ns is None else 0)
-        self._enqueue(frame, path, treatment.delay_ns, fate)
+            outcome |= LOST | (UNROUTED if path.delay_ns is None else 0)
+        self._enqueue(frame, path, treatment.delay_ns, outcome)
         if treatment.duplicated and not treatment.lost:
-            self._enqueue(frame, path, treatment.delay_ns, fate | COPY)
+            self._enqueue(frame, path, treatment.delay_ns, outcome | COPY)
 
-    def _enqueue(self, frame: Frame, path: Path, delay_ns: int, fate: int) -> None:
-        survives = not fate & LOST
+    def _enqueue(self, frame: Frame, path: Path, delay_ns: int, outcome: int) -> None:
+        survives = not outcome & LOST
         if survives and len(self._waiting) >= _MOST_FRAMES:
-            survives, fate = False, fate | OVERFLOWED
+            survives, outcome = False, outcome | OVERFLOWED
             self.counters.overflowed += 1
         wall_ns = time.time_ns()
         received_ns = frame.stamp_ns or wall_ns
         ends = (path.source, path.destination)
-        row = self._log.append(frame.octets, ends, received_ns, delay_ns, fate, waiting=survives)
+        row = self._log.append(frame.octets, ends, received_ns, delay_ns, outcome, waiting=survives)
         if survives:
             # Stamps are of the wall clock; deadlines must not move when that is set.
             due_ns = received_ns + delay_ns - wall_ns + time.monotonic_ns()

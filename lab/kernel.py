@@ -69,7 +69,7 @@ def wake_exactly() -> None:
 def take_precedence() -> bool:
     """Let this process run before ordinary ones, if it may; children do not inherit it.
 
-    Measured with twenty agents on two cores: without it the emulator's lateness is milliseconds.
+    Measured with twenty agents on two cores: without it the emulator is milliseconds late.
     The kernel's limit on real-time work (95 % of the time) remains.
     """
     try:

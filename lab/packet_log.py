@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 # Enough for Ethernet + IPv6 + UDP + the sender's sequence in an authenticated STAMP reply.
 HEAD_BYTES = 120
-LOST, COPY, REORDERED, REFUSED, UNROUTED, OVERFLOWED = 1, 2, 4, 8, 16, 32  # bits of `fate`
+LOST, COPY, REORDERED, REFUSED, UNROUTED, OVERFLOWED = 1, 2, 4, 8, 16, 32  # bits of `outcome`
 
 # received_ns, left_ns: kernel stamps, wall clock (0: never). asked_ns: the delay that was drawn.
 # COPY marks the second packet of a duplication. source, destination: numbers of addresses.
@@ -27,7 +27,7 @@ RECORD = np.dtype(
         ("source", "<i2"),
         ("destination", "<i2"),
         ("length", "<u2"),
-        ("fate", "u1"),
+        ("outcome", "u1"),
         ("stamped", "u1"),  # 1: left_ns is the kernel's, 0: the clock just before sending
         ("head", "u1", HEAD_BYTES),
     ]
@@ -35,7 +35,7 @@ RECORD = np.dtype(
 SEGMENT_ROWS = 16_384
 DEFAULT_LIMIT_BYTES = 1 << 30
 _ROW = struct.Struct(f"<qqqhhHBB{HEAD_BYTES}s")  # RECORD, packed a row at a time
-_LEFT_AT, _FATE_AT, _STAMPED_AT = 8, 30, 31  # offsets in it
+_LEFT_AT, _OUTCOME_AT, _STAMPED_AT = 8, 30, 31  # offsets in it
 _TIME = struct.Struct("<q")
 
 
@@ -63,7 +63,7 @@ class PacketLog:
         ends: tuple[int, int],
         received_ns: int,
         asked_ns: int,
-        fate: int,
+        outcome: int,
         *,
         waiting: bool,
     ) -> int:
@@ -80,7 +80,7 @@ class PacketLog:
             asked_ns,
             *ends,
             len(frame),
-            fate,
+            outcome,
             0,
             frame[:HEAD_BYTES],
         )
@@ -98,10 +98,10 @@ class PacketLog:
         _TIME.pack_into(segment.rows, at + _LEFT_AT, left_ns)
         segment.waiting -= 1
 
-    def stayed(self, number: int, fate: int) -> None:
+    def stayed(self, number: int, outcome: int) -> None:
         """Note that a row's packet did not leave after all, and why."""
         segment, at = self._find(number)
-        segment.rows[at + _FATE_AT] |= fate
+        segment.rows[at + _OUTCOME_AT] |= outcome
         segment.waiting -= 1
 
     def stamped(self, number: int, left_ns: int) -> None:

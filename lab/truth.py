@@ -118,7 +118,7 @@ def pair_probes(log: NDArray[np.void], stamp_ports: Collection[int]) -> Probes:
     path = (source << 16 | destination) << 2 | protocol
     order = np.lexsort((log["received_ns"], key, path))
     log, forward, path, key = log[order], forward[order], path[order], key[order]
-    begins = forward & (log["fate"] & COPY == 0)
+    begins = forward & (log["outcome"] & COPY == 0)
     probe = np.cumsum(begins) - 1
     first = np.flatnonzero(begins)
     # A packet belongs to the last probe begun before it, if that has its path and key.

@@ -24,7 +24,7 @@ def closest_gap_ns(spec: StreamSpec) -> float:
     return spec.interval_ms * 1e6 * spec.flows / (2 if spec.pacing == "poisson" else 1)
 
 
-def waiting_limit_ns(spec: StreamSpec) -> int:
+def waiting_time_ns(spec: StreamSpec) -> int:
     """Return how long an answer is on time; for TCP never so long that a SYN-ACK is sent again."""
     limit_ns = int(spec.timeout_ms * 1e6)
     return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns

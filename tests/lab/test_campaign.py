@@ -96,7 +96,7 @@ def test_its_packets_are_on_the_wire_while_it_lasts_and_no_window_is_lost(
     assert (continuity.streams, continuity.missing, continuity.twice) == (38, 0, 0)
     ids = [spec["stream_id"] for spec in found["specs"]]
     stored = sum(int(windows.of(number).sent.sum()) for number in ids)
-    seen = log[_is_expedited_probe(log) & (log["fate"] & COPY == 0)]
+    seen = log[_is_expedited_probe(log) & (log["outcome"] & COPY == 0)]
     assert len(ids) == 2
     assert 0 < len(seen) <= stored  # all that was on the wire is accounted for
     assert seen["received_ns"].min() >= campaign["begun_ns"]

@@ -50,8 +50,8 @@ def test_losses_and_copies_are_logged_exactly(
         duplicate_ratio=0.1,
     )
     log = read_log(tmp_path / "log")
-    lost = (log["fate"] & LOST) != 0
-    copies = (log["fate"] & COPY) != 0
+    lost = (log["outcome"] & LOST) != 0
+    copies = (log["outcome"] & COPY) != 0
     assert (log["left_ns"][lost] == 0).all()
     assert (log["left_ns"][~lost] > 0).all()
     originals = int((~copies).sum())
@@ -72,7 +72,7 @@ def test_reordered_packets_are_held_back(
         reorder_ns=20 * MS,
     )
     log = read_log(tmp_path / "log")
-    held = (log["fate"] & REORDERED) != 0
+    held = (log["outcome"] & REORDERED) != 0
     assert 20 < held.sum() < 110
     applied = log["left_ns"] - log["received_ns"]
     assert (applied[held] >= 21 * MS).all()
@@ -86,4 +86,4 @@ def test_a_path_that_does_not_exist_carries_nothing(
     assert "0 received" in said
     log = read_log(tmp_path / "log")
     assert len(log) == 3
-    assert ((log["fate"] & UNROUTED) != 0).all()
+    assert ((log["outcome"] & UNROUTED) != 0).all()

@@ -51,7 +51,7 @@ def test_hops_come_off_the_ttl_and_the_checksum_stays_right(ttl: int, hops: int)
     assert stated % 0xFFFF == Ether(bytes(after))[IP].chksum % 0xFFFF
 
 
-def test_the_same_seed_draws_the_same_fates() -> None:
+def test_the_same_seed_draws_the_same_outcomes() -> None:
     table = PathTable.without_paths(2)
     table.delay_ns[:] = 1e6
     table.jitter_ns[:] = 1e5

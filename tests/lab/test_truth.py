@@ -18,7 +18,7 @@ A6, B6 = "2001:db8::1", "2001:db8::2"
 
 
 def row(
-    packet: Packet, at: int, delay: int | None, *, back: bool = False, fate: int = 0
+    packet: Packet, at: int, delay: int | None, *, back: bool = False, outcome: int = 0
 ) -> np.void:
     record = np.zeros(1, RECORD)[0]
     raw = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:01") / packet)[:HEAD_BYTES]
@@ -26,7 +26,7 @@ def row(
     record["received_ns"] = at
     record["left_ns"] = 0 if delay is None else at + delay
     record["source"], record["destination"] = (1, 0) if back else (0, 1)
-    record["fate"] = fate | (LOST if delay is None else 0)
+    record["outcome"] = outcome | (LOST if delay is None else 0)
     return record
 
 
@@ -101,7 +101,7 @@ def test_lost_probes_have_no_delay_and_copies_do_not_count_twice() -> None:
         [
             row(IP(src=A, dst=B) / udp / Raw(b"\0\0\0\1"), 1000, None),
             row(IP(src=A, dst=B) / udp / Raw(b"\0\0\0\2"), 2000, 80),
-            row(IP(src=A, dst=B) / udp / Raw(b"\0\0\0\2"), 2000, 50, fate=COPY),
+            row(IP(src=A, dst=B) / udp / Raw(b"\0\0\0\2"), 2000, 50, outcome=COPY),
             row(IP(src=B, dst=A) / back / stamp_reply(2), 2100, None, back=True),
             row(IP(src=B, dst=A) / back / stamp_reply(2), 2110, 30, back=True),
             row(IP(src=A, dst=B) / udp / Raw(b"\0\0\0\3"), 3000, 60),
