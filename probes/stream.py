@@ -15,7 +15,8 @@ STAMP_PORT = 862  # RFC 8762 §4.1
 STAMP_BASE_BYTES = 44  # RFC 8762 §4.2.1, unauthenticated
 STAMP_AUTHENTICATED_BYTES = 112  # RFC 8762 §4.2.2
 # What is sent unless somebody chooses otherwise. UDP has room for Follow-Up Telemetry (RFC 8972
-# §4.7), by which a reflector tells when its replies truly left (0167); a SYN carries nothing.
+# §4.7), by which a reflector tells when its replies truly left
+# (docs/decisions/stamp.md); a SYN carries nothing.
 DEFAULT_PAYLOAD_BYTES: dict[ProtocolName, int] = {
     "icmp": 44,
     "udp": STAMP_BASE_BYTES + 20,
@@ -67,9 +68,10 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One stream as the engine runs it: a pair of addresses × a Type-P × pacing.
 
     `source` is the local address to send from, absent for the system's choice. Probe k of the
-    stream is due at phase + k·interval + U(0, jitter_ratio·interval) (MEASUREMENT B.4), or after
-    exponential gaps of the same mean where `pacing` is ``poisson``. Flows are numbered from 0;
-    probe k belongs to flow k mod `flows`. A reply later than `timeout_ms` is late, not lost.
+    stream is due at phase + k·interval + U(0, jitter_ratio·interval) (docs/concepts/measurement.md
+    §2.4), or after exponential gaps of the same mean where `pacing` is ``poisson``. Flows are
+    numbered from 0; probe k belongs to flow k mod `flows`. A reply later than `timeout_ms` is late,
+    not lost.
     """
 
     stream_id: StreamId

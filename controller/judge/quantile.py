@@ -1,8 +1,8 @@
 """Confidence intervals of quantiles by order statistics, read from histograms.
 
-Distribution-free: the p-quantile of the population lies between the l-th and the u-th smallest of
-n independent samples with a probability that is a sum of binomial terms (MEASUREMENT F.4). Lost
-probes are infinite delays (RFC 7679 §5.1): they occupy the top ranks.
+Distribution-free: the p-quantile of the population lies between the l-th and the u-th smallest of n
+independent samples with a probability that is a sum of binomial terms (docs/concepts/measurement.md
+§6.4). Lost probes are infinite delays (RFC 7679 §5.1): they occupy the top ranks.
 """
 
 from __future__ import annotations

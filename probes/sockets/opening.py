@@ -23,7 +23,8 @@ _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE = 10, 23, 3
 _IPV6_TCLASS, _IPV6_AUTOFLOWLABEL = 67, 70
 _IPV6_FLOWLABEL_MGR, _IPV6_FLOWINFO_SEND = 32, 33
 _LABEL_GET, _LABEL_SHARED, _LABEL_CREATE = 0, 255, 1  # linux/in6.h: IPV6_FL_A_, _S_, _F_
-_STAMP_TTL = 255  # so that the TTL a reflector reports counts the hops (MEASUREMENT A.5)
+# So that the TTL a reflector reports counts the hops (docs/concepts/measurement.md §1.3).
+_STAMP_TTL = 255
 
 
 @dataclass(frozen=True, slots=True)
