@@ -11,7 +11,7 @@ BOOT = "fedcba9876543210"
 
 
 def offer(sequence: int) -> Offer:
-    return Offer(BOOT, sequence, 10**18 + sequence, 3, 30)
+    return Offer(BOOT, sequence, 10**18 + sequence, count_of(windows=3, probes=30))
 
 
 def test_offers_are_in_doubt_until_they_are_settled() -> None:

@@ -187,7 +187,7 @@ def test_windows_that_only_memory_held_are_cut_off_and_asked_for_no_more(make_wi
         trial.end()
         totals = trial.do(trial.spooler.do_state).totals
         assert [one.reason for one in totals.dropped] == ["cut_off"]
-        assert totals.dropped[0].windows >= 3
+        assert totals.dropped[0].counts["windows"] >= 3
         assert 0 in trial.stored.values()  # the question
 
 
