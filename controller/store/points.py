@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.figures import quantiles_ns
+from controller.live.figures import quantiles_ns
 from controller.store.merging import DELAYS, Part
 from controller.store.series import POINT, PRESENT, QUANTILES, SUSPECT
 from messages.columns import malformed

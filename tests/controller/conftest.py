@@ -13,8 +13,8 @@ from aiohttp import web
 
 from controller.access.authority import create_authority
 from controller.api.application import make_app
-from controller.service import parse_listen, tls_context
-from controller.silences import UNCONFIRMED
+from controller.fleet.silences import UNCONFIRMED
+from controller.serving.service import parse_listen, tls_context
 from controller.state import ControllerState, Settings, open_state
 from controller.store.sqlite_store import SqliteStore
 from foundation.clock import SystemClock

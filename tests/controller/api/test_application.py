@@ -12,7 +12,7 @@ from aiohttp import web
 
 from controller.api.application import make_app
 from controller.api.routes import ROUTES
-from controller.remembering import REMEMBERED_AT_ONCE
+from controller.live.warm_start import REMEMBERED_AT_ONCE
 
 REFERENCE = (Path(__file__).parents[3] / "docs/reference/api.md").read_text(encoding="utf-8")
 SECOND = 1_000_000_000
@@ -311,7 +311,7 @@ async def test_restarted_controller_judges_the_same(
     monkeypatch: pytest.MonkeyPatch,
     remembered_at_once: int,
 ) -> None:
-    monkeypatch.setattr("controller.remembering.REMEMBERED_AT_ONCE", remembered_at_once)
+    monkeypatch.setattr("controller.live.warm_start.REMEMBERED_AT_ONCE", remembered_at_once)
     async with open_controller() as first:
         now_ns = first.state.clock.wall_ns()
         for i in range(20):

@@ -39,7 +39,7 @@ def site_file(site_file: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(autouse=True)
 def pushed_on_reports_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.plans.control.LOOK_S", 3600.0)
+    monkeypatch.setattr("controller.api.routes.control.LOOK_S", 3600.0)
 
 
 class Agent:
