@@ -17,7 +17,7 @@ from aiohttp import web
 
 from controller.access.authority import Authority, authority_exists, load_authority
 from controller.access.book import AccessBook
-from controller.access.stamp_book import StampBook
+from controller.access.stamp_keyring import StampKeyring
 from controller.access.tables import FILE_NAME as KEYS_NAME
 from controller.access.tables import KEYS_DIRECTORY
 from controller.api.gate import Gate
@@ -105,7 +105,7 @@ class ControllerState:
     ipv4_alone: dict[str, int]
     store: Store
     access: AccessBook
-    stamp: StampBook
+    stamp_keyring: StampKeyring
     gate: Gate
     authority: Authority | None
     fleet: Fleet
@@ -139,7 +139,7 @@ class ControllerState:
         self.ingest.close()
         self.store.close()
         self.access.close()
-        self.stamp.close()
+        self.stamp_keyring.close()
 
 
 def open_state(
@@ -158,14 +158,14 @@ def open_state(
         with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
             access = AccessBook(directory, clock)
             opened_so_far.callback(access.close)
-            stamp = StampBook(directory, clock)
-            opened_so_far.callback(stamp.close)
+            stamp_keyring = StampKeyring(directory, clock)
+            opened_so_far.callback(stamp_keyring.close)
         authority = load_authority(directory, clock) if authority_exists(directory) else None
         assemble = functools.partial(
             _assemble,
             store=store,
             access=access,
-            stamp=stamp,
+            stamp_keyring=stamp_keyring,
             authority=authority,
             settings=settings,
             clock=clock,
@@ -186,7 +186,7 @@ def _assemble(
     network: Network,
     store: Store,
     access: AccessBook,
-    stamp: StampBook,
+    stamp_keyring: StampKeyring,
     authority: Authority | None,
     settings: Settings,
     clock: Clock,
@@ -260,7 +260,7 @@ def _assemble(
         ipv4_alone=ipv4_alone(network, path_table(network, standing)),
         store=store,
         access=access,
-        stamp=stamp,
+        stamp_keyring=stamp_keyring,
         owners=owners(network),
         gate=Gate(access),
         authority=authority,

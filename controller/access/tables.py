@@ -71,7 +71,7 @@ def create_access(db: sqlite_utils.Database) -> None:
     )
 
 
-@migrations(name="0002_stamp_keys")
+@migrations(name="0002_timestamp_keys")
 def create_stamp_keys(db: sqlite_utils.Database) -> None:
     """Create the tables of authenticated probes' secrets; see `controller.access.stamp_tables`."""
     db.table("stamp_epochs").create(

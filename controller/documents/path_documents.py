@@ -24,7 +24,7 @@ from controller.live.figures import finite
 from controller.live.states import STATES
 from controller.live.verdicts import Round
 from controller.state import ControllerState
-from probes.window import STAMPING
+from probes.window import TIMESTAMPING
 from topology.model import Interface, VerdictName
 
 
@@ -91,7 +91,7 @@ def _figures(state: ControllerState, latest: Round, row: int) -> Figures:
         lost=int(evidence.lost[row]),
         one_way=_one_way(evidence, row),
         clock_bound_ns=finite(evidence.clock_bound_ns[row]),
-        stamping=STAMPING[latest.part.stamping[row]],
+        timestamping=TIMESTAMPING[latest.part.timestamping[row]],
         last_window_ns=newest_ns or None,
         age_ms=age_ms(believed_ns, now_ns),
         stale=bool(newest_ns and believed_ns < now_ns - state.live.ages.of_streams[row]),

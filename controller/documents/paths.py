@@ -61,7 +61,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     backward_p50_ns: float | None
     one_way: Literal["absolute", "relative", "none"]
     clock_bound_ns: float | None
-    stamping: str
+    timestamping: str
     last_window_ns: int | None
     age_ms: int | None = None
     stale: bool = False

@@ -15,7 +15,7 @@ from controller.live.figures import finite, quantiles_ns
 from controller.store.interface import Store, StreamRecord
 from controller.store.sound import sound_chunks
 from probes.histogram import Histograms
-from probes.window import COUNTERS, STAMPING, WindowBatch
+from probes.window import COUNTERS, TIMESTAMPING, WindowBatch
 
 _MARKS = ("dscp_forward", "dscp_backward", "ecn_forward", "ecn_backward")
 _MEANS = ("rtt_min_ns", "rtt_mean_ns", "rtt_max_ns", "forward_mean_ns", "clock_bound_ns")
@@ -126,7 +126,7 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
         asked=counters["sent"] + unsent,
         not_sent=unsent,
         loss_ratio=lost / known if known else None,
-        stamping=STAMPING[batch.stamping[row]],
+        timestamping=TIMESTAMPING[batch.timestamping[row]],
         one_way=_one_way(batch, row),
         suspect=bool(batch.suspect[row]),
         flows=_flows(batch, row),

@@ -78,7 +78,7 @@ class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     relative_forward_p95_ns: float | None
     relative_backward_p50_ns: float | None
     relative_backward_p95_ns: float | None
-    stamping: str
+    timestamping: str
     suspect: bool
     flows: list[FlowDocument]
 

@@ -313,7 +313,7 @@ class LiveVerdicts:
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
-        """Return the errors of both ends' stamps together (RFC 7679 §3.7.3), each as that agent
+        """Return the errors of both ends' timestamps together (RFC 7679 §3.7.3), each as that agent
         measured it of itself; 0 of an end that did not."""
         measured = np.zeros(len(self.sites))
         for place, name in enumerate(self.sites):

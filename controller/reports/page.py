@@ -52,7 +52,7 @@ KIND_WORDS = {
     "one_hop": Text("one-hop link", "一跳直达"),
     "inventory": Text("declared figure", "申报数据"),
 }
-STAMPING_WORDS = {
+TIMESTAMPING_WORDS = {
     "none": Text("none", "无"),
     "user": Text("user space", "用户态"),
     "kernel": Text("kernel", "内核"),
@@ -136,7 +136,7 @@ def _environment() -> jinja2.Environment:
         "direction_words": DIRECTION_WORDS,
         "statistic_words": STATISTIC_WORDS,
         "kind_words": KIND_WORDS,
-        "stamping_words": STAMPING_WORDS,
+        "timestamping_words": TIMESTAMPING_WORDS,
     }
     functions: dict[str, Callable[..., Any]] = {
         "both": both,

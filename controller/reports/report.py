@@ -83,7 +83,7 @@ class Report:
     type_ps: tuple[str, ...]
     sent: int
     lost: int
-    stamping: tuple[str, ...]
+    timestamping: tuple[str, ...]
     warnings: tuple[Text, ...]
 
 
@@ -126,7 +126,7 @@ def assemble(
         type_ps=tuple(sorted({stream.type_p for path in paths for stream in path.streams})),
         sent=sum(f.sent for f in figures) if account is None else account.judged,
         lost=sum(f.lost for f in figures) if account is None else account.lost,
-        stamping=tuple(sorted({f.stamping for f in figures if f.received})),
+        timestamping=tuple(sorted({f.timestamping for f in figures if f.received})),
         warnings=tuple(health.warnings),
     )
 

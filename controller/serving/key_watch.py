@@ -24,7 +24,7 @@ async def watch_keys(state: ControllerState, context: ssl.SSLContext | None) -> 
         looks += 1
         with state.watchdog.part(LOOP, "look"):
             await asyncio.to_thread(state.access.refresh)
-            await asyncio.to_thread(state.stamp.refresh)
+            await asyncio.to_thread(state.stamp_keyring.refresh)
             if ended := state.gate.close_ended():
                 logger.warning("%d connections cut: their credential has ended", ended)
             if context is not None and looks % RENEW_EVERY_LOOKS == 0:

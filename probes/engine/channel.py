@@ -18,14 +18,14 @@ from probes.engine.codecs import Codec, Outgoing, Said, SynCodec, eight_bytes
 from probes.engine.discarded import MALFORMED, OTHER_ADDRESS, Discarded
 from probes.sockets.batch import BatchSocket, Received, SendResult
 from probes.sockets.damaged import DamagedPackets
-from probes.sockets.departure_stamps import TransmitStamps
+from probes.sockets.error_queue import TxTimestamps
 from probes.sockets.opening import OpenSocket, lease_flow_label
 from probes.sockets.records import chosen
 from probes.sockets.ring import Rings
 from probes.stamp.batch import ReflectorFields
 
 ANSWERS = ("none", "reply", "open", "closed")  # what answered: an echo or STAMP, a TCP port
-_KEYS = 4096  # transmit stamps that may be on their way back at once
+_KEYS = 4096  # TX timestamps that may be on their way back at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class FlowMark:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """n answers in order of arrival. `stamp_ns` int64[n] true wall time, `check` uint64[n] to be
+    """n answers in order of arrival. `timestamp_ns` int64[n] true wall time, `check` uint64[n] to be
     compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's fields.
     """
 
@@ -50,8 +50,8 @@ class Replies:
     low_sequence: NDArray[np.int64]
     sequence_bits: int
     check: NDArray[np.uint64]
-    stamp_ns: NDArray[np.int64]
-    stamp_kind: NDArray[np.uint8]
+    timestamp_ns: NDArray[np.int64]
+    timestamp_kind: NDArray[np.uint8]
     ttl: NDArray[np.uint8]
     tos: NDArray[np.int16]
     answer: NDArray[np.uint8]
@@ -67,7 +67,7 @@ class Replies:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """n ICMP errors about probes of known sessions; `numbered` bool[n] says of which the probe is
-    known too. `error`, `word` and `offender` as in departure_stamps.Refusals."""
+    known too. `error`, `word` and `offender` as in error_queue.Refusals."""
 
     session: NDArray[np.int64]
     low_sequence: NDArray[np.int64]
@@ -114,8 +114,8 @@ class Channel:
         self.source_is_gone = False  # IPv6 would go on sending from it, and nobody could answer
 
     @property
-    def stamps_when_read(self) -> bool:
-        """Tell that the kernel does not stamp arrivals, so that answers must be read at once."""
+    def timestamps_when_read(self) -> bool:
+        """Tell that the kernel does not timestamp arrivals, so that answers must be read at once."""
         return not self.socket.departures.of_arrivals
 
     def close(self) -> None:
@@ -176,8 +176,8 @@ class Channel:
             low_sequence=chosen(said.low_sequence, ours),
             sequence_bits=said.sequence_bits,
             check=chosen(said.check, ours),
-            stamp_ns=chosen(received.stamp_ns, ours),
-            stamp_kind=chosen(received.stamp_kind, ours),
+            timestamp_ns=chosen(received.timestamp_ns, ours),
+            timestamp_kind=chosen(received.timestamp_kind, ours),
             ttl=chosen(received.ttl, ours),
             tos=chosen(received.tos, ours),
             answer=chosen(said.answer, ours),
@@ -224,10 +224,10 @@ class Channel:
         """Return the sessions that use this channel."""
         return self._session
 
-    def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
-        """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
-        stamps = self.socket.departures.read()
-        return self._row_of_key[stamps.key % _KEYS], stamps
+    def tx_timestamps(self) -> tuple[NDArray[np.int64], TxTimestamps]:
+        """Return timestamps that came back and the rows they were sent for (-1 where unknown)."""
+        timestamps = self.socket.departures.read()
+        return self._row_of_key[timestamps.key % _KEYS], timestamps
 
     def refused(self) -> Iterator[Refused]:
         """Yield what ICMP errors said of our probes."""
@@ -269,8 +269,8 @@ class Channel:
         self._damaged -= len(damaged_ones)
         return unread, damaged_ones
 
-    def more_stamps(self, just_read: int) -> bool:
-        """Tell whether more transmit stamps may be waiting after that many were read at once."""
+    def more_timestamps(self, just_read: int) -> bool:
+        """Tell whether more TX timestamps may be waiting after that many were read at once."""
         return just_read > 0 and (just_read >= self.capacity or self.socket.departures.has_kept)
 
 

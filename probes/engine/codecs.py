@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probes import icmp, tcp
 from probes.engine.discarded import CHECKSUM, MALFORMED, TRUNCATED
 from probes.sockets.batch import Received
-from probes.sockets.departure_stamps import Refusals
+from probes.sockets.error_queue import Refusals
 from probes.sockets.opening import OpenSocket
 from probes.stamp.batch import (
     ReflectorFields,

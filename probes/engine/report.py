@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from foundation.condition import Condition
 from probes.causes import Causes
 from probes.engine.discarded import DISCARDED
-from probes.window import STAMPING
+from probes.window import TIMESTAMPING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleBatch:
-    """n probes whose outcome is known. `outcome` indexes OUTCOMES, `stamping` window.STAMPING,
+    """n probes whose outcome is known. `outcome` indexes OUTCOMES, `timestamping` window.TIMESTAMPING,
     `answer` channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause`
     tells why no answer came (probes.causes) or counts (a negative number, probes.engine.discarded),
     0 where unknown. `tos`: DSCP and ECN as it left, at the far end, and of the answer; -1 unknown.
@@ -33,7 +33,7 @@ class SampleBatch:
     forward_ns: NDArray[np.float64]
     backward_ns: NDArray[np.float64]
     outcome: NDArray[np.uint8]
-    stamping: NDArray[np.uint8]
+    timestamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     cause: NDArray[np.int32]
     tos: NDArray[np.uint8]
@@ -52,7 +52,7 @@ class SampleBatch:
 class EngineHealth:
     """How an engine is.
 
-    `stamping` is the method really delivered for the delays so far. `spurious` are answers that fit
+    `timestamping` is the method really delivered for the delays so far. `spurious` are answers that fit
     no probe of ours, `overflowed` packets dropped because a receive buffer was full, `unread` the
     probes whose answers were probably among them, `skipped` probes not sent because the engine was
     late by whole intervals, `late_moments` how often it was. `local_drops` counts probes
@@ -61,7 +61,7 @@ class EngineHealth:
     """
 
     streams: int
-    stamping: str
+    timestamping: str
     calibration_ns: int | None
     probes_sent: int
     probes_received: int
@@ -93,7 +93,7 @@ class Tally:
     spurious: int = 0
     unread: int = 0
     send_lag_max_ns: float = 0.0
-    stamping: int = 0  # of the latest delay
+    timestamping: int = 0  # of the latest delay
     drops: Counter[int] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
     causes: Causes = field(default_factory=Causes)
@@ -125,7 +125,7 @@ class Tally:
         """Return how the engine is, with what others know of it."""
         return EngineHealth(
             streams=streams,
-            stamping=STAMPING[self.stamping],
+            timestamping=TIMESTAMPING[self.timestamping],
             calibration_ns=calibration_ns,
             probes_sent=self.sent,
             probes_received=self.received,

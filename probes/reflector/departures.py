@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from probes.reflector.sessions import SessionTable
 
 _FIRST_LAG_NS = 100_000  # believed until replies have left: three times what a busy machine shows
-_PENDING = 8192  # replies of one socket whose departure stamp may still be under way
+_PENDING = 8192  # replies of one socket whose TX timestamp may still be under way
 
 
 class Departures:
-    """Replies of one socket that have left, or are about to: their stamps belong to sessions."""
+    """Replies of one socket that have left, or are about to: their timestamps belong to sessions."""
 
     def __init__(self, sessions: SessionTable) -> None:
         self._sessions = sessions
@@ -54,7 +54,7 @@ class Departures:
             self._slot[place] = -1
 
     def _refresh(self) -> None:
-        """Drop everything when sessions were renumbered: a stamp lost is no harm."""
+        """Drop everything when sessions were renumbered: a timestamp lost is no harm."""
         if self._forgets != self._sessions.forgets:
             self._forgets = self._sessions.forgets
             self._slot[:] = -1

@@ -50,13 +50,13 @@ class Listener:
         self.socket = BatchSocket(
             sock,
             rings=rings,
-            stamps_on_request=True,
+            timestamps_on_request=True,
             tells_destination=self.everywhere,
         )
         self.port = int(self.socket.sock.getsockname()[1])
         self.departures = Departures(reflection.sessions)
         self.lag = Lag()
-        self.leaving = 0  # replies of the last batch whose departure is stamped
+        self.leaving = 0  # replies of the last batch whose departure is timestamped
         self.estimates = (0, 0)  # Error Estimates with follow-up and without
         self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
 

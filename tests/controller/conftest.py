@@ -21,7 +21,7 @@ from foundation.clock import SystemClock
 from messages.chunk import encode_windows
 from messages.exchange import CHUNK_CONTENT_TYPE
 from probes.histogram import Histograms
-from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
+from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, TIMESTAMPING, FlowColumns, WindowBatch
 from topology.site_file import load_network
 
 WINDOW_NS = 10_000_000_000
@@ -64,7 +64,7 @@ def batch_of(
         counters=counters,
         measures=measures,
         distributions=distributions,
-        stamping=np.full(n, STAMPING.index("kernel") if received else 0, np.uint8),
+        timestamping=np.full(n, TIMESTAMPING.index("kernel") if received else 0, np.uint8),
         suspect=np.full(n, suspect),
         flows=FlowColumns(
             indptr=np.arange(n + 1),

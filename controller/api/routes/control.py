@@ -117,7 +117,7 @@ async def _hear(talk: _Talk, data: str) -> bool:
     epoch = message.health.stamp_epoch
     # What a Hello says may be of another life of ours, before a backup was restored.
     if isinstance(message, HealthReport) and isinstance(epoch, int):
-        await asyncio.to_thread(state.stamp.note_holder, name, epoch)
+        await asyncio.to_thread(state.stamp_keyring.note_holder, name, epoch)
     other = message.health.plan_version != state.plans[name].version
     await _push(talk, wanted=other or isinstance(message, Hello))
     return True
@@ -168,7 +168,7 @@ async def _farewell(talk: _Talk, message: Hello) -> None:
 
 async def _push(talk: _Talk, *, wanted: bool) -> None:
     """Push the plan and its keys if they are wanted, or are not those told last."""
-    told, generation = talk.told, talk.state.stamp.generation
+    told, generation = talk.told, talk.state.stamp_keyring.generation
     fresh = told.generation in (None, generation) and told.claim in (None, talk.channel.claim)
     if not talk.is_let_in() or (fresh and not wanted):
         return

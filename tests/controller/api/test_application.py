@@ -160,7 +160,7 @@ async def test_path_shows_its_figures_and_state(measured: Any, clock: Any) -> No
     assert (figures["sent"], figures["lost"], figures["loss_ratio"]) == (300, 0, 0)
     assert figures["rtt_p50_ns"] == 4e6
     assert figures["forward_p95_ns"] == 2e6
-    assert figures["stamping"] == "kernel"
+    assert figures["timestamping"] == "kernel"
     assert path["figures"]["icmp"]["rtt_p50_ns"] is None
     assert path["state"] in ("ok", "failing")
     assert paths["suzhou.telecom.v4>nanjing.telecom.v4"]["state"] == "no_data"

@@ -227,7 +227,7 @@ IDLE = dict.fromkeys(
         "clock_steps",
     ),
     0,
-) | {"stamping": "none", "calibration_ns": None, "send_lag_max_ns": 0.0}
+) | {"timestamping": "none", "calibration_ns": None, "send_lag_max_ns": 0.0}
 
 
 def _refused(destination):

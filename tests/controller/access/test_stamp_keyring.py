@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.access.book import AccessBook, CertificateRecord
-from controller.access.stamp_book import StampBook, pair_key
-from controller.access.stamp_tables import KEPT_EPOCHS
+from controller.access.stamp_key_tables import KEPT_EPOCHS
+from controller.access.stamp_keyring import StampKeyring, pair_key
 from foundation.clock import SystemClock
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)
@@ -22,8 +22,8 @@ LATER_NS = SystemClock().wall_ns() + 10**15
 
 
 @pytest.fixture
-def book(tmp_path: pathlib.Path) -> Iterator[StampBook]:
-    with contextlib.closing(StampBook(tmp_path, SystemClock())) as opened:
+def book(tmp_path: pathlib.Path) -> Iterator[StampKeyring]:
+    with contextlib.closing(StampKeyring(tmp_path, SystemClock())) as opened:
         yield opened
 
 
@@ -51,7 +51,7 @@ def test_no_two_pairs_share_a_key_nor_do_the_directions(
 
 
 def test_secrets_are_their_owners_alone_and_say_nothing_of_themselves(
-    book: StampBook, tmp_path: pathlib.Path
+    book: StampKeyring, tmp_path: pathlib.Path
 ) -> None:
     book.rotate()
     (epoch,) = book.epochs()
@@ -64,7 +64,7 @@ def test_secrets_are_their_owners_alone_and_say_nothing_of_themselves(
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
-def test_sender_has_a_key_only_once_its_reflector_answers_to_it(book: StampBook) -> None:
+def test_sender_has_a_key_only_once_its_reflector_answers_to_it(book: StampKeyring) -> None:
     assert book.current() == 1
     assert book.probing("a", "b") is None
     assert len(book.answering("a", "b")) == 1
@@ -76,7 +76,7 @@ def test_sender_has_a_key_only_once_its_reflector_answers_to_it(book: StampBook)
 
 
 def test_rotation_is_crossed_without_a_moment_when_a_key_in_use_is_not_answered(
-    book: StampBook,
+    book: StampKeyring,
 ) -> None:
     for _ in range(2):
         book.rotate()
@@ -93,7 +93,7 @@ def test_rotation_is_crossed_without_a_moment_when_a_key_in_use_is_not_answered(
 
 
 def test_reflector_that_missed_rotations_answers_to_what_its_senders_still_use(
-    book: StampBook,
+    book: StampKeyring,
 ) -> None:
     book.rotate()
     book.note_holder("b", 1)
@@ -111,7 +111,7 @@ def test_reflector_that_missed_rotations_answers_to_what_its_senders_still_use(
     assert len(book.answering("a", "b")) == 2
 
 
-def test_agent_out_of_reach_for_too_long_is_no_longer_probed(book: StampBook) -> None:
+def test_agent_out_of_reach_for_too_long_is_no_longer_probed(book: StampKeyring) -> None:
     book.rotate()
     book.note_holder("b", 1)
     for _ in range(KEPT_EPOCHS):
@@ -121,7 +121,7 @@ def test_agent_out_of_reach_for_too_long_is_no_longer_probed(book: StampBook) ->
     assert len(book.answering("a", "b")) == 2
 
 
-def test_keys_of_a_revoked_agent_are_worth_nothing(book: StampBook, access: AccessBook) -> None:
+def test_keys_of_a_revoked_agent_are_worth_nothing(book: StampKeyring, access: AccessBook) -> None:
     book.rotate()
     for agent in "abc":
         book.note_holder(agent, 1)
@@ -141,7 +141,7 @@ def test_keys_of_a_revoked_agent_are_worth_nothing(book: StampBook, access: Acce
 
 
 def test_agent_that_is_enrolled_again_starts_with_new_keys_and_a_first_one_changes_nothing(
-    book: StampBook, access: AccessBook
+    book: StampKeyring, access: AccessBook
 ) -> None:
     def enrol(serial: str) -> None:
         token = access.create_enrolment_token("a", "f" * 64, LATER_NS)
@@ -161,14 +161,16 @@ def test_agent_that_is_enrolled_again_starts_with_new_keys_and_a_first_one_chang
     assert book.probing("b", "a") is None
 
 
-def test_without_authenticated_streams_nothing_is_made(book: StampBook, access: AccessBook) -> None:
+def test_without_authenticated_streams_nothing_is_made(
+    book: StampKeyring, access: AccessBook
+) -> None:
     access.revoke_agent("a")
     book.refresh()
     assert book.epochs() == []
 
 
 def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
-    book: StampBook, access: AccessBook, tmp_path: pathlib.Path
+    book: StampKeyring, access: AccessBook, tmp_path: pathlib.Path
 ) -> None:
     book.rotate()
     program = (
@@ -188,7 +190,7 @@ def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
         assert len(access.tokens()) == number - 1
 
 
-def test_generation_grows_with_what_matters_alone(book: StampBook, access: AccessBook) -> None:
+def test_generation_grows_with_what_matters_alone(book: StampKeyring, access: AccessBook) -> None:
     book.rotate()
     seen = book.generation
     access.audit(actor="x", action="y", subject="z")
@@ -208,7 +210,7 @@ def test_whatever_is_in_use_is_answered_and_what_was_ended_never_is(
     data = tmp_path_factory.mktemp("keys")
     ended: set[bytes] = set()
     with (
-        contextlib.closing(StampBook(data, SystemClock())) as book,
+        contextlib.closing(StampKeyring(data, SystemClock())) as book,
         contextlib.closing(AccessBook(data, SystemClock())) as access,
     ):
         book.rotate()

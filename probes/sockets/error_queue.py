@@ -1,4 +1,4 @@
-"""When packets left: transmit stamps from a socket's error queue, each under the key of its packet.
+"""When packets left: TX timestamps from a socket's error queue, each under the key of its packet.
 
 The same queue tells ICMP errors about packets of ours. Keys are of our choosing (SCM_TS_OPT_ID)
 where the kernel has them; elsewhere the kernel counts, and is told to start afresh after a packet
@@ -20,7 +20,7 @@ from probes.causes import ORIGIN_ICMP, ORIGIN_ICMP6
 from probes.sockets import control
 from probes.sockets.ring import Ring
 
-STAMP_USER, STAMP_KERNEL, STAMP_HARDWARE = 1, 2, 3  # indices into window.STAMPING
+USER_TIMESTAMP, KERNEL_TIMESTAMP, HARDWARE_TIMESTAMP = 1, 2, 3  # indices into window.TIMESTAMPING
 # SO_TIMESTAMPING (linux/net_tstamp.h): generation and reporting bits.
 TX_SOFTWARE, _RX_SOFTWARE, _SOFTWARE = 1 << 1, 1 << 3, 1 << 4
 _OPT_ID, _OPT_TSONLY = 1 << 7, 1 << 11
@@ -32,11 +32,11 @@ _MOST_REFUSALS = 64  # batches of ICMP errors kept for the owner
 
 
 @dataclass(frozen=True, slots=True)
-class TransmitStamps:
-    """When n packets left: `key` uint32[n], `stamp_ns` int64[n] wall."""
+class TxTimestamps:
+    """When n packets left: `key` uint32[n], `timestamp_ns` int64[n] wall."""
 
     key: NDArray[np.uint32]
-    stamp_ns: NDArray[np.int64]
+    timestamp_ns: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.key)
@@ -57,27 +57,27 @@ class Refusals:
     length: NDArray[np.int64]
 
 
-_NO_STAMPS = TransmitStamps(np.zeros(0, np.uint32), np.zeros(0, np.int64))
+_NO_TIMESTAMPS = TxTimestamps(np.zeros(0, np.uint32), np.zeros(0, np.int64))
 
 
-class DepartureStamps:
+class ErrorQueue:
     """The error queue of one socket, read through `ring`.
 
-    `delivered` tells whether the kernel stamps departures, `of_arrivals` whether it stamps what
+    `delivered` tells whether the kernel timestamps departures, `of_arrivals` whether it timestamps what
     arrives; `chooses_keys` whether packets carry keys of ours. With `on_request` only packets that
-    ask for it are stamped.
+    ask for it are timestamped.
     """
 
     def __init__(self, sock: socket.socket, ring: Ring, *, on_request: bool) -> None:
         self._sock, self._ring, self._fd = sock, ring, sock.fileno()
         self._key = 0  # of the next packet
         self._epoch_key = 0  # our key of the packet that the kernel numbered 0
-        self._kept: list[TransmitStamps] = []  # read before a renumbering, not yet handed out
+        self._kept: list[TxTimestamps] = []  # read before a renumbering, not yet handed out
         self._handed_kept = False
         self._refusals: list[Refusals] = []
         self._flags = _TRANSMIT_FLAGS & ~(TX_SOFTWARE if on_request else 0)
         self.delivered = self.of_arrivals = self.chooses_keys = False
-        with contextlib.suppress(OSError):  # where the system refuses, user-space stamps remain
+        with contextlib.suppress(OSError):  # where the system refuses, user-space timestamps remain
             self._ask_for(self._flags)
             self.delivered = self.of_arrivals = True
             self.chooses_keys = _kernel_takes_keys()
@@ -89,20 +89,20 @@ class DepartureStamps:
     def _ask_for(self, flags: int) -> None:
         self._sock.setsockopt(socket.SOL_SOCKET, control.SO_TIMESTAMPING, flags)
 
-    def next_keys(self, count: int, stamped: NDArray[np.bool_] | None) -> NDArray[np.uint32]:
-        """Return the key of each packet. A kernel that numbers by itself counts stamped ones."""
-        if stamped is None or self.chooses_keys:
+    def next_keys(self, count: int, timestamped: NDArray[np.bool_] | None) -> NDArray[np.uint32]:
+        """Return the key of each packet. A kernel that numbers by itself counts timestamped ones."""
+        if timestamped is None or self.chooses_keys:
             number = np.arange(count)
             used = count
         else:
-            number = np.cumsum(stamped) - 1
-            used = int(np.count_nonzero(stamped))
+            number = np.cumsum(timestamped) - 1
+            used = int(np.count_nonzero(timestamped))
         key = (self._key + number).astype(np.uint32)
         self._key = (self._key + used) & 0xFFFFFFFF
         return key
 
     def next_key(self) -> int:
-        """Return the key of one packet that is to be stamped."""
+        """Return the key of one packet that is to be timestamped."""
         key = self._key
         self._key = (key + 1) & 0xFFFFFFFF
         return key
@@ -111,7 +111,7 @@ class DepartureStamps:
         self,
         key: NDArray[np.uint32],
         error: NDArray[np.int32],
-        stamped: NDArray[np.bool_] | None,
+        timestamped: NDArray[np.bool_] | None,
     ) -> NDArray[np.uint32]:
         """Return keys as the kernel counted them, and let its counting start afresh.
 
@@ -120,12 +120,14 @@ class DepartureStamps:
         """
         sent = error == 0
         first = int(key[0]) if len(key) else 0
-        if stamped is not None:
-            first += not stamped[0]  # a packet without a stamp was given the key before the next
-            sent &= stamped
+        if timestamped is not None:
+            first += not timestamped[
+                0
+            ]  # a packet without a timestamp was given the key before the next
+            sent &= timestamped
         counted = (first + np.cumsum(sent) - 1).astype(np.uint32)
-        while len(stamps := self._read_batch()):
-            self._kept.append(stamps)
+        while len(timestamps := self._read_batch()):
+            self._kept.append(timestamps)
         self._ask_for(_RECEIVE_FLAGS)
         self._ask_for(self._flags)
         self._epoch_key = self._key
@@ -133,18 +135,18 @@ class DepartureStamps:
 
     @property
     def has_kept(self) -> bool:
-        """Tell whether stamps read early wait to be handed out, or the queue may hold more."""
+        """Tell whether timestamps read early wait to be handed out, or the queue may hold more."""
         return bool(self._kept) or self._handed_kept
 
-    def read(self) -> TransmitStamps:
-        """Return stamps that have come back, a batch of them; never waits."""
+    def read(self) -> TxTimestamps:
+        """Return timestamps that have come back, a batch of them; never waits."""
         self._handed_kept = bool(self._kept)
         if self._kept:
             return self._kept.pop(0)
         return self._read_batch()
 
     def read_one(self) -> tuple[int, int] | None:
-        """Return (key, wall nanoseconds) of one stamp, None if none has come back.
+        """Return (key, wall nanoseconds) of one timestamp, None if none has come back.
 
         For sockets that do not ask for ICMP errors: those would be left out.
         """
@@ -157,24 +159,24 @@ class DepartureStamps:
         said = control.read_departure(messages)
         return said and ((said[0] + self._epoch_key) & 0xFFFFFFFF, said[1])
 
-    def _read_batch(self) -> TransmitStamps:
+    def _read_batch(self) -> TxTimestamps:
         """Read up to a ring's capacity from the error queue."""
         ring = self._ring
         count = ring.receive(self._fd, _MSG_ERRQUEUE)
         if not count:
-            return _NO_STAMPS
+            return _NO_TIMESTAMPS
         said = control.read_control(ring.control[:count], ring.messages["controllen"][:count])
         good = (said.origin & 0xFF == control.ORIGIN_TIMESTAMPING) & (said.software_ns != 0)
-        key, stamp_ns = said.key, said.software_ns
+        key, timestamp_ns = said.key, said.software_ns
         if not good.all():
             self._keep_refusals(count, said)
-            key, stamp_ns = key[good], stamp_ns[good]
+            key, timestamp_ns = key[good], timestamp_ns[good]
         if self._epoch_key:
             key = (key.astype(np.uint64) + np.uint64(self._epoch_key)).astype(np.uint32)
-        return TransmitStamps(key, stamp_ns)
+        return TxTimestamps(key, timestamp_ns)
 
     def _keep_refusals(self, count: int, said: control.ControlColumns) -> None:
-        """Set aside ICMP errors; they share the error queue with transmit stamps."""
+        """Set aside ICMP errors; they share the error queue with TX timestamps."""
         ring = self._ring
         origin = said.origin & 0xFF
         told = (origin == ORIGIN_ICMP) | (origin == ORIGIN_ICMP6)
@@ -194,7 +196,7 @@ class DepartureStamps:
             )
 
     def take_refusals(self) -> list[Refusals]:
-        """Return the ICMP errors that came with the stamps read so far."""
+        """Return the ICMP errors that came with the timestamps read so far."""
         taken, self._refusals = self._refusals, []
         return taken
 

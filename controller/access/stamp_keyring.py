@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from controller.access.stamp_tables import ROTATION, add_epoch, note_holder
+from controller.access.stamp_key_tables import ROTATION, add_epoch, note_holder
 from controller.access.tables import open_tables, transaction
 from foundation.clock import Clock
 
@@ -80,7 +80,7 @@ class _Facts:
         return max(self.since.get(one, 0), self.since.get(other, 0))
 
 
-class StampBook:
+class StampKeyring:
     """The keys of one data directory. Calls from any thread; writes are committed.
 
     `generation` grows with every change that may change an agent's keys.
