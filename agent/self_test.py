@@ -54,8 +54,9 @@ class SelfTest:
             "self_test",
             "warning",
             Text(
-                "The kernel does not deliver timestamps here; delays are timestamped by the program "
-                "and grow with the load of the machine. Use a newer kernel or another host.",
+                "The kernel does not deliver timestamps here; delays are timestamped by the "
+                "program and grow with the load of the machine. Use a newer kernel or another "
+                "host.",
                 "本机内核未提供时间戳，时延依据程序自行记录的时间戳，会随负载增大。请更换内核或主机。",
             ),
         )

@@ -81,7 +81,8 @@ def measure(quick: bool) -> Report:
         ],
         notes=(
             "Beside ours: of the same round, for fping and ping; the median of twelve.",
-            "Ours takes kernel timestamps of sending and arrival; fping and ping take none of sending.",
+            "Ours takes kernel timestamps of sending and arrival; fping and ping take none of "
+            "sending.",
             "ping -f knows one target; the others probe all of them.",
         ),
     )

@@ -32,7 +32,9 @@ _IRTT_MAGIC = (0x14, 0xA7, 0x5B)
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """n frames: `head` uint8[n, 96] from the Ethernet header on, `timestamp_ns` int64[n] wall clock."""
+    """n frames: `head` uint8[n, 96] from the Ethernet header on, `timestamp_ns` int64[n]
+    wall clock.
+    """
 
     head: NDArray[np.uint8]
     timestamp_ns: NDArray[np.int64]

@@ -117,8 +117,8 @@ def measure(quick: bool) -> Report:
             for goal in beside_peers(errors, tool.name, [peer.name for peer in PEERS])
         ],
         notes=(
-            "Four crossings of a veth, a few µs each, lie between the emulator's timestamps and the "
-            "hosts': they are in every tool's error.",
+            "Four crossings of a veth, a few µs each, lie between the emulator's timestamps and "
+            "the hosts': they are in every tool's error.",
         ),
     )
 

@@ -2,9 +2,10 @@
 
 For an open port the round trip is what TCP_INFO says of the handshake (microseconds, by the
 kernel's clock; of a connection just opened the smoothed value is its only sample). For a closed one
-it ends when we hear of the refusal: a user-space timestamp, and labelled so. A handshake whose SYN was
-sent again took a second or more and is late (probes/tcp.py). The connection is ended with RST at
-once. Every probe has a source port of its own, so its path among equal ones is not fixed.
+it ends when the ICMP error or RST arrives: a user-space timestamp, and labelled so. A handshake
+whose SYN was sent again took a second or more and is late (probes/tcp.py). The connection is ended
+with RST at once. Every probe has a source port of its own, so its path among equal ones is not
+fixed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import ADDRESS_BYTES, socket_address, split_source, unpack_address
-from probes.engine.channel import FlowMark, Refused, Replies
+from probes.engine.channel import FlowMark, ProbeIcmpErrors, Replies
 from probes.engine.codecs import Outgoing
 from probes.engine.discarded import Discarded
 from probes.sockets import control
@@ -210,14 +211,14 @@ class ConnectChannel:
         """No: all are returned at once."""
         return just_read < 0
 
-    def refused(self) -> Iterator[Refused]:
+    def icmp_errors(self) -> Iterator[ProbeIcmpErrors]:
         """Yield the handshakes that ICMP errors ended."""
         taken, self._refused = self._refused, []
         if not taken:
             return
         session, sequence, error, word, by = zip(*taken, strict=True)
         offender = b"".join(each.ljust(ADDRESS_BYTES, b"\0") for each in by)
-        yield Refused(
+        yield ProbeIcmpErrors(
             session=np.array(session, np.int64),
             low_sequence=np.array(sequence, np.int64) & 0xFFFFFFFF,
             sequence_bits=32,
@@ -244,8 +245,8 @@ class ConnectChannel:
 
 
 def _icmp_error(sock: socket.socket) -> tuple[int, int, bytes]:
-    """Return what ICMP said of a connection, as `control.read_refusal`: Linux 5.18 tells it."""
+    """Return what ICMP said of a connection, as `control.read_icmp_error`: Linux 5.18 tells it."""
     with contextlib.suppress(OSError):
         messages = sock.recvmsg(0, _CONTROL_BYTES, _MSG_ERRQUEUE)[1]
-        return control.read_refusal(messages)
+        return control.read_icmp_error(messages)
     return 0, 0, b""

@@ -23,8 +23,8 @@ def identity_gap_ns(evidence: Evidence) -> Floats:
 
     All three are of the same probes and the offset of the clocks cancels
     (docs/concepts/measurement.md §4.2: m_f + m_b = RTT - residence), so anything but 0 means that
-    timestamps are broken: a clock was stepped within the reflector's residence, or something rewrote
-    them.
+    timestamps are broken: a clock was stepped within the reflector's residence, or something
+    rewrote them.
     """
     same = evidence.forward.totals() == evidence.rtt.totals()
     same &= evidence.backward.totals() == evidence.rtt.totals()

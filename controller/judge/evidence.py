@@ -64,8 +64,8 @@ class Evidence:
     clock_bound_ns float64[n]: largest bound of the period on the error that both ends' clocks give
       a one-way delay; NaN = at least one clock is not trusted.
     clock_doubt int8[n]: code into CLOCK_FAULTS: why a bound that was claimed is not believed.
-    calibration_ns float64[n]: error of our own timestamps (docs/concepts/measurement.md §2.3), ≥ 0; 0
-    where the engine
+    calibration_ns float64[n]: error of our own timestamps (docs/concepts/measurement.md §2.3), ≥ 0;
+    0 where the engine
       has measured none.
     floor_ns float64[n]: light in fibre over the great circle, one way; 0 where unknown.
     """

@@ -153,8 +153,8 @@ class Emulator:
 
     def _collect_timestamps(self) -> None:
         """Read from the kernel when frames really left, until there is no more to read."""
-        while departures := self._sender.departures():
-            for number, left_ns in departures:
+        while tx_timestamps := self._sender.tx_timestamps():
+            for number, left_ns in tx_timestamps:
                 row = self._row_of_number.pop(number, None)
                 if row is not None:
                     self._log.timestamped(row, left_ns)

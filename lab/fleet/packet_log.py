@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 HEAD_BYTES = 120
 LOST, COPY, REORDERED, REFUSED, UNROUTED, OVERFLOWED = 1, 2, 4, 8, 16, 32  # bits of `outcome`
 
-# received_ns, left_ns: kernel timestamps, wall clock (0: never). asked_ns: the delay that was drawn.
-# COPY marks the second packet of a duplication. source, destination: numbers of addresses.
+# received_ns, left_ns: kernel timestamps, wall clock (0: never). asked_ns: the delay that was
+# drawn. COPY marks the second packet of a duplication. source, destination: numbers of addresses.
 RECORD = np.dtype(
     [
         ("received_ns", "<i8"),
@@ -47,7 +47,7 @@ class _Segment:
 
 
 class PacketLog:
-    """Appends rows and fills in departures later; keeps at most `limit_bytes` on disk."""
+    """Appends rows and fills in tx_timestamps later; keeps at most `limit_bytes` on disk."""
 
     def __init__(self, directory: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._directory = directory

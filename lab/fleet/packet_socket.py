@@ -49,7 +49,7 @@ class Frame(NamedTuple):
     timestamp_ns: int
 
 
-class Departure(NamedTuple):
+class TxTimestamp(NamedTuple):
     """When frame number `number` left, in wall nanoseconds of the kernel."""
 
     number: int
@@ -169,7 +169,9 @@ class FrameSender:
         self.timestamps = self._renumber()
 
     def _renumber(self) -> bool:
-        """Start the kernel's numbering of timestamps at 0; return whether it will timestamp at all."""
+        """Start the kernel's numbering of timestamps at 0; return whether it will timestamp
+        at all.
+        """
         try:
             self.sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE)
             self.sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _TRANSMIT_FLAGS)
@@ -199,7 +201,7 @@ class FrameSender:
             # Kernels differ in whether a refused frame uses up a number
             # (docs/concepts/measurement.md §3.4): the timestamps under way are given up and the
             # numbering starts afresh.
-            while self.departures():
+            while self.tx_timestamps():
                 pass
             self.timestamps = self._renumber()
         return numbers
@@ -216,7 +218,7 @@ class FrameSender:
                 done += 1
         return refused
 
-    def departures(self) -> list[Departure]:
+    def tx_timestamps(self) -> list[TxTimestamp]:
         """Return frames that have left since the last call, a batch at most; never waits."""
         batch, found = self._timestamps, []
         for i in range(batch.receive(self._fd, _MSG_ERRQUEUE)):
@@ -225,7 +227,7 @@ class FrameSender:
             if batch.timestamped(i) and (level, kind) == (_SOL_PACKET, _PACKET_TX_TIMESTAMP):
                 seconds, ns = _SECONDS.unpack_from(batch.control, start + 16)
                 number = _INT.unpack_from(batch.control, start + 92)[0]
-                found.append(Departure(number + self._base, seconds * _NS + ns))
+                found.append(TxTimestamp(number + self._base, seconds * _NS + ns))
         return found
 
     def close(self) -> None:

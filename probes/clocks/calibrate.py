@@ -29,8 +29,8 @@ _ARRIVAL_MS = 100  # a busy machine may leave packets in its backlog for so long
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What was found. `timestamping` is what was really delivered both ways ("none" if no packet came
-    back); errors are those of one delay between two kernel timestamps, NaN without packets.
+    """What was found. `timestamping` is what was really delivered both ways ("none" if no packet
+    came back); errors are those of one delay between two kernel timestamps, NaN without packets.
     `error_ns` is e: the larger of systematic and random error."""
 
     timestamping: str
@@ -83,7 +83,7 @@ def _measure(
     delays, kinds = [], []
     for turn in range(number, number + -(-probes // _BATCH)):
         left_ns, timestamped = _send(sender, turn)
-        arrived_ns, kind = _arrivals(receiver, turn)
+        arrived_ns, kind = _rx_timestamps(receiver, turn)
         if len(arrived_ns) == len(left_ns) == _BATCH:
             delays.append(arrived_ns - left_ns)
             kinds.append(np.minimum(kind, KERNEL_TIMESTAMP if timestamped else USER_TIMESTAMP))
@@ -96,13 +96,14 @@ def _warmed_up(sender: BatchSocket, receiver: BatchSocket) -> int:
     """Send until RX timestamps are in force, for a while; return the number of the next turn.
 
     The kernel turns them on for all sockets at once, in a worker of its own that may have to wait
-    on a busy machine; so packets may arrive without timestamps for some time after they were asked for.
+    on a busy machine; so packets may arrive without timestamps for some time after they were asked
+    for.
     """
     give_up_s = time.monotonic() + _WARM_UP_S
     turn, in_force = 0, False
     while not in_force and time.monotonic() < give_up_s:
         _send(sender, turn)
-        in_force = bool((_arrivals(receiver, turn)[1] == KERNEL_TIMESTAMP).any())
+        in_force = bool((_rx_timestamps(receiver, turn)[1] == KERNEL_TIMESTAMP).any())
         turn += 1
     return turn
 
@@ -111,13 +112,13 @@ def _send(sender: BatchSocket, turn: int) -> tuple[NDArray[np.int64], bool]:
     """Send a batch that bears its number; return when each packet left, and if the kernel says."""
     sender.rings.send.payload[:_BATCH, :4].view("<u4")[:] = turn
     result = sender.send(_BATCH)
-    timestamps = sender.departures.read()
-    if not sender.departures.delivered:
+    timestamps = sender.error_queue.read()
+    if not sender.error_queue.has_tx_timestamps:
         return np.full(_BATCH, result.before_ns, np.int64), False
     return timestamps.timestamp_ns[np.isin(timestamps.key, result.key)], True
 
 
-def _arrivals(receiver: BatchSocket, turn: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def _rx_timestamps(receiver: BatchSocket, turn: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return when the packets of a batch arrived, and how that is known; waits for them a while."""
     found: list[tuple[NDArray[np.int64], NDArray[np.uint8]]] = []
     poll = select.poll()

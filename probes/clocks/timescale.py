@@ -1,10 +1,11 @@
-"""Wall-clock timestamps carried to the monotonic scale, so that a step of the clock changes no delay.
+"""Wall-clock timestamps carried to the monotonic scale, so that a step of the clock changes no
+delay.
 
-The kernel timestamps packets with CLOCK_REALTIME. Slewing moves both clocks alike, so their difference
-is constant between steps and is measured once, well; a change is noticed when paired readings
-disagree with it, and from then on another difference holds. Timestamps made before a change and read
-after it still lie on the old scale: each timestamp is carried by the scale that puts it on its own side
-of the change, and after what caused it.
+The kernel timestamps packets with CLOCK_REALTIME. Slewing moves both clocks alike, so their
+difference is constant between steps and is measured once, well; a change is noticed when paired
+readings disagree with it, and from then on another difference holds. Timestamps made before a
+change and read after it still lie on the old scale: each timestamp is carried by the scale that
+puts it on its own side of the change, and after what caused it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class _Past:
 
 
 class TimeScale:
-    """Both clocks, their difference, and (in the lab and in tests) a shift of all wall timestamps."""
+    """Both clocks, their difference, and (in the lab and in tests) a shift of all wall
+    timestamps.
+    """
 
     def __init__(self, clock: Clock, shift_ns: int = 0) -> None:
         self._clock = clock
@@ -101,8 +104,8 @@ class TimeScale:
         monotonic scale.
 
         `cause_ns` (monotonic) is what each of them came after: where more than one scale could have
-        made a timestamp, the earliest moment after its cause is taken. What none could have made lies
-        where the present scale puts it (`is_possible`).
+        made a timestamp, the earliest moment after its cause is taken. What none could have made
+        lies where the present scale puts it (`is_possible`).
         """
         self.look()  # now, not before: the clock may have changed until the timestamps were read
         carried = wall_ns - self.offset_ns

@@ -24,7 +24,7 @@ from probes.engine.answers import (
     read_answers,
     take_follow_ups,
 )
-from probes.engine.channel import Channel, Refused, Replies
+from probes.engine.channel import Channel, ProbeIcmpErrors, Replies
 from probes.engine.direction import FORWARD, directions_of_loss
 from probes.engine.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
@@ -70,21 +70,21 @@ class Account:
             if replies is not None and len(replies):
                 self._enter(replies)
             more = replies is not None and replies.ring_was_full
-        for refused in channel.refused():
-            self._note_refused(refused)
+        for errors in channel.icmp_errors():
+            self._note_icmp_errors(errors)
         for answers in channel.take_discarded():
             self._note_discarded(answers, channel.sessions())
 
-    def _note_refused(self, refused: Refused) -> None:
+    def _note_icmp_errors(self, errors: ProbeIcmpErrors) -> None:
         """Write what ICMP said beside the probes that it is about."""
-        cause = self._tally.causes.codes(refused.error, refused.word, refused.offender)
-        one, some = np.flatnonzero(refused.numbered), np.flatnonzero(~refused.numbered)
+        cause = self._tally.causes.codes(errors.error, errors.word, errors.offender)
+        one, some = np.flatnonzero(errors.numbered), np.flatnonzero(~errors.numbered)
         told = np.zeros(len(cause), np.bool_)
         told[one] = self._ledger.note_causes(
-            refused.session[one], refused.low_sequence[one], refused.sequence_bits, cause[one]
+            errors.session[one], errors.low_sequence[one], errors.sequence_bits, cause[one]
         )
-        told[some] = self._ledger.note_causes_of_sessions(refused.session[some], cause[some])
-        self._tally.refusals.update(refused.error[told].tolist())
+        told[some] = self._ledger.note_causes_of_sessions(errors.session[some], cause[some])
+        self._tally.icmp_errors.update(errors.error[told].tolist())
 
     def _note_discarded(self, answers: Discarded, sessions: NDArray[np.int64]) -> None:
         """Note why probes stay without an answer though one came: it was of no use."""

@@ -42,8 +42,9 @@ class FlowMark:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """n answers in order of arrival. `timestamp_ns` int64[n] true wall time, `check` uint64[n] to be
-    compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's fields.
+    """n answers in order of arrival. `timestamp_ns` int64[n] true wall time, `check` uint64[n] to
+    be compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's
+    fields.
     """
 
     session: NDArray[np.int64]
@@ -65,9 +66,9 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ProbeIcmpErrors:
     """n ICMP errors about probes of known sessions; `numbered` bool[n] says of which the probe is
-    known too. `error`, `word` and `offender` as in error_queue.Refusals."""
+    known too. `error`, `word` and `offender` as in error_queue.IcmpErrors."""
 
     session: NDArray[np.int64]
     low_sequence: NDArray[np.int64]
@@ -92,7 +93,7 @@ class Channel:
     ) -> None:
         self.number = number
         self.socket = BatchSocket(opened.sock, rings=rings, with_ip_header=opened.with_ip_header)
-        self.socket.ask_for_refusals()
+        self.socket.ask_for_icmp_errors()
         self.codec = codec
         self.capacity = rings.send.capacity
         self._opened = opened
@@ -115,8 +116,10 @@ class Channel:
 
     @property
     def timestamps_when_read(self) -> bool:
-        """Tell that the kernel does not timestamp arrivals, so that answers must be read at once."""
-        return not self.socket.departures.of_arrivals
+        """Tell that the kernel does not timestamp arrivals, so that answers must be read
+        at once.
+        """
+        return not self.socket.error_queue.has_rx_timestamps
 
     def close(self) -> None:
         """Close the socket."""
@@ -226,26 +229,26 @@ class Channel:
 
     def tx_timestamps(self) -> tuple[NDArray[np.int64], TxTimestamps]:
         """Return timestamps that came back and the rows they were sent for (-1 where unknown)."""
-        timestamps = self.socket.departures.read()
+        timestamps = self.socket.error_queue.read()
         return self._row_of_key[timestamps.key % _KEYS], timestamps
 
-    def refused(self) -> Iterator[Refused]:
+    def icmp_errors(self) -> Iterator[ProbeIcmpErrors]:
         """Yield what ICMP errors said of our probes."""
-        for refusals in self.socket.departures.take_refusals():
-            quoted = self.codec.quoted(refusals)
+        for icmp_errors in self.socket.error_queue.take_icmp_errors():
+            quoted = self.codec.quoted(icmp_errors)
             if not len(self._peer_key):
                 continue
-            key = _peer_keys(refusals.address, self._family, quoted.port)
+            key = _peer_keys(icmp_errors.address, self._family, quoted.port)
             place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
             ours = np.flatnonzero(quoted.known & (self._peer_key[place] == key))
-            yield Refused(
+            yield ProbeIcmpErrors(
                 session=self._session[place[ours]],
                 low_sequence=quoted.low_sequence[ours],
                 sequence_bits=quoted.sequence_bits,
                 numbered=quoted.numbered[ours],
-                error=refusals.error[ours],
-                word=refusals.word[ours],
-                offender=refusals.offender[ours],
+                error=icmp_errors.error[ours],
+                word=icmp_errors.word[ours],
+                offender=icmp_errors.offender[ours],
             )
 
     def claim_dropped(
@@ -271,7 +274,7 @@ class Channel:
 
     def more_timestamps(self, just_read: int) -> bool:
         """Tell whether more TX timestamps may be waiting after that many were read at once."""
-        return just_read > 0 and (just_read >= self.capacity or self.socket.departures.has_kept)
+        return just_read > 0 and (just_read >= self.capacity or self.socket.error_queue.has_kept)
 
 
 def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields:

@@ -49,8 +49,8 @@ class Answering:
     """What a reflector does with the packets at its listeners; one thread at a time.
 
     `counts` are those of `ReflectorCounters`, `own_port` bool[65536] tells the ports of reflectors
-    of ours, `limits` how much is answered, `short` which requests were too short; all timestamps are
-    moved by `shift_ns`.
+    of ours, `limits` how much is answered, `short` which requests were too short; all timestamps
+    are moved by `shift_ns`.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Answering:
                 self._answer_few(listener, count)
             elif count:
                 self._answer(listener, count)
-            self._collect_departures(listener)
+            self._collect_tx_timestamps(listener)
             if count < _BATCH:
                 return
 
@@ -152,7 +152,7 @@ class Answering:
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
         if follow_up:
-            listener.departures.expect_one(key, sender.slot, sequence)
+            listener.reply_timestamps.expect_one(key, sender.slot, sequence)
 
     def _answer_bound(
         self,
@@ -186,7 +186,7 @@ class Answering:
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
         if reply.tracked:
-            listener.departures.expect_one(key, sender.slot, reply.sequence)
+            listener.reply_timestamps.expect_one(key, sender.slot, reply.sequence)
 
     def _learn(
         self,
@@ -418,28 +418,28 @@ class Answering:
         self._counts["reflected"] += count - unsent
         if len(replies.tracked):
             tracked = replies.tracked
-            listener.departures.expect(
+            listener.reply_timestamps.expect(
                 result.key[tracked], replies.slot[tracked], replies.sequence[tracked]
             )
 
-    def _collect_departures(self, listener: Listener) -> None:
+    def _collect_tx_timestamps(self, listener: Listener) -> None:
         """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
-        queue = listener.socket.departures
+        queue = listener.socket.error_queue
         one_by_one = listener.leaving <= _FEW and not queue.has_kept
         for _ in range(_FEW if one_by_one else 0):
             if not self._collect_one(listener):
                 return
         while len(timestamps := queue.read()):
-            listener.departures.left(timestamps.key, timestamps.timestamp_ns + self.shift_ns)
+            listener.reply_timestamps.left(timestamps.key, timestamps.timestamp_ns + self.shift_ns)
             listener.lag.left(timestamps.key, timestamps.timestamp_ns)
 
     def _collect_one(self, listener: Listener) -> bool:
         """Take one departure from the error queue; tell whether there was one."""
-        one = listener.socket.departures.read_one()
+        one = listener.socket.error_queue.read_one()
         if one is None:
             return False
         key, left_ns = one
-        listener.departures.one_left(key, left_ns + self.shift_ns)
+        listener.reply_timestamps.one_left(key, left_ns + self.shift_ns)
         listener.lag.one_left(key, left_ns)
         return True
 

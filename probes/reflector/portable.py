@@ -1,7 +1,7 @@
 """STAMP where neither kernel timestamps nor batch calls are to be had: plain asyncio datagrams.
 
-The same codec over asyncio-dgram, needing no right and nothing of Linux. Its timestamps are taken in
-user space, so they carry the event loop's own delays (tens of microseconds idle, milliseconds
+The same codec over asyncio-dgram, needing no right and nothing of Linux. Its timestamps are taken
+in user space, so they carry the event loop's own delays (tens of microseconds idle, milliseconds
 when the machine is busy): results are labelled so, and one-way figures are as good as that.
 """
 

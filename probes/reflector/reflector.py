@@ -68,9 +68,9 @@ class Reflector:
     (then replies say so: S = 0). With `hmac_key` only requests authenticated by it are answered;
     else `stamp_keys` are those of the senders that a place asks to authenticate themselves, by
     source address: any of a sender's keys will do, and without one it is not answered.
-    `timestamp_shift_ns` moves T2, T3 and follow-up timestamps, as a wrong clock would (lab and tests).
-    `sync_source` is what Timestamp Information says while the clock is synchronised.
-    With `interface` only what comes by it is answered.
+    `timestamp_shift_ns` moves T2, T3 and follow-up timestamps, as a wrong clock would (lab and
+    tests). `sync_source` is what Timestamp Information says while the clock is synchronised. With
+    `interface` only what comes by it is answered.
 
     The sockets are open once the constructor returns. Raises ConfigError for a bad peer, and where
     not one address can be had what refuses it: ConfigError, RightsError or ResourceError.

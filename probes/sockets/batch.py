@@ -51,11 +51,11 @@ class Received:
     """n packets, as views into the ring: valid until the socket receives again.
 
     `payload` uint8[n, payload_bytes] of which `length` int64[n] bytes are the packet (cut to the
-    ring's width: `truncated`), `timestamp_ns` int64[n] wall nanoseconds of arrival, `timestamp_kind`
-    uint8[n] (USER_TIMESTAMP where the kernel gave none), `ttl` uint8[n] (0 where unknown), `tos`
-    int16[n] (DSCP and ECN as they stand in the IP header, -1 where unknown), `address` uint8[n, 28]
-    (sockaddr of the sender), `destination` uint8[n, 16] the local address that was asked, if the
-    socket tells it.
+    ring's width: `truncated`), `timestamp_ns` int64[n] wall nanoseconds of arrival,
+    `timestamp_kind` uint8[n] (USER_TIMESTAMP where the kernel gave none), `ttl` uint8[n] (0 where
+    unknown), `tos` int16[n] (DSCP and ECN as they stand in the IP header, -1 where unknown),
+    `address` uint8[n, 28] (sockaddr of the sender), `destination` uint8[n, 16] the local address
+    that was asked, if the socket tells it.
     """
 
     payload: NDArray[np.uint8]
@@ -94,11 +94,11 @@ class BatchSocket:
     """A datagram or raw socket served in batches; owns `sock` and closes it.
 
     Fill rows of `rings.send` (`payload`, `length`, `address`), then `send(count)`. The kernel
-    timestamps the departure of every packet, or with `timestamps_on_request` of those that `send` is told
-    of; timestamps must be collected with `tx_timestamps()` after each send: an undrained error queue
-    eats the receive buffer. With `tells_destination` a packet that is received comes with the
-    local address it was sent to, for sockets bound to none. `with_ip_header` tells that packets
-    begin with an IPv4 header, as those of raw sockets do. Not safe for use by two threads.
+    timestamps the departure of every packet, or with `timestamps_on_request` of those that `send`
+    is told of; timestamps must be collected with `tx_timestamps()` after each send: an undrained
+    error queue eats the receive buffer. With `tells_destination` a packet that is received comes
+    with the local address it was sent to, for sockets bound to none. `with_ip_header` tells that
+    packets begin with an IPv4 header, as those of raw sockets do. Not safe for use by two threads.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class BatchSocket:
         self.overflowed = 0  # packets this socket lost because its receive buffer was full
         self._fd = sock.fileno()
         sock.setblocking(False)
-        self.departures = ErrorQueue(sock, self.rings.timestamps, on_request=timestamps_on_request)
+        self.error_queue = ErrorQueue(sock, self.rings.timestamps, on_request=timestamps_on_request)
         self._ask_for_details()
         if tells_destination:
             self._ask_for_destination()
@@ -140,8 +140,9 @@ class BatchSocket:
                 self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
             self._tells_tos = True
 
-    def ask_for_refusals(self) -> None:
-        """Have ICMP errors about our packets told (`take_refusals`), and drops of our own queues.
+    def ask_for_icmp_errors(self) -> None:
+        """Have ICMP errors about our packets told (`take_icmp_errors`), and drops of our own
+        queues.
 
         Without IP_RECVERR the kernel keeps from us that a queueing discipline dropped a packet.
         """
@@ -190,19 +191,19 @@ class BatchSocket:
         """Send the first `count` rows of the send ring; a packet that fails stops no other.
 
         `just_before` is called when all else is ready, to write what must be as late as can be.
-        `timestamped` bool[count] tells which departures are to be timestamped (`timestamps_on_request`);
+        `timestamped` bool[count] tells which queue are to be timestamped (`timestamps_on_request`);
         `source` uint8[count, 16] is the local address each packet shall leave from, `tos`
         uint8[count] its DSCP and ECN; absent, those of the socket.
         """
-        ring, departures = self.rings.send, self.departures
-        key = departures.next_keys(count, timestamped)
+        ring, queue = self.rings.send, self.error_queue
+        key = queue.next_keys(count, timestamped)
         self._write_control(ring, key, timestamped, source, tos)
         before_ns = time.time_ns()
         if just_before is not None:
             just_before()
         error = ring.send(self._fd, count)
-        if error.any() and departures.delivered and not departures.chooses_keys:
-            key = departures.renumber(key, error, timestamped)
+        if error.any() and queue.has_tx_timestamps and not queue.chooses_keys:
+            key = queue.renumber(key, error, timestamped)
         return SendResult(error, key, before_ns)
 
     def _write_control(
@@ -214,8 +215,8 @@ class BatchSocket:
         tos: NDArray[np.uint8] | None,
     ) -> None:
         """Write the control messages of a batch into the first rows."""
-        keys = self.departures.chooses_keys
-        asks = self.departures.delivered and timestamped is not None
+        keys = self.error_queue.chooses_keys
+        asks = self.error_queue.has_tx_timestamps and timestamped is not None
         family = self.sock.family
         layout = (family, keys, asks, source is not None, tos is not None)
         count = len(key)
@@ -248,12 +249,12 @@ class BatchSocket:
         `address` as Python's sockets have them, `source` the local address to leave from, or empty;
         `just_before` as for `send`; `tos` 0 is what the socket sends with.
         """
-        departures = self.departures
-        key = departures.next_key()
+        queue = self.error_queue
+        key = queue.next_key()
         messages: list[tuple[int, int, bytes]] = []
-        if departures.chooses_keys:
+        if queue.chooses_keys:
             messages.append((control.SOL_SOCKET, control.SCM_TS_OPT_ID, struct.pack("=I", key)))
-        if departures.delivered:
+        if queue.has_tx_timestamps:
             messages.append((control.SOL_SOCKET, control.SO_TIMESTAMPING, _ASK))
         if source:
             messages.append(control.source_message(self.sock.family, source))
@@ -264,8 +265,8 @@ class BatchSocket:
             self.sock.sendmsg([packet], messages, _MSG_DONTWAIT, address)
         except OSError as error:
             number = error.errno or errno.EIO
-            if departures.delivered and not departures.chooses_keys:
-                departures.renumber(
+            if queue.has_tx_timestamps and not queue.chooses_keys:
+                queue.renumber(
                     np.array([key], np.uint32), np.array([number], np.int32), np.ones(1, np.bool_)
                 )
             return number, key

@@ -292,7 +292,7 @@ def read_messages(control: bytes) -> OneControl:
     return OneControl(software_ns, ttl, tos, dropped, destination)
 
 
-def read_refusal(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:
+def read_icmp_error(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:
     """Return (errno, word of origin, type and code, sockaddr of who said it) of one ICMP error;
     zeros where the messages hold none."""
     for level, kind, data in messages:
@@ -302,7 +302,7 @@ def read_refusal(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, 
     return 0, 0, b""
 
 
-def read_departure(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int] | None:
+def read_tx_timestamp(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int] | None:
     """Return (key, wall nanoseconds) of a TX timestamp, None if the messages hold none."""
     timestamp_ns, key = 0, None
     for level, kind, data in messages:

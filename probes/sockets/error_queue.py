@@ -28,7 +28,7 @@ _RECEIVE_FLAGS = _RX_SOFTWARE | _SOFTWARE
 _TRANSMIT_FLAGS = _RECEIVE_FLAGS | TX_SOFTWARE | _OPT_ID | _OPT_TSONLY
 _MSG_DONTWAIT, _MSG_ERRQUEUE = 0x40, 0x2000
 _ONE_CONTROL_BYTES = 192
-_MOST_REFUSALS = 64  # batches of ICMP errors kept for the owner
+_MOST_ICMP_ERRORS = 64  # batches of ICMP errors kept for the owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class TxTimestamps:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class IcmpErrors:
     """n ICMP errors about packets of ours: `error` int32[n] the errno that stands for each, `word`
     uint32[n] its origin, type and code, `offender` uint8[n, 28] who said it (probes.causes),
     `address` uint8[n, 28] where the packet was bound for, `payload` uint8[n, 64] as much of it as
@@ -63,9 +63,9 @@ _NO_TIMESTAMPS = TxTimestamps(np.zeros(0, np.uint32), np.zeros(0, np.int64))
 class ErrorQueue:
     """The error queue of one socket, read through `ring`.
 
-    `delivered` tells whether the kernel timestamps departures, `of_arrivals` whether it timestamps what
-    arrives; `chooses_keys` whether packets carry keys of ours. With `on_request` only packets that
-    ask for it are timestamped.
+    `has_tx_timestamps` tells whether the kernel gives TX timestamps, `has_rx_timestamps` whether it
+    gives RX timestamps; `chooses_keys` whether packets carry keys of ours. With `on_request` only
+    packets that ask for it are timestamped.
     """
 
     def __init__(self, sock: socket.socket, ring: Ring, *, on_request: bool) -> None:
@@ -74,23 +74,25 @@ class ErrorQueue:
         self._epoch_key = 0  # our key of the packet that the kernel numbered 0
         self._kept: list[TxTimestamps] = []  # read before a renumbering, not yet handed out
         self._handed_kept = False
-        self._refusals: list[Refusals] = []
+        self._icmp_errors: list[IcmpErrors] = []
         self._flags = _TRANSMIT_FLAGS & ~(TX_SOFTWARE if on_request else 0)
-        self.delivered = self.of_arrivals = self.chooses_keys = False
+        self.has_tx_timestamps = self.has_rx_timestamps = self.chooses_keys = False
         with contextlib.suppress(OSError):  # where the system refuses, user-space timestamps remain
             self._ask_for(self._flags)
-            self.delivered = self.of_arrivals = True
+            self.has_tx_timestamps = self.has_rx_timestamps = True
             self.chooses_keys = _kernel_takes_keys()
-        if not self.delivered:
+        if not self.has_tx_timestamps:
             with contextlib.suppress(OSError):
                 self._ask_for(_RECEIVE_FLAGS)
-                self.of_arrivals = True
+                self.has_rx_timestamps = True
 
     def _ask_for(self, flags: int) -> None:
         self._sock.setsockopt(socket.SOL_SOCKET, control.SO_TIMESTAMPING, flags)
 
     def next_keys(self, count: int, timestamped: NDArray[np.bool_] | None) -> NDArray[np.uint32]:
-        """Return the key of each packet. A kernel that numbers by itself counts timestamped ones."""
+        """Return the key of each packet. A kernel that numbers by itself counts
+        timestamped ones.
+        """
         if timestamped is None or self.chooses_keys:
             number = np.arange(count)
             used = count
@@ -115,8 +117,8 @@ class ErrorQueue:
     ) -> NDArray[np.uint32]:
         """Return keys as the kernel counted them, and let its counting start afresh.
 
-        Refused packets usually use up no number; toggling OPT_ID sets the counter to 0, so a guess
-        that is wrong here is wrong for this batch alone.
+        ProbeIcmpErrors packets usually use up no number; toggling OPT_ID sets the counter to 0, so
+        a guess that is wrong here is wrong for this batch alone.
         """
         sent = error == 0
         first = int(key[0]) if len(key) else 0
@@ -156,7 +158,7 @@ class ErrorQueue:
             )
         except BlockingIOError:
             return None
-        said = control.read_departure(messages)
+        said = control.read_tx_timestamp(messages)
         return said and ((said[0] + self._epoch_key) & 0xFFFFFFFF, said[1])
 
     def _read_batch(self) -> TxTimestamps:
@@ -169,21 +171,21 @@ class ErrorQueue:
         good = (said.origin & 0xFF == control.ORIGIN_TIMESTAMPING) & (said.software_ns != 0)
         key, timestamp_ns = said.key, said.software_ns
         if not good.all():
-            self._keep_refusals(count, said)
+            self._keep_icmp_errors(count, said)
             key, timestamp_ns = key[good], timestamp_ns[good]
         if self._epoch_key:
             key = (key.astype(np.uint64) + np.uint64(self._epoch_key)).astype(np.uint32)
         return TxTimestamps(key, timestamp_ns)
 
-    def _keep_refusals(self, count: int, said: control.ControlColumns) -> None:
+    def _keep_icmp_errors(self, count: int, said: control.ControlColumns) -> None:
         """Set aside ICMP errors; they share the error queue with TX timestamps."""
         ring = self._ring
         origin = said.origin & 0xFF
         told = (origin == ORIGIN_ICMP) | (origin == ORIGIN_ICMP6)
         place = np.flatnonzero(told)
-        if len(place) and len(self._refusals) < _MOST_REFUSALS:
-            self._refusals.append(
-                Refusals(
+        if len(place) and len(self._icmp_errors) < _MOST_ICMP_ERRORS:
+            self._icmp_errors.append(
+                IcmpErrors(
                     error=said.error_number[place].astype(np.int32),
                     word=said.origin[place],
                     offender=control.read_offenders(
@@ -195,9 +197,9 @@ class ErrorQueue:
                 )
             )
 
-    def take_refusals(self) -> list[Refusals]:
+    def take_icmp_errors(self) -> list[IcmpErrors]:
         """Return the ICMP errors that came with the timestamps read so far."""
-        taken, self._refusals = self._refusals, []
+        taken, self._icmp_errors = self._icmp_errors, []
         return taken
 
 

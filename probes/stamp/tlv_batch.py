@@ -73,8 +73,8 @@ def read_follow_up(
     timestamp = tlv["timestamp"].astype(np.uint64)
     moment, well_formed = timestamps_to_wall_ns_array(timestamp, ptp)
     present = valid & well_formed & (length >= BASE_BYTES + FOLLOW_UP_BYTES)
-    # Flags must be clear: U = not understood, M = malformed, I = failed integrity. A timestamp of zero
-    # says "not known" (RFC 8972 §4.7).
+    # Flags must be clear: U = not understood, M = malformed, I = failed integrity. A timestamp of
+    # zero says "not known" (RFC 8972 §4.7).
     present &= (tlv["flags"] == 0) & (tlv["type"] == FOLLOW_UP) & (timestamp != 0)
     present &= tlv["length"] == FOLLOW_UP_BYTES - TLV_HEADER_BYTES
     return present, tlv["sequence"].astype(np.uint32), moment

@@ -58,7 +58,7 @@ def measured(
         probes_per_stream=10,
     )
     engine.start()
-    wait_until(lambda: sum(engine.health().refusals.values()) >= refused)
+    wait_until(lambda: sum(engine.health().icmp_errors.values()) >= refused)
     finish(engine, answered=answered)
     of = {
         name: [] for name in ("stream_id", "outcome", "answer", "timestamping", "rtt_ns", "cause")

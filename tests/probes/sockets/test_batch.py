@@ -1,4 +1,4 @@
-"""Batch sockets on loopback: timestamps by key, refusals by packet, control messages by kind."""
+"""Batch sockets on loopback: timestamps by key, icmp_errors by packet, control messages by kind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pair(request: pytest.FixtureRequest, keys: bool) -> Iterator[tuple[BatchSock
     ring.address[:] = pack_address(host, ends[1].sock.getsockname()[1])
     ring.length[:] = 44
     ends[0].send(1)  # the first packets may come before timestamping is in force
-    ends[0].departures.read()
+    ends[0].error_queue.read()
     ends[1].receive()
     yield ends[0], ends[1]
     for end in ends:
@@ -52,7 +52,7 @@ def test_every_packet_is_timestamped_both_ways_under_its_key(pair) -> None:
     for number in range(16):
         sender.rings.send.payload[number, 0] = number
     sent = sender.send(16)
-    timestamps, received = sender.departures.read(), receiver.receive()
+    timestamps, received = sender.error_queue.read(), receiver.receive()
     assert not sent.error.any()
     assert timestamps.key.tolist() == sent.key.tolist()
     assert received.payload[:, 0].tolist() == list(range(16))
@@ -70,16 +70,16 @@ def test_a_refused_packet_is_named_and_stops_no_other(pair) -> None:
         sent = sender.send(12)
         assert np.flatnonzero(sent.error).tolist() == [3, 9]
         assert set(sent.error[[3, 9]]) == {errno.EINVAL}
-        timestamped = np.concatenate([sender.departures.read().key for _ in range(2)])
+        timestamped = np.concatenate([sender.error_queue.read().key for _ in range(2)])
         assert timestamped.tolist() == sent.key[sent.error == 0].tolist()
         assert len(receiver.receive()) == 10
     sender.rings.send.address[:] = good
-    assert sender.send(4).key.tolist() == sender.departures.read().key.tolist()
+    assert sender.send(4).key.tolist() == sender.error_queue.read().key.tolist()
 
 
 def test_nothing_waiting_is_an_empty_batch(pair) -> None:
     sender, receiver = pair
-    assert len(receiver.receive()) == len(sender.departures.read()) == 0
+    assert len(receiver.receive()) == len(sender.error_queue.read()) == 0
 
 
 def message(level: int, kind: int, data: bytes) -> bytes:
@@ -134,6 +134,6 @@ def test_only_the_departures_asked_for_are_timestamped(family: int, host: str, k
     timestamped = np.arange(16) % 5 == 2
     for _ in range(2):
         sent = sender.send(16, timestamped=timestamped)
-        timestamps = sender.departures.read()
+        timestamps = sender.error_queue.read()
         assert timestamps.key.tolist() == sent.key[timestamped].tolist()
     sender.close()

@@ -11,8 +11,10 @@ _FIRST_LAG_NS = 100_000  # believed until replies have left: three times what a 
 _PENDING = 8192  # replies of one socket whose TX timestamp may still be under way
 
 
-class Departures:
-    """Replies of one socket that have left, or are about to: their timestamps belong to sessions."""
+class ReplyTimestamps:
+    """Replies of one socket that have left, or are about to: their timestamps belong to
+    sessions.
+    """
 
     def __init__(self, sessions: SessionTable) -> None:
         self._sessions = sessions
@@ -35,7 +37,7 @@ class Departures:
         place = key % _PENDING
         known = (self._slot[place] >= 0) & (self._key[place] == key)
         place, wall_ns = place[known], wall_ns[known]
-        self._sessions.note_departures(self._slot[place], self._sequence[place], wall_ns)
+        self._sessions.note_tx_times(self._slot[place], self._sequence[place], wall_ns)
         self._slot[place] = -1
 
     def expect_one(self, key: int, slot: int, sequence: int) -> None:
@@ -50,7 +52,7 @@ class Departures:
         place = key % _PENDING
         slot = int(self._slot[place])
         if slot >= 0 and self._key[place] == key:
-            self._sessions.note_departure(slot, int(self._sequence[place]), wall_ns)
+            self._sessions.note_tx_time(slot, int(self._sequence[place]), wall_ns)
             self._slot[place] = -1
 
     def _refresh(self) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from asking import KEY, Sender, reflector, request
 
-from probes.reflector.departures import Lag
+from probes.reflector.reply_timestamps import Lag
 from probes.stamp import packet as stamp
 from probes.stamp import tlv as stamp_tlv
 from probes.stamp.timestamps import (
