@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from controller.api.documents import FlowDocument, WindowDocument
 from controller.figures import finite, quantiles_ns
-from controller.judge.relative import least_lines_ns
+from controller.judge.relative_delay import least_lines_ns
 from controller.store.interface import Store, StreamRecord
 from controller.store.sound import sound_chunks
 from probes.histogram import Histograms

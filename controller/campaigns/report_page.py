@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from controller.api.documents import AccountDocument, VerdictDocument
 from controller.campaigns.report import URGENCY, Report, excess, limit_of
-from controller.judge import figures
+from controller.judge import formatting as figures
 from foundation.errors import UsageError
 from foundation.local_time import chosen_zone, local_text, zone_of
 from foundation.text import Text, plain

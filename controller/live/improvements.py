@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from controller.baselines import Baseline, opened
 from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
-from controller.judge.figures import ratio_range
+from controller.judge.formatting import ratio_range
 from controller.judge.improvement import (
     WEEK_NS,
     Cells,

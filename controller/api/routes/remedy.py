@@ -17,8 +17,8 @@ from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.api.verdict_documents import verdict_name
 from controller.figures import finite
+from controller.judge.compliance import action_of, margins, remedy
 from controller.judge.evidence import RATIO_KINDS
-from controller.judge.remedy import action_of, margins, remedy
 from controller.live.verdicts import Round
 from controller.state import STATE, ControllerState
 from foundation.text import Text

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from controller.judge.evidence import TERMS, VERDICTS
-from controller.judge.needs import samples_for_loss, samples_for_ratio, still
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
+from controller.judge.undecided import samples_for_loss, samples_for_ratio, still
 
 
 def test_probes_needed_are_those_of_the_published_sample_sizes():
