@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probes import icmp, tcp
 from probes.engine.discarded import CHECKSUM, MALFORMED, TRUNCATED
 from probes.sockets.batch import Received
-from probes.sockets.departure_stamps import Refusals
+from probes.sockets.error_queue import IcmpErrors
 from probes.sockets.opening import OpenSocket
 from probes.stamp.batch import (
     ReflectorFields,
@@ -98,7 +98,7 @@ class Codec(Protocol):
         """Return what is left of the numbers in packets that are not valid, -1 where nothing is,
         and how many bits of them."""
 
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Read what ICMP errors quote: it begins as `write` began, and may be cut."""
 
 
@@ -151,11 +151,11 @@ class EchoCodec:
             packets, length = icmp.after_ip_header(packets, length)
         return np.where(length >= icmp.HEADER_BYTES, _number(packets[:, 6:8], ">u2"), -1), 16
 
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Tell the probe by identifier and the low bits of its number."""
-        packets = refusals.payload
+        packets = icmp_errors.payload
         ident = _number(packets[:, 4:6], ">u2")
-        known = (refusals.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark)
+        known = (icmp_errors.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark)
         return Quoted(
             known=known,
             numbered=known,
@@ -229,13 +229,13 @@ class StampCodec:
         number = _number(received.payload[:, 24:28], ">u4")
         return np.where(received.length >= _SENDER_SEQUENCE_END, number, -1), 32
 
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Tell the probe by its number, where more than the UDP header is quoted."""
         return Quoted(
-            known=np.ones(len(refusals.length), np.bool_),
-            numbered=refusals.length >= 4,
-            port=_number(refusals.address[:, 2:4], ">u2"),
-            low_sequence=_number(refusals.payload[:, :4], ">u4"),
+            known=np.ones(len(icmp_errors.length), np.bool_),
+            numbered=icmp_errors.length >= 4,
+            port=_number(icmp_errors.address[:, 2:4], ">u2"),
+            low_sequence=_number(icmp_errors.payload[:, :4], ">u4"),
             sequence_bits=32,
         )
 
@@ -296,11 +296,11 @@ class SynCodec:
         """Return nothing: an acknowledgement of another kind acknowledges none of ours."""
         return np.full(len(received), -1), 32
 
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Tell the probe by its ports and initial sequence number."""
-        packets = refusals.payload
+        packets = icmp_errors.payload
         initial = _number(packets[:, 4:8], ">u4").astype(np.uint32)
-        known = (refusals.length >= 8) & (_number(packets[:, :2], ">u2") == self._opened.mark)
+        known = (icmp_errors.length >= 8) & (_number(packets[:, :2], ">u2") == self._opened.mark)
         return Quoted(
             known=known,
             numbered=known,

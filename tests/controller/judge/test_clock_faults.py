@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.judge.clock_faults import (
-    broken_stamps,
+    broken_timestamps,
     close_mesh,
     distrust,
     identity_gap_ns,
@@ -146,7 +146,7 @@ def test_ways_add_up_to_the_round_trip_whatever_the_clocks_say(evidence):
     for offset in (0.0, 0.3 * MS, -50 * MS):
         seen = ways(evidence, offset=offset)
         assert np.abs(identity_gap_ns(seen)).max() < 1.0
-        assert not broken_stamps(seen).any()
+        assert not broken_timestamps(seen).any()
 
 
 def test_ways_that_do_not_add_up_lose_their_clocks(evidence, rules):
@@ -156,7 +156,7 @@ def test_ways_that_do_not_add_up_lose_their_clocks(evidence, rules):
     sound, found = distrust(seen, nowhere, nowhere, 0)
     assert np.isnan(sound.clock_bound_ns).tolist() == [False, True]
     assert not len(found.liar)
-    assert [CLOCK_FAULTS[code] for code in sound.clock_doubt] == ["none", "broken_stamps"]
+    assert [CLOCK_FAULTS[code] for code in sound.clock_doubt] == ["none", "broken_timestamps"]
     asked = rules(2, limit=3 * MS, direction="one_way")
     assert judge(seen, asked).verdict[1] != UNDECIDED
     assert judge(sound, asked).verdict[1] == UNDECIDED
