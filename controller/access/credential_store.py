@@ -73,7 +73,7 @@ class CertificateRecord:
     revoked_ns: int | None = None
 
 
-class AccessBook:
+class CredentialStore:
     """The credentials of one data directory. Calls from any thread; writes are committed."""
 
     def __init__(self, data: pathlib.Path, clock: Clock) -> None:
