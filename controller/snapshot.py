@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from controller.fleet.agents import AgentState
 from controller.live.baselines import Baseline
-from controller.live.circumstances import Circumstances, States, agents_of, states_of
+from controller.live.current_states import CurrentStates, StateInputs, agents_of, current_states
 from controller.live.states import SubjectKind
 from controller.live.verdicts import Round
 from controller.live.watch import Logged
@@ -50,7 +50,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot(Circumstances):
+class Snapshot(StateInputs):
     """The network, what is measured and demanded on it, and what came of it, at `at_ns`.
 
     `logged`: the states that were logged last, at `looked_ns` (None: not yet). `plans` by agent;
@@ -71,9 +71,9 @@ class Snapshot(Circumstances):
     steady: Steady
     operation: Operation
 
-    def states(self) -> States:
+    def states(self) -> CurrentStates:
         """Return the states of all agents, paths and streams. Takes its time."""
-        return states_of(self, self.round)
+        return current_states(self, self.round)
 
     def agent_states(self) -> dict[str, AgentState]:
         """Return the states of all agents."""

@@ -161,7 +161,7 @@ class ControllerState:
 
     def snapshot(self) -> Snapshot:
         """Return how everything is at this moment."""
-        now = self.rounds.circumstances()
+        now = self.rounds.state_inputs()
         improvements = self.rounds.live.improvements
         return Snapshot(
             at_ns=now.at_ns,

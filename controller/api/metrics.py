@@ -24,7 +24,7 @@ from prometheus_client.exposition import choose_encoder
 from controller.api.routes.targets import counted_verdicts
 from controller.api.server.connections import KINDS, WORDS
 from controller.judge.evidence import VERDICTS
-from controller.live.circumstances import States
+from controller.live.current_states import CurrentStates
 from controller.live.states import STATES
 from controller.live.verdicts import Round
 from controller.state import VERSION, ControllerState
@@ -148,7 +148,7 @@ def _connections(state: ControllerState) -> Iterator[Metric]:
     yield from (held, cut)
 
 
-def _fleet(state: ControllerState, states: States) -> Iterator[Metric]:
+def _fleet(state: ControllerState, states: CurrentStates) -> Iterator[Metric]:
     for kind, codes in (
         ("agents", states.agent_codes()),
         ("paths", states.paths),
@@ -219,11 +219,11 @@ def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]
         for rule, streams in of_rule.items():
             curtailed.add_metric((agent, rule), streams)
         if health.totals is not None:
-            sent.add_metric((agent,), health.totals.probes_sent)
-            waiting.add_metric((agent,), health.totals.waiting_probes)
+            sent.add_metric((agent,), health.totals.made.get("probes", 0))
+            waiting.add_metric((agent,), health.totals.waiting.get("probes", 0))
             of_reason: Counter[str] = Counter()
             for part in health.totals.dropped:
-                of_reason[part.reason] += part.probes
+                of_reason[part.reason] += part.counts.get("probes", 0)
             for reason, probes in of_reason.items():
                 dropped.add_metric((agent, reason), probes)
     yield from (sent, dropped, waiting, curtailed, refused)
@@ -251,7 +251,9 @@ def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:
     yield stale
 
 
-def _paths(state: ControllerState, latest: Round, states: States, count: int) -> Iterator[Metric]:
+def _paths(
+    state: ControllerState, latest: Round, states: CurrentStates, count: int
+) -> Iterator[Metric]:
     catalogue = state.catalogue
     labels = [
         (

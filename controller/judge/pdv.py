@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge import needs
+from controller.judge import undecided
 from controller.judge.estimates import Distribution, Readable, read
 from controller.judge.evidence import (
     DIRECTIONS,
@@ -74,7 +74,7 @@ def judge_pdv(
         (known.rtt, rtt, np.flatnonzero(~one_way)),
         (known.forward, forward, np.flatnonzero(one_way & trusted)),
     ):
-        needs.of_delay(
+        undecided.need_samples(
             _received(distribution),
             rules,
             answer,

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry
-from controller.live.circumstances import Circumstances, agent_codes, agents_of, states_of
+from controller.live.current_states import (
+    StateInputs,
+    agent_codes,
+    agents_of,
+    current_states,
+)
 from controller.live.memory import RecentWindows
 from controller.live.recorder import Recorder
 from controller.live.scope import Scope
@@ -59,9 +64,9 @@ class Rounds:
         self._measured = _measured(scope)
         maintenance.remember(known)
 
-    def circumstances(self) -> Circumstances:
+    def state_inputs(self) -> StateInputs:
         """Return what states rest on at this moment."""
-        return Circumstances(
+        return StateInputs(
             at_ns=self._clock.wall_ns(),
             scope=self.scope,
             fleet=self._fleet.now(),
@@ -118,7 +123,7 @@ class Rounds:
     async def _tell(self, events: list[EventRecord], states: list[SubjectState]) -> None:
         """Look at all states, log what changed, and tell who follows."""
         part = functools.partial(self._watchdog.part, JUDGING)
-        now = self.circumstances()
+        now = self.state_inputs()
         for name, look in self._looks(now).items():
             with part(name):
                 more_events, more_states = look()
@@ -132,7 +137,7 @@ class Rounds:
                 await follow()
         self._watchdog.rounded(JUDGING)
 
-    def _looks(self, now: Circumstances) -> dict[str, Callable[[], Changes]]:
+    def _looks(self, now: StateInputs) -> dict[str, Callable[[], Changes]]:
         """Return what is looked at by name; agents on their own, whatever is wrong with paths."""
         listened_ns = self._clock.monotonic_ns() - self._started_monotonic_ns
 
@@ -140,7 +145,7 @@ class Rounds:
             return self._agents.look(agent_codes(agents_of(now)), now.at_ns, listened_ns)
 
         def paths_and_streams() -> Changes:
-            found = states_of(now, self.live.latest)
+            found = current_states(now, self.live.latest)
             paths = np.where(self._measured, found.paths, self._paths.shown)
             of_paths = self._paths.look(paths, now.at_ns, listened_ns)
             of_streams = self._streams.look(found.streams, now.at_ns, listened_ns)

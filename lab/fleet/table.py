@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.judge.formatting import percent
-
 from controller.commands.tables import aligned
+from controller.judge.formatting import percent
 from foundation.text import Language, Text, counted
 from lab.fleet.comparison import Row, Summary
 from lab.fleet.stored import Continuity

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from controller.judge.clock_faults import distrust
-from controller.judge.judge import judge
 from numpy.typing import NDArray
 
+from controller.judge.clock_faults import distrust
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -23,6 +22,7 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
+from controller.judge.judge import judge
 from foundation.text import Text
 from lab.progress import tell
 from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of

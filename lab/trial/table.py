@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from controller.judge.formatting import percent
 
+from controller.judge.formatting import percent
 from foundation.text import Language, Text, counted
 from lab.trial.families import FAMILIES
 from lab.trial.summary import ERROR_RATE, Coverage, FamilyScore, Summary

@@ -32,7 +32,7 @@ async def agents(request: web.Request) -> web.Response:
 
 
 def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
-    agent, another = state.fleet.now().agents[name], state.duplicates.refused_last().get(name)
+    agent, duplicate = state.fleet.now().agents[name], state.duplicates.refused_last().get(name)
     health = agent.health
     return AgentDocument(
         name=name,

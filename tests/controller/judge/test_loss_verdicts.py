@@ -1,10 +1,10 @@
 """Losses are judged by kinds of rows: the same as one by one."""
 
 import numpy as np
-from controller.judge.judge import judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.judge.judge import judge
 from controller.judge.loss import clopper_pearson
 from controller.judge.loss_verdicts import _alike
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from controller.judge.judge import judge
 
 from controller.judge.evidence import TERMS, VERDICTS
 from controller.judge.explain import explain
+from controller.judge.judge import judge
 
 MS = 1e6
 

@@ -42,7 +42,7 @@ async def test_agents_are_watched_whatever_is_wrong_with_verdicts(
     controller.state.fleet.heard("nanjing")
     await controller.judge()
     monkeypatch.setattr(type(controller.state.live), "judge_now", boom)
-    monkeypatch.setattr(rounds_module, "states_of", boom)
+    monkeypatch.setattr(rounds_module, "current_states", boom)
     clock.now_ns += 120 * SECOND
     await controller.judge()
     states = (await controller.get("/api/v1/states?kind=agent"))["items"]
