@@ -14,8 +14,8 @@ from agent.probe_figures import FLOW_PERCENTILES, PERCENTILES, commonest, summar
 from agent.probe_findings import Hops, Marks, by_target, causes_of, why_not_sent, why_of_no_use
 from agent.probe_result import FlowResult, Pace, TargetResult
 from probes.engine.accumulate import FATES, LOST_FORWARD, UNREAD, WAS_NOT_SENT, hops_since
-from probes.engine.channel import ANSWERS, FlowMark
-from probes.engine.discarded import DISCARDED, reason_of
+from probes.channels.channel import ANSWERS, FlowMark
+from probes.channels.discarded import DISCARDED, reason_of
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.remark import Remark

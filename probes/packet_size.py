@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probes.stream import TypeP
-from probes.tcp import SEGMENT_BYTES
+from probes.protocols.tcp.segments import SEGMENT_BYTES
 
 _IP_BYTES = {4: 20, 6: 40}
 

@@ -24,9 +24,9 @@ from probes.engine.answers import (
     read_answers,
     take_follow_ups,
 )
-from probes.engine.channel import Channel, Refused, Replies
+from probes.channels.channel import Channel, Refused, Replies
 from probes.engine.direction import FORWARD, directions_of_loss
-from probes.engine.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
+from probes.channels.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.engine.report import SampleBatch, Tally
 from probes.engine.roster import Roster
@@ -34,7 +34,7 @@ from probes.engine.windows import OpenWindows
 from probes.sockets.departure_stamps import STAMP_KERNEL
 from probes.sockets.records import distinct, records
 from probes.stamp.oddities import OddReplies
-from probes.tcp_connect import ConnectChannel
+from probes.protocols.tcp.connect import ConnectChannel
 
 NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
 _MOST_STRANGERS = 64  # answers from other addresses whose probes are looked for, of one batch

@@ -12,7 +12,7 @@ from foundation.condition import Condition
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, read_destination
 from foundation.text import Text
-from probes import tcp
+from probes.protocols.tcp import segments as tcp
 from probes.addresses import pack_address, split_source
 from probes.stream import STAMP_PORT, StreamSpec
 

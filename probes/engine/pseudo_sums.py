@@ -8,7 +8,7 @@ import socket
 import numpy as np
 from numpy.typing import NDArray
 
-from probes import tcp
+from probes.protocols.tcp import segments as tcp
 from probes.addresses import pack_address, split_source
 from probes.sockets.sources import source_addresses
 

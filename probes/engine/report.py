@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from foundation.condition import Condition
 from probes.causes import Causes
-from probes.engine.discarded import DISCARDED
+from probes.channels.discarded import DISCARDED
 from probes.window import STAMPING
 
 
@@ -20,7 +20,7 @@ from probes.window import STAMPING
 class SampleBatch:
     """n probes that met their fate. `fate` indexes FATES, `stamping` window.STAMPING, `answer`
     channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` tells why
-    no answer came (probes.causes) or counts (a negative number, probes.engine.discarded), 0 where
+    no answer came (probes.causes) or counts (a negative number, probes.channels.discarded), 0 where
     unknown. `tos`: DSCP and ECN as it left, at the far end, and of the answer; -1 unknown.
     `hops_forward`: routers on the way there, NaN unknown; `ttl` of the answer, 0 unknown."""
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from foundation.condition import Condition
 from foundation.errors import ConfigError, IsochroneError, RightsError
-from probes import tcp
+from probes.protocols.tcp import segments as tcp
 from probes.addresses import ADDRESS_BYTES, split_source, zone_of
-from probes.engine.channel import Channel, FlowMark
-from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
+from probes.channels.channel import Channel, FlowMark
+from probes.channels.codec import Codec, EchoCodec, StampCodec, SynCodec
 from probes.engine.destinations import (
     closest_gap_ns,
     refusal,
@@ -39,9 +39,9 @@ from probes.sockets.obstacles import is_shortage, obstacles_told
 from probes.sockets.opening import open_icmp, open_tcp, open_udp
 from probes.sockets.ring import Rings
 from probes.sockets.routes import is_local
-from probes.stamp.auth import AuthenticatedCodec
+from probes.protocols.stamp.authenticated import AuthenticatedCodec
 from probes.stream import StreamSpec
-from probes.tcp_connect import ConnectChannel
+from probes.protocols.tcp.connect import ConnectChannel
 
 BATCH = 2048  # packets to one system call
 _RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when they are long

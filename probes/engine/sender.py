@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
-from probes.engine.channel import Channel
-from probes.engine.codecs import Outgoing
+from probes.channels.channel import Channel
+from probes.channels.codec import Outgoing
 from probes.engine.ledger import Ledger
 from probes.engine.pacing import Due
 from probes.engine.report import Tally
@@ -16,7 +16,7 @@ from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
 from probes.sockets.departure_stamps import STAMP_USER
 from probes.sockets.records import distinct
-from probes.tcp_connect import ConnectChannel
+from probes.protocols.tcp.connect import ConnectChannel
 
 
 class Sender:

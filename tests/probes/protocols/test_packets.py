@@ -12,7 +12,8 @@ from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.packet import Raw
 
-from probes import icmp, tcp
+from probes.protocols.icmp import packets as icmp
+from probes.protocols.tcp import segments as tcp
 from probes.engine.answers import port_answers
 from probes.engine.ledger import Ledger
 from probes.sockets import bpf

@@ -14,9 +14,9 @@ import pytest
 from engine_run import Run, assert_every_probe_has_one_fate, spec
 from patience import finish, give_up, wait_until
 
-from probes.engine.discarded import DISCARDED, not_sent_causes, reason_of
+from probes.channels.discarded import DISCARDED, not_sent_causes, reason_of
 from probes.engine.ledger import Ledger
-from probes.icmp import is_undamaged
+from probes.protocols.icmp.packets import is_undamaged
 from probes.sockets.damaged import DamagedPackets
 from probes.window import NOT_SENT
 

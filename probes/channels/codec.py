@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probes import icmp, tcp
-from probes.engine.discarded import CHECKSUM, MALFORMED, TRUNCATED
+from probes.protocols.icmp import packets as icmp
+from probes.protocols.tcp import segments as tcp
+from probes.channels.discarded import CHECKSUM, MALFORMED, TRUNCATED
 from probes.sockets.batch import Received
 from probes.sockets.departure_stamps import Refusals
 from probes.sockets.opening import OpenSocket

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probes.addresses import ADDRESS_BYTES, pack_address
-from probes.engine.codecs import Codec, EchoCodec, Outgoing, StampCodec, SynCodec
+from probes.channels.codec import Codec, EchoCodec, Outgoing, StampCodec, SynCodec
 from probes.sockets.batch import Received
 from probes.sockets.departure_stamps import Refusals
 from probes.sockets.opening import OpenSocket
-from probes.stamp.auth import AuthenticatedCodec
+from probes.protocols.stamp.authenticated import AuthenticatedCodec
 from probes.stamp.packet import (
     AUTHENTICATED_BYTES,
     ReflectorPacket,

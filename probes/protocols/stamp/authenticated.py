@@ -20,8 +20,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.engine.codecs import Outgoing, Said, StampCodec
-from probes.engine.discarded import ALTERED, TRUNCATED
+from probes.channels.codec import Outgoing, Said, StampCodec
+from probes.channels.discarded import ALTERED, TRUNCATED
 from probes.sockets.batch import Received
 from probes.stamp.packet import AUTHENTICATED_BYTES, HMAC_BYTES, digest
 from probes.stamp.tlv import HMAC

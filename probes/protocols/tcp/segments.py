@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.icmp import folded_sum, word_sum
+from probes.protocols.icmp.packets import folded_sum, word_sum
 
 HEADER_BYTES = 20
 SEGMENT_BYTES = 24

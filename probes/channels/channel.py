@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.engine.codecs import Codec, Outgoing, Said, SynCodec, eight_bytes
-from probes.engine.discarded import MALFORMED, OTHER_ADDRESS, Discarded
+from probes.channels.codec import Codec, Outgoing, Said, SynCodec, eight_bytes
+from probes.channels.discarded import MALFORMED, OTHER_ADDRESS, Discarded
 from probes.sockets.batch import BatchSocket, Received, SendResult
 from probes.sockets.damaged import DamagedPackets
 from probes.sockets.departure_stamps import TransmitStamps

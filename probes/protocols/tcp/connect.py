@@ -3,8 +3,9 @@
 For an open port the round trip is what TCP_INFO says of the handshake (microseconds, by the
 kernel's clock; of a connection just opened the smoothed value is its only sample). For a closed one
 it ends when we hear of the refusal: a user-space stamp, and labelled so. A handshake whose SYN was
-sent again took a second or more and is late (probes/tcp.py). The connection is ended with RST at
-once. Every probe has a source port of its own, so its path among equal ones is not fixed.
+sent again took a second or more and is late (`probes.protocols.tcp.segments`). The connection is
+ended with RST at once. Every probe has a source port of its own, so its path among equal ones is
+not fixed.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import ADDRESS_BYTES, socket_address, split_source, unpack_address
-from probes.engine.channel import FlowMark, Refused, Replies
-from probes.engine.codecs import Outgoing
-from probes.engine.discarded import Discarded
+from probes.channels.channel import FlowMark, Refused, Replies
+from probes.channels.codec import Outgoing
+from probes.channels.discarded import Discarded
 from probes.sockets import control
 from probes.sockets.batch import SendResult
 from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
 from probes.sockets.descriptors import new_socket
-from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
+from probes.protocols.tcp.segments import ANSWER_CLOSED, ANSWER_OPEN
 
 _MOST_WAITING = 512  # connections being opened at once
 _FORGET_NS = 2_000_000_000
@@ -68,7 +69,7 @@ class _Sockets:
 
 
 class ConnectChannel:
-    """Stands in for `probes.engine.channel.Channel` where raw sockets are not allowed."""
+    """Stands in for `probes.channels.channel.Channel` where raw sockets are not allowed."""
 
     capacity = _MOST_WAITING
     codec = None
