@@ -32,7 +32,6 @@ from lab.scenario import Scenario
 from lab.stored import Continuity, continuity_of, read_stored
 from lab.table import summary_lines, table_lines, target_lines
 from lab.truth import EmulatorError, emulator_error, pair_probes
-from probes.stream import STAMP_PORT
 from topology.mesh import plan_streams
 from topology.targets import demands
 
@@ -213,7 +212,7 @@ def _conclude(fleet: Fleet, period_s: float) -> Outcome:
     fleet.controller.stop()
     streams = plan_streams(fleet.scenario.network)
     log = read_log(fleet.log_dir)
-    ports = {s.type_p.port or STAMP_PORT for s in streams if s.type_p.protocol == "udp"}
+    ports = {port for s in streams if (port := s.type_p.reflector_port) is not None}
     probes = PathProbes(pair_probes(log, ports), fleet.scenario.addresses())
     windows = read_stored(fleet.controller.data)
     judged_ns = max((int(v["judged_ns"] or 0) for v in verdicts), default=time.time_ns())

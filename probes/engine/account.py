@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.causes import errno_of
+from probes.channels.channel import Channel, Refused, Replies
+from probes.channels.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import LOST_FORWARD, UNREAD, WAS_NOT_SENT, Finished
 from probes.engine.answers import (
@@ -24,9 +26,7 @@ from probes.engine.answers import (
     read_answers,
     take_follow_ups,
 )
-from probes.channels.channel import Channel, Refused, Replies
 from probes.engine.direction import FORWARD, directions_of_loss
-from probes.channels.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.engine.report import SampleBatch, Tally
 from probes.engine.roster import Roster
@@ -34,7 +34,6 @@ from probes.engine.windows import OpenWindows
 from probes.sockets.departure_stamps import STAMP_KERNEL
 from probes.sockets.records import distinct, records
 from probes.stamp.oddities import OddReplies
-from probes.protocols.tcp.connect import ConnectChannel
 
 NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
 _MOST_STRANGERS = 64  # answers from other addresses whose probes are looked for, of one batch
@@ -61,7 +60,7 @@ class Account:
         self.own_bound_ns = np.nan
         self.odd_replies = OddReplies()
 
-    def collect(self, channel: Channel | ConnectChannel) -> None:
+    def collect(self, channel: Channel) -> None:
         """Take all that a channel has for us."""
         more = True
         while more:
@@ -107,7 +106,7 @@ class Account:
         self._tally.strays += int(np.count_nonzero(session < 0))
         self._tally.discarded.update(reason[session >= 0].tolist())
 
-    def _take_transmit_stamps(self, channel: Channel | ConnectChannel) -> None:
+    def _take_transmit_stamps(self, channel: Channel) -> None:
         """Replace the engine's own send times by the kernel's."""
         rows = self._ledger.rows
         while True:

@@ -26,7 +26,7 @@ from lab.scenario import find_scenario, load_scenario
 from lab.stored import continuity_of, read_stored
 from lab.truth import pair_probes
 from messages.chunk import decode_chunk
-from probes.stream import STAMP_PORT
+from probes.stamp.sizes import STAMP_PORT
 from topology.mesh import plan_streams, united
 
 pytestmark = pytest.mark.network

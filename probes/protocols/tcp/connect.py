@@ -16,7 +16,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,14 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import ADDRESS_BYTES, socket_address, split_source, unpack_address
-from probes.channels.channel import FlowMark, Refused, Replies
-from probes.channels.codec import Outgoing
+from probes.channels.channel import Channel, FlowMark, Refused, Replies
+from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN, Outgoing
 from probes.channels.discarded import Discarded
 from probes.sockets import control
 from probes.sockets.batch import SendResult
 from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
 from probes.sockets.descriptors import new_socket
-from probes.protocols.tcp.segments import ANSWER_CLOSED, ANSWER_OPEN
 
 _MOST_WAITING = 512  # connections being opened at once
 _FORGET_NS = 2_000_000_000
@@ -68,17 +67,19 @@ class _Sockets:
         return self.epoll.fileno()
 
 
-class ConnectChannel:
-    """Stands in for `probes.channels.channel.Channel` where raw sockets are not allowed."""
+class ConnectChannel(Channel):
+    """Stands in for a batch channel of SYNs where raw sockets are not allowed.
+
+    A source that is gone needs no care: connect() binds anew for each probe.
+    """
 
     capacity = _MOST_WAITING
-    codec = None
     flow_mark = FlowMark()
     stamps_when_read = True  # what refuses a connection is stamped by us
 
     def __init__(self, number: int, family: int, source: str | None, dscp: int) -> None:
         self.number = number
-        self.socket = _Sockets()
+        self.socket: _Sockets = _Sockets()
         self._family, self._dscp = family, dscp
         self._source, self._interface = split_source(source)
         self._waiting: dict[int, _Waiting] = {}
@@ -97,6 +98,17 @@ class ConnectChannel:
 
     def set_peers(self, session: NDArray[np.int64], address: NDArray[np.uint8]) -> None:
         """Nothing: a connection knows its peer."""
+
+    def use_keys(
+        self,
+        session: NDArray[np.int64],
+        address: NDArray[np.uint8],
+        keys: Sequence[bytes | None],
+    ) -> None:
+        """Nothing: a handshake has no key."""
+
+    def use_addresses(self, port: NDArray[np.uint16], address_sum: NDArray[np.uint64]) -> None:
+        """Nothing: the kernel writes the segments."""
 
     def send(
         self, probes: Outgoing, addresses: NDArray[np.uint8], row: NDArray[np.int64]

@@ -21,11 +21,11 @@ from patience import finish, wait_until
 from probes import explanations
 from probes.causes import Cause
 from probes.engine.engine import Engine, SampleBatch
-from probes.sockets.identifiers import Identifiers
-from probes.sockets.opening import open_icmp
-from probes.stream import StreamSpec, TypeP
-from probes.protocols.tcp.segments import SYN_LIMIT_NS
+from probes.protocols.icmp.opening import open_icmp
 from probes.protocols.tcp.connect import ConnectChannel
+from probes.protocols.tcp.limits import SYN_LIMIT_NS
+from probes.sockets.identifiers import Identifiers
+from probes.stream import StreamSpec, TypeP
 
 pytestmark = pytest.mark.network
 NOBODY = 65_534
