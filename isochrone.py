@@ -18,7 +18,10 @@ VERSION = "0.1.0"
 
 # command -> (module:attribute, what it does). Only the room that is asked for is imported.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("lab.run_command:run", "Start everything on this machine and open the terminal UI."),
+    "run": (
+        "lab.fleet.run_command:run",
+        "Start everything on this machine and open the terminal UI.",
+    ),
     "probe": ("agent.probe_command:probe", "Measure targets now: ICMP, UDP (STAMP) or TCP SYN."),
     "reflect": ("agent.reflect_command:reflect", "Answer STAMP probes (RFC 8762)."),
     "agent": ("agent.command:agent", "Run a measuring agent on this machine."),
@@ -33,9 +36,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "export": ("controller.commands.export:export", "Write what was measured into a file."),
     "tui": ("tui.command:tui", "Open the terminal UI of a controller."),
-    "lab": ("lab.command:lab", "Run a fleet over an emulated WAN with known truth."),
+    "lab": ("lab.fleet.command:lab", "Run a fleet over an emulated WAN with known truth."),
     "doctor": ("lab.doctor_command:doctor", "Say what keeps this machine's services from work."),
-    "truth": ("lab.truth_command:truth", "Hold verdicts and intervals against known truth."),
+    "truth": ("lab.trial.command:truth", "Hold verdicts and intervals against known truth."),
 }
 # What these find may be waiting, from a run whose terminal went away.
 _MEASURING = ("probe", "reflect", "campaign", "lab", "run", "truth", "doctor")

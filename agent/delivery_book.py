@@ -2,7 +2,7 @@
 
 A few numbers in the page of `agent.sent_book`. They are kept twice: a change is written to the copy
 that does not count, then one number says that it counts, so that whoever is killed in between left
-the one state or the other. A chunk that was offered and of whose fate nothing was heard is *in
+the one state or the other. A chunk that was offered and whose outcome is unknown is *in
 doubt*: it is offered again before any other and never dropped meanwhile, so there are few of them.
 """
 
@@ -57,7 +57,7 @@ class DeliveryBook:
         return _count_at(self._copy, _DELIVERED_AT)
 
     def in_doubt(self) -> dict[int, Offer]:
-        """Return the chunks of whose fate nothing was heard, by sequence."""
+        """Return the chunks whose outcome is unknown, by sequence."""
         rows = self._copy[_OFFERS_AT:].reshape(MOST_OFFERED, _OFFER_FIELDS).tolist()
         offers = (
             Offer(f"{boot % (1 << 64):016x}", sequence, start_ns, windows, probes)
@@ -74,7 +74,7 @@ class DeliveryBook:
     def settle(
         self, sequences: Iterable[int], *, delivered: Count = _NONE, beside: Count = _NONE
     ) -> None:
-        """Forget offers whose fate is known, and count what of them was delivered, in one step."""
+        """Forget offers whose outcome is known and count what was delivered, in one step."""
         gone = set(sequences)
         with self._change() as copy:
             _add(copy, _BESIDE_AT, beside)

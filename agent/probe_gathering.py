@@ -1,4 +1,4 @@
-"""From the fates of all probes to what is told of each target: figures, accounts, explanations."""
+"""From the outcomes of all probes to the figures, accounts and explanations of each target."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from agent.probe_result import FlowResult, Pace, TargetResult
 from probes.channels.channel import FlowMark
 from probes.channels.codec import ANSWERS
 from probes.channels.discarded import DISCARDED, reason_of
-from probes.engine.accumulate import FATES, LOST_FORWARD, UNREAD, WAS_NOT_SENT, hops_since
+from probes.engine.accumulate import LOST_FORWARD, OUTCOMES, UNREAD, WAS_NOT_SENT, hops_since
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.remark import Remark
 from probes.window import STAMPING, WindowBatch
 
-_RECEIVED, _LATE = FATES.index("received"), FATES.index("late")
+_RECEIVED, _LATE = OUTCOMES.index("received"), OUTCOMES.index("late")
 _CLOSED = ANSWERS.index("closed")
 _LEAST_KEPT_RATIO = 0.95  # of the rate asked for; less is told where this machine was late
 _LATE_MOMENTS = 5  # so often: once may be a standstill
 
 
-class Fates:
-    """The probes of a run that met their fate, as columns; `target` numbers the results."""
+class ProbeOutcomes:
+    """The probes of a run whose outcome is known, as columns; `target` numbers the results."""
 
     def __init__(self, batches: Sequence[SampleBatch]) -> None:
         self._batches = batches
         self.target = self.column("stream_id", np.int64)
-        self.fate = self.column("fate", np.int64)
+        self.outcome = self.column("outcome", np.int64)
         self.cause = self.column("cause", np.int64)
-        self.received = self.fate == _RECEIVED
+        self.received = self.outcome == _RECEIVED
 
     def column(self, name: str, dtype: type[np.generic]) -> NDArray[Any]:
         """Return one column of all batches."""
@@ -44,9 +44,9 @@ class Fates:
         return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
 
     def counts(self, group: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
-        """Return how many probes of each group met each fate, int64[groups, fates]."""
-        kinds = len(FATES)
-        counts = np.bincount(group * kinds + self.fate, minlength=groups * kinds)
+        """Return how many probes of each group had each outcome, int64[groups, outcomes]."""
+        kinds = len(OUTCOMES)
+        counts = np.bincount(group * kinds + self.outcome, minlength=groups * kinds)
         return counts.reshape(groups, kinds)
 
     def delays(
@@ -78,18 +78,18 @@ def _known(hops: float) -> int | None:
     return int(hops) if hops >= 0 else None
 
 
-def count(results: list[TargetResult], fates: Fates) -> None:
+def count(results: list[TargetResult], outcomes: ProbeOutcomes) -> None:
     """Fill in counts, delays, stamping and hops of targets."""
-    targets, received = len(results), fates.received
-    counts = fates.counts(fates.target, targets)
+    targets, received = len(results), outcomes.received
+    counts = outcomes.counts(outcomes.target, targets)
     worst = np.full(targets, len(STAMPING))
-    stamping = fates.column("stamping", np.int64)
-    np.minimum.at(worst, fates.target[received], stamping[received])
+    stamping = outcomes.column("stamping", np.int64)
+    np.minimum.at(worst, outcomes.target[received], stamping[received])
     figures = {
-        name: fates.delays(name, fates.target, counts, PERCENTILES)
+        name: outcomes.delays(name, outcomes.target, counts, PERCENTILES)
         for name in ("rtt_ns", "forward_ns", "backward_ns")
     }
-    hops = fates.hops(fates.target, targets)
+    hops = outcomes.hops(outcomes.target, targets)
     for number, result in enumerate(results):
         _fill(result, counts[number])
         result.hops = hops[number]
@@ -99,13 +99,19 @@ def count(results: list[TargetResult], fates: Fates) -> None:
 
 
 def count_flows(
-    results: list[TargetResult], fates: Fates, marks: Mapping[int, Sequence[FlowMark]], flows: int
+    results: list[TargetResult],
+    outcomes: ProbeOutcomes,
+    marks: Mapping[int, Sequence[FlowMark]],
+    flows: int,
 ) -> None:
     """Fill in what became of each flow; `marks` has those of the targets that were probed."""
-    group, groups = fates.target * flows + fates.column("flow", np.int64), len(results) * flows
-    counts = fates.counts(group, groups)
-    rtts = fates.delays("rtt_ns", group, counts, FLOW_PERCENTILES)
-    hops = fates.hops(group, groups)
+    group, groups = (
+        outcomes.target * flows + outcomes.column("flow", np.int64),
+        len(results) * flows,
+    )
+    counts = outcomes.counts(group, groups)
+    rtts = outcomes.delays("rtt_ns", group, counts, FLOW_PERCENTILES)
+    hops = outcomes.hops(group, groups)
     for number, of in marks.items():
         for flow, mark in enumerate(of):
             at = number * flows + flow
@@ -144,22 +150,27 @@ def add_windows(results: list[TargetResult], batches: Iterable[WindowBatch]) -> 
 
 
 def account(
-    results: list[TargetResult], fates: Fates, *, planned: int, dscp: int, tables: HostTables
+    results: list[TargetResult],
+    outcomes: ProbeOutcomes,
+    *,
+    planned: int,
+    dscp: int,
+    tables: HostTables,
 ) -> None:
     """Add what did not leave, what was of no use, and the DSCPs that were seen.
 
     `planned` is what each target was to be sent, 0 where the run was ended early.
     """
-    unsent = fates.fate == WAS_NOT_SENT
-    lost = (fates.fate >= LOST_FORWARD) & (fates.fate < UNREAD)
-    errors = by_target(fates.target[unsent], fates.cause[unsent])
-    useless = lost & (fates.cause < 0)
-    discarded = by_target(fates.target[useless], reason_of(fates.cause[useless]))
-    marks = {way: fates.column(f"tos_{way}", np.int64) for way in ("forward", "backward")}
+    unsent = outcomes.outcome == WAS_NOT_SENT
+    lost = (outcomes.outcome >= LOST_FORWARD) & (outcomes.outcome < UNREAD)
+    errors = by_target(outcomes.target[unsent], outcomes.cause[unsent])
+    useless = lost & (outcomes.cause < 0)
+    discarded = by_target(outcomes.target[useless], reason_of(outcomes.cause[useless]))
+    marks = {way: outcomes.column(f"tos_{way}", np.int64) for way in ("forward", "backward")}
     seen = {
-        way: by_target(fates.target[known], tos[known])
+        way: by_target(outcomes.target[known], tos[known])
         for way, tos in marks.items()
-        for known in [fates.received & (tos >= 0)]
+        for known in [outcomes.received & (tos >= 0)]
     }
     for number, result in enumerate(results):
         result.not_sent = causes_of(errors.get(number, {}))
@@ -204,14 +215,17 @@ def weigh_pace(
 
 
 def explain(
-    results: list[TargetResult], fates: Fates, engine: Engine, refused: Mapping[str, Remark]
+    results: list[TargetResult],
+    outcomes: ProbeOutcomes,
+    engine: Engine,
+    refused: Mapping[str, Remark],
 ) -> None:
     """Add why targets were not probed (`refused`, by address) or did not answer."""
     targets = len(results)
-    cause = np.where(fates.received, 0, fates.cause)
-    causes = commonest(fates.target, cause, targets).tolist()
-    closed = fates.column("answer", np.int64) == _CLOSED
-    open_ports = np.bincount(fates.target[fates.received & ~closed], minlength=targets)
+    cause = np.where(outcomes.received, 0, outcomes.cause)
+    causes = commonest(outcomes.target, cause, targets).tolist()
+    closed = outcomes.column("answer", np.int64) == _CLOSED
+    open_ports = np.bincount(outcomes.target[outcomes.received & ~closed], minlength=targets)
     for number, result in enumerate(results):
         if result.error is not None:
             continue

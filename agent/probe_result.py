@@ -12,7 +12,7 @@ from probes.stream import ProtocolName
 
 @dataclass(slots=True, kw_only=True)
 class _Counted:
-    """Probes by their fate, and the round trips of those answered in time."""
+    """Probes by their outcome, and the round trips of those answered in time."""
 
     sent: int = 0
     received: int = 0

@@ -10,11 +10,11 @@ import msgspec
 
 from agent import probe_gathering
 from agent.host_tables import HostTables
-from agent.probe_gathering import Fates
+from agent.probe_gathering import ProbeOutcomes
 from agent.probe_result import TargetResult
 from agent.targets import ResolvedTarget
 from probes.clocks.kernel import kernel_clock_bound_ns
-from probes.engine.accumulate import FATES
+from probes.engine.accumulate import OUTCOMES
 from probes.engine.destinations import refused_destinations
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
@@ -24,7 +24,7 @@ from probes.stream import ProtocolName, StreamSpec, TypeP
 from probes.window import WindowBatch
 
 WINDOW_NS = 1_000_000_000
-_RECEIVED = FATES.index("received")
+_RECEIVED = OUTCOMES.index("received")
 _ON_PROGRESS_S = 0.1
 
 
@@ -107,23 +107,25 @@ class ProbeRun:
         ]
         with self._lock:
             samples, windows = tuple(self._samples), tuple(self._windows)
-        fates, health = Fates(samples), engine.health()
+        outcomes, health = ProbeOutcomes(samples), engine.health()
         marks = {spec.stream_id: marks for spec, marks in engine.flow_marks().items()}
         late = {spec.stream_id: count for spec, count in engine.late_intervals().items()}
         tables = HostTables.read().since(self._tables)
         planned = options.count if self._complete else 0
-        probe_gathering.count(results, fates)
-        probe_gathering.count_flows(results, fates, marks, options.flows)
+        probe_gathering.count(results, outcomes)
+        probe_gathering.count_flows(results, outcomes, marks, options.flows)
         probe_gathering.add_windows(results, windows)
         for spec, counts in engine.in_flight().items():
             probe_gathering.add_in_flight(results[spec.stream_id], counts)
-        probe_gathering.account(results, fates, planned=planned, dscp=options.dscp, tables=tables)
+        probe_gathering.account(
+            results, outcomes, planned=planned, dscp=options.dscp, tables=tables
+        )
         probe_gathering.weigh_pace(
             results, late, interval_ms=options.interval_ms, late_moments=health.late_moments
         )
         refused = refused_destinations(health.conditions)
         reasons = {place: Remark("stream_refused", why) for place, why in refused.items()}
-        probe_gathering.explain(results, fates, engine, reasons)
+        probe_gathering.explain(results, outcomes, engine, reasons)
         for spec, odd in engine.odd_replies().items():
             results[spec.stream_id].odd_replies = odd
             results[spec.stream_id].remarks += oddities.remarks(odd)
@@ -154,7 +156,7 @@ class ProbeRun:
         with self._lock:
             self._samples.append(batch)
             self.finished_probes += batch.rows
-            self.received_probes += int((batch.fate == _RECEIVED).sum())
+            self.received_probes += int((batch.outcome == _RECEIVED).sum())
 
     def _take_windows(self, batch: WindowBatch) -> None:
         with self._lock:

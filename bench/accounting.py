@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.children import child_environment, follow_parent, python_command
+from lab.fleet.children import child_environment, follow_parent, python_command
 
 BUSY_LOOPS = 4
 _BUSY_LIMIT_S = 120  # a busy loop ends by itself after so long, whatever becomes of us

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.plan_file import save_plan
 from bench.accounting import Program
 from bench.hosts import targets
-from lab.children import isochrone_command, python_command
+from lab.fleet.children import isochrone_command, python_command
 from messages.exchange import Plan
 from probes.stream import StreamSpec, TypeP
 

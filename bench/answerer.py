@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from bench.accounting import Ended, Program, own_cpu_s
-from lab.children import python_command
+from lab.fleet.children import python_command
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
 

@@ -26,7 +26,7 @@ from bench.store_windows import WINDOW_NS, Template, full_windows
 from controller.state import ControllerState, Settings, open_state
 from foundation.allocation import give_back, keep_little
 from foundation.clock import SystemClock
-from lab.children import python_command
+from lab.fleet.children import python_command
 from topology.site_file import load_network
 
 AGENTS, TEMPLATES = 100, 2  # the templates are in the memory that is measured

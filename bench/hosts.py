@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from pyroute2 import IPRoute
 
-from lab.kernel import enter_new_network, join_network, open_network
+from lab.fleet.kernel import enter_new_network, join_network, open_network
 
 NEAR_ADDRESS, FAR_ADDRESS = "10.98.0.1", "10.98.0.2"
 LINK = "v0"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from bench.accounting import Program, own_cpu_s
-from lab.children import python_command
+from lab.fleet.children import python_command
 
 
 class Pinged(msgspec.Struct):

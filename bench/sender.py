@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from bench.accounting import Ended, Program, own_cpu_s
-from lab.children import python_command
+from lab.fleet.children import python_command
 from probes.engine.engine import Engine, SampleBatch
 from probes.stream import ProtocolName, StreamSpec, TypeP
 

@@ -15,7 +15,7 @@ from bench.agent_run import as_installed, controller, furnish_agent, start_agent
 from bench.hosts import FAR_ADDRESS, inside, two_hosts
 from bench.report import Goal, Report, in_turns, script, spread
 from bench.tap import Kind, Tap, arrivals
-from lab.children import isochrone_command
+from lab.fleet.children import isochrone_command
 
 GOAL_S = 0.5
 _PATIENCE_S = 5.0

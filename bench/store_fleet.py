@@ -25,7 +25,7 @@ from controller.service import _judge_forever
 from controller.state import Settings, open_state
 from controller.store.housekeeping import keep_house
 from foundation.clock import SystemClock
-from lab.children import python_command
+from lab.fleet.children import python_command
 from messages.enrolment import AGENT_URI
 from topology.mesh import plan_streams
 from topology.site_file import load_network

@@ -46,8 +46,8 @@ def full_windows(
         measures[f"{name}_max_ns"] = np.maximum.reduceat(samples[name], begins)
         measures[f"{name}_mean_ns"] = np.add.reduceat(samples[name], begins) / received
     measures["clock_bound_ns"] = rng.uniform(20_000, 60_000, rows)
-    measures["lateness_mean_ns"] = rng.gamma(2.0, 3_000, rows)
-    measures["lateness_max_ns"] = measures["lateness_mean_ns"] * 3
+    measures["send_lag_mean_ns"] = rng.gamma(2.0, 3_000, rows)
+    measures["send_lag_max_ns"] = measures["send_lag_mean_ns"] * 3
     counters = {name: np.zeros(rows, np.uint32) for name in COUNTERS}
     counters |= {"sent": sent, "received": received.astype(np.uint32), "lost_unknown": lost}
     return WindowBatch(

@@ -23,10 +23,10 @@ from bench.peers import OURS, PEERS, Tool
 from bench.report import Report, script
 from bench.rtt_error import beside_peers
 from bench.tap import is_test
-from lab.emulator import Emulator
-from lab.impairment import Paths, PathTable
-from lab.networks import SiteNetwork, enter_hub, make_sites
-from lab.packet_log import PacketLog, read_log
+from lab.fleet.emulator import Emulator
+from lab.fleet.impairment import Paths, PathTable
+from lab.fleet.networks import SiteNetwork, enter_hub, make_sites
+from lab.fleet.packet_log import PacketLog, read_log
 
 NEAR, FAR = "10.98.1.1", "10.98.1.2"
 DELAY_NS = 2_000_000.0

@@ -24,7 +24,7 @@ from controller.store.merging import Part, merge, part_of, without_windows
 from foundation.errors import ConfigError, RemoteProtocolError
 from foundation.numbers import Instant
 from probes.histogram import EDGES_VERSION, Histograms
-from probes.window import WindowBatch, known_fates
+from probes.window import WindowBatch, known_outcomes
 from topology.model import Name, PlannedStream
 
 CHUNKS_A_MERGE = 256
@@ -151,7 +151,7 @@ def seal(
             name=request.name,
         )
     part = _collect(request, batches, [stream.stream_id for stream in streams])
-    sent = known_fates(part.counters) > 0
+    sent = known_outcomes(part.counters) > 0
     if not sent.any():
         raise ConfigError(
             "Nothing was measured in this period that a baseline could hold; choose another one.",
@@ -230,7 +230,7 @@ def _content(
         ],
         unit=unit.astype(np.int64).tobytes(),
         hour=(part.row[kept] % HOURS).tobytes(),
-        sent=known_fates(part.counters)[kept].tobytes(),
+        sent=known_outcomes(part.counters)[kept].tobytes(),
         lost=lost_of(part)[kept].tobytes(),
         rtt_sum_ns=part.total_ns["rtt"][kept].tobytes(),
         rtt_least_ns=part.least_ns["rtt"][kept].tobytes(),

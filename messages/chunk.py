@@ -62,7 +62,7 @@ _PREDICTED: dict[str, tuple[str | None, str | None]] = {
     "backward_min_ns": ("rtt_min_ns", "forward_min_ns"),
     "backward_mean_ns": ("rtt_mean_ns", "forward_mean_ns"),
     "backward_max_ns": ("backward_mean_ns", None),
-    "lateness_max_ns": ("lateness_mean_ns", None),
+    "send_lag_max_ns": ("send_lag_mean_ns", None),
 }
 
 Sequence = Count

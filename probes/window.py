@@ -1,6 +1,6 @@
 """Window summaries: what a set of streams did in one interval, as columns.
 
-A window is closed only when the waiting limit of its last probe is over, so nothing in it is in
+A window is closed only when the waiting time of its last probe is over, so nothing in it is in
 flight: for every row  sent = received + late + lost_forward + lost_backward + lost_unknown + unread
 and  asked = sent + not sent, by cause.
 """
@@ -41,7 +41,7 @@ COUNTERS = (
 _LOST = ("lost_forward", "lost_backward", "lost_unknown", "late")
 # Exact summaries in nanoseconds, float64; NaN where there is nothing to summarise.
 # clock_bound_ns: bound on the error of one-way delays by both ends' clocks; NaN = not trusted.
-# lateness: how much later than planned the sender sent. dscp, ecn: the commonest DSCP and the
+# send lag: how much later than planned the sender sent. dscp, ecn: the commonest DSCP and the
 # highest ECN code point that probes had at the far end (forward) and answers here (backward).
 MEASURES = (
     "rtt_min_ns",
@@ -54,8 +54,8 @@ MEASURES = (
     "backward_mean_ns",
     "backward_max_ns",
     "clock_bound_ns",
-    "lateness_mean_ns",
-    "lateness_max_ns",
+    "send_lag_mean_ns",
+    "send_lag_max_ns",
     "hops_forward",
     "hops_backward",
     "dscp_forward",
@@ -124,12 +124,12 @@ class WindowBatch:
         return len(self.stream_id)
 
     def lost(self) -> NDArray[np.int64]:
-        """Return probes of no or late return (RFC 7680: lost after the waiting limit), int64[n]."""
+        """Return probes of no or late return (RFC 7680: lost after the waiting time), int64[n]."""
         return lost_of(self.counters)
 
     def known(self) -> NDArray[np.int64]:
         """Return the probes that are known to have been answered or not, int64[n]."""
-        return known_fates(self.counters)
+        return known_outcomes(self.counters)
 
     def not_sent(self) -> NDArray[np.int64]:
         """Return probes that were due and never left, int64[n]."""
@@ -179,7 +179,7 @@ def total_of(counters: Counters, names: Sequence[str]) -> NDArray[np.int64]:
     return total
 
 
-def known_fates(counters: Counters) -> NDArray[np.int64]:
+def known_outcomes(counters: Counters) -> NDArray[np.int64]:
     """Return the probes that loss ratios are of, int64[n]: those sent whose answers were read, or
     would have been."""
     known: NDArray[np.int64] = counters["sent"].astype(np.int64) - counters["unread"]
@@ -187,7 +187,7 @@ def known_fates(counters: Counters) -> NDArray[np.int64]:
 
 
 def lost_of(counters: Counters) -> NDArray[np.int64]:
-    """Return probes of no or late return (RFC 7680: lost after the waiting limit), int64[n]."""
+    """Return probes of no or late return (RFC 7680: lost after the waiting time), int64[n]."""
     return total_of(counters, _LOST)
 
 

@@ -23,7 +23,7 @@ from controller.campaigns.campaign_file import Campaign
 from controller.store import blocks
 from foundation.errors import ConfigError
 from foundation.toml_text import parse_toml
-from lab.scenario_schema import ScenarioFile
+from lab.fleet.scenario_schema import ScenarioFile
 from messages import chunk
 from messages.exchange import (
     Acknowledgement,

@@ -17,8 +17,8 @@ from controller.state import Settings, open_state
 from controller.store.backup import back_up
 from foundation.clock import SystemClock
 from isochrone import front_door
-from lab.run_directory import RunDirectory
-from lab.scenario import find_scenario
+from lab.fleet.run_directory import RunDirectory
+from lab.fleet.scenario import find_scenario
 from messages.exchange import Plan
 from tests.controller.conftest import batch_of
 from topology.site_file import load_network

@@ -58,7 +58,7 @@ def due(state: ControllerState) -> list[CampaignRecord]:
 def patience_ns(state: ControllerState, record: CampaignRecord) -> int:
     """Return how long after its end a campaign's windows are waited for.
 
-    A window ends, its probes meet their fate, and it is delivered.
+    A window ends, the outcome of its probes is known, and it is delivered.
     """
     streams = state.campaigns.streams_of(state.network, record)
     timeout_ms = max((stream.timeout_ms for stream in streams), default=0.0)

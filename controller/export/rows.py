@@ -16,7 +16,7 @@ from controller.store.interface import StreamRecord
 from controller.store.series import POINT, SUSPECT
 from foundation.text import Text, listed
 from probes.protocols.registry import protocol_names
-from probes.window import COUNTERS, STAMPING, known_fates
+from probes.window import COUNTERS, STAMPING, known_outcomes
 from topology.model import Path
 
 Kind = Literal["text", "id", "time", "integer", "number", "flag"]
@@ -40,7 +40,7 @@ _COUNTS = {
     "lost_forward": "Probes lost on the way there",
     "lost_backward": "Answers lost on the way back",
     "lost_unknown": "Probes lost, direction unknown",
-    "late": "Answers after the waiting limit; they count as lost",
+    "late": "Answers after the waiting time; they count as lost",
     "duplicate": "Answers that came more than once",
     "reordered": "Answers that overtook an earlier one",
     "unread": "Probes whose answers the sender had no room for; neither received nor lost",
@@ -187,7 +187,7 @@ class Rows:
         for name in ("lost_forward", "lost_backward", "lost_unknown", "late"):
             lost += self.points[name]
         with np.errstate(invalid="ignore", divide="ignore"):
-            found["loss_ratio"] = lost / known_fates(self.points)
+            found["loss_ratio"] = lost / known_outcomes(self.points)
         found["suspect"] = (self.points["state"] & SUSPECT) > 0
         for name in NAMES:
             if name not in found:

@@ -57,7 +57,7 @@ class Evidence:
       clocks' disagreement; negative ones are kept). variation: |D(i) - D(i-1)| of the round trip.
     *_min_ns, *_mean_ns, *_max_ns float64[n]: exact, over received probes; NaN where nothing was.
     sent, received, lost, lost_forward, lost_backward int64[n]: sent = received + lost; `lost`
-      holds late probes too (RFC 7680 waiting limit); lost - lost_forward - lost_backward is of
+      holds late probes too (RFC 7680 waiting time); lost - lost_forward - lost_backward is of
       unknown direction. Probes that never left the host are not sent.
     window_indptr int64[n+1]; window_* [m]: the windows of row i are indptr[i]:indptr[i+1] in order
       of time, with probes sent and lost, and the mean delays (float64, NaN where nothing was).

@@ -122,11 +122,11 @@ def _decided(
             below=side == PASS,
             needed=float(np.log(2 / alpha)),
         )
-        hasty = chosen[~held]
-        verdict[hasty] = UNDECIDED
+        premature = chosen[~held]
+        verdict[premature] = UNDECIDED
         # The limit cannot be ruled out yet, so the interval published reaches to it.
         if side == PASS:
-            high[hasty] = np.nextafter(limit_low[hasty], np.inf)
+            high[premature] = np.nextafter(limit_low[premature], np.inf)
         else:
-            low[hasty] = limit[hasty]
+            low[premature] = limit[premature]
     return verdict, low, high

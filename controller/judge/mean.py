@@ -53,7 +53,7 @@ def spread_of_mean(
     extremes_ns: tuple[Floats, Floats],
     batches: Batches | None = None,
 ) -> Spread:
-    """Return how far the mean of each row may stray; `extremes_ns`: exact minimum and maximum.
+    """Return how far the mean of each row may be off; `extremes_ns`: exact minimum and maximum.
 
     `batches` of the same windows, if they are known already.
     """

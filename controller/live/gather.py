@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
 from controller.store.merging import Part
-from probes.window import known_fates
+from probes.window import known_outcomes
 from topology.model import PlannedStream
 from topology.network import Network
 
@@ -39,7 +39,7 @@ def evidence_of(
         backward_min_ns=part.least_ns["backward"],
         backward_mean_ns=mean_ns["backward"],
         backward_max_ns=part.most_ns["backward"],
-        sent=known_fates(counters),
+        sent=known_outcomes(counters),
         received=received,
         lost=sum_of(part, "lost_forward", "lost_backward", "lost_unknown", "late"),
         lost_forward=counters["lost_forward"],

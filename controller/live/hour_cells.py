@@ -10,7 +10,7 @@ from controller.judge.improvement import Cells
 from controller.live.gather import sum_of
 from controller.store.merging import Part
 from probes.histogram import Histograms
-from probes.window import known_fates
+from probes.window import known_outcomes
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999, "max": 1.0}
 
@@ -32,7 +32,7 @@ def cells_of(part: Part, statistic: str, hour: int, direction: str = "round_trip
         statistic,
         unit=part.row,
         hour=np.full(len(part.row), hour, np.int64),
-        sent=known_fates(part.counters),
+        sent=known_outcomes(part.counters),
         lost=least,
         lost_most=most,
         bound_ns=np.zeros(len(part.row)) if way == "rtt" else part.clock_bound_ns,

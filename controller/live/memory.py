@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from controller.store.merging import Part, blank, merge, part_of, taken
 from controller.store.merging_by_blocks import (
     end_to_end,
-    handfuls,
+    in_batches,
     in_blocks,
     merge_by_blocks,
 )
@@ -62,7 +62,7 @@ class RecentWindows:
         if planned.any():
             here = np.flatnonzero(planned)
             here = here[np.argsort(row[here])]
-            part = _thrifty(part_of(batch, here, row[here]))
+            part = _compact_integers(part_of(batch, here, row[here]))
             self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)
 
     def add_part(self, start_ns: int, stream_ids: NDArray[np.uint64], part: Part) -> None:
@@ -70,7 +70,7 @@ class RecentWindows:
         row = self._rows_of(stream_ids)
         found = _renumbered(replace(part, row=np.arange(len(row))), row)
         if len(found.row):
-            self._slots.setdefault(start_ns // self._slot_ns, []).append(_thrifty(found))
+            self._slots.setdefault(start_ns // self._slot_ns, []).append(_compact_integers(found))
 
     def renumbered(self, stream_ids: Sequence[int]) -> RecentWindows:
         """Return the same windows for another list of streams; those not in it are forgotten."""
@@ -142,17 +142,17 @@ class RecentWindows:
     def merged(self, snapshot: Mapping[int, Sequence[Part]]) -> dict[int, Part]:
         """Return each slot as one part, in the order of time. Pure."""
         return {
-            slot: parts[0] if len(parts) == 1 else self._thriftily_merged(parts)
+            slot: parts[0] if len(parts) == 1 else self._merge_by_batches(parts)
             for slot, parts in sorted(snapshot.items())
         }
 
-    def _thriftily_merged(self, parts: Sequence[Part]) -> Part:
+    def _merge_by_batches(self, parts: Sequence[Part]) -> Part:
         merged = [
-            some[0] if len(some) == 1 else _thrifty(merge(some, self.rows))
-            for some in handfuls(parts)
+            some[0] if len(some) == 1 else _compact_integers(merge(some, self.rows))
+            for some in in_batches(parts)
         ]
         blocks = in_blocks(merged, self.rows)
-        return end_to_end([_thrifty(merge(some, self.rows)) for some in blocks])
+        return end_to_end([_compact_integers(merge(some, self.rows)) for some in blocks])
 
     def whole(self, slots: Mapping[int, Part]) -> Part:
         """Return merged slots as one part with every stream: for few, it has all their windows."""
@@ -169,7 +169,7 @@ def _renumbered(part: Part, row: NDArray[np.int64]) -> Part:
     return replace(taken(part, places), row=now[places])
 
 
-def _thrifty(part: Part) -> Part:
+def _compact_integers(part: Part) -> Part:
     """Return a part whose whole numbers are as short as they can be: half the memory of a slot."""
     distributions = {
         name: replace(each, count=_short(each.count)) for name, each in part.distributions.items()

@@ -32,7 +32,7 @@ OK, FAILING, UNDECIDED, LATE, NO_DATA, AGENT_DOWN, PATH_DOWN, MAINTENANCE, NEVER
 CURTAILED = 9
 SILENT = (LATE, NO_DATA, AGENT_DOWN, NEVER_SEEN)
 
-LATE_WINDOWS = 4  # a window is on its way for two: the interval and the waiting limit
+LATE_WINDOWS = 4  # a window is on its way for two: the interval and the waiting time
 NO_DATA_WINDOWS = 12
 DOWN_WINDOWS = 3  # in a row in which nothing at all came back
 

@@ -28,7 +28,7 @@ _ONE_WAY = ("forward", "backward")
 class WindowSeries:
     """Single windows in compressed-row form: those of row i are indptr[i]:indptr[i+1], by time.
 
-    `sent` counts the probes whose fate is known: those whose answers were not read are left out.
+    `sent` counts the probes whose outcome is known: those whose answers were not read are left out.
     """
 
     indptr: Integers

@@ -15,7 +15,7 @@ from controller.store.merging import Integers, Part, WindowSeries, merge, taken
 from probes.histogram import Histograms
 
 ROWS_AT_ONCE = 1_000
-HANDFUL = 20_000
+ROWS_OF_A_BATCH = 20_000
 _COLUMNS = ("start_ns", "sent", "lost", "rtt_mean_ns", "forward_mean_ns")
 
 
@@ -35,7 +35,7 @@ def in_blocks(
         yield [rows_of(part, block) for part in here]
 
 
-def handfuls(parts: Sequence[Part], most: int = HANDFUL) -> list[list[Part]]:
+def in_batches(parts: Sequence[Part], most: int = ROWS_OF_A_BATCH) -> list[list[Part]]:
     """Return the parts in runs of about `most` rows: many small ones are merged a run at a time."""
     ends = np.cumsum([len(part.row) for part in parts])
     runs = groupby(zip(parts, (ends // most).tolist(), strict=True), key=lambda pair: pair[1])

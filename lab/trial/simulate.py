@@ -1,6 +1,6 @@
 """Cases become probes, windows and evidence, by the code that agents and controllers run.
 
-Only the fate and delay of every probe is simulated here. The sums over a window, its way as a
+Only the outcome and delay of every probe is simulated here. The sums over a window, its way as a
 chunk, its merging with others and the evidence made of it are the product's own.
 """
 
@@ -99,7 +99,7 @@ def _as_received(batch: WindowBatch, number: int) -> WindowBatch:
 
 
 def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
-    """Return every probe of a case with its fate, in order of sending."""
+    """Return every probe of a case with its outcome, in order of sending."""
     count = case.probes
     window = np.arange(count) * case.windows // count + case.first_window
     sent_s = (np.arange(count) + 0.5) / count * case.windows * (WINDOW_NS / 1e9)
@@ -108,20 +108,20 @@ def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
     swing = case.swing_of(window)
     forward = case.forward_base_ns + swing * forward_noise
     backward = case.backward_base_ns + swing * backward_noise
-    fate = _fates(case, rng, count)
+    outcome = _outcomes(case, rng, count)
     offset, bound = _clocks(case, sent_s)
     forward = np.rint(forward + case.stamp_error_ns[0])
     backward = np.rint(backward + case.stamp_error_ns[1])
     offset = np.rint(offset)
-    rtt = np.where(fate == RECEIVED, forward + backward, np.nan)
-    answered = fate == RECEIVED
+    rtt = np.where(outcome == RECEIVED, forward + backward, np.nan)
+    answered = outcome == RECEIVED
     return Finished(
         window=window,
         stream=np.full(count, stream, np.int32),
         flow=np.zeros(count, np.uint16),
         sequence=np.arange(1, count + 1),
         sent_wall_ns=BEGIN_NS + np.rint(sent_s * 1e9).astype(np.int64),
-        lateness_ns=np.zeros(count, np.float32),
+        send_lag_ns=np.zeros(count, np.float32),
         rtt_ns=rtt,
         forward_ns=np.where(answered, forward + offset, np.nan),
         backward_ns=np.where(answered, backward - offset, np.nan),
@@ -132,7 +132,7 @@ def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
         tos=np.zeros(count, np.uint8),
         tos_forward=np.full(count, -1, np.int16),
         tos_backward=np.full(count, -1, np.int16),
-        fate=fate,
+        outcome=outcome,
         stamping=np.where(answered, _KERNEL, 0).astype(np.uint8),
         answer=np.zeros(count, np.uint8),
         reordered=np.zeros(count, np.bool_),
@@ -140,14 +140,14 @@ def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
     )
 
 
-def _fates(case: Case, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
+def _outcomes(case: Case, rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
     lost_there = case.loss_forward.sample(rng, count)
     lost_back = case.loss_backward.sample(rng, count)
-    fate = np.where(lost_there, LOST_FORWARD, np.where(lost_back, LOST_BACKWARD, RECEIVED))
+    outcome = np.where(lost_there, LOST_FORWARD, np.where(lost_back, LOST_BACKWARD, RECEIVED))
     # Without the reflector's own count, or without any answer, nobody knows where they were lost.
-    if not case.directed or (fate != RECEIVED).all():
-        fate = np.where(fate == RECEIVED, RECEIVED, LOST_UNKNOWN)
-    return fate.astype(np.uint8)
+    if not case.directed or (outcome != RECEIVED).all():
+        outcome = np.where(outcome == RECEIVED, RECEIVED, LOST_UNKNOWN)
+    return outcome.astype(np.uint8)
 
 
 def _clocks(

@@ -90,16 +90,16 @@ def _loss(case: Case, probes: Finished) -> Bounds:
 
 def lost_between(case: Case, probes: Finished) -> tuple[int, int]:
     """Return how many were lost in the judged direction, at least and at most."""
-    gone = probes.fate != RECEIVED
+    gone = probes.outcome != RECEIVED
     surely = possibly = int(gone.sum())
     if case.direction == "one_way" and not gone.all():
-        surely = int((probes.fate == LOST_FORWARD).sum())
-        possibly -= int((probes.fate == LOST_BACKWARD).sum())
+        surely = int((probes.outcome == LOST_FORWARD).sum())
+        possibly -= int((probes.outcome == LOST_BACKWARD).sum())
     return surely, possibly
 
 
 def _delay(case: Case, probes: Finished) -> Bounds:
-    answered = probes.fate == RECEIVED
+    answered = probes.outcome == RECEIVED
     lost = int((~answered).sum())
     rtt = _statistic(probes.rtt_ns[answered], lost, lost, case)
     if case.direction == "round_trip":
@@ -110,7 +110,7 @@ def _delay(case: Case, probes: Finished) -> Bounds:
     moving = len(case.clocks) > 1 or case.clocks[0].skew_ppm
     if moving or not trusted.any():
         return Bounds(case.floor_ns, high)
-    there = int((probes.fate == LOST_FORWARD).sum())
+    there = int((probes.outcome == LOST_FORWARD).sum())
     bound = float(np.nanmax(probes.bound_ns[trusted])) + case.calibration_ns
     clocks = _blurred(_statistic(probes.forward_ns[trusted], there, lost, case), bound)
     return Bounds(max(clocks.low, case.floor_ns), min(clocks.high, high))

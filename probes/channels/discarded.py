@@ -18,7 +18,7 @@ from probes.window import NOT_SENT
 # truncated: shorter than the probe asks for. checksum: wrong. other_address: told by its contents,
 # but from another address or port than the probe went to. altered: the number fits, what only the
 # true answer repeats does not. malformed: not of the kind that was asked. too_late: after the
-# waiting limit and the time beyond it in which late answers are still told from losses.
+# waiting time and the time beyond it in which late answers are still told from losses.
 DISCARDED = ("truncated", "checksum", "other_address", "altered", "malformed", "too_late")
 TRUNCATED, CHECKSUM, OTHER_ADDRESS, ALTERED, MALFORMED, TOO_LATE = range(6)
 

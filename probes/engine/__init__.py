@@ -1,1 +1,1 @@
-"""The probe engine: what is due leaves, what comes back finds its probe, and its fate."""
+"""The probe engine: what is due leaves, what comes back finds its probe and decides its outcome."""

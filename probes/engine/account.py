@@ -1,4 +1,4 @@
-"""The account of probes: what came back is matched with what left, and each finds its fate.
+"""The account of probes: what came back is matched with what was sent, and each gets an outcome.
 
 Replies and departure stamps wait in the sockets until they are collected, since the kernel has
 noted when they came; so they are collected in batches, and nothing loops over packets.
@@ -103,7 +103,7 @@ class Account:
         rest = (session >= 0) & (number < 0)
         if rest.any():
             self._ledger.note_newest(session[rest], cause[rest])
-        self._tally.strays += int(np.count_nonzero(session < 0))
+        self._tally.spurious += int(np.count_nonzero(session < 0))
         self._tally.discarded.update(reason[session >= 0].tolist())
 
     def _take_transmit_stamps(self, channel: Channel) -> None:
@@ -139,7 +139,7 @@ class Account:
             replies.check,
             lenient=replies.lenient,
         )
-        self._tally.strays += matched.stray - matched.altered
+        self._tally.spurious += matched.spurious - matched.altered
         self._tally.discarded[ALTERED] += matched.altered
         self._tally.discarded[TOO_LATE] += matched.too_late
         if len(matched.repeated):
@@ -181,7 +181,7 @@ class Account:
         rows = self._ledger.rows
         direction[np.isin(errno_of(rows["cause"][row]), NEVER_ARRIVED)] = FORWARD
         now_ns = self._scale.monotonic_ns()  # not the tick's, in which some were sent since
-        fate = (LOST_FORWARD + direction).astype(np.uint8)
+        outcome = (LOST_FORWARD + direction).astype(np.uint8)
         for number in distinct(rows["channel"][row]):
             back = (rows["channel"][row] == number) & (direction != FORWARD)
             back = np.flatnonzero(back & (rows["cause"][row] >= 0))  # of others an answer was read
@@ -189,11 +189,11 @@ class Account:
             if channel is None:  # its interface was made anew meanwhile
                 continue
             unread, damaged = channel.claim_dropped(rows["sent_ns"][row[back]], now_ns)
-            fate[back[unread]] = UNREAD
+            outcome[back[unread]] = UNREAD
             rows["cause"][row[back[damaged]]] = cause_of(CHECKSUM)
             self._tally.unread += len(unread)
             self._tally.discarded[CHECKSUM] += len(damaged)
-        self._deliver(finish_unanswered(self._ledger, row, fate, LOST))
+        self._deliver(finish_unanswered(self._ledger, row, outcome, LOST))
 
     def note_drops(self, row: NDArray[np.int64], error: NDArray[np.int32]) -> None:
         """File probes that never left this host: `error` is 0 for those that did."""
@@ -201,11 +201,11 @@ class Account:
         self._ledger.rows["cause"][dropped] = error[error != 0]
         self._tally.drops.update(error[error != 0].tolist())
         self._tally.sent -= len(dropped)
-        fate = np.full(len(dropped), WAS_NOT_SENT, np.uint8)
-        self._deliver(finish_unanswered(self._ledger, dropped, fate, DROPPED))
+        outcome = np.full(len(dropped), WAS_NOT_SENT, np.uint8)
+        self._deliver(finish_unanswered(self._ledger, dropped, outcome, DROPPED))
 
     def make_room(self, row: NDArray[np.int64]) -> None:
-        """Let the rows' earlier probes meet their fate: their rings have come round.
+        """Decide the outcome of the rows' earlier probes: their rings have come round.
 
         Of those whose answers might still come nobody will know whether they do.
         """
@@ -217,9 +217,9 @@ class Account:
             self.give_up(flying[~early])
             if early.any():
                 forgotten = flying[early]
-                fate = np.full(len(forgotten), UNREAD, np.uint8)
+                outcome = np.full(len(forgotten), UNREAD, np.uint8)
                 self._tally.unread += len(forgotten)
-                self._deliver(finish_unanswered(self._ledger, forgotten, fate, LOST))
+                self._deliver(finish_unanswered(self._ledger, forgotten, outcome, LOST))
         if held.any():
             self.finish(row[held])
 
@@ -246,7 +246,7 @@ class Account:
                 rtt_ns=finished.rtt_ns,
                 forward_ns=finished.forward_ns,
                 backward_ns=finished.backward_ns,
-                fate=finished.fate,
+                outcome=finished.outcome,
                 stamping=finished.stamping,
                 answer=finished.answer,
                 cause=finished.cause,

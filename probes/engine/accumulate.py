@@ -21,7 +21,7 @@ _ECN_BITS = 2  # of the IP header's octet, below the DSCP (RFC 2474, RFC 3168)
 
 _USUAL_TTLS = np.array([64.0, 128.0, 255.0])  # what hosts send with
 
-FATES = (
+OUTCOMES = (
     "received",
     "late",
     "lost_forward",
@@ -51,10 +51,10 @@ def hops_since(ttl: NDArray[np.uint8]) -> NDArray[np.float16]:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """n probes whose fate is known; delays are float64[n], NaN where there is none.
+    """n probes whose outcome is known; delays are float64[n], NaN where there is none.
 
     `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
-    the neighbour was lost. Fate indexes FATES, stamping indexes window.STAMPING; `cause` tells why
+    the neighbour was lost. Outcome indexes OUTCOMES, stamping indexes window.STAMPING; `cause` tells why
     no answer came (probes.causes) or counts (a negative number, probes.channels.discarded), 0 where
     that is not known. `tos`: DSCP and ECN of the IP header as it left, as the far end saw it and as
     the answer had it; -1 unknown. `ttl`: of the answer as it came; 0 unknown.
@@ -65,7 +65,7 @@ class Finished:
     flow: NDArray[np.uint16]
     sequence: NDArray[np.int64]
     sent_wall_ns: NDArray[np.int64]
-    lateness_ns: NDArray[np.float32]
+    send_lag_ns: NDArray[np.float32]
     rtt_ns: NDArray[np.float64]
     forward_ns: NDArray[np.float64]
     backward_ns: NDArray[np.float64]
@@ -76,7 +76,7 @@ class Finished:
     tos: NDArray[np.uint8]
     tos_forward: NDArray[np.int16]
     tos_backward: NDArray[np.int16]
-    fate: NDArray[np.uint8]
+    outcome: NDArray[np.uint8]
     stamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     reordered: NDArray[np.bool_]
@@ -139,7 +139,7 @@ class Window:
             here = stream[place] == stream_ids[number]  # or it was in flight when all ended
             skipped = counters["not_sent_skipped"]
             np.add.at(skipped, place[here], count[here].astype(np.uint32))
-        answered = probes.fate == RECEIVED
+        answered = probes.outcome == RECEIVED
         return WindowBatch(
             start_ns=self.start_ns,
             duration_ns=duration_ns,
@@ -171,14 +171,16 @@ def _by_identity(
 
 
 def _counters(probes: Finished, row: NDArray[np.int64], rows: int) -> dict[str, NDArray[np.uint32]]:
-    """Count the fates of each row."""
+    """Count the outcomes of each row."""
     counters = {name: np.zeros(rows, np.uint32) for name in COUNTERS}
-    label = row * len(FATES) + probes.fate
-    fates = np.bincount(label, minlength=rows * len(FATES)).reshape(rows, -1).astype(np.uint32)
-    for fate, name in enumerate(FATES[:WAS_NOT_SENT]):
-        counters[name] = fates[:, fate].copy()
-    counters["sent"] = fates[:, :WAS_NOT_SENT].sum(axis=1, dtype=np.uint32)
-    unsent = np.flatnonzero(probes.fate == WAS_NOT_SENT)
+    label = row * len(OUTCOMES) + probes.outcome
+    outcomes = (
+        np.bincount(label, minlength=rows * len(OUTCOMES)).reshape(rows, -1).astype(np.uint32)
+    )
+    for outcome, name in enumerate(OUTCOMES[:WAS_NOT_SENT]):
+        counters[name] = outcomes[:, outcome].copy()
+    counters["sent"] = outcomes[:, :WAS_NOT_SENT].sum(axis=1, dtype=np.uint32)
+    unsent = np.flatnonzero(probes.outcome == WAS_NOT_SENT)
     if len(unsent):
         label = row[unsent] * len(NOT_SENT) + not_sent_causes(probes.cause[unsent])
         causes = np.bincount(label, minlength=rows * len(NOT_SENT)).reshape(rows, -1)
@@ -186,7 +188,9 @@ def _counters(probes: Finished, row: NDArray[np.int64], rows: int) -> dict[str, 
             counters[f"not_sent_{name}"] = causes[:, cause].astype(np.uint32)
     marked = {
         "reordered": probes.reordered,
-        "discarded": (probes.cause < 0) & (probes.fate >= LOST_FORWARD) & (probes.fate < UNREAD),
+        "discarded": (probes.cause < 0)
+        & (probes.outcome >= LOST_FORWARD)
+        & (probes.outcome < UNREAD),
         "dscp_changed_forward": _dscp_changed(probes, probes.tos_forward),
         "dscp_changed_backward": _dscp_changed(probes, probes.tos_backward),
     }
@@ -199,7 +203,7 @@ def _counters(probes: Finished, row: NDArray[np.int64], rows: int) -> dict[str, 
 def _dscp_changed(probes: Finished, seen: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Tell which answered probes were seen with another DSCP than they left with."""
     changed: NDArray[np.bool_] = (seen ^ probes.tos) >> _ECN_BITS != 0
-    changed &= (seen >= 0) & (probes.fate == RECEIVED)
+    changed &= (seen >= 0) & (probes.outcome == RECEIVED)
     return changed
 
 
@@ -213,9 +217,9 @@ def _measures(
         measures[f"{name}_min_ns"] = low
         measures[f"{name}_mean_ns"] = mean
         measures[f"{name}_max_ns"] = high
-    late_ns = _known(row, probes.lateness_ns, probes.fate != WAS_NOT_SENT)
+    late_ns = _known(row, probes.send_lag_ns, probes.outcome != WAS_NOT_SENT)
     _, mean, high = _summary(*late_ns, rows)
-    measures["lateness_mean_ns"], measures["lateness_max_ns"] = mean, high
+    measures["send_lag_mean_ns"], measures["send_lag_max_ns"] = mean, high
     measures["clock_bound_ns"] = _bound(probes, row, rows, answered)
     hops = {"hops_forward": probes.hops_forward, "hops_backward": hops_since(probes.ttl)}
     for name, count in hops.items():
@@ -296,14 +300,14 @@ def _worst_stamping(
 
 def _flows(probes: Finished, row: NDArray[np.int64], rows: int) -> FlowColumns:
     """Sum up every flow of every row, ordered by row and flow."""
-    sent = probes.fate != WAS_NOT_SENT
+    sent = probes.outcome != WAS_NOT_SENT
     label = row[sent] * 65_536 + probes.flow[sent]
     unique, group = grouped(label)
-    fate, rtt_ns = probes.fate[sent], probes.rtt_ns[sent]
-    received = fate == RECEIVED
+    outcome, rtt_ns = probes.outcome[sent], probes.rtt_ns[sent]
+    received = outcome == RECEIVED
     count = np.bincount(group, minlength=len(unique))
     good = np.bincount(group[received], minlength=len(unique))
-    unread = np.bincount(group[fate == UNREAD], minlength=len(unique))
+    unread = np.bincount(group[outcome == UNREAD], minlength=len(unique))
     return FlowColumns(
         indptr=np.searchsorted(unique, np.arange(rows + 1) * 65_536).astype(np.int64),
         flow=(unique % 65_536).astype(np.uint16),

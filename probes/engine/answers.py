@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probes.channels.channel import Replies
 from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN, ANSWER_REPLY
 from probes.clocks.timescale import TimeScale
-from probes.engine.accumulate import LATE as FATE_LATE
+from probes.engine.accumulate import LATE as OUTCOME_LATE
 from probes.engine.accumulate import RECEIVED, Finished
 from probes.engine.ledger import LATE, ON_TIME, Ledger, Matched
 from probes.sockets.departure_stamps import STAMP_USER
@@ -24,7 +24,7 @@ _SENDER_TTL = 255.0  # what our STAMP packets leave with
 _FOLLOW_UP_REACH = 64  # how many probes back a Follow-Up may speak of
 _GAPS = (0, 1, -1, 2, 3)  # forward losses in between, of which the reflector knows nothing
 _SILENT_ANSWERS = 4  # after so many answers without any, a reflector is not waited for
-_OF_THE_RECORD = ("window", "sent_wall_ns", "cause", "lateness_ns")
+_OF_THE_RECORD = ("window", "sent_wall_ns", "cause", "send_lag_ns")
 _OF_THE_ANSWER = (
     "rtt_ns",
     "forward_ns",
@@ -118,7 +118,7 @@ def finish_at_once(ledger: Ledger, matched: Matched, said: dict[str, NDArray[Any
         ledger,
         matched.session,
         matched.sequence,
-        fate=_fates(said["state"]),
+        outcome=_outcomes(said["state"]),
         variation_ns=_variation(ledger, matched.session, matched.sequence, said),
         **{name: rows[name][row] for name in _OF_THE_RECORD},
         **{name: said[name] for name in _OF_THE_ANSWER},
@@ -183,20 +183,20 @@ def finish_answered(ledger: Ledger, row: NDArray[np.int64]) -> Finished:
         ledger,
         probe["session"],
         probe["sequence"],
-        fate=_fates(probe["state"]),
+        outcome=_outcomes(probe["state"]),
         variation_ns=_variation(ledger, probe["session"], probe["sequence"], probe),
         **{name: probe[name] for name in (*_OF_THE_RECORD, *_OF_THE_ANSWER)},
     )
 
 
-def _fates(state: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.where(state == LATE, np.uint8(FATE_LATE), np.uint8(RECEIVED))
+def _outcomes(state: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.where(state == LATE, np.uint8(OUTCOME_LATE), np.uint8(RECEIVED))
 
 
 def duplicates(
     ledger: Ledger, scale: TimeScale, matched: Matched, replies: Replies
 ) -> NDArray[np.int64]:
-    """Return the rows whose second answers are duplicates: those within the waiting limit.
+    """Return the rows whose second answers are duplicates: those within the waiting time.
 
     RFC 5560 §3.1 asks for such a limit. It also keeps out the SYN-ACKs that a server sends again.
     """
@@ -236,9 +236,9 @@ def port_answers(
 
 
 def finish_unanswered(
-    ledger: Ledger, row: NDArray[np.int64], fate: NDArray[np.uint8], state: int
+    ledger: Ledger, row: NDArray[np.int64], outcome: NDArray[np.uint8], state: int
 ) -> Finished:
-    """Give probes that no answer will come for their fate, and their rows their state."""
+    """Give probes that no answer will come for their outcome, and their rows their state."""
     ledger.rows["state"][row] = state
     nothing = np.full(len(row), np.nan)
     zero = np.zeros(len(row), np.uint8)
@@ -251,7 +251,7 @@ def finish_unanswered(
         ledger,
         probe["session"],
         probe["sequence"],
-        fate=fate,
+        outcome=outcome,
         variation_ns=nothing,
         **{name: probe[name] for name in _OF_THE_RECORD},
         **answer,

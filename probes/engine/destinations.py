@@ -23,7 +23,7 @@ def closest_gap_ns(spec: StreamSpec) -> float:
     return spec.interval_ms * 1e6 * spec.flows / (2 if spec.pacing == "poisson" else 1)
 
 
-def waiting_limit_ns(spec: StreamSpec) -> int:
+def waiting_time_ns(spec: StreamSpec) -> int:
     """Return how long an answer is on time, which the protocol may bound."""
     limit_ns, longest_ns = int(spec.timeout_ms * 1e6), spec.type_p.described.longest_wait_ns
     return limit_ns if longest_ns is None else min(limit_ns, longest_ns)

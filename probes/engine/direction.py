@@ -2,7 +2,7 @@
 
 Between two answered probes the sender counts ds steps and the reflector dr: of the ds - 1 probes
 between them dr - 1 reached the reflector and were lost on their way back, the others were lost on
-their way there (MEASUREMENT A.5). Which of the gap's probes took which fate cannot be known and
+their way there (MEASUREMENT A.5). Which of the gap's probes had which outcome cannot be known and
 does not matter to any count; the earlier are called lost forward.
 """
 

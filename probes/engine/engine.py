@@ -24,7 +24,7 @@ from probes.causes import Cause
 from probes.channels.channel import Channel, FlowMark
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
-from probes.engine.accumulate import FATES
+from probes.engine.accumulate import OUTCOMES
 from probes.engine.ledger import Ledger
 from probes.engine.pacing import Pacer
 from probes.engine.report import EngineHealth, SampleBatch, Tally
@@ -50,11 +50,11 @@ _ROUTE_CHECK_NS = 30_000_000_000  # beside being told
 _UNSYNCHRONISED_NS = 16e9
 _PR_SET_TIMERSLACK = 29
 
-__all__ = ["FATES", "Engine", "EngineHealth", "SampleBatch"]
+__all__ = ["OUTCOMES", "Engine", "EngineHealth", "SampleBatch"]
 
 
 class Engine:
-    """Runs streams and hands out their windows (and, if asked, every probe's fate).
+    """Runs streams and hands out their windows (and, if asked, every probe's outcome).
 
     `own_clock_bound_ns()` bounds this machine's clock error, NaN while it is not synchronised.
     `stamp_shift_ns` shifts every wall stamp (lab and tests). Each stream ends after
@@ -109,13 +109,17 @@ class Engine:
         self._collect_probes = _COLLECT_PROBES
         self._changes_seen = self._steps_seen = 0
         self._poll = select.poll()  # not epoll, which would have the kernel call for every packet
-        self._alarm: select.epoll | None = None  # what cannot wait in its socket, and `_bell`
-        self._bell = -1
+        self._poller: select.epoll | None = None  # user-stamped descriptors, and `_wakeup_fd`
+        self._wakeup_fd = -1
         self._routes: RouteWatch | None = None
         self._channel_by_fd: dict[int, Channel] = {}
-        self._hasty: set[int] = set()  # descriptors whose answers are stamped when they are read
+        self._user_stamped: set[int] = (
+            set()
+        )  # descriptors whose answers are stamped when they are read
         self._wake = threading.Event()
-        self._bell_lock = threading.Lock()  # nobody rings a descriptor that is another's by now
+        self._wakeup_lock = (
+            threading.Lock()
+        )  # nobody writes to a descriptor that is another's by now
         self._stopping = self._abandon = False
         self._failure: BaseException | None = None
         # Waited for in place of the thread: a join() that Ctrl-C interrupts takes the thread for
@@ -126,9 +130,9 @@ class Engine:
     def start(self) -> None:
         """Open the sockets and start probing. Streams that cannot run are told by `health()`."""
         with obstacles_told(socket.AF_UNSPEC, None):
-            self._alarm = select.epoll()
-            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._alarm.register(self._bell, select.EPOLLIN)
+            self._poller = select.epoll()
+            self._wakeup_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._poller.register(self._wakeup_fd, select.EPOLLIN)
             self._routes = RouteWatch()
         try:
             with obstacles_told(socket.AF_UNSPEC, None):  # memory for what will be in flight
@@ -146,7 +150,7 @@ class Engine:
         """
         self._abandon = not wait_for_replies
         self._stopping = True
-        self._rouse()
+        self._wake_up()
         if self._thread.ident is not None:
             self._ended.wait()
         self._close()  # again, for an engine that never ran
@@ -155,16 +159,16 @@ class Engine:
     def _close(self) -> None:
         """Close all sockets; may be called twice."""
         self._roster.close()
-        for one in (self._alarm, self._routes):
+        for one in (self._poller, self._routes):
             if one is not None:
                 one.close()
-        with self._bell_lock:
-            bell, self._bell = self._bell, -1
-            if bell >= 0:
-                os.close(bell)
+        with self._wakeup_lock:
+            wakeup_fd, self._wakeup_fd = self._wakeup_fd, -1
+            if wakeup_fd >= 0:
+                os.close(wakeup_fd)
 
     def wait_until_finished(self, timeout_s: float | None = None) -> bool:
-        """Wait until every stream has sent all its probes and each has met its fate."""
+        """Wait until every stream has sent all its probes and each has an outcome."""
         ended = self._ended.wait(timeout_s)
         self._raise_failure()
         return ended
@@ -177,7 +181,7 @@ class Engine:
         `stamp_keys` are those of authenticated ones from then on.
         """
         self._wanted = tuple(specs), stamp_keys or {}
-        self._rouse()
+        self._wake_up()
 
     def stands_still(self) -> bool:
         """Tell whether the engine's thread runs but has not ticked for long."""
@@ -232,7 +236,7 @@ class Engine:
             raise RuntimeError("the probe engine broke") from self._failure
 
     def _run(self) -> None:
-        """Tick until told to stop and all probes have met their fate."""
+        """Tick until told to stop and every probe has an outcome."""
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
         try:
@@ -246,20 +250,20 @@ class Engine:
             self._close()
             self._ended.set()
 
-    def _rouse(self) -> None:
+    def _wake_up(self) -> None:
         """Let the engine's thread tick now."""
         self._wake.set()
-        with self._bell_lock:
-            if self._bell >= 0:
-                os.eventfd_write(self._bell, 1)
+        with self._wakeup_lock:
+            if self._wakeup_fd >= 0:
+                os.eventfd_write(self._wakeup_fd, 1)
 
     def _sleep(self, now_ns: int) -> None:
         """Wait until the next tick is due, or until an answer that cannot wait is there."""
         due_ns = self._ticks.next_ns(self._collected_ns, self._patience_ns())
         sleep_s = max(due_ns - now_ns, 0) / 1e9
-        if self._hasty:
-            assert self._alarm is not None
-            self._alarm.poll(sleep_s)
+        if self._user_stamped:
+            assert self._poller is not None
+            self._poller.poll(sleep_s)
         elif sleep_s:
             self._wake.wait(sleep_s)
         self._wake.clear()
@@ -288,8 +292,8 @@ class Engine:
         horizon_ns = self._ticks.horizon_ns(now_ns)
         if horizon_ns is not None:
             self._sender.send_due(self._pacer.take(now_ns, horizon_ns))
-        if self._hasty:
-            self._collect_hasty()
+        if self._user_stamped:
+            self._collect_user_stamped()
         self._collect(now_ns)
         if self._stopping and self._abandon:
             return False
@@ -310,11 +314,11 @@ class Engine:
         self._windows.close_ready(now_ns, self._roster.stream_ids)
         self._release_retired()
 
-    def _collect_hasty(self) -> None:
-        """Read what cannot wait, and stop the bell."""
-        assert self._alarm is not None
-        for fd, _ in self._alarm.poll(0):
-            if fd == self._bell:
+    def _collect_user_stamped(self) -> None:
+        """Read what cannot wait, and clear the wake-up."""
+        assert self._poller is not None
+        for fd, _ in self._poller.poll(0):
+            if fd == self._wakeup_fd:
                 os.eventfd_read(fd)
             else:
                 self._account.collect(self._channel_by_fd[fd])
@@ -361,14 +365,14 @@ class Engine:
 
     def _listen(self, channel: Channel) -> None:
         """Be told when a channel has something for us."""
-        assert self._alarm is not None
+        assert self._poller is not None
         fd = channel.socket.fileno()
         self._channel_by_fd[fd] = channel
         self._poll.register(fd, select.POLLIN)
         self._collect_probes = min(self._collect_probes, channel.socket.room())
         if channel.stamps_when_read:
-            self._alarm.register(fd, select.EPOLLIN)
-            self._hasty.add(fd)
+            self._poller.register(fd, select.EPOLLIN)
+            self._user_stamped.add(fd)
 
     def _release_retired(self) -> None:
         """Give up what was kept for streams off the plan, once their last windows are out."""
@@ -377,11 +381,11 @@ class Engine:
             del self._retired[0]
 
     def _forget(self, closed: Sequence[int]) -> None:
-        """Wait no more for sockets that were closed, which took them out of the alarm's set."""
+        """Wait no more for sockets that were closed, which took them out of the poller's set."""
         for fd in closed:
             del self._channel_by_fd[fd]
             self._poll.unregister(fd)
-            self._hasty.discard(fd)
+            self._user_stamped.discard(fd)
 
     def _check_routes(self, now_ns: int) -> None:
         """Follow changes of routes and addresses: they change what can run, and what TCP probes

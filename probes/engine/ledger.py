@@ -57,7 +57,7 @@ _ROW = np.dtype(
         ("forget_ns", "i8"),  # monotonic: when an answer is no longer waited for
         ("window", "i8"),
         ("session", "i4"),
-        ("lateness_ns", "f4"),
+        ("send_lag_ns", "f4"),
         ("key", "u4"),  # of the transmit stamp
         ("channel", "i2"),
         ("state", "u1"),
@@ -89,7 +89,7 @@ class Matched:
     """Which of n answers are ours: `row` int64[m] for the first answers to a probe, `answer`
     int64[m] their places among the n, ascending; `session`, `sequence` int64[m]; `reordered`
     bool[m]; `repeated` int64[k], rows answered again, by the answers `repeated_answer` int64[k];
-    `stray` counts what fits no probe; `unproven` bool[m] marks what was told by half."""
+    `spurious` counts what fits no probe; `unproven` bool[m] marks what was told by half."""
 
     row: NDArray[np.int64]
     answer: NDArray[np.int64]
@@ -98,9 +98,9 @@ class Matched:
     reordered: NDArray[np.bool_]
     repeated: NDArray[np.int64]
     repeated_answer: NDArray[np.int64]
-    stray: int
+    spurious: int
     unproven: NDArray[np.bool_] | None = None
-    altered: int = 0  # of the strays, those with a probe's number and not what else it bore
+    altered: int = 0  # of the spurious ones, those with a probe's number and not what else it bore
     too_late: int = 0  # answers to probes that were given up
 
 
@@ -318,8 +318,8 @@ class Ledger:
             sequence, state = self.rows["sequence"][row], self.rows["state"][row]
             known = known | unproven
         place = np.flatnonzero(known)
-        stray, altered = len(session) - len(place), 0
-        if stray:
+        spurious, altered = len(session) - len(place), 0
+        if spurious:
             wrong = row[(self.rows["sequence"][row] == sequence) & (state == FLYING) & ~known]
             self.rows["cause"][wrong] = cause_of(ALTERED)
             no_number = session[~known & (sequence <= 0)]  # of no probe, such as a mere echo
@@ -348,7 +348,7 @@ class Ledger:
             reordered,
             repeated,
             repeated_answer,
-            stray,
+            spurious,
             None if unproven is None else unproven[place],
             altered=altered,
             too_late=too_late,

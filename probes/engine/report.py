@@ -18,7 +18,7 @@ from probes.window import STAMPING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleBatch:
-    """n probes that met their fate. `fate` indexes FATES, `stamping` window.STAMPING, `answer`
+    """n probes whose outcome is known. `outcome` indexes OUTCOMES, `stamping` window.STAMPING, `answer`
     channel.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause` tells why
     no answer came (probes.causes) or counts (a negative number, probes.channels.discarded), 0 where
     unknown. `tos`: DSCP and ECN as it left, at the far end, and of the answer; -1 unknown.
@@ -31,7 +31,7 @@ class SampleBatch:
     rtt_ns: NDArray[np.float64]
     forward_ns: NDArray[np.float64]
     backward_ns: NDArray[np.float64]
-    fate: NDArray[np.uint8]
+    outcome: NDArray[np.uint8]
     stamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     cause: NDArray[np.int32]
@@ -51,7 +51,7 @@ class SampleBatch:
 class EngineHealth:
     """How an engine is.
 
-    `stamping` is the method really delivered for the delays so far. `strays` are answers that fit
+    `stamping` is the method really delivered for the delays so far. `spurious` are answers that fit
     no probe of ours, `overflowed` packets dropped because a receive buffer was full, `unread` the
     probes whose answers were probably among them, `skipped` probes not sent because the engine was
     late by whole intervals, `late_moments` how often it was. `local_drops` counts probes
@@ -64,11 +64,11 @@ class EngineHealth:
     calibration_ns: int | None
     probes_sent: int
     probes_received: int
-    strays: int
+    spurious: int
     overflowed: int
     skipped: int
     clock_steps: int
-    lateness_max_ns: float
+    send_lag_max_ns: float
     late_moments: int = 0
     local_drops: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
@@ -89,9 +89,9 @@ class Tally:
     place: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     before: int = field(init=False)
     received: int = 0
-    strays: int = 0
+    spurious: int = 0
     unread: int = 0
-    lateness_max_ns: float = 0.0
+    send_lag_max_ns: float = 0.0
     stamping: int = 0  # of the latest delay
     drops: Counter[int] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
@@ -128,12 +128,12 @@ class Tally:
             calibration_ns=calibration_ns,
             probes_sent=self.sent,
             probes_received=self.received,
-            strays=self.strays,
+            spurious=self.spurious,
             overflowed=overflowed,
             skipped=skipped,
             late_moments=late_moments,
             clock_steps=clock_steps,
-            lateness_max_ns=self.lateness_max_ns,
+            send_lag_max_ns=self.send_lag_max_ns,
             local_drops=_by_name(self.drops),
             refusals=_by_name(self.refusals),
             unread=self.unread,

@@ -28,7 +28,7 @@ from probes.engine.destinations import (
     refusal,
     resolved,
     socket_family,
-    waiting_limit_ns,
+    waiting_time_ns,
 )
 from probes.engine.ledger import Ledger
 from probes.engine.pseudo_sums import pseudo_sums
@@ -278,7 +278,7 @@ class Roster:
 
     def _room_for(self, spec: StreamSpec) -> tuple[int, int]:
         """Return what numbers a stream can take over: those of as many flows and rows a flow."""
-        timeout_ns, gap_ns = np.array([waiting_limit_ns(spec)]), np.array([closest_gap_ns(spec)])
+        timeout_ns, gap_ns = np.array([waiting_time_ns(spec)]), np.array([closest_gap_ns(spec)])
         return spec.flows, int(self.ledger.ring_of(timeout_ns, gap_ns)[0])
 
     def _settle(self, number: int, admitted: _Admitted) -> None:
@@ -290,7 +290,7 @@ class Roster:
             session,
             np.full(count, number),
             np.arange(count),
-            np.full(count, waiting_limit_ns(spec)),
+            np.full(count, waiting_time_ns(spec)),
             np.full(count, closest_gap_ns(spec)),
             spec.type_p.dscp << 2,
         )
@@ -311,7 +311,7 @@ class Roster:
         flows = np.array([spec.flows for spec in specs])
         stream = len(self.specs) + np.repeat(np.arange(len(specs)), flows)
         flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
-        timeout_ns = np.array([waiting_limit_ns(spec) for spec in specs])
+        timeout_ns = np.array([waiting_time_ns(spec) for spec in specs])
         gap_ns = np.array([closest_gap_ns(spec) for spec in specs])
         tos = np.array([spec.type_p.dscp << 2 for spec in specs], np.uint8)
         sessions = self.ledger.add_sessions(

@@ -87,7 +87,7 @@ class Sender:
         self._tally.sent += len(row)  # before they leave: a kill must not hide any
         result, check = channel.send(probes, roster.address, row)
         window = self._windows.number_at(now_ns)
-        lateness_ns = np.maximum(now_ns - planned_ns, 0)  # some are sent a little early
+        send_lag_ns = np.maximum(now_ns - planned_ns, 0)  # some are sent a little early
         ledger.enter(
             row,
             sequence,
@@ -96,13 +96,13 @@ class Sender:
             key=result.key,
             channel=channel.number,
             window=window,
-            lateness_ns=lateness_ns,
+            send_lag_ns=send_lag_ns,
             sent_kind=STAMP_USER,
             sent_ns=now_ns,
             sent_wall_ns=wall_ns,
         )
         self._windows.sent(window, len(row))
-        self._tally.lateness_max_ns = max(self._tally.lateness_max_ns, float(lateness_ns.max()))
+        self._tally.send_lag_max_ns = max(self._tally.send_lag_max_ns, float(send_lag_ns.max()))
         if result.error.any():
             self._account.note_drops(row, result.error)
         return window

@@ -37,7 +37,7 @@ class OpenWindows:
 
     @property
     def in_flight(self) -> int:
-        """How many probes have not met their fate."""
+        """How many probes still have no outcome."""
         return self._in_flight.total()
 
     def number_at(self, monotonic_ns: int) -> int:
@@ -60,7 +60,7 @@ class OpenWindows:
         return all(still_open > number for still_open in self._open)
 
     def sent(self, number: int, count: int) -> None:
-        """Expect the fates of `count` more probes in a window."""
+        """Expect the outcomes of `count` more probes in a window."""
         self._in_flight[number] += count
         self._window(number)
 

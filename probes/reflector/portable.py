@@ -33,7 +33,7 @@ _MAX_SESSIONS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortableResult:
-    """One probe's fate. The delays are None where no reply came within the timeout.
+    """One probe's outcome. The delays are None where no reply came within the timeout.
 
     `rtt_ns` excludes the reflector's residence (T3 − T2); it is measured on the monotonic scale.
     `forward_ns` and `backward_ns` hold both clocks' errors and may be negative.

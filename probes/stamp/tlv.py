@@ -70,14 +70,14 @@ def decode_tlvs(data: bytes) -> tuple[Tlv, ...]:
     """Return the TLVs that follow a base packet; a length past the end ends them as malformed.
 
     A TLV that came with M set is kept as malformed, and nothing after it is parsed. Raises
-    RemoteProtocolError only for a single stray octet, which cannot even hold a type.
+    RemoteProtocolError only for a single trailing octet, which cannot even hold a type.
     """
     tlvs = []
     at = 0
     while at < len(data):
         if len(data) - at < 2:
             raise RemoteProtocolError(
-                "one stray octet follows the TLVs of a STAMP packet",
+                "one octet too many follows the TLVs of a STAMP packet",
                 "STAMP 报文的 TLV 之后多出一个字节",
             )
         flags, kind = data[at], data[at + 1]

@@ -163,7 +163,7 @@ async def stop(process: asyncio.subprocess.Process, number: signal.Signals) -> t
     return process.returncode, errors.decode()
 
 
-def without_lateness(errors: str) -> str:
+def without_send_lag(errors: str) -> str:
     """Return what the agent said of itself: that the machine stood still is not its fault."""
     return "".join(
         line
@@ -178,7 +178,7 @@ async def test_agent_measures_reports_and_stops_without_losing_a_probe(
     process = await start(tmp_path, "[clock]\ndeclared_bound_us = 3\n")
     await until(lambda: len(controller.chunks) >= 3)
     code, errors = await stop(process, signal.SIGTERM)
-    assert (code, without_lateness(errors)) == (0, "")
+    assert (code, without_send_lag(errors)) == (0, "")
     assert controller.health[0].clock_bound_ns == 3000
     sequences = sorted({chunk.sequence for chunk in controller.chunks})  # last one maybe twice
     assert sequences == list(range(1, len(sequences) + 1))

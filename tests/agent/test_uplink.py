@@ -62,7 +62,7 @@ class Controller:
         return web.json_response({"sequence": chunk.sequence, "duplicate": duplicate})
 
 
-class Hasty(SystemClock):
+class ClockAhead(SystemClock):
     """A clock of which `ahead_ns` may be advanced."""
 
     ahead_ns = 0
@@ -82,7 +82,9 @@ async def controller() -> AsyncIterator[tuple[Controller, str]]:
 
 @pytest.fixture
 async def spooler(tmp_path: Path) -> AsyncIterator[Spooler]:
-    spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9, clock=Hasty())
+    spooler = Spooler(
+        tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9, clock=ClockAhead()
+    )
     yield spooler
     await asyncio.to_thread(spooler.close)
 

@@ -10,7 +10,7 @@ from controller.doctor import examine
 from controller.service import Listen
 from foundation.text import Text
 from isochrone import front_door
-from lab.scenario import find_scenario
+from lab.fleet.scenario import find_scenario
 from topology.site_file import load_network
 
 SITES = find_scenario("tiny").with_name("tiny.sites.toml")

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-# The process enters its namespaces before numpy is imported: see lab.kernel.
+# The process enters its namespaces before numpy is imported: see lab.fleet.kernel.
 _PROGRAM = """
 import json, pathlib, subprocess, sys
-from lab.networks import enter_hub, inside, make_sites
+from lab.fleet.networks import enter_hub, inside, make_sites
 order = json.loads(sys.argv[1])
 enter_hub()
-from lab.emulator import Emulator
-from lab.impairment import Paths, PathTable
-from lab.packet_log import PacketLog
+from lab.fleet.emulator import Emulator
+from lab.fleet.impairment import Paths, PathTable
+from lab.fleet.packet_log import PacketLog
 sites = make_sites([("a", ["10.0.0.1", "2001:db8::1"]), ("b", ["10.0.0.2", "2001:db8::2"])])
 table = PathTable.without_paths(4)
 for name, value in order["table"].items():
@@ -39,7 +39,7 @@ print(child.stdout.read())
 def why_no_namespaces() -> str | None:
     """Return why namespaces of our own cannot be had here, None if they can."""
     trial = subprocess.run(
-        [sys.executable, "-P", "-c", "from lab.networks import enter_hub; enter_hub()"],
+        [sys.executable, "-P", "-c", "from lab.fleet.networks import enter_hub; enter_hub()"],
         capture_output=True,
         text=True,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},

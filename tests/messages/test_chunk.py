@@ -44,8 +44,8 @@ def make_batch(rows: int, seed: int = 1, *, probes: int = 10, flows: int = 1) ->
     distributions["variation"] = Histograms.from_samples(row[:, 1:][both], steps, rows)
     measures["clock_bound_ns"][:] = 1_000
     late = np.rint(rng.gamma(2, 5_000, (rows, probes)))
-    measures["lateness_mean_ns"] = np.rint(late.mean(axis=1))
-    measures["lateness_max_ns"] = late.max(axis=1)
+    measures["send_lag_mean_ns"] = np.rint(late.mean(axis=1))
+    measures["send_lag_max_ns"] = late.max(axis=1)
     counters = {name: np.zeros(rows, np.uint32) for name in COUNTERS}
     counters["sent"][:] = probes
     counters["received"] = (~lost).sum(axis=1).astype(np.uint32)
@@ -288,13 +288,13 @@ def test_windows_whose_counters_do_not_add_up_are_not_sent() -> None:
 def test_a_measure_without_end_is_neither_sent_nor_read() -> None:
     batch = make_batch(3)
     sound = encode(batch)
-    batch.measures["lateness_max_ns"][1] = 2.0**60
+    batch.measures["send_lag_max_ns"][1] = 2.0**60
     great = messages.chunk.msgspec.msgpack.decode(unseal(encode(batch), MAX_CHUNK_EXPANDED_BYTES))
-    batch.measures["lateness_max_ns"][1] = np.inf
+    batch.measures["send_lag_max_ns"][1] = np.inf
     with pytest.raises(LocalProtocolError):
         encode(batch)
-    raw = batch.measures["lateness_max_ns"].astype("<f8").view(np.int64)
-    great["columns"]["lateness_max_ns" + RAW] = pack(raw)
+    raw = batch.measures["send_lag_max_ns"].astype("<f8").view(np.int64)
+    great["columns"]["send_lag_max_ns" + RAW] = pack(raw)
     with pytest.raises(RemoteProtocolError, match="infinite"):
         decode_chunk(seal(messages.chunk.msgspec.msgpack.encode(great)))
     assert decode_chunk(sound).batch.rows == 3

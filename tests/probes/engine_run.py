@@ -1,4 +1,4 @@
-"""One run of an engine on real packets, all that it told, and that every probe met one fate."""
+"""One run of an engine on real packets, all that it told, and that every probe had one outcome."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Run:
         return np.concatenate([getattr(batch, name) for batch in self.samples])
 
 
-def assert_every_probe_has_one_fate(run: Run) -> None:
+def assert_every_probe_has_one_outcome(run: Run) -> None:
     for batch in run.windows:
         parts = ("received", "late", "lost_forward", "lost_backward", "lost_unknown", "unread")
         total = sum(batch.counters[name].astype(np.int64) for name in parts)

@@ -34,7 +34,7 @@ def give_up(engine: Engine) -> None:
 
 
 def finish(engine: Engine, *, answered: int | None = None) -> None:
-    """Wait until every probe has met its fate. `answered` says how many will have an answer:
+    """Wait until every probe has an outcome. `answered` says how many will have an answer:
     once they have, the others are given up. Absent, all are answered or fail by themselves."""
     if answered is not None:
         wait_until(lambda: engine.health().probes_received >= answered)

@@ -282,12 +282,12 @@ def test_answers_that_found_no_room_here_are_no_network_loss(small_reflector) ->
     wait_until(lambda: channel.socket.drops() + engine.health().probes_received == 60)
     give_up(engine)
     finish(engine)
-    fates = np.concatenate([batch.fate for batch in samples])
+    outcomes = np.concatenate([batch.outcome for batch in samples])
     total = {
         name: sum(int(batch.counters[name].sum()) for batch in windows)
         for name in ("sent", "received", "late", "unread", "lost_unknown", "lost_backward")
     }
-    assert len(fates) == total["sent"] == 60
+    assert len(outcomes) == total["sent"] == 60
     assert total["unread"] == 60 - total["received"] - total["late"] > 0
     assert engine.health().unread == total["unread"]
     assert total["lost_unknown"] == total["lost_backward"] == 0

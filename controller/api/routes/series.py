@@ -18,7 +18,7 @@ from controller.store.interface import Store, StreamRecord
 from controller.store.series import POINT, Series
 from foundation.numbers import Instant
 from foundation.text import Text
-from probes.window import known_fates
+from probes.window import known_outcomes
 
 MAX_POINTS = 50_000  # of one stream; 30 days by the minute are 43,200
 WINDOW_NS = 10_000_000_000
@@ -100,7 +100,7 @@ def _stream(found: Series, record: StreamRecord, names: list[str]) -> SeriesStre
             columns[name] = lost.tolist()
         elif name == "loss_ratio":
             with np.errstate(invalid="ignore", divide="ignore"):
-                columns[name] = (lost / known_fates(points)).tolist()
+                columns[name] = (lost / known_outcomes(points)).tolist()
         else:
             columns[name] = points[name].tolist()
     return SeriesStream(

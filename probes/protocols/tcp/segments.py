@@ -7,7 +7,7 @@ itself answered with RST by an open port: what such an RST says is read in probe
 
 A server that misses our RST sends its SYN-ACK again after its retransmission timeout, 1 s at first
 (RFC 6298 §2.1). Such a copy measures that timeout and not the network, and nothing in it tells it
-from the first; so an answer that took `SYN_LIMIT_NS` or longer is late whatever the waiting limit.
+from the first; so an answer that took `SYN_LIMIT_NS` or longer is late whatever the waiting time.
 """
 
 from __future__ import annotations

@@ -217,9 +217,17 @@ def test_streams_that_cannot_run_are_told_once_a_reason():
 
 
 IDLE = dict.fromkeys(
-    ("streams", "probes_sent", "probes_received", "strays", "overflowed", "skipped", "clock_steps"),
+    (
+        "streams",
+        "probes_sent",
+        "probes_received",
+        "spurious",
+        "overflowed",
+        "skipped",
+        "clock_steps",
+    ),
     0,
-) | {"stamping": "none", "calibration_ns": None, "lateness_max_ns": 0.0}
+) | {"stamping": "none", "calibration_ns": None, "send_lag_max_ns": 0.0}
 
 
 def _refused(destination):

@@ -21,7 +21,7 @@ from controller.store.reading import DamagedStoreError
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, IsochroneError, ResourceError
-from lab.scenario import find_scenario
+from lab.fleet.scenario import find_scenario
 from topology.network import Network
 from topology.site_file import load_network
 

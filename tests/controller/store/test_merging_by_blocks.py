@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.store.merging import blank, merge, outlined, part_of
-from controller.store.merging_by_blocks import handfuls, in_blocks, rows_of
+from controller.store.merging_by_blocks import in_batches, in_blocks, rows_of
 
 
 def _part(batch_of, streams, start_ns):
@@ -42,12 +42,12 @@ def test_blocks_hold_only_parts_that_have_something_there(batch_of) -> None:
     ]
 
 
-def test_handfuls_keep_the_order_and_lose_nothing(batch_of) -> None:
+def test_batches_keep_the_order_and_lose_nothing(batch_of) -> None:
     parts = [_part(batch_of, list(range(size)), 1) for size in (9, 1, 1, 1, 3, 8)]
-    found = handfuls(parts, most=4)
+    found = in_batches(parts, most=4)
     assert [part for some in found for part in some] == parts
     assert max(len(some) for some in found) < len(parts)
-    assert handfuls([]) == []
+    assert in_batches([]) == []
 
 
 def test_the_outline_of_what_was_merged_is_what_merging_outlines_gives(batch_of) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from engine_run import Run, assert_every_probe_has_one_fate, spec
+from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from patience import finish, give_up, wait_until
 
 from probes.channels.discarded import DISCARDED, not_sent_causes, reason_of
@@ -77,7 +77,7 @@ def discarded_of(run: Run, count: int) -> dict[str, int]:
     wait_until(lambda: sum(run.engine.health().discarded.values()) >= count)
     give_up(run.engine)
     finish(run.engine)
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
     assert run.total("received") == 0
     assert run.total("discarded") == run.total("sent") == count
     cause = run.column("cause")
@@ -167,7 +167,7 @@ def test_probes_that_are_forgotten_while_answers_may_come_are_no_losses(
     assert 8 <= room <= 16
     give_up(run.engine)
     finish(run.engine)
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
     assert (run.total("sent"), run.total("unread")) == (60, 60 - room)
     assert run.total("lost_unknown") + run.total("lost_backward") == room
 
@@ -246,7 +246,7 @@ def test_what_the_kernel_found_damaged_is_not_called_a_full_buffer(two_hosts) ->
             assert damage.claim(5) == 0
 
 
-def test_answers_to_no_probe_of_ours_are_only_strays() -> None:
+def test_answers_to_no_probe_of_ours_are_only_spurious() -> None:
     book = Ledger(SECOND)
     session = book.add_sessions([0, 1], [0, 0], np.full(2, SECOND), np.full(2, 1e8))
     row, sequence = book.claim(session)
@@ -276,7 +276,7 @@ def test_an_altered_answer_tells_why_its_probe_is_lost() -> None:
     row, sequence = book.claim(session)
     book.enter(row, sequence, session, check=np.array([7], np.uint64), sent_ns=0)
     matched = book.match(session, sequence, 32, np.array([8], np.uint64))
-    assert (matched.stray, matched.altered) == (1, 1)
+    assert (matched.spurious, matched.altered) == (1, 1)
     assert DISCARDED[reason_of(int(book.rows["cause"][row[0]]))] == "altered"
 
 

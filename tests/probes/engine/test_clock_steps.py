@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from engine_run import WINDOW_NS, Run, assert_every_probe_has_one_fate, spec
+from engine_run import WINDOW_NS, Run, assert_every_probe_has_one_outcome, spec
 from hypothesis import given
 from hypothesis import strategies as st
 from patience import wait_until
@@ -67,7 +67,7 @@ def test_windows_have_the_times_of_the_clock_after_it_was_stepped(
     assert old[-1].suspect.all()  # the clock was stepped in it
     assert not all(batch.suspect.all() for batch in old)
     assert not all(batch.suspect.all() for batch in new)
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
     assert run.total("received") == run.total("sent") > 0
     rtt_ns = run.column("rtt_ns")
     assert rtt_ns.min() > -1_000_000
@@ -86,7 +86,7 @@ def test_a_clock_that_two_daemons_pull_to_and_fro_loses_no_probe(small_reflector
     run.engine.stop()
     assert run.total("received") == run.total("sent")
     assert run.column("rtt_ns").max() < STAND_STILL_NS
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
 
 
 @pytest.mark.parametrize("step_ns", [10 * SECOND, -10 * SECOND])

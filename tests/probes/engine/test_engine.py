@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from engine_run import Run, assert_every_probe_has_one_fate, spec
+from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from patience import finish, wait_until
 
-from probes.engine.accumulate import FATES
+from probes.engine.accumulate import OUTCOMES
 from probes.engine.ledger import Ledger
 from probes.sockets.identifiers import Identifier, Identifiers
 
@@ -28,7 +28,7 @@ def test_echo_is_answered_with_kernel_stamps(
     rtt_ns = run.column("rtt_ns")
     assert (rtt_ns > 0).all()
     assert rtt_ns.min() < 1_000_000
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -60,7 +60,7 @@ def test_loss_is_split_by_direction(small_reflector) -> None:
     assert run.total("lost_forward") == 20
     assert run.total("lost_backward") == 8
     assert run.total("lost_unknown") == 0
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
 
 
 def test_stateless_reflector_leaves_the_direction_unknown(small_reflector) -> None:
@@ -88,11 +88,11 @@ def test_reply_after_the_period_is_on_time_and_after_the_limit_is_late(small_ref
     run = Run(spec("udp", port=reflector.port, interval_ms=5.0, timeout_ms=10.0), probes=4)
     run.engine.start()
     wait_until(lambda: len(reflector.held) == 4)
-    threading.Event().wait(0.03)  # outlast the waiting limit
+    threading.Event().wait(0.03)  # outlast the waiting time
     reflector.release()
     finish(run.engine)
     assert (run.total("late"), run.total("received")) == (4, 0)
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
     assert np.isnan(run.windows[0].measures["rtt_mean_ns"]).all()
 
 
@@ -178,7 +178,7 @@ def test_two_engines_on_one_address_keep_their_own_replies(
     for run in runs:
         run.engine.start()
     for run in runs:
-        wait_until(lambda run=run: run.engine.health().strays > 50)  # they run side by side
+        wait_until(lambda run=run: run.engine.health().spurious > 50)  # they run side by side
     for run in runs:
         run.engine.stop()
         assert run.total("sent") == run.total("received") > 0
@@ -217,7 +217,7 @@ def test_a_stream_that_cannot_run_is_told_and_others_go_on(needs_raw_sockets: No
     assert condition.code == "stream_refused"
     assert "198.51.100.1" in condition.text.zh
     assert run.total("received") == 50
-    assert FATES[0] == "received"
+    assert OUTCOMES[0] == "received"
 
 
 def test_stamps_shifted_in_the_lab_shift_one_way_delays_only(small_reflector) -> None:

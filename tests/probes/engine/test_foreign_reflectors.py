@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from engine_run import Run, assert_every_probe_has_one_fate, spec
+from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,7 +126,7 @@ def test_reply_that_matches_is_a_reply_and_what_is_odd_is_counted(name: str) -> 
         run = Run(probed, probes=PROBES, own_clock_bound_ns=lambda: 1e6).finish()
         odd = run.engine.odd_replies()
     assert (run.total("sent"), run.total("received")) == (PROBES, PROBES)
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
     assert odd == ({} if kind is None else {probed: {kind: PROBES}})
     round_trip, forward = run.column("rtt_ns"), run.column("forward_ns")
     assert (round_trip > 0).all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from engine_run import Run, assert_every_probe_has_one_fate, spec
+from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from patience import wait_until
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("needs_raw_sockets")]
@@ -53,6 +53,6 @@ def test_measuring_goes_on_through_an_interface_that_was_made_anew(
             wait_until(lambda: run.engine.health().probes_received > before + 20)
         finally:
             run.engine.stop(wait_for_replies=False)
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
     causes = {"not_sent_interface", "not_sent_no_route", "not_sent_skipped"}
     assert sum(run.total(cause) for cause in causes) == run.total("not_sent")

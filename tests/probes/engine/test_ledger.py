@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.engine.accumulate import FATES, WAS_NOT_SENT, Finished, Window
+from probes.engine.accumulate import OUTCOMES, WAS_NOT_SENT, Finished, Window
 from probes.engine.direction import BACKWARD, FORWARD, UNKNOWN, directions_of_loss
 from probes.engine.ledger import LOST, ON_TIME, Ledger
 from probes.engine.pacing import NEVER_NS, Pacer
@@ -103,11 +103,11 @@ def test_every_answer_finds_its_probe_once_in_any_order(order: list[int], twice:
     assert set(late) == reordered
 
 
-def test_wrong_check_or_unknown_number_is_a_stray() -> None:
+def test_wrong_check_or_unknown_number_is_spurious() -> None:
     book, _ = ledger_with(4)
     wrong = book.match(np.zeros(1, np.int64), np.array([2]), 16, np.array([99], np.uint64))
     unknown = book.match(np.zeros(1, np.int64), np.array([77]), 16, np.array([77], np.uint64))
-    assert (wrong.stray, len(wrong.row), unknown.stray, len(unknown.row)) == (1, 0, 1, 0)
+    assert (wrong.spurious, len(wrong.row), unknown.spurious, len(unknown.row)) == (1, 0, 1, 0)
 
 
 @pytest.mark.parametrize("start", [(1 << 16) - 3, (1 << 32) - 3, (1 << 40) + 5])
@@ -142,16 +142,16 @@ def test_rings_of_all_lengths_share_no_row_and_are_emptied_one_by_one() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["ok", "forward", "backward"]), min_size=1, max_size=30))
 def test_losses_between_two_answers_are_split_exactly(middle: list[str]) -> None:
-    fates = ["forward", "ok", *middle, "ok"]
-    book, rows = ledger_with(len(fates))
+    outcomes = ["forward", "ok", *middle, "ok"]
+    book, rows = ledger_with(len(outcomes))
     reflector = 0
-    for row, fate in zip(rows, fates, strict=True):
-        book.rows["state"][row] = ON_TIME if fate == "ok" else LOST
-        if fate != "forward":
-            book.rows["reflector"][row] = reflector if fate == "ok" else -1
+    for row, outcome in zip(rows, outcomes, strict=True):
+        book.rows["state"][row] = ON_TIME if outcome == "ok" else LOST
+        if outcome != "forward":
+            book.rows["reflector"][row] = reflector if outcome == "ok" else -1
             reflector += 1
     book.sessions["stateful"] = True
-    lost = rows[[i for i, fate in enumerate(fates) if fate != "ok" and i > 0]]
+    lost = rows[[i for i, outcome in enumerate(outcomes) if outcome != "ok" and i > 0]]
     found = directions_of_loss(book, lost)
     assert (found == FORWARD).sum() == middle.count("forward")
     assert (found == BACKWARD).sum() == middle.count("backward")
@@ -165,18 +165,18 @@ def test_a_restarted_reflector_leaves_the_direction_unknown() -> None:
     assert directions_of_loss(book, rows[2:3]).tolist() == [UNKNOWN]
 
 
-def finished(stream, flow, fate, rtt_ns) -> Finished:
+def finished(stream, flow, outcome, rtt_ns) -> Finished:
     n = len(stream)
     nothing = np.full(n, np.nan)
     return Finished(
         window=np.zeros(n, np.int64), stream=np.asarray(stream, np.int32),
         flow=np.asarray(flow, np.uint16), sequence=np.arange(n), sent_wall_ns=np.zeros(n, np.int64),
-        lateness_ns=np.zeros(n, np.float32), rtt_ns=np.asarray(rtt_ns, np.float64),
+        send_lag_ns=np.zeros(n, np.float32), rtt_ns=np.asarray(rtt_ns, np.float64),
         forward_ns=nothing, backward_ns=nothing, bound_ns=nothing, variation_ns=nothing,
         hops_forward=nothing.astype(np.float16), ttl=np.zeros(n, np.uint8),
         tos=np.zeros(n, np.uint8), tos_forward=np.full(n, -1, np.int16),
         tos_backward=np.full(n, -1, np.int16),
-        fate=np.asarray(fate, np.uint8), stamping=np.full(n, 2, np.uint8),
+        outcome=np.asarray(outcome, np.uint8), stamping=np.full(n, 2, np.uint8),
         answer=np.zeros(n, np.uint8), reordered=np.zeros(n, np.bool_),
         cause=np.zeros(n, np.int32),
     )  # fmt: skip
@@ -191,28 +191,28 @@ def finished(stream, flow, fate, rtt_ns) -> Finished:
     )
 )
 def test_windows_account_for_every_probe(probes: list[tuple[int, int, int, int]]) -> None:
-    stream, flow, fate, rtt = (np.array(column) for column in zip(*probes, strict=True))
+    stream, flow, outcome, rtt = (np.array(column) for column in zip(*probes, strict=True))
     window = Window(0, SECOND)
-    window.add(finished(stream, flow, fate, rtt))
+    window.add(finished(stream, flow, outcome, rtt))
     batch = window.close(SECOND, np.arange(100, 105, dtype=np.uint64))
     counters = {name: column.astype(int) for name, column in batch.counters.items()}
     assert (batch.known() == counters["received"] + batch.lost()).all()
     for place, stream_id in enumerate(batch.stream_id):
         mine = stream == int(stream_id) - 100
-        for number, name in enumerate(FATES[:WAS_NOT_SENT]):
-            assert counters[name][place] == (fate[mine] == number).sum()
-        assert batch.not_sent()[place] == (fate[mine] == WAS_NOT_SENT).sum()
-        good = rtt[mine & (fate == 0)]
+        for number, name in enumerate(OUTCOMES[:WAS_NOT_SENT]):
+            assert counters[name][place] == (outcome[mine] == number).sum()
+        assert batch.not_sent()[place] == (outcome[mine] == WAS_NOT_SENT).sum()
+        good = rtt[mine & (outcome == 0)]
         assert batch.distributions["rtt"].totals()[place] == len(good)
         if len(good):
             assert batch.measures["rtt_max_ns"][place] == good.max()
         else:
             assert np.isnan(batch.measures["rtt_mean_ns"][place])
-    sent = fate != WAS_NOT_SENT
+    sent = outcome != WAS_NOT_SENT
     assert batch.flows.sent.sum() == sent.sum()
     for place in range(batch.rows):
         for entry in range(*batch.flows.indptr[place : place + 2]):
             mine = (stream == int(batch.stream_id[place]) - 100) & (flow == batch.flows.flow[entry])
-            good = rtt[mine & (fate == 0)]
+            good = rtt[mine & (outcome == 0)]
             expected = np.quantile(good, 0.5, method="inverted_cdf") if len(good) else np.nan
             np.testing.assert_equal(batch.flows.rtt_p50_ns[entry], expected)

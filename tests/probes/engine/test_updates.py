@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from engine_run import Run, assert_every_probe_has_one_fate, spec
+from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from patience import wait_until
 
 from probes.engine.ledger import Ledger
@@ -26,7 +26,7 @@ def test_update_keeps_the_running_window_of_unchanged_streams(needs_raw_sockets:
     assert run.total("sent") == run.total("received")
     sequence = run.column("sequence")[run.column("stream_id") == 1]
     assert sorted(sequence) == list(range(1, len(sequence) + 1))
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
 
 
 def open_descriptors() -> int:
@@ -55,16 +55,16 @@ def test_streams_that_come_and_go_leave_nothing_behind(small_reflector) -> None:
             engine.update([stays])
             wait_until(lambda: len(engine._running) == 1 and not engine._retired)
             sizes.append((len(engine._ledger.rows), len(roster.specs), len(roster.channels)))
-            # What is open now: two epoll sets, a bell, a watch of routes, one channel.
+            # What is open now: two epoll sets, a wake-up descriptor, a watch of routes, one channel.
             assert open_descriptors() <= before + 5
     finally:
         engine.stop()
     assert sizes[1] == sizes[-1]
     assert sizes[-1][1:] == (6, 1)
-    # The one that stays is not disturbed: its numbers go on, each with one fate.
+    # The one that stays is not disturbed: its numbers go on, each with one outcome.
     sequence = run.column("sequence")[run.column("stream_id") == 9]
     assert sorted(sequence) == list(range(1, run.total("sent", 9) + 1)) != []
-    assert_every_probe_has_one_fate(run)
+    assert_every_probe_has_one_outcome(run)
 
 
 def test_a_thousand_plans_need_the_room_of_one() -> None:

@@ -18,7 +18,7 @@ def one_probe(window: int) -> Finished:
         for field in dataclasses.fields(Finished)
     }
     columns["window"][:] = window
-    columns["fate"][:] = RECEIVED
+    columns["outcome"][:] = RECEIVED
     return Finished(**columns)
 
 

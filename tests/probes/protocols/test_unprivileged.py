@@ -60,7 +60,7 @@ def measured(
     engine.start()
     wait_until(lambda: sum(engine.health().refusals.values()) >= refused)
     finish(engine, answered=answered)
-    of = {name: [] for name in ("stream_id", "fate", "answer", "stamping", "rtt_ns", "cause")}
+    of = {name: [] for name in ("stream_id", "outcome", "answer", "stamping", "rtt_ns", "cause")}
     for batch in samples:
         for name, column in of.items():
             column += np.nan_to_num(getattr(batch, name), nan=-1.0).tolist()
@@ -108,7 +108,7 @@ def test_ping_sockets_serve_whoever_may_not_open_raw_ones(two_hosts) -> None:
         told = as_nobody(("icmp", "10.99.0.2", None), ("icmp", "fd99::2", None), answered=20)
     assert told["conditions"] == []
     assert sorted(told["stream_id"]) == [0] * 10 + [1] * 10
-    assert set(told["fate"]) == {0}
+    assert set(told["outcome"]) == {0}
     assert set(told["stamping"]) == {2}
     assert min(told["rtt_ns"]) > 0
 
@@ -183,7 +183,7 @@ def test_without_any_right_to_icmp_a_sentence_says_how_to_get_it(two_hosts) -> N
     (sentence,) = told["conditions"]
     assert "setcap cap_net_raw+ep" in sentence
     assert "net.ipv4.ping_group_range" in sentence
-    assert told["fate"] == []
+    assert told["outcome"] == []
 
 
 @pytest.mark.parametrize("far", ["10.99.0.2", "fd99::2"])
@@ -195,15 +195,15 @@ def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -
         server = socket.create_server((far, 80), family=family)
     with server, two_hosts.inside(two_hosts.a):
         told = as_nobody(("tcp", far, 80), ("tcp", far, 81), ("tcp", far, 99), answered=20)
-    stream, answer, fate = (np.array(told[name]) for name in ("stream_id", "answer", "fate"))
+    stream, answer, outcome = (np.array(told[name]) for name in ("stream_id", "answer", "outcome"))
     stamping, rtt_ns = np.array(told["stamping"]), np.array(told["rtt_ns"])
     assert set(answer[stream == 1]) == {3}
     assert set(answer[stream == 2]) == {0}
-    on_time = (stream == 0) & (fate == 0)
+    on_time = (stream == 0) & (outcome == 0)
     assert np.count_nonzero(on_time) == 10
     assert set(answer[on_time]) == {2}
     assert set(stamping[on_time]) == {2}
-    assert set(stamping[(stream == 1) & (fate == 0)]) == {1}
+    assert set(stamping[(stream == 1) & (outcome == 0)]) == {1}
     assert ((rtt_ns[on_time] > 0) & (rtt_ns[on_time] < SYN_LIMIT_NS)).all()
 
 

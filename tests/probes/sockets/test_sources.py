@@ -76,7 +76,7 @@ def test_no_socket_is_opened_for_each_tcp_stream(monkeypatch: pytest.MonkeyPatch
         before = len(opened)
         assert before < 10
         engine._roster.resolve_sources()
-        engine._rouse()
+        engine._wake_up()
         wait_until(lambda: not engine._roster.is_resolving)
         assert len(opened) - before < 10
     finally:

@@ -62,7 +62,7 @@ def test_a_syn_ack_sent_again_is_neither_a_delay_nor_a_duplicate(
         run = Run(*streams, probes=1).finish()
     assert (run.total("received", 80), run.total("duplicate", 80)) == (1, 0)
     assert (run.total("received", 82), run.total("late", 82)) == (0, 1)
-    assert np.nanmax(run.column("rtt_ns")[run.column("fate") == 0]) < SYN_LIMIT_NS
+    assert np.nanmax(run.column("rtt_ns")[run.column("outcome") == 0]) < SYN_LIMIT_NS
 
 
 @pytest.mark.parametrize("host", ["10.99.0.2", "fd99::2"])

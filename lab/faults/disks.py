@@ -1,0 +1,97 @@
+"""Faults of disks: full ones, and what is read back from them is not what was written."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from foundation.text import Text
+from lab.faults.stage import Stage, fill
+
+SMALL_DISK_BYTES = 600 << 10
+_ONE = "nanjing"
+
+
+def agent_disk(stage: Stage, rounds: int) -> Text:
+    """Fill it while the controller is away, so that windows have nowhere to go but memory."""
+    directory = stage.state_dir(_ONE)
+    stage.mount(directory, SMALL_DISK_BYTES)
+    stage.begin()
+    stage.pause(1.0)
+    stage.controller.kill()
+    ballast = fill(directory)
+    stage.pause(float(rounds))
+    stage.kill_agent(_ONE)
+    stage.start_agent(_ONE)
+    stage.pause(float(rounds))
+    ballast.unlink()
+    stage.controller.start()
+    return Text(f"full for {2 * rounds} s, kill -9 in it", f"写满 {2 * rounds} 秒，其间 kill -9")
+
+
+def delivered_from_memory(stage: Stage, rounds: int) -> Text:
+    """The controller comes back while the disk is full and takes what memory holds; then kills."""
+    directory = stage.state_dir(_ONE)
+    stage.mount(directory, SMALL_DISK_BYTES)
+    stage.begin()
+    stage.pause(1.0)
+    stage.controller.kill()
+    ballast = fill(directory)
+    stage.pause(2.0 * rounds)
+    stage.controller.start()
+    for _ in range(rounds):
+        stage.pause(0.5, 3.0)
+        stage.kill_agent(_ONE)
+        stage.start_agent(_ONE)
+        stage.wait_until_connected()
+    ballast.unlink()
+    return Text(f"full, {rounds} × kill -9", f"写满，kill -9 {rounds} 次")
+
+
+def damaged_spool(stage: Stage, rounds: int) -> Text:
+    """Overwrite pages of the spool, then flip single bits of chunks, while the agent is dead."""
+    stage.begin()
+    stage.pause(1.0)
+    stage.controller.kill()
+    for number in range(rounds):
+        stage.pause(1.5, 2.5)
+        stage.kill_agent(_ONE)
+        path = stage.state_dir(_ONE) / "spool.sqlite3"
+        (_tear if number == 0 else _flip)(path)
+        stage.start_agent(_ONE)
+    stage.controller.start()
+    return Text("pages torn, bits flipped", "页面损坏、位翻转")
+
+
+def _tear(path: Path) -> None:
+    """Overwrite the middle of every page but the first."""
+    path.with_name(path.name + "-wal").unlink(missing_ok=True)
+    content = bytearray(path.read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page : page + 64] = b"\xa5" * 64
+    path.write_bytes(bytes(content))
+
+
+def _flip(path: Path) -> None:
+    """Flip a bit of the oldest chunk."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as spool:
+        row = spool.execute("SELECT sequence, payload FROM chunk ORDER BY sequence").fetchone()
+        if row is not None:
+            changed = row[1][:-9] + bytes([row[1][-9] ^ 4]) + row[1][-8:]
+            spool.execute("UPDATE chunk SET payload = ? WHERE sequence = ?", (changed, row[0]))
+
+
+def controller_disk(stage: Stage, rounds: int) -> Text:
+    """Fill it, and kill the controller in it: it starts all the same."""
+    stage.mount(stage.controller.data, 12 << 20)  # SQLite's log alone grows to 4 MiB
+    stage.begin()
+    stage.pause(1.0)
+    ballast = fill(stage.controller.data)
+    stage.pause(float(rounds))
+    stage.controller.kill()
+    stage.controller.start()
+    stage.wait_until_connected()  # what it has is served, and agents get their plans
+    stage.pause(float(rounds))
+    ballast.unlink()
+    return Text(f"full for {2 * rounds} s, kill -9 in it", f"写满 {2 * rounds} 秒，其间 kill -9")

@@ -1,0 +1,359 @@
+"""A small fleet that things are done to: real processes, real packets, each run on clean ground."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.counts import Count, total
+from agent.enrolment import enrol
+from agent.sent_book import read_book
+from controller.access.authority import create_authority, load_authority
+from controller.access.book import AccessBook
+from foundation.clock import SystemClock
+from foundation.errors import ResourceError
+from lab.faults.network import FaultNetwork
+from lab.fleet.api_client import ApiClient
+from lab.fleet.children import end, isochrone_command, start
+from lab.fleet.fleet import LAB_POLICY, ControllerProcess, died
+from lab.fleet.kernel import mount_memory, unmount
+from lab.fleet.stored import read_stored
+from messages.enrolment import EnrolmentToken, parse_enrolment_token
+
+ADDRESSES = {"nanjing": "198.18.1.1", "yancheng": "198.18.1.2", "shanghai": "198.18.1.3"}
+PROBES_PER_S = 2 * (25 + 10)  # of each agent: to two others, by UDP and ICMP
+_PORT = 8443
+_READY_S, _DRAIN_S, _STOP_S, _TOKEN_KNOWN_S = 60.0, 60.0, 15.0, 10.0
+_SITES = """
+[network]
+name = "faults"
+title = { en = "Faults", zh = "故障" }
+"""
+_SITE = """
+[[site]]
+name = "{name}"
+city = "{name}"
+[[site.interface]]
+carrier = "telecom"
+ipv4 = "{address}"
+"""
+_MESH = """
+[[mesh]]
+name = "all"
+kind = "full"
+stream = [
+  { protocol = "udp", payload_bytes = 64, interval_ms = 40, timeout_ms = 300 },
+  { protocol = "icmp", interval_ms = 100, timeout_ms = 300 },
+]
+"""
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of the windows and probes of one run."""
+
+    sent: Count
+    stored: Count
+    dropped: Count
+    by_reason: dict[str, Count]
+    waiting: Count
+    on_the_wire: int
+    refused: dict[str, int]  # by the controller, in its last life, by reason
+    duplicates: int
+    agent_kills: int
+    problems: list[str]
+    curtailed: dict[str, int] = field(default_factory=dict)  # streams by rule
+
+    @property
+    def difference(self) -> Count:
+        """What nobody can account for; nothing, if the product keeps its word."""
+        return self.sent.less(self.stored).less(self.dropped)
+
+
+class Stage:
+    """Three agents in networks of their own and a controller. Every wait has an end."""
+
+    def __init__(self, network: FaultNetwork, run_dir: Path, seed: int) -> None:
+        self.network, self.run_dir = network, run_dir
+        self.random = random.Random(seed)  # noqa: S311 - chooses moments, keeps no secret
+        self.extra: dict[str, str] = {}  # lines of an agent's configuration, by agent
+        self.policy: dict[str, str] = {}
+        self.problems: list[str] = []  # what was seen on the way and must not be
+        self.sites = sites = run_dir / "sites.toml"
+        places = [_SITE.format(name=name, address=where) for name, where in ADDRESSES.items()]
+        sites.write_text(_SITES + "".join(places) + _MESH, encoding="utf-8")
+        options = {"judge-period": 60.0, "judge-every": 5.0, "window": 1.0}
+        self.clock_shift = run_dir / "clock-shift"
+        self.url = f"https://{network.controller_address}:{_PORT}"
+        extra = ["--clock-shift-file", str(self.clock_shift)]
+        extra += ["--listen", f"{network.controller_address}:{_PORT}"]
+        self.controller = _Controller(run_dir, sites, options, extra)
+        self._agents: dict[str, subprocess.Popen[bytes]] = {}
+        self._started_ns: dict[str, int] = {}
+        self._wire_before = network.probes_on_the_wire()
+        self._agent_kills = 0
+        self._mounts: list[Path] = []
+
+    def mount(self, directory: Path, size_bytes: int) -> None:
+        """Let a directory be a small disk of its own until the end."""
+        directory.mkdir(parents=True, exist_ok=True)
+        mount_memory(directory, size_bytes)
+        self._mounts.append(directory)
+
+    def begin(self) -> None:
+        """Start everything, agents enrolled one by one, and wait until all of them measure."""
+        create_authority(self.controller.data, [self.network.controller_address], SystemClock())
+        tokens = {name: self.token_for(name) for name in ADDRESSES}
+        self.controller.start()
+        self.wait_for_controller()
+        for name, token in tokens.items():
+            self.enrol(name, token)
+            self.start_agent(name)
+        self.wait_until_connected()
+
+    def token_for(self, name: str) -> EnrolmentToken:
+        """Return a new one-time token for an agent."""
+        clock = SystemClock()
+        fingerprint = load_authority(self.controller.data, clock).fingerprint
+        with contextlib.closing(AccessBook(self.controller.data, clock)) as book:
+            until_ns = clock.wall_ns() + 3600 * 10**9
+            return parse_enrolment_token(book.create_enrolment_token(name, fingerprint, until_ns))
+
+    def enrol(self, name: str, token: EnrolmentToken) -> None:
+        """Get an agent its certificate; a running controller knows a new token within seconds."""
+        until = time.monotonic() + _TOKEN_KNOWN_S
+        while True:
+            try:
+                asyncio.run(enrol(self.url, token, self.state_dir(name)))
+            except ResourceError:
+                if time.monotonic() > until:
+                    raise
+                self.pause(0.25)
+            else:
+                return
+
+    def wait_for_controller(self) -> None:
+        """Wait until the controller answers."""
+        self._wait(_READY_S, self._answers, "controller did not answer", "控制器无应答")
+
+    def _answers(self) -> bool:
+        return self.get("health") is not None
+
+    def cut(self, whether: bool) -> None:
+        """Cut every link between sites and to the controller, telling nobody; or mend them."""
+        self.network.connect(not whether)
+
+    def config_of(self, name: str) -> Path:
+        """Write an agent's configuration as it is to be now; return the file."""
+        file = self.run_dir / f"agent-{name}.toml"
+        head = f'name = "{name}"\ncontroller = "{self.url}"\nstate_dir = "{self.state_dir(name)}"\n'
+        text = head + self.extra.get(name, "") + self.policy.get(name, LAB_POLICY)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def state_dir(self, name: str) -> Path:
+        """Return where an agent keeps its state."""
+        directory = self.run_dir / "state" / name
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def start_agent(self, name: str) -> None:
+        """Start an agent in its site's network (again)."""
+        command = isochrone_command("agent", "run", "--config", str(self.config_of(name)))
+        self._started_ns[name] = time.time_ns()
+        with self.network.at(name):
+            self._agents[name] = start(command, self.run_dir / f"agent-{name}.log")
+
+    def kill_agent(self, name: str) -> None:
+        """End an agent as a power cut of its process would (kill -9)."""
+        process = self._agents.pop(name)
+        process.kill()
+        process.wait()
+        self._agent_kills += 1
+
+    def stop_agent(self, name: str) -> None:
+        """End an agent in order."""
+        end(self._agents.pop(name), _STOP_S)
+
+    def reload_agent(self, name: str) -> None:
+        """Let an agent read its configuration again."""
+        self.config_of(name)
+        self._agents[name].send_signal(signal.SIGHUP)
+
+    def pause(self, low_s: float, high_s: float | None = None) -> None:
+        """Let a time pass that the seed chooses, watching the processes."""
+        until = time.monotonic() + self.random.uniform(low_s, high_s or low_s)
+        while time.monotonic() < until:
+            self._check()
+            time.sleep(min(0.05, max(until - time.monotonic(), 0)))
+
+    def get(self, path: str) -> Any:
+        """Return what the controller's API says, None if it does not answer."""
+        return asyncio.run(_get(self.controller.url, path))
+
+    def do_harm_once(self) -> None:
+        """Kill an agent or the controller, or cut the link, for a moment."""
+        harm = self.random.choice(("agent", "controller", "link"))
+        if harm == "agent":
+            name = self.random.choice(sorted(ADDRESSES))
+            self.kill_agent(name)
+            self.pause(0.0, 0.5)
+            self.start_agent(name)
+        elif harm == "controller":
+            self.controller.kill()
+            self.pause(0.1, 1.5)
+            self.controller.start()
+        else:
+            self.cut(True)
+            self.pause(0.5, 2.0)
+            self.cut(False)
+
+    def wait_until_connected(self) -> None:
+        """Wait until every agent has told its controller of its plan."""
+        self._wait(_READY_S, self._connected, "agents did not connect", "探针未能接入")
+
+    def _connected(self) -> bool:
+        page = self.get("agents")
+        states = {} if page is None else {one["name"]: one for one in page["items"]}
+        return all(
+            name in states
+            and states[name]["state"] == "ok"
+            and states[name]["plan_version"] == states[name]["wanted_plan_version"]
+            and states[name]["health"]["started_ns"] >= self._started_ns[name]  # in this life of it
+            for name in ADDRESSES
+        )
+
+    def finish(self) -> Result:
+        """Let everything drain, stop in order, and count: agents, controller, store, wire."""
+        self.wait_until_connected()
+        self._wait(_DRAIN_S, self._drained, "spools did not drain", "缓存未能清空")
+        for process in self._agents.values():
+            process.terminate()
+        for name in list(self._agents):
+            self.stop_agent(name)
+        agents = {one["name"]: one["health"] for one in self.get("agents")["items"]}
+        ingest = self.get("health")["ingest"]
+        self.controller.stop()
+        windows = read_stored(self.controller.data)
+        totals = [agents[name]["totals"] for name in ADDRESSES]
+        by_reason: dict[str, Count] = {}
+        curtailed: dict[str, int] = {}
+        for one in totals:
+            for loss in one["dropped"]:
+                count = Count(loss["windows"], loss["probes"])
+                by_reason[loss["reason"]] = by_reason.get(loss["reason"], Count()).plus(count)
+        for name in ADDRESSES:
+            for rule in agents[name]["curtailed"]:
+                curtailed[rule["rule"]] = curtailed.get(rule["rule"], 0) + rule["streams"]
+        return Result(
+            sent=total(
+                Count(*read_book(self.state_dir(name) / "spool.sent")) for name in ADDRESSES
+            ),
+            stored=Count(len(windows.stream_id), int(windows.sent.sum())),
+            dropped=total(by_reason.values()),
+            by_reason=by_reason,
+            waiting=total(Count(one["waiting_windows"], one["waiting_probes"]) for one in totals),
+            on_the_wire=self.network.probes_on_the_wire() - self._wire_before,
+            refused=ingest["refused"],
+            duplicates=ingest["duplicates"],
+            agent_kills=self._agent_kills,
+            problems=self.problems,
+            curtailed=curtailed,
+        )
+
+    def end(self) -> None:
+        """End whatever still runs."""
+        for process in self._agents.values():
+            process.kill()
+            process.wait()
+        self._agents.clear()
+        self.controller.kill()
+        self.network.connect(True)
+        while self._mounts:
+            unmount(self._mounts.pop())
+
+    def windows_stored(self, name: str) -> int:
+        """Return how many windows of an agent the controller has stored, as it says."""
+        page = self.get("agents")
+        found = [] if page is None else [one for one in page["items"] if one["name"] == name]
+        return int(found[0]["windows_stored"]) if found else 0
+
+    def rate_on_the_wire(self, seconds: float) -> float:
+        """Return how many probes a second all sites send, watched for so long from outside."""
+        before, began = self.network.probes_on_the_wire(), time.monotonic()
+        self.pause(seconds)
+        return (self.network.probes_on_the_wire() - before) / (time.monotonic() - began)
+
+    def waiting_chunks(self, name: str) -> int:
+        """Return how many chunks wait on an agent's disk."""
+        path = self.state_dir(name) / "spool.sqlite3"
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as spool:
+            row = spool.execute("SELECT count(*) FROM chunk WHERE refused IS NULL").fetchone()
+        return int(row[0])
+
+    def _drained(self) -> bool:
+        # Two may always be on their way: that of this second and that of the one before.
+        return all(self.waiting_chunks(name) <= 2 for name in ADDRESSES)
+
+    def _check(self) -> None:
+        self.controller.check()
+        for name, process in self._agents.items():
+            if process.poll() is not None:
+                log = self.run_dir / f"agent-{name}.log"
+                raise died(f"agent {name}", f"探针 {name}", log)
+
+    def _wait(self, limit_s: float, condition: Callable[[], bool], en: str, zh: str) -> None:
+        until = time.monotonic() + limit_s
+        while not condition():
+            self._check()
+            if time.monotonic() > until:
+                raise ResourceError(
+                    f"The {en} within {limit_s:.0f} s; logs are in {self.run_dir}.",
+                    f"{zh}（{limit_s:.0f} 秒内）；日志见 {self.run_dir}。",
+                )
+            time.sleep(0.1)
+
+
+class _Controller(ControllerProcess):
+    """A controller that agents reach over TLS, and whose clock can be wrong."""
+
+    def __init__(
+        self, run_dir: Path, sites: Path, options: dict[str, float], extra: list[str]
+    ) -> None:
+        super().__init__(run_dir, sites, options)
+        self._command += extra
+
+
+async def _get(url: str, path: str) -> Any:
+    async with ApiClient(url) as api:
+        return await api.get(path)
+
+
+@contextlib.contextmanager
+def on_stage(network: FaultNetwork, run_dir: Path, seed: int) -> Iterator[Stage]:
+    """Give a clean stage, and clear it whatever happened on it."""
+    run_dir.mkdir()
+    stage = Stage(network, run_dir, seed)
+    try:
+        yield stage
+    finally:
+        stage.end()
+
+
+def fill(directory: Path) -> Path:
+    """Fill the disk of a directory; return the file that does."""
+    ballast = directory / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            os.fsync(file.fileno())
+    return ballast
