@@ -12,7 +12,6 @@ from probes.window import (
     COUNTERS,
     DISTRIBUTIONS,
     MEASURES,
-    FlowColumns,
     WindowBatch,
     stack_flows,
 )
@@ -61,10 +60,6 @@ def stack_windows(parts: Sequence[WindowBatch]) -> WindowBatch:
 
 def take_windows(batch: WindowBatch, row: NDArray[np.int64]) -> WindowBatch:
     """Return the windows numbered by `row`, in that order."""
-    flows = batch.flows
-    lengths = np.diff(flows.indptr)[row]
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    entry = np.arange(indptr[-1]) + np.repeat(flows.indptr[row] - indptr[:-1], lengths)
     return WindowBatch(
         start_ns=batch.start_ns,
         duration_ns=batch.duration_ns,
@@ -74,13 +69,7 @@ def take_windows(batch: WindowBatch, row: NDArray[np.int64]) -> WindowBatch:
         distributions={name: each.take(row) for name, each in batch.distributions.items()},
         stamping=batch.stamping[row],
         suspect=batch.suspect[row],
-        flows=FlowColumns(
-            indptr=indptr,
-            flow=flows.flow[entry],
-            sent=flows.sent[entry],
-            lost=flows.lost[entry],
-            rtt_p50_ns=flows.rtt_p50_ns[entry],
-        ),
+        flows=batch.flows.take(row),
     )
 
 

@@ -13,7 +13,7 @@ from agent.policy import PolicyConfig
 from messages.exchange import PolicyRule
 from probes.stream import StreamSpec
 
-_SOCKET_BYTES, _FLOW_BYTES, _PROBE_BYTES = 36_000, 1_200, 128  # measured (0215)
+_SOCKET_BYTES, _FLOW_BYTES, _PROBE_BYTES = 36_000, 1_200, 128  # measured (docs/decisions/agents.md)
 _LINGER_MS = 1000.0
 _RULES: tuple[PolicyRule, ...] = (
     "policy.max_flows",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
+from foundation.ragged import indptr_of
 from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
 
 
@@ -37,7 +38,7 @@ def quantiles_ns(
     most_ns: NDArray[np.float64],
 ) -> list[NDArray[np.float64]]:
     """Return several quantiles of each row, as `quantile_ns` does one."""
-    cumulative = np.concatenate([np.zeros(1, np.int64), np.cumsum(histograms.count)])
+    cumulative = indptr_of(histograms.count)
     before = cumulative[histograms.indptr[:-1]]
     received = cumulative[histograms.indptr[1:]] - before
     total = received + lost

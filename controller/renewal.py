@@ -1,7 +1,8 @@
 """What campaigns add to the plan comes and goes while the controller runs.
 
 The standing streams keep their places, so nothing that is judged moves: demands, verdicts, groups,
-improvements and the matrix rest on them alone (decision 0195). What stands behind them is put
+improvements and the matrix rest on them alone
+(docs/decisions/campaigns.md). What stands behind them is put
 together anew, and put in place at one moment, when its first round is judged.
 """
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from foundation.errors import RemoteProtocolError
 from foundation.numbers import Count
+from foundation.ragged import indptr_of, place_in_row
 from messages.columns import (
     ColumnReader,
     ColumnWriter,
@@ -265,7 +266,7 @@ def read_histograms(
 ) -> Histograms:
     """Return what `write_histograms` added, no count above `most`. Raises RemoteProtocolError."""
     lengths = reader.integers(f"{name}.buckets", len(first), low=0, high=2 * TOP_BUCKET + 1)
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    indptr = indptr_of(lengths)
     entries = int(indptr[-1])
     filled = lengths > 0
     begins = indptr[:-1][filled]
@@ -291,7 +292,7 @@ def _flow_predictions(
 ) -> tuple[Integers, Integers, Integers]:
     """Return what the number, sent count and median of each flow most likely are."""
     lengths = np.diff(indptr)
-    number = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths)
+    number = place_in_row(indptr)
     shared = np.repeat(counters["sent"].astype(np.int64) // np.maximum(lengths, 1), lengths)
     return number, shared, np.repeat(whole_ns(measures["rtt_mean_ns"]), lengths)
 
@@ -313,7 +314,7 @@ def _read_flows(
     measures: dict[str, NDArray[np.float64]],
 ) -> FlowColumns:
     lengths = reader.integers("flows", len(counters["sent"]), 1, low=0, high=4096)
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    indptr = indptr_of(lengths)
     entries = int(indptr[-1])
     reader.reserve(24 * entries)
     number, shared, median = _flow_predictions(indptr, counters, measures)

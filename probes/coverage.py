@@ -1,8 +1,9 @@
 """How many flows it takes to see every one of N equal paths.
 
-Routers choose among equal paths by a hash of the 5-tuple (or the IPv6 flow label), so each flow
-of a stream takes a path at random and keeps it (MEASUREMENT §E). The chance that k flows cover N
-paths is that of a coupon collector, here computed exactly by counting how many are covered.
+Routers choose among equal paths by a hash of the 5-tuple (or the IPv6 flow label), so each flow of
+a stream takes a path at random and keeps it (docs/concepts/measurement.md §5.2). The chance that k
+flows cover N paths is that of a coupon collector, here computed exactly by counting how many are
+covered.
 """
 
 from __future__ import annotations

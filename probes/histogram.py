@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.ragged import indptr_of, row_of_entry, row_sums, stack_rows, take_rows
 from probes.sockets.records import grouped, starts
 
 EDGES_VERSION = 1
@@ -126,10 +127,8 @@ class Histograms:
         """Return one Histograms with the rows of all parts, in order."""
         if not parts:
             return Histograms.empty(0)
-        base = np.cumsum([0, *(len(part.bucket) for part in parts)])
-        tails = [part.indptr[1:] + base[i] for i, part in enumerate(parts)]
         return Histograms(
-            np.concatenate([np.zeros(1, np.int64), *tails]),
+            stack_rows([part.indptr for part in parts]),
             np.concatenate([part.bucket for part in parts]),
             np.concatenate([part.count for part in parts]),
         )
@@ -141,13 +140,11 @@ class Histograms:
 
     def row_of_entry(self) -> NDArray[np.int64]:
         """Return for every (bucket, count) entry the row it stands in."""
-        return np.repeat(np.arange(self.rows), np.diff(self.indptr))
+        return row_of_entry(self.indptr)
 
     def totals(self) -> NDArray[np.int64]:
         """Return how many samples each row holds, int64[n]."""
-        cumulative = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.count)])
-        totals: NDArray[np.int64] = cumulative[self.indptr[1:]] - cumulative[self.indptr[:-1]]
-        return totals
+        return row_sums(self.indptr, self.count)
 
     def grouped(self, group: NDArray[Any], groups: int) -> Histograms:
         """Add up the rows of each group: row i goes into histogram `group[i]` of the result."""
@@ -156,10 +153,7 @@ class Histograms:
 
     def take(self, row: NDArray[Any]) -> Histograms:
         """Return the rows numbered by `row`, in that order (a row may be taken twice)."""
-        index = np.asarray(row, np.int64)
-        lengths = np.diff(self.indptr)[index]
-        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        entry = np.arange(indptr[-1]) + np.repeat(self.indptr[index] - indptr[:-1], lengths)
+        indptr, entry = take_rows(self.indptr, np.asarray(row, np.int64))
         return Histograms(indptr, self.bucket[entry], self.count[entry])
 
     def bucket_at_rank(self, rank: NDArray[Any]) -> NDArray[np.int64]:
@@ -169,12 +163,12 @@ class Histograms:
         is +inf: lost probes are infinite delays (RFC 7679 §5.1). Where rank < 1 it is -TOP_BUCKET.
         """
         totals = self.totals()
-        cumulative = np.cumsum(self.count)
-        before = np.concatenate([np.zeros(1, np.int64), cumulative])[self.indptr[:-1]]
+        cumulative = indptr_of(self.count)
+        before = cumulative[self.indptr[:-1]]
         wanted = np.asarray(rank, np.int64)
         inside = (wanted >= 1) & (wanted <= totals)
         answer = np.where(wanted < 1, -TOP_BUCKET, TOP_BUCKET).astype(np.int64)
-        entry = np.searchsorted(cumulative, (before + wanted)[inside], side="left")
+        entry = np.searchsorted(cumulative[1:], (before + wanted)[inside], side="left")
         answer[inside] = self.bucket[entry]
         return answer
 

@@ -73,9 +73,10 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """One stream as the engine runs it: a pair of addresses × a Type-P × pacing.
 
     `source` is the local address to send from, absent for the system's choice. Probe k of the
-    stream is due at phase + k·interval + U(0, jitter_ratio·interval) (MEASUREMENT B.4), or after
-    exponential gaps of the same mean where `pacing` is ``poisson``. Flows are numbered from 0;
-    probe k belongs to flow k mod `flows`. A reply later than `timeout_ms` is late, not lost.
+    stream is due at phase + k·interval + U(0, jitter_ratio·interval) (docs/concepts/measurement.md
+    §2.4), or after exponential gaps of the same mean where `pacing` is ``poisson``. Flows are
+    numbered from 0; probe k belongs to flow k mod `flows`. A reply later than `timeout_ms` is late,
+    not lost.
     """
 
     stream_id: StreamId

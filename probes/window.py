@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.ragged import stack_rows, take_rows
 from probes.histogram import Histograms
 
 # Counters, uint32. Loss of a direction needs a stateful reflector; else it is lost_unknown.
@@ -83,9 +84,7 @@ class FlowColumns:
 
     def take(self, row: NDArray[np.int64]) -> FlowColumns:
         """Return the flows of the windows numbered by `row`, in that order."""
-        lengths = np.diff(self.indptr)[row]
-        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        entry = np.arange(indptr[-1]) + np.repeat(self.indptr[row] - indptr[:-1], lengths)
+        indptr, entry = take_rows(self.indptr, row)
         return FlowColumns(
             indptr=indptr,
             flow=self.flow[entry],
@@ -198,10 +197,8 @@ def not_sent(counters: Counters) -> NDArray[np.int64]:
 
 def stack_flows(parts: Sequence[FlowColumns]) -> FlowColumns:
     """Return the flows of all parts, in order."""
-    base = np.cumsum([0, *(len(part.flow) for part in parts)])
-    tails = [part.indptr[1:] + base[i] for i, part in enumerate(parts)]
     return FlowColumns(
-        indptr=np.concatenate([np.zeros(1, np.int64), *tails]),
+        indptr=stack_rows([part.indptr for part in parts]),
         flow=np.concatenate([part.flow for part in parts]),
         sent=np.concatenate([part.sent for part in parts]),
         lost=np.concatenate([part.lost for part in parts]),

@@ -73,9 +73,20 @@ def test_a_chinese_page_links_to_the_chinese_version_of_another(page: Path) -> N
     assert [link for link in english if (page.parent / link).with_suffix(".zh.md").exists()] == []
 
 
-def test_every_decision_has_its_own_number() -> None:
-    numbers = [page.name[:4] for page in ROOT.glob("docs/decisions/[0-9]*.md")]
-    assert len(numbers) == len(set(numbers))
+def test_the_index_of_decisions_lists_every_topic_and_every_former_number_once() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")
+    topics = {page.name for page in ROOT.glob("docs/decisions/*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == topics
+    listed = re.findall(r"\b0\d{3}\b", index)
+    taken_in = [
+        number
+        for topic in sorted(topics)
+        for number in re.findall(
+            r"Formerly (\d{4})\.", (ROOT / "docs/decisions" / topic).read_text(encoding="utf-8")
+        )
+    ]
+    assert sorted(listed) == sorted(taken_in)
+    assert len(listed) == len(set(listed))
 
 
 def test_every_direct_dependency_has_a_reason_in_the_decisions() -> None:
@@ -84,6 +95,6 @@ def test_every_direct_dependency_has_a_reason_in_the_decisions() -> None:
     names = re.findall(r'"([a-z0-9-]+)', block)
     assert "numpy" in names
     decisions = "\n".join(
-        page.read_text(encoding="utf-8").lower() for page in ROOT.glob("docs/decisions/[0-9]*.md")
+        page.read_text(encoding="utf-8").lower() for page in ROOT.glob("docs/decisions/*.md")
     )
     assert [name for name in names if name not in decisions] == []

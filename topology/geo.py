@@ -1,4 +1,4 @@
-"""Distances on the earth and what light needs for them (MEASUREMENT G).
+"""Distances on the earth and what light needs for them (docs/concepts/measurement.md §7).
 
 Three constants that must never be mixed:
 

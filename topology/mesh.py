@@ -1,4 +1,4 @@
-"""Plans the streams of a network: which interface probes which, with what (PEERS §1b).
+"""Plans the streams of a network: which interface probes which, with what.
 
 The model is psconfig's (full, disjoint and list groups, excludes, one way), made strict. The plan
 is deterministic: the same site file gives the same streams with the same numbers in the same

@@ -1,4 +1,4 @@
-"""The words of the map (DESIGN §2): sites, interfaces, paths, targets, demands."""
+"""The words of the map: sites, interfaces, paths, targets, demands."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Distance(msgspec.Struct, frozen=True, kw_only=True):
-    """How far apart two sites are and how sure that is (MEASUREMENT G).
+    """How far apart two sites are and how sure that is (docs/concepts/measurement.md §7).
 
     `floor_ns` is light in fibre over the great circle (less what the sites' positions leave open),
     which nothing can beat; `theoretical_ns`

@@ -1,6 +1,7 @@
 """X.509 as this controller makes it: an authority, its server, its agents.
 
-Pure: keys, names and times in, certificates out. ECDSA over P-256 throughout (decision 0101).
+Pure: keys, names and times in, certificates out. ECDSA over P-256 throughout
+(docs/decisions/access.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Clocks held against each other over a mesh: which node's clock is not what it claims to be.
 
-For a stream from a to b let θ = clock_b - clock_a. Its readings give (MEASUREMENT D.2)
+For a stream from a to b let θ = clock_b - clock_a. Its readings give (docs/concepts/measurement.md
+§4.2)
     θ̂ = (m_forward - m_backward) / 2,  wrong by half the asymmetry of the path,
 which light in fibre limits to ±slack, slack = (m_forward + m_backward) / 2 - L. Around every
 triangle the true θ add up to 0, so a mesh measures each clock many times over: the clocks' offsets

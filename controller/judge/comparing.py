@@ -21,6 +21,7 @@ from controller.judge.evidence import (
 from controller.judge.loss import design_effect, mostly_lost
 from controller.judge.pairing import Interval, loss_difference, loss_ratio, paired_means
 from controller.judge.reading import read, readable
+from foundation.ragged import row_of_entry, spans, take_rows
 from probes.histogram import Histograms
 
 Floats = NDArray[np.float64]
@@ -176,10 +177,8 @@ def _common_windows(
     span = max(1, len(moments))
     sides = []
     for row in (own, other):
-        length = np.where(used, indptr[row + 1] - indptr[row], 0)
-        of = np.repeat(np.arange(len(row)), length)
-        first = np.cumsum(length) - length
-        entry = np.arange(len(of)) - first[of] + indptr[row][of]
+        common, entry = spans(indptr[row], np.where(used, indptr[row + 1] - indptr[row], 0))
+        of = row_of_entry(common)
         sides.append((of * span + rank[entry] if len(of) else of, entry))
     key, mine, its = np.intersect1d(sides[0][0], sides[1][0], return_indices=True)
     return sides[0][1][mine], sides[1][1][its], key // span
@@ -212,10 +211,7 @@ def _put_quantiles(
 
 def subset(evidence: Evidence, rows: Integers) -> Evidence:
     """Return some rows of the evidence, with their windows."""
-    lengths = np.diff(evidence.window_indptr)[rows]
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    shift = evidence.window_indptr[rows] - indptr[:-1]
-    entry = np.arange(indptr[-1]) + np.repeat(shift, lengths)
+    indptr, entry = take_rows(evidence.window_indptr, rows)
     parts: dict[str, Any] = {"window_indptr": indptr}
     for field in dataclasses.fields(evidence):
         value = getattr(evidence, field.name)

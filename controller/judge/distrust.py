@@ -21,9 +21,10 @@ DRIFT_RATIO = 1e-4
 def identity_gap_ns(evidence: Evidence) -> Floats:
     """Return mean forward + mean backward - mean round trip, [n]; NaN where they cannot be added.
 
-    All three are of the same probes and the offset of the clocks cancels (MEASUREMENT D.2: m_f +
-    m_b = RTT - residence), so anything but 0 means that stamps are broken: a clock was stepped
-    within the reflector's residence, or something rewrote them.
+    All three are of the same probes and the offset of the clocks cancels
+    (docs/concepts/measurement.md §4.2: m_f + m_b = RTT - residence), so anything but 0 means that
+    stamps are broken: a clock was stepped within the reflector's residence, or something rewrote
+    them.
     """
     same = evidence.forward.totals() == evidence.rtt.totals()
     same &= evidence.backward.totals() == evidence.rtt.totals()

@@ -64,7 +64,8 @@ class Evidence:
     clock_bound_ns float64[n]: largest bound of the period on the error that both ends' clocks give
       a one-way delay; NaN = at least one clock is not trusted.
     clock_doubt int8[n]: code into CLOCK_FAULTS: why a bound that was claimed is not believed.
-    calibration_ns float64[n]: error of our own stamps (MEASUREMENT B.3), ≥ 0; 0 where the engine
+    calibration_ns float64[n]: error of our own stamps (docs/concepts/measurement.md §2.3), ≥ 0; 0
+    where the engine
       has measured none.
     floor_ns float64[n]: light in fibre over the great circle, one way; 0 where unknown.
     """
@@ -155,7 +156,7 @@ class Judgements:
     needed_samples float64[n]: about how many more probes would decide; NaN if none would.
     needed_clock_bound_ns float64[n]: about which clock bound would decide; NaN if none would.
     pair_fails bool[n]: the round trip proves that at least one direction exceeds a one-way limit,
-      though not which (MEASUREMENT D.3).
+      though not which (docs/concepts/measurement.md §4.3).
     clock_fault int8[n]: code into CLOCK_FAULTS.
     from_round_trip bool[n]: a one-way limit decided without any clock.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller.judge.evidence import FAIL, PASS, UNDECIDED
 
-CONFIRMATIONS = 2  # rounds, MEASUREMENT D.3
+CONFIRMATIONS = 2  # rounds, docs/concepts/measurement.md §4.3
 
 
 @dataclass(frozen=True, slots=True)

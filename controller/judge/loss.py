@@ -18,13 +18,14 @@ DEDICATED_LOSS_RATIO = 0.0077
 ORDINARY_LOSS_RATIO = 0.0376
 
 # What is assumed of bursts before windows have shown it: a design effect of 2 (Gilbert loss with a
-# mean burst of 1.5, MEASUREMENT F.2), which weighs as much as five windows with losses.
+# mean burst of 1.5, docs/concepts/measurement.md §6.2), which weighs as much as five windows with
+# losses.
 PRIOR_DESIGN_EFFECT = 2.0
 PRIOR_EVENTS = 5.0
 
 MOSTLY_LOST = 0.5
 
-GRID_POINTS = 60  # MEASUREMENT F.3
+GRID_POINTS = 60  # docs/concepts/measurement.md §6.3
 GRID_REACH = 100.0  # the alternatives lie within a factor 100 of the limit
 
 
@@ -134,7 +135,7 @@ def log_evidence(lost: Floats, sent: Floats, limit: Floats, *, below: bool) -> F
 
     An average of likelihood ratios over a geometric grid on the side of the alternative: under the
     hypothesis its expectation never exceeds 1, however often it is looked at (Ville), so a value of
-    1/α may be acted on at any time with an error of at most α (MEASUREMENT F.3).
+    1/α may be acted on at any time with an error of at most α (docs/concepts/measurement.md §6.3).
     """
     log_ratio = _log_ratios(lost, sent, limit, np.arange(1, GRID_POINTS + 1), below=below)
     top: Floats = log_ratio.max(axis=1)

@@ -23,7 +23,8 @@ Integers = NDArray[np.int64]
 
 LEAST_USEFUL_BOUND_NS = 1000.0  # below a microsecond, better clocks are no answer
 POWER = 0.95  # of the test that is to decide
-MIXTURE_COST = 1.5  # nats that averaging over alternatives costs: fits MEASUREMENT F.3 within 15 %
+# Nats that averaging over alternatives costs: fits docs/concepts/measurement.md §6.3 within 15 %.
+MIXTURE_COST = 1.5
 MOST_SAMPLES = 1e9  # beyond, more probes are no answer
 SAMPLES, CLOCK = TERMS.index("samples"), TERMS.index("clock")
 
@@ -31,8 +32,8 @@ SAMPLES, CLOCK = TERMS.index("samples"), TERMS.index("clock")
 def samples_for_ratio(ratio: Floats, limit: Floats, alpha: float) -> Floats:
     """Return how many independent probes tell `ratio` from `limit`; NaN if none would, [n].
 
-    One side of a two-sided test at alpha/2 with power 0.95 (MEASUREMENT F.2, normal form); at
-    ratios of 0 and 1 the exact count.
+    One side of a two-sided test at alpha/2 with power 0.95 (docs/concepts/measurement.md §6.2,
+    normal form); at ratios of 0 and 1 the exact count.
     """
     side, power = special.ndtri(1 - alpha / 2), special.ndtri(POWER)
     with np.errstate(invalid="ignore", divide="ignore"):

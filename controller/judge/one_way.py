@@ -1,4 +1,4 @@
-"""One-way delay without perfect clocks (MEASUREMENT D.2, D.3).
+"""One-way delay without perfect clocks (docs/concepts/measurement.md §4.2, §4.3).
 
 With L = light in fibre, E = the bound on both clocks, e = calibration, for every single probe
     L ≤ d_forward ≤ RTT - L              always true, needs no clock

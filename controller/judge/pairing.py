@@ -17,6 +17,7 @@ from scipy import special
 from controller.judge.batches import Batches
 from controller.judge.loss import clopper_pearson
 from controller.judge.mean import lasting
+from foundation.ragged import indptr_of, row_of_entry
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -46,10 +47,10 @@ def paired_means(
     """
     rows = len(indptr) - 1
     known = np.isfinite(now) & np.isfinite(base)
-    row = np.repeat(np.arange(rows), np.diff(indptr))[known]
+    row = row_of_entry(indptr)[known]
     now, base = now[known], base[known]
     pairs = np.bincount(row, minlength=rows)
-    parts = Batches.of(np.concatenate([np.zeros(1, np.int64), np.cumsum(pairs)]), MAX_BATCHES)
+    parts = Batches.of(indptr_of(pairs), MAX_BATCHES)
     total_now, total_base = np.bincount(row, now, rows), np.bincount(row, base, rows)
     batches = np.bincount(parts.row, minlength=rows).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):

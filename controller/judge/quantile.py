@@ -1,8 +1,8 @@
 """Confidence intervals of quantiles by order statistics, read from histograms.
 
-Distribution-free: the p-quantile of the population lies between the l-th and the u-th smallest of
-n independent samples with a probability that is a sum of binomial terms (MEASUREMENT F.4). Lost
-probes are infinite delays (RFC 7679 §5.1): they occupy the top ranks.
+Distribution-free: the p-quantile of the population lies between the l-th and the u-th smallest of n
+independent samples with a probability that is a sum of binomial terms (docs/concepts/measurement.md
+§6.4). Lost probes are infinite delays (RFC 7679 §5.1): they occupy the top ranks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from foundation.ragged import indptr_of
 from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
 
 Floats = NDArray[np.float64]
@@ -93,11 +94,10 @@ class RankReader:
     @staticmethod
     def over(histograms: Histograms, min_ns: Floats, max_ns: Floats) -> RankReader:
         """Prepare to read `histograms`."""
-        cumulative = np.cumsum(histograms.count)
-        edges = np.concatenate([np.zeros(1, np.int64), cumulative])
-        before = edges[histograms.indptr[:-1]]
-        totals = edges[histograms.indptr[1:]] - before
-        return RankReader(histograms, min_ns, max_ns, cumulative, before, totals)
+        cumulative = indptr_of(histograms.count)
+        before = cumulative[histograms.indptr[:-1]]
+        totals = cumulative[histograms.indptr[1:]] - before
+        return RankReader(histograms, min_ns, max_ns, cumulative[1:], before, totals)
 
     def lower_ns(self, row: Integers, rank: Integers) -> Floats:
         """Return what the rank-th smallest sample of each row surely exceeds.

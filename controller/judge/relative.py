@@ -47,7 +47,7 @@ def stretches(time_s: Floats, forward_ns: Floats, backward_ns: Floats) -> NDArra
     """Return the number of the stretch that each window belongs to, int64[n], rising.
 
     A step of a clock shows as equal and opposite jumps of both ways, beside which what the round
-    trip changed is small (MEASUREMENT D.4).
+    trip changed is small (docs/concepts/measurement.md §4.4).
     """
     if not len(time_s):
         return np.zeros(0, np.int64)

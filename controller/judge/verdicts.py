@@ -1,4 +1,4 @@
-"""The judge: evidence and rules in, judgements out (DESIGN §4)."""
+"""The judge: evidence and rules in, judgements out (docs/concepts/verdicts.md)."""
 
 from __future__ import annotations
 

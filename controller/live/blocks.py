@@ -1,7 +1,7 @@
 """Which streams are judged together: some at a time, and never apart what is compared.
 
 All windows of the judged period of all streams at once, as the judge reads them, take many times
-the memory in which they are kept (decision 0198).
+the memory in which they are kept (docs/decisions/rounds.md).
 """
 
 from __future__ import annotations

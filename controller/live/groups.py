@@ -1,7 +1,8 @@
 """Groups: targets that share one compliance rate, as Jiangsu's three circles do.
 
 The plans speak of pairs ("share of data-centre pairs", "hub-cluster pairs"), so a group's rate is
-over unordered pairs of sites, and a pair complies only if all of its paths do (decision 0033).
+over unordered pairs of sites, and a pair complies only if all of its paths do
+(docs/decisions/targets.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Whatever all streams are needed for at once (which clocks the mesh gives the lie, on which stream a
 demand is judged) rests on a few figures of each; windows and histograms are merged, judged and let
-go block by block (decision 0198). Which streams share a block changes no verdict.
+go block by block (docs/decisions/rounds.md). Which streams share a block changes no verdict.
 """
 
 from __future__ import annotations

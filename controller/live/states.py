@@ -1,4 +1,4 @@
-"""How streams, paths and agents are (DESIGN §7). Pure: arrays in, codes out.
+"""How streams, paths and agents are. Pure: arrays in, codes out.
 
 Absent is not zero, unknown is not fine: silence is said before any verdict. In this order, the
 first that holds: maintenance, agent down, curtailed, no data, late, path down, failing, undecided,

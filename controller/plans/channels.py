@@ -1,4 +1,4 @@
-"""Which agent of a name is heard: one living control channel each (decision 0225).
+"""Which agent of a name is heard: one living control channel each (docs/decisions/agents.md).
 
 Two machines may come with one certificate, one spool, one boot id even (a copied disk, a resumed
 snapshot), and each is sure to be the only one. Whoever is here and lives stays; who comes after is

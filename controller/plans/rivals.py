@@ -1,4 +1,4 @@
-"""Which lives of an agent had another of the same name beside them (decision 0247).
+"""Which lives of an agent had another of the same name beside them (docs/decisions/agents.md).
 
 Two agents of one name measure the same twice, and one of them may deliver what it measured long
 after the other has ended. Of a life that had such a rival nothing is stored of a time of which the

@@ -1,6 +1,6 @@
 """What happened and how everything stood last: the log that the API serves and streams.
 
-One log for all: states of agents, paths and streams (DESIGN §7), verdicts, maintenance, campaigns.
+One log for all: states of agents, paths and streams, verdicts, maintenance, campaigns.
 A store keeps it behind `EventLog`; nothing in it is ever changed, only the oldest beyond a bound
 forgotten.
 """

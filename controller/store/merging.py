@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.ragged import indptr_of, take_rows
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
 
@@ -225,7 +226,7 @@ def _merge_windows(
     order = order[kept[order]]
     counts = np.bincount(owner[order], minlength=groups)
     return WindowSeries(
-        indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        indptr=indptr_of(counts),
         **{name: column[order] for name, column in columns.items()},
     )
 
@@ -237,9 +238,7 @@ def taken(part: Part, places: Integers) -> Part:
         return {name: column[places] for name, column in of.items()}
 
     series = part.windows
-    lengths = np.diff(series.indptr)[places]
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    window = np.arange(indptr[-1]) + np.repeat(series.indptr[places] - indptr[:-1], lengths)
+    indptr, window = take_rows(series.indptr, places)
     return Part(
         row=part.row[places],
         counters=columns(part.counters),

@@ -12,6 +12,7 @@ from itertools import groupby
 import numpy as np
 
 from controller.store.merging import Integers, Part, WindowSeries, merge, taken
+from foundation.ragged import slice_rows, stack_rows
 from probes.histogram import Histograms
 
 ROWS_AT_ONCE = 1_000
@@ -67,16 +68,14 @@ def rows_of(part: Part, rows: Integers) -> Part:
 
 
 def _histograms(all_of_them: Histograms, some: slice) -> Histograms:
-    indptr = all_of_them.indptr[some.start : some.stop + 1]
-    entries = slice(int(indptr[0]), int(indptr[-1]))
-    return Histograms(indptr - indptr[0], all_of_them.bucket[entries], all_of_them.count[entries])
+    indptr, entries = slice_rows(all_of_them.indptr, some)
+    return Histograms(indptr, all_of_them.bucket[entries], all_of_them.count[entries])
 
 
 def _windows(series: WindowSeries, some: slice) -> WindowSeries:
-    indptr = series.indptr[some.start : some.stop + 1]
-    entries = slice(int(indptr[0]), int(indptr[-1]))
+    indptr, entries = slice_rows(series.indptr, some)
     return WindowSeries(
-        indptr=indptr - indptr[0], **{name: getattr(series, name)[entries] for name in _COLUMNS}
+        indptr=indptr, **{name: getattr(series, name)[entries] for name in _COLUMNS}
     )
 
 
@@ -93,7 +92,6 @@ def end_to_end(blocks: Sequence[Part]) -> Part:
         return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
 
     series = [block.windows for block in blocks]
-    lengths = np.concatenate([np.diff(one.indptr) for one in series])
     return Part(
         row=joined("row"),
         counters=columns("counters"),
@@ -110,7 +108,7 @@ def end_to_end(blocks: Sequence[Part]) -> Part:
         end_ns=joined("end_ns"),
         counted_end_ns=joined("counted_end_ns"),
         windows=WindowSeries(
-            indptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+            indptr=stack_rows([one.indptr for one in series]),
             **{name: np.concatenate([getattr(one, name) for one in series]) for name in _COLUMNS},
         ),
     )

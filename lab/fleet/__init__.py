@@ -1,1 +1,1 @@
-"""A whole fleet on one machine: an emulated WAN with known truth, or this machine's own networks."""
+"""A whole fleet on one machine: over an emulated WAN with known truth, or over its own networks."""

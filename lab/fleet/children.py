@@ -24,7 +24,7 @@ LAST_LINES = 12
 # Of the variables that Python reads: those that change how it behaves, not what it runs.
 _HARMLESS = {"PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE"}
 _LISTS_OF_FOLDERS = ("PATH", "LD_LIBRARY_PATH")
-_HOME = Path(__file__).resolve().parents[1]  # where our own packages lie
+_HOME = Path(__file__).resolve().parents[2]  # where our own packages lie
 
 
 def python_command(*words: str) -> list[str]:

@@ -1,9 +1,9 @@
 """The lab's networks: a hub without a name, and one network a site behind a veth pair.
 
 All of them are held by descriptors of this process alone, so when it ends, however it ends, the
-kernel removes them. Nothing is forwarded by the kernel: user space does it (lab.fleet.emulator). Every
-interface has the same Ethernet address and a fixed neighbour, so frames pass unchanged and nobody
-has to ask for addresses.
+kernel removes them. Nothing is forwarded by the kernel: user space does it (lab.fleet.emulator).
+Every interface has the same Ethernet address and a fixed neighbour, so frames pass unchanged and
+nobody has to ask for addresses.
 """
 
 from __future__ import annotations

@@ -196,8 +196,9 @@ class FrameSender:
             numbers.append(self.sent if left else -1)
             self.sent += left
         if refused:
-            # Kernels differ in whether a refused frame uses up a number (MEASUREMENT C.4): the
-            # stamps under way are given up and the numbering starts afresh.
+            # Kernels differ in whether a refused frame uses up a number
+            # (docs/concepts/measurement.md §3.4): the stamps under way are given up and the
+            # numbering starts afresh.
             while self.departures():
                 pass
             self.stamps = self._renumber()

@@ -1,7 +1,7 @@
 """The WAN process: makes the networks, starts an agent in each site's, and carries packets.
 
-`python -m lab.fleet.wan SPEC.json`, started by lab.fleet. When its parent dies it removes what the run
-left behind; when it dies itself, the kernel removes networks and agents.
+`python -m lab.fleet.wan SPEC.json`, started by lab.fleet.fleet. When its parent dies it removes
+what the run left behind; when it dies itself, the kernel removes networks and agents.
 """
 
 from __future__ import annotations

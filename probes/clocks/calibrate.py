@@ -1,7 +1,7 @@
 """How well this machine stamps packets: a short measurement of itself over loopback.
 
-The recipe is that of RFC 7679 §3.7.3 (MEASUREMENT B.3): the median of many back-to-back delays is
-the systematic error, the 2.5 … 97.5 percentile span about it the random one.
+The recipe is that of RFC 7679 §3.7.3 (docs/concepts/measurement.md §2.3): the median of many
+back-to-back delays is the systematic error, the 2.5 … 97.5 percentile span about it the random one.
 """
 
 from __future__ import annotations

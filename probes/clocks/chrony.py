@@ -51,8 +51,8 @@ class Tracking:
         """Return whether another clock than this machine's own disciplines it, and lately.
 
         `local stratum N` reports a root delay and dispersion of zero and would claim a perfect
-        clock; it is not synchronised to anything (MEASUREMENT D.1). Neither is a clock that was
-        not updated for `longest_silence` update intervals.
+        clock; it is not synchronised to anything (docs/concepts/measurement.md §4.1). Neither is a
+        clock that was not updated for `longest_silence` update intervals.
         """
         if self.leap == _LEAP_UNSYNCHRONISED or self.reference_id in (0, _LOCAL_REFERENCE_ID):
             return False

@@ -1,9 +1,9 @@
 """What ptp4l says of this machine's clock, read from the text that `pmc` prints.
 
-The bound has no standard formula; ours adds what can be wrong (MEASUREMENT D.1): the offset from
-the master, the grandmaster's own accuracy (IEEE 1588-2019 table 5), and the whole mean path delay,
-because an asymmetry of the path shifts the clock by at most that, unless the owner states a
-smaller asymmetry. Anything not locked to a primary reference is unsynchronised.
+The bound has no standard formula; ours adds what can be wrong (docs/concepts/measurement.md §4.1):
+the offset from the master, the grandmaster's own accuracy (IEEE 1588-2019 table 5), and the whole
+mean path delay, because an asymmetry of the path shifts the clock by at most that, unless the owner
+states a smaller asymmetry. Anything not locked to a primary reference is unsynchronised.
 """
 
 from __future__ import annotations

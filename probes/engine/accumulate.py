@@ -54,10 +54,11 @@ class Finished:
     """n probes whose outcome is known; delays are float64[n], NaN where there is none.
 
     `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
-    the neighbour was lost. Outcome indexes OUTCOMES, stamping indexes window.STAMPING; `cause` tells why
-    no answer came (probes.causes) or counts (a negative number, probes.channels.discarded), 0 where
-    that is not known. `tos`: DSCP and ECN of the IP header as it left, as the far end saw it and as
-    the answer had it; -1 unknown. `ttl`: of the answer as it came; 0 unknown.
+    the neighbour was lost. Outcome indexes OUTCOMES, stamping indexes window.STAMPING; `cause`
+    tells why no answer came (probes.causes) or counts (a negative number,
+    probes.channels.discarded), 0 where that is not known. `tos`: DSCP and ECN of the IP header as
+    it left, as the far end saw it and as the answer had it; -1 unknown. `ttl`: of the answer as it
+    came; 0 unknown.
     """
 
     window: NDArray[np.int64]

@@ -47,9 +47,9 @@ def read_answers(
     """Return what answers say of their probes, as columns of the ledger's rows, and how a
     reflector's are odd (`probes.stamp.oddities`).
 
-    The round trip is (T4 - T1) - (T3 - T2) where the reflector told T2 and T3, else T4 - T1, on
-    the monotonic scale (RFC 8762 §4; MEASUREMENT D.2). Where T2 and T3 cannot be true there is no
-    one-way delay, and the round trip is T4 - T1.
+    The round trip is (T4 - T1) - (T3 - T2) where the reflector told T2 and T3, else T4 - T1, on the
+    monotonic scale (RFC 8762 §4; docs/concepts/measurement.md §4.2). Where T2 and T3 cannot be true
+    there is no one-way delay, and the round trip is T4 - T1.
     """
     odd = None
     row, place, rows = matched.row, matched.answer, ledger.rows

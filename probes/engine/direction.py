@@ -2,8 +2,8 @@
 
 Between two answered probes the sender counts ds steps and the reflector dr: of the ds - 1 probes
 between them dr - 1 reached the reflector and were lost on their way back, the others were lost on
-their way there (MEASUREMENT A.5). Which of the gap's probes had which outcome cannot be known and
-does not matter to any count; the earlier are called lost forward.
+their way there (docs/concepts/measurement.md §1.4). Which of the gap's probes had which outcome
+cannot be known and does not matter to any count; the earlier are called lost forward.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """When each probe is due: all streams at once, on the monotonic scale.
 
-Probe k of a periodic stream is due at  phase + k·interval + U(0, jitter·interval)  (MEASUREMENT
-B.4): random phases keep streams apart for ever, jitter keeps each from locking on to what is
-periodic in the network. A Poisson stream has exponential gaps of the same mean (RFC 2330 §11.1).
-Where somebody waits for the figures, the first probes leave at once, one stream after the other.
-A sender that fell behind by more than an interval leaves the missed probes out: it never sends a
-burst to catch up.
+Probe k of a periodic stream is due at  phase + k·interval + U(0, jitter·interval)
+(docs/concepts/measurement.md §2.4): random phases keep streams apart for ever, jitter keeps each
+from locking on to what is periodic in the network. A Poisson stream has exponential gaps of the
+same mean (RFC 2330 §11.1). Where somebody waits for the figures, the first probes leave at once,
+one stream after the other. A sender that fell behind by more than an interval leaves the missed
+probes out: it never sends a burst to catch up.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from foundation.condition import Condition
 from foundation.errors import ConfigError, IsochroneError
+from foundation.ragged import indptr_of, place_in_row, row_of_entry, spans
 from probes.addresses import ADDRESS_BYTES, split_source, zone_of
 from probes.channels.channel import Channel, FlowMark
 from probes.channels.opening import ChannelKit, ChannelOrder
@@ -232,8 +233,7 @@ class Roster:
             first, flows = self.first_session[group], self.flows[group]
             with contextlib.suppress(OSError):  # those of before stay
                 sums = pseudo_sums(family, self.address[first], source)
-                begins = np.repeat(first - (np.cumsum(flows) - flows), flows)
-                self._address_sum[begins + np.arange(int(flows.sum()))] = np.repeat(sums, flows)
+                self._address_sum[spans(first, flows)[1]] = np.repeat(sums, flows)
 
     def release(self, numbers: Sequence[int]) -> list[int]:
         """Forget streams of which nothing is in flight or in an open window.
@@ -309,8 +309,8 @@ class Roster:
             return
         specs = [one.spec for one in admitted]
         flows = np.array([spec.flows for spec in specs])
-        stream = len(self.specs) + np.repeat(np.arange(len(specs)), flows)
-        flow = np.arange(len(stream)) - np.repeat(np.cumsum(flows) - flows, flows)
+        indptr = indptr_of(flows)
+        stream, flow = len(self.specs) + row_of_entry(indptr), place_in_row(indptr)
         timeout_ns = np.array([waiting_time_ns(spec) for spec in specs])
         gap_ns = np.array([closest_gap_ns(spec) for spec in specs])
         tos = np.array([spec.type_p.dscp << 2 for spec in specs], np.uint8)
@@ -324,7 +324,7 @@ class Roster:
         self.specs += specs
         ids = np.array([spec.stream_id for spec in specs], np.uint64)
         self.stream_ids = np.append(self.stream_ids, ids)
-        self.first_session = np.append(self.first_session, sessions[0] + np.cumsum(flows) - flows)
+        self.first_session = np.append(self.first_session, sessions[0] + indptr[:-1])
         self.flows = np.append(self.flows, flows)
         self.sent = np.append(self.sent, np.zeros(len(specs), np.int64))
         channels = [number for one in admitted for number in one.channels]

@@ -1,8 +1,9 @@
-"""When the engine wakes: how far apart probes are sent, and how long answers wait (0150, 0165).
+"""When the engine wakes: how far apart probes are sent, and how long answers wait.
 
 Waking is dear: caches are cold, and the work of a batch is nearly the same for one probe as for
 five hundred. So probes that are due about the same time leave together, and answers, which the
-kernel has stamped, are collected at a tick that sends anyway.
+kernel has stamped, are collected at a tick that sends anyway
+(docs/decisions/sending.md).
 """
 
 from __future__ import annotations

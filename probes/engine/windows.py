@@ -2,7 +2,8 @@
 
 Windows are aligned to the wall clock and run on the monotonic scale. A change of the wall clock
 renews the anchor: the window of that moment ends there, unless the clock still shows its interval,
-and the next begins in the interval that the clock shows now (decision 0200). So windows are
+and the next begins in the interval that the clock shows now
+(docs/decisions/clocks.md). So windows are
 numbered in the order in which they were measured, whatever the clock says.
 """
 

@@ -1,7 +1,8 @@
 """Classic BPF socket filters that keep other people's packets out of our raw sockets.
 
 A raw socket is handed every packet of its protocol that reaches the host; these programs, run in
-the kernel, let through the answers to one flow of ours and nothing else (MEASUREMENT C.5).
+the kernel, let through the answers to one flow of ours and nothing else
+(docs/concepts/measurement.md §3.5).
 """
 
 from __future__ import annotations

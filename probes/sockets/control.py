@@ -1,6 +1,6 @@
 """Control messages (cmsg) of packets, read and written for a whole batch at once, or for one.
 
-One row of `control` per packet, 8-byte aligned, LP64 layout (MEASUREMENT C.2):
+One row of `control` per packet, 8-byte aligned, LP64 layout (docs/concepts/measurement.md §3.2):
 
     cmsghdr  len u64 | level i32 | type i32 | data …, padded to 8
     SCM_TIMESTAMPING (1, 37)  3 × (seconds i64, nanoseconds i64): software, 0, raw hardware

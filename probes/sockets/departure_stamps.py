@@ -2,7 +2,8 @@
 
 The same queue tells ICMP errors about packets of ours. Keys are of our choosing (SCM_TS_OPT_ID)
 where the kernel has them; elsewhere the kernel counts, and is told to start afresh after a packet
-that it refused, since kernels differ in whether such a packet uses up a number (MEASUREMENT C.4).
+that it refused, since kernels differ in whether such a packet uses up a number
+(docs/concepts/measurement.md §3.4).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How many flows cover N equal paths: the table of MEASUREMENT §E, and brute force."""
+"""How many flows cover N equal paths: the table of docs/concepts/measurement.md §5.2, and brute
+force."""
 
 from __future__ import annotations
 

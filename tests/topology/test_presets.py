@@ -10,7 +10,7 @@ from topology.targets import demands
 
 ALL = {t.name: t for name in preset_names() for t in load_preset(name).targets}
 
-# name: kind, limit (ms or ratio), direction, whether the plan says so, goals (TARGETS)
+# name: kind, limit (ms or ratio), direction, whether the plan says so, goals
 FIGURES = {
     "jiangsu-circle-1": ("delay", 1.0, "one_way", False, {"2025": 0.85, "2030": 0.95}),
     "jiangsu-circle-3": ("delay", 3.0, "one_way", False, {"2025": 0.85, "2030": 0.95}),

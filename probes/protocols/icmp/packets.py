@@ -6,10 +6,10 @@
     +-------+-------+-------+-------+----------+------------+---------------+ - - -
 
 Routers that spread ICMP over equal paths often hash its first four bytes, so the checksum must not
-change within a flow: `balance` makes the sum of all that varies 0 (MEASUREMENT §E). `sequence` is
-the probe's full number, of which ICMP's own field holds the low 16 bits, and `token` can be known
-only to the engine that sent the probe: an answer without it is not ours.
-Where the payload is shorter than 14 bytes, `sequence` and `token` are left out.
+change within a flow: `balance` makes the sum of all that varies 0 (docs/concepts/measurement.md
+§5.1). `sequence` is the probe's full number, of which ICMP's own field holds the low 16 bits, and
+`token` can be known only to the engine that sent the probe: an answer without it is not ours. Where
+the payload is shorter than 14 bytes, `sequence` and `token` are left out.
 """
 
 from __future__ import annotations

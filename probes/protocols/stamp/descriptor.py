@@ -1,7 +1,7 @@
 """STAMP over UDP, described.
 
 What is sent unless somebody chooses otherwise has room for Follow-Up Telemetry (RFC 8972 §4.7), by
-which a reflector tells when its replies truly left (0167).
+which a reflector tells when its replies truly left (docs/decisions/stamp.md).
 """
 
 from foundation.text import Text

@@ -14,7 +14,8 @@ from probes.sockets.descriptors import new_socket
 from probes.sockets.obstacles import obstacles_told
 from probes.sockets.opening import OpenSocket, local_address, prepare
 
-_TTL = 255  # so that the TTL a reflector reports counts the hops
+# so that the TTL a reflector reports counts the hops (docs/concepts/measurement.md §1.3)
+_TTL = 255
 
 
 def open_channel(order: ChannelOrder, kit: ChannelKit) -> Channel:

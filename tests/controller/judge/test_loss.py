@@ -13,7 +13,7 @@ from controller.judge.loss import (
     scale_position,
 )
 
-# MEASUREMENT F.1, per cent.
+# docs/concepts/measurement.md §6.1, per cent.
 PUBLISHED = [
     (0, 100, 0, 3.62),
     (0, 300, 0, 1.22),
@@ -78,7 +78,8 @@ def test_independent_loss_has_a_design_effect_near_one():
 
 
 def test_bursts_are_seen_by_their_windows():
-    # MEASUREMENT F.2: Gilbert loss at 1 % with a mean burst of 5 has a design effect of 8.9.
+    # docs/concepts/measurement.md §6.2: Gilbert loss at 1 % with a mean burst of 5 has a design
+    # effect of 8.9.
     rng = np.random.default_rng(6)
     lost = bursty(rng, 100, 10_000, 0.01, 5.0).reshape(100, 100, 100).sum(2)
     found = design_effect(*windows_of(lost, 100))
@@ -133,7 +134,7 @@ def first_decisions(true_ratio, runs, seed):
     return passes, fails, (either.argmax(1) + 1)[either.any(1)] * 100
 
 
-# MEASUREMENT F.3: true loss, verdict, median number of probes at a limit of 1 %.
+# docs/concepts/measurement.md §6.3: true loss, verdict, median number of probes at a limit of 1 %.
 @pytest.mark.parametrize(
     ("true_ratio", "passes", "median"),
     [

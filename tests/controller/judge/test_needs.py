@@ -25,7 +25,7 @@ def test_no_loss_at_all_needs_the_exact_count():
     [(0.0, 500), (0.005, 3_100), (0.0077, 19_400), (0.013, 15_200), (0.02, 1_400), (0.0376, 300)],
 )
 def test_the_repeatable_test_needs_what_was_measured_of_it(ratio, median):
-    """MEASUREMENT F.3: the median number of probes until it decides at a limit of 1 %."""
+    """The median number of probes until it decides at 1 % (docs/concepts/measurement.md §6.3)."""
     needed = samples_for_loss(np.array([ratio]), np.array([0.01]), 0.05, "repeated")[0]
     assert 0.7 * median <= needed <= 1.35 * median
 

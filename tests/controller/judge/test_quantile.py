@@ -9,7 +9,8 @@ from scipy import stats
 from controller.judge.quantile import RankReader, confidence_ranks, point_rank
 from probes.histogram import Histograms
 
-# MEASUREMENT F.4: ranks of a two-sided 95 % interval; rank n + 1 means that it has no upper end.
+# docs/concepts/measurement.md §6.4: ranks of a two-sided 95 % interval; rank n + 1 means that it
+# has no upper end.
 PUBLISHED = [
     (1_000, 0.5, 469, 532),
     (1_000, 0.95, 936, 964),

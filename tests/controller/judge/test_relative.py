@@ -31,7 +31,8 @@ def test_the_line_is_that_of_the_linear_programme(seed, n):
 
 @pytest.mark.parametrize("ppm", [-50, -7, 0, 7, 20])
 def test_skew_is_found_to_a_part_in_a_million(ppm):
-    """The trial of MEASUREMENT D.4: 7 ppm over an hour, two windows in a hundred disturbed."""
+    """The trial of docs/concepts/measurement.md §4.4: 7 ppm over an hour, two windows in a hundred
+    disturbed."""
     rng = np.random.default_rng(1)
     time_s = np.arange(360) * 10.0
     quiet = rng.exponential(2e3, 360) + np.where(rng.random(360) < 0.02, 3 * MS, 0)

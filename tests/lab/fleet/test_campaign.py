@@ -31,7 +31,7 @@ from topology.mesh import plan_streams, united
 
 pytestmark = pytest.mark.network
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE_S = 180.0  # a hang, not slowness
 EXPEDITED = 46
 CAMPAIGN = """

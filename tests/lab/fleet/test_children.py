@@ -11,7 +11,7 @@ import pytest
 
 from lab.fleet.children import child_environment, isochrone_command, python_command, start
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SOURCES = [
     path
     for place in ("agent", "bench", "controller", "lab", "probes", "tests", "topology", "tui")

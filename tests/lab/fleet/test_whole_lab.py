@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.network
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 LAB = [sys.executable, "-P", "-m", "isochrone", "lab"]
 
 
@@ -68,7 +68,8 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 def interpreter_for_anyone() -> str | None:
     """Return a Python of our version that nobody can run with our packages: ours lies in /root?"""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    inner = "import subprocess as s, sys, lab.fleet; s.check_call([sys.executable, '-P', '-c', ''])"
+    inner = "import subprocess, sys, lab.fleet.fleet"
+    inner += "; subprocess.check_call([sys.executable, '-P', '-c', ''])"
     for python in (sys.executable, shutil.which(version, path="/usr/bin:/usr/local/bin")):
         if python is None:
             continue

@@ -55,7 +55,8 @@ def test_streams_that_come_and_go_leave_nothing_behind(small_reflector) -> None:
             engine.update([stays])
             wait_until(lambda: len(engine._running) == 1 and not engine._retired)
             sizes.append((len(engine._ledger.rows), len(roster.specs), len(roster.channels)))
-            # What is open now: two epoll sets, a wake-up descriptor, a watch of routes, one channel.
+            # What is open now: two epoll sets, a wake-up descriptor, a watch of routes, one
+            # channel.
             assert open_descriptors() <= before + 5
     finally:
         engine.stop()
