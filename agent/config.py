@@ -32,7 +32,7 @@ class ClockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     declared_bound_us: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     ptp: bool = False
     ptp_asymmetry_us: Annotated[float, msgspec.Meta(ge=0, le=1e6)] | None = None
-    stamp_shift_us: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)] = 0.0
+    timestamp_shift_us: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)] = 0.0
 
 
 class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -82,7 +82,7 @@ async def _run_parts(
         on_windows=spooler.add,
         clock=clock,
         own_clock_bound_ns=clock_watch.bound_ns,
-        stamp_shift_ns=round(config.clock.stamp_shift_us * 1e3),
+        timestamp_shift_ns=round(config.clock.timestamp_shift_us * 1e3),
         conditions=conditions,
         policy=Policy(config.policy),
         book=spooler.book,

@@ -184,8 +184,8 @@ def check_tcp() -> Finding:
     return finding(
         "tcp",
         "warn",
-        "Without CAP_NET_RAW TCP is measured by connect(), stamped by the program and less exact: "
-        f"`{_SETCAP}`.",
+        "Without CAP_NET_RAW TCP is measured by connect(), timestamped by the program and less "
+        f"exact: `{_SETCAP}`.",
         "没有 CAP_NET_RAW，TCP 改用 connect() 测量，由程序记录时间戳，精度较低："
         f"请执行 `{_SETCAP}`。",
     )
@@ -233,7 +233,7 @@ def _is_held(state_dir: Path) -> bool:
 
 
 def check_timestamps() -> Finding:
-    """Send packets over loopback and look who stamped them."""
+    """Send packets over loopback and look who timestamped them."""
     try:
         measured = calibrate()
     except OSError as error:
@@ -243,19 +243,20 @@ def check_timestamps() -> Finding:
             f"Not even loopback can be measured ({error.strerror}); bring `lo` up.",
             f"无法通过环回接口测量（{reason_of(error).zh}）；请启用 lo 接口。",
         )
-    if measured.stamping not in ("kernel", "hardware"):
+    if measured.timestamping not in ("kernel", "hardware"):
         return finding(
             "timestamps",
             "warn",
-            "The kernel delivers no timestamps; delays are stamped by the program and grow with "
-            "the machine's load. Use a newer kernel or another host.",
+            "The kernel delivers no timestamps; delays are timestamped by the program and grow "
+            "with the machine's load. Use a newer kernel or another host.",
             "内核未提供时间戳，时延依据程序记录的时间戳，会随负载增大。请更换内核或主机。",
         )
     error_us = f"{measured.error_ns / 1e3:.1f} µs"
     return finding(
         "timestamps",
         "ok",
-        f"Packets are stamped by the kernel; one delay between two stamps errs by {error_us}.",
+        f"Packets are timestamped by the kernel; one delay between two timestamps errs by "
+        f"{error_us}.",
         f"报文由内核打时间戳；单次时延误差 {error_us}。",
     )
 

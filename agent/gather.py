@@ -49,7 +49,7 @@ def stack_windows(parts: Sequence[WindowBatch]) -> WindowBatch:
             name: Histograms.stack([part.distributions[name] for part in parts])
             for name in DISTRIBUTIONS
         },
-        stamping=np.concatenate([part.stamping for part in parts]),
+        timestamping=np.concatenate([part.timestamping for part in parts]),
         suspect=np.concatenate([part.suspect for part in parts]),
         flows=stack_flows([part.flows for part in parts]),
     )
@@ -67,7 +67,7 @@ def take_windows(batch: WindowBatch, row: NDArray[np.int64]) -> WindowBatch:
         counters={name: column[row] for name, column in batch.counters.items()},
         measures={name: column[row] for name, column in batch.measures.items()},
         distributions={name: each.take(row) for name, each in batch.distributions.items()},
-        stamping=batch.stamping[row],
+        timestamping=batch.timestamping[row],
         suspect=batch.suspect[row],
         flows=batch.flows.take(row),
     )

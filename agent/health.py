@@ -22,7 +22,7 @@ from foundation.clock import Clock
 from foundation.text import Text, counted
 from messages.exchange import Health
 
-StampingName = Literal["none", "user", "kernel", "hardware"]
+TimestampingName = Literal["none", "user", "kernel", "hardware"]
 
 
 class HealthReporter:
@@ -68,7 +68,7 @@ class HealthReporter:
             sent_ns=now_ns,
             plan_version=None if plan is None else plan.version,
             streams=0 if engine is None else engine.streams,
-            stamping="none" if engine is None else cast(StampingName, engine.stamping),
+            timestamping="none" if engine is None else cast(TimestampingName, engine.timestamping),
             calibration_ns=self._self_test.calibration_ns,
             clock_source=self._clock_watch.source,
             clock_age_ms=round(self._clock_watch.age_s() * 1e3),

@@ -51,7 +51,7 @@ class Measuring:
         on_windows: Callable[[WindowBatch, int], None],
         clock: Clock,
         own_clock_bound_ns: Callable[[], float],
-        stamp_shift_ns: int,
+        timestamp_shift_ns: int,
         conditions: Conditions,
         policy: Policy,
         book: SentBook,
@@ -69,13 +69,13 @@ class Measuring:
         self._on_windows = on_windows
         self._clock = clock
         self._own_clock_bound_ns = own_clock_bound_ns
-        self._stamp_shift_ns = stamp_shift_ns
+        self._timestamp_shift_ns = timestamp_shift_ns
         self._conditions = conditions
         self._engine: Engine | None = None
         self._reflecting = Reflecting(
             clock=clock,
             own_clock_bound_ns=own_clock_bound_ns,
-            stamp_shift_ns=stamp_shift_ns,
+            timestamp_shift_ns=timestamp_shift_ns,
             conditions=conditions,
         )
         self._versions: list[tuple[int, int]] = []  # (applied monotonic_ns, version), oldest first
@@ -127,14 +127,14 @@ class Measuring:
             unanswered=self._journal.entries(),
         )
 
-    def shift_stamps(self, shift_ns: int) -> None:
-        """Let all time stamps be shifted from now on, as a wrong clock would (laboratories)."""
-        if shift_ns == self._stamp_shift_ns:
+    def shift_timestamps(self, shift_ns: int) -> None:
+        """Let all timestamps be shifted from now on, as a wrong clock would (laboratories)."""
+        if shift_ns == self._timestamp_shift_ns:
             return
-        self._stamp_shift_ns = shift_ns
+        self._timestamp_shift_ns = shift_ns
         if self._engine is not None:
             self._engine.scale.inject_step(self._clock.wall_ns(), shift_ns)
-        self._reflecting.shift_stamps(shift_ns)
+        self._reflecting.shift_timestamps(shift_ns)
 
     async def _run_what_is_granted(self, plan: Plan) -> None:
         began_ns = self._clock.wall_ns()
@@ -255,7 +255,7 @@ class Measuring:
                 on_windows=self._hand_over,
                 clock=self._clock,
                 own_clock_bound_ns=self._own_clock_bound_ns,
-                stamp_shift_ns=self._stamp_shift_ns,
+                timestamp_shift_ns=self._timestamp_shift_ns,
                 stamp_keys=probing,
                 tally=Tally(place=self._book.sent_place),
             )

@@ -20,7 +20,7 @@ from probes.engine.accumulate import LOST_FORWARD, OUTCOMES, UNREAD, WAS_NOT_SEN
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.remark import Remark
-from probes.window import STAMPING, WindowBatch
+from probes.window import TIMESTAMPING, WindowBatch
 
 _RECEIVED, _LATE = OUTCOMES.index("received"), OUTCOMES.index("late")
 _CLOSED = ANSWERS.index("closed")
@@ -79,12 +79,12 @@ def _known(hops: float) -> int | None:
 
 
 def count(results: list[TargetResult], outcomes: ProbeOutcomes) -> None:
-    """Fill in counts, delays, stamping and hops of targets."""
+    """Fill in counts, delays, timestamping and hops of targets."""
     targets, received = len(results), outcomes.received
     counts = outcomes.counts(outcomes.target, targets)
-    worst = np.full(targets, len(STAMPING))
-    stamping = outcomes.column("stamping", np.int64)
-    np.minimum.at(worst, outcomes.target[received], stamping[received])
+    worst = np.full(targets, len(TIMESTAMPING))
+    timestamping = outcomes.column("timestamping", np.int64)
+    np.minimum.at(worst, outcomes.target[received], timestamping[received])
     figures = {
         name: outcomes.delays(name, outcomes.target, counts, PERCENTILES)
         for name in ("rtt_ns", "forward_ns", "backward_ns")
@@ -93,7 +93,7 @@ def count(results: list[TargetResult], outcomes: ProbeOutcomes) -> None:
     for number, result in enumerate(results):
         _fill(result, counts[number])
         result.hops = hops[number]
-        result.stamping = STAMPING[worst[number] % len(STAMPING)]
+        result.timestamping = TIMESTAMPING[worst[number] % len(TIMESTAMPING)]
         for name, rows in figures.items():
             setattr(result, name, rows[number])
 

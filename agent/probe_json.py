@@ -42,7 +42,7 @@ def json_line(result: TargetResult) -> str:
         "duplicate": result.duplicate,
         **_hops(result.hops),
         "dscp": result.marks.document(),
-        "stamping": result.stamping,
+        "timestamping": result.timestamping,
         "rtt_ns": _delays(result.rtt_ns, DELAY_KEYS),
         "flows": [_flow(flow, result) for flow in result.flows],
         "remarks": [_remark(remark, result, language) for remark in result.told()],

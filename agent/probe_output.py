@@ -35,7 +35,7 @@ _HEADINGS = (
     ("p99", Text("p99", "p99")),
     ("max", Text("max", "最大")),
     ("mean", Text("mean", "平均")),
-    ("stamping", Text("stamps", "时间戳")),
+    ("timestamping", Text("timestamps", "时间戳")),
 )
 # Columns that are shown where any target has something of this.
 _WHERE_ANY = {
@@ -80,7 +80,7 @@ _NOTE = Text(
     "往返时延，单位毫秒。百分位数将丢失的探测包视为无穷大（“丢失”）；最小、最大和平均值仅统计收到的探测包。",
 )
 _LOST = Text("lost", "丢失")
-_STAMPS = {
+_TIMESTAMPS = {
     "none": Text("–", "–"),
     "user": Text("user", "用户态"),
     "kernel": Text("kernel", "内核"),
@@ -183,7 +183,7 @@ def _cells(result: TargetResult, language: Language) -> dict[str, str]:
         "received": str(result.received),
         "kept": "–" if result.pace is None else f"{math.floor(100 * result.pace.kept_ratio)}%",
         "loss": _loss(result),
-        "stamping": _STAMPS[result.stamping].pick(language),
+        "timestamping": _TIMESTAMPS[result.timestamping].pick(language),
     }
     for key in DELAY_KEYS:
         shown[key] = _milliseconds(result.rtt_ns[key], language)

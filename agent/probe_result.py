@@ -78,7 +78,7 @@ class TargetResult(_Counted):
     discarded: dict[str, int] = field(default_factory=dict)
     pace: Pace | None = None
     marks: Marks = field(default_factory=Marks)
-    stamping: str = "none"
+    timestamping: str = "none"
     forward_ns: dict[str, float] = field(default_factory=dict)
     backward_ns: dict[str, float] = field(default_factory=dict)
     clock_bound_ns: float = float("nan")

@@ -36,12 +36,12 @@ class Reflecting:
         *,
         clock: Clock,
         own_clock_bound_ns: Callable[[], float],
-        stamp_shift_ns: int,
+        timestamp_shift_ns: int,
         conditions: Conditions,
     ) -> None:
         self._clock = clock
         self._own_clock_bound_ns = own_clock_bound_ns
-        self._stamp_shift_ns = stamp_shift_ns
+        self._timestamp_shift_ns = timestamp_shift_ns
         self._conditions = conditions
         self._limits: ReflectorPolicyConfig
         self._reflector: Reflector | None = None
@@ -57,11 +57,11 @@ class Reflecting:
         """Return the reflector's counters; None while there is no reflector."""
         return self._reflector.counters() if self._reflector is not None else None
 
-    def shift_stamps(self, shift_ns: int) -> None:
-        """Let all time stamps be shifted from now on (laboratories)."""
-        self._stamp_shift_ns = shift_ns
+    def shift_timestamps(self, shift_ns: int) -> None:
+        """Let all timestamps be shifted from now on (laboratories)."""
+        self._timestamp_shift_ns = shift_ns
         if self._reflector is not None:
-            self._reflector.shift_stamps(shift_ns)
+            self._reflector.shift_timestamps(shift_ns)
 
     async def run(
         self,
@@ -144,7 +144,7 @@ class Reflecting:
                     wanted[0],
                     stamp_keys=wanted[1],
                     own_clock_bound_ns=self._own_clock_bound_ns,
-                    stamp_shift_ns=self._stamp_shift_ns,
+                    timestamp_shift_ns=self._timestamp_shift_ns,
                     max_packets_per_s=limits.max_packets_per_s,
                     max_packets_per_s_per_source=limits.max_packets_per_s_per_source,
                 )

@@ -63,7 +63,7 @@ class Reload:
         self._tell_of_restart(config)
         self._clock_watch.trust(config.clock)
         await asyncio.to_thread(self._clock_watch.look)
-        self._measuring.shift_stamps(round(config.clock.stamp_shift_us * 1e3))
+        self._measuring.shift_timestamps(round(config.clock.timestamp_shift_us * 1e3))
         limits = config.spool.max_bytes, config.spool.max_age_s
         await asyncio.wrap_future(self._spooler.call(self._spooler.do_limit, *limits))
         await self._measuring.obey(Policy(config.policy))

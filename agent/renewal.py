@@ -71,7 +71,7 @@ class Renewal:
         self._session = session
         self._url = url
         self._held = credentials
-        self._kept = _stamp(credentials.trust)
+        self._kept = _modified_ns(credentials.trust)
         self._conditions = conditions
         self._clock = clock
         self._renewed_ns: int | None = None  # monotonic
@@ -86,7 +86,7 @@ class Renewal:
 
     async def look(self) -> float:
         """Renew if it is time; return the seconds to wait before the next look."""
-        if _stamp(self._held.trust) != self._kept:
+        if _modified_ns(self._held.trust) != self._kept:
             await asyncio.to_thread(self._take_over)
         now_ns = self._clock.wall_ns()
         if self._was_renewed_lately():  # a clock far ahead calls each new one old
@@ -113,7 +113,7 @@ class Renewal:
         """Get a fresh certificate and use it; return what was in the way."""
         try:
             self._held.trust = await renewed(self._session, self._url, self._held.trust)
-            self._kept = _stamp(self._held.trust)
+            self._kept = _modified_ns(self._held.trust)
             self._held.trust.load_into(self._held.context)
         except IsochroneError as error:
             return _not_renewed(error.text)
@@ -125,17 +125,17 @@ class Renewal:
 
     def _take_over(self) -> None:
         """Use what `isochrone agent enrol` put there while we ran."""
-        stamp = _stamp(self._held.trust)
+        modified_ns = _modified_ns(self._held.trust)
         try:
             found = load_trust(self._held.trust.directory.parent, self._held.trust.agent)
             found.load_into(self._held.context)
         except (IsochroneError, OSError):
             return  # half written; the next look finds it whole
-        self._held.trust, self._kept = found, stamp
+        self._held.trust, self._kept = found, modified_ns
         self._conditions.end("certificate")
 
 
-def _stamp(trust: Trust) -> int | None:
+def _modified_ns(trust: Trust) -> int | None:
     """Return something that changes when the certificate's file is replaced."""
     try:
         return (trust.directory / "agent.pem").stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""The agent's doubt of itself: how well this machine stamps packets, at start and hourly."""
+"""The agent's doubt of itself: how well this machine timestamps packets, at start and hourly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SelfTest:
 
     @property
     def calibration_ns(self) -> int | None:
-        """Error of one delay between two stamps of this machine, nanoseconds."""
+        """Error of one delay between two timestamps of this machine, nanoseconds."""
         latest = self._latest
         if latest is None or math.isnan(latest.error_ns):
             return None
@@ -47,15 +47,16 @@ class SelfTest:
                 ),
             )
             return
-        if self._latest.stamping in ("kernel", "hardware"):
+        if self._latest.timestamping in ("kernel", "hardware"):
             self._conditions.end("self_test")
             return
         self._conditions.begin(
             "self_test",
             "warning",
             Text(
-                "The kernel does not deliver timestamps here; delays are stamped by the program "
-                "and grow with the load of the machine. Use a newer kernel or another host.",
+                "The kernel does not deliver timestamps here; delays are timestamped by the "
+                "program and grow with the load of the machine. Use a newer kernel or another "
+                "host.",
                 "本机内核未提供时间戳，时延依据程序自行记录的时间戳，会随负载增大。请更换内核或主机。",
             ),
         )

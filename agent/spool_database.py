@@ -91,10 +91,10 @@ def open_spool(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def set_aside(path: Path, stamp: str) -> Path:
+def set_aside(path: Path, suffix: str) -> Path:
     """Rename the file and its log so that a new one can begin; return the new name."""
     for number in itertools.count():
-        name = f"{path.name}.damaged-{stamp}" + (f"-{number}" if number else "")
+        name = f"{path.name}.damaged-{suffix}" + (f"-{number}" if number else "")
         if not path.with_name(name).exists():
             break
     for ending in ("-wal", "-shm", ""):

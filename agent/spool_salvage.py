@@ -60,9 +60,9 @@ def replaced(
     """
     if known is not None:
         known.close()
-    stamp = dt.datetime.fromtimestamp(clock.wall_ns() // 10**9, dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+    suffix = dt.datetime.fromtimestamp(clock.wall_ns() // 10**9, dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
-        aside = set_aside(path, stamp)
+        aside = set_aside(path, suffix)
         file = SpoolFile(path, limits)
     except (OSError, sqlite3.Error, DamagedSpoolError) as error:
         raise ResourceError(

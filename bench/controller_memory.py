@@ -118,7 +118,7 @@ async def _live(directory: Path, minutes: int) -> Told:
         while await asyncio.to_thread(state.store.roll_up, clock.now_ns, 32):
             pass
         await asyncio.to_thread(state.store.expire, clock.now_ns)
-        give_back()  # as controller.store.housekeeping does
+        give_back()  # as controller.supervision.housekeeping does
         now_mb, most_mb = resident_mb(_own_pid())
         resident.append(now_mb)
         most.append(most_mb)

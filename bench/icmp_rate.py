@@ -1,4 +1,4 @@
-"""ICMP probes per CPU second at 1,000 targets, kernel stamps of sending and arrival."""
+"""ICMP probes per CPU second at 1,000 targets, kernel timestamps of sending and arrival."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ours(seconds: float) -> float:
     """Return answered probes per CPU second of the engine, asked for more than it can send."""
     order = Order(protocol="icmp", targets=targets(TARGETS), interval_ms=3.0, seconds=seconds)
     done = done_by(start_sender(order).end())
-    assert done.stamping == "kernel", done.stamping
+    assert done.timestamping == "kernel", done.timestamping
     return done.received / done.cpu_s
 
 
@@ -81,7 +81,8 @@ def measure(quick: bool) -> Report:
         ],
         notes=(
             "Beside ours: of the same round, for fping and ping; the median of twelve.",
-            "Ours takes kernel stamps of sending and arrival; fping and ping take none of sending.",
+            "Ours takes kernel timestamps of sending and arrival; fping and ping take none of "
+            "sending.",
             "ping -f knows one target; the others probe all of them.",
         ),
     )

@@ -82,9 +82,9 @@ def measure(quick: bool) -> Report:
         goals=_goals(errors),
         notes=(
             "Truth: a veth has no length, so a request leaves as it comes in at the far end, where "
-            "a packet socket has the kernel stamp it; the truth is the time the far end took to "
-            "answer, and zero for tools that take that off. Every error is the sender's own: what "
-            "lies between its stamps and the cable.",
+            "a packet socket has the kernel timestamp it; the truth is the time the far end took "
+            "to answer, and zero for tools that take that off. Every error is the sender's own: "
+            "what lies between its timestamps and the cable.",
             "STAMP packets have 64 bytes unless somebody chooses otherwise: room for Follow-Up "
             "Telemetry (RFC 8972 §4.7), by which a reply tells when the one before it truly left. "
             "Those of 44 bytes have none; their Error Estimate tells how early T3 may be. The last "

@@ -38,7 +38,7 @@ class Done(msgspec.Struct, kw_only=True):
     cpu_s: float
     sent: int
     received: int
-    stamping: str
+    timestamping: str
     rtt_ns: list[float] = []
     forward_ns: list[float] = []
     backward_ns: list[float] = []
@@ -81,7 +81,7 @@ def send(order: Order) -> Done:
         cpu_s=cpu_s,
         sent=health.probes_sent,
         received=health.probes_received,
-        stamping=health.stamping,
+        timestamping=health.timestamping,
     )
     if order.samples:
         joined = {

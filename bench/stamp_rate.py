@@ -42,7 +42,7 @@ def ours(hosts: Hosts, seconds: float, payload_bytes: int) -> Rates:
     with inside(hosts.near):
         done = done_by(start_sender(order).end())
     answered = answered_by(answerer.end())
-    assert done.stamping == "kernel", done.stamping
+    assert done.timestamping == "kernel", done.timestamping
     return Rates(done.received / done.cpu_s, answered.reflected / answered.cpu_s)
 
 

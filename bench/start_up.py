@@ -31,7 +31,7 @@ def to_first_probe_s(far: int, start: Callable[[], Program], kind: Kind) -> floa
     arrived = np.zeros(0, np.int64)
     deadline_s = time.monotonic() + _PATIENCE_S
     while not len(arrived) and time.monotonic() < deadline_s:
-        time.sleep(0.05)  # the moment itself is the kernel's stamp
+        time.sleep(0.05)  # the moment itself is the kernel's timestamp
         arrived = arrivals(tap, kind)
     tap.close()
     program.end(signal.SIGTERM)

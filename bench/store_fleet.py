@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.accounting import Program
 from controller.api.application import make_app
-from controller.service import _judge_forever
+from controller.serving.service import _judge_forever
 from controller.state import Settings, open_state
-from controller.store.housekeeping import keep_house
+from controller.supervision.housekeeping import keep_house
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command
 from messages.enrolment import AGENT_URI

@@ -23,7 +23,7 @@ from bench.report import Goal, Report, script, spread
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, full_windows
 from controller.api.application import make_app
-from controller.api.matrix import LATELY_NS
+from controller.documents.matrix import LATELY_NS
 from controller.state import Settings, open_state
 from controller.store.blocks import block_of
 from controller.store.interface import StreamRecord
@@ -196,7 +196,7 @@ async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[To
     path = site_file(directory, sites, 0, presets="jiangsu", protocols=("icmp",))
     clock = Later()
     state = open_state(load_network(path), directory / "data", Settings(), clock)
-    gc.freeze()  # as controller.service does
+    gc.freeze()  # as controller.serving.service does
     target = Counter(demand.target.name for demand in state.demands).most_common(1)[0][0]
     of_one = f"/api/v1/matrix?target={target}"
     runner = web.AppRunner(make_app(state), access_log=None)

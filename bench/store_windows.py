@@ -9,7 +9,7 @@ from messages.chunk import encode_chunk
 from messages.exchange import MAX_CHUNK_EXPANDED_BYTES
 from messages.frame import sealer, unseal
 from probes.histogram import Histograms
-from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
+from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, TIMESTAMPING, FlowColumns, WindowBatch
 
 WINDOW_NS = 10_000_000_000
 PROBES = 10
@@ -59,7 +59,7 @@ def full_windows(
         distributions={
             name: Histograms.from_samples(row, samples[name], rows) for name in DISTRIBUTIONS
         },
-        stamping=np.full(rows, STAMPING.index("kernel"), np.uint8),
+        timestamping=np.full(rows, TIMESTAMPING.index("kernel"), np.uint8),
         suspect=np.zeros(rows, np.bool_),
         flows=FlowColumns(
             indptr=np.arange(rows + 1),

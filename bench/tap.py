@@ -1,4 +1,4 @@
-"""An independent witness on a link: every frame that comes in, stamped by the kernel.
+"""An independent witness on a link: every frame that comes in, timestamped by the kernel.
 
 A veth is a cable without length: a frame comes in at one end the moment it goes out at the other.
 So what comes in at both ends is all the truth there is, and the witness, which looks at nothing
@@ -23,7 +23,7 @@ from probes.sockets.ring import Ring
 Kind = Literal["icmp", "stamp", "irtt"]
 
 _ALL_PROTOCOLS = 3  # ETH_P_ALL
-_RECEIVE_STAMPS = 8 | 16  # SO_TIMESTAMPING: RX_SOFTWARE | SOFTWARE
+_RX_TIMESTAMPS = 8 | 16  # SO_TIMESTAMPING: RX_SOFTWARE | SOFTWARE
 _SO_RCVBUFFORCE, _BUFFER_BYTES = 33, 256 << 20
 _HEAD_BYTES = 96
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
@@ -32,10 +32,12 @@ _IRTT_MAGIC = (0x14, 0xA7, 0x5B)
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """n frames: `head` uint8[n, 96] from the Ethernet header on, `stamp_ns` int64[n] wall clock."""
+    """n frames: `head` uint8[n, 96] from the Ethernet header on, `timestamp_ns` int64[n]
+    wall clock.
+    """
 
     head: NDArray[np.uint8]
-    stamp_ns: NDArray[np.int64]
+    timestamp_ns: NDArray[np.int64]
 
 
 class Tap:
@@ -45,7 +47,7 @@ class Tap:
         self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL_PROTOCOLS))
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self._sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-        self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, _RECEIVE_STAMPS)
+        self._sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, _RX_TIMESTAMPS)
 
     def take(self) -> Frames:
         """Return the frames seen since the last call."""
@@ -79,4 +81,4 @@ def is_test(head: NDArray[np.uint8], kind: Kind, port: int = 0) -> NDArray[np.bo
 def arrivals(tap: Tap, kind: Kind, port: int = 0) -> NDArray[np.int64]:
     """Return when each test packet came in since the tap was last asked: int64[n]."""
     frames = tap.take()
-    return frames.stamp_ns[is_test(frames.head, kind, port)]
+    return frames.timestamp_ns[is_test(frames.head, kind, port)]

@@ -1,7 +1,7 @@
 """Error of round trips over the lab's emulated path of 2 ms each way, beside the emulator's log.
 
 Truth: for every probe the delays that the emulator applied to it both ways, from its own kernel
-stamps of arrival and departure.
+RX timestamps and departure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lab.fleet.packet_log import PacketLog, read_log
 
 NEAR, FAR = "10.98.1.1", "10.98.1.2"
 DELAY_NS = 2_000_000.0
-_LOG_LINGER_S = 0.3  # the last stamps of departure come back within that
+_LOG_LINGER_S = 0.3  # the last TX timestamps come back within that
 
 
 def _emulate(directory: Path, sites: list[SiteNetwork], stop: Path) -> None:
@@ -117,8 +117,8 @@ def measure(quick: bool) -> Report:
             for goal in beside_peers(errors, tool.name, [peer.name for peer in PEERS])
         ],
         notes=(
-            "Four crossings of a veth, a few µs each, lie between the emulator's stamps and the "
-            "hosts': they are in every tool's error.",
+            "Four crossings of a veth, a few µs each, lie between the emulator's timestamps and "
+            "the hosts': they are in every tool's error.",
         ),
     )
 

@@ -17,40 +17,40 @@ from aiohttp import web
 
 from controller.access.authority import Authority, authority_exists, load_authority
 from controller.access.book import AccessBook
-from controller.access.gate import Gate
-from controller.access.stamp_book import StampBook
+from controller.access.stamp_keyring import StampKeyring
 from controller.access.tables import FILE_NAME as KEYS_NAME
 from controller.access.tables import KEYS_DIRECTORY
-from controller.accounts import Tally
+from controller.api.gate import Gate
 from controller.api.limits import Buckets
-from controller.api.matrix import Matrices
+from controller.api.server.connections import Connections
 from controller.campaigns.book import CampaignBook
-from controller.catalogue import Catalogue, catalogue_of
-from controller.clock_trust import ClockTrust
-from controller.connections import Connections
-from controller.fleet import Fleet
-from controller.ingest import Ingest
-from controller.last_sites import keep_sites, last_network
-from controller.left_out import LeftOut
+from controller.documents.matrix import Matrices
+from controller.fleet.agents import Fleet
+from controller.fleet.left_out import LeftOut
+from controller.fleet.maintenance import MaintenanceBook
+from controller.fleet.silences import SilenceBook, newly_asked
+from controller.ingest.ingest import Ingest
+from controller.live.accounts import Tally
+from controller.live.catalogue import Catalogue, catalogue_of
 from controller.live.groups import Group, groups_of
 from controller.live.improvements import ImprovementBook
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.standing import Ground
 from controller.live.verdicts import LiveVerdicts
-from controller.maintenance import MaintenanceBook
+from controller.live.warm_start import remember
 from controller.plans.channels import Channels
 from controller.plans.keys import owners
+from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
 from controller.plans.rivals import RivalBook
-from controller.remembering import remember
-from controller.silences import SilenceBook, newly_asked
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
 from controller.store.reading import DamagedStoreError, damage_told
 from controller.store.sqlite_store import FILE_NAME, SqliteStore
-from controller.store_watch import StoreWatch
-from controller.watchdog import Watchdog
+from controller.supervision.clock_trust import ClockTrust
+from controller.supervision.store_watch import StoreWatch
+from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 from foundation.errors import ResourceError
 from messages.exchange import Plan
@@ -87,7 +87,8 @@ class ControllerState:
     """The network, what is planned and demanded on it, what was measured, and the verdicts.
 
     `standing` are the streams of the site file's meshes, `streams` those that are planned now: the
-    standing ones first and in the same places, then what campaigns add (controller.renewal).
+    standing ones first and in the same places, then what campaigns add
+    (controller.plans.replanning).
     """
 
     settings: Settings
@@ -105,7 +106,7 @@ class ControllerState:
     ipv4_alone: dict[str, int]
     store: Store
     access: AccessBook
-    stamp: StampBook
+    stamp_keyring: StampKeyring
     gate: Gate
     authority: Authority | None
     fleet: Fleet
@@ -139,7 +140,7 @@ class ControllerState:
         self.ingest.close()
         self.store.close()
         self.access.close()
-        self.stamp.close()
+        self.stamp_keyring.close()
 
 
 def open_state(
@@ -158,14 +159,14 @@ def open_state(
         with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
             access = AccessBook(directory, clock)
             opened_so_far.callback(access.close)
-            stamp = StampBook(directory, clock)
-            opened_so_far.callback(stamp.close)
+            stamp_keyring = StampKeyring(directory, clock)
+            opened_so_far.callback(stamp_keyring.close)
         authority = load_authority(directory, clock) if authority_exists(directory) else None
         assemble = functools.partial(
             _assemble,
             store=store,
             access=access,
-            stamp=stamp,
+            stamp_keyring=stamp_keyring,
             authority=authority,
             settings=settings,
             clock=clock,
@@ -186,7 +187,7 @@ def _assemble(
     network: Network,
     store: Store,
     access: AccessBook,
-    stamp: StampBook,
+    stamp_keyring: StampKeyring,
     authority: Authority | None,
     settings: Settings,
     clock: Clock,
@@ -260,7 +261,7 @@ def _assemble(
         ipv4_alone=ipv4_alone(network, path_table(network, standing)),
         store=store,
         access=access,
-        stamp=stamp,
+        stamp_keyring=stamp_keyring,
         owners=owners(network),
         gate=Gate(access),
         authority=authority,

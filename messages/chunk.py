@@ -45,7 +45,7 @@ from probes.window import (
     COUNTERS,
     DISTRIBUTIONS,
     MEASURES,
-    STAMPING,
+    TIMESTAMPING,
     FlowColumns,
     WindowBatch,
 )
@@ -202,7 +202,7 @@ def _write_windows(writer: ColumnWriter, batch: WindowBatch) -> None:
         predicted = _prediction(name, batch.measures, batch.rows)
         absent = _absence(name, batch.measures, batch.rows)
         writer.floats(name, batch.measures[name], predicted, absent)
-    writer.integers("stamping", batch.stamping)
+    writer.integers("timestamping", batch.timestamping)
     writer.integers("suspect", batch.suspect)
 
 
@@ -221,7 +221,7 @@ def _read_batch(reader: ColumnReader, wire: _Wire) -> WindowBatch:
     for name in MEASURES:
         predicted = _prediction(name, measures, rows)
         measures[name] = reader.floats(name, predicted, _absence(name, measures, rows))
-    stamping = reader.integers("stamping", rows, low=0, high=len(STAMPING) - 1)
+    timestamping = reader.integers("timestamping", rows, low=0, high=len(TIMESTAMPING) - 1)
     suspect = reader.integers("suspect", rows, low=0, high=1)
     return WindowBatch(
         start_ns=wire.start_ns,
@@ -233,7 +233,7 @@ def _read_batch(reader: ColumnReader, wire: _Wire) -> WindowBatch:
             name: read_histograms(reader, name, _first_bucket(name, measures))
             for name in DISTRIBUTIONS
         },
-        stamping=stamping.astype(np.uint8),
+        timestamping=timestamping.astype(np.uint8),
         suspect=suspect.astype(np.bool_),
         flows=_read_flows(reader, counters, measures),
     )

@@ -189,7 +189,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sent_ns: Instant
     plan_version: Count | None = None
     streams: Count = 0
-    stamping: Literal["none", "user", "kernel", "hardware"] = "none"
+    timestamping: Literal["none", "user", "kernel", "hardware"] = "none"
     calibration_ns: DelayNs | None = None
     clock_source: Word = "unknown"
     clock_bound_ns: Count | None = None

@@ -223,7 +223,12 @@ _TOLD_OTHERWISE = Text(
     "{who} refuses probes to {targets} ({icmp}).", "{who} 拒绝发往 {targets} 的探测包（{icmp}）。"
 )
 # Where the system keeps what ICMP said to itself (connections before Linux 5.18).
-_REFUSALS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)
+_ICMP_ERRORS_OF_A_CLOSED_DOOR = (
+    errno.ECONNREFUSED,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EACCES,
+)
 _REFUSED = Text(
     "An ICMP error refused probes to {targets} ({cause}); look at `ip route get ADDRESS`, and at "
     "filters on the way.",
@@ -249,7 +254,9 @@ def told(cause: Cause, *, protocol: str, destination: str | None, ours: bool) ->
     """
     if not cause.icmp:
         refused = about(_REFUSED, cause=errno.errorcode.get(cause.number, str(cause.number)))
-        return Remark(_UNSPECIFIED, refused) if cause.number in _REFUSALS else None
+        return (
+            Remark(_UNSPECIFIED, refused) if cause.number in _ICMP_ERRORS_OF_A_CLOSED_DOOR else None
+        )
     code = _WORDS.get((cause.icmp, cause.kind, cause.code), _OTHERWISE)
     itself = cause.said_by == (destination or "").partition("%")[0]
     text = _TOLD.get(code, _TOLD_OTHERWISE)

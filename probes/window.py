@@ -69,7 +69,7 @@ DISTRIBUTIONS = ("rtt", "forward", "backward", "variation")
 
 Counters = Mapping[str, NDArray[Any]] | NDArray[Any]  # by name: a dict, or records with fields
 
-STAMPING = ("none", "user", "kernel", "hardware")  # worst method among the window's delays
+TIMESTAMPING = ("none", "user", "kernel", "hardware")  # worst method among the window's delays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class WindowBatch:
 
     `start_ns` is wall-clock nanoseconds since 1970, aligned to the duration, so that windows of
     all agents line up. Shapes: stream_id uint64[n], counters[name] uint32[n], measures[name]
-    float64[n], distributions[name] n rows, stamping uint8[n] (index into STAMPING), suspect
+    float64[n], distributions[name] n rows, timestamping uint8[n] (index into TIMESTAMPING), suspect
     bool[n] (the machine was starved while it measured, or its clock was stepped).
 
     Only who measured knows `ended_ns`: when the interval ended on that machine's monotonic scale.
@@ -113,7 +113,7 @@ class WindowBatch:
     counters: dict[str, NDArray[np.uint32]]
     measures: dict[str, NDArray[np.float64]]
     distributions: dict[str, Histograms]
-    stamping: NDArray[np.uint8]
+    timestamping: NDArray[np.uint8]
     suspect: NDArray[np.bool_]
     flows: FlowColumns
 
@@ -143,7 +143,7 @@ class WindowBatch:
             counters={name: column[row] for name, column in self.counters.items()},
             measures={name: column[row] for name, column in self.measures.items()},
             distributions={name: each.take(row) for name, each in self.distributions.items()},
-            stamping=self.stamping[row],
+            timestamping=self.timestamping[row],
             suspect=self.suspect[row],
             flows=self.flows.take(row),
         )
@@ -158,7 +158,7 @@ class WindowBatch:
             counters={name: np.zeros(0, np.uint32) for name in COUNTERS},
             measures={name: np.zeros(0, np.float64) for name in MEASURES},
             distributions={name: Histograms.empty(0) for name in DISTRIBUTIONS},
-            stamping=np.zeros(0, np.uint8),
+            timestamping=np.zeros(0, np.uint8),
             suspect=np.zeros(0, np.bool_),
             flows=FlowColumns(
                 indptr=np.zeros(1, np.int64),

@@ -1,4 +1,5 @@
-"""What holds for every test: the same examples and surroundings, signals and stamps that arrive.
+"""What holds for every test: the same examples and surroundings, signals and timestamps that
+arrive.
 
 To look for new examples: `pytest --hypothesis-profile=explore --hypothesis-seed=N`.
 """
@@ -40,7 +41,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
 SO_TIMESTAMPING = 37
-SOFTWARE_ARRIVALS = 1 << 3 | 1 << 4
+SOFTWARE_RX = 1 << 3 | 1 << 4
 
 
 @pytest.fixture(autouse=True)
@@ -54,17 +55,18 @@ def _signals_are_handled_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _arrivals_are_stamped() -> Iterator[None]:
-    """Have the kernel stamp arrivals for as long as tests run.
+def _arrivals_are_timestamped() -> Iterator[None]:
+    """Have the kernel timestamp arrivals for as long as tests run.
 
     It turns this on for all sockets at once, in a worker that may have to wait on a busy machine:
-    without this, packets that arrive soon after a socket was opened might bear no stamp.
+    without this, packets that arrive soon after a socket was opened might bear no timestamp.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE_ARRIVALS)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE_RX)
         sock.settimeout(10)
         give_up_s = time.monotonic() + 60
-        # Where nothing is stamped, or loopback is down, the tests that need it say so themselves.
+        # Where nothing is timestamped, or loopback is down, the tests that need it say so
+        # themselves.
         with contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", 0))
             while time.monotonic() < give_up_s:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from agent.daemon import _sole_use_of
 from agent.plan_file import PLAN_FILE, save_plan
 from agent.spooler import Spooler
-from controller.service import listens_of, serve
+from controller.serving.service import listens_of, serve
 from controller.state import Settings, open_state
 from controller.store.backup import back_up
 from foundation.clock import SystemClock

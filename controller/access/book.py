@@ -29,7 +29,7 @@ from controller.access.refusals import (
     unknown_enrolment_token,
 )
 from controller.access.roles import Identity, Role
-from controller.access.stamp_tables import forget_holder, shut_out
+from controller.access.stamp_key_tables import forget_holder, shut_out
 from controller.access.tables import open_tables, transaction
 from foundation.clock import Clock
 from messages.enrolment import API_PREFIX, EnrolmentToken

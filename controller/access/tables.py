@@ -24,7 +24,8 @@ from foundation.sqlite_faults import is_damage
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"
 AUTHORITY_FILE = "authority.pem"  # made once the database of keys is
-SITES_NAME = "last-sites.toml"  # is there once a controller has run; see controller.last_sites
+# is there once a controller has run; see controller.plans.last_sites
+SITES_NAME = "last-sites.toml"
 MARKS = (KEYS_DIRECTORY, "isochrone.db", "lock")  # what is in a data directory alone
 
 migrations = Migrations("isochrone-access")
@@ -69,7 +70,7 @@ def create_access(db: sqlite_utils.Database) -> None:
     )
 
 
-@migrations(name="0002_stamp_keys")
+@migrations(name="0002_timestamp_keys")
 def create_stamp_keys(db: sqlite_utils.Database) -> None:
     """Create the tables of authenticated probes' secrets; see `controller.access.stamp_tables`."""
     db.table("stamp_epochs").create(

@@ -17,8 +17,8 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.access.gate import IDENTITY
 from controller.api.answers import ApiError, Handler
+from controller.api.gate import IDENTITY
 from foundation.clock import Clock
 from foundation.text import Text
 

@@ -22,7 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 
 from controller.api.routes.targets import counted_verdicts
-from controller.connections import KINDS, WORDS
+from controller.api.server.connections import KINDS, WORDS
 from controller.judge.evidence import VERDICTS
 from controller.live.standing import Standing
 from controller.live.states import STATES

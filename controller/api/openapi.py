@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from controller.access.roles import Access
-from controller.api.documents import ErrorDocument
 from controller.api.routing import JSON_TYPE, NoQuery, Route
+from controller.documents import ErrorDocument
 
 _SECURITY_SCHEMES = {
     "apiToken": {

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.documents.campaigns import CampaignRequest
 from controller.campaigns.demand import as_far_as_there, problems_of, streams_of
+from controller.documents.campaigns import CampaignRequest
 from controller.store.campaigns import CampaignRecord, CampaignState
 from foundation.errors import ConfigError
 from topology.mesh import united

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.commands.client_link import ControllerAddress, controller_options
+from controller.client.link import ControllerAddress, controller_options
 from controller.commands.time_options import past_options
 from foundation.local_time import local_text
 from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
-    from controller.api.documents import BaselineDocument
+    from controller.documents import BaselineDocument
 
 
 @click.group()
@@ -51,7 +51,7 @@ def list_(address: ControllerAddress) -> None:
 async def _ask(
     address: ControllerAddress, request: dict[str, Any] | None
 ) -> list[BaselineDocument]:
-    from controller.campaigns.source import ApiSource
+    from controller.client.source import ApiSource
 
     async with ApiSource(address) as source:
         if request is None:

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from controller.client.link import (
+    ControllerAddress,
+    credential_options,
+    url_of_environment,
+)
 from controller.commands.campaign_plans import (
     cancel,
     create,
@@ -20,11 +25,6 @@ from controller.commands.campaign_plans import (
     say_results,
     show,
 )
-from controller.commands.client_link import (
-    ControllerAddress,
-    credential_options,
-    url_of_environment,
-)
 from controller.commands.result_files import check_folder
 from foundation.errors import ConfigError, ResourceError
 from foundation.results import is_hangup_heard, results_follow
@@ -32,7 +32,7 @@ from foundation.text import Text, language_of_environment
 
 if TYPE_CHECKING:
     from controller.campaigns.campaign_file import Campaign
-    from controller.campaigns.report import Report
+    from controller.reports.report import Report
 
 PROGRESS_S = 10.0
 PATIENCE_S = 30.0  # for the last windows to arrive and be judged
@@ -67,8 +67,8 @@ def run(
 ) -> None:
     """Measure for the time that FILE names and write a self-contained HTML report."""
     from controller.campaigns.campaign_file import load_campaign
-    from controller.campaigns.report_page import render_report
     from controller.commands.campaign_wait import run_planned
+    from controller.reports.page import render_report
 
     wanted = load_campaign(file)
     if wanted.controller is None and wanted.sites is None:
@@ -97,7 +97,7 @@ def run(
 
 
 async def _measure(wanted: Campaign, address: ControllerAddress | None) -> Report:
-    from controller.campaigns.local import measured_here
+    from controller.reports.local import measured_here
 
     ended = _ended_by_signals()
     if address is not None:
@@ -119,7 +119,7 @@ async def _measured_by(
     wanted: Campaign, address: ControllerAddress, ended: asyncio.Event
 ) -> Report:
     """Let a controller's fleet measure."""
-    from controller.campaigns.source import ApiSource
+    from controller.client.source import ApiSource
 
     async with ApiSource(address) as source:
         started_ns = (await source.health()).now_ns
@@ -129,7 +129,7 @@ async def _measured_by(
 
 async def _reported(wanted: Campaign, address: ControllerAddress, started_ns: int) -> Report:
     """Return the report; a controller that is away at the end is waited for."""
-    from controller.commands.client_errors import SilentControllerError
+    from controller.client.errors import SilentControllerError
 
     patient_until_s = time.monotonic() + AWAY_S
     told = False
@@ -149,8 +149,8 @@ async def _concluded(
     wanted: Campaign, address: ControllerAddress, started_ns: int, url: str | None
 ) -> Report:
     """Return the report once the last windows are judged."""
-    from controller.campaigns.report import assemble
-    from controller.campaigns.source import ApiSource
+    from controller.client.source import ApiSource
+    from controller.reports.report import assemble
 
     async with ApiSource(address) as source:
         ended_ns = (await source.health()).now_ns
@@ -199,7 +199,7 @@ def _waited_for(silent: ResourceError) -> Text:
 
 
 def _print_summary(report: Report) -> None:
-    from controller.campaigns.report_page import VERDICT_WORDS
+    from controller.reports.page import VERDICT_WORDS
 
     language = language_of_environment()
     for indicator in report.indicators:

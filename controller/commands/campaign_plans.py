@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from controller.commands.client_link import (
+from controller.client.link import (
     ControllerAddress,
     controller_options,
     credential_options,
@@ -25,8 +25,8 @@ from foundation.local_time import local_text
 from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
-    from controller.api.documents import CampaignDocument, CampaignLoad
-    from controller.commands.campaign_client import CampaignClient
+    from controller.client.campaigns import CampaignClient
+    from controller.documents import CampaignDocument, CampaignLoad
 
 _STATES = {
     "scheduled": Text("scheduled", "待开始"),
@@ -157,7 +157,7 @@ def say_load(load: CampaignLoad) -> None:
 
 def say_results(campaign: CampaignDocument) -> None:
     """Say what a campaign found, target by target, and what was not as asked."""
-    from controller.campaigns.report_page import VERDICT_WORDS
+    from controller.reports.page import VERDICT_WORDS
 
     for note in campaign.notes:
         click.echo(_say(note))
@@ -197,7 +197,7 @@ def _line(campaign: CampaignDocument) -> str:
 
 
 def _client(address: ControllerAddress) -> CampaignClient:
-    from controller.commands.campaign_client import CampaignClient
+    from controller.client.campaigns import CampaignClient
 
     return CampaignClient(address)
 

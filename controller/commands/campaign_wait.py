@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import click
 
-from controller.api.documents import CampaignDocument
 from controller.campaigns.campaign_file import Campaign
-from controller.commands.campaign_client import CampaignClient
-from controller.commands.client_errors import SilentControllerError
-from controller.commands.client_link import ControllerAddress
+from controller.client.campaigns import CampaignClient
+from controller.client.errors import SilentControllerError
+from controller.client.link import ControllerAddress
+from controller.documents import CampaignDocument
 from foundation.text import Text, counted, language_of_environment
 
 LOOK_EVERY_S, TELL_EVERY_S = 1.0, 10.0

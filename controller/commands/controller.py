@@ -19,7 +19,7 @@ from controller.store.levels import Retention
 from foundation.logs import LogFormat, log_to_stderr
 from foundation.options import FiniteRange
 
-DEFAULT_LISTEN = "127.0.0.1:8780"  # as controller.service has it, which is slow to import
+DEFAULT_LISTEN = "127.0.0.1:8780"  # as controller.serving.service has it, which is slow to import
 SOCKET_NAME = "controller.sock"
 
 
@@ -90,8 +90,8 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C); SIGHUP: new site file."""
-    from controller.service import listens_of, serve_on
-    from controller.shifted_clock import ShiftedClock
+    from controller.serving.service import listens_of, serve_on
+    from controller.serving.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
     from foundation.allocation import keep_little
     from foundation.clock import SystemClock

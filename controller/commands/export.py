@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from controller.commands.client_link import ControllerAddress, controller_options
+from controller.client.link import ControllerAddress, controller_options
 from controller.commands.result_files import check_place, is_written_through, result_file
 from controller.commands.time_options import past_options
 from foundation.errors import ResourceError
@@ -83,7 +83,7 @@ async def _fetch(
     """Write the answer to `output`, where it is once it is whole; return its length."""
     import aiohttp
 
-    from controller.commands.client_errors import check_media, no_answer, refusal
+    from controller.client.errors import check_media, no_answer, refusal
     from controller.export.formats import MEDIA
 
     try:

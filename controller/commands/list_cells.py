@@ -10,7 +10,7 @@ from foundation.local_time import local_text
 from foundation.text import Language, Text
 
 if TYPE_CHECKING:
-    from controller.api.documents import (
+    from controller.documents import (
         AgentDocument,
         IssuedCertificate,
         PathDocument,
@@ -139,7 +139,7 @@ def path_cells(items: Sequence[PathDocument], language: Language) -> Table:
 
 def verdict_cells(items: Sequence[VerdictDocument], language: Language) -> Table:
     """Return the table of verdicts: the interval and the limit of each."""
-    from controller.campaigns.report_page import VERDICT_WORDS
+    from controller.reports.page import VERDICT_WORDS
 
     cells = _headed(
         language,

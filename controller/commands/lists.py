@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from controller.commands.client_link import ControllerAddress, controller_options
+from controller.client.link import ControllerAddress, controller_options
 from controller.commands.list_cells import (
     KIND_WORDS,
     STATE_WORDS,
@@ -34,7 +34,7 @@ def list_() -> None:
 @controller_options
 def agents(address: ControllerAddress, as_json: bool) -> None:
     """List the agents: how they are, and which plan they run."""
-    from controller.api.documents import AgentPage
+    from controller.documents import AgentPage
 
     _show(address, "agents", AgentPage, {}, as_json, agent_cells)
 
@@ -50,7 +50,7 @@ def certificates(
     address: ControllerAddress, agent: str | None, state: str | None, as_json: bool
 ) -> None:
     """List the certificates that the controller's authority gave to agents, oldest first."""
-    from controller.api.documents import CertificatePage
+    from controller.documents import CertificatePage
 
     query = {"agent": agent, "state": state}
     _show(address, "certificates", CertificatePage, query, as_json, certificate_cells)
@@ -61,7 +61,7 @@ def certificates(
 @controller_options
 def paths(address: ControllerAddress, as_json: bool) -> None:
     """List the paths with their latest figures, protocol by protocol."""
-    from controller.api.documents import PathPage
+    from controller.documents import PathPage
 
     _show(address, "paths", PathPage, {}, as_json, path_cells)
 
@@ -86,7 +86,7 @@ def verdicts(
     as_json: bool,
 ) -> None:
     """List the latest verdicts with their intervals and limits."""
-    from controller.api.documents import VerdictPage
+    from controller.documents import VerdictPage
 
     query = {"target": target, "path": path, "site": site, "verdict": verdict}
     _show(address, "verdicts", VerdictPage, query, as_json, verdict_cells)
@@ -101,7 +101,7 @@ def verdicts(
 @controller_options
 def states(address: ControllerAddress, kind: str | None, state: str | None, as_json: bool) -> None:
     """List how agents, paths and streams stand, and since when."""
-    from controller.api.documents import StatePage
+    from controller.documents import StatePage
 
     _show(address, "states", StatePage, {"kind": kind, "state": state}, as_json, state_cells)
 
@@ -132,7 +132,7 @@ def _show(
 async def _fetched(
     address: ControllerAddress, route: str, page: type[Any], query: dict[str, str]
 ) -> list[Any]:
-    from controller.campaigns.source import ApiSource
+    from controller.client.source import ApiSource
 
     async with ApiSource(address) as source:
         return await source.items(route, page, query)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.commands.client_link import ControllerAddress, controller_options
+from controller.client.link import ControllerAddress, controller_options
 from foundation.clock import SystemClock
 from foundation.errors import UsageError
 from foundation.local_time import local_text, moment_ns, span_ns
@@ -16,7 +16,7 @@ from foundation.plain_json import plain_json
 from foundation.text import Text, counted, language_of_environment, plain
 
 if TYPE_CHECKING:
-    from controller.api.documents import MaintenanceDocument
+    from controller.documents import MaintenanceDocument
 
 ROUTE = "/api/v1/maintenance"
 TIMEOUT_S = 30.0
@@ -95,9 +95,9 @@ async def _ask(
     """Return the maintenances of the answer. Raises ResourceError with the controller's reason."""
     import aiohttp
 
-    from controller.api.documents import MaintenanceDocument, MaintenancePage
-    from controller.commands.all_pages import all_pages
-    from controller.commands.client_errors import decoded, no_answer, refusal
+    from controller.client.errors import decoded, no_answer, refusal
+    from controller.client.pages import all_pages
+    from controller.documents import MaintenanceDocument, MaintenancePage
 
     async def answered(query: dict[str, str]) -> bytes:
         async with session.request(method, route, json=body, params=query) as answer:

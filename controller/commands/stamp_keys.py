@@ -16,7 +16,7 @@ from foundation.local_time import local_text
 from foundation.text import Text
 
 if TYPE_CHECKING:
-    from controller.access.stamp_book import StampBook
+    from controller.access.stamp_keyring import StampKeyring
 
 
 @click.group("stamp-keys")
@@ -61,8 +61,8 @@ def rotate(data: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(data: pathlib.Path) -> Iterator[StampBook]:
-    from controller.access.stamp_book import StampBook
+def _opened(data: pathlib.Path) -> Iterator[StampKeyring]:
+    from controller.access.stamp_keyring import StampKeyring
 
-    with contextlib.closing(StampBook(data, SystemClock())) as book:
+    with contextlib.closing(StampKeyring(data, SystemClock())) as book:
         yield book

@@ -16,7 +16,7 @@ from controller.store.interface import StreamRecord
 from controller.store.series import POINT, SUSPECT
 from foundation.text import Text, listed
 from probes.protocols.registry import protocol_names
-from probes.window import COUNTERS, STAMPING, known_outcomes
+from probes.window import COUNTERS, TIMESTAMPING, known_outcomes
 from topology.model import Path
 
 Kind = Literal["text", "id", "time", "integer", "number", "flag"]
@@ -77,7 +77,7 @@ def _columns() -> tuple[Column, ...]:
         ("protocol", listed([Text(name, name) for name in protocol_names()], "or").en),
         ("type_p", "Kind of packet (RFC 2330 §13)"),
         ("level", "window, minute, hour or day: what the row sums up"),
-        ("stamping", "Worst method of time stamps: none, user, kernel or hardware"),
+        ("timestamping", "Worst method of timestamps: none, user, kernel or hardware"),
     )
     return (
         *(Column(name=name, kind="text", meaning=meaning) for name, meaning in texts),
@@ -175,7 +175,7 @@ class Rows:
             name: _spread([text[name] for text in texts], place) for name in (texts or [{}])[0]
         }
         found["level"] = _spread([self.level], np.zeros(count, np.int64))
-        found["stamping"] = np.array(STAMPING, object)[self.points["stamping"]]
+        found["timestamping"] = np.array(TIMESTAMPING, object)[self.points["timestamping"]]
         found["stream_id"] = self.stream_id
         found["start"] = self.start_ns.astype("datetime64[ns]")
         found["start_ns"], found["duration_ns"] = self.start_ns, self.duration_ns

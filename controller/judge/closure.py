@@ -28,7 +28,7 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 DEVIATES = 4.0  # of the mesh's own error, before a claim is called false
-LEAST_SLACK_NS = 2_000.0  # stamps are no better, however straight the fibre
+LEAST_SLACK_NS = 2_000.0  # timestamps are no better, however straight the fibre
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from controller.judge.evidence import CLOCK_FAULTS, Evidence
 
 Floats = NDArray[np.float64]
 
-# What forward + backward may differ from the round trip: stamps are told to the nanosecond, and
+# What forward + backward may differ from the round trip: timestamps are told to the nanosecond, and
 # two free clocks part by less than 100 ppm while a probe is under way.
-STAMP_ERROR_NS = 1_000.0
+TIMESTAMP_ERROR_NS = 1_000.0
 DRIFT_RATIO = 1e-4
 
 
@@ -23,8 +23,8 @@ def identity_gap_ns(evidence: Evidence) -> Floats:
 
     All three are of the same probes and the offset of the clocks cancels
     (docs/concepts/measurement.md §4.2: m_f + m_b = RTT - residence), so anything but 0 means that
-    stamps are broken: a clock was stepped within the reflector's residence, or something rewrote
-    them.
+    timestamps are broken: a clock was stepped within the reflector's residence, or something
+    rewrote them.
     """
     same = evidence.forward.totals() == evidence.rtt.totals()
     same &= evidence.backward.totals() == evidence.rtt.totals()
@@ -32,9 +32,9 @@ def identity_gap_ns(evidence: Evidence) -> Floats:
     return np.where(same, gap, np.nan)
 
 
-def broken_stamps(evidence: Evidence) -> Flags:
+def broken_timestamps(evidence: Evidence) -> Flags:
     """Return which rows' one-way delays do not add up to the round trip, bool[n]."""
-    tolerance = STAMP_ERROR_NS + DRIFT_RATIO * evidence.rtt_mean_ns
+    tolerance = TIMESTAMP_ERROR_NS + DRIFT_RATIO * evidence.rtt_mean_ns
     broken: Flags = np.abs(identity_gap_ns(evidence)) > tolerance
     return broken
 
@@ -45,11 +45,11 @@ def distrust(
     """Return the evidence without trust in clocks that are found out, and what the mesh found.
 
     source, destination int64[n]: the node at each end of each row, -1 where it belongs to no mesh.
-    A row whose stamps are broken loses its own trust; a node that the mesh refutes costs every
+    A row whose timestamps are broken loses its own trust; a node that the mesh refutes costs every
     row that it has an end of. `clock_doubt` keeps why.
     """
-    broken = broken_stamps(evidence)
-    sound = _without(evidence, broken, "broken_stamps")
+    broken = broken_timestamps(evidence)
+    sound = _without(evidence, broken, "broken_timestamps")
     outside = np.full(evidence.rows, -1)
     ends = np.where(broken, outside, source), np.where(broken, outside, destination)
     found = close_mesh(sound, *ends, nodes)

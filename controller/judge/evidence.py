@@ -40,7 +40,7 @@ CLOCK_FAULTS = (
     "backward_too_fast",  # the same of the way back: a clock makes the way there too long
     "longer_than_round_trip",  # forward - bound > round trip - light in fibre
     "refuted_by_mesh",  # other paths show a clock of either end outside of what it claims
-    "broken_stamps",  # forward + backward is not the round trip, which no offset explains
+    "broken_timestamps",  # forward + backward is not the round trip, which no offset explains
 )
 
 PASS, FAIL, UNDECIDED, IMPOSSIBLE, NO_DATA = range(len(VERDICTS))
@@ -53,7 +53,7 @@ QUANTILE_OF_STATISTIC: NDArray[np.float64] = np.array([0.5, 0.9, 0.95, 0.99, 0.9
 class Evidence:
     """What was measured in the period that is judged, n rows.
 
-    rtt, forward, backward: delays of received probes as stamped (one-way readings contain the
+    rtt, forward, backward: delays of received probes as timestamped (one-way readings contain the
       clocks' disagreement; negative ones are kept). variation: |D(i) - D(i-1)| of the round trip.
     *_min_ns, *_mean_ns, *_max_ns float64[n]: exact, over received probes; NaN where nothing was.
     sent, received, lost, lost_forward, lost_backward int64[n]: sent = received + lost; `lost`
@@ -64,8 +64,8 @@ class Evidence:
     clock_bound_ns float64[n]: largest bound of the period on the error that both ends' clocks give
       a one-way delay; NaN = at least one clock is not trusted.
     clock_doubt int8[n]: code into CLOCK_FAULTS: why a bound that was claimed is not believed.
-    calibration_ns float64[n]: error of our own stamps (docs/concepts/measurement.md §2.3), ≥ 0; 0
-    where the engine
+    calibration_ns float64[n]: error of our own timestamps (docs/concepts/measurement.md §2.3), ≥ 0;
+    0 where the engine
       has measured none.
     floor_ns float64[n]: light in fibre over the great circle, one way; 0 where unknown.
     """

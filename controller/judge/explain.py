@@ -49,8 +49,8 @@ _FAULTS = {
         "the clock at one end is suspected: other paths show it outside of what it claims",
         "一端的时钟可疑：其他路径表明其误差超出所声明的范围",
     ),
-    "broken_stamps": Text(
-        "the two ways do not add up to the round trip, so the stamps are not believed",
+    "broken_timestamps": Text(
+        "the two ways do not add up to the round trip, so the timestamps are not believed",
         "去程与返程之和不等于往返时延，时间戳不可信",
     ),
 }
@@ -223,7 +223,7 @@ def _obstacle(judgements: Judgements, i: int, term: str, bound_ns: float) -> Tex
         return _clock(judgements, i, bound_ns)
     if term == "calibration":
         return Text(
-            "undecided, our own stamps are not exact enough", "无法判定，自身时间戳精度不足"
+            "undecided, our own timestamps are not exact enough", "无法判定，自身时间戳精度不足"
         )
     if term == "distance":
         return Text(

@@ -149,7 +149,7 @@ def _judge_round_trip(
     case = _Case.of(evidence, rules, at)
     reading = read(known.rtt, case.row, case.statistic, alpha)
     e = case.calibration_ns
-    # Never quicker than light there and back, whatever the stamps say.
+    # Never quicker than light there and back, whatever the timestamps say.
     low = np.fmax(reading.low_ns - e, 2 * evidence.floor_ns[case.row])
     _record(case, answer, low, reading.high_ns + e, reading.point_ns)
     forward = read(known.forward, case.row, case.statistic, alpha).point_ns
@@ -193,8 +193,8 @@ def _judge_one_way(
     rtt = read(known.rtt, case.row, case.statistic, alpha)
     forward = read(known.forward, case.row, case.statistic, alpha)
     e, bound = case.calibration_ns, evidence.clock_bound_ns[case.row]
-    stamped = evidence.forward.totals()[case.row] > 0
-    trusted = ~np.isnan(bound) & stamped
+    timestamped = evidence.forward.totals()[case.row] > 0
+    trusted = ~np.isnan(bound) & timestamped
     wide = np.where(trusted, bound, 0.0) + e
     result = intersect(
         np.where(np.isposinf(forward.low_ns), -np.inf, forward.low_ns - wide),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.catalogue import Catalogue
 from controller.judge.compliance import Compliance, compliance, verdict_of_units
+from controller.live.catalogue import Catalogue
 from foundation.text import Text
 from topology.model import Target
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.figures import quantile_ns
 from controller.judge.improvement import Cells
+from controller.live.figures import quantile_ns
 from controller.live.gather import sum_of
 from controller.store.merging import Part
 from probes.histogram import Histograms

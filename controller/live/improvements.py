@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.baselines import Baseline, opened
 from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
 from controller.judge.figures import ratio_range
 from controller.judge.improvement import (
@@ -21,6 +20,7 @@ from controller.judge.improvement import (
     loss_improvement,
 )
 from controller.judge.pairing import MIN_BATCHES
+from controller.live.baselines import Baseline, opened
 from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
 from controller.store.blocks import Block

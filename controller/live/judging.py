@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.figures import figure_columns
 from controller.judge.closure import Closure
 from controller.judge.comparing import Asked, Compared, compare
 from controller.judge.distrust import distrust
@@ -21,6 +20,7 @@ from controller.judge.evidence import Evidence, Judgements, Rules
 from controller.judge.verdicts import judge
 from controller.live.blocks import blocks_of, in_their_places
 from controller.live.comparisons import comparisons_of, put_comparisons
+from controller.live.figures import figure_columns
 from controller.live.gather import evidence_of, floors_ns
 from controller.live.rules import candidates_of, chosen, rules_of
 from controller.live.states import nothing_returns

@@ -17,7 +17,7 @@ from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Watch
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.interface import Store
-from controller.watchdog import Watchdog
+from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 from topology.model import PlannedStream
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.documents import AgentState
-from controller.catalogue import Catalogue
-from controller.fleet import Fleet
+from controller.documents import AgentState
+from controller.fleet.agents import Fleet
+from controller.fleet.maintenance import MaintenanceBook
+from controller.fleet.silences import SilenceBook
 from controller.judge.evidence import FAIL
 from controller.judge.evidence import UNDECIDED as UNDECIDED_VERDICT
+from controller.live.catalogue import Catalogue
 from controller.live.states import (
     LATE_WINDOWS,
     NO_DATA_WINDOWS,
@@ -22,8 +24,6 @@ from controller.live.states import (
     path_signs,
 )
 from controller.live.verdicts import Round
-from controller.maintenance import MaintenanceBook
-from controller.silences import SilenceBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet import Fleet
+from controller.fleet.agents import Fleet
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
 from controller.live.aging import LEAST_NS, AgeLimits, Newest, without_stale
@@ -28,7 +28,7 @@ from controller.live.memory import RecentWindows
 from controller.live.watch import LISTEN_NS
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.merging import Part
-from controller.watchdog import Watchdog
+from controller.supervision.watchdog import Watchdog
 from foundation.allocation import give_back
 from foundation.clock import Clock
 from topology.model import Demand, PlannedStream
@@ -313,7 +313,7 @@ class LiveVerdicts:
         )
 
     def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
-        """Return the errors of both ends' stamps together (RFC 7679 §3.7.3), each as that agent
+        """Return the errors of both ends' timestamps together (RFC 7679 §3.7.3), each as that agent
         measured it of itself; 0 of an end that did not."""
         measured = np.zeros(len(self.sites))
         for place, name in enumerate(self.sites):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from controller.access.stamp_book import StampBook
+from controller.access.stamp_keyring import StampKeyring
 from messages.exchange import Plan, StampKeys
 from topology.network import Network
 
@@ -21,7 +21,9 @@ def owners(network: Network) -> dict[str, str]:
     }
 
 
-def keys_of(plan: Plan, owner: Mapping[str, str], book: StampBook) -> StampKeys | msgspec.UnsetType:
+def keys_of(
+    plan: Plan, owner: Mapping[str, str], book: StampKeyring
+) -> StampKeys | msgspec.UnsetType:
     """Return the keys of a plan; UNSET where nothing of it is authenticated.
 
     A destination whose agent does not answer to a key yet has none.

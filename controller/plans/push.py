@@ -25,7 +25,7 @@ logger = logging.getLogger("isochrone.controller")
 def push_of(state: ControllerState, name: str) -> str:
     """Return the message that gives agent `name` its plan and the keys that go with it."""
     plan = state.plans[name]
-    keys = keys_of(plan, state.owners, state.stamp)
+    keys = keys_of(plan, state.owners, state.stamp_keyring)
     signature = ""
     if state.authority is not None:
         # msgspec writes a struct inside another as it writes it alone: these are the bytes pushed.

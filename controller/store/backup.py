@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from controller.baselines import opened
+from controller.live.baselines import opened
 from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
 from controller.store.interface import BaselineRecord
 from controller.store.levels import LEVELS

@@ -22,7 +22,7 @@ from messages.columns import ColumnReader, ColumnWriter, Integers, WireColumn, m
 from messages.frame import seal, unseal
 from probes.histogram import EDGES_VERSION, Histograms, bucket_of
 from probes.sockets.records import distinct
-from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
+from probes.window import COUNTERS, DISTRIBUTIONS, TIMESTAMPING, WindowBatch
 
 SCHEMA = 1 + 1
 MAX_EXPANDED_BYTES = 1 << 30
@@ -89,7 +89,7 @@ def encode_block(block: Block, start_ns: int) -> bytes:
         writer.floats(f"{delay}_total", part.total_ns[delay], predicted, absent)
     none = np.zeros(len(sent), np.int64)
     writer.floats("clock_bound", part.clock_bound_ns, none, np.zeros(len(sent), np.bool_))
-    writer.integers("stamping", part.stamping)
+    writer.integers("timestamping", part.timestamping)
     writer.integers("suspect", part.suspect)
     writer.integers("end", part.end_ns, start_ns)
     writer.integers("counted_end", part.counted_end_ns, part.end_ns)
@@ -130,7 +130,9 @@ def decode_block(data: bytes, start_ns: int) -> Block:
         most_ns=most_ns,
         distributions=distributions,
         clock_bound_ns=reader.floats("clock_bound", none, certain),
-        stamping=reader.integers("stamping", rows, low=0, high=len(STAMPING) - 1).astype(np.uint8),
+        timestamping=reader.integers(
+            "timestamping", rows, low=0, high=len(TIMESTAMPING) - 1
+        ).astype(np.uint8),
         suspect=reader.integers("suspect", rows, low=0, high=1).astype(np.bool_),
         end_ns=end_ns,
         counted_end_ns=reader.integers("counted_end", rows, end_ns),

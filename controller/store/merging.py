@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from foundation.ragged import indptr_of, take_rows
 from probes.histogram import Histograms
-from probes.window import COUNTERS, DISTRIBUTIONS, STAMPING, WindowBatch
+from probes.window import COUNTERS, DISTRIBUTIONS, TIMESTAMPING, WindowBatch
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -47,7 +47,7 @@ class Part:
     row int64[n]: number of the stream, unique and ascending.
     counters[name] int64[n]; total_ns[d], least_ns[d], most_ns[d] float64[n] for d in DELAYS: sum,
     minimum and maximum (NaN where nothing was measured); distributions[name] n rows;
-    clock_bound_ns float64[n] (NaN: not trusted); stamping uint8[n]; suspect bool[n];
+    clock_bound_ns float64[n] (NaN: not trusted); timestamping uint8[n]; suspect bool[n];
     end_ns, counted_end_ns int64[n]: end of the newest window that sent anything, suspect ones too,
     and of the newest such window that counts; 0 where there is none.
     """
@@ -59,7 +59,7 @@ class Part:
     most_ns: dict[str, Floats]
     distributions: dict[str, Histograms]
     clock_bound_ns: Floats
-    stamping: NDArray[np.uint8]
+    timestamping: NDArray[np.uint8]
     suspect: NDArray[np.bool_]
     end_ns: Integers
     counted_end_ns: Integers
@@ -85,7 +85,7 @@ def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
         most_ns={name: measures[f"{name}_max_ns"] for name in DELAYS},
         distributions=distributions,
         clock_bound_ns=measures["clock_bound_ns"],
-        stamping=batch.stamping[taken],
+        timestamping=batch.timestamping[taken],
         suspect=batch.suspect[taken],
         end_ns=end_ns,
         counted_end_ns=end_ns,
@@ -131,7 +131,7 @@ def merge(parts: Sequence[Part], rows: int) -> Part:
             name: _histograms(parts, name, group, groups, used[name]) for name in DISTRIBUTIONS
         },
         clock_bound_ns=-_least(-bound_ns, group, groups, one_way),
-        stamping=_worst_stamping(_joined(parts, "stamping"), group, groups, counted),
+        timestamping=_worst_timestamping(_joined(parts, "timestamping"), group, groups, counted),
         suspect=~_any(~suspect, group, groups),
         end_ns=_most(_joined(parts, "end_ns"), group, groups),
         counted_end_ns=_most(np.where(counted, _joined(parts, "counted_end_ns"), 0), group, groups),
@@ -184,14 +184,14 @@ def _most(value: Integers, group: Integers, groups: int) -> Integers:
     return answer
 
 
-def _worst_stamping(
+def _worst_timestamping(
     value: NDArray[np.uint8], group: Integers, groups: int, counted: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     """Return the worst method that was used at all; 0 (none) where there were no delays."""
     used = counted & (value > 0)
-    worst = np.full(groups, len(STAMPING), np.int64)
+    worst = np.full(groups, len(TIMESTAMPING), np.int64)
     np.minimum.at(worst, group[used], value[used].astype(np.int64))
-    return np.where(worst == len(STAMPING), 0, worst).astype(np.uint8)
+    return np.where(worst == len(TIMESTAMPING), 0, worst).astype(np.uint8)
 
 
 def _histograms(
@@ -247,7 +247,7 @@ def taken(part: Part, places: Integers) -> Part:
         most_ns=columns(part.most_ns),
         distributions={name: each.take(places) for name, each in part.distributions.items()},
         clock_bound_ns=part.clock_bound_ns[places],
-        stamping=part.stamping[places],
+        timestamping=part.timestamping[places],
         suspect=part.suspect[places],
         end_ns=part.end_ns[places],
         counted_end_ns=part.counted_end_ns[places],
@@ -305,7 +305,7 @@ def blank(rows: int) -> Part:
         most_ns=dict.fromkeys(DELAYS, unknown),
         distributions={name: Histograms.empty(rows) for name in DISTRIBUTIONS},
         clock_bound_ns=unknown,
-        stamping=np.zeros(rows, np.uint8),
+        timestamping=np.zeros(rows, np.uint8),
         suspect=np.ones(rows, np.bool_),
         end_ns=np.zeros(rows, np.int64),
         counted_end_ns=np.zeros(rows, np.int64),

@@ -59,7 +59,7 @@ def rows_of(part: Part, rows: Integers) -> Part:
         most_ns={name: column[some] for name, column in part.most_ns.items()},
         distributions={name: _histograms(each, some) for name, each in part.distributions.items()},
         clock_bound_ns=part.clock_bound_ns[some],
-        stamping=part.stamping[some],
+        timestamping=part.timestamping[some],
         suspect=part.suspect[some],
         end_ns=part.end_ns[some],
         counted_end_ns=part.counted_end_ns[some],
@@ -103,7 +103,7 @@ def end_to_end(blocks: Sequence[Part]) -> Part:
             for name in blocks[0].distributions
         },
         clock_bound_ns=joined("clock_bound_ns"),
-        stamping=joined("stamping"),
+        timestamping=joined("timestamping"),
         suspect=joined("suspect"),
         end_ns=joined("end_ns"),
         counted_end_ns=joined("counted_end_ns"),

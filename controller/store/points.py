@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.figures import quantiles_ns
+from controller.live.figures import quantiles_ns
 from controller.store.merging import DELAYS, Part
 from controller.store.series import POINT, PRESENT, QUANTILES, SUSPECT
 from messages.columns import malformed
@@ -45,7 +45,7 @@ def points_of(part: Part) -> NDArray[Any]:
         for level, column in zip(QUANTILES, columns, strict=True):
             points[f"{name}_p{level}_ns"] = column
     points["clock_bound_ns"] = part.clock_bound_ns
-    points["stamping"] = part.stamping
+    points["timestamping"] = part.timestamping
     points["state"] = PRESENT | np.where(part.suspect, SUSPECT, 0)
     return points
 

@@ -22,7 +22,7 @@ POINT = np.dtype(
     [(name, "<i8") for name in COUNTERS]
     + [(f"{delay}_{end}_ns", "<f4") for delay in _MEASURED for end in ("min", "mean", "max")]
     + [(f"{delay}_p{level}_ns", "<f4") for delay in _DISTRIBUTED for level in QUANTILES]
-    + [("clock_bound_ns", "<f4"), ("stamping", "u1"), ("state", "u1")]
+    + [("clock_bound_ns", "<f4"), ("timestamping", "u1"), ("state", "u1")]
 )
 PRESENT, SUSPECT = 1, 2
 MAX_WINDOW_SPAN_NS = HOUR.step_ns  # more is answered by minutes, unless windows are asked for

@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-from controller.access.stamp_book import StampBook
+from controller.access.stamp_keyring import StampKeyring
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
 from lab.faults.stage import ADDRESSES, Stage
@@ -32,7 +32,7 @@ def forged_probes(stage: Stage, rounds: int) -> Text:
     sent = 0
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as forger:
         for _ in range(rounds):
-            with contextlib.closing(StampBook(stage.controller.data, SystemClock())) as book:
+            with contextlib.closing(StampKeyring(stage.controller.data, SystemClock())) as book:
                 book.rotate()
             for number in range(_A_ROUND):
                 key = None if number % 2 else stage.random.randbytes(32)

@@ -95,11 +95,11 @@ def _agent_clock(stage: Stage, rounds: int) -> Text:
     """Step while it runs, and start with a clock that is further ahead than is taken."""
     stage.begin()
     for number in range(rounds):
-        stage.extra["nanjing"] = f"[clock]\nstamp_shift_us = {(-1) ** number * 20e6}\n"
+        stage.extra["nanjing"] = f"[clock]\ntimestamp_shift_us = {(-1) ** number * 20e6}\n"
         stage.reload_agent("nanjing")
         stage.pause(0.5, 2.0)
     stage.stop_agent("nanjing")
-    stage.extra["nanjing"] = f"[clock]\nstamp_shift_us = {_SOON_US}\n"
+    stage.extra["nanjing"] = f"[clock]\ntimestamp_shift_us = {_SOON_US}\n"
     stage.start_agent("nanjing")
     stage.pause(4.0)
     stage.stop_agent("nanjing")

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from controller.commands.client_link import ControllerAddress
+from controller.client.link import ControllerAddress
 
 _TIMEOUT_S = 20.0
 

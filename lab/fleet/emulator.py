@@ -21,7 +21,7 @@ from lab.fleet.packet_socket import Frame, FrameReceiver, FrameSender
 FRAME_BYTES = 2048  # the longest frame carried; sites have an MTU of 1500
 _BATCH = 256
 _MOST_FRAMES = 16_384  # under way at one time
-_STAMPS_EVERY_NS = 20_000_000
+_TIMESTAMPS_EVERY_NS = 20_000_000
 _HOUSEKEEPING_NS = 100_000_000
 
 
@@ -69,8 +69,8 @@ class Emulator:
         self._receiver = FrameReceiver(_BATCH, FRAME_BYTES)
         self._sender = FrameSender(_BATCH, FRAME_BYTES)
         self._waiting: list[_Waiting] = []  # a heap
-        self._row_of_number: dict[int, int] = {}  # frames whose stamp has not come back
-        self._stamps_at_ns = 0
+        self._row_of_number: dict[int, int] = {}  # frames whose timestamp has not come back
+        self._timestamps_at_ns = 0
         self.counters = EmulatorCounters()
 
     def run(self, housekeeping: Callable[[], bool]) -> None:
@@ -93,13 +93,13 @@ class Emulator:
             if waiter.wait(min(next_ns - self._spin_ns, keep_at_ns) - now_ns):
                 for frame in self._receiver.receive():
                     self._take_in(frame)
-            elif now_ns >= self._stamps_at_ns:
-                self._collect_stamps()
-                self._stamps_at_ns = now_ns + _STAMPS_EVERY_NS
+            elif now_ns >= self._timestamps_at_ns:
+                self._collect_timestamps()
+                self._timestamps_at_ns = now_ns + _TIMESTAMPS_EVERY_NS
 
     def close(self) -> None:
-        """Collect the last stamps, write the log out and close the sockets."""
-        self._collect_stamps()
+        """Collect the last timestamps, write the log out and close the sockets."""
+        self._collect_timestamps()
         self._log.close()
         self._receiver.close()
         self._sender.close()
@@ -127,11 +127,11 @@ class Emulator:
             survives, outcome = False, outcome | OVERFLOWED
             self.counters.overflowed += 1
         wall_ns = time.time_ns()
-        received_ns = frame.stamp_ns or wall_ns
+        received_ns = frame.timestamp_ns or wall_ns
         ends = (path.source, path.destination)
         row = self._log.append(frame.octets, ends, received_ns, delay_ns, outcome, waiting=survives)
         if survives:
-            # Stamps are of the wall clock; deadlines must not move when that is set.
+            # Timestamps are of the wall clock; deadlines must not move when that is set.
             due_ns = received_ns + delay_ns - wall_ns + time.monotonic_ns()
             interface = self._interface_of[path.destination]
             heapq.heappush(self._waiting, _Waiting(due_ns, row, frame.octets, interface))
@@ -151,12 +151,12 @@ class Emulator:
             self._row_of_number[number] = frame.row
             self.counters.sent += 1
 
-    def _collect_stamps(self) -> None:
+    def _collect_timestamps(self) -> None:
         """Read from the kernel when frames really left, until there is no more to read."""
-        while departures := self._sender.departures():
-            for number, left_ns in departures:
+        while tx_timestamps := self._sender.tx_timestamps():
+            for number, left_ns in tx_timestamps:
                 row = self._row_of_number.pop(number, None)
                 if row is not None:
-                    self._log.stamped(row, left_ns)
-        if len(self._row_of_number) > _MOST_FRAMES:  # stamps that will never come
+                    self._log.timestamped(row, left_ns)
+        if len(self._row_of_number) > _MOST_FRAMES:  # timestamps that will never come
             self._row_of_number.clear()

@@ -19,7 +19,7 @@ from topology.model import Demand, Target
 
 Expected = Literal["pass", "fail", "impossible", "either", "no_data"]
 
-RESOLUTION_NS = 20_000.0  # veth crossings and both ends' stamps, with room
+RESOLUTION_NS = 20_000.0  # veth crossings and both ends' timestamps, with room
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _OUTSIDE = 0.05  # probability that the interval misses
 _Z = 1.96  # its normal deviate

@@ -291,7 +291,7 @@ class Fleet:
             f'controller = "unix://{self.controller.socket_path}"',
             f'state_dir = "{state_dir}"',
             "[clock]",
-            f"stamp_shift_us = {clock.shift_us}",
+            f"timestamp_shift_us = {clock.shift_us}",
         ]
         if clock.synchronised:
             lines.append(f"declared_bound_us = {clock.bound_us}")

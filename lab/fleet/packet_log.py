@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 HEAD_BYTES = 120
 LOST, COPY, REORDERED, REFUSED, UNROUTED, OVERFLOWED = 1, 2, 4, 8, 16, 32  # bits of `outcome`
 
-# received_ns, left_ns: kernel stamps, wall clock (0: never). asked_ns: the delay that was drawn.
-# COPY marks the second packet of a duplication. source, destination: numbers of addresses.
+# received_ns, left_ns: kernel timestamps, wall clock (0: never). asked_ns: the delay that was
+# drawn. COPY marks the second packet of a duplication. source, destination: numbers of addresses.
 RECORD = np.dtype(
     [
         ("received_ns", "<i8"),
@@ -28,14 +28,14 @@ RECORD = np.dtype(
         ("destination", "<i2"),
         ("length", "<u2"),
         ("outcome", "u1"),
-        ("stamped", "u1"),  # 1: left_ns is the kernel's, 0: the clock just before sending
+        ("timestamped", "u1"),  # 1: left_ns is the kernel's, 0: the clock just before sending
         ("head", "u1", HEAD_BYTES),
     ]
 )
 SEGMENT_ROWS = 16_384
 DEFAULT_LIMIT_BYTES = 1 << 30
 _ROW = struct.Struct(f"<qqqhhHBB{HEAD_BYTES}s")  # RECORD, packed a row at a time
-_LEFT_AT, _OUTCOME_AT, _STAMPED_AT = 8, 30, 31  # offsets in it
+_LEFT_AT, _OUTCOME_AT, _TIMESTAMPED_AT = 8, 30, 31  # offsets in it
 _TIME = struct.Struct("<q")
 
 
@@ -47,7 +47,7 @@ class _Segment:
 
 
 class PacketLog:
-    """Appends rows and fills in departures later; keeps at most `limit_bytes` on disk."""
+    """Appends rows and fills in tx_timestamps later; keeps at most `limit_bytes` on disk."""
 
     def __init__(self, directory: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._directory = directory
@@ -104,19 +104,19 @@ class PacketLog:
         segment.rows[at + _OUTCOME_AT] |= outcome
         segment.waiting -= 1
 
-    def stamped(self, number: int, left_ns: int) -> None:
+    def timestamped(self, number: int, left_ns: int) -> None:
         """Replace the time of departure by the kernel's, for a row still in memory."""
         if number >= self._first:
             segment, at = self._find(number)
             _TIME.pack_into(segment.rows, at + _LEFT_AT, left_ns)
-            segment.rows[at + _STAMPED_AT] = 1
+            segment.rows[at + _TIMESTAMPED_AT] = 1
 
     def _find(self, number: int) -> tuple[_Segment, int]:
         which, row = divmod(number - self._first, SEGMENT_ROWS)
         return self._open[which], row * _ROW.size
 
     def _write_finished(self) -> None:
-        # One full segment stays open, so that late stamps still find their rows.
+        # One full segment stays open, so that late timestamps still find their rows.
         while len(self._open) > 2 and self._open[0].waiting <= 0:
             self._write_first()
 

@@ -1,4 +1,4 @@
-"""Whole Ethernet frames in batches: AF_PACKET sockets, stamped by the kernel.
+"""Whole Ethernet frames in batches: AF_PACKET sockets, timestamped by the kernel.
 
 One socket receives from every interface of the namespace it was made in, another sends to any of
 them. The sender's own frames do not come back. A batch is one system call; its frames are taken
@@ -25,7 +25,7 @@ _MSG_DONTWAIT, _MSG_ERRQUEUE = 0x40, 0x2000
 _ETH_P_ALL = 3
 _BUFFER_BYTES = 8 << 20
 _CONTROL_BYTES = 128
-_STAMP_BYTES = 64  # cmsghdr and three struct timespec: what is there if the kernel stamped
+_TIMESTAMP_BYTES = 64  # cmsghdr and three struct timespec: what is there if the kernel timestamped
 _NS = 1_000_000_000
 
 # struct mmsghdr: name, its length, iov, their number, control, its length, flags; bytes received.
@@ -46,10 +46,10 @@ class Frame(NamedTuple):
     """One frame that came in: its bytes, and when (wall nanoseconds of the kernel, 0: none)."""
 
     octets: bytearray
-    stamp_ns: int
+    timestamp_ns: int
 
 
-class Departure(NamedTuple):
+class TxTimestamp(NamedTuple):
     """When frame number `number` left, in wall nanoseconds of the kernel."""
 
     number: int
@@ -107,10 +107,10 @@ class _Messages:
         self._used = max(count, 0)
         return self._used
 
-    def stamped(self, i: int) -> bool:
+    def timestamped(self, i: int) -> bool:
         """Return whether the kernel said when message i came or left."""
         said: int = _LONG.unpack_from(self.headers, _MESSAGE.size * i + _CONTROLLEN_AT)[0]
-        return said >= _STAMP_BYTES
+        return said >= _TIMESTAMP_BYTES
 
 
 class FrameReceiver:
@@ -134,12 +134,12 @@ class FrameReceiver:
         batch = self._batch
         for i in range(batch.receive(self._fd, 0)):
             length = _INT.unpack_from(batch.headers, _MESSAGE.size * i + _RECEIVED_AT)[0]
-            stamp_ns = 0
-            if batch.stamped(i):
+            timestamp_ns = 0
+            if batch.timestamped(i):
                 seconds, ns = _SECONDS.unpack_from(batch.control, _CONTROL_BYTES * i + 16)
-                stamp_ns = seconds * _NS + ns
+                timestamp_ns = seconds * _NS + ns
             start = batch.width * i
-            yield Frame(batch.payload[start : start + length], stamp_ns)
+            yield Frame(batch.payload[start : start + length], timestamp_ns)
 
     def dropped(self) -> int:
         """Return how many frames the kernel dropped since the last call (buffer full)."""
@@ -160,16 +160,18 @@ class FrameSender:
         with contextlib.suppress(OSError):
             self.sock.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
         _enlarge(self.sock, _SO_SNDBUFFORCE, socket.SO_SNDBUF)
-        _enlarge(self.sock, _SO_RCVBUFFORCE, socket.SO_RCVBUF)  # the stamps are charged to it
+        _enlarge(self.sock, _SO_RCVBUFFORCE, socket.SO_RCVBUF)  # the timestamps are charged to it
         self._fd = self.sock.fileno()
         self._batch = _Messages(capacity, width, control_bytes=0, named=True)
-        self._stamps = _Messages(capacity, 64, control_bytes=_CONTROL_BYTES, named=False)
+        self._timestamps = _Messages(capacity, 64, control_bytes=_CONTROL_BYTES, named=False)
         self._base = 0  # our number of the frame that the kernel calls 0
         self.sent = 0  # our number of the next frame
-        self.stamps = self._renumber()
+        self.timestamps = self._renumber()
 
     def _renumber(self) -> bool:
-        """Start the kernel's numbering of stamps at 0; return whether it will stamp at all."""
+        """Start the kernel's numbering of timestamps at 0; return whether it will timestamp
+        at all.
+        """
         try:
             self.sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _SOFTWARE)
             self.sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPING, _TRANSMIT_FLAGS)
@@ -197,11 +199,11 @@ class FrameSender:
             self.sent += left
         if refused:
             # Kernels differ in whether a refused frame uses up a number
-            # (docs/concepts/measurement.md §3.4): the stamps under way are given up and the
+            # (docs/concepts/measurement.md §3.4): the timestamps under way are given up and the
             # numbering starts afresh.
-            while self.departures():
+            while self.tx_timestamps():
                 pass
-            self.stamps = self._renumber()
+            self.timestamps = self._renumber()
         return numbers
 
     def _send_all(self, count: int) -> set[int]:
@@ -216,16 +218,16 @@ class FrameSender:
                 done += 1
         return refused
 
-    def departures(self) -> list[Departure]:
+    def tx_timestamps(self) -> list[TxTimestamp]:
         """Return frames that have left since the last call, a batch at most; never waits."""
-        batch, found = self._stamps, []
+        batch, found = self._timestamps, []
         for i in range(batch.receive(self._fd, _MSG_ERRQUEUE)):
             start = _CONTROL_BYTES * i
             level, kind = struct.unpack_from("=II", batch.control, start + 72)
-            if batch.stamped(i) and (level, kind) == (_SOL_PACKET, _PACKET_TX_TIMESTAMP):
+            if batch.timestamped(i) and (level, kind) == (_SOL_PACKET, _PACKET_TX_TIMESTAMP):
                 seconds, ns = _SECONDS.unpack_from(batch.control, start + 16)
                 number = _INT.unpack_from(batch.control, start + 92)[0]
-                found.append(Departure(number + self._base, seconds * _NS + ns))
+                found.append(TxTimestamp(number + self._base, seconds * _NS + ns))
         return found
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ class Case:
     `limit` is what is truly demanded; `told_limit`, `limit_low`, `limit_high` what the judge is
     told of it (they differ where the road distance is only estimated). `clocks`: phases of equal
     length, one after the other. `directed`: the reflector counts by itself, so losses have a
-    direction. `stamp_error_ns` (forward, backward): constant errors within `calibration_ns`
+    direction. `timestamp_error_ns` (forward, backward): constant errors within `calibration_ns`
     together. `looks`: how often the verdict is looked at while data come in; 1 = at the end.
     `nodes`: the ends' numbers where the path belongs to a mesh. `scored` is false for paths that
     are only there to complete a mesh. The noise of window w, counted from `first_window`, is
@@ -98,7 +98,7 @@ class Case:
     floor_ns: float = 0.0
     clocks: tuple[Clocks, ...] = (Clocks(),)
     calibration_ns: float = 0.0
-    stamp_error_ns: tuple[float, float] = (0.0, 0.0)
+    timestamp_error_ns: tuple[float, float] = (0.0, 0.0)
     looks: int = 1
     nodes: tuple[int, int] | None = None
     scored: bool = True

@@ -102,7 +102,7 @@ def refuted(offset_ns: float, bound_ns: float, slack: Slack) -> bool:
 
     A far clock ahead (offset > 0) makes the way back too short, one behind the way there.
     """
-    margin = 1e3  # stamps are rounded, and the quickest probe is not quite without queueing
+    margin = 1e3  # timestamps are rounded, and the quickest probe is not quite without queueing
     return offset_ns > slack.backward_ns + bound_ns + margin or (
         -offset_ns > slack.forward_ns + bound_ns + margin
     )

@@ -49,7 +49,7 @@ def draw_case(family: Family, rng: np.random.Generator) -> Case:
         floor_ns=floor,
         clocks=STYLES[_one(rng, family.clocks)](rng, slack),
         calibration_ns=calibration,
-        stamp_error_ns=(float(errors[0]), float(errors[1])),
+        timestamp_error_ns=(float(errors[0]), float(errors[1])),
         looks=family.looks,
     )
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.baselines import Baseline, SealRequest, opened, seal
 from controller.judge.comparing import Asked, Compared, compare
 from controller.judge.evidence import STATISTICS
 from controller.judge.improvement import (
@@ -20,6 +19,7 @@ from controller.judge.improvement import (
     loss_improvement,
 )
 from controller.judge.pairing import Interval
+from controller.live.baselines import Baseline, SealRequest, opened, seal
 from controller.live.hour_cells import cells_of
 from controller.live.memory import RecentWindows
 from lab.trial.pair_case import PairCase

@@ -274,7 +274,7 @@ def _truth(
     truth = truth_of(case, kind, way, statistic)
     if kind != "pdv":
         return truth
-    (first, *others), (error, other_error) = case.clocks, case.stamp_error_ns
+    (first, *others), (error, other_error) = case.clocks, case.timestamp_error_ns
     if way == "round_trip":
         least = float(evidence.rtt_min_ns[row]) - error - other_error
     elif others or first.skew_ppm:  # the offset moved: the least reading is not that of the least
@@ -283,7 +283,7 @@ def _truth(
         least = float(evidence.forward_min_ns[row]) - first.offset_ns - error
     return (
         truth - least if math.isnan(truth) else max(truth - least, 0.0)
-    )  # stamps are told to the nanosecond
+    )  # timestamps are told to the nanosecond
 
 
 def _intervals(cases: Sequence[Case], evidence: Evidence) -> list[Interval]:

@@ -24,11 +24,11 @@ from probes.engine.accumulate import (
     Finished,
     Window,
 )
-from probes.window import STAMPING, WindowBatch
+from probes.window import TIMESTAMPING, WindowBatch
 
 WINDOW_NS = 10_000_000_000
 BEGIN_NS = 1_800_000_000_000_000_000  # of the trial, wall clock; a multiple of WINDOW_NS
-_KERNEL = STAMPING.index("kernel")
+_KERNEL = TIMESTAMPING.index("kernel")
 
 
 def probes_of(cases: Sequence[Case], seed: int, first: int = 0) -> list[Finished]:
@@ -110,8 +110,8 @@ def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
     backward = case.backward_base_ns + swing * backward_noise
     outcome = _outcomes(case, rng, count)
     offset, bound = _clocks(case, sent_s)
-    forward = np.rint(forward + case.stamp_error_ns[0])
-    backward = np.rint(backward + case.stamp_error_ns[1])
+    forward = np.rint(forward + case.timestamp_error_ns[0])
+    backward = np.rint(backward + case.timestamp_error_ns[1])
     offset = np.rint(offset)
     rtt = np.where(outcome == RECEIVED, forward + backward, np.nan)
     answered = outcome == RECEIVED
@@ -133,7 +133,7 @@ def _probes(case: Case, stream: int, rng: np.random.Generator) -> Finished:
         tos_forward=np.full(count, -1, np.int16),
         tos_backward=np.full(count, -1, np.int16),
         outcome=outcome,
-        stamping=np.where(answered, _KERNEL, 0).astype(np.uint8),
+        timestamping=np.where(answered, _KERNEL, 0).astype(np.uint8),
         answer=np.zeros(count, np.uint8),
         reordered=np.zeros(count, np.bool_),
         cause=np.zeros(count, np.int32),

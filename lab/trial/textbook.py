@@ -106,7 +106,7 @@ def _delay(case: Case, probes: Finished) -> Bounds:
         return _blurred(rtt, case.calibration_ns)
     high = rtt.high * (1 + BLUR) - case.floor_ns + case.calibration_ns
     trusted = answered & ~np.isnan(probes.bound_ns)
-    # What a moving clock stamps is not of one law, and a textbook asks for one.
+    # What a moving clock timestamps is not of one law, and a textbook asks for one.
     moving = len(case.clocks) > 1 or case.clocks[0].skew_ppm
     if moving or not trusted.any():
         return Bounds(case.floor_ns, high)

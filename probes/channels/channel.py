@@ -21,13 +21,13 @@ from probes.channels.codec import Codec, Outgoing, Said, eight_bytes
 from probes.channels.discarded import MALFORMED, OTHER_ADDRESS, Discarded
 from probes.sockets.batch import BatchSocket, Received, SendResult
 from probes.sockets.damaged import DamagedPackets
-from probes.sockets.departure_stamps import TransmitStamps
+from probes.sockets.error_queue import TxTimestamps
 from probes.sockets.opening import OpenSocket, lease_flow_label
 from probes.sockets.records import chosen
 from probes.sockets.ring import Rings
 from probes.stamp.batch import ReflectorFields
 
-_KEYS = 4096  # transmit stamps that may be on their way back at once
+_KEYS = 4096  # TX timestamps that may be on their way back at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,17 @@ class FlowMark:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """n answers in order of arrival. `stamp_ns` int64[n] true wall time, `check` uint64[n] to be
-    compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's fields.
+    """n answers in order of arrival. `timestamp_ns` int64[n] true wall time, `check` uint64[n] to
+    be compared with the probe's, `answer` uint8[n] indexes ANSWERS; `reflector` holds STAMP's
+    fields.
     """
 
     session: NDArray[np.int64]
     low_sequence: NDArray[np.int64]
     sequence_bits: int
     check: NDArray[np.uint64]
-    stamp_ns: NDArray[np.int64]
-    stamp_kind: NDArray[np.uint8]
+    timestamp_ns: NDArray[np.int64]
+    timestamp_kind: NDArray[np.uint8]
     ttl: NDArray[np.uint8]
     tos: NDArray[np.int16]
     answer: NDArray[np.uint8]
@@ -67,9 +68,9 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ProbeIcmpErrors:
     """n ICMP errors about probes of known sessions; `numbered` bool[n] says of which the probe is
-    known too. `error`, `word` and `offender` as in departure_stamps.Refusals."""
+    known too. `error`, `word` and `offender` as in error_queue.IcmpErrors."""
 
     session: NDArray[np.int64]
     low_sequence: NDArray[np.int64]
@@ -95,16 +96,16 @@ class ChannelSocket(Protocol):
 class Channel(ABC):
     """What the engine sends probes of one kind through, and takes all that comes of them from.
 
-    `capacity`: how many may be sent at once. `stamps_when_read` tells that arrivals are not stamped
-    by the kernel, so that answers must be read at once. `signs` and `sums_addresses` as of `Codec`.
-    `source_is_gone` is set while this machine does not have the source address.
+    `capacity`: how many may be sent at once. `timestamps_when_read` tells that arrivals are not
+    timestamped by the kernel, so that answers must be read at once. `signs` and `sums_addresses` as
+    of `Codec`. `source_is_gone` is set while this machine does not have the source address.
     """
 
     number: int
     capacity: int
     socket: ChannelSocket
     flow_mark: FlowMark
-    stamps_when_read: bool
+    timestamps_when_read: bool
     signs = False
     sums_addresses = False
     source_is_gone = False
@@ -152,15 +153,15 @@ class Channel(ABC):
         """Return the sessions that answers may be looked for in."""
 
     @abstractmethod
-    def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
-        """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
+    def tx_timestamps(self) -> tuple[NDArray[np.int64], TxTimestamps]:
+        """Return timestamps that came back and the rows they were sent for (-1 where unknown)."""
 
     @abstractmethod
-    def more_stamps(self, just_read: int) -> bool:
-        """Tell whether more transmit stamps may be waiting after that many were read at once."""
+    def more_timestamps(self, just_read: int) -> bool:
+        """Tell whether more TX timestamps may be waiting after that many were read at once."""
 
     @abstractmethod
-    def refused(self) -> Iterator[Refused]:
+    def icmp_errors(self) -> Iterator[ProbeIcmpErrors]:
         """Yield what ICMP errors said of our probes."""
 
     @abstractmethod
@@ -188,7 +189,7 @@ class BatchChannel(Channel):
         self.socket: BatchSocket = BatchSocket(
             opened.sock, rings=rings, with_ip_header=opened.with_ip_header
         )
-        self.socket.ask_for_refusals()
+        self.socket.ask_for_icmp_errors()
         self.codec = codec
         self.capacity = rings.send.capacity
         self._opened = opened
@@ -207,7 +208,7 @@ class BatchChannel(Channel):
         self._overflow_ns = 0  # monotonic time at which more of them were last seen
         self._damage = damage
         self._discarded: list[Discarded] = []
-        self.stamps_when_read = not self.socket.departures.of_arrivals
+        self.timestamps_when_read = not self.socket.error_queue.has_rx_timestamps
 
     def close(self) -> None:
         """Close the socket."""
@@ -279,8 +280,8 @@ class BatchChannel(Channel):
             low_sequence=chosen(said.low_sequence, ours),
             sequence_bits=said.sequence_bits,
             check=chosen(said.check, ours),
-            stamp_ns=chosen(received.stamp_ns, ours),
-            stamp_kind=chosen(received.stamp_kind, ours),
+            timestamp_ns=chosen(received.timestamp_ns, ours),
+            timestamp_kind=chosen(received.timestamp_kind, ours),
             ttl=chosen(received.ttl, ours),
             tos=chosen(received.tos, ours),
             answer=chosen(said.answer, ours),
@@ -327,28 +328,28 @@ class BatchChannel(Channel):
         """Return the sessions that use this channel."""
         return self._session
 
-    def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
-        """Return stamps that came back and the rows they were sent for (-1 where unknown)."""
-        stamps = self.socket.departures.read()
-        return self._row_of_key[stamps.key % _KEYS], stamps
+    def tx_timestamps(self) -> tuple[NDArray[np.int64], TxTimestamps]:
+        """Return timestamps that came back and the rows they were sent for (-1 where unknown)."""
+        timestamps = self.socket.error_queue.read()
+        return self._row_of_key[timestamps.key % _KEYS], timestamps
 
-    def refused(self) -> Iterator[Refused]:
+    def icmp_errors(self) -> Iterator[ProbeIcmpErrors]:
         """Yield what ICMP errors said of our probes."""
-        for refusals in self.socket.departures.take_refusals():
-            quoted = self.codec.quoted(refusals)
+        for icmp_errors in self.socket.error_queue.take_icmp_errors():
+            quoted = self.codec.quoted(icmp_errors)
             if not len(self._peer_key):
                 continue
-            key = _peer_keys(refusals.address, self._family, quoted.port)
+            key = _peer_keys(icmp_errors.address, self._family, quoted.port)
             place = np.minimum(np.searchsorted(self._peer_key, key), len(self._peer_key) - 1)
             ours = np.flatnonzero(quoted.known & (self._peer_key[place] == key))
-            yield Refused(
+            yield ProbeIcmpErrors(
                 session=self._session[place[ours]],
                 low_sequence=quoted.low_sequence[ours],
                 sequence_bits=quoted.sequence_bits,
                 numbered=quoted.numbered[ours],
-                error=refusals.error[ours],
-                word=refusals.word[ours],
-                offender=refusals.offender[ours],
+                error=icmp_errors.error[ours],
+                word=icmp_errors.word[ours],
+                offender=icmp_errors.offender[ours],
             )
 
     def claim_dropped(
@@ -372,9 +373,9 @@ class BatchChannel(Channel):
         self._damaged -= len(damaged_ones)
         return unread, damaged_ones
 
-    def more_stamps(self, just_read: int) -> bool:
-        """Tell whether more transmit stamps may be waiting after that many were read at once."""
-        return just_read > 0 and (just_read >= self.capacity or self.socket.departures.has_kept)
+    def more_timestamps(self, just_read: int) -> bool:
+        """Tell whether more TX timestamps may be waiting after that many were read at once."""
+        return just_read > 0 and (just_read >= self.capacity or self.socket.error_queue.has_kept)
 
 
 def _taken(fields: ReflectorFields, index: NDArray[np.int64]) -> ReflectorFields:

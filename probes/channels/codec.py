@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.sockets.batch import Received
-from probes.sockets.departure_stamps import Refusals
+from probes.sockets.error_queue import IcmpErrors
 from probes.stamp.batch import ReflectorFields
 
 ANSWERS = ("none", "reply", "open", "closed")  # what answered: a reply, or a TCP port
@@ -97,7 +97,7 @@ class Codec(ABC):
         and how many bits of them."""
 
     @abstractmethod
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Read what ICMP errors quote: it begins as `write` began, and may be cut."""
 
     def use_keys(

@@ -1,1 +1,1 @@
-"""What is known of clocks: their bounds, their steps, and how well this machine stamps."""
+"""What is known of clocks: their bounds, their steps, and how well this machine timestamps."""

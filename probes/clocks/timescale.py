@@ -1,10 +1,11 @@
-"""Wall-clock stamps carried to the monotonic scale, so that a step of the clock changes no delay.
+"""Wall-clock timestamps carried to the monotonic scale, so that a step of the clock changes no
+delay.
 
-The kernel stamps packets with CLOCK_REALTIME. Slewing moves both clocks alike, so their difference
-is constant between steps and is measured once, well; a change is noticed when paired readings
-disagree with it, and from then on another difference holds. Stamps made before a change and read
-after it still lie on the old scale: each stamp is carried by the scale that puts it on its own side
-of the change, and after what caused it.
+The kernel timestamps packets with CLOCK_REALTIME. Slewing moves both clocks alike, so their
+difference is constant between steps and is measured once, well; a change is noticed when paired
+readings disagree with it, and from then on another difference holds. Timestamps made before a
+change and read after it still lie on the old scale: each timestamp is carried by the scale that
+puts it on its own side of the change, and after what caused it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ STEP_NS = 1_000_000  # a lesser change is followed, and no step that anybody nee
 SLACK_NS = 1_000_000  # how far two readings of one moment may lie apart on a busy machine
 _PAIRS = 7  # readings of which the tightest is believed
 _CHANGE_NS = 20_000  # smaller disagreements are the noise of reading two clocks
-_REMEMBERED_NS = 300_000_000_000  # after a change: no stamp is read so long after it was made
+_REMEMBERED_NS = 300_000_000_000  # after a change: no timestamp is read so long after it was made
 _MOST_REMEMBERED = 16
 
 
@@ -34,7 +35,9 @@ class _Past:
 
 
 class TimeScale:
-    """Both clocks, their difference, and (in the lab and in tests) a shift of all wall stamps."""
+    """Both clocks, their difference, and (in the lab and in tests) a shift of all wall
+    timestamps.
+    """
 
     def __init__(self, clock: Clock, shift_ns: int = 0) -> None:
         self._clock = clock
@@ -49,7 +52,7 @@ class TimeScale:
 
     @property
     def is_unsettled(self) -> bool:
-        """Tell that the clock changed not long ago, so that stamps need a closer look."""
+        """Tell that the clock changed not long ago, so that timestamps need a closer look."""
         return bool(self._past)
 
     def monotonic_ns(self) -> int:
@@ -62,7 +65,7 @@ class TimeScale:
         return true_ns + self._shift_at(true_ns)
 
     def inject_step(self, at_wall_ns: int, shift_ns: int) -> None:
-        """Shift every wall stamp from the true time `at_wall_ns` on (tests and lab only)."""
+        """Shift every wall timestamp from the true time `at_wall_ns` on (tests and lab only)."""
         self._shifts.append((at_wall_ns, shift_ns))
 
     def look(self) -> bool:
@@ -82,29 +85,29 @@ class TimeScale:
         self.offset_ns, self._since_ns, self.changed_ns = offset_ns, previous_ns, before_ns
         return True
 
-    def seen_wall_ns(self, stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return true wall stamps as this engine sees them: shifted."""
+    def seen_wall_ns(self, timestamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return true wall timestamps as this engine sees them: shifted."""
         if len(self._shifts) == 1:
             shift_ns = self._shifts[0][1]
-            return stamp_ns + shift_ns if shift_ns else stamp_ns
+            return timestamp_ns + shift_ns if shift_ns else timestamp_ns
         start = np.array([at for at, _ in self._shifts])
         shift = np.array([by for _, by in self._shifts])
         shifted: NDArray[np.int64] = (
-            stamp_ns + shift[np.searchsorted(start, stamp_ns, side="right") - 1]
+            timestamp_ns + shift[np.searchsorted(start, timestamp_ns, side="right") - 1]
         )
         return shifted
 
     def to_monotonic_ns(
         self, wall_ns: NDArray[np.int64], cause_ns: NDArray[np.int64] | int = 0
     ) -> NDArray[np.int64]:
-        """Carry stamps that have been read, made before or after changes of the clock, to the
+        """Carry timestamps that have been read, made before or after changes of the clock, to the
         monotonic scale.
 
         `cause_ns` (monotonic) is what each of them came after: where more than one scale could have
-        made a stamp, the earliest moment after its cause is taken. What none could have made lies
-        where the present scale puts it (`is_possible`).
+        made a timestamp, the earliest moment after its cause is taken. What none could have made
+        lies where the present scale puts it (`is_possible`).
         """
-        self.look()  # now, not before: the clock may have changed until the stamps were read
+        self.look()  # now, not before: the clock may have changed until the timestamps were read
         carried = wall_ns - self.offset_ns
         while self._past and self._past[-1].until_ns < self._looked_ns - _REMEMBERED_NS:
             del self._past[-1]

@@ -1,6 +1,6 @@
 """The account of probes: what came back is matched with what was sent, and each gets an outcome.
 
-Replies and departure stamps wait in the sockets until they are collected, since the kernel has
+Replies and TX timestamps wait in the sockets until they are collected, since the kernel has
 noted when they came; so they are collected in batches, and nothing loops over packets.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.causes import errno_of
-from probes.channels.channel import Channel, Refused, Replies
+from probes.channels.channel import Channel, ProbeIcmpErrors, Replies
 from probes.channels.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import LOST_FORWARD, UNREAD, WAS_NOT_SENT, Finished
@@ -31,7 +31,7 @@ from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.engine.report import SampleBatch, Tally
 from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
-from probes.sockets.departure_stamps import STAMP_KERNEL
+from probes.sockets.error_queue import KERNEL_TIMESTAMP
 from probes.sockets.records import distinct, records
 from probes.stamp.oddities import OddReplies
 
@@ -65,25 +65,25 @@ class Account:
         more = True
         while more:
             replies = channel.receive()
-            self._take_transmit_stamps(channel)  # first, since replies are measured from them
+            self._take_tx_timestamps(channel)  # first, since replies are measured from them
             if replies is not None and len(replies):
                 self._enter(replies)
             more = replies is not None and replies.ring_was_full
-        for refused in channel.refused():
-            self._note_refused(refused)
+        for errors in channel.icmp_errors():
+            self._note_icmp_errors(errors)
         for answers in channel.take_discarded():
             self._note_discarded(answers, channel.sessions())
 
-    def _note_refused(self, refused: Refused) -> None:
+    def _note_icmp_errors(self, errors: ProbeIcmpErrors) -> None:
         """Write what ICMP said beside the probes that it is about."""
-        cause = self._tally.causes.codes(refused.error, refused.word, refused.offender)
-        one, some = np.flatnonzero(refused.numbered), np.flatnonzero(~refused.numbered)
+        cause = self._tally.causes.codes(errors.error, errors.word, errors.offender)
+        one, some = np.flatnonzero(errors.numbered), np.flatnonzero(~errors.numbered)
         told = np.zeros(len(cause), np.bool_)
         told[one] = self._ledger.note_causes(
-            refused.session[one], refused.low_sequence[one], refused.sequence_bits, cause[one]
+            errors.session[one], errors.low_sequence[one], errors.sequence_bits, cause[one]
         )
-        told[some] = self._ledger.note_causes_of_sessions(refused.session[some], cause[some])
-        self._tally.refusals.update(refused.error[told].tolist())
+        told[some] = self._ledger.note_causes_of_sessions(errors.session[some], cause[some])
+        self._tally.icmp_errors.update(errors.error[told].tolist())
 
     def _note_discarded(self, answers: Discarded, sessions: NDArray[np.int64]) -> None:
         """Note why probes stay without an answer though one came: it was of no use."""
@@ -106,19 +106,20 @@ class Account:
         self._tally.spurious += int(np.count_nonzero(session < 0))
         self._tally.discarded.update(reason[session >= 0].tolist())
 
-    def _take_transmit_stamps(self, channel: Channel) -> None:
+    def _take_tx_timestamps(self, channel: Channel) -> None:
         """Replace the engine's own send times by the kernel's."""
         rows = self._ledger.rows
         while True:
-            row, stamps = channel.transmit_stamps()
-            if len(stamps):
-                right = (row >= 0) & (rows["key"][row] == stamps.key)
+            row, timestamps = channel.tx_timestamps()
+            if len(timestamps):
+                right = (row >= 0) & (rows["key"][row] == timestamps.key)
                 right &= rows["channel"][row] == channel.number
                 row = row[right]
-                wall_ns = self._scale.seen_wall_ns(stamps.stamp_ns[right])
+                wall_ns = self._scale.seen_wall_ns(timestamps.timestamp_ns[right])
                 handed_ns = rows["sent_ns"][row]
                 sent_ns = self._scale.to_monotonic_ns(wall_ns, handed_ns)
-                if self._scale.is_unsettled:  # what was stamped while the clock moved is not used
+                # what was timestamped while the clock moved is not used
+                if self._scale.is_unsettled:
                     sound = self._scale.is_possible(sent_ns, handed_ns)
                     row, wall_ns, sent_ns = row[sound], wall_ns[sound], sent_ns[sound]
                 rows["sent_wall_ns"][row] = wall_ns
@@ -126,8 +127,8 @@ class Account:
                 if (held_ns > _HELD_NS).any():  # by neighbour discovery or a full queue
                     rows["forget_ns"][row] += np.maximum(held_ns, 0)
                 rows["sent_ns"][row] = sent_ns
-                rows["sent_kind"][row] = STAMP_KERNEL
-            if not channel.more_stamps(len(stamps)):
+                rows["sent_kind"][row] = KERNEL_TIMESTAMP
+            if not channel.more_timestamps(len(timestamps)):
                 return
 
     def _enter(self, replies: Replies) -> None:
@@ -153,7 +154,7 @@ class Account:
             said, odd = read_answers(self._ledger, self._scale, matched, replies, self.own_bound_ns)
             if odd is not None:
                 self.odd_replies.count(self._ledger.sessions["stream"][matched.session], odd)
-            self._tally.stamping = int(said["stamping"][-1])
+            self._tally.timestamping = int(said["timestamping"][-1])
             if not replies.asks_follow_up:
                 self._deliver(finish_at_once(self._ledger, matched, said))
                 return
@@ -247,7 +248,7 @@ class Account:
                 forward_ns=finished.forward_ns,
                 backward_ns=finished.backward_ns,
                 outcome=finished.outcome,
-                stamping=finished.stamping,
+                timestamping=finished.timestamping,
                 answer=finished.answer,
                 cause=finished.cause,
                 tos=finished.tos,

@@ -54,8 +54,8 @@ class Finished:
     """n probes whose outcome is known; delays are float64[n], NaN where there is none.
 
     `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
-    the neighbour was lost. Outcome indexes OUTCOMES, stamping indexes window.STAMPING; `cause`
-    tells why no answer came (probes.causes) or counts (a negative number,
+    the neighbour was lost. Outcome indexes OUTCOMES, timestamping indexes window.TIMESTAMPING;
+    `cause` tells why no answer came (probes.causes) or counts (a negative number,
     probes.channels.discarded), 0 where that is not known. `tos`: DSCP and ECN of the IP header as
     it left, as the far end saw it and as the answer had it; -1 unknown. `ttl`: of the answer as it
     came; 0 unknown.
@@ -78,7 +78,7 @@ class Finished:
     tos_forward: NDArray[np.int16]
     tos_backward: NDArray[np.int16]
     outcome: NDArray[np.uint8]
-    stamping: NDArray[np.uint8]
+    timestamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     reordered: NDArray[np.bool_]
     cause: NDArray[np.int32]
@@ -154,7 +154,7 @@ class Window:
                 "backward": _histograms(row, probes.backward_ns, answered, len(stream)),
                 "variation": _histograms(row, probes.variation_ns, answered, len(stream)),
             },
-            stamping=_worst_stamping(probes, row, len(stream), answered),
+            timestamping=_worst_timestamping(probes, row, len(stream), answered),
             suspect=np.full(len(stream), self.suspect),
             flows=_flows(probes, row, len(stream)),
         )
@@ -290,12 +290,12 @@ def _histograms(
     return Histograms.from_samples(*_known(row, value, answered), rows)
 
 
-def _worst_stamping(
+def _worst_timestamping(
     probes: Finished, row: NDArray[np.int64], rows: int, answered: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    """Return the least trustworthy stamping among each row's delays; 0 (none) without any."""
+    """Return the least trustworthy timestamping among each row's delays; 0 (none) without any."""
     worst = np.full(rows, 255, np.uint8)
-    np.minimum.at(worst, row[answered], probes.stamping[answered])
+    np.minimum.at(worst, row[answered], probes.timestamping[answered])
     return np.where(worst == 255, 0, worst).astype(np.uint8)
 
 

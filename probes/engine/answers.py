@@ -14,7 +14,7 @@ from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import LATE as OUTCOME_LATE
 from probes.engine.accumulate import RECEIVED, Finished
 from probes.engine.ledger import LATE, ON_TIME, Ledger, Matched
-from probes.sockets.departure_stamps import STAMP_USER
+from probes.sockets.error_queue import USER_TIMESTAMP
 from probes.sockets.records import chosen, distinct, put_records, records
 from probes.stamp.batch import ReflectorFields
 from probes.stamp.oddities import CLOCK, ECHO, ORDER, TIMESTAMPS, mark
@@ -34,7 +34,7 @@ _OF_THE_ANSWER = (
     "tos_forward",
     "tos_backward",
     "ttl",
-    "stamping",
+    "timestamping",
     "answer",
     "reordered",
 )
@@ -53,16 +53,16 @@ def read_answers(
     """
     odd = None
     row, place, rows = matched.row, matched.answer, ledger.rows
-    arrived_wall_ns = scale.seen_wall_ns(chosen(replies.stamp_ns, place))
+    arrived_wall_ns = scale.seen_wall_ns(chosen(replies.timestamp_ns, place))
     sent_ns = rows["sent_ns"][row]
     arrived_ns = scale.to_monotonic_ns(arrived_wall_ns, sent_ns)
-    stamping = np.minimum(rows["sent_kind"][row], chosen(replies.stamp_kind, place))
+    timestamping = np.minimum(rows["sent_kind"][row], chosen(replies.timestamp_kind, place))
     early = arrived_ns < sent_ns
-    # Where the clock moved as it stamped, or stamped wrongly, the time of reading is known.
+    # Where the clock moved as it timestamped, or timestamped wrongly, the time of reading is known.
     if scale.is_unsettled or early.any():
         sound = scale.is_possible(arrived_ns, sent_ns)
         arrived_ns = np.where(sound, arrived_ns, scale.monotonic_ns())
-        stamping = np.where(sound, stamping, np.uint8(STAMP_USER))
+        timestamping = np.where(sound, timestamping, np.uint8(USER_TIMESTAMP))
     total_ns = np.maximum(arrived_ns - sent_ns, 0)  # what is possible may still be early by a bit
     late = total_ns > ledger.sessions["timeout_ns"][matched.session]
     said = {
@@ -70,7 +70,7 @@ def read_answers(
         "rtt_ns": total_ns.astype(np.float64),
         "ttl": chosen(replies.ttl, place),
         "tos_backward": chosen(replies.tos, place),
-        "stamping": stamping,
+        "timestamping": timestamping,
         "answer": port_answers(ledger, matched.session, chosen(replies.answer, place)),
         "reordered": matched.reordered,
     }
@@ -164,7 +164,7 @@ def take_follow_ups(
 def _corrected(
     rows: NDArray[Any], row: NDArray[np.int64], left_ns: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Move T3 of held rows to the true departure, unless that contradicts the other stamps."""
+    """Move T3 of held rows to the true departure, unless that contradicts the other timestamps."""
     early_ns = (left_ns - rows["transmit_ns"][row]).astype(np.float64)
     received_ns = rows["sent_wall_ns"][row] + rows["forward_ns"][row]
     sound = (rows["rtt_ns"][row] >= early_ns) & (left_ns >= received_ns)
@@ -201,7 +201,7 @@ def duplicates(
     RFC 5560 §3.1 asks for such a limit. It also keeps out the SYN-ACKs that a server sends again.
     """
     row: NDArray[np.int64] = matched.repeated
-    arrived_wall_ns = scale.seen_wall_ns(replies.stamp_ns[matched.repeated_answer])
+    arrived_wall_ns = scale.seen_wall_ns(replies.timestamp_ns[matched.repeated_answer])
     sent_ns = ledger.rows["sent_ns"][row]
     waited_ns = scale.to_monotonic_ns(arrived_wall_ns, sent_ns) - sent_ns
     limit_ns = ledger.sessions["timeout_ns"][ledger.rows["session"][row]]
@@ -245,7 +245,7 @@ def finish_unanswered(
     answer = dict.fromkeys(_OF_THE_ANSWER, nothing)
     answer["hops_forward"] = nothing.astype(np.float16)
     answer |= dict.fromkeys(("tos_forward", "tos_backward"), np.full(len(row), -1, np.int16))
-    answer |= {"ttl": zero, "stamping": zero, "answer": zero, "reordered": zero.view(np.bool_)}
+    answer |= {"ttl": zero, "timestamping": zero, "answer": zero, "reordered": zero.view(np.bool_)}
     probe = records(ledger.rows, row)
     return _finished(
         ledger,
@@ -281,7 +281,7 @@ def _one_way(
     arrived_wall_ns: NDArray[np.int64],
     own_bound_ns: float,
 ) -> dict[str, NDArray[Any]]:
-    """Return what the reflector's stamps say; negative delays are kept (clocks disagree)."""
+    """Return what the reflector's timestamps say; negative delays are kept (clocks disagree)."""
     t2_ns, t3_ns = chosen(fields.receive_wall_ns, place), chosen(fields.transmit_wall_ns, place)
     peer_ns = np.where(chosen(fields.synchronised, place), chosen(fields.error_ns, place), np.nan)
     return {

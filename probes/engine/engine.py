@@ -1,7 +1,7 @@
 """The probe engine: one thread that sends what is due, takes what comes back and keeps account.
 
 A tick sends all that is due about then, with one system call a channel (`probes.engine.sender`).
-Replies and departure stamps wait in the sockets, since the kernel has noted when they came; a few
+Replies and TX timestamps wait in the sockets, since the kernel has noted when they came; a few
 times a second they are collected, and windows that are complete are handed out
 (`probes.engine.account`).
 """
@@ -57,7 +57,7 @@ class Engine:
     """Runs streams and hands out their windows (and, if asked, every probe's outcome).
 
     `own_clock_bound_ns()` bounds this machine's clock error, NaN while it is not synchronised.
-    `stamp_shift_ns` shifts every wall stamp (lab and tests). Each stream ends after
+    `timestamp_shift_ns` shifts every wall timestamp (lab and tests). Each stream ends after
     `probes_per_stream` probes, if given; `first_at_once` lets the first leave now, not at a random
     moment of its interval. `stamp_keys` are those of authenticated streams, by
     destination; without one they do not run. Callbacks run on the engine's thread. Sockets belong
@@ -72,7 +72,7 @@ class Engine:
         on_windows: Callable[[WindowBatch], None],
         clock: Clock | None = None,
         own_clock_bound_ns: Callable[[], float] = lambda: math.nan,
-        stamp_shift_ns: int = 0,
+        timestamp_shift_ns: int = 0,
         probes_per_stream: int | None = None,
         first_at_once: bool = False,
         on_samples: Callable[[SampleBatch], None] | None = None,
@@ -82,7 +82,7 @@ class Engine:
         tally: Tally | None = None,
     ) -> None:
         generator = generator or np.random.default_rng()
-        self.scale = TimeScale(clock or SystemClock(), stamp_shift_ns)
+        self.scale = TimeScale(clock or SystemClock(), timestamp_shift_ns)
         self._tally = tally or Tally()
         self._ledger = Ledger(LINGER_NS, probes_per_stream)
         self._roster = Roster(self._ledger, generator)
@@ -109,13 +109,13 @@ class Engine:
         self._collect_probes = _COLLECT_PROBES
         self._changes_seen = self._steps_seen = 0
         self._poll = select.poll()  # not epoll, which would have the kernel call for every packet
-        self._poller: select.epoll | None = None  # user-stamped descriptors, and `_wakeup_fd`
+        self._poller: select.epoll | None = None  # user-timestamped descriptors, and `_wakeup_fd`
         self._wakeup_fd = -1
         self._routes: RouteWatch | None = None
         self._channel_by_fd: dict[int, Channel] = {}
-        self._user_stamped: set[int] = (
+        self._user_timestamped: set[int] = (
             set()
-        )  # descriptors whose answers are stamped when they are read
+        )  # descriptors whose answers are timestamped when they are read
         self._wake = threading.Event()
         self._wakeup_lock = (
             threading.Lock()
@@ -261,7 +261,7 @@ class Engine:
         """Wait until the next tick is due, or until an answer that cannot wait is there."""
         due_ns = self._ticks.next_ns(self._collected_ns, self._patience_ns())
         sleep_s = max(due_ns - now_ns, 0) / 1e9
-        if self._user_stamped:
+        if self._user_timestamped:
             assert self._poller is not None
             self._poller.poll(sleep_s)
         elif sleep_s:
@@ -292,8 +292,8 @@ class Engine:
         horizon_ns = self._ticks.horizon_ns(now_ns)
         if horizon_ns is not None:
             self._sender.send_due(self._pacer.take(now_ns, horizon_ns))
-        if self._user_stamped:
-            self._collect_user_stamped()
+        if self._user_timestamped:
+            self._collect_user_timestamped()
         self._collect(now_ns)
         if self._stopping and self._abandon:
             return False
@@ -314,7 +314,7 @@ class Engine:
         self._windows.close_ready(now_ns, self._roster.stream_ids)
         self._release_retired()
 
-    def _collect_user_stamped(self) -> None:
+    def _collect_user_timestamped(self) -> None:
         """Read what cannot wait, and clear the wake-up."""
         assert self._poller is not None
         for fd, _ in self._poller.poll(0):
@@ -370,9 +370,9 @@ class Engine:
         self._channel_by_fd[fd] = channel
         self._poll.register(fd, select.POLLIN)
         self._collect_probes = min(self._collect_probes, channel.socket.room())
-        if channel.stamps_when_read:
+        if channel.timestamps_when_read:
             self._poller.register(fd, select.EPOLLIN)
-            self._user_stamped.add(fd)
+            self._user_timestamped.add(fd)
 
     def _release_retired(self) -> None:
         """Give up what was kept for streams off the plan, once their last windows are out."""
@@ -385,7 +385,7 @@ class Engine:
         for fd in closed:
             del self._channel_by_fd[fd]
             self._poll.unregister(fd)
-            self._user_stamped.discard(fd)
+            self._user_timestamped.discard(fd)
 
     def _check_routes(self, now_ns: int) -> None:
         """Follow changes of routes and addresses: they change what can run, and what TCP probes

@@ -58,10 +58,10 @@ _ROW = np.dtype(
         ("window", "i8"),
         ("session", "i4"),
         ("send_lag_ns", "f4"),
-        ("key", "u4"),  # of the transmit stamp
+        ("key", "u4"),  # of the TX timestamp
         ("channel", "i2"),
         ("state", "u1"),
-        ("sent_kind", "u1"),  # index into window.STAMPING
+        ("sent_kind", "u1"),  # index into window.TIMESTAMPING
         ("rtt_ns", "f8"),
         ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
         # Kept only where a Follow-Up may still mend it.
@@ -75,7 +75,7 @@ _ROW = np.dtype(
         ("ttl", "u1"),  # of the answer; 0 unknown
         ("held", "?"),
         ("cause", "i4"),  # why no answer came (probes.causes) or counts (negative); 0 unknown
-        ("stamping", "u1"),
+        ("timestamping", "u1"),
         ("answer", "u1"),
         ("reordered", "?"),
     ],

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from foundation.condition import Condition
 from probes.causes import Causes
 from probes.channels.discarded import DISCARDED
-from probes.window import STAMPING
+from probes.window import TIMESTAMPING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleBatch:
-    """n probes whose outcome is known. `outcome` indexes OUTCOMES, `stamping` window.STAMPING,
-    `answer` codec.ANSWERS. `sent_ns` is wall time; delays are NaN where there is none. `cause`
-    tells why no answer came (probes.causes) or counts (a negative number,
+    """n probes whose outcome is known. `outcome` indexes OUTCOMES, `timestamping`
+    window.TIMESTAMPING, `answer` codec.ANSWERS. `sent_ns` is wall time; delays are NaN where there
+    is none. `cause` tells why no answer came (probes.causes) or counts (a negative number,
     probes.channels.discarded), 0 where unknown. `tos`: DSCP and ECN as it left, at the far end, and
     of the answer; -1 unknown. `hops_forward`: routers on the way there, NaN unknown; `ttl` of the
     answer, 0 unknown.
@@ -34,7 +34,7 @@ class SampleBatch:
     forward_ns: NDArray[np.float64]
     backward_ns: NDArray[np.float64]
     outcome: NDArray[np.uint8]
-    stamping: NDArray[np.uint8]
+    timestamping: NDArray[np.uint8]
     answer: NDArray[np.uint8]
     cause: NDArray[np.int32]
     tos: NDArray[np.uint8]
@@ -53,16 +53,16 @@ class SampleBatch:
 class EngineHealth:
     """How an engine is.
 
-    `stamping` is the method really delivered for the delays so far. `spurious` are answers that fit
-    no probe of ours, `overflowed` packets dropped because a receive buffer was full, `unread` the
-    probes whose answers were probably among them, `skipped` probes not sent because the engine was
-    late by whole intervals, `late_moments` how often it was. `local_drops` counts probes
-    that never left this host by the name of the system's reason, `refusals` those an ICMP error was
+    `timestamping` is the method really delivered for the delays so far. `spurious` are answers that
+    fit no probe of ours, `overflowed` packets dropped because a receive buffer was full, `unread`
+    the probes whose answers were probably among them, `skipped` probes not sent because the engine
+    was late by whole intervals, `late_moments` how often it was. `local_drops` counts probes that
+    never left this host by the name of the system's reason, `icmp_errors` those an ICMP error was
     about, `discarded` answers that were of no use, by DISCARDED.
     """
 
     streams: int
-    stamping: str
+    timestamping: str
     calibration_ns: int | None
     probes_sent: int
     probes_received: int
@@ -73,7 +73,7 @@ class EngineHealth:
     send_lag_max_ns: float
     late_moments: int = 0
     local_drops: Mapping[str, int] = field(default_factory=dict)
-    refusals: Mapping[str, int] = field(default_factory=dict)
+    icmp_errors: Mapping[str, int] = field(default_factory=dict)
     unread: int = 0
     discarded: Mapping[str, int] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
@@ -81,7 +81,7 @@ class EngineHealth:
 
 @dataclass(slots=True)
 class Tally:
-    """What an engine counts while it runs. `drops` and `refusals` are counted by errno, answers
+    """What an engine counts while it runs. `drops` and `icmp_errors` are counted by errno, answers
     `discarded` by reason.
 
     Probes sent are counted at `place`, int64[1], which others may keep (a file mapped into memory,
@@ -94,9 +94,9 @@ class Tally:
     spurious: int = 0
     unread: int = 0
     send_lag_max_ns: float = 0.0
-    stamping: int = 0  # of the latest delay
+    timestamping: int = 0  # of the latest delay
     drops: Counter[int] = field(default_factory=Counter)
-    refusals: Counter[int] = field(default_factory=Counter)
+    icmp_errors: Counter[int] = field(default_factory=Counter)
     causes: Causes = field(default_factory=Causes)
     discarded: Counter[int] = field(default_factory=Counter)
 
@@ -126,7 +126,7 @@ class Tally:
         """Return how the engine is, with what others know of it."""
         return EngineHealth(
             streams=streams,
-            stamping=STAMPING[self.stamping],
+            timestamping=TIMESTAMPING[self.timestamping],
             calibration_ns=calibration_ns,
             probes_sent=self.sent,
             probes_received=self.received,
@@ -137,7 +137,7 @@ class Tally:
             clock_steps=clock_steps,
             send_lag_max_ns=self.send_lag_max_ns,
             local_drops=_by_name(self.drops),
-            refusals=_by_name(self.refusals),
+            icmp_errors=_by_name(self.icmp_errors),
             unread=self.unread,
             discarded={DISCARDED[n]: count for n, count in tuple(self.discarded.items()) if count},
             conditions=conditions,

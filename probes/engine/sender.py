@@ -14,7 +14,7 @@ from probes.engine.pacing import Due
 from probes.engine.report import Tally
 from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
-from probes.sockets.departure_stamps import STAMP_USER
+from probes.sockets.error_queue import USER_TIMESTAMP
 from probes.sockets.records import distinct
 
 
@@ -97,7 +97,7 @@ class Sender:
             channel=channel.number,
             window=window,
             send_lag_ns=send_lag_ns,
-            sent_kind=STAMP_USER,
+            sent_kind=USER_TIMESTAMP,
             sent_ns=now_ns,
             sent_wall_ns=wall_ns,
         )

@@ -2,7 +2,7 @@
 
 Waking is dear: caches are cold, and the work of a batch is nearly the same for one probe as for
 five hundred. So probes that are due about the same time leave together, and answers, which the
-kernel has stamped, are collected at a tick that sends anyway
+kernel has timestamped, are collected at a tick that sends anyway
 (docs/decisions/sending.md).
 """
 

@@ -92,8 +92,8 @@ class OpenWindows:
     def stalled(self, monotonic_ns: int, stall_ns: int) -> None:
         """Note that nothing was done for `stall_ns` up to now: too much of it makes doubtful.
 
-        One stall is none: the kernel's stamps do not wait for us. A machine that stands still for
-        a tenth of a window is starved, and then what it did not see is not known either.
+        One stall is none: the kernel's timestamps do not wait for us. A machine that stands still
+        for a tenth of a window is starved, and then what it did not see is not known either.
         """
         self._window(self.number_at(monotonic_ns))
         for window in self._open.values():

@@ -49,8 +49,8 @@ class Answering:
     """What a reflector does with the packets at its listeners; one thread at a time.
 
     `counts` are those of `ReflectorCounters`, `own_port` bool[65536] tells the ports of reflectors
-    of ours, `limits` how much is answered, `short` which requests were too short; all stamps are
-    moved by `shift_ns`.
+    of ours, `limits` how much is answered, `short` which requests were too short; all timestamps
+    are moved by `shift_ns`.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Answering:
                 self._answer_few(listener, count)
             elif count:
                 self._answer(listener, count)
-            self._collect_departures(listener)
+            self._collect_tx_timestamps(listener)
             if count < _BATCH:
                 return
 
@@ -133,7 +133,7 @@ class Answering:
             sender,
             self._reflection.sessions,
             now_ns=now_ns,
-            receive_wall_ns=packet.stamp_ns + self.shift_ns,
+            receive_wall_ns=packet.timestamp_ns + self.shift_ns,
             ttl=packet.ttl,
             estimates=self._error_estimates(listener, now_ns),
             follow_up=follow_up,
@@ -141,18 +141,18 @@ class Answering:
         source = packet.destination if listener.everywhere else b""
         read_ns = 0
 
-        def stamp() -> None:
+        def timestamp() -> None:
             nonlocal read_ns
             read_ns = self._clock.wall_ns()
             write_t3(reply, read_ns + self.shift_ns)
 
         error, key = listener.socket.send_one(
-            reply, sender.address, source, stamp, packet.tos & 0xFC
+            reply, sender.address, source, timestamp, packet.tos & 0xFC
         )
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
         if follow_up:
-            listener.departures.expect_one(key, sender.slot, sequence)
+            listener.reply_timestamps.expect_one(key, sender.slot, sequence)
 
     def _answer_bound(
         self,
@@ -169,7 +169,7 @@ class Answering:
             keys,
             sender.slot,
             now_ns=now_ns,
-            receive_wall_ns=packet.stamp_ns + self.shift_ns,
+            receive_wall_ns=packet.timestamp_ns + self.shift_ns,
             ttl=packet.ttl,
             tos=packet.tos,
             wall_ns=self._wall_ns,
@@ -186,7 +186,7 @@ class Answering:
         listener.lag.sent(key, read_ns)
         self._counts["unsent" if error else "reflected"] += 1
         if reply.tracked:
-            listener.departures.expect_one(key, sender.slot, reply.sequence)
+            listener.reply_timestamps.expect_one(key, sender.slot, reply.sequence)
 
     def _learn(
         self,
@@ -290,7 +290,7 @@ class Answering:
             self.rings.send.address[: len(answered)] = received.address[answered]
         # Bound to no address, a reply would leave from that of the route back, not the one asked.
         source = chosen(received.destination, answered) if listener.everywhere else None
-        self._send(listener, replies, source, begun_wall_ns, late_stamps=keys is None)
+        self._send(listener, replies, source, begun_wall_ns, late_timestamps=keys is None)
         if len(received) <= _FEW:
             of = None if keys is None else [keys[number] for number in replies.request.tolist()]
             self._learn(listener, replies.slot, of)
@@ -306,7 +306,7 @@ class Answering:
             packet=packet,
             length=length,
             sources=sources.take(row),
-            receive_wall_ns=chosen(received.stamp_ns, row) + self.shift_ns,
+            receive_wall_ns=chosen(received.timestamp_ns, row) + self.shift_ns,
             ttl=chosen(received.ttl, row),
             tos=chosen(received.tos, row),
         )
@@ -386,9 +386,9 @@ class Answering:
         source: NDArray[np.uint8] | None,
         begun_wall_ns: int,
         *,
-        late_stamps: bool,
+        late_timestamps: bool,
     ) -> None:
-        """Send replies; with `late_stamps` T3, which is under no HMAC then, is written last."""
+        """Send replies; with `late_timestamps` T3, which is under no HMAC then, is written last."""
         count = len(replies.length)
         if not count:
             return
@@ -399,45 +399,47 @@ class Answering:
 
         def write_t3() -> None:
             nonlocal read_ns
-            if late_stamps:
+            if late_timestamps:
                 read_ns = self._clock.wall_ns()
                 write_transmit_time(packet, read_ns + self.shift_ns)
 
-        # Stamps cost as much as sending; only these are read: follow-ups, and one for the lag.
-        stamped = np.zeros(count, np.bool_)
-        stamped[-1] = True
-        stamped[replies.tracked] = True
+        # Timestamps cost as much as sending; only these are read: follow-ups, and one for the lag.
+        timestamped = np.zeros(count, np.bool_)
+        timestamped[-1] = True
+        timestamped[replies.tracked] = True
         tos = replies.tos if replies.tos.any() else None
-        result = listener.socket.send(count, write_t3, stamped=stamped, source=source, tos=tos)
+        result = listener.socket.send(
+            count, write_t3, timestamped=timestamped, source=source, tos=tos
+        )
         listener.lag.sent(int(result.key[-1]), read_ns)
-        listener.leaving = int(np.count_nonzero(stamped))
+        listener.leaving = int(np.count_nonzero(timestamped))
         unsent = int(np.count_nonzero(result.error))
         self._counts["unsent"] += unsent
         self._counts["reflected"] += count - unsent
         if len(replies.tracked):
             tracked = replies.tracked
-            listener.departures.expect(
+            listener.reply_timestamps.expect(
                 result.key[tracked], replies.slot[tracked], replies.sequence[tracked]
             )
 
-    def _collect_departures(self, listener: Listener) -> None:
+    def _collect_tx_timestamps(self, listener: Listener) -> None:
         """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
-        queue = listener.socket.departures
+        queue = listener.socket.error_queue
         one_by_one = listener.leaving <= _FEW and not queue.has_kept
         for _ in range(_FEW if one_by_one else 0):
             if not self._collect_one(listener):
                 return
-        while len(stamps := queue.read()):
-            listener.departures.left(stamps.key, stamps.stamp_ns + self.shift_ns)
-            listener.lag.left(stamps.key, stamps.stamp_ns)
+        while len(timestamps := queue.read()):
+            listener.reply_timestamps.left(timestamps.key, timestamps.timestamp_ns + self.shift_ns)
+            listener.lag.left(timestamps.key, timestamps.timestamp_ns)
 
     def _collect_one(self, listener: Listener) -> bool:
         """Take one departure from the error queue; tell whether there was one."""
-        one = listener.socket.departures.read_one()
+        one = listener.socket.error_queue.read_one()
         if one is None:
             return False
         key, left_ns = one
-        listener.departures.one_left(key, left_ns + self.shift_ns)
+        listener.reply_timestamps.one_left(key, left_ns + self.shift_ns)
         listener.lag.one_left(key, left_ns)
         return True
 

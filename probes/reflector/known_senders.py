@@ -100,7 +100,7 @@ def reply_to(
     )
     end = BASE_BYTES
     if follow_up:
-        number, left_ns = sessions.take_departure(sender.slot)
+        number, left_ns = sessions.take_tx_time(sender.slot)
         told = (
             (number, wall_ns_to_ntp64(left_ns), stamp_tlv.METHOD_SOFTWARE) if left_ns else (0, 0, 0)
         )

@@ -14,9 +14,9 @@ from foundation.reasons import reason_of
 from foundation.text import Text
 from probes.addresses import socket_address
 from probes.reflector.admission import PeerFilter, parse_prefix
-from probes.reflector.departures import Departures, Lag
 from probes.reflector.known_senders import KnownSender
 from probes.reflector.reflection import Reflection
+from probes.reflector.reply_timestamps import Lag, ReplyTimestamps
 from probes.reflector.sender_keys import SenderKeys
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.batch import BatchSocket
@@ -50,13 +50,13 @@ class Listener:
         self.socket = BatchSocket(
             sock,
             rings=rings,
-            stamps_on_request=True,
+            timestamps_on_request=True,
             tells_destination=self.everywhere,
         )
         self.port = int(self.socket.sock.getsockname()[1])
-        self.departures = Departures(reflection.sessions)
+        self.reply_timestamps = ReplyTimestamps(reflection.sessions)
         self.lag = Lag()
-        self.leaving = 0  # replies of the last batch whose departure is stamped
+        self.leaving = 0  # replies of the last batch whose departure is timestamped
         self.estimates = (0, 0)  # Error Estimates with follow-up and without
         self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
 

@@ -1,7 +1,7 @@
 """STAMP where neither kernel timestamps nor batch calls are to be had: plain asyncio datagrams.
 
-The same codec over asyncio-dgram, needing no right and nothing of Linux. Its stamps are taken in
-user space, so they carry the event loop's own delays (tens of microseconds idle, milliseconds
+The same codec over asyncio-dgram, needing no right and nothing of Linux. Its timestamps are taken
+in user space, so they carry the event loop's own delays (tens of microseconds idle, milliseconds
 when the machine is busy): results are labelled so, and one-way figures are as good as that.
 """
 
@@ -27,7 +27,7 @@ from probes.reflector.spec import ReflectorSpec
 from probes.stamp import packet as stamp
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64
 
-STAMPING = "user"  # as in probes.window.STAMPING
+TIMESTAMPING = "user"  # as in probes.window.TIMESTAMPING
 _MAX_SESSIONS = 10_000
 
 
@@ -46,7 +46,7 @@ class PortableResult:
     backward_ns: int | None = None
     reflector_sequence: int | None = None
     sender_ttl: int | None = None
-    stamping: str = STAMPING
+    timestamping: str = TIMESTAMPING
 
 
 class PortableSender:

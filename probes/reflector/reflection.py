@@ -156,7 +156,7 @@ class Reflection:
         tracked = np.flatnonzero(asks)
         plain = tracked[fields.plain[tracked]]
         if len(plain):
-            departed, left_ns = self.sessions.take_departures(slot[plain])
+            departed, left_ns = self.sessions.take_tx_times(slot[plain])
             stamp.write_follow_up(
                 packet,
                 plain,
@@ -230,7 +230,7 @@ class Reflection:
 
         def follow_up(tlv: Tlv) -> Tlv:
             stamp_tlv.FollowUpTelemetry.from_tlv(tlv)
-            departed, left_ns = self.sessions.take_departure(slot)
+            departed, left_ns = self.sessions.take_tx_time(slot)
             if not left_ns:
                 return stamp_tlv.FollowUpTelemetry().to_tlv()
             return stamp_tlv.FollowUpTelemetry(

@@ -1,7 +1,7 @@
 """The STAMP Session-Reflector (RFC 8762 §4.3): a thread that answers batches of requests.
 
 Stateful: replies are numbered per session, so that the sender can tell forward from backward
-loss. T2 is the kernel's receive stamp. T3 is read just before the system call that sends, so it
+loss. T2 is the kernel's RX timestamp. T3 is read just before the system call that sends, so it
 is always a little early; when a reply truly left is known only afterwards, and is told in the
 session's next reply to senders that ask with a Follow-Up Telemetry TLV (RFC 8972 §4.7). To others
 the Error Estimate tells how early T3 may be.
@@ -68,9 +68,9 @@ class Reflector:
     (then replies say so: S = 0). With `hmac_key` only requests authenticated by it are answered;
     else `stamp_keys` are those of the senders that a place asks to authenticate themselves, by
     source address: any of a sender's keys will do, and without one it is not answered.
-    `stamp_shift_ns` moves T2, T3 and follow-up stamps, as a wrong clock would (lab and tests).
-    `sync_source` is what Timestamp Information says while the clock is synchronised.
-    With `interface` only what comes by it is answered.
+    `timestamp_shift_ns` moves T2, T3 and follow-up timestamps, as a wrong clock would (lab and
+    tests). `sync_source` is what Timestamp Information says while the clock is synchronised. With
+    `interface` only what comes by it is answered.
 
     The sockets are open once the constructor returns. Raises ConfigError for a bad peer, and where
     not one address can be had what refuses it: ConfigError, RightsError or ResourceError.
@@ -83,7 +83,7 @@ class Reflector:
         own_clock_bound_ns: Callable[[], float],
         hmac_key: bytes | None = None,
         stamp_keys: Mapping[str, tuple[bytes, ...]] | None = None,
-        stamp_shift_ns: int = 0,
+        timestamp_shift_ns: int = 0,
         max_packets_per_s: float = DEFAULT_MAX_PACKETS_PER_S,
         max_packets_per_s_per_source: float | None = None,
         clock: Clock | None = None,
@@ -99,7 +99,7 @@ class Reflector:
             counts=self._counts,
             clock=clock or SystemClock(),
             own_clock_bound_ns=own_clock_bound_ns,
-            shift_ns=stamp_shift_ns,
+            shift_ns=timestamp_shift_ns,
         )
         self._limits: tuple[float, float | None] | None = None
         self.limit(max_packets_per_s, max_packets_per_s_per_source)
@@ -107,7 +107,7 @@ class Reflector:
         self._lock = threading.Lock()  # held while a round is served or the listeners change
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         # Not epoll, which would have the kernel call for every reply that leaves: that takes its
-        # time between the reply's stamp and the wire.
+        # time between the reply's timestamp and the wire.
         self._poll = select.poll()
         self._poll.register(self._wake, select.POLLIN)
         self._listeners: dict[int, Listener] = {}
@@ -229,8 +229,8 @@ class Reflector:
             self._limits = (per_s, per_s_per_source)
             self._answering.limit(per_s, per_s_per_source)
 
-    def shift_stamps(self, shift_ns: int) -> None:
-        """Move all stamps from now on, as a clock that steps would (lab and tests)."""
+    def shift_timestamps(self, shift_ns: int) -> None:
+        """Move all timestamps from now on, as a clock that steps would (lab and tests)."""
         self._answering.shift_ns = shift_ns
 
     def is_running(self) -> bool:

@@ -187,41 +187,41 @@ class SessionTable:
         session["seen_ns"] = now_ns
         return sequence
 
-    def note_departure(self, slot: int, sequence: int, wall_ns: int) -> None:
-        """Remember when one reply left, as `note_departures`."""
+    def note_tx_time(self, slot: int, sequence: int, wall_ns: int) -> None:
+        """Remember when one reply left, as `note_tx_times`."""
         session = self.rows[slot]
         departed = int(session["departed"])
-        session["departure_sequence"][departed % _DEPARTURES] = sequence
-        session["departure_wall_ns"][departed % _DEPARTURES] = wall_ns
+        session["tx_sequence"][departed % _TX_TIMES] = sequence
+        session["tx_wall_ns"][departed % _TX_TIMES] = wall_ns
         session["departed"] = departed + 1
 
-    def take_departure(self, slot: int) -> tuple[int, int]:
-        """Return (sequence, wall_ns) of one departure to tell, as `take_departures`."""
+    def take_tx_time(self, slot: int) -> tuple[int, int]:
+        """Return (sequence, wall_ns) of one departure to tell, as `take_tx_times`."""
         session = self.rows[slot]
         departed, told = int(session["departed"]), int(session["told"])
         latest = max(departed - 1, 0)
-        number = min(max(told, departed - _DEPARTURES), latest)
-        left_ns = session["departure_wall_ns"]
-        while left_ns[number % _DEPARTURES] < left_ns[latest % _DEPARTURES] - _TELL_WITHIN_NS:
+        number = min(max(told, departed - _TX_TIMES), latest)
+        left_ns = session["tx_wall_ns"]
+        while left_ns[number % _TX_TIMES] < left_ns[latest % _TX_TIMES] - _TELL_WITHIN_NS:
             number += 1
         session["told"] = min(number + 1, departed)
-        place = number % _DEPARTURES
+        place = number % _TX_TIMES
         return (
-            int(session["departure_sequence"][place]),
-            int(session["departure_wall_ns"][place]),
+            int(session["tx_sequence"][place]),
+            int(session["tx_wall_ns"][place]),
         )
 
-    def note_departures(
+    def note_tx_times(
         self, slot: NDArray[np.int64], sequence: NDArray[np.uint32], wall_ns: NDArray[np.int64]
     ) -> None:
         """Remember when replies left, the latest sixteen of each session. Shapes [n], in order."""
         turn, each, size = turns(slot)
-        place = (self.rows["departed"][slot] + turn) % _DEPARTURES
-        self.rows["departure_sequence"][slot, place] = sequence
-        self.rows["departure_wall_ns"][slot, place] = wall_ns
+        place = (self.rows["departed"][slot] + turn) % _TX_TIMES
+        self.rows["tx_sequence"][slot, place] = sequence
+        self.rows["tx_wall_ns"][slot, place] = wall_ns
         self.rows["departed"][each] += size
 
-    def take_departures(
+    def take_tx_times(
         self, slot: NDArray[np.int64]
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Return (sequence, wall_ns) of a departure for each packet to tell; wall_ns 0 if none.
@@ -232,16 +232,16 @@ class SessionTable:
         """
         turn, _, _ = turns(slot)
         departed: NDArray[np.int64] = self.rows["departed"][slot]
-        oldest = np.maximum(self.rows["told"][slot], departed - _DEPARTURES)
+        oldest = np.maximum(self.rows["told"][slot], departed - _TX_TIMES)
         behind = np.flatnonzero(departed - oldest > 1)
         if len(behind):
             oldest[behind] = self._recent(slot[behind], oldest[behind], departed[behind] - 1)
         number = np.clip(oldest + turn, 0, np.maximum(departed - 1, 0))
-        place = number % _DEPARTURES
+        place = number % _TX_TIMES
         # Of several packets of a session the last assignment stands.
         self.rows["told"][slot] = np.minimum(number + 1, departed)
-        sequence: NDArray[np.uint32] = self.rows["departure_sequence"][slot, place]
-        wall_ns: NDArray[np.int64] = self.rows["departure_wall_ns"][slot, place]
+        sequence: NDArray[np.uint32] = self.rows["tx_sequence"][slot, place]
+        wall_ns: NDArray[np.int64] = self.rows["tx_wall_ns"][slot, place]
         return sequence, wall_ns
 
     def _recent(
@@ -251,15 +251,15 @@ class SessionTable:
         latest: NDArray[np.int64],
     ) -> NDArray[np.int64]:
         """Return the number of the first departure to tell that is not long before the latest."""
-        told_of = self.rows["departure_wall_ns"]
-        latest_ns = told_of[slot, latest % _DEPARTURES]
-        stale = told_of[slot, oldest % _DEPARTURES] < latest_ns - _TELL_WITHIN_NS
+        told_of = self.rows["tx_wall_ns"]
+        latest_ns = told_of[slot, latest % _TX_TIMES]
+        stale = told_of[slot, oldest % _TX_TIMES] < latest_ns - _TELL_WITHIN_NS
         if not stale.any():  # as it nearly always is
             return oldest
         left_ns = told_of[slot]
         old = left_ns < latest_ns[:, None] - _TELL_WITHIN_NS
         # What each place holds: the latest number that belongs there.
-        number = latest[:, None] - (latest[:, None] - np.arange(_DEPARTURES)) % _DEPARTURES
+        number = latest[:, None] - (latest[:, None] - np.arange(_TX_TIMES)) % _TX_TIMES
         after: NDArray[np.int64] = np.where(old, number + 1, 0).max(axis=1)
         return np.maximum(oldest, after)
 
@@ -279,15 +279,15 @@ def turns(
     return turn, ordered[first], size
 
 
-_DEPARTURES = 16  # so many replies may leave together, after this machine was starved
+_TX_TIMES = 16  # so many replies may leave together, after this machine was starved
 _SESSION = np.dtype(
     [
         ("seen_ns", "i8"),  # monotonic
         ("sequence", "u4"),  # of the next reply
         ("departed", "i8"),  # replies whose departure is known
         ("told", "i8"),  # of them, how many a later reply has told of
-        ("departure_sequence", "u4", (_DEPARTURES,)),  # the latest of them, number n at n mod 16
-        ("departure_wall_ns", "i8", (_DEPARTURES,)),
+        ("tx_sequence", "u4", (_TX_TIMES,)),  # the latest of them, number n at n mod 16
+        ("tx_wall_ns", "i8", (_TX_TIMES,)),
         ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
         ("replay_bits", "u8"),  # bit k: replay_highest - k was seen
         ("replay_wall_ns", "i8"),  # newest authenticated T1

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from probes.addresses import ADDRESS_BYTES
 from probes.sockets import control
-from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TX_SOFTWARE, DepartureStamps
+from probes.sockets.error_queue import KERNEL_TIMESTAMP, TX_SOFTWARE, USER_TIMESTAMP, ErrorQueue
 from probes.sockets.ring import Ring, Rings
 
 _SO_MEMINFO = 55
@@ -31,7 +31,7 @@ _IP_RECVTOS, _IPV6_RECVTCLASS = 13, 66
 _MSG_DONTWAIT, _MSG_TRUNC = 0x40, 0x20
 _IP_TOS_AT, _IP_TTL_AT = 1, 8  # in the IPv4 header
 _UNKNOWN_TOS = np.int16(-1)
-# Of receive buffer, for an answer and a stamp of departure: two to four times what they take, since
+# Of receive buffer, for an answer and a TX timestamp: two to four times what they take, since
 # more may be sent before they are collected.
 _PROBE_BYTES = 8192
 
@@ -39,7 +39,7 @@ _PROBE_BYTES = 8192
 @dataclass(frozen=True, slots=True)
 class SendResult:
     """What became of n packets: `error` int32[n] is 0 or the errno of a packet that did not leave,
-    `key` uint32[n] names its transmit stamp, `before_ns` is the wall clock before the call."""
+    `key` uint32[n] names its TX timestamp, `before_ns` is the wall clock before the call."""
 
     error: NDArray[np.int32]
     key: NDArray[np.uint32]
@@ -51,17 +51,17 @@ class Received:
     """n packets, as views into the ring: valid until the socket receives again.
 
     `payload` uint8[n, payload_bytes] of which `length` int64[n] bytes are the packet (cut to the
-    ring's width: `truncated`), `stamp_ns` int64[n] wall nanoseconds of arrival, `stamp_kind`
-    uint8[n] (STAMP_USER where the kernel gave none), `ttl` uint8[n] (0 where unknown), `tos`
-    int16[n] (DSCP and ECN as they stand in the IP header, -1 where unknown), `address` uint8[n, 28]
-    (sockaddr of the sender), `destination` uint8[n, 16] the local address that was asked, if the
-    socket tells it.
+    ring's width: `truncated`), `timestamp_ns` int64[n] wall nanoseconds of arrival,
+    `timestamp_kind` uint8[n] (USER_TIMESTAMP where the kernel gave none), `ttl` uint8[n] (0 where
+    unknown), `tos` int16[n] (DSCP and ECN as they stand in the IP header, -1 where unknown),
+    `address` uint8[n, 28] (sockaddr of the sender), `destination` uint8[n, 16] the local address
+    that was asked, if the socket tells it.
     """
 
     payload: NDArray[np.uint8]
     length: NDArray[np.int64]
-    stamp_ns: NDArray[np.int64]
-    stamp_kind: NDArray[np.uint8]
+    timestamp_ns: NDArray[np.int64]
+    timestamp_kind: NDArray[np.uint8]
     ttl: NDArray[np.uint8]
     tos: NDArray[np.int16]
     address: NDArray[np.uint8]
@@ -83,7 +83,7 @@ class OnePacket:
 
     payload: bytes
     address: bytes
-    stamp_ns: int
+    timestamp_ns: int
     ttl: int
     tos: int
     destination: bytes
@@ -94,11 +94,11 @@ class BatchSocket:
     """A datagram or raw socket served in batches; owns `sock` and closes it.
 
     Fill rows of `rings.send` (`payload`, `length`, `address`), then `send(count)`. The kernel
-    stamps the departure of every packet, or with `stamps_on_request` of those that `send` is told
-    of; stamps must be collected with `transmit_stamps()` after each send: an undrained error queue
-    eats the receive buffer. With `tells_destination` a packet that is received comes with the
-    local address it was sent to, for sockets bound to none. `with_ip_header` tells that packets
-    begin with an IPv4 header, as those of raw sockets do. Not safe for use by two threads.
+    timestamps the departure of every packet, or with `timestamps_on_request` of those that `send`
+    is told of; timestamps must be collected with `tx_timestamps()` after each send: an undrained
+    error queue eats the receive buffer. With `tells_destination` a packet that is received comes
+    with the local address it was sent to, for sockets bound to none. `with_ip_header` tells that
+    packets begin with an IPv4 header, as those of raw sockets do. Not safe for use by two threads.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class BatchSocket:
         capacity: int = 256,
         payload_bytes: int = 1536,
         *,
-        stamps_on_request: bool = False,
+        timestamps_on_request: bool = False,
         tells_destination: bool = False,
         with_ip_header: bool = False,
         rings: Rings | None = None,
@@ -118,7 +118,7 @@ class BatchSocket:
         self.overflowed = 0  # packets this socket lost because its receive buffer was full
         self._fd = sock.fileno()
         sock.setblocking(False)
-        self.departures = DepartureStamps(sock, self.rings.stamps, on_request=stamps_on_request)
+        self.error_queue = ErrorQueue(sock, self.rings.timestamps, on_request=timestamps_on_request)
         self._ask_for_details()
         if tells_destination:
             self._ask_for_destination()
@@ -140,8 +140,9 @@ class BatchSocket:
                 self.sock.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
             self._tells_tos = True
 
-    def ask_for_refusals(self) -> None:
-        """Have ICMP errors about our packets told (`take_refusals`), and drops of our own queues.
+    def ask_for_icmp_errors(self) -> None:
+        """Have ICMP errors about our packets told (`take_icmp_errors`), and drops of our own
+        queues.
 
         Without IP_RECVERR the kernel keeps from us that a queueing discipline dropped a packet.
         """
@@ -167,7 +168,7 @@ class BatchSocket:
             self.sock.setsockopt(socket.IPPROTO_IP, control.IP_PKTINFO, 1)
 
     def room(self) -> int:
-        """Return how many probes' answers and stamps may wait in the receive buffer."""
+        """Return how many probes' answers and timestamps may wait in the receive buffer."""
         return self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _PROBE_BYTES
 
     def fileno(self) -> int:
@@ -183,39 +184,39 @@ class BatchSocket:
         count: int,
         just_before: Callable[[], None] | None = None,
         *,
-        stamped: NDArray[np.bool_] | None = None,
+        timestamped: NDArray[np.bool_] | None = None,
         source: NDArray[np.uint8] | None = None,
         tos: NDArray[np.uint8] | None = None,
     ) -> SendResult:
         """Send the first `count` rows of the send ring; a packet that fails stops no other.
 
         `just_before` is called when all else is ready, to write what must be as late as can be.
-        `stamped` bool[count] tells which departures are to be stamped (`stamps_on_request`);
+        `timestamped` bool[count] tells which queue are to be timestamped (`timestamps_on_request`);
         `source` uint8[count, 16] is the local address each packet shall leave from, `tos`
         uint8[count] its DSCP and ECN; absent, those of the socket.
         """
-        ring, departures = self.rings.send, self.departures
-        key = departures.next_keys(count, stamped)
-        self._write_control(ring, key, stamped, source, tos)
+        ring, queue = self.rings.send, self.error_queue
+        key = queue.next_keys(count, timestamped)
+        self._write_control(ring, key, timestamped, source, tos)
         before_ns = time.time_ns()
         if just_before is not None:
             just_before()
         error = ring.send(self._fd, count)
-        if error.any() and departures.delivered and not departures.chooses_keys:
-            key = departures.renumber(key, error, stamped)
+        if error.any() and queue.has_tx_timestamps and not queue.chooses_keys:
+            key = queue.renumber(key, error, timestamped)
         return SendResult(error, key, before_ns)
 
     def _write_control(
         self,
         ring: Ring,
         key: NDArray[np.uint32],
-        stamped: NDArray[np.bool_] | None,
+        timestamped: NDArray[np.bool_] | None,
         source: NDArray[np.uint8] | None,
         tos: NDArray[np.uint8] | None,
     ) -> None:
         """Write the control messages of a batch into the first rows."""
-        keys = self.departures.chooses_keys
-        asks = self.departures.delivered and stamped is not None
+        keys = self.error_queue.chooses_keys
+        asks = self.error_queue.has_tx_timestamps and timestamped is not None
         family = self.sock.family
         layout = (family, keys, asks, source is not None, tos is not None)
         count = len(key)
@@ -228,9 +229,9 @@ class BatchSocket:
         if tos is not None:
             control.put_word(rows, at, tos)
             at += control.WORD_BYTES
-        if asks and stamped is not None:  # only packets to be stamped carry it, and a key
+        if asks and timestamped is not None:  # only packets to be timestamped carry it, and a key
             end = at + control.WORD_BYTES * (1 + keys)
-            ring.messages["controllen"][:count] = np.where(stamped, end, at)
+            ring.messages["controllen"][:count] = np.where(timestamped, end, at)
             at += control.WORD_BYTES
         if keys:
             control.put_word(rows, at, key)
@@ -243,17 +244,17 @@ class BatchSocket:
         just_before: Callable[[], None],
         tos: int = 0,
     ) -> tuple[int, int]:
-        """Send one packet and have its departure stamped; return (errno or 0, its key).
+        """Send one packet and have its departure timestamped; return (errno or 0, its key).
 
         `address` as Python's sockets have them, `source` the local address to leave from, or empty;
         `just_before` as for `send`; `tos` 0 is what the socket sends with.
         """
-        departures = self.departures
-        key = departures.next_key()
+        queue = self.error_queue
+        key = queue.next_key()
         messages: list[tuple[int, int, bytes]] = []
-        if departures.chooses_keys:
+        if queue.chooses_keys:
             messages.append((control.SOL_SOCKET, control.SCM_TS_OPT_ID, struct.pack("=I", key)))
-        if departures.delivered:
+        if queue.has_tx_timestamps:
             messages.append((control.SOL_SOCKET, control.SO_TIMESTAMPING, _ASK))
         if source:
             messages.append(control.source_message(self.sock.family, source))
@@ -264,8 +265,8 @@ class BatchSocket:
             self.sock.sendmsg([packet], messages, _MSG_DONTWAIT, address)
         except OSError as error:
             number = error.errno or errno.EIO
-            if departures.delivered and not departures.chooses_keys:
-                departures.renumber(
+            if queue.has_tx_timestamps and not queue.chooses_keys:
+                queue.renumber(
                     np.array([key], np.uint32), np.array([number], np.int32), np.ones(1, np.bool_)
                 )
             return number, key
@@ -286,10 +287,10 @@ class BatchSocket:
         said = control.read_control(ring.control[:count], messages["controllen"])
         if count and said.dropped[-1]:
             self.overflowed = int(said.dropped.max())
-        stamp_ns, kind = said.software_ns, np.full(count, STAMP_KERNEL, np.uint8)
-        if not stamp_ns.all():
-            kind[stamp_ns == 0] = STAMP_USER
-            stamp_ns = _or_now(stamp_ns)
+        timestamp_ns, kind = said.software_ns, np.full(count, KERNEL_TIMESTAMP, np.uint8)
+        if not timestamp_ns.all():
+            kind[timestamp_ns == 0] = USER_TIMESTAMP
+            timestamp_ns = _or_now(timestamp_ns)
         tos = ring.payload[:count, _IP_TOS_AT] if self._with_ip_header else said.tos
         known = tos.astype(np.int16) if self._tells_tos else np.full(count, _UNKNOWN_TOS)
         # A copy, since the ring is filled again while probes still wait for their end.
@@ -297,8 +298,8 @@ class BatchSocket:
         return Received(
             payload=ring.payload[:count],
             length=messages["length"].astype(np.int64),
-            stamp_ns=stamp_ns,
-            stamp_kind=kind,
+            timestamp_ns=timestamp_ns,
+            timestamp_kind=kind,
             ttl=ttl,
             tos=known,
             address=ring.address[:count],
@@ -316,7 +317,7 @@ class BatchSocket:
         return OnePacket(
             payload=ring.payload[row, :length].tobytes(),
             address=ring.address[row, :name_bytes].tobytes(),
-            stamp_ns=said.software_ns or time.time_ns(),
+            timestamp_ns=said.software_ns or time.time_ns(),
             ttl=said.ttl,
             tos=said.tos,
             destination=said.destination,
@@ -344,6 +345,6 @@ def _lay_out(
     messages["namelen"] = 16 if family == socket.AF_INET else ADDRESS_BYTES
 
 
-def _or_now(stamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Replace absent stamps by the wall clock of this moment."""
-    return np.where(stamp_ns == 0, time.time_ns(), stamp_ns)
+def _or_now(timestamp_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Replace absent timestamps by the wall clock of this moment."""
+    return np.where(timestamp_ns == 0, time.time_ns(), timestamp_ns)

@@ -44,7 +44,7 @@ _MOST_MESSAGES = 8  # more control messages than we ever ask for on one packet
 WORD_BYTES = 24  # a sent message of one 32-bit word
 
 _HEADER = struct.Struct("=Qii")
-_STAMPS = struct.Struct("=qq")  # of three, the software one
+_TIMESTAMPS = struct.Struct("=qq")  # of three, the software one
 _ERROR = struct.Struct("=IBBBBII")
 _WORD = struct.Struct("=I")
 
@@ -183,7 +183,7 @@ def _walk(rows: _Rows, length: NDArray[np.uint64], kinds: Sequence[_Kind] | None
 # all rows and one number.
 
 
-def _store_stamps(rows: _Rows, row: Any, at: Any) -> None:
+def _store_timestamps(rows: _Rows, row: Any, at: Any) -> None:
     half = at // 2 + 2
     rows.columns.software_ns[row] = rows.longs[row, half] * _NS + rows.longs[row, half + 1]
 
@@ -237,7 +237,7 @@ class _Kind(NamedTuple):
 
 _ERRORS = ("error_number", "origin", "key")
 _KINDS = (
-    _Kind((SOL_SOCKET, SO_TIMESTAMPING), 64, _store_stamps, ("software_ns",)),
+    _Kind((SOL_SOCKET, SO_TIMESTAMPING), 64, _store_timestamps, ("software_ns",)),
     _Kind((SOL_SOCKET, SO_RXQ_OVFL), 20, _store_dropped, ("dropped",)),
     _Kind((IP, IP_TTL), 20, _store_ttl, ("ttl",)),
     _Kind((IPV6, IPV6_HOPLIMIT), 20, _store_ttl, ("ttl",)),
@@ -276,7 +276,7 @@ def read_messages(control: bytes) -> OneControl:
         if size < _HEADER_BYTES or at + size > len(control):
             break
         if level == SOL_SOCKET and kind == SO_TIMESTAMPING and size >= 64:
-            seconds, nanoseconds = _STAMPS.unpack_from(control, data)
+            seconds, nanoseconds = _TIMESTAMPS.unpack_from(control, data)
             software_ns = seconds * _NS + nanoseconds
         elif level == SOL_SOCKET and kind == SO_RXQ_OVFL and size >= 20:
             (dropped,) = _WORD.unpack_from(control, data)
@@ -292,7 +292,7 @@ def read_messages(control: bytes) -> OneControl:
     return OneControl(software_ns, ttl, tos, dropped, destination)
 
 
-def read_refusal(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:
+def read_icmp_error(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, bytes]:
     """Return (errno, word of origin, type and code, sockaddr of who said it) of one ICMP error;
     zeros where the messages hold none."""
     for level, kind, data in messages:
@@ -302,17 +302,17 @@ def read_refusal(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int, 
     return 0, 0, b""
 
 
-def read_departure(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int] | None:
-    """Return (key, wall nanoseconds) of a transmit stamp, None if the messages hold none."""
-    stamp_ns, key = 0, None
+def read_tx_timestamp(messages: Iterable[tuple[int, int, bytes]]) -> tuple[int, int] | None:
+    """Return (key, wall nanoseconds) of a TX timestamp, None if the messages hold none."""
+    timestamp_ns, key = 0, None
     for level, kind, data in messages:
         if (level, kind) == (SOL_SOCKET, SO_TIMESTAMPING) and len(data) >= 48:
-            seconds, nanoseconds = _STAMPS.unpack_from(data)
-            stamp_ns = seconds * _NS + nanoseconds
+            seconds, nanoseconds = _TIMESTAMPS.unpack_from(data)
+            timestamp_ns = seconds * _NS + nanoseconds
         elif (level, kind) in ((IP, IP_RECVERR), (IPV6, IPV6_RECVERR)) and len(data) >= 16:
             _, origin, _, _, _, _, number = _ERROR.unpack_from(data)
             key = number if origin == ORIGIN_TIMESTAMPING else None
-    return (key, stamp_ns) if key is not None and stamp_ns else None
+    return (key, timestamp_ns) if key is not None and timestamp_ns else None
 
 
 def lay_word(rows: NDArray[np.uint8], at: int, kind: int, word: int = 0) -> int:

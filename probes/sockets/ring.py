@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from probes.addresses import ADDRESS_BYTES
 
 _MSG_DONTWAIT = 0x40
-# stamp 64 + error 64 (or destination 40) + overflow 24 + TTL 24 + DSCP 24, with room
+# timestamp 64 + error 64 (or destination 40) + overflow 24 + TTL 24 + DSCP 24, with room
 _CONTROL_BYTES = 216
-_SEND_CONTROL_BYTES = 112  # key 24 + what to stamp 24 + source 40 + DSCP 24
+_SEND_CONTROL_BYTES = 112  # key 24 + what to timestamp 24 + source 40 + DSCP 24
 _STAMP_PAYLOAD_BYTES = 64  # what is kept of a packet that an ICMP error quotes
 _TELLINGS = 4  # pending ICMP errors that one call may have to hear of first
 _MAY_BE_ICMP = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES)
@@ -159,7 +159,7 @@ class Rings:
 
     send: Ring
     receive: Ring
-    stamps: Ring
+    timestamps: Ring
 
     @staticmethod
     def of(capacity: int, payload_bytes: int, *, in_place: bool = False) -> Rings:
@@ -172,5 +172,5 @@ class Rings:
         return Rings(
             send=Ring(capacity, payload_bytes, _SEND_CONTROL_BYTES, over),
             receive=receive,
-            stamps=Ring(capacity, _STAMP_PAYLOAD_BYTES, _CONTROL_BYTES),
+            timestamps=Ring(capacity, _STAMP_PAYLOAD_BYTES, _CONTROL_BYTES),
         )

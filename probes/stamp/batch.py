@@ -39,8 +39,8 @@ from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.timestamps import (
     error_ns_of_array,
     ptp_array,
-    stamps_to_wall_ns_array,
     synchronised_array,
+    timestamps_to_wall_ns_array,
     wall_ns_to_ntp64,
     wall_ns_to_ntp64_array,
 )
@@ -168,8 +168,8 @@ def read_reflector_packets(buffer: NDArray[np.uint8], length: NDArray[Any]) -> R
     packet = rows_through(buffer, 0, _REFLECTOR)
     estimate = packet["error_estimate"].astype(np.uint16)
     ptp = ptp_array(estimate)
-    transmit_wall_ns, t3_valid = stamps_to_wall_ns_array(packet["t3"].astype(np.uint64), ptp)
-    receive_wall_ns, t2_valid = stamps_to_wall_ns_array(packet["t2"].astype(np.uint64), ptp)
+    transmit_wall_ns, t3_valid = timestamps_to_wall_ns_array(packet["t3"].astype(np.uint64), ptp)
+    receive_wall_ns, t2_valid = timestamps_to_wall_ns_array(packet["t2"].astype(np.uint64), ptp)
     valid = length >= SHORT_REPLY_BYTES
     ttl = packet["ttl"]
     has_ttl = length >= TTL_REPLY_BYTES
@@ -232,7 +232,7 @@ class SenderFields:
     @property
     def sent_wall_ns(self) -> NDArray[np.int64]:
         """When the requests were sent; a malformed PTP timestamp means nothing."""
-        return stamps_to_wall_ns_array(self.t1, ptp_array(self.estimate))[0]
+        return timestamps_to_wall_ns_array(self.t1, ptp_array(self.estimate))[0]
 
     @property
     def error_ns(self) -> NDArray[np.float64]:

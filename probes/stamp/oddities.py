@@ -52,7 +52,7 @@ _TOLD = {
     ),
     "order": Text(
         "left before they arrived, or stayed longer than the whole round trip, by the reflector's "
-        "stamps: they give no one-way delay",
+        "timestamps: they give no one-way delay",
         "按反射端时间戳，其离开早于到达，或停留时间超过整个往返时延：不给出单向时延",
     ),
     "clock": Text(

@@ -42,7 +42,7 @@ from probes.stamp.batch import (
 )
 from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES as AUTHENTICATED_BYTES
 from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
-from probes.stamp.timestamps import stamp_to_wall_ns
+from probes.stamp.timestamps import timestamp_to_wall_ns
 from probes.stamp.tlv_batch import FOLLOW_UP_BYTES, accept_padding, write_follow_up
 
 __all__ = [
@@ -96,7 +96,7 @@ class SenderPacket:
     @property
     def sent_wall_ns(self) -> int:
         """T1 as a moment. Raises RemoteProtocolError for a malformed PTP timestamp."""
-        return stamp_to_wall_ns(self.t1, self.error_estimate)
+        return timestamp_to_wall_ns(self.t1, self.error_estimate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +121,12 @@ class ReflectorPacket:
     @property
     def receive_wall_ns(self) -> int:
         """T2 as a moment. Raises RemoteProtocolError for a malformed PTP timestamp."""
-        return stamp_to_wall_ns(self.t2, self.error_estimate)
+        return timestamp_to_wall_ns(self.t2, self.error_estimate)
 
     @property
     def transmit_wall_ns(self) -> int:
         """T3 as a moment. Raises RemoteProtocolError for a malformed PTP timestamp."""
-        return stamp_to_wall_ns(self.t3, self.error_estimate)
+        return timestamp_to_wall_ns(self.t3, self.error_estimate)
 
 
 def digest(key: bytes, covered: bytes) -> bytes:

@@ -51,9 +51,9 @@ def wall_ns_to_ntp64(wall_ns: int) -> int:
     return ((seconds + NTP_UNIX_OFFSET_S) & _LOW_32) << 32 | fraction
 
 
-def ntp64_to_wall_ns(stamp: int) -> int:
+def ntp64_to_wall_ns(timestamp: int) -> int:
     """Return the moment of an NTP-64 timestamp; eras are told apart by the pivot of 2036."""
-    seconds, fraction = stamp >> 32, stamp & _LOW_32
+    seconds, fraction = timestamp >> 32, timestamp & _LOW_32
     era = 0 if seconds >= NTP_ERA_PIVOT_S else 1 << 32
     return (seconds + era - NTP_UNIX_OFFSET_S) * _NS_PER_S + ((fraction * _NS_PER_S + 2**31) >> 32)
 
@@ -64,12 +64,12 @@ def wall_ns_to_ptp64(wall_ns: int) -> int:
     return ((seconds + TAI_MINUS_UTC_S) & _LOW_32) << 32 | nanoseconds
 
 
-def ptp64_to_wall_ns(stamp: int) -> int:
+def ptp64_to_wall_ns(timestamp: int) -> int:
     """Return the moment of a truncated PTPv2 timestamp (TAI).
 
     Raises RemoteProtocolError when its nanoseconds are a whole second or more.
     """
-    seconds, nanoseconds = stamp >> 32, stamp & _LOW_32
+    seconds, nanoseconds = timestamp >> 32, timestamp & _LOW_32
     if nanoseconds >= _NS_PER_S:
         raise RemoteProtocolError(
             f"a PTP timestamp says {nanoseconds} ns within one second",
@@ -78,17 +78,17 @@ def ptp64_to_wall_ns(stamp: int) -> int:
     return (seconds - TAI_MINUS_UTC_S) * _NS_PER_S + nanoseconds
 
 
-def wall_ns_to_stamp(wall_ns: int, error_estimate: int) -> int:
+def wall_ns_to_timestamp(wall_ns: int, error_estimate: int) -> int:
     """Return the timestamp of a moment in the format that the estimate's Z bit names."""
     return wall_ns_to_ptp64(wall_ns) if error_estimate & _Z_BIT else wall_ns_to_ntp64(wall_ns)
 
 
-def stamp_to_wall_ns(stamp: int, error_estimate: int) -> int:
+def timestamp_to_wall_ns(timestamp: int, error_estimate: int) -> int:
     """Return the moment of a timestamp in the format that the estimate's Z bit names.
 
     Raises RemoteProtocolError for a malformed PTP timestamp.
     """
-    return ptp64_to_wall_ns(stamp) if error_estimate & _Z_BIT else ntp64_to_wall_ns(stamp)
+    return ptp64_to_wall_ns(timestamp) if error_estimate & _Z_BIT else ntp64_to_wall_ns(timestamp)
 
 
 def wall_ns_to_ntp64_array(wall_ns: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -100,10 +100,10 @@ def wall_ns_to_ntp64_array(wall_ns: NDArray[np.int64]) -> NDArray[np.uint64]:
     return high << np.uint64(32) | fraction
 
 
-def ntp64_to_wall_ns_array(stamp: NDArray[np.uint64]) -> NDArray[np.int64]:
+def ntp64_to_wall_ns_array(timestamp: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return the moments of NTP-64 timestamps. Any shape."""
-    seconds = (stamp >> np.uint64(32)).astype(np.int64)
-    fraction = stamp & np.uint64(_LOW_32)
+    seconds = (timestamp >> np.uint64(32)).astype(np.int64)
+    fraction = timestamp & np.uint64(_LOW_32)
     # At most 2^32 · 10^9 + 2^31 < 2^63: no overflow.
     nanoseconds = ((fraction * np.uint64(_NS_PER_S) + np.uint64(2**31)) >> np.uint64(32)).astype(
         np.int64
@@ -121,19 +121,19 @@ def wall_ns_to_ptp64_array(wall_ns: NDArray[np.int64]) -> NDArray[np.uint64]:
     return high << np.uint64(32) | nanoseconds
 
 
-def stamps_to_wall_ns_array(
-    stamp: NDArray[np.uint64], ptp: NDArray[np.bool_]
+def timestamps_to_wall_ns_array(
+    timestamp: NDArray[np.uint64], ptp: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the moments of timestamps in either format, and which of them are well formed.
 
-    `stamp` and `ptp` (the Z bit of the Error Estimate that goes with each) have one shape. An
+    `timestamp` and `ptp` (the Z bit of the Error Estimate that goes with each) have one shape. An
     NTP-64 timestamp is always well formed; a PTP timestamp of ≥ 10^9 ns is not.
     """
-    moment = ntp64_to_wall_ns_array(stamp)
-    valid = np.ones(stamp.shape, np.bool_)
+    moment = ntp64_to_wall_ns_array(timestamp)
+    valid = np.ones(timestamp.shape, np.bool_)
     if ptp.any():  # almost never: Linux peers send NTP-64
-        nanoseconds = (stamp & np.uint64(_LOW_32)).astype(np.int64)
-        seconds = (stamp >> np.uint64(32)).astype(np.int64) - TAI_MINUS_UTC_S
+        nanoseconds = (timestamp & np.uint64(_LOW_32)).astype(np.int64)
+        seconds = (timestamp >> np.uint64(32)).astype(np.int64) - TAI_MINUS_UTC_S
         moment = np.where(ptp, seconds * _NS_PER_S + nanoseconds, moment)
         valid = ~ptp | (nanoseconds < _NS_PER_S)
     return moment, valid

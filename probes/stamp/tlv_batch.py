@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from probes.sockets.records import rows_through
 from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
-from probes.stamp.timestamps import stamps_to_wall_ns_array, wall_ns_to_ntp64_array
+from probes.stamp.timestamps import timestamps_to_wall_ns_array, wall_ns_to_ntp64_array
 
 TLV_HEADER_BYTES = 4
 FOLLOW_UP_BYTES = 20  # TLV type 7 with its header
@@ -36,7 +36,7 @@ _FOLLOW_UP_TLV = np.dtype(
         ("type", "u1"),
         ("length", ">u2"),
         ("sequence", ">u4"),
-        ("stamp", ">u8"),
+        ("timestamp", ">u8"),
         ("method", "u1"),
         ("reserved", "V3"),
     ]
@@ -70,12 +70,12 @@ def read_follow_up(
     if int(length.max(initial=0)) < BASE_BYTES + FOLLOW_UP_BYTES:
         return np.zeros(count, np.bool_), np.zeros(count, np.uint32), np.zeros(count, np.int64)
     tlv = rows_through(buffer, BASE_BYTES, _FOLLOW_UP_TLV)
-    stamp = tlv["stamp"].astype(np.uint64)
-    moment, well_formed = stamps_to_wall_ns_array(stamp, ptp)
+    timestamp = tlv["timestamp"].astype(np.uint64)
+    moment, well_formed = timestamps_to_wall_ns_array(timestamp, ptp)
     present = valid & well_formed & (length >= BASE_BYTES + FOLLOW_UP_BYTES)
-    # Flags must be clear: U = not understood, M = malformed, I = failed integrity. A stamp of zero
-    # says "not known" (RFC 8972 §4.7).
-    present &= (tlv["flags"] == 0) & (tlv["type"] == FOLLOW_UP) & (stamp != 0)
+    # Flags must be clear: U = not understood, M = malformed, I = failed integrity. A timestamp of
+    # zero says "not known" (RFC 8972 §4.7).
+    present &= (tlv["flags"] == 0) & (tlv["type"] == FOLLOW_UP) & (timestamp != 0)
     present &= tlv["length"] == FOLLOW_UP_BYTES - TLV_HEADER_BYTES
     return present, tlv["sequence"].astype(np.uint32), moment
 
@@ -179,7 +179,7 @@ def write_follow_up(
     tlv["type"] = FOLLOW_UP
     tlv["length"] = FOLLOW_UP_BYTES - TLV_HEADER_BYTES
     tlv["sequence"] = np.where(known, sequence, 0)
-    tlv["stamp"] = np.where(known, wall_ns_to_ntp64_array(wall_ns), 0)
+    tlv["timestamp"] = np.where(known, wall_ns_to_ntp64_array(wall_ns), 0)
     tlv["method"] = np.where(known, method, 0)
     end = BASE_BYTES + FOLLOW_UP_BYTES
     buffer[row, BASE_BYTES:end] = tlv.view(np.uint8).reshape(-1, FOLLOW_UP_BYTES)

@@ -35,7 +35,7 @@ def make_windows() -> MakeWindows:
                 for name in nothing.measures
             },
             distributions=dict.fromkeys(nothing.distributions, empty),
-            stamping=np.full(rows, 2, np.uint8),
+            timestamping=np.full(rows, 2, np.uint8),
             suspect=np.zeros(rows, np.bool_),
             flows=type(flows)(
                 indptr=np.zeros(rows + 1, np.int64),

@@ -64,7 +64,7 @@ def windows(second, rows=400):
             name: np.sort(noise if name.endswith("_ns") else noise % 4) for name in nothing.measures
         },
         distributions=dict.fromkeys(nothing.distributions, Histograms.empty(rows)),
-        stamping=np.full(rows, 2, np.uint8), suspect=np.zeros(rows, np.bool_),
+        timestamping=np.full(rows, 2, np.uint8), suspect=np.zeros(rows, np.bool_),
         flows=FlowColumns(
             indptr=np.zeros(rows + 1, np.int64), flow=nothing.flows.flow, sent=nothing.flows.sent,
             lost=nothing.flows.lost, rtt_p50_ns=nothing.flows.rtt_p50_ns,

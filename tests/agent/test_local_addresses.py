@@ -78,7 +78,7 @@ async def run(plan, directory):
         return None
 
     measuring = Measuring(
-        on_windows=take, clock=clock, own_clock_bound_ns=lambda: 0.0, stamp_shift_ns=0,
+        on_windows=take, clock=clock, own_clock_bound_ns=lambda: 0.0, timestamp_shift_ns=0,
         conditions=Conditions(), policy=Policy(PolicyConfig(destinations=("0.0.0.0/0", "::/0"))),
         book=SentBook(directory / "book"), settle=settled,
         journal=AnswerJournal(None, clock),

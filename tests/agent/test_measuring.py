@@ -43,7 +43,7 @@ def made(book: SentBook, clock: HandClock, on_windows: Callable[..., Any]) -> Me
         on_windows=on_windows,
         clock=clock,
         own_clock_bound_ns=lambda: 0.0,
-        stamp_shift_ns=0,
+        timestamp_shift_ns=0,
         conditions=Conditions(),
         policy=Policy(),
         book=book,

@@ -51,7 +51,7 @@ KEYS = [
     "ttl",
     "hops",
     "dscp",
-    "stamping",
+    "timestamping",
     "rtt_ns",
     "flows",
     "remarks",

@@ -22,7 +22,7 @@ def reflecting(conditions: Conditions) -> Reflecting:
     return Reflecting(
         clock=SystemClock(),
         own_clock_bound_ns=lambda: 1000.0,
-        stamp_shift_ns=0,
+        timestamp_shift_ns=0,
         conditions=conditions,
     )
 

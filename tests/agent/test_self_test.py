@@ -1,4 +1,4 @@
-"""The agent measures its own stamps over loopback, and says so when they are poor."""
+"""The agent measures its own timestamps over loopback, and says so when they are poor."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from agent.self_test import SelfTest
 from probes.clocks.calibrate import Calibration
 
 
-def test_a_real_self_test_finds_kernel_stamps_and_an_error() -> None:
+def test_a_real_self_test_finds_kernel_timestamps_and_an_error() -> None:
     conditions = Conditions()
     test = SelfTest(conditions)
     assert test.calibration_ns is None
@@ -18,9 +18,9 @@ def test_a_real_self_test_finds_kernel_stamps_and_an_error() -> None:
     assert conditions.current() == ()
 
 
-def test_a_machine_without_kernel_stamps_is_told_of() -> None:
+def test_a_machine_without_kernel_timestamps_is_told_of() -> None:
     conditions = Conditions()
-    poor = Calibration(stamping="user", packets=9, systematic_ns=5e4, random_ns=2e4)
+    poor = Calibration(timestamping="user", packets=9, systematic_ns=5e4, random_ns=2e4)
     test = SelfTest(conditions, lambda: poor)
     test.look()
     assert test.calibration_ns == 50_000

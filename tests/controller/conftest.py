@@ -13,15 +13,15 @@ from aiohttp import web
 
 from controller.access.authority import create_authority
 from controller.api.application import make_app
-from controller.service import parse_listen, tls_context
-from controller.silences import UNCONFIRMED
+from controller.fleet.silences import UNCONFIRMED
+from controller.serving.service import parse_listen, tls_context
 from controller.state import ControllerState, Settings, open_state
 from controller.store.sqlite_store import SqliteStore
 from foundation.clock import SystemClock
 from messages.chunk import encode_chunk
 from messages.exchange import CHUNK_CONTENT_TYPE
 from probes.histogram import Histograms
-from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, STAMPING, FlowColumns, WindowBatch
+from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, TIMESTAMPING, FlowColumns, WindowBatch
 from topology.site_file import load_network
 
 WINDOW_NS = 10_000_000_000
@@ -64,7 +64,7 @@ def batch_of(
         counters=counters,
         measures=measures,
         distributions=distributions,
-        stamping=np.full(n, STAMPING.index("kernel") if received else 0, np.uint8),
+        timestamping=np.full(n, TIMESTAMPING.index("kernel") if received else 0, np.uint8),
         suspect=np.full(n, suspect),
         flows=FlowColumns(
             indptr=np.arange(n + 1),

@@ -29,8 +29,8 @@ from topology.site_file import load_network
 DESCRIPTORS, CROWD = 256, 400
 PATIENCE_S = 60.0  # a hang, not slowness
 RUN = (
-    "import controller.connections, isochrone;"
-    "controller.connections.GRACE_S = 0.2; isochrone.main()"
+    "import controller.api.server.connections, isochrone;"
+    "controller.api.server.connections.GRACE_S = 0.2; isochrone.main()"
 )
 HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
 HALF_BODY = (

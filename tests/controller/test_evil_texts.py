@@ -22,8 +22,8 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 import isochrone
-from controller.campaigns.keeper import look
-from controller.campaigns.reporting import patience_ns, report
+from controller.campaigns.scheduler import look
+from controller.reports.reporting import patience_ns, report
 from foundation.condition import Condition
 from foundation.errors import IsochroneError
 from foundation.logs import JsonLines, PlainLines
@@ -313,7 +313,7 @@ async def test_a_list_without_an_end_is_one_sentence(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, cursors: str
 ) -> None:
     asked, most = [0], 20
-    monkeypatch.setattr("controller.commands.all_pages.MOST_PAGES", most)
+    monkeypatch.setattr("controller.client.pages.MOST_PAGES", most)
 
     async def answered(_request: web.Request) -> web.Response:
         asked[0] += 1

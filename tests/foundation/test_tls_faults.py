@@ -16,7 +16,7 @@ import trustme
 
 from agent.enrolment import _unreachable
 from agent.link import unreachable
-from controller.commands.client_errors import no_answer
+from controller.client.errors import no_answer
 from foundation.errors import ConfigError
 from foundation.reasons import reason_of
 from foundation.tls_faults import certificate_fault, refuses_certificate

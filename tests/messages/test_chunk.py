@@ -58,7 +58,7 @@ def make_batch(rows: int, seed: int = 1, *, probes: int = 10, flows: int = 1) ->
         counters=counters,
         measures=measures,
         distributions=distributions,
-        stamping=np.full(rows, 2, np.uint8),
+        timestamping=np.full(rows, 2, np.uint8),
         suspect=np.zeros(rows, np.bool_),
         flows=FlowColumns(
             indptr=np.arange(rows + 1) * flows,
@@ -89,7 +89,7 @@ def assert_same(one: WindowBatch, other: WindowBatch) -> None:
             right = getattr(other.distributions[name], part)
             np.testing.assert_array_equal(left, right)
             assert left.dtype == right.dtype
-    np.testing.assert_array_equal(one.stamping, other.stamping)
+    np.testing.assert_array_equal(one.timestamping, other.timestamping)
     np.testing.assert_array_equal(one.suspect, other.suspect)
     for part in ("indptr", "flow", "sent", "lost"):
         np.testing.assert_array_equal(getattr(one.flows, part), getattr(other.flows, part))
@@ -159,7 +159,7 @@ def batches(draw: st.DrawFn) -> WindowBatch:
         counters=counters,
         measures=measures,
         distributions=distributions,
-        stamping=np.array(integers(3), np.uint8),
+        timestamping=np.array(integers(3), np.uint8),
         suspect=np.array(integers(1), np.bool_),
         flows=FlowColumns(
             indptr=indptr,
@@ -258,7 +258,7 @@ def reencode(**changes: object) -> bytes:
         {"columns": {"rtt.step": [0, 1 << 62, b""]}},
         {"columns": {"flows": [0, 4000, b""]}},
         {"columns": {"flow.lost": [0, 4000, b""]}},
-        {"columns": {"stamping": [0, 4, b""]}},
+        {"columns": {"timestamping": [0, 4, b""]}},
         {"columns": {"rtt.count": [0, (1 << 32) - 2, b""]}},
         {"columns": {"variation.count": [0, 9, b""]}},
         {"start_ns": (1 << 63) - 1},

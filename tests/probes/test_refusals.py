@@ -44,7 +44,7 @@ class Run:
         if refused:  # by others: what is refused at home ends by itself
             answered = probes * len(specs) - refused
             wait_until(lambda: self.engine.health().probes_received == answered)
-            wait_until(lambda: sum(self.engine.health().refusals.values()) == refused)
+            wait_until(lambda: sum(self.engine.health().icmp_errors.values()) == refused)
             give_up(self.engine)
         finish(self.engine)
 
@@ -95,7 +95,7 @@ def test_a_router_that_knows_no_way_gives_every_lost_probe_its_cause(
         assert run.causes(stream_id) == {errno.ENETUNREACH if v6 else errno.EHOSTUNREACH}
     assert run.total("received", 4) == probes
     name = "ENETUNREACH" if v6 else "EHOSTUNREACH"
-    assert run.engine.health().refusals == {name: 3 * probes}
+    assert run.engine.health().icmp_errors == {name: 3 * probes}
     assert run.engine.health().local_drops == {}
 
 

@@ -23,7 +23,7 @@ def _batch(rows: int) -> WindowBatch:
             name: Histograms.from_samples(owner, 1_000.0 * (owner + 2), rows)
             for name in DISTRIBUTIONS
         },
-        stamping=(number % 4).astype(np.uint8),
+        timestamping=(number % 4).astype(np.uint8),
         suspect=number % 2 > 0,
         flows=FlowColumns(
             indptr=np.concatenate([[0], np.cumsum(flows)]),
@@ -44,7 +44,7 @@ def test_windows_that_are_taken_keep_all_that_is_theirs(rows: list[int]) -> None
     assert found.stream_id.tolist() == rows
     for columns in (found.counters, found.measures):
         assert all(column.tolist() == rows for column in columns.values())
-    assert found.stamping.tolist() == [i % 4 for i in rows]
+    assert found.timestamping.tolist() == [i % 4 for i in rows]
     assert found.suspect.tolist() == [i % 2 > 0 for i in rows]
     owner = [i for i in rows for _ in range(i % 3)]
     assert np.diff(found.flows.indptr).tolist() == [i % 3 for i in rows]

@@ -135,7 +135,7 @@ class _Maker:
                 "sent_ns": NOW_NS - behind_s * 1_000_000_000,
                 "plan_version": 7,
                 "streams": 34,
-                "stamping": "kernel" if number != 8 else "user",
+                "timestamping": "kernel" if number != 8 else "user",
                 "calibration_ns": 500,
                 "clock_source": "declared" if number != 8 else "unknown",
                 "clock_bound_ns": 5000 if number != 8 else None,
@@ -173,7 +173,7 @@ class _Maker:
                 "rtt_p50_ns": 2 * one_way_ns, "rtt_p95_ns": 2 * one_way_ns * noise + 20_000,
                 "rtt_mean_ns": 2 * one_way_ns * 1.01, "forward_p50_ns": one_way_ns,
                 "forward_p95_ns": one_way_ns * noise, "backward_p50_ns": one_way_ns * 1.002,
-                "stamping": "kernel", "last_window_ns": NOW_NS - 4_000_000_000,
+                "timestamping": "kernel", "last_window_ns": NOW_NS - 4_000_000_000,
             }  # fmt: skip
         distance = {
             "great_circle_km": km, "road_km": road_km, "road_uncertainty_ratio": 0.15, "given": False,

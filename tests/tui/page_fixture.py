@@ -57,7 +57,7 @@ def window_documents(
                 "rtt_mean_ns": rtt * 1.01, "rtt_max_ns": rtt * 1.4, "forward_p50_ns": rtt * 0.51,
                 "forward_p95_ns": rtt * 0.54, "forward_mean_ns": rtt * 0.511,
                 "backward_p50_ns": rtt * 0.49, "backward_p95_ns": rtt * 0.52,
-                "clock_bound_ns": 5000.0, "stamping": "kernel", "suspect": False,
+                "clock_bound_ns": 5000.0, "timestamping": "kernel", "suspect": False,
                 "flows": [
                     {"flow": flow, "sent": 12, "lost": lost if flow == 3 else 0, "rtt_p50_ns": rtt * (1.2 if flow == 3 else 1.0)}
                     for flow in range(8)

@@ -48,7 +48,7 @@ def words_in_tables() -> set[str]:
         found |= {entry.word for entry in signs.values()}
     found |= set(tui.models.rules.STATISTICS.values()) | set(tui.models.rules.KINDS.values())
     found |= set(tui.models.path_page.DECIDING.values())
-    found |= set(tui.models.agents.STAMPINGS.values()) | set(tui.panels.help.MEANINGS.values())
+    found |= set(tui.models.agents.TIMESTAMPINGS.values()) | set(tui.panels.help.MEANINGS.values())
     found |= set(tui.models.target_page.ACTIONS.values())
     found |= {tui.models.overview.RATE_OF_PATHS, tui.models.overview.RATE_OF_PAIRS}
     for panel in (Overview, MatrixPanel, Paths, Agents, PathPage, TargetPage):

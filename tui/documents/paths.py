@@ -49,7 +49,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     backward_p50_ns: float | None = None
     one_way: str | None = None
     clock_bound_ns: float | None = None
-    stamping: str | None = None
+    timestamping: str | None = None
     last_window_ns: int | None = None
 
 

@@ -37,7 +37,7 @@ class AgentHealth(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     plan_version: int | None = None
     streams: int | None = None
-    stamping: str | None = None
+    timestamping: str | None = None
     clock_source: str | None = None
     clock_bound_ns: float | None = None
     spool_chunks: int | None = None

@@ -49,6 +49,6 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     relative_forward_p95_ns: float | None = None
     relative_backward_p50_ns: float | None = None
     relative_backward_p95_ns: float | None = None
-    stamping: str | None = None
+    timestamping: str | None = None
     suspect: bool | int | str | list[str] | None = None
     flows: list[FlowFigures] | None = None

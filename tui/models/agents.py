@@ -19,7 +19,7 @@ COLUMNS = (
     Column(key="window", title="Window", width=8, align="right", rank=2),
     Column(key="plan", title="Plan", width=6, align="right"),
     Column(key="streams", title="Streams", width=7, align="right", rank=4),
-    Column(key="stamping", title="Stamping", width=9, rank=1),
+    Column(key="timestamping", title="Timestamp", width=9, rank=1),
     Column(key="clock", title="Clock ±", width=10, align="right"),
     Column(key="source", title="Clock source", width=12, rank=6),
     Column(key="spool", title="Spool", width=9, align="right", rank=1),
@@ -28,7 +28,7 @@ COLUMNS = (
     Column(key="memory", title="Memory", width=8, align="right", rank=7),
     Column(key="conditions", title="Conditions", width=20, rank=8, stretch=4, most=60),
 )
-STAMPINGS = {"none": "none", "user": "user", "kernel": "kernel", "hardware": "hardware"}
+TIMESTAMPINGS = {"none": "none", "user": "user", "kernel": "kernel", "hardware": "hardware"}
 _ORDER = {"agent_down": 0, "no_data": 1, "late": 2, "never_seen": 3, "maintenance": 4, "ok": 5}
 
 
@@ -101,9 +101,9 @@ def _signed(offset_ns: float | None) -> str:
 def _health_cell(health: doc.AgentHealth, column: str, words: Words) -> Spans:
     if column == "streams":
         return plain(count(health.streams))
-    if column == "stamping":
-        tone = "plain" if health.stamping in ("kernel", "hardware") else "doubt"
-        return plain(words(STAMPINGS.get(health.stamping or "none", "none")), tone)
+    if column == "timestamping":
+        tone = "plain" if health.timestamping in ("kernel", "hardware") else "doubt"
+        return plain(words(TIMESTAMPINGS.get(health.timestamping or "none", "none")), tone)
     if column == "source":
         return plain(health.clock_source or ABSENT, "dim")
     if column == "spool":

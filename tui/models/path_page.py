@@ -42,7 +42,7 @@ WINDOW_COLUMNS = (
     Column(key="duplicate", title="Dup.", width=5, align="right", rank=3),
     Column(key="reordered", title="Reord.", width=6, align="right", rank=3),
     Column(key="clock", title="Clock ±", width=9, align="right", rank=4),
-    Column(key="stamping", title="Stamping", width=9, rank=5),
+    Column(key="timestamping", title="Timestamp", width=9, rank=5),
 )
 DECIDING = {
     "value": "the value",
@@ -120,7 +120,7 @@ def delay_lines(windows: Sequence[doc.Window]) -> tuple[Line, ...]:
 def one_way_ns(window: doc.Window, field: str) -> float | None:
     """Return a delay; one way without trusted clocks only what stands above the least (relative).
 
-    What is stamped there is the disagreement of two clocks, which may be seconds, and no delay.
+    What is timestamped there is the disagreement of two clocks, which may be seconds, and no delay.
     """
     relative = window.one_way == "relative" and not field.startswith("rtt")
     number: float | None = getattr(window, f"relative_{field}" if relative else field)
@@ -253,7 +253,7 @@ def facts(path: doc.Path, now_ns: int | None, words: Words) -> list[Spans]:
 
 
 def _ways(figures: doc.Figures, words: Words) -> str:
-    """Return both ways; where no clock vouches for them, that instead of what is stamped."""
+    """Return both ways; where no clock vouches for them, that instead of what is timestamped."""
     if figures.one_way == "relative":
         return words("→ ← unknown: clocks not trusted")
     return f"→ {delay(figures.forward_p50_ns)} · ← {delay(figures.backward_p50_ns)}"
@@ -333,8 +333,8 @@ def window_cell(row: WindowRow, column: str, words: Words, zone: dt.tzinfo | Non
         return plain(count(number), "doubt" if number else "dim")
     if column == "clock":
         return plain(delay(window.clock_bound_ns), "dim")
-    if column == "stamping":
-        return plain(words(window.stamping or "none"), "dim")
+    if column == "timestamping":
+        return plain(words(window.timestamping or "none"), "dim")
     kind, percentile = column[:-2], column[-2:]
     value = one_way_ns(window, f"{kind}_p{percentile}_ns")
     relative = kind != "rtt" and window.one_way == "relative" and value is not None

@@ -7,6 +7,7 @@ from controller.api.routes import (
     baselines,
     campaigns,
     certificates,
+    control,
     document,
     enrolment,
     event_log,
@@ -30,7 +31,6 @@ from controller.api.routes import (
     windows,
 )
 from controller.api.routing import Route
-from controller.plans import control
 
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,

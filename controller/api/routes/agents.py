@@ -5,10 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, page_of
-from controller.api.clock_documents import clock_document
-from controller.api.documents import AgentDocument, AgentPage, AgentState, AnotherAgent
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
-from controller.ingest import unknown_agent
+from controller.documents import AgentDocument, AgentPage, AgentState, AnotherAgent
+from controller.documents.clock_documents import clock_document
+from controller.ingest.ingest import unknown_agent
 from controller.live.standing import agents_of
 from controller.state import STATE, ControllerState
 from foundation.text import Text

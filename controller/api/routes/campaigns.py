@@ -10,21 +10,21 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.access.gate import IDENTITY
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.api.browser_rules import download, page_policy
-from controller.api.campaign_documents import campaign_document
-from controller.api.documents import (
+from controller.api.gate import IDENTITY
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
+from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
+from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
+from controller.campaigns.scheduler import event_of, turn
+from controller.documents import (
     CampaignDocument,
     CampaignLoad,
     CampaignPage,
     CampaignRequest,
     CampaignStateName,
 )
-from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
-from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
-from controller.campaigns.keeper import event_of, turn
-from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
+from controller.documents.campaign_documents import campaign_document
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
 from foundation.errors import ConfigError

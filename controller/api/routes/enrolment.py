@@ -12,12 +12,12 @@ from aiohttp import web
 
 from controller.access.authority import Authority
 from controller.access.book import CertificateRecord
-from controller.access.gate import IDENTITY
 from controller.access.refusals import CredentialError
 from controller.api.answers import ApiError, json_answer
 from controller.api.bodies import read_document
+from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
-from controller.ingest import unknown_agent
+from controller.ingest.ingest import unknown_agent
 from controller.state import STATE, ControllerState
 from foundation.errors import ConfigError, RemoteProtocolError
 from foundation.json_document import decode_json

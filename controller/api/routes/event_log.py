@@ -11,9 +11,9 @@ import numpy as np
 from aiohttp import web
 
 from controller.api.answers import json_answer, read_cursor, write_cursor
-from controller.api.documents import EventPage, StateDocument, StatePage, SubjectKind
 from controller.api.event_stream import event_document
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.documents import EventPage, StateDocument, StatePage, SubjectKind
 from controller.live.rounds import Rounds
 from controller.live.states import STATES
 from controller.live.watch import Watch

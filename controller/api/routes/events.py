@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from controller.api.answers import ApiError, open_socket
-from controller.api.documents import EventsMessage, VerdictsEvent
 from controller.api.event_stream import (
     MAX_LISTENERS,
     MAX_OF_ONE,
@@ -21,6 +20,7 @@ from controller.api.event_stream import (
 )
 from controller.api.limits import caller_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.documents import EventsMessage, VerdictsEvent
 from controller.state import STATE, ControllerState
 from controller.store.event_log import EventKind
 from foundation.numbers import Instant

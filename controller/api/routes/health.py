@@ -9,9 +9,9 @@ from typing import get_args
 import numpy as np
 from aiohttp import web
 
-from controller.api.ages import age_ms
 from controller.api.answers import ApiError, json_answer
-from controller.api.documents import (
+from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.documents import (
     AgentState,
     Alive,
     ControllerHealth,
@@ -19,7 +19,7 @@ from controller.api.documents import (
     Ready,
     StoreHealth,
 )
-from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.documents.ages import age_ms
 from controller.live.rounds import JUDGING
 from controller.live.standing import agents_of
 from controller.state import STATE, VERSION, ControllerState

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from controller.access.gate import IDENTITY
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
-from controller.api.documents import MaintenanceDocument, MaintenancePage, MaintenanceRequest
+from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
-from controller.maintenance import Phase, phase
+from controller.documents import MaintenanceDocument, MaintenancePage, MaintenanceRequest
+from controller.fleet.maintenance import Phase, phase
 from controller.state import STATE, ControllerState
 from controller.store.event_log import MaintenanceRecord
 from foundation.text import Text

@@ -9,9 +9,9 @@ import msgspec
 from aiohttp import web
 
 from controller.api.answers import json_bytes
-from controller.api.documents import MatrixDocument
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.documents import MatrixDocument
 from controller.state import STATE
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
-from controller.api.documents import PathPage
-from controller.api.path_documents import path_documents
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.documents import PathPage
+from controller.documents.path_documents import path_documents
 from controller.state import STATE
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.api.routing import MAX_PAGE, PREFIX, NoQuery, Route, query_of
-from controller.ingest import unknown_agent
+from controller.ingest.ingest import unknown_agent
 from controller.plans.history import (
     PlanDifference,
     PlanDocument,

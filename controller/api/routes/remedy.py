@@ -12,13 +12,13 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from controller.api.answers import ApiError, json_answer
-from controller.api.documents import RemedyDocument, RemedyPath, RemedyShare
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.api.verdict_documents import verdict_name
-from controller.figures import finite
+from controller.documents import RemedyDocument, RemedyPath, RemedyShare
+from controller.documents.verdict_documents import verdict_name
 from controller.judge.evidence import RATIO_KINDS
 from controller.judge.remedy import action_of, margins, remedy
+from controller.live.figures import finite
 from controller.live.verdicts import Round
 from controller.state import STATE, ControllerState
 from foundation.text import Text

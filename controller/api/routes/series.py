@@ -10,9 +10,9 @@ import numpy as np
 from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer
-from controller.api.documents import Protocol, SeriesDocument, SeriesStream
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.documents import Protocol, SeriesDocument, SeriesStream
 from controller.state import STATE
 from controller.store.interface import Store, StreamRecord
 from controller.store.series import POINT, Series

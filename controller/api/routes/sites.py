@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
-from controller.api.documents import AgentState, InterfaceDocument, SiteDocument, SitePage
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.documents import AgentState, InterfaceDocument, SiteDocument, SitePage
 from controller.live.standing import agents_of
 from controller.state import STATE
 from topology.model import Site

@@ -10,9 +10,9 @@ from aiohttp import web
 from numpy.typing import NDArray
 
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
-from controller.api.documents import VerdictPage
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.api.verdict_documents import verdict_document
+from controller.documents import VerdictPage
+from controller.documents.verdict_documents import verdict_document
 from controller.judge.evidence import VERDICTS
 from controller.state import STATE, ControllerState
 from foundation.text import Text

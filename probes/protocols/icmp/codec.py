@@ -10,7 +10,7 @@ from probes.channels.discarded import CHECKSUM, MALFORMED, TRUNCATED
 from probes.protocols.icmp import packets as icmp
 from probes.protocols.ip import after_ip_header
 from probes.sockets.batch import Received
-from probes.sockets.departure_stamps import Refusals
+from probes.sockets.error_queue import IcmpErrors
 from probes.sockets.opening import OpenSocket
 
 
@@ -63,11 +63,11 @@ class EchoCodec(Codec):
             packets, length = after_ip_header(packets, length)
         return np.where(length >= icmp.HEADER_BYTES, big_endian(packets[:, 6:8], ">u2"), -1), 16
 
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Tell the probe by identifier and the low bits of its number."""
-        packets = refusals.payload
+        packets = icmp_errors.payload
         ident = big_endian(packets[:, 4:6], ">u2")
-        known = (refusals.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark)
+        known = (icmp_errors.length >= icmp.HEADER_BYTES) & (ident == self._opened.mark)
         return Quoted(
             known=known,
             numbered=known,

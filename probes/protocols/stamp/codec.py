@@ -16,7 +16,7 @@ from probes.channels.codec import (
 )
 from probes.channels.discarded import TRUNCATED
 from probes.sockets.batch import Received
-from probes.sockets.departure_stamps import Refusals
+from probes.sockets.error_queue import IcmpErrors
 from probes.stamp.batch import note_extensions, read_reflector_packets, write_sender_packets
 from probes.stamp.oddities import LAYOUT, SSID, mark
 from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
@@ -90,12 +90,12 @@ class StampCodec(Codec):
         number = big_endian(received.payload[:, 24:28], ">u4")
         return np.where(received.length >= _SENDER_SEQUENCE_END, number, -1), 32
 
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Tell the probe by its number, where more than the UDP header is quoted."""
         return Quoted(
-            known=np.ones(len(refusals.length), np.bool_),
-            numbered=refusals.length >= 4,
-            port=big_endian(refusals.address[:, 2:4], ">u2"),
-            low_sequence=big_endian(refusals.payload[:, :4], ">u4"),
+            known=np.ones(len(icmp_errors.length), np.bool_),
+            numbered=icmp_errors.length >= 4,
+            port=big_endian(icmp_errors.address[:, 2:4], ">u2"),
+            low_sequence=big_endian(icmp_errors.payload[:, :4], ">u4"),
             sequence_bits=32,
         )

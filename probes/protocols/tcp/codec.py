@@ -11,7 +11,7 @@ from probes.protocols.ip import after_ip_header
 from probes.protocols.tcp import segments as tcp
 from probes.protocols.tcp.limits import SEGMENT_BYTES
 from probes.sockets.batch import Received
-from probes.sockets.departure_stamps import Refusals
+from probes.sockets.error_queue import IcmpErrors
 from probes.sockets.opening import OpenSocket
 
 _SYN_SEQUENCE_BITS, _SYN_TOKEN_BITS = 24, 8  # of an initial sequence number
@@ -75,11 +75,11 @@ class SynCodec(Codec):
         """Return nothing: an acknowledgement of another kind acknowledges none of ours."""
         return np.full(len(received), -1), 32
 
-    def quoted(self, refusals: Refusals) -> Quoted:
+    def quoted(self, icmp_errors: IcmpErrors) -> Quoted:
         """Tell the probe by its ports and initial sequence number."""
-        packets = refusals.payload
+        packets = icmp_errors.payload
         initial = big_endian(packets[:, 4:8], ">u4").astype(np.uint32)
-        known = (refusals.length >= 8) & (big_endian(packets[:, :2], ">u2") == self._opened.mark)
+        known = (icmp_errors.length >= 8) & (big_endian(packets[:, :2], ">u2") == self._opened.mark)
         return Quoted(
             known=known,
             numbered=known,

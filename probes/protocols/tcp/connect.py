@@ -2,10 +2,10 @@
 
 For an open port the round trip is what TCP_INFO says of the handshake (microseconds, by the
 kernel's clock; of a connection just opened the smoothed value is its only sample). For a closed one
-it ends when we hear of the refusal: a user-space stamp, and labelled so. A handshake whose SYN was
-sent again took a second or more and is late (`probes.protocols.tcp.segments`). The connection is
-ended with RST at once. Every probe has a source port of its own, so its path among equal ones is
-not fixed.
+it ends when the ICMP error or RST arrives: a user-space timestamp, and labelled so. A handshake
+whose SYN was sent again took a second or more and is late (`probes.protocols.tcp.segments`). The
+connection is ended with RST at once. Every probe has a source port of its own, so its path among
+equal ones is not fixed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import ADDRESS_BYTES, socket_address, split_source, unpack_address
-from probes.channels.channel import Channel, FlowMark, Refused, Replies
+from probes.channels.channel import Channel, FlowMark, ProbeIcmpErrors, Replies
 from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN, Outgoing
 from probes.channels.discarded import Discarded
 from probes.sockets import control
 from probes.sockets.batch import SendResult
-from probes.sockets.departure_stamps import STAMP_KERNEL, STAMP_USER, TransmitStamps
 from probes.sockets.descriptors import new_socket
+from probes.sockets.error_queue import KERNEL_TIMESTAMP, USER_TIMESTAMP, TxTimestamps
 
 _MOST_WAITING = 512  # connections being opened at once
 _FORGET_NS = 2_000_000_000
@@ -75,7 +75,7 @@ class ConnectChannel(Channel):
 
     capacity = _MOST_WAITING
     flow_mark = FlowMark()
-    stamps_when_read = True  # what refuses a connection is stamped by us
+    timestamps_when_read = True  # what refuses a connection is timestamped by us
 
     def __init__(self, number: int, family: int, source: str | None, dscp: int) -> None:
         self.number = number
@@ -84,7 +84,7 @@ class ConnectChannel(Channel):
         self._source, self._interface = split_source(source)
         self._waiting: dict[int, _Waiting] = {}
         self._key = 0
-        self._stamps: list[tuple[int, int, int]] = []  # row, key, wall time of connect()
+        self._timestamps: list[tuple[int, int, int]] = []  # row, key, wall time of connect()
         self._refused: list[
             tuple[int, int, int, int, bytes]
         ] = []  # session, sequence, what ICMP said
@@ -125,7 +125,7 @@ class ConnectChannel(Channel):
             probe = session, int(probes.sequence[place]), sent_ns
             error[place] = self._connect(unpack_address(addresses[session].tobytes()), probe)
             if not error[place]:
-                self._stamps.append((int(row[place]), int(key[place]), sent_ns))
+                self._timestamps.append((int(row[place]), int(key[place]), sent_ns))
         return SendResult(error, key, before_ns), np.zeros(len(row), np.uint64)
 
     def _connect(self, where: tuple[Any, ...], probe: tuple[int, int, int]) -> int:
@@ -163,14 +163,14 @@ class ConnectChannel(Channel):
         answers = [one for one in ended if one is not None]
         if not answers:
             return None
-        session, sequence, stamp_ns, kind, answer = zip(*answers, strict=True)
+        session, sequence, timestamp_ns, kind, answer = zip(*answers, strict=True)
         return Replies(
             session=np.array(session, np.int64),
             low_sequence=np.array(sequence, np.int64) & 0xFFFFFFFF,
             sequence_bits=32,
             check=np.zeros(len(answers), np.uint64),
-            stamp_ns=np.array(stamp_ns, np.int64),
-            stamp_kind=np.array(kind, np.uint8),
+            timestamp_ns=np.array(timestamp_ns, np.int64),
+            timestamp_kind=np.array(kind, np.uint8),
             ttl=np.zeros(len(answers), np.uint8),
             tos=np.full(len(answers), -1, np.int16),
             answer=np.array(answer, np.uint8),
@@ -180,7 +180,7 @@ class ConnectChannel(Channel):
         )
 
     def _ended(self, fd: int) -> tuple[int, int, int, int, int] | None:
-        """Return (session, sequence, stamp, its kind, answer); None where nobody answered."""
+        """Return (session, sequence, timestamp, its kind, answer); None where nobody answered."""
         now_ns = time.time_ns()
         waiting = self._waiting.pop(fd)
         number = waiting.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -192,14 +192,14 @@ class ConnectChannel(Channel):
         )
         # An ICMP error ends a handshake with the same errno as the RST that is the target's answer.
         if number == errno.ECONNREFUSED and segments_in and not said[0]:
-            return waiting.session, waiting.sequence, now_ns, STAMP_USER, ANSWER_CLOSED
+            return waiting.session, waiting.sequence, now_ns, USER_TIMESTAMP, ANSWER_CLOSED
         if number:
             self._refused.append((waiting.session, waiting.sequence, said[0] or number, *said[1:]))
             return None
         (rtt_us,) = struct.unpack_from("=I", info, _RTT_AT)
         (retransmitted,) = struct.unpack_from("=I", info, _RETRANSMITTED_AT)
         arrived_ns = now_ns if retransmitted else waiting.sent_wall_ns + rtt_us * 1000
-        return waiting.session, waiting.sequence, arrived_ns, STAMP_KERNEL, ANSWER_OPEN
+        return waiting.session, waiting.sequence, arrived_ns, KERNEL_TIMESTAMP, ANSWER_OPEN
 
     def _forget_old(self) -> None:
         """Close connections whose answers nobody waits for any more.
@@ -213,24 +213,24 @@ class ConnectChannel(Channel):
         for fd in old:
             self._waiting.pop(fd).sock.close()
 
-    def transmit_stamps(self) -> tuple[NDArray[np.int64], TransmitStamps]:
+    def tx_timestamps(self) -> tuple[NDArray[np.int64], TxTimestamps]:
         """Return when each handshake was begun: the moment the kernel's round trip counts from."""
-        taken, self._stamps = self._stamps, []
-        row, key, stamp_ns = np.array(taken, np.int64).reshape(-1, 3).T
-        return row, TransmitStamps(key.astype(np.uint32), stamp_ns)
+        taken, self._timestamps = self._timestamps, []
+        row, key, timestamp_ns = np.array(taken, np.int64).reshape(-1, 3).T
+        return row, TxTimestamps(key.astype(np.uint32), timestamp_ns)
 
-    def more_stamps(self, just_read: int) -> bool:
+    def more_timestamps(self, just_read: int) -> bool:
         """No: all are returned at once."""
         return just_read < 0
 
-    def refused(self) -> Iterator[Refused]:
+    def icmp_errors(self) -> Iterator[ProbeIcmpErrors]:
         """Yield the handshakes that ICMP errors ended."""
         taken, self._refused = self._refused, []
         if not taken:
             return
         session, sequence, error, word, by = zip(*taken, strict=True)
         offender = b"".join(each.ljust(ADDRESS_BYTES, b"\0") for each in by)
-        yield Refused(
+        yield ProbeIcmpErrors(
             session=np.array(session, np.int64),
             low_sequence=np.array(sequence, np.int64) & 0xFFFFFFFF,
             sequence_bits=32,
@@ -257,8 +257,8 @@ class ConnectChannel(Channel):
 
 
 def _icmp_error(sock: socket.socket) -> tuple[int, int, bytes]:
-    """Return what ICMP said of a connection, as `control.read_refusal`: Linux 5.18 tells it."""
+    """Return what ICMP said of a connection, as `control.read_icmp_error`: Linux 5.18 tells it."""
     with contextlib.suppress(OSError):
         messages = sock.recvmsg(0, _CONTROL_BYTES, _MSG_ERRQUEUE)[1]
-        return control.read_refusal(messages)
+        return control.read_icmp_error(messages)
     return 0, 0, b""

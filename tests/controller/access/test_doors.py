@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 
 from controller.access.book import KEPT_CERTIFICATES, RENEWALS, AccessBook, CertificateRecord
-from controller.access.gate import REFUSALS_TOLD
 from controller.access.refusals import CredentialError
 from controller.access.roles import Identity
 from controller.api.event_stream import MAX_OF_ONE
+from controller.api.gate import REFUSALS_TOLD
 from messages.enrolment import parse_enrolment_token
 
 SECOND = 1_000_000_000

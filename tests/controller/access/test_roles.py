@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from controller.access.book import AccessBook, CertificateRecord
-from controller.access.gate import agent_of
 from controller.access.refusals import CredentialError
 from controller.access.roles import ROLES, Identity, permits
+from controller.api.gate import agent_of
 from controller.api.routes import ROUTES
 from messages.enrolment import parse_enrolment_token
 

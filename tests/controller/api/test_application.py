@@ -12,7 +12,7 @@ from aiohttp import web
 
 from controller.api.application import make_app
 from controller.api.routes import ROUTES
-from controller.remembering import REMEMBERED_AT_ONCE
+from controller.live.warm_start import REMEMBERED_AT_ONCE
 
 REFERENCE = (Path(__file__).parents[3] / "docs/reference/api.md").read_text(encoding="utf-8")
 SECOND = 1_000_000_000
@@ -160,7 +160,7 @@ async def test_path_shows_its_figures_and_state(measured: Any, clock: Any) -> No
     assert (figures["sent"], figures["lost"], figures["loss_ratio"]) == (300, 0, 0)
     assert figures["rtt_p50_ns"] == 4e6
     assert figures["forward_p95_ns"] == 2e6
-    assert figures["stamping"] == "kernel"
+    assert figures["timestamping"] == "kernel"
     assert path["figures"]["icmp"]["rtt_p50_ns"] is None
     assert path["state"] in ("ok", "failing")
     assert paths["suzhou.telecom.v4>nanjing.telecom.v4"]["state"] == "no_data"
@@ -311,7 +311,7 @@ async def test_restarted_controller_judges_the_same(
     monkeypatch: pytest.MonkeyPatch,
     remembered_at_once: int,
 ) -> None:
-    monkeypatch.setattr("controller.remembering.REMEMBERED_AT_ONCE", remembered_at_once)
+    monkeypatch.setattr("controller.live.warm_start.REMEMBERED_AT_ONCE", remembered_at_once)
     async with open_controller() as first:
         now_ns = first.state.clock.wall_ns()
         for i in range(20):

@@ -5,8 +5,8 @@ from typing import Any
 
 from campaign_calls import PAIR, SECOND_NS, asked, post, show
 
-from controller.campaigns.keeper import look
-from controller.campaigns.reporting import report
+from controller.campaigns.scheduler import look
+from controller.reports.reporting import report
 
 MESH = PAIR | {"stream": [{"protocol": "icmp", "interval_ms": 250}]}
 

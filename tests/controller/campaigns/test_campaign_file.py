@@ -16,10 +16,10 @@ from click.testing import CliRunner
 
 import isochrone
 from controller.campaigns.campaign_file import Campaign, asked_of, load_campaign
-from controller.campaigns.local import _tell_refused
+from controller.client.errors import SilentControllerError
+from controller.client.link import ControllerAddress
 from controller.commands import campaign as campaign_command
-from controller.commands.client_errors import SilentControllerError
-from controller.commands.client_link import ControllerAddress
+from controller.reports.local import _tell_refused
 from foundation.errors import ConfigError, IsochroneError, ResourceError
 from foundation.text import Text
 from probes.engine.destinations import refusal
@@ -227,7 +227,7 @@ IDLE = dict.fromkeys(
         "clock_steps",
     ),
     0,
-) | {"stamping": "none", "calibration_ns": None, "send_lag_max_ns": 0.0}
+) | {"timestamping": "none", "calibration_ns": None, "send_lag_max_ns": 0.0}
 
 
 def _refused(destination):

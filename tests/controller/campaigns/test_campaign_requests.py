@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from campaign_calls import PAIR, SECOND_NS, VOICE, asked, cancel, post, show, states_of
 
-from controller.campaigns.keeper import look
+from controller.campaigns.scheduler import look
 
 
 async def test_what_it_names_must_be_there(controller: Any) -> None:

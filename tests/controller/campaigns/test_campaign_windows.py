@@ -8,8 +8,8 @@ from typing import Any
 from campaign_calls import SECOND_NS, asked, cancel, log_of, post, show
 
 from controller.api.browser_rules import page_policy
-from controller.campaigns.keeper import look
-from controller.campaigns.reporting import due, patience_ns, report
+from controller.campaigns.scheduler import look
+from controller.reports.reporting import due, patience_ns, report
 
 
 async def test_windows_and_states_of_its_streams_come_and_go(

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from campaign_calls import PAIR, SECOND_NS, asked, cancel, dscp46, post, show, states_of
 
-from controller.campaigns.keeper import look
-from controller.campaigns.reporting import due, patience_ns, report
+from controller.campaigns.scheduler import look
+from controller.reports.reporting import due, patience_ns, report
 from messages.exchange import (
     SCHEMA_VERSION,
     ControlFromController,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from campaign_calls import SECOND_NS, asked, post, show
 
-from controller.campaigns.keeper import look
-from controller.clock_trust import DOUBTED_NS
+from controller.campaigns.scheduler import look
+from controller.supervision.clock_trust import DOUBTED_NS
 
 DAYS_NS = 20 * 86_400 * SECOND_NS
 

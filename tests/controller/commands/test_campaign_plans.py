@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import isochrone
-from controller.campaigns.keeper import look
-from controller.campaigns.reporting import patience_ns, report
+from controller.campaigns.scheduler import look
+from controller.reports.reporting import patience_ns, report
 
 FILE = """
 name = "voice"

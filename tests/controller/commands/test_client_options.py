@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import isochrone
-from controller.commands.client_link import ControllerAddress, controller_options
+from controller.client.link import ControllerAddress, controller_options
 from controller.commands.time_options import past_options
 from foundation.local_time import local_text
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from controller.access.book import AccessBook
-from controller.access.stamp_book import StampBook
+from controller.access.stamp_keyring import StampKeyring
 from controller.commands.controller import controller
 from foundation.clock import SystemClock
 
@@ -26,7 +26,7 @@ def test_rotation_is_told_listed_and_audited_without_a_secret(
     run("rotate")
     said = run("rotate")
     assert says in said
-    with contextlib.closing(StampBook(tmp_path, SystemClock())) as book:
+    with contextlib.closing(StampKeyring(tmp_path, SystemClock())) as book:
         book.note_holder("nanjing", 2)
         book.note_holder("suzhou", 2)
         book.note_holder("wuxi", 1)

@@ -131,7 +131,7 @@ async def test_rows_are_what_the_windows_are(measured: Any) -> None:
     assert rows[1]["rtt_mean_ns"] is None
     first = rows[0]
     assert (first["source_site"], first["destination_carrier"]) == ("nanjing", "telecom")
-    assert (first["level"], first["stamping"], first["suspect"]) == ("window", "kernel", False)
+    assert (first["level"], first["timestamping"], first["suspect"]) == ("window", "kernel", False)
 
 
 async def test_rollups_are_exported_too(measured: Any) -> None:

@@ -1,10 +1,10 @@
-"""Stamps that do not add up are not believed."""
+"""Timestamps that do not add up are not believed."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from controller.judge.distrust import broken_stamps, distrust, identity_gap_ns
+from controller.judge.distrust import broken_timestamps, distrust, identity_gap_ns
 from controller.judge.evidence import CLOCK_FAULTS, UNDECIDED
 from controller.judge.explain import explain
 from controller.judge.verdicts import judge
@@ -23,7 +23,7 @@ def test_ways_add_up_to_the_round_trip_whatever_the_clocks_say(evidence):
     for offset in (0.0, 0.3 * MS, -50 * MS):
         seen = ways(evidence, offset=offset)
         assert np.abs(identity_gap_ns(seen)).max() < 1.0
-        assert not broken_stamps(seen).any()
+        assert not broken_timestamps(seen).any()
 
 
 def test_ways_that_do_not_add_up_lose_their_clocks(evidence, rules):
@@ -33,7 +33,7 @@ def test_ways_that_do_not_add_up_lose_their_clocks(evidence, rules):
     sound, found = distrust(seen, nowhere, nowhere, 0)
     assert np.isnan(sound.clock_bound_ns).tolist() == [False, True]
     assert not len(found.liar)
-    assert [CLOCK_FAULTS[code] for code in sound.clock_doubt] == ["none", "broken_stamps"]
+    assert [CLOCK_FAULTS[code] for code in sound.clock_doubt] == ["none", "broken_timestamps"]
     asked = rules(2, limit=3 * MS, direction="one_way")
     assert judge(seen, asked).verdict[1] != UNDECIDED
     assert judge(sound, asked).verdict[1] == UNDECIDED

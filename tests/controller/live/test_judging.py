@@ -97,7 +97,7 @@ def _batch(rng: np.random.Generator, ids: np.ndarray, start_ns: int) -> WindowBa
         distributions={
             name: Histograms.from_samples(row, samples[name], rows) for name in DISTRIBUTIONS
         },
-        stamping=rng.integers(1, 4, rows).astype(np.uint8),
+        timestamping=rng.integers(1, 4, rows).astype(np.uint8),
         suspect=rng.random(rows) < 0.1,
     )
 

@@ -43,7 +43,7 @@ def same(a: Part, b: Part) -> bool:
         and np.array_equal(a.windows.indptr, b.windows.indptr)
         and np.array_equal(a.windows.start_ns, b.windows.start_ns)
         and np.array_equal(a.end_ns, b.end_ns)
-        and np.array_equal(a.stamping, b.stamping)
+        and np.array_equal(a.timestamping, b.timestamping)
         and np.array_equal(a.suspect, b.suspect)
     )
 
@@ -169,7 +169,7 @@ def _random_batch(rng: np.random.Generator) -> WindowBatch:
             name: Histograms.from_samples(samples, rng.integers(1, 10**7, 12), 3)
             for name in DISTRIBUTIONS
         },
-        stamping=rng.integers(0, 4, 3).astype(np.uint8),
+        timestamping=rng.integers(0, 4, 3).astype(np.uint8),
         suspect=rng.random(3) < 0.4,
     )
 

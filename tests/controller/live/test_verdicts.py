@@ -10,7 +10,7 @@ from messages.exchange import Health
 @pytest.mark.parametrize(
     ("own", "far", "together"), [(4_000, 9_000, 13_000), (4_000, None, 4_000), (None, None, 0)]
 )
-async def test_stamps_of_both_ends_are_counted(
+async def test_timestamps_of_both_ends_are_counted(
     controller: Any, own: int | None, far: int | None, together: int
 ) -> None:
     state = controller.state

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.plan_gate import PlanGate
 from controller.access.authority import create_authority
-from controller.access.stamp_book import StampBook, pair_key
+from controller.access.stamp_keyring import StampKeyring, pair_key
 from controller.plans.push import push_of
 from foundation.clock import SystemClock
 from messages.exchange import (
@@ -39,7 +39,7 @@ def site_file(site_file: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(autouse=True)
 def pushed_on_reports_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.plans.control.LOOK_S", 3600.0)
+    monkeypatch.setattr("controller.api.routes.control.LOOK_S", 3600.0)
 
 
 class Agent:
@@ -89,7 +89,7 @@ async def speaking(controller: Any, name: str) -> Any:
 
 
 async def test_keys_come_when_peers_hold_theirs_and_change_without_a_gap(controller: Any) -> None:
-    book: StampBook = controller.state.stamp
+    book: StampKeyring = controller.state.stamp_keyring
     async with speaking(controller, "nanjing") as one, speaking(controller, "suzhou") as other:
         first = await one.hello()
         (secret,) = (epoch.secret for epoch in book.epochs())
@@ -122,19 +122,19 @@ async def test_what_is_the_same_is_not_told_again(controller: Any) -> None:
         assert (await agent.ask(1)).epoch == 1
         agent.pushes.clear()
         await agent.report(1, plan_version=1)
-        controller.state.stamp.rotate()
+        controller.state.stamp_keyring.rotate()
         await agent.report(1, plan_version=1)
         assert (await agent.hear()).epoch == 2  # the next thing it heard
     assert len(agent.pushes) == 1
 
 
 async def test_what_a_hello_holds_is_not_believed(controller: Any) -> None:
-    controller.state.stamp.rotate()
+    controller.state.stamp_keyring.rotate()
     hello = Hello(schema=SCHEMA_VERSION, agent="nanjing", health=Agent(None, "nanjing").health(1))
     async with speaking(controller, "nanjing") as agent:
         await agent.socket.send_str(msgspec.json.encode(hello).decode())
         await agent.hear()
-    assert controller.state.stamp.holders() == {}
+    assert controller.state.stamp_keyring.holders() == {}
 
 
 async def test_signature_covers_the_keys_and_the_agent_checks_it(
@@ -170,7 +170,7 @@ async def test_plans_say_only_that_streams_are_authenticated_and_nothing_shows_a
     controller: Any, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
-    book: StampBook = controller.state.stamp
+    book: StampKeyring = controller.state.stamp_keyring
     async with speaking(controller, "nanjing") as one, speaking(controller, "suzhou") as other:
         await one.hello()
         await one.ask(1)
@@ -210,7 +210,7 @@ async def test_network_without_authentication_has_no_keys_and_its_plans_stay_as_
     free_site_file: None, controller: Any
 ) -> None:
     push = push_of(controller.state, "nanjing")
-    assert controller.state.stamp.epochs() == []
+    assert controller.state.stamp_keyring.epochs() == []
     assert "keys" not in json.loads(push)
     assert "authenticated" not in push
     assert '"mode"' not in push

@@ -41,7 +41,11 @@ def batches(draw: st.DrawFn) -> WindowBatch:
 def same(one: Block, other: Block) -> bool:
     """Whether two blocks say exactly the same; absent is absent."""
     a, b = one.part, other.part
-    arrays = [(one.stream_id, other.stream_id), (a.stamping, b.stamping), (a.suspect, b.suspect)]
+    arrays = [
+        (one.stream_id, other.stream_id),
+        (a.timestamping, b.timestamping),
+        (a.suspect, b.suspect),
+    ]
     arrays += [(a.end_ns, b.end_ns), (a.clock_bound_ns, b.clock_bound_ns)]
     arrays += [(a.counters[name], b.counters[name]) for name in COUNTERS]
     for delay in DELAYS:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from controller.access.authority import create_authority
-from controller.doctor import check_store
+from controller.serving.doctor import check_store
 from controller.state import Settings, open_state
 from controller.store.backup import back_up, check
 from controller.store.interface import StoredChunk

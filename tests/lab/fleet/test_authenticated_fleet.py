@@ -25,7 +25,7 @@ from agent.enrolment import enrol
 from agent.plan_file import KEYS_FILE, PLAN_FILE, load_keys
 from controller.access.authority import create_authority, load_authority
 from controller.access.book import AccessBook
-from controller.access.stamp_book import StampBook, pair_key
+from controller.access.stamp_keyring import StampKeyring, pair_key
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk
 from messages.enrolment import parse_enrolment_token
@@ -85,7 +85,7 @@ class Fleet:
         text = SITES + "".join(sites) + MESH.format(port=self.port)
         (path / "sites.toml").write_text(text, encoding="utf-8")
         create_authority(self.data, ["127.0.0.1"], SystemClock())
-        self.book = StampBook(self.data, SystemClock())
+        self.book = StampKeyring(self.data, SystemClock())
 
     async def enrol_all(self) -> None:
         for name in ADDRESSES:

@@ -32,7 +32,7 @@ def test_the_delay_asked_is_the_delay_applied_and_seen(
     error = emulator_error(log)
     assert error.packets == 200
     assert 0 < error.p50_ns < 5 * MS
-    assert (log["stamped"] == 1).all()
+    assert (log["timestamped"] == 1).all()
     probes = pair_probes(log, [])
     assert len(probes) == 100
     assert np.nanmin(probes.rtt_ns) >= 10 * MS

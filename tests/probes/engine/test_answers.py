@@ -64,7 +64,7 @@ class _Path:
     ) -> Finished:
         """Let reply `number` to probe `sequence` arrive; return what it finishes.
 
-        `early_ns`: how much too early its arrival is stamped.
+        `early_ns`: how much too early its arrival is timestamped.
         """
         received_ns = WALL_NS + sequence * 100_000_000 + FORWARD_NS
         left_ns = received_ns + RESIDENCE_NS
@@ -90,8 +90,8 @@ class _Path:
             low_sequence=np.array([sequence]),
             sequence_bits=32,
             check=np.zeros(1, np.uint64),
-            stamp_ns=np.array([left_ns + BACKWARD_NS - early_ns]),
-            stamp_kind=np.array([2], np.uint8),
+            timestamp_ns=np.array([left_ns + BACKWARD_NS - early_ns]),
+            timestamp_kind=np.array([2], np.uint8),
             ttl=np.array([60], np.uint8),
             tos=np.zeros(1, np.int16),
             answer=np.ones(1, np.uint8),
@@ -135,7 +135,9 @@ def test_without_a_follow_up_the_answer_keeps_t3_and_is_released_in_time() -> No
 
 
 @pytest.mark.parametrize(("early_ns", "rtt_ns"), [(1_000_000, 0), (5 * SECOND, 900_000_000)])
-def test_no_round_trip_is_negative_whatever_stamped_the_arrival(early_ns: int, rtt_ns: int) -> None:
+def test_no_round_trip_is_negative_whatever_timestamped_the_arrival(
+    early_ns: int, rtt_ns: int
+) -> None:
     """Within what two readings may differ it is none; else the moment of reading is known."""
     path = _Path(gap_ns=10e9)
     finished = path.answer(path.send(), 0, None, early_ns=early_ns)
@@ -163,7 +165,7 @@ def test_an_answer_whose_follow_up_would_come_too_late_is_not_held() -> None:
     assert len(path.answer(path.send(), 0, None)) == 1
 
 
-def test_a_departure_that_contradicts_the_other_stamps_corrects_nothing() -> None:
+def test_a_departure_that_contradicts_the_other_timestamps_corrects_nothing() -> None:
     path = _Path()
     first, second = path.send(), path.send()
     path.answer(first, 0, None)

@@ -36,7 +36,7 @@ class HandClock:
 
 def measured_across_a_step(before_ns: int, after_ns: int, protocol: str, port: int) -> Run:
     """Measure while the clock is `before_ns` off, and until it has been `after_ns` off a while."""
-    run = Run(spec(protocol, port=port), probes=None, stamp_shift_ns=before_ns)
+    run = Run(spec(protocol, port=port), probes=None, timestamp_shift_ns=before_ns)
     run.engine.start()
     wait_until(lambda: any(not batch.suspect.any() for batch in run.windows))
     run.engine.scale.inject_step(time.time_ns(), after_ns)
@@ -90,7 +90,7 @@ def test_a_clock_that_two_daemons_pull_to_and_fro_loses_no_probe(small_reflector
 
 
 @pytest.mark.parametrize("step_ns", [10 * SECOND, -10 * SECOND])
-def test_stamps_from_both_sides_of_a_clock_step_are_carried_rightly(step_ns: int) -> None:
+def test_timestamps_from_both_sides_of_a_clock_step_are_carried_rightly(step_ns: int) -> None:
     clock = HandClock()
     scale = TimeScale(clock)
     before = np.array([clock.wall_ns()])
@@ -121,14 +121,14 @@ def test_a_small_step_moves_no_round_trip(step_ns: int) -> None:
     assert (arrived_ns - sent_ns).tolist() == [100_000, 200_000]
 
 
-def test_stamps_that_no_scale_could_have_made_are_told() -> None:
+def test_timestamps_that_no_scale_could_have_made_are_told() -> None:
     clock = HandClock()
     scale = TimeScale(clock)
     sent_ns = np.full(2, clock.monotonic_ns())
     clock.now_ns += SECOND
     clock.offset_ns += HOUR
-    stamps = np.array([clock.wall_ns() + 3 * HOUR, clock.wall_ns()])
-    moments = scale.to_monotonic_ns(stamps, sent_ns)
+    timestamps = np.array([clock.wall_ns() + 3 * HOUR, clock.wall_ns()])
+    moments = scale.to_monotonic_ns(timestamps, sent_ns)
     assert scale.is_possible(moments, sent_ns).tolist() == [False, True]
 
 

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.network
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("payload_bytes", [0, 5, 44, 1200])
-def test_echo_is_answered_with_kernel_stamps(
+def test_echo_is_answered_with_kernel_timestamps(
     needs_raw_sockets: None, host: str, payload_bytes: int
 ) -> None:
     run = Run(spec("icmp", host, payload_bytes=payload_bytes)).finish()
     assert (run.total("sent"), run.total("received")) == (50, 50)
-    assert run.engine.health().stamping == "kernel"
+    assert run.engine.health().timestamping == "kernel"
     rtt_ns = run.column("rtt_ns")
     assert (rtt_ns > 0).all()
     assert rtt_ns.min() < 1_000_000
@@ -220,9 +220,9 @@ def test_a_stream_that_cannot_run_is_told_and_others_go_on(needs_raw_sockets: No
     assert OUTCOMES[0] == "received"
 
 
-def test_stamps_shifted_in_the_lab_shift_one_way_delays_only(small_reflector) -> None:
+def test_timestamps_shifted_in_the_lab_shift_one_way_delays_only(small_reflector) -> None:
     shift_ns = 3_000_000_000
-    run = Run(spec("udp", port=small_reflector().port), stamp_shift_ns=shift_ns).finish()
+    run = Run(spec("udp", port=small_reflector().port), timestamp_shift_ns=shift_ns).finish()
     assert np.median(run.column("forward_ns")) == pytest.approx(-shift_ns, abs=1e8)
     assert np.median(run.column("backward_ns")) == pytest.approx(shift_ns, abs=1e8)
     assert 0 < np.median(run.column("rtt_ns")) < 1e8

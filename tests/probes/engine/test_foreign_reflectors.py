@@ -71,8 +71,8 @@ def shifted(place: int, seconds: int) -> Change:
     """Move a timestamp by whole seconds."""
 
     def change(reply: bytearray) -> bytearray:
-        (stamp,) = struct.unpack_from("!I", reply, place)
-        struct.pack_into("!I", reply, place, (stamp + seconds) & 0xFFFF_FFFF)
+        (timestamp,) = struct.unpack_from("!I", reply, place)
+        struct.pack_into("!I", reply, place, (timestamp + seconds) & 0xFFFF_FFFF)
         return reply
 
     return change

@@ -176,7 +176,7 @@ def finished(stream, flow, outcome, rtt_ns) -> Finished:
         hops_forward=nothing.astype(np.float16), ttl=np.zeros(n, np.uint8),
         tos=np.zeros(n, np.uint8), tos_forward=np.full(n, -1, np.int16),
         tos_backward=np.full(n, -1, np.int16),
-        outcome=np.asarray(outcome, np.uint8), stamping=np.full(n, 2, np.uint8),
+        outcome=np.asarray(outcome, np.uint8), timestamping=np.full(n, 2, np.uint8),
         answer=np.zeros(n, np.uint8), reordered=np.zeros(n, np.bool_),
         cause=np.zeros(n, np.int32),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from probes.protocols.stamp.authenticated import AuthenticatedCodec
 from probes.protocols.stamp.codec import StampCodec
 from probes.protocols.tcp.codec import SynCodec
 from probes.sockets.batch import Received
-from probes.sockets.departure_stamps import Refusals
+from probes.sockets.error_queue import IcmpErrors
 from probes.sockets.opening import OpenSocket
 from probes.stamp.packet import (
     AUTHENTICATED_BYTES,
@@ -82,8 +82,8 @@ def received(packets: list[bytes]) -> Received:
     return Received(
         payload=payload,
         length=length,
-        stamp_ns=np.zeros(count, np.int64),
-        stamp_kind=np.zeros(count, np.uint8),
+        timestamp_ns=np.zeros(count, np.int64),
+        timestamp_kind=np.zeros(count, np.uint8),
         ttl=np.zeros(count, np.uint8),
         tos=np.zeros(count, np.int16),
         address=np.zeros((count, ADDRESS_BYTES), np.uint8),
@@ -106,7 +106,7 @@ def test_arbitrary_packets_raise_nothing(codec: Codec, found: list[bytes]) -> No
     address = np.zeros((len(found), ADDRESS_BYTES), np.uint8)
     nothing = np.zeros(len(found), np.int32)
     quoted = codec.quoted(
-        Refusals(nothing, nothing.view(np.uint32), address, address, payload, length)
+        IcmpErrors(nothing, nothing.view(np.uint32), address, address, payload, length)
     )
     assert len(quoted.known) == len(quoted.numbered) == len(quoted.low_sequence) == len(found)
 

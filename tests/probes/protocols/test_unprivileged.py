@@ -58,9 +58,11 @@ def measured(
         probes_per_stream=10,
     )
     engine.start()
-    wait_until(lambda: sum(engine.health().refusals.values()) >= refused)
+    wait_until(lambda: sum(engine.health().icmp_errors.values()) >= refused)
     finish(engine, answered=answered)
-    of = {name: [] for name in ("stream_id", "outcome", "answer", "stamping", "rtt_ns", "cause")}
+    of = {
+        name: [] for name in ("stream_id", "outcome", "answer", "timestamping", "rtt_ns", "cause")
+    }
     for batch in samples:
         for name, column in of.items():
             column += np.nan_to_num(getattr(batch, name), nan=-1.0).tolist()
@@ -109,7 +111,7 @@ def test_ping_sockets_serve_whoever_may_not_open_raw_ones(two_hosts) -> None:
     assert told["conditions"] == []
     assert sorted(told["stream_id"]) == [0] * 10 + [1] * 10
     assert set(told["outcome"]) == {0}
-    assert set(told["stamping"]) == {2}
+    assert set(told["timestamping"]) == {2}
     assert min(told["rtt_ns"]) > 0
 
 
@@ -196,14 +198,14 @@ def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -
     with server, two_hosts.inside(two_hosts.a):
         told = as_nobody(("tcp", far, 80), ("tcp", far, 81), ("tcp", far, 99), answered=20)
     stream, answer, outcome = (np.array(told[name]) for name in ("stream_id", "answer", "outcome"))
-    stamping, rtt_ns = np.array(told["stamping"]), np.array(told["rtt_ns"])
+    timestamping, rtt_ns = np.array(told["timestamping"]), np.array(told["rtt_ns"])
     assert set(answer[stream == 1]) == {3}
     assert set(answer[stream == 2]) == {0}
     on_time = (stream == 0) & (outcome == 0)
     assert np.count_nonzero(on_time) == 10
     assert set(answer[on_time]) == {2}
-    assert set(stamping[on_time]) == {2}
-    assert set(stamping[(stream == 1) & (outcome == 0)]) == {1}
+    assert set(timestamping[on_time]) == {2}
+    assert set(timestamping[(stream == 1) & (outcome == 0)]) == {1}
     assert ((rtt_ns[on_time] > 0) & (rtt_ns[on_time] < SYN_LIMIT_NS)).all()
 
 

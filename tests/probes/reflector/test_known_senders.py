@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.addresses import pack_address, unpack_address
-from probes.reflector.departures import Departures
 from probes.reflector.known_senders import (
     KnownSender,
     asks_follow_up,
@@ -19,6 +18,7 @@ from probes.reflector.known_senders import (
     write_t3,
 )
 from probes.reflector.reflection import Reflection, Requests
+from probes.reflector.reply_timestamps import ReplyTimestamps
 from probes.reflector.sessions import read_sources
 from probes.stamp.batch import read_sender_packets, write_sender_packets
 
@@ -42,7 +42,7 @@ class Both:
 
     def __init__(self) -> None:
         self.many, self.one = Reflection(), Reflection()
-        self.departures = [Departures(each.sessions) for each in (self.many, self.one)]
+        self.error_queue = [ReplyTimestamps(each.sessions) for each in (self.many, self.one)]
         self.sources = read_sources(pack_address("192.0.2.7", 40_000)[None, :])
         self.slots = [
             int(each.sessions.slots(self.sources, np.array([7], np.uint16), 1, NOW_NS)[0])
@@ -85,14 +85,14 @@ class Both:
         assert sequence == int(replies.sequence[0])
         if follow_up:
             keys = np.array([self.key], np.uint32)
-            self.departures[0].expect(keys, replies.slot, replies.sequence)
-            self.departures[1].expect_one(self.key, sender.slot, sequence)
+            self.error_queue[0].expect(keys, replies.slot, replies.sequence)
+            self.error_queue[1].expect_one(self.key, sender.slot, sequence)
         return packet[0, : int(replies.length[0])].tobytes(), bytes(reply)
 
     def leave(self) -> None:
         left_ns = T3_NS + 10_000 + self.key
-        self.departures[0].left(np.array([self.key], np.uint32), np.array([left_ns]))
-        self.departures[1].one_left(self.key, left_ns)
+        self.error_queue[0].left(np.array([self.key], np.uint32), np.array([left_ns]))
+        self.error_queue[1].one_left(self.key, left_ns)
         self.key += 1
 
 

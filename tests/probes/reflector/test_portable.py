@@ -48,7 +48,7 @@ async def test_probes_are_answered_and_numbered(host, key):
     assert [result.sequence for result in results] == [0, 1, 2]
     assert [result.reflector_sequence for result in results] == [0, 1, 2]
     for result in results:
-        assert result.stamping == "user"
+        assert result.timestamping == "user"
         assert 0 < result.rtt_ns < 60_000_000_000
         assert result.sender_ttl is None  # user space cannot see it: told as 255
 

@@ -107,9 +107,12 @@ def test_an_unsynchronised_clock_says_so():
         assert not decode_error_estimate(sender.probe().error_estimate).synchronised
 
 
-def test_a_shift_moves_every_stamp_of_the_reflector():
+def test_a_shift_moves_every_timestamp_of_the_reflector():
     follow_up = [stamp_tlv.FollowUpTelemetry().to_tlv()]
-    with reflector(stamp_shift_ns=SHIFT_NS) as running, Sender(running.addresses()[0]) as sender:
+    with (
+        reflector(timestamp_shift_ns=SHIFT_NS) as running,
+        Sender(running.addresses()[0]) as sender,
+    ):
         first = sender.probe(tlvs=follow_up)
         second = sender.probe(tlvs=follow_up)
         now_ns = time.time_ns()

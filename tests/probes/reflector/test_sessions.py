@@ -101,22 +101,22 @@ def slots(table, ports):
 def test_every_departure_is_told_once_in_order_also_those_of_one_batch():
     table = SessionTable()
     one, other = slots(table, [5, 6])
-    assert table.take_departures(np.array([one]))[1].tolist() == [0]
+    assert table.take_tx_times(np.array([one]))[1].tolist() == [0]
     replies = np.array([one, one, other, one])
-    table.note_departures(replies, np.array([0, 1, 5, 2], np.uint32), np.arange(11, 15))
-    told, left_ns = table.take_departures(np.array([one, other, one]))
+    table.note_tx_times(replies, np.array([0, 1, 5, 2], np.uint32), np.arange(11, 15))
+    told, left_ns = table.take_tx_times(np.array([one, other, one]))
     assert told.tolist() == [0, 5, 1]
     assert left_ns.tolist() == [11, 13, 12]
-    assert table.take_departures(np.array([one]))[0].tolist() == [2]
-    assert table.take_departures(np.array([one, other]))[0].tolist() == [2, 5]  # all told: again
+    assert table.take_tx_times(np.array([one]))[0].tolist() == [2]
+    assert table.take_tx_times(np.array([one, other]))[0].tolist() == [2, 5]  # all told: again
 
 
 def test_only_the_latest_sixteen_departures_are_remembered():
     table = SessionTable()
     slot = slots(table, [5])
     for number in range(22):
-        table.note_departures(slot, np.array([number], np.uint32), np.array([100 + number]))
-    told = [int(table.take_departures(slot)[0][0]) for _ in range(17)]
+        table.note_tx_times(slot, np.array([number], np.uint32), np.array([100 + number]))
+    told = [int(table.take_tx_times(slot)[0][0]) for _ in range(17)]
     assert told == [*range(6, 22), 21]
 
 
@@ -124,10 +124,10 @@ def test_departures_of_long_ago_do_not_hold_up_the_later_ones():
     table = SessionTable()
     slot = slots(table, [5])
     for number, left_ns in enumerate([1, 2, 3, 400_000_000, 400_000_001]):
-        table.note_departures(slot, np.array([number], np.uint32), np.array([left_ns]))
+        table.note_tx_times(slot, np.array([number], np.uint32), np.array([left_ns]))
     one_by_one = SessionTable()
     place = int(slots(one_by_one, [5])[0])
     for number, left_ns in enumerate([1, 2, 3, 400_000_000, 400_000_001]):
-        one_by_one.note_departure(place, number, left_ns)
-    assert [int(table.take_departures(slot)[0][0]) for _ in range(3)] == [3, 4, 4]
-    assert [one_by_one.take_departure(place)[0] for _ in range(3)] == [3, 4, 4]
+        one_by_one.note_tx_time(place, number, left_ns)
+    assert [int(table.take_tx_times(slot)[0][0]) for _ in range(3)] == [3, 4, 4]
+    assert [one_by_one.take_tx_time(place)[0] for _ in range(3)] == [3, 4, 4]

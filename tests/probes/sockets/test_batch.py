@@ -1,4 +1,4 @@
-"""Batch sockets on loopback: stamps by key, refusals by packet, control messages by kind."""
+"""Batch sockets on loopback: timestamps by key, icmp_errors by packet, control messages by kind."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from probes.addresses import pack_address
 from probes.clocks.calibrate import calibrate
-from probes.sockets import control, departure_stamps
+from probes.sockets import control, error_queue
 from probes.sockets.batch import BatchSocket
-from probes.sockets.departure_stamps import STAMP_KERNEL
+from probes.sockets.error_queue import KERNEL_TIMESTAMP
 
 HOSTS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 
@@ -24,7 +24,7 @@ HOSTS = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
 @pytest.fixture(params=[True, False], ids=["keys chosen", "keys counted"])
 def keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     if not request.param:
-        monkeypatch.setattr(departure_stamps, "_kernel_takes_keys", lambda: False)
+        monkeypatch.setattr(error_queue, "_kernel_takes_keys", lambda: False)
     return request.param
 
 
@@ -39,26 +39,26 @@ def pair(request: pytest.FixtureRequest, keys: bool) -> Iterator[tuple[BatchSock
     ring = ends[0].rings.send
     ring.address[:] = pack_address(host, ends[1].sock.getsockname()[1])
     ring.length[:] = 44
-    ends[0].send(1)  # the first packets may come before stamping is in force
-    ends[0].departures.read()
+    ends[0].send(1)  # the first packets may come before timestamping is in force
+    ends[0].error_queue.read()
     ends[1].receive()
     yield ends[0], ends[1]
     for end in ends:
         end.close()
 
 
-def test_every_packet_is_stamped_both_ways_under_its_key(pair) -> None:
+def test_every_packet_is_timestamped_both_ways_under_its_key(pair) -> None:
     sender, receiver = pair
     for number in range(16):
         sender.rings.send.payload[number, 0] = number
     sent = sender.send(16)
-    stamps, received = sender.departures.read(), receiver.receive()
+    timestamps, received = sender.error_queue.read(), receiver.receive()
     assert not sent.error.any()
-    assert stamps.key.tolist() == sent.key.tolist()
+    assert timestamps.key.tolist() == sent.key.tolist()
     assert received.payload[:, 0].tolist() == list(range(16))
-    assert (received.stamp_kind == STAMP_KERNEL).all()
-    assert (received.stamp_ns >= stamps.stamp_ns).all()
-    assert (stamps.stamp_ns >= sent.before_ns).all()
+    assert (received.timestamp_kind == KERNEL_TIMESTAMP).all()
+    assert (received.timestamp_ns >= timestamps.timestamp_ns).all()
+    assert (timestamps.timestamp_ns >= sent.before_ns).all()
     assert (received.ttl == 64).all()
 
 
@@ -70,16 +70,16 @@ def test_a_refused_packet_is_named_and_stops_no_other(pair) -> None:
         sent = sender.send(12)
         assert np.flatnonzero(sent.error).tolist() == [3, 9]
         assert set(sent.error[[3, 9]]) == {errno.EINVAL}
-        stamped = np.concatenate([sender.departures.read().key for _ in range(2)])
-        assert stamped.tolist() == sent.key[sent.error == 0].tolist()
+        timestamped = np.concatenate([sender.error_queue.read().key for _ in range(2)])
+        assert timestamped.tolist() == sent.key[sent.error == 0].tolist()
         assert len(receiver.receive()) == 10
     sender.rings.send.address[:] = good
-    assert sender.send(4).key.tolist() == sender.departures.read().key.tolist()
+    assert sender.send(4).key.tolist() == sender.error_queue.read().key.tolist()
 
 
 def test_nothing_waiting_is_an_empty_batch(pair) -> None:
     sender, receiver = pair
-    assert len(receiver.receive()) == len(sender.departures.read()) == 0
+    assert len(receiver.receive()) == len(sender.error_queue.read()) == 0
 
 
 def message(level: int, kind: int, data: bytes) -> bytes:
@@ -87,7 +87,7 @@ def message(level: int, kind: int, data: bytes) -> bytes:
     return raw.ljust((len(raw) + 7) // 8 * 8, b"\0")
 
 
-def stamp(seconds: int, nanoseconds: int) -> bytes:
+def timestamp(seconds: int, nanoseconds: int) -> bytes:
     return message(1, 37, struct.pack("=6q", seconds, nanoseconds, 0, 0, 0, 0))
 
 
@@ -102,11 +102,11 @@ def test_messages_are_found_in_any_order() -> None:
     ttl = message(0, 2, struct.pack("=i", 61))
     hops = message(41, 52, struct.pack("=i", 60))
     overflow = message(1, 40, struct.pack("=I", 9))
-    said = read(stamp(5, 6) + ttl, overflow + stamp(7, 8) + hops, ttl, b"")
+    said = read(timestamp(5, 6) + ttl, overflow + timestamp(7, 8) + hops, ttl, b"")
     assert said.software_ns.tolist() == [5_000_000_006, 7_000_000_008, 0, 0]
     assert said.ttl.tolist() == [61, 60, 61, 0]
     assert said.dropped.tolist() == [0, 9, 0, 0]
-    alike = read(stamp(5, 6) + ttl, stamp(9, 1) + ttl)
+    alike = read(timestamp(5, 6) + ttl, timestamp(9, 1) + ttl)
     assert alike.software_ns.tolist() == [5_000_000_006, 9_000_000_001]
 
 
@@ -117,23 +117,23 @@ def test_arbitrary_control_bytes_raise_nothing(rows: list[bytes]) -> None:
 
 
 @pytest.mark.network
-def test_calibration_finds_kernel_stamps_on_loopback() -> None:
+def test_calibration_finds_kernel_timestamps_on_loopback() -> None:
     found = calibrate()
-    assert found.stamping == "kernel"
+    assert found.timestamping == "kernel"
     assert found.packets > 200
     assert 0 < found.error_ns < 1_000_000_000
 
 
 @pytest.mark.parametrize(("family", "host"), HOSTS, ids=["IPv4", "IPv6"])
-def test_only_the_departures_asked_for_are_stamped(family: int, host: str, keys: bool) -> None:
+def test_only_the_departures_asked_for_are_timestamped(family: int, host: str, keys: bool) -> None:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.bind((host, 0))
-    sender = BatchSocket(sock, 16, 64, stamps_on_request=True)
+    sender = BatchSocket(sock, 16, 64, timestamps_on_request=True)
     sender.rings.send.address[:] = pack_address(host, sock.getsockname()[1])
     sender.rings.send.length[:] = 44
-    stamped = np.arange(16) % 5 == 2
+    timestamped = np.arange(16) % 5 == 2
     for _ in range(2):
-        sent = sender.send(16, stamped=stamped)
-        stamps = sender.departures.read()
-        assert stamps.key.tolist() == sent.key[stamped].tolist()
+        sent = sender.send(16, timestamped=timestamped)
+        timestamps = sender.error_queue.read()
+        assert timestamps.key.tolist() == sent.key[timestamped].tolist()
     sender.close()

@@ -15,14 +15,14 @@ from probes.stamp.timestamps import (
     ntp64_to_wall_ns_array,
     ptp64_to_wall_ns,
     ptp_array,
-    stamp_to_wall_ns,
-    stamps_to_wall_ns_array,
     synchronised_array,
+    timestamp_to_wall_ns,
+    timestamps_to_wall_ns_array,
     wall_ns_to_ntp64,
     wall_ns_to_ntp64_array,
     wall_ns_to_ptp64,
     wall_ns_to_ptp64_array,
-    wall_ns_to_stamp,
+    wall_ns_to_timestamp,
 )
 
 S = 1_000_000_000
@@ -32,7 +32,7 @@ PTP_MOMENTS = st.integers(0, ((1 << 32) - 38) * S)
 
 
 @pytest.mark.parametrize(
-    ("wall_ns", "stamp"),
+    ("wall_ns", "timestamp"),
     [
         (T1, 0xE8FE6F801F9ADD37),
         (1_700_000_000 * S + 125_000_000, 0xE8FE6F8020000000),
@@ -40,9 +40,9 @@ PTP_MOMENTS = st.integers(0, ((1 << 32) - 38) * S)
         (0, 2_208_988_800 << 32),
     ],
 )
-def test_ntp_vectors(wall_ns, stamp):
-    assert wall_ns_to_ntp64(wall_ns) == stamp
-    assert ntp64_to_wall_ns(stamp) == wall_ns
+def test_ntp_vectors(wall_ns, timestamp):
+    assert wall_ns_to_ntp64(wall_ns) == timestamp
+    assert ntp64_to_wall_ns(timestamp) == wall_ns
 
 
 def test_ptp_vector_counts_tai():
@@ -70,9 +70,9 @@ def test_ptp_round_trip_is_exact(wall_ns):
 @given(st.lists(NTP_MOMENTS, min_size=1), st.data())
 def test_arrays_agree_with_scalars(moments, data):
     wall_ns = np.array(moments, np.int64)
-    stamps = wall_ns_to_ntp64_array(wall_ns)
-    assert stamps.tolist() == [wall_ns_to_ntp64(moment) for moment in moments]
-    assert ntp64_to_wall_ns_array(stamps).tolist() == moments
+    timestamps = wall_ns_to_ntp64_array(wall_ns)
+    assert timestamps.tolist() == [wall_ns_to_ntp64(moment) for moment in moments]
+    assert ntp64_to_wall_ns_array(timestamps).tolist() == moments
     ptp_moments = np.abs(wall_ns)
     assert wall_ns_to_ptp64_array(ptp_moments).tolist() == [
         wall_ns_to_ptp64(moment) for moment in ptp_moments.tolist()
@@ -80,20 +80,20 @@ def test_arrays_agree_with_scalars(moments, data):
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.booleans()), min_size=1))
-def test_any_stamp_reads_alike_one_by_one_and_in_arrays(rows):
-    stamps = np.array([stamp for stamp, _ in rows], np.uint64)
-    moments, valid = stamps_to_wall_ns_array(stamps, np.array([ptp for _, ptp in rows]))
-    for (stamp, ptp), moment, sound in zip(rows, moments.tolist(), valid.tolist(), strict=True):
+def test_any_timestamp_reads_alike_one_by_one_and_in_arrays(rows):
+    timestamps = np.array([timestamp for timestamp, _ in rows], np.uint64)
+    moments, valid = timestamps_to_wall_ns_array(timestamps, np.array([ptp for _, ptp in rows]))
+    for (timestamp, ptp), moment, sound in zip(rows, moments.tolist(), valid.tolist(), strict=True):
         if sound:
-            assert stamp_to_wall_ns(stamp, 0x4001 if ptp else 1) == moment
+            assert timestamp_to_wall_ns(timestamp, 0x4001 if ptp else 1) == moment
         else:
             with pytest.raises(RemoteProtocolError, match="within one second"):
-                stamp_to_wall_ns(stamp, 0x4001)
+                timestamp_to_wall_ns(timestamp, 0x4001)
 
 
 def test_the_z_bit_chooses_the_format():
-    assert wall_ns_to_stamp(T1, 0x8EC8) == wall_ns_to_ntp64(T1)
-    assert wall_ns_to_stamp(T1, 0xCEC8) == wall_ns_to_ptp64(T1)
+    assert wall_ns_to_timestamp(T1, 0x8EC8) == wall_ns_to_ntp64(T1)
+    assert wall_ns_to_timestamp(T1, 0xCEC8) == wall_ns_to_ptp64(T1)
 
 
 @pytest.mark.parametrize(

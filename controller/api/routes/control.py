@@ -1,0 +1,360 @@
+"""The agents' control channel: Hello in, plan out, health reports in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from dataclasses import dataclass, field
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from controller.api.answers import ApiError, open_socket
+from controller.api.routing import PREFIX, Route
+from controller.ingest.ingest import unknown_agent
+from controller.plans.channels import Channel
+from controller.plans.push import outnumber, push_of
+from controller.state import STATE, ControllerState
+from controller.store.event_log import EventRecord
+from foundation.json_document import decode_json
+from foundation.text import Text, excerpt, plain_text
+from messages.exchange import (
+    SCHEMA_VERSION,
+    ControlFromAgent,
+    ControlFromController,
+    Curtailed,
+    Health,
+    HealthReport,
+    Hello,
+    PlanPush,
+    Refusal,
+)
+
+HEARTBEAT_S = 10.0
+LOOK_S = 1.0  # how often is looked whether an agent's keys have changed
+MAX_MESSAGE_BYTES = 8 << 20  # fifty thousand curtailed streams
+REFUSED_RETRY_S = 60.0
+ANOTHER_RETRY_S = 15.0
+ASKED_RETRY_S = 3.0  # while it is not known whether another one still lives
+FULL_RETRY_S = 15
+HELLO_S = 10.0  # a channel on which no Hello came within this is closed
+# An agent speaks every five seconds, and of everything it curtails when that changes.
+BURST, TOKENS_A_SECOND, BYTES_A_TOKEN = 200.0, 4.0, 65_536
+
+logger = logging.getLogger("isochrone.controller")
+
+
+async def control(request: web.Request) -> web.StreamResponse:
+    """Speak with one agent until either side hangs up."""
+    state, name = request.app[STATE], request.match_info["name"]
+    if name not in state.fleet:
+        raise unknown_agent(name)
+    if state.channels.is_full(name):
+        raise ApiError(429, "too_many_channels", _full(name), retry_after_s=FULL_RETRY_S)
+    socket = web.WebSocketResponse(
+        heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, autoping=False
+    )
+    talk = _Talk(state, name, Channel(request, socket))
+    with state.channels.opened(name, talk.channel):
+        await open_socket(request, socket)
+        state.sockets.add(socket)
+        try:
+            await _converse(talk)
+        finally:
+            state.sockets.discard(socket)
+    return socket
+
+
+async def _converse(talk: _Talk) -> None:
+    socket, began_s = talk.channel.socket, asyncio.get_running_loop().time()
+    while talk.is_let_in():
+        try:
+            message = await socket.receive(LOOK_S)
+        except TimeoutError:
+            if talk.is_living():
+                await _push(talk, wanted=False)
+            elif asyncio.get_running_loop().time() - began_s > HELLO_S:
+                return
+            continue
+        pong = bytes(message.data) if message.type is WSMsgType.PONG else None
+        talk.state.channels.heard(talk.name, talk.channel, pong)
+        if message.type is WSMsgType.PING:
+            await socket.pong(message.data)
+        elif message.type is WSMsgType.TEXT:
+            await asyncio.sleep(talk.pace.wait_s(len(message.data)))
+            if not talk.is_let_in() or not await _hear(talk, message.data):
+                return
+        elif message.type is not WSMsgType.PONG:
+            return
+
+
+async def _hear(talk: _Talk, data: str) -> bool:
+    """Take in one message; False where the channel must end."""
+    state, name = talk.state, talk.name
+    try:
+        message: Hello | HealthReport | Curtailed = decode_json(data, ControlFromAgent)
+    except msgspec.DecodeError as error:
+        said = excerpt(str(error))
+        text = Text(f"This is no message of an agent: {said}.", f"无法识别的探针消息：{said}。")
+        await _refuse(talk, text)
+        return False
+    problem = _problem_of(state, name, message)
+    if problem is not None:
+        await _refuse(talk, problem)
+        return False
+    if isinstance(message, Hello) and message.last:
+        await _farewell(talk, message)
+        return False
+    if not await _has_claim(talk, message):
+        return False
+    if isinstance(message, Curtailed):
+        _note_curtailed(state, name, message)
+        return True
+    state.fleet.heard(name, _plain(message.health))
+    await outnumber(state, name, message.health.plan_version)
+    epoch = message.health.stamp_epoch
+    # What a Hello says may be of another life of ours, before a backup was restored.
+    if isinstance(message, HealthReport) and isinstance(epoch, int):
+        await asyncio.to_thread(state.stamp_keyring.note_holder, name, epoch)
+    other = message.health.plan_version != state.plans[name].version
+    await _push(talk, wanted=other or isinstance(message, Hello))
+    return True
+
+
+async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> bool:
+    """Whether the agent is the one of its name that is heard; a Hello asks for that."""
+    state, name = talk.state, talk.name
+    if not isinstance(message, Hello):
+        if talk.is_living():
+            return True
+        await _refuse(talk, Text("An agent says Hello first.", "探针须先发送 Hello。"))
+        return False
+    boot, up_ns = message.health.boot, message.health.sent_ns - message.health.started_ns
+    claimed = await state.channels.claim(name, talk.channel, boot, up_ns)
+    if claimed is None:
+        await _end(talk, Refusal(text=_asked(name), another=True, retry_s=ASKED_RETRY_S))
+        return False
+    if claimed.beside:
+        refused = not claimed.is_heard
+        heard, other = (claimed.beside, boot) if refused else (boot, claimed.beside)
+        await state.rivals.note(name, heard, other, refused=refused)
+    if claimed.is_heard:
+        return True
+    if state.channels.is_news(name, boot):
+        logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
+        state.rounds.recorder.record([_another(name, state.clock.wall_ns())], ())
+    refusal = Refusal(
+        text=_second(name),
+        another=True,
+        copy=claimed.beside == boot,
+        retry_s=ANOTHER_RETRY_S,
+    )
+    await _end(talk, refusal)
+    return False
+
+
+async def _farewell(talk: _Talk, message: Hello) -> None:
+    """Hear how an agent ended, over whatever connection, and answer that it has arrived."""
+    living = talk.state.channels.living(talk.name)
+    if living is None or living.boot == message.health.boot:
+        talk.state.fleet.heard(talk.name, _plain(message.health))
+        if message.curtailed is not None:
+            _note_curtailed(talk.state, talk.name, message.curtailed)
+    with contextlib.suppress(ConnectionError):
+        await talk.channel.socket.send_str(push_of(talk.state, talk.name))
+
+
+async def _push(talk: _Talk, *, wanted: bool) -> None:
+    """Push the plan and its keys if they are wanted, or are not those told last."""
+    told, generation = talk.told, talk.state.stamp_keyring.generation
+    fresh = told.generation in (None, generation) and told.claim in (None, talk.channel.claim)
+    if not talk.is_let_in() or (fresh and not wanted):
+        return
+    told.generation, told.claim = generation, talk.channel.claim
+    push = push_of(talk.state, talk.name)
+    digest = hashlib.sha256(push.encode()).digest()
+    if wanted or told.digest != digest:
+        told.digest = digest
+        with contextlib.suppress(ConnectionError):  # it is gone; the next reading says so
+            await talk.channel.socket.send_str(push)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What an agent was pushed last on this channel: a digest, of which generation of keys, and the
+    claim beside it."""
+
+    generation: int | None = None
+    claim: str | None = None
+    digest: bytes = b""
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How fast an agent may speak: one that says more is read more slowly."""
+
+    tokens: float = BURST
+    then_s: float | None = None
+
+    def wait_s(self, message_bytes: int) -> float:
+        """Take what a message costs; return how long its sender has to wait for that."""
+        now_s = asyncio.get_running_loop().time()
+        passed_s = 0.0 if self.then_s is None else now_s - self.then_s
+        self.tokens = min(BURST, self.tokens + passed_s * TOKENS_A_SECOND)
+        self.then_s = now_s
+        self.tokens -= 1 + message_bytes / BYTES_A_TOKEN
+        return max(0.0, -self.tokens / TOKENS_A_SECOND)
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One conversation."""
+
+    state: ControllerState
+    name: str
+    channel: Channel
+    told: _Told = field(default_factory=_Told)
+    pace: _Pace = field(default_factory=_Pace)
+
+    def is_living(self) -> bool:
+        """Whether this is the channel on which the agent is heard."""
+        return self.state.channels.living(self.name) is self.channel
+
+    def is_let_in(self) -> bool:
+        """Whether the credential of this connection still counts."""
+        return self.state.gate.stands(self.channel.request)
+
+
+def _problem_of(
+    state: ControllerState, name: str, message: Hello | HealthReport | Curtailed
+) -> Text | None:
+    """Return what is wrong with a message that is one by its form, None where nothing is."""
+    if isinstance(message, Curtailed):
+        return _foreign_streams(state, name, message)
+    if not isinstance(message, Hello):
+        return None
+    if message.agent != name:
+        return Text(
+            f"You call yourself {message.agent} on the channel of {name}.",
+            f"在 {name} 的通道上自称 {message.agent}。",
+        )
+    if message.schema != SCHEMA_VERSION:
+        return Text(
+            f"This controller speaks schema {SCHEMA_VERSION}, the agent {message.schema}; install "
+            "the same version on both.",
+            f"控制器使用的协议版本为 {SCHEMA_VERSION}，探针为 {message.schema}；请安装相同版本。",
+        )
+    return None if message.curtailed is None else _foreign_streams(state, name, message.curtailed)
+
+
+def _foreign_streams(state: ControllerState, name: str, message: Curtailed) -> Text | None:
+    foreign = state.ingest.foreign(name, [one.stream_id for one in message.streams])
+    if not foreign:
+        return None
+    return Text(
+        f"{len(foreign)} of the streams you curtail were never planned for {name}.",
+        f"所声明受限的测量流中有 {len(foreign)} 条从未分配给 {name}。",
+    )
+
+
+def _note_curtailed(state: ControllerState, name: str, message: Curtailed) -> None:
+    message = _of_the_plan(state, name, message)
+    state.fleet.curtailed(name, message)
+    _note_silences(state, name, message)
+
+
+def _note_silences(state: ControllerState, name: str, message: Curtailed) -> None:
+    """Keep whom an agent does not answer, and judge no window of that time, also of the past."""
+    now_ns = state.clock.wall_ns()
+    changed = state.silences.heard(name, message, now_ns, state.fleet.ahead_ns(name))
+    if not changed:
+        return
+    state.store.silences.put(changed)
+    state.memory.leave_out(
+        [
+            (state.silences.rows_of(one), one.from_ns, now_ns if one.to_ns is None else one.to_ns)
+            for one in changed
+            if one.side == "answering"
+        ]
+    )
+
+
+def _of_the_plan(state: ControllerState, name: str, message: Curtailed) -> Curtailed:
+    """Return what a message says of streams that are planned now: an older plan's are over."""
+    planned = {spec.stream_id for spec in state.plans[name].streams}
+    mine = tuple(one for one in message.streams if one.stream_id in planned)
+    return msgspec.structs.replace(message, streams=mine)
+
+
+def _plain(health: Health) -> Health:
+    """Return a report whose sentences may be shown anywhere."""
+    conditions = tuple(
+        msgspec.structs.replace(one, text=plain_text(one.text)) for one in health.conditions
+    )
+    return msgspec.structs.replace(health, conditions=conditions)
+
+
+async def _refuse(talk: _Talk, text: Text) -> None:
+    """Tell an agent why it is not heard, and end the channel."""
+    logger.warning("%s is refused on its control channel: %s", talk.name, text.en)
+    talk.state.fleet.refused[talk.name] += 1
+    await _end(talk, Refusal(text=text, retry_s=REFUSED_RETRY_S))
+
+
+async def _end(talk: _Talk, refusal: Refusal) -> None:
+    socket = talk.channel.socket
+    with contextlib.suppress(ConnectionError):
+        await socket.send_str(msgspec.json.encode(refusal).decode())
+    await socket.close()
+
+
+def _another(name: str, now_ns: int) -> EventRecord:
+    return EventRecord(
+        at_ns=now_ns,
+        kind="agent",
+        subject=name,
+        state="another_refused",
+        previous=None,
+        previous_since_ns=None,
+    )
+
+
+def _second(name: str) -> Text:
+    return Text(
+        f"Another agent named {name} is running and is heard, with the same certificate: a copy of "
+        "a machine or of its state directory. Stop one of the two; give it a name and a token of "
+        "its own.",
+        f"另一个名为 {name} 的探针正在运行，且使用同一证书：可能克隆了机器或其状态目录。"
+        "请停止其中一个，并为其配置单独的名称和令牌。",
+    )
+
+
+def _asked(name: str) -> Text:
+    return Text(
+        f"An agent named {name} was heard a moment ago; whether it still runs is not known yet.",
+        f"刚才有名为 {name} 的探针在线；尚未确认其是否仍在运行。",
+    )
+
+
+def _full(name: str) -> Text:
+    return Text(
+        f"{name} has as many control channels open as an agent may have.",
+        f"{name} 打开的控制通道数已达上限。",
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{PREFIX}/agents/{{name}}/control",
+        handler=control,
+        role="agent",
+        summary="An agent's control channel (WebSocket).",
+        answer=ControlFromController,
+        websocket=True,
+        messages=(Hello, HealthReport, Curtailed, PlanPush, Refusal),
+        errors=(404, 429),
+    ),
+)

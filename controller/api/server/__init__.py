@@ -1,0 +1,1 @@
+"""The sockets that callers reach, and who gives way when there are too many."""

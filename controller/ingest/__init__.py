@@ -1,0 +1,1 @@
+"""From a body that an agent delivers to windows in the store."""

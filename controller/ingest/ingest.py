@@ -1,0 +1,268 @@
+"""From the body of a POST to a committed chunk, or to a reason why not.
+
+A refusal is for ever (`messages.exchange.REFUSED_FOR_EVER`: no chunk, not of who delivered it,
+or another agent of the name measured that time) or for now, with Retry-After: 429 and 503 since
+there is too much to do, 409 for what a clock set right, a program upgraded or a plan made again may
+change. Every refusal is counted by its reason; nothing is ever stored in part. Chunks are decoded
+in threads of their own, so that slow readers of the API cannot keep them waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.api.answers import ApiError
+from controller.fleet.agents import Fleet
+from controller.ingest.uploads import Uploads
+from controller.live.memory import MAX_AHEAD_NS
+from controller.plans.planner import DEFAULT_WINDOW_MS, windows_asked
+from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
+from controller.store.levels import KEPT, Retention
+from foundation.clock import Clock
+from foundation.errors import RemoteProtocolError, ResourceError
+from foundation.text import Text, counted
+from messages.chunk import Chunk, OtherVersionError, decode_chunk
+from messages.exchange import MAX_CHUNK_BYTES, MEASURED_TWICE, Acknowledgement
+from probes.sockets.records import distinct
+from probes.window import WindowBatch
+
+DECODERS = 2
+LATER_S = 15
+
+
+class Ingest:
+    """Takes chunks of the fleet's agents into the store.
+
+    `on_stored(batch)` is called on the event loop once for every chunk that is new; `had_rival`
+    tells whether one of an agent's boots lived while another of its name did.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        clock: Clock,
+        streams: Iterable[StreamRecord],
+        on_stored: Callable[[WindowBatch], None],
+        retention: Retention = KEPT,
+        had_rival: Callable[[str, Iterable[str]], bool] = lambda *_: False,
+        window_ns: int = DEFAULT_WINDOW_MS * 1_000_000,
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._clock = clock
+        self._on_stored = on_stored
+        self._owned = _ids_by_agent(streams)
+        self._retention = retention
+        self._had_rival = had_rival
+        self._window_ns = window_ns  # what all plans ask for since this controller began
+        self._asked_before: dict[str, frozenset[int]] = {}  # window_ns by agent
+        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
+        self.refused: Counter[str] = Counter()
+        self.uploads = Uploads(self.refused)
+        self.chunks = self.windows = self.duplicates = self.bytes = 0
+
+    def own(self, streams: Iterable[StreamRecord]) -> None:
+        """Take windows of these streams too, from now on."""
+        for agent, ids in _ids_by_agent(streams).items():
+            known = self._owned.get(agent)
+            self._owned[agent] = ids if known is None else np.union1d(known, ids)
+
+    def foreign(self, agent: str, stream_ids: Sequence[int] | NDArray[np.uint64]) -> list[int]:
+        """Return those of some streams that were never planned for an agent."""
+        asked = np.array(stream_ids, np.uint64)
+        owned = self._owned.get(agent, np.zeros(0, np.uint64))
+        found: list[int] = asked[~np.isin(asked, owned)].tolist()
+        return found
+
+    def use(self, on_stored: Callable[[WindowBatch], None]) -> None:
+        """Give what is stored from now on to `on_stored`."""
+        self._on_stored = on_stored
+
+    def close(self) -> None:
+        """Let go of the threads; nothing may be accepted afterwards."""
+        self._decoders.shutdown()
+
+    async def accept(self, name: str, body: bytes, boot: str = "") -> Acknowledgement:
+        """Store what agent `name` delivered; returns after the commit. Raises ApiError and more.
+
+        `boot` is the life that delivers, where it is known; the chunk may be of an earlier one.
+        """
+        try:
+            return await self._accept(name, body, boot)
+        except ApiError as error:
+            self.refused[error.code] += 1
+            raise
+        except ResourceError:
+            self.refused["store"] += 1
+            raise
+
+    async def _accept(self, name: str, body: bytes, boot: str) -> Acknowledgement:
+        self._check_sender(name, len(body))
+        chunk = await self._decode(body)
+        self._check_content(name, chunk)
+        batch = chunk.batch
+        await self._check_length(name, batch)
+        stored = StoredChunk(
+            agent=name,
+            boot=chunk.boot,
+            sequence=chunk.sequence,
+            plan_version=chunk.plan_version,
+            start_ns=batch.start_ns,
+            duration_ns=batch.duration_ns,
+            rows=batch.rows,
+            received_ns=self._clock.wall_ns(),
+            payload=body,
+        )
+        alone = self._had_rival(name, (chunk.boot, boot))
+        # Shielded: an agent that hangs up must not make us forget a chunk that gets committed.
+        try:
+            new = await asyncio.shield(self._commit(stored, batch, alone=alone))
+        except OtherBootError as error:
+            raise ApiError(409, MEASURED_TWICE, error.text, **error.fields) from error
+        return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
+
+    async def _commit(self, stored: StoredChunk, batch: WindowBatch, *, alone: bool) -> bool:
+        new = await asyncio.wrap_future(self._store.put_chunk(stored, alone=alone))
+        self._fleet.heard(stored.agent)
+        if new:
+            self.chunks += 1
+            self.windows += stored.rows
+            self.bytes += len(stored.payload)
+            self._fleet.stored(stored.agent, stored.rows, batch.start_ns + batch.duration_ns)
+            self._on_stored(batch)
+        else:
+            self.duplicates += 1
+        return new
+
+    async def _decode(self, body: bytes) -> Chunk:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._decoders, decode_chunk, body)
+        except OtherVersionError as error:
+            raise _not_now("other_version", error.text) from error
+        except RemoteProtocolError as error:
+            raise ApiError(400, "malformed_chunk", error.text, **error.fields) from error
+
+    def _check_sender(self, name: str, body_bytes: int) -> None:
+        if name not in self._fleet:
+            raise unknown_agent(name)
+        if body_bytes > MAX_CHUNK_BYTES:
+            raise ApiError(
+                413,
+                "oversized",
+                Text(
+                    f"The chunk is larger than {MAX_CHUNK_BYTES} bytes.",
+                    f"数据块超过 {MAX_CHUNK_BYTES} 字节。",
+                ),
+                bytes=body_bytes,
+            )
+
+    def _check_content(self, name: str, chunk: Chunk) -> None:
+        batch = chunk.batch
+        if chunk.agent != name:
+            raise ApiError(
+                422,
+                "foreign_chunk",
+                Text(
+                    f"The chunk is of agent {chunk.agent}, but {name} delivered it.",
+                    f"该数据块属于探针 {chunk.agent}，却由 {name} 提交。",
+                ),
+                agent=chunk.agent,
+            )
+        self._check_time(batch)
+        if len(distinct(batch.stream_id)) != batch.rows:
+            raise ApiError(
+                400,
+                "malformed_chunk",
+                Text("The chunk holds a stream twice.", "数据块中有重复的测量流。"),
+            )
+        self._check_streams(name, batch)
+
+    def _check_time(self, batch: WindowBatch) -> None:
+        now_ns = self._clock.wall_ns()
+        ahead_ns = batch.start_ns + batch.duration_ns - now_ns
+        if ahead_ns > MAX_AHEAD_NS:
+            raise _not_now(
+                "future_dated",
+                Text(
+                    f"The windows end {ahead_ns / 1e9:.0f} s ahead of the controller's clock; "
+                    "check both clocks.",
+                    f"测量窗口的结束时间比控制器的时钟超前 {ahead_ns / 1e9:.0f} 秒；"
+                    "请检查双方的时钟。",
+                ),
+                ahead_ns=ahead_ns,
+            )
+        if batch.start_ns < self._retention.oldest_ns("window", now_ns):
+            days = self._retention.window_days
+            raise _not_now(
+                "expired",
+                Text(
+                    f"The windows are older than the {counted(days, 'day')} for which windows "
+                    "are kept, by "
+                    "the controller's clock.",
+                    f"按控制器的时钟，测量窗口早于保留期（{days} 天）。",
+                ),
+                start_ns=batch.start_ns,
+            )
+
+    async def _check_length(self, name: str, batch: WindowBatch) -> None:
+        if not batch.rows or batch.duration_ns == self._window_ns:
+            return
+        if name not in self._asked_before:
+            self._asked_before[name] = await asyncio.to_thread(windows_asked, self._store, name)
+        if batch.duration_ns not in self._asked_before[name]:
+            length = f"{batch.duration_ns / 1e9:,.9g}"
+            raise _not_now(
+                "foreign_windows",
+                Text(
+                    f"The windows are of {length} s, which no plan that this controller knows of "
+                    f"ever asked of {name}.",
+                    f"测量窗口长 {length} 秒；本控制器所知的 {name} 的计划均未要求过这一窗口时长。",
+                ),
+                duration_ns=batch.duration_ns,
+            )
+
+    def _check_streams(self, name: str, batch: WindowBatch) -> None:
+        foreign = self.foreign(name, batch.stream_id)
+        if foreign:
+            raise _not_now(
+                "foreign_streams",
+                Text(
+                    f"Never planned for {name}: {counted(len(foreign), 'stream')} of the chunk.",
+                    f"数据块中有 {len(foreign)} 条测量流从未分配给 {name}。",
+                ),
+                stream_ids=foreign[:10],
+            )
+
+
+def _not_now(code: str, text: Text, **fields: Any) -> ApiError:
+    """Return the refusal of a chunk that the agent is to keep and to offer again."""
+    return ApiError(409, code, text, retry_after_s=LATER_S, **fields)
+
+
+def unknown_agent(name: str) -> ApiError:
+    """Return the refusal of an agent that the site file does not know."""
+    return ApiError(
+        404,
+        "unknown_agent",
+        Text(
+            f"No site named {name} has an agent in this controller's site file.",
+            f"控制器的站点文件中没有名为 {name} 的探针站点。",
+        ),
+        agent=name,
+    )
+
+
+def _ids_by_agent(streams: Iterable[StreamRecord]) -> dict[str, NDArray[np.uint64]]:
+    ids: dict[str, list[int]] = {}
+    for stream in streams:
+        ids.setdefault(stream.agent, []).append(stream.stream_id)
+    return {agent: np.array(sorted(found), np.uint64) for agent, found in ids.items()}

@@ -1,0 +1,1 @@
+"""What a campaign found: assembled, rendered as a page, kept."""

@@ -1,0 +1,162 @@
+"""A campaign measured from this machine: the controller's own parts and an engine, in one process.
+
+The report is read through the same API as that of a running controller, over a private socket, so
+there is one way to make a report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pathlib
+import socket
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import numpy as np
+from aiohttp import web
+
+from controller.api.application import make_app
+from controller.campaigns.load import too_few
+from controller.fleet.left_out import LeftOut
+from controller.live.accounts import Tally
+from controller.plans.planner import spec_of
+from controller.state import ControllerState, Settings, open_state
+from foundation.clock import SystemClock
+from foundation.errors import ConfigError, ResourceError
+from foundation.text import Text
+from probes.engine.destinations import refused_destinations
+from probes.engine.engine import Engine, EngineHealth
+from probes.stream import StreamSpec
+from probes.window import WindowBatch
+from topology.model import PlannedStream
+from topology.site_file import load_network
+
+
+@contextlib.asynccontextmanager
+async def measured_here(
+    sites: pathlib.Path,
+    *,
+    window_s: float,
+    duration_s: float,
+    wait: Callable[[float], Awaitable[None]],
+    tell: Callable[[Text], None],
+) -> AsyncIterator[str]:
+    """Measure the streams of a site file that begin here, then yield the address of its API.
+
+    `wait(duration_s)` passes the time; `tell` hears what is odd about the file and which streams
+    cannot run. When the block ends, nothing of it is left. Raises ConfigError if no stream begins
+    at an address of this machine, ResourceError if none can run.
+    """
+    network = load_network(sites)
+    for warning in network.warnings:
+        tell(warning)
+    settings = Settings(
+        judge_period_ns=round((duration_s + 60) * 1e9),
+        judge_every_s=1.0,
+        window_ms=round(min(window_s, duration_s) * 1000),
+    )
+    with tempfile.TemporaryDirectory(prefix="isochrone-campaign-") as folder:
+        state = open_state(network, pathlib.Path(folder), settings, SystemClock())
+        try:
+            specs = [spec_of(stream) for stream in state.streams if _begins_here(stream)]
+            if not specs:
+                raise _nothing_here(sites)
+            sent = {spec.stream_id for spec in specs}
+            mine = [stream for stream in state.streams if stream.stream_id in sent]
+            for note in too_few(network.targets, mine, duration_s):
+                tell(note)
+            async with served(state, pathlib.Path(folder) / "api.sock") as url, _judging(state):
+                async with _probing(state, specs, tell):
+                    await wait(duration_s)
+                yield url
+        finally:
+            state.close()
+
+
+def _begins_here(stream: PlannedStream) -> bool:
+    """Return whether this machine may send from the stream's source address."""
+    source = stream.path.source
+    family = socket.AF_INET6 if source.ip_version == 6 else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as trial:
+        trial.bind((source.address, 0))
+        return True
+    return False
+
+
+def _nothing_here(sites: pathlib.Path) -> ConfigError:
+    return ConfigError(
+        f"No stream of {sites.name} begins at an address of this machine: give one of its sites an "
+        "address of this machine, or name a running `controller`.",
+        f"{sites.name} 中没有从本机地址出发的测量流：请把某个站点的地址写成本机地址，"
+        "或指定一个正在运行的 `controller`。",
+        file=str(sites),
+    )
+
+
+@contextlib.asynccontextmanager
+async def served(state: ControllerState, path: pathlib.Path) -> AsyncIterator[str]:
+    """Serve the API of `state` on a unix socket at `path`; its address."""
+    runner = web.AppRunner(make_app(state), access_log=None)
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, path).start()
+        yield f"unix:{path}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _judging(state: ControllerState) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        judging = tasks.create_task(_judge(state), name="judging")
+        yield
+        judging.cancel()
+
+
+async def _judge(state: ControllerState) -> None:
+    while True:
+        await state.rounds.make()
+        await asyncio.sleep(state.settings.judge_every_s)
+
+
+@contextlib.asynccontextmanager
+async def _probing(
+    state: ControllerState, specs: Sequence[StreamSpec], tell: Callable[[Text], None]
+) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    state.silences.forget()  # no agent tells this controller anything
+    here = np.isin(state.catalogue.stream_id, [spec.stream_id for spec in specs])
+    left_out = LeftOut(state.rounds.ground.maintenance, state.silences)
+    state.tally = tally = Tally(state.streams, left_out, here)
+
+    def take(batch: WindowBatch) -> None:
+        state.memory.add(batch)
+        tally.add(batch)
+
+    def deliver(batch: WindowBatch) -> None:
+        loop.call_soon_threadsafe(take, batch)
+
+    window_ns = state.settings.window_ms * 1_000_000
+    engine = Engine(specs, window_ns=window_ns, on_windows=deliver)
+    engine.start()
+    try:
+        _tell_refused(engine.health(), tell)
+        yield
+    finally:
+        await asyncio.to_thread(engine.stop)
+
+
+def _tell_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
+    """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
+    reasons = Counter(refused_destinations(health.conditions).values())
+    for reason, destinations in reasons.items():
+        if not health.streams:
+            raise ResourceError(reason.en, reason.zh)
+        tell(
+            Text(
+                f"Streams to {destinations} destinations are not run: {reason.en}",
+                f"到 {destinations} 个目的地的测量流未运行：{reason.zh}",
+            )
+        )

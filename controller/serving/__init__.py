@@ -1,0 +1,1 @@
+"""The running controller: started, reloaded, stopped, examined."""

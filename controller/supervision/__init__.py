@@ -1,0 +1,1 @@
+"""Whether the controller's own parts work: its loops, its store, its clock."""
