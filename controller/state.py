@@ -87,8 +87,7 @@ class ControllerState:
     """The network, what is planned and demanded on it, what was measured, and the verdicts.
 
     `standing` are the streams of the site file's meshes, `streams` those that are planned now: the
-    standing ones first and in the same places, then what campaigns add
-    (controller.plans.replanning).
+    standing ones first and in the same places, then what campaigns add (`plans.replanning`).
     """
 
     settings: Settings

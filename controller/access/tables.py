@@ -24,8 +24,9 @@ from foundation.sqlite_faults import is_damage
 FILE_NAME = "access.sqlite3"
 KEYS_DIRECTORY = "keys"
 AUTHORITY_FILE = "authority.pem"  # made once the database of keys is
-# is there once a controller has run; see controller.plans.last_sites
-SITES_NAME = "last-sites.toml"
+SITES_NAME = (
+    "last-sites.toml"  # is there once a controller has run; see controller.plans.last_sites
+)
 MARKS = (KEYS_DIRECTORY, "isochrone.db", "lock")  # what is in a data directory alone
 
 migrations = Migrations("isochrone-access")

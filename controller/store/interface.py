@@ -3,7 +3,7 @@
 Windows are kept as the chunks that agents sent (one agent × one interval, columns, compressed),
 known by (agent, boot, sequence). The rest is rows of metadata. Writes are asked for from any
 thread and answered by a Future that completes after the commit; reads block under a time limit.
-tests/controller/test_store.py is the conformance suite that every engine must pass.
+tests/controller/store/test_window_store.py is the conformance suite that every engine must pass.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from probes.window import TIMESTAMPING
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleBatch:
     """n probes whose outcome is known. `outcome` indexes OUTCOMES, `timestamping`
-    window.TIMESTAMPING, `answer` codec.ANSWERS. `sent_ns` is wall time; delays are NaN where there
-    is none. `cause` tells why no answer came (probes.causes) or counts (a negative number,
+    window.TIMESTAMPING, `answer` channel.ANSWERS. `sent_ns` is wall time; delays are NaN where
+    there is none. `cause` tells why no answer came (probes.causes) or counts (a negative number,
     probes.channels.discarded), 0 where unknown. `tos`: DSCP and ECN as it left, at the far end, and
     of the answer; -1 unknown. `hops_forward`: routers on the way there, NaN unknown; `ttl` of the
     answer, 0 unknown.

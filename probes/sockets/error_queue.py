@@ -123,8 +123,9 @@ class ErrorQueue:
         sent = error == 0
         first = int(key[0]) if len(key) else 0
         if timestamped is not None:
-            # a packet without a timestamp was given the key before the next
-            first += not timestamped[0]
+            first += not timestamped[
+                0
+            ]  # a packet without a timestamp was given the key before the next
             sent &= timestamped
         counted = (first + np.cumsum(sent) - 1).astype(np.uint32)
         while len(timestamps := self._read_batch()):

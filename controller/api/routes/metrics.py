@@ -19,8 +19,9 @@ async def metrics(request: web.Request) -> web.Response:
 
     query_of(request, NoQuery)
     accept = request.headers.get("Accept", "")
-    # which a thread must not see change (controller.plans.replanning)
-    state = copy.copy(request.app[STATE])
+    state = copy.copy(
+        request.app[STATE]
+    )  # which a thread must not see change (controller.plans.replanning)
     body, content_type = await asyncio.to_thread(exposition, state, accept)
     answer = web.Response(body=body, headers={"Content-Type": content_type})
     answer.enable_compression()

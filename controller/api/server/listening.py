@@ -1,8 +1,8 @@
 """The TLS sockets that strangers reach: places are given before the handshake, time is bounded.
 
-While the strangers' places are taken (`controller.api.server.connections`) nothing is accepted: who
-comes waits in the kernel's queue, which moves as fast as strangers are cut. So every caller comes
-to its handshake, and has the time for it, whatever crowd is before it.
+While the strangers' places are taken (`connections`) nothing is accepted: who comes waits in the
+kernel's queue, which moves as fast as strangers are cut. So every caller comes to its handshake,
+and has the time for it, whatever crowd is before it.
 """
 
 from __future__ import annotations
