@@ -162,17 +162,12 @@ def _check_authenticated(
 ) -> None:
     if not protocol_of(stream.protocol).authenticates:
         signing = [each for each in protocols() if each.authenticates]
-        those = listed(
-            [
-                Text(f"{one.name} ({one.standard.en})", f"{one.name}（{one.standard.zh}）")
-                for one in signing
-            ],
-            "and",
-        )
+        names = listed([Text(each.name, each.name) for each in signing], "and")
+        by = listed([each.standard for each in signing], "and")
         problems.add(
             key,
-            f"only {those.en} can be authenticated; {stream.protocol} cannot: remove it",
-            f"只有 {those.zh}支持认证，{stream.protocol} 不支持；请删除该键",
+            f"only {names.en} can be authenticated ({by.en}); {stream.protocol} cannot: remove it",
+            f"只有 {names.zh}（{by.zh}）支持认证，{stream.protocol} 不支持；请删除该键",
         )
     elif stream.destinations != "agents" and any(site.external for site in sites.values()):
         problems.add(
