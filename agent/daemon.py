@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +33,7 @@ from foundation.service_manager import READY, STOPPING, keep_telling, tell_manag
 from foundation.text import Text
 from messages.controller_url import socket_path
 from messages.exchange import Plan, StampKeys
+from messages.sections.windows import WINDOWS
 
 if TYPE_CHECKING:
     from agent.credentials import Credentials
@@ -79,7 +81,7 @@ async def _run_parts(
     await asyncio.to_thread(clock_watch.look)
     journal = AnswerJournal(Path(config.state_dir) / JOURNAL_FILE, clock)
     measuring = Measuring(
-        on_windows=spooler.add,
+        on_windows=functools.partial(spooler.add, WINDOWS),
         clock=clock,
         own_clock_bound_ns=clock_watch.bound_ns,
         timestamp_shift_ns=round(config.clock.timestamp_shift_us * 1e3),

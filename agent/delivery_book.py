@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.counts import Count
+from agent.counts import PLACES, Count, counted_at
 
 MOST_OFFERED = 16  # one round's, and those that wait in doubt
 _NONE = Count()
-_OFFER_FIELDS = 5
-_BESIDE_AT, _DELIVERED_AT, _OFFERS_AT = 0, 2, 4
+_OFFER_FIELDS = 3 + PLACES
+_BESIDE_AT, _DELIVERED_AT, _OFFERS_AT = 0, PLACES, 2 * PLACES
 _COPY = _OFFERS_AT + MOST_OFFERED * _OFFER_FIELDS
 NUMBERS = 1 + 2 * _COPY  # which copy counts, and both
 
@@ -31,13 +31,7 @@ class Offer(NamedTuple):
     boot: str
     sequence: int
     start_ns: int
-    windows: int
-    probes: int
-
-    @property
-    def held(self) -> Count:
-        """What is in it."""
-        return Count(self.windows, self.probes)
+    held: Count
 
 
 class DeliveryBook:
@@ -58,13 +52,13 @@ class DeliveryBook:
 
     def in_doubt(self) -> dict[int, Offer]:
         """Return the chunks whose outcome is unknown, by sequence."""
-        rows = self._copy[_OFFERS_AT:].reshape(MOST_OFFERED, _OFFER_FIELDS).tolist()
-        offers = (
-            Offer(f"{boot % (1 << 64):016x}", sequence, start_ns, windows, probes)
-            for boot, sequence, start_ns, windows, probes in rows
-            if sequence
-        )
-        return {offer.sequence: offer for offer in offers}
+        rows = self._copy[_OFFERS_AT:].reshape(MOST_OFFERED, _OFFER_FIELDS)
+        offers = {}
+        for row in rows[rows[:, 1] != 0]:
+            boot, sequence, start_ns = row[:3].tolist()
+            held = counted_at(row[3:])
+            offers[sequence] = Offer(f"{boot % (1 << 64):016x}", sequence, start_ns, held)
+        return offers
 
     def offer(self, offers: Iterable[Offer]) -> None:
         """Write down what is about to be offered; MOST_OFFERED in all."""
@@ -108,13 +102,14 @@ def _put(copy: NDArray[np.int64], offers: dict[int, Offer]) -> None:
     rows = np.zeros((MOST_OFFERED, _OFFER_FIELDS), np.int64)
     for row, offer in zip(rows, offers.values(), strict=False):
         row[0] = np.uint64(int(offer.boot, 16)).astype(np.int64)
-        row[1:] = offer[1:]
+        row[1:3] = offer.sequence, offer.start_ns
+        row[3:] = offer.held.placed()
     copy[_OFFERS_AT:] = rows.reshape(-1)
 
 
 def _count_at(copy: NDArray[np.int64], place: int) -> Count:
-    return Count(int(copy[place]), int(copy[place + 1]))
+    return counted_at(copy[place : place + PLACES])
 
 
 def _add(copy: NDArray[np.int64], place: int, count: Count) -> None:
-    copy[place : place + 2] += np.array(count, np.int64)
+    copy[place : place + PLACES] += count.placed()

@@ -23,6 +23,7 @@ from foundation.condition import Condition
 from foundation.errors import IsochroneError
 from foundation.text import Text, language_of_environment
 from messages.exchange import Curtailed, Plan, StampKeys
+from messages.sections.windows import WINDOWS
 from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.sockets.routes import RouteWatch
@@ -294,7 +295,7 @@ class Measuring:
 
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
-        self._book.closed(batch.rows)
+        self._book.add(WINDOWS, batch.rows)
         self.shortfalls.take(batch)
         assert batch.ended_ns is not None
         with self._version_lock:

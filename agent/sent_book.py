@@ -1,4 +1,4 @@
-"""How many probes were sent and windows closed, counted where it happens and kept across kill -9.
+"""How many probes were sent and results made, counted where it happens and kept across kill -9.
 
 A few numbers in a file that is mapped into memory: the engine's thread adds to them as it sends,
 and the kernel keeps what a killed process wrote. The spool counts elsewhere, in its own
@@ -13,17 +13,21 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.counts import PLACES, Count, counted_at
 from agent.delivery_book import NUMBERS, DeliveryBook
 from foundation.errors import ResourceError
 from foundation.private_files import make_private_file
 from foundation.reasons import reason_of
+from messages.sections.kind import SectionKind
 
-_FORMAT = 2
-_FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _SENT_AT, _WINDOWS_AT, _ALIVE_AT = range(6)
+_FORMAT = 3
+_FORMAT_AT, _MACHINE_AT, _CLEAN_AT, _ALIVE_AT = range(4)
+_MADE_AT = 8  # a count; its first number is that of probes sent
 _DELIVERIES_AT = 16
 _BYTES = 4096  # one page, allocated at once: a full disk cannot take it away
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -58,30 +62,30 @@ class SentBook:
     @property
     def sent(self) -> int:
         """Probes sent since the directory was first used."""
-        return int(self._numbers[_SENT_AT])
+        return int(self._numbers[_MADE_AT])
 
     @property
-    def windows(self) -> int:
-        """Windows closed since then."""
-        return int(self._numbers[_WINDOWS_AT])
+    def made(self) -> Count:
+        """Probes sent and results made since then."""
+        return counted_at(self._numbers[_MADE_AT : _MADE_AT + PLACES])
 
     @property
     def sent_place(self) -> NDArray[np.int64]:
         """Where the engine counts, int64[1]."""
-        return self._numbers[_SENT_AT : _SENT_AT + 1]
+        return self._numbers[_MADE_AT : _MADE_AT + 1]
 
-    def closed(self, windows: int) -> None:
-        """Count windows that the engine hands out; called on its thread."""
-        self._numbers[_WINDOWS_AT] += windows
+    def add(self, kind: SectionKind[Any], results: int) -> None:
+        """Count results where they are made; those of a kind always on the same thread."""
+        self._numbers[_MADE_AT + kind.number] += results
 
     def alive(self, now_ns: int) -> None:
         """Note that the agent lives at this time of its wall clock."""
         self._numbers[_ALIVE_AT] = now_ns
 
-    def begin_at(self, sent: int, windows: int) -> None:
+    def begin_at(self, known: Count) -> None:
         """Let nothing be less than what the spool knows of (a new book, or one that lost some)."""
-        self._numbers[_SENT_AT] = max(self.sent, sent)
-        self._numbers[_WINDOWS_AT] = max(self.windows, windows)
+        made = self._numbers[_MADE_AT : _MADE_AT + PLACES]
+        np.maximum(made, known.placed(), out=made)
 
     def sync(self) -> None:
         """Let a power cut not take away what is counted so far."""
@@ -93,10 +97,10 @@ class SentBook:
         self._map.flush()
 
 
-def read_book(path: Path) -> tuple[int, int]:
-    """Return (windows closed, probes sent) of a book without opening it for writing."""
+def read_book(path: Path) -> Count:
+    """Return what was made by a book, without opening it for writing."""
     numbers = np.frombuffer(path.read_bytes(), np.int64)
-    return int(numbers[_WINDOWS_AT]), int(numbers[_SENT_AT])
+    return counted_at(numbers[_MADE_AT : _MADE_AT + PLACES])
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from agent.counts import Count, total
+from agent.counts import Count, from_json, total
 from agent.spool_database import open_spool, transaction
 from messages.exchange import DropReason
 
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
-_CHUNKS = "SELECT sequence, boot, start_ns, windows, probes, payload FROM chunk"
+_CHUNKS = "SELECT sequence, boot, start_ns, counts, payload FROM chunk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,8 @@ class SpooledChunk:
     sequence: int
     boot: str
     start_ns: int
-    windows: int
-    probes: int
+    count: Count  # what is lost if it is
     payload: bytes
-
-    @property
-    def count(self) -> Count:
-        """What is lost if it is."""
-        return Count(self.windows, self.probes)
 
 
 class Limits(NamedTuple):
@@ -64,24 +58,27 @@ class SpoolFile:
         self.limits = limits
         self._connection = open_spool(path)
         row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(sequence), 0),"
-            " coalesce(sum(windows) FILTER (WHERE refused IS NULL), 0),"
-            " coalesce(sum(probes) FILTER (WHERE refused IS NULL), 0) FROM chunk"
+            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(sequence), 0) FROM chunk"
         ).fetchone()
         self.chunks, self.bytes = int(row[0]), int(row[1])
-        self.waiting = Count(int(row[3]), int(row[4]))
+        self.waiting = Count(
+            {
+                str(name): int(count)
+                for name, count in self._connection.execute(
+                    "SELECT key, sum(value) FROM chunk, json_each(chunk.counts)"
+                    " WHERE refused IS NULL GROUP BY key"
+                )
+            }
+        )
         known = {
             str(name): int(value)
             for name, value in self._connection.execute("SELECT name, value FROM counter")
         }
         self.ran_ns = known.get("ran_ns", 0)  # when it was written last
         self.next_sequence = max(known.get("next_sequence", 0), int(row[2]) + 1)
-        self.accounted = Count(known.get("accounted.windows", 0), known.get("accounted.probes", 0))
+        self.accounted = count_among(known, "accounted")
         self.dropped: dict[DropReason, Count] = {
-            reason: Count(
-                known.get(f"dropped.{reason}.windows", 0), known.get(f"dropped.{reason}.probes", 0)
-            )
-            for reason in DROP_REASONS
+            reason: count_among(known, f"dropped.{reason}") for reason in DROP_REASONS
         }
 
     def put(
@@ -102,7 +99,7 @@ class SpoolFile:
         following = max([self.next_sequence, *(chunk.sequence + 1 for chunk in chunks)])
         with transaction(self._connection):
             self._connection.executemany(
-                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
                 [_row_of(chunk, ran_ns) for chunk in chunks],
             )
             dropped = dict(self.dropped)
@@ -160,10 +157,10 @@ class SpoolFile:
         with transaction(self._connection):
             row = self._connection.execute(
                 "UPDATE chunk SET refused = ? WHERE sequence = ? AND refused IS NULL"
-                " RETURNING windows, probes",
+                " RETURNING counts",
                 (reason, sequence),
             ).fetchone()
-            count = Count(int(row[0]), int(row[1])) if row else Count()
+            count = from_json(row[0]) if row else Count()
             dropped = self.dropped | {counted: self.dropped[counted].plus(count)}
             self._set_dropped(dropped)
         self.dropped, self.waiting = dropped, self.waiting.less(count)
@@ -210,11 +207,11 @@ class SpoolFile:
         gone = _Gone()
         for sequence in sequences:
             row = self._connection.execute(
-                "DELETE FROM chunk WHERE sequence = ? RETURNING bytes, windows, probes, refused",
+                "DELETE FROM chunk WHERE sequence = ? RETURNING bytes, counts, refused",
                 (sequence,),
             ).fetchone()
             if row:
-                waiting = Count() if row[3] is not None else Count(int(row[1]), int(row[2]))
+                waiting = Count() if row[2] is not None else from_json(row[1])
                 gone = gone.plus(_Gone(1, int(row[0]), waiting))
         return gone
 
@@ -225,12 +222,12 @@ class SpoolFile:
 
     def _set_dropped(self, dropped: Mapping[DropReason, Count]) -> None:
         for reason, count in dropped.items():
-            if any(count):
+            if count:
                 self._set_count(f"dropped.{reason}", count)
 
     def _set_count(self, name: str, count: Count) -> None:
-        self._set_counter(f"{name}.windows", count.windows)
-        self._set_counter(f"{name}.probes", count.probes)
+        for kind, number in count.of.items():
+            self._set_counter(f"{name}.{kind}", number)
 
     def _set_counter(self, name: str, value: int) -> None:
         self._connection.execute("INSERT OR REPLACE INTO counter VALUES (?, ?)", (name, value))
@@ -247,19 +244,26 @@ def chunks_in(
     return map(_chunk_in, rows)
 
 
+def count_among(known: Mapping[str, int], name: str) -> Count:
+    """Return the count of that name among the numbers of a spool."""
+    prefix = f"{name}."
+    return Count(
+        {key.removeprefix(prefix): n for key, n in known.items() if key.startswith(prefix)}
+    )
+
+
 def _row_of(c: SpooledChunk, ran_ns: int) -> tuple[Any, ...]:
     size = len(c.payload)
-    return (c.sequence, c.boot, c.start_ns, c.windows, c.probes, size, ran_ns, c.payload)
+    return (c.sequence, c.boot, c.start_ns, c.count.to_json(), size, ran_ns, c.payload)
 
 
 def _chunk_in(row: tuple[Any, ...]) -> SpooledChunk:
-    sequence, boot, start_ns, windows, probes, payload = row
+    sequence, boot, start_ns, counts, payload = row
     return SpooledChunk(
         sequence=int(sequence),
         boot=str(boot),
         start_ns=int(start_ns),
-        windows=int(windows),
-        probes=int(probes),
+        count=from_json(counts),
         payload=bytes(payload),
     )
 

@@ -19,8 +19,7 @@ CREATE TABLE IF NOT EXISTS chunk (
     sequence INTEGER PRIMARY KEY,
     boot     TEXT NOT NULL,
     start_ns INTEGER NOT NULL,
-    windows  INTEGER NOT NULL,
-    probes   INTEGER NOT NULL,
+    counts   TEXT NOT NULL,      -- results by kind and their probes, JSON
     bytes    INTEGER NOT NULL,
     kept_ns  INTEGER NOT NULL,   -- how long the agent had run in all when it came
     refused  TEXT,               -- why the controller would not have it; NULL: to be delivered
@@ -30,7 +29,7 @@ CREATE INDEX IF NOT EXISTS chunk_by_age ON chunk (kept_ns);
 CREATE INDEX IF NOT EXISTS chunk_refused ON chunk (sequence) WHERE refused IS NOT NULL;
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 """
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 
 
 class DamagedSpoolError(Exception):

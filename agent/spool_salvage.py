@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agent.counts import Count, total
 from agent.sent_book import SentBook
-from agent.spool import DROP_REASONS, Limits, SpooledChunk, SpoolFile, chunks_in
+from agent.spool import DROP_REASONS, Limits, SpooledChunk, SpoolFile, chunks_in, count_among
 from agent.spool_database import DamagedSpoolError, set_aside
 from foundation.clock import Clock
 from foundation.errors import ResourceError
@@ -40,7 +40,7 @@ def open_or_replace(
             raise
         return replaced(path, limits, book, clock)
     from_disk = book.deliveries.delivered.less(book.deliveries.beside)
-    if from_disk.windows > file.accounted.windows:  # it was cut to nothing, or is an older copy
+    if from_disk.less(file.accounted).at_least_none():  # it was cut to nothing, or is an older copy
         _go_on(file, _everything(book), file.dropped, book)
     return file, None
 
@@ -80,8 +80,8 @@ def replaced(
         _take_over(file, damaged)
     gone = _go_on(file, accounted, dropped, book, in_memory)
     _LOG.error(
-        "the spool was damaged: it is %s now; %d windows of it go on, %d are lost",
-        *(aside, file.waiting.windows, gone.windows),
+        "the spool was damaged: it is %s now; %d results of it go on, %d are lost",
+        *(aside, file.waiting.results, gone.results),
     )
     return file, str(aside)
 
@@ -109,7 +109,7 @@ def _go_on(
 
 def _everything(book: SentBook) -> Count:
     """Return all that a spool can have been given."""
-    return Count(book.windows, book.sent).less(book.deliveries.beside).at_least_none()
+    return book.made.less(book.deliveries.beside).at_least_none()
 
 
 def _take_over(file: SpoolFile, damaged: sqlite3.Connection) -> None:
@@ -147,7 +147,5 @@ def _told_by(damaged: sqlite3.Connection, book: SentBook) -> tuple[Count, dict[D
     except (sqlite3.DatabaseError, TypeError, ValueError):
         return _everything(book), {}
 
-    def count(name: str) -> Count:
-        return Count(known.get(f"{name}.windows", 0), known.get(f"{name}.probes", 0))
-
-    return count("accounted"), {reason: count(f"dropped.{reason}") for reason in DROP_REASONS}
+    dropped = {reason: count_among(known, f"dropped.{reason}") for reason in DROP_REASONS}
+    return count_among(known, "accounted"), dropped

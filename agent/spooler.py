@@ -1,8 +1,9 @@
-"""The thread that owns the spool: windows come in from the engine, chunks go out to the uplink.
+"""The thread that owns the spool: results come in, chunks go out to the uplink.
 
-The engine's thread only puts a batch on a queue. This thread gathers the windows of one interval,
-encodes them and commits them. While the disk is full, or fails, chunks are kept in memory within a
-bound, are still delivered from there, and go to the disk as soon as it takes them.
+Whoever measures only puts its results on a queue. This thread gathers those of one kind and span,
+encodes them and commits them; every chunk has results of one kind, so that a controller that does
+not know a kind yet refuses nothing else. While the disk is full, or fails, chunks are kept in
+memory within a bound, are still delivered from there, and go to the disk as soon as it takes them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from agent.counts import Count, total
+from agent.counts import PROBES, Count, total
 from agent.delivery_book import MOST_OFFERED, Offer
-from agent.gather import chunks_of
 from agent.sent_book import SentBook
 from agent.spool import Limits, SpooledChunk
 from agent.spool_salvage import open_or_replace, replaced
@@ -30,7 +30,8 @@ from foundation.errors import LocalProtocolError, ResourceError
 from foundation.sqlite_faults import is_damage
 from messages.chunk import encode_chunk, is_whole
 from messages.exchange import Dropped, DropReason, Totals
-from probes.window import WindowBatch
+from messages.sections.kind import Content, SectionKind, Span
+from messages.sections.windows import WINDOWS
 
 _LOG = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -54,7 +55,7 @@ class SpoolState:
     @property
     def dropped_windows(self) -> int:
         """Windows given up for any reason."""
-        return sum(one.windows for one in self.totals.dropped)
+        return sum(one.counts.get(WINDOWS.name, 0) for one in self.totals.dropped)
 
 
 class Spooler:
@@ -91,18 +92,18 @@ class Spooler:
         self._fresh: frozenset[int] = frozenset()  # offered for the first time, last
         self._postponed: dict[int, float] = {}  # until when (monotonic seconds)
         self._fault: str | None = None
-        self._gathered: dict[tuple[int, int, int], list[WindowBatch]] = {}
+        self._gathered: dict[tuple[SectionKind[Any], Span, int], list[Any]] = {}
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         known = self._file.accounted.plus(self.book.deliveries.beside)
-        self.book.begin_at(known.probes, known.windows)
+        self.book.begin_at(known)
         self.do_settle()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
-    def add(self, batch: WindowBatch, plan_version: int) -> None:
-        """Take in windows of a plan; returns at once. Called from the engine's thread."""
-        if batch.rows:
-            self._queue.put(lambda: self._gather(batch, plan_version))
+    def add(self, kind: SectionKind[Content], content: Content, plan_version: int) -> None:
+        """Take in results of a plan; returns at once. Called on any thread."""
+        if kind.count(content):
+            self._queue.put(lambda: self._gather(kind, content, plan_version))
 
     def begin_boot(self) -> None:
         """Take a new boot id for the windows from now on: another process has the one of before."""
@@ -137,8 +138,8 @@ class Spooler:
         held = [*self._memory.values(), *self._asked.values()]
         known = total([self._file.accounted, *self._lost.values(), *(one.count for one in held)])
         known = known.plus(self.book.deliveries.beside)
-        missing = Count(self.book.windows, self.book.sent).less(known).at_least_none()
-        if any(missing):
+        missing = self.book.made.less(known).at_least_none()
+        if missing:
             self._lose("cut_off", missing)
             self._attempt(self._to_disk)
 
@@ -164,7 +165,7 @@ class Spooler:
         )
         fresh = [chunk for chunk in others if self._is_whole(chunk)]
         self.book.deliveries.offer(
-            Offer(one.boot, one.sequence, one.start_ns, *one.count) for one in fresh
+            Offer(one.boot, one.sequence, one.start_ns, one.count) for one in fresh
         )
         self._fresh = frozenset(chunk.sequence for chunk in fresh)
         return doubted + fresh
@@ -266,7 +267,7 @@ class Spooler:
         return False
 
     def _tombstones(self) -> dict[int, SpooledChunk]:
-        """Return for each chunk that was offered from a memory now gone one without windows.
+        """Return for each chunk that was offered from a memory now gone one without results.
 
         It has the name of the other: the controller takes it if it never had the other, whose
         windows are lost then, and calls it a duplicate if it had.
@@ -276,10 +277,10 @@ class Spooler:
                 sequence=offer.sequence,
                 boot=offer.boot,
                 start_ns=offer.start_ns,
-                windows=offer.windows,
-                probes=offer.probes,
+                count=offer.held,
                 payload=encode_chunk(
-                    WindowBatch.empty(offer.start_ns, 1),
+                    {},
+                    Span(offer.start_ns, 1),
                     agent=self._agent,
                     boot=offer.boot,
                     sequence=offer.sequence,
@@ -321,14 +322,12 @@ class Spooler:
         held = [*self._memory.values(), *self._asked.values()]
         waiting = self._file.waiting.plus(total(one.count for one in held))
         return Totals(
-            probes_sent=self.book.sent,
-            windows_closed=self.book.windows,
-            waiting_windows=waiting.windows,
-            waiting_probes=waiting.probes,
+            made=dict(self.book.made.of),
+            waiting=dict(waiting.of),
             dropped=tuple(
-                Dropped(reason=reason, windows=count.windows, probes=count.probes)
+                Dropped(reason=reason, counts=dict(count.of))
                 for reason, count in dropped.items()
-                if any(count)
+                if count
             ),
             behind=self.book.behind,
         )
@@ -338,9 +337,9 @@ class Spooler:
 
     def do_flush(self) -> None:
         """Commit what is still being gathered."""
-        for (_, _, plan_version), parts in self._gathered.items():
-            for batch in chunks_of(parts):
-                self._keep(batch, plan_version)
+        for (kind, span, plan_version), parts in self._gathered.items():
+            for content in kind.gather(parts):
+                self._keep(kind, span, content, plan_version)
         self._gathered.clear()
         self._attempt(self._to_disk)
         self.on_stored()
@@ -357,33 +356,36 @@ class Spooler:
                 return
             work()
 
-    def _gather(self, batch: WindowBatch, plan_version: int) -> None:
-        key = (batch.start_ns, batch.duration_ns, plan_version)
-        if self._gathered and key not in self._gathered:
+    def _gather(self, kind: SectionKind[Content], content: Content, plan_version: int) -> None:
+        key = (kind, kind.span(content), plan_version)
+        if any(of is kind for of, *_ in self._gathered) and key not in self._gathered:
             self.do_flush()
-        self._gathered.setdefault(key, []).append(batch)
+        self._gathered.setdefault(key, []).append(content)
 
-    def _keep(self, batch: WindowBatch, plan_version: int) -> None:
-        sequence, probes = self._next_sequence, int(batch.counters["sent"].sum())
+    def _keep(
+        self, kind: SectionKind[Content], span: Span, content: Content, plan_version: int
+    ) -> None:
+        sequence = self._next_sequence
+        count = Count({PROBES: kind.probes(content), kind.name: kind.count(content)})
         try:
             payload = encode_chunk(
-                batch,
+                {kind.name: content},
+                span,
                 agent=self._agent,
                 boot=self.boot,
                 sequence=sequence,
                 plan_version=plan_version,
             )
-        except LocalProtocolError as error:  # a defect; it must not stop the windows that follow
+        except LocalProtocolError as error:  # a defect; it must not stop the results that follow
             _LOG.error("%s", error.message())
-            self._lose("unencodable", Count(batch.rows, probes))
+            self._lose("unencodable", count)
             return
         self._next_sequence += 1
         self._memory[sequence] = SpooledChunk(
             sequence=sequence,
             boot=self.boot,
-            start_ns=batch.start_ns,
-            windows=batch.rows,
-            probes=probes,
+            start_ns=span.start_ns,
+            count=count,
             payload=payload,
         )
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from agent.claim import Claim
 from agent.conditions import Conditions
+from agent.counts import count_of
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
 from agent.uplink import Uplink
@@ -77,8 +78,7 @@ class ListedSpool:
                 sequence=sequence,
                 boot=_BOOT,
                 start_ns=self._starts[sequence],
-                windows=self._template.rows,
-                probes=0,
+                count=count_of(windows=self._template.rows),
                 payload=self._template.chunk(sequence, self._starts[sequence]),
             )
             for sequence in chosen

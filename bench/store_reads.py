@@ -32,7 +32,7 @@ from controller.store.points import pack_tiles, points_of
 from controller.store.series import POINT
 from controller.store.sqlite_store import SqliteStore
 from foundation.clock import SystemClock
-from messages.chunk import encode_chunk
+from messages.chunk import encode_windows
 from topology.site_file import load_network
 
 STREAMS, DAYS = 200, 30
@@ -216,7 +216,7 @@ async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[To
     ):
         for agent, ids in streams_by_agent(path).items():
             batch = full_windows(ids, start_ns, rng)
-            body = encode_chunk(batch, agent=agent, boot=_BOOT, sequence=0, plan_version=1)
+            body = encode_windows(batch, agent=agent, boot=_BOOT, sequence=0, plan_version=1)
             await state.ingest.accept(agent, body)
         for _ in range(rounds):
             clock.later_ns += LATELY_NS + 1  # in between nobody asked

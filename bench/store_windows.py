@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from messages.chunk import encode_chunk
+from messages.chunk import encode_windows
 from messages.exchange import MAX_CHUNK_EXPANDED_BYTES
 from messages.frame import sealer, unseal
 from probes.histogram import Histograms
@@ -79,7 +79,7 @@ class Template:
 
     def __init__(self, agent: str, boot: str, batch: WindowBatch) -> None:
         self.agent, self.rows = agent, batch.rows
-        data = encode_chunk(batch, agent=agent, boot=boot, sequence=0, plan_version=1)
+        data = encode_windows(batch, agent=agent, boot=boot, sequence=0, plan_version=1)
         self._wire = msgspec.msgpack.decode(unseal(data, MAX_CHUNK_EXPANDED_BYTES))
 
     def chunk(self, sequence: int, start_ns: int) -> bytes:

@@ -12,7 +12,7 @@ All sums are modulo 2^64, so any int64 or uint64 column returns exactly.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from foundation.errors import LocalProtocolError, RemoteProtocolError
 
 Integers = NDArray[np.int64]
+Struct = TypeVar("Struct")
 
 EXACT_LIMIT = 1 << 53  # beyond it a float64 no longer holds every integer
 ABSENT = "?"  # suffix of the column that says which values of a float column are absent
@@ -57,6 +58,14 @@ def unpack(column: WireColumn, length: int) -> Integers:
     return (span + np.uint64(base % (1 << 64))).view(np.int64)
 
 
+def read_struct(decoder: msgspec.msgpack.Decoder[Struct], octets: bytes) -> Struct:
+    """Return what is in some msgpack. Raises RemoteProtocolError for what is nothing such."""
+    try:
+        return decoder.decode(octets)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise malformed(f"{error}", f"{error}") from error
+
+
 def malformed(en: str, zh: str) -> RemoteProtocolError:
     """Return the error for a chunk that is not what it should be."""
     return RemoteProtocolError(
@@ -69,6 +78,23 @@ def whole_ns(values: NDArray[np.float64]) -> Integers:
     """Return floats as integers for use in predictions; 0 for what is absent or too great."""
     usable = np.abs(values) < EXACT_LIMIT  # False for NaN
     return np.where(usable, np.rint(np.where(usable, values, 0.0)), 0.0).astype(np.int64)
+
+
+class OtherVersionError(RemoteProtocolError):
+    """A sane chunk of another version: a later program may read it."""
+
+
+class Budget:
+    """How many bytes a reader may still allocate for what it is sent."""
+
+    def __init__(self, left_bytes: int) -> None:
+        self._left_bytes = left_bytes
+
+    def take(self, size_bytes: int) -> None:
+        """Count what is about to be allocated. Raises RemoteProtocolError where it is too much."""
+        self._left_bytes -= size_bytes
+        if self._left_bytes < 0:
+            raise malformed("it expands beyond the limit", "解压后超过上限")
 
 
 class ColumnWriter:
@@ -107,11 +133,11 @@ class ColumnWriter:
 
 
 class ColumnReader:
-    """Hands out columns by name, never more than `budget_bytes` of them in all."""
+    """Hands out columns by name, never more of them than the budget allows."""
 
-    def __init__(self, columns: dict[str, WireColumn], budget_bytes: int) -> None:
+    def __init__(self, columns: dict[str, WireColumn], budget: Budget) -> None:
         self._columns = dict(columns)
-        self._budget_bytes = budget_bytes
+        self.budget = budget
 
     def integers(
         self,
@@ -123,7 +149,7 @@ class ColumnReader:
         high: int = (1 << 63) - 1,
     ) -> Integers:
         """Return a column, int64[length], checked to lie within [low, high]."""
-        self.reserve(8 * length)
+        self.budget.take(8 * length)
         column = self._columns.pop(name, None)
         if column is not None and length == 0:
             raise malformed("a column should be empty", "某一列应当为空")
@@ -169,16 +195,10 @@ class ColumnReader:
             name = next(iter(self._columns))[:40]
             raise malformed(f"unknown column {name!r}", f"未知的列 {name!r}")
 
-    def reserve(self, size_bytes: int) -> None:
-        """Count what a reader is about to allocate against the limit."""
-        self._budget_bytes -= size_bytes
-        if self._budget_bytes < 0:
-            raise malformed("it expands beyond the limit", "解压后超过上限")
-
 
 def refuse_to_send(what: str) -> LocalProtocolError:
     """Return the error for a batch that this side should never have made."""
     return LocalProtocolError(
-        f"The windows cannot be encoded: {what}. This is a defect of Isochrone; please report it.",
-        f"测量窗口无法编码：{what}。这是 Isochrone 的缺陷，请报告。",
+        f"The results cannot be encoded: {what}. This is a defect of Isochrone; please report it.",
+        f"测量结果无法编码：{what}。这是 Isochrone 的缺陷，请报告。",
     )

@@ -21,7 +21,7 @@ from foundation.text import Text
 from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamId, StreamSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CHUNK_CONTENT_TYPE = "application/vnd.isochrone.chunk+msgpack+zstd"
 CLAIM_HEADER = "Isochrone-Claim"  # of a chunk: PlanPush.claim
 ANOTHER_AGENT = "another_agent"  # a controller's word to who is not the one of its name it hears
@@ -35,6 +35,7 @@ REFUSED_FOR_EVER = frozenset({"malformed_chunk", "oversized", "foreign_chunk", M
 MAX_CONDITIONS = 64  # in one report; an agent says how many more there are
 MAX_CURTAILED_STREAMS = 100_000
 
+Counts = Annotated[dict[Word, Count], msgspec.Meta(max_length=16)]
 Epoch = Annotated[int, msgspec.Meta(ge=1, lt=1 << 53)]
 AgentName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 BootId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8,64}$")]
@@ -150,7 +151,7 @@ DropReason = Literal[
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Windows and probes that will never be stored.
+    """Results and probes that will never be stored, by kind.
 
     too_old, no_room: beyond the spool's age or bytes; disk: the disk failed for longer than memory
     lasted; refused: by the controller, for good; measured_twice: another agent of this name
@@ -160,22 +161,20 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     reason: DropReason
-    windows: Count
-    probes: Count
+    counts: Counts
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The books of an agent since its state directory was first used.
+    """The books of an agent since its state directory was first used: of `probes`, and of the
+    results of each kind of section by its name.
 
-    `probes_sent` and `windows_closed` are counted where it happens, `waiting` and `dropped` by the
-    spool: probes_sent = stored by the controller + waiting + dropped + in windows still open.
-    `behind`: a power cut may have taken the last seconds of the first two.
+    What was `made` is counted where it happens, `waiting` and `dropped` by the spool:
+    made = stored by the controller + waiting + dropped, and probes in windows still open.
+    `behind`: a power cut may have taken the last seconds of what was made.
     """
 
-    probes_sent: Count
-    windows_closed: Count
-    waiting_windows: Count
-    waiting_probes: Count
+    made: Counts
+    waiting: Counts
     dropped: Annotated[tuple[Dropped, ...], msgspec.Meta(max_length=16)] = ()
     behind: bool = False
 

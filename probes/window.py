@@ -195,6 +195,31 @@ def not_sent(counters: Counters) -> NDArray[np.int64]:
     return total_of(counters, [f"not_sent_{cause}" for cause in NOT_SENT])
 
 
+def stack_windows(parts: Sequence[WindowBatch]) -> WindowBatch:
+    """Return one batch with the windows of all parts (one interval), by ascending stream."""
+    whole = WindowBatch(
+        start_ns=parts[0].start_ns,
+        duration_ns=parts[0].duration_ns,
+        stream_id=np.concatenate([part.stream_id for part in parts]),
+        counters={
+            name: np.concatenate([part.counters[name] for part in parts]) for name in COUNTERS
+        },
+        measures={
+            name: np.concatenate([part.measures[name] for part in parts]) for name in MEASURES
+        },
+        distributions={
+            name: Histograms.stack([part.distributions[name] for part in parts])
+            for name in DISTRIBUTIONS
+        },
+        timestamping=np.concatenate([part.timestamping for part in parts]),
+        suspect=np.concatenate([part.suspect for part in parts]),
+        flows=stack_flows([part.flows for part in parts]),
+    )
+    if (whole.stream_id[1:] > whole.stream_id[:-1]).all():
+        return whole
+    return whole.take(np.argsort(whole.stream_id, kind="stable"))
+
+
 def stack_flows(parts: Sequence[FlowColumns]) -> FlowColumns:
     """Return the flows of all parts, in order."""
     return FlowColumns(

@@ -20,6 +20,7 @@ from isochrone import front_door
 from lab.fleet.run_directory import RunDirectory
 from lab.fleet.scenario import find_scenario
 from messages.exchange import Plan
+from messages.sections.windows import WINDOWS
 from tests.controller.conftest import batch_of
 from topology.site_file import load_network
 
@@ -78,7 +79,7 @@ def test_the_state_of_an_agent(tmp_path: Path) -> None:
     state_dir = tmp_path / "agent"
     with _sole_use_of(state_dir):
         spooler = Spooler(state_dir / "spool.sqlite3", agent="a1", max_bytes=1 << 20, max_age_s=1e9)
-        spooler.add(batch_of([5], 1_800_000_000 * 10**9), 1)
+        spooler.add(WINDOWS, batch_of([5], 1_800_000_000 * 10**9), 1)
         spooler.call(spooler.do_flush).result()
         save_plan(state_dir / PLAN_FILE, Plan(version=1, agent="a1"))
         assert len(list(state_dir.iterdir())) >= 5

@@ -217,11 +217,11 @@ def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]
         for rule, streams in of_rule.items():
             curtailed.add_metric((agent, rule), streams)
         if health.totals is not None:
-            sent.add_metric((agent,), health.totals.probes_sent)
-            waiting.add_metric((agent,), health.totals.waiting_probes)
+            sent.add_metric((agent,), health.totals.made.get("probes", 0))
+            waiting.add_metric((agent,), health.totals.waiting.get("probes", 0))
             of_reason: Counter[str] = Counter()
             for part in health.totals.dropped:
-                of_reason[part.reason] += part.probes
+                of_reason[part.reason] += part.counts.get("probes", 0)
             for reason, probes in of_reason.items():
                 dropped.add_metric((agent, reason), probes)
     yield from (sent, dropped, waiting, curtailed, refused)

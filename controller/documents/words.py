@@ -8,7 +8,6 @@ import msgspec
 
 from probes.stream import ProtocolName
 
-AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 PathState = Literal[
     "ok",
     "failing",

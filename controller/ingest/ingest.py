@@ -28,7 +28,8 @@ from controller.store.levels import KEPT, Retention
 from foundation.clock import Clock
 from foundation.errors import RemoteProtocolError, ResourceError
 from foundation.text import Text, counted
-from messages.chunk import Chunk, OtherVersionError, decode_chunk
+from messages.chunk import Chunk, UnknownSectionError, decode_chunk
+from messages.columns import OtherVersionError
 from messages.exchange import MAX_CHUNK_BYTES, MEASURED_TWICE, Acknowledgement
 from probes.sockets.records import distinct
 from probes.window import WindowBatch
@@ -146,6 +147,8 @@ class Ingest:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._decoders, decode_chunk, body)
+        except UnknownSectionError as error:
+            raise _not_now("unknown_section", error.text, **error.fields) from error
         except OtherVersionError as error:
             raise _not_now("other_version", error.text) from error
         except RemoteProtocolError as error:

@@ -17,9 +17,18 @@ from numpy.typing import NDArray
 
 from controller.store.merging import DELAYS, Part, merge, part_of, without_windows
 from foundation.numbers import Count
-from messages.chunk import MAX_ROWS, read_histograms, write_histograms
-from messages.columns import ColumnReader, ColumnWriter, Integers, WireColumn, malformed, whole_ns
+from messages.chunk import MAX_ROWS
+from messages.columns import (
+    Budget,
+    ColumnReader,
+    ColumnWriter,
+    Integers,
+    WireColumn,
+    malformed,
+    whole_ns,
+)
 from messages.frame import seal, unseal
+from messages.sections.windows import read_histograms, write_histograms
 from probes.histogram import EDGES_VERSION, Histograms, bucket_of
 from probes.sockets.records import distinct
 from probes.window import COUNTERS, DISTRIBUTIONS, TIMESTAMPING, WindowBatch
@@ -100,7 +109,7 @@ def encode_block(block: Block, start_ns: int) -> bytes:
 def decode_block(data: bytes, start_ns: int) -> Block:
     """Return the block in `data`. Raises RemoteProtocolError if it is damaged."""
     wire = _unwrap(data)
-    rows, reader = wire.rows, ColumnReader(wire.columns, MAX_EXPANDED_BYTES)
+    rows, reader = wire.rows, ColumnReader(wire.columns, Budget(MAX_EXPANDED_BYTES))
     first = reader.integers("stream_id.first", min(rows, 1))
     steps = reader.integers("stream_id", max(rows - 1, 0))
     sent = reader.integers("sent", rows)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from controller.store.interface import StoredChunk
 from foundation.errors import RemoteProtocolError
 from messages.chunk import decode_chunk
+from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 
 Contents = TypeVar("Contents")
@@ -34,7 +35,7 @@ def sound(name: str, read: Callable[[], Contents]) -> Contents | None:
 
 def windows_in(payload: bytes, name: str) -> WindowBatch | None:
     """Return the windows of a stored chunk, or None where it is damaged."""
-    return sound(name, lambda: decode_chunk(payload).batch)
+    return sound(name, lambda: decode_chunk(payload, only=(WINDOWS.name,)).batch)
 
 
 def sound_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:

@@ -140,9 +140,9 @@ def problems_of(fault: Fault, result: Result) -> list[str]:
     from lab.faults.stage import PROBES_PER_S
 
     problems = [*result.problems, *fault.problems(result)]
-    if any(result.difference):
+    if result.difference:
         problems.append(f"not accounted for: {_of(result.difference)}")
-    if any(result.waiting):
+    if result.waiting:
         problems.append(f"still waiting: {_of(result.waiting)}")
     if strange := result.by_reason.keys() - set(fault.losses):
         problems.append(f"dropped without need: {', '.join(sorted(strange))}")

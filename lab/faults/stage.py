@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.counts import Count, total
+from agent.counts import Count, count_of, total
 from agent.enrolment import enrol
 from agent.sent_book import read_book
 from controller.access.authority import create_authority, load_authority
@@ -250,19 +250,17 @@ class Stage:
         curtailed: dict[str, int] = {}
         for one in totals:
             for loss in one["dropped"]:
-                count = Count(loss["windows"], loss["probes"])
+                count = Count(loss["counts"])
                 by_reason[loss["reason"]] = by_reason.get(loss["reason"], Count()).plus(count)
         for name in ADDRESSES:
             for rule in agents[name]["curtailed"]:
                 curtailed[rule["rule"]] = curtailed.get(rule["rule"], 0) + rule["streams"]
         return Result(
-            sent=total(
-                Count(*read_book(self.state_dir(name) / "spool.sent")) for name in ADDRESSES
-            ),
-            stored=Count(len(windows.stream_id), int(windows.sent.sum())),
+            sent=total(read_book(self.state_dir(name) / "spool.sent") for name in ADDRESSES),
+            stored=count_of(windows=len(windows.stream_id), probes=int(windows.sent.sum())),
             dropped=total(by_reason.values()),
             by_reason=by_reason,
-            waiting=total(Count(one["waiting_windows"], one["waiting_probes"]) for one in totals),
+            waiting=total(Count(one["waiting"]) for one in totals),
             on_the_wire=self.network.probes_on_the_wire() - self._wire_before,
             refused=ingest["refused"],
             duplicates=ingest["duplicates"],

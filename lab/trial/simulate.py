@@ -15,7 +15,7 @@ from controller.judge.evidence import Evidence
 from controller.live.gather import evidence_of
 from controller.live.memory import RecentWindows
 from lab.trial.case import Case
-from messages.chunk import decode_chunk, encode_chunk
+from messages.chunk import decode_chunk, encode_windows
 from probes.engine.accumulate import (
     LOST_BACKWARD,
     LOST_FORWARD,
@@ -94,7 +94,7 @@ def gather_with_starts(
 
 
 def _as_received(batch: WindowBatch, number: int) -> WindowBatch:
-    sent = encode_chunk(batch, agent="trial", boot="00000000", sequence=number, plan_version=1)
+    sent = encode_windows(batch, agent="trial", boot="00000000", sequence=number, plan_version=1)
     return decode_chunk(sent).batch
 
 

@@ -13,6 +13,7 @@ from agent.spooler import Spooler
 from agent.uplink import Uplink
 from messages.chunk import decode_chunk
 from messages.exchange import CLAIM_HEADER
+from messages.sections.windows import WINDOWS
 
 
 async def test_claim_is_doubted_until_it_is_given_and_again_when_another_is_heard() -> None:
@@ -42,7 +43,7 @@ async def test_windows_wait_until_the_agent_is_heard_and_go_with_its_claim(
     app = web.Application()
     app.router.add_post("/chunks", take)
     spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9)
-    spooler.add(make_windows(1, 2, start_s=1_700_000_000), 1)
+    spooler.add(WINDOWS, make_windows(1, 2, start_s=1_700_000_000), 1)
     await asyncio.wrap_future(spooler.call(spooler.do_flush))
     claim = Claim()
     async with TestServer(app) as server:

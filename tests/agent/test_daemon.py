@@ -213,7 +213,7 @@ async def test_process_whose_memory_was_copied_goes_on_under_a_boot_of_its_own(
 
 def dropped(health: Health) -> dict[str, int]:
     assert health.totals is not None
-    return {one.reason: one.probes for one in health.totals.dropped}
+    return {one.reason: one.counts.get("probes", 0) for one in health.totals.dropped}
 
 
 def stored_probes(controller: Controller) -> int:
@@ -232,10 +232,10 @@ async def test_last_report_of_a_stopping_agent_accounts_for_every_probe(
     await until(lambda: not controller.agents)  # all that it said has been heard
     totals = controller.health[-1].totals
     assert totals is not None
-    assert totals.waiting_probes == 0
+    assert totals.waiting.get("probes", 0) == 0
     lost = dropped(controller.health[-1])
     assert set(lost) <= {"cut_off"}
-    assert totals.probes_sent == stored_probes(controller) + sum(lost.values())
+    assert totals.made.get("probes", 0) == stored_probes(controller) + sum(lost.values())
     assert sum(lost.values()) < 2 * 50  # two kills, each of the windows of a second at most
 
 
@@ -264,7 +264,7 @@ async def test_reload_takes_a_policy_over_and_loses_no_window(
     await until(lambda: not controller.agents)
     totals = controller.health[-1].totals
     assert totals is not None
-    assert (totals.probes_sent, totals.dropped) == (stored_probes(controller), ())
+    assert (totals.made.get("probes", 0), totals.dropped) == (stored_probes(controller), ())
 
 
 async def test_quiet_hours_are_kept_and_told(tmp_path: Path, controller: Controller) -> None:
@@ -281,7 +281,7 @@ async def test_quiet_hours_are_kept_and_told(tmp_path: Path, controller: Control
     await until(lambda: not controller.agents)
     last = controller.health[-1]
     assert last.totals is not None
-    assert (last.streams, last.totals.probes_sent) == (0, stored_probes(controller))
+    assert (last.streams, last.totals.made.get("probes", 0)) == (0, stored_probes(controller))
 
 
 async def test_logs_are_json_where_asked(tmp_path: Path, controller: Controller) -> None:
@@ -370,10 +370,10 @@ async def test_agent_with_broken_papers_stops_in_order_though_it_has_begun_to_me
     assert process.returncode == 1
     assert "enrol this agent again" in errors.decode()
     assert errors.decode().count("\n") == 1
-    windows, sent = read_book(state / "spool.sent")
+    made = read_book(state / "spool.sent")
     spool = SpoolFile(state / "spool.sqlite3", Limits(1 << 20, 10**15))
-    assert spool.accounted == (windows, sent)
-    assert not any(spool.dropped["cut_off"])
+    assert spool.accounted == made
+    assert not spool.dropped["cut_off"]
     spool.close()
 
 

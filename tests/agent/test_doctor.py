@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from agent import doctor
-from agent.counts import Count
+from agent.counts import count_of
 from agent.doctor import examine
 from agent.spool import Limits, SpooledChunk, SpoolFile
 
@@ -77,10 +77,12 @@ async def test_spool_is_looked_at_and_not_touched(tmp_path: Path) -> None:
     state.mkdir()
     spool = SpoolFile(state / "spool.sqlite3", Limits(1 << 20, 1 << 60))
     chunks = [
-        SpooledChunk(sequence=n, boot="0" * 16, start_ns=1, windows=2, probes=5, payload=b"x")
+        SpooledChunk(
+            sequence=n, boot="0" * 16, start_ns=1, count=count_of(windows=2, probes=5), payload=b"x"
+        )
         for n in (1, 2)
     ]
-    spool.put(chunks, 1, {"disk": Count(7, 70)})
+    spool.put(chunks, 1, {"disk": count_of(windows=7, probes=70)})
     spool.refuse(2, "no")
     told = await found(file)
     assert told["spool"] == ("warn", "Waiting: 1 chunk, refused: 1, dropped: 9 windows.")

@@ -16,6 +16,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from agent.spooler import Spooler
+from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 from tests_windows import windows
 
@@ -23,12 +24,13 @@ where, memory = Path(sys.argv[1]), int(sys.argv[2])
 spooler = Spooler(where / "s", agent="a1", max_bytes=1 << 20, max_age_s=1e9, memory_bytes=memory)
 def state():
     told = spooler.call(spooler.do_state).result()
-    return {"fault": told.fault, "in_memory": told.in_memory, "waiting": told.totals.waiting_probes,
-            "dropped": sum(one.probes for one in told.totals.dropped),
+    return {"fault": told.fault, "in_memory": told.in_memory,
+            "waiting": told.totals.waiting.get("probes", 0),
+            "dropped": sum(one.counts["probes"] for one in told.totals.dropped),
             "reasons": [one.reason for one in told.totals.dropped]}
 def add(seconds):
     for second in seconds:
-        spooler.add(windows(second), 1)
+        spooler.add(WINDOWS, windows(second), 1)
         spooler.call(spooler.do_flush).result()
 add(range(3))
 before = state()

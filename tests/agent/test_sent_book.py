@@ -12,17 +12,19 @@ from agent.sent_book import SentBook
 from agent.spooler import Spooler
 from foundation.errors import ResourceError
 from messages.exchange import Dropped
+from messages.sections.windows import WINDOWS
 
 COUNTER = """
 import sys
 from pathlib import Path
 from agent.sent_book import SentBook
+from messages.sections.windows import WINDOWS
 from probes.engine.report import Tally
 book = SentBook(Path(sys.argv[1]))
 tally = Tally(place=book.sent_place)
 while True:
     tally.sent += 3
-    book.closed(1)
+    book.add(WINDOWS, 1)
     if tally.sent % 3000 == 0:
         print(tally.sent, flush=True)
 """
@@ -44,7 +46,7 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
         book = SentBook(tmp_path / "b")
         assert book.sent >= before + told
         # each kill may come between a window's probes and its end
-        assert book.sent - 3 * kills <= 3 * book.windows <= book.sent
+        assert book.sent - 3 * kills <= 3 * book.made.windows <= book.sent
         assert not book.behind  # the machine itself went on
         before = book.sent
 
@@ -75,15 +77,15 @@ def test_what_was_sent_and_never_reached_the_spool_is_told_as_cut_off(
     tmp_path: Path, make_windows
 ) -> None:
     spooler = open_spooler(tmp_path)
-    spooler.book.closed(3)
+    spooler.book.add(WINDOWS, 3)
     spooler.book.sent_place[0] += 47
-    spooler.add(make_windows(1, 2), 1)  # 2 windows of 10 probes; the rest is still open
+    spooler.add(WINDOWS, make_windows(1, 2), 1)  # 2 windows of 10 probes; the rest is still open
     spooler.close()
     spooler = open_spooler(tmp_path)
     totals = spooler.call(spooler.do_state).result().totals
-    assert totals.dropped == (Dropped(reason="cut_off", windows=1, probes=27),)
-    assert (totals.waiting_windows, totals.waiting_probes) == (2, 20)
-    assert (totals.windows_closed, totals.probes_sent) == (3, 47)
+    assert totals.dropped == (Dropped(reason="cut_off", counts={"windows": 1, "probes": 27}),)
+    assert (totals.waiting.get("windows", 0), totals.waiting.get("probes", 0)) == (2, 20)
+    assert (totals.made.get("windows", 0), totals.made.get("probes", 0)) == (3, 47)
     spooler.close()
 
 
@@ -91,10 +93,14 @@ def test_spool_that_is_older_than_its_book_never_counts_backwards(
     tmp_path: Path, make_windows
 ) -> None:
     spooler = open_spooler(tmp_path)
-    spooler.add(make_windows(1), 1)
+    spooler.add(WINDOWS, make_windows(1), 1)
     spooler.close()
     (tmp_path / "s.sent").unlink()
     spooler = open_spooler(tmp_path)
     totals = spooler.call(spooler.do_state).result().totals
-    assert (totals.dropped, totals.probes_sent, totals.windows_closed) == ((), 10, 1)
+    assert (totals.dropped, totals.made.get("probes", 0), totals.made.get("windows", 0)) == (
+        (),
+        10,
+        1,
+    )
     spooler.close()

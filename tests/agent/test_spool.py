@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.counts import Count, total
+from agent.counts import Count, count_of, total
 from agent.spool import Limits, SpooledChunk, SpoolFile
 from agent.spooler import Spooler
 from messages.chunk import decode_chunk
+from messages.sections.windows import WINDOWS
 
 # Where syncing costs nothing, if there is such a place: what is tested there is arithmetic.
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -27,13 +28,14 @@ WRITER = """
 import sys
 import threading
 from pathlib import Path
+from agent.counts import count_of
 from agent.spool import Limits, SpooledChunk, SpoolFile
 spool = SpoolFile(Path(sys.argv[1]), Limits(1 << 30, 1 << 60))
 while True:
     number = spool.next_sequence
     payload = b"%d" % number * 500
-    known = {"sequence": number, "boot": "0" * 16, "start_ns": 1, "windows": 1, "probes": 7}
-    spool.put([SpooledChunk(**known, payload=payload)], 1)
+    known = {"sequence": number, "boot": "0" * 16, "start_ns": 1}
+    spool.put([SpooledChunk(**known, count=count_of(windows=1, probes=7), payload=payload)], 1)
     print(number, flush=True)
 """
 
@@ -44,7 +46,11 @@ def open_spool(path: Path, max_bytes: int = 1 << 20) -> SpoolFile:
 
 def chunk(sequence: int, *, start_ns: int = HOUR_NS, size: int = 1000) -> SpooledChunk:
     return SpooledChunk(
-        sequence=sequence, boot=BOOT, start_ns=start_ns, windows=3, probes=30, payload=bytes(size)
+        sequence=sequence,
+        boot=BOOT,
+        start_ns=start_ns,
+        count=count_of(windows=3, probes=30),
+        payload=bytes(size),
     )
 
 
@@ -86,11 +92,18 @@ def test_oldest_chunks_are_dropped_and_their_windows_counted(tmp_path: Path) -> 
     for sequence in range(1, 5):
         spool.put([chunk(sequence)], HOUR_NS)
     assert pending(spool) == [3, 4]
-    assert (spool.dropped["no_room"], spool.bytes, spool.chunks) == (Count(6, 60), 2000, 2)
-    assert spool.waiting == Count(6, 60)
+    assert (spool.dropped["no_room"], spool.bytes, spool.chunks) == (
+        count_of(windows=6, probes=60),
+        2000,
+        2,
+    )
+    assert spool.waiting == count_of(windows=6, probes=60)
     spool.close()
     again = open_spool(tmp_path / "s")
-    assert (again.dropped["no_room"], again.waiting) == (Count(6, 60), Count(6, 60))
+    assert (again.dropped["no_room"], again.waiting) == (
+        count_of(windows=6, probes=60),
+        count_of(windows=6, probes=60),
+    )
 
 
 def test_chunks_beyond_the_age_are_dropped(tmp_path: Path) -> None:
@@ -100,7 +113,7 @@ def test_chunks_beyond_the_age_are_dropped(tmp_path: Path) -> None:
     assert pending(spool) == [1, 2]
     spool.put([], HOUR_NS + 2)
     assert pending(spool) == [2]
-    assert spool.dropped["too_old"] == Count(3, 30)
+    assert spool.dropped["too_old"] == count_of(windows=3, probes=30)
 
 
 def test_refused_chunk_is_kept_but_not_sent_again_and_goes_first(tmp_path: Path) -> None:
@@ -108,10 +121,13 @@ def test_refused_chunk_is_kept_but_not_sent_again_and_goes_first(tmp_path: Path)
     spool.put([chunk(1), chunk(2)], HOUR_NS)
     spool.refuse(2, "malformed")
     assert pending(spool) == [1]
-    assert (spool.dropped["refused"], spool.chunks) == (Count(3, 30), 2)
+    assert (spool.dropped["refused"], spool.chunks) == (count_of(windows=3, probes=30), 2)
     spool.put([chunk(3)], HOUR_NS)
     assert pending(spool) == [1, 3]
-    assert (total(spool.dropped.values()), spool.waiting) == (Count(3, 30), Count(6, 60))
+    assert (total(spool.dropped.values()), spool.waiting) == (
+        count_of(windows=3, probes=30),
+        count_of(windows=6, probes=60),
+    )
 
 
 STEPS = st.lists(
@@ -137,7 +153,7 @@ def test_what_was_given_is_delivered_waiting_or_dropped(steps: list[tuple[str, i
                 new = chunk(spool.next_sequence, start_ns=HOUR_NS + when_ns, size=number)
                 spool.put([new], HOUR_NS)
             elif step == "lose":
-                spool.put([], HOUR_NS, {"disk": Count(number, 2 * number)})
+                spool.put([], HOUR_NS, {"disk": count_of(windows=number, probes=2 * number)})
             elif step == "deliver":
                 delivered = delivered.plus(total(one.count for one in waiting[:number]))
                 spool.delete([one.sequence for one in waiting[:number]])
@@ -171,7 +187,11 @@ def test_torn_log_of_a_power_cut_leaves_a_whole_prefix(tmp_path: Path) -> None:
         after = open_spool(torn, 1 << 30)
         kept = pending(after)
         assert kept == list(range(1, len(kept) + 1))
-        assert after.waiting == after.accounted == Count(3 * len(kept), 30 * len(kept))
+        assert (
+            after.waiting
+            == after.accounted
+            == count_of(windows=3 * len(kept), probes=30 * len(kept))
+        )
         assert after.next_sequence > len(kept)
         seen.add(len(kept))
         after.close()
@@ -193,8 +213,8 @@ def flush(spooler: Spooler) -> None:
 
 
 def test_windows_of_one_interval_become_one_chunk(spooler: Spooler, make_windows) -> None:
-    spooler.add(make_windows(5, 3), 4)
-    spooler.add(make_windows(1), 4)
+    spooler.add(WINDOWS, make_windows(5, 3), 4)
+    spooler.add(WINDOWS, make_windows(1), 4)
     flush(spooler)
     (only,) = spooler.call(spooler.do_pending, 10).result()
     whole = decode_chunk(only.payload)
@@ -210,8 +230,8 @@ def test_windows_of_one_interval_become_one_chunk(spooler: Spooler, make_windows
 def test_stream_that_comes_twice_in_an_interval_gets_two_chunks(
     spooler: Spooler, make_windows
 ) -> None:
-    spooler.add(make_windows(1, 2), 4)
-    spooler.add(make_windows(2), 4)
+    spooler.add(WINDOWS, make_windows(1, 2), 4)
+    spooler.add(WINDOWS, make_windows(2), 4)
     flush(spooler)
     chunks = spooler.call(spooler.do_pending, 10).result()
     ids = [decode_chunk(each.payload).batch.stream_id.tolist() for each in chunks]
@@ -220,7 +240,7 @@ def test_stream_that_comes_twice_in_an_interval_gets_two_chunks(
 
 def test_newest_chunk_is_offered_beside_the_oldest(spooler: Spooler, make_windows) -> None:
     for second in range(10):
-        spooler.add(make_windows(1, start_s=1_700_000_000 + second), 1)
+        spooler.add(WINDOWS, make_windows(1, start_s=1_700_000_000 + second), 1)
     flush(spooler)
     offered = spooler.call(spooler.do_pending, 3, 1).result()
     assert [each.sequence for each in offered] == [10, 1, 2, 3]
@@ -245,7 +265,7 @@ def test_full_disk_is_a_state_and_windows_reach_it_later(spooler: Spooler, make_
     spooler.call(fill_disk, spooler).result()
     spooler._memory_bytes = 1 << 20
     for second in range(30):
-        spooler.add(big(make_windows, second), 1)
+        spooler.add(WINDOWS, big(make_windows, second), 1)
     flush(spooler)
     state = spooler.call(spooler.do_state).result()
     assert "full" in (state.fault or "")
@@ -260,7 +280,7 @@ def test_full_disk_is_a_state_and_windows_reach_it_later(spooler: Spooler, make_
 def test_memory_is_bounded_while_the_disk_is_full(spooler: Spooler, make_windows) -> None:
     spooler.call(fill_disk, spooler).result()
     for second in range(60):
-        spooler.add(big(make_windows, second), 1)
+        spooler.add(WINDOWS, big(make_windows, second), 1)
     flush(spooler)
     state = spooler.call(spooler.do_state).result()
     assert state.fault
@@ -274,7 +294,7 @@ def test_memory_is_bounded_while_the_disk_is_full(spooler: Spooler, make_windows
 def test_chunk_acknowledged_while_the_disk_fails_is_not_sent_again(
     spooler: Spooler, make_windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spooler.add(make_windows(1), 1)
+    spooler.add(WINDOWS, make_windows(1), 1)
     flush(spooler)
 
     def fail(_sequences: list[int]) -> None:

@@ -16,6 +16,7 @@ from agent.spool import Limits
 from agent.spooler import Spooler
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk
+from messages.sections.windows import WINDOWS
 from tests.agent.test_spool import IN_MEMORY, fill_disk, free_disk
 
 PROBES = 10  # of a window
@@ -47,8 +48,8 @@ class Trial:
         batch = self.make(*range(1, windows + 1), start_s=1_700_000_000 + self.second)
         self.second += 1
         self.spooler.book.sent_place[0] += PROBES * windows
-        self.spooler.book.closed(windows)
-        self.spooler.add(batch, 1)
+        self.spooler.book.add(WINDOWS, windows)
+        self.spooler.add(WINDOWS, batch, 1)
         self.do(self.spooler.do_flush)
 
     def disk(self, full: bool) -> None:
@@ -92,9 +93,9 @@ class Trial:
         """Whatever is still to be known, nothing is counted twice."""
         totals = self.do(self.spooler.do_state).totals
         stored = sum(self.stored.values())
-        dropped = sum(one.windows for one in totals.dropped)
-        assert stored + dropped <= totals.windows_closed
-        assert dropped + stored + totals.waiting_windows >= totals.windows_closed
+        dropped = sum(one.counts.get("windows", 0) for one in totals.dropped)
+        assert stored + dropped <= totals.made.get("windows", 0)
+        assert dropped + stored + totals.waiting.get("windows", 0) >= totals.made.get("windows", 0)
 
     def end(self) -> None:
         """The disk is free and the controller there: everything is known now."""
@@ -104,11 +105,15 @@ class Trial:
                 break
             self.deliver(5, True)
         totals = self.do(self.spooler.do_state).totals
-        dropped = {one.reason: one.windows for one in totals.dropped}
+        dropped = {one.reason: one.counts.get("windows", 0) for one in totals.dropped}
         told = sum(self.stored.values()) + sum(dropped.values())
-        assert (told, totals.waiting_windows) == (totals.windows_closed, 0), dropped
-        probes = PROBES * sum(self.stored.values()) + sum(one.probes for one in totals.dropped)
-        assert probes == totals.probes_sent
+        assert (told, totals.waiting.get("windows", 0)) == (totals.made.get("windows", 0), 0), (
+            dropped
+        )
+        probes = PROBES * sum(self.stored.values()) + sum(
+            one.counts.get("probes", 0) for one in totals.dropped
+        )
+        assert probes == totals.made.get("probes", 0)
 
 
 @contextlib.contextmanager
@@ -159,7 +164,7 @@ def test_what_was_delivered_from_memory_is_not_cut_off_by_a_kill(make_windows, h
         trial.kill()
         trial.end()
         totals = trial.do(trial.spooler.do_state).totals
-        assert (sum(trial.stored.values()), totals.dropped) == (totals.windows_closed, ())
+        assert (sum(trial.stored.values()), totals.dropped) == (totals.made.get("windows", 0), ())
 
 
 def test_a_chunk_in_doubt_is_not_dropped_for_want_of_room(make_windows) -> None:
@@ -182,7 +187,7 @@ def test_windows_that_only_memory_held_are_cut_off_and_asked_for_no_more(make_wi
         trial.end()
         totals = trial.do(trial.spooler.do_state).totals
         assert [one.reason for one in totals.dropped] == ["cut_off"]
-        assert totals.dropped[0].windows >= 3
+        assert totals.dropped[0].counts["windows"] >= 3
         assert 0 in trial.stored.values()  # the question
 
 
@@ -222,7 +227,7 @@ def test_a_damaged_spool_is_set_aside_and_measuring_goes_on(make_windows, harm: 
         totals = trial.do(trial.spooler.do_state).totals
         gone = harm in ("pipe", "directory")
         assert stored >= (5 if gone else 7)  # 4 of them before, 3 after
-        assert sum(one.windows for one in totals.dropped) == 11 - stored
+        assert sum(one.counts.get("windows", 0) for one in totals.dropped) == 11 - stored
 
 
 def test_a_spool_that_is_damaged_while_it_is_used_is_set_aside_too(make_windows) -> None:
@@ -253,7 +258,7 @@ def test_a_chunk_that_was_changed_on_the_disk_is_not_sent(make_windows) -> None:
         trial.do(flip)
         trial.end()
         totals = trial.do(trial.spooler.do_state).totals
-        assert [(one.reason, one.windows) for one in totals.dropped] == [("damaged", 2)]
+        assert [(one.reason, one.counts["windows"]) for one in totals.dropped] == [("damaged", 2)]
         assert list(trial.stored.values()) == [3]
 
 
@@ -295,7 +300,7 @@ def run_of(path: Path, clock: Jumping) -> Iterator[Spooler]:
 
 def measure(spooler: Spooler, make_windows, start_s: int) -> tuple[int, int]:
     """Keep one window more; return (chunks that are there, windows dropped)."""
-    spooler.add(make_windows(1, start_s=start_s), 1)
+    spooler.add(WINDOWS, make_windows(1, start_s=start_s), 1)
     spooler.call(spooler.do_flush).result()
     state = spooler.call(spooler.do_state).result()
     return state.chunks, state.dropped_windows

@@ -19,6 +19,7 @@ from agent.uplink import LATER_S, Uplink
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk
 from messages.exchange import REFUSED_FOR_EVER, Dropped
+from messages.sections.windows import WINDOWS
 
 
 def refusal(code: str) -> dict[str, object]:
@@ -91,7 +92,7 @@ async def spooler(tmp_path: Path) -> AsyncIterator[Spooler]:
 
 async def fill(spooler: Spooler, make_windows, chunks: int) -> None:
     for second in range(chunks):
-        spooler.add(make_windows(1, 2, start_s=1_700_000_000 + second), 1)
+        spooler.add(WINDOWS, make_windows(1, 2, start_s=1_700_000_000 + second), 1)
     await asyncio.wrap_future(spooler.call(spooler.do_flush))
 
 
@@ -160,7 +161,7 @@ async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
     state = await asyncio.wrap_future(spooler.call(spooler.do_state))
     twice = word == "measured_twice"
     reason = "measured_twice" if twice else "refused"
-    assert state.totals.dropped == (Dropped(reason=reason, windows=2, probes=20),)
+    assert state.totals.dropped == (Dropped(reason=reason, counts={"windows": 2, "probes": 20}),)
     assert max(server.posts.values()) == 1
     (condition,) = conditions.current()
     assert condition.code == ("measured_twice" if twice else "chunks_refused")
@@ -225,7 +226,7 @@ async def test_backlog_drains_oldest_first_and_live_windows_never_wait_for_it(
     async with session:
         uplink = Uplink(session, f"{url}/chunks", spooler, Conditions(), heard())
         for live in range(211, 241):
-            spooler.add(make_windows(1, start_s=1_700_000_000 + live), 1)
+            spooler.add(WINDOWS, make_windows(1, start_s=1_700_000_000 + live), 1)
             await asyncio.wrap_future(spooler.call(spooler.do_flush))
             before = len(server.stored)
             await uplink.round()
@@ -255,7 +256,7 @@ async def test_live_windows_are_not_starved_by_a_long_backlog(
     async with session:
         uplink = Uplink(session, f"{url}/chunks", spooler, Conditions(), heard())
         await uplink.round()
-        spooler.add(make_windows(1, start_s=1_800_000_000), 1)
+        spooler.add(WINDOWS, make_windows(1, start_s=1_800_000_000), 1)
         await asyncio.wrap_future(spooler.call(spooler.do_flush))
         await uplink.round()
     assert 201 in server.posts

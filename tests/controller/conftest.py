@@ -18,7 +18,7 @@ from controller.serving.service import parse_listen, tls_context
 from controller.state import ControllerState, Settings, open_state
 from controller.store.sqlite_store import SqliteStore
 from foundation.clock import SystemClock
-from messages.chunk import encode_chunk
+from messages.chunk import encode_windows
 from messages.exchange import CHUNK_CONTENT_TYPE
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, TIMESTAMPING, FlowColumns, WindowBatch
@@ -80,7 +80,9 @@ def chunk_of(
     batch: WindowBatch, *, agent: str, sequence: int, boot: str = BOOT, plan_version: int = 1
 ) -> bytes:
     """Return a batch as the body of a POST."""
-    return encode_chunk(batch, agent=agent, boot=boot, sequence=sequence, plan_version=plan_version)
+    return encode_windows(
+        batch, agent=agent, boot=boot, sequence=sequence, plan_version=plan_version
+    )
 
 
 SITES = """

@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["probes", "controller"]):
 
     from controller.store.blocks import MAX_EXPANDED_BYTES, block_of, decode_block, encode_block
     from foundation.errors import RemoteProtocolError
-    from messages.chunk import decode_chunk, encode_chunk
+    from messages.chunk import decode_chunk, encode_windows
     from messages.exchange import MAX_CHUNK_EXPANDED_BYTES
     from messages.frame import seal, unseal
     from probes.window import WindowBatch
@@ -37,7 +37,7 @@ def seeds(corpus: Path) -> None:
 
     corpus.mkdir(parents=True, exist_ok=True)
     batch: WindowBatch = full_windows(np.arange(1, 6, dtype=np.uint64), 0, np.random.default_rng(1))
-    chunk = encode_chunk(batch, agent="a", boot="00c0ffee", sequence=1, plan_version=1)
+    chunk = encode_windows(batch, agent="a", boot="00c0ffee", sequence=1, plan_version=1)
     (corpus / "chunk").write_bytes(unseal(chunk, MAX_CHUNK_EXPANDED_BYTES))
     (corpus / "block").write_bytes(unseal(encode_block(block_of([batch]), 0), MAX_EXPANDED_BYTES))
 

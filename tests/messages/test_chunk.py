@@ -1,19 +1,24 @@
 """Chunks come back whole, small and, from hostile bytes, not at all."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import messages.chunk
+import messages.sections.windows
 from foundation.errors import LocalProtocolError, RemoteProtocolError
-from messages.chunk import decode_chunk, encode_chunk
-from messages.columns import RAW, pack
+from messages.chunk import UnknownSectionError, decode_chunk, encode_chunk, encode_windows
+from messages.columns import RAW, Budget, OtherVersionError, pack, read_struct
 from messages.exchange import MAX_CHUNK_BYTES, MAX_CHUNK_EXPANDED_BYTES
 from messages.frame import seal, unseal
+from messages.sections.kind import Payload, SectionKind, Span
+from messages.sections.registry import register, unregister
+from messages.sections.windows import WINDOWS
 from messages.sound_windows import range_of
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, FlowColumns, WindowBatch
@@ -71,7 +76,7 @@ def make_batch(rows: int, seed: int = 1, *, probes: int = 10, flows: int = 1) ->
 
 
 def encode(batch: WindowBatch) -> bytes:
-    return encode_chunk(batch, agent="nanjing-1", boot=BOOT, sequence=7, plan_version=3)
+    return encode_windows(batch, agent="nanjing-1", boot=BOOT, sequence=7, plan_version=3)
 
 
 def assert_same(one: WindowBatch, other: WindowBatch) -> None:
@@ -229,11 +234,18 @@ def test_frame_of_undeclared_size_is_refused() -> None:
         decode_chunk(stream)
 
 
-def reencode(**changes: object) -> bytes:
-    wire = messages.chunk.msgspec.msgpack.decode(PACKED)
-    wire.update({key: value for key, value in changes.items() if key != "columns"})
-    wire["columns"].update(changes.get("columns", {}))
-    return seal(messages.chunk.msgspec.msgpack.encode(wire))
+def reencode(data: bytes = PACKED, **changes: object) -> bytes:
+    """Return a chunk with other fields: of its header, its one section, or the payload of that."""
+    wire = msgspec.msgpack.decode(data)
+    section = wire["sections"][0]
+    payload = section["payload"]
+    for key, value in changes.items():
+        if key == "columns":
+            payload["columns"].update(value)
+        else:
+            within = next((each for each in (payload, section) if key in each), wire)
+            within[key] = value
+    return seal(msgspec.msgpack.encode(wire))
 
 
 @pytest.mark.parametrize(
@@ -244,10 +256,13 @@ def reencode(**changes: object) -> bytes:
         {"agent": "../etc"},
         {"boot": "zz"},
         {"sequence": -1},
-        {"rows": 2},
-        {"rows": 4},
-        {"rows": 1 << 40},
+        {"count": 2},
+        {"count": 4},
+        {"count": 1 << 40},
         {"surprise": 1},
+        {"sections": [1]},
+        {"payload": None},
+        {"payload": {"edges": 1}},
         {"columns": {"surprise": [0, 1, b""]}},
         {"columns": {"received": [1, 0, b"\x01\x01\x01"]}},
         {"columns": {"sent": [0, -5, b""]}},
@@ -272,10 +287,10 @@ def test_chunk_with_a_wrong_field_is_refused(changes: dict[str, object]) -> None
 def test_rows_that_expand_beyond_the_limit_are_refused() -> None:
     """Constant columns are a few bytes for any number of rows: the rows themselves are limited."""
     columns = {"sent": [0, 1, b""], "rtt.buckets": [0, 900, b""], "rtt.count": [0, 1, b""]}
-    wire = messages.chunk.msgspec.msgpack.decode(PACKED) | {"rows": 200_000, "columns": columns}
-    data = seal(messages.chunk.msgspec.msgpack.encode(wire))
+    section = msgspec.msgpack.decode(PACKED)["sections"][0]
+    section |= {"count": 200_000, "payload": section["payload"] | {"columns": columns}}
     with pytest.raises(RemoteProtocolError, match="expands"):
-        decode_chunk(data)
+        decode_chunk(reencode(sections=[section]))
 
 
 def test_windows_whose_counters_do_not_add_up_are_not_sent() -> None:
@@ -289,14 +304,13 @@ def test_a_measure_without_end_is_neither_sent_nor_read() -> None:
     batch = make_batch(3)
     sound = encode(batch)
     batch.measures["send_lag_max_ns"][1] = 2.0**60
-    great = messages.chunk.msgspec.msgpack.decode(unseal(encode(batch), MAX_CHUNK_EXPANDED_BYTES))
+    great = unseal(encode(batch), MAX_CHUNK_EXPANDED_BYTES)
     batch.measures["send_lag_max_ns"][1] = np.inf
     with pytest.raises(LocalProtocolError):
         encode(batch)
     raw = batch.measures["send_lag_max_ns"].astype("<f8").view(np.int64)
-    great["columns"]["send_lag_max_ns" + RAW] = pack(raw)
     with pytest.raises(RemoteProtocolError, match="infinite"):
-        decode_chunk(seal(messages.chunk.msgspec.msgpack.encode(great)))
+        decode_chunk(reencode(great, columns={"send_lag_max_ns" + RAW: pack(raw)}))
     assert decode_chunk(sound).batch.rows == 3
 
 
@@ -307,7 +321,7 @@ def test_measures_that_nothing_could_be_added_to_are_neither_sent_nor_read(value
     with pytest.raises(LocalProtocolError, match="out of range"):
         encode(batch)
     with pytest.MonkeyPatch.context() as careless:
-        careless.setattr(messages.chunk, "contradiction_in", lambda batch: None)
+        careless.setattr(messages.sections.windows, "contradiction_in", lambda batch: None)
         data = encode(batch)
     with pytest.raises(RemoteProtocolError, match="out of range"):
         decode_chunk(data)
@@ -351,7 +365,7 @@ def assert_neither_sent_nor_read(batch: WindowBatch, match: str) -> None:
     with pytest.raises(LocalProtocolError, match=match):
         encode(batch)
     with pytest.MonkeyPatch.context() as careless:
-        careless.setattr(messages.chunk, "contradiction_in", lambda batch: None)
+        careless.setattr(messages.sections.windows, "contradiction_in", lambda batch: None)
         data = encode(batch)
     with pytest.raises(RemoteProtocolError, match=match):
         decode_chunk(data)
@@ -365,3 +379,113 @@ def test_a_flipped_bit_never_gives_other_figures() -> None:
         damaged[place // 8] ^= 1 << place % 8
         with contextlib.suppress(RemoteProtocolError):
             assert_same(whole, decode_chunk(bytes(damaged)).batch)
+
+
+class Marks(SectionKind[list[int]]):
+    """A second kind, as small as can be: whole numbers of one span."""
+
+    name = "marks"
+    number = 7
+    version = 3
+
+    def span(self, content: list[int]) -> Span:
+        return Span(content[0], 1)
+
+    def count(self, content: list[int]) -> int:
+        return len(content)
+
+    def gather(self, parts: Sequence[list[int]]) -> Iterator[list[int]]:
+        yield [mark for part in parts for mark in part]
+
+    def pack(self, content: list[int]) -> Payload:
+        return Payload(msgspec.msgpack.encode(content), 8 * len(content))
+
+    def unpack(self, octets: bytes, count: int, span: Span, budget: Budget) -> list[int]:
+        budget.take(8 * count)
+        return read_struct(msgspec.msgpack.Decoder(list[int]), octets)
+
+
+@pytest.fixture
+def marks() -> Iterator[Marks]:
+    kind = Marks()
+    register(kind)
+    yield kind
+    unregister(kind)
+
+
+def encode_both(batch: WindowBatch, marks: list[int]) -> bytes:
+    sections = {"windows": batch, "marks": marks}
+    return encode_chunk(
+        sections, WINDOWS.span(batch), agent="nanjing-1", boot=BOOT, sequence=7, plan_version=3
+    )
+
+
+def test_sections_of_two_kinds_come_back_and_each_is_counted(marks: Marks) -> None:
+    batch = make_batch(3)
+    data = encode_both(batch, [5, 6])
+    chunk = decode_chunk(data)
+    assert_same(batch, chunk.batch)
+    assert (chunk.get(marks), chunk.counts) == ([5, 6], {"windows": 3, "marks": 2})
+    assert decode_chunk(data, only=("windows",)).get(marks) is None
+
+
+def test_an_unknown_section_is_no_fault_of_the_chunk(marks: Marks) -> None:
+    data = encode_both(make_batch(3), [5, 6])
+    unregister(marks)
+    try:
+        with pytest.raises(UnknownSectionError, match="marks") as told:
+            decode_chunk(data)
+        assert told.value.fields == {"kind": "marks", "version": 3}
+        assert decode_chunk(data, only=("windows",)).counts == {"windows": 3, "marks": 2}
+        with pytest.raises(LocalProtocolError, match="marks"):
+            encode_both(make_batch(3), [5, 6])
+    finally:
+        register(marks)
+
+
+def test_a_section_of_another_version_may_be_read_later() -> None:
+    with pytest.raises(UnknownSectionError, match="version 9"):
+        decode_chunk(reencode(version=9))
+
+
+def test_a_chunk_of_another_layout_is_of_another_version() -> None:
+    later = seal(msgspec.msgpack.encode({"schema": 99, "all": "else"}))
+    with pytest.raises(OtherVersionError, match="99"):
+        decode_chunk(later)
+
+
+def test_a_kind_of_section_stands_in_a_chunk_once() -> None:
+    twice = 2 * msgspec.msgpack.decode(PACKED)["sections"]
+    with pytest.raises(RemoteProtocolError, match="twice"):
+        decode_chunk(reencode(sections=twice))
+
+
+def test_a_section_that_holds_more_than_it_says_is_refused(marks: Marks) -> None:
+    data = unseal(encode_both(make_batch(3), [5, 6]), MAX_CHUNK_EXPANDED_BYTES)
+    sections = msgspec.msgpack.decode(data)["sections"]
+    sections[1]["count"] = 1
+    with pytest.raises(RemoteProtocolError, match=marks.name):
+        decode_chunk(reencode(sections=sections))
+
+
+def test_a_chunk_without_sections_says_nothing() -> None:
+    data = encode_chunk({}, Span(7, 1), agent="a", boot=BOOT, sequence=1, plan_version=0)
+    chunk = decode_chunk(data)
+    assert (chunk.counts, chunk.batch.rows, chunk.span) == ({}, 0, Span(7, 1))
+
+
+def with_payload(octets: bytes, count: int) -> bytes:
+    section = {"kind": "windows", "version": 1, "count": count, "payload": msgspec.Raw(octets)}
+    return seal(msgspec.msgpack.encode(msgspec.msgpack.decode(PACKED) | {"sections": [section]}))
+
+
+@given(st.binary(max_size=200), st.integers(0, 9))
+@settings(deadline=None)
+def test_arbitrary_payloads_give_a_chunk_or_a_protocol_error(octets: bytes, count: int) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        decode_chunk(with_payload(octets, count))
+
+
+def test_payloads_nested_without_end_are_refused() -> None:
+    with pytest.raises(RemoteProtocolError):
+        decode_chunk(with_payload(b"\x91" * 100_000 + b"\xc0", 0))

@@ -110,11 +110,9 @@ async def test_openmetrics_is_served_to_those_who_prefer_it(measured: Any) -> No
 
 async def test_agents_books_and_curtailed_streams_are_shown(measured: Any) -> None:
     totals = Totals(
-        probes_sent=100,
-        windows_closed=9,
-        waiting_windows=1,
-        waiting_probes=10,
-        dropped=(Dropped(reason="cut_off", windows=0, probes=7),),
+        made={"probes": 100, "windows": 9},
+        waiting={"probes": 10, "windows": 1},
+        dropped=(Dropped(reason="cut_off", counts={"probes": 7}),),
     )
     health = Health(
         version="0",
