@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
+from controller.judge.formatting import delay, delay_range, limit_delay, ratio, ratio_range
 from foundation.local_time import local_text
 from foundation.text import Language, Text
 
@@ -77,7 +77,7 @@ def agent_cells(items: Sequence[AgentDocument], language: Language) -> Table:
                 str(one.windows_stored),
                 ABSENT if bound is None else f"±{delay(bound, language)}",
                 ABSENT if health is None else health.version,
-                _moment(None if one.another is None else one.another.refused_ns),
+                _moment(None if one.duplicate is None else one.duplicate.refused_ns),
             )
         )
     return cells

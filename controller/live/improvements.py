@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
-from controller.judge.figures import ratio_range
+from controller.judge.formatting import ratio_range
 from controller.judge.improvement import (
     WEEK_NS,
     Cells,
@@ -50,7 +50,7 @@ class Improved:
     found: dict[int, tuple[Improvement, int]]
 
 
-class ImprovementBook:
+class BaselineComparator:
     """Keeps the last week of the streams that improvement targets speak of, hour by hour.
 
     About 1.5 kB a stream and hour; nothing where no target asks for an improvement.

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.closure import Closure
+from controller.judge.clock_faults import Closure, distrust
 from controller.judge.comparing import Asked, Compared, compare
-from controller.judge.distrust import distrust
 from controller.judge.evidence import Evidence, Judgements, Rules
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
 from controller.live.blocks import blocks_of, in_their_places
 from controller.live.comparisons import comparisons_of, put_comparisons
 from controller.live.figures import figure_columns
@@ -74,11 +73,11 @@ class Judge:
         network: Network,
         streams: Sequence[PlannedStream],
         demands: Sequence[Demand],
-        standing: int | None = None,
+        permanent: int | None = None,
         rows_at_once: int = ROWS_AT_ONCE,
     ) -> None:
-        """Demands are judged on the first `standing` of the streams alone (all where None)."""
-        judged = streams[:standing]
+        """Demands are judged on the first `permanent` of the streams alone (all where None)."""
+        judged = streams[:permanent]
         self._rows, self._rows_at_once = len(streams), rows_at_once
         self._candidates = candidates_of(demands, judged)
         self._rules = rules_of(demands, self._candidates[:, 0])

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from controller.store.blocks import Block
 from controller.store.levels import KEPT, Retention
 from controller.store.sqlite_campaigns import SqliteCampaigns
+from controller.store.sqlite_duplicates import SqliteDuplicates
 from controller.store.sqlite_event_log import SqliteEventLog
 from controller.store.sqlite_file import FILE_NAME
 from controller.store.sqlite_retention import SqliteRetention
-from controller.store.sqlite_rivals import SqliteRivals
 from controller.store.sqlite_rollups import SqliteRollups
 from controller.store.sqlite_rows import SqliteRows
 from controller.store.sqlite_series import SqliteSeries
@@ -35,7 +35,7 @@ class SqliteStore(SqliteRows, SqliteWindows):
         self.event_log = SqliteEventLog(self._writer, self._read)
         self.campaigns = SqliteCampaigns(self._writer, self._read)
         self.silences = SqliteSilences(self._writer, self._read)
-        self.rivals = SqliteRivals(self._writer, self._read)
+        self.duplicates = SqliteDuplicates(self._writer, self._read)
         self._rollups = SqliteRollups(self._writer, self._read)
         self._retention = SqliteRetention(self._writer, retention)
         self.series = SqliteSeries(self._read).series

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import create_authority, load_authority, write_secret
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.store.sqlite_store import SqliteStore
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
@@ -88,7 +88,7 @@ def revoked(stage: Stage, rounds: int) -> Text:
     """Revoke a running agent, see how soon it is refused, enrol it again while it runs on."""
     stage.begin()
     stage.pause(1.0)
-    with contextlib.closing(AccessBook(stage.controller.data, SystemClock())) as book:
+    with contextlib.closing(CredentialStore(stage.controller.data, SystemClock())) as book:
         book.revoke_agent(_VICTIM)
     began, took_s = time.monotonic(), 0.0
     stored, seen = stage.windows_stored(_VICTIM), time.monotonic()

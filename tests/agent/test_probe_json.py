@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.probe_aggregation import weigh_pace
 from agent.probe_figures import commonest
-from agent.probe_gathering import weigh_pace
 from agent.probe_result import TargetResult
 from probes import explanations
 from probes.channels.discarded import DISCARDED

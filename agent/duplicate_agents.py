@@ -21,20 +21,20 @@ class _Health(msgspec.Struct):
     boot: str
 
 
-class _Another(msgspec.Struct):
+class _Duplicate(msgspec.Struct):
     boot: str
     refused_ns: int
 
 
-class _Standing(msgspec.Struct):
+class _AgentStatus(msgspec.Struct):
     """What of the controller's answer is needed here."""
 
     state: str
     health: _Health | None = None
-    another: _Another | None = None
+    duplicate: _Duplicate | None = None
 
 
-async def check_namesakes(
+async def check_duplicates(
     config: AgentConfig, context: ssl.SSLContext | None, running: str | None
 ) -> list[Finding]:
     """Return what the controller says of others of our name; nothing where it does not answer.
@@ -42,11 +42,11 @@ async def check_namesakes(
     `running` is the boot of the agent that runs in this state directory, None where none does.
     """
     session, base = open_session(config.controller, context, config.proxy)
-    url = f"{base}/api/v1/agents/{config.name}/standing"
+    url = f"{base}/api/v1/agents/{config.name}/status"
     timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
     try:
         async with session, session.get(url, timeout=timeout) as answer:
-            said = msgspec.json.decode(await read_answer(answer), type=_Standing)
+            said = msgspec.json.decode(await read_answer(answer), type=_AgentStatus)
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
         return []
     return [_judged(config.name, said, running)]
@@ -60,7 +60,7 @@ def boot_in(state_dir: Path) -> str:
         return ""
 
 
-def _judged(name: str, said: _Standing, running: str | None) -> Finding:
+def _judged(name: str, said: _AgentStatus, running: str | None) -> Finding:
     heard = said.health.boot if said.health is not None and said.state == "ok" else None
     if running is not None and heard not in (None, running):
         return finding(
@@ -83,8 +83,8 @@ def _judged(name: str, said: _Standing, running: str | None) -> Finding:
             f"控制器刚收到名为 {name} 的探针的消息，但本机没有探针在运行："
             "若不是刚刚停止，则它正以同一证书在另一台机器上运行。",
         )
-    if said.another is not None:
-        at = dt.datetime.fromtimestamp(said.another.refused_ns / 1e9).astimezone()
+    if said.duplicate is not None:
+        at = dt.datetime.fromtimestamp(said.duplicate.refused_ns / 1e9).astimezone()
         when = at.isoformat(" ", "seconds")
         return finding(
             "name",

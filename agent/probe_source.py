@@ -30,7 +30,7 @@ _OTHER_LINK = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class Vantage:
+class ProbeSource:
     """What every target is probed from; the system chooses what is absent."""
 
     source: Address | None = None
@@ -95,13 +95,13 @@ def _is_beyond_the_link(address: str | None) -> bool:
     )
 
 
-def read_vantage(source: str | None, interface: str | None) -> Vantage:
+def read_probe_source(source: str | None, interface: str | None) -> ProbeSource:
     """Return where probes leave from. Raises UsageError for what this machine does not have."""
     if interface is not None:
         check_interface(interface)
     if source is None:
-        return Vantage(None, interface)
-    return Vantage(read_own_address(source, interface), interface)
+        return ProbeSource(None, interface)
+    return ProbeSource(read_own_address(source, interface), interface)
 
 
 def check_interface(name: str) -> None:

@@ -14,7 +14,7 @@ Rows = NDArray[np.int64]
 MAX_TRIES = 64
 
 
-def culprits(
+def failing_rows(
     raised: Callable[[Rows], Exception | None], rows: Rows
 ) -> list[tuple[Rows, Exception]]:
     """Return which of `rows`, alone or only together, make `raised` give an error, and which.

@@ -15,7 +15,7 @@ MOST_KEPT = 1_000  # of one agent; a copy that is started again and again has a 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RivalRecord:
+class DuplicateRecord:
     """A boot of an agent that lived while another one of its name did; seen last at `seen_ns`.
 
     `refused`: whether it was the other that was heard.
@@ -27,11 +27,11 @@ class RivalRecord:
     seen_ns: int
 
 
-class RivalStore(Protocol):
-    """The part of a store that keeps rivals. Writes are answered after the commit."""
+class DuplicateStore(Protocol):
+    """The part of a store that keeps duplicates. Writes are answered after the commit."""
 
-    def put(self, records: Sequence[RivalRecord]) -> Future[None]:
+    def put(self, records: Sequence[DuplicateRecord]) -> Future[None]:
         """Keep records, in the place of those of the same agent and boot."""
 
-    def records(self) -> list[RivalRecord]:
+    def records(self) -> list[DuplicateRecord]:
         """Return all that are kept, by when they were seen."""

@@ -2,7 +2,7 @@
 
 Nobody signs an unauthenticated request, so whoever forges a peer's address faster than its limit
 could take that peer's true probes. Sessions that were answered before such a flood have a share of
-their own: as many replies a second as they had. A flood from ever other ports has no standing; one
+their own: as many replies a second as they had. A flood from ever other ports has no seniority; one
 from a single port keeps what it had as well, and nothing of the others. Sessions that begin while
 not all is answered come after those of before, and before what is no session.
 """
@@ -24,7 +24,7 @@ _SAVED_S = 0.1  # so many seconds of its share may be asked for at once, and two
 _PRESSED_PER_S = 10.0  # what may be learnt while not all is answered
 
 
-class Standing:
+class Seniority:
     """The shares of the sessions of a table. `now_ns` is monotonic."""
 
     def __init__(self, sessions: SessionTable) -> None:
@@ -51,27 +51,27 @@ class Standing:
         rows["pressed"] = False
         stands = (rows["sequence"] >= _LEAST_REPLIES) & (rows["periods"] > 1)
         stands &= per_s >= _LEAST_PER_S
-        rows["empty_ns"] = np.where(stands & (rows["standing"] == 0), now_ns, rows["empty_ns"])
-        senior = stands & (self._all_answered | (rows["standing"] == SENIOR))
-        rows["standing"] = np.where(senior, SENIOR, np.where(stands, JUNIOR, 0))
+        rows["empty_ns"] = np.where(stands & (rows["seniority"] == 0), now_ns, rows["empty_ns"])
+        senior = stands & (self._all_answered | (rows["seniority"] == SENIOR))
+        rows["seniority"] = np.where(senior, SENIOR, np.where(stands, JUNIOR, 0))
         self._all_answered = True
 
-    def entitled(self, slot: NDArray[np.int64], now_ns: int) -> NDArray[np.uint8]:
+    def seniority_of(self, slot: NDArray[np.int64], now_ns: int) -> NDArray[np.uint8]:
         """Return SENIOR or JUNIOR for those of n requests that are within their sessions' shares,
         uint8[n], and take them from there. `slot` is -1 where there is no session yet."""
         self._all_answered = False
-        entitled = np.zeros(len(slot), np.uint8)
+        seniority_of = np.zeros(len(slot), np.uint8)
         known = slot >= 0
         of = slot[known]
         turn, each, size = turns(of)
         rows = self._sessions.rows
         rows["pressed"][each] = True
-        entitled[known] = np.where(turn < self._share(of, now_ns), rows["standing"][of], 0)
+        seniority_of[known] = np.where(turn < self._share(of, now_ns), rows["seniority"][of], 0)
         gap_ns = 1e9 / np.maximum(rows["per_s"][each], _LEAST_PER_S)
         empty_ns = np.maximum(rows["empty_ns"][each], now_ns - self._most(each) * gap_ns)
         taken = np.minimum(size, self._share(each, now_ns))
         rows["empty_ns"][each] = empty_ns + taken * gap_ns
-        return entitled
+        return seniority_of
 
     def _most(self, slot: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much of its share each session may claim at once."""
@@ -83,4 +83,4 @@ class Standing:
         rows = self._sessions.rows
         saved = (now_ns - rows["empty_ns"][slot]) * 1e-9 * rows["per_s"][slot]
         share = np.floor(np.minimum(saved, self._most(slot)) + 1e-9)
-        return np.where(rows["standing"][slot] > 0, share, 0.0)
+        return np.where(rows["seniority"][slot] > 0, share, 0.0)

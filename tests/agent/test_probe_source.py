@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent.probe_source import ProbeSource, read_probe_source
 from agent.targets import resolve
-from agent.vantage import Vantage, read_vantage
 from foundation.errors import UsageError
 
 PATIENCE_S = 120  # a hang, not slowness
@@ -185,22 +185,22 @@ def test_what_this_machine_does_not_have_is_wrong_usage(
     source: str | None, interface: str | None, said: str
 ) -> None:
     with pytest.raises(UsageError) as error:
-        read_vantage(source, interface)
+        read_probe_source(source, interface)
     assert said in str(error.value)
 
 
 def test_families_agree_or_are_told() -> None:
-    vantage = read_vantage("127.0.0.1", "lo")
+    probe_source = read_probe_source("127.0.0.1", "lo")
     with pytest.raises(UsageError, match="no IPv6 address, as --ipv6 asks for"):
-        vantage.ip_version(6)
-    assert vantage.ip_version(None) == 4
-    found = vantage.place(resolve(["::1", "127.0.0.1"], vantage.ip_version(None)))
+        probe_source.ip_version(6)
+    assert probe_source.ip_version(None) == 4
+    found = probe_source.place(resolve(["::1", "127.0.0.1"], probe_source.ip_version(None)))
     assert "--source" in str(found[0].error)
     assert found[1].source == "127.0.0.1%lo"
 
 
 def test_a_target_of_another_link_is_told() -> None:
     other = next((name for _, name in socket.if_nameindex() if name != "lo"), "eth9")
-    (found,) = Vantage(None, "lo").place(resolve([f"fe80::1%{other}"], None))
+    (found,) = ProbeSource(None, "lo").place(resolve([f"fe80::1%{other}"], None))
     assert found.address is None
     assert "another interface" in str(found.error)

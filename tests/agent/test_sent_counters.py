@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.sent_book import SentBook
+from agent.sent_counters import SentCounters
 from agent.spooler import Spooler
 from foundation.errors import ResourceError
 from messages.exchange import Dropped
@@ -17,10 +17,10 @@ from messages.sections.windows import WINDOWS
 COUNTER = """
 import sys
 from pathlib import Path
-from agent.sent_book import SentBook
+from agent.sent_counters import SentCounters
 from messages.sections.windows import WINDOWS
 from probes.engine.report import Tally
-book = SentBook(Path(sys.argv[1]))
+book = SentCounters(Path(sys.argv[1]))
 tally = Tally(place=book.sent_place)
 while True:
     tally.sent += 3
@@ -43,7 +43,7 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
                 told = int(counter.stdout.readline())
             os.kill(counter.pid, signal.SIGKILL)
             counter.stdout.read()
-        book = SentBook(tmp_path / "b")
+        book = SentCounters(tmp_path / "b")
         assert book.sent >= before + told
         # each kill may come between a window's probes and its end
         assert book.sent - 3 * kills <= 3 * book.made.windows <= book.sent
@@ -54,19 +54,19 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
 def test_book_of_another_start_of_the_machine_that_was_not_closed_is_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    SentBook(tmp_path / "b")
+    SentCounters(tmp_path / "b")
     (tmp_path / "boot_id").write_text("0123456789abcdef", encoding="ascii")
-    monkeypatch.setattr("agent.sent_book._BOOT_ID", tmp_path / "boot_id")
-    cut = SentBook(tmp_path / "b")
+    monkeypatch.setattr("agent.sent_counters._BOOT_ID", tmp_path / "boot_id")
+    cut = SentCounters(tmp_path / "b")
     assert cut.behind
     cut.close()
     (tmp_path / "boot_id").write_text("fedcba9876543210", encoding="ascii")
-    assert not SentBook(tmp_path / "b").behind
+    assert not SentCounters(tmp_path / "b").behind
 
 
 def test_book_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="count of probes"):
-        SentBook(tmp_path / "missing" / "b")
+        SentCounters(tmp_path / "missing" / "b")
 
 
 def open_spooler(tmp_path: Path) -> Spooler:

@@ -22,7 +22,7 @@ from topology.network import Network
 logger = logging.getLogger("isochrone.controller")
 
 
-class CampaignBook:
+class CampaignRegistry:
     """Every campaign that is kept, by name, oldest first. On the event loop alone.
 
     `told` is set when somebody created or cancelled one; `changing` is held by whoever changes one.
@@ -96,11 +96,11 @@ class CampaignBook:
     def united(
         self,
         network: Network,
-        standing: tuple[PlannedStream, ...],
+        permanent: tuple[PlannedStream, ...],
         running: Iterable[CampaignRecord],
     ) -> tuple[PlannedStream, ...]:
-        """Return what is to be planned: the standing streams, then what campaigns add."""
-        planned = standing
+        """Return what is to be planned: the permanent streams, then what campaigns add."""
+        planned = permanent
         for record in running:
             try:
                 planned = united(planned, self.streams_of(network, record))
@@ -108,8 +108,8 @@ class CampaignBook:
                 logger.error("campaign %s is not measured: %s", record.name, error)
         return planned
 
-    def planned_ns(self, streams: Sequence[PlannedStream], standing: int) -> NDArray[np.int64]:
-        """Return since when each stream is planned, 0 for the first `standing` ones, int64[n].
+    def planned_ns(self, streams: Sequence[PlannedStream], permanent: int) -> NDArray[np.int64]:
+        """Return since when each stream is planned, 0 for the first `permanent` ones, int64[n].
 
         Of several campaigns that ask for a stream the first one that runs counts.
         """
@@ -119,8 +119,8 @@ class CampaignBook:
                 for stream in self._streams.get(record.id, ()):
                     known = since.get(stream.stream_id, record.begun_ns)
                     since[stream.stream_id] = min(known, record.begun_ns)
-        added = [since.get(stream.stream_id, 0) for stream in streams[standing:]]
-        return np.array([0] * min(standing, len(streams)) + added, np.int64)
+        added = [since.get(stream.stream_id, 0) for stream in streams[permanent:]]
+        return np.array([0] * min(permanent, len(streams)) + added, np.int64)
 
 
 def request_of(record: CampaignRecord) -> CampaignRequest:

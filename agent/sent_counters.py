@@ -3,9 +3,9 @@
 A few numbers in a file that is mapped into memory: the engine's thread adds to them as it sends,
 and the kernel keeps what a killed process wrote. The spool counts elsewhere, in its own
 transactions, what it was given; what is missing there after a restart was cut off by the kill. What
-the controller was offered and took is in the same page (`agent.delivery_book`): a full disk cannot
-keep it from being written down. A power cut may take the last seconds of the book with it (it is
-synced with every chunk): then `behind` says that the count is a lower bound.
+the controller was offered and took is in the same page (`agent.delivery_counters`): a full disk
+cannot keep it from being written down. A power cut may take the last seconds of the book with it
+(it is synced with every chunk): then `behind` says that the count is a lower bound.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.counts import PLACES, Count, counted_at
-from agent.delivery_book import NUMBERS, DeliveryBook
+from agent.delivery_counters import NUMBERS, DeliveryCounters
 from foundation.errors import ResourceError
 from foundation.private_files import make_private_file
 from foundation.reasons import reason_of
@@ -33,7 +33,7 @@ _BYTES = 4096  # one page, allocated at once: a full disk cannot take it away
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class SentBook:
+class SentCounters:
     """The book of one state directory. ResourceError: it can neither be opened nor made."""
 
     def __init__(self, path: Path) -> None:
@@ -57,7 +57,7 @@ class SentBook:
         self.behind = cut and not self.is_new
         self._numbers[[_FORMAT_AT, _MACHINE_AT, _CLEAN_AT]] = _FORMAT, machine, 0
         self._map.flush()
-        self.deliveries = DeliveryBook(self._numbers[_DELIVERIES_AT : _DELIVERIES_AT + NUMBERS])
+        self.deliveries = DeliveryCounters(self._numbers[_DELIVERIES_AT : _DELIVERIES_AT + NUMBERS])
 
     @property
     def sent(self) -> int:
@@ -97,7 +97,7 @@ class SentBook:
         self._map.flush()
 
 
-def read_book(path: Path) -> Count:
+def read_sent_counters(path: Path) -> Count:
     """Return what was made by a book, without opening it for writing."""
     numbers = np.frombuffer(path.read_bytes(), np.int64)
     return counted_at(numbers[_MADE_AT : _MADE_AT + PLACES])
