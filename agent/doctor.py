@@ -34,7 +34,7 @@ from probes.clocks.calibrate import calibrate
 from probes.reflector.listening import open_reflector_socket
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.opening import is_ours
-from probes.stream import STAMP_PORT
+from probes.stamp.sizes import STAMP_PORT
 
 _PATIENCE_S = 5.0
 _LET_IN = (HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED)  # it lacked the upgrade alone

@@ -21,11 +21,11 @@ from patience import finish, wait_until
 from probes import explanations
 from probes.causes import Cause
 from probes.engine.engine import Engine, SampleBatch
+from probes.protocols.icmp.opening import open_icmp
+from probes.protocols.tcp.connect import ConnectChannel
+from probes.protocols.tcp.limits import SYN_LIMIT_NS
 from probes.sockets.identifiers import Identifiers
-from probes.sockets.opening import open_icmp
 from probes.stream import StreamSpec, TypeP
-from probes.tcp import SYN_LIMIT_NS
-from probes.tcp_connect import ConnectChannel
 
 pytestmark = pytest.mark.network
 NOBODY = 65_534
@@ -216,7 +216,7 @@ def test_a_clock_that_is_stepped_gives_up_no_handshake(monkeypatch: pytest.Monke
         server.listen()
         channel._connect(server.getsockname(), (0, 1, time.time_ns()))
         stepped_ns = time.time_ns() + 7_200_000_000_000
-        monkeypatch.setattr("probes.tcp_connect.time.time_ns", lambda: stepped_ns)
+        monkeypatch.setattr("probes.protocols.tcp.connect.time.time_ns", lambda: stepped_ns)
         (fd,) = channel._waiting
         channel.socket.epoll.unregister(fd)  # as if its answer had not come yet
         channel._forget_old()

@@ -11,7 +11,7 @@ import pytest
 from engine_run import Run, spec
 from patience import wait_until
 
-from probes.tcp import SYN_LIMIT_NS
+from probes.protocols.tcp.limits import SYN_LIMIT_NS
 
 pytestmark = pytest.mark.network
 
