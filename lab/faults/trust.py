@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import create_authority, load_authority, write_secret
 from controller.access.book import AccessBook
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
 from lab.faults.stage import ADDRESSES, PROBES_PER_S, Stage

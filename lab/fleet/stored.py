@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from messages.chunk import decode_chunk
 from probes.window import WindowBatch
 

@@ -15,7 +15,7 @@ from controller.store.interface import (
     StoredChunk,
     StreamRecord,
 )
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 
 ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": SqliteStore}
 

@@ -16,7 +16,7 @@ import pytest
 
 from controller.campaigns.campaign_file import asked_of, load_campaign
 from controller.campaigns.demand import streams_of
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from lab.fleet.api_client import ApiClient
 from lab.fleet.comparison import PathProbes, seen_of
 from lab.fleet.fleet import Fleet, running
