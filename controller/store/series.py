@@ -1,4 +1,4 @@
-"""Figures over time, as the store gives them: the level that fits, windows or points as a series."""
+"""Figures over time, as the store gives them: the level that fits, windows or points."""
 
 from __future__ import annotations
 

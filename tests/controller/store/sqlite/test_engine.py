@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 import sqlite_utils
 
-from controller.store import schema
 from controller.store.interface import (
     StoreBusyError,
     StoredChunk,
@@ -16,6 +15,7 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
+from controller.store.sqlite import schema
 from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.store.sqlite.windows import SINCE
 from controller.store.sqlite.writer import MAX_QUEUED_BYTES, Writer
