@@ -118,7 +118,7 @@ def _loss(rules: Rules, judgements: Judgements, i: int) -> Text:
     counted_zh = f"（{sent:,} 个中丢失 {lost:,} 个）"
     zh = f"{'单向' if one_way else ''}丢包率为 {ratio_range(low, high, 'zh')}{counted_zh}"
     reason = Text(en[0].upper() + en[1:], zh)
-    ending = _standing(judgements, i, Text(ratio(limit), ratio(limit, "zh")), delay_kind=False)
+    ending = _conclusion(judgements, i, Text(ratio(limit), ratio(limit, "zh")), delay_kind=False)
     return Text(f"{reason.en}, {ending.en}.", f"{reason.zh}，{ending.zh}。")
 
 
@@ -127,7 +127,7 @@ def _delay(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) -> 
     subject = _subject(rules, i)
     figure = Text(delay_range(low, high), delay_range(low, high, "zh"))
     gap = " " if figure.zh[0].isascii() else ""  # 为 0.82, but 为不低于
-    ending = _standing(
+    ending = _conclusion(
         judgements,
         i,
         Text(limit_delay(limit), limit_delay(limit, "zh")),
@@ -163,7 +163,7 @@ def _subject(rules: Rules, i: int) -> Text:
     return Text(f"{en} round trip{received}", f"往返{zh}{over}为")
 
 
-def _standing(
+def _conclusion(
     judgements: Judgements, i: int, limit: Text, *, delay_kind: bool, bound_ns: float = math.nan
 ) -> Text:
     """Return how the interval stands to the limit, and for undecided why and what would help."""

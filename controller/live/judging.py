@@ -81,11 +81,11 @@ class Judge:
         network: Network,
         streams: Sequence[PlannedStream],
         demands: Sequence[Demand],
-        standing: int | None = None,
+        permanent: int | None = None,
         rows_at_once: int = ROWS_AT_ONCE,
     ) -> None:
-        """Demands are judged on the first `standing` of the streams alone (all where None)."""
-        judged = streams[:standing]
+        """Demands are judged on the first `permanent` of the streams alone (all where None)."""
+        judged = streams[:permanent]
         self._rows, self._rows_at_once = len(streams), rows_at_once
         self._candidates = candidates_of(demands, judged)
         self._rules = rules_of(demands, self._candidates[:, 0])

@@ -35,7 +35,7 @@ class Indicator:
     title: Text
     counts: dict[VerdictName, int]
     goals: dict[str, tuple[float, str]]
-    standing: VerdictName
+    verdict: VerdictName
     measured: float
     low: float
     high: float
@@ -170,7 +170,7 @@ def _indicator(target: TargetDocument, verdicts: list[VerdictDocument]) -> Indic
             year: (goal, target.goal_verdict.get(year, "no_data"))
             for year, goal in sorted(target.goals.items())
         },
-        standing=_standing(counts),
+        verdict=_verdict_of(counts),
         measured=_number(None if share is None else share.ratio),
         low=_number(None if share is None else share.low),
         high=_number(None if share is None else share.high),
@@ -179,7 +179,7 @@ def _indicator(target: TargetDocument, verdicts: list[VerdictDocument]) -> Indic
     )
 
 
-def _standing(counts: dict[VerdictName, int]) -> VerdictName:
+def _verdict_of(counts: dict[VerdictName, int]) -> VerdictName:
     """Return the verdict of all paths together: the most urgent one, pass only if all pass."""
     if counts["fail"]:
         return "fail"

@@ -9,10 +9,10 @@ from controller.store.blocks import Block
 from controller.store.levels import KEPT, Retention
 from controller.store.sqlite.campaigns import SqliteCampaigns
 from controller.store.sqlite.database import FILE_NAME
+from controller.store.sqlite.duplicates import SqliteDuplicates
 from controller.store.sqlite.event_log import SqliteEventLog
 from controller.store.sqlite.metadata import SqliteRows
 from controller.store.sqlite.retention import SqliteRetention
-from controller.store.sqlite.rivals import SqliteRivals
 from controller.store.sqlite.rollups import SqliteRollups
 from controller.store.sqlite.series import SqliteSeries
 from controller.store.sqlite.silences import SqliteSilences
@@ -35,7 +35,7 @@ class SqliteStore(SqliteRows, SqliteWindows):
         self.event_log = SqliteEventLog(self._writer, self._read)
         self.campaigns = SqliteCampaigns(self._writer, self._read)
         self.silences = SqliteSilences(self._writer, self._read)
-        self.rivals = SqliteRivals(self._writer, self._read)
+        self.duplicates = SqliteDuplicates(self._writer, self._read)
         self._rollups = SqliteRollups(self._writer, self._read)
         self._retention = SqliteRetention(self._writer, retention)
         self.series = SqliteSeries(self._read).series

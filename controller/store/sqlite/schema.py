@@ -223,9 +223,9 @@ def create_silences(db: sqlite_utils.Database) -> None:
 
 
 @migrations(name="0009_rivals")
-def create_rivals(db: sqlite_utils.Database) -> None:
+def create_duplicates(db: sqlite_utils.Database) -> None:
     """Create the table of lives of agents that had another of the same name beside them."""
-    db.table("rivals").create(
+    db.table("duplicates").create(
         {"agent": str, "boot": str, "refused": int, "seen_ns": int}, pk=("agent", "boot")
     )
 

@@ -47,7 +47,7 @@ class SqliteWindows(SqliteFile):
                 return False
             end_ns = chunk.start_ns + chunk.duration_ns
             connection.execute(_COUNT, (chunk.agent, chunk.rows, end_ns, chunk.received_ns))
-            if not chunk.rows:  # it only asks whether its like is here; see agent.delivery_book
+            if not chunk.rows:  # it only asks whether its like is here; see agent.delivery_counters
                 return True
             minute_ns = chunk.start_ns // MINUTE.step_ns * MINUTE.step_ns
             connection.execute(MARK, (MINUTE.code, chunk.agent, minute_ns, chunk.received_ns))

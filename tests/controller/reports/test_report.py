@@ -212,7 +212,7 @@ def test_the_worst_figure_of_an_indicator_is_named():
     campaign = Campaign(name="t", title=Text("t", "t"), duration_s=1)
     report = assemble(campaign, answers(), 0, 1, None)
     assert report.indicators[0].worst.verdict == "impossible"
-    assert report.indicators[0].standing == "fail"
+    assert report.indicators[0].verdict == "fail"
     assert report.cells["a", "b"].verdict == "fail"
 
 
