@@ -55,10 +55,10 @@ from foundation.clock import Clock
 from foundation.errors import ResourceError
 from messages.exchange import Plan
 from probes.window import WindowBatch
-from topology.counterparts import ipv4_alone
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
+from topology.reference_paths import ipv4_alone
 from topology.selection import path_table
 from topology.targets import demands as make_demands
 
