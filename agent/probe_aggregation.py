@@ -13,9 +13,10 @@ from agent.host_tables import HostTables
 from agent.probe_figures import FLOW_PERCENTILES, PERCENTILES, commonest, summaries
 from agent.probe_findings import Hops, Marks, by_target, causes_of, why_not_sent, why_of_no_use
 from agent.probe_result import FlowResult, Pace, TargetResult
+from probes.channels.channel import FlowMark
+from probes.channels.codec import ANSWERS
+from probes.channels.discarded import DISCARDED, reason_of
 from probes.engine.accumulate import LOST_FORWARD, OUTCOMES, UNREAD, WAS_NOT_SENT, hops_since
-from probes.engine.channel import ANSWERS, FlowMark
-from probes.engine.discarded import DISCARDED, reason_of
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.remark import Remark

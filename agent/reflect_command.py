@@ -19,7 +19,7 @@ from foundation.options import FiniteRange
 from foundation.reasons import reason_of
 from foundation.results import is_hangup_heard, results_follow
 from foundation.text import Text, language_of_environment
-from probes.stream import STAMP_PORT
+from probes.stamp.sizes import STAMP_PORT
 
 if TYPE_CHECKING:
     from probes.reflector.short_requests import ShortRequestNews, ShortRequests

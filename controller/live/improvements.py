@@ -25,8 +25,7 @@ from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
 from controller.store.blocks import Block
 from controller.store.interface import BaselineRecord
-from controller.store.merging import Part, without_windows
-from controller.store.merging_by_blocks import merge_by_blocks
+from controller.store.merging import Part, merge_by_blocks, without_windows
 from foundation.errors import RemoteProtocolError
 from foundation.text import Text, counted
 from probes.window import WindowBatch

@@ -31,7 +31,6 @@ from lab.fleet.stored import Continuity, StoredWindows, continuity_of, read_stor
 from lab.fleet.table import summary_lines, table_lines, target_lines
 from lab.fleet.truth import EmulatorError, emulator_error, pair_probes
 from lab.progress import tell
-from probes.stream import STAMP_PORT
 from topology.mesh import plan_streams
 from topology.targets import demands
 
@@ -213,7 +212,7 @@ def _conclude(fleet: Fleet) -> Outcome:
     fleet.controller.stop()
     streams = plan_streams(fleet.scenario.network)
     log = read_log(fleet.log_dir)
-    ports = {s.type_p.port or STAMP_PORT for s in streams if s.type_p.protocol == "udp"}
+    ports = {port for s in streams if (port := s.type_p.reflector_port) is not None}
     probes = PathProbes(pair_probes(log, ports), fleet.scenario.addresses())
     rows = compare(
         demands(fleet.scenario.network, streams),

@@ -24,7 +24,7 @@ from lab.fleet.run_directory import RunDirectory
 from lab.fleet.scenario import find_scenario, load_scenario
 from lab.fleet.stored import StoredWindows, continuity_of, read_stored
 from lab.fleet.truth import pair_probes
-from probes.stream import STAMP_PORT
+from probes.stamp.sizes import STAMP_PORT
 from topology.mesh import plan_streams, united
 
 pytestmark = pytest.mark.network
