@@ -49,7 +49,7 @@ from controller.snapshot import Operation, Snapshot
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
 from controller.store.reading import DamagedStoreError, damage_told
-from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog

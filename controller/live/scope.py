@@ -13,9 +13,9 @@ from controller.fleet.silences import StreamIndex
 from controller.live.catalogue import Catalogue, catalogue_of
 from controller.live.groups import Group, groups_of
 from controller.store.interface import StreamRecord
-from topology.counterparts import ipv4_alone
 from topology.model import Demand, PlannedStream
 from topology.network import Network
+from topology.reference_paths import ipv4_alone
 from topology.selection import path_table
 
 
