@@ -47,7 +47,7 @@ from controller.plans.planner import last_plans, make_plans, numbered, stream_re
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
 from controller.store.reading import DamagedStoreError, damage_told
-from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
@@ -55,10 +55,10 @@ from foundation.clock import Clock
 from foundation.errors import ResourceError
 from messages.exchange import Plan
 from probes.window import WindowBatch
-from topology.counterparts import ipv4_alone
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
+from topology.reference_paths import ipv4_alone
 from topology.selection import path_table
 from topology.targets import demands as make_demands
 

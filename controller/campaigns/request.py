@@ -66,7 +66,7 @@ class CampaignResult(msgspec.Struct, frozen=True, kw_only=True):
 
     target: str
     title: Text
-    permanent: VerdictName
+    verdict: VerdictName
     counts: dict[str, int]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.interface import StreamRecord
-from controller.store.series import POINT, SUSPECT
+from controller.store.points import POINT, SUSPECT
 from foundation.text import Text, listed
 from probes.protocols.registry import protocol_names
 from probes.window import COUNTERS, TIMESTAMPING, known_outcomes

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import Part
-from controller.store.merging_by_blocks import rows_of
+from controller.store.merging import Part, rows_of
 
 Rows = NDArray[np.int64]
 MAX_TRIES = 64

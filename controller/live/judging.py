@@ -23,8 +23,16 @@ from controller.live.figures import figure_columns
 from controller.live.gather import evidence_of, floors_ns
 from controller.live.rules import candidates_of, chosen, rules_of
 from controller.live.states import nothing_returns
-from controller.store.merging import Part, blank, merge, outlined
-from controller.store.merging_by_blocks import ROWS_AT_ONCE, end_to_end, in_blocks, rows_of
+from controller.store.merging import (
+    ROWS_AT_ONCE,
+    Part,
+    blank,
+    end_to_end,
+    in_blocks,
+    merge,
+    outlined,
+    rows_of,
+)
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 

@@ -37,8 +37,8 @@ from controller.reports.local import served
 from controller.reports.report import Report, assemble
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
-from topology.counterparts import ipv4_alone
 from topology.network import Network
+from topology.reference_paths import ipv4_alone
 from topology.selection import path_table
 from topology.targets import demands as make_demands
 

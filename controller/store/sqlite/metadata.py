@@ -14,7 +14,7 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.sound import sound
-from controller.store.sqlite_file import SqliteFile
+from controller.store.sqlite.database import SqliteFile
 from messages.frame import seal, unseal
 
 PLANS_KEPT = 1000  # versions of an agent's plan; campaigns make two each

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from controller.store.duplicates import MOST_KEPT, DuplicateRecord
-from controller.store.sqlite_writer import Writer
+from controller.store.sqlite.writer import Writer
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 

@@ -11,7 +11,7 @@ from topology.network import Network
 from topology.selection import PathTable, select, site_matches
 
 
-def counterparts(
+def reference_paths(
     target: Target, network: Network, table: PathTable, rows: list[int]
 ) -> Iterator[tuple[int, Path | None]]:
     """Yield the rows that are judged, each with the path it is compared with, if there is one.

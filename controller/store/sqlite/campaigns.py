@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from controller.store.campaigns import FORGOTTEN_BEYOND, MAX_REPORTS_BYTES, CampaignRecord
-from controller.store.sqlite_writer import Writer
+from controller.store.sqlite.writer import Writer
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 

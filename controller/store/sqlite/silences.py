@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
-from controller.store.sqlite_writer import Writer
+from controller.store.sqlite.writer import Writer
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 

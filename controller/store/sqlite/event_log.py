@@ -15,7 +15,7 @@ from controller.store.event_log import (
     MaintenanceRecord,
     SubjectState,
 )
-from controller.store.sqlite_writer import Writer
+from controller.store.sqlite.writer import Writer
 
 Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 

@@ -54,7 +54,7 @@ def test_channel_is_compared_with_the_ordinary_path_of_its_cities_and_carrier():
     assert other.id == "near.unicom.v4>plain.telecom.v4"
 
 
-def test_channel_without_ordinary_path_between_its_cities_has_no_counterpart():
+def test_channel_without_ordinary_path_between_its_cities_has_no_reference_path():
     moved = CHANNELS.replace(
         'name = "plain"\ncity = "singapore"', 'name = "plain"\ncity = "beijing"'
     )

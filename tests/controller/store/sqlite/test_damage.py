@@ -14,11 +14,11 @@ import pytest
 from controller.access.authority import create_authority
 from controller.serving.doctor import check_store
 from controller.state import Settings, open_state
-from controller.store.backup import back_up, check
 from controller.store.interface import StoredChunk
 from controller.store.levels import HOUR
 from controller.store.reading import DamagedStoreError
-from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from controller.store.sqlite.backup import back_up, check
+from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, IsochroneError, ResourceError
 from lab.fleet.scenario import find_scenario

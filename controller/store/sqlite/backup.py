@@ -17,11 +17,10 @@ from controller.live.baselines import opened
 from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
 from controller.store.interface import BaselineRecord
 from controller.store.levels import LEVELS
-from controller.store.points import unpack_tiles
+from controller.store.points import read_figures, unpack_tiles
 from controller.store.reading import damaged, open_to_read
-from controller.store.schema import APPLICATION_ID, foreign
-from controller.store.sqlite_file import FILE_NAME
-from controller.store.sqlite_rollups import read_figures
+from controller.store.sqlite.database import FILE_NAME
+from controller.store.sqlite.schema import APPLICATION_ID, foreign
 from foundation.errors import ConfigError, RemoteProtocolError, ResourceError
 from foundation.input_files import named_file
 from foundation.private_files import make_private_file

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from controller.api.answers import ApiError, json_answer
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents.remedies import RemedyDocument, RemedyPath, RemedyShare
+from controller.documents.remediation import RemediationDocument, RemediationPath, RemediationShare
 from controller.documents.verdict_documents import verdict_name
-from controller.judge.compliance import action_of, margins, remedy
+from controller.judge.compliance import action_of, margins, remediation
 from controller.judge.evidence import RATIO_KINDS
 from controller.live.figures import finite
 from controller.live.verdicts import Round
@@ -24,7 +24,7 @@ from controller.state import STATE, ControllerState
 from foundation.text import Text
 
 
-class RemedyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RemediationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which goal; absent: that of the site file's year, else the highest, else everything."""
 
     goal: Annotated[
@@ -33,9 +33,9 @@ class RemedyQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = None
 
 
-async def target_remedy(request: web.Request) -> web.Response:
+async def target_remediation(request: web.Request) -> web.Response:
     """Return what to fix for one target: units are its paths."""
-    query, state = query_of(request, RemedyQuery), request.app[STATE]
+    query, state = query_of(request, RemediationQuery), request.app[STATE]
     name, catalogue = request.match_info["name"], state.catalogue
     number = number_of(catalogue.target_number, name, "target")
     rows = np.flatnonzero(catalogue.demand_target == number)
@@ -44,9 +44,9 @@ async def target_remedy(request: web.Request) -> web.Response:
     return json_answer(_document(state, name, goals, query.goal, rows, units, "paths"))
 
 
-async def group_remedy(request: web.Request) -> web.Response:
+async def group_remediation(request: web.Request) -> web.Response:
     """Return what to fix for a group: units are its pairs of sites."""
-    query, state = query_of(request, RemedyQuery), request.app[STATE]
+    query, state = query_of(request, RemediationQuery), request.app[STATE]
     name = request.match_info["name"]
     group = next((group for group in state.groups if group.name == name), None)
     if group is None:
@@ -65,16 +65,16 @@ def _document(
     rows: NDArray[np.int64],
     unit: NDArray[np.int64],
     of: str,
-) -> RemedyDocument:
+) -> RemediationDocument:
     latest = state.live.latest
     counted = ~latest.maintenance[rows]
     rows = rows[counted]
     present, unit = np.unique(unit[counted], return_inverse=True)
     year, wanted = (None, goal) if goal is not None else _goal_now(state, goals)
     margin = margins(latest.rules, latest.judgements)
-    found = remedy(latest.judgements.verdict[rows], margin[rows], unit, len(present), wanted)
+    found = remediation(latest.judgements.verdict[rows], margin[rows], unit, len(present), wanted)
     paths = [_path(state, latest, row, margin[row]) for row in rows[found.chosen].tolist()]
-    return RemedyDocument(
+    return RemediationDocument(
         name=name,
         of="pairs" if of == "pairs" else "paths",
         goal=wanted,
@@ -98,11 +98,11 @@ def _goal_now(state: ControllerState, goals: Mapping[str, float]) -> tuple[str |
     return year, 1.0 if year is None else goals[year]
 
 
-def _path(state: ControllerState, latest: Round, row: int, margin: float) -> RemedyPath:
+def _path(state: ControllerState, latest: Round, row: int, margin: float) -> RemediationPath:
     demand = state.demands[row]
     path, verdict = demand.path, int(latest.judgements.verdict[row])
     is_ratio = demand.target.kind in ("loss", *RATIO_KINDS)
-    return RemedyPath(
+    return RemediationPath(
         target=demand.target.name,
         path=path.id,
         source_site=path.source.site,
@@ -119,30 +119,30 @@ def _path(state: ControllerState, latest: Round, row: int, margin: float) -> Rem
     )
 
 
-def _shares(names: Iterable[set[str]]) -> list[RemedyShare]:
+def _shares(names: Iterable[set[str]]) -> list[RemediationShare]:
     counts = Counter(name for group in names for name in sorted(group))
-    return [RemedyShare(name=name, paths=paths) for name, paths in counts.most_common()]
+    return [RemediationShare(name=name, paths=paths) for name, paths in counts.most_common()]
 
 
 ROUTES = (
     Route(
         method="GET",
-        path=f"{PREFIX}/targets/{{name}}/remedy",
-        handler=target_remedy,
+        path=f"{PREFIX}/targets/{{name}}/remediation",
+        handler=target_remediation,
         role="viewer",
         summary="The smallest list of paths that would lift a target to its goal.",
-        answer=RemedyDocument,
-        query=RemedyQuery,
+        answer=RemediationDocument,
+        query=RemediationQuery,
         errors=(404,),
     ),
     Route(
         method="GET",
-        path=f"{PREFIX}/groups/{{name}}/remedy",
-        handler=group_remedy,
+        path=f"{PREFIX}/groups/{{name}}/remediation",
+        handler=group_remediation,
         role="viewer",
         summary="The smallest list of paths that would lift a group to its goal.",
-        answer=RemedyDocument,
-        query=RemedyQuery,
+        answer=RemediationDocument,
+        query=RemediationQuery,
         errors=(404,),
     ),
 )

@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.store.merging import blank, merge, outlined, part_of
-from controller.store.merging_by_blocks import in_batches, in_blocks, rows_of
+from controller.store.merging import blank, in_batches, in_blocks, merge, outlined, part_of, rows_of
 
 
 def _part(batch_of, streams, start_ns):

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from controller.commands.controller import controller as command
-from controller.store.backup import back_up, check
 from controller.store.interface import StoredChunk, StreamRecord
 from controller.store.levels import HOUR, MINUTE
-from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from controller.store.sqlite.backup import back_up, check
+from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from foundation.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
 

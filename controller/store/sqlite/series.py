@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from controller.store.interface import StreamRecord
 from controller.store.levels import LEVELS, Level, LevelName
-from controller.store.points import unpack_tiles
-from controller.store.series import POINT, PRESENT, Series, held_level, level_for
-from controller.store.series_making import series_of_points, series_of_windows
+from controller.store.points import POINT, PRESENT, read_figures, unpack_tiles
+from controller.store.series import (
+    Series,
+    held_level,
+    level_for,
+    series_of_points,
+    series_of_windows,
+)
 from controller.store.sound import sound, windows_in
-from controller.store.sqlite_rollups import read_figures
 from foundation.errors import RemoteProtocolError
 from probes.sockets.records import records
 

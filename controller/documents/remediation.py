@@ -10,7 +10,7 @@ from controller.documents.words import IpVersion
 from topology.model import Direction, VerdictName
 
 
-class RemedyPath(msgspec.Struct, frozen=True, kw_only=True):
+class RemediationPath(msgspec.Struct, frozen=True, kw_only=True):
     """A path to mend: `fix` it, or `measure` it until it is decided.
 
     `margin_ratio` is by how much it exceeds its limit, as a share of the limit; negative within.
@@ -31,14 +31,14 @@ class RemedyPath(msgspec.Struct, frozen=True, kw_only=True):
     margin_ratio: float | None
 
 
-class RemedyShare(msgspec.Struct, frozen=True, kw_only=True):
+class RemediationShare(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the listed paths have to do with one site, or one pair of carriers."""
 
     name: str
     paths: int
 
 
-class RemedyDocument(msgspec.Struct, frozen=True, kw_only=True):
+class RemediationDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest list of paths that would lift a compliance rate to `goal`.
 
     `total`, `passed`, `needed` count paths of a target, pairs of sites of a group.
@@ -54,9 +54,9 @@ class RemedyDocument(msgspec.Struct, frozen=True, kw_only=True):
     needed: int
     reachable: bool
     best_ratio: float | None
-    paths: list[RemedyPath]
-    by_carrier: list[RemedyShare]
-    by_site: list[RemedyShare]
+    paths: list[RemediationPath]
+    by_carrier: list[RemediationShare]
+    by_site: list[RemediationShare]
 
 
 class RingSite(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from controller.store.levels import DAY_NS, LEVELS, Retention
-from controller.store.sqlite_writer import Writer
+from controller.store.sqlite.writer import Writer
 
 _CHUNKS_AT_ONCE = 64
 _ROWS_AT_ONCE = 500

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 import sqlite_utils
 
-from controller.store import schema
 from controller.store.interface import (
     StoreBusyError,
     StoredChunk,
@@ -16,9 +15,10 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
-from controller.store.sqlite_store import FILE_NAME, SqliteStore
-from controller.store.sqlite_windows import SINCE
-from controller.store.sqlite_writer import MAX_QUEUED_BYTES, Writer
+from controller.store.sqlite import schema
+from controller.store.sqlite.engine import FILE_NAME, SqliteStore
+from controller.store.sqlite.windows import SINCE
+from controller.store.sqlite.writer import MAX_QUEUED_BYTES, Writer
 from foundation.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
 
@@ -144,7 +144,7 @@ def test_too_many_waiting_bytes_are_refused_at_once(tmp_path: pathlib.Path) -> N
 
 
 def test_slow_read_is_cut_off(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.store.sqlite_file.READ_LIMIT_S", 0.0)
+    monkeypatch.setattr("controller.store.sqlite.database.READ_LIMIT_S", 0.0)
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
     with pytest.raises(StoreTimeoutError):
         store._read(f"{numbers} SELECT count(*) FROM n", ())

@@ -9,8 +9,8 @@ from typing import Any
 
 from controller.store.interface import MAX_DURATION_NS, AgentTotals, StoredChunk, other_boot
 from controller.store.levels import MINUTE
-from controller.store.sqlite_file import SqliteFile
-from controller.store.sqlite_rollups import MARK
+from controller.store.sqlite.database import SqliteFile
+from controller.store.sqlite.rollups import MARK
 
 _COLUMNS = "agent, boot, sequence, plan_version, start_ns, duration_ns, rows, received_ns, payload"
 _INSERT = f"INSERT OR IGNORE INTO chunks ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608 -- constants alone

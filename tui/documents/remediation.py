@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class RemedyPath(msgspec.Struct, frozen=True, kw_only=True):
+class RemediationPath(msgspec.Struct, frozen=True, kw_only=True):
     """A path to fix, or to measure until it is decided."""
 
     target: str = ""
@@ -22,14 +22,14 @@ class RemedyPath(msgspec.Struct, frozen=True, kw_only=True):
     margin_ratio: float | None = None
 
 
-class RemedyShare(msgspec.Struct, frozen=True, kw_only=True):
+class RemediationShare(msgspec.Struct, frozen=True, kw_only=True):
     """How many listed paths have to do with one site or pair of carriers."""
 
     name: str
     paths: int = 0
 
 
-class Remedy(msgspec.Struct, frozen=True, kw_only=True):
+class Remediation(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest list of paths that would lift a rate to its goal."""
 
     name: str
@@ -41,9 +41,9 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
     needed: int = 0
     reachable: bool = True
     best_ratio: float | None = None
-    paths: list[RemedyPath] = []
-    by_carrier: list[RemedyShare] = []
-    by_site: list[RemedyShare] = []
+    paths: list[RemediationPath] = []
+    by_carrier: list[RemediationShare] = []
+    by_site: list[RemediationShare] = []
 
 
 class RingSite(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,11 +19,11 @@ from typing import Any, Literal
 import sqlite_utils
 
 from controller.access.tables import MARKS, SITES_NAME
-from controller.store import reserve
 from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
 from controller.store.reading import DamagedStoreError, damage_told
-from controller.store.schema import migrate
-from controller.store.sqlite_writer import Writer
+from controller.store.sqlite import reserve
+from controller.store.sqlite.schema import migrate
+from controller.store.sqlite.writer import Writer
 from foundation.errors import ResourceError
 from foundation.private_files import (
     NoRegularFileError,
