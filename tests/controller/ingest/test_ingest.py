@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from controller.api.answers import ApiError
+from controller.api.errors import ApiError
 from controller.fleet.agents import Fleet
 from controller.ingest.ingest import LATER_S, MAX_AHEAD_NS, Ingest
 from controller.ingest.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
