@@ -18,7 +18,7 @@ from bench.answerer import PORT
 from bench.python_pingers import ping_with
 from bench.sender import Order, done_by, start_sender
 from bench.tap import Kind
-from probes.stream import STAMP_BASE_BYTES
+from probes.stamp.sizes import STAMP_BASE_BYTES
 
 INTERVAL_MS = 10.0
 

@@ -28,9 +28,8 @@ from controller.state import Settings, open_state
 from controller.store.blocks import block_of
 from controller.store.interface import StreamRecord
 from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level
-from controller.store.points import pack_tiles, points_of
-from controller.store.series import POINT
-from controller.store.sqlite_store import SqliteStore
+from controller.store.points import POINT, pack_tiles, points_of
+from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from messages.chunk import encode_windows
 from topology.site_file import load_network

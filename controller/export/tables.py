@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from controller.export.rows import Rows, Streams
 from controller.store.interface import Store, StoredChunk, StreamRecord
 from controller.store.levels import LEVELS, LevelName
-from controller.store.series import Series
-from controller.store.series_making import series_of_windows
+from controller.store.series import Series, series_of_windows
 from controller.store.sound import sound_chunks
 from probes.window import WindowBatch
 

@@ -48,7 +48,7 @@ LATER_S = 15
 class Ingest:
     """Takes chunks of the fleet's agents into the store.
 
-    `on_stored(batch)` is called on the event loop once for every chunk that is new; `had_rival`
+    `on_stored(batch)` is called on the event loop once for every chunk that is new; `had_duplicate`
     tells whether one of an agent's boots lived while another of its name did.
     """
 
@@ -60,7 +60,7 @@ class Ingest:
         streams: Iterable[StreamRecord],
         on_stored: Callable[[WindowBatch], None],
         retention: Retention = KEPT,
-        had_rival: Callable[[str, Iterable[str]], bool] = lambda *_: False,
+        had_duplicate: Callable[[str, Iterable[str]], bool] = lambda *_: False,
         window_ns: int = DEFAULT_WINDOW_MS * 1_000_000,
     ) -> None:
         self._store = store
@@ -69,7 +69,7 @@ class Ingest:
         self._on_stored = on_stored
         self._owned = _ids_by_agent(streams)
         self._retention = retention
-        self._had_rival = had_rival
+        self._had_duplicate = had_duplicate
         self._window_ns = window_ns  # what all plans ask for since this controller began
         self._asked_before: dict[str, frozenset[int]] = {}  # window_ns by agent
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
@@ -129,7 +129,7 @@ class Ingest:
             received_ns=self._clock.wall_ns(),
             payload=body,
         )
-        alone = self._had_rival(name, (chunk.boot, boot))
+        alone = self._had_duplicate(name, (chunk.boot, boot))
         # Shielded: an agent that hangs up must not make us forget a chunk that gets committed.
         try:
             new = await asyncio.shield(self._commit(stored, batch, alone=alone))

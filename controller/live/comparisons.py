@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from controller.judge.comparing import Asked, Compared, more_windows
 from controller.judge.evidence import (
     FAIL,
+    LIMITING_FACTORS,
     NO_DATA,
     PASS,
     STATISTICS,
-    TERMS,
     UNDECIDED,
     Judgements,
 )
@@ -23,7 +22,7 @@ from controller.judge.formatting import delay, points
 from controller.judge.loss import MOSTLY_LOST
 from controller.judge.pairing import Interval
 from foundation.text import Text, counted
-from probes.stream import ProtocolName
+from probes.protocols.registry import protocol_names
 from topology.model import Demand, Path, PlannedStream
 
 KINDS = ("comparison", "ipv6_parity")
@@ -83,7 +82,7 @@ def comparisons_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) 
         rows.setdefault((stream.path.id, stream.type_p.protocol), row)
     at = [i for i, demand in enumerate(demands) if demand.target.kind in KINDS]
     mine = [demands[i] for i in at]
-    width = len(get_args(ProtocolName))
+    width = len(protocol_names())
     own, other = np.full((len(at), width), -1, np.int64), np.full((len(at), width), -1, np.int64)
     for number, demand in enumerate(mine):
         for column, protocol in enumerate(dict.fromkeys(demand.target.protocols)):
@@ -123,10 +122,14 @@ def put_comparisons(
         getattr(judgements, name)[at] = column
     judgements.measured[at] = np.where(of_loss, found.loss_ratio.point, found.delay_ratio.point)
     judgements.sent[at], judgements.lost[at] = found.own_sent, found.own_lost
-    judgements.term[at] = np.where(
+    judgements.limiting_factor[at] = np.where(
         found.verdict == UNDECIDED,
-        TERMS.index("samples"),
-        np.where(found.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
+        LIMITING_FACTORS.index("samples"),
+        np.where(
+            found.verdict == NO_DATA,
+            LIMITING_FACTORS.index("none"),
+            LIMITING_FACTORS.index("value"),
+        ),
     )
     more = more_windows(asked, found)
     with np.errstate(invalid="ignore", divide="ignore"):

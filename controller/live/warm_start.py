@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from controller.fleet.left_out import LeftOut
-from controller.live.improvements import HOUR_NS, ImprovementBook
+from controller.live.improvements import HOUR_NS, BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.store.interface import Store, StoredChunk
 from controller.store.sound import sound_chunks
@@ -24,7 +24,7 @@ _CHUNKS_OF_A_PERIOD = 32
 def remember(
     store: Store,
     memory: RecentWindows,
-    book: ImprovementBook,
+    book: BaselineComparator,
     left_out: LeftOut,
     take: Callable[[WindowBatch], None],
     now_ns: int,
@@ -43,7 +43,7 @@ def remember(
 
 def _remember_week(
     store: Store,
-    book: ImprovementBook,
+    book: BaselineComparator,
     left_out: LeftOut,
     agent: str,
     from_ns: int,

@@ -19,7 +19,7 @@ from foundation.json_document import decode_json
 from foundation.numbers import LARGEST
 from messages.exchange import Plan
 from probes.reflector.spec import ReflectorSpec
-from probes.stream import STAMP_PORT, StreamSpec
+from probes.stream import StreamSpec
 from topology.model import PlannedStream
 from topology.network import Network
 
@@ -45,8 +45,8 @@ def make_plans(
     for stream in streams:
         source, destination = stream.path.source, stream.path.destination
         specs[source.site].append(spec_of(stream))
-        if stream.type_p.protocol == "udp":
-            port = stream.type_p.port or STAMP_PORT
+        port = stream.type_p.reflector_port
+        if port is not None:
             place = destination.site, destination.address, port
             asking[place].add(source.address)
             if stream.type_p.authenticated:

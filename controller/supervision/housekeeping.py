@@ -27,7 +27,7 @@ EXPIRE_EVERY_S = 60.0
 _NICENESS = 10
 
 
-async def keep_house(
+async def run_housekeeping(
     store: Store,
     clock: Clock,
     watchdog: Watchdog | None = None,

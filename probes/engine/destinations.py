@@ -12,9 +12,8 @@ from foundation.condition import Condition
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, read_destination
 from foundation.text import Text
-from probes import tcp
 from probes.addresses import pack_address, split_source
-from probes.stream import STAMP_PORT, StreamSpec
+from probes.stream import StreamSpec
 
 _NOT_RUN = Text(" is not run: ", " 的测量流未运行：")
 
@@ -25,9 +24,9 @@ def closest_gap_ns(spec: StreamSpec) -> float:
 
 
 def waiting_time_ns(spec: StreamSpec) -> int:
-    """Return how long an answer is on time; for TCP never so long that a SYN-ACK is sent again."""
-    limit_ns = int(spec.timeout_ms * 1e6)
-    return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns
+    """Return how long an answer is on time, which the protocol may bound."""
+    limit_ns, longest_ns = int(spec.timeout_ms * 1e6), spec.type_p.described.longest_wait_ns
+    return limit_ns if longest_ns is None else min(limit_ns, longest_ns)
 
 
 def socket_family(spec: StreamSpec) -> int:
@@ -39,13 +38,7 @@ def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
     """Return the destination's sockaddr. Raises ConfigError for what is no address of a host, of
     the source too."""
     kind = spec.type_p
-    if kind.protocol == "tcp" and kind.port is None:
-        raise ConfigError(
-            f"A TCP stream to {spec.destination} needs a destination port.",
-            f"到 {spec.destination} 的 TCP 测量流需要指定目的端口。",
-            destination=spec.destination,
-        )
-    port = 0 if kind.protocol == "icmp" else kind.port or STAMP_PORT
+    port = kind.destination_port or 0
     try:
         read_destination(spec.destination, kind.ip_version)
         address = pack_address(spec.destination, port)

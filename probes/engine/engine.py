@@ -21,10 +21,10 @@ import numpy as np
 
 from foundation.clock import Clock, SystemClock
 from probes.causes import Cause
+from probes.channels.channel import Channel, FlowMark
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
 from probes.engine.accumulate import OUTCOMES
-from probes.engine.channel import Channel, FlowMark
 from probes.engine.ledger import Ledger
 from probes.engine.pacing import Pacer
 from probes.engine.report import EngineHealth, SampleBatch, Tally
@@ -37,7 +37,6 @@ from probes.sockets.obstacles import obstacles_told
 from probes.sockets.routes import RouteWatch
 from probes.stamp.timestamps import encode_error_estimate
 from probes.stream import StreamSpec
-from probes.tcp_connect import ConnectChannel
 from probes.window import WindowBatch
 
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss
@@ -113,7 +112,7 @@ class Engine:
         self._poller: select.epoll | None = None  # user-timestamped descriptors, and `_wakeup_fd`
         self._wakeup_fd = -1
         self._routes: RouteWatch | None = None
-        self._channel_by_fd: dict[int, Channel | ConnectChannel] = {}
+        self._channel_by_fd: dict[int, Channel] = {}
         self._user_timestamped: set[int] = (
             set()
         )  # descriptors whose answers are timestamped when they are read
@@ -364,7 +363,7 @@ class Engine:
             at_once=self._first_at_once,
         )
 
-    def _listen(self, channel: Channel | ConnectChannel) -> None:
+    def _listen(self, channel: Channel) -> None:
         """Be told when a channel has something for us."""
         assert self._poller is not None
         fd = channel.socket.fileno()

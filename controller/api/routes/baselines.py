@@ -50,7 +50,7 @@ async def seal_baseline(request: web.Request) -> web.Response:
 
 
 def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
-    streams = state.live.improvements.streams or state.standing
+    streams = state.live.improvements.streams or state.permanent
     versions = {name: plan.version for name, plan in state.plans.items()}
     return seal(asked, _batches(state, asked), streams, versions, state.clock.wall_ns())
 

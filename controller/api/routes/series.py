@@ -17,7 +17,8 @@ from controller.documents.series import SeriesDocument, SeriesStream
 from controller.documents.words import Protocol
 from controller.state import STATE
 from controller.store.interface import Store, StreamRecord
-from controller.store.series import POINT, Series
+from controller.store.points import POINT
+from controller.store.series import Series
 from foundation.numbers import Instant
 from foundation.text import Text
 from probes.window import known_outcomes

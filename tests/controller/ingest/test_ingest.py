@@ -11,7 +11,7 @@ from controller.ingest.ingest import LATER_S, MAX_AHEAD_NS, Ingest
 from controller.ingest.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
 from controller.store.interface import PlanRecord, StreamRecord
 from controller.store.levels import DAY_NS, KEPT
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from messages.exchange import MAX_CHUNK_BYTES, Plan
 from messages.frame import seal

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from controller.commands.controller import controller as command
 from controller.live.baselines import opened
 from controller.store.interface import BaselineRecord
-from controller.store.sqlite_store import FILE_NAME
+from controller.store.sqlite.engine import FILE_NAME
 from foundation.errors import RemoteProtocolError
 
 HOUR = 3_600_000_000_000

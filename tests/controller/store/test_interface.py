@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from controller.store import sqlite_campaigns
 from controller.store.campaigns import CampaignRecord
 from controller.store.interface import (
     PlanRecord,
@@ -15,7 +14,8 @@ from controller.store.interface import (
     StoredChunk,
     StreamRecord,
 )
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite import campaigns as sqlite_campaigns
+from controller.store.sqlite.engine import SqliteStore
 
 ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": SqliteStore}
 

@@ -21,7 +21,7 @@ from controller.store.interface import (
 from controller.store.levels import DAY, DAY_NS, HOUR, LEVELS, MINUTE, Level, Retention
 from controller.store.memory_windows import MemoryWindows
 from controller.store.points import points_of
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from messages.chunk import decode_chunk
 from probes.window import WindowBatch
 
