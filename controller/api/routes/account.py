@@ -10,7 +10,8 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
+from controller.api.errors import ApiError
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.campaigns.load import MAX_JUDGED_WINDOWS

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, page_of
+from controller.api.answers import json_answer, page_of
+from controller.api.bodies import read_whole
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.documents.clock_documents import clock_document
 from controller.documents.places import AgentDocument, AgentPage, DuplicateAgent
@@ -16,6 +18,7 @@ from messages.exchange import (
     ANOTHER_AGENT,
     CHUNK_CONTENT_TYPE,
     CLAIM_HEADER,
+    MAX_CHUNK_BYTES,
     Acknowledgement,
 )
 
@@ -87,7 +90,7 @@ async def deliver(request: web.Request) -> web.Response:
             ),
             retry_after_s=CLAIM_RETRY_S,
         )
-    body = await ingest.uploads.read(name, request)
+    body = await ingest.uploads.read(name, lambda told: read_whole(request, MAX_CHUNK_BYTES, told))
     state.gate.check_again(request)  # a body may take its time
     living = state.channels.living(name)
     with ingest.uploads.in_hand(len(body)):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import ApiError, open_socket
+from controller.api.answers import open_socket
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, Route
 from controller.ingest.ingest import unknown_agent
 from controller.plans.channels import Channel

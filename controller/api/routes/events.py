@@ -9,7 +9,8 @@ from typing import Annotated, get_args
 import msgspec
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import ApiError, open_socket
+from controller.api.answers import open_socket
+from controller.api.errors import ApiError
 from controller.api.event_stream import (
     MAX_LISTENERS,
     MAX_OF_ONE,

@@ -9,7 +9,8 @@ from typing import get_args
 import numpy as np
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.documents.ages import age_ms
 from controller.documents.health import Alive, ControllerHealth, IngestHealth, Ready, StoreHealth

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.answers import json_answer, read_cursor, write_cursor
+from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.documents.maintenance import (
