@@ -145,7 +145,7 @@ async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> 
         return True
     if state.channels.is_news(name, boot):
         logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
-        state.rounds.recorder.record([_another(name, state.clock.wall_ns())], ())
+        state.recorder.record([_another(name, state.clock.wall_ns())], ())
     refusal = Refusal(
         text=_second(name),
         duplicate=True,
@@ -275,7 +275,11 @@ def _note_silences(state: ControllerState, name: str, message: Curtailed) -> Non
     state.store.silences.put(changed)
     state.memory.leave_out(
         [
-            (state.silences.rows_of(one), one.from_ns, now_ns if one.to_ns is None else one.to_ns)
+            (
+                state.silences.now.rows_of(one),
+                one.from_ns,
+                now_ns if one.to_ns is None else one.to_ns,
+            )
             for one in changed
             if one.side == "answering"
         ]
