@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.campaigns.demand import as_far_as_there, problems_of, streams_of
+from controller.campaigns.demand import existing_part, problems_of, streams_of
 from controller.campaigns.request import CampaignRequest
 from controller.store.campaigns import CampaignRecord, CampaignState
 from foundation.errors import ConfigError
@@ -25,7 +25,8 @@ logger = logging.getLogger("isochrone.controller")
 class CampaignRegistry:
     """Every campaign that is kept, by name, oldest first. On the event loop alone.
 
-    `told` is set when somebody created or cancelled one; `changing` is held by whoever changes one.
+    `records` is replaced when one changes, and never changes itself. `told` is set when somebody
+    created or cancelled one; `changing` is held by whoever changes one.
     """
 
     def __init__(self, records: Iterable[CampaignRecord]) -> None:
@@ -44,7 +45,7 @@ class CampaignRegistry:
 
     def put(self, record: CampaignRecord) -> None:
         """Take in what became of one."""
-        self.records[record.name] = record
+        self.records = {**self.records, record.name: record}
 
     def counts(self) -> dict[str, int]:
         """Return how many are in each state, states without campaigns too."""
@@ -83,7 +84,7 @@ class CampaignRegistry:
         """
         known = self._streams.get(record.id)
         if known is None:
-            request = as_far_as_there(network, request_of(record))
+            request = existing_part(network, request_of(record))
             try:
                 problems_of(network, request).raise_if_any()
                 known = streams_of(network, request)

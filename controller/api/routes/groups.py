@@ -17,15 +17,15 @@ from controller.state import STATE, ControllerState
 async def groups(request: web.Request) -> web.Response:
     """Return the groups in the order of the targets."""
     query, state = query_of(request, PageQuery), request.app[STATE]
-    page, cursor = page_of(state.groups, query.limit, query.after)
+    page, cursor = page_of(state.rounds.scope.groups, query.limit, query.after)
     return json_answer(GroupPage(items=[_document(state, group) for group in page], next=cursor))
 
 
 def _document(state: ControllerState, group: Group) -> GroupDocument:
     latest = state.live.latest
-    verdict, left_out = latest.judgements.verdict, latest.maintenance
-    pairs = group.verdicts(verdict, left_out)
-    counted = group.demand[~left_out[group.demand]]
+    verdict, excluded = latest.judgements.verdict, latest.maintenance
+    pairs = group.verdicts(verdict, excluded)
+    counted = group.demand[~excluded[group.demand]]
     found = compliance(pairs)
     return GroupDocument(
         name=group.name,

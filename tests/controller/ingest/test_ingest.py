@@ -57,7 +57,7 @@ async def test_chunk_is_acknowledged_once_it_is_stored(
     assert (answer.sequence, answer.duplicate) == (3, False)
     assert [chunk.payload for chunk in bench.store.chunks_since(0)] == [body]
     assert bench.passed[0].stream_id.tolist() == [5, 7]
-    assert bench.fleet.state("nanjing") == "ok"
+    assert bench.fleet.now().state("nanjing") == "ok"
 
 
 async def test_duplicate_is_acknowledged_and_judged_only_once(
@@ -68,7 +68,7 @@ async def test_duplicate_is_acknowledged_and_judged_only_once(
     assert [answer.duplicate for answer in answers] == [False, True, True]
     assert len(bench.passed) == 1
     assert (bench.ingest.chunks, bench.ingest.duplicates) == (1, 2)
-    assert bench.fleet.windows("nanjing")[0] == 1
+    assert bench.fleet.now().agents["nanjing"].windows == 1
 
 
 async def refused(bench: Bench, name: str, body: bytes) -> RefusedError:
