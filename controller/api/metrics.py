@@ -21,8 +21,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from controller.api.routes.targets import counted_verdicts
 from controller.api.server.connections import KINDS, WORDS
+from controller.documents.targets import counted_verdicts
 from controller.judge.evidence import VERDICTS
 from controller.live.current_states import CurrentStates
 from controller.live.states import STATES
@@ -235,8 +235,9 @@ def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:
         "Paths of a target by verdict; those in maintenance are left out.",
         labels=("target", "verdict"),
     )
+    now = state.snapshot()
     for target in state.network.targets:
-        found = Counter(counted_verdicts(state, latest, target).tolist())
+        found = Counter(counted_verdicts(now, target).tolist())
         for code, name in enumerate(VERDICTS):
             verdicts.add_metric((target.name, name), found[code])
     yield verdicts
