@@ -26,6 +26,8 @@ from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
+from controller.events.bus import EventBus
+from controller.events.recorder import Recorder
 from controller.fleet.agents import Fleet
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
@@ -35,7 +37,6 @@ from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
-from controller.live.recorder import Recorder
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import scope_of
 from controller.live.verdicts import LiveVerdicts
@@ -105,7 +106,7 @@ class ControllerState:
     maintenance: MaintenanceSchedule
     silences: SilenceRegistry
     rounds: Rounds
-    recorder: Recorder
+    bus: EventBus
     stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
@@ -304,7 +305,9 @@ def _assemble(
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
     stream = EventStream()
-    recorder = Recorder(store.event_log, stream)
+    bus = EventBus()
+    Recorder(store.event_log, bus)
+    stream.follow(bus)
     rounds = Rounds(
         scope,
         LiveVerdicts(scope, known, now_ns, book, clock=clock),
@@ -312,7 +315,7 @@ def _assemble(
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        recorder=recorder,
+        bus=bus,
         known=known,
         clock=clock,
         watchdog=watchdog,
@@ -337,7 +340,7 @@ def _assemble(
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
-        recorder=recorder,
+        bus=bus,
         stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
@@ -358,15 +361,8 @@ def _assemble(
 
 
 def follow(state: ControllerState) -> None:
-    """Let the matrices and who listens to events follow the rounds."""
-
-    async def announce() -> None:
-        state.stream.announce(state.rounds.live.latest.revision)
-
-    state.rounds.followers = {
-        "matrix": functools.partial(state.matrices.renew, state),
-        "stream": announce,
-    }
+    """Let the matrices follow the rounds."""
+    state.rounds.followers = {"matrix": functools.partial(state.matrices.renew, state)}
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import pytest
 
 from controller.api.routes.control import _note_silences
 from controller.campaigns.campaign_file import Campaign
-from controller.client.source import Answers
 from controller.documents.health import ControllerHealth
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule, PathIndex
@@ -19,7 +18,7 @@ from controller.fleet.silences import SilenceRegistry, StreamIndex
 from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import LEFT_OUT_WORDS, render_report
-from controller.reports.report import assemble
+from controller.reports.report import Answers, assemble
 from controller.store.event_log import MaintenanceRecord
 from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord
