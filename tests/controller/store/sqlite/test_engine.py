@@ -55,7 +55,7 @@ def test_database_of_the_first_migration_is_brought_forward(tmp_path: pathlib.Pa
     db.table("sites").insert({"name": "nanjing", "document": "{}", "loaded_ns": 1})
     db.close()
     store = SqliteStore(tmp_path)
-    assert store.put_chunk(chunk(0)).result() is True
+    assert store.windows.put_chunk(chunk(0)).result() is True
     store.close()
 
 
@@ -102,7 +102,7 @@ def test_data_directory_that_is_a_file_is_refused_with_what_to_do(tmp_path: path
 def test_full_disk_is_a_state_that_ends_when_there_is_space(tmp_path: pathlib.Path) -> None:
     SqliteStore(tmp_path).close()
     store = SqliteStore(tmp_path, max_pages=40)  # of 8 KiB
-    stored = [store.put_chunk(chunk(i, bytes(8000))) for i in range(100)]
+    stored = [store.windows.put_chunk(chunk(i, bytes(8000))) for i in range(100)]
     outcomes = [future.exception() for future in stored]
     assert outcomes[0] is None
     assert isinstance(outcomes[-1], StoreFullError)
@@ -111,8 +111,10 @@ def test_full_disk_is_a_state_that_ends_when_there_is_space(tmp_path: pathlib.Pa
     store.close()
 
     store = SqliteStore(tmp_path)
-    assert sum(1 for _ in store.chunks_since(0)) == kept
-    assert [store.put_chunk(chunk(i)).result() for i in range(100)].count(True) == 100 - kept
+    assert sum(1 for _ in store.windows.chunks_since(0)) == kept
+    assert [store.windows.put_chunk(chunk(i)).result() for i in range(100)].count(
+        True
+    ) == 100 - kept
     assert store.state().state == "ok"
     store.close()
 
@@ -147,7 +149,7 @@ def test_slow_read_is_cut_off(store: SqliteStore, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("controller.store.sqlite.database.READ_LIMIT_S", 0.0)
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
     with pytest.raises(StoreTimeoutError):
-        store._read(f"{numbers} SELECT count(*) FROM n", ())
+        store._read(f"{numbers} SELECT count(*) FROM n")
 
 
 def _connection(directory: pathlib.Path) -> sqlite3.Connection:
@@ -161,17 +163,19 @@ def test_what_waits_to_be_rolled_up_waits_still_after_a_crash(
 ) -> None:
     store = SqliteStore(tmp_path / "data")
     body = chunk_of(batch_of([5], 0), agent="nanjing", sequence=0)
-    store.put_chunk(chunk(0, body)).result()
+    store.windows.put_chunk(chunk(0, body)).result()
     crashed = tmp_path / "crashed"
     crashed.mkdir()
     for file in (FILE_NAME, f"{FILE_NAME}-wal"):  # as a power cut leaves them
         shutil.copy(tmp_path / "data" / file, crashed / file)
     store.close()
     after = SqliteStore(crashed)
-    assert after.pending_rollups() == 1
-    assert after.roll_up(HOUR.step_ns, 10) == 1
+    assert after.rollups.pending() == 1
+    assert after.rollups.roll_up(HOUR.step_ns, 10) == 1
     asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
-    assert after.series([asked], 0, HOUR.step_ns, step_ns=MINUTE.step_ns).points["sent"] == [10]
+    assert after.series.read([asked], 0, HOUR.step_ns, step_ns=MINUTE.step_ns).points["sent"] == [
+        10
+    ]
     after.close()
 
 
@@ -180,18 +184,20 @@ def test_hours_outlive_their_windows(
 ) -> None:
     kept = Retention(window_days=1, minute_days=2, hour_days=400, day_days=400)
     store = SqliteStore(tmp_path, retention=kept)
-    store.put_chunk(chunk(0, chunk_of(batch_of([5], 0), agent="nanjing", sequence=0))).result()
+    store.windows.put_chunk(
+        chunk(0, chunk_of(batch_of([5], 0), agent="nanjing", sequence=0))
+    ).result()
     now_ns = 100 * DAY_NS
     for later in range(3):
-        while store.roll_up(now_ns + later * HOUR.step_ns, 10):
+        while store.rollups.roll_up(now_ns + later * HOUR.step_ns, 10):
             pass
-    while store.expire(now_ns):
+    while store.rollups.expire(now_ns):
         pass
-    assert list(store.chunks_since(0)) == []
+    assert list(store.windows.chunks_since(0)) == []
     asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
-    answer = store.series([asked], 0, now_ns)
+    answer = store.series.read([asked], 0, now_ns)
     assert (answer.level, answer.points["sent"].tolist()) == ("day", [10])
-    fine = store.series([asked], 0, now_ns, step_ns=MINUTE.step_ns)
+    fine = store.series.read([asked], 0, now_ns, step_ns=MINUTE.step_ns)
     assert (fine.level, fine.points["sent"].tolist()) == ("hour", [10])
     store.close()
 
