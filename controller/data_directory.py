@@ -18,9 +18,7 @@ from foundation.reasons import reason_of
 
 KEYS_DIRECTORY = "keys"
 LOCK_NAME = "lock"
-SITES_NAME = (
-    "last-sites.toml"  # written by a controller that runs: controller.plans.last_sites
-)
+SITES_NAME = "last-sites.toml"  # written by a controller that runs: controller.plans.last_sites
 MARKS = (KEYS_DIRECTORY, LOCK_NAME, SITES_NAME)  # what is in a data directory alone
 
 

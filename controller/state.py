@@ -78,9 +78,7 @@ class Settings:
     metrics_paths: int = 1_000  # paths with Prometheus metrics of their own
     window_ms: int = 10_000
     retention: Retention = KEPT
-    store_url: str | None = (
-        None  # None: as `store.engines.store_url` has it
-    )
+    store_url: str | None = None  # None: as `store.engines.store_url` has it
 
 
 @dataclass(slots=True, kw_only=True)

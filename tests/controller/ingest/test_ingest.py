@@ -8,9 +8,8 @@ from controller.api.answers import ApiError
 from controller.fleet.agents import Fleet
 from controller.ingest.ingest import LATER_S, MAX_AHEAD_NS, Ingest
 from controller.ingest.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
-from controller.store.interface import PlanRecord, StreamRecord
+from controller.store.interface import PlanRecord, Store, StreamRecord
 from controller.store.levels import DAY_NS, KEPT
-from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from messages.exchange import MAX_CHUNK_BYTES, Plan
 from messages.frame import seal
@@ -29,7 +28,7 @@ class Stopped(SystemClock):
 class Bench:
     """An ingest over a real store, and what it passed on."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         owners = {5: "nanjing", 7: "nanjing", 9: "suzhou"}
         streams = [
             StreamRecord(stream_id=i, agent=name, path="a>b", protocol="udp", type_p="udp4")
@@ -42,7 +41,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: SqliteStore) -> Iterator[Bench]:
+def bench(store: Store) -> Iterator[Bench]:
     made = Bench(store)
     yield made
     made.ingest.close()

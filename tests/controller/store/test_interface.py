@@ -15,9 +15,9 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.sqlite import campaigns as sqlite_campaigns
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.sqlite.engine import open_store
 
-ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": SqliteStore}
+ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": open_store}
 
 
 @pytest.fixture(params=ENGINES)

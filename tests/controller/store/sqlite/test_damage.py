@@ -10,15 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from controller.store.reading import DamagedStoreError
 
 from controller.access.authority import create_authority
 from controller.serving.doctor import check_store
 from controller.state import Settings, open_state
-from controller.store.interface import StoredChunk
+from controller.store.interface import DamagedStoreError, StoredChunk
 from controller.store.levels import HOUR
 from controller.store.sqlite.backup import back_up, check
-from controller.store.sqlite.engine import FILE_NAME, SqliteStore
+from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, IsochroneError, ResourceError
 from lab.fleet.scenario import find_scenario
@@ -212,7 +211,7 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_used(
         connection.execute("UPDATE chunks SET payload = x'00' WHERE sequence = 3")
         connection.execute("UPDATE tiles SET payload = x'00' WHERE stream_id = 5")
         connection.commit()
-    store = SqliteStore(data)
+    store = open_store(data)
     asked = [record for record in store.streams.all() if record.agent == "nanjing"][:1]
     record = replace(asked[0], stream_id=5)
     windows = store.series.read([record], T0_NS, T0_NS + HOUR.step_ns // 2)
