@@ -14,7 +14,7 @@ from controller.documents.verdicts import (
     OtherReading,
     VerdictDocument,
 )
-from controller.judge.evidence import NO_DATA, RATIO_KINDS, TERMS, VERDICTS
+from controller.judge.evidence import LIMITING_FACTORS, NO_DATA, RATIO_KINDS, VERDICTS
 from controller.judge.explain import explain
 from controller.judge.pairing import Interval
 from controller.live.comparisons import reason as reason_of_comparison
@@ -56,7 +56,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         floor_ns=demand.distance.floor_ns,
         sent=int(judgements.sent[row]),
         lost=int(judgements.lost[row]),
-        deciding_term=TERMS[judgements.term[row]],
+        limiting_factor=LIMITING_FACTORS[judgements.limiting_factor[row]],
         needed_probes=finite(judgements.needed_samples[row]),
         needed_clock_bound_ns=finite(judgements.needed_clock_bound_ns[row]),
         evidence_ns=newest_ns or None,
@@ -74,7 +74,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
 
 
 def _comparison(state: ControllerState, latest: Round, row: int) -> ComparisonDocument | None:
-    number = state.live.comparisons.place.get(row)
+    number = latest.comparison_of.get(row)
     other, found = state.demands[row].other, latest.compared
     if number is None or other is None or found is None or latest.stale[row]:
         return None
@@ -114,7 +114,7 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
         return told(silence)
     if latest.stale[row] and found == NO_DATA:
         return _outlived(latest, row, state.clock.wall_ns())
-    number = state.live.comparisons.place.get(row)
+    number = latest.comparison_of.get(row)
     if number is not None and latest.compared is not None:
         needed = float(latest.judgements.needed_samples[row])
         reason = reason_of_comparison(state.demands[row], latest.compared, number, needed)

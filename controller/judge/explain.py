@@ -10,10 +10,10 @@ from controller.judge.evidence import (
     FAIL,
     IMPOSSIBLE,
     KINDS,
+    LIMITING_FACTORS,
     NO_DATA,
     PASS,
     STATISTICS,
-    TERMS,
     Evidence,
     Judgements,
     Rules,
@@ -172,13 +172,15 @@ def _conclusion(
         return Text(f"within {limit.en}", f"在 {limit.zh}以内")
     if verdict == FAIL:
         return Text(f"above {limit.en}", f"超过 {limit.zh}")
-    term = TERMS[judgements.term[i]]
-    why = _obstacle(judgements, i, term, bound_ns) if delay_kind else _loss_obstacle(judgements, i)
+    factor = LIMITING_FACTORS[judgements.limiting_factor[i]]
+    why = (
+        _obstacle(judgements, i, factor, bound_ns) if delay_kind else _loss_obstacle(judgements, i)
+    )
     return Text(f"limit {limit.en}: {why.en}", f"限值 {limit.zh}：{why.zh}")
 
 
 def _loss_obstacle(judgements: Judgements, i: int) -> Text:
-    if TERMS[judgements.term[i]] == "asymmetry":
+    if LIMITING_FACTORS[judgements.limiting_factor[i]] == "asymmetry":
         return Text(
             "undecided, as it is unknown in which direction probes were lost",
             "无法判定，因为丢包方向未知",
@@ -204,28 +206,28 @@ def _rounded(count: float) -> int:
     return math.ceil(count / unit) * unit
 
 
-def _obstacle(judgements: Judgements, i: int, term: str, bound_ns: float) -> Text:
+def _obstacle(judgements: Judgements, i: int, factor: str, bound_ns: float) -> Text:
     fault = CLOCK_FAULTS[judgements.clock_fault[i]]
     if fault != "none":
         found = _FAULTS[fault]
         return Text(f"undecided, {found.en}", f"无法判定，{found.zh}")
-    if term == "asymmetry" and judgements.pair_fails[i]:
+    if factor == "asymmetry" and judgements.pair_fails[i]:
         return Text(
             "at least one direction exceeds it, but without trusted clocks not known which",
             "至少有一个方向超过限值，但没有可信时钟，无法确定是哪个方向",
         )
-    if term == "asymmetry":
+    if factor == "asymmetry":
         return Text(
             "undecided, as it is unknown in which direction probes were lost",
             "无法判定，因为丢包方向未知",
         )
-    if term == "clock":
+    if factor == "clock":
         return _clock(judgements, i, bound_ns)
-    if term == "calibration":
+    if factor == "calibration":
         return Text(
             "undecided, our own timestamps are not exact enough", "无法判定，自身时间戳精度不足"
         )
-    if term == "distance":
+    if factor == "distance":
         return Text(
             "undecided, as the road distance is not known well enough",
             "无法判定，因为公路里程不够精确",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
+from controller.judge.evidence import FAIL, LIMITING_FACTORS, NO_DATA, UNDECIDED, Judgements
 from controller.judge.formatting import ratio_range
 from controller.judge.improvement import (
     WEEK_NS,
@@ -176,12 +176,16 @@ class BaselineComparator:
         judgements.measured[at] = judged.ratio.point
         judgements.low[at], judgements.high[at] = judged.ratio.low, judged.ratio.high
         judgements.sent[at], judgements.lost[at] = judged.sent, judged.lost
-        judgements.term[at] = np.where(
+        judgements.limiting_factor[at] = np.where(
             judged.verdict == UNDECIDED,
-            TERMS.index("samples"),
-            np.where(judged.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
+            LIMITING_FACTORS.index("samples"),
+            np.where(
+                judged.verdict == NO_DATA,
+                LIMITING_FACTORS.index("none"),
+                LIMITING_FACTORS.index("value"),
+            ),
         )
-        judgements.term[at[clockless]] = TERMS.index("clock")
+        judgements.limiting_factor[at[clockless]] = LIMITING_FACTORS.index("clock")
         found.update({int(i): (judged, unit) for unit, i in enumerate(at)})
 
 

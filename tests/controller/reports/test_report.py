@@ -69,7 +69,7 @@ def verdict(kind, number, **changes):
         "floor_ns": 1e5,
         "sent": 100,
         "lost": 1,
-        "deciding_term": "value",
+        "limiting_factor": "value",
         "reason": {"en": f"because {HOSTILE}", "zh": f"因为 {HOSTILE}"},
         "since_ns": 0,
         "judged_ns": 0,
