@@ -18,23 +18,24 @@ from aiohttp import web
 from controller.access.authority import Authority, authority_exists, load_authority
 from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
-from controller.access.tables import keys_damage_told
+from controller.access.tables import reporting_keys_damage
 from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
+from controller.events.bus import EventBus
+from controller.events.recorder import Recorder
 from controller.fleet.agents import Fleet
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry, newly_asked
+from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
 from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
-from controller.live.recorder import Recorder
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import scope_of
 from controller.live.verdicts import LiveVerdicts
@@ -104,7 +105,7 @@ class ControllerState:
     maintenance: MaintenanceSchedule
     silences: SilenceRegistry
     rounds: Rounds
-    recorder: Recorder
+    bus: EventBus
     stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
@@ -223,8 +224,8 @@ def open_state(
         url = settings.store_url or store_url(directory)
         store = open_store(url, retention=settings.retention)
         opened_so_far.callback(store.close)
-        opened_so_far.enter_context(store.damage_told())
-        with keys_damage_told(directory):
+        opened_so_far.enter_context(store.reporting_damage())
+        with reporting_keys_damage(directory):
             access = CredentialStore(directory, clock)
             opened_so_far.callback(access.close)
             stamp_keyring = StampKeyring(directory, clock)
@@ -291,20 +292,22 @@ def _assemble(
     book.use(store.baselines.all())
     maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
     silences = SilenceRegistry(store.silences.records(), scope.stream_index)
-    asked = newly_asked(before, plans)
+    asked = newly_requested(before, plans)
     with _done_without_room():
-        store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
+        store.silences.put(silences.requested_again(asked, plans, now_ns)).result()
 
-    def left_out() -> LeftOut:
-        return LeftOut(maintenance.now, silences.now)
+    def excluded() -> Exclusions:
+        return Exclusions(maintenance.now, silences.now)
 
-    take = taking(memory, left_out, book, clock)
-    remember(store, memory, book, left_out(), take, now_ns)
+    take = taking(memory, excluded, book, clock)
+    remember(store, memory, book, excluded(), take, now_ns)
     known = store.event_log.states()
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
     stream = EventStream()
-    recorder = Recorder(store.event_log, stream)
+    bus = EventBus()
+    Recorder(store.event_log, bus)
+    stream.follow(bus)
     rounds = Rounds(
         scope,
         LiveVerdicts(scope, known, now_ns, book, clock=clock),
@@ -312,7 +315,7 @@ def _assemble(
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        recorder=recorder,
+        bus=bus,
         known=known,
         clock=clock,
         watchdog=watchdog,
@@ -337,7 +340,7 @@ def _assemble(
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
-        recorder=recorder,
+        bus=bus,
         stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
@@ -358,15 +361,8 @@ def _assemble(
 
 
 def follow(state: ControllerState) -> None:
-    """Let the matrices and who listens to events follow the rounds."""
-
-    async def announce() -> None:
-        state.stream.announce(state.rounds.live.latest.revision)
-
-    state.rounds.followers = {
-        "matrix": functools.partial(state.matrices.renew, state),
-        "stream": announce,
-    }
+    """Let the matrices follow the rounds."""
+    state.rounds.followers = {"matrix": functools.partial(state.matrices.renew, state)}
 
 
 @contextlib.contextmanager
@@ -392,12 +388,15 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, left_out: Callable[[], LeftOut], book: BaselineComparator, clock: Clock
+    memory: RecentWindows,
+    excluded: Callable[[], Exclusions],
+    book: BaselineComparator,
+    clock: Clock,
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 
     def take(batch: WindowBatch) -> None:
-        not_judged = left_out().of(batch)
+        not_judged = excluded().of(batch)
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)

@@ -66,7 +66,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def faults_told(
+def reporting_faults(
     path: Path, damaged: Callable[[Path, BaseException], ResourceError]
 ) -> Iterator[None]:
     """Raise what `damaged` says where what is read inside is not what was written, ResourceError

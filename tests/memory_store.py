@@ -440,7 +440,7 @@ def memory_store(*, retention: Retention = KEPT, max_bytes: int = MAX_BYTES) -> 
         silences=MemorySilences(),
         duplicates=MemoryDuplicates(),
         state=windows.state,
-        damage_told=contextlib.nullcontext,
+        reporting_damage=contextlib.nullcontext,
         close=windows.close,
     )
 

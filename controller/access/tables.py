@@ -22,7 +22,7 @@ from controller.data_directory import KEYS_DIRECTORY, MARKS, SITES_NAME
 from foundation.errors import ResourceError
 from foundation.private_files import make_private_database, make_private_directory
 from foundation.reasons import reason_of
-from foundation.sqlite_faults import faults_told, is_damage
+from foundation.sqlite_faults import is_damage, reporting_faults
 
 FILE_NAME = "access.sqlite3"
 AUTHORITY_FILE = "authority.pem"  # made once the database of keys is
@@ -140,9 +140,9 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
     return connection
 
 
-def keys_damage_told(data: pathlib.Path) -> AbstractContextManager[None]:
+def reporting_keys_damage(data: pathlib.Path) -> AbstractContextManager[None]:
     """Raise ResourceError for whatever shows inside that the database of keys is damaged."""
-    return faults_told(data / KEYS_DIRECTORY / FILE_NAME, _damaged)
+    return reporting_faults(data / KEYS_DIRECTORY / FILE_NAME, _damaged)
 
 
 def _damaged(path: pathlib.Path, error: BaseException) -> ResourceError:

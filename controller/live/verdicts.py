@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.events.events import NothingMeasuredYet, VerdictChanged
 from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
@@ -27,7 +28,7 @@ from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
 from controller.live.scope import Scope
 from controller.live.watch import LISTEN_NS
-from controller.store.event_log import EventRecord, SubjectState
+from controller.store.event_log import SubjectState
 from controller.store.merging import Part
 from controller.supervision.watchdog import Watchdog
 from foundation.allocation import give_back
@@ -108,7 +109,7 @@ class LiveVerdicts:
         demands, streams = scope.demands, scope.streams
         self._demands, self._streams, self._clock = demands, streams, clock
         self._ages = AgeLimits(streams, demands, scope.window_ns, least_age_ns)
-        self._left_out: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
+        self._excluded: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
         self._why: Mapping[str, Exception] = {}
         self._again_s = 0.0  # when they are tried again
         self.raised: dict[str, Exception] = {}  # what was left out of the latest round, and why
@@ -153,7 +154,7 @@ class LiveVerdicts:
         fleet: FleetView,
         resting: NDArray[np.bool_] | None = None,
         watchdog: Watchdog | None = None,
-    ) -> tuple[list[EventRecord], list[SubjectState]]:
+    ) -> list[VerdictChanged]:
         """Make a round from what is in memory; return what changed.
 
         `resting` bool[m]: demands in maintenance, whose verdict stands as it was before. Whose
@@ -183,9 +184,7 @@ class LiveVerdicts:
         self._since_ns = latest.since_ns
         self._newest, self._newest_of_streams = latest.newest, latest.newest_of_streams
         self._latest = latest
-        # That nothing was measured yet is no event; that measuring began is one.
-        events = [c for c in changes if c.previous is not None or c.state != "no_data"]
-        return events, [self._state_of(latest, i) for i in changed]
+        return changes
 
     async def _tidied(
         self, memory: RecentWindows, now_ns: int
@@ -224,21 +223,21 @@ class LiveVerdicts:
     ) -> Judged:
         """Judge everything; where that raises, without those whose windows are the reason."""
         if time.monotonic() >= self._again_s:
-            self._left_out = self._left_out[:0]
+            self._excluded = self._excluded[:0]
         try:
-            return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
+            return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
         except Exception:  # noqa: BLE001 - what it is, is searched for
             began_s = time.monotonic()
             found = self._failing_rows(slots, calibration_ns)
             took_s = time.monotonic() - began_s
             self._again_s = time.monotonic() + max(TRIED_AGAIN_S, SEARCHES_SHARE * took_s)
-        self._left_out = np.concatenate([rows for rows, _ in found])
+        self._excluded = np.concatenate([rows for rows, _ in found])
         self._why = names_of(
             found,
             [stream.path.source.site for stream in self._streams],
             [stream.path.id for stream in self._streams],
         )
-        return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
+        return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
 
     def _failing_rows(
         self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
@@ -264,7 +263,7 @@ class LiveVerdicts:
     ) -> Round:
         fresh_ns = 0 if now_ns is None else now_ns - self._ages.of_streams
         judged = self._judged(slots, calibration_ns, fresh_ns)
-        if len(self._left_out):
+        if len(self._excluded):
             self.raised |= self._why
         judgements = judged.judgements
         doubted = judged.evidence.clock_doubt > 0
@@ -322,26 +321,17 @@ class LiveVerdicts:
         source, destination = self._judge.ends
         return np.asarray(measured[source] + measured[destination], np.float64)
 
-    def _state_of(self, latest: Round, i: int) -> SubjectState:
-        demand = self._demands[i]
-        return SubjectState(
-            kind="verdict",
-            subject=demand.path.id,
-            target=demand.target.name,
-            state=VERDICTS[latest.judgements.verdict[i]],
-            since_ns=int(latest.since_ns[i]),
-        )
-
-    def _change_of(self, latest: Round, i: int) -> EventRecord:
+    def _change_of(self, latest: Round, i: int) -> VerdictChanged:
         demand, before = self._demands[i], int(self._told[i])
-        known = before >= 0
+        state, known = VERDICTS[latest.judgements.verdict[i]], before >= 0
         assert latest.judged_ns is not None
-        return EventRecord(
+        kind = VerdictChanged if known or state != "no_data" else NothingMeasuredYet
+        return kind(
             at_ns=latest.judged_ns,
-            kind="verdict",
-            subject=demand.path.id,
+            path=demand.path.id,
             target=demand.target.name,
-            state=VERDICTS[latest.judgements.verdict[i]],
+            state=state,
+            since_ns=int(latest.since_ns[i]),
             previous=VERDICTS[before] if known else None,
             previous_since_ns=int(self._since_ns[i]) if known else None,
         )

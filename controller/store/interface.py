@@ -268,9 +268,9 @@ class BaselineStore(Protocol):
 class Store:
     """A place where windows and metadata survive, one part for each kind of thing.
 
-    state: how the store is. damage_told: inside it, whatever shows that what was read is not what
-    was written is raised as DamagedStoreError. close: finish the queued writes and let go of the
-    files.
+    state: how the store is. reporting_damage: inside it, whatever shows that what was read is not
+    what was written is raised as DamagedStoreError. close: finish the queued writes and let go of
+    the files.
     """
 
     windows: WindowStore
@@ -285,5 +285,5 @@ class Store:
     silences: SilenceStore
     duplicates: DuplicateStore
     state: Callable[[], StoreState]
-    damage_told: Callable[[], AbstractContextManager[None]]
+    reporting_damage: Callable[[], AbstractContextManager[None]]
     close: Callable[[], None]

@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.network
 
 ROOT = Path(__file__).parents[2]
-SITES = ROOT / "lab" / "scenarios" / "tiny.sites.toml"
+SITES = ROOT / "lab" / "fleet" / "scenarios" / "tiny.sites.toml"
 MOUNT = "mount -t tmpfs -o size=4m tmpfs {where}"
 BEGINNING = """
 import contextlib, dataclasses, json, msgspec, os, sqlite3, sys

@@ -24,7 +24,7 @@ from controller.store.interface import (
     StoreTimeoutError,
 )
 from controller.store.sqlite import reserve
-from controller.store.sqlite.reading import damage_told
+from controller.store.sqlite.reading import reporting_damage
 from controller.store.sqlite.schema import migrate
 from controller.store.sqlite.writer import Writer
 from foundation.errors import ResourceError
@@ -101,7 +101,7 @@ class Database:
         deadline_s = time.monotonic() + READ_LIMIT_S
         connection.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_A_CHECK)
         try:
-            with damage_told(self.path):
+            with reporting_damage(self.path):
                 return connection.execute(sql, values).fetchall()
         except ResourceError as error:
             code = getattr(error.__cause__, "sqlite_errorcode", None)
@@ -143,7 +143,7 @@ def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
     except OSError:
         pass  # `migrate` says what is wrong
     migrate(path)
-    with damage_told(path):
+    with reporting_damage(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")

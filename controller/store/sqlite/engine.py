@@ -19,7 +19,7 @@ from controller.store.sqlite.metadata import (
     SqliteSites,
     SqliteStreams,
 )
-from controller.store.sqlite.reading import damage_told
+from controller.store.sqlite.reading import reporting_damage
 from controller.store.sqlite.rollups import SqliteRollups
 from controller.store.sqlite.series import SqliteSeries
 from controller.store.sqlite.silences import SqliteSilences
@@ -51,6 +51,6 @@ def store_on(database: Database, retention: Retention = KEPT) -> Store:
         silences=SqliteSilences(database),
         duplicates=SqliteDuplicates(database),
         state=database.state,
-        damage_told=functools.partial(damage_told, database.path),
+        reporting_damage=functools.partial(reporting_damage, database.path),
         close=database.close,
     )

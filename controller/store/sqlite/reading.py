@@ -13,7 +13,7 @@ from controller.store.interface import DamagedStoreError
 from foundation.errors import ConfigError, ResourceError
 from foundation.private_files import check_regular
 from foundation.reasons import reason_of
-from foundation.sqlite_faults import fault_of, faults_told
+from foundation.sqlite_faults import fault_of, reporting_faults
 
 
 def damaged(path: pathlib.Path, error: BaseException) -> DamagedStoreError:
@@ -29,10 +29,10 @@ def damaged(path: pathlib.Path, error: BaseException) -> DamagedStoreError:
     )
 
 
-def damage_told(path: pathlib.Path) -> AbstractContextManager[None]:
+def reporting_damage(path: pathlib.Path) -> AbstractContextManager[None]:
     """Raise DamagedStoreError for whatever shows that what is read inside is not what was written,
     ResourceError for other trouble with the database."""
-    return faults_told(path, damaged)
+    return reporting_faults(path, damaged)
 
 
 def open_to_read(path: pathlib.Path) -> sqlite3.Connection:

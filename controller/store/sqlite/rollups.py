@@ -26,7 +26,7 @@ from controller.store.levels import (
     Retention,
 )
 from controller.store.points import POINT, pack_figures, pack_tiles, points_of
-from controller.store.sound import block_in, windows_in
+from controller.store.readable import block_in, windows_in
 from controller.store.sqlite.database import Database
 from probes.sockets.records import distinct
 from probes.window import WindowBatch

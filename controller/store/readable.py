@@ -45,7 +45,7 @@ def block_in(payload: bytes, start_ns: int, agent: str) -> Block | None:
     return sound(name, lambda: decode_block(payload, start_ns))
 
 
-def sound_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
+def readable_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
     """Yield the chunks that can be read, with their windows."""
     for chunk in chunks:
         name = f"the chunk {chunk.sequence} of {chunk.agent} (boot {chunk.boot})"
