@@ -194,7 +194,7 @@ class MemoryWindows:
             for start_ns, chunks in starts.items():
                 block = block_of([decode_chunk(chunk.payload).batch for chunk in chunks])
                 taken = np.flatnonzero(np.isin(block.stream_id, ids))
-                points = points_of(block.part)[taken]
+                points = points_of(block.aggregate)[taken]
                 when = np.array([start_ns])
                 parts += [
                     (int(block.stream_id[row]), when, points[i : i + 1])
