@@ -231,8 +231,8 @@ def _accounts(fleet: FleetView) -> Iterator[Metric]:
             sent.add_metric((agent,), health.totals.made.get("probes", 0))
             waiting.add_metric((agent,), health.totals.waiting.get("probes", 0))
             of_reason: Counter[str] = Counter()
-            for part in health.totals.dropped:
-                of_reason[part.reason] += part.counts.get("probes", 0)
+            for aggregate in health.totals.dropped:
+                of_reason[aggregate.reason] += aggregate.counts.get("probes", 0)
             for reason, probes in of_reason.items():
                 dropped.add_metric((agent, reason), probes)
     yield from (sent, dropped, waiting, curtailed, refused)
@@ -285,7 +285,7 @@ def _paths(now: Snapshot, states: CurrentStates, count: int) -> Iterator[Metric]
         (*labels[int(catalogue.stream_path[row])], scope.streams[row].type_p.protocol)
         for row in rows
     ]
-    newest_ns = latest.part.end_ns[rows]
+    newest_ns = latest.aggregate.end_ns[rows]
     newest = np.where(newest_ns > 0, newest_ns * 1e-9, np.nan)
     believed_ns = latest.newest_of_streams.believed_ns[rows]
     stale = believed_ns < now.at_ns - latest.stream_limit_ns[rows]
