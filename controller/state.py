@@ -38,6 +38,7 @@ from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import scope_of
+from controller.live.snapshot import Operation, Snapshot
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember
 from controller.plans.channels import Channels
@@ -45,9 +46,13 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
+<<<<<<< HEAD
 from controller.snapshot import Operation, Snapshot
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError
+=======
+from controller.store.interface import Store, StoreFullError
+>>>>>>> origin/main
 from controller.store.levels import KEPT, Retention
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
@@ -117,7 +122,8 @@ class ControllerState:
     tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
     tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
-    matrices: Matrices = field(default_factory=Matrices)
+    matrices: Matrices
+    latest: Snapshot | None = None  # the last one that was published
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
     duplicates: DuplicateAgents
@@ -341,6 +347,7 @@ def _assemble(
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
         bus=bus,
+        matrices=Matrices(clock),
         stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
@@ -362,7 +369,12 @@ def _assemble(
 
 def follow(state: ControllerState) -> None:
     """Let the matrices follow the rounds."""
-    state.rounds.followers = {"matrix": functools.partial(state.matrices.renew, state)}
+
+    async def publish() -> None:
+        state.latest = state.snapshot()
+        await state.matrices.renew(state.latest)
+
+    state.rounds.followers = {"matrix": publish}
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ def _judged_then(
         rounds=rounds,
         gate=Gate(state.access),
         callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
-        matrices=Matrices(),
+        matrices=Matrices(clock),
         tally=tally,
         tallied_ns=(record.from_ns, to_ns),
         sockets=set(),
