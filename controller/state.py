@@ -26,18 +26,20 @@ from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
+from controller.events.bus import EventBus
+from controller.events.recorder import Recorder
 from controller.fleet.agents import Fleet
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry, newly_asked
+from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
 from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
-from controller.live.recorder import Recorder
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import scope_of
+from controller.live.snapshot import Operation, Snapshot
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember
 from controller.plans.channels import Channels
@@ -45,10 +47,9 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
-from controller.snapshot import Operation, Snapshot
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
-from controller.store.reading import DamagedStoreError, damage_told
+from controller.store.reading import DamagedStoreError, reporting_damage
 from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
@@ -105,7 +106,7 @@ class ControllerState:
     maintenance: MaintenanceSchedule
     silences: SilenceRegistry
     rounds: Rounds
-    recorder: Recorder
+    bus: EventBus
     stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
@@ -117,7 +118,8 @@ class ControllerState:
     tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
     tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
-    matrices: Matrices = field(default_factory=Matrices)
+    matrices: Matrices
+    latest: Snapshot | None = None  # the last one that was published
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
     duplicates: DuplicateAgents
@@ -223,8 +225,8 @@ def open_state(
     with contextlib.ExitStack() as opened_so_far:
         store = SqliteStore(directory, retention=settings.retention)
         opened_so_far.callback(store.close)
-        opened_so_far.enter_context(damage_told(directory / FILE_NAME))
-        with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
+        opened_so_far.enter_context(reporting_damage(directory / FILE_NAME))
+        with reporting_damage(directory / KEYS_DIRECTORY / KEYS_NAME):
             access = CredentialStore(directory, clock)
             opened_so_far.callback(access.close)
             stamp_keyring = StampKeyring(directory, clock)
@@ -291,20 +293,22 @@ def _assemble(
     book.use(store.baselines())
     maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
     silences = SilenceRegistry(store.silences.records(), scope.stream_index)
-    asked = newly_asked(before, plans)
+    asked = newly_requested(before, plans)
     with _done_without_room():
-        store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
+        store.silences.put(silences.requested_again(asked, plans, now_ns)).result()
 
-    def left_out() -> LeftOut:
-        return LeftOut(maintenance.now, silences.now)
+    def excluded() -> Exclusions:
+        return Exclusions(maintenance.now, silences.now)
 
-    take = taking(memory, left_out, book, clock)
-    remember(store, memory, book, left_out(), take, now_ns)
+    take = taking(memory, excluded, book, clock)
+    remember(store, memory, book, excluded(), take, now_ns)
     known = store.event_log.states()
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
     stream = EventStream()
-    recorder = Recorder(store.event_log, stream)
+    bus = EventBus()
+    Recorder(store.event_log, bus)
+    stream.follow(bus)
     rounds = Rounds(
         scope,
         LiveVerdicts(scope, known, now_ns, book, clock=clock),
@@ -312,7 +316,7 @@ def _assemble(
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        recorder=recorder,
+        bus=bus,
         known=known,
         clock=clock,
         watchdog=watchdog,
@@ -337,7 +341,8 @@ def _assemble(
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
-        recorder=recorder,
+        bus=bus,
+        matrices=Matrices(clock),
         stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
@@ -358,15 +363,13 @@ def _assemble(
 
 
 def follow(state: ControllerState) -> None:
-    """Let the matrices and who listens to events follow the rounds."""
+    """Let the matrices follow the rounds."""
 
-    async def announce() -> None:
-        state.stream.announce(state.rounds.live.latest.revision)
+    async def publish() -> None:
+        state.latest = state.snapshot()
+        await state.matrices.renew(state.latest)
 
-    state.rounds.followers = {
-        "matrix": functools.partial(state.matrices.renew, state),
-        "stream": announce,
-    }
+    state.rounds.followers = {"matrix": publish}
 
 
 @contextlib.contextmanager
@@ -392,12 +395,15 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, left_out: Callable[[], LeftOut], book: BaselineComparator, clock: Clock
+    memory: RecentWindows,
+    excluded: Callable[[], Exclusions],
+    book: BaselineComparator,
+    clock: Clock,
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 
     def take(batch: WindowBatch) -> None:
-        not_judged = left_out().of(batch)
+        not_judged = excluded().of(batch)
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)

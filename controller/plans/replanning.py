@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from controller.fleet.left_out import LeftOut
-from controller.fleet.silences import newly_asked
+from controller.fleet.exclusions import Exclusions
+from controller.fleet.silences import newly_requested
 from controller.live.verdicts import LiveVerdicts
 from controller.plans.planner import stream_records
 from controller.plans.push import push_all
@@ -35,18 +35,18 @@ async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
         lambda: state.rounds.scope.planning(streams, planned_ns, state.store.streams())
     )
     memory = state.memory.renumbered(scope.stream_ids)
-    asked, now_ns = newly_asked(before, state.plans), state.clock.wall_ns()
-    made = state.silences.asked_anew(asked, state.plans, now_ns, scope.stream_index)
+    asked, now_ns = newly_requested(before, state.plans), state.clock.wall_ns()
+    made = state.silences.requested_again(asked, state.plans, now_ns, scope.stream_index)
     state.store.silences.put(made)
 
-    def left_out() -> LeftOut:
-        return LeftOut(
+    def excluded() -> Exclusions:
+        return Exclusions(
             state.maintenance.now.over(scope.path_index),
             state.silences.now.over(scope.stream_index),
         )
 
     improvements = state.live.improvements
-    state.ingest.use(taking(memory, left_out, improvements, state.clock))
+    state.ingest.use(taking(memory, excluded, improvements, state.clock))
     live = await asyncio.to_thread(
         lambda: LiveVerdicts(scope, (), now_ns, improvements, clock=state.clock)
     )

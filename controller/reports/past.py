@@ -17,13 +17,14 @@ import numpy as np
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
 from controller.campaigns.campaign_file import Campaign
-from controller.campaigns.demand import as_far_as_there
+from controller.campaigns.demand import existing_part
 from controller.campaigns.registry import request_of
 from controller.campaigns.request import CampaignRequest
 from controller.client.link import ControllerAddress
 from controller.client.source import ApiSource
 from controller.documents.matrix import Matrices
-from controller.fleet.left_out import LeftOut
+from controller.events.bus import EventBus
+from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry
 from controller.live.accounts import Tally
@@ -53,7 +54,7 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
     """Return the report of a campaign that was measured and is over. Takes its time."""
     assert record.begun_ns is not None
     assert record.ended_ns is not None
-    request = as_far_as_there(state.network, request_of(record))
+    request = existing_part(state.network, request_of(record))
     then = await asyncio.to_thread(_judged_then, state, record, request)
     await then.live.judge_now(then.memory, then.fleet.now())
     with tempfile.TemporaryDirectory(prefix="isochrone-report-") as folder:
@@ -95,12 +96,12 @@ def _judged_then(
     book.use(state.store.baselines())
     maintenance = MaintenanceSchedule(state.maintenance.now.records, scope.path_index)
     silences = SilenceRegistry(state.silences.now.records.values(), scope.stream_index)
-    left_out = LeftOut(maintenance.now, silences.now)
+    excluded = Exclusions(maintenance.now, silences.now)
     agents = sorted({stream.path.source.site for stream in streams})
-    tally = Tally(streams, left_out, since_ns=np.zeros(len(streams), np.int64))
+    tally = Tally(streams, excluded, since_ns=np.zeros(len(streams), np.int64))
     batches = batches_between(state.store, agents, from_ns, to_ns)
     for number, batch in enumerate(batches, 1):
-        not_judged = left_out.of(batch)
+        not_judged = excluded.of(batch)
         tally.add(batch)
         memory.add(batch, not_judged)
         book.add(batch, not_judged)
@@ -116,7 +117,7 @@ def _judged_then(
         fleet=state.fleet,
         maintenance=maintenance,
         silences=silences,
-        recorder=state.recorder,
+        bus=EventBus(),
         known=(),
         clock=clock,
         watchdog=Watchdog(clock),
@@ -131,7 +132,7 @@ def _judged_then(
         rounds=rounds,
         gate=Gate(state.access),
         callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
-        matrices=Matrices(),
+        matrices=Matrices(clock),
         tally=tally,
         tallied_ns=(record.from_ns, to_ns),
         sockets=set(),

@@ -13,7 +13,7 @@ from typing import Any
 from probes.addresses import socket_address, split_source
 from probes.sockets.descriptors import new_socket
 from probes.sockets.identifiers import Identifier
-from probes.sockets.obstacles import obstacles_told
+from probes.sockets.obstacles import explaining_obstacles
 
 _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER_BYTES = 4 << 20
@@ -47,7 +47,7 @@ class OpenSocket:
 def open_udp(family: int, source: str | None, dscp: int, ttl: int | None = None) -> OpenSocket:
     """Open a UDP socket on a source port of the system's choice; `ttl` None: the system's."""
     host, interface = split_source(source)
-    with obstacles_told(family, host) as undo:
+    with explaining_obstacles(family, host) as undo:
         sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, interface=interface))
         prepare(sock, family, host, dscp)
         if ttl is not None and family == socket.AF_INET:

@@ -38,7 +38,7 @@ def windows_in(payload: bytes, name: str) -> WindowBatch | None:
     return sound(name, lambda: decode_chunk(payload, only=(WINDOWS.name,)).batch)
 
 
-def sound_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
+def readable_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
     """Yield the chunks that can be read, with their windows."""
     for chunk in chunks:
         name = f"the chunk {chunk.sequence} of {chunk.agent} (boot {chunk.boot})"
