@@ -16,8 +16,8 @@ from controller.campaigns.request import (
 )
 from controller.campaigns.scheduler import curtailed
 from controller.live.accounts import AccountDocument
+from controller.live.snapshot import Snapshot
 from controller.live.states import LATE_WINDOWS
-from controller.snapshot import Snapshot
 from controller.store.campaigns import CampaignRecord
 from foundation.text import Text
 from topology.model import PlannedStream

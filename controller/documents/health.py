@@ -9,10 +9,9 @@ from typing import Literal, get_args
 import msgspec
 import numpy as np
 
-from controller.campaigns.request import CampaignStateName
 from controller.documents.numbers import age_ms
 from controller.fleet.agents import AgentState
-from controller.snapshot import Snapshot
+from controller.live.snapshot import Snapshot
 from controller.store.interface import StoreState
 from foundation.text import MAX_SENTENCE, Text
 
@@ -109,7 +108,7 @@ def health_document(now: Snapshot, version: str, store: StoreState) -> Controlle
             refused=dict(Counter(operation.refused) + Counter(operation.refused_callers)),
         ),
         agents=_counts(now.agent_states()),
-        campaigns=_campaigns(now),
+        campaigns=now.campaign_counts(),
         warnings=(*now.scope.network.warnings, *_faults(now)),
     )
 
@@ -136,9 +135,3 @@ def _counts(agents: Mapping[str, AgentState]) -> dict[str, int]:
     """Return how many agents are in each state, states without agents too."""
     found = list(agents.values())
     return {state: found.count(state) for state in get_args(AgentState)}
-
-
-def _campaigns(now: Snapshot) -> dict[str, int]:
-    """Return how many campaigns are in each state, states without campaigns too."""
-    found = [record.state for record in now.campaigns.values()]
-    return {state: found.count(state) for state in get_args(CampaignStateName)}

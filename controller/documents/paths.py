@@ -14,9 +14,9 @@ from controller.documents.silences import CurtailmentDocument, SilenceDocument, 
 from controller.documents.verdicts import verdict_name
 from controller.documents.words import IpVersion, PathState, Protocol, StreamIdText
 from controller.judge.evidence import Evidence
+from controller.live.snapshot import Snapshot
 from controller.live.states import STATES
 from controller.live.verdicts import Round
-from controller.snapshot import Snapshot
 from probes.window import TIMESTAMPING
 from topology.model import Interface, PlannedStream, VerdictName
 

@@ -10,8 +10,8 @@ import msgspec
 from controller.documents.numbers import finite
 from controller.documents.words import IpVersion
 from controller.fleet.agents import AgentState
+from controller.live.snapshot import Snapshot
 from controller.live.verdicts import Round
-from controller.snapshot import Snapshot
 from foundation.text import Text
 from messages.exchange import (
     Health,

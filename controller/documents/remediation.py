@@ -15,7 +15,7 @@ from controller.documents.verdicts import verdict_name
 from controller.documents.words import IpVersion
 from controller.judge.compliance import action_of, margins, remediation
 from controller.judge.evidence import RATIO_KINDS
-from controller.snapshot import Snapshot
+from controller.live.snapshot import Snapshot
 from topology.model import Direction, VerdictName
 
 

@@ -58,7 +58,7 @@ def read_series(
     max_points: int | None,
 ) -> SeriesDocument:
     """Return `columns` of some streams of a path; the level is the store's choice. Blocks."""
-    found = store.series(
+    found = store.series.read(
         wanted, from_ns, max(from_ns, to_ns), step_ns=step_ns, max_points=max_points
     )
     return SeriesDocument(

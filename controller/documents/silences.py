@@ -8,7 +8,7 @@ import msgspec
 
 from controller.documents.words import StreamIdText
 from controller.fleet.silences import UNCONFIRMED
-from controller.snapshot import Snapshot
+from controller.live.snapshot import Snapshot
 from controller.store.silences import SilenceRecord
 from foundation.text import Text
 from messages.exchange import PolicyRule

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from controller.judge.compliance import Compliance, compliance, goal_verdict
 from controller.judge.evidence import VERDICTS
 from controller.live.groups import Group
-from controller.snapshot import Snapshot
+from controller.live.snapshot import Snapshot
 from foundation.text import Text
 from topology.model import Direction, Source, Statistic, Target
 from topology.targets import declared, limit_ratio_of

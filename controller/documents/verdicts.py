@@ -16,8 +16,8 @@ from controller.judge.explain import explain
 from controller.judge.pairing import Interval
 from controller.live.comparisons import reason as reason_of_comparison
 from controller.live.improvements import reason as reason_of_improvement
+from controller.live.snapshot import Snapshot
 from controller.live.verdicts import Round
-from controller.snapshot import Snapshot
 from foundation.text import Text
 from topology.model import Direction, Statistic, VerdictName
 

@@ -14,7 +14,7 @@ from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.documents.verdicts import VerdictPage, verdict_document
 from controller.judge.evidence import VERDICTS
-from controller.snapshot import Snapshot
+from controller.live.snapshot import Snapshot
 from controller.state import STATE
 from foundation.text import Text
 from topology.model import VerdictName
