@@ -37,7 +37,13 @@ from controller.store.interface import (
 )
 from controller.store.levels import HOUR, KEPT, LEVELS, Level, LevelName, Retention
 from controller.store.points import points_of
-from controller.store.series import Series, held_level, level_for, series_of_points, series_of_windows
+from controller.store.series import (
+    Series,
+    held_level,
+    level_for,
+    series_of_points,
+    series_of_windows,
+)
 from controller.store.silences import SilenceRecord
 from foundation.text import Text
 from messages.chunk import decode_chunk

@@ -14,7 +14,13 @@ from controller.store.interface import StreamRecord
 from controller.store.levels import HOUR, LEVELS, MINUTE, Level, LevelName
 from controller.store.points import POINT, PRESENT, read_figures, unpack_tiles
 from controller.store.readable import block_in, sound, windows_in
-from controller.store.series import Series, held_level, level_for, series_of_points, series_of_windows
+from controller.store.series import (
+    Series,
+    held_level,
+    level_for,
+    series_of_points,
+    series_of_windows,
+)
 from controller.store.sqlite.database import Database
 from foundation.errors import RemoteProtocolError
 from probes.sockets.records import records
