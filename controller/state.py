@@ -46,13 +46,8 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
-<<<<<<< HEAD
-from controller.snapshot import Operation, Snapshot
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError
-=======
-from controller.store.interface import Store, StoreFullError
->>>>>>> origin/main
 from controller.store.levels import KEPT, Retention
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
