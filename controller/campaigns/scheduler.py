@@ -16,7 +16,6 @@ from dataclasses import replace
 from controller.campaigns.registry import CampaignRegistry
 from controller.events.events import CampaignChanged
 from controller.fleet.agents import FleetView
-from controller.plans.replanning import renew
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
 from topology.model import PlannedStream
@@ -44,7 +43,8 @@ async def look(state: ControllerState) -> bool:
     streams = await asyncio.to_thread(book.united, state.network, state.permanent, running)
     if streams == state.streams:
         return False
-    await renew(state, streams)
+    planned_ns = book.planned_ns(streams, len(state.permanent))
+    await state.replanner.renew(streams, planned_ns)
     return True
 
 

@@ -22,7 +22,8 @@ from controller.campaigns.load import too_few
 from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import Tally
 from controller.plans.planner import spec_of
-from controller.state import ControllerState, Settings, open_state
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from foundation.text import Text

@@ -15,7 +15,6 @@ import tempfile
 import numpy as np
 
 from controller.api.gate import Gate
-from controller.api.limits import Buckets
 from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.demand import existing_part
 from controller.campaigns.registry import request_of
@@ -42,6 +41,7 @@ from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import StoppedClock
+from foundation.token_buckets import Buckets
 from topology.network import Network
 from topology.targets import demands as make_demands
 

@@ -15,7 +15,8 @@ from controller.access.authority import create_authority
 from controller.api.application import make_app
 from controller.fleet.silences import UNCONFIRMED
 from controller.serving.service import parse_listen, tls_context
-from controller.state import ControllerState, Settings, open_state
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
 from controller.store.interface import Store
 from controller.store.sqlite.engine import open_store
 from foundation.clock import SystemClock

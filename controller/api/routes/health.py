@@ -16,7 +16,8 @@ from controller.documents.health import (
     health_document,
 )
 from controller.live.rounds import JUDGING
-from controller.state import STATE, VERSION
+from controller.settings import VERSION
+from controller.state import STATE
 from foundation.text import Text
 
 RETRY_S = 5

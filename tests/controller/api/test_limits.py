@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from controller.api.limits import AT_ONCE, MAX_CALLERS, Buckets
+from controller.api.limits import AT_ONCE
+from foundation.token_buckets import MAX_CALLERS, Buckets
 
 SECOND = 1_000_000_000
 
