@@ -52,7 +52,7 @@ class PlanDistribution:
         self._network, self._window_ms = network, window_ms
         self._owners = owners(network)
         self._store, self._channels, self._clock = store, channels, clock
-        self._stamp_keyring, self._authority = stamp_keyring, authority
+        self._stamp_keyring, self.authority = stamp_keyring, authority
         self._renumberings = Buckets(clock, rate=1 / RENUMBERED_AGAIN_S, burst=RENUMBERINGS)
 
     def message(self, name: str) -> str:
@@ -60,12 +60,10 @@ class PlanDistribution:
         plan = self.plans[name]
         keys = keys_of(plan, self._owners, self._stamp_keyring)
         signature = ""
-        if self._authority is not None:
+        if self.authority is not None:
             # msgspec writes a struct inside another as it writes it alone: these bytes are pushed.
             keys_json = msgspec.json.encode(keys) if isinstance(keys, StampKeys) else b""
-            signature = self._authority.sign_plan(
-                plan_message(msgspec.json.encode(plan), keys_json)
-            )
+            signature = self.authority.sign_plan(plan_message(msgspec.json.encode(plan), keys_json))
         living = self._channels.living(name)
         push = PlanPush(
             plan=plan, keys=keys, signature=signature, claim="" if living is None else living.claim

@@ -247,7 +247,7 @@ def store(tmp_path: pathlib.Path) -> Iterator[Store]:
 async def served(controller: Controller, tmp_path: pathlib.Path) -> AsyncIterator[Any]:
     """(state, authority, URL) of a controller over TLS; its clock is set to the system's."""
     authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
-    controller.state.authority = authority
+    controller.state.authority = controller.state.distribution.authority = authority
     controller.state.clock.now_ns = SystemClock().wall_ns()
     runner = web.AppRunner(make_app(controller.state), shutdown_timeout=0.1, auto_decompress=False)
     await runner.setup()

@@ -107,11 +107,13 @@ async def test_push_is_signed_over_the_bytes_that_are_sent(
 
     state = controller.state
     assert msgspec.json.decode(state.distribution.message("nanjing"), type=PlanPush).signature == ""
-    state.authority = create_authority(tmp_path / "k", ["localhost"], SystemClock())
+    authority = state.distribution.authority = create_authority(
+        tmp_path / "k", ["localhost"], SystemClock()
+    )
     push = msgspec.json.decode(state.distribution.message("nanjing"))
     raw = msgspec.json.encode(state.plans["nanjing"])
     assert raw.decode() in state.distribution.message("nanjing")
-    key = bytes.fromhex(state.authority.plan_public_key)
+    key = bytes.fromhex(authority.plan_public_key)
     ed25519.Ed25519PublicKey.from_public_bytes(key).verify(
         bytes.fromhex(push["signature"]), plan_message(raw)
     )

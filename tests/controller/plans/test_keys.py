@@ -140,8 +140,10 @@ async def test_signature_covers_the_keys_and_the_agent_checks_it(
     controller: Any, tmp_path: pathlib.Path
 ) -> None:
     state = controller.state
-    state.authority = create_authority(tmp_path / "k", ["localhost"], SystemClock())
-    gate = PlanGate(lambda: state.authority.plan_public_key, lambda: None)
+    authority = state.distribution.authority = create_authority(
+        tmp_path / "k", ["localhost"], SystemClock()
+    )
+    gate = PlanGate(lambda: authority.plan_public_key, lambda: None)
     data = state.distribution.message("nanjing")
     push = msgspec.json.decode(data, type=PlanPush)
     assert gate.problem(data, push) is None
