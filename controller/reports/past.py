@@ -97,7 +97,7 @@ def _read_back(
     length_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
     memory = RecentWindows(scope.stream_ids, length_ns)
     comparator = BaselineComparator(scope.demands, streams)
-    comparator.use(store.baselines())
+    comparator.use(store.baselines.all())
     excluded = Exclusions(
         now.maintenance.over(scope.path_index), now.silences.over(scope.stream_index)
     )
