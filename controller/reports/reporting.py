@@ -76,17 +76,18 @@ class Reporting:
         return [
             record
             for record in waiting
-            if now.at_ns >= min(record.ended_ns or 0, record.to_ns) + self.patience_ns(record, now)
+            if now.at_ns >= min(record.ended_ns or 0, record.to_ns) + self.patience_ns(record)
         ]
 
-    def patience_ns(self, record: CampaignRecord, now: Snapshot) -> int:
+    def patience_ns(self, record: CampaignRecord) -> int:
         """Return how long after its end a campaign's windows are waited for.
 
         A window ends, the outcome of its probes is known, and it is delivered.
         """
-        streams = self._registry.streams_of(now.scope.network, record)
+        scope = self._snapshots().scope
+        streams = self._registry.streams_of(scope.network, record)
         timeout_ms = max((stream.timeout_ms for stream in streams), default=0.0)
-        return now.scope.window_ns + round(timeout_ms * 1e6) + DELIVERY_NS
+        return scope.window_ns + round(timeout_ms * 1e6) + DELIVERY_NS
 
     async def report(self, record: CampaignRecord) -> None:
         """Make the report of a campaign and keep it."""
