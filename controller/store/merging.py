@@ -5,8 +5,8 @@ only if there are no others; one-way delays of windows whose clocks were not tru
 no window of the stream had trusted clocks. Applied slot by slot or at once, the rule gives the
 same.
 
-Many parts are added up some streams at a time, so that the work needs little memory beside them:
-sorting the histograms' entries of fifteen slots of 20,000 streams at once takes more than a
+Many aggregates are added up some streams at a time, so that the work needs little memory beside
+them: sorting the histograms' entries of fifteen slots of 20,000 streams at once takes more than a
 gigabyte; of 1,000 streams 20 MB, and is no slower.
 """
 
@@ -122,7 +122,7 @@ def aggregate_of(batch: WindowBatch, taken: Integers, row: Integers) -> Aggregat
 
 
 def merge(aggregates: Sequence[Aggregate], rows: int) -> Aggregate:
-    """Add up parts; the result has the streams (0 ≤ row < rows) that occur, ascending."""
+    """Add up aggregates; the result has the streams (0 ≤ row < rows) that occur, ascending."""
     if not aggregates:
         return aggregate_of(WindowBatch.empty(0, 1), np.zeros(0, np.int64), np.zeros(0, np.int64))
     row = _joined(aggregates, "row")
@@ -248,7 +248,7 @@ def _merge_windows(
     counted: NDArray[np.bool_],
     one_way: NDArray[np.bool_],
 ) -> WindowSeries:
-    """Join the single windows of all parts, ordered by stream and time.
+    """Join the single windows of all aggregates, ordered by stream and time.
 
     Those whose one-way delays do not count have no one-way mean either.
     """
@@ -269,12 +269,12 @@ def _merge_windows(
 
 
 def without_windows(aggregate: Aggregate) -> Aggregate:
-    """Return the part without its single windows, which are most of its size."""
+    """Return the aggregate without its single windows, which are most of its size."""
     return replace(aggregate, windows=WindowSeries.empty(len(aggregate.row)))
 
 
 def outlined(aggregate: Aggregate) -> Aggregate:
-    """Return the part without its single windows, of each distribution only how many it holds.
+    """Return the aggregate without its single windows, of each distribution only how many it holds.
 
     They stand in one bucket, so that merging outlines gives the outline of what was merged.
     """
@@ -309,7 +309,7 @@ def blank(rows: int) -> Aggregate:
 
 
 def taken(aggregate: Aggregate, places: Integers) -> Aggregate:
-    """Return the streams at these places of a part, in that order."""
+    """Return the streams at these places of an aggregate, in that order."""
     indptr, window = take_rows(aggregate.windows.indptr, places)
     return _selected(aggregate, places, lambda each: each.take(places), indptr, window)
 
@@ -366,7 +366,7 @@ def _selected(
 
 
 def end_to_end(blocks: Sequence[Aggregate]) -> Aggregate:
-    """Join parts whose rows follow on one another."""
+    """Join aggregates whose rows follow on one another."""
     if len(blocks) == 1:
         return blocks[0]
 
