@@ -171,8 +171,7 @@ def merge(aggregates: Sequence[Aggregate], rows: int) -> Aggregate:
     )
 
 
-# type: ignore[type-arg]  # any dtype
-def _joined(aggregates: Sequence[Aggregate], name: str) -> NDArray:
+def _joined(aggregates: Sequence[Aggregate], name: str) -> NDArray[Any]:
     return np.concatenate([getattr(aggregate, name) for aggregate in aggregates])
 
 
@@ -342,8 +341,7 @@ def _selected(
 ) -> Aggregate:
     """Return some rows of every column, and of the single windows those numbered by `window`."""
 
-    # type: ignore[type-arg]  # any dtype
-    def columns(of: dict[str, NDArray]) -> dict[str, NDArray]:
+    def columns(of: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         return {name: column[rows] for name, column in of.items()}
 
     return Aggregate(
@@ -370,7 +368,7 @@ def end_to_end(blocks: Sequence[Aggregate]) -> Aggregate:
     if len(blocks) == 1:
         return blocks[0]
 
-    def columns(name: str) -> dict[str, NDArray]:  # type: ignore[type-arg]  # any dtype
+    def columns(name: str) -> dict[str, NDArray[Any]]:
         found = [getattr(block, name) for block in blocks]
         return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
 
