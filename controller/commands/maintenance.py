@@ -55,7 +55,7 @@ def announce(
     paths: tuple[str, ...],
     address: ControllerAddress,
 ) -> None:
-    """Exclude the given sites, carriers or paths from the figures for a period because of REASON."""
+    """Exclude sites, carriers or paths from the figures for a period because of REASON."""
     from_ns = None if start is None else moment_ns(start)
     if (end is None) == (span is None):
         raise UsageError(

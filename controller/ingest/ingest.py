@@ -138,7 +138,7 @@ class Ingest:
         return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
 
     async def _commit(self, stored: StoredChunk, batch: WindowBatch, *, alone: bool) -> bool:
-        new = await asyncio.wrap_future(self._store.put_chunk(stored, alone=alone))
+        new = await asyncio.wrap_future(self._store.windows.put_chunk(stored, alone=alone))
         self._fleet.heard(stored.agent)
         if new:
             self.chunks += 1

@@ -5,8 +5,8 @@ only if there are no others; one-way delays of windows whose clocks were not tru
 no window of the stream had trusted clocks. Applied slot by slot or at once, the rule gives the
 same.
 
-Many aggregates are added up some streams at a time, so that the work needs little memory beside
-them: sorting the histograms' entries of fifteen slots of 20,000 streams at once takes more than a
+Many parts are added up some streams at a time, so that the work needs little memory beside them:
+sorting the histograms' entries of fifteen slots of 20,000 streams at once takes more than a
 gigabyte; of 1,000 streams 20 MB, and is no slower.
 """
 
@@ -26,6 +26,7 @@ from probes.window import COUNTERS, DISTRIBUTIONS, TIMESTAMPING, WindowBatch
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Column = NDArray[Any]
 
 DELAYS = ("rtt", "forward", "backward")
 _ONE_WAY = ("forward", "backward")
@@ -123,7 +124,7 @@ def aggregate_of(batch: WindowBatch, taken: Integers, row: Integers) -> Aggregat
 
 
 def merge(aggregates: Sequence[Aggregate], rows: int) -> Aggregate:
-    """Add up aggregates; the result has the streams (0 ≤ row < rows) that occur, ascending."""
+    """Add up parts; the result has the streams (0 ≤ row < rows) that occur, ascending."""
     if not aggregates:
         return aggregate_of(WindowBatch.empty(0, 1), np.zeros(0, np.int64), np.zeros(0, np.int64))
     row = _joined(aggregates, "row")
@@ -172,7 +173,7 @@ def merge(aggregates: Sequence[Aggregate], rows: int) -> Aggregate:
     )
 
 
-def _joined(aggregates: Sequence[Aggregate], name: str) -> NDArray[Any]:
+def _joined(aggregates: Sequence[Aggregate], name: str) -> Column:
     return np.concatenate([getattr(aggregate, name) for aggregate in aggregates])
 
 
@@ -248,7 +249,7 @@ def _merge_windows(
     counted: NDArray[np.bool_],
     one_way: NDArray[np.bool_],
 ) -> WindowSeries:
-    """Join the single windows of all aggregates, ordered by stream and time.
+    """Join the single windows of all parts, ordered by stream and time.
 
     Those whose one-way delays do not count have no one-way mean either.
     """
@@ -269,12 +270,12 @@ def _merge_windows(
 
 
 def without_windows(aggregate: Aggregate) -> Aggregate:
-    """Return the aggregate without its single windows, which are most of its size."""
+    """Return the part without its single windows, which are most of its size."""
     return replace(aggregate, windows=WindowSeries.empty(len(aggregate.row)))
 
 
 def outlined(aggregate: Aggregate) -> Aggregate:
-    """Return the aggregate without its single windows, of each distribution only how many it holds.
+    """Return the part without its single windows, of each distribution only how many it holds.
 
     They stand in one bucket, so that merging outlines gives the outline of what was merged.
     """
@@ -309,7 +310,7 @@ def blank(rows: int) -> Aggregate:
 
 
 def taken(aggregate: Aggregate, places: Integers) -> Aggregate:
-    """Return the streams at these places of an aggregate, in that order."""
+    """Return the streams at these places of a part, in that order."""
     indptr, window = take_rows(aggregate.windows.indptr, places)
     return _selected(aggregate, places, lambda each: each.take(places), indptr, window)
 
@@ -342,7 +343,7 @@ def _selected(
 ) -> Aggregate:
     """Return some rows of every column, and of the single windows those numbered by `window`."""
 
-    def columns(of: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def columns(of: dict[str, Column]) -> dict[str, Column]:
         return {name: column[rows] for name, column in of.items()}
 
     return Aggregate(
@@ -365,11 +366,11 @@ def _selected(
 
 
 def end_to_end(blocks: Sequence[Aggregate]) -> Aggregate:
-    """Join aggregates whose rows follow on one another."""
+    """Join parts whose rows follow on one another."""
     if len(blocks) == 1:
         return blocks[0]
 
-    def columns(name: str) -> dict[str, NDArray[Any]]:
+    def columns(name: str) -> dict[str, Column]:
         found = [getattr(block, name) for block in blocks]
         return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
 
