@@ -7,6 +7,7 @@ import contextlib
 import errno
 import math
 import socket
+from collections.abc import Callable
 
 from foundation.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from foundation.literals import Address, AddressError, fault_of, read_address
@@ -14,21 +15,25 @@ from foundation.reasons import reason_of
 from foundation.text import Text
 from probes.addresses import socket_address
 from probes.reflector.admission import PeerFilter, parse_prefix
-from probes.reflector.known_senders import KnownSender
-from probes.reflector.reflection import Reflection
+from probes.reflector.context import Estimates
+from probes.reflector.known_senders import KnownSenders
 from probes.reflector.reply_timestamps import Lag, ReplyTimestamps
 from probes.reflector.sender_keys import SenderKeys
+from probes.reflector.sessions import SessionTable
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.batch import BatchSocket
 from probes.sockets.descriptors import new_socket
 from probes.sockets.obstacles import obstacles_told
 from probes.sockets.ring import Rings
 from probes.stamp.sizes import STAMP_BASE_BYTES
+from probes.stamp.timestamps import encode_error_estimate
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
 _SO_RCVBUFFORCE = 33
 _IP_RECVTTL = 12
 _BUFFER_BYTES = 4 << 20
+_ESTIMATE_AGE_NS = 1_000_000_000
+FEW = 32  # so many requests are answered sooner one by one
 
 
 class Listener:
@@ -40,7 +45,7 @@ class Listener:
         keys: SenderKeys,
         number: int,
         rings: Rings,
-        reflection: Reflection,
+        sessions: SessionTable,
         *,
         sock: socket.socket,
     ) -> None:
@@ -54,22 +59,54 @@ class Listener:
             tells_destination=self.everywhere,
         )
         self.port = int(self.socket.sock.getsockname()[1])
-        self.reply_timestamps = ReplyTimestamps(reflection.sessions)
+        self.reply_timestamps = ReplyTimestamps(sessions)
         self.lag = Lag()
         self.leaving = 0  # replies of the last batch whose departure is timestamped
-        self.estimates = (0, 0)  # Error Estimates with follow-up and without
-        self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
+        self._estimates = Estimates(0, 0)
+        self._estimates_until_ns, self._told_lag_ns = -math.inf, 0
 
     def admit(self, spec: ReflectorSpec, keys: SenderKeys) -> None:
         """Answer the peers of `spec` from now on, those that it says under their `keys` alone."""
         self.spec, self.peers, self.keys = spec, PeerFilter(spec.peers), keys
         bound = spec.peers if keys.of_everybody is not None else spec.authenticated or ()
         self.authenticated = PeerFilter(bound) if bound else None
-        self.known: dict[bytes, KnownSender] = {}
-        self.known_under: object = None  # the limit and the sessions that `known` speaks of
+        self.known = KnownSenders()
         # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
         is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)
         self.least_bytes = STAMP_BASE_BYTES if is_open else 0
+
+    def error_estimates(self, now_ns: int, own_clock_bound_ns: Callable[[], float]) -> Estimates:
+        """Return the Error Estimates of replies, made each second."""
+        lag_ns = self.lag.worst_ns
+        if now_ns >= self._estimates_until_ns or lag_ns > self._told_lag_ns:
+            bound_ns = own_clock_bound_ns()
+            exact, early = encode_error_estimate(bound_ns), encode_error_estimate(bound_ns + lag_ns)
+            self._estimates, self._told_lag_ns = Estimates(exact, early), lag_ns
+            self.lag.age()
+            self._estimates_until_ns = now_ns + _ESTIMATE_AGE_NS
+        return self._estimates
+
+    def collect_timestamps(self, shift_ns: int) -> None:
+        """Empty the error queue (undrained it eats the receive buffer) into the sessions, with all
+        timestamps moved by `shift_ns`."""
+        queue = self.socket.error_queue
+        one_by_one = self.leaving <= FEW and not queue.has_kept
+        for _ in range(FEW if one_by_one else 0):
+            if not self.collect_one_timestamp(shift_ns):
+                return
+        while len(timestamps := queue.read()):
+            self.reply_timestamps.left(timestamps.key, timestamps.timestamp_ns + shift_ns)
+            self.lag.left(timestamps.key, timestamps.timestamp_ns)
+
+    def collect_one_timestamp(self, shift_ns: int) -> bool:
+        """Take one departure from the error queue; tell whether there was one."""
+        one = self.socket.error_queue.read_one()
+        if one is None:
+            return False
+        key, left_ns = one
+        self.reply_timestamps.one_left(key, left_ns + shift_ns)
+        self.lag.one_left(key, left_ns)
+        return True
 
 
 def open_reflector_socket(
