@@ -7,7 +7,7 @@ from probes.reflector.context import Context
 from probes.reflector.few_responder import FewResponder
 from probes.reflector.listening import Listener
 from probes.reflector.reflection import Reflection
-from probes.reflector.responder import Responder, TakenIn
+from probes.reflector.responder import Responder
 from probes.reflector.screening import Screening
 from probes.sockets.ring import Rings
 
@@ -22,8 +22,7 @@ class Answering:
     def __init__(self, context: Context, reflection: Reflection) -> None:
         self.rings = Rings.of(_BATCH, _ROW_BYTES, in_place=True)
         self.screening = Screening(reflection.sessions, context.counts)
-        self._context = context
-        self._responders: tuple[Responder[TakenIn], ...] = (
+        self._responders: tuple[Responder[Listener], ...] = (
             FewResponder(context, self.screening, reflection),
             BatchResponder(context, self.screening, reflection, self.rings),
         )
@@ -31,12 +30,11 @@ class Answering:
     def serve(self, listener: Listener) -> None:
         """Answer what has arrived at one socket, at most `_ROUNDS` batches of it."""
         for _ in range(_ROUNDS):
-            count = listener.leaving = listener.socket.take_in()
+            count = listener.arrived = listener.leaving = listener.socket.take_in()
             if count:
-                arrived = TakenIn(listener, count)
                 for responder in self._responders:
-                    if responder.respond(arrived):
+                    if responder.respond(listener):
                         break
-            listener.collect_timestamps(self._context.shift_ns)
+            listener.collect_timestamps()
             if count < _BATCH:
                 return

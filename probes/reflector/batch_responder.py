@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.reflector.context import Context, Moment
-from probes.reflector.listening import FEW
+from probes.reflector.listening import FEW, Listener
 from probes.reflector.reflection import Reflection
 from probes.reflector.requests import Replies, Requests
-from probes.reflector.responder import TakenIn
 from probes.reflector.screening import Batch, Screening
 from probes.reflector.sessions import read_sources
 from probes.sockets.records import chosen
@@ -31,13 +30,13 @@ class BatchResponder:
         self._context, self._counts = context, context.counts
         self._screening, self._reflection, self._rings = screening, reflection, rings
 
-    def respond(self, arrived: TakenIn) -> bool:
+    def respond(self, arrived: Listener) -> bool:
         """Answer all that arrived and deserves it."""
-        listener, screening = arrived.listener, self._screening
-        received = listener.socket.read_batch(arrived.count)
+        listener, screening = arrived, self._screening
+        received = listener.socket.read_batch(listener.arrived)
         now_ns = self._context.clock.monotonic_ns()
         batch = Batch(listener, received, read_sources(received.address), now_ns)
-        self._counts["received"] += arrived.count
+        self._counts["received"] += listener.arrived
         row = screening.admitted(batch)
         screening.limits.learn(now_ns)
         if listener.authenticated is None:
@@ -74,9 +73,7 @@ class BatchResponder:
             return
         listener, received, context = batch.listener, batch.received, self._context
         begun_wall_ns = context.clock.wall_ns()
-        estimates = listener.error_estimates(batch.now_ns, context.own_clock_bound_ns)
-        moment = Moment(listener.number, batch.now_ns, context.wall_ns, estimates)
-        replies = self._replies(batch, row, keys, moment)
+        replies = self._replies(batch, row, keys, listener.moment(batch.now_ns))
         for name in ("malformed", "forged", "replayed"):
             self._counts[name] += getattr(replies, name)
         answered = chosen(row, replies.request)

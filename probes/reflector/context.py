@@ -37,16 +37,17 @@ class Estimates(NamedTuple):
 
 @dataclass(slots=True)
 class Moment:
-    """When and where requests are answered: `local` numbers the socket, `now_ns` is monotonic,
-    `wall_ns` gives T3."""
+    """When and where requests are answered: `local` numbers the socket, `wall_ns` gives T3,
+    `now_ns` is monotonic. A listener has one, and sets it anew for whatever has arrived."""
 
     local: int
-    now_ns: int
     wall_ns: Callable[[], int]
+    now_ns: int
     estimates: Estimates
 
 
-class Arrival(NamedTuple):
+@dataclass(slots=True)
+class Arrival:
     """How one request arrived: T2, its TTL (0 unknown), its DSCP and ECN (-1 unknown)."""
 
     receive_wall_ns: int

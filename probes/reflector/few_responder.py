@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from probes.reflector.context import Arrival, Context, Moment
 from probes.reflector.known_senders import KnownSender, asks_follow_up, reply_to, write_t3
 from probes.reflector.listening import FEW, Listener
 from probes.reflector.reflection import Reflection
-from probes.reflector.responder import TakenIn
 from probes.reflector.screening import Screening
 from probes.sockets.batch import OnePacket
 
-
-class _Asked(NamedTuple):
-    """A request of a known sender, and whether it asks for Follow-Up Telemetry."""
-
-    packet: OnePacket
-    sender: KnownSender
-    follow_up: bool
+# A request, its sender, and whether he asks for Follow-Up Telemetry.
+_Asked = tuple[OnePacket, KnownSender, bool]
 
 
 class FewResponder:
@@ -28,20 +20,26 @@ class FewResponder:
         self._context, self._counts = context, context.counts
         self._screening, self._reflection = screening, reflection
 
-    def respond(self, arrived: TakenIn) -> bool:
+    def respond(self, arrived: Listener) -> bool:
         """Answer one by one; False if they are many, or somebody has to be got to know first."""
-        if arrived.count > FEW:
+        listener, count = arrived, arrived.arrived
+        if count > FEW:
             return False
-        listener = arrived.listener
-        asked = self._asked(listener, arrived.count)
+        asked = self._asked(listener, count)
         if asked is None:
             return False
-        self._counts["received"] += arrived.count
-        for each in asked:
-            self._answer(listener, each)
+        self._counts["received"] += count
+        now_ns = self._context.clock.monotonic_ns()
+        self._screening.limits.learn(now_ns)
+        moment = listener.moment(now_ns)
+        for packet, sender, follow_up in asked:
+            if sender.keys is None:
+                self._answer(listener, packet, sender, moment, follow_up=follow_up)
+            else:
+                self._answer_bound(listener, packet, sender, sender.keys, moment)
             # At once: the next reply of a session that asked twice tells of this one, and no
             # departures heap up whose telling would lag behind ever after.
-            listener.collect_one_timestamp(self._context.shift_ns)
+            listener.collect_one_timestamp()
         return True
 
     def _asked(self, listener: Listener, count: int) -> list[_Asked] | None:
@@ -56,35 +54,31 @@ class FewResponder:
             follow_up = False if bound else asks_follow_up(packet.payload)
             if packet.truncated or sender is None or follow_up is None:
                 return None
-            asked.append(_Asked(packet, sender, follow_up))
+            asked.append((packet, sender, follow_up))
         return asked
 
-    def _answer(self, listener: Listener, asked: _Asked) -> None:
-        context = self._context
-        now_ns = context.clock.monotonic_ns()
-        self._screening.limits.learn(now_ns)
-        estimates = listener.error_estimates(now_ns, context.own_clock_bound_ns)
-        moment = Moment(listener.number, now_ns, context.wall_ns, estimates)
-        packet = asked.packet
-        arrival = Arrival(packet.timestamp_ns + context.shift_ns, packet.ttl, packet.tos)
-        if asked.sender.keys is None:
-            self._answer_plain(listener, asked, arrival, moment)
-        else:
-            self._answer_bound(listener, asked, asked.sender.keys, arrival, moment)
-
-    def _answer_plain(
-        self, listener: Listener, asked: _Asked, arrival: Arrival, moment: Moment
+    def _answer(
+        self,
+        listener: Listener,
+        packet: OnePacket,
+        sender: KnownSender,
+        moment: Moment,
+        *,
+        follow_up: bool,
     ) -> None:
-        packet, sender, follow_up = asked
-        refusal = self._screening.limits.refusal(
-            sender.bucket, sender.slot, moment.now_ns, bound=False
-        )
+        context, limits = self._context, self._screening.limits
+        refusal = limits.refusal(sender.bucket, sender.slot, moment.now_ns, bound=False)
         if refusal is not None:
             self._counts[refusal] += 1
             return
-        sessions, context = self._reflection.sessions, self._context
         reply, sequence = reply_to(
-            packet.payload, sender, sessions, arrival, moment, follow_up=follow_up
+            packet.payload,
+            sender,
+            self._reflection.sessions,
+            moment,
+            packet.timestamp_ns + context.shift_ns,
+            packet.ttl,
+            follow_up=follow_up,
         )
         source = packet.destination if listener.everywhere else b""
         read_ns = 0
@@ -105,19 +99,18 @@ class FewResponder:
     def _answer_bound(
         self,
         listener: Listener,
-        asked: _Asked,
+        packet: OnePacket,
+        sender: KnownSender,
         keys: tuple[bytes, ...],
-        arrival: Arrival,
         moment: Moment,
     ) -> None:
         """Answer one request of a sender that has to authenticate itself."""
-        packet, sender = asked.packet, asked.sender
         read_ns = self._context.clock.wall_ns()  # T3 is read soon after, for it is under the HMAC
         reply = self._reflection.authenticated.answer_one(
             packet.payload,
             keys,
             sender.slot,
-            arrival,
+            Arrival(packet.timestamp_ns + self._context.shift_ns, packet.ttl, packet.tos),
             moment,
             refusal=lambda: self._screening.limits.refusal(
                 sender.bucket, sender.slot, moment.now_ns, bound=True

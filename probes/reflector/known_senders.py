@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import unpack_address
-from probes.reflector.context import Arrival, Moment
+from probes.reflector.context import Moment
 from probes.reflector.sessions import SessionTable
 from probes.stamp import tlv as stamp_tlv
 from probes.stamp.batch import TTL_UNKNOWN
@@ -77,12 +77,13 @@ def reply_to(
     request: bytes,
     sender: KnownSender,
     sessions: SessionTable,
-    arrival: Arrival,
     moment: Moment,
+    receive_wall_ns: int,
+    ttl: int,
     *,
     follow_up: bool,
 ) -> tuple[bytearray, int]:
-    """Return the reply (T3 still zero) and its sequence number."""
+    """Return the reply (T3 still zero) and its sequence number; `ttl` 0 is unknown."""
     sequence = sessions.next_sequence(sender.slot, moment.now_ns)
     reply = bytearray(request)
     _REPLY.pack_into(
@@ -92,9 +93,9 @@ def reply_to(
         0,
         moment.estimates.exact if follow_up else moment.estimates.early,
         request[_SSID],
-        wall_ns_to_ntp64(arrival.receive_wall_ns),
+        wall_ns_to_ntp64(receive_wall_ns),
         request[:_ASKED_BYTES],
-        arrival.ttl or TTL_UNKNOWN,
+        ttl or TTL_UNKNOWN,
     )
     end = BASE_BYTES
     if follow_up:
@@ -136,7 +137,7 @@ class KnownSenders:
 
     def find(self, address: bytes, payload: bytes, *, bound: bool = False) -> KnownSender | None:
         """Return who sent a request, None if he is not known."""
-        return self._known.get(sender_key(address, payload, bound=bound))
+        return self._known.get(address + payload[_BOUND_SSID if bound else _SSID])
 
     def learn(
         self,

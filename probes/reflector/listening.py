@@ -7,7 +7,6 @@ import contextlib
 import errno
 import math
 import socket
-from collections.abc import Callable
 
 from foundation.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from foundation.literals import Address, AddressError, fault_of, read_address
@@ -15,7 +14,7 @@ from foundation.reasons import reason_of
 from foundation.text import Text
 from probes.addresses import socket_address
 from probes.reflector.admission import PeerFilter, parse_prefix
-from probes.reflector.context import Estimates
+from probes.reflector.context import Context, Estimates, Moment
 from probes.reflector.known_senders import KnownSenders
 from probes.reflector.reply_timestamps import Lag, ReplyTimestamps
 from probes.reflector.sender_keys import SenderKeys
@@ -46,10 +45,11 @@ class Listener:
         number: int,
         rings: Rings,
         sessions: SessionTable,
+        context: Context,
         *,
         sock: socket.socket,
     ) -> None:
-        self.number = number
+        self.number, self._context = number, context
         self.admit(spec, keys)
         self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
         self.socket = BatchSocket(
@@ -61,8 +61,9 @@ class Listener:
         self.port = int(self.socket.sock.getsockname()[1])
         self.reply_timestamps = ReplyTimestamps(sessions)
         self.lag = Lag()
+        self.arrived = 0  # packets that its socket has just taken in
         self.leaving = 0  # replies of the last batch whose departure is timestamped
-        self._estimates = Estimates(0, 0)
+        self._moment = Moment(number, context.wall_ns, 0, Estimates(0, 0))
         self._estimates_until_ns, self._told_lag_ns = -math.inf, 0
 
     def admit(self, spec: ReflectorSpec, keys: SenderKeys) -> None:
@@ -75,36 +76,39 @@ class Listener:
         is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)
         self.least_bytes = STAMP_BASE_BYTES if is_open else 0
 
-    def error_estimates(self, now_ns: int, own_clock_bound_ns: Callable[[], float]) -> Estimates:
-        """Return the Error Estimates of replies, made each second."""
-        lag_ns = self.lag.worst_ns
+    def moment(self, now_ns: int) -> Moment:
+        """Return when and where what has arrived is answered; it holds until the next call.
+
+        Error Estimates are made each second.
+        """
+        moment, lag_ns = self._moment, self.lag.worst_ns
+        moment.now_ns = now_ns
         if now_ns >= self._estimates_until_ns or lag_ns > self._told_lag_ns:
-            bound_ns = own_clock_bound_ns()
+            bound_ns = self._context.own_clock_bound_ns()
             exact, early = encode_error_estimate(bound_ns), encode_error_estimate(bound_ns + lag_ns)
-            self._estimates, self._told_lag_ns = Estimates(exact, early), lag_ns
+            moment.estimates, self._told_lag_ns = Estimates(exact, early), lag_ns
             self.lag.age()
             self._estimates_until_ns = now_ns + _ESTIMATE_AGE_NS
-        return self._estimates
+        return moment
 
-    def collect_timestamps(self, shift_ns: int) -> None:
-        """Empty the error queue (undrained it eats the receive buffer) into the sessions, with all
-        timestamps moved by `shift_ns`."""
-        queue = self.socket.error_queue
+    def collect_timestamps(self) -> None:
+        """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
+        queue, shift_ns = self.socket.error_queue, self._context.shift_ns
         one_by_one = self.leaving <= FEW and not queue.has_kept
         for _ in range(FEW if one_by_one else 0):
-            if not self.collect_one_timestamp(shift_ns):
+            if not self.collect_one_timestamp():
                 return
         while len(timestamps := queue.read()):
             self.reply_timestamps.left(timestamps.key, timestamps.timestamp_ns + shift_ns)
             self.lag.left(timestamps.key, timestamps.timestamp_ns)
 
-    def collect_one_timestamp(self, shift_ns: int) -> bool:
+    def collect_one_timestamp(self) -> bool:
         """Take one departure from the error queue; tell whether there was one."""
         one = self.socket.error_queue.read_one()
         if one is None:
             return False
         key, left_ns = one
-        self.reply_timestamps.one_left(key, left_ns + shift_ns)
+        self.reply_timestamps.one_left(key, left_ns + self._context.shift_ns)
         self.lag.one_left(key, left_ns)
         return True
 

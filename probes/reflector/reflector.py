@@ -179,8 +179,15 @@ class Reflector:
             self._without_ipv6[spec.address, spec.port] = error
         self._numbers += 1
         number = self._numbers & 0xFFFF
-        sessions = self._reflection.sessions
-        return Listener(spec, keys, number, self._answering.rings, sessions, sock=sock)
+        return Listener(
+            spec,
+            keys,
+            number,
+            self._answering.rings,
+            self._reflection.sessions,
+            self._context,
+            sock=sock,
+        )
 
     def refused(self) -> tuple[Text, ...]:
         """Return why there are places where it does not answer, or not in all that was asked."""

@@ -7,10 +7,7 @@ single datagrams where the system gives neither batches nor timestamps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
-
-from probes.reflector.listening import Listener
 
 Arrived = TypeVar("Arrived", contravariant=True)
 
@@ -23,11 +20,3 @@ class Responder(Protocol[Arrived]):
 
         False: it is for another responder, and nothing has been done with it.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class TakenIn:
-    """`count` packets that a listener's socket has just taken into its ring."""
-
-    listener: Listener
-    count: int

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.addresses import pack_address, unpack_address
-from probes.reflector.context import Arrival, Estimates, Moment
+from probes.reflector.context import Estimates, Moment
 from probes.reflector.known_senders import (
     KnownSender,
     asks_follow_up,
@@ -73,8 +73,9 @@ class Both:
             request,
             sender,
             self.one.sessions,
-            Arrival(T2_NS, ttl, 0),
             MOMENT,
+            T2_NS,
+            ttl,
             follow_up=follow_up,
         )
         write_t3(reply, T3_NS)
