@@ -9,21 +9,22 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from agent.answering import AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
-from agent.engine_conditions import at_most, broke, odd_replies, waiting_for_keys
+from agent.engine_conditions import at_most, broke, nonconforming_replies, waiting_for_keys
 from agent.local_addresses import LocalAddresses
 from agent.policy import Policy
 from agent.reflecting import Reflecting
 from agent.sent_counters import SentCounters
 from agent.shortfalls import Shortfalls
+from agent.unanswered_journal import Silence, UnansweredJournal
 from foundation.clock import Clock
 from foundation.condition import Condition
 from foundation.errors import IsochroneError
 from foundation.text import Text, language_of_environment
 from messages.exchange import Curtailed, Plan, StampKeys
 from messages.sections.windows import WINDOWS
+from probes.channels.opening import load_openers
 from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.sockets.routes import RouteWatch
@@ -57,7 +58,7 @@ class Measuring:
         policy: Policy,
         book: SentCounters,
         settle: Callable[[], Awaitable[None]],
-        journal: AnswerJournal,
+        journal: UnansweredJournal,
         local_addresses: Mapping[str, str] | None = None,
     ) -> None:
         self._own_addresses = local_addresses or {}
@@ -86,6 +87,7 @@ class Measuring:
         self.keys: StampKeys | None = None
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._routes: RouteWatch | None = None  # while `run` does
+        load_openers()
         self._logged: dict[str, Text] = {}
         self._sent = self._received = 0  # by engines that are no more
 
@@ -198,7 +200,7 @@ class Measuring:
         """Return what the engine has to tell of single streams and of their reflectors."""
         if self._engine is None:
             return ()
-        odd = odd_replies(self._engine.odd_replies())
+        odd = nonconforming_replies(self._engine.nonconforming_replies())
         refused = at_most(self._engine.health().conditions, _MOST_TOLD)
         return (*refused, *([] if odd is None else [odd]))
 

@@ -9,7 +9,7 @@ import importlib.metadata
 import logging
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,25 +18,27 @@ from aiohttp import web
 from controller.access.authority import Authority, authority_exists, load_authority
 from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
-from controller.access.tables import FILE_NAME as KEYS_NAME
-from controller.access.tables import KEYS_DIRECTORY
+from controller.access.tables import reporting_keys_damage
+from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
-from controller.api.server.connections import Connections
+from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
+from controller.events.bus import EventBus
+from controller.events.recorder import Recorder
 from controller.fleet.agents import Fleet
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry, newly_asked
+from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
 from controller.live.accounts import Tally
-from controller.live.catalogue import Catalogue, catalogue_of
-from controller.live.current_states import StateInputs
-from controller.live.groups import Group, groups_of
+from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
+from controller.live.scope import scope_of
+from controller.live.snapshot import Operation, Snapshot
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember
 from controller.plans.channels import Channels
@@ -44,10 +46,9 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
-from controller.store.interface import Store, StoreFullError
+from controller.store.engines import open_store, store_url
+from controller.store.interface import DamagedStoreError, Store, StoreFullError
 from controller.store.levels import KEPT, Retention
-from controller.store.reading import DamagedStoreError, damage_told
-from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
@@ -58,8 +59,6 @@ from probes.window import WindowBatch
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
-from topology.reference_paths import ipv4_alone
-from topology.selection import path_table
 from topology.targets import demands as make_demands
 
 logger = logging.getLogger("isochrone.controller")
@@ -80,11 +79,12 @@ class Settings:
     metrics_paths: int = 1_000  # paths with Prometheus metrics of their own
     window_ms: int = 10_000
     retention: Retention = KEPT
+    store_url: str | None = None  # None: as `store.engines.store_url` has it
 
 
 @dataclass(slots=True, kw_only=True)
 class ControllerState:
-    """The network, what is planned and demanded on it, what was measured, and the verdicts.
+    """The services of a running controller; what they know of is in the snapshots.
 
     `permanent` are the streams of the site file's meshes, `streams` those that are planned now: the
     permanent ones first and in the same places, then what campaigns add (`plans.replanning`).
@@ -93,25 +93,20 @@ class ControllerState:
     settings: Settings
     clock: Clock
     started_ns: int
-    network: Network
-    permanent: tuple[PlannedStream, ...]
-    streams: tuple[PlannedStream, ...]
     campaigns: CampaignRegistry
-    demands: tuple[Demand, ...]
-    plans: dict[str, Plan]
+    plans: Mapping[str, Plan]
     owners: dict[str, str]  # agents by address
-    catalogue: Catalogue
-    groups: tuple[Group, ...]
-    ipv4_alone: dict[str, int]
     store: Store
     access: CredentialStore
     stamp_keyring: StampKeyring
     gate: Gate
     authority: Authority | None
     fleet: Fleet
-    memory: RecentWindows
-    live: LiveVerdicts
+    maintenance: MaintenanceSchedule
+    silences: SilenceRegistry
     rounds: Rounds
+    bus: EventBus
+    stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
     store_watch: StoreWatch
@@ -122,7 +117,8 @@ class ControllerState:
     tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
     tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
-    matrices: Matrices = field(default_factory=Matrices)
+    matrices: Matrices
+    latest: Snapshot | None = None  # the last one that was published
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
     duplicates: DuplicateAgents
@@ -130,9 +126,83 @@ class ControllerState:
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
     @property
-    def silences(self) -> SilenceRegistry:
-        """Which streams are silent, and by whose will."""
-        return self.rounds.state_inputs.silences
+    def network(self) -> Network:
+        """The network of the site file."""
+        return self.rounds.scope.network
+
+    @property
+    def streams(self) -> tuple[PlannedStream, ...]:
+        """The streams that are planned now."""
+        return self.rounds.scope.streams
+
+    @property
+    def permanent(self) -> tuple[PlannedStream, ...]:
+        """The streams of the site file's meshes."""
+        return self.rounds.scope.permanent
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """What is demanded of paths."""
+        return self.rounds.scope.demands
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The places of everything."""
+        return self.rounds.scope.catalogue
+
+    @property
+    def memory(self) -> RecentWindows:
+        """The windows of the judged period."""
+        return self.rounds.memory
+
+    @property
+    def live(self) -> LiveVerdicts:
+        """The verdicts."""
+        return self.rounds.live
+
+    def snapshot(self) -> Snapshot:
+        """Return how everything is at this moment."""
+        now = self.rounds.state_inputs()
+        improvements = self.rounds.live.improvements
+        return Snapshot(
+            at_ns=now.at_ns,
+            scope=now.scope,
+            fleet=now.fleet,
+            maintenance=now.maintenance,
+            silences=now.silences,
+            started_ns=self.started_ns,
+            judge_period_ns=self.settings.judge_period_ns,
+            round=self.rounds.live.latest,
+            logged=self.rounds.logged(),
+            looked_ns=self.rounds.looked_ns,
+            plans=self.plans,
+            duplicates=self.duplicates.refused_last(),
+            campaigns=self.campaigns.records,
+            baseline=improvements.baseline,
+            baseline_fault=improvements.fault,
+            steady=self.trust.steady(),
+            operation=self._operation(),
+        )
+
+    def _operation(self) -> Operation:
+        ingest, watchdog = self.ingest, self.watchdog
+        return Operation(
+            chunks=ingest.chunks,
+            windows=ingest.windows,
+            duplicates=ingest.duplicates,
+            bytes=ingest.bytes,
+            refused=ingest.refused.copy(),
+            refused_callers=self.gate.refused.copy(),
+            limited_requests=self.callers.refused,
+            connections={kind: self.connections.count(kind) for kind in KINDS},
+            connections_cut={reason: self.connections.cut[reason] for reason in WORDS},
+            listeners=len(self.stream.listeners),
+            listeners_cut_off=self.stream.cut_off,
+            loop_ages_s=watchdog.ages_s(),
+            skipped=watchdog.skipped.copy(),
+            failing=watchdog.failing(),
+            stalled=tuple(watchdog.stalled()),
+        )
 
     def close(self) -> None:
         """Let go of the store and the keys."""
@@ -152,10 +222,11 @@ def open_state(
     not to be had.
     """
     with contextlib.ExitStack() as opened_so_far:
-        store = SqliteStore(directory, retention=settings.retention)
+        url = settings.store_url or store_url(directory)
+        store = open_store(url, retention=settings.retention)
         opened_so_far.callback(store.close)
-        opened_so_far.enter_context(damage_told(directory / FILE_NAME))
-        with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
+        opened_so_far.enter_context(store.reporting_damage())
+        with reporting_keys_damage(directory):
             access = CredentialStore(directory, clock)
             opened_so_far.callback(access.close)
             stamp_keyring = StampKeyring(directory, clock)
@@ -199,67 +270,63 @@ def _assemble(
     before = last_plans(store)
     plans = plans_of(network, streams, settings, store, now_ns)
     with _done_without_room():
-        store.put_streams(stream_records(streams)).result()
+        store.streams.put(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
     with _done_without_room():
-        store.put_sites(documents, now_ns).result()
+        store.sites.put(documents, now_ns).result()
     with _done_without_room():
         access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
     duplicates = DuplicateAgents(store.duplicates, clock)
-    fleet = Fleet(plans, store.agent_totals(), clock)
-    memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
-    book = BaselineComparator(demands, permanent)
-    book.use(store.baselines())
-
-    recorded = store.streams()
-    catalogue = catalogue_of(network, streams, demands, recorded)
-    maintenance = MaintenanceSchedule(
-        store.event_log.maintenance(), catalogue.paths, catalogue.stream_path
-    )
-
-    silences = SilenceRegistry(store.silences.records(), streams)
-    asked = newly_asked(before, plans)
-    with _done_without_room():
-        store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
-    left_out = LeftOut(maintenance, silences)
-
-    take = taking(memory, left_out, book, clock)
-    remember(store, memory, book, left_out, take, now_ns)
-    known = store.event_log.states()
-    live = LiveVerdicts(
+    fleet = Fleet(plans, store.windows.agent_totals(), clock)
+    recorded = store.streams.all()
+    scope = scope_of(
         network,
         streams,
         demands,
-        known,
-        now_ns,
-        book,
-        len(permanent),
-        clock=clock,
+        permanent=permanent,
+        planned_ns=campaigns.planned_ns(streams, len(permanent)),
+        recorded=recorded,
         window_ns=settings.window_ms * 1_000_000,
     )
-    state_inputs = StateInputs(
-        catalogue=catalogue,
-        planned_ns=campaigns.planned_ns(streams, len(permanent)),
+    memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
+    book = BaselineComparator(demands, permanent)
+    book.use(store.baselines.all())
+    maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
+    silences = SilenceRegistry(store.silences.records(), scope.stream_index)
+    asked = newly_requested(before, plans)
+    with _done_without_room():
+        store.silences.put(silences.requested_again(asked, plans, now_ns)).result()
+
+    def excluded() -> Exclusions:
+        return Exclusions(maintenance.now, silences.now)
+
+    take = taking(memory, excluded, book, clock)
+    remember(store, memory, book, excluded(), take, now_ns)
+    known = store.event_log.states()
+    watchdog = Watchdog(clock)
+    watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
+    stream = EventStream()
+    bus = EventBus()
+    Recorder(store.event_log, bus)
+    stream.follow(bus)
+    rounds = Rounds(
+        scope,
+        LiveVerdicts(scope, known, now_ns, book, clock=clock),
+        memory,
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        window_ns=settings.window_ms * 1_000_000,
+        bus=bus,
+        known=known,
+        clock=clock,
+        watchdog=watchdog,
     )
-    watchdog = Watchdog(clock)
-    watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
     state = ControllerState(
         settings=settings,
         clock=clock,
         started_ns=now_ns,
-        network=network,
-        permanent=permanent,
-        streams=streams,
         campaigns=campaigns,
-        demands=demands,
         plans=plans,
-        catalogue=catalogue,
-        groups=groups_of(network.targets, catalogue),
-        ipv4_alone=ipv4_alone(network, path_table(network, permanent)),
         store=store,
         access=access,
         stamp_keyring=stamp_keyring,
@@ -267,16 +334,19 @@ def _assemble(
         gate=Gate(access),
         authority=authority,
         fleet=fleet,
-        memory=memory,
-        live=live,
+        maintenance=maintenance,
+        silences=silences,
         channels=Channels(clock),
         duplicates=duplicates,
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
-        rounds=Rounds(state_inputs, live, memory, streams, store, known, clock, watchdog),
+        rounds=rounds,
+        bus=bus,
+        matrices=Matrices(clock),
+        stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
-        trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
+        trust=ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns),
         ingest=Ingest(
             store,
             fleet,
@@ -288,8 +358,18 @@ def _assemble(
             settings.window_ms * 1_000_000,
         ),
     )
-    state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
+    follow(state)
     return state
+
+
+def follow(state: ControllerState) -> None:
+    """Let the matrices follow the rounds."""
+
+    async def publish() -> None:
+        state.latest = state.snapshot()
+        await state.matrices.renew(state.latest)
+
+    state.rounds.followers = {"matrix": publish}
 
 
 @contextlib.contextmanager
@@ -315,12 +395,15 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, left_out: LeftOut, book: BaselineComparator, clock: Clock
+    memory: RecentWindows,
+    excluded: Callable[[], Exclusions],
+    book: BaselineComparator,
+    clock: Clock,
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 
     def take(batch: WindowBatch) -> None:
-        not_judged = left_out.of(batch)
+        not_judged = excluded().of(batch)
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from typing import get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.campaigns.demand import as_far_as_there, problems_of, streams_of
+from controller.campaigns.demand import existing_part, problems_of, streams_of
 from controller.campaigns.request import CampaignRequest
-from controller.store.campaigns import CampaignRecord, CampaignState
+from controller.store.campaigns import CampaignRecord
 from foundation.errors import ConfigError
 from topology.mesh import united
 from topology.model import PlannedStream
@@ -25,7 +24,8 @@ logger = logging.getLogger("isochrone.controller")
 class CampaignRegistry:
     """Every campaign that is kept, by name, oldest first. On the event loop alone.
 
-    `told` is set when somebody created or cancelled one; `changing` is held by whoever changes one.
+    `records` is replaced when one changes, and never changes itself. `told` is set when somebody
+    created or cancelled one; `changing` is held by whoever changes one.
     """
 
     def __init__(self, records: Iterable[CampaignRecord]) -> None:
@@ -44,12 +44,7 @@ class CampaignRegistry:
 
     def put(self, record: CampaignRecord) -> None:
         """Take in what became of one."""
-        self.records[record.name] = record
-
-    def counts(self) -> dict[str, int]:
-        """Return how many are in each state, states without campaigns too."""
-        found = [record.state for record in self.records.values()]
-        return {state: found.count(state) for state in get_args(CampaignState)}
+        self.records = {**self.records, record.name: record}
 
     def running(self, now_ns: int) -> list[CampaignRecord]:
         """Return those whose streams belong into the plan at `now_ns`."""
@@ -83,7 +78,7 @@ class CampaignRegistry:
         """
         known = self._streams.get(record.id)
         if known is None:
-            request = as_far_as_there(network, request_of(record))
+            request = existing_part(network, request_of(record))
             try:
                 problems_of(network, request).raise_if_any()
                 known = streams_of(network, request)

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from controller.campaigns.registry import CampaignRegistry
+from controller.events.events import CampaignChanged
+from controller.fleet.agents import FleetView
 from controller.plans.replanning import renew
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
-from controller.store.event_log import EventRecord
+from topology.model import PlannedStream
 
 OVERDUE_S = 1.0
 
@@ -57,34 +60,31 @@ def _due(record: CampaignRecord, now_ns: int) -> CampaignRecord | None:
 async def turn(state: ControllerState, before: CampaignRecord, after: CampaignRecord) -> None:
     """Write down what becomes of a campaign, and tell it. The caller holds `changing`."""
     if after.is_over and before.begun_ns is not None:
-        counts = curtailed(state, before)
+        streams = state.campaigns.streams_of(state.network, before)
+        counts = curtailed(state.fleet.now(), streams)
         after = replace(after, refused=counts["refused"], throttled=counts["throttled"])
     await asyncio.wrap_future(state.store.campaigns.change(after))
     state.campaigns.put(after)
-    state.rounds.recorder.record([event_of(after, before, state.clock.wall_ns())], ())
+    state.bus.publish([event_of(after, before, state.clock.wall_ns())])
 
 
-def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int) -> EventRecord:
+def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int) -> CampaignChanged:
     """Return as an event that a campaign came into its state."""
     since_ns = None
     if before is not None:
         since_ns = before.created_ns if before.begun_ns is None else before.begun_ns
-    return EventRecord(
+    return CampaignChanged(
         at_ns=now_ns,
-        kind="campaign",
-        subject=record.name,
+        campaign=record.name,
         state=record.state,
         previous=None if before is None else before.state,
         previous_since_ns=since_ns,
     )
 
 
-def curtailed(state: ControllerState, record: CampaignRecord) -> Counter[str]:
-    """Return how many of a campaign's streams the agents' owners refuse, and throttle, now."""
-    found = (
-        state.fleet.curtailment(stream.path.source.site, stream.stream_id)
-        for stream in state.campaigns.streams_of(state.network, record)
-    )
+def curtailed(fleet: FleetView, streams: Sequence[PlannedStream]) -> Counter[str]:
+    """Return how many of some streams the agents' owners refuse, and throttle, now."""
+    found = (fleet.curtailment(stream.path.source.site, stream.stream_id) for stream in streams)
     return Counter(one.action for one in found if one is not None)
 
 

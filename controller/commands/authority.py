@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from controller.commands.time_options import time_zone_option
+from controller.client.time_options import time_zone_option
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, UsageError
 from foundation.local_time import local_text
@@ -197,8 +197,8 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
     """Open the book of credentials for a while; with `new` it may be made."""
     from controller.access.credential_store import CredentialStore
-    from controller.access.tables import FILE_NAME, KEYS_DIRECTORY
-    from controller.store.reading import damage_told
+    from controller.access.tables import FILE_NAME, reporting_keys_damage
+    from controller.data_directory import KEYS_DIRECTORY
 
     path = data / KEYS_DIRECTORY / FILE_NAME
     if (
@@ -211,7 +211,7 @@ def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterato
             "isochrone controller init。",
             data=str(data),
         )
-    with damage_told(path):
+    with reporting_keys_damage(data):
         book = CredentialStore(data, SystemClock())
     try:
         yield book

@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.answers import ApiError
+from controller.errors import (
+    ConflictError,
+    ForeignError,
+    MalformedError,
+    RefusedError,
+    TooLargeError,
+    UnknownError,
+)
 from controller.fleet.agents import Fleet
 from controller.ingest.uploads import Uploads
 from controller.live.memory import MAX_AHEAD_NS
@@ -92,13 +99,13 @@ class Ingest:
         self._decoders.shutdown()
 
     async def accept(self, name: str, body: bytes, boot: str = "") -> Acknowledgement:
-        """Store what agent `name` delivered; returns after the commit. Raises ApiError and more.
+        """Store what agent `name` delivered; returns after the commit. Raises RefusedError.
 
         `boot` is the life that delivers, where it is known; the chunk may be of an earlier one.
         """
         try:
             return await self._accept(name, body, boot)
-        except ApiError as error:
+        except RefusedError as error:
             self.refused[error.code] += 1
             raise
         except ResourceError:
@@ -127,11 +134,11 @@ class Ingest:
         try:
             new = await asyncio.shield(self._commit(stored, batch, alone=alone))
         except OtherBootError as error:
-            raise ApiError(409, MEASURED_TWICE, error.text, **error.fields) from error
+            raise ConflictError(MEASURED_TWICE, error.text, **error.fields) from error
         return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
 
     async def _commit(self, stored: StoredChunk, batch: WindowBatch, *, alone: bool) -> bool:
-        new = await asyncio.wrap_future(self._store.put_chunk(stored, alone=alone))
+        new = await asyncio.wrap_future(self._store.windows.put_chunk(stored, alone=alone))
         self._fleet.heard(stored.agent)
         if new:
             self.chunks += 1
@@ -152,14 +159,13 @@ class Ingest:
         except OtherVersionError as error:
             raise _not_now("other_version", error.text) from error
         except RemoteProtocolError as error:
-            raise ApiError(400, "malformed_chunk", error.text, **error.fields) from error
+            raise MalformedError("malformed_chunk", error.text, **error.fields) from error
 
     def _check_sender(self, name: str, body_bytes: int) -> None:
         if name not in self._fleet:
             raise unknown_agent(name)
         if body_bytes > MAX_CHUNK_BYTES:
-            raise ApiError(
-                413,
+            raise TooLargeError(
                 "oversized",
                 Text(
                     f"The chunk is larger than {MAX_CHUNK_BYTES} bytes.",
@@ -171,8 +177,7 @@ class Ingest:
     def _check_content(self, name: str, chunk: Chunk) -> None:
         batch = chunk.batch
         if chunk.agent != name:
-            raise ApiError(
-                422,
+            raise ForeignError(
                 "foreign_chunk",
                 Text(
                     f"The chunk is of agent {chunk.agent}, but {name} delivered it.",
@@ -182,8 +187,7 @@ class Ingest:
             )
         self._check_time(batch)
         if len(distinct(batch.stream_id)) != batch.rows:
-            raise ApiError(
-                400,
+            raise MalformedError(
                 "malformed_chunk",
                 Text("The chunk holds a stream twice.", "数据块中有重复的测量流。"),
             )
@@ -246,15 +250,14 @@ class Ingest:
             )
 
 
-def _not_now(code: str, text: Text, **fields: Any) -> ApiError:
+def _not_now(code: str, text: Text, **fields: Any) -> RefusedError:
     """Return the refusal of a chunk that the agent is to keep and to offer again."""
-    return ApiError(409, code, text, retry_after_s=LATER_S, **fields)
+    return ConflictError(code, text, retry_after_s=LATER_S, **fields)
 
 
-def unknown_agent(name: str) -> ApiError:
+def unknown_agent(name: str) -> RefusedError:
     """Return the refusal of an agent that the site file does not know."""
-    return ApiError(
-        404,
+    return UnknownError(
         "unknown_agent",
         Text(
             f"No site named {name} has an agent in this controller's site file.",

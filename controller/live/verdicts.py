@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.agents import Fleet
+from controller.events.events import NothingMeasuredYet, VerdictChanged
+from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
 from controller.live.aging import LEAST_NS, AgeLimits, Newest, without_stale
@@ -25,14 +26,13 @@ from controller.live.bisection import Rows, failing_rows, names_of, only, withou
 from controller.live.improvements import BaselineComparator, Improved
 from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
+from controller.live.scope import Scope
 from controller.live.watch import LISTEN_NS
-from controller.store.event_log import EventRecord, SubjectState
-from controller.store.merging import Part
+from controller.store.event_log import SubjectState
+from controller.store.merging import Aggregate
 from controller.supervision.watchdog import Watchdog
 from foundation.allocation import give_back
 from foundation.clock import Clock
-from topology.model import Demand, PlannedStream
-from topology.network import Network
 
 TRIED_AGAIN_S = 60.0  # what made a round raise
 SEARCHES_SHARE = 20  # of the time; a search takes a few dozen rounds
@@ -52,6 +52,8 @@ class Round(Judged):
     `data_from_ns` to `data_to_ns` is when what is judged was measured, both 0 for nothing.
     `maintenance` bool[m]: whose verdict is the one of before a maintenance and does not count.
     `judged_ns` is None and `revision` 0 before the first round.
+    `sites` are those that `clocks` speaks of; `comparison_of`: the place in `compared` of a demand
+    that compares; `stream_limit_ns` int64[n]: how old the evidence of each stream may be.
     """
 
     revision: int
@@ -68,6 +70,9 @@ class Round(Judged):
     data_to_ns: int
     maintenance: NDArray[np.bool_]
     improved: Improved
+    sites: tuple[str, ...]
+    comparison_of: Mapping[int, int]
+    stream_limit_ns: NDArray[np.int64]
 
     def aged(self, now_ns: int) -> Round:
         """Return the round as it may be read at `now_ns`: without verdicts that are too old."""
@@ -92,31 +97,24 @@ class LiveVerdicts:
 
     def __init__(
         self,
-        network: Network,
-        streams: Sequence[PlannedStream],
-        demands: Sequence[Demand],
+        scope: Scope,
         states: Sequence[SubjectState],
         now_ns: int,
-        improvements: BaselineComparator | None = None,
-        permanent: int | None = None,
+        improvements: BaselineComparator,
         *,
         clock: Clock,
-        window_ns: int,
         least_age_ns: int = LEAST_NS,
     ) -> None:
-        """Demands are judged on the first `permanent` of the streams alone (all where None).
-
-        Evidence may be `least_age_ns` old at least, unless its target says otherwise.
-        """
+        """Evidence may be `least_age_ns` old at least, unless its target says otherwise."""
+        demands, streams = scope.demands, scope.streams
         self._demands, self._streams, self._clock = demands, streams, clock
-        self.ages = AgeLimits(streams, demands, window_ns, least_age_ns)
-        self._left_out: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
+        self._ages = AgeLimits(streams, demands, scope.window_ns, least_age_ns)
+        self._excluded: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
         self._why: Mapping[str, Exception] = {}
         self._again_s = 0.0  # when they are tried again
         self.raised: dict[str, Exception] = {}  # what was left out of the latest round, and why
-        self._judge = Judge(network, streams, demands, permanent)
-        self.sites, self.comparisons = self._judge.sites, self._judge.comparisons
-        self.improvements = improvements or BaselineComparator(demands, streams[:permanent])
+        self._judge = Judge(scope.network, streams, demands, len(scope.permanent))
+        self.improvements = improvements
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
@@ -153,10 +151,10 @@ class LiveVerdicts:
     async def judge_now(
         self,
         memory: RecentWindows,
-        fleet: Fleet,
+        fleet: FleetView,
         resting: NDArray[np.bool_] | None = None,
         watchdog: Watchdog | None = None,
-    ) -> tuple[list[EventRecord], list[SubjectState]]:
+    ) -> list[VerdictChanged]:
         """Make a round from what is in memory; return what changed.
 
         `resting` bool[m]: demands in maintenance, whose verdict stands as it was before. Whose
@@ -186,13 +184,11 @@ class LiveVerdicts:
         self._since_ns = latest.since_ns
         self._newest, self._newest_of_streams = latest.newest, latest.newest_of_streams
         self._latest = latest
-        # That nothing was measured yet is no event; that measuring began is one.
-        events = [c for c in changes if c.previous is not None or c.state != "no_data"]
-        return events, [self._state_of(latest, i) for i in changed]
+        return changes
 
     async def _tidied(
         self, memory: RecentWindows, now_ns: int
-    ) -> tuple[list[Part], dict[int, Part]]:
+    ) -> tuple[list[Aggregate], dict[int, Aggregate]]:
         """Merge what came since the last round; return the slots and the hours to judge.
 
         A step of its own, so that what was merged is gone before anything is judged.
@@ -208,43 +204,43 @@ class LiveVerdicts:
         return list(slots.values()), hours
 
     def _merged(
-        self, memory: RecentWindows, snapshot: Mapping[int, tuple[Part, ...]]
-    ) -> dict[int, Part]:
+        self, memory: RecentWindows, snapshot: Mapping[int, tuple[Aggregate, ...]]
+    ) -> dict[int, Aggregate]:
         """Merge slot by slot: one that raises is left out of this round."""
-        merged: dict[int, Part] = {}
-        for slot, parts in sorted(snapshot.items()):
+        merged: dict[int, Aggregate] = {}
+        for slot, aggregates in sorted(snapshot.items()):
             try:
-                merged |= memory.merged({slot: parts})
+                merged |= memory.merged({slot: aggregates})
             except Exception as error:  # noqa: BLE001 - told, and the rest is judged
                 self.raised[f"windows of slot {slot}"] = error
         return merged
 
     def _judged(
         self,
-        slots: Sequence[Part],
+        slots: Sequence[Aggregate],
         calibration_ns: NDArray[np.float64],
         fresh_ns: NDArray[np.int64] | int,
     ) -> Judged:
         """Judge everything; where that raises, without those whose windows are the reason."""
         if time.monotonic() >= self._again_s:
-            self._left_out = self._left_out[:0]
+            self._excluded = self._excluded[:0]
         try:
-            return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
+            return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
         except Exception:  # noqa: BLE001 - what it is, is searched for
             began_s = time.monotonic()
             found = self._failing_rows(slots, calibration_ns)
             took_s = time.monotonic() - began_s
             self._again_s = time.monotonic() + max(TRIED_AGAIN_S, SEARCHES_SHARE * took_s)
-        self._left_out = np.concatenate([rows for rows, _ in found])
+        self._excluded = np.concatenate([rows for rows, _ in found])
         self._why = names_of(
             found,
             [stream.path.source.site for stream in self._streams],
             [stream.path.id for stream in self._streams],
         )
-        return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
+        return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
 
     def _failing_rows(
-        self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
+        self, slots: Sequence[Aggregate], calibration_ns: NDArray[np.float64]
     ) -> list[tuple[Rows, Exception]]:
         def raised(rows: Rows) -> Exception | None:
             try:
@@ -259,24 +255,24 @@ class LiveVerdicts:
     def _round(
         self,
         now_ns: int | None,
-        slots: Sequence[Part],
+        slots: Sequence[Aggregate],
         calibration_ns: NDArray[np.float64],
-        hours: dict[int, Part],
+        hours: dict[int, Aggregate],
         resting: NDArray[np.bool_] | None = None,
         revision: int | None = None,
     ) -> Round:
-        fresh_ns = 0 if now_ns is None else now_ns - self.ages.of_streams
+        fresh_ns = 0 if now_ns is None else now_ns - self._ages.of_streams
         judged = self._judged(slots, calibration_ns, fresh_ns)
-        if len(self._left_out):
+        if len(self._excluded):
             self.raised |= self._why
         judgements = judged.judgements
         doubted = judged.evidence.clock_doubt > 0
         improved = self.improvements.judge(hours, judged.rules.row, judgements, doubted)
         found, since_ns = judgements.verdict, self._since_ns
         rests = np.zeros(len(found), np.bool_) if resting is None else resting
-        limit_ns = self.ages.of_demands(judged.rules.row)
+        limit_ns = self._ages.of_demands(judged.rules.row)
         newest = self._newest.seen(judged.newest_ns, now_ns or 0)
-        expiry_ns = self.ages.expiry_ns(newest.believed_ns, limit_ns)
+        expiry_ns = self._ages.expiry_ns(newest.believed_ns, limit_ns)
         stale = (expiry_ns < (now_ns or 0)) & ~rests
         if stale.any():
             judgements = without_stale(judgements, stale)
@@ -289,14 +285,14 @@ class LiveVerdicts:
         return Round(
             revision=self._latest.revision + 1 if revision is None else revision,
             judged_ns=now_ns,
-            part=judged.part,
+            aggregate=judged.aggregate,
             evidence=judged.evidence,
             clocks=judged.clocks,
             rules=judged.rules,
             judgements=judgements,
             newest_ns=newest.believed_ns,
             newest=newest,
-            newest_of_streams=self._newest_of_streams.seen(judged.part.end_ns, now_ns or 0),
+            newest_of_streams=self._newest_of_streams.seen(judged.aggregate.end_ns, now_ns or 0),
             found=found,
             figures=judged.figures,
             down=judged.down,
@@ -306,48 +302,42 @@ class LiveVerdicts:
             stale=stale,
             aged_ns=now_ns or 0,
             data_from_ns=_beginning_ns(slots),
-            data_to_ns=int(judged.part.end_ns.max(initial=0)),
+            data_to_ns=int(judged.aggregate.end_ns.max(initial=0)),
             maintenance=rests,
             compared=judged.compared,
             improved=improved,
+            sites=self._judge.sites,
+            comparison_of=self._judge.comparisons.place,
+            stream_limit_ns=self._ages.of_streams,
         )
 
-    def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
+    def _calibration_ns(self, fleet: FleetView) -> NDArray[np.float64]:
         """Return the errors of both ends' timestamps together (RFC 7679 §3.7.3), each as that agent
         measured it of itself; 0 of an end that did not."""
-        measured = np.zeros(len(self.sites))
-        for place, name in enumerate(self.sites):
+        measured = np.zeros(len(self._judge.sites))
+        for place, name in enumerate(self._judge.sites):
             health = fleet.health(name) if name in fleet else None
             measured[place] = 0 if health is None else health.calibration_ns or 0
         source, destination = self._judge.ends
         return np.asarray(measured[source] + measured[destination], np.float64)
 
-    def _state_of(self, latest: Round, i: int) -> SubjectState:
-        demand = self._demands[i]
-        return SubjectState(
-            kind="verdict",
-            subject=demand.path.id,
-            target=demand.target.name,
-            state=VERDICTS[latest.judgements.verdict[i]],
-            since_ns=int(latest.since_ns[i]),
-        )
-
-    def _change_of(self, latest: Round, i: int) -> EventRecord:
+    def _change_of(self, latest: Round, i: int) -> VerdictChanged:
         demand, before = self._demands[i], int(self._told[i])
-        known = before >= 0
+        state, known = VERDICTS[latest.judgements.verdict[i]], before >= 0
         assert latest.judged_ns is not None
-        return EventRecord(
+        kind = VerdictChanged if known or state != "no_data" else NothingMeasuredYet
+        return kind(
             at_ns=latest.judged_ns,
-            kind="verdict",
-            subject=demand.path.id,
+            path=demand.path.id,
             target=demand.target.name,
-            state=VERDICTS[latest.judgements.verdict[i]],
+            state=state,
+            since_ns=int(latest.since_ns[i]),
             previous=VERDICTS[before] if known else None,
             previous_since_ns=int(self._since_ns[i]) if known else None,
         )
 
 
-def _beginning_ns(slots: Sequence[Part]) -> int:
+def _beginning_ns(slots: Sequence[Aggregate]) -> int:
     """Return when the first window of the first slot that has any began."""
     starts = (slot.windows.start_ns for slot in slots)
     return next((int(start_ns.min()) for start_ns in starts if len(start_ns)), 0)

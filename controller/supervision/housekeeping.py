@@ -39,18 +39,18 @@ async def run_housekeeping(
     watchdog.expect(LOOP, LONGEST_ROUND_S)
     loop = asyncio.get_running_loop()
     expired_s = -EXPIRE_EVERY_S
-    with ThreadPoolExecutor(1, "housekeeping", initializer=_give_way) as thread:
+    with ThreadPoolExecutor(1, "housekeeping", initializer=_free_reserve) as thread:
         while True:
             began_s = time.monotonic()
             done = 0
             with watchdog.part(LOOP, "rollups"):  # ingest goes on whatever is wrong here
                 done = await loop.run_in_executor(
-                    thread, store.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
+                    thread, store.rollups.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
                 )
                 if began_s - expired_s >= EXPIRE_EVERY_S:
                     as_of_ns, expired = as_of(), 0
                     if as_of_ns is not None:
-                        expired = await loop.run_in_executor(thread, store.expire, as_of_ns)
+                        expired = await loop.run_in_executor(thread, store.rollups.expire, as_of_ns)
                     await loop.run_in_executor(thread, give_back)
                     expired_s = expired_s if expired else began_s
                     done += expired
@@ -60,6 +60,6 @@ async def run_housekeeping(
             await asyncio.sleep((worked_s if busy else 0.0) if done else IDLE_S)
 
 
-def _give_way() -> None:
+def _free_reserve() -> None:
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

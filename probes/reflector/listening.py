@@ -22,7 +22,7 @@ from probes.reflector.sessions import SessionTable
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.batch import BatchSocket
 from probes.sockets.descriptors import new_socket
-from probes.sockets.obstacles import obstacles_told
+from probes.sockets.obstacles import explaining_obstacles
 from probes.sockets.ring import Rings
 from probes.stamp.sizes import STAMP_BASE_BYTES
 from probes.stamp.timestamps import encode_error_estimate
@@ -123,7 +123,7 @@ def open_reflector_socket(
     """
     address = _listening_address(spec)
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    with obstacles_told(family, None) as undo:
+    with explaining_obstacles(family, None) as undo:
         sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, interface=interface))
         _prepare(sock, family, both_families)
         try:

@@ -16,7 +16,8 @@ from controller.api.application import make_app
 from controller.fleet.silences import UNCONFIRMED
 from controller.serving.service import parse_listen, tls_context
 from controller.state import ControllerState, Settings, open_state
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.interface import Store
+from controller.store.sqlite.engine import open_store
 from foundation.clock import SystemClock
 from messages.chunk import encode_windows
 from messages.exchange import CHUNK_CONTENT_TYPE
@@ -129,10 +130,10 @@ def confirm_long_ago(state: ControllerState) -> None:
     hour_ns = 3_600_000_000_000
     records = [
         dataclasses.replace(one, from_ns=one.from_ns - hour_ns, to_ns=one.from_ns - hour_ns)
-        for one in state.silences.records
+        for one in state.silences.now.records.values()
         if one.to_ns is None and one.rule == UNCONFIRMED
     ]
-    state.silences._put(records)
+    state.silences.put(records)
     state.store.silences.put(records).result()
 
 
@@ -235,8 +236,8 @@ def _chunk_of() -> Callable[..., bytes]:
 
 
 @pytest.fixture
-def store(tmp_path: pathlib.Path) -> Iterator[SqliteStore]:
-    opened = SqliteStore(tmp_path / "data")
+def store(tmp_path: pathlib.Path) -> Iterator[Store]:
+    opened = open_store(tmp_path / "data")
     yield opened
     opened.close()
 

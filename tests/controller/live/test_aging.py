@@ -24,7 +24,7 @@ def deliver(batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]) -> Del
     ) -> None:
         state = controller.state
         start_ns = state.clock.wall_ns() - round((ago_s + 10) * SECOND)
-        for agent in state.fleet.names:
+        for agent in state.fleet.now().names:
             ids = [
                 stream.stream_id
                 for stream in state.streams
@@ -79,7 +79,7 @@ async def test_a_dead_fleet_keeps_no_target_whoever_asks(
         assert health["stale"] > 0
         clock.now_ns += 61 * SECOND  # since when it listens: now the silence is not its own
         await controller.judge()
-        controller.state.store.put_sites([], clock.now_ns).result()  # behind the events
+        controller.state.store.sites.put([], clock.now_ns).result()  # behind the events
         log = await controller.get("/api/v1/event-log?kind=verdict&state=no_data")
         assert PATH in {event["subject"] for event in log["items"]}
 

@@ -9,7 +9,7 @@ import pytest
 from controller.fleet.agents import Fleet
 from controller.store.interface import StoredChunk
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.sqlite.engine import open_store
 from controller.supervision.clock_trust import DOUBTED_NS, PACE, STEADY_NS, ClockTrust
 from messages.exchange import Health
 
@@ -39,15 +39,15 @@ class Bench:
         self.fleet = Fleet(["a", "b", "c"], {}, self.clock)
         self.trust = ClockTrust(self.clock, self.fleet, KEPT, lambda: NOW_NS - 14 * DAY_NS)
 
-    def live(self, seconds: float, every_s: float = 10) -> None:
-        """Let time pass in which every agent delivers a window and tells how it is."""
+    def live(self, seconds: float, every_s: float = 10, *, tells: bool = True) -> None:
+        """Let time pass in which every agent delivers a window and `tells` how it is."""
         for _ in range(round(seconds / every_s)):
             self.clock.passed_ns += round(every_s * SECOND_NS)
             true_ns = NOW_NS + self.clock.passed_ns
-            for name in self.fleet.names:
+            for name in self.fleet.now().names:
                 self.fleet.stored(name, 1, true_ns)
                 health = Health(version="1", boot="b", started_ns=0, sent_ns=true_ns)
-                self.fleet.heard(name, health)
+                self.fleet.heard(name, health if tells else None)
             self.trust.doubt()
 
 
@@ -96,10 +96,9 @@ def test_a_clock_that_was_wrong_from_the_start_is_contradicted_by_the_agents(ben
 def test_windows_bound_what_is_forgotten_where_no_agent_tells_its_clock(bench: Bench) -> None:
     bench.clock.stepped_ns = 20 * DAY_NS
     bench.trust = ClockTrust(bench.clock, bench.fleet, KEPT, lambda: NOW_NS - 14 * DAY_NS)
-    bench.live(2 * STEADY_NS / 1e9)
-    bench.fleet.clocks_ahead_ns = list  # type: ignore[method-assign]  # nobody says
+    bench.live(2 * STEADY_NS / 1e9, tells=False)
     for _ in range(60):
-        bench.live(60)
+        bench.live(60, tells=False)
         as_of_ns = bench.trust.forget_as_of_ns()
         assert as_of_ns is not None
         assert as_of_ns <= NOW_NS + bench.clock.passed_ns
@@ -135,7 +134,7 @@ def test_no_round_forgets_more_than_its_share_of_time(bench: Bench) -> None:
 def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
     tmp_path: pathlib.Path, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     start_ns = NOW_NS // (60 * SECOND_NS) * 60 * SECOND_NS
     payload = chunk_of(batch_of([5], start_ns), agent="nanjing", sequence=0)
     stored = StoredChunk(
@@ -149,7 +148,7 @@ def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
         received_ns=start_ns + 20 * DAY_NS,
         payload=payload,
     )
-    store.put_chunk(stored).result()
-    assert store.oldest_ns() == start_ns
-    assert store.roll_up(start_ns + HOUR_NS, 10) == 1
+    store.windows.put_chunk(stored).result()
+    assert store.windows.oldest_ns() == start_ns
+    assert store.rollups.roll_up(start_ns + HOUR_NS, 10) == 1
     store.close()

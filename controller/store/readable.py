@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from controller.store.blocks import Block, decode_block
 from controller.store.interface import StoredChunk
 from foundation.errors import RemoteProtocolError
 from messages.chunk import decode_chunk
@@ -38,7 +39,13 @@ def windows_in(payload: bytes, name: str) -> WindowBatch | None:
     return sound(name, lambda: decode_chunk(payload, only=(WINDOWS.name,)).batch)
 
 
-def sound_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
+def block_in(payload: bytes, start_ns: int, agent: str) -> Block | None:
+    """Return a stored block, or None where it is damaged."""
+    name = f"the rollup of {agent} from {start_ns} on"
+    return sound(name, lambda: decode_block(payload, start_ns))
+
+
+def readable_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
     """Yield the chunks that can be read, with their windows."""
     for chunk in chunks:
         name = f"the chunk {chunk.sequence} of {chunk.agent} (boot {chunk.boot})"
