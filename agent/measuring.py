@@ -37,7 +37,7 @@ from probes.stream import StreamSpec
 from probes.window import WindowBatch
 
 if TYPE_CHECKING:
-    from probes.reflector.reflector import ReflectorCounters
+    from probes.reflector.counters import ReflectorCounters
 
 LOOK_EVERY_S = 2.0
 _MOST_TOLD = 50  # streams, one by one
