@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
-from agent.engine_conditions import broke, nonconforming_replies, refusal, refusals, waiting_for_keys
+from agent.engine_conditions import (
     broke,
     nonconforming_replies,
+    refusal,
     refusals,
     waiting_for_keys,
 )
