@@ -27,7 +27,6 @@ from controller.store.interface import StoreState
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from foundation.text import Text
-from probes.engine.destinations import refused_destinations
 from probes.engine.engine import Engine, EngineHealth
 from probes.stream import StreamSpec
 from probes.window import WindowBatch
@@ -155,7 +154,8 @@ async def _probing(
 
 def _report_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
     """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
-    reasons = Counter(refused_destinations(health.conditions).values())
+    by_destination = {spec.destination: why for spec, why in health.refused.items()}
+    reasons = Counter(by_destination.values())
     for reason, destinations in reasons.items():
         if not health.streams:
             raise ResourceError(reason.en, reason.zh)
