@@ -22,6 +22,7 @@ from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
+from controller.campaigns.scheduler import CampaignScheduler
 from controller.documents.matrix import Matrices
 from controller.events.bus import EventBus
 from controller.events.recorder import Recorder
@@ -30,7 +31,6 @@ from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
-from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
@@ -45,6 +45,7 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, stream_records
 from controller.plans.replanning import Replanner
+from controller.reports.reporting import Reporting
 from controller.settings import VERSION, Settings
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError
@@ -79,7 +80,6 @@ class ControllerState:
     started_ns: int
     campaigns: CampaignRegistry
     distribution: PlanDistribution
-    replanner: Replanner
     store: Store
     access: CredentialStore
     stamp_keyring: StampKeyring
@@ -93,13 +93,13 @@ class ControllerState:
     stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
+    scheduler: CampaignScheduler = field(init=False)
+    reporting: Reporting = field(init=False)
     store_watch: StoreWatch
     callers: Buckets
     connections: Connections = field(default_factory=Connections)
     ingest: Ingest
     exports: Counter[str] = field(default_factory=Counter)  # that run now, by caller
-    tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
-    tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
     matrices: Matrices
     latest: Snapshot | None = None  # the last one that was published
@@ -174,6 +174,7 @@ class ControllerState:
     def _operation(self) -> Operation:
         ingest, watchdog = self.ingest, self.watchdog
         return Operation(
+            version=VERSION,
             chunks=ingest.chunks,
             windows=ingest.windows,
             duplicates=ingest.duplicates,
@@ -335,15 +336,6 @@ def _assemble(
         started_ns=now_ns,
         campaigns=campaigns,
         distribution=distribution,
-        replanner=Replanner(
-            distribution=distribution,
-            rounds=rounds,
-            ingest=ingest,
-            maintenance=maintenance,
-            silences=silences,
-            store=store,
-            clock=clock,
-        ),
         store=store,
         access=access,
         stamp_keyring=stamp_keyring,
@@ -369,13 +361,38 @@ def _assemble(
 
 
 def follow(state: ControllerState) -> None:
-    """Let the matrices follow the rounds."""
+    """Let the matrices follow the rounds, and campaigns begin, end and be reported."""
+
+    replanner = Replanner(
+        distribution=state.distribution,
+        rounds=state.rounds,
+        ingest=state.ingest,
+        maintenance=state.maintenance,
+        silences=state.silences,
+        store=state.store,
+        clock=state.clock,
+    )
 
     async def publish() -> None:
         state.latest = state.snapshot()
         await state.matrices.renew(state.latest)
 
+    async def replan(streams: tuple[PlannedStream, ...]) -> None:
+        planned_ns = state.campaigns.planned_ns(streams, len(state.permanent))
+        await replanner.renew(streams, planned_ns)
+
     state.rounds.followers = {"matrix": publish}
+    state.scheduler = CampaignScheduler(
+        state.campaigns,
+        state.store.campaigns,
+        fleet=state.fleet,
+        trust=state.trust,
+        bus=state.bus,
+        clock=state.clock,
+        scope=lambda: state.rounds.scope,
+        replan=replan,
+    )
+    state.reporting = Reporting(state.campaigns, state.store, state.snapshot, state.watchdog)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ class Operation:
     raised; `failing`: those that raised last, and why.
     """
 
+    version: str = ""
     chunks: int = 0
     windows: int = 0
     duplicates: int = 0

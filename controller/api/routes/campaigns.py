@@ -18,7 +18,7 @@ from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, q
 from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
-from controller.campaigns.scheduler import event_of, turn
+from controller.campaigns.scheduler import event_of
 from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
@@ -140,7 +140,8 @@ async def cancel_campaign(request: web.Request) -> web.Response:
             )
             raise ApiError(409, "already_over", text, name=record.name)
         now_ns = state.clock.wall_ns()
-        await turn(state, record, replace(record, ended_ns=now_ns, ended_by=str(request[IDENTITY])))
+        ended = replace(record, ended_ns=now_ns, ended_by=str(request[IDENTITY]))
+        await state.scheduler.turn(record, ended)
     state.campaigns.told.set()
     return json_answer(_document(state, _named(request, state)))
 

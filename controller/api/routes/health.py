@@ -16,7 +16,6 @@ from controller.documents.health import (
     health_document,
 )
 from controller.live.rounds import JUDGING
-from controller.settings import VERSION
 from controller.state import STATE
 from foundation.text import Text
 
@@ -56,7 +55,7 @@ async def health(request: web.Request) -> web.Response:
     query_of(request, NoQuery)
     state = request.app[STATE]
     store = await asyncio.to_thread(state.store.state)
-    return json_answer(health_document(state.snapshot(), VERSION, store))
+    return json_answer(health_document(state.snapshot(), store))
 
 
 ROUTES = (
