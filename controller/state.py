@@ -291,8 +291,8 @@ def _assemble(
         window_ns=settings.window_ms * 1_000_000,
     )
     memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
-    book = BaselineComparator(demands, permanent)
-    book.use(store.baselines.all())
+    comparator = BaselineComparator(demands, permanent)
+    comparator.use(store.baselines.all())
     maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
     silences = SilenceRegistry(store.silences.records(), scope.stream_index)
     asked = newly_requested(before, plans)
@@ -302,8 +302,8 @@ def _assemble(
     def excluded() -> Exclusions:
         return Exclusions(maintenance.now, silences.now)
 
-    take = taking(memory, excluded, book, clock)
-    remember(store, memory, book, excluded(), take, now_ns)
+    take = taking(memory, excluded, comparator, clock)
+    remember(store, memory, comparator, excluded(), take, now_ns)
     known = store.event_log.states()
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
@@ -313,7 +313,7 @@ def _assemble(
     stream.follow(bus)
     rounds = Rounds(
         scope,
-        LiveVerdicts(scope, known, now_ns, book, clock=clock),
+        LiveVerdicts(scope, known, now_ns, comparator, clock=clock),
         memory,
         fleet=fleet,
         maintenance=maintenance,
@@ -415,7 +415,7 @@ def plans_of(
 def taking(
     memory: RecentWindows,
     excluded: Callable[[], Exclusions],
-    book: BaselineComparator,
+    comparator: BaselineComparator,
     clock: Clock,
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
@@ -425,7 +425,7 @@ def taking(
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)
-        book.add(batch, not_judged)
+        comparator.add(batch, not_judged)
 
     return take
 
