@@ -7,21 +7,32 @@ from collections.abc import Mapping, Sequence
 
 from foundation.condition import Condition
 from foundation.text import Text, counted
+from probes.engine.destinations import NotRun
 from probes.stamp.oddities import COSTLY, summary
 from probes.stream import StreamSpec
 
 
-def at_most(conditions: Sequence[Condition], most: int) -> tuple[Condition, ...]:
-    """Return the first conditions, and how many others there are."""
-    if len(conditions) <= most:
-        return tuple(conditions)
-    more = len(conditions) - most
+def streams_not_run(not_run: Sequence[NotRun], most: int) -> tuple[Condition, ...]:
+    """Return what tells of the first streams that do not run, and how many others there are."""
+    told = tuple(
+        Condition(
+            code="stream_refused",
+            severity="error",
+            text=one.text,
+            stream_id=str(one.stream.stream_id),
+            address=one.stream.destination,
+        )
+        for one in not_run[:most]
+    )
+    if len(not_run) <= most:
+        return told
+    more = len(not_run) - most
     text = Text(
         f"Not run for such reasons: {counted(more, 'more stream')}.",
         f"另有 {more} 条测量流因类似原因未运行。",
     )
     last = Condition(code="streams_refused", severity="error", text=text)
-    return (*conditions[:most], last)
+    return (*told, last)
 
 
 def odd_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:

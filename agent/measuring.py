@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.answering import AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
-from agent.engine_conditions import at_most, broke, odd_replies, waiting_for_keys
+from agent.engine_conditions import broke, odd_replies, streams_not_run, waiting_for_keys
 from agent.local_addresses import LocalAddresses
 from agent.policy import Policy
 from agent.reflecting import Reflecting
@@ -86,7 +86,7 @@ class Measuring:
         self.keys: StampKeys | None = None
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._routes: RouteWatch | None = None  # while `run` does
-        self._logged: dict[str, Text] = {}
+        self._logged: dict[tuple[int, Text], Text] = {}
         self._sent = self._received = 0  # by engines that are no more
 
     async def apply(self, plan: Plan, keys: StampKeys | None) -> None:
@@ -199,7 +199,7 @@ class Measuring:
         if self._engine is None:
             return ()
         odd = odd_replies(self._engine.odd_replies())
-        refused = at_most(self._engine.health().conditions, _MOST_TOLD)
+        refused = streams_not_run(self._engine.health().not_run, _MOST_TOLD)
         return (*refused, *([] if odd is None else [odd]))
 
     async def _look(self, *, retry: bool) -> None:
@@ -284,8 +284,8 @@ class Measuring:
     def _log_refused(self) -> None:
         """Log which streams have begun to wait, and which wait no more."""
         health = self.engine_health()
-        told = () if health is None else health.conditions
-        now = {condition.text.en: condition.text for condition in told}
+        told = () if health is None else health.not_run
+        now = {(one.stream.stream_id, one.reason): one.text for one in told}
         language, before = language_of_environment(), self._logged
         for text in [text for key, text in now.items() if key not in before][:_MOST_TOLD]:
             _LOG.warning("%s", text.pick(language))

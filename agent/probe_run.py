@@ -15,7 +15,6 @@ from agent.probe_result import TargetResult
 from agent.targets import ResolvedTarget
 from probes.clocks.kernel import kernel_clock_bound_ns
 from probes.engine.accumulate import OUTCOMES
-from probes.engine.destinations import refused_destinations
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.remark import Remark
@@ -123,7 +122,7 @@ class ProbeRun:
         probe_gathering.weigh_pace(
             results, late, interval_ms=options.interval_ms, late_moments=health.late_moments
         )
-        refused = refused_destinations(health.conditions)
+        refused = {one.stream.destination: one.reason for one in health.not_run}
         reasons = {place: Remark("stream_refused", why) for place, why in refused.items()}
         probe_gathering.explain(results, outcomes, engine, reasons)
         for spec, odd in engine.odd_replies().items():

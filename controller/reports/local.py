@@ -26,7 +26,6 @@ from controller.state import ControllerState, Settings, open_state
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from foundation.text import Text
-from probes.engine.destinations import refused_destinations
 from probes.engine.engine import Engine, EngineHealth
 from probes.stream import StreamSpec
 from probes.window import WindowBatch
@@ -150,7 +149,8 @@ async def _probing(
 
 def _tell_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
     """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
-    reasons = Counter(refused_destinations(health.conditions).values())
+    refused = {one.stream.destination: one.reason for one in health.not_run}
+    reasons = Counter(refused.values())
     for reason, destinations in reasons.items():
         if not health.streams:
             raise ResourceError(reason.en, reason.zh)

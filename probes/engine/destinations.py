@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.condition import Condition
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, read_destination
 from foundation.text import Text
 from probes import tcp
 from probes.addresses import pack_address, split_source
 from probes.stream import STAMP_PORT, StreamSpec
-
-_NOT_RUN = Text(" is not run: ", " 的测量流未运行：")
 
 
 def closest_gap_ns(spec: StreamSpec) -> float:
@@ -81,19 +78,18 @@ def _no_such_zone(spec: StreamSpec) -> ConfigError:
     )
 
 
-def refusal(spec: StreamSpec, reason: Text) -> Condition:
-    """Return what tells that a stream is not run."""
-    label = f"{spec.destination} {spec.type_p.label()}"
-    text = Text(f"Stream to {label}{_NOT_RUN.en}{reason.en}", f"到 {label}{_NOT_RUN.zh}{reason.zh}")
-    return Condition(code="stream_refused", severity="error", text=text)
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """A stream that cannot run now, and why."""
 
+    stream: StreamSpec
+    reason: Text
 
-def refused_destinations(conditions: Iterable[Condition]) -> dict[str, Text]:
-    """Return destination -> why its stream is not run, of conditions that `refusal` made."""
-    reasons = {}
-    for condition in conditions:
-        stream, refused, reason = condition.text.en.partition(_NOT_RUN.en)
-        if refused:
-            reason_zh = condition.text.zh.partition(_NOT_RUN.zh)[2]
-            reasons[stream.split()[2]] = Text(reason, reason_zh)
-    return reasons
+    @property
+    def text(self) -> Text:
+        """The sentence for who runs it."""
+        label = f"{self.stream.destination} {self.stream.type_p.label()}"
+        return Text(
+            f"Stream to {label} is not run: {self.reason.en}",
+            f"到 {label} 的测量流未运行：{self.reason.zh}",
+        )

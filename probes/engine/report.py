@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.condition import Condition
 from probes.causes import Causes
+from probes.engine.destinations import NotRun
 from probes.engine.discarded import DISCARDED
 from probes.window import TIMESTAMPING
 
@@ -76,7 +76,7 @@ class EngineHealth:
     icmp_errors: Mapping[str, int] = field(default_factory=dict)
     unread: int = 0
     discarded: Mapping[str, int] = field(default_factory=dict)
-    conditions: tuple[Condition, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class Tally:
         skipped: int,
         late_moments: int,
         clock_steps: int,
-        conditions: tuple[Condition, ...],
+        not_run: tuple[NotRun, ...],
     ) -> EngineHealth:
         """Return how the engine is, with what others know of it."""
         return EngineHealth(
@@ -140,7 +140,7 @@ class Tally:
             icmp_errors=_by_name(self.icmp_errors),
             unread=self.unread,
             discarded={DISCARDED[n]: count for n, count in tuple(self.discarded.items()) if count},
-            conditions=conditions,
+            not_run=not_run,
         )
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.condition import Condition
 from foundation.errors import ConfigError, IsochroneError, RightsError
 from foundation.ragged import indptr_of, place_in_row, row_of_entry, spans
 from probes import tcp
@@ -26,8 +25,8 @@ from probes.addresses import ADDRESS_BYTES, split_source, zone_of
 from probes.engine.channel import Channel, FlowMark
 from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
 from probes.engine.destinations import (
+    NotRun,
     closest_gap_ns,
-    refusal,
     resolved,
     socket_family,
     waiting_time_ns,
@@ -98,13 +97,11 @@ class Roster:
         self._identifiers = Identifiers(generator)
         self._to_resolve: list[int] = []
 
-    def add(
-        self, specs: Sequence[StreamSpec]
-    ) -> tuple[list[int], NDArray[np.int64], list[Condition]]:
+    def add(self, specs: Sequence[StreamSpec]) -> tuple[list[int], NDArray[np.int64], list[NotRun]]:
         """Add streams; return the indices in `specs` of those that run, their numbers, and why
         others do not run."""
         accepted: list[int] = []
-        conditions: list[Condition] = []
+        not_run: list[NotRun] = []
         numbers: list[int] = []
         fresh: list[_Admitted] = []
         changed: set[int] = set()
@@ -116,7 +113,7 @@ class Roster:
                 admitted = self._admit(spec)
             except IsochroneError as error:
                 self._close_unused()
-                conditions.append(refusal(spec, error.text))
+                not_run.append(NotRun(spec, error.text))
                 if is_shortage(error):
                     short = spec.flows, error
                 continue
@@ -135,7 +132,7 @@ class Roster:
         self._append(fresh)
         self._resolve(numbers)
         self._tell_channels(changed)
-        return accepted, np.array(numbers, np.int64), conditions
+        return accepted, np.array(numbers, np.int64), not_run
 
     def _admit(self, spec: StreamSpec) -> _Admitted:
         """Return a stream with its channels open. Raises IsochroneError where it cannot run."""
