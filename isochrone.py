@@ -8,6 +8,7 @@ import importlib
 import io
 import os
 import sys
+from typing import NamedTuple
 
 import click
 
@@ -16,32 +17,63 @@ from foundation.text import plain
 
 VERSION = "0.1.0"
 
-# command -> (module:attribute, what it does). Only the room that is asked for is imported.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "run": (
+
+class Command(NamedTuple):
+    """Where a command is (module:attribute), what it does, and whether it measures.
+
+    What one that measures finds may still be waiting, from a run whose terminal went away.
+    """
+
+    place: str
+    help: str
+    measures: bool = False
+
+
+# Only the room that is asked for is imported.
+COMMANDS: dict[str, Command] = {
+    "run": Command(
         "lab.fleet.run_command:run",
         "Start everything on this machine and open the terminal UI.",
+        measures=True,
     ),
-    "probe": ("agent.probe_command:probe", "Measure targets now: ICMP, UDP (STAMP) or TCP SYN."),
-    "reflect": ("agent.reflect_command:reflect", "Answer STAMP probes (RFC 8762)."),
-    "agent": ("agent.command:agent", "Run a measuring agent on this machine."),
-    "controller": (
+    "probe": Command(
+        "agent.probe_command:probe",
+        "Measure targets now: ICMP, UDP (STAMP) or TCP SYN.",
+        measures=True,
+    ),
+    "reflect": Command(
+        "agent.reflect_command:reflect", "Answer STAMP probes (RFC 8762).", measures=True
+    ),
+    "agent": Command("agent.command:agent", "Run a measuring agent on this machine."),
+    "controller": Command(
         "controller.commands.controller:controller",
         "Run the controller: plans, verdicts, API.",
     ),
-    "campaign": ("controller.commands.campaign:campaign", "Run a bounded campaign and report it."),
-    "list": (
+    "campaign": Command(
+        "controller.commands.campaign:campaign",
+        "Run a bounded campaign and report it.",
+        measures=True,
+    ),
+    "list": Command(
         "controller.commands.lists:list_",
         "List what a controller knows: agents, certificates, paths, verdicts, states.",
     ),
-    "export": ("controller.commands.export:export", "Write what was measured into a file."),
-    "tui": ("tui.command:tui", "Open the terminal UI of a controller."),
-    "lab": ("lab.fleet.command:lab", "Run a fleet over an emulated WAN with known truth."),
-    "doctor": ("lab.doctor_command:doctor", "Say what keeps this machine's services from work."),
-    "truth": ("lab.trial.command:truth", "Hold verdicts and intervals against known truth."),
+    "export": Command("controller.commands.export:export", "Write what was measured into a file."),
+    "tui": Command("tui.command:tui", "Open the terminal UI of a controller."),
+    "lab": Command(
+        "lab.fleet.command:lab", "Run a fleet over an emulated WAN with known truth.", measures=True
+    ),
+    "doctor": Command(
+        "lab.doctor_command:doctor",
+        "Say what keeps this machine's services from work.",
+        measures=True,
+    ),
+    "truth": Command(
+        "lab.trial.command:truth",
+        "Hold verdicts and intervals against known truth.",
+        measures=True,
+    ),
 }
-# What these find may be waiting, from a run whose terminal went away.
-_MEASURING = ("probe", "reflect", "campaign", "lab", "run", "truth", "doctor")
 
 
 class _LazyGroup(click.Group):
@@ -54,7 +86,7 @@ class _LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        module, _, attribute = entry[0].partition(":")
+        module, _, attribute = entry.place.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         if os.environ.get("LANGUAGE") == "zh":
@@ -66,7 +98,7 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _ = gettext.gettext
         with formatter.section(_("Commands")):
-            formatter.write_dl([(name, _(entry[1])) for name, entry in COMMANDS.items()])
+            formatter.write_dl([(name, _(entry.help)) for name, entry in COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,7 +129,7 @@ def main() -> None:
     speak_what_can_be_written()
     speak_the_users_language()
     translate(front_door)
-    if sys.argv[1:2] and sys.argv[1] in _MEASURING:
+    if any(name in COMMANDS and COMMANDS[name].measures for name in sys.argv[1:2]):
         streams.tell_of_earlier()
     try:
         code = _exit_code()

@@ -68,8 +68,8 @@ def test_an_error_a_person_can_mend_is_one_sentence_in_their_language_and_exit_c
 
 
 def test_every_command_is_declared_where_the_table_says() -> None:
-    for entry, _ in isochrone.COMMANDS.values():
-        module, _, attribute = entry.partition(":")
+    for command in isochrone.COMMANDS.values():
+        module, _, attribute = command.place.partition(":")
         assert isinstance(getattr(importlib.import_module(module), attribute), click.Command)
 
 

@@ -1,74 +1,51 @@
-"""The terminal application: one screen, six views, one feed from the controller."""
+"""The terminal application: one screen, its pages, one feed from the controller."""
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Hashable
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.widgets import ContentSwitcher, Static
+from textual.worker import Worker
 
 from tui.access import Access
 from tui.client import Client
-from tui.errors import Language, TuiError
+from tui.errors import Language
 from tui.feed import Clock, Feed, SystemClock
 from tui.fleet import Fleet, Link
+from tui.heading import heading
+from tui.help import Help
 from tui.look import Look
-from tui.models.heading import heading
-from tui.models.overview import GROUP
-from tui.models.rows import Spans
-from tui.models.rules import DECLARED_KINDS
-from tui.models.target_page import common_stem, members_of, target_of
 from tui.narrow_lines import NarrowLines
+from tui.pages import page_classes
+from tui.pages.page import Page
 from tui.palette import DARK, DARK_THEME, LIGHT, LIGHT_THEME
-from tui.panels.agents import Agents
-from tui.panels.help import Help
-from tui.panels.matrix import MatrixPanel
-from tui.panels.overview import Overview
-from tui.panels.panel import Panel
-from tui.panels.path_page import PathPage
-from tui.panels.paths import Paths
-from tui.panels.target_page import TargetPage
+from tui.rows import Spans
 from tui.words import Words
 
-VIEWS = (
-    ("overview", "Overview"),
-    ("matrix", "Matrix"),
-    ("paths", "Paths"),
-    ("agents", "Agents"),
-    ("path", "Path"),
-    ("target", "Target"),
-)
 COMMON_KEYS = (("?", "Help"), ("q", "Quit"), ("l", "中/EN"), ("d", "Theme"))
-WINDOWS_LOOK_BACK_NS = 60 * 1_000_000_000
+_HERE = Path(__file__).parent
 
 
 class IsochroneApp(App[None]):
     """Watches one controller."""
 
-    CSS_PATH = "app.tcss"
     TITLE = "Isochrone"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - Textual's own name
     VERTICAL_BREAKPOINTS = [(0, "-short"), (40, "-tall")]  # noqa: RUF012 - Textual's own name
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "view('overview')", "Overview", show=False),
-        Binding("2", "view('matrix')", "Matrix", show=False),
-        Binding("3", "view('paths')", "Paths", show=False),
-        Binding("4", "view('agents')", "Agents", show=False),
-        Binding("5", "view('path')", "Path", show=False),
-        Binding("6", "view('target')", "Target", show=False),
         Binding("question_mark,f1", "help", "Help", show=False),
         Binding("l", "language", "Language", show=False),
         Binding("d", "theme", "Theme", show=False),
         Binding("r", "refresh", "Read anew", show=False),
-        Binding("p", "target_paths", "Paths of target", show=False),
-        Binding("m", "target_matrix", "Matrix of target", show=False),
-        # First in line: what is typed right behind the slash already belongs to the filter.
-        Binding("slash", "filter", "Filter", show=False, priority=True),
         Binding("q,ctrl+c", "quit", "Quit", show=False, priority=False),
     ]
 
@@ -83,7 +60,9 @@ class IsochroneApp(App[None]):
         zone: dt.tzinfo | None = None,
         narrow: bool = False,
     ) -> None:
-        super().__init__()
+        pages = page_classes()
+        sheets = ["app.tcss", *(page.style for page in pages.values() if page.style)]
+        super().__init__(css_path=[_HERE / sheet for sheet in sheets])
         if narrow:
             self._filters.append(NarrowLines())
         self._client = Client(url, access)
@@ -94,21 +73,23 @@ class IsochroneApp(App[None]):
         self._fleet: Fleet | None = None
         self._link = Link(url=url)
         self._feed: Feed | None = None
-        self._came_from = "paths"
-        self.first_view = VIEWS[0][0]
+        self._pages = {name: page(self, id=name) for name, page in pages.items()}
+        self._opened_from = {name: page.opened_from for name, page in pages.items()}
+        self._reading: dict[str, Hashable] = {}  # what each page is fetching
+        for number, name in enumerate(self._pages, 1):
+            self.bind(str(number), f"view('{name}')", show=False)
+        self.first_view = next(iter(self._pages))
         self.first_path: str | None = None
-        self._reading: tuple[str, str | None, int] | None = None  # path, protocol, minutes
 
     @property
     def base(self) -> Screen[object]:
-        """The screen with the views, also while help lies over it."""
+        """The screen with the pages, also while help lies over it."""
         return self.screen_stack[0]
 
     @property
     def is_settled(self) -> bool:
-        """Whether the view shown has all the data it asked for."""
-        page = self.base.query_one("#path", PathPage)
-        return self._fleet is not None and (self.view != "path" or page.is_read)
+        """Whether the page shown has all the data it asked for."""
+        return self._fleet is not None and self.page.is_read
 
     @property
     def fleet(self) -> Fleet | None:
@@ -128,27 +109,27 @@ class IsochroneApp(App[None]):
 
     @property
     def view(self) -> str:
-        """Name of the view shown."""
-        return self.base.query_one("#views", ContentSwitcher).current or VIEWS[0][0]
+        """Name of the page shown."""
+        return self.base.query_one("#views", ContentSwitcher).current or self.first_view
+
+    @property
+    def page(self) -> Page:
+        """The page shown."""
+        return self._pages[self.view]
 
     @property
     def _is_leaving(self) -> bool:
-        """Whether the views are being taken down."""
+        """Whether the pages are being taken down."""
         return self._exit or not self.is_running
 
     def compose(self) -> ComposeResult:
-        """Heading, tabs, views, keys."""
+        """Heading, tabs, pages, keys."""
         with Horizontal(id="heading"):
             yield Static(id="heading-left", markup=False)
             yield Static(id="heading-right", markup=False)
         yield Static(id="tabs", markup=False)
-        with ContentSwitcher(initial="overview", id="views"):
-            yield Overview(id="overview")
-            yield MatrixPanel(id="matrix")
-            yield Paths(id="paths")
-            yield Agents(id="agents")
-            yield PathPage(id="path")
-            yield TargetPage(id="target")
+        with ContentSwitcher(initial=self.first_view, id="views"):
+            yield from self._pages.values()
         yield Static(id="keys", markup=False)
 
     def on_mount(self) -> None:
@@ -157,7 +138,7 @@ class IsochroneApp(App[None]):
         self.register_theme(LIGHT_THEME)
         self.theme = DARK_THEME.name
         if self.first_path is not None:
-            self.base.query_one("#path", PathPage).open(self.first_path)
+            self._pages["path"].open(self.first_path)
             self.first_view = "path"
         self.action_view(self.first_view)
         self.run_worker(self._watch(), name="feed", group="feed")
@@ -176,59 +157,57 @@ class IsochroneApp(App[None]):
 
     def _take_fleet(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        if self._is_leaving:
-            return
-        if self.view == "path":
-            self._read_windows()
-        elif self.view == "target":
-            self.on_target_page_wanted()
+        if not self._is_leaving:
+            self.page.fleet = fleet
+            self.read_page(self.page)
 
     def _take_link(self, link: Link) -> None:
         self._link = link
         self._draw()
 
-    def on_path_page_windows_wanted(self) -> None:
-        """Read the windows of the path shown."""
-        self._read_windows()
-
-    def _read_windows(self) -> None:
-        """Read windows, unless the same are being read: answers may take longer than readings."""
-        page = self.base.query_one("#path", PathPage)
-        if page.path is None or self._fleet is None:
+    def read_page(self, page: Page) -> None:
+        """Fetch what the page wants, unless that is being fetched: answers may take longer than
+        readings.
+        """
+        wanted = page.wanted()
+        if wanted is None or self._fleet is None or self._reading.get(page.id or "") == wanted:
             return
-        wanted = (page.path, page.measured_protocol, page.range_min)
-        if wanted != self._reading:
-            self._reading = wanted
-            now_ns = self._fleet.health.now_ns or self._clock.wall_ns()
-            self.run_worker(self._fetch_windows(*wanted, now_ns), group="windows", exclusive=True)
+        self._reading[page.id or ""] = wanted
+        now_ns = self._fleet.health.now_ns or self._clock.wall_ns()
+        # Not a coroutine: one that is replaced before it began would never be awaited.
+        fetch = functools.partial(self._fetch, page, wanted, now_ns)
+        _: Worker[None] = self.run_worker(fetch, group=page.id or "", exclusive=True)
 
-    async def _fetch_windows(
-        self, path: str, protocol: str | None, range_min: int, now_ns: int
-    ) -> None:
-        page = self.base.query_one("#path", PathPage)
-        from_ns = now_ns - range_min * WINDOWS_LOOK_BACK_NS
+    async def _fetch(self, page: Page, wanted: Hashable, now_ns: int) -> None:
         try:
-            windows = await self._client.get_windows(path, protocol, from_ns, now_ns)
-        except TuiError as error:
-            self._reading = None
-            page.set_error(error)
-            return
-        self._reading = None
-        if (path, protocol) == (page.path, page.measured_protocol):
-            ordered = sorted(windows, key=lambda window: window.start_ns)
-            page.set_windows(tuple(ordered), now_ns)
+            await page.fetch(self._client, now_ns)
+        finally:
+            if self._reading.get(page.id or "") == wanted:
+                del self._reading[page.id or ""]
 
     def action_view(self, name: str) -> None:
-        """Show one of the views."""
+        """Show one of the pages."""
         # Hiding what has the focus would move it on later, away from where it is put now.
         self.base.set_focus(None)
         self.base.query_one("#views", ContentSwitcher).current = name
-        panel = self.base.query_one(f"#{name}", Panel)
-        panel.show(self._fleet, self._link, self.look)
-        panel.take_focus()
-        if name == "path":
-            self._read_windows()
+        page = self._pages[name]
+        page.show(self._fleet, self._link, self.look)
+        page.take_focus()
+        self.read_page(page)
         self._draw_frame()
+
+    def open_page(self, name: str, subject: str | None = None) -> None:
+        """Show the page `name`; with a `subject` it shows that path, target or filter."""
+        if self.view != name:
+            self._opened_from[name] = self.view
+        if subject is not None:
+            self._pages[name].fleet = self._fleet
+            self._pages[name].open(subject)
+        self.action_view(name)
+
+    def leave_page(self) -> None:
+        """Go back to where the current page was opened from."""
+        self.action_view(self._opened_from[self.view])
 
     def action_language(self) -> None:
         """Turn to the other language."""
@@ -247,115 +226,12 @@ class IsochroneApp(App[None]):
 
     def action_help(self) -> None:
         """Show keys and symbols."""
-        self.push_screen(Help(self.look))
-
-    def action_target_paths(self) -> None:
-        """Show the paths of the overview's target."""
-        target = self._target
-        if target is not None and self._fleet is not None:
-            stem = common_stem(members_of(self._fleet, target))
-            self.base.query_one("#paths", Paths).set_filter(f"target:{stem}")
-            self.action_view("paths")
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let a slash be a slash wherever there is nothing to filter."""
-        if action == "filter":
-            at_home = len(self.screen_stack) == 1 and self.view == "paths"
-            return at_home and not isinstance(self.focused, Input)
-        return super().check_action(action, parameters)
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.base.set_focus(self.base.query_one("#paths", Paths).filter_input)
-
-    def action_leave_filter(self, keep: bool = False) -> None:
-        """Leave the filter line for the table; without `keep` the filter is cleared."""
-        panel = self.base.query_one("#paths", Paths)
-        if keep:
-            panel.take_focus()
-        else:
-            panel.action_clear()
-
-    @property
-    def _target(self) -> str | None:
-        """The target that the overview's cursor is on, or that the target page shows."""
-        if self.view == "target":
-            return self.base.query_one("#target", TargetPage).target
-        return (
-            self.base.query_one("#overview", Overview).target if self.view == "overview" else None
-        )
-
-    def action_target_matrix(self) -> None:
-        """Show the matrix of the target."""
-        target = self._target
-        if target is not None and self._fleet is not None:
-            members = members_of(self._fleet, target)
-            self.base.query_one("#matrix", MatrixPanel).choose_target(next(iter(members), None))
-            self.action_view("matrix")
-
-    def action_leave_target(self) -> None:
-        """Leave the target page for the overview."""
-        self.action_view("overview")
-
-    def on_target_page_wanted(self) -> None:
-        """Read remedy and ring of the target shown."""
-        self.run_worker(self._fetch_target(), group="target", exclusive=True)
-
-    async def _fetch_target(self) -> None:
-        page = self.base.query_one("#target", TargetPage)
-        name = page.target
-        if name is None or self._fleet is None:
-            return
-        target = target_of(self._fleet, name)
-        if target is None or target.kind in DECLARED_KINDS:
-            page.is_read = True
-            return
-        group = name.startswith(GROUP)
-        try:
-            remedy = await self._client.get_remedy(name.removeprefix(GROUP), group=group)
-            ring = None
-            if target.kind == "delay":
-                ring = await self._client.get_ring(name)
-        except TuiError as error:
-            page.set_error(error)
-            return
-        if name == page.target:
-            page.set_answers(remedy, ring)
-
-    def action_leave_path(self) -> None:
-        """Leave the path page for where it was opened."""
-        self.action_view(self._came_from)
-
-    def open_path(self, path: str) -> None:
-        """Show the page of a path."""
-        self._came_from = self.view if self.view != "path" else self._came_from
-        self.base.query_one("#path", PathPage).open(path)
-        self.action_view("path")
-
-    def on_matrix_panel_path_chosen(self, event: MatrixPanel.PathChosen) -> None:
-        """Open the worst path of the pair."""
-        self.open_path(event.path)
-
-    def on_paths_path_chosen(self, event: Paths.PathChosen) -> None:
-        """Open the path."""
-        self.open_path(event.path)
-
-    def on_table_chosen(self) -> None:
-        """Open what the cursor is on: a target's matrix, or an agent's paths."""
-        if self.view == "overview":
-            if (target := self.base.query_one("#overview", Overview).target) is not None:
-                self.base.query_one("#target", TargetPage).open(target)
-                self.action_view("target")
-        elif self.view == "agents" and (
-            row := self.base.query_one("#agents", Agents).table.current
-        ):
-            self.base.query_one("#paths", Paths).set_filter(f"site:{row.key}")
-            self.action_view("paths")
+        self.push_screen(Help(self.look, tuple(self._pages.values())))
 
     def _draw(self) -> None:
         if self._is_leaving:
             return
-        self.base.query_one(f"#{self.view}", Panel).show(self._fleet, self._link, self.look)
+        self.page.show(self._fleet, self._link, self.look)
         self._draw_frame()
 
     def _draw_frame(self) -> None:
@@ -379,16 +255,15 @@ class IsochroneApp(App[None]):
 
     def _tabs(self) -> Spans:
         spans: list[tuple[str, str]] = []
-        for number, (name, title) in enumerate(VIEWS, 1):
+        for number, (name, page) in enumerate(self._pages.items(), 1):
             here = name == self.view
             mark = ("▐", "▌") if here else (" ", " ")
-            text = f"{mark[0]}{number} {self._words(title)}{mark[1]}"
+            text = f"{mark[0]}{number} {self._words(page.title)}{mark[1]}"
             spans.append((text, "strong" if here else "dim"))
         return tuple(spans)
 
     def _keys(self) -> Spans:
-        panel = self.base.query_one(f"#{self.view}", Panel)
         spans: list[tuple[str, str]] = []
-        for key, title in (*panel.keys, *COMMON_KEYS):
+        for key, title in (*self.page.keys, *COMMON_KEYS):
             spans += [(f"{key} ", "accent"), (f"{self._words(title)}  ", "dim")]
         return tuple(spans)

@@ -16,12 +16,12 @@ import click
 from tui.access import Access
 from tui.client import Client
 from tui.errors import Language, TuiError
+from tui.pages import PAGES
 from tui.screenshot import check_place, parse_size, take_screenshot, write_screenshot
 from tui.terminal_width import narrow_wanted
 from tui.words import language_of_environment
 
 DEFAULT_URL = "https://127.0.0.1:8780"
-VIEW_NAMES = ("overview", "matrix", "paths", "agents", "path")
 
 
 class _Seconds(click.FloatRange):
@@ -83,7 +83,7 @@ class _Seconds(click.FloatRange):
     show_envvar=True,
     help="Draw only signs that have one column in every terminal; else the terminal is asked.",
 )
-@click.option("--view", type=click.Choice(VIEW_NAMES), default="overview", help="First view.")
+@click.option("--view", type=click.Choice(list(PAGES)), default="overview", help="First view.")
 @click.option("--path", "path_id", help="Open the page of this path.")
 @click.option(
     "--screenshot",

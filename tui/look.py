@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from tui.models.rows import Spans
 from tui.palette import DARK, Palette
+from tui.rows import Spans
 from tui.words import Words
 
 

@@ -73,7 +73,7 @@ def create_access(db: sqlite_utils.Database) -> None:
 
 @migrations(name="0002_timestamp_keys")
 def create_stamp_keys(db: sqlite_utils.Database) -> None:
-    """Create the tables of authenticated probes' secrets; see `controller.access.stamp_tables`."""
+    """Create the tables of authenticated probes' secrets; see `controller.access.stamp_key_tables`."""
     db.table("stamp_epochs").create(
         {"epoch": int, "secret": bytes, "cause": str, "made_ns": int}, pk="epoch"
     )

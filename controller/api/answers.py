@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import HttpVersion11, web
 
-from controller.documents import ErrorBody, ErrorDocument
+from controller.documents.errors import ErrorBody, ErrorDocument
 from controller.store.interface import StoreBusyError, StoreFullError, StoreTimeoutError
 from foundation.errors import IsochroneError
 from foundation.numbers import LARGEST

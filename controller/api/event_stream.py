@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from controller.documents import EventDocument, EventsMessage, VerdictsEvent
+from controller.documents.events import EventDocument, EventsMessage, VerdictsEvent
 from controller.store.event_log import EventKind, EventRecord
 
 MAX_WAITING_BYTES = 4 << 20

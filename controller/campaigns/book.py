@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.campaigns.demand import as_far_as_there, problems_of, streams_of
-from controller.documents.campaigns import CampaignRequest
+from controller.campaigns.request import CampaignRequest
 from controller.store.campaigns import CampaignRecord, CampaignState
 from foundation.errors import ConfigError
 from topology.mesh import united

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from controller.documents.campaigns import CampaignRequest
+from controller.campaigns.request import CampaignRequest
 from foundation.errors import UsageError
 from foundation.local_time import zone_of
 from topology.mesh import plan_streams

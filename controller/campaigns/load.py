@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents.campaigns import CampaignLoad, LoadAt
+from controller.campaigns.request import CampaignLoad, LoadAt
 from controller.judge.evidence import QUANTILE_OF_STATISTIC, STATISTICS
 from controller.judge.quantile import least_samples
 from foundation.text import Text, counted

@@ -10,15 +10,12 @@ import aiohttp
 import msgspec
 
 from controller.campaigns.campaign_file import Campaign, asked_of
+from controller.campaigns.request import CampaignLoad
 from controller.client.errors import check_media, decoded, no_answer, refusal
 from controller.client.link import ControllerAddress
 from controller.client.pages import all_pages
-from controller.documents import (
-    CampaignDocument,
-    CampaignLoad,
-    CampaignPage,
-    ErrorDocument,
-)
+from controller.documents.campaigns import CampaignDocument, CampaignPage
+from controller.documents.errors import ErrorDocument
 from foundation.plain_json import plain_json
 from foundation.text import Text
 from topology.source_lines import SourceLines

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from controller.documents import ErrorDocument
+from controller.documents.errors import ErrorDocument
 from foundation.errors import ConfigError, IsochroneError, ResourceError, RightsError
 from foundation.reasons import reason_of
 from foundation.text import Text, excerpt

@@ -12,25 +12,14 @@ import aiohttp
 from controller.client.errors import decoded, no_answer, refusal
 from controller.client.link import ControllerAddress
 from controller.client.pages import all_pages
-from controller.documents import (
-    AccountDocument,
-    AgentDocument,
-    AgentPage,
-    BaselineDocument,
-    BaselinePage,
-    ControllerHealth,
-    GroupDocument,
-    GroupPage,
-    PathDocument,
-    PathPage,
-    RemedyDocument,
-    SiteDocument,
-    SitePage,
-    TargetDocument,
-    TargetPage,
-    VerdictDocument,
-    VerdictPage,
-)
+from controller.documents.baselines import BaselineDocument, BaselinePage
+from controller.documents.health import ControllerHealth
+from controller.documents.paths import PathDocument, PathPage
+from controller.documents.places import AgentDocument, AgentPage, SiteDocument, SitePage
+from controller.documents.remedies import RemedyDocument
+from controller.documents.targets import GroupDocument, GroupPage, TargetDocument, TargetPage
+from controller.documents.verdicts import VerdictDocument, VerdictPage
+from controller.live.accounts import AccountDocument
 from foundation.errors import ResourceError
 from foundation.plain_json import plain_json
 

@@ -13,7 +13,7 @@ from foundation.local_time import local_text
 from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
-    from controller.documents import BaselineDocument
+    from controller.documents.baselines import BaselineDocument
 
 
 @click.group()

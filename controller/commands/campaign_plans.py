@@ -25,8 +25,9 @@ from foundation.local_time import local_text
 from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
+    from controller.campaigns.request import CampaignLoad
     from controller.client.campaigns import CampaignClient
-    from controller.documents import CampaignDocument, CampaignLoad
+    from controller.documents.campaigns import CampaignDocument
 
 _STATES = {
     "scheduled": Text("scheduled", "待开始"),

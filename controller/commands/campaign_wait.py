@@ -14,7 +14,7 @@ from controller.campaigns.campaign_file import Campaign
 from controller.client.campaigns import CampaignClient
 from controller.client.errors import SilentControllerError
 from controller.client.link import ControllerAddress
-from controller.documents import CampaignDocument
+from controller.documents.campaigns import CampaignDocument
 from foundation.text import Text, counted, language_of_environment
 
 LOOK_EVERY_S, TELL_EVERY_S = 1.0, 10.0

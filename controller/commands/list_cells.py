@@ -10,13 +10,11 @@ from foundation.local_time import local_text
 from foundation.text import Language, Text
 
 if TYPE_CHECKING:
-    from controller.documents import (
-        AgentDocument,
-        IssuedCertificate,
-        PathDocument,
-        StateDocument,
-        VerdictDocument,
-    )
+    from controller.documents.certificates import IssuedCertificate
+    from controller.documents.events import StateDocument
+    from controller.documents.paths import PathDocument
+    from controller.documents.places import AgentDocument
+    from controller.documents.verdicts import VerdictDocument
 
 ABSENT = "-"
 Table = list[tuple[str, ...]]

@@ -34,7 +34,7 @@ def list_() -> None:
 @controller_options
 def agents(address: ControllerAddress, as_json: bool) -> None:
     """List the agents: how they are, and which plan they run."""
-    from controller.documents import AgentPage
+    from controller.documents.places import AgentPage
 
     _show(address, "agents", AgentPage, {}, as_json, agent_cells)
 
@@ -50,7 +50,7 @@ def certificates(
     address: ControllerAddress, agent: str | None, state: str | None, as_json: bool
 ) -> None:
     """List the certificates that the controller's authority gave to agents, oldest first."""
-    from controller.documents import CertificatePage
+    from controller.documents.certificates import CertificatePage
 
     query = {"agent": agent, "state": state}
     _show(address, "certificates", CertificatePage, query, as_json, certificate_cells)
@@ -61,7 +61,7 @@ def certificates(
 @controller_options
 def paths(address: ControllerAddress, as_json: bool) -> None:
     """List the paths with their latest figures, protocol by protocol."""
-    from controller.documents import PathPage
+    from controller.documents.paths import PathPage
 
     _show(address, "paths", PathPage, {}, as_json, path_cells)
 
@@ -86,7 +86,7 @@ def verdicts(
     as_json: bool,
 ) -> None:
     """List the latest verdicts with their intervals and limits."""
-    from controller.documents import VerdictPage
+    from controller.documents.verdicts import VerdictPage
 
     query = {"target": target, "path": path, "site": site, "verdict": verdict}
     _show(address, "verdicts", VerdictPage, query, as_json, verdict_cells)
@@ -101,7 +101,7 @@ def verdicts(
 @controller_options
 def states(address: ControllerAddress, kind: str | None, state: str | None, as_json: bool) -> None:
     """List how agents, paths and streams stand, and since when."""
-    from controller.documents import StatePage
+    from controller.documents.events import StatePage
 
     _show(address, "states", StatePage, {"kind": kind, "state": state}, as_json, state_cells)
 

@@ -16,7 +16,7 @@ from foundation.plain_json import plain_json
 from foundation.text import Text, counted, language_of_environment, plain
 
 if TYPE_CHECKING:
-    from controller.documents import MaintenanceDocument
+    from controller.documents.maintenance import MaintenanceDocument
 
 ROUTE = "/api/v1/maintenance"
 TIMEOUT_S = 30.0
@@ -97,7 +97,7 @@ async def _ask(
 
     from controller.client.errors import decoded, no_answer, refusal
     from controller.client.pages import all_pages
-    from controller.documents import MaintenanceDocument, MaintenancePage
+    from controller.documents.maintenance import MaintenanceDocument, MaintenancePage
 
     async def answered(query: dict[str, str]) -> bytes:
         async with session.request(method, route, json=body, params=query) as answer:

@@ -7,9 +7,9 @@ import numpy as np
 
 from controller.campaigns.book import request_of
 from controller.campaigns.notes import missed_ns, notes_of
+from controller.campaigns.request import CampaignOutcome
 from controller.campaigns.scheduler import curtailed
-from controller.documents import CampaignDocument
-from controller.documents.campaigns import CampaignOutcome
+from controller.documents.campaigns import CampaignDocument
 from controller.live.states import LATE_WINDOWS
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord

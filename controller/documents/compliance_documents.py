@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import ComplianceDocument, VerdictCounts
+from controller.documents.targets import ComplianceDocument, VerdictCounts
 from controller.judge.compliance import Compliance
 from controller.judge.evidence import VERDICTS
 

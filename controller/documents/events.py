@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from controller.documents.words import EventKindName
+from controller.live.states import SubjectKind
 from foundation.numbers import RowNumber
-
-SubjectKind = Literal["agent", "path", "stream"]
 
 
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):

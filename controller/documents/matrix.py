@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import MatrixCell, MatrixDocument
+from controller.documents.verdicts import MatrixCell, MatrixDocument
 from controller.judge.evidence import KINDS, VERDICTS
 from controller.live.verdicts import Round
 from probes.sockets.records import starts

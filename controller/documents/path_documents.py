@@ -7,18 +7,18 @@ from typing import Literal, cast
 
 import numpy as np
 
-from controller.documents import (
+from controller.documents.ages import age_ms
+from controller.documents.matrix import BADNESS
+from controller.documents.paths import (
     DistanceDocument,
     EndDocument,
     Figures,
     PathDocument,
-    PathState,
     PathStream,
 )
-from controller.documents.ages import age_ms
-from controller.documents.matrix import BADNESS
 from controller.documents.silence_documents import silence_document
 from controller.documents.verdict_documents import verdict_name
+from controller.documents.words import PathState
 from controller.judge.evidence import Evidence
 from controller.live.figures import finite
 from controller.live.states import STATES

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from controller.documents.clocks import ClockDocument
-from controller.documents.words import AgentState, IpVersion
+from controller.documents.words import IpVersion
+from controller.fleet.agents import AgentState
 from foundation.text import Text
 from messages.exchange import Health
 from topology.model import Role

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.documents import SilenceDocument
+from controller.documents.paths import SilenceDocument
 from controller.fleet.silences import UNCONFIRMED
 from controller.state import ControllerState
 from controller.store.silences import SilenceRecord

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from controller.documents import (
+from controller.documents.ages import age_ms
+from controller.documents.silence_documents import silence_of, told
+from controller.documents.verdicts import (
     ComparisonDocument,
     IntervalDocument,
     OtherReading,
     VerdictDocument,
 )
-from controller.documents.ages import age_ms
-from controller.documents.silence_documents import silence_of, told
 from controller.judge.evidence import NO_DATA, RATIO_KINDS, TERMS, VERDICTS
 from controller.judge.explain import explain
 from controller.judge.pairing import Interval

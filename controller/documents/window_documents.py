@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import FlowDocument, WindowDocument
+from controller.documents.windows import FlowDocument, WindowDocument
 from controller.judge.relative import least_lines_ns
-from controller.live.figures import finite, quantiles_ns
+from controller.live.figures import finite
 from controller.store.interface import Store, StreamRecord
+from controller.store.quantiles import quantiles_ns
 from controller.store.sound import sound_chunks
 from probes.histogram import Histograms
 from probes.window import COUNTERS, TIMESTAMPING, WindowBatch

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 PathState = Literal[
     "ok",
     "failing",

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.improvement import Cells
-from controller.live.figures import quantile_ns
 from controller.live.gather import sum_of
 from controller.store.merging import Part
+from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
 from probes.window import known_outcomes
 

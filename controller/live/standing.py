@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents import AgentState
-from controller.fleet.agents import Fleet
+from controller.fleet.agents import AgentState, Fleet
 from controller.fleet.maintenance import MaintenanceBook
 from controller.fleet.silences import SilenceBook
 from controller.judge.evidence import FAIL

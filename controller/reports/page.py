@@ -12,8 +12,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from controller.documents import AccountDocument, VerdictDocument
+from controller.documents.verdicts import VerdictDocument
 from controller.judge import figures
+from controller.live.accounts import AccountDocument
 from controller.reports.report import URGENCY, Report, excess, limit_of
 from foundation.errors import UsageError
 from foundation.local_time import chosen_zone, local_text, zone_of

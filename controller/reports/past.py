@@ -19,9 +19,9 @@ from controller.api.limits import Buckets
 from controller.campaigns.book import request_of
 from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.demand import as_far_as_there
+from controller.campaigns.request import CampaignRequest
 from controller.client.link import ControllerAddress
 from controller.client.source import ApiSource
-from controller.documents.campaigns import CampaignRequest
 from controller.documents.matrix import Matrices
 from controller.fleet.left_out import LeftOut
 from controller.live.accounts import Tally

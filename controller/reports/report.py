@@ -8,16 +8,12 @@ from dataclasses import dataclass
 
 from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
-from controller.documents import (
-    AccountDocument,
-    AgentDocument,
-    GroupDocument,
-    PathDocument,
-    RemedyDocument,
-    SiteDocument,
-    TargetDocument,
-    VerdictDocument,
-)
+from controller.documents.paths import PathDocument
+from controller.documents.places import AgentDocument, SiteDocument
+from controller.documents.remedies import RemedyDocument
+from controller.documents.targets import GroupDocument, TargetDocument
+from controller.documents.verdicts import VerdictDocument
+from controller.live.accounts import AccountDocument
 from foundation.errors import ConfigError
 from foundation.text import Text
 from topology.model import VerdictName

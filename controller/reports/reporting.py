@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 
 from controller.campaigns.notes import notes_of
-from controller.documents.campaigns import CampaignOutcome, CampaignResult
+from controller.campaigns.request import CampaignOutcome, CampaignResult
 from controller.reports.page import render_report
 from controller.reports.past import report_of
 from controller.reports.report import Report

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.live.figures import quantiles_ns
 from controller.store.merging import DELAYS, Part
+from controller.store.quantiles import quantiles_ns
 from controller.store.series import POINT, PRESENT, QUANTILES, SUSPECT
 from messages.columns import malformed
 from messages.frame import opener, sealer

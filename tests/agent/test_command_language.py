@@ -56,7 +56,10 @@ def test_every_option_has_a_help_text() -> None:
 
 def test_every_help_text_has_its_chinese() -> None:
     catalogue = _catalogue()
-    texts = [*_helps(isochrone.front_door), *(text for _, text in isochrone.COMMANDS.values())]
+    texts = [
+        *_helps(isochrone.front_door),
+        *(command.help for command in isochrone.COMMANDS.values()),
+    ]
     missing = {key_of(text) for text in texts if not catalogue.get(key_of(text))}
     assert missing == set()
 

@@ -12,11 +12,11 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from tui.app import IsochroneApp
-from tui.panels.matrix import MatrixPanel
-from tui.panels.overview import Overview
-from tui.panels.path_page import PathPage
-from tui.panels.paths import Paths
-from tui.panels.target_page import TargetPage
+from tui.pages.matrix.page import MatrixPage
+from tui.pages.overview.page import OverviewPage
+from tui.pages.path.page import PathPage
+from tui.pages.paths.page import PathsPage
+from tui.pages.target.page import TargetPage
 
 MakeApp = Callable[..., IsochroneApp]
 
@@ -63,10 +63,10 @@ async def test_m_on_a_target_opens_its_matrix(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
-        app.query_one(Overview).table.go_to("jiangsu-circle-3")
+        app.query_one(OverviewPage).table.go_to("jiangsu-circle-3")
         await pilot.press("m")
         assert app.view == "matrix"
-        assert app.query_one(MatrixPanel).target == "jiangsu-circle-3"
+        assert app.query_one(MatrixPage).target == "jiangsu-circle-3"
 
 
 async def test_enter_on_a_target_shows_what_to_fix_and_who_could_be_inside(
@@ -75,7 +75,7 @@ async def test_enter_on_a_target_shows_what_to_fix_and_who_could_be_inside(
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
-        app.query_one(Overview).table.go_to("jiangsu-circle-1")
+        app.query_one(OverviewPage).table.go_to("jiangsu-circle-1")
         await pilot.press("enter")
         assert app.view == "target"
         await wait_until(pilot, lambda: app.query_one(TargetPage).is_read)
@@ -94,8 +94,8 @@ async def test_group_is_a_row_and_has_a_page_by_pairs(make_app: MakeApp) -> None
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
-        assert app.query_one(Overview).table.rows[0].key == "group:jiangsu-circles"
-        app.query_one(Overview).table.go_to("group:jiangsu-circles")
+        assert app.query_one(OverviewPage).table.rows[0].key == "group:jiangsu-circles"
+        app.query_one(OverviewPage).table.go_to("group:jiangsu-circles")
         await pilot.press("enter")
         await wait_until(pilot, lambda: app.query_one(TargetPage).is_read)
         assert "decided pairs pass" in said(app, "#target-lines")
@@ -107,9 +107,9 @@ async def test_p_on_a_target_lists_its_paths(make_app: MakeApp) -> None:
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
-        app.query_one(Overview).table.go_to("jiangsu-circle-1")
+        app.query_one(OverviewPage).table.go_to("jiangsu-circle-1")
         await pilot.press("p")
-        panel = app.query_one(Paths)
+        panel = app.query_one(PathsPage)
         assert app.view == "paths"
         assert {row.verdict.target for row in panel.table.rows if row.verdict} == {
             "jiangsu-circle-1"
@@ -121,7 +121,7 @@ async def test_typing_a_filter_narrows_the_table_and_escape_clears_it(make_app: 
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
         await pilot.press("3", "slash", *"fail")
-        panel = app.query_one(Paths)
+        panel = app.query_one(PathsPage)
         panel.filter_input.value = "verdict:fail"
         await pilot.pause()
         assert panel.table.rows
@@ -137,7 +137,7 @@ async def test_letters_typed_into_the_filter_are_not_commands(make_app: MakeApp)
         await pilot.press("3", "slash", "q", "l", "1")
         assert app.view == "paths"
         assert app.is_running
-        assert app.query_one(Paths).filter_text == "ql1"
+        assert app.query_one(PathsPage).filter_text == "ql1"
 
 
 async def test_what_is_typed_right_behind_the_slash_reaches_the_filter(make_app: MakeApp) -> None:
@@ -147,7 +147,7 @@ async def test_what_is_typed_right_behind_the_slash_reaches_the_filter(make_app:
         await pilot.press("3")
         for key, character in (("slash", "/"), ("s", "s"), ("u", "u"), ("q", "q")):
             app.post_message(events.Key(key, character))
-        await wait_until(pilot, lambda: app.query_one(Paths).filter_text == "suq")
+        await wait_until(pilot, lambda: app.query_one(PathsPage).filter_text == "suq")
 
 
 async def test_enter_on_a_path_opens_its_page_with_windows_and_escape_returns(
@@ -191,7 +191,7 @@ async def test_refresh_keeps_cursor_and_scroll(make_app: MakeApp, api: FixtureAp
     async with app.run_test(size=(120, 24)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
         await pilot.press("3", "pagedown", "pagedown", "pagedown")
-        table = app.query_one(Paths).table
+        table = app.query_one(PathsPage).table
         before = (table.current.key if table.current else "", table.scroll_y)
         first = app.fleet
         api.documents["health"]["revision"] += 1
@@ -208,7 +208,7 @@ async def test_an_event_of_the_controller_is_shown_without_waiting_for_the_next_
         await wait_until(pilot, lambda: app.is_settled and bool(api.listeners))
         api.documents["targets"][0]["counts"]["fail"] = 77
         await api.announce(43)
-        row = app.query_one(Overview).table
+        row = app.query_one(OverviewPage).table
         await wait_until(pilot, lambda: row.rows[1].target.counts.failed == 77)
 
 
@@ -223,7 +223,7 @@ async def test_a_controller_that_goes_away_leaves_old_data_marked_stale(
         await pilot.press("r")
         await wait_until(pilot, lambda: app.link.state == "stale")
         assert "STALE" in said(app, "#heading-right")
-        assert app.query_one(Overview).table.rows
+        assert app.query_one(OverviewPage).table.rows
         api.refusal = None
         await pilot.press("r")
         await wait_until(pilot, lambda: app.link.state == "live")
@@ -236,9 +236,9 @@ async def test_an_unreachable_controller_is_said_in_the_table_in_both_languages(
     app = make_app("http://127.0.0.1:9")
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.link.state == "stale")
-        assert "does not answer" in app.query_one(Overview).table.empty_text
+        assert "does not answer" in app.query_one(OverviewPage).table.empty_text
         await pilot.press("l")
-        assert "无应答" in app.query_one(Overview).table.empty_text
+        assert "无应答" in app.query_one(OverviewPage).table.empty_text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (200, 60), (40, 10)])
@@ -259,7 +259,7 @@ async def test_what_the_controller_warns_of_stands_with_the_target_it_is_about(
     app = make_app()
     async with app.run_test(size=(160, 50)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
-        app.query_one(Overview).table.go_to("jiangsu-circle-3")
+        app.query_one(OverviewPage).table.go_to("jiangsu-circle-3")
         await wait_until(pilot, lambda: "selects no path" in said(app, "#target-facts"))
         await pilot.press("l")
         await wait_until(pilot, lambda: "没有匹配的路径" in said(app, "#target-facts"))
@@ -271,7 +271,7 @@ async def test_a_fleet_without_anything_says_so(make_app: MakeApp, api: FixtureA
     app = make_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
-        assert "No targets" in app.query_one(Overview).table.empty_text
+        assert "No targets" in app.query_one(OverviewPage).table.empty_text
         for key in ("2", "right", "enter", "3", "enter", "4", "enter", "5"):
             await pilot.press(key)
         assert "no agents" in said(app, "#heading-left")

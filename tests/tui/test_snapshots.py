@@ -10,8 +10,8 @@ from pytest_textual_snapshot import SVGImageExtension, normalize_svg
 from test_app import wait_until
 
 from tui.app import IsochroneApp
-from tui.panels.overview import Overview
-from tui.panels.target_page import TargetPage
+from tui.pages.overview.page import OverviewPage
+from tui.pages.target.page import TargetPage
 from tui.screenshot import with_true_widths
 
 FAILING = "nanjing-jiangbei.cm.v4>nanjing-yizhuang.ct.v4"
@@ -33,9 +33,9 @@ async def test_screen_looks_as_it_did(
     async with app.run_test(size=size) as pilot:
         await wait_until(pilot, lambda: app.is_settled)
         if view == "path":
-            app.open_path(FAILING)
+            app.open_page("path", FAILING)
         elif view == "target":
-            app.query_one(Overview).table.go_to("jiangsu-circle-1")
+            app.query_one(OverviewPage).table.go_to("jiangsu-circle-1")
             await pilot.press("enter")
             await wait_until(pilot, lambda: app.query_one(TargetPage).is_read)
         elif view == "help":

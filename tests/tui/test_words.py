@@ -6,20 +6,15 @@ from pathlib import Path
 import pytest
 
 import tui.app
-import tui.models.agents
-import tui.models.overview
-import tui.models.path_page
-import tui.models.paths
-import tui.models.rules
-import tui.models.target_page
+import tui.help
+import tui.pages.agents.model
+import tui.pages.overview.model
+import tui.pages.path.model
+import tui.pages.paths.model
+import tui.pages.target.model
 import tui.palette
-import tui.panels.help
-from tui.panels.agents import Agents
-from tui.panels.matrix import MatrixPanel
-from tui.panels.overview import Overview
-from tui.panels.path_page import PathPage
-from tui.panels.paths import Paths
-from tui.panels.target_page import TargetPage
+import tui.rules
+from tui.pages import page_classes
 from tui.words import Words, catalogue, language_of_environment
 
 SOURCES = Path(tui.app.__file__).parent
@@ -41,20 +36,20 @@ def words_in_calls() -> set[str]:
 
 
 def words_in_tables() -> set[str]:
-    models = (tui.models.overview, tui.models.paths, tui.models.agents)
+    models = (tui.pages.overview.model, tui.pages.paths.model, tui.pages.agents.model)
     found = {column.title for model in models for column in model.COLUMNS}
-    found |= {column.title for column in tui.models.path_page.WINDOW_COLUMNS}
+    found |= {column.title for column in tui.pages.path.model.WINDOW_COLUMNS}
     for signs in (tui.palette.VERDICT_SIGNS, tui.palette.AGENT_SIGNS, tui.palette.PATH_SIGNS):
         found |= {entry.word for entry in signs.values()}
-    found |= set(tui.models.rules.STATISTICS.values()) | set(tui.models.rules.KINDS.values())
-    found |= set(tui.models.path_page.DECIDING.values())
-    found |= set(tui.models.agents.TIMESTAMPINGS.values()) | set(tui.panels.help.MEANINGS.values())
-    found |= set(tui.models.target_page.ACTIONS.values())
-    found |= {tui.models.overview.RATE_OF_PATHS, tui.models.overview.RATE_OF_PAIRS}
-    for panel in (Overview, MatrixPanel, Paths, Agents, PathPage, TargetPage):
-        found |= {title for _, title in panel.keys}
-    found |= {title for _, title in (*tui.app.VIEWS, *tui.app.COMMON_KEYS)}
-    for heading, keys in tui.panels.help.SECTIONS:
+    found |= set(tui.rules.STATISTICS.values()) | set(tui.rules.KINDS.values())
+    found |= set(tui.pages.path.model.DECIDING.values())
+    found |= set(tui.pages.agents.model.TIMESTAMPINGS.values()) | set(tui.help.MEANINGS.values())
+    found |= set(tui.pages.target.model.ACTIONS.values())
+    found |= {tui.pages.overview.model.RATE_OF_PATHS, tui.pages.overview.model.RATE_OF_PAIRS}
+    for page in page_classes().values():
+        found |= {page.title, *(what for _, what in (*page.keys, *page.help_keys))}
+    found |= {title for _, title in tui.app.COMMON_KEYS}
+    for heading, keys in tui.help.SECTIONS:
         found |= {heading, *(what for _, what in keys)}
     return found
 

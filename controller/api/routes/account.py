@@ -14,9 +14,8 @@ from controller.api.answers import ApiError, json_answer
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
-from controller.documents import AccountDocument
 from controller.fleet.left_out import LeftOut
-from controller.live.accounts import Tally
+from controller.live.accounts import AccountDocument, Tally
 from controller.live.warm_start import batches_between
 from controller.plans.planner import asked_since
 from controller.state import STATE, ControllerState

@@ -6,8 +6,9 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
-from controller.documents import AgentDocument, AgentPage, AgentState, AnotherAgent
 from controller.documents.clock_documents import clock_document
+from controller.documents.places import AgentDocument, AgentPage, AnotherAgent
+from controller.fleet.agents import AgentState
 from controller.ingest.ingest import unknown_agent
 from controller.live.standing import agents_of
 from controller.state import STATE, ControllerState

@@ -16,15 +16,10 @@ from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
+from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
 from controller.campaigns.scheduler import event_of, turn
-from controller.documents import (
-    CampaignDocument,
-    CampaignLoad,
-    CampaignPage,
-    CampaignRequest,
-    CampaignStateName,
-)
 from controller.documents.campaign_documents import campaign_document
+from controller.documents.campaigns import CampaignDocument, CampaignPage
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
 from foundation.errors import ConfigError

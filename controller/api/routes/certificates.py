@@ -10,7 +10,7 @@ from aiohttp import web
 from controller.access.book import CertificateRecord
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import CertificatePage, CertificateState, IssuedCertificate
+from controller.documents.certificates import CertificatePage, CertificateState, IssuedCertificate
 from controller.state import STATE
 
 

@@ -13,9 +13,9 @@ from aiohttp import web
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.event_stream import event_document
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import EventPage, StateDocument, StatePage, SubjectKind
+from controller.documents.events import EventPage, StateDocument, StatePage
 from controller.live.rounds import Rounds
-from controller.live.states import STATES
+from controller.live.states import STATES, SubjectKind
 from controller.live.watch import Watch
 from controller.state import STATE
 from controller.store.event_log import EventKind

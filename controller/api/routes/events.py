@@ -20,7 +20,7 @@ from controller.api.event_stream import (
 )
 from controller.api.limits import caller_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents import EventsMessage, VerdictsEvent
+from controller.documents.events import EventsMessage, VerdictsEvent
 from controller.state import STATE, ControllerState
 from controller.store.event_log import EventKind
 from foundation.numbers import Instant

@@ -17,7 +17,7 @@ from controller.api.limits import caller_of
 from controller.api.routes.verdicts import number_of
 from controller.api.routes.windows import records_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents import Protocol
+from controller.documents.words import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.rows import Streams
 from controller.export.tables import Wanted, gathered, tables

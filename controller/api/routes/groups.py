@@ -7,8 +7,8 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import GroupDocument, GroupPage
 from controller.documents.compliance_documents import compliance_document, counts_document
+from controller.documents.targets import GroupDocument, GroupPage
 from controller.judge.compliance import compliance, goal_verdict
 from controller.live.groups import Group
 from controller.state import STATE, ControllerState

@@ -11,15 +11,9 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
-from controller.documents import (
-    AgentState,
-    Alive,
-    ControllerHealth,
-    IngestHealth,
-    Ready,
-    StoreHealth,
-)
 from controller.documents.ages import age_ms
+from controller.documents.health import Alive, ControllerHealth, IngestHealth, Ready, StoreHealth
+from controller.fleet.agents import AgentState
 from controller.live.rounds import JUDGING
 from controller.live.standing import agents_of
 from controller.state import STATE, VERSION, ControllerState

@@ -12,7 +12,11 @@ from aiohttp import web
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
-from controller.documents import MaintenanceDocument, MaintenancePage, MaintenanceRequest
+from controller.documents.maintenance import (
+    MaintenanceDocument,
+    MaintenancePage,
+    MaintenanceRequest,
+)
 from controller.fleet.maintenance import Phase, phase
 from controller.state import STATE, ControllerState
 from controller.store.event_log import MaintenanceRecord

@@ -6,8 +6,8 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import PathPage
 from controller.documents.path_documents import path_documents
+from controller.documents.paths import PathPage
 from controller.state import STATE
 
 

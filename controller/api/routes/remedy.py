@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from controller.api.answers import ApiError, json_answer
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents import RemedyDocument, RemedyPath, RemedyShare
+from controller.documents.remedies import RemedyDocument, RemedyPath, RemedyShare
 from controller.documents.verdict_documents import verdict_name
 from controller.judge.evidence import RATIO_KINDS
 from controller.judge.remedy import action_of, margins, remedy

@@ -12,7 +12,8 @@ from aiohttp import web
 from controller.api.answers import ApiError, json_answer
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents import Protocol, SeriesDocument, SeriesStream
+from controller.documents.series import SeriesDocument, SeriesStream
+from controller.documents.words import Protocol
 from controller.state import STATE
 from controller.store.interface import Store, StreamRecord
 from controller.store.series import POINT, Series

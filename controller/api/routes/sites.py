@@ -8,7 +8,8 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import AgentState, InterfaceDocument, SiteDocument, SitePage
+from controller.documents.places import InterfaceDocument, SiteDocument, SitePage
+from controller.fleet.agents import AgentState
 from controller.live.standing import agents_of
 from controller.state import STATE
 from topology.model import Site

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import CurtailmentDocument, PathState, StreamDocument, StreamPage
+from controller.documents.paths import CurtailmentDocument, StreamDocument, StreamPage
 from controller.documents.silence_documents import silence_document
+from controller.documents.words import PathState
 from controller.live.states import STATES
 from controller.state import STATE, ControllerState
 from topology.model import PlannedStream

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import Declared, TargetDocument, TargetPage
 from controller.documents.compliance_documents import compliance_document, counts_document
+from controller.documents.targets import Declared, TargetDocument, TargetPage
 from controller.judge.compliance import compliance, goal_verdict
 from controller.live.verdicts import Round
 from controller.state import STATE, ControllerState

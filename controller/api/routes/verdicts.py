@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import VerdictPage
 from controller.documents.verdict_documents import verdict_document
+from controller.documents.verdicts import VerdictPage
 from controller.judge.evidence import VERDICTS
 from controller.state import STATE, ControllerState
 from foundation.text import Text

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents import Protocol, WindowPage
 from controller.documents.window_documents import window_documents
+from controller.documents.windows import WindowPage
+from controller.documents.words import Protocol
 from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
 from foundation.numbers import Instant

@@ -12,11 +12,11 @@ import pytest
 from controller.api.routes.control import _note_silences
 from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
-from controller.documents import AccountDocument, ControllerHealth
+from controller.documents.health import ControllerHealth
 from controller.fleet.left_out import LeftOut
 from controller.fleet.maintenance import MaintenanceBook
 from controller.fleet.silences import SilenceBook
-from controller.live.accounts import Tally
+from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import LEFT_OUT_WORDS, render_report
 from controller.reports.report import assemble

@@ -9,14 +9,11 @@ import pytest
 
 from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
-from controller.documents import (
-    ControllerHealth,
-    GroupDocument,
-    RemedyDocument,
-    SiteDocument,
-    TargetDocument,
-    VerdictDocument,
-)
+from controller.documents.health import ControllerHealth
+from controller.documents.places import SiteDocument
+from controller.documents.remedies import RemedyDocument
+from controller.documents.targets import GroupDocument, TargetDocument
+from controller.documents.verdicts import VerdictDocument
 from controller.reports.page import VERDICT_WORDS, render_report
 from controller.reports.report import assemble
 from foundation.errors import ConfigError

@@ -1,1 +1,0 @@
-"""Pure view models: documents in, rows and words out. No terminal, no clock, no socket."""

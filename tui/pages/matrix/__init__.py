@@ -1,0 +1,1 @@
+"""The matrix: site × site verdicts of one target."""

@@ -1,1 +1,0 @@
-"""One file per panel of the terminal UI."""
