@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.report import Goal, Report, in_turns, script, spread
 from controller.judge.evidence import DIRECTIONS, KINDS, STATISTICS, Evidence, Rules
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
 from probes.histogram import EDGES_NS, Histograms
 
 BUCKETS = 12  # filled buckets of an ordinary path's histogram

@@ -29,8 +29,7 @@ from controller.access.refusals import (
     unknown_enrolment_token,
 )
 from controller.access.roles import Identity, Role
-from controller.access.stamp_key_tables import forget_holder, shut_out
-from controller.access.tables import open_tables, transaction
+from controller.access.tables import forget_holder, open_tables, shut_out, transaction
 from foundation.clock import Clock
 from messages.enrolment import API_PREFIX, EnrolmentToken
 

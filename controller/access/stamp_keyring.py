@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from controller.access.stamp_key_tables import ROTATION, add_epoch, note_holder
-from controller.access.tables import open_tables, transaction
+from controller.access.tables import ROTATION, add_epoch, note_holder, open_tables, transaction
 from foundation.clock import Clock
 
 KEY_BYTES = 32

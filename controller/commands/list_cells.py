@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
+from controller.judge.formatting import delay, delay_range, limit_delay, ratio, ratio_range
 from foundation.local_time import local_text
 from foundation.text import Language, Text
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.documents.windows import FlowDocument, WindowDocument
-from controller.judge.relative import least_lines_ns
+from controller.judge.relative_delay import least_lines_ns
 from controller.live.figures import finite
 from controller.store.interface import Store, StreamRecord
 from controller.store.quantiles import quantiles_ns

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.judge import design_effect
+from controller.judge.estimates import read, readable
 from controller.judge.evidence import (
     FAIL,
     NO_DATA,
@@ -18,9 +20,8 @@ from controller.judge.evidence import (
     Evidence,
     places_of,
 )
-from controller.judge.loss import design_effect, mostly_lost
+from controller.judge.loss import mostly_lost
 from controller.judge.pairing import Interval, loss_difference, loss_ratio, paired_means
-from controller.judge.reading import read, readable
 from foundation.ragged import row_of_entry, spans, take_rows
 from probes.histogram import Histograms
 
@@ -88,7 +89,7 @@ def compare(evidence: Evidence, start_ns: Integers, asked: Asked, alpha: float =
         for column in (evidence.window_lost, evidence.window_sent)
     ]
     thin = [
-        design_effect(indptr, evidence.window_sent[entry], evidence.window_lost[entry])
+        design_effect.of_losses(indptr, evidence.window_sent[entry], evidence.window_lost[entry])
         for entry in (mine, its)
     ]
     lost, sent = counts[0] / thin[0], counts[1] / thin[0]

@@ -18,7 +18,7 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
-from controller.judge.figures import delay, delay_range, limit_delay, ratio, ratio_range
+from controller.judge.formatting import delay, delay_range, limit_delay, ratio, ratio_range
 from controller.judge.one_way import outruns_light
 from foundation.text import Text
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.judge import design_effect
 from controller.judge.evidence import FAIL, NO_DATA, PASS, UNDECIDED
-from controller.judge.loss import design_effect, mostly_lost
+from controller.judge.loss import mostly_lost
 from controller.judge.pairing import Interval, loss_ratio, paired_means
 
 Floats = NDArray[np.float64]
@@ -169,8 +170,8 @@ def _loss_ratio(
         base_sent = 1 / np.bincount(unit, weight**2 / base.sent[at_base], units)
         base_sent = np.where(np.isfinite(base_sent), base_sent, 0.0)
     indptr = _indptr(unit, units)
-    thin_now = design_effect(indptr, now.sent[at_now], now_lost[at_now])
-    thin_base = design_effect(indptr, base.sent[at_base], base_lost[at_base])
+    thin_now = design_effect.of_losses(indptr, now.sent[at_now], now_lost[at_now])
+    thin_base = design_effect.of_losses(indptr, base.sent[at_base], base_lost[at_base])
     return loss_ratio(
         lost / thin_now,
         sent / thin_now,

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge import needs
+from controller.judge import undecided
+from controller.judge.estimates import Readable
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -20,7 +21,6 @@ from controller.judge.evidence import (
     decide,
 )
 from controller.judge.loss import evidence_reaches, greatest_ratio, least_ratio, scale_position
-from controller.judge.reading import Readable
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -72,9 +72,9 @@ def judge_loss(
     )
     waiting = np.flatnonzero((verdict == UNDECIDED) & ~split)
     needed = (
-        needs.samples_for_loss(ratio[waiting], limit[waiting], alpha, looks) * thinning[waiting]
+        undecided.samples_for_loss(ratio[waiting], limit[waiting], alpha, looks) * thinning[waiting]
     )
-    answer.needed_samples[at[waiting]] = needs.still(needed, evidence.sent[row[waiting]])
+    answer.needed_samples[at[waiting]] = undecided.still_needed(needed, evidence.sent[row[waiting]])
 
 
 def _alike(*columns: NDArray[Any]) -> tuple[Integers, Integers]:

@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge import needs
+from controller.judge import undecided
+from controller.judge.estimates import Distribution, Readable, read
 from controller.judge.evidence import (
     DIRECTIONS,
     TERMS,
@@ -25,7 +26,6 @@ from controller.judge.evidence import (
     decide,
 )
 from controller.judge.one_way import single_probe_faults
-from controller.judge.reading import Distribution, Readable, read
 
 ONE_WAY = DIRECTIONS.index("one_way")
 VALUE, CLOCK, SAMPLES = (TERMS.index(name) for name in ("value", "clock", "samples"))
@@ -74,7 +74,7 @@ def judge_pdv(
         (known.rtt, rtt, np.flatnonzero(~one_way)),
         (known.forward, forward, np.flatnonzero(one_way & trusted)),
     ):
-        needs.of_delay(
+        undecided.need_samples(
             _received(distribution),
             rules,
             answer,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import IMPOSSIBLE, Judgements
-from controller.judge.verdicts import blank
+from controller.judge.judge import blank
 from controller.live.states import NO_DATA_WINDOWS
 from topology.model import Demand, PlannedStream
 

@@ -19,7 +19,7 @@ from controller.judge.evidence import (
     UNDECIDED,
     Judgements,
 )
-from controller.judge.figures import delay, points
+from controller.judge.formatting import delay, points
 from controller.judge.loss import MOSTLY_LOST
 from controller.judge.pairing import Interval
 from foundation.text import Text, counted

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
-from controller.judge.figures import ratio_range
+from controller.judge.formatting import ratio_range
 from controller.judge.improvement import (
     WEEK_NS,
     Cells,

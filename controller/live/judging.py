@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.closure import Closure
+from controller.judge.clock_faults import Closure, distrust
 from controller.judge.comparing import Asked, Compared, compare
-from controller.judge.distrust import distrust
 from controller.judge.evidence import Evidence, Judgements, Rules
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
 from controller.live.blocks import blocks_of, in_their_places
 from controller.live.comparisons import comparisons_of, put_comparisons
 from controller.live.figures import figure_columns

@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from controller.documents.verdicts import VerdictDocument
-from controller.judge import figures
+from controller.judge import formatting
 from controller.live.accounts import AccountDocument
 from controller.reports.report import URGENCY, Report, excess, limit_of
 from foundation.errors import UsageError
@@ -183,8 +183,8 @@ def figure(value: float | None, unit: str) -> Markup:
     if unit == "factor":
         return escape(f"{value:.2f} ×")
     if unit == "ratio":
-        return both(Text(figures.ratio(value), figures.ratio(value, "zh")))
-    return both(Text(figures.delay(value), figures.delay(value, "zh")))
+        return both(Text(formatting.ratio(value), formatting.ratio(value, "zh")))
+    return both(Text(formatting.delay(value), formatting.delay(value, "zh")))
 
 
 def interval(low: float | None, high: float | None, unit: str) -> Markup:
@@ -198,15 +198,17 @@ def interval(low: float | None, high: float | None, unit: str) -> Markup:
         return escape(f"{known}–{top:.2f} ×" if math.isfinite(top) else f"≥ {known} ×")
     if unit == "ratio":
         shares = max(bottom, 0.0), min(top, 1.0)
-        return both(Text(figures.ratio_range(*shares), figures.ratio_range(*shares, "zh")))
-    return both(Text(figures.delay_range(bottom, top), figures.delay_range(bottom, top, "zh")))
+        return both(Text(formatting.ratio_range(*shares), formatting.ratio_range(*shares, "zh")))
+    return both(
+        Text(formatting.delay_range(bottom, top), formatting.delay_range(bottom, top, "zh"))
+    )
 
 
 def limit(bound: float | None, unit: str) -> Markup:
     """Return a limit as people say it."""
     if bound is None or unit != "ns":
         return figure(bound, unit)
-    return both(Text(figures.limit_delay(bound), figures.limit_delay(bound, "zh")))
+    return both(Text(formatting.limit_delay(bound), formatting.limit_delay(bound, "zh")))
 
 
 def percent(ratio: float | None) -> Markup:
@@ -218,7 +220,7 @@ def percent(ratio: float | None) -> Markup:
 
 def percentage(digits: str) -> Markup:
     """Return digits with their percent sign, as each language sets it."""
-    return both(Text(figures.percent(digits), figures.percent(digits, "zh")))
+    return both(Text(formatting.percent(digits), formatting.percent(digits, "zh")))
 
 
 def share_range(low: float | None, high: float | None) -> Markup:

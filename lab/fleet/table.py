@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controller.commands.tables import aligned
-from controller.judge.figures import percent
+from controller.judge.formatting import percent
 from foundation.text import Language, Text, counted
 from lab.fleet.comparison import Row, Summary
 from lab.fleet.stored import Continuity

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.distrust import distrust
+from controller.judge.clock_faults import distrust
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -22,7 +22,7 @@ from controller.judge.evidence import (
     Judgements,
     Rules,
 )
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
 from foundation.text import Text
 from lab.progress import tell
 from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of

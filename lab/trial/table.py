@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from controller.judge.figures import percent
+from controller.judge.formatting import percent
 from foundation.text import Language, Text, counted
 from lab.trial.families import FAMILIES
 from lab.trial.summary import ERROR_RATE, Coverage, FamilyScore, Summary

@@ -16,8 +16,8 @@ from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.documents.remedies import RemedyDocument, RemedyPath, RemedyShare
 from controller.documents.verdict_documents import verdict_name
+from controller.judge.compliance import action_of, margins, remedy
 from controller.judge.evidence import RATIO_KINDS
-from controller.judge.remedy import action_of, margins, remedy
 from controller.live.figures import finite
 from controller.live.verdicts import Round
 from controller.state import STATE, ControllerState

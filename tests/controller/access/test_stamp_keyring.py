@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.access.book import AccessBook, CertificateRecord
-from controller.access.stamp_key_tables import KEPT_EPOCHS
 from controller.access.stamp_keyring import StampKeyring, pair_key
+from controller.access.tables import KEPT_EPOCHS
 from foundation.clock import SystemClock
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)

@@ -1,4 +1,4 @@
-"""Loss intervals against scipy and published figures; burst thinning; the repeatable test."""
+"""Loss intervals against scipy and published figures; the repeatable test."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from scipy import stats
 
 from controller.judge.loss import (
     clopper_pearson,
-    design_effect,
     log_evidence,
     scale_position,
 )
@@ -51,70 +50,6 @@ def test_more_loss_never_lowers_the_interval(lost, more):
 def test_nothing_sent_is_the_whole_interval():
     low, high = clopper_pearson(np.array([0.0]), np.array([0.0]), 0.05)
     assert (low[0], high[0]) == (0.0, 1.0)
-
-
-def windows_of(lost, size):
-    rows, count = lost.shape
-    return np.arange(rows + 1) * count, np.full(rows * count, size), lost.ravel()
-
-
-def bursty(rng, rows, n, ratio, burst):
-    """Gilbert loss: bursts of geometric length with the given mean, at the given overall ratio."""
-    state = rng.random(rows) < ratio
-    leave, enter = 1 / burst, ratio / (1 - ratio) / burst
-    out = np.zeros((rows, n), np.int64)
-    for k in range(n):
-        out[:, k] = state
-        change = rng.random(rows)
-        state = np.where(state, change >= leave, change < enter)
-    return out
-
-
-def test_independent_loss_has_a_design_effect_near_one():
-    rng = np.random.default_rng(5)
-    found = design_effect(*windows_of(rng.binomial(100, 0.02, (200, 100)), 100))
-    assert (found >= 1).all()
-    assert np.mean(found) == pytest.approx(1.15, abs=0.15)
-
-
-def test_bursts_are_seen_by_their_windows():
-    # docs/concepts/measurement.md §6.2: Gilbert loss at 1 % with a mean burst of 5 has a design
-    # effect of 8.9.
-    rng = np.random.default_rng(6)
-    lost = bursty(rng, 100, 10_000, 0.01, 5.0).reshape(100, 100, 100).sum(2)
-    found = design_effect(*windows_of(lost, 100))
-    assert 8.9 <= np.median(found) <= 1.4 * 8.9  # rather too wide an interval than too narrow
-
-
-def test_one_window_gives_the_prior():
-    assert design_effect(np.array([0, 1]), np.array([100]), np.array([3]))[0] == 2.0
-
-
-def test_no_windows_give_the_prior():
-    nothing = np.zeros(0, np.int64)
-    assert design_effect(np.array([0, 0]), nothing, nothing)[0] == 2.0
-
-
-@pytest.mark.parametrize("burst", [1.0001, 3.0])
-def test_intervals_of_bursty_loss_hold_at_about_the_stated_rate(burst):
-    rng = np.random.default_rng(7)
-    lost = bursty(rng, 400, 6_000, 0.02, burst).reshape(400, 60, 100).sum(2)
-    thinning = design_effect(*windows_of(lost, 100))
-    low, high = clopper_pearson(lost.sum(1) / thinning, 6_000 / thinning, 0.05)
-    assert np.mean((low <= 0.02) & (high >= 0.02)) >= 0.93
-
-
-def test_bursts_that_always_lie_across_the_edges_of_windows_are_seen_too():
-    """Ten in a row, half of them in either window: a window alone shows bursts of five."""
-    rng = np.random.default_rng(9)
-    came = rng.random((400, 119)) < 0.06
-    lost = np.zeros((400, 120), np.int64)
-    lost[:, :-1] += 5 * came
-    lost[:, 1:] += 5 * came
-    thinning = design_effect(*windows_of(lost, 30))
-    low, high = clopper_pearson(lost.sum(1) / thinning, 3_600 / thinning, 0.05)
-    truth = 0.06 * 119 * 10 / 3_600
-    assert np.mean((low <= truth) & (high >= truth)) >= 0.95
 
 
 def first_decisions(true_ratio, runs, seed):

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.judge.judge import judge
 from controller.judge.loss import clopper_pearson
 from controller.judge.loss_verdicts import _alike
-from controller.judge.verdicts import judge
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from controller.judge.comparing import compare
 from controller.judge.evidence import FAIL, PASS, UNDECIDED
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
 from isochrone import front_door
 from lab.trial import score as scoring
 from lab.trial.case import truth_of

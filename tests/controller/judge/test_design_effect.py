@@ -1,4 +1,4 @@
-"""Quantiles of delays that resemble their neighbours hold at the stated rate too."""
+"""Quantiles and loss ratios of probes that resemble each other hold at the stated rate too."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from controller.judge.batches import Batches
+from controller.judge.design_effect import of_losses, of_quantile, thinned_ranks
 from controller.judge.evidence import PASS, UNDECIDED
+from controller.judge.judge import judge
+from controller.judge.loss import clopper_pearson
 from controller.judge.quantile import confidence_ranks
-from controller.judge.thinning import of_quantile, thinned_ranks
-from controller.judge.verdicts import judge
 
 MS = 1e6
 
@@ -139,3 +140,67 @@ def test_one_slow_probe_of_many_is_no_outbreak(evidence, rules):
     trips[0, 70] = 9 * MS
     asked = rules(limit=5 * MS, direction="round_trip", statistic="p95")
     assert judge(evidence(list(trips), windows=15), asked).verdict[0] == PASS
+
+
+def windows_of(lost, size):
+    rows, count = lost.shape
+    return np.arange(rows + 1) * count, np.full(rows * count, size), lost.ravel()
+
+
+def bursty(rng, rows, n, ratio, burst):
+    """Gilbert loss: bursts of geometric length with the given mean, at the given overall ratio."""
+    state = rng.random(rows) < ratio
+    leave, enter = 1 / burst, ratio / (1 - ratio) / burst
+    out = np.zeros((rows, n), np.int64)
+    for k in range(n):
+        out[:, k] = state
+        change = rng.random(rows)
+        state = np.where(state, change >= leave, change < enter)
+    return out
+
+
+def test_independent_loss_has_a_design_effect_near_one():
+    rng = np.random.default_rng(5)
+    found = of_losses(*windows_of(rng.binomial(100, 0.02, (200, 100)), 100))
+    assert (found >= 1).all()
+    assert np.mean(found) == pytest.approx(1.15, abs=0.15)
+
+
+def test_bursts_are_seen_by_their_windows():
+    # docs/concepts/measurement.md §6.2: Gilbert loss at 1 % with a mean burst of 5 has a design
+    # effect of 8.9.
+    rng = np.random.default_rng(6)
+    lost = bursty(rng, 100, 10_000, 0.01, 5.0).reshape(100, 100, 100).sum(2)
+    found = of_losses(*windows_of(lost, 100))
+    assert 8.9 <= np.median(found) <= 1.4 * 8.9  # rather too wide an interval than too narrow
+
+
+def test_one_window_gives_the_prior():
+    assert of_losses(np.array([0, 1]), np.array([100]), np.array([3]))[0] == 2.0
+
+
+def test_no_windows_give_the_prior():
+    nothing = np.zeros(0, np.int64)
+    assert of_losses(np.array([0, 0]), nothing, nothing)[0] == 2.0
+
+
+@pytest.mark.parametrize("burst", [1.0001, 3.0])
+def test_intervals_of_bursty_loss_hold_at_about_the_stated_rate(burst):
+    rng = np.random.default_rng(7)
+    lost = bursty(rng, 400, 6_000, 0.02, burst).reshape(400, 60, 100).sum(2)
+    thinning = of_losses(*windows_of(lost, 100))
+    low, high = clopper_pearson(lost.sum(1) / thinning, 6_000 / thinning, 0.05)
+    assert np.mean((low <= 0.02) & (high >= 0.02)) >= 0.93
+
+
+def test_bursts_that_always_lie_across_the_edges_of_windows_are_seen_too():
+    """Ten in a row, half of them in either window: a window alone shows bursts of five."""
+    rng = np.random.default_rng(9)
+    came = rng.random((400, 119)) < 0.06
+    lost = np.zeros((400, 120), np.int64)
+    lost[:, :-1] += 5 * came
+    lost[:, 1:] += 5 * came
+    thinning = of_losses(*windows_of(lost, 30))
+    low, high = clopper_pearson(lost.sum(1) / thinning, 3_600 / thinning, 0.05)
+    truth = 0.06 * 119 * 10 / 3_600
+    assert np.mean((low <= truth) & (high >= truth)) >= 0.95

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge import needs, terms
+from controller.judge.estimates import Readable, Reading, read, readable
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -30,7 +30,12 @@ from controller.judge.one_way import (
     without_false_floors,
 )
 from controller.judge.pdv import judge_pdv
-from controller.judge.reading import Readable, Reading, read, readable
+from controller.judge.undecided import (
+    limiting_factor,
+    name_one_way_factor,
+    need_clock_bound,
+    need_samples,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -157,7 +162,7 @@ def _judge_round_trip(
     trusted &= single_probe_faults(evidence)[case.row] == 0
     answer.other_reading[at] = np.where(trusted, forward, np.nan)
     _name_terms(case, answer, reading, np.zeros(len(at)))
-    needs.of_delay(known.rtt, rules, answer, at, reading, alpha, e)
+    need_samples(known.rtt, rules, answer, at, reading, alpha, e)
 
 
 def _judge_variation(
@@ -176,7 +181,7 @@ def _judge_variation(
     low = np.fmax(reading.low_ns - e, 0.0)
     _record(case, answer, low, reading.high_ns + e, reading.point_ns)
     _name_terms(case, answer, reading, np.zeros(len(at)))
-    needs.of_delay(known.variation, rules, answer, at, reading, alpha, e)
+    need_samples(known.variation, rules, answer, at, reading, alpha, e)
 
 
 def _judge_one_way(
@@ -220,13 +225,13 @@ def _judge_one_way(
     answer.from_round_trip[at] = decided & ~lost & ~clocks_agree
     answer.pair_fails[at] = _pair_fails(evidence, known, case, alpha)
     _name_terms(case, answer, forward, np.where(trusted, bound, 0.0))
-    terms.name_one_way(answer, at, case.limit, result, rtt, case.statistic, evidence, case.row)
-    needs.of_clock(answer, at, case.limit, result.trusted, forward, rtt, e)
+    name_one_way_factor(answer, at, case.limit, result, rtt, case.statistic, evidence, case.row)
+    need_clock_bound(answer, at, case.limit, result.trusted, forward, rtt, e)
     open_ = np.flatnonzero(result.trusted)
-    needs.of_delay(known.forward, rules, answer, at[open_], forward.take(open_), alpha, wide[open_])
+    need_samples(known.forward, rules, answer, at[open_], forward.take(open_), alpha, wide[open_])
     blind = np.flatnonzero(~result.trusted)
     floor_ns = evidence.floor_ns[case.row[blind]]
-    needs.of_delay(known.rtt, rules, answer, at[blind], rtt.take(blind), alpha, e[blind], floor_ns)
+    need_samples(known.rtt, rules, answer, at[blind], rtt.take(blind), alpha, e[blind], floor_ns)
 
 
 def _pair_fails(
@@ -250,7 +255,7 @@ def _pair_fails(
 
 
 def _name_terms(case: _Case, answer: Judgements, reading: Reading, bound_ns: Floats) -> None:
-    named = terms.of_delay(
+    named = limiting_factor(
         answer.verdict[case.at],
         reading,
         bound_ns,

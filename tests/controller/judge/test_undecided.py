@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from controller.judge.evidence import TERMS, VERDICTS
-from controller.judge.needs import samples_for_loss, samples_for_ratio, still
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
+from controller.judge.undecided import samples_for_loss, samples_for_ratio, still_needed
 
 
 def test_probes_needed_are_those_of_the_published_sample_sizes():
@@ -33,11 +33,11 @@ def test_the_repeatable_test_needs_what_was_measured_of_it(ratio, median):
 def test_a_value_at_the_limit_needs_no_finite_number():
     at = np.array([0.01])
     assert np.isnan(samples_for_loss(at, at, 0.05, "repeated")[0])
-    assert np.isnan(still(np.array([np.nan]), np.array([10]))[0])
+    assert np.isnan(still_needed(np.array([np.nan]), np.array([10]))[0])
 
 
 def test_never_fewer_than_one_more():
-    assert still(np.array([5.0]), np.array([10]))[0] == 1
+    assert still_needed(np.array([5.0]), np.array([10]))[0] == 1
 
 
 def test_delays_that_resemble_their_neighbours_need_more_of_them(evidence, rules):

@@ -5,7 +5,7 @@ import pytest
 
 from controller.judge.evidence import CLOCK_FAULTS, TERMS, VERDICTS
 from controller.judge.explain import explain
-from controller.judge.verdicts import judge
+from controller.judge.judge import judge
 
 MS = 1e6
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from controller.judge.relative import hull_line, least_lines_ns, stretches
+from controller.judge.relative_delay import hull_line, least_lines_ns, stretches
 
 MS = 1e6
 

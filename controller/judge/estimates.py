@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge import thinning
+from controller.judge import design_effect
 from controller.judge.batches import Batches
 from controller.judge.evidence import QUANTILE_OF_STATISTIC, STATISTICS, Evidence
-from controller.judge.loss import design_effect, mostly_lost
+from controller.judge.loss import mostly_lost
 from controller.judge.mean import Spread, WindowMeans, mean_interval, spread_of_mean
 from controller.judge.quantile import RankReader, point_rank
 
@@ -41,12 +41,12 @@ class Distribution:
     def ranks(self, row: Integers, level: Floats, alpha: float) -> tuple[Integers, Integers]:
         """Return the ranks of `row`'s samples between which the quantile lies, [m]."""
         samples = self.samples(row)
-        return thinning.thinned_ranks(samples, level, self.thinning(row, level), alpha)
+        return design_effect.thinned_ranks(samples, level, self.thinning(row, level), alpha)
 
     def upper_rank_if_delays_differ(self, row: Integers, level: Floats, alpha: float) -> Integers:
         """Return the upper rank as if no delay resembled its neighbours (losses may), [m]."""
         effect = self._thinning(row, level, np.ones(len(row)))
-        return thinning.thinned_ranks(self.samples(row), level, effect, alpha)[1]
+        return design_effect.thinned_ranks(self.samples(row), level, effect, alpha)[1]
 
     def upper_rank_by_what_was_slow(self, row: Integers, level: Floats, alpha: float) -> Integers:
         """Return the least rank that holds if what lies above it came in one burst at most, [m].
@@ -62,7 +62,7 @@ class Distribution:
             middle = np.where(gap, (fewest + most) // 2, fewest)
             burst = np.minimum(self.delay_thinning[row], np.maximum(middle, 1))
             effect = self._thinning(row, level, burst)
-            upper = thinning.thinned_ranks(samples, level, effect, alpha)[1]
+            upper = design_effect.thinned_ranks(samples, level, effect, alpha)[1]
             enough = upper <= received - middle
             fewest = np.where(gap & enough, middle, fewest)
             most = np.where(gap & ~enough, middle, most)
@@ -79,7 +79,7 @@ class Distribution:
     def _thinning(self, row: Integers, level: Floats, delay_thinning: Floats) -> Floats:
         lost = self.infinite[row] + self.missing[row]
         ratio = lost / np.maximum(self.samples(row), 1)
-        return thinning.of_quantile(delay_thinning, self.loss_thinning[row], ratio, level)
+        return design_effect.of_quantile(delay_thinning, self.loss_thinning[row], ratio, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def readable(evidence: Evidence) -> Readable:
     def windows(mean_ns: Floats) -> WindowMeans:
         return WindowMeans(evidence.window_indptr, received, mean_ns, batch_received)
 
-    losses = design_effect(
+    losses = design_effect.of_losses(
         evidence.window_indptr,
         evidence.window_sent,
         evidence.window_lost,
@@ -142,7 +142,7 @@ def _rtt_of(
         spread=spread,
         infinite=evidence.lost,
         missing=np.zeros(evidence.rows, np.int64),
-        delay_thinning=thinning.of_delays(spread),
+        delay_thinning=design_effect.of_delays(spread),
         loss_thinning=loss_thinning,
     )
 
@@ -163,7 +163,7 @@ def _forward_of(
         spread=spread,
         infinite=infinite,
         missing=evidence.lost - infinite,
-        delay_thinning=thinning.of_delays(spread),
+        delay_thinning=design_effect.of_delays(spread),
         loss_thinning=loss_thinning,
     )
 
@@ -178,7 +178,7 @@ def _variation_of(evidence: Evidence) -> Distribution:
         spread=None,
         infinite=nothing,
         missing=nothing,
-        delay_thinning=np.full(evidence.rows, thinning.OF_VARIATION),
+        delay_thinning=np.full(evidence.rows, design_effect.OF_VARIATION),
         loss_thinning=np.ones(evidence.rows),
     )
 
@@ -218,7 +218,7 @@ def _read_quantiles(
     high = reader.upper_ns(row, upper)
     value = reader.value_ns(row, point)
     # The reach of what was seen is never nearer than that of the point itself: most need no look.
-    wide = high > thinning.widened_ns(value, reader.min_ns[row])
+    wide = high > design_effect.widened_ns(value, reader.min_ns[row])
     held = np.flatnonzero(quantile & wide & (distribution.delay_thinning[row] > 1))
     if len(held):
         high[held] = _held_ns(distribution, row[held], level[held], high[held], alpha)
@@ -232,7 +232,7 @@ def _held_ns(
     """Return upper ends that resemblance may not push beyond the reach of what was seen, [m]."""
     reader = distribution.reader
     rank = distribution.upper_rank_if_delays_differ(row, level, alpha)
-    reach = thinning.widened_ns(reader.upper_ns(row, rank), reader.min_ns[row])
+    reach = design_effect.widened_ns(reader.upper_ns(row, rank), reader.min_ns[row])
     # Delays beyond that did come: they may have come in a burst, of which more may follow.
     came = np.flatnonzero((reader.max_ns[row] > reach) & (high_ns > reach))
     rank = distribution.upper_rank_by_what_was_slow(row[came], level[came], alpha)
