@@ -28,6 +28,7 @@ from controller.live.standing import Standing
 from controller.live.states import STATES
 from controller.live.verdicts import Round
 from controller.state import VERSION, ControllerState
+from messages.sections.windows import WINDOWS
 
 _PATH_LABELS = (
     "path",
@@ -88,7 +89,7 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
     ingest, store, stream = state.ingest, state.store.state(), state.rounds.stream
     for name, help_text, count in (
         ("ingest_chunks", "Chunks that were stored.", ingest.chunks),
-        ("ingest_windows", "Windows that were stored.", ingest.windows),
+        ("ingest_windows", "Windows that were stored.", ingest.results[WINDOWS.name]),
         ("ingest_duplicates", "Chunks that were there already.", ingest.duplicates),
         ("ingest_bytes", "Bytes of stored chunks.", ingest.bytes),
         ("api_limited_requests", "Requests that were refused as too many.", state.callers.refused),
@@ -98,6 +99,12 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
         counter = CounterMetricFamily(f"isochrone_{name}", help_text)
         counter.add_metric((), count)
         yield counter
+    results = CounterMetricFamily(
+        "isochrone_ingest_results", "Results that were stored, by kind.", labels=("kind",)
+    )
+    for kind, count in sorted(ingest.results.items()):
+        results.add_metric((kind,), count)
+    yield results
     refused = CounterMetricFamily(
         "isochrone_ingest_refused", "Chunks that were refused, by reason.", labels=("reason",)
     )

@@ -33,10 +33,11 @@ class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since the controller started; `refused` by reason code."""
+    """Counts since the controller started; `refused` by reason code, `results` by kind."""
 
     chunks: int
     windows: int
+    results: dict[str, int]
     duplicates: int
     bytes: int
     refused: dict[str, int]

@@ -51,7 +51,8 @@ class AnotherAgent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent as the controller knows it; `health` as it was last sent, `clock` by the mesh."""
+    """An agent as the controller knows it; `health` as it was last sent, `clock` by the mesh,
+    results by the kind of section that brought them."""
 
     name: str
     state: AgentState
@@ -60,6 +61,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     wanted_plan_version: int
     last_window_ns: int | None
     windows_stored: int
+    results_stored: dict[str, int]
     health: Health | None
     clock: ClockDocument | None = None
     another: AnotherAgent | None = None

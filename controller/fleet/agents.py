@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from controller.store.interface import AgentTotals
 from foundation.clock import Clock
 from messages.exchange import Curtailed, CurtailedStream, Health
+from messages.sections.windows import WINDOWS
 
 AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 LATE_AFTER_NS = 20_000_000_000
@@ -29,7 +30,7 @@ class _Agent:
     last_seen_ns: int | None = None
     health: Health | None = None
     ahead_ns: int = 0  # its clock before ours, as far as that is beyond what a message takes
-    windows: int = 0
+    results: Counter[str] = field(default_factory=Counter)  # stored, by kind
     last_window_ns: int | None = None
     delivered_ns: int | None = None  # end of the newest window of this life of ours
     curtailed: dict[int, CurtailedStream] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class Fleet:
             held = totals.get(name)
             if held is None or held.last_received_ns is None:
                 continue
-            agent.windows, agent.last_window_ns = held.windows, held.last_window_ns
+            agent.results, agent.last_window_ns = Counter(held.results), held.last_window_ns
             agent.last_seen_ns = held.last_received_ns
             agent.heard_monotonic_ns = monotonic_ns - max(0, now_ns - held.last_received_ns)
 
@@ -122,10 +123,12 @@ class Fleet:
             allowed |= agent.allowed_ns
         return np.array(list(allowed), np.uint64), np.array(list(allowed.values()), np.int64)
 
-    def stored(self, name: str, windows: int, end_ns: int) -> None:
-        """Note that windows of an agent, which end at `end_ns`, were stored."""
+    def stored(self, name: str, counts: Mapping[str, int], end_ns: int) -> None:
+        """Note that results of an agent, whose span ends at `end_ns`, were stored."""
         agent = self._agents[name]
-        agent.windows += windows
+        agent.results.update(counts)
+        if not counts.get(WINDOWS.name):
+            return
         agent.last_window_ns = max(agent.last_window_ns or end_ns, end_ns)
         agent.delivered_ns = max(agent.delivered_ns or end_ns, end_ns)
 
@@ -160,10 +163,10 @@ class Fleet:
         """Return the health the agent sent last in this life of the controller."""
         return self._agents[name].health
 
-    def windows(self, name: str) -> tuple[int, int | None]:
-        """Return how many windows of the agent are stored, and where the newest ends."""
+    def results(self, name: str) -> tuple[dict[str, int], int | None]:
+        """Return how many results are stored of an agent, by kind; where its newest window ends."""
         agent = self._agents[name]
-        return agent.windows, agent.last_window_ns
+        return dict(agent.results), agent.last_window_ns
 
 
 def _refused(agent: _Agent) -> set[int]:

@@ -72,9 +72,9 @@ def _take_all(
 ) -> None:
     """Take in the windows of stored chunks, merging them as they come."""
     loose = 0
-    for chunk, batch in sound_chunks(chunks):
+    for _, batch in sound_chunks(chunks):
         take(batch)
-        loose += chunk.rows
+        loose += batch.rows
         if loose > REMEMBERED_AT_ONCE:
             compact()
             loose = 0

@@ -19,6 +19,7 @@ from messages.exchange import (
     CLAIM_HEADER,
     Acknowledgement,
 )
+from messages.sections.windows import WINDOWS
 
 CLAIM_RETRY_S = 1
 
@@ -34,7 +35,7 @@ async def agents(request: web.Request) -> web.Response:
 
 def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
     health = state.fleet.health(name)
-    windows, last_window_ns = state.fleet.windows(name)
+    results, last_window_ns = state.fleet.results(name)
     another = state.rivals.refused_last(name)
     return AgentDocument(
         name=name,
@@ -43,7 +44,8 @@ def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDoc
         plan_version=None if health is None else health.plan_version,
         wanted_plan_version=state.plans[name].version,
         last_window_ns=last_window_ns,
-        windows_stored=windows,
+        windows_stored=results.get(WINDOWS.name, 0),
+        results_stored=results,
         health=health,
         clock=clock_document(state.live, name),
         another=None

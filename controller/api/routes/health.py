@@ -18,6 +18,7 @@ from controller.live.rounds import JUDGING
 from controller.live.standing import agents_of
 from controller.state import STATE, VERSION, ControllerState
 from foundation.text import MAX_SENTENCE, Text
+from messages.sections.windows import WINDOWS
 
 RETRY_S = 5
 MOST = 100  # of what is skipped, told by name
@@ -80,7 +81,8 @@ async def health(request: web.Request) -> web.Response:
             ),
             ingest=IngestHealth(
                 chunks=ingest.chunks,
-                windows=ingest.windows,
+                windows=ingest.results[WINDOWS.name],
+                results=dict(ingest.results),
                 duplicates=ingest.duplicates,
                 bytes=ingest.bytes,
                 refused=dict(ingest.refused + state.gate.refused),
