@@ -159,7 +159,7 @@ class Control:
             )
             return HEALTH_EVERY_S
         if isinstance(message, Refusal):
-            if message.another:
+            if message.duplicate:
                 self._claim.doubt()
             if message.copy:
                 self._on_copied()

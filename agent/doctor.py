@@ -18,11 +18,12 @@ from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
+from probes.stamp.sizes import STAMP_PORT
 
 from agent.clock_watch import ClockWatch
 from agent.config import AgentConfig, load_config
+from agent.duplicate_agents import boot_in, check_duplicates
 from agent.link import open_session, read_answer, refusal_of, unreachable
-from agent.namesakes import boot_in, check_namesakes
 from agent.policy import Policy, PolicyConfig
 from foundation.checkup import Finding, check_clock, check_directory, finding
 from foundation.clock import SystemClock
@@ -34,7 +35,6 @@ from probes.clocks.calibrate import calibrate
 from probes.reflector.listening import open_reflector_socket
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.opening import is_ours
-from probes.stream import STAMP_PORT
 
 _PATIENCE_S = 5.0
 _LET_IN = (HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED)  # it lacked the upgrade alone
@@ -70,7 +70,7 @@ async def examine(config_path: Path) -> list[Finding]:
             certificate = Finding(check="certificate", status="fail", text=refused)
         state_dir = Path(config.state_dir)
         running = boot_in(state_dir) if _is_held(state_dir) else None
-        names = await check_namesakes(config, context, running)
+        names = await check_duplicates(config, context, running)
         return [*found, *([] if certificate is None else [certificate]), controller, *names]
     return [*found, certificate]
 

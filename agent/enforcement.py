@@ -15,6 +15,7 @@ from typing import Literal, cast
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from probes.stamp.sizes import STAMP_PORT
 
 from agent.answering import Silence
 from agent.policy import Policy
@@ -26,7 +27,7 @@ from probes.addresses import pack_address
 from probes.packet_size import packet_bytes
 from probes.reflector.sessions import Sources, read_sources
 from probes.reflector.spec import ReflectorSpec
-from probes.stream import STAMP_PORT, StreamSpec
+from probes.stream import StreamSpec
 
 _PER_DESTINATION: tuple[PolicyRule, PolicyRule] = (
     "policy.max_packets_per_s_per_destination",

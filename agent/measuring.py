@@ -16,7 +16,7 @@ from agent.engine_conditions import broke, odd_replies, streams_not_run, waiting
 from agent.local_addresses import LocalAddresses
 from agent.policy import Policy
 from agent.reflecting import Reflecting
-from agent.sent_book import SentBook
+from agent.sent_counters import SentCounters
 from agent.shortfalls import Shortfalls
 from foundation.clock import Clock
 from foundation.condition import Condition
@@ -55,7 +55,7 @@ class Measuring:
         timestamp_shift_ns: int,
         conditions: Conditions,
         policy: Policy,
-        book: SentBook,
+        book: SentCounters,
         settle: Callable[[], Awaitable[None]],
         journal: AnswerJournal,
         local_addresses: Mapping[str, str] | None = None,

@@ -124,13 +124,13 @@ def _probe(
     """Run the command and return its exit status."""
     check_interval(interval)
     _check_usage(protocol, timeout, port, hmac_key_file)
+    from agent.probe_source import read_probe_source
     from agent.reflect_command import read_key
     from agent.targets import read_targets, resolve
-    from agent.vantage import read_vantage
 
-    vantage = read_vantage(source, interface)
-    names, ip_version = read_targets(targets, file), vantage.ip_version(ip_version)
-    resolved = vantage.place(resolve(names, ip_version))
+    probe_source = read_probe_source(source, interface)
+    names, ip_version = read_targets(targets, file), probe_source.ip_version(ip_version)
+    resolved = probe_source.place(resolve(names, ip_version))
     from agent import probe_json, probe_output
     from agent.probe_live import LiveFigures
     from agent.probe_run import ProbeOptions, ProbeRun

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agent.host_tables import HostTables
 from agent.probe_reasons import not_sent
 from foundation.text import Text
-from probes.engine.discarded import DISCARDED, not_sent_cause
+from probes.channels.discarded import DISCARDED, not_sent_cause
 from probes.remark import Remark, about
 from probes.stream import ProtocolName
 

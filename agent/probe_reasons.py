@@ -14,7 +14,7 @@ from agent.host_tables import HostTables
 from foundation.text import Text
 from probes import explanations
 from probes.causes import Cause
-from probes.engine.discarded import not_sent_cause
+from probes.channels.discarded import not_sent_cause
 from probes.remark import Remark, about
 from probes.sockets.opening import is_ours
 from probes.stream import ProtocolName

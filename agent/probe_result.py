@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent.probe_findings import Hops, Marks
-from probes.engine.channel import FlowMark
+from probes.channels.channel import FlowMark
 from probes.remark import Remark
 from probes.stream import ProtocolName
 

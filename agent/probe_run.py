@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agent import probe_gathering
+from agent import probe_aggregation
 from agent.host_tables import HostTables
-from agent.probe_gathering import ProbeOutcomes
+from agent.probe_aggregation import ProbeOutcomes
 from agent.probe_result import TargetResult
 from agent.targets import ResolvedTarget
 from probes.clocks.kernel import kernel_clock_bound_ns
@@ -111,20 +111,20 @@ class ProbeRun:
         late = {spec.stream_id: count for spec, count in engine.late_intervals().items()}
         tables = HostTables.read().since(self._tables)
         planned = options.count if self._complete else 0
-        probe_gathering.count(results, outcomes)
-        probe_gathering.count_flows(results, outcomes, marks, options.flows)
-        probe_gathering.add_windows(results, windows)
+        probe_aggregation.count(results, outcomes)
+        probe_aggregation.count_flows(results, outcomes, marks, options.flows)
+        probe_aggregation.add_windows(results, windows)
         for spec, counts in engine.in_flight().items():
-            probe_gathering.add_in_flight(results[spec.stream_id], counts)
-        probe_gathering.account(
+            probe_aggregation.add_in_flight(results[spec.stream_id], counts)
+        probe_aggregation.account(
             results, outcomes, planned=planned, dscp=options.dscp, tables=tables
         )
-        probe_gathering.weigh_pace(
+        probe_aggregation.weigh_pace(
             results, late, interval_ms=options.interval_ms, late_moments=health.late_moments
         )
         refused = {one.stream.destination: one.reason for one in health.not_run}
         reasons = {place: Remark("stream_refused", why) for place, why in refused.items()}
-        probe_gathering.explain(results, outcomes, engine, reasons)
+        probe_aggregation.explain(results, outcomes, engine, reasons)
         for spec, odd in engine.odd_replies().items():
             results[spec.stream_id].odd_replies = odd
             results[spec.stream_id].remarks += oddities.remarks(odd)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from probes.stamp.sizes import STAMP_PORT
 
 from foundation.errors import ConfigError, UsageError
 from foundation.input_files import read_input
@@ -19,7 +20,6 @@ from foundation.options import FiniteRange
 from foundation.reasons import reason_of
 from foundation.results import is_hangup_heard, results_follow
 from foundation.text import Text, language_of_environment
-from probes.stream import STAMP_PORT
 
 if TYPE_CHECKING:
     from probes.reflector.short_requests import ShortRequestNews, ShortRequests
@@ -140,9 +140,9 @@ def _tell_of(news: ShortRequestNews, short: ShortRequests) -> None:
 
 def _places(listen: tuple[str, ...], source: str | None, interface: str | None) -> tuple[str, ...]:
     """Return where to answer. Raises UsageError for what this machine does not have."""
-    from agent.vantage import read_vantage
+    from agent.probe_source import read_probe_source
 
-    address = read_vantage(source, interface).source
+    address = read_probe_source(source, interface).source
     if address is None:
         return listen or (DEFAULT_LISTEN,)
     if listen:

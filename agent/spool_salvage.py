@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from agent.counts import Count, total
-from agent.sent_book import SentBook
+from agent.sent_counters import SentCounters
 from agent.spool import DROP_REASONS, Limits, SpooledChunk, SpoolFile, chunks_in, count_among
 from agent.spool_database import DamagedSpoolError, set_aside
 from foundation.clock import Clock
@@ -30,7 +30,7 @@ _CHUNKS_AT_ONCE = 32
 
 
 def open_or_replace(
-    path: Path, limits: Limits, book: SentBook, clock: Clock
+    path: Path, limits: Limits, book: SentCounters, clock: Clock
 ) -> tuple[SpoolFile, str | None]:
     """Open the spool; one that is damaged is replaced. Returns it and where the other went."""
     try:
@@ -48,7 +48,7 @@ def open_or_replace(
 def replaced(
     path: Path,
     limits: Limits,
-    book: SentBook,
+    book: SentCounters,
     clock: Clock,
     known: SpoolFile | None = None,
     in_memory: Collection[int] = (),
@@ -90,7 +90,7 @@ def _go_on(
     file: SpoolFile,
     accounted: Count,
     dropped: Mapping[DropReason, Count],
-    book: SentBook,
+    book: SentCounters,
     in_memory: Collection[int] = (),
 ) -> Count:
     """Let a file go on with the accounts of the one before it; return what was lost with that."""
@@ -107,7 +107,7 @@ def _go_on(
     return gone
 
 
-def _everything(book: SentBook) -> Count:
+def _everything(book: SentCounters) -> Count:
     """Return all that a spool can have been given."""
     return book.made.less(book.deliveries.beside).at_least_none()
 
@@ -140,7 +140,9 @@ def _readable(damaged: sqlite3.Connection) -> Iterator[SpooledChunk]:
         return
 
 
-def _told_by(damaged: sqlite3.Connection, book: SentBook) -> tuple[Count, dict[DropReason, Count]]:
+def _told_by(
+    damaged: sqlite3.Connection, book: SentCounters
+) -> tuple[Count, dict[DropReason, Count]]:
     """Return what the spool was given and dropped, as it says; else all that was ever sent."""
     try:
         known = {str(name): int(value) for name, value in damaged.execute("SELECT * FROM counter")}

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from agent.counts import PROBES, Count, total
-from agent.delivery_book import MOST_OFFERED, Offer
-from agent.sent_book import SentBook
+from agent.delivery_counters import MOST_OFFERED, Offer
+from agent.sent_counters import SentCounters
 from agent.spool import Limits, SpooledChunk
 from agent.spool_salvage import open_or_replace, replaced
 from foundation.clock import Clock, SystemClock
@@ -75,7 +75,7 @@ class Spooler:
         memory_bytes: int = MEMORY_BYTES,
         on_stored: Callable[[], None] = lambda: None,
     ) -> None:
-        self.book = SentBook(path.with_name(f"{path.stem}.sent"))
+        self.book = SentCounters(path.with_name(f"{path.stem}.sent"))
         self.boot = secrets.token_hex(8)
         self.on_stored = on_stored
         self._agent = agent

@@ -23,7 +23,7 @@ from bench.accounting import Program
 from controller.api.application import make_app
 from controller.serving.service import _judge_forever
 from controller.state import Settings, open_state
-from controller.supervision.housekeeping import keep_house
+from controller.supervision.housekeeping import run_housekeeping
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command
 from messages.enrolment import AGENT_URI
@@ -164,7 +164,7 @@ async def _serve(directory: Path, sites: Path) -> Told:
     async with asyncio.TaskGroup() as tasks:
         works = [
             tasks.create_task(_judge_forever(state), name="judging"),
-            tasks.create_task(keep_house(state.store, state.clock), name="keeping"),
+            tasks.create_task(run_housekeeping(state.store, state.clock), name="keeping"),
         ]
         await stop.wait()
         for work in works:
@@ -176,7 +176,7 @@ async def _serve(directory: Path, sites: Path) -> Told:
         windows=ingest.windows,
         duplicates=ingest.duplicates,
         refused=dict(ingest.refused),
-        pending=state.store.pending_rollups(),
+        pending=state.store.rollups.pending(),
     )
     state.close()
     return told

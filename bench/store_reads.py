@@ -28,9 +28,8 @@ from controller.state import Settings, open_state
 from controller.store.blocks import block_of
 from controller.store.interface import StreamRecord
 from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level
-from controller.store.points import pack_tiles, points_of
-from controller.store.series import POINT
-from controller.store.sqlite_store import SqliteStore
+from controller.store.points import POINT, pack_tiles, points_of
+from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from messages.chunk import encode_windows
 from topology.site_file import load_network
@@ -130,7 +129,9 @@ def _history(directory: Path, rounds: int) -> dict[str, list[Took]]:
 
     def ask(days: int, level: Level, points: int) -> Callable[[], None]:
         def once() -> None:
-            answer = store.series([record], end_ns - days * DAY_NS, end_ns, step_ns=level.step_ns)
+            answer = store.series.read(
+                [record], end_ns - days * DAY_NS, end_ns, step_ns=level.step_ns
+            )
             assert (answer.level, len(answer.points)) == (level.name, points), len(answer.points)
 
         return once

@@ -16,38 +16,38 @@ import msgspec
 from aiohttp import web
 
 from controller.access.authority import Authority, authority_exists, load_authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
 from controller.access.tables import FILE_NAME as KEYS_NAME
 from controller.access.tables import KEYS_DIRECTORY
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
 from controller.api.server.connections import Connections
-from controller.campaigns.book import CampaignBook
+from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
 from controller.fleet.agents import Fleet
 from controller.fleet.left_out import LeftOut
-from controller.fleet.maintenance import MaintenanceBook
-from controller.fleet.silences import SilenceBook, newly_asked
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry, newly_asked
 from controller.ingest.ingest import Ingest
 from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue, catalogue_of
+from controller.live.current_states import StateInputs
 from controller.live.groups import Group, groups_of
-from controller.live.improvements import ImprovementBook
+from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
-from controller.live.standing import Ground
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember
 from controller.plans.channels import Channels
+from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
-from controller.plans.rivals import RivalBook
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
 from controller.store.reading import DamagedStoreError, damage_told
-from controller.store.sqlite_store import FILE_NAME, SqliteStore
+from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
@@ -55,10 +55,10 @@ from foundation.clock import Clock
 from foundation.errors import ResourceError
 from messages.exchange import Plan
 from probes.window import WindowBatch
-from topology.counterparts import ipv4_alone
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
+from topology.reference_paths import ipv4_alone
 from topology.selection import path_table
 from topology.targets import demands as make_demands
 
@@ -86,17 +86,17 @@ class Settings:
 class ControllerState:
     """The network, what is planned and demanded on it, what was measured, and the verdicts.
 
-    `standing` are the streams of the site file's meshes, `streams` those that are planned now: the
-    standing ones first and in the same places, then what campaigns add (`plans.replanning`).
+    `permanent` are the streams of the site file's meshes, `streams` those that are planned now: the
+    permanent ones first and in the same places, then what campaigns add (`plans.replanning`).
     """
 
     settings: Settings
     clock: Clock
     started_ns: int
     network: Network
-    standing: tuple[PlannedStream, ...]
+    permanent: tuple[PlannedStream, ...]
     streams: tuple[PlannedStream, ...]
-    campaigns: CampaignBook
+    campaigns: CampaignRegistry
     demands: tuple[Demand, ...]
     plans: dict[str, Plan]
     owners: dict[str, str]  # agents by address
@@ -104,7 +104,7 @@ class ControllerState:
     groups: tuple[Group, ...]
     ipv4_alone: dict[str, int]
     store: Store
-    access: AccessBook
+    access: CredentialStore
     stamp_keyring: StampKeyring
     gate: Gate
     authority: Authority | None
@@ -125,14 +125,14 @@ class ControllerState:
     matrices: Matrices = field(default_factory=Matrices)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
-    rivals: RivalBook
+    duplicates: DuplicateAgents
     renumberings: Buckets  # of plans, by agent
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
     @property
-    def silences(self) -> SilenceBook:
+    def silences(self) -> SilenceRegistry:
         """Which streams are silent, and by whose will."""
-        return self.rounds.ground.silences
+        return self.rounds.state_inputs.silences
 
     def close(self) -> None:
         """Let go of the store and the keys."""
@@ -156,7 +156,7 @@ def open_state(
         opened_so_far.callback(store.close)
         opened_so_far.enter_context(damage_told(directory / FILE_NAME))
         with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
-            access = AccessBook(directory, clock)
+            access = CredentialStore(directory, clock)
             opened_so_far.callback(access.close)
             stamp_keyring = StampKeyring(directory, clock)
             opened_so_far.callback(stamp_keyring.close)
@@ -185,41 +185,43 @@ def open_state(
 def _assemble(
     network: Network,
     store: Store,
-    access: AccessBook,
+    access: CredentialStore,
     stamp_keyring: StampKeyring,
     authority: Authority | None,
     settings: Settings,
     clock: Clock,
 ) -> ControllerState:
     now_ns = clock.wall_ns()
-    standing = plan_streams(network)
-    campaigns = CampaignBook(store.campaigns.records())
-    streams = campaigns.united(network, standing, campaigns.running(now_ns))
-    demands = make_demands(network, standing)
+    permanent = plan_streams(network)
+    campaigns = CampaignRegistry(store.campaigns.records())
+    streams = campaigns.united(network, permanent, campaigns.running(now_ns))
+    demands = make_demands(network, permanent)
     before = last_plans(store)
     plans = plans_of(network, streams, settings, store, now_ns)
     with _done_without_room():
-        store.put_streams(stream_records(streams)).result()
+        store.streams.put(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
     with _done_without_room():
-        store.put_sites(documents, now_ns).result()
+        store.sites.put(documents, now_ns).result()
     with _done_without_room():
         access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
-    rivals = RivalBook(store.rivals, clock)
-    fleet = Fleet(plans, store.agent_totals(), clock)
+    duplicates = DuplicateAgents(store.duplicates, clock)
+    fleet = Fleet(plans, store.windows.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
-    book = ImprovementBook(demands, standing)
-    book.use(store.baselines())
+    book = BaselineComparator(demands, permanent)
+    book.use(store.baselines.all())
 
-    recorded = store.streams()
+    recorded = store.streams.all()
     catalogue = catalogue_of(network, streams, demands, recorded)
-    upkeep = MaintenanceBook(store.event_log.maintenance(), catalogue.paths, catalogue.stream_path)
+    maintenance = MaintenanceSchedule(
+        store.event_log.maintenance(), catalogue.paths, catalogue.stream_path
+    )
 
-    silences = SilenceBook(store.silences.records(), streams)
+    silences = SilenceRegistry(store.silences.records(), streams)
     asked = newly_asked(before, plans)
     with _done_without_room():
         store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
-    left_out = LeftOut(upkeep, silences)
+    left_out = LeftOut(maintenance, silences)
 
     take = taking(memory, left_out, book, clock)
     remember(store, memory, book, left_out, take, now_ns)
@@ -231,15 +233,15 @@ def _assemble(
         known,
         now_ns,
         book,
-        len(standing),
+        len(permanent),
         clock=clock,
         window_ns=settings.window_ms * 1_000_000,
     )
-    ground = Ground(
+    state_inputs = StateInputs(
         catalogue=catalogue,
-        planned_ns=campaigns.planned_ns(streams, len(standing)),
+        planned_ns=campaigns.planned_ns(streams, len(permanent)),
         fleet=fleet,
-        maintenance=upkeep,
+        maintenance=maintenance,
         silences=silences,
         window_ns=settings.window_ms * 1_000_000,
     )
@@ -250,14 +252,14 @@ def _assemble(
         clock=clock,
         started_ns=now_ns,
         network=network,
-        standing=standing,
+        permanent=permanent,
         streams=streams,
         campaigns=campaigns,
         demands=demands,
         plans=plans,
         catalogue=catalogue,
         groups=groups_of(network.targets, catalogue),
-        ipv4_alone=ipv4_alone(network, path_table(network, standing)),
+        ipv4_alone=ipv4_alone(network, path_table(network, permanent)),
         store=store,
         access=access,
         stamp_keyring=stamp_keyring,
@@ -268,13 +270,13 @@ def _assemble(
         memory=memory,
         live=live,
         channels=Channels(clock),
-        rivals=rivals,
+        duplicates=duplicates,
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
-        rounds=Rounds(ground, live, memory, streams, store, known, clock, watchdog),
+        rounds=Rounds(state_inputs, live, memory, streams, store, known, clock, watchdog),
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
-        trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
+        trust=ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns),
         ingest=Ingest(
             store,
             fleet,
@@ -282,7 +284,7 @@ def _assemble(
             recorded,
             take,
             settings.retention,
-            rivals.is_rival,
+            duplicates.is_duplicate,
             settings.window_ms * 1_000_000,
         ),
     )
@@ -313,7 +315,7 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, left_out: LeftOut, book: ImprovementBook, clock: Clock
+    memory: RecentWindows, left_out: LeftOut, book: BaselineComparator, clock: Clock
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 

@@ -271,7 +271,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal", forbid_u
     """
 
     text: Text
-    another: bool = False
+    duplicate: bool = False
     copy: bool = False
     retry_s: Amount
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from probes.protocols.tcp.limits import SEGMENT_BYTES
 from probes.stream import TypeP
-from probes.tcp import SEGMENT_BYTES
 
 _IP_BYTES = {4: 20, 6: 40}
 

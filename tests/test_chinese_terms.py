@@ -21,7 +21,7 @@ RETIRED = {
     "开放访问": ("用户授权", "the chapter gives rights to users; it opens nothing to all"),
     "提供数据": ("导出数据", "the command is export"),
     "公告维护": ("发布维护时段", "what is announced is the period"),
-    "打戳": ("时间戳", "workshop slang for time-timestamping"),
+    "打戳": ("时间戳", "workshop slang for timestamping"),
     "回告": ("回传", "a packet carries back; it does not report verbally"),
     "迟到": ("超时到达", "people are late; packets arrive after the time limit"),
     "一份报告结束": ("最终生成一份报告", "a campaign generates its report"),

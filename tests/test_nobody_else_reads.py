@@ -14,7 +14,7 @@ from agent.plan_file import PLAN_FILE, save_plan
 from agent.spooler import Spooler
 from controller.serving.service import listens_of, serve
 from controller.state import Settings, open_state
-from controller.store.backup import back_up
+from controller.store.sqlite.backup import back_up
 from foundation.clock import SystemClock
 from isochrone import front_door
 from lab.fleet.run_directory import RunDirectory

@@ -12,16 +12,11 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
+from probes.stamp.sizes import STAMP_PORT
 
 from foundation.errors import ConfigError
 from foundation.text import Text, counted
-from probes.stream import (
-    AUTHENTICATED_PAYLOAD_BYTES,
-    DEFAULT_PAYLOAD_BYTES,
-    STAMP_PORT,
-    TypeP,
-    stream_id_of,
-)
+from probes.stream import AUTHENTICATED_PAYLOAD_BYTES, DEFAULT_PAYLOAD_BYTES, TypeP, stream_id_of
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
 from topology.selection import site_matches

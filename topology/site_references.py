@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES, STAMP_BASE_BYTES
+
 from foundation.text import Text
-from probes.stream import STAMP_AUTHENTICATED_BYTES, STAMP_BASE_BYTES
 from topology.gazetteer import Gazetteer, RegionKind
 from topology.model import Ends, Site, Target
 from topology.network import Link, Mesh, Network, Road, StreamChoice

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from topology import geo
-from topology.counterparts import counterparts
 from topology.model import Demand, Distance, Path, PlannedStream, Target
 from topology.network import Network
+from topology.reference_paths import reference_paths
 from topology.selection import MEASURED_KINDS, path_table, select, site_matches
 
 _NS_PER_MS = 1e6
@@ -30,7 +30,7 @@ def demands(network: Network, streams: Sequence[PlannedStream]) -> tuple[Demand,
         if target.kind not in MEASURED_KINDS:
             continue
         rows = np.flatnonzero(select(target, network, table)).tolist()
-        for row, other in counterparts(target, network, table, rows):
+        for row, other in reference_paths(target, network, table, rows):
             path = table.paths[row]
             distance = network.distance(path.source.site, path.destination.site)
             if target.kind == "delay_ratio" and distance.theoretical_ns <= 0:

@@ -120,9 +120,11 @@ class Client:
         except AnswerError:
             return []
 
-    async def get_remedy(self, name: str, *, group: bool) -> doc.Remedy:
+    async def get_remediation(self, name: str, *, group: bool) -> doc.Remediation:
         """What to fix for a target or a group."""
-        return await self._get(f"{'groups' if group else 'targets'}/{name}/remedy", doc.Remedy)
+        return await self._get(
+            f"{'groups' if group else 'targets'}/{name}/remediation", doc.Remediation
+        )
 
     async def get_ring(self, target: str) -> doc.Ring | None:
         """Which sites could ever be inside the ring; None for a target that draws none."""

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from controller.access.book import CertificateRecord
 from controller.access.certificates import (
     agent_certificate,
     authority_certificate,
@@ -28,6 +27,7 @@ from controller.access.certificates import (
     requested_key,
     server_certificate,
 )
+from controller.access.credential_store import CertificateRecord
 from controller.access.tables import KEYS_DIRECTORY, belong_to_owner, keys_directory
 from foundation.clock import Clock
 from foundation.errors import ConfigError, ResourceError

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.access.refusals import CredentialError
 from controller.access.roles import Identity, permits
 from controller.api.answers import ApiError, Handler
@@ -32,7 +32,7 @@ _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
 class Gate:
     """Lets requests through to their routes. `middleware` is what the application uses."""
 
-    def __init__(self, book: AccessBook) -> None:
+    def __init__(self, book: CredentialStore) -> None:
         self._book = book
         self.refused: Counter[str] = Counter()  # requests by the code of their refusal
         self._told: dict[str, tuple[int, int]] = {}  # credential -> (since, refusals) of this hour

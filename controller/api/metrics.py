@@ -24,7 +24,7 @@ from prometheus_client.exposition import choose_encoder
 from controller.api.routes.targets import counted_verdicts
 from controller.api.server.connections import KINDS, WORDS
 from controller.judge.evidence import VERDICTS
-from controller.live.standing import Standing
+from controller.live.current_states import CurrentStates
 from controller.live.states import STATES
 from controller.live.verdicts import Round
 from controller.state import VERSION, ControllerState
@@ -69,9 +69,9 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         """Yield every family of metrics."""
         state, latest = self._state, self._state.live.latest
-        standing = state.rounds.standing()
+        states = state.rounds.states()
         yield from _controller(state, latest)
-        yield from _fleet(state, standing)
+        yield from _fleet(state, states)
         yield from _targets(state, latest)
         paths = state.catalogue.paths[: state.settings.metrics_paths]
         omitted = GaugeMetricFamily(
@@ -79,7 +79,7 @@ class _Collector:
         )
         omitted.add_metric((), len(state.catalogue.paths) - len(paths))
         yield omitted
-        yield from _paths(state, latest, standing, len(paths))
+        yield from _paths(state, latest, states, len(paths))
 
 
 def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
@@ -155,11 +155,11 @@ def _connections(state: ControllerState) -> Iterator[Metric]:
     yield from (held, cut)
 
 
-def _fleet(state: ControllerState, standing: Standing) -> Iterator[Metric]:
+def _fleet(state: ControllerState, states: CurrentStates) -> Iterator[Metric]:
     for kind, codes in (
-        ("agents", standing.agent_codes()),
-        ("paths", standing.paths),
-        ("streams", standing.streams),
+        ("agents", states.agent_codes()),
+        ("paths", states.paths),
+        ("streams", states.streams),
     ):
         family = GaugeMetricFamily(
             f"isochrone_{kind}", f"How many {kind} are in each state.", labels=("state",)
@@ -182,13 +182,13 @@ def _fleet(state: ControllerState, standing: Standing) -> Iterator[Metric]:
         "When an agent was last heard.",
         labels=("agent",),
     )
-    for agent, name in standing.agents.items():
+    for agent, name in states.agents.items():
         stands.add_metric((agent, name), 1)
         seen_ns = state.fleet.last_seen_ns(agent)
         if seen_ns is not None:
             seen.add_metric((agent,), seen_ns * 1e-9)
     yield from (stands, seen)
-    yield from _accounts(state, tuple(standing.agents))
+    yield from _accounts(state, tuple(states.agents))
 
 
 def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]:
@@ -257,7 +257,7 @@ def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:
 
 
 def _paths(
-    state: ControllerState, latest: Round, standing: Standing, count: int
+    state: ControllerState, latest: Round, states: CurrentStates, count: int
 ) -> Iterator[Metric]:
     catalogue = state.catalogue
     labels = [
@@ -274,7 +274,7 @@ def _paths(
     stands = GaugeMetricFamily(
         "isochrone_path_state", "1 for the state a path is in.", labels=(*_PATH_LABELS, "state")
     )
-    for label, code in zip(labels, standing.paths[:count].tolist(), strict=True):
+    for label, code in zip(labels, states.paths[:count].tolist(), strict=True):
         stands.add_metric((*label, STATES[code]), 1)
     yield stands
     rows = [row for number in range(count) for row in _first_of_protocols(state, number)]

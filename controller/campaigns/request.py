@@ -18,7 +18,7 @@ CampaignStateName = Literal["scheduled", "running", "ended", "cancelled"]
 
 
 class CampaignRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A campaign to create: what is measured beside the standing meshes, from when, how long.
+    """A campaign to create: what is measured beside the permanent meshes, from when, how long.
 
     `mesh` is as in a site file. `begin_ns` absent: now. `targets` are those of the report, in this
     order; all where empty. `time_zone` (IANA) is that of the times in the report.
@@ -66,7 +66,7 @@ class CampaignResult(msgspec.Struct, frozen=True, kw_only=True):
 
     target: str
     title: Text
-    standing: VerdictName
+    verdict: VerdictName
     counts: dict[str, int]
 
 

@@ -12,7 +12,7 @@ import contextlib
 from collections import Counter
 from dataclasses import replace
 
-from controller.campaigns.book import CampaignBook
+from controller.campaigns.registry import CampaignRegistry
 from controller.plans.replanning import renew
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
@@ -36,9 +36,9 @@ async def look(state: ControllerState) -> bool:
             if due is not None:
                 await turn(state, record, due)
     running = book.running(now_ns)
-    if not running and state.streams is state.standing:
+    if not running and state.streams is state.permanent:
         return False
-    streams = await asyncio.to_thread(book.united, state.network, state.standing, running)
+    streams = await asyncio.to_thread(book.united, state.network, state.permanent, running)
     if streams == state.streams:
         return False
     await renew(state, streams)
@@ -88,7 +88,7 @@ def curtailed(state: ControllerState, record: CampaignRecord) -> Counter[str]:
     return Counter(one.action for one in found if one is not None)
 
 
-async def wait_due(book: CampaignBook, now_ns: int, longest_s: float) -> None:
+async def wait_due(book: CampaignRegistry, now_ns: int, longest_s: float) -> None:
     """Wait until a campaign is due or somebody changed one, `longest_s` at most."""
     edge_ns, wait_s = book.edge_ns(), longest_s
     if edge_ns is not None:

@@ -16,7 +16,7 @@ from controller.documents.baselines import BaselineDocument, BaselinePage
 from controller.documents.health import ControllerHealth
 from controller.documents.paths import PathDocument, PathPage
 from controller.documents.places import AgentDocument, AgentPage, SiteDocument, SitePage
-from controller.documents.remedies import RemedyDocument
+from controller.documents.remediation import RemediationDocument
 from controller.documents.targets import GroupDocument, GroupPage, TargetDocument, TargetPage
 from controller.documents.verdicts import VerdictDocument, VerdictPage
 from controller.live.accounts import AccountDocument
@@ -40,7 +40,7 @@ class Answers:
     paths: tuple[PathDocument, ...]
     verdicts: tuple[VerdictDocument, ...]
     groups: tuple[GroupDocument, ...] = ()
-    remedies: dict[str, RemedyDocument] = field(default_factory=dict)  # by target or group
+    remediations: dict[str, RemediationDocument] = field(default_factory=dict)  # by target or group
     account: AccountDocument | None = None  # None: too much to count at once
 
 
@@ -83,16 +83,16 @@ class ApiSource:
         """Return everything a report on some targets needs, on all where none is named."""
         groups = tuple(await self._all("/api/v1/groups", GroupPage))
         targets = tuple(await self._all("/api/v1/targets", TargetPage))
-        remedies: dict[str, RemedyDocument] = {}
+        remediations: dict[str, RemediationDocument] = {}
         wanted = [("groups", group.name) for group in groups if group.goals]
         wanted += [("targets", t.name) for t in targets if t.goals and t.paths and not t.group]
         for kind, name in wanted:
-            body = await self._body(f"/api/v1/{kind}/{name}/remedy", {})
-            remedies[name] = decoded(self.url, body, RemedyDocument)
+            body = await self._body(f"/api/v1/{kind}/{name}/remediation", {})
+            remediations[name] = decoded(self.url, body, RemediationDocument)
         return Answers(
             groups=groups,
             account=await self._account([t.name for t in targets if t.name in of_targets]),
-            remedies=remedies,
+            remediations=remediations,
             health=await self.health(),
             sites=tuple(await self._all("/api/v1/sites", SitePage)),
             agents=tuple(await self._all("/api/v1/agents", AgentPage)),

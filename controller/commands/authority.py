@@ -22,7 +22,7 @@ from foundation.local_time import local_text
 from foundation.text import Text, is_plain, language_of_environment, plain
 
 if TYPE_CHECKING:
-    from controller.access.book import AccessBook
+    from controller.access.credential_store import CredentialStore
     from controller.access.roles import Role
 
 LONGEST_LIFETIME_S = 36_500 * 86_400
@@ -66,13 +66,13 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
                 "如需新的令牌，请执行 isochrone controller token create。",
                 file=str(data),
             )
-        with opened_book(data) as book:
+        with opened_credential_store(data) as book:
             authority.renew_server(hosts)
             book.audit(actor=actor, action="renew server", subject=", ".join(hosts))
         say(_certified(hosts))
         return
     # The book first, and the token last: it is shown once, so nothing may fail behind it.
-    with opened_book(data, new=True) as book:
+    with opened_credential_store(data, new=True) as book:
         authority = create_authority(data, hosts, SystemClock())
         book.audit(actor=actor, action="init", subject=authority.fingerprint)
         token = book.create_api_token("admin", "first admin", None)
@@ -121,7 +121,7 @@ def create(
         _check_agent(agent)
     _check_label(label)
     authority, actor = load_authority(data, SystemClock()), me()
-    with opened_book(data) as book:
+    with opened_credential_store(data) as book:
         if agent is not None:
             text = book.create_enrolment_token(agent, authority.fingerprint, until_ns)
         else:
@@ -143,7 +143,7 @@ def create(
 def list_(data: pathlib.Path) -> None:
     """List the tokens, without their secrets."""
     now_ns = SystemClock().wall_ns()
-    with opened_book(data) as book:
+    with opened_credential_store(data) as book:
         for each in book.tokens():
             what = f"enrol {each.agent}" if each.role is None else f"{each.role}  {each.label}"
             until = "-" if each.expires_ns is None else local_text(each.expires_ns)
@@ -155,7 +155,7 @@ def list_(data: pathlib.Path) -> None:
 @click.argument("token_id", metavar="ID")
 def revoke_token(data: pathlib.Path, token_id: str) -> None:
     """End the token ID (see list); its open connections end within seconds."""
-    with opened_book(data) as book:
+    with opened_credential_store(data) as book:
         if not book.revoke_token(token_id):
             raise ConfigError(
                 f"There is no token {token_id} that could be revoked; see: token list.",
@@ -171,7 +171,7 @@ def revoke_token(data: pathlib.Path, token_id: str) -> None:
 def revoke(data: pathlib.Path, agent: str) -> None:
     """End every certificate of AGENT; its open connections end within seconds."""
     _check_agent(agent)
-    with opened_book(data) as book:
+    with opened_credential_store(data) as book:
         if not book.certificates(agent) and all(each.agent != agent for each in book.tokens()):
             raise ConfigError(
                 f"No certificate and no token was ever made for {agent}, so nothing is revoked; is "
@@ -194,9 +194,9 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 
 
 @contextlib.contextmanager
-def opened_book(data: pathlib.Path, *, new: bool = False) -> Iterator[AccessBook]:
+def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
     """Open the book of credentials for a while; with `new` it may be made."""
-    from controller.access.book import AccessBook
+    from controller.access.credential_store import CredentialStore
     from controller.access.tables import FILE_NAME, KEYS_DIRECTORY
     from controller.store.reading import damage_told
 
@@ -212,7 +212,7 @@ def opened_book(data: pathlib.Path, *, new: bool = False) -> Iterator[AccessBook
             data=str(data),
         )
     with damage_told(path):
-        book = AccessBook(data, SystemClock())
+        book = CredentialStore(data, SystemClock())
     try:
         yield book
     finally:

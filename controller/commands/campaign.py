@@ -205,8 +205,8 @@ def _print_summary(report: Report) -> None:
     for indicator in report.indicators:
         counts = {VERDICT_WORDS[verdict]: n for verdict, n in indicator.counts.items() if n}
         line = "  ".join(f"{word.pick(language)} {n}" for word, n in counts.items())
-        standing = VERDICT_WORDS[indicator.standing].pick(language)
-        click.echo(f"{indicator.title.pick(language)}: {line or standing}")
+        verdict = VERDICT_WORDS[indicator.verdict].pick(language)
+        click.echo(f"{indicator.title.pick(language)}: {line or verdict}")
 
 
 def _tell(text: Text) -> None:

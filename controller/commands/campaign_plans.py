@@ -165,7 +165,7 @@ def say_results(campaign: CampaignDocument) -> None:
     for result in campaign.results:
         counts = {VERDICT_WORDS[verdict]: count for verdict, count in result.counts.items()}
         line = "  ".join(f"{_say(word)} {count}" for word, count in counts.items())
-        click.echo(f"{_say(result.title)}: {line or _say(VERDICT_WORDS[result.standing])}")
+        click.echo(f"{_say(result.title)}: {line or _say(VERDICT_WORDS[result.verdict])}")
 
 
 def _show(campaign: CampaignDocument) -> None:

@@ -77,7 +77,7 @@ def agent_cells(items: Sequence[AgentDocument], language: Language) -> Table:
                 str(one.windows_stored),
                 ABSENT if bound is None else f"±{delay(bound, language)}",
                 ABSENT if health is None else health.version,
-                _moment(None if one.another is None else one.another.refused_ns),
+                _moment(None if one.duplicate is None else one.duplicate.refused_ns),
             )
         )
     return cells

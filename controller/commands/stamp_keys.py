@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from controller.commands.authority import DATA, me, opened_book, say
+from controller.commands.authority import DATA, me, opened_credential_store, say
 from controller.commands.time_options import time_zone_option
 from foundation.clock import SystemClock
 from foundation.local_time import local_text
@@ -44,7 +44,7 @@ def rotate(data: pathlib.Path) -> None:
     with _opened(data) as book:
         number = book.rotate()
         fingerprint = book.epochs()[-1].fingerprint
-    with opened_book(data) as access:
+    with opened_credential_store(data) as access:
         access.audit(
             actor=me(), action="rotate stamp keys", subject=f"epoch {number}", detail=fingerprint
         )

@@ -50,7 +50,7 @@ keep_option = click.option(
 @click.option("--to", type=_PLACE, required=True, help="File to write; it must not exist.")
 def backup(data: pathlib.Path, to: pathlib.Path) -> None:
     """Copy the database while the controller runs."""
-    from controller.store.backup import back_up
+    from controller.store.sqlite.backup import back_up
 
     size = back_up(data, to)
     keys = data / "keys"
@@ -65,7 +65,7 @@ def backup(data: pathlib.Path, to: pathlib.Path) -> None:
 @click.option("--data", type=_PLACE, required=True, help="Data directory, or a backup's file.")
 def check(data: pathlib.Path) -> None:
     """Read everything that is stored and say what is damaged (exit code 1)."""
-    from controller.store.backup import check as read_everything
+    from controller.store.sqlite.backup import check as read_everything
 
     found = read_everything(data)
     said = Text(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from controller.campaigns.book import request_of
 from controller.campaigns.notes import missed_ns, notes_of
+from controller.campaigns.registry import request_of
 from controller.campaigns.request import CampaignOutcome
 from controller.campaigns.scheduler import curtailed
 from controller.documents.campaigns import CampaignDocument

@@ -32,14 +32,14 @@ def path_documents(
     state: ControllerState, latest: Round, numbers: Iterable[int]
 ) -> list[PathDocument]:
     """Return the paths with these numbers."""
-    states = state.rounds.standing().paths
+    states = state.rounds.states().paths
     return [_document(state, latest, STATES[states[number]], number) for number in numbers]
 
 
 def _document(
     state: ControllerState,
     latest: Round,
-    standing: str,
+    state_name: str,
     number: int,
 ) -> PathDocument:
     catalogue = state.catalogue
@@ -61,7 +61,7 @@ def _document(
             theoretical_ns=distance.theoretical_ns,
         ),
         streams=[_stream(state, row) for row in rows],
-        state=cast(PathState, standing),
+        state=cast(PathState, state_name),
         worst_verdict=worst,
         figures={
             state.streams[row].type_p.protocol: _figures(state, latest, row)

@@ -43,7 +43,7 @@ class SiteDocument(msgspec.Struct, frozen=True, kw_only=True):
     inventory: dict[str, float]
 
 
-class AnotherAgent(msgspec.Struct, frozen=True, kw_only=True):
+class DuplicateAgent(msgspec.Struct, frozen=True, kw_only=True):
     """A second agent of one name, of another boot: when it was last refused."""
 
     boot: str
@@ -64,7 +64,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     results_stored: dict[str, int]
     health: Health | None
     clock: ClockDocument | None = None
-    another: AnotherAgent | None = None
+    duplicate: DuplicateAgent | None = None
 
 
 class SitePage(msgspec.Struct, frozen=True, kw_only=True):

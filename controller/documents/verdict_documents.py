@@ -14,7 +14,7 @@ from controller.documents.verdicts import (
     OtherReading,
     VerdictDocument,
 )
-from controller.judge.evidence import NO_DATA, RATIO_KINDS, TERMS, VERDICTS
+from controller.judge.evidence import LIMITING_FACTORS, NO_DATA, RATIO_KINDS, VERDICTS
 from controller.judge.explain import explain
 from controller.judge.pairing import Interval
 from controller.live.comparisons import reason as reason_of_comparison
@@ -56,7 +56,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
         floor_ns=demand.distance.floor_ns,
         sent=int(judgements.sent[row]),
         lost=int(judgements.lost[row]),
-        deciding_term=TERMS[judgements.term[row]],
+        limiting_factor=LIMITING_FACTORS[judgements.limiting_factor[row]],
         needed_probes=finite(judgements.needed_samples[row]),
         needed_clock_bound_ns=finite(judgements.needed_clock_bound_ns[row]),
         evidence_ns=newest_ns or None,

@@ -73,7 +73,7 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     floor_ns: float | None
     sent: int
     lost: int
-    deciding_term: str
+    limiting_factor: str
     reason: Text
     since_ns: int
     judged_ns: int

@@ -42,7 +42,7 @@ def window_documents(
     if not records or from_ns >= to_ns:
         return [], None
     intervals = max(1, limit // len(records))
-    chunks, next_ns = store.chunks_of(records[0].agent, from_ns, to_ns, intervals)
+    chunks, next_ns = store.windows.chunks_of(records[0].agent, from_ns, to_ns, intervals)
     by_id = {record.stream_id: record for record in records}
     ids = np.array(list(by_id), np.uint64)
     found: list[_Found] = []

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.interface import StreamRecord
-from controller.store.series import POINT, SUSPECT
+from controller.store.points import POINT, SUSPECT
 from probes.window import COUNTERS, TIMESTAMPING, known_outcomes
 from topology.model import Path
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.maintenance import MaintenanceBook
-from controller.fleet.silences import SilenceBook
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry
 from probes.window import WindowBatch
 
 Flags = NDArray[np.bool_]
@@ -18,8 +18,8 @@ Flags = NDArray[np.bool_]
 class LeftOut:
     """What is left out of judging, for streams numbered as in the plan."""
 
-    upkeep: MaintenanceBook
-    silences: SilenceBook
+    maintenance: MaintenanceSchedule
+    silences: SilenceRegistry
 
     def of(self, batch: WindowBatch) -> Flags | None:
         """Return whose windows of a batch do not count; None where all of them do."""
@@ -34,7 +34,7 @@ class LeftOut:
     def during(self, start_ns: int, end_ns: int) -> Flags | None:
         """Return whose windows in start_ns ≤ t < end_ns do not count, whatever is in them."""
         return _either(
-            self.upkeep.streams_during(start_ns, end_ns),
+            self.maintenance.streams_during(start_ns, end_ns),
             self.silences.streams_during(start_ns, end_ns),
         )
 

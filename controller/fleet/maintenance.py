@@ -29,7 +29,7 @@ def phase(record: MaintenanceRecord, now_ns: int) -> Phase:
     return "begun" if now_ns < record.end_ns else "ended"
 
 
-class MaintenanceBook:
+class MaintenanceSchedule:
     """Every maintenance, and which paths each covers. Paths are numbered as in the catalogue."""
 
     def __init__(
@@ -49,9 +49,11 @@ class MaintenanceBook:
         self._phases: dict[int, tuple[Phase, int]] = {}
         self.records = tuple(records)
 
-    def moved_to(self, paths: Sequence[Path], stream_path: NDArray[np.int64]) -> MaintenanceBook:
+    def moved_to(
+        self, paths: Sequence[Path], stream_path: NDArray[np.int64]
+    ) -> MaintenanceSchedule:
         """Return the same maintenances over other paths and streams."""
-        moved = MaintenanceBook(self.records, paths, stream_path)
+        moved = MaintenanceSchedule(self.records, paths, stream_path)
         moved._phases = self._phases
         return moved
 

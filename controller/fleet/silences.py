@@ -19,10 +19,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from probes.stamp.sizes import STAMP_PORT
 
 from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
 from messages.exchange import Curtailed, Plan, Unanswered
-from probes.stream import STAMP_PORT
 from topology.model import PlannedStream
 
 UNCONFIRMED = "plan.unconfirmed"
@@ -34,7 +34,7 @@ Flags = NDArray[np.bool_]
 Asked = tuple[str, int, str]  # address and port of a reflector, and who asks it
 
 
-class SilenceBook:
+class SilenceRegistry:
     """Every silence; streams are numbered as in the plan. On the event loop alone."""
 
     def __init__(self, records: Iterable[SilenceRecord], streams: Sequence[PlannedStream]) -> None:
@@ -53,9 +53,9 @@ class SilenceBook:
                 reflectors = self._asking.setdefault(stream.path.destination.site, {})
                 reflectors.setdefault(_asked_by(stream)[:2], []).append(row)
 
-    def moved_to(self, streams: Sequence[PlannedStream]) -> SilenceBook:
+    def moved_to(self, streams: Sequence[PlannedStream]) -> SilenceRegistry:
         """Return the same silences over other streams; what one learns, both know."""
-        moved = SilenceBook((), streams)
+        moved = SilenceRegistry((), streams)
         moved._records = self._records
         return moved
 

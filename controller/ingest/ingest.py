@@ -42,7 +42,7 @@ class Ingest:
     """Takes chunks of the fleet's agents into the store.
 
     `on_stored(windows)` is called on the event loop once for every chunk of them that is new;
-    `had_rival` tells whether one of an agent's boots lived while another of its name did.
+    `had_duplicate` tells whether one of an agent's boots lived while another of its name did.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Ingest:
         streams: Iterable[StreamRecord],
         on_stored: Callable[[WindowBatch], None],
         retention: Retention = KEPT,
-        had_rival: Callable[[str, Iterable[str]], bool] = lambda *_: False,
+        had_duplicate: Callable[[str, Iterable[str]], bool] = lambda *_: False,
         window_ns: int = DEFAULT_WINDOW_MS * 1_000_000,
     ) -> None:
         self._store = store
@@ -62,7 +62,7 @@ class Ingest:
         self._on_stored = on_stored
         self._owned = _ids_by_agent(streams)
         self._retention = retention
-        self._had_rival = had_rival
+        self._had_duplicate = had_duplicate
         self._window_ns = window_ns  # what all plans ask for since this controller began
         self._asked_before: dict[str, frozenset[int]] = {}  # window_ns by agent
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
@@ -130,7 +130,7 @@ class Ingest:
             received_ns=self._clock.wall_ns(),
             payload=body,
         )
-        alone = self._had_rival(name, (chunk.boot, boot))
+        alone = self._had_duplicate(name, (chunk.boot, boot))
         # Shielded: an agent that hangs up must not make us forget a chunk that gets committed.
         try:
             new = await asyncio.shield(self._commit(stored, chunk.get(WINDOWS), alone=alone))
@@ -141,7 +141,7 @@ class Ingest:
     async def _commit(
         self, stored: StoredChunk, windows: WindowBatch | None, *, alone: bool
     ) -> bool:
-        new = await asyncio.wrap_future(self._store.put_chunk(stored, alone=alone))
+        new = await asyncio.wrap_future(self._store.windows.put_chunk(stored, alone=alone))
         self._fleet.heard(stored.agent)
         if new:
             self.chunks += 1

@@ -88,12 +88,12 @@ def compare(evidence: Evidence, start_ns: Integers, asked: Asked, alpha: float =
         for entry in (mine, its)
         for column in (evidence.window_lost, evidence.window_sent)
     ]
-    thin = [
+    effect = [
         design_effect.of_losses(indptr, evidence.window_sent[entry], evidence.window_lost[entry])
         for entry in (mine, its)
     ]
-    lost, sent = counts[0] / thin[0], counts[1] / thin[0]
-    base_lost, base_sent = counts[2] / thin[1], counts[3] / thin[1]
+    lost, sent = counts[0] / effect[0], counts[1] / effect[0]
+    base_lost, base_sent = counts[2] / effect[1], counts[3] / effect[1]
     ratio = loss_ratio(lost, sent, base_lost, base_sent, alpha)
     difference = loss_difference(lost, sent, base_lost, base_sent, alpha)
     answer = Compared(

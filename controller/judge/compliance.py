@@ -101,7 +101,7 @@ def goal_verdicts(found: Compliance, goals: Mapping[str, float]) -> dict[str, Go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
+class Remediation:
     """What would lift a rate to `goal`.
 
     total, passed: units. needed: how many more units must pass (0: the goal is reached). chosen
@@ -133,13 +133,13 @@ def margins(rules: Rules, judgements: Judgements) -> NDArray[np.float64]:
     return answer
 
 
-def remedy(
+def remediation(
     verdicts: NDArray[Any],
     margin: NDArray[np.float64],
     unit: NDArray[np.int64],
     units: int,
     goal: float,
-) -> Remedy:
+) -> Remediation:
     """Return the smallest list of rows to mend. verdicts, margin, unit [n]; 0 ≤ unit < units.
 
     Unknown margins come last, and paths without data after those that were measured: whether they
@@ -159,7 +159,7 @@ def remedy(
     rank[taken] = np.arange(len(taken))
     rows = open_row[rank[unit[open_row]] < units]
     worst_last = np.lexsort((np.nan_to_num(margin[rows], nan=np.inf), rank[unit[rows]]))
-    return Remedy(
+    return Remediation(
         goal=goal,
         total=units,
         passed=passed,

@@ -1,4 +1,4 @@
-"""Design effects: by how much resemblance of neighbours thins the evidence.
+"""Design effects: by how much correlation between neighbours shrinks the effective sample.
 
 Order statistics count independent samples. A queue that lasts over many probes, or a burst of
 losses, makes n probes tell no more than n / deff independent ones would (the design effect). It is
@@ -52,7 +52,7 @@ def of_losses(
     batches: Batches | None = None,
     batch_counts: tuple[Floats, Floats] | None = None,
 ) -> Floats:
-    """Return by how much bursts of loss thin the evidence, float64[n], never below 1.
+    """Return by how much bursts of loss shrink the effective sample, float64[n], never below 1.
 
     The larger dispersion of the losses of single windows and of batches of them (a burst may
     straddle windows); raised towards the prior while few windows have lost anything.
@@ -127,12 +127,12 @@ def widened_ns(upper_ns: Floats, min_ns: Floats) -> Floats:
     return upper_ns + (upper_ns - min_ns)
 
 
-def thinned_ranks(
-    samples: Integers, level: Floats, thinning: Floats, alpha: float
+def effective_ranks(
+    samples: Integers, level: Floats, effect: Floats, alpha: float
 ) -> tuple[Integers, Integers]:
-    """Return the ranks of `confidence_ranks` as if there were samples / thinning, scaled back."""
+    """Return the ranks of `confidence_ranks` as if there were samples / effect, scaled back."""
     with np.errstate(divide="ignore"):
-        coarse = STEP ** np.floor(np.log(np.maximum(thinning, 1.0)) / np.log(STEP) + 1e-9)
+        coarse = STEP ** np.floor(np.log(np.maximum(effect, 1.0)) / np.log(STEP) + 1e-9)
     fewer = np.where(samples > 0, np.maximum(np.floor(samples / coarse), 1), 0)
     low, high = confidence_ranks(fewer, level, alpha)
     scale = samples / np.maximum(fewer, 1)

@@ -26,7 +26,7 @@ class Distribution:
 
     infinite int64[n]: probes that surely are infinite delays; missing int64[n]: lost probes of
     which it is unknown whether they are (lost the other way, or nobody knows where).
-    spread: of the mean; None where no mean is kept. delay_thinning, loss_thinning float64[n]: the
+    spread: of the mean; None where no mean is kept. delay_design_effect, loss_design_effect float64[n]: the
     design effects of received and of lost probes.
     """
 
@@ -35,18 +35,18 @@ class Distribution:
     spread: Spread | None
     infinite: Integers
     missing: Integers
-    delay_thinning: Floats
-    loss_thinning: Floats
+    delay_design_effect: Floats
+    loss_design_effect: Floats
 
     def ranks(self, row: Integers, level: Floats, alpha: float) -> tuple[Integers, Integers]:
         """Return the ranks of `row`'s samples between which the quantile lies, [m]."""
         samples = self.samples(row)
-        return design_effect.thinned_ranks(samples, level, self.thinning(row, level), alpha)
+        return design_effect.effective_ranks(samples, level, self.effect_at(row, level), alpha)
 
     def upper_rank_if_delays_differ(self, row: Integers, level: Floats, alpha: float) -> Integers:
         """Return the upper rank as if no delay resembled its neighbours (losses may), [m]."""
-        effect = self._thinning(row, level, np.ones(len(row)))
-        return design_effect.thinned_ranks(self.samples(row), level, effect, alpha)[1]
+        effect = self._effect_at(row, level, np.ones(len(row)))
+        return design_effect.effective_ranks(self.samples(row), level, effect, alpha)[1]
 
     def upper_rank_by_what_was_slow(self, row: Integers, level: Floats, alpha: float) -> Integers:
         """Return the least rank that holds if what lies above it came in one burst at most, [m].
@@ -60,9 +60,9 @@ class Distribution:
         most = np.ceil((1 - level) * samples).astype(np.int64) + 1  # surely too many
         while (gap := most - fewest > 1).any():
             middle = np.where(gap, (fewest + most) // 2, fewest)
-            burst = np.minimum(self.delay_thinning[row], np.maximum(middle, 1))
-            effect = self._thinning(row, level, burst)
-            upper = design_effect.thinned_ranks(samples, level, effect, alpha)[1]
+            burst = np.minimum(self.delay_design_effect[row], np.maximum(middle, 1))
+            effect = self._effect_at(row, level, burst)
+            upper = design_effect.effective_ranks(samples, level, effect, alpha)[1]
             enough = upper <= received - middle
             fewest = np.where(gap & enough, middle, fewest)
             most = np.where(gap & ~enough, middle, most)
@@ -72,24 +72,26 @@ class Distribution:
         """Return how many probes of `row` have a delay, finite or not, [m]."""
         return self.reader.totals[row] + self.infinite[row] + self.missing[row]
 
-    def thinning(self, row: Integers, level: Floats) -> Floats:
+    def effect_at(self, row: Integers, level: Floats) -> Floats:
         """Return the design effect of `row`'s samples at the quantile, [m]."""
-        return self._thinning(row, level, self.delay_thinning[row])
+        return self._effect_at(row, level, self.delay_design_effect[row])
 
-    def _thinning(self, row: Integers, level: Floats, delay_thinning: Floats) -> Floats:
+    def _effect_at(self, row: Integers, level: Floats, delay_design_effect: Floats) -> Floats:
         lost = self.infinite[row] + self.missing[row]
         ratio = lost / np.maximum(self.samples(row), 1)
-        return design_effect.of_quantile(delay_thinning, self.loss_thinning[row], ratio, level)
+        return design_effect.of_quantile(
+            delay_design_effect, self.loss_design_effect[row], ratio, level
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """All that is read of the evidence; `loss_thinning` is the design effect of losses, [n]."""
+    """All that is read of the evidence; `loss_design_effect` is the design effect of losses, [n]."""
 
     rtt: Distribution
     forward: Distribution
     variation: Distribution
-    loss_thinning: Floats
+    loss_design_effect: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def readable(evidence: Evidence) -> Readable:
 
 
 def _rtt_of(
-    evidence: Evidence, loss_thinning: Floats, windows: WindowMeans, batches: Batches
+    evidence: Evidence, loss_design_effect: Floats, windows: WindowMeans, batches: Batches
 ) -> Distribution:
     """Return the round trip: every lost probe is an infinite delay."""
     extremes = (evidence.rtt_min_ns, evidence.rtt_max_ns)
@@ -142,13 +144,13 @@ def _rtt_of(
         spread=spread,
         infinite=evidence.lost,
         missing=np.zeros(evidence.rows, np.int64),
-        delay_thinning=design_effect.of_delays(spread),
-        loss_thinning=loss_thinning,
+        delay_design_effect=design_effect.of_delays(spread),
+        loss_design_effect=loss_design_effect,
     )
 
 
 def _forward_of(
-    evidence: Evidence, loss_thinning: Floats, windows: WindowMeans, batches: Batches
+    evidence: Evidence, loss_design_effect: Floats, windows: WindowMeans, batches: Batches
 ) -> Distribution:
     """Return the way there. Probes lost on the way back, or nobody knows where, may have arrived.
 
@@ -163,8 +165,8 @@ def _forward_of(
         spread=spread,
         infinite=infinite,
         missing=evidence.lost - infinite,
-        delay_thinning=design_effect.of_delays(spread),
-        loss_thinning=loss_thinning,
+        delay_design_effect=design_effect.of_delays(spread),
+        loss_design_effect=loss_design_effect,
     )
 
 
@@ -178,8 +180,8 @@ def _variation_of(evidence: Evidence) -> Distribution:
         spread=None,
         infinite=nothing,
         missing=nothing,
-        delay_thinning=np.full(evidence.rows, design_effect.OF_VARIATION),
-        loss_thinning=np.ones(evidence.rows),
+        delay_design_effect=np.full(evidence.rows, design_effect.OF_VARIATION),
+        loss_design_effect=np.ones(evidence.rows),
     )
 
 
@@ -219,7 +221,7 @@ def _read_quantiles(
     value = reader.value_ns(row, point)
     # The reach of what was seen is never nearer than that of the point itself: most need no look.
     wide = high > design_effect.widened_ns(value, reader.min_ns[row])
-    held = np.flatnonzero(quantile & wide & (distribution.delay_thinning[row] > 1))
+    held = np.flatnonzero(quantile & wide & (distribution.delay_design_effect[row] > 1))
     if len(held):
         high[held] = _held_ns(distribution, row[held], level[held], high[held], alpha)
     nothing = samples == 0

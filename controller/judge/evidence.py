@@ -16,7 +16,16 @@ from probes.histogram import Histograms
 
 # Enumerations: an array of codes holds indices into these tuples.
 VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")  # topology.model.VerdictName
-TERMS = ("value", "clock", "samples", "asymmetry", "calibration", "floor", "none", "distance")
+LIMITING_FACTORS = (
+    "value",
+    "clock",
+    "samples",
+    "asymmetry",
+    "calibration",
+    "floor",
+    "none",
+    "distance",
+)
 KINDS = (
     "delay",
     "loss",
@@ -144,7 +153,7 @@ def places_of(row: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int
 class Judgements:
     """The answers, row by row of the rules.
 
-    verdict, term int8[n]: codes into VERDICTS, TERMS (what decided, or what stands in the way).
+    verdict, limiting_factor int8[n]: codes into VERDICTS and LIMITING_FACTORS (what decided, or what stands in the way).
     measured float64[n]: the point estimate in the limit's unit (quantiles: RFC 2330 §11.3 with
       lost probes as +inf, so it may be +inf); NaN where there is none that may be published, as
       for a one-way delay without trusted clocks.
@@ -162,7 +171,7 @@ class Judgements:
     """
 
     verdict: NDArray[np.int8]
-    term: NDArray[np.int8]
+    limiting_factor: NDArray[np.int8]
     measured: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]

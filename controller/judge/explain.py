@@ -10,10 +10,10 @@ from controller.judge.evidence import (
     FAIL,
     IMPOSSIBLE,
     KINDS,
+    LIMITING_FACTORS,
     NO_DATA,
     PASS,
     STATISTICS,
-    TERMS,
     Evidence,
     Judgements,
     Rules,
@@ -118,7 +118,7 @@ def _loss(rules: Rules, judgements: Judgements, i: int) -> Text:
     counted_zh = f"（{sent:,} 个中丢失 {lost:,} 个）"
     zh = f"{'单向' if one_way else ''}丢包率为 {ratio_range(low, high, 'zh')}{counted_zh}"
     reason = Text(en[0].upper() + en[1:], zh)
-    ending = _standing(judgements, i, Text(ratio(limit), ratio(limit, "zh")), delay_kind=False)
+    ending = _conclusion(judgements, i, Text(ratio(limit), ratio(limit, "zh")), delay_kind=False)
     return Text(f"{reason.en}, {ending.en}.", f"{reason.zh}，{ending.zh}。")
 
 
@@ -127,7 +127,7 @@ def _delay(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) -> 
     subject = _subject(rules, i)
     figure = Text(delay_range(low, high), delay_range(low, high, "zh"))
     gap = " " if figure.zh[0].isascii() else ""  # 为 0.82, but 为不低于
-    ending = _standing(
+    ending = _conclusion(
         judgements,
         i,
         Text(limit_delay(limit), limit_delay(limit, "zh")),
@@ -163,7 +163,7 @@ def _subject(rules: Rules, i: int) -> Text:
     return Text(f"{en} round trip{received}", f"往返{zh}{over}为")
 
 
-def _standing(
+def _conclusion(
     judgements: Judgements, i: int, limit: Text, *, delay_kind: bool, bound_ns: float = math.nan
 ) -> Text:
     """Return how the interval stands to the limit, and for undecided why and what would help."""
@@ -172,13 +172,15 @@ def _standing(
         return Text(f"within {limit.en}", f"在 {limit.zh}以内")
     if verdict == FAIL:
         return Text(f"above {limit.en}", f"超过 {limit.zh}")
-    term = TERMS[judgements.term[i]]
-    why = _obstacle(judgements, i, term, bound_ns) if delay_kind else _loss_obstacle(judgements, i)
+    factor = LIMITING_FACTORS[judgements.limiting_factor[i]]
+    why = (
+        _obstacle(judgements, i, factor, bound_ns) if delay_kind else _loss_obstacle(judgements, i)
+    )
     return Text(f"limit {limit.en}: {why.en}", f"限值 {limit.zh}：{why.zh}")
 
 
 def _loss_obstacle(judgements: Judgements, i: int) -> Text:
-    if TERMS[judgements.term[i]] == "asymmetry":
+    if LIMITING_FACTORS[judgements.limiting_factor[i]] == "asymmetry":
         return Text(
             "undecided, as it is unknown in which direction probes were lost",
             "无法判定，因为丢包方向未知",
@@ -204,28 +206,28 @@ def _rounded(count: float) -> int:
     return math.ceil(count / unit) * unit
 
 
-def _obstacle(judgements: Judgements, i: int, term: str, bound_ns: float) -> Text:
+def _obstacle(judgements: Judgements, i: int, factor: str, bound_ns: float) -> Text:
     fault = CLOCK_FAULTS[judgements.clock_fault[i]]
     if fault != "none":
         found = _FAULTS[fault]
         return Text(f"undecided, {found.en}", f"无法判定，{found.zh}")
-    if term == "asymmetry" and judgements.pair_fails[i]:
+    if factor == "asymmetry" and judgements.pair_fails[i]:
         return Text(
             "at least one direction exceeds it, but without trusted clocks not known which",
             "至少有一个方向超过限值，但没有可信时钟，无法确定是哪个方向",
         )
-    if term == "asymmetry":
+    if factor == "asymmetry":
         return Text(
             "undecided, as it is unknown in which direction probes were lost",
             "无法判定，因为丢包方向未知",
         )
-    if term == "clock":
+    if factor == "clock":
         return _clock(judgements, i, bound_ns)
-    if term == "calibration":
+    if factor == "calibration":
         return Text(
             "undecided, our own timestamps are not exact enough", "无法判定，自身时间戳精度不足"
         )
-    if term == "distance":
+    if factor == "distance":
         return Text(
             "undecided, as the road distance is not known well enough",
             "无法判定，因为公路里程不够精确",

@@ -136,7 +136,7 @@ def loss_improvement(
 ) -> Improvement:
     """Compare loss over common hours: the baseline is re-weighted to the hours' share in now.
 
-    Kish's effective size stands for the re-weighted baseline; both sides are thinned by the design
+    Kish's effective size stands for the re-weighted baseline; both sides are divided by the design
     effect of their hours (bursts), then the exact conditional interval of the ratio is taken.
     """
     pair = _common(base, now)
@@ -170,13 +170,13 @@ def _loss_ratio(
         base_sent = 1 / np.bincount(unit, weight**2 / base.sent[at_base], units)
         base_sent = np.where(np.isfinite(base_sent), base_sent, 0.0)
     indptr = _indptr(unit, units)
-    thin_now = design_effect.of_losses(indptr, now.sent[at_now], now_lost[at_now])
-    thin_base = design_effect.of_losses(indptr, base.sent[at_base], base_lost[at_base])
+    effect_now = design_effect.of_losses(indptr, now.sent[at_now], now_lost[at_now])
+    effect_base = design_effect.of_losses(indptr, base.sent[at_base], base_lost[at_base])
     return loss_ratio(
-        lost / thin_now,
-        sent / thin_now,
-        base_ratio * base_sent / thin_base,
-        base_sent / thin_base,
+        lost / effect_now,
+        sent / effect_now,
+        base_ratio * base_sent / effect_base,
+        base_sent / effect_base,
         alpha,
     )
 

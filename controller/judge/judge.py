@@ -13,10 +13,10 @@ from controller.judge.evidence import (
     FAIL,
     IMPOSSIBLE,
     KINDS,
+    LIMITING_FACTORS,
     NO_DATA,
     PASS,
     QUANTILE_OF_STATISTIC,
-    TERMS,
     Evidence,
     Judgements,
     Rules,
@@ -78,7 +78,7 @@ def judge(
     # What was measured is stronger than where a site is said to lie.
     impossible = rules.impossible & ~np.append(misplaced, False)[rules.row]
     answer.verdict[impossible] = IMPOSSIBLE
-    answer.term[impossible] = TERMS.index("floor")
+    answer.limiting_factor[impossible] = LIMITING_FACTORS.index("floor")
     return answer
 
 
@@ -90,7 +90,7 @@ def blank(n: int) -> Judgements:
 
     return Judgements(
         verdict=np.full(n, NO_DATA, np.int8),
-        term=np.full(n, TERMS.index("none"), np.int8),
+        limiting_factor=np.full(n, LIMITING_FACTORS.index("none"), np.int8),
         measured=unknown(),
         low=unknown(),
         high=unknown(),
@@ -161,7 +161,7 @@ def _judge_round_trip(
     trusted = ~np.isnan(evidence.clock_bound_ns[case.row])
     trusted &= single_probe_faults(evidence)[case.row] == 0
     answer.other_reading[at] = np.where(trusted, forward, np.nan)
-    _name_terms(case, answer, reading, np.zeros(len(at)))
+    _name_limiting_factors(case, answer, reading, np.zeros(len(at)))
     need_samples(known.rtt, rules, answer, at, reading, alpha, e)
 
 
@@ -180,7 +180,7 @@ def _judge_variation(
     e = 2 * case.calibration_ns  # a difference of two delays carries the error twice
     low = np.fmax(reading.low_ns - e, 0.0)
     _record(case, answer, low, reading.high_ns + e, reading.point_ns)
-    _name_terms(case, answer, reading, np.zeros(len(at)))
+    _name_limiting_factors(case, answer, reading, np.zeros(len(at)))
     need_samples(known.variation, rules, answer, at, reading, alpha, e)
 
 
@@ -224,7 +224,7 @@ def _judge_one_way(
     clocks_agree = result.trusted & (by_clocks == answer.verdict[at])
     answer.from_round_trip[at] = decided & ~lost & ~clocks_agree
     answer.pair_fails[at] = _pair_fails(evidence, known, case, alpha)
-    _name_terms(case, answer, forward, np.where(trusted, bound, 0.0))
+    _name_limiting_factors(case, answer, forward, np.where(trusted, bound, 0.0))
     name_one_way_factor(answer, at, case.limit, result, rtt, case.statistic, evidence, case.row)
     need_clock_bound(answer, at, case.limit, result.trusted, forward, rtt, e)
     open_ = np.flatnonzero(result.trusted)
@@ -254,7 +254,9 @@ def _pair_fails(
     return proof
 
 
-def _name_terms(case: _Case, answer: Judgements, reading: Reading, bound_ns: Floats) -> None:
+def _name_limiting_factors(
+    case: _Case, answer: Judgements, reading: Reading, bound_ns: Floats
+) -> None:
     named = limiting_factor(
         answer.verdict[case.at],
         reading,
@@ -262,4 +264,4 @@ def _name_terms(case: _Case, answer: Judgements, reading: Reading, bound_ns: Flo
         case.calibration_ns,
         (case.limit, case.limit_low, case.limit_high),
     )
-    answer.term[case.at] = named
+    answer.limiting_factor[case.at] = named

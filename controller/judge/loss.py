@@ -24,7 +24,7 @@ GRID_REACH = 100.0  # the alternatives lie within a factor 100 of the limit
 def clopper_pearson(lost: Floats, sent: Floats, alpha: float) -> tuple[Floats, Floats]:
     """Return the exact two-sided interval of a proportion with confidence ≥ 1 - alpha.
 
-    Shapes [n]; fractions are allowed, as thinning by a design effect makes them. (0, 1) where
+    Shapes [n]; fractions are allowed, since a design effect divides them. (0, 1) where
     nothing was sent.
     """
     return least_ratio(lost, sent, alpha), greatest_ratio(lost, sent, alpha)

@@ -12,8 +12,8 @@ from controller.judge.estimates import Readable
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
+    LIMITING_FACTORS,
     PASS,
-    TERMS,
     UNDECIDED,
     Evidence,
     Judgements,
@@ -44,8 +44,8 @@ def judge_loss(
     if not len(at):
         return
     row, limit = rules.row[at], rules.limit[at]
-    step = np.ceil(np.log(known.loss_thinning[row]) / np.log(STEP) - 1e-9).astype(np.int64)
-    thinning = STEP**step
+    step = np.ceil(np.log(known.loss_design_effect[row]) / np.log(STEP) - 1e-9).astype(np.int64)
+    effect = STEP**step
     one_way = rules.direction[at] == ONE_WAY
     total = evidence.lost[row]
     down = evidence.received[row] == 0
@@ -53,9 +53,7 @@ def judge_loss(
     possibly = np.where(one_way & ~down, total - evidence.lost_backward[row], total)
     limits = (rules.limit_low[at], limit, rules.limit_high[at])
     same, kind = _alike(surely, possibly - surely, evidence.sent[row], step, *limits)
-    counts = tuple(
-        column[same] / thinning[same] for column in (surely, possibly, evidence.sent[row])
-    )
+    counts = tuple(column[same] / effect[same] for column in (surely, possibly, evidence.sent[row]))
     found = _decided(counts, tuple(each[same] for each in limits), alpha, looks)
     verdict, low, high = (column[kind] for column in found)
     ratio = np.where(surely == possibly, surely, np.nan) / evidence.sent[row]
@@ -65,14 +63,14 @@ def judge_loss(
     whole = total / evidence.sent[row]
     answer.other_reading[at] = np.where(one_way, whole, np.nan)
     split = (surely != possibly) & (verdict == UNDECIDED)
-    answer.term[at] = np.where(
+    answer.limiting_factor[at] = np.where(
         verdict != UNDECIDED,
-        TERMS.index("value"),
-        np.where(split, TERMS.index("asymmetry"), TERMS.index("samples")),
+        LIMITING_FACTORS.index("value"),
+        np.where(split, LIMITING_FACTORS.index("asymmetry"), LIMITING_FACTORS.index("samples")),
     )
     waiting = np.flatnonzero((verdict == UNDECIDED) & ~split)
     needed = (
-        undecided.samples_for_loss(ratio[waiting], limit[waiting], alpha, looks) * thinning[waiting]
+        undecided.samples_for_loss(ratio[waiting], limit[waiting], alpha, looks) * effect[waiting]
     )
     answer.needed_samples[at[waiting]] = undecided.still_needed(needed, evidence.sent[row[waiting]])
 
@@ -107,7 +105,7 @@ def _decided(
 ) -> tuple[NDArray[np.int8], Floats, Floats]:
     """Return (verdict, low, high) of (lost surely, lost possibly, sent) against limits, all [k].
 
-    Counts are thinned; limits are (least, likely, greatest).
+    Counts are divided by the design effect; limits are (least, likely, greatest).
     """
     surely, possibly, sent = counts
     limit_low, limit, limit_high = limits

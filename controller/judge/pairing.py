@@ -86,7 +86,7 @@ def loss_ratio(
     Given how many were lost in both together, those of `now` are binomial with the share
     R s / (R s + s₀), s and s₀ the probes sent (two Poisson rates: Przyborowski and Wilenski 1940);
     Clopper-Pearson on that share is exact for small losses and on the safe side for large ones.
-    Counts may be fractions, as thinning by a design effect makes them. Nothing lost in either says
+    Counts may be fractions, since a design effect divides them. Nothing lost in either says
     nothing of the ratio: (0, +inf).
     """
     both = lost + base_lost

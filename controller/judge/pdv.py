@@ -18,7 +18,7 @@ from controller.judge import undecided
 from controller.judge.estimates import Distribution, Readable, read
 from controller.judge.evidence import (
     DIRECTIONS,
-    TERMS,
+    LIMITING_FACTORS,
     UNDECIDED,
     Evidence,
     Judgements,
@@ -28,7 +28,7 @@ from controller.judge.evidence import (
 from controller.judge.one_way import single_probe_faults
 
 ONE_WAY = DIRECTIONS.index("one_way")
-VALUE, CLOCK, SAMPLES = (TERMS.index(name) for name in ("value", "clock", "samples"))
+VALUE, CLOCK, SAMPLES = (LIMITING_FACTORS.index(name) for name in ("value", "clock", "samples"))
 
 
 def judge_pdv(
@@ -68,8 +68,8 @@ def judge_pdv(
     answer.measured[at] = np.where(readable, point, np.nan)
     answer.clock_fault[at] = np.where(one_way, fault, 0)
     sampled = (base[1] - least > limit_low) & (base[0] - least <= limit_high)
-    open_term = np.where(readable & sampled, SAMPLES, CLOCK)
-    answer.term[at] = np.where(verdict == UNDECIDED, open_term, VALUE)
+    open_factor = np.where(readable & sampled, SAMPLES, CLOCK)
+    answer.limiting_factor[at] = np.where(verdict == UNDECIDED, open_factor, VALUE)
     for distribution, reading, mine in (
         (known.rtt, rtt, np.flatnonzero(~one_way)),
         (known.forward, forward, np.flatnonzero(one_way & trusted)),

@@ -12,9 +12,9 @@ from scipy import special
 
 from controller.judge.estimates import Distribution, Reading
 from controller.judge.evidence import (
+    LIMITING_FACTORS,
     QUANTILE_OF_STATISTIC,
     STATISTICS,
-    TERMS,
     UNDECIDED,
     Evidence,
     Judgements,
@@ -25,7 +25,7 @@ from controller.judge.one_way import OneWay
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]
 
-VALUE, CLOCK, SAMPLES, ASYMMETRY, CALIBRATION, _, _, DISTANCE = range(len(TERMS))
+VALUE, CLOCK, SAMPLES, ASYMMETRY, CALIBRATION, _, _, DISTANCE = range(len(LIMITING_FACTORS))
 
 
 def _crosses(low: Floats, high: Floats, limit_low: Floats, limit_high: Floats) -> NDArray[np.bool_]:
@@ -40,7 +40,7 @@ def limiting_factor(
     calibration_ns: Floats,
     limits: tuple[Floats, Floats, Floats],
 ) -> Codes:
-    """Return the term of each judgement, [n].
+    """Return the limiting factor of each judgement, [n].
 
     For an undecided one: the first of calibration, clock, distance, samples without which it would
     be decided; if none alone would do, the widest of clock, calibration and samples.
@@ -61,8 +61,8 @@ def limiting_factor(
         longest = np.maximum(e, clock) * 2 > np.where(np.isfinite(high - low), high - low, np.inf)
         named[longest & (clock >= e)] = CLOCK
         named[longest & (clock < e)] = CALIBRATION
-        for term, bounds in reversed(candidates):
-            named[~_crosses(*bounds) & ~np.isnan(point)] = term
+        for factor, bounds in reversed(candidates):
+            named[~_crosses(*bounds) & ~np.isnan(point)] = factor
     return np.where(verdict == UNDECIDED, named, VALUE).astype(np.int8)
 
 
@@ -76,9 +76,9 @@ def name_one_way_factor(
     evidence: Evidence,
     row: NDArray[np.int64],
 ) -> None:
-    """Correct the terms of undecided one-way judgements where clocks or the split stand in the way.
+    """Correct the limiting factors of undecided one-way judgements where clocks or the split stand in the way.
 
-    Without clocks that may be used, the clock is the term; unless a clock could not help, because
+    Without clocks that may be used, the clock is the limiting factor, unless a clock could not help, because
     enough probes were lost nobody knows where, or the samples are too few even for the round trip.
     """
     undecided = answer.verdict[at] == UNDECIDED
@@ -86,13 +86,15 @@ def name_one_way_factor(
     unplaced = lost - evidence.lost_forward[row]
     level = np.nan_to_num(QUANTILE_OF_STATISTIC[statistic], nan=1.0)
     hidden = unplaced > (1 - level) * evidence.sent[row]
-    term = np.where(result.trusted, answer.term[at], CLOCK)
+    factor = np.where(result.trusted, answer.limiting_factor[at], CLOCK)
     few = ~result.trusted & ~np.isfinite(rtt.high_ns) & (rtt.point_ns <= limit)
-    term = np.where(few, SAMPLES, term)
-    term = np.where(hidden & ~np.isfinite(result.high_ns), ASYMMETRY, term)
-    term = np.where(answer.pair_fails[at] & ~result.trusted & (result.fault == 0), ASYMMETRY, term)
-    term = np.where(result.fault != 0, CLOCK, term)
-    answer.term[at] = np.where(undecided, term, answer.term[at])
+    factor = np.where(few, SAMPLES, factor)
+    factor = np.where(hidden & ~np.isfinite(result.high_ns), ASYMMETRY, factor)
+    factor = np.where(
+        answer.pair_fails[at] & ~result.trusted & (result.fault == 0), ASYMMETRY, factor
+    )
+    factor = np.where(result.fault != 0, CLOCK, factor)
+    answer.limiting_factor[at] = np.where(undecided, factor, answer.limiting_factor[at])
 
 
 Integers = NDArray[np.int64]
@@ -162,7 +164,9 @@ def need_samples(
     these delays before they are judged. Neighbours that resemble each other are expected to go on
     doing so: the design effect of what is still to come is that of what was seen.
     """
-    chosen = np.flatnonzero((answer.verdict[at] == UNDECIDED) & (answer.term[at] == SAMPLES))
+    chosen = np.flatnonzero(
+        (answer.verdict[at] == UNDECIDED) & (answer.limiting_factor[at] == SAMPLES)
+    )
     if not len(chosen):
         return
     rule, point, wide = at[chosen], reading.point_ns[chosen], wide_ns[chosen]
@@ -175,7 +179,7 @@ def need_samples(
     level = QUANTILE_OF_STATISTIC[statistic]
     with np.errstate(invalid="ignore", divide="ignore"):
         over = 1 - (surely + possibly) / 2 / samples
-        needed = samples_for_ratio(over, 1 - level, alpha) * distribution.thinning(row, level)
+        needed = samples_for_ratio(over, 1 - level, alpha) * distribution.effect_at(row, level)
         reach = (reading.high_ns - reading.low_ns)[chosen] / 2
         of_mean = samples * (reach / (point - bound)) ** 2
     mean = statistic == STATISTICS.index("mean")
@@ -196,7 +200,7 @@ def need_clock_bound(
     With trusted clocks: the margin between what was sampled and the limit. Without: about the
     margin that half the round trip leaves.
     """
-    waiting = (answer.verdict[at] == UNDECIDED) & (answer.term[at] == CLOCK)
+    waiting = (answer.verdict[at] == UNDECIDED) & (answer.limiting_factor[at] == CLOCK)
     within, outside = limit - forward.high_ns, forward.low_ns - limit
     margin = np.where(trusted, np.fmax(within, outside), np.abs(limit - rtt.point_ns / 2))
     margin = margin - calibration_ns

@@ -59,7 +59,7 @@ class Tally:
     within one) is covered once. Of streams that are not `measured` (bool[n]) nothing is due.
     `since_ns` int64[n]: since when each stream's plan asks for what it asks now. From then on time
     without a window was due, and windows that asked for less (their sender began or ended within
-    them) lack what is wanting; of before only what windows tell is known. None: all along, by
+    them) lack what is missing; of before only what windows tell is known. None: all along, by
     senders that begin and end with the period, so that their windows lack nothing.
     """
 
@@ -92,7 +92,7 @@ class Tally:
         mine = np.flatnonzero(self._ids[at] == batch.stream_id)
         row = self._order[at[mine]]
         start_ns, end_ns = batch.start_ns, batch.start_ns + batch.duration_ns
-        resting = _of(self._left_out.upkeep.streams_during(start_ns, end_ns), row)
+        resting = _of(self._left_out.maintenance.streams_during(start_ns, end_ns), row)
         silent = _of(self._left_out.of(batch), row) & ~resting
         counts = ~(resting | silent)
         suspect = batch.suspect[mine]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from controller.store.merging_by_blocks import ROWS_AT_ONCE
+from controller.store.merging import ROWS_AT_ONCE
 
 Integers = NDArray[np.int64]
 Columns = TypeVar("Columns")

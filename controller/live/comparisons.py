@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from controller.judge.comparing import Asked, Compared, more_windows
 from controller.judge.evidence import (
     FAIL,
+    LIMITING_FACTORS,
     NO_DATA,
     PASS,
     STATISTICS,
-    TERMS,
     UNDECIDED,
     Judgements,
 )
@@ -123,10 +123,14 @@ def put_comparisons(
         getattr(judgements, name)[at] = column
     judgements.measured[at] = np.where(of_loss, found.loss_ratio.point, found.delay_ratio.point)
     judgements.sent[at], judgements.lost[at] = found.own_sent, found.own_lost
-    judgements.term[at] = np.where(
+    judgements.limiting_factor[at] = np.where(
         found.verdict == UNDECIDED,
-        TERMS.index("samples"),
-        np.where(found.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
+        LIMITING_FACTORS.index("samples"),
+        np.where(
+            found.verdict == NO_DATA,
+            LIMITING_FACTORS.index("none"),
+            LIMITING_FACTORS.index("value"),
+        ),
     )
     more = more_windows(asked, found)
     with np.errstate(invalid="ignore", divide="ignore"):

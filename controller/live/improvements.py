@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.evidence import FAIL, NO_DATA, TERMS, UNDECIDED, Judgements
+from controller.judge.evidence import FAIL, LIMITING_FACTORS, NO_DATA, UNDECIDED, Judgements
 from controller.judge.formatting import ratio_range
 from controller.judge.improvement import (
     WEEK_NS,
@@ -25,8 +25,7 @@ from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
 from controller.store.blocks import Block
 from controller.store.interface import BaselineRecord
-from controller.store.merging import Part, without_windows
-from controller.store.merging_by_blocks import merge_by_blocks
+from controller.store.merging import Part, merge_by_blocks, without_windows
 from foundation.errors import RemoteProtocolError
 from foundation.text import Text, counted
 from probes.window import WindowBatch
@@ -50,7 +49,7 @@ class Improved:
     found: dict[int, tuple[Improvement, int]]
 
 
-class ImprovementBook:
+class BaselineComparator:
     """Keeps the last week of the streams that improvement targets speak of, hour by hour.
 
     About 1.5 kB a stream and hour; nothing where no target asks for an improvement.
@@ -177,12 +176,16 @@ class ImprovementBook:
         judgements.measured[at] = judged.ratio.point
         judgements.low[at], judgements.high[at] = judged.ratio.low, judged.ratio.high
         judgements.sent[at], judgements.lost[at] = judged.sent, judged.lost
-        judgements.term[at] = np.where(
+        judgements.limiting_factor[at] = np.where(
             judged.verdict == UNDECIDED,
-            TERMS.index("samples"),
-            np.where(judged.verdict == NO_DATA, TERMS.index("none"), TERMS.index("value")),
+            LIMITING_FACTORS.index("samples"),
+            np.where(
+                judged.verdict == NO_DATA,
+                LIMITING_FACTORS.index("none"),
+                LIMITING_FACTORS.index("value"),
+            ),
         )
-        judgements.term[at[clockless]] = TERMS.index("clock")
+        judgements.limiting_factor[at[clockless]] = LIMITING_FACTORS.index("clock")
         found.update({int(i): (judged, unit) for unit, i in enumerate(at)})
 
 

@@ -23,8 +23,16 @@ from controller.live.figures import figure_columns
 from controller.live.gather import evidence_of, floors_ns
 from controller.live.rules import candidates_of, chosen, rules_of
 from controller.live.states import nothing_returns
-from controller.store.merging import Part, blank, merge, outlined
-from controller.store.merging_by_blocks import ROWS_AT_ONCE, end_to_end, in_blocks, rows_of
+from controller.store.merging import (
+    ROWS_AT_ONCE,
+    Part,
+    blank,
+    end_to_end,
+    in_blocks,
+    merge,
+    outlined,
+    rows_of,
+)
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 
@@ -73,11 +81,11 @@ class Judge:
         network: Network,
         streams: Sequence[PlannedStream],
         demands: Sequence[Demand],
-        standing: int | None = None,
+        permanent: int | None = None,
         rows_at_once: int = ROWS_AT_ONCE,
     ) -> None:
-        """Demands are judged on the first `standing` of the streams alone (all where None)."""
-        judged = streams[:standing]
+        """Demands are judged on the first `permanent` of the streams alone (all where None)."""
+        judged = streams[:permanent]
         self._rows, self._rows_at_once = len(streams), rows_at_once
         self._candidates = candidates_of(demands, judged)
         self._rules = rules_of(demands, self._candidates[:, 0])

@@ -16,12 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import Part, blank, merge, part_of, taken
-from controller.store.merging_by_blocks import (
+from controller.store.merging import (
+    Part,
+    blank,
     end_to_end,
     in_batches,
     in_blocks,
+    merge,
     merge_by_blocks,
+    part_of,
+    taken,
 )
 from probes.window import WindowBatch
 

@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.api.event_stream import EventStream
+from controller.live.current_states import (
+    CurrentStates,
+    StateInputs,
+    agent_codes,
+    agents_of,
+    current_states,
+)
 from controller.live.memory import RecentWindows
 from controller.live.recorder import Recorder
-from controller.live.standing import Ground, Standing, agent_codes, agents_of, standing_of
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Watch
 from controller.store.event_log import EventRecord, SubjectState
@@ -33,7 +39,7 @@ class Rounds:
 
     def __init__(
         self,
-        ground: Ground,
+        state_inputs: StateInputs,
         live: LiveVerdicts,
         memory: RecentWindows,
         streams: Sequence[PlannedStream],
@@ -44,24 +50,24 @@ class Rounds:
     ) -> None:
         self.watchdog = watchdog or Watchdog(clock)
         self.looked_ns: int | None = None  # when the states were looked at last
-        self.ground = ground
+        self.state_inputs = state_inputs
         self.stream = EventStream()
         self.before_announcing: Callable[[], Awaitable[None]] = _nothing
         self.recorder = Recorder(store.event_log, self.stream)
         self.live, self.memory, self._clock = live, memory, clock
         self._started_monotonic_ns = clock.monotonic_ns()
         now_ns = clock.wall_ns()
-        paths = [path.id for path in ground.catalogue.paths]
+        paths = [path.id for path in state_inputs.catalogue.paths]
         stream_ids = [str(stream.stream_id) for stream in streams]
-        self.agents = Watch("agent", ground.fleet.names, known, now_ns)
+        self.agents = Watch("agent", state_inputs.fleet.names, known, now_ns)
         self.paths = Watch("path", paths, known, now_ns)
         self.streams = Watch("stream", stream_ids, known, now_ns)
-        ground.maintenance.remember(known)
-        self.measured = _measured(ground)
+        state_inputs.maintenance.remember(known)
+        self.measured = _measured(state_inputs)
 
     def moved_to(
         self,
-        ground: Ground,
+        state_inputs: StateInputs,
         live: LiveVerdicts,
         memory: RecentWindows,
         streams: Sequence[PlannedStream],
@@ -71,15 +77,15 @@ class Rounds:
         What was watched and is no longer planned is told as ended.
         """
         moved = copy.copy(self)
-        moved.ground, moved.live, moved.memory = ground, live, memory
+        moved.state_inputs, moved.live, moved.memory = state_inputs, live, memory
         now_ns = self._clock.wall_ns()
-        paths = [path.id for path in ground.catalogue.paths]
+        paths = [path.id for path in state_inputs.catalogue.paths]
         stream_ids = [str(stream.stream_id) for stream in streams]
         for watch, subjects in ((self.paths, paths), (self.streams, stream_ids)):
             self.recorder.record(*watch.ended(subjects, now_ns))
         moved.paths = self.paths.moved_to(paths, now_ns)
         moved.streams = self.streams.moved_to(stream_ids, now_ns)
-        moved.measured = _measured(ground)
+        moved.measured = _measured(state_inputs)
         return moved
 
     async def make(self, judged: Callable[[], None] | None = None) -> None:
@@ -91,11 +97,11 @@ class Rounds:
         events: list[EventRecord] = []
         states: list[SubjectState] = []
         with part("verdicts"):
-            resting = self.ground.maintenance.paths_at(self._clock.wall_ns())
+            resting = self.state_inputs.maintenance.paths_at(self._clock.wall_ns())
             events, states = await self.live.judge_now(
                 self.memory,
-                self.ground.fleet,
-                resting[self.ground.catalogue.demand_path],
+                self.state_inputs.fleet,
+                resting[self.state_inputs.catalogue.demand_path],
                 self.watchdog,
             )
         if judged is not None:
@@ -114,24 +120,24 @@ class Rounds:
         self.stream.announce(self.live.latest.revision)
         self.watchdog.rounded(JUDGING)
 
-    def standing(self) -> Standing:
+    def states(self) -> CurrentStates:
         """Return how everything stands at this moment."""
-        return standing_of(self.ground, self.live.latest, self._clock.wall_ns())
+        return current_states(self.state_inputs, self.live.latest, self._clock.wall_ns())
 
     def look_at_maintenance(self, now_ns: int) -> Changes:
         """Return the maintenances that were announced, began, ended or were cancelled."""
-        return self.ground.maintenance.look(now_ns)
+        return self.state_inputs.maintenance.look(now_ns)
 
     def _looks(self, now_ns: int) -> dict[str, Callable[[], Changes]]:
         """Return what is looked at by name; agents on their own, whatever is wrong with paths."""
         listened_ns = self._clock.monotonic_ns() - self._started_monotonic_ns
 
         def agents() -> Changes:
-            codes = agent_codes(agents_of(self.ground, now_ns))
+            codes = agent_codes(agents_of(self.state_inputs, now_ns))
             return self.agents.look(codes, now_ns, listened_ns)
 
         def paths_and_streams() -> Changes:
-            found = standing_of(self.ground, self.live.latest, now_ns)
+            found = current_states(self.state_inputs, self.live.latest, now_ns)
             paths = np.where(self.measured, found.paths, self.paths.shown)
             of_paths = self.paths.look(paths, now_ns, listened_ns)
             of_streams = self.streams.look(found.streams, now_ns, listened_ns)
@@ -144,10 +150,10 @@ class Rounds:
         }
 
 
-def _measured(ground: Ground) -> NDArray[np.bool_]:
+def _measured(state_inputs: StateInputs) -> NDArray[np.bool_]:
     """Return which paths are watched: what nobody measures has no data for ever."""
-    measured = np.zeros(len(ground.catalogue.paths), np.bool_)
-    measured[ground.catalogue.stream_path] = True
+    measured = np.zeros(len(state_inputs.catalogue.paths), np.bool_)
+    measured[state_inputs.catalogue.stream_path] = True
     return measured
 
 

@@ -41,7 +41,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
+class StateFlags:
     """What is known of n streams or paths: end of the newest window (0: none) and flags."""
 
     newest_ns: NDArray[np.int64]
@@ -54,20 +54,20 @@ class Signs:
     maintenance: Flags
 
 
-def codes(signs: Signs, now_ns: int, window_ns: int) -> NDArray[np.int8]:
+def codes(flags: StateFlags, now_ns: int, window_ns: int) -> NDArray[np.int8]:
     """Return the place in STATES of each, int8[n]."""
-    silent_ns = now_ns - signs.newest_ns
-    no_data = (signs.newest_ns == 0) | (silent_ns > NO_DATA_WINDOWS * window_ns)
+    silent_ns = now_ns - flags.newest_ns
+    no_data = (flags.newest_ns == 0) | (silent_ns > NO_DATA_WINDOWS * window_ns)
     found = np.select(
         [
-            signs.maintenance,
-            signs.agent_down,
-            signs.curtailed,
-            no_data | signs.unanswered,
+            flags.maintenance,
+            flags.agent_down,
+            flags.curtailed,
+            no_data | flags.unanswered,
             silent_ns > LATE_WINDOWS * window_ns,
-            signs.down,
-            signs.failing,
-            signs.undecided,
+            flags.down,
+            flags.failing,
+            flags.undecided,
         ],
         [MAINTENANCE, AGENT_DOWN, CURTAILED, NO_DATA, LATE, PATH_DOWN, FAILING, UNDECIDED],
         OK,
@@ -86,7 +86,9 @@ def nothing_returns(windows: WindowSeries) -> Flags:
     return down
 
 
-def path_signs(streams: Signs, path: NDArray[np.int64], paths: int, fresh_ns: int) -> Signs:
+def path_flags(
+    streams: StateFlags, path: NDArray[np.int64], paths: int, fresh_ns: int
+) -> StateFlags:
     """Return the signs of paths from those of the streams on them; verdicts are not among them.
 
     `path` int64[n]: the path of each stream. A path is down if all of its streams that still
@@ -97,7 +99,7 @@ def path_signs(streams: Signs, path: NDArray[np.int64], paths: int, fresh_ns: in
     fresh = streams.newest_ns > fresh_ns
     reports = _any(fresh, path, paths)
     nothing = np.zeros(paths, np.bool_)
-    return Signs(
+    return StateFlags(
         newest_ns=newest_ns,
         agent_down=_any(streams.agent_down, path, paths),
         curtailed=_any(streams.curtailed, path, paths) & ~_any(~streams.curtailed, path, paths),

@@ -21,8 +21,8 @@ from controller.fleet.agents import Fleet
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
 from controller.live.aging import LEAST_NS, AgeLimits, Newest, without_stale
-from controller.live.culprits import Rows, culprits, names_of, only, without
-from controller.live.improvements import Improved, ImprovementBook
+from controller.live.bisection import Rows, failing_rows, names_of, only, without
+from controller.live.improvements import BaselineComparator, Improved
 from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
 from controller.live.watch import LISTEN_NS
@@ -97,14 +97,14 @@ class LiveVerdicts:
         demands: Sequence[Demand],
         states: Sequence[SubjectState],
         now_ns: int,
-        improvements: ImprovementBook | None = None,
-        standing: int | None = None,
+        improvements: BaselineComparator | None = None,
+        permanent: int | None = None,
         *,
         clock: Clock,
         window_ns: int,
         least_age_ns: int = LEAST_NS,
     ) -> None:
-        """Demands are judged on the first `standing` of the streams alone (all where None).
+        """Demands are judged on the first `permanent` of the streams alone (all where None).
 
         Evidence may be `least_age_ns` old at least, unless its target says otherwise.
         """
@@ -114,9 +114,9 @@ class LiveVerdicts:
         self._why: Mapping[str, Exception] = {}
         self._again_s = 0.0  # when they are tried again
         self.raised: dict[str, Exception] = {}  # what was left out of the latest round, and why
-        self._judge = Judge(network, streams, demands, standing)
+        self._judge = Judge(network, streams, demands, permanent)
         self.sites, self.comparisons = self._judge.sites, self._judge.comparisons
-        self.improvements = improvements or ImprovementBook(demands, streams[:standing])
+        self.improvements = improvements or BaselineComparator(demands, streams[:permanent])
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
@@ -232,7 +232,7 @@ class LiveVerdicts:
             return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
         except Exception:  # noqa: BLE001 - what it is, is searched for
             began_s = time.monotonic()
-            found = self._culprits(slots, calibration_ns)
+            found = self._failing_rows(slots, calibration_ns)
             took_s = time.monotonic() - began_s
             self._again_s = time.monotonic() + max(TRIED_AGAIN_S, SEARCHES_SHARE * took_s)
         self._left_out = np.concatenate([rows for rows, _ in found])
@@ -243,7 +243,7 @@ class LiveVerdicts:
         )
         return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
 
-    def _culprits(
+    def _failing_rows(
         self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
     ) -> list[tuple[Rows, Exception]]:
         def raised(rows: Rows) -> Exception | None:
@@ -254,7 +254,7 @@ class LiveVerdicts:
             return None
 
         agents = np.array([stream.path.source.site for stream in self._streams])
-        return culprits(raised, np.argsort(agents, kind="stable"))
+        return failing_rows(raised, np.argsort(agents, kind="stable"))
 
     def _round(
         self,

@@ -1,6 +1,6 @@
 """What campaigns add to the plan comes and goes while the controller runs.
 
-The standing streams keep their places, so nothing that is judged moves: demands, verdicts, groups,
+The permanent streams keep their places, so nothing that is judged moves: demands, verdicts, groups,
 improvements and the matrix rest on them alone
 (docs/decisions/campaigns.md). What stands behind them is put
 together anew, and put in place at one moment, when its first round is judged.
@@ -27,7 +27,7 @@ logger = logging.getLogger("isochrone.controller")
 
 
 async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> None:
-    """Plan `streams` (the standing ones first), tell the agents, and judge what is planned now.
+    """Plan `streams` (the permanent ones first), tell the agents, and judge what is planned now.
 
     Called between two rounds, by whoever makes them. Raises ResourceError where nothing can be
     stored; then nothing has changed.
@@ -35,27 +35,31 @@ async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     before = dict(state.plans)
     await _plan(state, streams)
     catalogue = await asyncio.to_thread(_catalogue, state, streams)
-    upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
+    maintenance = state.rounds.state_inputs.maintenance.moved_to(
+        catalogue.paths, catalogue.stream_path
+    )
     memory = state.memory.renumbered([stream.stream_id for stream in streams])
     improvements = state.live.improvements
     silences = state.silences.moved_to(streams)
     asked = newly_asked(before, state.plans)
     made = silences.asked_anew(asked, state.plans, state.clock.wall_ns())
     state.store.silences.put(made)
-    state.ingest.use(taking(memory, LeftOut(upkeep, silences), improvements, state.clock))
+    state.ingest.use(taking(memory, LeftOut(maintenance, silences), improvements, state.clock))
     live = await asyncio.to_thread(_live, state, streams)
-    ground = replace(
-        state.rounds.ground,
+    state_inputs = replace(
+        state.rounds.state_inputs,
         catalogue=catalogue,
-        maintenance=upkeep,
+        maintenance=maintenance,
         silences=silences,
-        planned_ns=state.campaigns.planned_ns(streams, len(state.standing)),
+        planned_ns=state.campaigns.planned_ns(streams, len(state.permanent)),
     )
-    rounds = state.rounds.moved_to(ground, live, memory, streams)
+    rounds = state.rounds.moved_to(state_inputs, live, memory, streams)
     rounds.before_announcing = functools.partial(state.matrices.renew, state)
 
     def put_in_place() -> None:
-        upkeep.use(state.rounds.ground.maintenance.records)  # what was announced meanwhile
+        maintenance.use(
+            state.rounds.state_inputs.maintenance.records
+        )  # what was announced meanwhile
         state.streams, state.catalogue = streams, catalogue
         state.memory, state.live, state.rounds = memory, live, rounds
 
@@ -70,7 +74,7 @@ async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     """Number the plans anew where they change, and push them."""
     async with state.planning:
         records = stream_records(streams)
-        await asyncio.wrap_future(state.store.put_streams(records))
+        await asyncio.wrap_future(state.store.streams.put(records))
         state.ingest.own(records)  # before an agent can know of them
         plans = await asyncio.to_thread(
             plans_of, state.network, streams, state.settings, state.store, state.clock.wall_ns()
@@ -84,7 +88,7 @@ async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
 
 
 def _catalogue(state: ControllerState, streams: Sequence[PlannedStream]) -> Catalogue:
-    return catalogue_of(state.network, streams, state.demands, state.store.streams())
+    return catalogue_of(state.network, streams, state.demands, state.store.streams.all())
 
 
 def _live(state: ControllerState, streams: Sequence[PlannedStream]) -> LiveVerdicts:
@@ -95,7 +99,7 @@ def _live(state: ControllerState, streams: Sequence[PlannedStream]) -> LiveVerdi
         (),
         state.clock.wall_ns(),
         state.live.improvements,
-        len(state.standing),
+        len(state.permanent),
         clock=state.clock,
         window_ns=state.settings.window_ms * 1_000_000,
     )

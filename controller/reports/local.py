@@ -127,7 +127,7 @@ async def _probing(
     loop = asyncio.get_running_loop()
     state.silences.forget()  # no agent tells this controller anything
     here = np.isin(state.catalogue.stream_id, [spec.stream_id for spec in specs])
-    left_out = LeftOut(state.rounds.ground.maintenance, state.silences)
+    left_out = LeftOut(state.rounds.state_inputs.maintenance, state.silences)
     state.tally = tally = Tally(state.streams, left_out, here)
 
     def take(batch: WindowBatch) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
-from controller.campaigns.book import request_of
 from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.demand import as_far_as_there
+from controller.campaigns.registry import request_of
 from controller.campaigns.request import CampaignRequest
 from controller.client.link import ControllerAddress
 from controller.client.source import ApiSource
@@ -28,7 +28,7 @@ from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS
 from controller.live.catalogue import Catalogue, catalogue_of
 from controller.live.groups import Group, groups_of
-from controller.live.improvements import ImprovementBook
+from controller.live.improvements import BaselineComparator
 from controller.live.memory import SLOTS, RecentWindows
 from controller.live.rounds import Rounds
 from controller.live.verdicts import LiveVerdicts
@@ -37,8 +37,8 @@ from controller.reports.local import served
 from controller.reports.report import Report, assemble
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
-from topology.counterparts import ipv4_alone
 from topology.network import Network
+from topology.reference_paths import ipv4_alone
 from topology.selection import path_table
 from topology.targets import demands as make_demands
 
@@ -102,10 +102,12 @@ def _judged_then(
     # A slot more than was measured, so that nothing is forgotten as too old.
     period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
     memory = RecentWindows([stream.stream_id for stream in streams], period_ns)
-    book = ImprovementBook(demands, streams)
-    book.use(state.store.baselines())
-    upkeep = state.rounds.ground.maintenance.moved_to(catalogue.paths, catalogue.stream_path)
-    left_out = LeftOut(upkeep, state.silences.moved_to(streams))
+    book = BaselineComparator(demands, streams)
+    book.use(state.store.baselines.all())
+    maintenance = state.rounds.state_inputs.maintenance.moved_to(
+        catalogue.paths, catalogue.stream_path
+    )
+    left_out = LeftOut(maintenance, state.silences.moved_to(streams))
     agents = sorted({stream.path.source.site for stream in streams})
     tally = Tally(streams, left_out, since_ns=np.zeros(len(streams), np.int64))
     batches = batches_between(state.store, agents, from_ns, to_ns)
@@ -128,10 +130,10 @@ def _judged_then(
         window_ns=window_ns,
         least_age_ns=max(LEAST_NS, (to_ns - from_ns) // _SHARE_UNMEASURED),
     )
-    ground = dataclasses.replace(
-        state.rounds.ground,
+    state_inputs = dataclasses.replace(
+        state.rounds.state_inputs,
         catalogue=catalogue,
-        maintenance=upkeep,
+        maintenance=maintenance,
         silences=left_out.silences,
         planned_ns=np.zeros(len(streams), np.int64),
     )
@@ -141,7 +143,7 @@ def _judged_then(
         clock=clock,
         started_ns=from_ns,
         network=network,
-        standing=streams,
+        permanent=streams,
         streams=streams,
         demands=demands,
         catalogue=catalogue,
@@ -149,7 +151,7 @@ def _judged_then(
         ipv4_alone=ipv4_alone(network, path_table(network, streams)),
         memory=memory,
         live=live,
-        rounds=Rounds(ground, live, memory, streams, state.store, (), clock),
+        rounds=Rounds(state_inputs, live, memory, streams, state.store, (), clock),
         gate=Gate(state.access),
         callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
         matrices=Matrices(),

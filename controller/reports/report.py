@@ -10,7 +10,7 @@ from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
 from controller.documents.paths import PathDocument
 from controller.documents.places import AgentDocument, SiteDocument
-from controller.documents.remedies import RemedyDocument
+from controller.documents.remediation import RemediationDocument
 from controller.documents.targets import GroupDocument, TargetDocument
 from controller.documents.verdicts import VerdictDocument
 from controller.live.accounts import AccountDocument
@@ -35,7 +35,7 @@ class Indicator:
     title: Text
     counts: dict[VerdictName, int]
     goals: dict[str, tuple[float, str]]
-    standing: VerdictName
+    verdict: VerdictName
     measured: float
     low: float
     high: float
@@ -69,7 +69,7 @@ class Report:
     version: str
     indicators: tuple[Indicator, ...]
     groups: tuple[GroupDocument, ...]
-    remedies: tuple[tuple[Text, RemedyDocument], ...]
+    remediations: tuple[tuple[Text, RemediationDocument], ...]
     declared: tuple[TargetDocument, ...]
     matrix_sites: tuple[SiteDocument, ...]
     cells: dict[tuple[str, str], Cell]
@@ -112,7 +112,7 @@ def assemble(
             if target.kind not in ("inventory", "one_hop")
         ),
         groups=groups,
-        remedies=_remedies(groups, targets, answers.remedies),
+        remediations=_remediations(groups, targets, answers.remediations),
         declared=tuple(t for t in targets if t.kind in ("inventory", "one_hop")),
         matrix_sites=tuple(site for site in answers.sites if site.name in placed),
         cells=cells,
@@ -127,18 +127,18 @@ def assemble(
     )
 
 
-def _remedies(
+def _remediations(
     groups: Sequence[GroupDocument],
     targets: Sequence[TargetDocument],
-    remedies: Mapping[str, RemedyDocument],
-) -> tuple[tuple[Text, RemedyDocument], ...]:
+    remediations: Mapping[str, RemediationDocument],
+) -> tuple[tuple[Text, RemediationDocument], ...]:
     """Return what to fix where a goal is not reached, with the title of whose goal it is."""
     titles = {group.name: group.title for group in groups}
     titles |= {target.name: target.title for target in targets}
     return tuple(
-        (titles[name], remedy)
-        for name, remedy in remedies.items()
-        if name in titles and remedy.needed
+        (titles[name], remediation)
+        for name, remediation in remediations.items()
+        if name in titles and remediation.needed
     )
 
 
@@ -170,7 +170,7 @@ def _indicator(target: TargetDocument, verdicts: list[VerdictDocument]) -> Indic
             year: (goal, target.goal_verdict.get(year, "no_data"))
             for year, goal in sorted(target.goals.items())
         },
-        standing=_standing(counts),
+        verdict=_verdict_of(counts),
         measured=_number(None if share is None else share.ratio),
         low=_number(None if share is None else share.low),
         high=_number(None if share is None else share.high),
@@ -179,7 +179,7 @@ def _indicator(target: TargetDocument, verdicts: list[VerdictDocument]) -> Indic
     )
 
 
-def _standing(counts: dict[VerdictName, int]) -> VerdictName:
+def _verdict_of(counts: dict[VerdictName, int]) -> VerdictName:
     """Return the verdict of all paths together: the most urgent one, pass only if all pass."""
     if counts["fail"]:
         return "fail"

@@ -92,7 +92,7 @@ def results_of(found: Report) -> list[CampaignResult]:
         CampaignResult(
             target=indicator.target.name,
             title=indicator.title,
-            standing=indicator.standing,
+            verdict=indicator.verdict,
             counts={verdict: count for verdict, count in indicator.counts.items() if count},
         )
         for indicator in found.indicators

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from controller.serving.service import Listen
 from controller.store.reading import open_to_read
-from controller.store.sqlite_file import FILE_NAME
+from controller.store.sqlite.database import FILE_NAME
 from foundation.checkup import Finding, check_directory, finding
 from foundation.errors import IsochroneError
 from foundation.reasons import reason_of

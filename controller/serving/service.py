@@ -26,7 +26,7 @@ from controller.reports.reporting import keep_reporting
 from controller.serving.key_watch import watch_keys
 from controller.serving.reload import Signals
 from controller.state import ControllerState
-from controller.supervision.housekeeping import keep_house
+from controller.supervision.housekeeping import run_housekeeping
 from foundation.errors import ConfigError, ResourceError, RightsError, UsageError
 from foundation.literals import AddressError, read_address
 from foundation.private_files import FILE_MODE
@@ -170,7 +170,7 @@ async def serve(
             loops = [
                 tasks.create_task(_judge_forever(state), name="judging"),
                 tasks.create_task(
-                    keep_house(
+                    run_housekeeping(
                         state.store, state.clock, state.watchdog, state.trust.forget_as_of_ns
                     ),
                     name="keeping",

@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 
 from controller.store.blocks import Block
 from controller.store.campaigns import CampaignStore
+from controller.store.duplicates import DuplicateStore
 from controller.store.event_log import EventLog
-from controller.store.rivals import RivalStore
 from controller.store.series import Series
 from controller.store.silences import SilenceStore
 from foundation.errors import IsochroneError, ResourceError
@@ -231,7 +231,7 @@ class RowStore(Protocol):
         """The times in which streams were silent by somebody's will."""
 
     @property
-    def rivals(self) -> RivalStore:
+    def duplicates(self) -> DuplicateStore:
         """The lives of agents that had another beside them."""
 
     def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:

@@ -26,8 +26,13 @@ from controller.store.interface import (
 from controller.store.interface import StreamRecord as Stream
 from controller.store.levels import HOUR, KEPT, LEVELS, Level, LevelName, Retention
 from controller.store.points import points_of
-from controller.store.series import Series, held_level, level_for
-from controller.store.series_making import series_of_points, series_of_windows
+from controller.store.series import (
+    Series,
+    held_level,
+    level_for,
+    series_of_points,
+    series_of_windows,
+)
 from messages.chunk import decode_chunk
 from messages.sections.windows import WINDOWS
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.merging import DELAYS, Part
+from controller.store.points import POINT, PRESENT, QUANTILES, SUSPECT
 from controller.store.quantiles import quantiles_ns
-from controller.store.series import POINT, PRESENT, QUANTILES, SUSPECT
 from messages.columns import malformed
 from messages.frame import opener, sealer
 from probes.window import COUNTERS, DISTRIBUTIONS

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from controller.store.levels import Level
 from controller.store.merging import merge, part_of, without_windows
-from controller.store.points import points_of
-from controller.store.series import POINT, Series
+from controller.store.points import POINT, points_of
+from controller.store.series import Series
 from probes.sockets.records import records
 from probes.window import WindowBatch
 

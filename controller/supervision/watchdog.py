@@ -16,7 +16,7 @@ from controller.store.event_log import EventRecord
 from foundation.clock import Clock
 from foundation.errors import IsochroneError
 
-Standing = Literal["ok", "failing", "standing_still"]
+PartState = Literal["ok", "failing", "stalled"]
 
 logger = logging.getLogger("isochrone.controller")
 
@@ -53,7 +53,7 @@ class Watchdog:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._loops: dict[str, _Loop] = {}
-        self._told: dict[str, tuple[Standing, int]] = {}  # by subject, and since when
+        self._told: dict[str, tuple[PartState, int]] = {}  # by subject, and since when
         self.skipped: Counter[str] = Counter()  # parts of rounds, by loop
 
     def expect(self, loop: str, limit_s: float) -> None:
@@ -98,7 +98,7 @@ class Watchdog:
             for part, reason in loop.failing.items()
         }
 
-    def standing_still(self) -> list[str]:
+    def stalled(self) -> list[str]:
         """Return the loops whose last round is too long ago."""
         now_ns = self._clock.monotonic_ns()
         return [n for n, loop in self._loops.items() if now_ns - loop.rounded_ns > loop.limit_ns]
@@ -111,14 +111,14 @@ class Watchdog:
     def changes(self) -> list[EventRecord]:
         """Return as events what came to stand still, to fail or to go on since this was asked."""
         now_ns = self._clock.wall_ns()
-        found: dict[str, Standing] = dict.fromkeys(self.failing(), "failing")
-        found |= dict.fromkeys(self.standing_still(), "standing_still")
+        found: dict[str, PartState] = dict.fromkeys(self.failing(), "failing")
+        found |= dict.fromkeys(self.stalled(), "stalled")
         events = []
         for subject in sorted(found.keys() | self._told.keys()):
             state, (before, since_ns) = found.get(subject, "ok"), self._told.get(subject, ("ok", 0))
             if state == before:
                 continue
-            if state == "standing_still":
+            if state == "stalled":
                 logger.error("%s stands still: its rounds no longer end", subject)
             events.append(
                 EventRecord(

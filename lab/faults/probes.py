@@ -7,13 +7,14 @@ import socket
 import struct
 import time
 
+from probes.stamp.sizes import STAMP_PORT
+
 from controller.access.stamp_keyring import StampKeyring
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
 from lab.faults.stage import ADDRESSES, Stage
 from probes.stamp.packet import SenderPacket, encode_sender
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64
-from probes.stream import STAMP_PORT
 
 _A_ROUND = 50  # forged requests
 _TOLD_S = 8.0  # an agent reports every five seconds

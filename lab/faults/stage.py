@@ -17,9 +17,9 @@ from typing import Any
 
 from agent.counts import Count, count_of, total
 from agent.enrolment import enrol
-from agent.sent_book import read_book
+from agent.sent_counters import read_sent_counters
 from controller.access.authority import create_authority, load_authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError
 from lab.faults.network import FaultNetwork
@@ -125,7 +125,7 @@ class Stage:
         """Return a new one-time token for an agent."""
         clock = SystemClock()
         fingerprint = load_authority(self.controller.data, clock).fingerprint
-        with contextlib.closing(AccessBook(self.controller.data, clock)) as book:
+        with contextlib.closing(CredentialStore(self.controller.data, clock)) as book:
             until_ns = clock.wall_ns() + 3600 * 10**9
             return parse_enrolment_token(book.create_enrolment_token(name, fingerprint, until_ns))
 
@@ -256,7 +256,9 @@ class Stage:
             for rule in agents[name]["curtailed"]:
                 curtailed[rule["rule"]] = curtailed.get(rule["rule"], 0) + rule["streams"]
         return Result(
-            sent=total(read_book(self.state_dir(name) / "spool.sent") for name in ADDRESSES),
+            sent=total(
+                read_sent_counters(self.state_dir(name) / "spool.sent") for name in ADDRESSES
+            ),
             stored=count_of(windows=len(windows.stream_id), probes=int(windows.sent.sum())),
             dropped=total(by_reason.values()),
             by_reason=by_reason,

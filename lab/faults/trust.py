@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import create_authority, load_authority, write_secret
-from controller.access.book import AccessBook
-from controller.store.sqlite_store import SqliteStore
+from controller.access.credential_store import CredentialStore
+from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
 from lab.faults.stage import ADDRESSES, PROBES_PER_S, Stage
@@ -88,7 +88,7 @@ def revoked(stage: Stage, rounds: int) -> Text:
     """Revoke a running agent, see how soon it is refused, enrol it again while it runs on."""
     stage.begin()
     stage.pause(1.0)
-    with contextlib.closing(AccessBook(stage.controller.data, SystemClock())) as book:
+    with contextlib.closing(CredentialStore(stage.controller.data, SystemClock())) as book:
         book.revoke_agent(_VICTIM)
     began, took_s = time.monotonic(), 0.0
     stored, seen = stage.windows_stored(_VICTIM), time.monotonic()
@@ -197,7 +197,7 @@ def _committed(stage: Stage) -> list[tuple[str, bytes]]:
     stage.controller.stop()
     store = SqliteStore(stage.controller.data)
     try:
-        chunks = [(one.agent, one.payload) for one in store.chunks_since(0)]
+        chunks = [(one.agent, one.payload) for one in store.windows.chunks_since(0)]
     finally:
         store.close()
     stage.controller.start()

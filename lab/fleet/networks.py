@@ -85,12 +85,12 @@ def enter_hub() -> None:
 def _no_rights(error: OSError) -> RightsError:
     return RightsError(
         f"The lab needs network namespaces of its own, and the system refused them ({error})."
-        f" {_remedy('en')}",
-        f"仿真环境需要独立的网络命名空间，但系统拒绝创建（{error}）。{_remedy('zh')}",
+        f" {_advice('en')}",
+        f"仿真环境需要独立的网络命名空间，但系统拒绝创建（{error}）。{_advice('zh')}",
     )
 
 
-def _remedy(language: str) -> str:
+def _advice(language: str) -> str:
     """Say what to change on this system."""
     switches = {
         "kernel/apparmor_restrict_unprivileged_userns": ("1", "0"),

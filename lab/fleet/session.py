@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 import msgspec
+from probes.stamp.sizes import STAMP_PORT
 
 from controller.commands.result_files import is_written_through, write_result
 from controller.live.memory import SLOTS
@@ -32,7 +33,6 @@ from lab.fleet.stored import Continuity, continuity_of, read_stored
 from lab.fleet.table import summary_lines, table_lines, target_lines
 from lab.fleet.truth import EmulatorError, emulator_error, pair_probes
 from lab.progress import tell
-from probes.stream import STAMP_PORT
 from topology.mesh import plan_streams
 from topology.targets import demands
 

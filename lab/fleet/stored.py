@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from messages.chunk import decode_chunk
 from probes.window import WindowBatch
 
@@ -72,7 +72,7 @@ def read_stored(data: Path) -> StoredWindows:
     """Read every window in the controller's data directory."""
     store = SqliteStore(data)
     try:
-        chunks = list(store.chunks_since(0))
+        chunks = list(store.windows.chunks_since(0))
     finally:
         store.close()
     batches = [decode_chunk(chunk.payload).batch for chunk in chunks]

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.causes import errno_of
+from probes.channels.channel import Channel, ProbeIcmpErrors, Replies
+from probes.channels.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import LOST_FORWARD, UNREAD, WAS_NOT_SENT, Finished
 from probes.engine.answers import (
@@ -24,17 +26,15 @@ from probes.engine.answers import (
     read_answers,
     take_follow_ups,
 )
-from probes.engine.channel import Channel, ProbeIcmpErrors, Replies
 from probes.engine.direction import FORWARD, directions_of_loss
-from probes.engine.discarded import ALTERED, CHECKSUM, TOO_LATE, Discarded, cause_of
 from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.engine.report import SampleBatch, Tally
 from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
+from probes.protocols.tcp.connect import ConnectChannel
 from probes.sockets.error_queue import KERNEL_TIMESTAMP
 from probes.sockets.records import distinct, records
 from probes.stamp.oddities import OddReplies
-from probes.tcp_connect import ConnectChannel
 
 NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
 _MOST_STRANGERS = 64  # answers from other addresses whose probes are looked for, of one batch

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.channels.channel import Replies
+from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN, ANSWER_REPLY
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import LATE as OUTCOME_LATE
 from probes.engine.accumulate import RECEIVED, Finished
-from probes.engine.channel import Replies
-from probes.engine.codecs import ANSWER_REPLY
 from probes.engine.ledger import LATE, ON_TIME, Ledger, Matched
 from probes.sockets.error_queue import USER_TIMESTAMP
 from probes.sockets.records import chosen, distinct, put_records, records
 from probes.stamp.batch import ReflectorFields
 from probes.stamp.oddities import CLOCK, ECHO, ORDER, TIMESTAMPS, mark
-from probes.tcp import ANSWER_CLOSED, ANSWER_OPEN
 
 _FAR_NS = 366 * 86_400e9  # no clock is so wrong: its format or epoch is another
 _SENDER_TTL = 255.0  # what our STAMP packets leave with

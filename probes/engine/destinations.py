@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, read_destination
 from foundation.text import Text
-from probes import tcp
 from probes.addresses import pack_address, split_source
-from probes.stream import STAMP_PORT, StreamSpec
+from probes.protocols.tcp import segments as tcp
+from probes.stamp.sizes import STAMP_PORT
+from probes.stream import StreamSpec
 
 
 def closest_gap_ns(spec: StreamSpec) -> float:

@@ -21,10 +21,10 @@ import numpy as np
 
 from foundation.clock import Clock, SystemClock
 from probes.causes import Cause
+from probes.channels.channel import Channel, FlowMark
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
 from probes.engine.accumulate import OUTCOMES
-from probes.engine.channel import Channel, FlowMark
 from probes.engine.ledger import Ledger
 from probes.engine.pacing import Pacer
 from probes.engine.report import EngineHealth, SampleBatch, Tally
@@ -33,11 +33,11 @@ from probes.engine.sender import Sender
 from probes.engine.standby import Standby
 from probes.engine.ticks import Ticks
 from probes.engine.windows import OpenWindows
+from probes.protocols.tcp.connect import ConnectChannel
 from probes.sockets.obstacles import obstacles_told
 from probes.sockets.routes import RouteWatch
 from probes.stamp.timestamps import encode_error_estimate
 from probes.stream import StreamSpec
-from probes.tcp_connect import ConnectChannel
 from probes.window import WindowBatch
 
 LINGER_NS = 1_000_000_000  # how long after its time-out an answer is still told from a loss

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.engine.discarded import ALTERED, cause_of
+from probes.channels.discarded import ALTERED, cause_of
 from probes.sockets.records import distinct, put_records, stable_order, starts
 
 # On a busy machine either end may not run for so long, and answers wait before they are collected;

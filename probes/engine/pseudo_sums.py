@@ -8,8 +8,8 @@ import socket
 import numpy as np
 from numpy.typing import NDArray
 
-from probes import tcp
 from probes.addresses import pack_address, split_source
+from probes.protocols.tcp import segments as tcp
 from probes.sockets.sources import source_addresses
 
 _HOST = {socket.AF_INET: slice(4, 8), socket.AF_INET6: slice(8, 24)}  # in a sockaddr

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.causes import Causes
+from probes.channels.discarded import DISCARDED
 from probes.engine.destinations import NotRun
-from probes.engine.discarded import DISCARDED
 from probes.window import TIMESTAMPING
 
 
@@ -21,7 +21,7 @@ class SampleBatch:
     """n probes whose outcome is known. `outcome` indexes OUTCOMES, `timestamping`
     window.TIMESTAMPING, `answer` channel.ANSWERS. `sent_ns` is wall time; delays are NaN where
     there is none. `cause` tells why no answer came (probes.causes) or counts (a negative number,
-    probes.engine.discarded), 0 where unknown. `tos`: DSCP and ECN as it left, at the far end, and
+    probes.channels.discarded), 0 where unknown. `tos`: DSCP and ECN as it left, at the far end, and
     of the answer; -1 unknown. `hops_forward`: routers on the way there, NaN unknown; `ttl` of the
     answer, 0 unknown.
     """

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from foundation.errors import ConfigError, IsochroneError, RightsError
 from foundation.ragged import indptr_of, place_in_row, row_of_entry, spans
-from probes import tcp
 from probes.addresses import ADDRESS_BYTES, split_source, zone_of
-from probes.engine.channel import Channel, FlowMark
-from probes.engine.codecs import Codec, EchoCodec, StampCodec, SynCodec
+from probes.channels.channel import Channel, FlowMark
+from probes.channels.codec import Codec
 from probes.engine.destinations import (
     NotRun,
     closest_gap_ns,
@@ -33,15 +32,21 @@ from probes.engine.destinations import (
 )
 from probes.engine.ledger import Ledger
 from probes.engine.pseudo_sums import pseudo_sums
+from probes.protocols.icmp.codec import EchoCodec
+from probes.protocols.icmp.opening import open_icmp
+from probes.protocols.stamp.authenticated import AuthenticatedCodec
+from probes.protocols.stamp.codec import StampCodec
+from probes.protocols.tcp import segments as tcp
+from probes.protocols.tcp.codec import SynCodec
+from probes.protocols.tcp.connect import ConnectChannel
+from probes.protocols.tcp.opening import open_tcp
 from probes.sockets.damaged import DamagedPackets
 from probes.sockets.identifiers import Identifiers
 from probes.sockets.obstacles import is_shortage, obstacles_told
-from probes.sockets.opening import open_icmp, open_tcp, open_udp
+from probes.sockets.opening import open_udp
 from probes.sockets.ring import Rings
 from probes.sockets.routes import is_local
-from probes.stamp.auth import AuthenticatedCodec
 from probes.stream import StreamSpec
-from probes.tcp_connect import ConnectChannel
 
 BATCH = 2048  # packets to one system call
 _RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when they are long

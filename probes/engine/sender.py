@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.channels.channel import Channel
+from probes.channels.codec import Outgoing
 from probes.clocks.timescale import TimeScale
 from probes.engine.account import Account
-from probes.engine.channel import Channel
-from probes.engine.codecs import Outgoing
 from probes.engine.ledger import Ledger
 from probes.engine.pacing import Due
 from probes.engine.report import Tally
 from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
+from probes.protocols.tcp.connect import ConnectChannel
 from probes.sockets.error_queue import USER_TIMESTAMP
 from probes.sockets.records import distinct
-from probes.tcp_connect import ConnectChannel
 
 
 class Sender:

@@ -17,7 +17,7 @@ _LOW_64 = (1 << 64) - 1
 _BUCKETS = 1 << 17  # of single sources; two of a thousand share one with a chance of 1 in 130
 _BURST_S = 0.1
 _KEPT_RATIO = 0.5  # of a burst
-KEPT_FROM = (1.0, 0.5, 0.0)  # how much of that from whom: by standing
+KEPT_FROM = (1.0, 0.5, 0.0)  # how much of that from whom: by seniority
 _FIRST_HOST, _FIRST_MULTICAST = np.uint64(1 << 24), np.uint64(224 << 24)  # IPv4
 
 
@@ -122,7 +122,7 @@ def parse_prefix(prefix: str) -> Network:
 class TokenBucket:
     """At most `rate_per_s` packets a second over time, and `burst` at once.
 
-    Half as many again are kept for who is entitled to them (`probes.reflector.standing`), the last
+    Half as many again are kept for senior sessions (`probes.reflector.seniority`), the last
     quarter for seniors.
     """
 
@@ -133,13 +133,13 @@ class TokenBucket:
         self._most = self._tokens = burst + self._kept
         self._last_ns: int | None = None
 
-    def take(self, wanted: int, now_ns: int, *, standing: int = 0) -> int:
+    def take(self, wanted: int, now_ns: int, *, seniority: int = 0) -> int:
         """Return how many of `wanted` packets may pass at `now_ns` (monotonic)."""
         if self._last_ns is not None:
             earned = (now_ns - self._last_ns) * 1e-9 * self._rate_per_s
             self._tokens = min(self._most, self._tokens + earned)
         self._last_ns = now_ns
-        free = self._tokens - self._kept * KEPT_FROM[standing]
+        free = self._tokens - self._kept * KEPT_FROM[seniority]
         granted = max(0, min(wanted, int(free)))
         self._tokens -= granted
         return granted
@@ -149,7 +149,7 @@ class SourceLimit:
     """At most `rate_per_s` packets a second of each source, and `burst` at once.
 
     A source is an IPv4 address or an IPv6 /64 (whoever has one has all of it). Half a burst more is
-    kept for who is entitled to it (`probes.reflector.standing`). Memory is bounded: a source is
+    kept for senior sessions (`probes.reflector.seniority`). Memory is bounded: a source is
     known by a hash under a secret, so nobody can aim at another's bucket. Limits with one
     `mixer` number their buckets alike.
     """
@@ -168,11 +168,11 @@ class SourceLimit:
         self._empty_ns = np.full(_BUCKETS, -np.inf)  # when each bucket would have been empty
         self._mixer = mixer or Mixer()
 
-    def grants(self, sources: Sources, now_ns: int, *, standing: int = 0) -> NDArray[np.bool_]:
+    def grants(self, sources: Sources, now_ns: int, *, seniority: int = 0) -> NDArray[np.bool_]:
         """Return which packets, in order of arrival, may pass at `now_ns` (monotonic), bool[n]."""
         bucket = self.buckets(sources)
         turn, each, size = turns(bucket)
-        kept = self._kept * KEPT_FROM[standing]
+        kept = self._kept * KEPT_FROM[seniority]
         granted: NDArray[np.bool_] = turn < self._tokens(bucket, now_ns, kept)
         tokens = self._tokens(each, now_ns, kept)
         empty_ns = np.maximum(self._empty_ns[each], now_ns - self._most * self._gap_ns)
@@ -184,10 +184,10 @@ class SourceLimit:
         own = np.where(_is_mapped(sources), sources.low, np.uint64(0))
         return (self._mixer.mix(sources.high, own) % np.uint64(_BUCKETS)).astype(np.int64)
 
-    def grants_one(self, bucket: int, now_ns: int, *, standing: int = 0) -> bool:
+    def grants_one(self, bucket: int, now_ns: int, *, seniority: int = 0) -> bool:
         """Tell whether one packet of the source with this bucket may pass, as `grants`."""
         empty_ns = max(float(self._empty_ns[bucket]), now_ns - self._most * self._gap_ns)
-        least = 1.0 + self._kept * KEPT_FROM[standing]
+        least = 1.0 + self._kept * KEPT_FROM[seniority]
         if now_ns - empty_ns < self._gap_ns * (least - 1e-9):
             return False
         self._empty_ns[bucket] = empty_ns + self._gap_ns

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from probes.reflector.sessions import SessionTable
 from probes.stamp import tlv as stamp_tlv
 from probes.stamp.batch import TTL_UNKNOWN
+from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.timestamps import wall_ns_to_ntp64
 from probes.stamp.tlv_batch import FOLLOW_UP_BYTES, TLV_HEADER_BYTES
-from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 MOST_KNOWN = 4096  # of one listener; when there are more, all are learnt anew
 _ASKED_BYTES = 14  # of a request that the reply repeats: number, T1, Error Estimate

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.reflector.admission import SourceLimit, TokenBucket
+from probes.reflector.seniority import JUNIOR, SENIOR, Seniority
 from probes.reflector.sessions import Mixer, SessionTable, Sources
-from probes.reflector.standing import JUNIOR, SENIOR, Standing
 
 _VERIFICATIONS_PER_S = 20_000.0  # HMACs of requests; some 2 µs each
 
@@ -32,8 +32,8 @@ class Limits:
             self._by_source = {
                 bound: SourceLimit(per_s_per_source, mixer=mixer) for bound in (False, True)
             }
-        self._standing = Standing(sessions)
-        self.learn = self._standing.learn
+        self._seniority = Seniority(sessions)
+        self.learn = self._seniority.learn
         self.verifications = TokenBucket(_VERIFICATIONS_PER_S)
 
     def buckets(self, sources: Sources) -> NDArray[np.int64]:
@@ -46,22 +46,22 @@ class Limits:
         self, bucket: int, slot: int, now_ns: int, *, bound: bool
     ) -> Literal["limited", "limited_by_source"] | None:
         """Return which limit keeps one request from being answered; None if it may be."""
-        standing = 0
+        seniority = 0
         if self._by_source:
             of = self._by_source[bound]
             if not of.grants_one(bucket, now_ns):
-                standing = self._standing_of(slot, now_ns)
-                if not (standing and of.grants_one(bucket, now_ns, standing=standing)):
+                seniority = self._seniority_of(slot, now_ns)
+                if not (seniority and of.grants_one(bucket, now_ns, seniority=seniority)):
                     return "limited_by_source"
         if self._all[bound].take(1, now_ns):
             return None
-        standing = standing or self._standing_of(slot, now_ns)
-        if standing and self._all[bound].take(1, now_ns, standing=standing):
+        seniority = seniority or self._seniority_of(slot, now_ns)
+        if seniority and self._all[bound].take(1, now_ns, seniority=seniority):
             return None
         return "limited"
 
-    def _standing_of(self, slot: int, now_ns: int) -> int:
-        return int(self._standing.entitled(np.array([slot]), now_ns)[0])
+    def _seniority_of(self, slot: int, now_ns: int) -> int:
+        return int(self._seniority.seniority_of(np.array([slot]), now_ns)[0])
 
     def grants(
         self,
@@ -75,14 +75,14 @@ class Limits:
         refuses). `slots` gives the sessions of some, asked for where there is not enough for all.
         """
         count = len(sources.port)
-        standing = np.zeros(count, np.uint8)
+        seniority = np.zeros(count, np.uint8)
 
         def claims(denied: NDArray[np.intp]) -> list[tuple[int, NDArray[np.intp]]]:
             """Return those of the denied that have a share, seniors first."""
-            asking = denied[standing[denied] == 0]
+            asking = denied[seniority[denied] == 0]
             if slots is not None and len(asking):
-                standing[asking] = self._standing.entitled(slots(asking), now_ns)
-            found = ((each, denied[standing[denied] == each]) for each in (SENIOR, JUNIOR))
+                seniority[asking] = self._seniority.seniority_of(slots(asking), now_ns)
+            found = ((each, denied[seniority[denied] == each]) for each in (SENIOR, JUNIOR))
             return [(each, rows) for each, rows in found if len(rows)]
 
         granted = np.ones(count, np.bool_)
@@ -91,13 +91,13 @@ class Limits:
             granted = limit.grants(sources, now_ns)
             if not granted.all():
                 for each, rows in claims(np.flatnonzero(~granted)):
-                    granted[rows] = limit.grants(sources.take(rows), now_ns, standing=each)
+                    granted[rows] = limit.grants(sources.take(rows), now_ns, seniority=each)
         of_source = ~granted
         row = np.flatnonzero(granted)
         taken = self._all[bound].take(len(row), now_ns)
         if taken < len(row):
             granted[row[taken:]] = False
             for each, rows in claims(row[taken:]):
-                more = self._all[bound].take(len(rows), now_ns, standing=each)
+                more = self._all[bound].take(len(rows), now_ns, seniority=each)
                 granted[rows[:more]] = True
         return granted, of_source

@@ -23,7 +23,7 @@ from probes.sockets.batch import BatchSocket
 from probes.sockets.descriptors import new_socket
 from probes.sockets.obstacles import obstacles_told
 from probes.sockets.ring import Rings
-from probes.stream import STAMP_BASE_BYTES
+from probes.stamp.sizes import STAMP_BASE_BYTES
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
 _SO_RCVBUFFORCE = 33

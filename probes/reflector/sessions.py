@@ -291,12 +291,12 @@ _SESSION = np.dtype(
         ("replay_highest", "i8"),  # highest authenticated sequence number; -1 = none yet
         ("replay_bits", "u8"),  # bit k: replay_highest - k was seen
         ("replay_wall_ns", "i8"),  # newest authenticated T1
-        # What `probes.reflector.standing` knows of it.
+        # What `probes.reflector.seniority` knows of it.
         ("learnt_sequence", "u4"),
         ("per_s", "f4"),  # replies
         ("empty_ns", "f8"),  # when its share would have been empty
         ("periods", "u1"),
-        ("standing", "u1"),  # JUNIOR or SENIOR; 0 has none
+        ("seniority", "u1"),  # JUNIOR or SENIOR; 0 has none
         ("pressed", "?"),  # not all of the last period was answered
     ],
     align=True,

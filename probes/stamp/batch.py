@@ -35,6 +35,7 @@ from probes.stamp.oddities import (
     TTL,
     mark,
 )
+from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.timestamps import (
     error_ns_of_array,
     ptp_array,
@@ -57,7 +58,6 @@ from probes.stamp.tlv_batch import (
     write_extra_padding,
     write_tlv_header,
 )
-from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 SHORT_REQUEST_BYTES = 14  # a TWAMP-Light sender without padding (RFC 5357 §4.1.2)
 SHORT_REPLY_BYTES = 36  # what tells the probe; twampy leaves out MBZ and TTL and sends 38

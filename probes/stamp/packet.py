@@ -40,10 +40,10 @@ from probes.stamp.batch import (
     write_sender_packets,
     write_transmit_time,
 )
+from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES as AUTHENTICATED_BYTES
+from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.timestamps import timestamp_to_wall_ns
 from probes.stamp.tlv_batch import FOLLOW_UP_BYTES, accept_padding, write_follow_up
-from probes.stream import STAMP_AUTHENTICATED_BYTES as AUTHENTICATED_BYTES
-from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 __all__ = [
     "AUTHENTICATED_BYTES",

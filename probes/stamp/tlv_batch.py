@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.sockets.records import rows_through
+from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.timestamps import timestamps_to_wall_ns_array, wall_ns_to_ntp64_array
-from probes.stream import STAMP_BASE_BYTES as BASE_BYTES
 
 TLV_HEADER_BYTES = 4
 FOLLOW_UP_BYTES = 20  # TLV type 7 with its header

@@ -11,7 +11,7 @@ from agent.answering import MOST_OVER, AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.measuring import Measuring
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
-from agent.sent_book import SentBook
+from agent.sent_counters import SentCounters
 from messages.exchange import Plan, StampKeys, Unanswered
 from probes.reflector.spec import ReflectorSpec
 
@@ -53,12 +53,12 @@ def test_what_begins_and_ends_is_told_with_its_times(tmp_path: Path, clock: Hand
 def test_nothing_was_answered_between_an_end_and_the_next_start(
     tmp_path: Path, clock: HandClock, stopped: bool, rule: str
 ) -> None:
-    book = SentBook(tmp_path / "book")
+    book = SentCounters(tmp_path / "book")
     book.alive(clock.now_ns)
     if stopped:
         book.close()
     clock.now_ns += 60 * SECOND
-    again = SentBook(tmp_path / "book")
+    again = SentCounters(tmp_path / "book")
     journal = AnswerJournal(tmp_path / "j.json", clock)
     journal.resume([("192.0.2.1", 862)], again.was_alive_ns, stopped=again.was_clean)
     clock.now_ns += SECOND
@@ -124,7 +124,7 @@ async def not_answered(
     keys: StampKeys | None = None,
 ) -> tuple[Unanswered, ...]:
     """Return what an agent with this policy tells of a plan, and stop it."""
-    book = SentBook(tmp_path / "book")
+    book = SentCounters(tmp_path / "book")
 
     async def settled() -> None:
         return None
@@ -212,7 +212,7 @@ async def test_reflector_that_answers_everybody_tells_of_nobody(
 async def test_limit_that_turned_requests_away_is_told_until_it_rests(
     tmp_path: Path, clock: HandClock
 ) -> None:
-    port, book = free_port(), SentBook(tmp_path / "book")
+    port, book = free_port(), SentCounters(tmp_path / "book")
 
     async def settled() -> None:
         return None

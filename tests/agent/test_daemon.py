@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from agent.plan_file import KEYS_FILE, PLAN_FILE, save_keys, save_plan
-from agent.sent_book import read_book
+from agent.sent_counters import read_sent_counters
 from agent.spool import Limits, SpoolFile
 from foundation.text import Text
 from messages.chunk import Chunk, decode_chunk
@@ -196,7 +196,7 @@ async def test_process_whose_memory_was_copied_goes_on_under_a_boot_of_its_own(
     await until(lambda: controller.chunks)
     first = controller.chunks[0].boot
     said = Text("Another one is heard.", "已连接另一个探针。")
-    controller.refusal = Refusal(text=said, another=True, copy=True, retry_s=1.0)
+    controller.refusal = Refusal(text=said, duplicate=True, copy=True, retry_s=1.0)
     greeted = len(controller.health)
     for channel in tuple(controller.agents):
         await channel.close()
@@ -370,7 +370,7 @@ async def test_agent_with_broken_papers_stops_in_order_though_it_has_begun_to_me
     assert process.returncode == 1
     assert "enrol this agent again" in errors.decode()
     assert errors.decode().count("\n") == 1
-    made = read_book(state / "spool.sent")
+    made = read_sent_counters(state / "spool.sent")
     spool = SpoolFile(state / "spool.sqlite3", Limits(1 << 20, 10**15))
     assert spool.accounted == made
     assert not spool.dropped["cut_off"]

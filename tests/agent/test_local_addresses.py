@@ -60,7 +60,7 @@ from agent.answering import AnswerJournal
 from agent.conditions import Conditions
 from agent.measuring import Measuring
 from agent.policy import Policy, PolicyConfig
-from agent.sent_book import SentBook
+from agent.sent_counters import SentCounters
 from foundation.clock import SystemClock
 from messages.exchange import Plan
 
@@ -80,7 +80,7 @@ async def run(plan, directory):
     measuring = Measuring(
         on_windows=take, clock=clock, own_clock_bound_ns=lambda: 0.0, timestamp_shift_ns=0,
         conditions=Conditions(), policy=Policy(PolicyConfig(destinations=("0.0.0.0/0", "::/0"))),
-        book=SentBook(directory / "book"), settle=settled,
+        book=SentCounters(directory / "book"), settle=settled,
         journal=AnswerJournal(None, clock),
     )
     await measuring.apply(plan, None)

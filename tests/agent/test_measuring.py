@@ -13,7 +13,7 @@ from agent.conditions import Conditions
 from agent.health import HealthReporter
 from agent.measuring import Measuring
 from agent.policy import Policy
-from agent.sent_book import SentBook
+from agent.sent_counters import SentCounters
 from agent.spooler import Spooler
 from messages.exchange import Plan
 from probes.window import WindowBatch
@@ -35,7 +35,7 @@ class HandClock:
         return self.now_ns + self.offset_ns
 
 
-def made(book: SentBook, clock: HandClock, on_windows: Callable[..., Any]) -> Measuring:
+def made(book: SentCounters, clock: HandClock, on_windows: Callable[..., Any]) -> Measuring:
     async def settled() -> None:
         return None
 
@@ -56,7 +56,7 @@ def test_a_window_has_the_plan_it_was_measured_by_though_the_clock_went_back(
     tmp_path: Path,
 ) -> None:
     handed: list[int] = []
-    clock, book = HandClock(), SentBook(tmp_path / "book")
+    clock, book = HandClock(), SentCounters(tmp_path / "book")
     measuring = made(book, clock, lambda batch, version: handed.append(version))
     for version in (1, 2):
         asyncio.run(measuring.apply(Plan(version=version, agent="a"), None))
@@ -73,7 +73,7 @@ def test_a_window_that_ended_before_a_plan_came_is_not_of_it_though_the_clock_we
     tmp_path: Path,
 ) -> None:
     handed: list[int] = []
-    clock, book = HandClock(), SentBook(tmp_path / "book")
+    clock, book = HandClock(), SentCounters(tmp_path / "book")
     measuring = made(book, clock, lambda batch, version: handed.append(version))
     asyncio.run(measuring.apply(Plan(version=1, agent="a"), None))
     clock.now_ns += 10 * SECOND
@@ -90,7 +90,7 @@ def test_a_window_that_ended_before_a_plan_came_is_not_of_it_though_the_clock_we
 async def test_an_agent_whose_clock_was_a_day_wrong_at_boot_says_rightly_since_when_it_runs(
     tmp_path: Path,
 ) -> None:
-    clock, book = HandClock(), SentBook(tmp_path / "book")
+    clock, book = HandClock(), SentCounters(tmp_path / "book")
     spooler = Spooler(tmp_path / "s", agent="a", max_bytes=1 << 20, max_age_s=1e6)
     watch = SimpleNamespace(
         source="none",

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.probe_aggregation import weigh_pace
 from agent.probe_figures import commonest
-from agent.probe_gathering import weigh_pace
 from agent.probe_result import TargetResult
 from probes import explanations
-from probes.engine.discarded import DISCARDED
+from probes.channels.discarded import DISCARDED
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
 from probes.stamp.oddities import ODDITIES

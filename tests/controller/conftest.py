@@ -16,7 +16,7 @@ from controller.api.application import make_app
 from controller.fleet.silences import UNCONFIRMED
 from controller.serving.service import parse_listen, tls_context
 from controller.state import ControllerState, Settings, open_state
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from messages.chunk import encode_windows
 from messages.exchange import CHUNK_CONTENT_TYPE

@@ -19,7 +19,7 @@ from agent.enrolment import enrol
 from agent.link import open_session
 from agent.trust import Trust
 from controller.access.authority import create_authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from messages.enrolment import parse_enrolment_token
 from messages.exchange import CHUNK_CONTENT_TYPE
@@ -47,7 +47,7 @@ class Served:
         self.agents = directory / "agents"
         self.log = directory / "log"
         authority, clock = create_authority(data, ["127.0.0.1"], SystemClock()), SystemClock()
-        with contextlib.closing(AccessBook(data, clock)) as book:
+        with contextlib.closing(CredentialStore(data, clock)) as book:
             self.token, self.greedy = (
                 book.create_api_token("viewer", label, None) for label in ("test", "greedy")
             )

@@ -17,7 +17,7 @@ from agent.enrolment import enrol
 from agent.link import open_session, unreachable
 from agent.trust import Trust, load_trust, new_request, save_trust
 from controller.access.authority import Authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.access.roles import Identity
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
@@ -250,7 +250,7 @@ async def test_token_of_a_running_enrolment_is_in_no_log(
 
 
 def test_book_of_another_process_lets_a_new_token_in(tmp_path: pathlib.Path, clock: Any) -> None:
-    running, command = AccessBook(tmp_path, clock), AccessBook(tmp_path, clock)
+    running, command = CredentialStore(tmp_path, clock), CredentialStore(tmp_path, clock)
     text = command.create_enrolment_token("nanjing", "ab" * 32, clock.now_ns + 1)
     assert running.enrolling(parse_enrolment_token(text)).agent == "nanjing"
     running.close()

@@ -24,7 +24,7 @@ from agent.link import open_session
 from agent.renew_command import renew_now
 from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import Authority
-from controller.access.book import RENEWALS, AccessBook
+from controller.access.credential_store import RENEWALS, CredentialStore
 from controller.plans.push import push_all
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
@@ -191,7 +191,7 @@ async def test_agent_revoked_while_its_request_is_on_the_way_gets_no_certificate
 
     async def slowly() -> AsyncIterator[bytes]:
         yield body[:10]
-        other = AccessBook(tmp_path / "life", state.clock)  # isochrone controller revoke
+        other = CredentialStore(tmp_path / "life", state.clock)  # isochrone controller revoke
         other.revoke_agent("nanjing")
         other.close()
         yield body[10:]
@@ -215,7 +215,7 @@ async def test_agent_revoked_by_another_process_is_pushed_no_plan_any_more(
     async with session, session.ws_connect(f"{base}/api/v1/agents/nanjing/control") as socket:
         await socket.send_str(msgspec.json.encode(hello).decode())
         assert (await socket.receive()).type is aiohttp.WSMsgType.TEXT
-        other = AccessBook(tmp_path / "life", state.clock)
+        other = CredentialStore(tmp_path / "life", state.clock)
         other.revoke_agent("nanjing")
         other.close()
         await push_all(state, ["nanjing"])

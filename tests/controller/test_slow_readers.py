@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from typing import Any
 
-from controller.store.sqlite_store import FILE_NAME
+from controller.store.sqlite.engine import FILE_NAME
 
 WINDOW_NS = 10_000_000_000
 DELIVERIES = 30

@@ -25,8 +25,8 @@ async def slow(
     return controller
 
 
-async def test_remedy_lists_what_to_fix_and_what_to_measure(slow: Any) -> None:
-    found = await slow.get("/api/v1/targets/jiangsu-circle-5/remedy")
+async def test_remediation_lists_what_to_fix_and_what_to_measure(slow: Any) -> None:
+    found = await slow.get("/api/v1/targets/jiangsu-circle-5/remediation")
     assert (found["of"], found["year"], found["goal"]) == ("paths", "2030", 0.95)
     assert found["passed"] == 0
     assert found["needed"] == found["total"] == len(found["paths"])
@@ -37,8 +37,8 @@ async def test_remedy_lists_what_to_fix_and_what_to_measure(slow: Any) -> None:
     assert "telecom → telecom" in {share["name"] for share in found["by_carrier"]}
 
 
-async def test_remedy_of_a_group_is_by_pairs(slow: Any) -> None:
-    found = await slow.get("/api/v1/groups/jiangsu-circles/remedy?goal=0.5")
+async def test_remediation_of_a_group_is_by_pairs(slow: Any) -> None:
+    found = await slow.get("/api/v1/groups/jiangsu-circles/remediation?goal=0.5")
     assert (found["of"], found["total"], found["needed"], found["reachable"]) == (
         "pairs",
         1,
@@ -51,8 +51,8 @@ async def test_remedy_of_a_group_is_by_pairs(slow: Any) -> None:
 @pytest.mark.parametrize(
     ("address", "code"),
     [
-        ("targets/nothing/remedy", "unknown_target"),
-        ("groups/nothing/remedy", "unknown_group"),
+        ("targets/nothing/remediation", "unknown_target"),
+        ("groups/nothing/remediation", "unknown_group"),
         ("targets/nothing/ring", "unknown_target"),
         ("targets/jiangsu-channel-loss/ring", "no_ring"),
         ("targets/jiangsu-circle-5/ring?centre=nowhere", "unknown_site"),
@@ -65,7 +65,7 @@ async def test_what_does_not_exist_is_said(controller: Any, address: str, code: 
 
 
 async def test_goal_beyond_everything_is_refused(controller: Any) -> None:
-    await controller.get("/api/v1/targets/jiangsu-circle-5/remedy?goal=1.5", 400)
+    await controller.get("/api/v1/targets/jiangsu-circle-5/remediation?goal=1.5", 400)
 
 
 async def test_ring_says_who_could_ever_be_inside(controller: Any) -> None:

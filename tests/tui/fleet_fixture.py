@@ -208,18 +208,20 @@ class _Maker:
         loss = target[3] == "loss"
         ways = 2 if target[6] == "round_trip" else 1
         limit = target[5] if loss else target[4] * MS
-        name, term, measured, low, high = "no_data", "none", None, None, None
+        name, factor, measured, low, high = "no_data", "none", None, None, None
         if figures is not None:
             measured = figures["loss_ratio"] if loss else figures["forward_p95_ns"] * ways
             spread = 0.004 if loss else measured * 0.004 + 5_000
             if "taizhou" in (a[0], b[0]) and not loss:
                 spread = limit  # its clock is not to be trusted
-                term = "clock"
+                factor = "clock"
             low, high = max(0.0, measured - spread), measured + spread
             name = "pass" if high <= limit else "fail" if low > limit else "undecided"
-            term = "value" if name in ("pass", "fail") else term if term == "clock" else "samples"
+            factor = (
+                "value" if name in ("pass", "fail") else factor if factor == "clock" else "samples"
+            )
         if not loss and limit < distance["floor_ns"] * ways:
-            name, term = "impossible", "floor"
+            name, factor = "impossible", "floor"
         return {
             "target": target[0], "path": path_id, "source_site": a[0], "destination_site": b[0],
             "source_carrier": carrier, "destination_carrier": far, "ip_version": 4,
@@ -229,7 +231,7 @@ class _Maker:
             "measured": measured, "low": low, "high": high, "unit": "ratio" if loss else "ns",
             "other_reading": None if loss or measured is None else {"direction": "round_trip" if ways == 1 else "one_way", "measured": measured * (2 if ways == 1 else 0.5)},
             "floor_ns": distance["floor_ns"] * ways, "sent": None if figures is None else 6000,
-            "lost": None if figures is None else figures["lost"], "deciding_term": term,
+            "lost": None if figures is None else figures["lost"], "limiting_factor": factor,
             "reason": REASONS[name], "since_ns": NOW_NS - 600_000_000_000,
             "judged_ns": NOW_NS - 1_000_000_000,
         }  # fmt: skip

@@ -10,14 +10,14 @@ from fleet_facts import MS
 
 
 def target_page(name: str, *, pairs: bool) -> dict[str, Any]:
-    """Return remedy and ring of a target."""
+    """Return remediation and ring of a target."""
     path = {
         "target": name, "path": "nanjing-jiangbei.ct.v4>nanjing-yizhuang.ct.v4",
         "source_site": "nanjing-jiangbei", "destination_site": "nanjing-yizhuang",
         "source_carrier": "ct", "destination_carrier": "ct", "ip_version": 4, "verdict": "fail",
         "action": "fix", "measured": 1.1 * MS, "limit": 1.0 * MS, "unit": "ns", "margin_ratio": 0.1,
     }  # fmt: skip
-    remedy = {
+    remediation = {
         "name": name, "of": "pairs" if pairs else "paths", "goal": 0.95, "year": "2030",
         "total": 20, "passed": 16, "needed": 3, "reachable": True, "best_ratio": 1.0,
         "paths": [path], "by_carrier": [{"name": "ct → ct", "paths": 1}],
@@ -31,7 +31,7 @@ def target_page(name: str, *, pairs: bool) -> dict[str, Any]:
         "target": name, "limit_ms": 1.0, "direction": "one_way", "centre": "nanjing-jiangbei",
         "centres": ["nanjing-jiangbei"], "sites": places,
     }  # fmt: skip
-    return {"remedy": remedy, "ring": ring}
+    return {"remediation": remediation, "ring": ring}
 
 
 def window_documents(

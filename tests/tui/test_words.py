@@ -42,7 +42,7 @@ def words_in_tables() -> set[str]:
     for signs in (tui.palette.VERDICT_SIGNS, tui.palette.AGENT_SIGNS, tui.palette.PATH_SIGNS):
         found |= {entry.word for entry in signs.values()}
     found |= set(tui.rules.STATISTICS.values()) | set(tui.rules.KINDS.values())
-    found |= set(tui.pages.path.model.DECIDING.values())
+    found |= set(tui.pages.path.model.LIMITING_FACTORS.values())
     found |= set(tui.pages.agents.model.TIMESTAMPINGS.values()) | set(tui.help.MEANINGS.values())
     found |= set(tui.pages.target.model.ACTIONS.values())
     found |= {tui.pages.overview.model.RATE_OF_PATHS, tui.pages.overview.model.RATE_OF_PAIRS}

@@ -10,7 +10,7 @@ from tui.documents.health import Health, StoreHealth
 from tui.documents.listings import Listing
 from tui.documents.paths import Distance, End, Figures, Path, StreamLine
 from tui.documents.places import Agent, AgentHealth, Condition, Site, SiteClock
-from tui.documents.remedies import Remedy, RemedyPath, RemedyShare, Ring, RingSite
+from tui.documents.remediation import Remediation, RemediationPath, RemediationShare, Ring, RingSite
 from tui.documents.targets import Compliance, Counts, Declared, Group, SourceDocument, Target
 from tui.documents.titles import Title
 from tui.documents.verdicts import OtherReading, Verdict
@@ -33,9 +33,9 @@ __all__ = [
     "Listing",
     "OtherReading",
     "Path",
-    "Remedy",
-    "RemedyPath",
-    "RemedyShare",
+    "Remediation",
+    "RemediationPath",
+    "RemediationShare",
     "Ring",
     "RingSite",
     "Site",

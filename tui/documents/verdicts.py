@@ -38,7 +38,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     floor_ns: float | None = None
     sent: int | None = None
     lost: int | None = None
-    deciding_term: str | None = None
+    limiting_factor: str | None = None
     reason: Title = Title()
     since_ns: int | None = None
     judged_ns: int | None = None

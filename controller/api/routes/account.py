@@ -47,10 +47,12 @@ async def account(request: web.Request) -> web.Response:
 
 
 def _tallied(state: ControllerState, from_ns: int, to_ns: int) -> Tally:
-    ground = state.rounds.ground
+    state_inputs = state.rounds.state_inputs
     streams = state.streams
     since_ns = asked_since(state.store, streams, state.plans, from_ns)
-    tally = Tally(streams, LeftOut(ground.maintenance, ground.silences), since_ns=since_ns)
+    tally = Tally(
+        streams, LeftOut(state_inputs.maintenance, state_inputs.silences), since_ns=since_ns
+    )
     agents = sorted({stream.path.source.site for stream in streams})
     for batch in batches_between(state.store, agents, from_ns, to_ns):
         tally.add(batch)

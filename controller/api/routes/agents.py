@@ -7,10 +7,10 @@ from aiohttp import web
 from controller.api.answers import ApiError, json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.documents.clock_documents import clock_document
-from controller.documents.places import AgentDocument, AgentPage, AnotherAgent
+from controller.documents.places import AgentDocument, AgentPage, DuplicateAgent
 from controller.fleet.agents import AgentState
 from controller.ingest.ingest import unknown_agent
-from controller.live.standing import agents_of
+from controller.live.current_states import agents_of
 from controller.state import STATE, ControllerState
 from foundation.text import Text
 from messages.exchange import (
@@ -28,7 +28,7 @@ async def agents(request: web.Request) -> web.Response:
     """Return the agents in the order of the site file."""
     query, state = query_of(request, PageQuery), request.app[STATE]
     page, cursor = page_of(state.fleet.names, query.limit, query.after)
-    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    states = agents_of(state.rounds.state_inputs, state.clock.wall_ns())
     items = [_document(state, name, states[name]) for name in page]
     return json_answer(AgentPage(items=items, next=cursor))
 
@@ -36,7 +36,7 @@ async def agents(request: web.Request) -> web.Response:
 def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
     health = state.fleet.health(name)
     results, last_window_ns = state.fleet.results(name)
-    another = state.rivals.refused_last(name)
+    duplicate = state.duplicates.refused_last(name)
     return AgentDocument(
         name=name,
         state=stands,
@@ -48,19 +48,19 @@ def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDoc
         results_stored=results,
         health=health,
         clock=clock_document(state.live, name),
-        another=None
-        if another is None
-        else AnotherAgent(boot=another.boot, refused_ns=another.seen_ns),
+        duplicate=None
+        if duplicate is None
+        else DuplicateAgent(boot=duplicate.boot, refused_ns=duplicate.seen_ns),
     )
 
 
-async def standing(request: web.Request) -> web.Response:
+async def agent_status(request: web.Request) -> web.Response:
     """Return an agent to itself, so that its doctor knows who is heard under its name."""
     query_of(request, NoQuery)
     state, name = request.app[STATE], request.match_info["name"]
     if name not in state.fleet:
         raise unknown_agent(name)
-    states = agents_of(state.rounds.ground, state.clock.wall_ns())
+    states = agents_of(state.rounds.state_inputs, state.clock.wall_ns())
     return json_answer(_document(state, name, states[name]))
 
 
@@ -111,8 +111,8 @@ ROUTES = (
     ),
     Route(
         method="GET",
-        path=f"{PREFIX}/agents/{{name}}/standing",
-        handler=standing,
+        path=f"{PREFIX}/agents/{{name}}/status",
+        handler=agent_status,
         role="agent",
         summary="An agent as the controller knows it, for itself.",
         answer=AgentDocument,

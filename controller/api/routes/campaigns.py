@@ -209,7 +209,7 @@ async def _checked(request: web.Request, state: ControllerState) -> _Asked:
         note_unknown_zone(asked.time_zone, problems)
         _refuse(problems)
         streams = streams_of(state.network, asked)
-        before = united(state.standing, *beside)
+        before = united(state.permanent, *beside)
         after = united(before, streams)
         note_if_nothing(streams, problems)
         note_beyond_budget(state.network.budget, before, after, problems)
@@ -260,7 +260,7 @@ ROUTES = (
         path=f"{PREFIX}/campaigns",
         handler=create_campaign,
         role="operator",
-        summary="Create a campaign: streams beside the standing meshes, from when, how long.",
+        summary="Create a campaign: streams beside the permanent meshes, from when, how long.",
         answer=CampaignDocument,
         status=201,
         request=CampaignRequest,

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.access.book import CertificateRecord
+from controller.access.credential_store import CertificateRecord
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.documents.certificates import CertificatePage, CertificateState, IssuedCertificate
@@ -35,11 +35,11 @@ async def certificates(request: web.Request) -> web.Response:
 
 
 def _document(record: CertificateRecord, now_ns: int) -> IssuedCertificate:
-    standing: CertificateState = "good" if record.expires_ns > now_ns else "expired"
+    validity: CertificateState = "good" if record.expires_ns > now_ns else "expired"
     return IssuedCertificate(
         serial=record.serial,
         agent=record.agent,
-        state="revoked" if record.revoked_ns is not None else standing,
+        state="revoked" if record.revoked_ns is not None else validity,
         issued_ns=record.issued_ns,
         expires_ns=record.expires_ns,
         revoked_ns=record.revoked_ns,

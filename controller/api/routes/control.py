@@ -134,12 +134,12 @@ async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> 
     boot, up_ns = message.health.boot, message.health.sent_ns - message.health.started_ns
     claimed = await state.channels.claim(name, talk.channel, boot, up_ns)
     if claimed is None:
-        await _end(talk, Refusal(text=_asked(name), another=True, retry_s=ASKED_RETRY_S))
+        await _end(talk, Refusal(text=_asked(name), duplicate=True, retry_s=ASKED_RETRY_S))
         return False
     if claimed.beside:
         refused = not claimed.is_heard
         heard, other = (claimed.beside, boot) if refused else (boot, claimed.beside)
-        await state.rivals.note(name, heard, other, refused=refused)
+        await state.duplicates.note(name, heard, other, refused=refused)
     if claimed.is_heard:
         return True
     if state.channels.is_news(name, boot):
@@ -147,7 +147,7 @@ async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> 
         state.rounds.recorder.record([_another(name, state.clock.wall_ns())], ())
     refusal = Refusal(
         text=_second(name),
-        another=True,
+        duplicate=True,
         copy=claimed.beside == boot,
         retry_s=ANOTHER_RETRY_S,
     )

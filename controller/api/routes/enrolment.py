@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from controller.access.authority import Authority
-from controller.access.book import CertificateRecord
+from controller.access.credential_store import CertificateRecord
 from controller.access.refusals import CredentialError
 from controller.api.answers import ApiError, json_answer
 from controller.api.bodies import read_document

@@ -14,8 +14,8 @@ from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.documents.ages import age_ms
 from controller.documents.health import Alive, ControllerHealth, IngestHealth, Ready, StoreHealth
 from controller.fleet.agents import AgentState
+from controller.live.current_states import agents_of
 from controller.live.rounds import JUDGING
-from controller.live.standing import agents_of
 from controller.state import STATE, VERSION, ControllerState
 from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS
@@ -35,18 +35,18 @@ async def ready(request: web.Request) -> web.Response:
     query_of(request, NoQuery)
     state = request.app[STATE]
     store = await asyncio.to_thread(state.store.state)
-    wanting = [] if store.state == "ok" else [f"store_{store.state}"]
-    still = state.watchdog.standing_still()
+    reasons = [] if store.state == "ok" else [f"store_{store.state}"]
+    still = state.watchdog.stalled()
     if state.live.latest.judged_ns is None and JUDGING not in still:
-        wanting.append("not_judged_yet")
-    wanting += [f"{loop}_late" for loop in still]
+        reasons.append("not_judged_yet")
+    reasons += [f"{loop}_late" for loop in still]
     skipped = sorted(state.watchdog.failing())
-    wanting += sorted({f"{part.partition('/')[0]}_failing" for part in skipped})
-    if wanting:
-        names = ", ".join(wanting)
+    reasons += sorted({f"{part.partition('/')[0]}_failing" for part in skipped})
+    if reasons:
+        names = ", ".join(reasons)
         text = Text(f"The controller is not ready: {names}.", f"控制器尚未就绪：{names}。")
         raise ApiError(
-            503, "not_ready", text, retry_after_s=RETRY_S, wanting=wanting, skipped=skipped[:MOST]
+            503, "not_ready", text, retry_after_s=RETRY_S, reasons=reasons, skipped=skipped[:MOST]
         )
     return json_answer(Ready())
 
@@ -87,7 +87,7 @@ async def health(request: web.Request) -> web.Response:
                 bytes=ingest.bytes,
                 refused=dict(ingest.refused + state.gate.refused),
             ),
-            agents=_counts(agents_of(state.rounds.ground, now_ns)),
+            agents=_counts(agents_of(state.rounds.state_inputs, now_ns)),
             campaigns=state.campaigns.counts(),
             warnings=(*state.network.warnings, *_faults(state)),
         )
@@ -101,7 +101,7 @@ def _faults(state: ControllerState) -> tuple[Text, ...]:
     found = [fault for fault in faults if fault is not None]
     found += [
         Text(f"{loop}: no round has ended for too long.", f"{loop}：长时间没有完成一轮。")
-        for loop in state.watchdog.standing_still()
+        for loop in state.watchdog.stalled()
     ]
     found += [
         Text(

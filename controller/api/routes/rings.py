@@ -10,7 +10,7 @@ from aiohttp import web
 from controller.api.answers import ApiError, json_answer
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents.remedies import RingDocument, RingSite
+from controller.documents.remediation import RingDocument, RingSite
 from controller.state import STATE
 from foundation.text import Text
 from topology.model import Target

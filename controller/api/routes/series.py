@@ -16,7 +16,8 @@ from controller.documents.series import SeriesDocument, SeriesStream
 from controller.documents.words import Protocol
 from controller.state import STATE
 from controller.store.interface import Store, StreamRecord
-from controller.store.series import POINT, Series
+from controller.store.points import POINT
+from controller.store.series import Series
 from foundation.numbers import Instant
 from foundation.text import Text
 from probes.window import known_outcomes
@@ -78,7 +79,7 @@ async def series(request: web.Request) -> web.Response:
 def _read(
     store: Store, query: SeriesQuery, wanted: list[StreamRecord], from_ns: int, to_ns: int
 ) -> SeriesDocument:
-    found = store.series(
+    found = store.series.read(
         wanted, from_ns, max(from_ns, to_ns), step_ns=query.step_ns, max_points=query.max_points
     )
     names = list(dict.fromkeys(query.columns.split(",")))

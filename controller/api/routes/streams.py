@@ -20,12 +20,12 @@ async def streams(request: web.Request) -> web.Response:
     """Return the streams in the order of the plan."""
     query, state = query_of(request, PageQuery), request.app[STATE]
     page, cursor = page_of(range(len(state.streams)), query.limit, query.after)
-    states = state.rounds.standing().streams
+    states = state.rounds.states().streams
     items = [_document(state, row, STATES[states[row]]) for row in page]
     return json_answer(StreamPage(items=items, next=cursor))
 
 
-def _document(state: ControllerState, row: int, standing: str) -> StreamDocument:
+def _document(state: ControllerState, row: int, state_name: str) -> StreamDocument:
     stream = state.streams[row]
     type_p = stream.type_p
     return StreamDocument(
@@ -40,7 +40,7 @@ def _document(state: ControllerState, row: int, standing: str) -> StreamDocument
         interval_ms=stream.interval_ms,
         flows=stream.flows,
         timeout_ms=stream.timeout_ms,
-        state=cast(PathState, standing),
+        state=cast(PathState, state_name),
         last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
         curtailed=_curtailment(state, stream),
         silence=silence_document(state, row),

@@ -10,7 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from controller.access.book import KEPT_CERTIFICATES, RENEWALS, AccessBook, CertificateRecord
+from controller.access.credential_store import (
+    KEPT_CERTIFICATES,
+    RENEWALS,
+    CertificateRecord,
+    CredentialStore,
+)
 from controller.access.refusals import CredentialError
 from controller.access.roles import Identity
 from controller.api.event_stream import MAX_OF_ONE
@@ -23,8 +28,8 @@ EVENTS = "http://controller/api/v1/events"
 
 
 @pytest.fixture
-def book(tmp_path: pathlib.Path, clock: Any) -> Iterator[AccessBook]:
-    book = AccessBook(tmp_path / "data", clock)
+def book(tmp_path: pathlib.Path, clock: Any) -> Iterator[CredentialStore]:
+    book = CredentialStore(tmp_path / "data", clock)
     yield book
     book.close()
 
@@ -44,17 +49,17 @@ def held_by(controller: Any) -> set[str]:
     return {one.credential for one in controller.state.gate._open.values()}
 
 
-def enrolled(book: AccessBook, clock: Any, serial: str) -> None:
+def enrolled(book: CredentialStore, clock: Any, serial: str) -> None:
     token = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
     book.enrol(parse_enrolment_token(token).id, certificate(serial, clock))
 
 
 def test_renewal_that_was_let_in_before_a_revocation_issues_nothing_after_it(
-    book: AccessBook, clock: Any, tmp_path: pathlib.Path
+    book: CredentialStore, clock: Any, tmp_path: pathlib.Path
 ) -> None:
     enrolled(book, clock, "1")
     book.check(holder("1"))  # let in
-    other = AccessBook(tmp_path / "data", clock)  # isochrone controller revoke
+    other = CredentialStore(tmp_path / "data", clock)  # isochrone controller revoke
     other.revoke_agent("nanjing")
     other.close()
     with pytest.raises(CredentialError, match="revoked"):
@@ -63,12 +68,12 @@ def test_renewal_that_was_let_in_before_a_revocation_issues_nothing_after_it(
 
 
 def test_enrolment_that_was_let_in_before_its_token_was_revoked_issues_nothing_after_it(
-    book: AccessBook, clock: Any, tmp_path: pathlib.Path
+    book: CredentialStore, clock: Any, tmp_path: pathlib.Path
 ) -> None:
     text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
     token = parse_enrolment_token(text)
     book.enrolling(token)  # let in
-    other = AccessBook(tmp_path / "data", clock)
+    other = CredentialStore(tmp_path / "data", clock)
     other.revoke_agent("nanjing")
     other.close()
     with pytest.raises(CredentialError, match="revoked"):
@@ -76,7 +81,9 @@ def test_enrolment_that_was_let_in_before_its_token_was_revoked_issues_nothing_a
     assert book.certificates("nanjing") == []
 
 
-def test_certificate_of_before_an_enrolment_renews_nothing(book: AccessBook, clock: Any) -> None:
+def test_certificate_of_before_an_enrolment_renews_nothing(
+    book: CredentialStore, clock: Any
+) -> None:
     enrolled(book, clock, "1")
     enrolled(book, clock, "2")
     with pytest.raises(CredentialError, match="revoked"):
@@ -85,10 +92,10 @@ def test_certificate_of_before_an_enrolment_renews_nothing(book: AccessBook, clo
 
 
 def test_check_sees_at_once_what_another_process_revoked(
-    book: AccessBook, clock: Any, tmp_path: pathlib.Path
+    book: CredentialStore, clock: Any, tmp_path: pathlib.Path
 ) -> None:
     enrolled(book, clock, "1")
-    other = AccessBook(tmp_path / "data", clock)
+    other = CredentialStore(tmp_path / "data", clock)
     other.revoke_agent("nanjing")
     other.close()
     with pytest.raises(CredentialError, match="revoked"):
@@ -96,7 +103,7 @@ def test_check_sees_at_once_what_another_process_revoked(
 
 
 def test_certificates_are_renewed_a_few_times_an_hour_and_few_are_kept(
-    book: AccessBook, clock: Any
+    book: CredentialStore, clock: Any
 ) -> None:
     enrolled(book, clock, "1")
     for number in range(2, RENEWALS + 1):

@@ -12,7 +12,7 @@ import pytest
 from agent.enrolment import enrol
 from agent.link import open_session
 from agent.trust import Trust, new_request
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from messages.enrolment import RenewalRequest, parse_enrolment_token
 from messages.exchange import CHUNK_CONTENT_TYPE, SCHEMA_VERSION, Curtailed, Health, Hello
 
@@ -20,9 +20,9 @@ RENEWALS = 4
 
 
 @pytest.fixture
-def elsewhere(served: Any, tmp_path: pathlib.Path) -> Iterator[AccessBook]:
+def elsewhere(served: Any, tmp_path: pathlib.Path) -> Iterator[CredentialStore]:
     """The book of credentials as the command line has it: another process's connection."""
-    book = AccessBook(tmp_path / "life", served[0].clock)
+    book = CredentialStore(tmp_path / "life", served[0].clock)
     yield book
     book.close()
 
@@ -45,7 +45,7 @@ def renewal_of(trust: Trust) -> bytes:
 
 
 async def test_an_agent_that_renews_in_a_loop_has_no_certificate_once_it_is_revoked(
-    served: Any, agent: Any, elsewhere: AccessBook, monkeypatch: pytest.MonkeyPatch
+    served: Any, agent: Any, elsewhere: CredentialStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every renewal is let in before the revocation, and would be written down after it."""
     _, authority, _ = served
@@ -73,7 +73,7 @@ async def test_an_agent_that_renews_in_a_loop_has_no_certificate_once_it_is_revo
 
 
 async def test_a_chunk_whose_body_is_on_the_way_is_not_stored_once_its_agent_is_revoked(
-    served: Any, agent: Any, elsewhere: AccessBook, batch_of: Any, chunk_of: Any
+    served: Any, agent: Any, elsewhere: CredentialStore, batch_of: Any, chunk_of: Any
 ) -> None:
     state, _, _ = served
     _, session, address = agent
@@ -102,7 +102,7 @@ async def test_a_chunk_whose_body_is_on_the_way_is_not_stored_once_its_agent_is_
 
 
 async def test_nothing_is_heard_on_an_open_channel_once_its_agent_is_revoked(
-    served: Any, agent: Any, elsewhere: AccessBook
+    served: Any, agent: Any, elsewhere: CredentialStore
 ) -> None:
     state, _, _ = served
     _, session, address = agent

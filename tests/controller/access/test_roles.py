@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.access.book import AccessBook, CertificateRecord
+from controller.access.credential_store import CertificateRecord, CredentialStore
 from controller.access.refusals import CredentialError
 from controller.access.roles import ROLES, Identity, permits
 from controller.api.gate import agent_of
@@ -20,7 +20,7 @@ OPEN = {"/healthz", "/readyz", "/api/v1/enrolment"}
 
 @pytest.fixture
 def book(tmp_path: pathlib.Path, clock: Any) -> Any:
-    book = AccessBook(tmp_path / "data", clock)
+    book = CredentialStore(tmp_path / "data", clock)
     yield book
     book.close()
 
@@ -154,8 +154,10 @@ async def test_changes_are_audited_with_their_result_and_readings_are_not(contro
     assert rest["next"] is None
 
 
-def test_another_process_is_heard(book: AccessBook, tmp_path: pathlib.Path, clock: Any) -> None:
-    other = AccessBook(tmp_path / "data", clock)
+def test_another_process_is_heard(
+    book: CredentialStore, tmp_path: pathlib.Path, clock: Any
+) -> None:
+    other = CredentialStore(tmp_path / "data", clock)
     assert not book.refresh()
     token = other.create_api_token("viewer", "x", None)
     assert book.identity_of_token(token).role == "viewer"
@@ -166,7 +168,7 @@ def test_another_process_is_heard(book: AccessBook, tmp_path: pathlib.Path, cloc
 
 
 def test_secrets_are_not_in_the_file_and_the_file_is_the_owners(
-    book: AccessBook, tmp_path: pathlib.Path
+    book: CredentialStore, tmp_path: pathlib.Path
 ) -> None:
     tokens = [
         book.create_api_token("admin", "x", None),
@@ -180,7 +182,7 @@ def test_secrets_are_not_in_the_file_and_the_file_is_the_owners(
     assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
 
 
-def test_enrolment_token_is_used_once(book: AccessBook, clock: Any) -> None:
+def test_enrolment_token_is_used_once(book: CredentialStore, clock: Any) -> None:
     text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
     token = parse_enrolment_token(f" {text}\n")
     assert token.fingerprint == FINGERPRINT
@@ -196,7 +198,7 @@ def test_enrolment_token_is_used_once(book: AccessBook, clock: Any) -> None:
 
 
 def test_api_token_enrols_nobody_and_enrolment_token_opens_nothing(
-    book: AccessBook, clock: Any
+    book: CredentialStore, clock: Any
 ) -> None:
     enrolment = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
     api = book.create_api_token("admin", "x", None)
@@ -210,7 +212,9 @@ def test_api_token_enrols_nobody_and_enrolment_token_opens_nothing(
         book.enrolling(parse_enrolment_token(f"isoe.{token_id}.{secret}.{FINGERPRINT}.nanjing"))
 
 
-def test_revoked_agent_comes_back_only_with_a_new_certificate(book: AccessBook, clock: Any) -> None:
+def test_revoked_agent_comes_back_only_with_a_new_certificate(
+    book: CredentialStore, clock: Any
+) -> None:
     book.renewed(certificate("1", clock), Identity(kind="owner", name="test", role="admin"))
     book.check(holder("1"))
     book.check(holder("forgotten"))  # signed by us, but the book was restored from a backup
@@ -225,20 +229,22 @@ def test_revoked_agent_comes_back_only_with_a_new_certificate(book: AccessBook, 
         book.check(holder("1"))
 
 
-def test_revoking_an_agent_ends_its_unused_enrolment_tokens(book: AccessBook, clock: Any) -> None:
+def test_revoking_an_agent_ends_its_unused_enrolment_tokens(
+    book: CredentialStore, clock: Any
+) -> None:
     text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
     book.revoke_agent("nanjing")
     with pytest.raises(CredentialError, match="revoked"):
         book.enrolling(parse_enrolment_token(text))
 
 
-def test_expired_certificate_is_told_apart(book: AccessBook, clock: Any) -> None:
+def test_expired_certificate_is_told_apart(book: CredentialStore, clock: Any) -> None:
     who = Identity(kind="agent", name="nanjing", credential="1", expires_ns=clock.now_ns)
     with pytest.raises(CredentialError, match="expired"):
         book.check(who)
 
 
-def test_audit_log_is_only_added_to(book: AccessBook, tmp_path: pathlib.Path) -> None:
+def test_audit_log_is_only_added_to(book: CredentialStore, tmp_path: pathlib.Path) -> None:
     for number in range(3):
         book.audit(actor="me", action="try", subject=str(number))
     found = book.audited(before_id=3, from_ns=0, to_ns=1 << 62, limit=10)

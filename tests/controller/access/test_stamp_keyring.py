@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.access.book import AccessBook, CertificateRecord
+from controller.access.credential_store import CertificateRecord, CredentialStore
 from controller.access.stamp_keyring import StampKeyring, pair_key
 from controller.access.tables import KEPT_EPOCHS
 from foundation.clock import SystemClock
@@ -28,8 +28,8 @@ def book(tmp_path: pathlib.Path) -> Iterator[StampKeyring]:
 
 
 @pytest.fixture
-def access(tmp_path: pathlib.Path) -> Iterator[AccessBook]:
-    with contextlib.closing(AccessBook(tmp_path, SystemClock())) as opened:
+def access(tmp_path: pathlib.Path) -> Iterator[CredentialStore]:
+    with contextlib.closing(CredentialStore(tmp_path, SystemClock())) as opened:
         yield opened
 
 
@@ -121,7 +121,9 @@ def test_agent_out_of_reach_for_too_long_is_no_longer_probed(book: StampKeyring)
     assert len(book.answering("a", "b")) == 2
 
 
-def test_keys_of_a_revoked_agent_are_worth_nothing(book: StampKeyring, access: AccessBook) -> None:
+def test_keys_of_a_revoked_agent_are_worth_nothing(
+    book: StampKeyring, access: CredentialStore
+) -> None:
     book.rotate()
     for agent in "abc":
         book.note_holder(agent, 1)
@@ -141,7 +143,7 @@ def test_keys_of_a_revoked_agent_are_worth_nothing(book: StampKeyring, access: A
 
 
 def test_agent_that_is_enrolled_again_starts_with_new_keys_and_a_first_one_changes_nothing(
-    book: StampKeyring, access: AccessBook
+    book: StampKeyring, access: CredentialStore
 ) -> None:
     def enrol(serial: str) -> None:
         token = access.create_enrolment_token("a", "f" * 64, LATER_NS)
@@ -162,7 +164,7 @@ def test_agent_that_is_enrolled_again_starts_with_new_keys_and_a_first_one_chang
 
 
 def test_without_authenticated_streams_nothing_is_made(
-    book: StampKeyring, access: AccessBook
+    book: StampKeyring, access: CredentialStore
 ) -> None:
     access.revoke_agent("a")
     book.refresh()
@@ -170,14 +172,14 @@ def test_without_authenticated_streams_nothing_is_made(
 
 
 def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
-    book: StampKeyring, access: AccessBook, tmp_path: pathlib.Path
+    book: StampKeyring, access: CredentialStore, tmp_path: pathlib.Path
 ) -> None:
     book.rotate()
     program = (
         "import pathlib, sys\n"
-        "from controller.access.book import AccessBook\n"
+        "from controller.access.credential_store import CredentialStore\n"
         "from foundation.clock import SystemClock\n"
-        "book = AccessBook(pathlib.Path(sys.argv[1]), SystemClock())\n"
+        "book = CredentialStore(pathlib.Path(sys.argv[1]), SystemClock())\n"
         "book.revoke_agent('a')\n"
         "book.create_api_token('viewer', 'new', None)\n"
         "book.close()\n"
@@ -190,7 +192,9 @@ def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
         assert len(access.tokens()) == number - 1
 
 
-def test_generation_grows_with_what_matters_alone(book: StampKeyring, access: AccessBook) -> None:
+def test_generation_grows_with_what_matters_alone(
+    book: StampKeyring, access: CredentialStore
+) -> None:
     book.rotate()
     seen = book.generation
     access.audit(actor="x", action="y", subject="z")
@@ -211,7 +215,7 @@ def test_whatever_is_in_use_is_answered_and_what_was_ended_never_is(
     ended: set[bytes] = set()
     with (
         contextlib.closing(StampKeyring(data, SystemClock())) as book,
-        contextlib.closing(AccessBook(data, SystemClock())) as access,
+        contextlib.closing(CredentialStore(data, SystemClock())) as access,
     ):
         book.rotate()
         for step in steps:

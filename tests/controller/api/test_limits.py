@@ -77,14 +77,14 @@ async def test_ready_once_judged_and_not_when_the_judge_stands_still(
     controller: Any, clock: Any
 ) -> None:
     assert (await controller.get("/readyz", 503))["error"]["fields"] == {
-        "wanting": ["not_judged_yet"],
+        "reasons": ["not_judged_yet"],
         "skipped": [],
     }
     await controller.judge()
     assert await controller.get("/readyz") == {"status": "ready"}
     clock.now_ns += 100 * SECOND
     error = (await controller.get("/readyz", 503))["error"]
-    assert (error["code"], error["fields"]["wanting"]) == ("not_ready", ["judging_late"])
+    assert (error["code"], error["fields"]["reasons"]) == ("not_ready", ["judging_late"])
 
 
 async def test_wrong_method_says_which_are_served(controller: Any) -> None:

@@ -249,7 +249,7 @@ def test_the_declaration_is_the_schema():
         ('sites = "x.toml"\n[[mesh]]\nname = "a"\n', "with `sites` this machine measures"),
     ],
 )
-def test_what_a_campaign_asks_beyond_the_standing_meshes_is_checked(tmp_path, more, said):
+def test_what_a_campaign_asks_beyond_the_permanent_meshes_is_checked(tmp_path, more, said):
     file = tmp_path / "file.toml"
     file.write_text(GOOD + more, encoding="utf-8")
     with pytest.raises(ConfigError, match=re.escape(said)):

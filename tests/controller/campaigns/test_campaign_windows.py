@@ -113,7 +113,7 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
     assert "jiangsu-circles" not in page  # one circle of three has no rate of the group's
     assert "语音" in page
     # Nothing of it stays in the live map.
-    assert state.live.latest.evidence.sent.shape == (len(state.standing),)
+    assert state.live.latest.evidence.sent.shape == (len(state.permanent),)
 
 
 async def test_a_path_of_its_own_comes_and_goes_and_its_windows_stay_readable(

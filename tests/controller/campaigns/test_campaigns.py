@@ -22,7 +22,7 @@ from messages.exchange import (
 
 async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any) -> None:
     state = controller.state
-    standing, before = state.streams, dict(state.plans)
+    permanent, before = state.streams, dict(state.plans)
     await controller.judge()
     verdicts = await controller.get("/api/v1/verdicts")
     begin_ns = clock.now_ns + 100 * SECOND_NS
@@ -41,16 +41,18 @@ async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any)
     assert state.plans["suzhou"].version == 1  # it reflects for nanjing already
     (spec,) = dscp46(state.plans["nanjing"])
     assert (spec.interval_ms, spec.flows) == (20, 4)
-    assert state.streams[: len(standing)] != standing  # one of them runs faster
-    assert [s.stream_id for s in state.streams[: len(standing)]] == [s.stream_id for s in standing]
-    assert len(state.streams) == len(standing) + 1
+    assert state.streams[: len(permanent)] != permanent  # one of them runs faster
+    assert [s.stream_id for s in state.streams[: len(permanent)]] == [
+        s.stream_id for s in permanent
+    ]
+    assert len(state.streams) == len(permanent) + 1
     during = await controller.get("/api/v1/verdicts")
     assert [v["target"] for v in during["items"]] == [v["target"] for v in verdicts["items"]]
 
     clock.now_ns = begin_ns + 60 * SECOND_NS
     assert await look(state)
     assert (await show(controller))["state"] == "ended"
-    assert state.streams == standing
+    assert state.streams == permanent
     assert state.plans["nanjing"].streams == before["nanjing"].streams
     assert state.plans["nanjing"].version == 3
     assert await states_of(controller, "voice") == ["scheduled", "running", "ended"]
@@ -165,7 +167,7 @@ async def test_a_campaign_of_a_site_that_is_gone_is_not_measured_and_does_no_har
     site_file.write_text(text.replace('name = "suzhou"', 'name = "kunshan"'), encoding="utf-8")
     async with open_controller() as second:
         assert not await look(second.state)
-        assert second.state.streams == second.state.standing
+        assert second.state.streams == second.state.permanent
         await second.judge()
         found = await show(second)
         assert (found["state"], found["streams"]) == ("running", 2)

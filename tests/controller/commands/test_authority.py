@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controller.access.authority import load_authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.access.host_names import certified_host
 from controller.access.refusals import CredentialError
-from controller.commands.authority import opened_book
+from controller.commands.authority import opened_credential_store
 from controller.commands.controller import controller
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError, UsageError
@@ -33,8 +33,8 @@ def data(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "data"
 
 
-def book_of(data: pathlib.Path) -> AccessBook:
-    return AccessBook(data, SystemClock())
+def book_of(data: pathlib.Path) -> CredentialStore:
+    return CredentialStore(data, SystemClock())
 
 
 def test_init_prints_the_admin_token_alone_and_once(data: pathlib.Path) -> None:
@@ -126,7 +126,7 @@ def test_a_user_without_a_line_in_passwd_gets_his_token(
     monkeypatch.setattr("getpass.getuser", unknown)
     told = CliRunner().invoke(front_door, ["controller", "init", "--data", str(tmp_path / "d")])
     assert told.exit_code == 0, told.output
-    with opened_book(tmp_path / "d") as book:
+    with opened_credential_store(tmp_path / "d") as book:
         assert len(book.tokens()) == 1
         lines = book.audited(before_id=1 << 60, from_ns=0, to_ns=1 << 62, limit=10)
         assert {line.actor for line in lines} == {f"command line of uid {os.geteuid()}"}
@@ -147,16 +147,16 @@ def test_nothing_secret_is_made_before_all_that_can_fail_has_passed(
         raise ResourceError("The disk is full.", "磁盘已满。")
 
     with monkeypatch.context() as patch:
-        patch.setattr("controller.access.book.AccessBook.audit", full)
+        patch.setattr("controller.access.credential_store.CredentialStore.audit", full)
         told = CliRunner().invoke(front_door, ["controller", "init", "--data", str(tmp_path / "d")])
         assert told.exit_code == 1
-        with opened_book(tmp_path / "d") as book:
+        with opened_credential_store(tmp_path / "d") as book:
             assert book.tokens() == []
     words = ["controller", "token", "create", "--data", str(tmp_path / "d"), "--role", "admin"]
     with monkeypatch.context() as patch:
-        patch.setattr("controller.access.book.AccessBook.audit", full)
+        patch.setattr("controller.access.credential_store.CredentialStore.audit", full)
         assert CliRunner().invoke(front_door, words).exit_code == 1
-    with opened_book(tmp_path / "d") as book:
+    with opened_credential_store(tmp_path / "d") as book:
         assert {token.state(0) for token in book.tokens()} <= {"revoked"}
     assert CliRunner().invoke(front_door, words).exit_code == 0
 

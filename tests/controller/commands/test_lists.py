@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
 
-from controller.access.book import CertificateRecord
+from controller.access.credential_store import CertificateRecord
 from controller.access.roles import Identity
 from controller.commands.lists import list_
 from controller.commands.tables import aligned
@@ -43,7 +43,7 @@ def ask(
             if later_s:
                 controller.state.clock.now_ns += later_s * SECOND
                 await controller.judge()
-            await controller.state.rivals.note("nanjing", "aaaaaaaa", "bbbbbbbb", refused=True)
+            await controller.state.duplicates.note("nanjing", "aaaaaaaa", "bbbbbbbb", refused=True)
             for serial, days in (("0a", -1), ("0b", 30)):
                 controller.state.access.renewed(
                     CertificateRecord(

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from click.testing import CliRunner
 
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
 from controller.commands.controller import controller
 from foundation.clock import SystemClock
@@ -38,7 +38,7 @@ def test_rotation_is_told_listed_and_audited_without_a_secret(
         ("2", "2", "rotation"),
     ]
     assert [row[2] for row in rows] == [epoch.fingerprint for epoch in epochs]
-    with contextlib.closing(AccessBook(tmp_path, SystemClock())) as access:
+    with contextlib.closing(CredentialStore(tmp_path, SystemClock())) as access:
         found = access.audited(before_id=1 << 62, from_ns=0, to_ns=1 << 62, limit=10)
     assert [(each.action, each.subject) for each in found] == [
         ("rotate stamp keys", "epoch 2"),

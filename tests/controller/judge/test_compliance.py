@@ -13,7 +13,7 @@ from controller.judge.compliance import (
     compliance,
     goal_verdict,
     goal_verdicts,
-    remedy,
+    remediation,
     verdict_of_units,
 )
 from controller.judge.evidence import FAIL, IMPOSSIBLE, NO_DATA, PASS, UNDECIDED
@@ -70,7 +70,7 @@ def test_the_coming_and_going_of_data_is_shown_at_once():
 def asked(verdicts, margins, goal, unit=None):
     unit = np.arange(len(verdicts)) if unit is None else np.array(unit)
     units = int(unit.max()) + 1 if len(unit) else 0
-    return remedy(np.array(verdicts, np.int8), np.array(margins, float), unit, units, goal)
+    return remediation(np.array(verdicts, np.int8), np.array(margins, float), unit, units, goal)
 
 
 def test_goal_that_is_reached_needs_nothing():
@@ -132,7 +132,7 @@ def test_list_lifts_the_rate_to_the_goal_and_no_shorter_one_does(paths, goal):
     verdicts = np.array([verdict for verdict, _ in paths], np.int8)
     _, unit = np.unique([number for _, number in paths], return_inverse=True)
     units = int(unit.max()) + 1
-    found = remedy(verdicts, np.zeros(len(paths)), unit, units, goal)
+    found = remediation(verdicts, np.zeros(len(paths)), unit, units, goal)
 
     def rate(mended):
         after = verdicts.copy()

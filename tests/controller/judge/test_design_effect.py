@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from controller.judge.batches import Batches
-from controller.judge.design_effect import of_losses, of_quantile, thinned_ranks
+from controller.judge.design_effect import effective_ranks, of_losses, of_quantile
 from controller.judge.evidence import PASS, UNDECIDED
 from controller.judge.judge import judge
 from controller.judge.loss import clopper_pearson
@@ -58,7 +58,7 @@ def test_too_few_delays_have_no_upper_bound_however_far_the_limit(evidence, rule
     assert (judge(evidence(list(trips), windows=15), far).verdict == UNDECIDED).all()
 
 
-def test_independent_delays_are_hardly_thinned(evidence, rules):
+def test_independent_delays_keep_nearly_their_whole_sample(evidence, rules):
     trips = sluggish(np.random.default_rng(4), 100, 3_600, 0.0)
     found = judge(
         evidence(list(trips), windows=60),
@@ -73,19 +73,19 @@ def test_independent_delays_are_hardly_thinned(evidence, rules):
     level=st.sampled_from([0.5, 0.9, 0.95, 0.99, 0.999]),
     effect=st.floats(1.0, 50.0),
 )
-def test_thinning_only_widens(samples, level, effect):
+def test_a_design_effect_only_widens(samples, level, effect):
     n, p = np.array([samples]), np.array([level])
     plain = confidence_ranks(n, p, 0.05)
-    low, high = thinned_ranks(n, p, np.array([effect]), 0.05)
+    low, high = effective_ranks(n, p, np.array([effect]), 0.05)
     slack = max(2, 0.002 * samples)  # ranks of fewer samples are coarser
     assert low[0] <= plain[0][0] + slack
     assert high[0] >= min(plain[1][0] - slack, samples)
     assert 0 <= low[0] <= high[0] <= samples + 1
 
 
-def test_no_thinning_changes_nothing():
+def test_a_design_effect_of_one_changes_nothing():
     n, p = np.array([10, 60, 1_000, 3_600]), np.array([0.5, 0.95, 0.99, 0.5])
-    assert np.array_equal(thinned_ranks(n, p, np.ones(4), 0.05), confidence_ranks(n, p, 0.05))
+    assert np.array_equal(effective_ranks(n, p, np.ones(4), 0.05), confidence_ranks(n, p, 0.05))
 
 
 def test_what_lies_above_a_quantile_is_lost_or_slow():
@@ -188,8 +188,8 @@ def test_no_windows_give_the_prior():
 def test_intervals_of_bursty_loss_hold_at_about_the_stated_rate(burst):
     rng = np.random.default_rng(7)
     lost = bursty(rng, 400, 6_000, 0.02, burst).reshape(400, 60, 100).sum(2)
-    thinning = of_losses(*windows_of(lost, 100))
-    low, high = clopper_pearson(lost.sum(1) / thinning, 6_000 / thinning, 0.05)
+    effect = of_losses(*windows_of(lost, 100))
+    low, high = clopper_pearson(lost.sum(1) / effect, 6_000 / effect, 0.05)
     assert np.mean((low <= 0.02) & (high >= 0.02)) >= 0.93
 
 
@@ -200,7 +200,7 @@ def test_bursts_that_always_lie_across_the_edges_of_windows_are_seen_too():
     lost = np.zeros((400, 120), np.int64)
     lost[:, :-1] += 5 * came
     lost[:, 1:] += 5 * came
-    thinning = of_losses(*windows_of(lost, 30))
-    low, high = clopper_pearson(lost.sum(1) / thinning, 3_600 / thinning, 0.05)
+    effect = of_losses(*windows_of(lost, 30))
+    low, high = clopper_pearson(lost.sum(1) / effect, 3_600 / effect, 0.05)
     truth = 0.06 * 119 * 10 / 3_600
     assert np.mean((low <= truth) & (high >= truth)) >= 0.95

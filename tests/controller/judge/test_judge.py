@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controller.judge.evidence import CLOCK_FAULTS, TERMS, VERDICTS
+from controller.judge.evidence import CLOCK_FAULTS, LIMITING_FACTORS, VERDICTS
 from controller.judge.explain import explain
 from controller.judge.judge import judge
 
@@ -15,7 +15,7 @@ def verdict_of(judgements, i=0):
 
 
 def term_of(judgements, i=0):
-    return TERMS[judgements.term[i]]
+    return LIMITING_FACTORS[judgements.limiting_factor[i]]
 
 
 def spread(low_ms, high_ms, n, seed=1):

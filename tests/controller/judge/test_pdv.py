@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controller.judge.evidence import TERMS, VERDICTS
+from controller.judge.evidence import LIMITING_FACTORS, VERDICTS
 from controller.judge.explain import explain
 from controller.judge.judge import judge
 
@@ -45,7 +45,7 @@ def test_one_way_without_clocks_rests_on_physics_alone(evidence, rules):
     asked = rules(kind="pdv", direction="one_way", limit=0.3 * MS)
     near = judge(evidence([rtt], floor=1.0 * MS), asked)
     assert verdict(near) == "undecided"
-    assert TERMS[near.term[0]] == "clock"
+    assert LIMITING_FACTORS[near.limiting_factor[0]] == "clock"
     assert np.isnan(near.measured[0])
     direct = judge(evidence([rtt], floor=1.99 * MS), asked)
     assert verdict(direct) == "pass"

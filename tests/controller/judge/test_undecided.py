@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controller.judge.evidence import TERMS, VERDICTS
+from controller.judge.evidence import LIMITING_FACTORS, VERDICTS
 from controller.judge.judge import judge
 from controller.judge.undecided import samples_for_loss, samples_for_ratio, still_needed
 
@@ -47,7 +47,11 @@ def test_delays_that_resemble_their_neighbours_need_more_of_them(evidence, rules
     asked = rules(direction="round_trip", statistic="p90", limit=5e6)
     found = judge(evidence([runs], windows=30), asked)
     mixed = judge(evidence([rng.permutation(runs)], windows=30), asked)
-    assert TERMS[found.term[0]] == TERMS[mixed.term[0]] == "samples"
+    assert (
+        LIMITING_FACTORS[found.limiting_factor[0]]
+        == LIMITING_FACTORS[mixed.limiting_factor[0]]
+        == "samples"
+    )
     assert found.needed_samples[0] > 5 * mixed.needed_samples[0]
 
 
@@ -74,5 +78,9 @@ def test_what_the_clocks_take_of_the_margin_is_not_left_to_samples(evidence, rul
     ask = rules(direction="one_way", statistic="p95", limit=1e6)
     near = judge(evidence([2 * there], [there], bound=100e3), ask)
     far = judge(evidence([2 * there], [there], bound=1e3), ask)
-    assert TERMS[near.term[0]] == TERMS[far.term[0]] == "samples"
+    assert (
+        LIMITING_FACTORS[near.limiting_factor[0]]
+        == LIMITING_FACTORS[far.limiting_factor[0]]
+        == "samples"
+    )
     assert near.needed_samples[0] >= far.needed_samples[0]

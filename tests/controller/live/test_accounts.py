@@ -14,8 +14,8 @@ from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
 from controller.documents.health import ControllerHealth
 from controller.fleet.left_out import LeftOut
-from controller.fleet.maintenance import MaintenanceBook
-from controller.fleet.silences import SilenceBook
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry
 from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import LEFT_OUT_WORDS, render_report
@@ -50,13 +50,13 @@ def one(controller: Any) -> Any:
 @pytest.fixture
 def tally_of(one: Any) -> Callable[..., Tally]:
     def make(*records: Any, **more: Any) -> Tally:
-        upkeep = MaintenanceBook(
+        maintenance = MaintenanceSchedule(
             [r for r in records if isinstance(r, MaintenanceRecord)],
             [one.path],
             np.zeros(1, np.int64),
         )
         silences = [r for r in records if isinstance(r, SilenceRecord)]
-        return Tally([one], LeftOut(upkeep, SilenceBook(silences, [one])), **more)
+        return Tally([one], LeftOut(maintenance, SilenceRegistry(silences, [one])), **more)
 
     return make
 
@@ -228,7 +228,7 @@ async def test_what_is_asked_since_when_is_read_from_the_history_of_plans(
     for number, specs in enumerate(history, 1):
         content = msgspec.json.encode(msgspec.structs.replace(plan, version=0, streams=specs))
         record = PlanRecord(agent="nanjing", version=plan.version + number, content=content)
-        state.store.put_plans([record], 1000 * SECOND + number).result()
+        state.store.plans.put([record], 1000 * SECOND + number).result()
     since_ns = asked_since(state.store, streams, {"nanjing": plan}, 1000 * SECOND + 1)
     found = {s.stream_id: t - 1000 * SECOND for s, t in zip(streams, since_ns, strict=True)}
     assert (found.pop(first.stream_id), found.pop(second.stream_id)) == (3, 3)

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.live.memory import RecentWindows
-from controller.store.merging import Part, blank, merge, part_of
-from controller.store.merging_by_blocks import merge_by_blocks
+from controller.store.merging import Part, blank, merge, merge_by_blocks, part_of
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 

@@ -21,10 +21,10 @@ from controller.live.states import (
     OK,
     PATH_DOWN,
     UNDECIDED,
-    Signs,
+    StateFlags,
     codes,
     nothing_returns,
-    path_signs,
+    path_flags,
 )
 from controller.store.event_log import EventRecord
 from controller.store.merging import WindowSeries
@@ -36,11 +36,11 @@ NOW_NS = 1_000 * SECOND
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
 
 
-def signs(**columns: Any) -> Signs:
+def flags(**columns: Any) -> StateFlags:
     """Return one row that is fine but for `columns`."""
     flags = ("agent_down", "curtailed", "unanswered", "down", "failing", "undecided", "maintenance")
     given = {name: np.array([columns.get(name, False)]) for name in flags}
-    return Signs(newest_ns=np.array([columns.get("newest_ns", NOW_NS)]), **given)
+    return StateFlags(newest_ns=np.array([columns.get("newest_ns", NOW_NS)]), **given)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def signs(**columns: Any) -> Signs:
     ],
 )
 def test_the_first_sign_that_holds_names_the_state(columns: dict[str, Any], expected: int) -> None:
-    assert codes(signs(**columns), NOW_NS, WINDOW_NS).tolist() == [expected]
+    assert codes(flags(**columns), NOW_NS, WINDOW_NS).tolist() == [expected]
 
 
 def series(*rows: list[tuple[int, int]]) -> WindowSeries:
@@ -91,7 +91,7 @@ def test_stream_is_down_after_three_windows_in_which_nothing_returned() -> None:
 
 def test_path_is_down_only_if_all_its_streams_that_report_are() -> None:
     fresh, old = NOW_NS, NOW_NS - 60 * SECOND
-    streams = Signs(
+    streams = StateFlags(
         newest_ns=np.array([fresh, fresh, fresh, old]),
         agent_down=np.zeros(4, bool),
         curtailed=np.array([True, False, True, True]),
@@ -101,7 +101,7 @@ def test_path_is_down_only_if_all_its_streams_that_report_are() -> None:
         undecided=np.zeros(4, bool),
         maintenance=np.zeros(4, bool),
     )
-    found = path_signs(streams, np.array([0, 0, 1, 1]), 3, NOW_NS - 40 * SECOND)
+    found = path_flags(streams, np.array([0, 0, 1, 1]), 3, NOW_NS - 40 * SECOND)
     assert found.down.tolist() == [False, True, False]
     assert found.curtailed.tolist() == [False, True, False]  # all of its streams are
     assert found.newest_ns.tolist() == [fresh, fresh, 0]
@@ -131,7 +131,7 @@ def deliver(
 async def log_of(controller: Any, query: str) -> list[tuple[str, str | None]]:
     """Return (state, previous) of the log, oldest first, once all that was asked is committed."""
     state = controller.state
-    state.store.put_sites([], state.clock.wall_ns()).result()
+    state.store.sites.put([], state.clock.wall_ns()).result()
     items = (await controller.get(f"/api/v1/event-log{query}"))["items"]
     return [(item["state"], item["previous"]) for item in reversed(items)]
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from controller.plans.planner import make_plans, numbered, stream_records
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from topology.mesh import plan_streams
 from topology.network import Network
 from topology.site_file import load_network

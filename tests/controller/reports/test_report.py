@@ -11,7 +11,7 @@ from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
 from controller.documents.health import ControllerHealth
 from controller.documents.places import SiteDocument
-from controller.documents.remedies import RemedyDocument
+from controller.documents.remediation import RemediationDocument
 from controller.documents.targets import GroupDocument, TargetDocument
 from controller.documents.verdicts import VerdictDocument
 from controller.reports.page import VERDICT_WORDS, render_report
@@ -69,7 +69,7 @@ def verdict(kind, number, **changes):
         "floor_ns": 1e5,
         "sent": 100,
         "lost": 1,
-        "deciding_term": "value",
+        "limiting_factor": "value",
         "reason": {"en": f"because {HOSTILE}", "zh": f"因为 {HOSTILE}"},
         "since_ns": 0,
         "judged_ns": 0,
@@ -212,7 +212,7 @@ def test_the_worst_figure_of_an_indicator_is_named():
     campaign = Campaign(name="t", title=Text("t", "t"), duration_s=1)
     report = assemble(campaign, answers(), 0, 1, None)
     assert report.indicators[0].worst.verdict == "impossible"
-    assert report.indicators[0].standing == "fail"
+    assert report.indicators[0].verdict == "fail"
     assert report.cells["a", "b"].verdict == "fail"
 
 
@@ -289,7 +289,7 @@ def group(**changes):
     return msgspec.convert(given | changes, GroupDocument)
 
 
-REMEDY = {
+REMEDIATION = {
     "name": "circles",
     "of": "pairs",
     "goal": 0.85,
@@ -322,16 +322,16 @@ REMEDY = {
 
 
 def test_group_and_what_to_fix_are_shown_in_both_languages():
-    remedy = msgspec.convert(REMEDY, RemedyDocument)
-    text = page(groups=(group(),), remedies={"circles": remedy})
+    remediation = msgspec.convert(REMEDIATION, RemediationDocument)
+    text = page(groups=(group(),), remediations={"circles": remediation})
     for words in ("低时延达标率", "Compliance rate", "整改清单", "What to fix", "+10.0 %", "75 %"):
         assert words in text, words
     assert HOSTILE not in text
 
 
 def test_group_of_targets_that_the_campaign_left_out_is_not_shown():
-    remedy = msgspec.convert(REMEDY, RemedyDocument)
-    text = page(groups=(group(targets=["circle", "gone"]),), remedies={"circles": remedy})
+    remediation = msgspec.convert(REMEDIATION, RemediationDocument)
+    text = page(groups=(group(targets=["circle", "gone"]),), remediations={"circles": remediation})
     assert "低时延达标率" not in text
 
 
@@ -341,9 +341,9 @@ def test_place_on_the_scale_of_loss_is_shown():
 
 
 def test_what_to_fix_is_numbered_by_rank():
-    paths = [REMEDY["paths"][0] | {"source_site": name} for name in ("a", "b", "a")]
-    remedy = msgspec.convert(REMEDY | {"paths": paths}, RemedyDocument)
-    text = page(groups=(group(),), remedies={"circles": remedy})
+    paths = [REMEDIATION["paths"][0] | {"source_site": name} for name in ("a", "b", "a")]
+    remediation = msgspec.convert(REMEDIATION | {"paths": paths}, RemediationDocument)
+    text = page(groups=(group(),), remediations={"circles": remediation})
     ranks = re.findall(r'<tr class="fail"><td class="number">(\d+)</td>', text)
     assert ranks == ["1", "2", "3"]
     headings = re.findall(r"<h2><b>(\d)</b>", text)

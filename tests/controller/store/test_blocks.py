@@ -15,8 +15,7 @@ from controller.store.blocks import (
     joined,
 )
 from controller.store.merging import DELAYS
-from controller.store.points import pack_tiles, points_of, unpack_tiles
-from controller.store.series import POINT
+from controller.store.points import POINT, pack_tiles, points_of, unpack_tiles
 from foundation.errors import RemoteProtocolError
 from messages.frame import seal, unseal
 from probes.window import COUNTERS, DISTRIBUTIONS, WindowBatch

@@ -9,7 +9,7 @@ import pytest
 from controller.fleet.agents import Fleet
 from controller.store.interface import StoredChunk
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from controller.supervision.clock_trust import DOUBTED_NS, PACE, STEADY_NS, ClockTrust
 from messages.exchange import Health
 
@@ -149,7 +149,7 @@ def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
         received_ns=start_ns + 20 * DAY_NS,
         payload=payload,
     )
-    store.put_chunk(stored).result()
-    assert store.oldest_ns() == start_ns
-    assert store.roll_up(start_ns + HOUR_NS, 10) == 1
+    store.windows.put_chunk(stored).result()
+    assert store.windows.oldest_ns() == start_ns
+    assert store.rollups.roll_up(start_ns + HOUR_NS, 10) == 1
     store.close()

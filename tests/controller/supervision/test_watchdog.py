@@ -14,14 +14,12 @@ def test_loop_whose_rounds_no_longer_end_stands_still_and_says_so_once(clock: An
     dog = Watchdog(clock)
     dog.expect("keys", 60)
     clock.now_ns += 61 * SECOND
-    assert dog.standing_still() == ["keys"]
+    assert dog.stalled() == ["keys"]
     told = dog.changes()
-    assert [(e.kind, e.subject, e.state) for e in told] == [
-        ("controller", "keys", "standing_still")
-    ]
+    assert [(e.kind, e.subject, e.state) for e in told] == [("controller", "keys", "stalled")]
     assert dog.changes() == []
     dog.rounded("keys")
-    assert [(e.state, e.previous) for e in dog.changes()] == [("ok", "standing_still")]
+    assert [(e.state, e.previous) for e in dog.changes()] == [("ok", "stalled")]
 
 
 def test_part_that_raises_is_told_until_it_does_not(clock: Any) -> None:
@@ -44,13 +42,13 @@ async def test_agents_are_watched_whatever_is_wrong_with_verdicts(
     controller.state.fleet.heard("nanjing")
     await controller.judge()
     monkeypatch.setattr(type(controller.state.live), "judge_now", boom)
-    monkeypatch.setattr(rounds_module, "standing_of", boom)
+    monkeypatch.setattr(rounds_module, "current_states", boom)
     clock.now_ns += 120 * SECOND
     await controller.judge()
     states = (await controller.get("/api/v1/states?kind=agent"))["items"]
     assert {s["subject"]: s["state"] for s in states}["nanjing"] == "agent_down"
     fields = (await controller.get("/readyz", 503))["error"]["fields"]
-    assert fields["wanting"] == ["judging_failing"]
+    assert fields["reasons"] == ["judging_failing"]
     assert fields["skipped"] == ["judging/paths", "judging/verdicts"]
 
 

@@ -24,7 +24,7 @@ import pytest
 from agent.enrolment import enrol
 from agent.plan_file import KEYS_FILE, PLAN_FILE, load_keys
 from controller.access.authority import create_authority, load_authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring, pair_key
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk
@@ -90,7 +90,7 @@ class Fleet:
     async def enrol_all(self) -> None:
         for name in ADDRESSES:
             state = self.state_dir(name)
-            with contextlib.closing(AccessBook(self.data, SystemClock())) as book:
+            with contextlib.closing(CredentialStore(self.data, SystemClock())) as book:
                 until_ns = SystemClock().wall_ns() + 600 * 10**9
                 fingerprint = load_authority(self.data, SystemClock()).fingerprint
                 token = book.create_enrolment_token(name, fingerprint, until_ns)

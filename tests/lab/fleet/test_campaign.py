@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from probes.stamp.sizes import STAMP_PORT
 
 from controller.campaigns.campaign_file import asked_of, load_campaign
 from controller.campaigns.demand import streams_of
-from controller.store.sqlite_store import SqliteStore
+from controller.store.sqlite.engine import SqliteStore
 from lab.fleet.api_client import ApiClient
 from lab.fleet.comparison import PathProbes, seen_of
 from lab.fleet.fleet import Fleet, running
@@ -26,7 +27,6 @@ from lab.fleet.scenario import find_scenario, load_scenario
 from lab.fleet.stored import continuity_of, read_stored
 from lab.fleet.truth import pair_probes
 from messages.chunk import decode_chunk
-from probes.stream import STAMP_PORT
 from topology.mesh import plan_streams, united
 
 pytestmark = pytest.mark.network
@@ -168,7 +168,7 @@ def _last_streams(data: Path) -> set[int]:
     """Return the streams of the newest window of each agent."""
     store = SqliteStore(data)
     try:
-        newest = {chunk.agent: chunk for chunk in store.chunks_since(0)}
+        newest = {chunk.agent: chunk for chunk in store.windows.chunks_since(0)}
     finally:
         store.close()
     batches = [decode_chunk(chunk.payload).batch for chunk in newest.values()]

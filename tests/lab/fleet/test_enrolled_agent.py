@@ -18,7 +18,7 @@ import pytest
 
 from agent.doctor import examine
 from controller.access.authority import create_authority, load_authority
-from controller.access.book import AccessBook
+from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 
 pytestmark = pytest.mark.network
@@ -100,14 +100,14 @@ class Site:
     def begin(self) -> str:
         """Make the authority and the first admin token; return the token."""
         create_authority(self.data, ["127.0.0.1"], SystemClock())
-        with contextlib.closing(AccessBook(self.data, SystemClock())) as book:
+        with contextlib.closing(CredentialStore(self.data, SystemClock())) as book:
             return book.create_api_token("admin", "admin", None)
 
     def token(self) -> str:
         """Make a token to enrol as the command line does: beside the running controller."""
         authority = load_authority(self.data, SystemClock())
         until_ns = SystemClock().wall_ns() + 60 * 10**9
-        with contextlib.closing(AccessBook(self.data, SystemClock())) as book:
+        with contextlib.closing(CredentialStore(self.data, SystemClock())) as book:
             return book.create_enrolment_token("nanjing", authority.fingerprint, until_ns)
 
     async def enrol(self, token: str) -> tuple[int, str]:
@@ -268,7 +268,7 @@ async def test_of_a_cloned_agent_nothing_is_stored_of_the_time_in_which_the_firs
                 assert (await copy.doctor())["name"] == "fail"
                 stored = (await site.agents())["windows_stored"]
                 await site.until_stored(stored + 4)
-                other = (await site.agents())["another"]
+                other = (await site.agents())["duplicate"]
             assert other["boot"] != first_boot
             first.kill()
             await first.wait()

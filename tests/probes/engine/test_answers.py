@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from probes.channels.channel import Replies
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import Finished
 from probes.engine.answers import finish_answered, hold_answers, read_answers, take_follow_ups
-from probes.engine.channel import Replies
 from probes.engine.ledger import Ledger
 from probes.stamp.batch import ReflectorFields
 

@@ -44,7 +44,7 @@ WINDOW_COLUMNS = (
     Column(key="clock", title="Clock ±", width=9, align="right", rank=4),
     Column(key="timestamping", title="Timestamp", width=9, rank=5),
 )
-DECIDING = {
+LIMITING_FACTORS = {
     "value": "the value",
     "clock": "the clock",
     "samples": "too few samples",
@@ -210,8 +210,8 @@ def _second_line(entry: doc.Verdict, words: Words, zone: dt.tzinfo | None) -> Sp
     if other is not None:
         name = words("round trip") if other.direction == "round_trip" else words("one way")
         spans.append((f"  {name} {measure(other.measured, entry.unit)}", "plain"))
-    term = DECIDING.get(entry.deciding_term or "none", entry.deciding_term or "none")
-    spans.append((f"  {words('decided by')} {words(term)}", "dim"))
+    factor = LIMITING_FACTORS.get(entry.limiting_factor or "none", entry.limiting_factor or "none")
+    spans.append((f"  {words('decided by')} {words(factor)}", "dim"))
     if entry.sent is not None:
         spans.append((f"  {words.counted(entry.sent, '{n} probes', n=count(entry.sent))}", "dim"))
     if entry.since_ns is not None:

@@ -38,36 +38,42 @@ def common_stem(names: tuple[str, ...]) -> str:
     return first if length is None else first[:length]
 
 
-def remedy_lines(fleet: Fleet, remedy: doc.Remedy | None, words: Words) -> list[Spans]:
+def remediation_lines(
+    fleet: Fleet, remediation: doc.Remediation | None, words: Words
+) -> list[Spans]:
     """Return what to fix, with the sites and carriers that most of it has to do with."""
     lines: list[Spans] = [plain(words("What to fix"), "head")]
-    if remedy is None:
+    if remediation is None:
         return [*lines, plain(words("Reading …"), "dim")]
-    unit = words("pairs") if remedy.of == "pairs" else words("paths")
-    goal = f"{remedy.year} ≥{remedy.goal:.0%}" if remedy.year else f"≥{remedy.goal:.0%}"
-    if remedy.needed == 0:
+    unit = words("pairs") if remediation.of == "pairs" else words("paths")
+    goal = (
+        f"{remediation.year} ≥{remediation.goal:.0%}"
+        if remediation.year
+        else f"≥{remediation.goal:.0%}"
+    )
+    if remediation.needed == 0:
         return [*lines, plain(words("The goal {goal} is reached.", goal=goal), "good")]
     said = words(
         "{passed} of {total} {unit} pass; {needed} more are needed for {goal}.",
-        passed=remedy.passed,
-        total=remedy.total,
+        passed=remediation.passed,
+        total=remediation.total,
         unit=unit,
-        needed=remedy.needed,
+        needed=remediation.needed,
         goal=goal,
     )
     lines.append(plain(said, "doubt"))
-    if not remedy.reachable:
-        best = ratio(remedy.best_ratio, 1)
+    if not remediation.reachable:
+        best = ratio(remediation.best_ratio, 1)
         lines.append(plain(words("Out of reach: {best} at best.", best=best), "bad"))
-    sides = ((remedy.by_site, words("By site")), (remedy.by_carrier, words("By carrier")))
+    sides = ((remediation.by_site, words("By site")), (remediation.by_carrier, words("By carrier")))
     for shares, title in sides:
         shown = "  ".join(f"{share.name} {share.paths}" for share in shares[:6])
         lines.append(((f"{title}  ", "dim"), (shown or ABSENT, "plain")))
-    lines += [_remedy_line(fleet, path, words) for path in remedy.paths]
+    lines += [_remediation_line(fleet, path, words) for path in remediation.paths]
     return lines
 
 
-def _remedy_line(fleet: Fleet, path: doc.RemedyPath, words: Words) -> Spans:
+def _remediation_line(fleet: Fleet, path: doc.RemediationPath, words: Words) -> Spans:
     look = sign(path.verdict)
     margin = "" if path.margin_ratio is None else f"{path.margin_ratio:+.1%}"
     ends = _ends(fleet, path.source_site, path.destination_site, words)

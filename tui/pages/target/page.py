@@ -37,7 +37,7 @@ class TargetPage(TargetLinks):
         super().__init__(host, id=id)
         self._target: str | None = None
         self._read = False
-        self._remedy: doc.Remedy | None = None
+        self._remedy: doc.Remediation | None = None
         self._ring: doc.Ring | None = None
         self._error: TuiError | None = None
 
@@ -75,9 +75,9 @@ class TargetPage(TargetLinks):
             self._read = True
             return
         of_group = name.startswith(GROUP)
-        remedy, ring, problem = None, None, None
+        remediation, ring, problem = None, None, None
         try:
-            remedy = await client.get_remedy(name.removeprefix(GROUP), group=of_group)
+            remediation = await client.get_remediation(name.removeprefix(GROUP), group=of_group)
             if target.kind == "delay":
                 ring = await client.get_ring(name)
         except TuiError as error:
@@ -86,7 +86,7 @@ class TargetPage(TargetLinks):
             return
         self._error, self._read = problem, True
         if problem is None:
-            self._remedy, self._ring = remedy, ring
+            self._remedy, self._ring = remediation, ring
         self.draw()
 
     def take_focus(self) -> None:
@@ -114,4 +114,4 @@ class TargetPage(TargetLinks):
         assert self.fleet is not None
         if self._error is not None:
             return [plain(self._error.message(self.look.words.language), "doubt")]
-        return model.remedy_lines(self.fleet, self._remedy, self.look.words)
+        return model.remediation_lines(self.fleet, self._remedy, self.look.words)

@@ -268,7 +268,7 @@ async def test_second_agent_of_a_name_is_refused_told_and_may_not_deliver(
         await say(first, of_boot("aaaaaaaa"))
         claim = (await hear(first)).claim
         async with living(first):
-            assert (await refused(controller, "bbbbbbbb")).another
+            assert (await refused(controller, "bbbbbbbb")).duplicate
         await wait_event(controller, "another_refused")
         assert (await controller.deliver("nanjing", body, 409))["error"]["code"] == "another_agent"
         assert await delivered(controller, body, claim) == 200
@@ -290,7 +290,7 @@ async def test_agent_whose_predecessor_was_cut_off_a_moment_ago_is_called_no_cop
             await say(second, of_boot("bbbbbbbb"))
             assert isinstance(await hear(second), PlanPush)
     assert await events_of(controller, "another_refused") == []
-    assert not controller.state.rivals.is_rival("nanjing", ["aaaaaaaa", "bbbbbbbb"])
+    assert not controller.state.duplicates.is_duplicate("nanjing", ["aaaaaaaa", "bbbbbbbb"])
 
 
 class Copies:
@@ -357,7 +357,7 @@ async def test_what_a_copy_measured_is_refused_in_the_next_life_of_the_controlle
         copies.controller = second
         assert await copies.deliver(b, 0, by=b) == 409
         assert await copies.deliver(b, 1, by=b) == 200
-        assert second.state.rivals.refused_last("nanjing").boot == b
+        assert second.state.duplicates.refused_last("nanjing").boot == b
 
 
 async def test_next_life_of_an_agent_brings_its_spool_whatever_its_clock_said(

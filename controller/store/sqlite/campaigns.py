@@ -1,0 +1,96 @@
+"""Campaigns and their reports as rows of the SQLite database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from controller.store.campaigns import FORGOTTEN_BEYOND, MAX_REPORTS_BYTES, CampaignRecord
+from controller.store.sqlite.writer import Writer
+
+Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+
+_ASKED = ("name", "request", "from_ns", "to_ns", "created_ns", "created_by")
+_BECAME = (
+    "streams",
+    "begun_ns",
+    "ended_ns",
+    "ended_by",
+    "refused",
+    "throttled",
+    "reported_ns",
+    "results",
+)
+_COLUMNS = (*_ASKED, *_BECAME)
+_MARKS = ", ".join("?" * len(_COLUMNS))
+_INSERT = f"INSERT OR IGNORE INTO campaigns ({', '.join(_COLUMNS)}) VALUES ({_MARKS})"  # noqa: S608 -- constants alone
+_CHANGE = f"UPDATE campaigns SET {', '.join(f'{name} = ?' for name in _BECAME)} WHERE id = ?"  # noqa: S608 -- constants alone
+_SELECT = f"SELECT id, {', '.join(_COLUMNS)} FROM campaigns ORDER BY id"  # noqa: S608 -- constants alone
+_FORGET = (
+    "DELETE FROM campaigns WHERE id IN (SELECT id FROM campaigns WHERE ended_ns IS NOT NULL "
+    "ORDER BY id LIMIT max(0, (SELECT count(*) FROM campaigns) - ?))"
+)
+# The newest reports whose sizes add up to no more than the bound stay, the newest one always.
+_FORGET_REPORTS = (
+    "DELETE FROM campaign_reports WHERE id NOT IN (SELECT id FROM campaigns) OR id IN ("
+    "SELECT id FROM (SELECT id, sum(length(page)) OVER (ORDER BY id DESC) AS sum, "
+    "row_number() OVER (ORDER BY id DESC) AS place FROM campaign_reports) "
+    "WHERE sum > ? AND place > 1)"
+)
+
+
+class SqliteCampaigns:
+    """A `CampaignStore` on the store's one writer and its readers."""
+
+    def __init__(self, writer: Writer, read: Read) -> None:
+        self._writer, self._read = writer, read
+
+    def put(self, record: CampaignRecord) -> Future[int]:
+        """Keep a campaign; see `CampaignStore.put`."""
+        row = _row(record, _COLUMNS)
+
+        def write(connection: sqlite3.Connection) -> int:
+            added = connection.execute(_INSERT, row)
+            number = added.lastrowid if added.rowcount == 1 else 0
+            connection.execute(_FORGET, (FORGOTTEN_BEYOND,))
+            return number or 0
+
+        return self._writer.submit(write, len(record.request))
+
+    def change(self, record: CampaignRecord) -> Future[None]:
+        """Keep what became of a campaign; see `CampaignStore.change`."""
+        row = (*_row(record, _BECAME), record.id)
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_CHANGE, row)
+
+        return self._writer.submit(write)
+
+    def put_report(self, number: int, page: bytes) -> Future[None]:
+        """Keep the report of a campaign; see `CampaignStore.put_report`."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT OR REPLACE INTO campaign_reports (id, page) VALUES (?, ?)", (number, page)
+            )
+            connection.execute(_FORGET_REPORTS, (MAX_REPORTS_BYTES,))
+
+        return self._writer.submit(write, len(page))
+
+    def records(self) -> list[CampaignRecord]:
+        """Return every campaign that is kept, oldest first."""
+        names = ("id", *_COLUMNS)
+        return [
+            CampaignRecord(**dict(zip(names, row, strict=True))) for row in self._read(_SELECT, ())
+        ]
+
+    def report(self, number: int) -> bytes | None:
+        """Return the report of a campaign; see `CampaignStore.report`."""
+        rows = self._read("SELECT page FROM campaign_reports WHERE id = ?", (number,))
+        return rows[0][0] if rows else None
+
+
+def _row(record: CampaignRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(getattr(record, name) for name in names)

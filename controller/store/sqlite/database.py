@@ -1,0 +1,201 @@
+"""One SQLite file with one writer and readers of their own; what stands on it are its tables.
+
+WAL with synchronous=FULL: what was acknowledged survives a power cut as well as kill -9. Only one
+controller may own a data directory, which a lock file sees to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import pathlib
+import shutil
+import sqlite3
+import threading
+import time
+from concurrent.futures import Future
+from typing import Any, Literal
+
+import sqlite_utils
+
+from controller.access.tables import MARKS, SITES_NAME
+from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
+from controller.store.reading import DamagedStoreError, damage_told
+from controller.store.sqlite import reserve
+from controller.store.sqlite.schema import migrate
+from controller.store.sqlite.writer import Writer
+from foundation.errors import ResourceError
+from foundation.private_files import (
+    NoRegularFileError,
+    make_private_database,
+    make_private_directory,
+    make_private_file,
+)
+from foundation.reasons import reason_of
+
+FILE_NAME = "isochrone.db"
+READ_LIMIT_S = 10.0
+Conflict = Literal["fail", "ignore", "replace"]  # with a row that is there already
+_STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
+
+
+class SqliteFile:
+    """Opens, locks, writes and reads. Opening it may raise ConfigError or ResourceError."""
+
+    def __init__(self, directory: pathlib.Path, *, max_pages: int | None = None) -> None:
+        self._path = directory / FILE_NAME
+        self._directory = directory
+        self._lock_file = _own_directory(directory)
+        try:
+            try:
+                connection = _opened(self._path, max_pages)
+            except DamagedStoreError:
+                raise
+            except ResourceError:  # the disk may be full: to read what is there takes little
+                if not reserve.give_up(directory):
+                    raise
+                connection = _opened(self._path, max_pages)
+            reserve.take(directory)
+        except BaseException:
+            self._lock_file.close()
+            raise
+        self._writer = Writer(connection)
+        self._readers = threading.local()
+        self._open_readers: list[sqlite3.Connection] = []
+
+    def close(self) -> None:
+        """Finish the queued writes and let go of the files."""
+        for reader in self._open_readers:
+            reader.close()
+        # Last: whoever closes last empties the log and takes it away, and readers may not.
+        self._writer.close()
+        self._lock_file.close()
+
+    def _insert(
+        self, table: str, rows: list[dict[str, Any]], conflict: Conflict = "fail"
+    ) -> Future[None]:
+        def write(connection: sqlite3.Connection) -> None:
+            sqlite_utils.Database(connection).table(table).insert_all(
+                rows, ignore=conflict == "ignore", replace=conflict == "replace"
+            )
+
+        return self._writer.submit(write)
+
+    def state(self) -> StoreState:
+        """Return how the store is."""
+        fault = self._writer.fault
+        full = isinstance(fault, StoreFullError)
+        size_bytes: int | None = None
+        free_bytes: int | None = None
+        with contextlib.suppress(OSError):
+            size_bytes = self._path.stat().st_size
+            free_bytes = shutil.disk_usage(self._directory).free
+        return StoreState(
+            engine="sqlite",
+            state="ok" if fault is None else "full" if full else "failing",
+            reason=None if fault is None else fault.text,
+            queued_writes=self._writer.queued,
+            size_bytes=size_bytes,
+            free_bytes=free_bytes,
+        )
+
+    def _read(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Run one SELECT on this thread's own connection under the time limit."""
+        connection = self._reader()
+        deadline_s = time.monotonic() + READ_LIMIT_S
+        connection.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_A_CHECK)
+        try:
+            with damage_told(self._path):
+                return connection.execute(sql, values).fetchall()
+        except ResourceError as error:
+            code = getattr(error.__cause__, "sqlite_errorcode", None)
+            if code != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise StoreTimeoutError(
+                f"Reading took longer than {READ_LIMIT_S:.0f} s; ask for a shorter range of time.",
+                f"读取超过 {READ_LIMIT_S:.0f} 秒；请缩小查询的时间范围。",
+            ) from error
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,  # closed by `close`, in another thread
+            )
+            self._readers.connection = connection
+            self._open_readers.append(connection)
+        return connection
+
+
+def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
+    """Return the connection that writes, to a database of this version."""
+    if path.with_name(SITES_NAME).is_file() and path.is_file() and not path.stat().st_size:
+        raise _emptied(path)
+    try:
+        make_private_database(path)
+    except NoRegularFileError as error:
+        raise ResourceError(
+            f"{path} or a log beside it is no regular file; move it away, and restore the newest "
+            "backup that `isochrone controller backup` made if there was a database.",
+            f"{path} 或其日志文件不是普通文件；请将其移走；若原有数据库，请恢复 isochrone "
+            "controller backup 生成的最新备份。",
+            file=str(path),
+        ) from error
+    except OSError:
+        pass  # `migrate` says what is wrong
+    migrate(path)
+    with damage_told(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        if max_pages is not None:
+            connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
+    return connection
+
+
+def _emptied(path: pathlib.Path) -> ResourceError:
+    return ResourceError(
+        f"The database {path} is empty, though a controller has run in this directory: what was "
+        "measured is gone from it. Restore the newest backup that `isochrone controller backup` "
+        "made, or remove the empty file to begin anew.",
+        f"数据库 {path} 为空，但控制器曾在该目录运行：其中的测量数据已不存在。请恢复 isochrone "
+        "controller backup 生成的最新备份，或删除该空文件以重新开始。",
+        file=str(path),
+    )
+
+
+def _own_directory(directory: pathlib.Path) -> Any:
+    """Create the directory and lock it for this process; the returned file holds the lock."""
+    try:
+        make_private_directory(directory, MARKS)
+        make_private_file(directory / "lock")
+        lock_file = (directory / "lock").open("a")
+    except OSError as error:
+        reason = reason_of(error)
+        if isinstance(error, NoRegularFileError):
+            raise ResourceError(
+                f"{directory / 'lock'} is no regular file; remove it, and start again.",
+                f"{directory / 'lock'} 不是普通文件；请将其删除后重新启动。",
+                file=str(directory / "lock"),
+            ) from error
+        raise ResourceError(
+            f"The data directory {directory} cannot be written ({reason.en}); give the "
+            "controller's user the right to write there, or use another --data directory.",
+            f"无法写入数据目录 {directory}（{reason.zh}）；"
+            "请为控制器用户授予写权限，或用 --data 指定其他目录。",
+            file=str(directory),
+        ) from error
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock_file.close()
+        raise ResourceError(
+            f"Another controller is using the data directory {directory}; stop it, or use another "
+            "--data directory.",
+            f"另一个控制器正在使用数据目录 {directory}；请先停止它，或用 --data 指定其他目录。",
+            file=str(directory),
+        ) from error
+    return lock_file

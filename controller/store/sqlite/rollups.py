@@ -1,0 +1,221 @@
+"""Rollups in the SQLite store: which intervals are due, and their blocks and tiles.
+
+Ingest marks (agent, minute) as pending in the transaction that stores a chunk; whatever is pending
+is still so after a crash, and a chunk that comes late marks its minute again. Rolling a minute up
+marks its hour, an hour its day, a day its span of 30 days: each is made anew from all it consists
+of, so the result does not depend on the order in which anything came.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.store.blocks import Block, block_of, decode_block, encode_block, joined
+from controller.store.levels import DAY, HOUR, LEVELS, MINUTE, SECOND_NS, Level
+from controller.store.points import POINT, pack_tiles, points_of
+from controller.store.sound import sound, windows_in
+from controller.store.sqlite.writer import Writer
+from messages.columns import malformed
+from probes.sockets.records import distinct
+from probes.window import WindowBatch
+
+Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+
+# How long nothing new may have come before an interval is rolled up, so that a backlog that
+# arrives in pieces is rolled up once.
+_SETTLE_NS = (15 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, 600 * SECOND_NS)
+_CRC_BYTES = 4
+_BLOCKS_AT_ONCE = 8  # merged in one go; more cost memory
+MARK = """
+INSERT INTO pending (level, agent, start_ns, mark, since_ns) VALUES (?,?,?,1,?)
+ON CONFLICT (level, agent, start_ns) DO UPDATE SET mark = mark + 1, since_ns = excluded.since_ns
+"""
+_DUE = """
+SELECT agent, start_ns, mark FROM pending AS p
+WHERE level = ? AND start_ns <= ? AND (since_ns <= ? OR since_ns > ?) AND NOT EXISTS (
+  SELECT 1 FROM pending WHERE level = p.level - 1 AND agent = p.agent
+  AND start_ns >= p.start_ns AND start_ns < p.start_ns + ?)
+ORDER BY start_ns DESC LIMIT ?
+"""
+_WHOLE = """
+SELECT start_ns, payload FROM rollups AS r
+WHERE level = ? AND agent = ? AND start_ns >= ? AND start_ns < ?
+AND NOT EXISTS (SELECT 1 FROM pending
+  WHERE level = ? AND agent = r.agent AND start_ns = r.start_ns)
+AND NOT EXISTS (SELECT 1 FROM pending
+  WHERE level = ? AND agent = r.agent AND start_ns >= r.start_ns AND start_ns < r.start_ns + ?)
+ORDER BY start_ns
+"""
+_DONE = "DELETE FROM pending WHERE level = ? AND agent = ? AND start_ns = ? AND mark = ?"
+_PUT_BLOCK = (
+    "INSERT OR REPLACE INTO rollups (level, agent, start_ns, figures, payload) VALUES (?,?,?,?,?)"
+)
+_PUT_TILE = "INSERT OR REPLACE INTO tiles (level, stream_id, start_ns, payload) VALUES (?,?,?,?)"
+_LAID_OUT = (
+    "UPDATE rollups SET figures = NULL WHERE level = ? AND agent = ? AND start_ns >= ? "
+    "AND start_ns < ? AND figures IS NOT NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Roll up `agent` from `start_ns` on: `code` is the level made, one above DAY only lays out."""
+
+    code: int
+    agent: str
+    start_ns: int
+    mark: int
+
+    @property
+    def made(self) -> Level | None:
+        """The level of the block that is made."""
+        return next((level for level in LEVELS if level.code == self.code), None)
+
+    @property
+    def laid_out(self) -> Level | None:
+        """The level whose points become tiles."""
+        return next((level for level in LEVELS if level.code == self.code - 1), None)
+
+    @property
+    def span_ns(self) -> int:
+        """How long the interval is."""
+        return _span_ns(self.code)
+
+
+def _span_ns(code: int) -> int:
+    return MINUTE.step_ns if code == MINUTE.code else LEVELS[code - 2].span_ns
+
+
+class SqliteRollups:
+    """Makes rollups on the store's one writer and its readers."""
+
+    def __init__(self, writer: Writer, read: Read) -> None:
+        self._writer, self._read = writer, read
+
+    def roll_up(self, now_ns: int, limit: int) -> int:
+        """Roll up at most about `limit` intervals that are due at `now_ns`; return how many."""
+        done = 0
+        for code in (MINUTE.code, HOUR.code, DAY.code, DAY.code + 1):
+            due = self._due(code, now_ns, limit - done)
+            waiting = [self._writer.submit(self._work(job, now_ns)) for job in due]
+            for future in waiting:
+                future.result()
+            done += len(waiting)
+        return done
+
+    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
+        """Yield an agent's hours that nothing waits for; see `WindowStore.hours_of`."""
+        step_ns = HOUR.step_ns
+        values = (HOUR.code, agent, from_ns, to_ns, HOUR.code, MINUTE.code, step_ns)
+        for start_ns, payload in self._read(_WHOLE, values):
+            block = _sound_block(payload, start_ns, agent)
+            if block is not None:
+                yield start_ns, block
+
+    def pending(self) -> int:
+        """Return how many intervals wait, due or not."""
+        return int(self._read("SELECT count(*) FROM pending", ())[0][0])
+
+    def _due(self, code: int, now_ns: int, limit: int) -> list[_Job]:
+        span_ns = _span_ns(code)
+        settled_ns = now_ns - _SETTLE_NS[code - 1]
+        # What was marked later than now, by a clock that was ahead, would wait for ever.
+        values = (code, now_ns - span_ns, settled_ns, now_ns, span_ns, max(0, limit))
+        return [_Job(code, *row) for row in self._read(_DUE, values)]
+
+    def _work(self, job: _Job, now_ns: int) -> Callable[[sqlite3.Connection], None]:
+        """Compute a job's rows, here and now; the returned function only writes them."""
+        if job.code == MINUTE.code:
+            batches = self._batches(job)
+            blocks = {job.start_ns: block_of(batches)} if batches else {}
+        else:
+            blocks = self._blocks(job)
+        tiles = _tiles(job, blocks)
+        made = _merged(list(blocks.values())) if job.made is not None and blocks else None
+        row = None
+        if made is not None:
+            figures = pack_figures(made.stream_id, points_of(made.part))
+            payload = encode_block(made, job.start_ns)
+            row = (job.code, job.agent, job.start_ns, figures, payload)
+
+        def write(connection: sqlite3.Connection) -> None:
+            if row is not None:
+                connection.execute(_PUT_BLOCK, row)
+                above_ns = _span_ns(job.code + 1)
+                above_start_ns = job.start_ns // above_ns * above_ns
+                connection.execute(MARK, (job.code + 1, job.agent, above_start_ns, now_ns))
+            connection.executemany(_PUT_TILE, tiles)
+            end_ns = job.start_ns + job.span_ns
+            connection.execute(_LAID_OUT, (job.code - 1, job.agent, job.start_ns, end_ns))
+            connection.execute(_DONE, (job.code, job.agent, job.start_ns, job.mark))
+
+        return write
+
+    def _batches(self, job: _Job) -> list[WindowBatch]:
+        rows = self._read(
+            "SELECT payload FROM chunks WHERE agent = ? AND start_ns >= ? AND start_ns < ?",
+            (job.agent, job.start_ns, job.start_ns + job.span_ns),
+        )
+        found = (windows_in(payload, f"a chunk of {job.agent}") for (payload,) in rows)
+        return [batch for batch in found if batch is not None]
+
+    def _blocks(self, job: _Job) -> dict[int, Block]:
+        rows = self._read(
+            "SELECT start_ns, payload FROM rollups WHERE level = ? AND agent = ? "
+            "AND start_ns >= ? AND start_ns < ? ORDER BY start_ns",
+            (job.code - 1, job.agent, job.start_ns, job.start_ns + job.span_ns),
+        )
+        found = {start_ns: _sound_block(payload, start_ns, job.agent) for start_ns, payload in rows}
+        return {start_ns: block for start_ns, block in found.items() if block is not None}
+
+
+def _sound_block(payload: bytes, start_ns: int, agent: str) -> Block | None:
+    return sound(
+        f"the rollup of {agent} from {start_ns} on", lambda: decode_block(payload, start_ns)
+    )
+
+
+def _merged(blocks: Sequence[Block]) -> Block:
+    """Merge some blocks at a time; one alone is as good as merged."""
+    total = blocks[0]
+    for place in range(1, len(blocks), _BLOCKS_AT_ONCE):
+        total = joined([total, *blocks[place : place + _BLOCKS_AT_ONCE]])
+    return total
+
+
+def _tiles(job: _Job, blocks: dict[int, Block]) -> list[tuple[int, int, int, bytes]]:
+    """Return the rows of tiles: one a stream, the points of all blocks side by side."""
+    level = job.laid_out
+    if level is None or not blocks:
+        return []
+    stream_id = distinct(np.concatenate([block.stream_id for block in blocks.values()]))
+    points = np.zeros((len(stream_id), level.slots), POINT)
+    for start_ns, block in blocks.items():
+        slot = (start_ns - job.start_ns) // level.step_ns
+        points[np.searchsorted(stream_id, block.stream_id), slot] = points_of(block.part)
+    tiles = pack_tiles(points)
+    ids: list[int] = stream_id.tolist()
+    return [(level.code, ids[i], job.start_ns, tile) for i, tile in enumerate(tiles)]
+
+
+def pack_figures(stream_id: NDArray[np.uint64], points: NDArray[Any]) -> bytes:
+    """Return a block's figures as bytes, behind them their CRC-32: they are read too often to be
+    expanded each time."""
+    figures = stream_id.tobytes() + points.tobytes()
+    return figures + zlib.crc32(figures).to_bytes(_CRC_BYTES, "little")
+
+
+def read_figures(figures: bytes) -> tuple[NDArray[np.uint64], NDArray[Any]]:
+    """Return (stream_id uint64[n], POINT[n]) of a block's figures. Raises RemoteProtocolError."""
+    rows, rest = divmod(len(figures) - _CRC_BYTES, 8 + POINT.itemsize)
+    crc = int.from_bytes(figures[-_CRC_BYTES:], "little")
+    if rest or zlib.crc32(memoryview(figures)[:-_CRC_BYTES]) != crc:
+        raise malformed("its checksum is wrong", "校验和不符")
+    return np.frombuffer(figures, np.uint64, rows), np.frombuffer(figures, POINT, rows, 8 * rows)

@@ -1,0 +1,1 @@
+"""What can be sent as a probe: one folder a protocol, each registered once."""

@@ -1,0 +1,1 @@
+"""STAMP over UDP, as a Session-Sender: the wire formats are in probes/stamp."""

@@ -1,0 +1,1 @@
+"""TCP SYN, and connect() where raw sockets are not allowed."""
