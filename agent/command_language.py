@@ -15,9 +15,10 @@ from pathlib import Path
 
 import click
 
-from foundation.text import language_of_environment
+from foundation.text import Text, language_of_environment
 
 CATALOGUES = Path(__file__).parent / "locale"
+COMPOSED: dict[str, str] = {}  # help texts that bring their own Chinese
 _PIECES = re.compile(r"\s*（?(?:\[[^\[\]]*\]|[!-~]+|\S)[，。；：、）]*")
 
 
@@ -102,5 +103,16 @@ def key_of(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
+def in_both(text: Text) -> str:
+    """Take a help text that brings its own Chinese, as composed ones do; return it in English."""
+    COMPOSED[key_of(text.en)] = text.zh
+    return text.en
+
+
 def _translated(text: str | None) -> str | None:
-    return text and gettext.gettext(key_of(text))
+    if not text:
+        return text
+    key = key_of(text)
+    if key in COMPOSED and language_of_environment() == "zh":
+        return COMPOSED[key]
+    return gettext.gettext(key)

@@ -1,8 +1,8 @@
 """Which chunks the controller was offered and how much it took, kept across kill -9 on any disk.
 
-A few numbers in the page of `agent.sent_counters`. They are kept twice: a change is written to the copy
-that does not count, then one number says that it counts, so that whoever is killed in between left
-the one state or the other. A chunk that was offered and whose outcome is unknown is *in
+A few numbers in the page of `agent.sent_counters`. They are kept twice: a change is written to the
+copy that does not count, then one number says that it counts, so that whoever is killed in between
+left the one state or the other. A chunk that was offered and whose outcome is unknown is *in
 doubt*: it is offered again before any other and never dropped meanwhile, so there are few of them.
 """
 

@@ -15,7 +15,6 @@ from typing import Literal, cast
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from probes.stamp.sizes import STAMP_PORT
 
 from agent.answering import Silence
 from agent.policy import Policy
@@ -55,7 +54,7 @@ class _Demand:
     sources: Sources  # the destinations
     packets_per_s: NDArray[np.float64]
     packet_bytes: NDArray[np.int64]
-    port: NDArray[np.int64]  # 0 for ICMP
+    port: NDArray[np.int64]  # 0 where the protocol has none
     protocol: NDArray[np.str_]
     rule: NDArray[np.object_]
     factor: NDArray[np.float64]  # 1: as asked; below: slowed; 0: refused
@@ -115,9 +114,7 @@ def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
         sources=_sources([spec.destination for spec in streams]),
         packets_per_s=_rates([spec.interval_ms for spec in streams]),
         packet_bytes=np.array([packet_bytes(kind) for kind in kinds], np.int64),
-        port=np.array(
-            [0 if kind.protocol == "icmp" else kind.port or STAMP_PORT for kind in kinds], np.int64
-        ),
+        port=np.array([kind.destination_port or 0 for kind in kinds], np.int64),
         protocol=np.array([kind.protocol for kind in kinds], np.str_),
         rule=np.full(len(streams), "", np.object_),
         factor=np.ones(len(streams)),

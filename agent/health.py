@@ -23,6 +23,7 @@ from foundation.text import Text, counted
 from messages.exchange import Health
 
 TimestampingName = Literal["none", "user", "kernel", "hardware"]
+LOOK_EVERY_S = 30.0
 
 
 class HealthReporter:
@@ -49,9 +50,15 @@ class HealthReporter:
         self._started_ns = clock.monotonic_ns()
         self._cpu_s, self._looked_ns = time.process_time(), self._started_ns
 
+    async def run(self) -> None:
+        """Look after the spool's disk even while no controller asks for health."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self.report()
+
     async def report(self) -> Health:
         """Return the health of now."""
-        state = await asyncio.wrap_future(self._spooler.call(self._spooler.do_state))
+        state = await self._spooler.ask(self._spooler.do_state)
         self._tell_of_spool(state)
         self._tell_of_clock()
         shortfalls = self._measuring.shortfalls

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, Network, read_prefix
 from foundation.numbers import LARGEST, Rate, Whole
+from probes.protocols.registry import protocol_names
 from probes.reflector.admission import PeerFilter
 from probes.reflector.sessions import Sources
 from probes.stream import ProtocolName
@@ -70,7 +71,7 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     denied_destinations: Prefixes = ()
     ports: Ports = ("1-65535",)
     denied_ports: Ports = ()
-    protocols: tuple[ProtocolName, ...] = ("icmp", "udp", "tcp")
+    protocols: tuple[ProtocolName, ...] = protocol_names()
     max_packets_per_s: Rate = 10_000.0
     max_bits_per_s: Rate = 20e6
     max_packets_per_s_per_destination: Rate = 200.0

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from agent.command_language import in_both
 from agent.durations import milliseconds
 from foundation.errors import UsageError
 from foundation.numbers import LONGEST_TIMEOUT_MS
 from foundation.results import end_early_on_signals, hear_no_more_hangups, results_follow
-from foundation.text import Text, language_of_environment
-from probes.stream import (
-    AUTHENTICATED_PAYLOAD_BYTES,
-    CLASS_OF_SERVICE_PAYLOAD_BYTES,
-    DEFAULT_PAYLOAD_BYTES,
-    ProtocolName,
-)
+from foundation.text import Text, language_of_environment, listed
+from probes.protocols.descriptor import ProbeProtocol
+from probes.protocols.registry import protocol_names, protocol_of, protocols
 
 UNPRIVILEGED_INTERVAL_MS = 10.0  # fping's floor for users without privileges
 SHORTEST_INTERVAL_MS = 0.1
@@ -30,10 +28,27 @@ _EPILOG = (
     "could not be probed, or not every probe left this machine, or not at the rate asked; 2 wrong "
     "usage."
 )
+_WITH_PORTS = [each for each in protocols() if each.has_ports]
+_TITLES = listed([each.title for each in protocols()], "or")
+_HELP = Text(
+    f"Measure targets now, all at once: {_TITLES.en}.", f"立即同时测量所有目标：{_TITLES.zh}。"
+)
+_SIZE_HELP = Text(
+    "Payload octets: " + "; ".join(each.size_help.en for each in protocols()) + ".",
+    "载荷字节数：" + "；".join(each.size_help.zh for each in protocols()) + "。",
+)
+_PORT_HELP = Text(
+    "Destination port; "
+    + ", ".join(f"{each.name.upper()} {each.default_port}" for each in _WITH_PORTS)
+    + " if absent.",
+    "目的端口；默认 "
+    + "、".join(f"{each.name.upper()} {each.default_port}" for each in _WITH_PORTS)
+    + "。",
+)
 
 
-@click.command(epilog=_EPILOG)
-@click.argument("protocol", type=click.Choice(["icmp", "udp", "tcp"]))
+@click.command(epilog=_EPILOG, help=in_both(_HELP))
+@click.argument("protocol", type=click.Choice(protocol_names()))
 @click.argument("targets", nargs=-1, metavar="TARGET...")
 @click.option(
     "--file",
@@ -66,8 +81,7 @@ _EPILOG = (
 @click.option(
     "--size",
     type=click.IntRange(0, 65_000),
-    help="Payload octets: ICMP data (default 44), UDP payload (default 64, at least 44: from 64 on "
-    "reflectors tell when replies truly left). TCP SYNs carry none.",
+    help=in_both(_SIZE_HELP),
 )
 @click.option(
     "--dscp",
@@ -76,9 +90,7 @@ _EPILOG = (
     show_default=True,
     help="Differentiated services code point.",
 )
-@click.option(
-    "--port", type=click.IntRange(1, 65_535), help="Destination port; UDP 862, TCP 443 if absent."
-)
+@click.option("--port", type=click.IntRange(1, 65_535), help=in_both(_PORT_HELP))
 @click.option(
     "--flows",
     type=click.IntRange(1, 4096),
@@ -99,13 +111,13 @@ _EPILOG = (
 @click.option("--ipv6", "ip_version", flag_value=6, type=int, help="Use IPv6 addresses of names.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a target, one a line.")
 def probe(**given: Any) -> None:
-    """Measure targets now, all at once: ICMP echo, UDP (STAMP) or TCP SYN."""
+    """Measure targets now: the command; its help names the protocols."""
     sys.exit(_probe(**given))
 
 
 def _probe(
     *,
-    protocol: Any,
+    protocol: str,
     targets: tuple[str, ...],
     file: Path | None,
     count: int,
@@ -123,7 +135,8 @@ def _probe(
 ) -> int:
     """Run the command and return its exit status."""
     check_interval(interval)
-    _check_usage(protocol, timeout, port, hmac_key_file)
+    described = protocol_of(protocol)
+    _check_usage(described, timeout, port, hmac_key_file)
     from agent.probe_source import read_probe_source
     from agent.reflect_command import read_key
     from agent.targets import read_targets, resolve
@@ -144,9 +157,9 @@ def _probe(
             count=count,
             interval_ms=interval,
             timeout_ms=timeout,
-            payload_bytes=_default_size(protocol, hmac_key_file, dscp) if size is None else size,
+            payload_bytes=_default_size(described, hmac_key_file, dscp) if size is None else size,
             dscp=dscp,
-            port=port or {"icmp": None, "udp": 862, "tcp": 443}[protocol],
+            port=described.port_of(port),
             flows=flows,
             hmac_key=None if hmac_key_file is None else read_key(hmac_key_file),
         ),
@@ -171,30 +184,35 @@ def _probe(
     return 0 if answered else _EXIT_SOME_SILENT
 
 
-def _default_size(protocol: ProtocolName, hmac_key_file: Path | None, dscp: int) -> int:
-    if hmac_key_file is not None:
-        return AUTHENTICATED_PAYLOAD_BYTES
-    if protocol == "udp" and dscp:
-        return CLASS_OF_SERVICE_PAYLOAD_BYTES
-    return DEFAULT_PAYLOAD_BYTES[protocol]
+def _default_size(protocol: ProbeProtocol, hmac_key_file: Path | None, dscp: int) -> int:
+    sizes = protocol.sizes(authenticated=hmac_key_file is not None)
+    return sizes.marked if dscp and sizes.marked is not None else sizes.usual
 
 
 def _check_usage(
-    protocol: str, timeout_ms: float, port: int | None, hmac_key_file: Path | None
+    protocol: ProbeProtocol, timeout_ms: float, port: int | None, hmac_key_file: Path | None
 ) -> None:
     """Refuse options that the protocol has no use for. Raises click.UsageError."""
     if timeout_ms > LONGEST_TIMEOUT_MS:
         told = Text("--timeout is at most 60s.", "--timeout 最大为 60s。")
-    elif hmac_key_file is not None and protocol != "udp":
-        told = Text("--hmac-key-file is for udp.", "--hmac-key-file 仅用于 udp。")
-    elif port is not None and protocol == "icmp":
+    elif hmac_key_file is not None and not protocol.authenticates:
+        signing = _names([each for each in protocols() if each.authenticates])
         told = Text(
-            "ICMP has no ports; --port is for udp and tcp.",
-            "ICMP 没有端口；--port 仅用于 udp 和 tcp。",
+            f"--hmac-key-file is for {signing.en}.", f"--hmac-key-file 仅用于 {signing.zh}。"
+        )
+    elif port is not None and not protocol.has_ports:
+        name, those = protocol.name.upper(), _names(_WITH_PORTS)
+        told = Text(
+            f"{name} has no ports; --port is for {those.en}.",
+            f"{name} 没有端口；--port 仅用于 {those.zh}。",
         )
     else:
         return
     raise click.UsageError(told.pick(language_of_environment()))
+
+
+def _names(those: Sequence[ProbeProtocol]) -> Text:
+    return listed([Text(each.name, each.name) for each in those], "and")
 
 
 def check_interval(interval_ms: float) -> None:

@@ -15,6 +15,7 @@ from agent.host_tables import HostTables
 from agent.probe_reasons import not_sent
 from foundation.text import Text
 from probes.channels.discarded import DISCARDED, not_sent_cause
+from probes.protocols.registry import protocol_of
 from probes.remark import Remark, about
 from probes.stream import ProtocolName
 
@@ -64,27 +65,6 @@ _CHANGED_THERE = Text(
     "发往 {targets} 的探测包以 DSCP {asked} 发出，到达反射端时为 DSCP {seen}：去程途中被改写；"
     "请检查沿途路由器的信任与重标记设置。",
 )
-_CHANGED_BACK = {
-    "icmp": Text(
-        "Probes to {targets} left with DSCP {asked}, and answers arrive with DSCP {seen}: hosts "
-        "repeat the DSCP of an echo as a rule, so something on the way there or back changes it.",
-        "发往 {targets} 的探测包以 DSCP {asked} 发出，应答的 DSCP 为 {seen}：主机通常沿用回显"
-        "请求的 DSCP，因此去程或回程途中很可能有设备改写。",
-    ),
-    "udp": Text(
-        "Probes to {targets} left with DSCP {asked}, and replies arrive with DSCP {seen}: "
-        "something on the way changes it, or the reflector does not repeat what it receives.",
-        "发往 {targets} 的探测包以 DSCP {asked} 发出，应答的 DSCP 为 {seen}：途中有设备改写，"
-        "或反射端不沿用收到的 DSCP。",
-    ),
-    "tcp": Text(
-        "Probes to {targets} left with DSCP {asked}, and answers arrive with DSCP {seen}: servers "
-        "answer a SYN with a DSCP of their own unless told otherwise (`sysctl "
-        "net.ipv4.tcp_reflect_tos`), or something on the way back changes it.",
-        "发往 {targets} 的探测包以 DSCP {asked} 发出，应答的 DSCP 为 {seen}：服务器默认以自己的 "
-        "DSCP 应答 SYN（除非设置 `sysctl net.ipv4.tcp_reflect_tos`），或回程途中有设备改写。",
-    ),
-}
 _CONGESTED = Text(
     "Answers of {targets} arrive marked as having met congestion (ECN CE).",
     "{targets} 的应答带有拥塞标记（ECN CE）。",
@@ -137,7 +117,8 @@ class Marks:
                 "dscp_changed_forward", about(_CHANGED_THERE, asked=self.asked, seen=there)
             )
         elif back is not None:
-            changed = about(_CHANGED_BACK[protocol], asked=self.asked, seen=back)
+            text = protocol_of(protocol).dscp_changed_back
+            changed = about(text, asked=self.asked, seen=back)
             yield Remark("dscp_changed_backward", changed)
         if any(tos & 3 == 3 for tos in self.seen["backward"]):
             yield Remark("ecn_congestion", _CONGESTED)

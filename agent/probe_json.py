@@ -12,6 +12,7 @@ from agent.probe_output import is_one_way_known
 from agent.probe_reasons import sentences
 from agent.probe_result import FlowResult, TargetResult
 from foundation.text import Language, language_of_environment, plain
+from probes.protocols.registry import protocol_of
 from probes.remark import Remark
 
 
@@ -58,10 +59,9 @@ def json_line(result: TargetResult) -> str:
 
 def _flow(flow: FlowResult, result: TargetResult) -> dict[str, Any]:
     """Return one flow, with what tells it from the others."""
-    named = "identifier" if result.protocol == "icmp" else "source_port"
     return {
         "flow": flow.flow,
-        named: flow.mark.mark,
+        protocol_of(result.protocol).flow_mark.key: flow.mark.mark,
         "flow_label": flow.mark.label,
         "sent": flow.sent,
         "received": flow.received,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from agent.probe_figures import DELAY_KEYS, FLOW_KEYS
 from agent.probe_reasons import sentences
 from foundation.text import Language, Text, language_of_environment, plain
+from probes.protocols.descriptor import SOURCE_PORT
+from probes.protocols.registry import protocol_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +56,7 @@ _CAUSES = {
 _FLOW_HEADINGS = (
     ("target", Text("target", "目标")),
     ("flow", Text("flow", "流")),
-    ("mark", Text("source port", "源端口")),
+    ("mark", SOURCE_PORT.title),
     ("label", Text("flow label", "流标签")),
     ("sent", Text("sent", "发送")),
     ("received", Text("recv", "收到")),
@@ -66,7 +68,6 @@ _FLOW_HEADINGS = (
     ("max", Text("max", "最大")),
     ("mean", Text("mean", "平均")),
 )
-_IDENTIFIER = Text("identifier", "标识符")
 _ONE_WAY = (
     ("forward", Text("forward p50", "去程 p50")),
     ("backward", Text("backward p50", "回程 p50")),
@@ -126,8 +127,8 @@ def flows_table(results: Sequence[TargetResult], language: Language) -> Table:
     """Return the figures of each flow of each target as a row."""
     flows = [(result, flow) for result in results for flow in result.flows]
     named = {name: heading.pick(language) for name, heading in _FLOW_HEADINGS}
-    if any(result.protocol == "icmp" for result in results):
-        named["mark"] = _IDENTIFIER.pick(language)
+    if results:  # a run is of one protocol
+        named["mark"] = protocol_of(results[0].protocol).flow_mark.title.pick(language)
     if not any(flow.mark.label for _, flow in flows):
         del named["label"]
     rows = [(_style(flow), _flow_cells(result, flow, language)) for result, flow in flows]

@@ -15,22 +15,13 @@ from foundation.text import Text
 from probes import explanations
 from probes.causes import Cause
 from probes.channels.discarded import not_sent_cause
+from probes.protocols.registry import protocol_of
 from probes.remark import Remark, about
 from probes.sockets.opening import is_ours
 from probes.stream import ProtocolName
 
 _SHOWN_TARGETS = 3
 
-_NO_REFLECTOR = Remark(
-    "no_stamp_answer",
-    Text(
-        "No STAMP answer from {targets}: does a reflector listen on UDP port {port} there "
-        "(`isochrone reflect`), may this machine ask it (its --peer), and do the keys agree "
-        "(--hmac-key-file)?",
-        "{targets} 没有 STAMP 应答：请确认对端 UDP 端口 {port} 上有反射端（`isochrone reflect`）、"
-        "其 --peer 允许本机、双方密钥（--hmac-key-file）一致。",
-    ),
-)
 _CLOSED_PORT = Remark(
     "port_closed",
     Text(
@@ -68,8 +59,9 @@ def unanswered(
     """Return why no probe of a target was answered, or None where nobody told."""
     ours = bool(cause.said_by) and is_ours(cause.said_by)
     told = explanations.told(cause, protocol=protocol, destination=address, ours=ours)
-    if told is None and protocol == "udp":
-        told = _NO_REFLECTOR
+    silent = protocol_of(protocol).unanswered
+    if told is None and silent is not None:
+        told = Remark(silent.code, silent.text)
     return told and told.about(port=port)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from probes.stamp.sizes import STAMP_PORT
 
 from foundation.errors import ConfigError, UsageError
 from foundation.input_files import read_input
@@ -20,6 +19,7 @@ from foundation.options import FiniteRange
 from foundation.reasons import reason_of
 from foundation.results import is_hangup_heard, results_follow
 from foundation.text import Text, language_of_environment
+from probes.stamp.sizes import STAMP_PORT
 
 if TYPE_CHECKING:
     from probes.reflector.short_requests import ShortRequestNews, ShortRequests

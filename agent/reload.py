@@ -65,7 +65,7 @@ class Reload:
         await asyncio.to_thread(self._clock_watch.look)
         self._measuring.shift_timestamps(round(config.clock.timestamp_shift_us * 1e3))
         limits = config.spool.max_bytes, config.spool.max_age_s
-        await asyncio.wrap_future(self._spooler.call(self._spooler.do_limit, *limits))
+        await self._spooler.ask(self._spooler.do_limit, *limits)
         await self._measuring.obey(Policy(config.policy))
 
     def _tell_of_restart(self, config: AgentConfig) -> None:

@@ -25,8 +25,8 @@ _RULES: tuple[PolicyRule, ...] = (
 class Room:
     """How many flows, sockets and bytes of memory the streams that were taken in have.
 
-    Streams that differ by destination alone share their sockets, one a flow (two for TCP); those
-    that are alike in that too have sockets of their own. No probes of a stream leave closer than
+    Streams that differ by destination alone share the sockets of each flow; those that are alike in
+    that too have sockets of their own. No probes of a stream leave closer than
     `least_gap_ms`.
     """
 
@@ -43,7 +43,7 @@ class Room:
         place = (*shared, kind.authenticated, spec.destination, kind.port)
         by = (*shared, kind.authenticated, self._alike[place])
         fresh = max(spec.flows - self._opened[by], 0)
-        sockets = fresh * (2 if kind.protocol == "tcp" else 1)
+        sockets = fresh * kind.described.sockets_a_flow
         # A flow's ring has a power of two of rows, at most twice what is in flight.
         gap_ms = max(spec.interval_ms, self._least_gap_ms)
         probes = 2 * (1.1 * (spec.timeout_ms + _LINGER_MS) / gap_ms + 8 * spec.flows)

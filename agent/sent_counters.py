@@ -3,9 +3,9 @@
 A few numbers in a file that is mapped into memory: the engine's thread adds to them as it sends,
 and the kernel keeps what a killed process wrote. The spool counts elsewhere, in its own
 transactions, what it was given; what is missing there after a restart was cut off by the kill. What
-the controller was offered and took is in the same page (`agent.delivery_counters`): a full disk cannot
-keep it from being written down. A power cut may take the last seconds of the book with it (it is
-synced with every chunk): then `behind` says that the count is a lower bound.
+the controller was offered and took is in the same page (`agent.delivery_counters`): a full disk
+cannot keep it from being written down. A power cut may take the last seconds of the book with it
+(it is synced with every chunk): then `behind` says that the count is a lower bound.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ memory within a bound, are still delivered from there, and go to the disk as soo
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import queue
@@ -59,7 +60,8 @@ class SpoolState:
 
 
 class Spooler:
-    """The spool behind its thread. `on_stored` is called there whenever there is more to send.
+    """The spool behind its thread. `on_stored` is called there whenever there is more to send,
+    `on_boot` with the id under which results are handed in from now on.
 
     ResourceError from the constructor: the spool cannot be opened.
     """
@@ -74,10 +76,11 @@ class Spooler:
         clock: Clock | None = None,
         memory_bytes: int = MEMORY_BYTES,
         on_stored: Callable[[], None] = lambda: None,
+        on_boot: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.book = SentCounters(path.with_name(f"{path.stem}.sent"))
-        self.boot = secrets.token_hex(8)
-        self.on_stored = on_stored
+        self._on_stored, self._on_boot = on_stored, on_boot
+        self.begin_boot()
         self._agent = agent
         self._clock = clock or SystemClock()
         self._memory_bytes = memory_bytes
@@ -108,6 +111,19 @@ class Spooler:
     def begin_boot(self) -> None:
         """Take a new boot id for the windows from now on: another process has the one of before."""
         self.boot = secrets.token_hex(8)
+        self._on_boot(self.boot)
+
+    async def ask(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Run one of this object's `do_*` methods on the spool's thread and wait for its result."""
+        return await asyncio.wrap_future(self.call(function, *arguments))
+
+    async def settle(self) -> None:
+        """Count as cut off what was sent and never came here; only while no engine runs."""
+        await self.ask(self.do_settle)
+
+    async def flush(self) -> None:
+        """Commit what is gathered now."""
+        await self.ask(self.do_flush)
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Future[Result]:
         """Run one of this object's `do_*` methods on the spool's thread."""
@@ -342,7 +358,7 @@ class Spooler:
                 self._keep(kind, span, content, plan_version)
         self._gathered.clear()
         self._attempt(self._to_disk)
-        self.on_stored()
+        self._on_stored()
 
     def _run(self) -> None:
         while True:

@@ -23,6 +23,7 @@ from agent.conditions import Conditions
 from agent.link import read_answer, refusal_code, refusal_of, unreachable
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
+from agent.wake_up import WakeUp
 from foundation.json_document import decode_json
 from foundation.text import Text
 from messages.exchange import (
@@ -65,7 +66,7 @@ class Delivery:
 
 
 class Uplink:
-    """Delivers the spool. One object a controller."""
+    """Delivers the spool, and goes on whenever `stored` says that there is more of it."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Uplink:
         conditions: Conditions,
         claim: Claim,
         backoff: Backoff | None = None,
+        stored: WakeUp | None = None,
     ) -> None:
         self._session = session
         self._url = url
@@ -82,30 +84,26 @@ class Uplink:
         self._conditions = conditions
         self._backoff = backoff or Backoff()
         self._claim = claim
-        self._more = asyncio.Event()
+        self._stored = stored or WakeUp()
         self._some_wait = False
         self.delivered_chunks = 0
-
-    def wake(self) -> None:
-        """Say that the spool has something to send. Called on the event loop."""
-        self._more.set()
 
     async def run(self) -> None:
         """Deliver for ever."""
         while True:
             await self._claim.wait_confirmed()
-            self._more.clear()
+            self._stored.clear()
             sent, wait_s = await self.round()
             if wait_s:
                 await asyncio.sleep(wait_s)
             elif not sent:
                 with contextlib.suppress(TimeoutError):  # what waits for its time is looked at
                     async with asyncio.timeout(LATER_S):
-                        await self._more.wait()
+                        await self._stored.wait()
 
     async def drain(self) -> None:
         """Deliver until the spool is empty; whoever calls says how long that may take."""
-        await asyncio.wrap_future(self._spooler.call(self._spooler.do_hurry))
+        await self._spooler.ask(self._spooler.do_hurry)
         if self._claim.is_doubted:
             return
         sent, wait_s = await self.round()
@@ -115,9 +113,7 @@ class Uplink:
 
     async def round(self) -> tuple[int, float]:
         """Send a few chunks at once; return how many there were and the seconds to wait now."""
-        chunks = await asyncio.wrap_future(
-            self._spooler.call(self._spooler.do_offer, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
-        )
+        chunks = await self._spooler.ask(self._spooler.do_offer, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
         if not chunks:
             return 0, 0.0
         deliveries = await self._deliver(chunks)
@@ -125,9 +121,7 @@ class Uplink:
         if committed:
             self.delivered_chunks += len(committed)
             twice = frozenset(each.sequence for each in deliveries if each.duplicate)
-            await asyncio.wrap_future(
-                self._spooler.call(self._spooler.do_acknowledge, committed, twice)
-            )
+            await self._spooler.ask(self._spooler.do_acknowledge, committed, twice)
         await self._withdraw(deliveries)
         await self._look_at_later()
         for each in deliveries:
@@ -163,17 +157,16 @@ class Uplink:
         if not untaken:
             return
         sequences = [one.sequence for one in untaken]
-        await asyncio.wrap_future(self._spooler.call(self._spooler.do_withdraw, sequences))
+        await self._spooler.ask(self._spooler.do_withdraw, sequences)
         later = {one.sequence: max(one.wait_s, LATER_S) for one in untaken if one.later}
         if later:
-            await asyncio.wrap_future(self._spooler.call(self._spooler.do_postpone, later))
+            await self._spooler.ask(self._spooler.do_postpone, later)
             self._tell_of_later(next(one.trouble for one in untaken if one.later and one.trouble))
 
     async def _look_at_later(self) -> None:
         """Say when no chunk has to wait any more."""
         if self._some_wait:
-            count = self._spooler.call(self._spooler.do_count_postponed)
-            self._some_wait = await asyncio.wrap_future(count) > 0
+            self._some_wait = await self._spooler.ask(self._spooler.do_count_postponed) > 0
             if not self._some_wait:
                 self._conditions.end("chunks_later")
 
@@ -184,9 +177,7 @@ class Uplink:
     async def _put_aside(self, one: Delivery) -> None:
         assert one.refused is not None
         counted: DropReason = "measured_twice" if one.twice else "refused"
-        await asyncio.wrap_future(
-            self._spooler.call(self._spooler.do_refuse, one.sequence, one.refused.en, counted)
-        )
+        await self._spooler.ask(self._spooler.do_refuse, one.sequence, one.refused.en, counted)
         self._conditions.begin(
             "measured_twice" if one.twice else "chunks_refused",
             "error",

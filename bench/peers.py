@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from probes.stamp.sizes import STAMP_BASE_BYTES
 
 from bench.accounting import run
 from bench.answerer import PORT
 from bench.python_pingers import ping_with
 from bench.sender import Order, done_by, start_sender
 from bench.tap import Kind
+from probes.stamp.sizes import STAMP_BASE_BYTES
 
 INTERVAL_MS = 10.0
 

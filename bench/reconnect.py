@@ -13,7 +13,6 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +26,7 @@ from agent.counts import count_of
 from agent.spool import SpooledChunk
 from agent.spooler import Spooler
 from agent.uplink import Uplink
+from agent.wake_up import WakeUp
 from bench.report import Goal, Report, script
 from bench.store_fleet import (
     Told,
@@ -56,19 +56,17 @@ class ListedSpool:
         self.drained_s: float | None = None
         self.drained, self.empty = asyncio.Event(), asyncio.Event()
         self.refused = 0
-        self.wake: Callable[[], None] = lambda: None
+        self.stored = WakeUp()
 
     def measured(self) -> None:
         """Another ten seconds are over."""
         self.empty.clear()
         self._starts[self.made] = time.time_ns() - WINDOW_NS
         self.made += 1
-        self.wake()
+        self.stored.set()
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        answer: Future[Any] = Future()
-        answer.set_result(function(*arguments))
-        return answer
+    async def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
 
     def do_offer(self, oldest: int, newest: int) -> list[SpooledChunk]:
         waiting = list(self._starts)
@@ -181,8 +179,14 @@ async def _reconnect(
                 address = f"{url}/api/v1/agents/{templates[i].agent}/chunks"
                 claim = Claim()
                 claim.confirm("")  # no control channel is open, so none is asked for
-                uplink = Uplink(session, address, cast(Spooler, spool), Conditions(), claim)
-                spool.wake = uplink.wake
+                uplink = Uplink(
+                    session,
+                    address,
+                    cast(Spooler, spool),
+                    Conditions(),
+                    claim,
+                    stored=spool.stored,
+                )
                 works.append(group.create_task(uplink.run(), name=f"uplink-{i}"))
                 phase_s = 10.0 * i / len(spools)
                 works.append(group.create_task(live(spool, phase_s), name=f"live-{i}"))

@@ -129,9 +129,7 @@ def _history(directory: Path, rounds: int) -> dict[str, list[Took]]:
 
     def ask(days: int, level: Level, points: int) -> Callable[[], None]:
         def once() -> None:
-            answer = store.series.read(
-                [record], end_ns - days * DAY_NS, end_ns, step_ns=level.step_ns
-            )
+            answer = store.series([record], end_ns - days * DAY_NS, end_ns, step_ns=level.step_ns)
             assert (answer.level, len(answer.points)) == (level.name, points), len(answer.points)
 
         return once

@@ -199,19 +199,19 @@ def _assemble(
     before = last_plans(store)
     plans = plans_of(network, streams, settings, store, now_ns)
     with _done_without_room():
-        store.streams.put(stream_records(streams)).result()
+        store.put_streams(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
     with _done_without_room():
-        store.sites.put(documents, now_ns).result()
+        store.put_sites(documents, now_ns).result()
     with _done_without_room():
         access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
     duplicates = DuplicateAgents(store.duplicates, clock)
-    fleet = Fleet(plans, store.windows.agent_totals(), clock)
+    fleet = Fleet(plans, store.agent_totals(), clock)
     memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
     book = BaselineComparator(demands, permanent)
-    book.use(store.baselines.all())
+    book.use(store.baselines())
 
-    recorded = store.streams.all()
+    recorded = store.streams()
     catalogue = catalogue_of(network, streams, demands, recorded)
     maintenance = MaintenanceSchedule(
         store.event_log.maintenance(), catalogue.paths, catalogue.stream_path
@@ -276,7 +276,7 @@ def _assemble(
         rounds=Rounds(state_inputs, live, memory, streams, store, known, clock, watchdog),
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
-        trust=ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns),
+        trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
         ingest=Ingest(
             store,
             fleet,

@@ -28,18 +28,21 @@ def tell_manager(state: str) -> None:
         sock.sendto(state.encode(), "\0" + place[1:] if place[0] == "@" else place)
 
 
-async def keep_telling(lives: Callable[[], bool] = lambda: True) -> None:
-    """Tell the manager for ever that this process lives, as long as `lives()` says so.
+class Heartbeat:
+    """Tells the manager that this process lives, as long as `lives()` says so."""
 
-    Returns at once where nobody asks for it.
-    """
-    period_s = _watchdog_s()
-    if period_s is None:
-        return
-    while True:
-        if lives():
-            tell_manager(ALIVE)
-        await asyncio.sleep(period_s / _BEATS)
+    def __init__(self, lives: Callable[[], bool] = lambda: True) -> None:
+        self._lives = lives
+
+    async def run(self) -> None:
+        """Tell it for ever; return at once where nobody asks for it."""
+        period_s = _watchdog_s()
+        if period_s is None:
+            return
+        while True:
+            if self._lives():
+                tell_manager(ALIVE)
+            await asyncio.sleep(period_s / _BEATS)
 
 
 def _watchdog_s() -> float | None:

@@ -6,6 +6,7 @@ translation can be missing. (The terminal UI has catalogues of its own: its word
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -62,6 +63,17 @@ def is_plain(text: str) -> bool:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Return a number with its English noun: ``1 site``, ``2 sites``. Chinese needs no such."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listed(words: Sequence[Text], conjunction: Literal["and", "or"]) -> Text:
+    """Return words as a sentence lists them: ``a, b or c``."""
+    *others, last = words
+    if not others:
+        return last
+    en = f"{', '.join(word.en for word in others)} {conjunction} {last.en}"
+    zh_conjunction = "和" if conjunction == "and" else "或"
+    zh = f"{'、'.join(word.zh for word in others)} {zh_conjunction} {last.zh}"
+    return Text(en, zh.replace("） ", "）"))
 
 
 def language_of_environment() -> Language:

@@ -12,6 +12,7 @@ import errno
 
 from foundation.text import Text
 from probes.causes import Cause
+from probes.protocols.registry import protocol_of, protocols
 from probes.remark import Remark, about
 
 _ROUTES = "look at `ip route get ADDRESS`"
@@ -118,7 +119,7 @@ _NO_PROTOCOL, _TOO_BIG = "icmp_protocol_unreachable", "icmp_too_big"
 _LOOP, _PIECES = "icmp_time_exceeded", "icmp_reassembly_time_exceeded"
 _CLASS, _SOURCE, _HEADER = "icmp_class_of_service", "icmp_source_address", "icmp_header"
 _OTHERWISE, _UNSPECIFIED = "icmp_other", "icmp_unspecified"
-_NEIGHBOUR, _REFLECTOR = "neighbour_silent", "nothing_listens"
+_NEIGHBOUR = "neighbour_silent"
 _UNREACHABLE, _TIME, _PROBLEM = 3, 11, 12
 _UNREACHABLE6, _TOO_BIG6, _TIME6, _PROBLEM6 = 1, 2, 3, 4
 _WORDS: dict[tuple[int, int, int], str] = {
@@ -211,7 +212,13 @@ _REJECTED_THERE = Text(
     "{who} rejects probes to {targets} ({icmp}), as a filter does; look at its rules.",
     "{who} 拒绝发往 {targets} 的探测包（{icmp}），这是 REJECT 规则的表现；请检查其规则。",
 )
-CODES = (*_TOLD, _OTHERWISE, _UNSPECIFIED, _NEIGHBOUR, _REFLECTOR)  # of `told`
+CODES = (  # of `told`
+    *_TOLD,
+    _OTHERWISE,
+    _UNSPECIFIED,
+    _NEIGHBOUR,
+    *(each.nothing_listens.code for each in protocols() if each.nothing_listens is not None),
+)
 _TOLD_OTHERWISE = Text(
     "{who} refuses probes to {targets} ({icmp}).", "{who} 拒绝发往 {targets} 的探测包（{icmp}）。"
 )
@@ -235,12 +242,6 @@ _NOBODY_NEAR = Text(
     "本地网络中无人应答 {targets} 或通往它的网关的地址解析（{icmp}：主机不可达，来自{who}）；"
     "对方是否开机、前缀长度是否正确？请用 `ip neigh` 检查。",
 )
-_NO_REFLECTOR = Text(
-    "Nothing listens on UDP port {port} of {targets}, or its firewall rejects ({icmp}: port "
-    "unreachable, from {who}); start `isochrone reflect` there, or name its port with --port.",
-    "{targets} 的 UDP 端口 {port} 无人监听，或被其防火墙拒绝（{icmp}：端口不可达，来自{who}）；"
-    "请在对端启动 `isochrone reflect`，或用 --port 指定其端口。",
-)
 _SOMEBODY = Text("a router", "某台路由器")
 _HERE = Text("this machine", "本机")
 _THERE = Text("the target itself", "目标自身")
@@ -259,12 +260,13 @@ def told(cause: Cause, *, protocol: str, destination: str | None, ours: bool) ->
     code = _WORDS.get((cause.icmp, cause.kind, cause.code), _OTHERWISE)
     itself = cause.said_by == (destination or "").partition("%")[0]
     text = _TOLD.get(code, _TOLD_OTHERWISE)
+    nothing_listens = protocol_of(protocol).nothing_listens
     if code == _NO_HOST and ours and not itself:
         code, text = _NEIGHBOUR, _NOBODY_NEAR
     elif code in (_NO_HOST, _NO_ROUTE) and itself:  # who says so was reached
         text = _REJECTED_THERE
-    elif code == _NO_PORT and protocol == "udp" and (itself or not cause.said_by):
-        code, text = _REFLECTOR, _NO_REFLECTOR
+    elif code == _NO_PORT and nothing_listens and (itself or not cause.said_by):
+        code, text = nothing_listens.code, nothing_listens.text
     name = f"ICMP{'v6' if cause.icmp == 6 else ''}"
     icmp = Text(
         f"{name} type {cause.kind} code {cause.code}", f"{name} 类型 {cause.kind} 代码 {cause.code}"

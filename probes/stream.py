@@ -2,28 +2,20 @@
 
 import hashlib
 import ipaddress
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from foundation.numbers import IntervalMs, TimeoutMs
+from probes.protocols.descriptor import ProbeProtocol
+from probes.protocols.registry import protocol_names, protocol_of
 
-ProtocolName = Literal["icmp", "udp", "tcp"]
+if TYPE_CHECKING:
+    ProtocolName = str
+else:  # schemas name the protocols that there are
+    ProtocolName = Literal[protocol_names()]
 StreamId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
 
-STAMP_PORT = 862  # RFC 8762 §4.1
-STAMP_BASE_BYTES = 44  # RFC 8762 §4.2.1, unauthenticated
-STAMP_AUTHENTICATED_BYTES = 112  # RFC 8762 §4.2.2
-# What is sent unless somebody chooses otherwise. UDP has room for Follow-Up Telemetry (RFC 8972
-# §4.7), by which a reflector tells when its replies truly left
-# (docs/decisions/stamp.md); a SYN carries nothing.
-DEFAULT_PAYLOAD_BYTES: dict[ProtocolName, int] = {
-    "icmp": 44,
-    "udp": STAMP_BASE_BYTES + 20,
-    "tcp": 0,
-}
-AUTHENTICATED_PAYLOAD_BYTES = STAMP_AUTHENTICATED_BYTES + 40  # likewise, and its HMAC (§4.8)
-CLASS_OF_SERVICE_PAYLOAD_BYTES = DEFAULT_PAYLOAD_BYTES["udp"] + 8  # and asks for DSCPs
 DEFAULT_TIMEOUT_MS = 3000.0  # Tmax of ITU-T Y.1540 §6.4
 
 
@@ -37,7 +29,7 @@ class TypeP(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     protocol: ProtocolName
     ip_version: Literal[4, 6]
-    payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] = STAMP_BASE_BYTES
+    payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] = 44
     dscp: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
     # Left out where it is not set: plans without keys stay what they were, octet for octet.
@@ -49,11 +41,24 @@ class TypeP(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.mode == "authenticated"
 
     @property
-    def least_bytes(self) -> int:
-        """The shortest payload that can carry the protocol."""
-        if self.protocol != "udp":
-            return 0
-        return STAMP_AUTHENTICATED_BYTES if self.authenticated else STAMP_BASE_BYTES
+    def described(self) -> ProbeProtocol:
+        """What is known of its protocol."""
+        return protocol_of(self.protocol)
+
+    @property
+    def destination_port(self) -> int | None:
+        """The port that probes go to; None where the protocol has none."""
+        return self.described.port_of(self.port)
+
+    @property
+    def reflector_port(self) -> int | None:
+        """The port where a reflector of ours must answer; None where none need."""
+        return self.destination_port if self.described.needs_reflector else None
+
+    @property
+    def sent_payload_bytes(self) -> int:
+        """How much payload the packets really have: what the protocol needs at least."""
+        return self.described.payload_bytes(self.payload_bytes, authenticated=self.authenticated)
 
     def label(self) -> str:
         """Return the Type-P as one word, such as ``udp4/862/44B/dscp0``; ``/hmac`` ends that of

@@ -28,7 +28,7 @@ FOREIGN_DOCUMENT = re.compile(r"\b[A-Z]{4,} (?:§[\dA-Z]|[A-Z]\.\d)|(?<!/)\b[A-Z
 RFC = re.compile(r"\bRFC (\d+)")
 FORMER_NUMBER = re.compile(r"\bdecisions? (0\d{3})\b")
 MODULE_PATH = re.compile(rf"(?<![\w/.])((?:{_ROOM})/[\w/]+\.py)\b")
-FOLDER = re.compile(rf"`((?:{_ROOM})/(?:\w+/)*)`")
+FOLDER = re.compile(rf"`((?:{_ROOM})/(?:[a-z0-9_]+/)*)`")
 COMMENT_BLOCK = re.compile(r"(?:^.*#.*\n?)+", re.MULTILINE)
 DOTTED_NAME = re.compile(rf"`((?:{_ROOM})(?:\.\w+)+)`")
 

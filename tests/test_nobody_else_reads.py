@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent.daemon import _sole_use_of
 from agent.plan_file import PLAN_FILE, save_plan
 from agent.spooler import Spooler
+from agent.state_directory import sole_use_of
 from controller.serving.service import listens_of, serve
 from controller.state import Settings, open_state
 from controller.store.sqlite.backup import back_up
@@ -77,7 +77,7 @@ def test_what_was_loose_before_is_tightened(tmp_path: Path) -> None:
 
 def test_the_state_of_an_agent(tmp_path: Path) -> None:
     state_dir = tmp_path / "agent"
-    with _sole_use_of(state_dir):
+    with sole_use_of(state_dir):
         spooler = Spooler(state_dir / "spool.sqlite3", agent="a1", max_bytes=1 << 20, max_age_s=1e9)
         spooler.add(WINDOWS, batch_of([5], 1_800_000_000 * 10**9), 1)
         spooler.call(spooler.do_flush).result()

@@ -12,17 +12,15 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
-from probes.stamp.sizes import STAMP_PORT
 
 from foundation.errors import ConfigError
 from foundation.text import Text, counted
-from probes.stream import AUTHENTICATED_PAYLOAD_BYTES, DEFAULT_PAYLOAD_BYTES, TypeP, stream_id_of
+from probes.protocols.registry import protocol_of
+from probes.stream import TypeP, stream_id_of
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
 from topology.selection import site_matches
 from topology.subset import chosen_pairs
-
-_DEFAULT_PORTS = {"udp": STAMP_PORT, "tcp": 443, "icmp": None}
 
 
 def plan_streams(network: Network) -> tuple[PlannedStream, ...]:
@@ -69,36 +67,34 @@ def _check_modes(streams: Collection[PlannedStream]) -> None:
         return
     for stream in streams:
         kind = stream.type_p
-        if kind.protocol == "udp" and not kind.authenticated and _asked(stream) in bound:
+        if not kind.authenticated and _asked(stream) in bound:
+            name = kind.protocol.upper()
             raise ConfigError(
-                f"{stream.path.id} is probed on UDP port {kind.port} with authentication and "
+                f"{stream.path.id} is probed on {name} port {kind.port} with authentication and "
                 "without; make both `authenticated`, or give one of them another `port`",
-                f"{stream.path.id} 在 UDP 端口 {kind.port} 上既有认证探测又有非认证探测；"
+                f"{stream.path.id} 在 {name} 端口 {kind.port} 上既有认证探测又有非认证探测；"
                 "请将两者都设为 `authenticated`，或为其中之一改用其他 `port`",
                 key="authenticated",
             )
 
 
-def _asked(stream: PlannedStream) -> tuple[str, int | None]:
-    return stream.path.id, stream.type_p.port
+def _asked(stream: PlannedStream) -> tuple[str, str, int | None]:
+    return stream.path.id, stream.type_p.protocol, stream.type_p.port
 
 
 def _types(choice: StreamChoice) -> dict[int, TypeP]:
     """Return the Type-P of a choice for each IP version."""
-    port = None if choice.protocol == "icmp" else choice.port or _DEFAULT_PORTS[choice.protocol]
-    size = choice.payload_bytes
-    if choice.protocol == "tcp":  # a SYN carries none
-        size = 0
-    elif size is None:
-        default = DEFAULT_PAYLOAD_BYTES[choice.protocol]
-        size = AUTHENTICATED_PAYLOAD_BYTES if choice.authenticated else default
+    protocol = protocol_of(choice.protocol)
+    size = choice.payload_bytes if protocol.payload is not None else None
+    if size is None:
+        size = protocol.sizes(authenticated=choice.authenticated).usual
     return {
         version: TypeP(
             protocol=choice.protocol,
             ip_version=version,
             payload_bytes=size,
             dscp=choice.dscp,
-            port=port,
+            port=protocol.port_of(choice.port),
             mode="authenticated" if choice.authenticated else msgspec.UNSET,
         )
         for version in (4, 6)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from foundation.text import Text
+from probes.protocols.registry import names_by_rank
 from probes.stream import ProtocolName, TypeP
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -177,7 +178,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     statistic: Statistic = "p95"
     direction: Direction = "one_way"
     direction_stated: bool = False  # whether the plan itself says which direction
-    protocols: tuple[ProtocolName, ...] = ("udp", "icmp", "tcp")  # the first one measured is judged
+    protocols: tuple[ProtocolName, ...] = names_by_rank()  # the first one measured is judged
     between: Ends = Ends()  # both ends
     from_: Ends | None = msgspec.field(default=None, name="from")
     to: Ends | None = None

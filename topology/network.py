@@ -32,10 +32,10 @@ class StreamChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     protocol: ProtocolName
     interval_ms: Annotated[float, msgspec.Meta(ge=1, le=3_600_000)] = 1000.0
-    # Absent: 64 for udp (152 if authenticated), 44 for icmp.
+    # Absent: the protocol's usual size: 64 for udp (152 if authenticated), 44 for icmp.
     payload_bytes: Annotated[int, msgspec.Meta(ge=0, le=65_000)] | None = None
     dscp: Dscp = 0
-    port: Port | None = None  # absent: 862 for udp (STAMP), 443 for tcp
+    port: Port | None = None  # absent: the protocol's: 862 for udp (STAMP), 443 for tcp
     flows: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
     timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS
     destinations: Literal["any", "agents", "external"] = "any"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.text import Text
+from probes.protocols.registry import protocol_names
 from topology.model import Ends, Path, PlannedStream, Site, Target
 from topology.network import Network
 
@@ -56,7 +57,7 @@ def path_table(network: Network, streams: Sequence[PlannedStream]) -> PathTable:
     """Return the paths of a plan, in the order in which the plan first names them."""
     rows: dict[str, int] = {}
     paths: list[Path] = []
-    protocols: dict[str, list[int]] = {"icmp": [], "udp": [], "tcp": []}
+    protocols: dict[str, list[int]] = {name: [] for name in protocol_names()}
     last: Path | None = None
     row = -1
     for stream in streams:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES, STAMP_BASE_BYTES
-
-from foundation.text import Text
+from foundation.text import Text, listed
+from probes.protocols.registry import protocol_of, protocols
 from topology.gazetteer import Gazetteer, RegionKind
 from topology.model import Ends, Site, Target
 from topology.network import Link, Mesh, Network, Road, StreamChoice
@@ -15,10 +14,6 @@ from topology.strict import Problems, suggestion
 
 LONGEST_AGE_S = 31_622_400  # a leap year
 
-_STAMP = {
-    False: Text("a STAMP packet", " STAMP 报文"),
-    True: Text("an authenticated STAMP packet", "带认证的 STAMP 报文"),
-}
 _MODEL_KINDS = {
     "sites": ("site", "站点"),
     "cities": ("city", "城市"),
@@ -144,16 +139,19 @@ def _check_streams(mesh: Mesh, key: Key, sites: Mapping[str, Site], problems: Pr
         )
     for number, stream in enumerate(mesh.stream):
         at = (*key, "stream", number)
-        if stream.protocol == "icmp" and stream.port is not None:
-            problems.add((*at, "port"), "icmp has no port; remove it", "icmp 没有端口；请删除")
-        size = stream.payload_bytes
-        least = STAMP_AUTHENTICATED_BYTES if stream.authenticated else STAMP_BASE_BYTES
-        packet = _STAMP[stream.authenticated]
-        if stream.protocol == "udp" and size is not None and size < least:
+        protocol, size = protocol_of(stream.protocol), stream.payload_bytes
+        if stream.port is not None and not protocol.has_ports:
+            name = protocol.name
+            problems.add(
+                (*at, "port"), f"{name} has no port; remove it", f"{name} 没有端口；请删除"
+            )
+        sizes = protocol.sizes(authenticated=stream.authenticated)
+        if sizes.packet is not None and size is not None and size < sizes.least:
+            least, packet, by = sizes.least, sizes.packet, protocol.standard
             problems.add(
                 (*at, "payload_bytes"),
-                f"{size} bytes cannot carry {packet.en}; use {least} or more (RFC 8762)",
-                f"{size} 字节装不下{packet.zh}；请用 {least} 或更大（RFC 8762）",
+                f"{size} bytes cannot carry {packet.en}; use {least} or more ({by.en})",
+                f"{size} 字节装不下{packet.zh}；请用 {least} 或更大（{by.zh}）",
             )
         if stream.authenticated:
             _check_authenticated(stream, (*at, "authenticated"), sites, problems)
@@ -162,11 +160,14 @@ def _check_streams(mesh: Mesh, key: Key, sites: Mapping[str, Site], problems: Pr
 def _check_authenticated(
     stream: StreamChoice, key: Key, sites: Mapping[str, Site], problems: Problems
 ) -> None:
-    if stream.protocol != "udp":
+    if not protocol_of(stream.protocol).authenticates:
+        signing = [each for each in protocols() if each.authenticates]
+        names = listed([Text(each.name, each.name) for each in signing], "and")
+        by = listed([each.standard for each in signing], "and")
         problems.add(
             key,
-            f"only udp can be authenticated (STAMP, RFC 8762); {stream.protocol} cannot: remove it",
-            f"只有 udp（STAMP，RFC 8762）支持认证，{stream.protocol} 不支持；请删除该键",
+            f"only {names.en} can be authenticated ({by.en}); {stream.protocol} cannot: remove it",
+            f"只有 {names.zh}（{by.zh}）支持认证，{stream.protocol} 不支持；请删除该键",
         )
     elif stream.destinations != "agents" and any(site.external for site in sites.values()):
         problems.add(

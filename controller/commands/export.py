@@ -15,6 +15,7 @@ from foundation.errors import ResourceError
 from foundation.plain_json import plain_json
 from foundation.reasons import reason_of
 from foundation.text import Text, counted, language_of_environment
+from probes.protocols.registry import protocol_names
 
 if TYPE_CHECKING:
     from controller.export.formats import Format
@@ -43,7 +44,7 @@ TIMEOUT_S = 24 * 3600.0
 )
 @click.option("--path", help="Only this path.")
 @click.option("--site", help="Only paths from or to this site.")
-@click.option("--protocol", type=click.Choice(["icmp", "udp", "tcp"]), help="Only this protocol.")
+@click.option("--protocol", type=click.Choice(protocol_names()), help="Only this protocol.")
 @click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path, dir_okay=False, allow_dash=True),

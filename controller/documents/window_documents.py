@@ -27,6 +27,7 @@ class _Found:
     """Row `row` of what was taken of a chunk: of stream `record` under a version of the plan."""
 
     plan_version: int
+    received_ns: int
     batch: WindowBatch
     row: int
     record: StreamRecord
@@ -42,7 +43,7 @@ def window_documents(
     if not records or from_ns >= to_ns:
         return [], None
     intervals = max(1, limit // len(records))
-    chunks, next_ns = store.windows.chunks_of(records[0].agent, from_ns, to_ns, intervals)
+    chunks, next_ns = store.chunks_of(records[0].agent, from_ns, to_ns, intervals)
     by_id = {record.stream_id: record for record in records}
     ids = np.array(list(by_id), np.uint64)
     found: list[_Found] = []
@@ -50,7 +51,7 @@ def window_documents(
         # Taken out: what an agent's other streams did would be many times the memory.
         batch = whole.take(np.flatnonzero(np.isin(whole.stream_id, ids)))
         found.extend(
-            _Found(chunk.plan_version, batch, row, by_id[stream_id])
+            _Found(chunk.plan_version, chunk.received_ns, batch, row, by_id[stream_id])
             for row, stream_id in enumerate(batch.stream_id.tolist())
         )
     return _documents(found), next_ns
@@ -120,8 +121,10 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
     means = {name: finite(batch.measures[name][row]) for name in (*_MEANS, *_MARKS)}
     figures: dict[str, Any] = {**counters, **means, **quantiles}
     return WindowDocument(
+        stream_id=str(item.record.stream_id),
         start_ns=batch.start_ns,
         duration_ns=batch.duration_ns,
+        received_ns=item.received_ns,
         plan_version=item.plan_version,
         protocol=item.record.protocol,
         asked=counters["sent"] + unsent,

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from controller.documents.words import Protocol
+from controller.documents.words import Protocol, StreamIdText
 
 
 class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,15 +25,17 @@ class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     room for, so that these probes are neither received nor lost. `discarded`: of the lost, those
     of which an answer came that was of no use. `dscp_changed_*`: of the received, those that met
     another DSCP at the far end (forward) or here (backward); `dscp_*`, `ecn_*`: what was seen most,
-    where it is known.
+    where it is known. `received_ns`: when the controller got it, by its clock.
 
     `one_way` says what its one-way delays are: ``absolute`` (within `clock_bound_ns`), ``relative``
     (no clock may be trusted: only the `relative_*` figures mean anything, delay above the least of
     the windows answered, skew removed) or ``none``.
     """
 
+    stream_id: StreamIdText
     start_ns: int
     duration_ns: int
+    received_ns: int
     plan_version: int
     protocol: Protocol
     sent: int

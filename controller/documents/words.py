@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from probes.stream import ProtocolName
+
 PathState = Literal[
     "ok",
     "failing",
@@ -21,7 +23,7 @@ EventKindName = Literal[
     "agent", "path", "stream", "verdict", "maintenance", "campaign", "controller"
 ]
 IpVersion = Literal[4, 6]
-Protocol = Literal["icmp", "udp", "tcp"]
+Protocol = ProtocolName
 
 # Ids are never calculated with. Streams' are texts, as in exports, so that no reader of JSON that
 # keeps numbers as float64 can change one; plans are shown as agents get them, with numbers below

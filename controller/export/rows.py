@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from controller.store.interface import StreamRecord
 from controller.store.points import POINT, SUSPECT
+from foundation.text import Text, listed
+from probes.protocols.registry import protocol_names
 from probes.window import COUNTERS, TIMESTAMPING, known_outcomes
 from topology.model import Path
 
@@ -72,7 +74,7 @@ def _columns() -> tuple[Column, ...]:
         ("source_carrier", "Carrier at its beginning"),
         ("destination_site", "Site at its end"),
         ("destination_carrier", "Carrier at its end"),
-        ("protocol", "icmp, udp or tcp"),
+        ("protocol", listed([Text(name, name) for name in protocol_names()], "or").en),
         ("type_p", "Kind of packet (RFC 2330 §13)"),
         ("level", "window, minute, hour or day: what the row sums up"),
         ("timestamping", "Worst method of timestamps: none, user, kernel or hardware"),

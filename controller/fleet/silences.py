@@ -19,7 +19,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from probes.stamp.sizes import STAMP_PORT
 
 from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
 from messages.exchange import Curtailed, Plan, Unanswered
@@ -46,10 +45,10 @@ class SilenceRegistry:
         self._ids = np.array([stream.stream_id for stream in streams], np.uint64)
         self._row_of = {stream.stream_id: row for row, stream in enumerate(streams)}
         self._rows: dict[str, NDArray[np.int64]] = {}
-        # Rows of STAMP streams by the agent at the far end, and there by the reflector.
+        # Rows of streams that need a reflector, by the agent at the far end and by the reflector.
         self._asking: dict[str, dict[tuple[str, int], list[int]]] = {}
         for row, stream in enumerate(streams):
-            if stream.type_p.protocol == "udp":
+            if stream.type_p.reflector_port is not None:
                 reflectors = self._asking.setdefault(stream.path.destination.site, {})
                 reflectors.setdefault(_asked_by(stream)[:2], []).append(row)
 
@@ -294,7 +293,7 @@ def newly_asked(before: Mapping[str, Plan], after: Mapping[str, Plan]) -> dict[s
 
 def _asked_by(stream: PlannedStream) -> Asked:
     path = stream.path
-    return path.destination.address, stream.type_p.port or STAMP_PORT, path.source.address
+    return path.destination.address, stream.type_p.reflector_port or 0, path.source.address
 
 
 def _is_unconfirmed(record: SilenceRecord) -> bool:

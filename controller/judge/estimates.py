@@ -26,8 +26,8 @@ class Distribution:
 
     infinite int64[n]: probes that surely are infinite delays; missing int64[n]: lost probes of
     which it is unknown whether they are (lost the other way, or nobody knows where).
-    spread: of the mean; None where no mean is kept. delay_design_effect, loss_design_effect float64[n]: the
-    design effects of received and of lost probes.
+    spread: of the mean; None where no mean is kept. delay_design_effect, loss_design_effect
+    float64[n]: the design effects of received and of lost probes.
     """
 
     reader: RankReader
@@ -86,7 +86,9 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """All that is read of the evidence; `loss_design_effect` is the design effect of losses, [n]."""
+    """All that is read of the evidence; `loss_design_effect` is the design effect of
+    losses, [n].
+    """
 
     rtt: Distribution
     forward: Distribution

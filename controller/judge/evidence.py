@@ -153,8 +153,9 @@ def places_of(row: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int
 class Judgements:
     """The answers, row by row of the rules.
 
-    verdict, limiting_factor int8[n]: codes into VERDICTS and LIMITING_FACTORS (what decided, or what stands in the way).
-    measured float64[n]: the point estimate in the limit's unit (quantiles: RFC 2330 §11.3 with
+    verdict, limiting_factor int8[n]: codes into VERDICTS and LIMITING_FACTORS (what decided, or
+    what stands in the way). measured float64[n]: the point estimate in the limit's unit (quantiles:
+    RFC 2330 §11.3 with
       lost probes as +inf, so it may be +inf); NaN where there is none that may be published, as
       for a one-way delay without trusted clocks.
     low, high float64[n]: the interval judged, all terms included; -inf/+inf/NaN where unknown.

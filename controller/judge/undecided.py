@@ -76,10 +76,12 @@ def name_one_way_factor(
     evidence: Evidence,
     row: NDArray[np.int64],
 ) -> None:
-    """Correct the limiting factors of undecided one-way judgements where clocks or the split stand in the way.
+    """Correct the limiting factors of undecided one-way judgements where clocks or the split stand
+    in the way.
 
-    Without clocks that may be used, the clock is the limiting factor, unless a clock could not help, because
-    enough probes were lost nobody knows where, or the samples are too few even for the round trip.
+    Without clocks that may be used, the clock is the limiting factor, unless a clock could not
+    help, because enough probes were lost nobody knows where, or the samples are too few even for
+    the round trip.
     """
     undecided = answer.verdict[at] == UNDECIDED
     lost = evidence.lost[row]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from controller.judge.formatting import delay, points
 from controller.judge.loss import MOSTLY_LOST
 from controller.judge.pairing import Interval
 from foundation.text import Text, counted
-from probes.stream import ProtocolName
+from probes.protocols.registry import protocol_names
 from topology.model import Demand, Path, PlannedStream
 
 KINDS = ("comparison", "ipv6_parity")
@@ -83,7 +82,7 @@ def comparisons_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) 
         rows.setdefault((stream.path.id, stream.type_p.protocol), row)
     at = [i for i, demand in enumerate(demands) if demand.target.kind in KINDS]
     mine = [demands[i] for i in at]
-    width = len(get_args(ProtocolName))
+    width = len(protocol_names())
     own, other = np.full((len(at), width), -1, np.int64), np.full((len(at), width), -1, np.int64)
     for number, demand in enumerate(mine):
         for column, protocol in enumerate(dict.fromkeys(demand.target.protocols)):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import DIRECTIONS, KINDS, RATIO_KINDS, STATISTICS, Rules
-from probes.stream import ProtocolName
+from probes.protocols.registry import protocol_names
 from topology.model import Demand, PlannedStream, Target
 
 
@@ -37,7 +36,7 @@ def candidates_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) -
     rows: dict[tuple[str, str], int] = {}
     for row, stream in enumerate(streams):
         rows.setdefault((stream.path.id, stream.type_p.protocol), row)
-    candidates = np.full((len(demands), len(get_args(ProtocolName))), -1, np.int64)
+    candidates = np.full((len(demands), len(protocol_names())), -1, np.int64)
     for i, demand in enumerate(demands):
         path = demand.path.id
         names = dict.fromkeys(demand.target.protocols)

@@ -1,8 +1,8 @@
 """Which lives of an agent had another of the same name beside them (docs/decisions/agents.md).
 
 Two agents of one name measure the same twice, and one of them may deliver what it measured long
-after the other has ended. Of a life that had such a duplicate nothing is stored of a time of which the
-other's windows are stored already; nobody else's windows are looked at.
+after the other has ended. Of a life that had such a duplicate nothing is stored of a time of which
+the other's windows are stored already; nobody else's windows are looked at.
 """
 
 from __future__ import annotations

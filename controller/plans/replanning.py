@@ -74,7 +74,7 @@ async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     """Number the plans anew where they change, and push them."""
     async with state.planning:
         records = stream_records(streams)
-        await asyncio.wrap_future(state.store.streams.put(records))
+        await asyncio.wrap_future(state.store.put_streams(records))
         state.ingest.own(records)  # before an agent can know of them
         plans = await asyncio.to_thread(
             plans_of, state.network, streams, state.settings, state.store, state.clock.wall_ns()
@@ -88,7 +88,7 @@ async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
 
 
 def _catalogue(state: ControllerState, streams: Sequence[PlannedStream]) -> Catalogue:
-    return catalogue_of(state.network, streams, state.demands, state.store.streams.all())
+    return catalogue_of(state.network, streams, state.demands, state.store.streams())
 
 
 def _live(state: ControllerState, streams: Sequence[PlannedStream]) -> LiveVerdicts:

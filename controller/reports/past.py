@@ -103,7 +103,7 @@ def _judged_then(
     period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
     memory = RecentWindows([stream.stream_id for stream in streams], period_ns)
     book = BaselineComparator(demands, streams)
-    book.use(state.store.baselines.all())
+    book.use(state.store.baselines())
     maintenance = state.rounds.state_inputs.maintenance.moved_to(
         catalogue.paths, catalogue.stream_path
     )

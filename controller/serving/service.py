@@ -31,7 +31,7 @@ from foundation.errors import ConfigError, ResourceError, RightsError, UsageErro
 from foundation.literals import AddressError, read_address
 from foundation.private_files import FILE_MODE
 from foundation.reasons import reason_of
-from foundation.service_manager import READY, STOPPING, keep_telling, tell_manager
+from foundation.service_manager import READY, STOPPING, Heartbeat, tell_manager
 from foundation.text import language_of_environment
 from messages.controller_url import socket_path
 from topology.network import Network
@@ -178,7 +178,7 @@ async def serve(
                 tasks.create_task(watch_keys(state, context), name="keys"),
                 tasks.create_task(keep_reporting(state), name="reporting"),
                 tasks.create_task(_watch_loops(state), name="watchdog"),
-                tasks.create_task(keep_telling(), name="service manager"),
+                tasks.create_task(Heartbeat().run(), name="service manager"),
             ]
             if context is not None and runner.server is not None:
                 door = TlsListener(context, state.connections)

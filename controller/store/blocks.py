@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import DELAYS, Part, merge, part_of, without_windows
+from controller.store.merging import DELAYS, Part, WindowSeries, merge, part_of, without_windows
 from foundation.numbers import Count
 from messages.chunk import MAX_ROWS
 from messages.columns import (
@@ -129,7 +129,6 @@ def decode_block(data: bytes, start_ns: int) -> Block:
     for delay in DELAYS:
         predicted = _likely_total(least_ns[delay], distributions[delay])
         total_ns[delay] = reader.floats(f"{delay}_total", predicted, np.isnan(least_ns[delay]))
-    empty = without_windows(part_of(WindowBatch.empty(0, 1), none[:0], none[:0])).windows
     end_ns = reader.integers("end", rows, start_ns)
     part = Part(
         row=np.arange(rows),
@@ -145,7 +144,7 @@ def decode_block(data: bytes, start_ns: int) -> Block:
         suspect=reader.integers("suspect", rows, low=0, high=1).astype(np.bool_),
         end_ns=end_ns,
         counted_end_ns=reader.integers("counted_end", rows, end_ns),
-        windows=replace(empty, indptr=np.zeros(rows + 1, np.int64)),
+        windows=WindowSeries.empty(rows),
     )
     reader.finish()
     stream_id = np.cumsum(np.concatenate([first, steps])).view(np.uint64)

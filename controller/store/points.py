@@ -4,10 +4,13 @@
 
 A slot without a point has `state` 0. Equal places stand together, which a compressor wants, and all
 tiles of a level are equally long, so that hundreds are read as one array.
+
+    figures   what a block says of its streams: their ids, a POINT of each, and a checksum
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.merging import DELAYS, Part
-from controller.store.points import POINT, PRESENT, QUANTILES, SUSPECT
 from controller.store.quantiles import quantiles_ns
 from messages.columns import malformed
 from messages.frame import opener, sealer
 from probes.window import COUNTERS, DISTRIBUTIONS
 
+QUANTILES = (50, 95, 99)
+_MEASURED = ("rtt", "forward", "backward")
+_DISTRIBUTED = (*_MEASURED, "variation")
+# What a point holds. Counts have room for their sums: a day of a fast stream exceeds 2^32. Delays
+# are float32 (6e-8 of the value): NaN is absent, +inf a quantile that falls among the lost.
+# `state`: bit 0 there is a point, bit 1 all of it was measured while starved.
+POINT = np.dtype(
+    [(name, "<i8") for name in COUNTERS]
+    + [(f"{delay}_{end}_ns", "<f4") for delay in _MEASURED for end in ("min", "mean", "max")]
+    + [(f"{delay}_p{level}_ns", "<f4") for delay in _DISTRIBUTED for level in QUANTILES]
+    + [("clock_bound_ns", "<f4"), ("timestamping", "u1"), ("state", "u1")]
+)
+PRESENT, SUSPECT = 1, 2
+_CRC_BYTES = 4
 _TILES_AT_ONCE = 16
 _MAX_TILE_BYTES = 1 << 20
 
@@ -89,3 +105,19 @@ def unpack_tiles(tiles: Sequence[bytes], slots: int) -> NDArray[Any]:
         planes = raw.reshape(len(some), POINT.itemsize, slots)
         octets[begin : begin + len(some)] = planes.transpose(0, 2, 1)
     return points.reshape(len(tiles), slots)
+
+
+def pack_figures(stream_id: NDArray[np.uint64], points: NDArray[Any]) -> bytes:
+    """Return a block's figures as bytes, behind them their CRC-32: they are read too often to be
+    expanded each time."""
+    figures = stream_id.tobytes() + points.tobytes()
+    return figures + zlib.crc32(figures).to_bytes(_CRC_BYTES, "little")
+
+
+def read_figures(figures: bytes) -> tuple[NDArray[np.uint64], NDArray[Any]]:
+    """Return (stream_id uint64[n], POINT[n]) of a block's figures. Raises RemoteProtocolError."""
+    rows, rest = divmod(len(figures) - _CRC_BYTES, 8 + POINT.itemsize)
+    crc = int.from_bytes(figures[-_CRC_BYTES:], "little")
+    if rest or zlib.crc32(memoryview(figures)[:-_CRC_BYTES]) != crc:
+        raise malformed("its checksum is wrong", "校验和不符")
+    return np.frombuffer(figures, np.uint64, rows), np.frombuffer(figures, POINT, rows, 8 * rows)

@@ -1,8 +1,8 @@
-"""Figures over time, as the store gives them: one method, the right level chosen by itself."""
+"""Figures over time, as the store gives them: the level that fits, windows or points."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,21 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.levels import DAY, HOUR, LEVELS, Level, LevelName
-from probes.window import COUNTERS
+from controller.store.merging import merge, part_of, without_windows
+from controller.store.points import POINT, SUSPECT, points_of
+from probes.sockets.records import records
+from probes.window import WindowBatch
 
-QUANTILES = (50, 95, 99)
-_MEASURED = ("rtt", "forward", "backward")
-_DISTRIBUTED = (*_MEASURED, "variation")
-# What a point holds. Counts have room for their sums: a day of a fast stream exceeds 2^32. Delays
-# are float32 (6e-8 of the value): NaN is absent, +inf a quantile that falls among the lost.
-# `state`: bit 0 there is a point, bit 1 all of it was measured while starved.
-POINT = np.dtype(
-    [(name, "<i8") for name in COUNTERS]
-    + [(f"{delay}_{end}_ns", "<f4") for delay in _MEASURED for end in ("min", "mean", "max")]
-    + [(f"{delay}_p{level}_ns", "<f4") for delay in _DISTRIBUTED for level in QUANTILES]
-    + [("clock_bound_ns", "<f4"), ("timestamping", "u1"), ("state", "u1")]
-)
-PRESENT, SUSPECT = 1, 2
 MAX_WINDOW_SPAN_NS = HOUR.step_ns  # more is answered by minutes, unless windows are asked for
 ORDINARY_WINDOW_NS = 10_000_000_000
 
@@ -110,3 +100,68 @@ _FINE_TO_COARSE: tuple[tuple[LevelName, Level | None], ...] = (
 
 def _coarser(one: Level, than: Level | None) -> bool:
     return than is None or one.step_ns > than.step_ns
+
+
+def series_of_windows(batches: Sequence[WindowBatch], stream_ids: Sequence[int]) -> Series:
+    """Return every window of some streams as a point."""
+    ids = np.array(sorted(stream_ids), np.uint64)
+    parts, found, starts, durations, rows = [], [], [], [], 0
+    for batch in batches:
+        taken = np.flatnonzero(np.isin(batch.stream_id, ids))
+        row = rows + np.arange(len(taken))
+        parts.append(without_windows(part_of(batch, taken, row)))
+        found.append(batch.stream_id[taken])
+        starts.append(np.full(len(taken), batch.start_ns, np.int64))
+        durations.append(np.full(len(taken), batch.duration_ns, np.int64))
+        rows += len(taken)
+    if not rows:
+        return _series(None, np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, POINT))
+    points = points_of(merge(parts, rows))  # every window in a row of its own
+    return _series(
+        None,
+        np.concatenate(found),
+        np.concatenate(starts),
+        points,
+        np.concatenate(durations),
+    )
+
+
+def series_of_points(
+    level: Level, parts: Sequence[tuple[int, NDArray[np.int64], NDArray[Any]]]
+) -> Series:
+    """Return points of a level, given as (stream id, start_ns, POINT) of each stream."""
+    if not parts:
+        return _series(level, np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, POINT))
+    if len(parts) == 1:
+        stream_id, start_ns, points = parts[0]
+        return _series(level, np.full(len(start_ns), stream_id, np.uint64), start_ns, points)
+    return _series(
+        level,
+        np.concatenate([np.full(len(start_ns), i, np.uint64) for i, start_ns, _ in parts]),
+        np.concatenate([start_ns for _, start_ns, _ in parts]),
+        np.frombuffer(b"".join([points.tobytes() for _, _, points in parts]), POINT),
+    )
+
+
+def _series(
+    level: Level | None,
+    stream_id: NDArray[np.uint64],
+    start_ns: NDArray[np.int64],
+    points: NDArray[Any],
+    duration_ns: NDArray[np.int64] | None = None,
+) -> Series:
+    """Put points in order."""
+    if duration_ns is None:
+        duration_ns = np.full(len(points), 0 if level is None else level.step_ns, np.int64)
+    order = np.lexsort((start_ns, stream_id))
+    if (order[1:] < order[:-1]).any():
+        stream_id, start_ns = stream_id[order], start_ns[order]
+        duration_ns, points = duration_ns[order], records(points, order)
+    return Series(
+        level="window" if level is None else level.name,
+        step_ns=None if level is None else level.step_ns,
+        stream_id=stream_id,
+        start_ns=start_ns,
+        duration_ns=duration_ns,
+        points=points,
+    )

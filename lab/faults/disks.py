@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from pathlib import Path
-
 from foundation.text import Text
+from lab.faults.spool_file import flip, spool_of, tear
 from lab.faults.stage import Stage, fill
 
 SMALL_DISK_BYTES = 600 << 10
@@ -57,29 +54,10 @@ def damaged_spool(stage: Stage, rounds: int) -> Text:
     for number in range(rounds):
         stage.pause(1.5, 2.5)
         stage.kill_agent(_ONE)
-        path = stage.state_dir(_ONE) / "spool.sqlite3"
-        (_tear if number == 0 else _flip)(path)
+        (tear if number == 0 else flip)(spool_of(stage.state_dir(_ONE)))
         stage.start_agent(_ONE)
     stage.controller.start()
     return Text("pages torn, bits flipped", "页面损坏、位翻转")
-
-
-def _tear(path: Path) -> None:
-    """Overwrite the middle of every page but the first."""
-    path.with_name(path.name + "-wal").unlink(missing_ok=True)
-    content = bytearray(path.read_bytes())
-    for page in range(4096, len(content), 4096):
-        content[page : page + 64] = b"\xa5" * 64
-    path.write_bytes(bytes(content))
-
-
-def _flip(path: Path) -> None:
-    """Flip a bit of the oldest chunk."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as spool:
-        row = spool.execute("SELECT sequence, payload FROM chunk ORDER BY sequence").fetchone()
-        if row is not None:
-            changed = row[1][:-9] + bytes([row[1][-9] ^ 4]) + row[1][-8:]
-            spool.execute("UPDATE chunk SET payload = ? WHERE sequence = ?", (changed, row[0]))
 
 
 def controller_disk(stage: Stage, rounds: int) -> Text:

@@ -12,11 +12,11 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from probes.stamp.sizes import STAMP_PORT
 from pyroute2 import IPRoute
 
 from lab.fleet.networks import MAC, PERMANENT, SiteNetwork, enter_hub, inside, make_sites
 from probes.sockets.bpf import Instruction, attach_filter
+from probes.stamp.sizes import STAMP_PORT
 
 _ETH_P_ALL, _ETH_P_IP, _SOL_PACKET, _PACKET_STATISTICS = 3, 0x0800, 263, 6
 _ETHER_BYTES = 14

@@ -7,13 +7,12 @@ import socket
 import struct
 import time
 
-from probes.stamp.sizes import STAMP_PORT
-
 from controller.access.stamp_keyring import StampKeyring
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
 from lab.faults.stage import ADDRESSES, Stage
 from probes.stamp.packet import SenderPacket, encode_sender
+from probes.stamp.sizes import STAMP_PORT
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64
 
 _A_ROUND = 50  # forged requests

@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +22,12 @@ from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError
 from lab.faults.network import FaultNetwork
+from lab.faults.spool_file import spool_of, waiting
 from lab.fleet.api_client import ApiClient
 from lab.fleet.children import end, isochrone_command, start
 from lab.fleet.fleet import LAB_POLICY, ControllerProcess, died
 from lab.fleet.kernel import mount_memory, unmount
-from lab.fleet.stored import read_stored
+from lab.fleet.stored import StoredWindows, read_stored
 from messages.enrolment import EnrolmentToken, parse_enrolment_token
 
 ADDRESSES = {"nanjing": "198.18.1.1", "yancheng": "198.18.1.2", "shanghai": "198.18.1.3"}
@@ -243,8 +243,8 @@ class Stage:
             self.stop_agent(name)
         agents = {one["name"]: one["health"] for one in self.get("agents")["items"]}
         ingest = self.get("health")["ingest"]
+        windows = asyncio.run(_stored(self.controller.url))
         self.controller.stop()
-        windows = read_stored(self.controller.data)
         totals = [agents[name]["totals"] for name in ADDRESSES]
         by_reason: dict[str, Count] = {}
         curtailed: dict[str, int] = {}
@@ -296,10 +296,26 @@ class Stage:
 
     def waiting_chunks(self, name: str) -> int:
         """Return how many chunks wait on an agent's disk."""
-        path = self.state_dir(name) / "spool.sqlite3"
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as spool:
-            row = spool.execute("SELECT count(*) FROM chunk WHERE refused IS NULL").fetchone()
-        return int(row[0])
+        return len(waiting(spool_of(self.state_dir(name))))
+
+    def deliver_later(self, seconds: float) -> list[tuple[str, bytes]]:
+        """Cut the links for a while; return what waits meanwhile, (agent, chunk), once it has all
+        been delivered."""
+        self.cut(True)
+        self.pause(seconds)
+        taken = [
+            (name, chunk) for name in ADDRESSES for chunk in waiting(spool_of(self.state_dir(name)))
+        ]
+        self.cut(False)
+        self.wait_until_connected()
+        held = {chunk for _, chunk in taken}
+        self._wait(
+            _DRAIN_S,
+            lambda: not any(held & set(waiting(spool_of(self.state_dir(n)))) for n in ADDRESSES),
+            "spools did not drain",
+            "缓存未能清空",
+        )
+        return taken
 
     def _drained(self) -> bool:
         # Two may always be on their way: that of this second and that of the one before.
@@ -332,6 +348,11 @@ class _Controller(ControllerProcess):
     ) -> None:
         super().__init__(run_dir, sites, options)
         self._command += extra
+
+
+async def _stored(url: str) -> StoredWindows:
+    async with ApiClient(url) as api:
+        return await read_stored(api)
 
 
 async def _get(url: str, path: str) -> Any:

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from agent.trust import load_trust, new_request, save_trust
 from controller.access.authority import create_authority, load_authority, write_secret
 from controller.access.credential_store import CredentialStore
-from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
 from lab.faults.stage import ADDRESSES, PROBES_PER_S, Stage
@@ -191,18 +190,9 @@ def forged_batches(stage: Stage, rounds: int) -> Text:
 
 
 def _committed(stage: Stage) -> list[tuple[str, bytes]]:
-    """Let the fleet run, and return what the store has of it: (agent, chunk)."""
+    """Let the fleet run, and return chunks that the controller has committed: (agent, chunk)."""
     stage.begin()
-    stage.pause(3.0)
-    stage.controller.stop()
-    store = SqliteStore(stage.controller.data)
-    try:
-        chunks = [(one.agent, one.payload) for one in store.windows.chunks_since(0)]
-    finally:
-        store.close()
-    stage.controller.start()
-    stage.wait_until_connected()
-    return chunks
+    return stage.deliver_later(3.0)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 
 from controller.client.link import ControllerAddress
+from foundation.errors import ResourceError
 
 _TIMEOUT_S = 20.0
 
@@ -33,7 +34,7 @@ class ApiClient:
         assert self._session is not None
         await self._session.close()
 
-    async def get(self, path: str, **query: str) -> Any | None:
+    async def get(self, path: str, /, **query: str) -> Any | None:
         """Return the JSON of a path under /api/v1, None if the controller does not answer."""
         assert self._session is not None
         try:
@@ -44,18 +45,26 @@ class ApiClient:
         except (aiohttp.ClientError, TimeoutError):
             return None
 
-    async def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """Return all items of a list, page by page."""
+    async def items(
+        self, path: str, /, *, whole: bool = False, **query: str
+    ) -> list[dict[str, Any]]:
+        """Return all items of a list, page by page, or those until the controller ends to answer.
+
+        Raises ResourceError there if only the `whole` list will do.
+        """
         found: list[dict[str, Any]] = []
         query = {"limit": "10000", **query}
-        while True:
-            page = await self.get(path, **query)
-            if page is None:
-                return found
+        while (page := await self.get(path, **query)) is not None:
             found += page["items"]
             if page.get("next") is None:
                 return found
             query["after"] = page["next"]
+        if whole:
+            raise ResourceError(
+                f"The controller does not give the whole list of {path}; see its log.",
+                f"控制器未给出完整的 {path} 列表；请查看其日志。",
+            )
+        return found
 
     async def agents_ready(self) -> set[str]:
         """Return the agents that are connected and run the plan they should."""

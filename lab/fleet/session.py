@@ -16,10 +16,8 @@ from typing import Any
 
 import click
 import msgspec
-from probes.stamp.sizes import STAMP_PORT
 
 from controller.commands.result_files import is_written_through, write_result
-from controller.live.memory import SLOTS
 from foundation.results import hear_no_more_hangups, is_hangup_heard, results_follow
 from foundation.text import Text, counted, language_of_environment
 from lab.fleet.api_client import ApiClient
@@ -29,7 +27,7 @@ from lab.fleet.fleet import Fleet, running
 from lab.fleet.packet_log import read_log
 from lab.fleet.run_directory import RunDirectory
 from lab.fleet.scenario import Scenario
-from lab.fleet.stored import Continuity, continuity_of, read_stored
+from lab.fleet.stored import Continuity, StoredWindows, continuity_of, read_stored
 from lab.fleet.table import summary_lines, table_lines, target_lines
 from lab.fleet.truth import EmulatorError, emulator_error, pair_probes
 from lab.progress import tell
@@ -93,7 +91,7 @@ def run_headless(
         tell(Text(f"Measuring for {seconds:.0f} s …", f"测量 {seconds:.0f} 秒……"))
         with may_end_early():
             _measure(fleet, seconds, fault)
-        return _conclude(fleet, seconds)
+        return _conclude(fleet)
 
 
 def run_with_tui(
@@ -114,7 +112,7 @@ def run_with_tui(
         with may_end_early():
             show_tui(fleet.controller.url, seconds, fleet.check)
         if compared:
-            return _conclude(fleet, _LIVE_PERIOD_S)
+            return _conclude(fleet)
         sum_up(fleet.controller.url, time.monotonic() - began)
     return None
 
@@ -205,46 +203,55 @@ def _measure(fleet: Fleet, seconds: float, fault: Fault | None) -> None:
         fleet.controller.start()
 
 
-def _conclude(fleet: Fleet, period_s: float) -> Outcome:
+def _conclude(fleet: Fleet) -> Outcome:
     """Take the last verdicts, stop everything in order, and compare with the truth."""
-    verdicts = asyncio.run(_last_verdicts(fleet.controller.url, time.time_ns()))
+    last = asyncio.run(_last_round(fleet.controller.url, time.time_ns()))
     tell(Text("Stopping the agents and comparing with the truth …", "正在停止探针并与真值比对……"))
     fleet.stop_agents()
+    windows = asyncio.run(_stored(fleet.controller.url))
     fleet.controller.stop()
     streams = plan_streams(fleet.scenario.network)
     log = read_log(fleet.log_dir)
-    ports = {s.type_p.port or STAMP_PORT for s in streams if s.type_p.protocol == "udp"}
+    ports = {port for s in streams if (port := s.type_p.reflector_port) is not None}
     probes = PathProbes(pair_probes(log, ports), fleet.scenario.addresses())
-    windows = read_stored(fleet.controller.data)
-    judged_ns = max((int(v["judged_ns"] or 0) for v in verdicts), default=time.time_ns())
     rows = compare(
         demands(fleet.scenario.network, streams),
-        verdicts,
+        last.verdicts,
         probes,
-        windows.judged(_horizon_ns(judged_ns, period_s), judged_ns),
+        windows.judged(last.data_from_ns, last.judged_ns),
         stream_of(streams),
     )
     continuity = continuity_of(windows, seen_of(streams, probes))
     return Outcome(rows, summarise(rows), emulator_error(log), continuity, len(probes))
 
 
-def _horizon_ns(judged_ns: int, period_s: float) -> int:
-    """Return where the windows begin that a round rests on (controller.live.memory)."""
-    period_ns = round(period_s * 1e9)
-    slot_ns = max(1, period_ns // SLOTS)
-    return (judged_ns - period_ns) // slot_ns * slot_ns
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """The verdicts of one round, when it was made, and when what it rests on begins."""
+
+    verdicts: list[dict[str, Any]]
+    judged_ns: int
+    data_from_ns: int
 
 
-async def _last_verdicts(url: str, after_ns: int) -> list[dict[str, Any]]:
-    """Return the verdicts of a round made after `after_ns`."""
+async def _last_round(url: str, after_ns: int) -> _Round:
+    """Return what was judged in a round made after `after_ns`."""
     until = time.monotonic() + _JUDGED_WAIT_S
     async with ApiClient(url) as api:
         while True:
             verdicts = await api.items("verdicts")
+            health = await api.get("health") or {}
             judged_ns = [verdict["judged_ns"] or 0 for verdict in verdicts]
-            if (verdicts and min(judged_ns) >= after_ns) or time.monotonic() > until:
-                return verdicts
+            last_ns = max(judged_ns, default=0)
+            is_new = bool(verdicts) and min(judged_ns) >= after_ns
+            if (is_new and health.get("judged_ns") == last_ns) or time.monotonic() > until:
+                return _Round(verdicts, last_ns, health.get("data_from_ns") or 0)
             await asyncio.sleep(0.25)
+
+
+async def _stored(url: str) -> StoredWindows:
+    async with ApiClient(url) as api:
+        return await read_stored(api)
 
 
 def report(outcome: Outcome, json_file: Path | None, *, rows: bool = True) -> int:

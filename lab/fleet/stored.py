@@ -1,17 +1,16 @@
-"""The windows a controller has stored, read from its store after it has stopped."""
+"""The windows a controller has stored, as its API tells of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.sqlite.engine import SqliteStore
-from messages.chunk import decode_chunk
-from probes.window import WindowBatch
+from lab.fleet.api_client import ApiClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,44 +67,36 @@ class Continuity:
     probes: int
 
 
-def read_stored(data: Path) -> StoredWindows:
-    """Read every window in the controller's data directory."""
-    store = SqliteStore(data)
-    try:
-        chunks = list(store.windows.chunks_since(0))
-    finally:
-        store.close()
-    batches = [decode_chunk(chunk.payload).batch for chunk in chunks]
-    return windows_of(batches, [chunk.received_ns for chunk in chunks])
+async def read_stored(api: ApiClient) -> StoredWindows:
+    """Return every window a running controller has stored. Raises ResourceError if it tells of
+    less than all of them."""
+    windows: list[dict[str, Any]] = []
+    for path in await api.items("paths", whole=True):
+        windows += await api.items("windows", whole=True, path=path["id"], from_ns="0")
+    return windows_of(windows)
 
 
-def windows_of(batches: Sequence[WindowBatch], received_ns: Sequence[int]) -> StoredWindows:
-    """Return the windows of many batches as one set of columns."""
-    if not batches:
-        none = (np.zeros(0, np.int64),) * 4
-        return StoredWindows(np.zeros(0, np.uint64), *none, np.zeros(0), np.zeros(0, np.bool_))
-    rows = [batch.rows for batch in batches]
+def windows_of(documents: Sequence[Mapping[str, Any]]) -> StoredWindows:
+    """Return windows as the API tells of them as one set of columns."""
+
+    def column(name: str, kind: type) -> NDArray[Any]:
+        return np.array([document[name] for document in documents], kind)
+
     return StoredWindows(
-        stream_id=np.concatenate([batch.stream_id for batch in batches]),
-        start_ns=np.repeat([batch.start_ns for batch in batches], rows),
-        duration_ns=np.repeat([batch.duration_ns for batch in batches], rows),
-        sent=np.concatenate([b.counters["sent"].astype(np.int64) for b in batches]),
-        received_ns=np.repeat(np.asarray(received_ns, np.int64), rows),
-        rtt_p50_ns=np.concatenate([_medians(batch) for batch in batches]),
-        suspect=np.concatenate([batch.suspect for batch in batches]),
+        stream_id=np.array([int(document["stream_id"]) for document in documents], np.uint64),
+        start_ns=column("start_ns", np.int64),
+        duration_ns=column("duration_ns", np.int64),
+        sent=column("sent", np.int64),
+        received_ns=column("received_ns", np.int64),
+        rtt_p50_ns=np.array([_median(document["flows"]) for document in documents], np.float64),
+        suspect=column("suspect", np.bool_),
     )
 
 
-def _medians(batch: WindowBatch) -> NDArray[np.float64]:
-    """Return for each window the median of its flows' medians."""
-    medians = np.full(batch.rows, np.nan)
-    flows = batch.flows
-    for i in range(batch.rows):
-        of_flows = flows.rtt_p50_ns[flows.indptr[i] : flows.indptr[i + 1]]
-        known = of_flows[~np.isnan(of_flows)]
-        if len(known):
-            medians[i] = np.median(known)
-    return medians
+def _median(flows: Sequence[Mapping[str, Any]]) -> float:
+    """Return the median of the medians of a window's flows, NaN without an answer."""
+    known = [flow["rtt_p50_ns"] for flow in flows if flow["rtt_p50_ns"] is not None]
+    return float(np.median(known)) if known else math.nan
 
 
 def continuity_of(windows: StoredWindows, seen: Iterable[tuple[Sequence[int], int]]) -> Continuity:

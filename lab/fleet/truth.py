@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES
 
 from lab.fleet.packet_log import COPY
+from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES
 
 PROTOCOLS = ("icmp", "udp", "tcp")
 _NEITHER, _FORWARD, _BACKWARD = 0, 1, 2

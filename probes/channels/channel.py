@@ -1,22 +1,24 @@
-"""A channel: one socket with the codec of its protocol, shared by many streams.
+"""A channel: what probes of one protocol leave and are answered through, shared by many streams.
 
 All streams of one protocol, source, flow, DSCP and payload size share a channel and differ by
-destination. Answers find their session by the address they came from.
+destination. As a rule it is a batch socket with the codec of its protocol; answers then find their
+session by the address they came from.
 """
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probes.channels.codec import Codec, Outgoing, Said, eight_bytes
 from probes.channels.discarded import MALFORMED, OTHER_ADDRESS, Discarded
-from probes.protocols.tcp.codec import SynCodec
 from probes.sockets.batch import BatchSocket, Received, SendResult
 from probes.sockets.damaged import DamagedPackets
 from probes.sockets.error_queue import TxTimestamps
@@ -25,7 +27,6 @@ from probes.sockets.records import chosen
 from probes.sockets.ring import Rings
 from probes.stamp.batch import ReflectorFields
 
-ANSWERS = ("none", "reply", "open", "closed")  # what answered: an echo or STAMP, a TCP port
 _KEYS = 4096  # TX timestamps that may be on their way back at once
 
 
@@ -80,7 +81,98 @@ class ProbeIcmpErrors:
     offender: NDArray[np.uint8]
 
 
-class Channel:
+class ChannelSocket(Protocol):
+    """What an engine asks of the socket behind a channel."""
+
+    overflowed: int  # answers that it had no room for
+
+    def room(self) -> int:
+        """Return how many answers it has room for."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while there is something to take."""
+
+
+class Channel(ABC):
+    """What the engine sends probes of one kind through, and takes all that comes of them from.
+
+    `capacity`: how many may be sent at once. `timestamps_when_read` tells that arrivals are not
+    timestamped by the kernel, so that answers must be read at once. `signs` and `sums_addresses` as
+    of `Codec`. `source_is_gone` is set while this machine does not have the source address.
+    """
+
+    number: int
+    capacity: int
+    socket: ChannelSocket
+    flow_mark: FlowMark
+    timestamps_when_read: bool
+    signs = False
+    sums_addresses = False
+    source_is_gone = False
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the socket."""
+
+    @abstractmethod
+    def set_peers(self, session: NDArray[np.int64], address: NDArray[np.uint8]) -> None:
+        """Tell which sessions use this channel, and the sockaddr of each (uint8[n, 28])."""
+
+    @abstractmethod
+    def use_keys(
+        self,
+        session: NDArray[np.int64],
+        address: NDArray[np.uint8],
+        keys: Sequence[bytes | None],
+    ) -> None:
+        """Use a key for each session, as `Codec.use_keys`."""
+
+    @abstractmethod
+    def use_addresses(self, port: NDArray[np.uint16], address_sum: NDArray[np.uint64]) -> None:
+        """Use ports and sums of addresses, as `Codec.use_addresses`."""
+
+    @abstractmethod
+    def send(
+        self, probes: Outgoing, addresses: NDArray[np.uint8], row: NDArray[np.int64]
+    ) -> tuple[SendResult, NDArray[np.uint64]]:
+        """Send at most `capacity` probes; return (result, checks).
+
+        `addresses` uint8[sessions, 28] has the sockaddr of every session.
+        """
+
+    @abstractmethod
+    def receive(self) -> Replies | None:
+        """Return answers that have arrived; None if nothing has."""
+
+    @abstractmethod
+    def take_discarded(self) -> list[Discarded]:
+        """Return the answers of no use that came with those received so far."""
+
+    @abstractmethod
+    def sessions(self) -> NDArray[np.int64]:
+        """Return the sessions that answers may be looked for in."""
+
+    @abstractmethod
+    def tx_timestamps(self) -> tuple[NDArray[np.int64], TxTimestamps]:
+        """Return timestamps that came back and the rows they were sent for (-1 where unknown)."""
+
+    @abstractmethod
+    def more_timestamps(self, just_read: int) -> bool:
+        """Tell whether more TX timestamps may be waiting after that many were read at once."""
+
+    @abstractmethod
+    def icmp_errors(self) -> Iterator[ProbeIcmpErrors]:
+        """Yield what ICMP errors said of our probes."""
+
+    @abstractmethod
+    def claim_dropped(
+        self, sent_ns: NDArray[np.int64], now_ns: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return which of n unanswered probes this socket may have dropped the answers of:
+        (there was no room for them, their checksums were wrong)."""
+
+
+class BatchChannel(Channel):
     """A batch socket, its codec and the peers behind it."""
 
     def __init__(
@@ -93,7 +185,10 @@ class Channel:
         flow_label: int = 0,
     ) -> None:
         self.number = number
-        self.socket = BatchSocket(opened.sock, rings=rings, with_ip_header=opened.with_ip_header)
+        self.signs, self.sums_addresses = codec.signs, codec.sums_addresses
+        self.socket: BatchSocket = BatchSocket(
+            opened.sock, rings=rings, with_ip_header=opened.with_ip_header
+        )
         self.socket.ask_for_icmp_errors()
         self.codec = codec
         self.capacity = rings.send.capacity
@@ -113,14 +208,7 @@ class Channel:
         self._overflow_ns = 0  # monotonic time at which more of them were last seen
         self._damage = damage
         self._discarded: list[Discarded] = []
-        self.source_is_gone = False  # IPv6 would go on sending from it, and nobody could answer
-
-    @property
-    def timestamps_when_read(self) -> bool:
-        """Tell that the kernel does not timestamp arrivals, so that answers must be read
-        at once.
-        """
-        return not self.socket.error_queue.has_rx_timestamps
+        self.timestamps_when_read = not self.socket.error_queue.has_rx_timestamps
 
     def close(self) -> None:
         """Close the socket."""
@@ -135,6 +223,19 @@ class Channel:
         order = np.argsort(key, kind="stable")
         self._session, self._peer_key = session[order], key[order]
 
+    def use_keys(
+        self,
+        session: NDArray[np.int64],
+        address: NDArray[np.uint8],
+        keys: Sequence[bytes | None],
+    ) -> None:
+        """Use a key for each session."""
+        self.codec.use_keys(session, address, keys)
+
+    def use_addresses(self, port: NDArray[np.uint16], address_sum: NDArray[np.uint64]) -> None:
+        """Use ports and sums of addresses, by session number."""
+        self.codec.use_addresses(port, address_sum)
+
     def send(
         self, probes: Outgoing, addresses: NDArray[np.uint8], row: NDArray[np.int64]
     ) -> tuple[SendResult, NDArray[np.uint64]]:
@@ -143,7 +244,7 @@ class Channel:
         `addresses` uint8[sessions, 28] has the sockaddr of every session.
         """
         count = len(row)
-        if self.source_is_gone:
+        if self.source_is_gone:  # IPv6 would go on sending from it, and nobody could answer
             error = np.full(count, errno.EADDRNOTAVAIL, np.int32)
             unsent = SendResult(error, np.zeros(count, np.uint32), probes.wall_ns)
             return unsent, np.zeros(count, np.uint64)
@@ -151,8 +252,7 @@ class Channel:
         addresses.take(probes.session, axis=0, out=ring.address[:count], mode="clip")
         if self._flow_info is not None:
             ring.address[:count, 4:8] = self._flow_info
-        if isinstance(self.codec, SynCodec):
-            # The port is in the segment; a raw socket must not see it.
+        if self.codec.port_in_packet:  # a raw socket must not see it
             ring.address[:count, 2:4] = 0
         ring.length[:count] = self.codec.bytes_a_probe
         check = self.codec.write(ring.payload[:count, : self.codec.bytes_a_probe], probes)

@@ -31,7 +31,6 @@ from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
 from probes.engine.report import SampleBatch, Tally
 from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
-from probes.protocols.tcp.connect import ConnectChannel
 from probes.sockets.error_queue import KERNEL_TIMESTAMP
 from probes.sockets.records import distinct, records
 from probes.stamp.oddities import OddReplies
@@ -61,7 +60,7 @@ class Account:
         self.own_bound_ns = np.nan
         self.odd_replies = OddReplies()
 
-    def collect(self, channel: Channel | ConnectChannel) -> None:
+    def collect(self, channel: Channel) -> None:
         """Take all that a channel has for us."""
         more = True
         while more:
@@ -107,7 +106,7 @@ class Account:
         self._tally.spurious += int(np.count_nonzero(session < 0))
         self._tally.discarded.update(reason[session >= 0].tolist())
 
-    def _take_tx_timestamps(self, channel: Channel | ConnectChannel) -> None:
+    def _take_tx_timestamps(self, channel: Channel) -> None:
         """Replace the engine's own send times by the kernel's."""
         rows = self._ledger.rows
         while True:
@@ -119,9 +118,8 @@ class Account:
                 wall_ns = self._scale.seen_wall_ns(timestamps.timestamp_ns[right])
                 handed_ns = rows["sent_ns"][row]
                 sent_ns = self._scale.to_monotonic_ns(wall_ns, handed_ns)
-                if (
-                    self._scale.is_unsettled
-                ):  # what was timestamped while the clock moved is not used
+                # what was timestamped while the clock moved is not used
+                if self._scale.is_unsettled:
                     sound = self._scale.is_possible(sent_ns, handed_ns)
                     row, wall_ns, sent_ns = row[sound], wall_ns[sound], sent_ns[sound]
                 rows["sent_wall_ns"][row] = wall_ns

@@ -56,8 +56,8 @@ class Finished:
     `variation_ns`: |this round trip - that of the neighbouring probe| of the same flow, NaN where
     the neighbour was lost. Outcome indexes OUTCOMES, timestamping indexes window.TIMESTAMPING;
     `cause` tells why no answer came (probes.causes) or counts (a negative number,
-    probes.channels.discarded), 0 where that is not known. `tos`: DSCP and ECN of the IP header as it
-    left, as the far end saw it and as the answer had it; -1 unknown. `ttl`: of the answer as it
+    probes.channels.discarded), 0 where that is not known. `tos`: DSCP and ECN of the IP header as
+    it left, as the far end saw it and as the answer had it; -1 unknown. `ttl`: of the answer as it
     came; 0 unknown.
     """
 

@@ -12,8 +12,6 @@ from foundation.errors import ConfigError
 from foundation.literals import AddressError, read_destination
 from foundation.text import Text
 from probes.addresses import pack_address, split_source
-from probes.protocols.tcp import segments as tcp
-from probes.stamp.sizes import STAMP_PORT
 from probes.stream import StreamSpec
 
 
@@ -23,9 +21,9 @@ def closest_gap_ns(spec: StreamSpec) -> float:
 
 
 def waiting_time_ns(spec: StreamSpec) -> int:
-    """Return how long an answer is on time; for TCP never so long that a SYN-ACK is sent again."""
-    limit_ns = int(spec.timeout_ms * 1e6)
-    return min(limit_ns, tcp.SYN_LIMIT_NS) if spec.type_p.protocol == "tcp" else limit_ns
+    """Return how long an answer is on time, which the protocol may bound."""
+    limit_ns, longest_ns = int(spec.timeout_ms * 1e6), spec.type_p.described.longest_wait_ns
+    return limit_ns if longest_ns is None else min(limit_ns, longest_ns)
 
 
 def socket_family(spec: StreamSpec) -> int:
@@ -37,13 +35,7 @@ def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
     """Return the destination's sockaddr. Raises ConfigError for what is no address of a host, of
     the source too."""
     kind = spec.type_p
-    if kind.protocol == "tcp" and kind.port is None:
-        raise ConfigError(
-            f"A TCP stream to {spec.destination} needs a destination port.",
-            f"到 {spec.destination} 的 TCP 测量流需要指定目的端口。",
-            destination=spec.destination,
-        )
-    port = 0 if kind.protocol == "icmp" else kind.port or STAMP_PORT
+    port = kind.destination_port or 0
     try:
         read_destination(spec.destination, kind.ip_version)
         address = pack_address(spec.destination, port)

@@ -33,7 +33,6 @@ from probes.engine.sender import Sender
 from probes.engine.standby import Standby
 from probes.engine.ticks import Ticks
 from probes.engine.windows import OpenWindows
-from probes.protocols.tcp.connect import ConnectChannel
 from probes.sockets.obstacles import obstacles_told
 from probes.sockets.routes import RouteWatch
 from probes.stamp.timestamps import encode_error_estimate
@@ -113,7 +112,7 @@ class Engine:
         self._poller: select.epoll | None = None  # user-timestamped descriptors, and `_wakeup_fd`
         self._wakeup_fd = -1
         self._routes: RouteWatch | None = None
-        self._channel_by_fd: dict[int, Channel | ConnectChannel] = {}
+        self._channel_by_fd: dict[int, Channel] = {}
         self._user_timestamped: set[int] = (
             set()
         )  # descriptors whose answers are timestamped when they are read
@@ -364,7 +363,7 @@ class Engine:
             at_once=self._first_at_once,
         )
 
-    def _listen(self, channel: Channel | ConnectChannel) -> None:
+    def _listen(self, channel: Channel) -> None:
         """Be told when a channel has something for us."""
         assert self._poller is not None
         fd = channel.socket.fileno()

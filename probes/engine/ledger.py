@@ -41,7 +41,7 @@ _SESSION = np.dtype(
         ("highest", "i8"),  # highest sequence number answered: RFC 4737's NextExp - 1
         ("unproven", "?"),  # answers were told by number or check alone
         ("stateful", "?"),  # the reflector counts by itself (RFC 8762 §4)
-        ("last_answer", "u1"),  # what last came back, as channel.ANSWERS
+        ("last_answer", "u1"),  # what last came back, as codec.ANSWERS
         ("hold_ns", "i8"),  # how long an answer may wait for its Follow-Up; 0 = never
         ("silent", "u1"),  # answers in a row that brought no Follow-Up
     ],

@@ -1,5 +1,5 @@
-"""The pseudo header sums of TCP probes, many at once: they hold the address that a probe leaves
-from, which the kernel chooses by its routes."""
+"""What pseudo headers hold of addresses, many at once: of the one that a probe leaves from, too,
+which the kernel chooses by its routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import pack_address, split_source
-from probes.protocols.tcp import segments as tcp
+from probes.protocols.ip import address_sums
 from probes.sockets.sources import source_addresses
 
 _HOST = {socket.AF_INET: slice(4, 8), socket.AF_INET6: slice(8, 24)}  # in a sockaddr
@@ -34,4 +34,4 @@ def pseudo_sums(family: int, address: NDArray[np.uint8], source: str | None) -> 
         nothing = bytes(bound.shape[1])
         found = b"".join(one or nothing for one in source_addresses(family, asked))
         rows = np.frombuffer(found, np.uint8).reshape(bound.shape)
-    return tcp.pseudo_header_sums(rows, bound)
+    return address_sums(rows, bound)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.errors import ConfigError, IsochroneError, RightsError
+from foundation.errors import ConfigError, IsochroneError
 from foundation.ragged import indptr_of, place_in_row, row_of_entry, spans
 from probes.addresses import ADDRESS_BYTES, split_source, zone_of
 from probes.channels.channel import Channel, FlowMark
-from probes.channels.codec import Codec
+from probes.channels.opening import ChannelKit, ChannelOrder
 from probes.engine.destinations import (
     NotRun,
     closest_gap_ns,
@@ -32,27 +32,12 @@ from probes.engine.destinations import (
 )
 from probes.engine.ledger import Ledger
 from probes.engine.pseudo_sums import pseudo_sums
-from probes.protocols.icmp.codec import EchoCodec
-from probes.protocols.icmp.opening import open_icmp
-from probes.protocols.stamp.authenticated import AuthenticatedCodec
-from probes.protocols.stamp.codec import StampCodec
-from probes.protocols.tcp import segments as tcp
-from probes.protocols.tcp.codec import SynCodec
-from probes.protocols.tcp.connect import ConnectChannel
-from probes.protocols.tcp.opening import open_tcp
-from probes.sockets.damaged import DamagedPackets
-from probes.sockets.identifiers import Identifiers
 from probes.sockets.obstacles import is_shortage, obstacles_told
-from probes.sockets.opening import open_udp
-from probes.sockets.ring import Rings
 from probes.sockets.routes import is_local
 from probes.stream import StreamSpec
 
-BATCH = 2048  # packets to one system call
-_RING_BYTES, _LEAST_BATCH = 4 << 20, 64  # of payload, and how few packets when they are long
 _MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
 _RESOLVED = 512  # streams whose source address is asked for at once: 4 ms
-_HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
 
 ChannelKey = tuple[str, int, str | None, int, int, int, int, bool, int]
 Alike = tuple[object, ...]
@@ -86,20 +71,18 @@ class Roster:
         self.channel_of = np.zeros(0, np.int64)
         self.address = np.zeros((0, ADDRESS_BYTES), np.uint8)
         self.secret = np.zeros(0, np.uint64)
-        self.channels: dict[int, Channel | ConnectChannel] = {}
+        self.channels: dict[int, Channel] = {}
         self.overflowed = 0  # of channels that are closed
         self._port = np.zeros(0, np.uint16)
-        self._pseudo_sum = np.zeros(0, np.uint64)
+        self._address_sum = np.zeros(0, np.uint64)
         self._by_key: dict[ChannelKey, int] = {}
         self._uses: Counter[int] = Counter()  # sessions of each channel
         self._alike: dict[Alike, set[int]] = {}  # which copies are taken
         self._copy_of: dict[int, tuple[Alike, int]] = {}  # by stream number
         self._zoned: dict[int, tuple[bytes, int]] = {}  # address and zone of source, as resolved
         self._free: dict[tuple[int, int], list[int]] = {}  # released streams by flows and ring
-        self._rings: dict[int, Rings] = {}
-        self._damage: dict[tuple[str, int], DamagedPackets] = {}  # by protocol and family
         self._generator = generator
-        self._identifiers = Identifiers(generator)
+        self._kit = ChannelKit(generator)
         self._to_resolve: list[int] = []
 
     def add(self, specs: Sequence[StreamSpec]) -> tuple[list[int], NDArray[np.int64], list[NotRun]]:
@@ -152,7 +135,7 @@ class Roster:
         if "%" in spec.destination or "%" in (spec.source or ""):
             self._zoned[number] = admitted.address.tobytes(), zone_of(spec.source)
 
-    def follow_interfaces(self) -> tuple[list[int], list[Channel | ConnectChannel]]:
+    def follow_interfaces(self) -> tuple[list[int], list[Channel]]:
         """Resolve again the streams that name an interface, which has another index once it was
         made anew; return (descriptors that were closed, channels that were opened).
 
@@ -191,9 +174,7 @@ class Roster:
         for source, numbers in bound.items():
             is_gone = not is_local(split_source(source)[0] or "")
             for number in numbers:
-                channel = self.channels[number]
-                if isinstance(channel, Channel):  # connect() binds anew for each probe
-                    channel.source_is_gone = is_gone
+                self.channels[number].source_is_gone = is_gone
 
     def flow_marks(self, number: int) -> list[FlowMark]:
         """Return what tells the flows of a stream apart, in their order."""
@@ -208,20 +189,14 @@ class Roster:
         if stamp_keys == self._stamp_keys:
             return
         self._stamp_keys = stamp_keys
-        self._tell_channels(
-            {
-                number
-                for number, channel in self.channels.items()
-                if isinstance(channel.codec, AuthenticatedCodec)
-            }
-        )
+        self._tell_channels({n for n, channel in self.channels.items() if channel.signs})
 
     def resolve_sources(self) -> None:
-        """Begin to ask again which address TCP probes leave from: their checksums depend on it."""
+        """Begin to ask again which address probes leave from whose checksums depend on it."""
         self._to_resolve = [
             number
             for number in self._copy_of
-            if self.specs[number].type_p.protocol == "tcp" and self.specs[number].source is None
+            if self.specs[number].source is None and self._sums_addresses(number)
         ]
 
     @property
@@ -236,21 +211,26 @@ class Roster:
             return
         self._resolve([number for number in some if number in self._copy_of])
         for channel in self.channels.values():
-            if isinstance(channel.codec, SynCodec):
-                channel.codec.set_peers(self._port, self._pseudo_sum)
+            if channel.sums_addresses:
+                channel.use_addresses(self._port, self._address_sum)
+
+    def _sums_addresses(self, number: int) -> bool:
+        """Tell whether the packets of a stream hold a sum of the addresses of both ends."""
+        channel = int(self.channel_of[self.first_session[number]])
+        return self.channels[channel].sums_addresses
 
     def _resolve(self, numbers: Sequence[int]) -> None:
-        """Learn the pseudo header sums of streams, as routes are now."""
+        """Learn the sums of addresses of streams whose packets hold them, as routes are now."""
         groups: dict[tuple[int, str | None], list[int]] = {}
         for number in numbers:
             spec = self.specs[number]
-            if spec.type_p.protocol == "tcp":
+            if self._sums_addresses(number):
                 groups.setdefault((socket_family(spec), spec.source), []).append(number)
         for (family, source), group in groups.items():
             first, flows = self.first_session[group], self.flows[group]
             with contextlib.suppress(OSError):  # those of before stay
                 sums = pseudo_sums(family, self.address[first], source)
-                self._pseudo_sum[spans(first, flows)[1]] = np.repeat(sums, flows)
+                self._address_sum[spans(first, flows)[1]] = np.repeat(sums, flows)
 
     def release(self, numbers: Sequence[int]) -> list[int]:
         """Forget streams of which nothing is in flight or in an open window.
@@ -318,7 +298,7 @@ class Roster:
         self.address[session] = admitted.address
         self.secret[session] = self._secrets(count)
         self._port[session] = int(admitted.address[2:4].view(">u2")[0])
-        self._pseudo_sum[session] = 0
+        self._address_sum[session] = 0
 
     def _append(self, admitted: list[_Admitted]) -> None:
         """Number streams that find no released ones, and their sessions."""
@@ -351,7 +331,7 @@ class Roster:
         self.secret = np.append(self.secret, self._secrets(len(stream)))
         port = np.ascontiguousarray(stacked[:, 2:4]).view(">u2")[:, 0].astype(np.uint16)
         self._port = np.append(self._port, port)
-        self._pseudo_sum = np.append(self._pseudo_sum, np.zeros(len(stream), np.uint64))
+        self._address_sum = np.append(self._address_sum, np.zeros(len(stream), np.uint64))
 
     def _secrets(self, count: int) -> NDArray[np.uint64]:
         return self._generator.integers(0, 1 << 63, count, np.int64).astype(np.uint64)
@@ -362,12 +342,12 @@ class Roster:
             session = np.flatnonzero(self.channel_of == number)
             channel = self.channels[number]
             channel.set_peers(session, self.address[session])
-            if isinstance(channel.codec, SynCodec):
-                channel.codec.set_peers(self._port, self._pseudo_sum)
-            if isinstance(channel.codec, AuthenticatedCodec):
+            if channel.sums_addresses:
+                channel.use_addresses(self._port, self._address_sum)
+            if channel.signs:
                 streams = self.ledger.sessions["stream"][session].tolist()
                 keys = [self._stamp_keys.get(self.specs[stream].destination) for stream in streams]
-                channel.codec.set_peers(session, self.address[session], keys)
+                channel.use_keys(session, self.address[session], keys)
 
     def close(self) -> None:
         """Close all sockets."""
@@ -384,7 +364,7 @@ class Roster:
         kind = spec.type_p
         if kind.authenticated and spec.destination not in self._stamp_keys:
             raise _no_key(spec)
-        size = _payload_bytes(spec)
+        size = kind.sent_payload_bytes
         hmac = kind.authenticated
         alike = (kind.protocol, spec.source, kind.dscp, size, hmac, address.tobytes())
         taken = self._alike.get(alike, set())
@@ -400,42 +380,17 @@ class Roster:
 
     def _open(self, spec: StreamSpec, payload_bytes: int) -> int:
         """Open a channel and return its number."""
-        kind = spec.type_p
-        family = socket_family(spec)
-        codec: Codec
-        if kind.protocol == "icmp":
-            opened = open_icmp(family, spec.source, kind.dscp, self._identifiers)
-            codec = EchoCodec(opened, payload_bytes)
-        elif kind.protocol == "udp":
-            opened = open_udp(family, spec.source, kind.dscp)
-            ssid = int(self._generator.integers(1, 1 << 16))
-            if kind.authenticated:
-                codec = AuthenticatedCodec(payload_bytes, ssid)
-            else:
-                codec = StampCodec(payload_bytes, ssid, kind.dscp)
-        else:
-            try:
-                opened = open_tcp(family, spec.source, kind.dscp)
-            except RightsError:
-                number = self._next_channel()
-                self.channels[number] = ConnectChannel(number, family, spec.source, kind.dscp)
-                return number
-            codec = SynCodec(opened, int(self._generator.integers(0, 1 << 32)))
-        width = max(128, 1 << int(np.ceil(np.log2(payload_bytes + _HEADER_ROOM))))
-        if width not in self._rings:
-            capacity = max(_LEAST_BATCH, min(BATCH, _RING_BYTES // width))
-            self._rings[width] = Rings.of(capacity, width)
-        number = self._next_channel()
-        label = int(self._generator.integers(1, 1 << 20))
-        kept = (kind.protocol, family)
-        if kept not in self._damage:
-            self._damage[kept] = DamagedPackets(*kept)
-        damage, rings = self._damage[kept], self._rings[width]
-        try:
-            self.channels[number] = Channel(number, opened, codec, rings, damage, label)
-        except (OSError, MemoryError):
-            opened.close()
-            raise
+        number, kind = self._next_channel(), spec.type_p
+        order = ChannelOrder(
+            number=number,
+            protocol=kind.described,
+            family=socket_family(spec),
+            source=spec.source,
+            dscp=kind.dscp,
+            payload_bytes=payload_bytes,
+            authenticated=kind.authenticated,
+        )
+        self.channels[number] = self._kit.open(order)
         return number
 
     def _next_channel(self) -> int:
@@ -445,13 +400,6 @@ class Roster:
         if number >= _MOST_CHANNELS:  # numbers of closed ones are free again
             number = next(free for free in itertools.count() if free not in self.channels)
         return number
-
-
-def _payload_bytes(spec: StreamSpec) -> int:
-    """Return how much payload the stream's packets really have."""
-    if spec.type_p.protocol == "tcp":
-        return tcp.SEGMENT_BYTES
-    return max(spec.type_p.payload_bytes, spec.type_p.least_bytes)
 
 
 def _no_key(spec: StreamSpec) -> ConfigError:

@@ -14,7 +14,6 @@ from probes.engine.pacing import Due
 from probes.engine.report import Tally
 from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
-from probes.protocols.tcp.connect import ConnectChannel
 from probes.sockets.error_queue import USER_TIMESTAMP
 from probes.sockets.records import distinct
 
@@ -74,7 +73,7 @@ class Sender:
 
     def _send(
         self,
-        channel: Channel | ConnectChannel,
+        channel: Channel,
         session: NDArray[np.int64],
         planned_ns: NDArray[np.int64],
     ) -> int:

@@ -11,14 +11,17 @@ from pathlib import Path
 
 _SNMP = Path("/proc/thread-self/net/snmp")
 _SNMP6 = Path("/proc/thread-self/net/snmp6")
-_NAMES = {"icmp": "Icmp", "udp": "Udp"}
 
 
 class DamagedPackets:
-    """Those of one protocol that have been counted since this was made, each to be claimed once."""
+    """Those of one protocol that have been counted since this was made, each to be claimed once.
 
-    def __init__(self, protocol: str, family: int) -> None:
-        self._protocol, self._family = protocol, family
+    `name` is what the kernel's counters call the protocol, such as ``Udp``; None where they count
+    none.
+    """
+
+    def __init__(self, name: str | None, family: int) -> None:
+        self._name, self._family = name, family
         self._claimed = self._count()
 
     def claim(self, most: int) -> int:
@@ -28,7 +31,7 @@ class DamagedPackets:
         return fresh
 
     def _count(self) -> int:
-        name = _NAMES.get(self._protocol)
+        name = self._name
         if name is None:
             return 0
         try:

@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from agent.conditions import Conditions
-from agent.daemon import _resume
 from agent.measuring import Measuring
 from agent.plan_file import PLAN_FILE
+from agent.plan_in_force import PlanInForce
 from agent.plan_trial import TRIAL_FILE, PlanTrial
 
 
@@ -59,7 +59,7 @@ def test_a_saved_plan_that_cannot_be_used_is_told(tmp_path: Path, content: bytes
     (tmp_path / PLAN_FILE).write_bytes(content)
     conditions = Conditions()
     measuring = cast(Measuring, None)  # which is not asked for anything
-    asyncio.run(_resume(tmp_path, "a1", measuring, PlanTrial(tmp_path), conditions))
+    asyncio.run(PlanInForce(tmp_path, "a1", measuring, conditions).resume())
     (told,) = conditions.current()
     assert told.code == "plan_not_resumed"
     assert str(tmp_path / PLAN_FILE) in told.text.en
@@ -76,7 +76,7 @@ def test_what_stands_where_a_file_should_be_keeps_no_agent_from_its_start(
     made[how](place)
     trial, conditions = PlanTrial(tmp_path), Conditions()
     assert trial.begins()
-    asyncio.run(_resume(tmp_path, "a1", cast(Measuring, None), trial, conditions))
+    asyncio.run(PlanInForce(tmp_path, "a1", cast(Measuring, None), conditions).resume())
     told = [condition.code for condition in conditions.current()]
     assert told == ["plan_not_resumed"] * (name == PLAN_FILE)
 
@@ -89,5 +89,5 @@ def test_a_pipe_in_place_of_the_trial_is_replaced_and_counted(tmp_path: Path) ->
 def test_no_saved_plan_is_no_fault(tmp_path: Path) -> None:
     conditions = Conditions()
     measuring = cast(Measuring, None)
-    asyncio.run(_resume(tmp_path, "a1", measuring, PlanTrial(tmp_path), conditions))
+    asyncio.run(PlanInForce(tmp_path, "a1", measuring, conditions).resume())
     assert conditions.current() == ()

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from foundation.service_manager import ALIVE, READY, keep_telling, tell_manager
+from foundation.service_manager import ALIVE, READY, Heartbeat, tell_manager
 
 PLACES = ["path", "abstract"]
 
@@ -54,7 +54,7 @@ async def test_service_tells_that_it_lives_while_it_does(
         sock.setblocking(False)
         with contextlib.suppress(TimeoutError, IndexError):
             async with asyncio.timeout(60):
-                await keep_telling(lambda: lives.pop(0))
+                await Heartbeat(lambda: lives.pop(0)).run()
         assert [sock.recv(100), sock.recv(100)] == [ALIVE.encode()] * 2
         with pytest.raises(BlockingIOError):
             sock.recv(100)
@@ -70,7 +70,7 @@ async def test_without_a_watchdog_nothing_beats(
     if pid:
         monkeypatch.setenv("WATCHDOG_PID", pid)
     async with asyncio.timeout(60):
-        await keep_telling()
+        await Heartbeat().run()
 
 
 def test_agent_says_when_it_is_ready_that_it_lives_and_when_it_stops(

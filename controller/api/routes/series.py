@@ -79,7 +79,7 @@ async def series(request: web.Request) -> web.Response:
 def _read(
     store: Store, query: SeriesQuery, wanted: list[StreamRecord], from_ns: int, to_ns: int
 ) -> SeriesDocument:
-    found = store.series.read(
+    found = store.series(
         wanted, from_ns, max(from_ns, to_ns), step_ns=query.step_ns, max_points=query.max_points
     )
     names = list(dict.fromkeys(query.columns.split(",")))

@@ -9,20 +9,17 @@ of, so the result does not depend on the order in which anything came.
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.store.blocks import Block, block_of, decode_block, encode_block, joined
 from controller.store.levels import DAY, HOUR, LEVELS, MINUTE, SECOND_NS, Level
-from controller.store.points import POINT, pack_tiles, points_of
+from controller.store.points import POINT, pack_figures, pack_tiles, points_of
 from controller.store.sound import sound, windows_in
 from controller.store.sqlite.writer import Writer
-from messages.columns import malformed
 from probes.sockets.records import distinct
 from probes.window import WindowBatch
 
@@ -31,7 +28,6 @@ Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 # How long nothing new may have come before an interval is rolled up, so that a backlog that
 # arrives in pieces is rolled up once.
 _SETTLE_NS = (15 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, 600 * SECOND_NS)
-_CRC_BYTES = 4
 _BLOCKS_AT_ONCE = 8  # merged in one go; more cost memory
 MARK = """
 INSERT INTO pending (level, agent, start_ns, mark, since_ns) VALUES (?,?,?,1,?)
@@ -203,19 +199,3 @@ def _tiles(job: _Job, blocks: dict[int, Block]) -> list[tuple[int, int, int, byt
     tiles = pack_tiles(points)
     ids: list[int] = stream_id.tolist()
     return [(level.code, ids[i], job.start_ns, tile) for i, tile in enumerate(tiles)]
-
-
-def pack_figures(stream_id: NDArray[np.uint64], points: NDArray[Any]) -> bytes:
-    """Return a block's figures as bytes, behind them their CRC-32: they are read too often to be
-    expanded each time."""
-    figures = stream_id.tobytes() + points.tobytes()
-    return figures + zlib.crc32(figures).to_bytes(_CRC_BYTES, "little")
-
-
-def read_figures(figures: bytes) -> tuple[NDArray[np.uint64], NDArray[Any]]:
-    """Return (stream_id uint64[n], POINT[n]) of a block's figures. Raises RemoteProtocolError."""
-    rows, rest = divmod(len(figures) - _CRC_BYTES, 8 + POINT.itemsize)
-    crc = int.from_bytes(figures[-_CRC_BYTES:], "little")
-    if rest or zlib.crc32(memoryview(figures)[:-_CRC_BYTES]) != crc:
-        raise malformed("its checksum is wrong", "校验和不符")
-    return np.frombuffer(figures, np.uint64, rows), np.frombuffer(figures, POINT, rows, 8 * rows)

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.protocols.ip import folded_sum, word_sum
 from probes.sockets.records import rows_through
 
 HEADER_BYTES = 8
-_USUAL_HEADER = 0x45  # IPv4, 20 bytes
 _WORD, _NUMBER, _TOKEN = np.dtype(">u2"), np.dtype(">u4"), np.dtype(">u8")
 COOKIE_BYTES = 14
 _REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
@@ -40,22 +40,6 @@ class EchoReplies:
     sequence: NDArray[np.int64]
     sequence_bits: int
     token: NDArray[np.uint64]
-
-
-def folded_sum(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the one's complement sum (RFC 1071) that a plain sum of 16-bit words stands for."""
-    once = (words & np.uint64(0xFFFF)) + (words >> np.uint64(16))
-    twice = (once & np.uint64(0xFFFF)) + (once >> np.uint64(16))
-    return (twice & np.uint64(0xFFFF)) + (twice >> np.uint64(16))
-
-
-def word_sum(packets: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Return the plain sum of the 16-bit words of each row of uint8[n, even]."""
-    pairs = packets.reshape(len(packets), -1, 2).astype(np.uint64)
-    sums: NDArray[np.uint64] = (pairs[:, :, 0] << np.uint64(8)).sum(axis=1) + pairs[:, :, 1].sum(
-        axis=1
-    )
-    return sums
 
 
 def write_echo_requests(
@@ -125,22 +109,6 @@ def is_undamaged(
         total += packets[:, whole:size] @ np.array([1.0, 256.0, 1.0])[: size - whole]
     undamaged: NDArray[np.bool_] = (total % 65_535 == 0) & (total > 0) | (length != size)
     return undamaged
-
-
-def after_ip_header(
-    packets: NDArray[np.uint8], length: NDArray[np.int64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return (packets, length) of raw IPv4 packets without their IP headers.
-
-    Length is 0 for what is no sound IPv4 packet. Headers with options are rare: then rows move.
-    """
-    if (packets[:, 0] == _USUAL_HEADER).all():
-        return packets[:, 20:], np.maximum(length - 20, 0)
-    header = (packets[:, 0] & 0x0F).astype(np.int64) * 4
-    sound = (packets[:, 0] >> 4 == 4) & (header >= 20) & (length >= header)
-    rest = np.where(sound, length - header, 0)
-    column = np.minimum(header[:, None] + np.arange(packets.shape[1] - 20), packets.shape[1] - 1)
-    return np.take_along_axis(packets, column, axis=1), rest
 
 
 def _even(packets: NDArray[np.uint8]) -> NDArray[np.uint8]:

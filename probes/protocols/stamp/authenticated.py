@@ -24,7 +24,8 @@ from probes.channels.codec import Outgoing, Said
 from probes.channels.discarded import ALTERED, TRUNCATED
 from probes.protocols.stamp.codec import StampCodec
 from probes.sockets.batch import Received
-from probes.stamp.packet import AUTHENTICATED_BYTES, HMAC_BYTES, digest
+from probes.stamp.packet import HMAC_BYTES, digest
+from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES as AUTHENTICATED_BYTES
 from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.tlv import HMAC
 from probes.stamp.tlv_batch import (
@@ -33,7 +34,6 @@ from probes.stamp.tlv_batch import (
     write_extra_padding,
     write_tlv_header,
 )
-from probes.stream import AUTHENTICATED_PAYLOAD_BYTES
 
 _COVERED_BYTES = 96  # RFC 8762 §4.4
 _SENDER_SEQUENCE_AT = 48  # of a reply (§4.3.2)
@@ -41,7 +41,6 @@ _HMAC_AT = AUTHENTICATED_BYTES + FOLLOW_UP_BYTES
 _HMAC_VALUE_AT = _HMAC_AT + TLV_HEADER_BYTES
 _WITH_FOLLOW_UP_BYTES = _HMAC_VALUE_AT + HMAC_BYTES
 _UNDERSTOOD_HMAC = bytes([0, HMAC, 0, HMAC_BYTES])  # header of the reply's
-assert _WITH_FOLLOW_UP_BYTES == AUTHENTICATED_PAYLOAD_BYTES
 # (from, to) octets of the unauthenticated packet, and where they stand in the authenticated one.
 _SENDER = ((0, 4, 0), (4, 16, 16))
 _REFLECTOR = ((0, 4, 0), (4, 16, 16), (16, 24, 32), (24, 28, 48), (28, 38, 64), (40, 41, 80))
@@ -52,6 +51,7 @@ class AuthenticatedCodec(StampCodec):
     HMAC."""
 
     lenient = False
+    signs = True
 
     def __init__(self, payload_bytes: int, ssid: int) -> None:
         asks = payload_bytes >= _WITH_FOLLOW_UP_BYTES
@@ -62,13 +62,13 @@ class AuthenticatedCodec(StampCodec):
         self._keys_from: dict[bytes, tuple[bytes, ...]] = {}  # by peer, the newest first
         self.forged = 0  # replies whose HMAC was wrong
 
-    def set_peers(
+    def use_keys(
         self,
         session: NDArray[np.int64],
         address: NDArray[np.uint8],
         keys: Sequence[bytes | None],
     ) -> None:
-        """Tell which sessions use the channel, the sockaddr of each (uint8[n, 28]) and its key.
+        """Use a key for each session towards the sockaddrs uint8[n, 28].
 
         None leaves a session the key it has. Probes that are under way when a peer's key changes
         are answered under the one before, which is still believed.

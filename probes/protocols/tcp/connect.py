@@ -3,9 +3,9 @@
 For an open port the round trip is what TCP_INFO says of the handshake (microseconds, by the
 kernel's clock; of a connection just opened the smoothed value is its only sample). For a closed one
 it ends when the ICMP error or RST arrives: a user-space timestamp, and labelled so. A handshake
-whose SYN was sent again took a second or more and is late (probes/protocols/tcp/segments.py). The connection is ended
-with RST at once. Every probe has a source port of its own, so its path among equal ones is not
-fixed.
+whose SYN was sent again took a second or more and is late (`probes.protocols.tcp.segments`). The
+connection is ended with RST at once. Every probe has a source port of its own, so its path among
+equal ones is not fixed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.addresses import ADDRESS_BYTES, socket_address, split_source, unpack_address
-from probes.channels.channel import FlowMark, ProbeIcmpErrors, Replies
+from probes.channels.channel import Channel, FlowMark, ProbeIcmpErrors, Replies
 from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN, Outgoing
 from probes.channels.discarded import Discarded
 from probes.sockets import control
@@ -67,17 +67,19 @@ class _Sockets:
         return self.epoll.fileno()
 
 
-class ConnectChannel:
-    """Stands in for `probes.channels.channel.Channel` where raw sockets are not allowed."""
+class ConnectChannel(Channel):
+    """Stands in for a batch channel of SYNs where raw sockets are not allowed.
+
+    A source that is gone needs no care: connect() binds anew for each probe.
+    """
 
     capacity = _MOST_WAITING
-    codec = None
     flow_mark = FlowMark()
     timestamps_when_read = True  # what refuses a connection is timestamped by us
 
     def __init__(self, number: int, family: int, source: str | None, dscp: int) -> None:
         self.number = number
-        self.socket = _Sockets()
+        self.socket: _Sockets = _Sockets()
         self._family, self._dscp = family, dscp
         self._source, self._interface = split_source(source)
         self._waiting: dict[int, _Waiting] = {}
@@ -96,6 +98,17 @@ class ConnectChannel:
 
     def set_peers(self, session: NDArray[np.int64], address: NDArray[np.uint8]) -> None:
         """Nothing: a connection knows its peer."""
+
+    def use_keys(
+        self,
+        session: NDArray[np.int64],
+        address: NDArray[np.uint8],
+        keys: Sequence[bytes | None],
+    ) -> None:
+        """Nothing: a handshake has no key."""
+
+    def use_addresses(self, port: NDArray[np.uint16], address_sum: NDArray[np.uint64]) -> None:
+        """Nothing: the kernel writes the segments."""
 
     def send(
         self, probes: Outgoing, addresses: NDArray[np.uint8], row: NDArray[np.int64]

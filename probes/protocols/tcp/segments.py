@@ -18,14 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.protocols.icmp.packets import folded_sum, word_sum
+from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN
+from probes.protocols.ip import folded_sum, word_sum
+from probes.protocols.tcp.limits import SEGMENT_BYTES
 
 HEADER_BYTES = 20
-SEGMENT_BYTES = 24
-SYN_LIMIT_NS = 990_000_000  # a timer may be early by one tick of the slowest kernel (100 Hz)
-ANSWER_OPEN, ANSWER_CLOSED = 2, 3
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 _WINDOW = 64_240
+_PSEUDO_HEADER = np.uint64(socket.IPPROTO_TCP + SEGMENT_BYTES)  # beside the addresses
 _MSS = {socket.AF_INET: 1460, socket.AF_INET6: 1440}
 
 
@@ -40,25 +40,15 @@ class SynAnswers:
     answer: NDArray[np.uint8]
 
 
-def pseudo_header_sums(
-    source: NDArray[np.uint8], destination: NDArray[np.uint8]
-) -> NDArray[np.uint64]:
-    """Return the plain word sums of the pseudo headers of SYNs between packed addresses,
-    uint8[n, 4 or 16]."""
-    words = np.ascontiguousarray(np.hstack([source, destination])).view(">u2")
-    total: NDArray[np.uint64] = words.astype(np.uint64).sum(axis=1)
-    return total + np.uint64(socket.IPPROTO_TCP + SEGMENT_BYTES)
-
-
 def write_syns(
     segments: NDArray[np.uint8],
     family: int,
     source_port: int,
     port: NDArray[np.uint16],
     initial_sequence: NDArray[np.uint32],
-    pseudo_sum: NDArray[np.uint64],
+    address_sum: NDArray[np.uint64],
 ) -> None:
-    """Write SYN segments into `segments` uint8[n, 24]; `pseudo_sum` is of `pseudo_header_sums`."""
+    """Write SYN segments into `segments` uint8[n, 24]; `address_sum` is of `ip.address_sums`."""
     head = segments.view(np.uint8)
     head[:, 0] = source_port >> 8
     head[:, 1] = source_port & 0xFF
@@ -72,7 +62,7 @@ def write_syns(
     head[:, 16:20] = 0
     mss = _MSS[socket.AddressFamily(family)]
     head[:, 20:24] = (2, 4, mss >> 8, mss & 0xFF)
-    total = folded_sum(word_sum(head) + pseudo_sum)
+    total = folded_sum(word_sum(head) + address_sum + _PSEUDO_HEADER)
     head[:, 16:18] = _bytes_of(np.uint64(0xFFFF) - total, ">u2")
 
 

@@ -55,7 +55,7 @@ async def test_chunk_is_acknowledged_once_it_is_stored(
     body = chunk_of(batch_of([5, 7], NOW_NS), agent="nanjing", sequence=3)
     answer = await bench.ingest.accept("nanjing", body)
     assert (answer.sequence, answer.duplicate) == (3, False)
-    assert [chunk.payload for chunk in bench.store.windows.chunks_since(0)] == [body]
+    assert [chunk.payload for chunk in bench.store.chunks_since(0)] == [body]
     assert bench.passed[0].stream_id.tolist() == [5, 7]
     assert bench.fleet.state("nanjing") == "ok"
 
@@ -75,7 +75,7 @@ async def refused(bench: Bench, name: str, body: bytes) -> ApiError:
     with pytest.raises(ApiError) as caught:
         await bench.ingest.accept(name, body)
     assert bench.ingest.refused == {caught.value.code: 1}
-    assert list(bench.store.windows.chunks_since(0)) == []
+    assert list(bench.store.chunks_since(0)) == []
     assert bench.passed == []
     return caught.value
 
@@ -121,7 +121,7 @@ async def test_a_backlog_of_a_plan_with_other_windows_is_taken(
     """Whatever version its chunks name: a window may end just after the next plan is applied."""
     for version, window_ms in enumerate([60_000, *[10_000] * 30], 1):
         content = msgspec.json.encode(Plan(version=0, agent="nanjing", window_ms=window_ms))
-        bench.store.plans.put(
+        bench.store.put_plans(
             [PlanRecord(agent="nanjing", version=version, content=content)], NOW_NS
         ).result()
     batch = batch_of([5], NOW_NS - 60_000_000_000, duration_ns=60_000_000_000)
@@ -182,8 +182,8 @@ async def test_a_chunk_without_windows_asks_whether_its_like_is_here(
     await bench.ingest.accept("nanjing", body)
     assert (await bench.ingest.accept("nanjing", ask(1))).duplicate
     assert not (await bench.ingest.accept("nanjing", ask(2))).duplicate
-    assert bench.store.rollups.pending() == 1
-    assert [chunk.windows for chunk in bench.store.windows.chunks_since(0)] == [1, 0]
+    assert bench.store.pending_rollups() == 1
+    assert [chunk.windows for chunk in bench.store.chunks_since(0)] == [1, 0]
 
 
 async def test_windows_a_little_ahead_are_taken(

@@ -149,7 +149,7 @@ def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
         received_ns=start_ns + 20 * DAY_NS,
         payload=payload,
     )
-    store.windows.put_chunk(stored).result()
-    assert store.windows.oldest_ns() == start_ns
-    assert store.rollups.roll_up(start_ns + HOUR_NS, 10) == 1
+    store.put_chunk(stored).result()
+    assert store.oldest_ns() == start_ns
+    assert store.roll_up(start_ns + HOUR_NS, 10) == 1
     store.close()

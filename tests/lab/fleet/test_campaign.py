@@ -13,20 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from probes.stamp.sizes import STAMP_PORT
 
 from controller.campaigns.campaign_file import asked_of, load_campaign
 from controller.campaigns.demand import streams_of
-from controller.store.sqlite.engine import SqliteStore
 from lab.fleet.api_client import ApiClient
 from lab.fleet.comparison import PathProbes, seen_of
 from lab.fleet.fleet import Fleet, running
 from lab.fleet.packet_log import COPY, read_log
 from lab.fleet.run_directory import RunDirectory
 from lab.fleet.scenario import find_scenario, load_scenario
-from lab.fleet.stored import continuity_of, read_stored
+from lab.fleet.stored import StoredWindows, continuity_of, read_stored
 from lab.fleet.truth import pair_probes
-from messages.chunk import decode_chunk
+from probes.stamp.sizes import STAMP_PORT
 from topology.mesh import plan_streams, united
 
 pytestmark = pytest.mark.network
@@ -73,10 +71,9 @@ def test_its_packets_are_on_the_wire_while_it_lasts_and_no_window_is_lost(
     ):
         found = asyncio.run(_measured(fleet, tmp_path))
         fleet.stop_agents()
+        windows = asyncio.run(_stored(fleet.controller.url))
         fleet.controller.stop()
         log = read_log(fleet.log_dir)
-        windows = read_stored(fleet.controller.data)
-        last = _last_streams(fleet.controller.data)
     campaign, added = found["campaign"], found["added"]
     assert (campaign["state"], campaign["streams"]) == ("cancelled", 4)
     assert (campaign["refused"], campaign["throttled"]) == (0, 0)
@@ -100,7 +97,9 @@ def test_its_packets_are_on_the_wire_while_it_lasts_and_no_window_is_lost(
     assert len(ids) == 2
     assert 0 < len(seen) <= stored  # all that was on the wire is accounted for
     assert seen["received_ns"].min() >= campaign["begun_ns"]
-    assert not set(ids) & last  # the newest windows are without it
+    newest = windows.stream_id[windows.start_ns + windows.duration_ns > found["far_ns"]]
+    assert len(set(newest.tolist())) == 36
+    assert not set(ids) & set(newest.tolist())  # the newest windows are without it
 
 
 async def _measured(fleet: Fleet, out: Path) -> dict[str, Any]:
@@ -136,6 +135,7 @@ async def _measured(fleet: Fleet, out: Path) -> dict[str, Any]:
         assert len(plans) == 3
         whole = [await api.get(f"agents/{agent}/plans/2") for agent in ("nanjing", "yancheng")]
         return {
+            "far_ns": far_ns,
             "campaign": await api.get("campaigns/voice"),
             "added": await api.get("agents/nanjing/plans/2/diff"),
             "removed": await api.get("agents/nanjing/plans/3/diff"),
@@ -164,12 +164,6 @@ def _is_expedited_probe(log: Any) -> Any:
     return (head[:, 12] == 8) & (head[:, 23] == 17) & to_reflector & (head[:, 15] >> 2 == EXPEDITED)
 
 
-def _last_streams(data: Path) -> set[int]:
-    """Return the streams of the newest window of each agent."""
-    store = SqliteStore(data)
-    try:
-        newest = {chunk.agent: chunk for chunk in store.windows.chunks_since(0)}
-    finally:
-        store.close()
-    batches = [decode_chunk(chunk.payload).batch for chunk in newest.values()]
-    return set(np.concatenate([batch.stream_id for batch in batches]).tolist())
+async def _stored(url: str) -> StoredWindows:
+    async with ApiClient(url) as api:
+        return await read_stored(api)

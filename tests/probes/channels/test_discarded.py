@@ -233,7 +233,7 @@ def test_echo_replies_of_no_use_are_counted(
 
 def test_what_the_kernel_found_damaged_is_not_called_a_full_buffer(two_hosts) -> None:
     with two_hosts.inside(two_hosts.a):
-        damage = DamagedPackets("udp", socket.AF_INET)
+        damage = DamagedPackets("Udp", socket.AF_INET)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hear:
             hear.bind(("127.0.0.1", 0))
             port = hear.getsockname()[1]

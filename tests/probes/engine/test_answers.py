@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from probes.channels.channel import Replies
+from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import Finished
-from probes.engine.answers import finish_answered, hold_answers, read_answers, take_follow_ups
+from probes.engine.answers import (
+    finish_answered,
+    hold_answers,
+    port_answers,
+    read_answers,
+    take_follow_ups,
+)
 from probes.engine.ledger import Ledger
 from probes.stamp.batch import ReflectorFields
 
@@ -181,3 +188,33 @@ def test_variation_is_that_of_corrected_round_trips() -> None:
     path.answer(sent[0], 0, None)
     assert np.isnan(path.answer(sent[1], 1, 0).variation_ns[0])
     assert path.answer(sent[2], 2, 1).variation_ns[0] == 0.0
+
+
+OPEN, CLOSED = ANSWER_OPEN, ANSWER_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("came", "meant"),
+    [
+        ([OPEN, CLOSED, OPEN, CLOSED, OPEN], [OPEN] * 5),  # every second met a half-open one
+        ([CLOSED] * 5, [CLOSED] * 5),
+        ([OPEN, CLOSED, CLOSED, CLOSED], [OPEN, OPEN, CLOSED, CLOSED]),  # it was closed meanwhile
+        ([CLOSED, OPEN, CLOSED, OPEN], [CLOSED, OPEN, OPEN, OPEN]),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 2, 8])
+def test_rst_after_syn_ack_means_open_and_rst_after_rst_closed(
+    came: list[int], meant: list[int], at_once: int
+) -> None:
+    book = Ledger(1)
+    one = np.ones(2, np.int64)
+    book.add_sessions(np.arange(2), one, one, one.astype(float))
+    mixed = np.array([[0, first] for first in came] + [[1, CLOSED] for _ in came])
+    mixed = mixed.reshape(2, -1, 2).transpose(1, 0, 2).reshape(-1, 2)  # the two sessions in turn
+    read = [
+        port_answers(book, part[:, 0], part[:, 1].astype(np.uint8))
+        for part in np.split(mixed, range(at_once, len(mixed), at_once))
+    ]
+    answer = np.concatenate(read)
+    assert answer[mixed[:, 0] == 0].tolist() == meant
+    assert answer[mixed[:, 0] == 1].tolist() == [CLOSED] * len(came)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from probes.protocols.icmp.codec import EchoCodec
-from probes.protocols.stamp.codec import StampCodec
-from probes.protocols.tcp.codec import SynCodec
 
 from probes.addresses import ADDRESS_BYTES, pack_address
 from probes.channels.codec import Codec, Outgoing
+from probes.protocols.icmp.codec import EchoCodec
 from probes.protocols.stamp.authenticated import AuthenticatedCodec
+from probes.protocols.stamp.codec import StampCodec
+from probes.protocols.tcp.codec import SynCodec
 from probes.sockets.batch import Received
 from probes.sockets.error_queue import IcmpErrors
 from probes.sockets.opening import OpenSocket
@@ -64,7 +64,7 @@ def under_key(payload_bytes: int, ssid: int, *keys: bytes, sessions: int = 1) ->
     codec = AuthenticatedCodec(payload_bytes, ssid)
     for key in keys or (KEY,):
         address = np.zeros((sessions, ADDRESS_BYTES), np.uint8)
-        codec.set_peers(np.arange(sessions), address, [key] * sessions)
+        codec.use_keys(np.arange(sessions), address, [key] * sessions)
     return codec
 
 
@@ -172,7 +172,7 @@ def of_hmac(key: bytes) -> bytes:
 def test_replies_are_believed_under_the_newest_key_and_the_one_before(keys: list[bytes]) -> None:
     codec = under_key(112, 1, *keys)
     address = np.zeros((1, ADDRESS_BYTES), np.uint8)
-    codec.set_peers(np.arange(1), address, [None])  # nothing new: they stay
+    codec.use_keys(np.arange(1), address, [None])  # nothing new: they stay
     written = np.zeros((1, 112), np.uint8)
     codec.write(written, probes(1))
     assert decode_sender(written[0].tobytes(), keys[-1]).sequence == 1
@@ -184,7 +184,7 @@ def test_key_of_one_peer_signs_nothing_for_another() -> None:
     codec = AuthenticatedCodec(112, 1)
     address = np.stack([pack_address("192.0.2.1", 862), pack_address("192.0.2.2", 862)])
     other = bytes(range(1, 33))
-    codec.set_peers(np.arange(2), address, [KEY, other])
+    codec.use_keys(np.arange(2), address, [KEY, other])
     written = np.zeros((2, 112), np.uint8)
     codec.write(written, probes(2))
     for row, key in enumerate((KEY, other)):
@@ -239,7 +239,7 @@ def test_reply_without_its_follow_up_is_still_believed() -> None:
 def test_only_the_acknowledgement_of_a_syn_tells_its_probe(off: int) -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         codec = SynCodec(OpenSocket(sock, 0xBEEF), 0xFFFF_FE00)  # numbers wrap
-        codec.set_peers(np.full(4, 443, np.uint16), np.zeros(4, np.uint64))
+        codec.use_addresses(np.full(4, 443, np.uint16), np.zeros(4, np.uint64))
         sent = probes(4)
         written = np.zeros((4, codec.bytes_a_probe), np.uint8)
         check = codec.write(written, sent)

@@ -17,13 +17,13 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 from patience import finish, wait_until
-from probes.protocols.icmp.opening import open_icmp
-from probes.protocols.tcp.limits import SYN_LIMIT_NS
 
 from probes import explanations
 from probes.causes import Cause
 from probes.engine.engine import Engine, SampleBatch
+from probes.protocols.icmp.opening import open_icmp
 from probes.protocols.tcp.connect import ConnectChannel
+from probes.protocols.tcp.limits import SYN_LIMIT_NS
 from probes.sockets.identifiers import Identifiers
 from probes.stream import StreamSpec, TypeP
 

@@ -24,7 +24,12 @@ from probes.reflector.spec import ReflectorSpec
 from probes.sockets.descriptors import descriptors_for_sockets, new_socket
 from probes.sockets.obstacles import is_shortage, obstacles_told
 
-_MAKERS = ("probes.sockets.opening.new_socket", "probes.reflector.listening.new_socket")
+_MAKERS = (
+    "probes.protocols.icmp.opening.new_socket",
+    "probes.protocols.stamp.opening.new_socket",
+    "probes.protocols.tcp.opening.new_socket",
+    "probes.reflector.listening.new_socket",
+)
 
 
 @pytest.fixture

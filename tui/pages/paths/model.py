@@ -200,7 +200,7 @@ def main_figures(path: doc.Path, protocol: str | None) -> doc.Figures:
     """Return the figures of `protocol`, else of the first protocol measured, else all absent."""
     if protocol and (chosen := path.figures.get(protocol)):
         return chosen
-    for name in ("udp", "icmp", "tcp"):
+    for name in ("udp", "icmp", "tcp", *path.figures):
         if found := path.figures.get(name):
             return found
     return doc.Figures()

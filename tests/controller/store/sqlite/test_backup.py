@@ -37,7 +37,7 @@ def put(store: SqliteStore, batch_of: Make, chunk_of: Encode) -> Callable[[int],
             received_ns=batch.start_ns,
             payload=chunk_of(batch, agent="nanjing", sequence=number),
         )
-        return store.windows.put_chunk(item).result()
+        return store.put_chunk(item).result()
 
     return put_one
 
@@ -73,15 +73,15 @@ def test_restored_backup_is_a_store_that_goes_on(
 ) -> None:
     for number in range(6):
         put(number)
-    store.rollups.roll_up(T0_NS + HOUR.step_ns, 10)
+    store.roll_up(T0_NS + HOUR.step_ns, 10)
     restored = tmp_path / "restored"
     restored.mkdir()
     back_up(tmp_path / "data", restored / FILE_NAME)
     copy = SqliteStore(restored)
-    minutes = copy.series.read([STREAM], T0_NS, T0_NS + HOUR.step_ns, step_ns=MINUTE.step_ns)
+    minutes = copy.series([STREAM], T0_NS, T0_NS + HOUR.step_ns, step_ns=MINUTE.step_ns)
     assert minutes.points["sent"].tolist() == [60]
-    first = next(copy.windows.chunks_since(0))
-    assert copy.windows.put_chunk(first).result() is False
+    first = next(copy.chunks_since(0))
+    assert copy.put_chunk(first).result() is False
     copy.close()
 
 

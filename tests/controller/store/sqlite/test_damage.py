@@ -55,9 +55,9 @@ def data(
             received_ns=batch.start_ns,
             payload=chunk_of(batch, agent="nanjing", sequence=number),
         )
-        state.store.windows.put_chunk(item).result()
+        state.store.put_chunk(item).result()
     for later in range(2, 5):
-        state.store.rollups.roll_up(T0_NS + later * HOUR.step_ns, 20)
+        state.store.roll_up(T0_NS + later * HOUR.step_ns, 20)
     state.close()
     return directory
 
@@ -213,12 +213,12 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_used(
         connection.execute("UPDATE tiles SET payload = x'00' WHERE stream_id = 5")
         connection.commit()
     store = SqliteStore(data)
-    asked = [record for record in store.streams.all() if record.agent == "nanjing"][:1]
+    asked = [record for record in store.streams() if record.agent == "nanjing"][:1]
     record = replace(asked[0], stream_id=5)
-    windows = store.series.read([record], T0_NS, T0_NS + HOUR.step_ns // 2)
+    windows = store.series([record], T0_NS, T0_NS + HOUR.step_ns // 2)
     assert len(windows.points) == 11
     assert "chunk" in caplog.text
-    store.series.read([record], T0_NS, T0_NS + HOUR.step_ns, step_ns=60_000_000_000)
+    store.series([record], T0_NS, T0_NS + HOUR.step_ns, step_ns=60_000_000_000)
     store.close()
 
 

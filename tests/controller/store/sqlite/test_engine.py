@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 import sqlite_utils
 
-from controller.store import schema
 from controller.store.interface import (
     StoreBusyError,
     StoredChunk,
@@ -16,6 +15,7 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
+from controller.store.sqlite import schema
 from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.store.sqlite.windows import SINCE
 from controller.store.sqlite.writer import MAX_QUEUED_BYTES, Writer
@@ -55,7 +55,7 @@ def test_database_of_the_first_migration_is_brought_forward(tmp_path: pathlib.Pa
     db.table("sites").insert({"name": "nanjing", "document": "{}", "loaded_ns": 1})
     db.close()
     store = SqliteStore(tmp_path)
-    assert store.windows.put_chunk(chunk(0)).result() is True
+    assert store.put_chunk(chunk(0)).result() is True
     store.close()
 
 
@@ -102,7 +102,7 @@ def test_data_directory_that_is_a_file_is_refused_with_what_to_do(tmp_path: path
 def test_full_disk_is_a_state_that_ends_when_there_is_space(tmp_path: pathlib.Path) -> None:
     SqliteStore(tmp_path).close()
     store = SqliteStore(tmp_path, max_pages=40)  # of 8 KiB
-    stored = [store.windows.put_chunk(chunk(i, bytes(8000))) for i in range(100)]
+    stored = [store.put_chunk(chunk(i, bytes(8000))) for i in range(100)]
     outcomes = [future.exception() for future in stored]
     assert outcomes[0] is None
     assert isinstance(outcomes[-1], StoreFullError)
@@ -111,10 +111,8 @@ def test_full_disk_is_a_state_that_ends_when_there_is_space(tmp_path: pathlib.Pa
     store.close()
 
     store = SqliteStore(tmp_path)
-    assert sum(1 for _ in store.windows.chunks_since(0)) == kept
-    assert [store.windows.put_chunk(chunk(i)).result() for i in range(100)].count(
-        True
-    ) == 100 - kept
+    assert sum(1 for _ in store.chunks_since(0)) == kept
+    assert [store.put_chunk(chunk(i)).result() for i in range(100)].count(True) == 100 - kept
     assert store.state().state == "ok"
     store.close()
 
@@ -163,19 +161,17 @@ def test_what_waits_to_be_rolled_up_waits_still_after_a_crash(
 ) -> None:
     store = SqliteStore(tmp_path / "data")
     body = chunk_of(batch_of([5], 0), agent="nanjing", sequence=0)
-    store.windows.put_chunk(chunk(0, body)).result()
+    store.put_chunk(chunk(0, body)).result()
     crashed = tmp_path / "crashed"
     crashed.mkdir()
     for file in (FILE_NAME, f"{FILE_NAME}-wal"):  # as a power cut leaves them
         shutil.copy(tmp_path / "data" / file, crashed / file)
     store.close()
     after = SqliteStore(crashed)
-    assert after.rollups.pending() == 1
-    assert after.rollups.roll_up(HOUR.step_ns, 10) == 1
+    assert after.pending_rollups() == 1
+    assert after.roll_up(HOUR.step_ns, 10) == 1
     asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
-    assert after.series.read([asked], 0, HOUR.step_ns, step_ns=MINUTE.step_ns).points["sent"] == [
-        10
-    ]
+    assert after.series([asked], 0, HOUR.step_ns, step_ns=MINUTE.step_ns).points["sent"] == [10]
     after.close()
 
 
@@ -184,20 +180,18 @@ def test_hours_outlive_their_windows(
 ) -> None:
     kept = Retention(window_days=1, minute_days=2, hour_days=400, day_days=400)
     store = SqliteStore(tmp_path, retention=kept)
-    store.windows.put_chunk(
-        chunk(0, chunk_of(batch_of([5], 0), agent="nanjing", sequence=0))
-    ).result()
+    store.put_chunk(chunk(0, chunk_of(batch_of([5], 0), agent="nanjing", sequence=0))).result()
     now_ns = 100 * DAY_NS
     for later in range(3):
-        while store.rollups.roll_up(now_ns + later * HOUR.step_ns, 10):
+        while store.roll_up(now_ns + later * HOUR.step_ns, 10):
             pass
-    while store.rollups.expire(now_ns):
+    while store.expire(now_ns):
         pass
-    assert list(store.windows.chunks_since(0)) == []
+    assert list(store.chunks_since(0)) == []
     asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
-    answer = store.series.read([asked], 0, now_ns)
+    answer = store.series([asked], 0, now_ns)
     assert (answer.level, answer.points["sent"].tolist()) == ("day", [10])
-    fine = store.series.read([asked], 0, now_ns, step_ns=MINUTE.step_ns)
+    fine = store.series([asked], 0, now_ns, step_ns=MINUTE.step_ns)
     assert (fine.level, fine.points["sent"].tolist()) == ("hour", [10])
     store.close()
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from engine_run import Run, spec
 from patience import wait_until
+
 from probes.protocols.tcp.limits import SYN_LIMIT_NS
 
 pytestmark = pytest.mark.network

@@ -14,8 +14,8 @@ Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
 _PUT = "INSERT OR REPLACE INTO duplicates (agent, boot, refused, seen_ns) VALUES (?, ?, ?, ?)"
 _FORGET = (
-    "DELETE FROM duplicates WHERE agent = ?1 AND boot IN (SELECT boot FROM duplicates WHERE agent = ?1 "
-    "ORDER BY seen_ns DESC LIMIT -1 OFFSET ?2)"
+    "DELETE FROM duplicates WHERE agent = ?1 AND boot IN (SELECT boot FROM duplicates WHERE agent "
+    "= ?1 ORDER BY seen_ns DESC LIMIT -1 OFFSET ?2)"
 )
 
 
