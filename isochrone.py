@@ -111,26 +111,26 @@ def main() -> None:
     """Run the command line; an error a person can mend is one sentence."""
     # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from agent.command_language import speak_the_users_language, translate
-    from agent.lasting_streams import LastingStreams, end_as_other_tools_do
+    from agent.command_language import translate, use_the_users_language
+    from agent.resilient_streams import ResilientStreams, end_as_other_tools_do
     from agent.standard_streams import (
         output_error,
         replace_closed_streams,
-        speak_what_can_be_written,
-        write_what_can_be_shown,
+        replace_what_cannot_be_encoded,
+        use_a_language_that_can_be_written,
     )
     from tui.terminal_width import write_as_wide_as_it_is_drawn
 
     replace_closed_streams()
-    streams = LastingStreams()
+    streams = ResilientStreams()
     streams.install()
-    write_what_can_be_shown()
+    replace_what_cannot_be_encoded()
     write_as_wide_as_it_is_drawn()
-    speak_what_can_be_written()
-    speak_the_users_language()
+    use_a_language_that_can_be_written()
+    use_the_users_language()
     translate(front_door)
     if any(name in COMMANDS and COMMANDS[name].measures for name in sys.argv[1:2]):
-        streams.tell_of_earlier()
+        streams.announce_earlier()
     try:
         code = _exit_code()
         sys.stdout.flush()

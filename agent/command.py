@@ -52,10 +52,10 @@ def run(config_path: Path, verbose: bool, log_format: LogFormat) -> None:
     import logging
 
     from agent.daemon import run_agent
-    from foundation.allocation import keep_little
+    from foundation.allocation import limit_arenas
     from probes.sockets.descriptors import raise_descriptor_limit
 
     raise_descriptor_limit()
-    keep_little(arenas=1)  # its threads seldom allocate at once
+    limit_arenas(arenas=1)  # its threads seldom allocate at once
     log_to_stderr(log_format, logging.INFO if verbose else logging.WARNING)
     asyncio.run(run_agent(config, config_path))

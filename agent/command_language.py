@@ -59,7 +59,7 @@ class ChineseHelp(click.HelpFormatter):
             )
 
 
-def speak_the_users_language() -> None:
+def use_the_users_language() -> None:
     """Let gettext, and so click, find the catalogue of the user's language."""
     chinese = language_of_environment() == "zh"
     click.Context.formatter_class = ChineseHelp if chinese else click.HelpFormatter

@@ -82,14 +82,14 @@ class Control:
         while True:
             wait_s = 0.0
             try:
-                wait_s = await self._converse()
+                wait_s = await self._exchange()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 self._conditions.begin("control", "warning", unreachable(self._url, error))
                 if self._on_revoked is not None and is_revoked(error):
                     await self._on_revoked()
             await asyncio.sleep(max(self._backoff.next_s(), self._backoff.at_least_s(wait_s)))
 
-    async def say_last(self) -> None:
+    async def report_end(self) -> None:
         """Report once more, so that the controller knows how this agent ended.
 
         Over a connection of its own: that of before may be dead without our knowing. The answer
@@ -97,10 +97,12 @@ class Control:
         """
         with contextlib.suppress(aiohttp.ClientError, OSError):
             async with self._session.ws_connect(self._url) as socket:
-                await self._greet(socket, last=True)
+                await self._send_hello(socket, last=True)
                 await socket.receive()
 
-    async def _greet(self, socket: aiohttp.ClientWebSocketResponse, *, last: bool = False) -> None:
+    async def _send_hello(
+        self, socket: aiohttp.ClientWebSocketResponse, *, last: bool = False
+    ) -> None:
         health = await self._health()
         hello = Hello(
             schema=SCHEMA_VERSION,
@@ -111,12 +113,12 @@ class Control:
         )
         await socket.send_str(msgspec.json.encode(hello).decode())
 
-    async def _converse(self) -> float:
+    async def _exchange(self) -> float:
         """Hold one conversation; return the seconds the controller asked to stay away."""
         async with self._session.ws_connect(
             self._url, heartbeat=HEARTBEAT_S, max_msg_size=MAX_PLAN_BYTES
         ) as socket:
-            await self._greet(socket)
+            await self._send_hello(socket)
             loop = asyncio.get_running_loop()
             report_at = loop.time() + HEALTH_EVERY_S
             told: Curtailed | None = None
@@ -137,13 +139,13 @@ class Control:
                     continue
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return 0.0
-                wait_s = await self._hear(message.data)
+                wait_s = await self._handle(message.data)
                 if wait_s:
                     return wait_s
                 if self._report_now:
                     self._report_now, report_at = False, loop.time()
 
-    async def _hear(self, data: str) -> float:
+    async def _handle(self, data: str) -> float:
         """Act on one message; return how long to stay away, 0 to go on."""
         try:
             message = _DECODER.decode(data)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from agent.answering import JOURNAL_FILE, AnswerJournal
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.config import AgentConfig
@@ -21,10 +20,11 @@ from agent.reload import Reload
 from agent.self_test import SelfTest
 from agent.spooler import Spooler
 from agent.state_directory import StateDirectory, sole_use_of
+from agent.unanswered_journal import JOURNAL_FILE, UnansweredJournal
 from agent.wake_up import WakeUp
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError
-from foundation.service_manager import READY, STOPPING, Heartbeat, tell_manager
+from foundation.service_manager import READY, STOPPING, Heartbeat, notify_manager
 from messages.controller_url import socket_path
 from messages.sections.windows import WINDOWS
 
@@ -81,15 +81,15 @@ async def _run(station: Station, config: AgentConfig, stop: asyncio.Event) -> No
         channel = Channel(station, session, f"{base}/api/v1/agents/{config.name}", credentials)
         talking = group.create_task(channel.control.run(), name="control")
         try:
-            tell_manager(READY)
+            notify_manager(READY)
             await _until(stop, {**station.parts(), **channel.parts()})
         finally:
-            tell_manager(STOPPING)
+            notify_manager(STOPPING)
             await station.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await channel.uplink.drain()
-                await channel.control.say_last()
+                await channel.control.report_end()
         talking.cancel()
 
 
@@ -121,7 +121,7 @@ class Station:
             policy=Policy(config.policy),
             book=self.spooler.book,
             settle=self.spooler.settle,
-            journal=AnswerJournal(directory.path / JOURNAL_FILE, self.clock),
+            journal=UnansweredJournal(directory.path / JOURNAL_FILE, self.clock),
             local_addresses=config.local_addresses,
         )
         self.plan = PlanInForce(directory.path, config.name, self.measuring, self.conditions)

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.answering import Silence
 from agent.policy import Policy
-from agent.room import take_in
+from agent.resource_budget import take_in
+from agent.unanswered_journal import Silence
 from foundation.literals import AddressError, Network, read_prefix
 from foundation.text import Text, counted
 from messages.exchange import CurtailedStream, Curtailment, Plan, PolicyRule, UnansweredRule

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from foundation.condition import Condition
 from foundation.text import Text, counted
 from probes.engine.destinations import NotRun
-from probes.stamp.oddities import COSTLY, summary
+from probes.stamp.nonconforming import COSTLY, summary
 from probes.stream import StreamSpec
 
 
@@ -35,7 +35,7 @@ def streams_not_run(not_run: Sequence[NotRun], most: int) -> tuple[Condition, ..
     return (*told, last)
 
 
-def odd_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:
+def nonconforming_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:
     """Return what tells of reflectors whose replies are not as they should be."""
     by_destination: dict[str, Counter[str]] = {}
     for spec, odd in by_stream.items():
@@ -44,7 +44,9 @@ def odd_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition 
     if text is None:
         return None
     costly = any(COSTLY & odd.keys() for odd in by_destination.values())
-    return Condition(code="odd_replies", severity="warning" if costly else "info", text=text)
+    return Condition(
+        code="nonconforming_replies", severity="warning" if costly else "info", text=text
+    )
 
 
 def waiting_for_keys(streams: int) -> Text:

@@ -59,8 +59,8 @@ class HealthReporter:
     async def report(self) -> Health:
         """Return the health of now."""
         state = await self._spooler.ask(self._spooler.do_state)
-        self._tell_of_spool(state)
-        self._tell_of_clock()
+        self._report_spool(state)
+        self._report_clock()
         shortfalls = self._measuring.shortfalls
         shortfalls.tell(self._conditions, self._clock.monotonic_ns())
         plan, engine = self._measuring.plan, self._measuring.engine_health()
@@ -97,7 +97,7 @@ class HealthReporter:
             stamp_epoch=self._measuring.answered_epoch or msgspec.UNSET,
         )
 
-    def _tell_of_spool(self, state: SpoolState) -> None:
+    def _report_spool(self, state: SpoolState) -> None:
         if state.set_aside is not None:
             self._conditions.begin(
                 "spool_damaged",
@@ -123,7 +123,7 @@ class HealthReporter:
             ),
         )
 
-    def _tell_of_clock(self) -> None:
+    def _report_clock(self) -> None:
         """Keep saying that the clock was stepped: windows before and after it are not alike."""
         steps, by_ms = self._clock_watch.steps, self._clock_watch.stepped_by_ns / 1e6
         if not steps:

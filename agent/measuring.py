@@ -9,15 +9,15 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from agent.answering import AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
-from agent.engine_conditions import broke, odd_replies, streams_not_run, waiting_for_keys
+from agent.engine_conditions import broke, nonconforming_replies, streams_not_run, waiting_for_keys
 from agent.local_addresses import LocalAddresses
 from agent.policy import Policy
 from agent.reflecting import Reflecting
 from agent.sent_counters import SentCounters
 from agent.shortfalls import Shortfalls
+from agent.unanswered_journal import Silence, UnansweredJournal
 from foundation.clock import Clock
 from foundation.condition import Condition
 from foundation.errors import IsochroneError
@@ -57,7 +57,7 @@ class Measuring:
         policy: Policy,
         book: SentCounters,
         settle: Callable[[], Awaitable[None]],
-        journal: AnswerJournal,
+        journal: UnansweredJournal,
         local_addresses: Mapping[str, str] | None = None,
     ) -> None:
         self._own_addresses = local_addresses or {}
@@ -198,7 +198,7 @@ class Measuring:
         """Return what the engine has to tell of single streams and of their reflectors."""
         if self._engine is None:
             return ()
-        odd = odd_replies(self._engine.odd_replies())
+        odd = nonconforming_replies(self._engine.nonconforming_replies())
         refused = streams_not_run(self._engine.health().not_run, _MOST_TOLD)
         return (*refused, *([] if odd is None else [odd]))
 

@@ -190,7 +190,7 @@ def account(
         result.remarks += result.marks.remarks(result.protocol)
 
 
-def weigh_pace(
+def check_pace(
     results: list[TargetResult], late: Mapping[int, int], *, interval_ms: float, late_moments: int
 ) -> None:
     """Add how much was kept of the rate that was asked for, and say so where it was too little.

@@ -14,7 +14,7 @@ from agent.command_language import in_both
 from agent.durations import milliseconds
 from foundation.errors import UsageError
 from foundation.numbers import LONGEST_TIMEOUT_MS
-from foundation.results import end_early_on_signals, hear_no_more_hangups, results_follow
+from foundation.results import end_early_on_signals, ignore_hangups, results_follow
 from foundation.text import Text, language_of_environment, listed
 from probes.protocols.descriptor import ProbeProtocol
 from probes.protocols.registry import protocol_names, protocol_of, protocols
@@ -168,7 +168,7 @@ def _probe(
     live = LiveFigures()
     try:
         run.run(live.show)
-        hear_no_more_hangups()
+        ignore_hangups()
     finally:
         live.end()
     results = run.results()

@@ -50,8 +50,8 @@ def json_line(result: TargetResult) -> str:
     if is_one_way_known(result):
         document["forward_ns"] = _delays(result.forward_ns, DELAY_KEYS)
         document["backward_ns"] = _delays(result.backward_ns, DELAY_KEYS)
-    if result.odd_replies:
-        document["odd_replies"] = result.odd_replies
+    if result.nonconforming_replies:
+        document["nonconforming_replies"] = result.nonconforming_replies
     if result.error is not None:
         document["error"] = _sentence(result.error, result, language)
     return plain(json.dumps(document, ensure_ascii=False))

@@ -91,7 +91,9 @@ _TIMESTAMPS = {
 def is_one_way_known(result: TargetResult) -> bool:
     """Return whether both clocks are declared synchronised, so that one-way delay has a bound."""
     known = math.isfinite(result.clock_bound_ns) and math.isfinite(result.forward_ns["min"])
-    return known and "clock" not in result.odd_replies  # which gives the lie to what they declare
+    return (
+        known and "clock" not in result.nonconforming_replies
+    )  # which gives the lie to what they declare
 
 
 def print_table(results: Sequence[TargetResult]) -> None:

@@ -85,7 +85,9 @@ class TargetResult(_Counted):
     flows: list[FlowResult] = field(default_factory=list)
     error: Remark | None = None
     remarks: list[Remark] = field(default_factory=list)
-    odd_replies: dict[str, int] = field(default_factory=dict)  # probes.stamp.oddities
+    nonconforming_replies: dict[str, int] = field(
+        default_factory=dict
+    )  # probes.stamp.nonconforming
 
     @property
     def slow(self) -> bool:

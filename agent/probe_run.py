@@ -18,7 +18,7 @@ from probes.engine.accumulate import OUTCOMES
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.remark import Remark
-from probes.stamp import oddities
+from probes.stamp import nonconforming
 from probes.stream import ProtocolName, StreamSpec, TypeP
 from probes.window import WindowBatch
 
@@ -119,15 +119,15 @@ class ProbeRun:
         probe_aggregation.account(
             results, outcomes, planned=planned, dscp=options.dscp, tables=tables
         )
-        probe_aggregation.weigh_pace(
+        probe_aggregation.check_pace(
             results, late, interval_ms=options.interval_ms, late_moments=health.late_moments
         )
         refused = {one.stream.destination: one.reason for one in health.not_run}
         reasons = {place: Remark("stream_refused", why) for place, why in refused.items()}
         probe_aggregation.explain(results, outcomes, engine, reasons)
-        for spec, odd in engine.odd_replies().items():
-            results[spec.stream_id].odd_replies = odd
-            results[spec.stream_id].remarks += oddities.remarks(odd)
+        for spec, odd in engine.nonconforming_replies().items():
+            results[spec.stream_id].nonconforming_replies = odd
+            results[spec.stream_id].remarks += nonconforming.remarks(odd)
         return results
 
     def _spec(self, number: int, target: ResolvedTarget) -> StreamSpec:

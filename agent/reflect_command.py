@@ -17,7 +17,7 @@ from foundation.input_files import read_input
 from foundation.literals import AddressError, read_address
 from foundation.options import FiniteRange
 from foundation.reasons import reason_of
-from foundation.results import is_hangup_heard, results_follow
+from foundation.results import are_hangups_handled, results_follow
 from foundation.text import Text, language_of_environment
 from probes.stamp.sizes import STAMP_PORT
 
@@ -115,7 +115,7 @@ def reflect(
         interface=interface or "",
     )
     stop = threading.Event()
-    hangup = [signal.SIGHUP] if is_hangup_heard() else []
+    hangup = [signal.SIGHUP] if are_hangups_handled() else []
     for number in (signal.SIGTERM, signal.SIGINT, *hangup):
         signal.signal(number, lambda *_: stop.set())
     reflector.start()
@@ -124,15 +124,15 @@ def reflect(
     click.echo(f"isochrone: answering STAMP on {', '.join(listen)}", err=True)
     news = ShortRequestNews()
     while not stop.wait(_LOOK_EVERY_S):
-        _tell_of(news, reflector.short_requests())
+        _report_unusable(news, reflector.short_requests())
     reflector.stop()
     results_follow("reflect")
     news.end_silence()
-    _tell_of(news, reflector.short_requests())
+    _report_unusable(news, reflector.short_requests())
     _print_counters(reflector.counters())
 
 
-def _tell_of(news: ShortRequestNews, short: ShortRequests) -> None:
+def _report_unusable(news: ShortRequestNews, short: ShortRequests) -> None:
     told = news.news(short, time.monotonic())
     if told is not None:
         click.echo(f"isochrone: {told.pick(language_of_environment())}", err=True)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from agent.answering import Silence
 from agent.conditions import Conditions
 from agent.local_addresses import LocalAddresses
+from agent.unanswered_journal import Silence
 from foundation.clock import Clock
 from foundation.errors import IsochroneError
 from foundation.text import Text
@@ -81,7 +81,7 @@ class Reflecting:
             if retry or changed:
                 await self._run()
         elif retry or changed:
-            await self._tell_of_places()
+            await self._report_unusable_places()
 
     async def stop(self) -> tuple[ReflectorSpec, ...] | None:
         """Stop answering; return the places that were answered at, as the plan names them, None
@@ -154,9 +154,9 @@ class Reflecting:
             self._conditions.begin("reflector", "error", error.text)
             return
         self._reflected, self.answered_epoch = wanted, epoch
-        await self._tell_of_places()
+        await self._report_unusable_places()
 
-    async def _tell_of_places(self) -> None:
+    async def _report_unusable_places(self) -> None:
         """Tell where nothing is answered although the plan asks for it, and why."""
         if self._reflector is None:
             return

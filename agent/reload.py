@@ -60,7 +60,7 @@ class Reload:
             self._conditions.begin("config", "error", _kept(error.text))
             return
         self._conditions.end("config")
-        self._tell_of_restart(config)
+        self._report_restart_needed(config)
         self._clock_watch.trust(config.clock)
         await asyncio.to_thread(self._clock_watch.look)
         self._measuring.shift_timestamps(round(config.clock.timestamp_shift_us * 1e3))
@@ -68,7 +68,7 @@ class Reload:
         await self._spooler.ask(self._spooler.do_limit, *limits)
         await self._measuring.obey(Policy(config.policy))
 
-    def _tell_of_restart(self, config: AgentConfig) -> None:
+    def _report_restart_needed(self, config: AgentConfig) -> None:
         changed = [
             field.name
             for field in msgspec.structs.fields(AgentConfig)

@@ -46,7 +46,7 @@ def replace_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
 
 
-def write_what_can_be_shown() -> None:
+def replace_what_cannot_be_encoded() -> None:
     """Let no sign be more than the terminal's encoding: what it lacks is written as the nearest.
 
     A run of hours must not end in a traceback for want of a dash in Latin-1, GBK or ASCII.
@@ -57,7 +57,7 @@ def write_what_can_be_shown() -> None:
             stream.reconfigure(errors="nearest")
 
 
-def speak_what_can_be_written() -> None:
+def use_a_language_that_can_be_written() -> None:
     """Speak English where Chinese was asked for and an output's encoding has no sign of it."""
     if language_of_environment() != "zh":
         return

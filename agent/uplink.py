@@ -161,7 +161,9 @@ class Uplink:
         later = {one.sequence: max(one.wait_s, LATER_S) for one in untaken if one.later}
         if later:
             await self._spooler.ask(self._spooler.do_postpone, later)
-            self._tell_of_later(next(one.trouble for one in untaken if one.later and one.trouble))
+            self._report_postponed(
+                next(one.trouble for one in untaken if one.later and one.trouble)
+            )
 
     async def _look_at_later(self) -> None:
         """Say when no chunk has to wait any more."""
@@ -170,7 +172,7 @@ class Uplink:
             if not self._some_wait:
                 self._conditions.end("chunks_later")
 
-    def _tell_of_later(self, trouble: Text) -> None:
+    def _report_postponed(self, trouble: Text) -> None:
         self._some_wait = True
         self._conditions.begin("chunks_later", "warning", trouble)
 

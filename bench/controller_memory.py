@@ -24,7 +24,7 @@ from bench.report import Goal, Report, script
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, Template, full_windows
 from controller.state import ControllerState, Settings, open_state
-from foundation.allocation import give_back, keep_little
+from foundation.allocation import give_back, limit_arenas
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command
 from topology.site_file import load_network
@@ -159,7 +159,7 @@ async def _interval(
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        keep_little(arenas=2)
+        limit_arenas(arenas=2)
         told = asyncio.run(_live(Path(sys.argv[2]), int(sys.argv[3])))
         sys.stdout.buffer.write(msgspec.json.encode(told))
     else:

@@ -52,8 +52,8 @@ def two_hosts() -> Iterator[Hosts]:
     near = open_network()
     with IPRoute() as routes:
         routes.link("add", ifname=LINK, kind="veth", peer={"ifname": LINK, "net_ns_fd": far})
-    _furnish(near, NEAR_ADDRESS)
-    _furnish(far, FAR_ADDRESS)
+    _configure(near, NEAR_ADDRESS)
+    _configure(far, FAR_ADDRESS)
     join_network(back)
     os.close(back)
     try:
@@ -63,7 +63,7 @@ def two_hosts() -> Iterator[Hosts]:
         os.close(far)
 
 
-def _furnish(descriptor: int, address: str) -> None:
+def _configure(descriptor: int, address: str) -> None:
     with inside(descriptor), IPRoute() as routes:
         loopback, link = 1, routes.link_lookup(ifname=LINK)[0]
         for index in (loopback, link):

@@ -26,9 +26,9 @@ from controller.api.server.connections import Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
 from controller.fleet.agents import Fleet
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry, newly_asked
+from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
 from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue, catalogue_of
@@ -46,7 +46,7 @@ from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
-from controller.store.reading import DamagedStoreError, damage_told
+from controller.store.reading import DamagedStoreError, reporting_damage
 from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
@@ -154,8 +154,8 @@ def open_state(
     with contextlib.ExitStack() as opened_so_far:
         store = SqliteStore(directory, retention=settings.retention)
         opened_so_far.callback(store.close)
-        opened_so_far.enter_context(damage_told(directory / FILE_NAME))
-        with damage_told(directory / KEYS_DIRECTORY / KEYS_NAME):
+        opened_so_far.enter_context(reporting_damage(directory / FILE_NAME))
+        with reporting_damage(directory / KEYS_DIRECTORY / KEYS_NAME):
             access = CredentialStore(directory, clock)
             opened_so_far.callback(access.close)
             stamp_keyring = StampKeyring(directory, clock)
@@ -218,13 +218,13 @@ def _assemble(
     )
 
     silences = SilenceRegistry(store.silences.records(), streams)
-    asked = newly_asked(before, plans)
+    asked = newly_requested(before, plans)
     with _done_without_room():
-        store.silences.put(silences.asked_anew(asked, plans, now_ns)).result()
-    left_out = LeftOut(maintenance, silences)
+        store.silences.put(silences.requested_again(asked, plans, now_ns)).result()
+    excluded = Exclusions(maintenance, silences)
 
-    take = taking(memory, left_out, book, clock)
-    remember(store, memory, book, left_out, take, now_ns)
+    take = taking(memory, excluded, book, clock)
+    remember(store, memory, book, excluded, take, now_ns)
     known = store.event_log.states()
     live = LiveVerdicts(
         network,
@@ -315,12 +315,12 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, left_out: LeftOut, book: BaselineComparator, clock: Clock
+    memory: RecentWindows, excluded: Exclusions, book: BaselineComparator, clock: Clock
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 
     def take(batch: WindowBatch) -> None:
-        not_judged = left_out.of(batch)
+        not_judged = excluded.of(batch)
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)

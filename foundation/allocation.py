@@ -15,7 +15,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # <malloc.h>
 _LARGE_BYTES = 256 << 10  # such arrays are mappings of their own, and go when they are freed
 
 
-def keep_little(arenas: int) -> None:
+def limit_arenas(arenas: int) -> None:
     """Set up the allocator of this process, with so many arenas for its threads to share.
 
     Called once, before threads are started.

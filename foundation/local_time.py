@@ -32,7 +32,7 @@ def zone_name() -> str | None:
     if name:
         return name
     name = os.environ.get("TZ", "").lstrip(":") or _system_name()
-    return name if name and _is_somebodys(name) else None
+    return name if name and _exists(name) else None
 
 
 def _chosen_name() -> str | None:
@@ -44,7 +44,7 @@ def _system_name() -> str:
     return os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
 
 
-def _is_somebodys(name: str) -> bool:
+def _exists(name: str) -> bool:
     try:
         return str(zone_of(name)) not in ("UTC", "Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Universal")
     except UsageError:

@@ -1,7 +1,7 @@
 """What a long measurement ends with: it is asked to end once, and says when its results follow.
 
 Commands of every room say so here; the front door sees that what they print from then on is shown
-or kept (agent.kept_results).
+or kept (agent.saved_results).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _measured: list[str] = []
 def results_follow(command: str) -> None:
     """Say that what is printed from now on is what `command` measured."""
     _measured[:] = [command]
-    hear_no_more_hangups()
+    ignore_hangups()
 
 
 def measured_by() -> str | None:
@@ -31,21 +31,21 @@ def end_early_on_signals() -> None:
     that is ignored (nohup) stays so.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if is_hangup_heard():
+    if are_hangups_handled():
         signal.signal(signal.SIGHUP, _hang_up)
 
 
-def is_hangup_heard() -> bool:
+def are_hangups_handled() -> bool:
     """Tell whether a terminal that goes away is anything to this program (not under nohup)."""
     return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
 
-def hear_no_more_hangups() -> None:
+def ignore_hangups() -> None:
     """Let a terminal that goes away now end nothing: results are still to be judged and kept."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _hang_up(_number: int, _frame: FrameType | None) -> None:
-    hear_no_more_hangups()
+    ignore_hangups()
     raise KeyboardInterrupt

@@ -16,7 +16,7 @@ READY, STOPPING, ALIVE = "READY=1", "STOPPING=1", "WATCHDOG=1"
 _BEATS = 3  # in the time that the manager waits for one
 
 
-def tell_manager(state: str) -> None:
+def notify_manager(state: str) -> None:
     """Tell the service manager, if there is one. Never waits, never fails."""
     place = os.environ.get("NOTIFY_SOCKET", "")
     if place[:1] not in ("/", "@"):
@@ -41,7 +41,7 @@ class Heartbeat:
             return
         while True:
             if self._lives():
-                tell_manager(ALIVE)
+                notify_manager(ALIVE)
             await asyncio.sleep(period_s / _BEATS)
 
 

@@ -17,7 +17,7 @@ from foundation.errors import ConfigError
 @pytest.fixture(autouse=True)
 def _language_of_this_process_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """`main` puts a process's help into one language for good; other tests share this process."""
-    monkeypatch.setattr("agent.command_language.speak_the_users_language", lambda: None)
+    monkeypatch.setattr("agent.command_language.use_the_users_language", lambda: None)
 
 
 @pytest.mark.parametrize("name", sorted(isochrone.COMMANDS))

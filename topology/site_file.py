@@ -20,9 +20,9 @@ from topology.selection import selection_warnings
 from topology.site_builder import build_sites, text_of
 from topology.site_references import check_links, check_meshes, check_roads, check_targets
 from topology.site_schema import SiteFile
-from topology.sound_part import sound_part, words_in_doubt
 from topology.source_lines import SourceLines
 from topology.strict import Problems, check, suggestion
+from topology.valid_part import doubtful_words, valid_part
 
 OWN_SOURCE = {"document": {"en": "Set by the operator", "zh": "运营方自定义"}}
 SITE_FILE = Text("site file", "站点文件")
@@ -47,8 +47,8 @@ def parse_network(text: str, path: pathlib.Path) -> Network:
     check(raw, SiteFile, (), problems)
     part: dict[str, Any] | None = raw
     if problems.found:
-        problems.in_doubt = words_in_doubt(raw, problems)
-        part = sound_part(raw, SiteFile, problems, _STAND_INS)
+        problems.in_doubt = doubtful_words(raw, problems)
+        part = valid_part(raw, SiteFile, problems, _STAND_INS)
         if part is None:
             problems.raise_if_any()
     network = _build(msgspec.convert(part, SiteFile), raw, problems)
@@ -80,7 +80,7 @@ def _build(file: SiteFile, raw: dict[str, Any], problems: Problems) -> Network:
     """Check what goes beyond types, and put the network together."""
     gazetteer = bundled_gazetteer().with_more(file.place, file.region)
     sites = build_sites(file, gazetteer, problems)
-    problems.in_doubt |= words_in_doubt(raw, problems)
+    problems.in_doubt |= doubtful_words(raw, problems)
     targets = _targets(file, problems)
     check_meshes(file.mesh, sites, gazetteer, problems)
     check_targets(file.target, sites, gazetteer, problems)

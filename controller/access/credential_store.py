@@ -244,7 +244,7 @@ class CredentialStore:
                 "UPDATE tokens SET used_ns = ? WHERE id = ?", (self.clock.wall_ns(), token_id)
             )
             forget_holder(connection, certificate.agent)
-            if self._bar(connection, certificate.agent):
+            if self._revoke_certificates(connection, certificate.agent):
                 shut_out(connection, certificate.agent, self.clock.wall_ns())
             self._insert(connection, certificate)
 
@@ -267,14 +267,14 @@ class CredentialStore:
                 self._refuse_ended_certificate(shown, mine, barred=barred is not None)
             elif barred is not None and all(one.revoked_ns is not None for one in records):
                 raise revoked_certificate(certificate.agent)
-            self._refuse_haste(records)
+            self._refuse_too_frequent(records)
             self._insert(connection, certificate)
             connection.executemany(
                 "DELETE FROM certificates WHERE serial = ?",
                 [(one.serial,) for one in records[KEPT_CERTIFICATES - 1 :]],
             )
 
-    def _refuse_haste(self, records: list[CertificateRecord]) -> None:
+    def _refuse_too_frequent(self, records: list[CertificateRecord]) -> None:
         """Raise CredentialError if the last renewals (newest first) are too close together."""
         now_ns = self.clock.wall_ns()
         # Of our clock before it was set, too.
@@ -296,7 +296,7 @@ class CredentialStore:
                 "WHERE agent = ? AND revoked_ns IS NULL AND used_ns IS NULL",
                 (self.clock.wall_ns(), agent),
             )
-            return self._bar(connection, agent) + tokens.rowcount
+            return self._revoke_certificates(connection, agent) + tokens.rowcount
 
     def issued(self) -> list[CertificateRecord]:
         """Return every certificate, oldest first."""
@@ -306,7 +306,7 @@ class CredentialStore:
         """Return the certificates given to an agent, oldest first."""
         return [record for record in self._certificates.values() if record.agent == agent]
 
-    def _bar(self, connection: sqlite3.Connection, agent: str) -> int:
+    def _revoke_certificates(self, connection: sqlite3.Connection, agent: str) -> int:
         now_ns = self.clock.wall_ns()
         connection.execute("INSERT OR REPLACE INTO barred VALUES (?, ?)", (agent, now_ns))
         return connection.execute(

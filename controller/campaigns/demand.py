@@ -24,7 +24,7 @@ def streams_of(network: Network, request: CampaignRequest) -> tuple[PlannedStrea
     return plan_streams(dataclasses.replace(network, meshes=request.mesh))
 
 
-def as_far_as_there(network: Network, request: CampaignRequest) -> CampaignRequest:
+def existing_part(network: Network, request: CampaignRequest) -> CampaignRequest:
     """Return a request without the pairs and targets that the network no longer has.
 
     Site files change while campaigns run: what is left is measured and reported.

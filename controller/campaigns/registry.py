@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.campaigns.demand import as_far_as_there, problems_of, streams_of
+from controller.campaigns.demand import existing_part, problems_of, streams_of
 from controller.campaigns.request import CampaignRequest
 from controller.store.campaigns import CampaignRecord, CampaignState
 from foundation.errors import ConfigError
@@ -83,7 +83,7 @@ class CampaignRegistry:
         """
         known = self._streams.get(record.id)
         if known is None:
-            request = as_far_as_there(network, request_of(record))
+            request = existing_part(network, request_of(record))
             try:
                 problems_of(network, request).raise_if_any()
                 known = streams_of(network, request)

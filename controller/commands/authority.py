@@ -198,7 +198,7 @@ def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterato
     """Open the book of credentials for a while; with `new` it may be made."""
     from controller.access.credential_store import CredentialStore
     from controller.access.tables import FILE_NAME, KEYS_DIRECTORY
-    from controller.store.reading import damage_told
+    from controller.store.reading import reporting_damage
 
     path = data / KEYS_DIRECTORY / FILE_NAME
     if (
@@ -211,7 +211,7 @@ def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterato
             "isochrone controller init。",
             data=str(data),
         )
-    with damage_told(path):
+    with reporting_damage(path):
         book = CredentialStore(data, SystemClock())
     try:
         yield book

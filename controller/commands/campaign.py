@@ -27,7 +27,7 @@ from controller.commands.campaign_plans import (
 )
 from controller.commands.result_files import check_folder
 from foundation.errors import ConfigError, ResourceError
-from foundation.results import is_hangup_heard, results_follow
+from foundation.results import are_hangups_handled, results_follow
 from foundation.text import Text, language_of_environment
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _ended_by_signals() -> asyncio.Event:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end, number)
-    if is_hangup_heard():
+    if are_hangups_handled():
         loop.add_signal_handler(signal.SIGHUP, ended.set)
     return ended
 

@@ -93,13 +93,13 @@ def run(
     from controller.serving.service import listens_of, serve_on
     from controller.serving.shifted_clock import ShiftedClock
     from controller.state import Settings, open_state
-    from foundation.allocation import keep_little
+    from foundation.allocation import limit_arenas
     from foundation.clock import SystemClock
     from probes.sockets.descriptors import raise_descriptor_limit
 
     log_to_stderr(log_format, logging.INFO)
     raise_descriptor_limit()
-    keep_little(arenas=2)
+    limit_arenas(arenas=2)
     listens = listens_of(listen, data)
     settings = Settings(
         judge_period_ns=round(judge_period * 1e9),

@@ -14,7 +14,7 @@ from controller.judge.relative_delay import least_lines_ns
 from controller.live.figures import finite
 from controller.store.interface import Store, StreamRecord
 from controller.store.quantiles import quantiles_ns
-from controller.store.sound import sound_chunks
+from controller.store.readable import readable_chunks
 from probes.histogram import Histograms
 from probes.window import COUNTERS, TIMESTAMPING, WindowBatch
 
@@ -47,7 +47,7 @@ def window_documents(
     by_id = {record.stream_id: record for record in records}
     ids = np.array(list(by_id), np.uint64)
     found: list[_Found] = []
-    for chunk, whole in sound_chunks(chunks):
+    for chunk, whole in readable_chunks(chunks):
         # Taken out: what an agent's other streams did would be many times the memory.
         batch = whole.take(np.flatnonzero(np.isin(whole.stream_id, ids)))
         found.extend(

@@ -82,7 +82,7 @@ def _values(columns: Sequence[Column], table: dict[str, NDArray[Any]]) -> list[l
 def _parquet(columns: Sequence[Column], tables: Tables) -> Iterator[bytes]:
     arrow, parquet = _arrow()
     schema = arrow.schema([_field(arrow, column) for column in columns])
-    stream = _Forgetful()
+    stream = _WrittenOnce()
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
         for table in tables:
             arrays = [arrow.array(table[f.name], f.type, from_pandas=True) for f in schema]
@@ -91,7 +91,7 @@ def _parquet(columns: Sequence[Column], tables: Tables) -> Iterator[bytes]:
     yield stream.take()
 
 
-class _Forgetful(io.RawIOBase):
+class _WrittenOnce(io.RawIOBase):
     """A file that is written once from front to back and keeps only what was not yet taken."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from controller.export.rows import COLUMNS, Column, Streams
 from controller.export.tables import CHUNKS_A_READ, Wanted, tables
 from controller.store.interface import Store, StoredChunk
-from controller.store.sound import sound_contents
+from controller.store.readable import sound_contents
 from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from controller.export.rows import Rows, Streams
 from controller.store.interface import Store, StoredChunk, StreamRecord
 from controller.store.levels import LEVELS, LevelName
+from controller.store.readable import readable_chunks
 from controller.store.series import Series, series_of_windows
-from controller.store.sound import sound_chunks
 from probes.window import WindowBatch
 
 ROWS_A_TABLE = 20_000
@@ -57,7 +57,7 @@ def _windows(
     at_ns: int | None = wanted.from_ns
     while at_ns is not None and at_ns < wanted.to_ns:
         chunks, at_ns = store.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
-        found = list(sound_chunks(chunks))
+        found = list(readable_chunks(chunks))
         decoded = [batch for _, batch in found]
         rows = _in_time(series_of_windows(decoded, ids))
         versions = _plan_versions([chunk for chunk, _ in found], decoded, ids)

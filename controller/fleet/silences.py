@@ -85,7 +85,7 @@ class SilenceRegistry:
         self._put(changed)
         return changed
 
-    def asked_anew(
+    def requested_again(
         self, asked: Mapping[str, set[Asked]], plans: Mapping[str, Plan], now_ns: int
     ) -> list[SilenceRecord]:
         """Note what agents have to answer from now on and have not confirmed; the new records."""
@@ -282,7 +282,7 @@ def asked_of(plan: Plan) -> set[Asked]:
     return {(spec.address, spec.port, peer) for spec in plan.reflectors for peer in spec.peers}
 
 
-def newly_asked(before: Mapping[str, Plan], after: Mapping[str, Plan]) -> dict[str, set[Asked]]:
+def newly_requested(before: Mapping[str, Plan], after: Mapping[str, Plan]) -> dict[str, set[Asked]]:
     """Return what each agent has to answer now and had not before."""
     return {
         name: asked_of(plan) - (asked_of(before[name]) if name in before else set())

@@ -71,8 +71,8 @@ def close_mesh(evidence: Evidence, source: Integers, destination: Integers, node
     error = np.sqrt(np.fmax(covariance[a, a] + covariance[b, b] - 2 * covariance[a, b], 0.0))
     claimed = evidence.clock_bound_ns[at] + evidence.calibration_ns[at]
     refuted[at] = np.abs(offset[b] - offset[a]) > claimed + DEVIATES * error
-    liar = _name_liars(a, b, refuted[at], nodes)
-    pairs, triangles = _witnesses(source[rows], destination[rows], nodes)
+    liar = _find_false_clocks(a, b, refuted[at], nodes)
+    pairs, triangles = _independent_streams(source[rows], destination[rows], nodes)
     return Closure(
         offset_ns=np.where(pairs > 0, offset, np.nan),
         error_ns=np.where(pairs > 0, np.sqrt(np.diag(covariance)), np.nan),
@@ -91,7 +91,7 @@ def touched_by(source: Integers, destination: Integers, liar: Flags) -> Flags:
     return touched
 
 
-def _witnesses(a: Integers, b: Integers, nodes: int) -> tuple[Integers, Integers]:
+def _independent_streams(a: Integers, b: Integers, nodes: int) -> tuple[Integers, Integers]:
     """Return how many links and how many triangles of links each node has; links are unique."""
     once = coo_array((np.ones(len(a), np.int64), (a, b)), shape=(nodes, nodes)).tocsr()
     links = once + once.T
@@ -142,7 +142,7 @@ def _solve(
     return offset, covariance
 
 
-def _name_liars(a: Integers, b: Integers, refuted: Flags, nodes: int) -> Flags:
+def _find_false_clocks(a: Integers, b: Integers, refuted: Flags, nodes: int) -> Flags:
     """Name the fewest nodes that explain the refuted streams: the most refuted one first.
 
     Where nothing tells two nodes apart, both are named: no verdict may rest on either.

@@ -19,7 +19,7 @@ from controller.judge.evidence import (
     Rules,
 )
 from controller.judge.formatting import delay, delay_range, limit_delay, ratio, ratio_range
-from controller.judge.one_way import outruns_light
+from controller.judge.one_way import is_faster_than_light
 from foundation.text import Text
 
 _STATISTIC_EN = ("median", "p90", "p95", "p99", "p99.9", "mean", "maximum")
@@ -74,7 +74,9 @@ def explain(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) ->
         return _loss(rules, judgements, i)
     reason = _delay(evidence, rules, judgements, i)
     row = int(rules.row[i])
-    if not outruns_light(evidence, slice(row, row + 1)).any():  # one row: pages explain thousands
+    if not is_faster_than_light(
+        evidence, slice(row, row + 1)
+    ).any():  # one row: pages explain thousands
         return reason
     return Text(
         f"{reason.en} The quickest round trip outran light in fibre between the two sites, so "

@@ -48,7 +48,7 @@ class Improvement:
     """Now over baseline, n units: ratio (1 - ratio is the improvement), verdict, what it rests on.
 
     cells int64[n]: hours of the week that both have and that can be compared; common int64[n]: that
-    both have at all; left_out int64[n]: that one side alone has; sent, lost int64[n]: probes of now
+    both have at all; excluded int64[n]: that one side alone has; sent, lost int64[n]: probes of now
     within the common hours.
     """
 
@@ -56,7 +56,7 @@ class Improvement:
     verdict: NDArray[np.int8]
     cells: Integers
     common: Integers
-    left_out: Integers
+    excluded: Integers
     sent: Integers
     lost: Integers
 
@@ -220,7 +220,7 @@ def _answer(
         verdict=verdict,
         cells=cells,
         common=np.bincount(pair.unit, minlength=units),
-        left_out=np.bincount(base.unit, minlength=units)
+        excluded=np.bincount(base.unit, minlength=units)
         + np.bincount(now.unit, minlength=units)
         - 2 * np.bincount(pair.unit, minlength=units),
         sent=np.bincount(unit, now.sent[at_now], units).astype(np.int64),

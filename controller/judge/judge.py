@@ -25,7 +25,7 @@ from controller.judge.evidence import (
 from controller.judge.loss_verdicts import Looks, judge_loss
 from controller.judge.one_way import (
     intersect,
-    outruns_light,
+    is_faster_than_light,
     single_probe_faults,
     without_false_floors,
 )
@@ -56,7 +56,7 @@ def judge(
     """
     alpha = 1 - confidence
     answer = blank(rules.rows)
-    sent, misplaced = evidence.sent, outruns_light(evidence)
+    sent, misplaced = evidence.sent, is_faster_than_light(evidence)
     evidence = without_false_floors(evidence)
     has_row = (rules.row >= 0) & ~np.isnan(rules.limit)
     measured = np.zeros(rules.rows, np.bool_)

@@ -29,7 +29,7 @@ class OneWay:
     fault: NDArray[np.int8]
 
 
-def outruns_light(evidence: Evidence, rows: slice = slice(None)) -> NDArray[np.bool_]:
+def is_faster_than_light(evidence: Evidence, rows: slice = slice(None)) -> NDArray[np.bool_]:
     """Return which rows' quickest round trip is quicker than light there and back, bool[n].
 
     No clock stands in a round trip, so the floor is what is wrong: a site does not lie where it was
@@ -43,7 +43,9 @@ def outruns_light(evidence: Evidence, rows: slice = slice(None)) -> NDArray[np.b
 
 def without_false_floors(evidence: Evidence) -> Evidence:
     """Return the evidence with a floor of 0 (unknown) where what was measured refutes it."""
-    return replace(evidence, floor_ns=np.where(outruns_light(evidence), 0.0, evidence.floor_ns))
+    return replace(
+        evidence, floor_ns=np.where(is_faster_than_light(evidence), 0.0, evidence.floor_ns)
+    )
 
 
 def intersect(

@@ -28,7 +28,7 @@ def hull_line(time_s: Floats, least_ns: Floats) -> tuple[float, float]:
     """
     hull: list[int] = []
     for i in range(len(time_s)):
-        while len(hull) > 1 and _turns_up(time_s, least_ns, hull[-2], hull[-1], i) <= 0:
+        while len(hull) > 1 and _is_convex(time_s, least_ns, hull[-2], hull[-1], i) <= 0:
             hull.pop()
         hull.append(i)
     corner = time_s[hull]
@@ -38,7 +38,7 @@ def hull_line(time_s: Floats, least_ns: Floats) -> tuple[float, float]:
     return float(slope), float(least_ns[a] - slope * time_s[a])
 
 
-def _turns_up(x: Floats, y: Floats, a: int, b: int, c: int) -> float:
+def _is_convex(x: Floats, y: Floats, a: int, b: int, c: int) -> float:
     """Return > 0 where the way from a over b to c turns upwards, as a lower hull does."""
     return float((x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]))
 

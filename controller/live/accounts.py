@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from probes.window import WindowBatch
 from topology.model import PlannedStream
 
@@ -23,7 +23,7 @@ Reals = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-class LeftOutDocument(msgspec.Struct, frozen=True, kw_only=True):
+class ExclusionsDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Probes that were due and are not judged, by why.
 
     not_sent: never left their sender. suspect: of windows that a starved machine measured. change:
@@ -42,14 +42,14 @@ class LeftOutDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Of from_ns ≤ t < to_ns: `due` = `judged` + all that was `left_out`; `lost` of the judged."""
+    """Of from_ns ≤ t < to_ns: `due` = `judged` + all that was `excluded`; `lost` of the judged."""
 
     from_ns: int
     to_ns: int
     due: int
     judged: int
     lost: int
-    left_out: LeftOutDocument
+    excluded: ExclusionsDocument
 
 
 class Tally:
@@ -66,13 +66,13 @@ class Tally:
     def __init__(
         self,
         streams: Sequence[PlannedStream],
-        left_out: LeftOut,
+        excluded: Exclusions,
         measured: Flags | None = None,
         since_ns: Integers | None = None,
     ) -> None:
         self._has_since = since_ns is not None
         self._since_ns = np.zeros(len(streams), np.int64) if since_ns is None else since_ns
-        self._left_out = left_out
+        self._excluded = excluded
         self._measured = np.ones(len(streams), np.bool_) if measured is None else measured
         self._streams = streams
         ids = np.array([stream.stream_id for stream in streams], np.uint64)
@@ -92,8 +92,8 @@ class Tally:
         mine = np.flatnonzero(self._ids[at] == batch.stream_id)
         row = self._order[at[mine]]
         start_ns, end_ns = batch.start_ns, batch.start_ns + batch.duration_ns
-        resting = _of(self._left_out.maintenance.streams_during(start_ns, end_ns), row)
-        silent = _of(self._left_out.of(batch), row) & ~resting
+        resting = _of(self._excluded.maintenance.streams_during(start_ns, end_ns), row)
+        silent = _of(self._excluded.of(batch), row) & ~resting
         counts = ~(resting | silent)
         suspect = batch.suspect[mine]
         sent, lost = batch.counters["sent"][mine], batch.lost()[mine]
@@ -157,7 +157,7 @@ class Tally:
             due=found + sum(totals.values()),
             judged=found,
             lost=int(lost[rows].sum()),
-            left_out=LeftOutDocument(**totals),
+            excluded=ExclusionsDocument(**totals),
         )
 
     def _curtailed(self, first_ns: Integers, last_ns: Integers, rate: Reals) -> tuple[Reals, Reals]:
@@ -165,7 +165,7 @@ class Tally:
         refused_ns, slowed = np.zeros(len(rate)), np.zeros(len(rate))
         if not len(rate):
             return refused_ns, slowed
-        book = self._left_out.silences
+        book = self._excluded.silences
         for record in book.touching(int(first_ns.min()), int(last_ns.max())):
             if record.side != "sending":
                 continue

@@ -40,11 +40,11 @@ def failing_rows(
     return found
 
 
-def without(slots: Sequence[Part], left_out: Rows) -> list[Part]:
+def without(slots: Sequence[Part], excluded: Rows) -> list[Part]:
     """Return slots of windows without those of some streams."""
-    if not len(left_out):
+    if not len(excluded):
         return list(slots)
-    return [rows_of(slot, np.setdiff1d(slot.row, left_out)) for slot in slots]
+    return [rows_of(slot, np.setdiff1d(slot.row, excluded)) for slot in slots]
 
 
 def only(slots: Sequence[Part], rows: Rows) -> list[Part]:

@@ -34,19 +34,19 @@ class Group:
     pair: NDArray[np.int64]
     pairs: int
 
-    def verdicts(self, verdict: NDArray[np.int8], left_out: NDArray[np.bool_]) -> NDArray[np.int8]:
+    def verdicts(self, verdict: NDArray[np.int8], excluded: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Return the verdict of each pair, given those of all demands.
 
-        Demands `left_out` (bool, of all) do not count, nor pairs that have no other.
+        Demands `excluded` (bool, of all) do not count, nor pairs that have no other.
         """
-        counts = ~left_out[self.demand]
+        counts = ~excluded[self.demand]
         pair = self.pair[counts]
         found = verdict_of_units(verdict[self.demand[counts]], pair, self.pairs)
         return found[np.bincount(pair, minlength=self.pairs) > 0]
 
-    def compliance(self, verdict: NDArray[np.int8], left_out: NDArray[np.bool_]) -> Compliance:
+    def compliance(self, verdict: NDArray[np.int8], excluded: NDArray[np.bool_]) -> Compliance:
         """Return the share of pairs that comply."""
-        return compliance(self.verdicts(verdict, left_out))
+        return compliance(self.verdicts(verdict, excluded))
 
 
 def groups_of(targets: Sequence[Target], catalogue: Catalogue) -> tuple[Group, ...]:

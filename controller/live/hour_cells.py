@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.improvement import Cells
-from controller.live.gather import sum_of
+from controller.live.window_evidence import sum_of
 from controller.store.merging import Part
 from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms

@@ -90,10 +90,10 @@ class BaselineComparator:
             self.fault = error.text
             logger.error("%s", error)
 
-    def add(self, batch: WindowBatch, left_out: NDArray[np.bool_] | None = None) -> None:
-        """Take in the windows of one chunk, but for the streams `left_out`, bool[all streams]."""
+    def add(self, batch: WindowBatch, excluded: NDArray[np.bool_] | None = None) -> None:
+        """Take in the windows of one chunk, but for the streams `excluded`, bool[all streams]."""
         if self._ids:
-            self._hours.add(batch, None if left_out is None else left_out[self._rows])
+            self._hours.add(batch, None if excluded is None else excluded[self._rows])
 
     def add_hour(self, start_ns: int, block: Block) -> None:
         """Take in an hour of an agent as the store has merged it."""
@@ -228,7 +228,7 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
     if row not in improved.found:
         return Text("No stream measures this path.", "没有测量流覆盖这条路径。")
     found, unit = improved.found[row]
-    cells, left_out = int(found.cells[unit]), int(found.left_out[unit])
+    cells, excluded = int(found.cells[unit]), int(found.excluded[unit])
     if np.isposinf(found.ratio.low[unit]):
         sent, lost = int(found.sent[unit]), int(found.lost[unit])
         return Text(
@@ -253,10 +253,10 @@ def reason(demand: Demand, improved: Improved, row: int) -> Text:
     if demand.target.direction == "one_way":
         what = Text(f"One-way {what.en.lower()}", f"单向{what.zh}")
     mix = Text("", "")
-    if left_out:
+    if excluded:
         mix = Text(
-            f"; left out: {counted(left_out, 'hour')} that only one side has",
-            f"；仅一方具有的 {left_out} 个小时已剔除",
+            f"; left out: {counted(excluded, 'hour')} that only one side has",
+            f"；仅一方具有的 {excluded} 个小时已剔除",
         )
     few = Text("", "")
     if cells < MIN_BATCHES and not of_loss:

@@ -20,9 +20,9 @@ from controller.judge.judge import judge
 from controller.live.blocks import blocks_of, in_their_places
 from controller.live.comparisons import comparisons_of, put_comparisons
 from controller.live.figures import figure_columns
-from controller.live.gather import evidence_of, floors_ns
 from controller.live.rules import candidates_of, chosen, rules_of
 from controller.live.states import nothing_returns
+from controller.live.window_evidence import evidence_of, floors_ns
 from controller.store.merging import (
     ROWS_AT_ONCE,
     Part,

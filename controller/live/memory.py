@@ -54,15 +54,15 @@ class RecentWindows:
         """Return the earliest `start_ns` that counts at `now_ns`."""
         return (now_ns - self._period_ns) // self._slot_ns * self._slot_ns
 
-    def add(self, batch: WindowBatch, left_out: NDArray[np.bool_] | None = None) -> None:
+    def add(self, batch: WindowBatch, excluded: NDArray[np.bool_] | None = None) -> None:
         """Take in the windows of one chunk; streams that are no longer planned are left out.
 
-        `left_out` bool[rows]: streams whose windows do not count now (maintenance).
+        `excluded` bool[rows]: streams whose windows do not count now (maintenance).
         """
         row = self._rows_of(batch.stream_id)
         planned = row >= 0
-        if left_out is not None and self.rows:
-            planned &= ~left_out[row]
+        if excluded is not None and self.rows:
+            planned &= ~excluded[row]
         if planned.any():
             here = np.flatnonzero(planned)
             here = here[np.argsort(row[here])]

@@ -110,7 +110,7 @@ class LiveVerdicts:
         """
         self._demands, self._streams, self._clock = demands, streams, clock
         self.ages = AgeLimits(streams, demands, window_ns, least_age_ns)
-        self._left_out: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
+        self._excluded: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
         self._why: Mapping[str, Exception] = {}
         self._again_s = 0.0  # when they are tried again
         self.raised: dict[str, Exception] = {}  # what was left out of the latest round, and why
@@ -227,21 +227,21 @@ class LiveVerdicts:
     ) -> Judged:
         """Judge everything; where that raises, without those whose windows are the reason."""
         if time.monotonic() >= self._again_s:
-            self._left_out = self._left_out[:0]
+            self._excluded = self._excluded[:0]
         try:
-            return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
+            return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
         except Exception:  # noqa: BLE001 - what it is, is searched for
             began_s = time.monotonic()
             found = self._failing_rows(slots, calibration_ns)
             took_s = time.monotonic() - began_s
             self._again_s = time.monotonic() + max(TRIED_AGAIN_S, SEARCHES_SHARE * took_s)
-        self._left_out = np.concatenate([rows for rows, _ in found])
+        self._excluded = np.concatenate([rows for rows, _ in found])
         self._why = names_of(
             found,
             [stream.path.source.site for stream in self._streams],
             [stream.path.id for stream in self._streams],
         )
-        return self._judge.judge(without(slots, self._left_out), calibration_ns, fresh_ns)
+        return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
 
     def _failing_rows(
         self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
@@ -267,7 +267,7 @@ class LiveVerdicts:
     ) -> Round:
         fresh_ns = 0 if now_ns is None else now_ns - self.ages.of_streams
         judged = self._judged(slots, calibration_ns, fresh_ns)
-        if len(self._left_out):
+        if len(self._excluded):
             self.raised |= self._why
         judgements = judged.judgements
         doubted = judged.evidence.clock_doubt > 0

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.live.improvements import HOUR_NS, BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.store.interface import Store, StoredChunk
-from controller.store.sound import sound_chunks
+from controller.store.readable import readable_chunks
 from probes.window import WindowBatch
 
 REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
@@ -25,7 +25,7 @@ def remember(
     store: Store,
     memory: RecentWindows,
     book: BaselineComparator,
-    left_out: LeftOut,
+    excluded: Exclusions,
     take: Callable[[WindowBatch], None],
     now_ns: int,
 ) -> None:
@@ -38,22 +38,22 @@ def remember(
     since_ns = memory.horizon_ns(now_ns)
     _take_all(store.chunks_since(since_ns), take, compact)
     for agent in sorted({stream.path.source.site for stream in book.streams}):
-        _remember_week(store, book, left_out, agent, book.horizon_ns(now_ns), since_ns)
+        _remember_week(store, book, excluded, agent, book.horizon_ns(now_ns), since_ns)
 
 
 def _remember_week(
     store: Store,
     book: BaselineComparator,
-    left_out: LeftOut,
+    excluded: Exclusions,
     agent: str,
     from_ns: int,
     to_ns: int,
 ) -> None:
     def take(batch: WindowBatch) -> None:
-        book.add(batch, left_out.of(batch))
+        book.add(batch, excluded.of(batch))
 
     for start_ns, block in store.hours_of(agent, from_ns, to_ns // HOUR_NS * HOUR_NS):
-        if left_out.during(start_ns, start_ns + HOUR_NS) is None:
+        if excluded.during(start_ns, start_ns + HOUR_NS) is None:
             _take_all(_chunks(store, agent, from_ns, start_ns), take, book.compact)
             book.add_hour(start_ns, block)
             from_ns = start_ns + HOUR_NS
@@ -72,7 +72,7 @@ def _take_all(
 ) -> None:
     """Take in the windows of stored chunks, merging them as they come."""
     loose = 0
-    for _, batch in sound_chunks(chunks):
+    for _, batch in readable_chunks(chunks):
         take(batch)
         loose += batch.rows
         if loose > REMEMBERED_AT_ONCE:
@@ -92,4 +92,4 @@ def batches_between(
         while at_ns is not None:
             chunks, at_ns = store.chunks_of(agent, at_ns, to_ns, _CHUNKS_OF_A_PERIOD)
             whole = (chunk for chunk in chunks if chunk.start_ns + chunk.duration_ns <= to_ns)
-            yield from (batch for _, batch in sound_chunks(whole))
+            yield from (batch for _, batch in readable_chunks(whole))

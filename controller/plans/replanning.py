@@ -14,8 +14,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from controller.fleet.left_out import LeftOut
-from controller.fleet.silences import newly_asked
+from controller.fleet.exclusions import Exclusions
+from controller.fleet.silences import newly_requested
 from controller.live.catalogue import Catalogue, catalogue_of
 from controller.live.verdicts import LiveVerdicts
 from controller.plans.planner import stream_records
@@ -41,10 +41,10 @@ async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     memory = state.memory.renumbered([stream.stream_id for stream in streams])
     improvements = state.live.improvements
     silences = state.silences.moved_to(streams)
-    asked = newly_asked(before, state.plans)
-    made = silences.asked_anew(asked, state.plans, state.clock.wall_ns())
+    asked = newly_requested(before, state.plans)
+    made = silences.requested_again(asked, state.plans, state.clock.wall_ns())
     state.store.silences.put(made)
-    state.ingest.use(taking(memory, LeftOut(maintenance, silences), improvements, state.clock))
+    state.ingest.use(taking(memory, Exclusions(maintenance, silences), improvements, state.clock))
     live = await asyncio.to_thread(_live, state, streams)
     state_inputs = replace(
         state.rounds.state_inputs,

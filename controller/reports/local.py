@@ -19,7 +19,7 @@ from aiohttp import web
 
 from controller.api.application import make_app
 from controller.campaigns.load import too_few
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import Tally
 from controller.plans.planner import spec_of
 from controller.state import ControllerState, Settings, open_state
@@ -127,8 +127,8 @@ async def _probing(
     loop = asyncio.get_running_loop()
     state.silences.forget()  # no agent tells this controller anything
     here = np.isin(state.catalogue.stream_id, [spec.stream_id for spec in specs])
-    left_out = LeftOut(state.rounds.state_inputs.maintenance, state.silences)
-    state.tally = tally = Tally(state.streams, left_out, here)
+    excluded = Exclusions(state.rounds.state_inputs.maintenance, state.silences)
+    state.tally = tally = Tally(state.streams, excluded, here)
 
     def take(batch: WindowBatch) -> None:
         state.memory.add(batch)
@@ -141,13 +141,13 @@ async def _probing(
     engine = Engine(specs, window_ns=window_ns, on_windows=deliver)
     engine.start()
     try:
-        _tell_refused(engine.health(), tell)
+        _report_refused(engine.health(), tell)
         yield
     finally:
         await asyncio.to_thread(engine.stop)
 
 
-def _tell_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
+def _report_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
     """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
     refused = {one.stream.destination: one.reason for one in health.not_run}
     reasons = Counter(refused.values())

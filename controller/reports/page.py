@@ -151,15 +151,15 @@ def _environment() -> jinja2.Environment:
         "duration": duration,
         "strip": strip,
         "share_strip": share_strip,
-        "left_out": left_out,
+        "excluded": excluded,
     }
     environment.globals.update(words, **functions, signs=VERDICT_SIGNS, DASH=ABSENT)
     return environment
 
 
-def left_out(account: AccountDocument) -> list[tuple[Text, int]]:
+def excluded(account: AccountDocument) -> list[tuple[Text, int]]:
     """Return why probes that were due are not judged, and how many each time; none that is 0."""
-    counts = ((text, getattr(account.left_out, cause)) for cause, text in LEFT_OUT_WORDS.items())
+    counts = ((text, getattr(account.excluded, cause)) for cause, text in LEFT_OUT_WORDS.items())
     return [(text, count) for text, count in counts if count]
 
 

@@ -17,13 +17,13 @@ import numpy as np
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
 from controller.campaigns.campaign_file import Campaign
-from controller.campaigns.demand import as_far_as_there
+from controller.campaigns.demand import existing_part
 from controller.campaigns.registry import request_of
 from controller.campaigns.request import CampaignRequest
 from controller.client.link import ControllerAddress
 from controller.client.source import ApiSource
 from controller.documents.matrix import Matrices
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS
 from controller.live.catalogue import Catalogue, catalogue_of
@@ -64,7 +64,7 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
     """Return the report of a campaign that was measured and is over. Takes its time."""
     assert record.begun_ns is not None
     assert record.ended_ns is not None
-    request = as_far_as_there(state.network, request_of(record))
+    request = existing_part(state.network, request_of(record))
     then = await asyncio.to_thread(_judged_then, state, record, request)
     await then.live.judge_now(then.memory, then.fleet)
     with tempfile.TemporaryDirectory(prefix="isochrone-report-") as folder:
@@ -107,12 +107,12 @@ def _judged_then(
     maintenance = state.rounds.state_inputs.maintenance.moved_to(
         catalogue.paths, catalogue.stream_path
     )
-    left_out = LeftOut(maintenance, state.silences.moved_to(streams))
+    excluded = Exclusions(maintenance, state.silences.moved_to(streams))
     agents = sorted({stream.path.source.site for stream in streams})
-    tally = Tally(streams, left_out, since_ns=np.zeros(len(streams), np.int64))
+    tally = Tally(streams, excluded, since_ns=np.zeros(len(streams), np.int64))
     batches = batches_between(state.store, agents, from_ns, to_ns)
     for number, batch in enumerate(batches, 1):
-        not_judged = left_out.of(batch)
+        not_judged = excluded.of(batch)
         tally.add(batch)
         memory.add(batch, not_judged)
         book.add(batch, not_judged)
@@ -134,7 +134,7 @@ def _judged_then(
         state.rounds.state_inputs,
         catalogue=catalogue,
         maintenance=maintenance,
-        silences=left_out.silences,
+        silences=excluded.silences,
         planned_ns=np.zeros(len(streams), np.int64),
     )
     return dataclasses.replace(

@@ -31,7 +31,7 @@ from foundation.errors import ConfigError, ResourceError, RightsError, UsageErro
 from foundation.literals import AddressError, read_address
 from foundation.private_files import FILE_MODE
 from foundation.reasons import reason_of
-from foundation.service_manager import READY, STOPPING, Heartbeat, tell_manager
+from foundation.service_manager import READY, STOPPING, Heartbeat, notify_manager
 from foundation.text import language_of_environment
 from messages.controller_url import socket_path
 from topology.network import Network
@@ -139,7 +139,7 @@ async def serve_on(
             gc.collect()
         if network is not None:
             logger.info("beginning anew with %s", sites)
-    tell_manager(STOPPING)
+    notify_manager(STOPPING)
 
 
 async def serve(
@@ -165,7 +165,7 @@ async def serve(
             opened = await _start(runner, listen)
             bound += opened
             logger.info("listening on %s", _listening_on(listen, opened))
-        tell_manager(READY)
+        notify_manager(READY)
         async with asyncio.TaskGroup() as tasks:
             loops = [
                 tasks.create_task(_judge_forever(state), name="judging"),

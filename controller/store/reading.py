@@ -45,7 +45,7 @@ def damaged(path: pathlib.Path, error: BaseException) -> DamagedStoreError:
 
 
 @contextlib.contextmanager
-def damage_told(path: pathlib.Path) -> Iterator[None]:
+def reporting_damage(path: pathlib.Path) -> Iterator[None]:
     """Raise DamagedStoreError for whatever shows that what is read inside is not what was written,
     ResourceError for other trouble with the database."""
     try:

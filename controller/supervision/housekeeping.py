@@ -39,7 +39,7 @@ async def run_housekeeping(
     watchdog.expect(LOOP, LONGEST_ROUND_S)
     loop = asyncio.get_running_loop()
     expired_s = -EXPIRE_EVERY_S
-    with ThreadPoolExecutor(1, "housekeeping", initializer=_give_way) as thread:
+    with ThreadPoolExecutor(1, "housekeeping", initializer=_free_reserve) as thread:
         while True:
             began_s = time.monotonic()
             done = 0
@@ -60,6 +60,6 @@ async def run_housekeeping(
             await asyncio.sleep((worked_s if busy else 0.0) if done else IDLE_S)
 
 
-def _give_way() -> None:
+def _free_reserve() -> None:
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

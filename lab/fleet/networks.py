@@ -141,7 +141,7 @@ def _make_site(
         kind="veth",
         peer={"ifname": SITE_INTERFACE, "net_ns_fd": descriptor, "address": MAC},
     )
-    _furnish(addresses)
+    _configure(addresses)
     join_network(hub)
     index = hub_routes.link_lookup(ifname=link)[0]
     _switch_offloads_off(link)
@@ -149,7 +149,7 @@ def _make_site(
     return SiteNetwork(name, descriptor, index)
 
 
-def _furnish(addresses: Sequence[str]) -> None:
+def _configure(addresses: Sequence[str]) -> None:
     """Give the site network this process is in its addresses, routes and neighbours."""
     _switch_offloads_off(SITE_INTERFACE)
     with IPRoute() as routes:

@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from controller.commands.result_files import is_written_through, write_result
-from foundation.results import hear_no_more_hangups, is_hangup_heard, results_follow
+from foundation.results import are_hangups_handled, ignore_hangups, results_follow
 from foundation.text import Text, counted, language_of_environment
 from lab.fleet.api_client import ApiClient
 from lab.fleet.children import child_environment, follow_parent, isochrone_command
@@ -66,10 +66,10 @@ def ended_by_signals() -> Iterator[None]:
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
-            hear_no_more_hangups()
+            ignore_hangups()
         raise SystemExit(128 + number)
 
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if is_hangup_heard() else [])]
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if are_hangups_handled() else [])]
     before = {n: signal.signal(n, stop) for n in numbers}
     try:
         yield
@@ -124,7 +124,7 @@ def may_end_early() -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit):
         tell(Text("Ended early; this is what was measured.", "提前结束，以下为已测结果。"))
-    hear_no_more_hangups()
+    ignore_hangups()
 
 
 def sum_up(url: str, seconds: float) -> None:

@@ -68,7 +68,7 @@ class Agents:
 
     def keep(self) -> bool:
         """Look after agents and orders; return False when all is over."""
-        self._hear()
+        self._handle()
         for name, process in list(self._running.items()):
             if process.poll() is not None:
                 del self._running[name]
@@ -80,7 +80,7 @@ class Agents:
             return True
         return bool(self._running) and time.monotonic() < self._stop_at + _PATIENCE_S
 
-    def _hear(self) -> None:
+    def _handle(self) -> None:
         try:
             heard = os.read(0, 64)
         except BlockingIOError:

@@ -24,7 +24,7 @@ from controller.live.hour_cells import cells_of
 from controller.live.memory import RecentWindows
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_textbook import pair_bounds
-from lab.trial.simulate import BEGIN_NS, gather_with_starts, probes_of, windows_of
+from lab.trial.simulate import BEGIN_NS, evidence_with_starts, probes_of, windows_of
 from lab.trial.textbook import Bounds
 from probes.stream import TypeP
 from probes.window import WindowBatch
@@ -72,7 +72,7 @@ def _beside(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
     sides = [side for pair in pairs for side in (pair.own, pair.other)]
     probes = probes_of(sides, seed, 2 * first)
     batches = windows_of(probes)
-    evidence, start_ns = gather_with_starts(sides, batches, range(len(sides)))
+    evidence, start_ns = evidence_with_starts(sides, batches, range(len(sides)))
     own = np.arange(0, len(sides), 2)
     asked = Asked(
         own=own,

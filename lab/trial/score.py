@@ -29,7 +29,7 @@ from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of
 from lab.trial.mesh import CLUSTER
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_score import answer_pairs
-from lab.trial.simulate import gather, probes_of, windows_of
+from lab.trial.simulate import evidence_of_cases, probes_of, windows_of
 from lab.trial.textbook import Bounds, bounds
 from probes.window import WindowBatch
 
@@ -141,7 +141,7 @@ def _cuts(paths: Sequence[Case]) -> list[int]:
 def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
     answers = answer_pairs(pairs, seed)
     results = [
-        _unless_a_textbook_could_tell(
+        _unless_the_textbook_decides(
             _result(pair, answer.verdict, answer.low, answer.high), answer.book
         )
         for pair, answer in zip(pairs, answers, strict=True)
@@ -158,21 +158,21 @@ def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
 def _try_paths(cases: Sequence[Case], seed: int, first: int) -> Trial:
     probes = probes_of(cases, seed, first)
     batches = windows_of(probes)
-    evidence = _distrusting_liars(cases, gather(cases, batches))
+    evidence = _without_false_clocks(cases, evidence_of_cases(cases, batches))
     results = _results(cases, judge(evidence, own_rules(cases), looks="once"), evidence)
     watched = [i for i, case in enumerate(cases) if case.looks > 1]
     if watched:
         for i, result in zip(watched, _look_often(cases, batches, watched), strict=True):
             results[i] = result
     scored = [
-        _unless_a_textbook_could_tell(result, bounds(case, own))
+        _unless_the_textbook_decides(result, bounds(case, own))
         for result, case, own in zip(results, cases, probes, strict=True)
         if case.scored
     ]
     return Trial(scored, _intervals(cases, evidence))
 
 
-def _unless_a_textbook_could_tell(result: Result, book: Bounds | None) -> Result:
+def _unless_the_textbook_decides(result: Result, book: Bounds | None) -> Result:
     """Return the result; needless if it is undecided where a textbook could tell."""
     if result.verdict != UNDECIDED or book is None:
         return result
@@ -180,7 +180,7 @@ def _unless_a_textbook_could_tell(result: Result, book: Bounds | None) -> Result
     return replace(result, needless=result.needless or clear)
 
 
-def _distrusting_liars(cases: Sequence[Case], evidence: Evidence) -> Evidence:
+def _without_false_clocks(cases: Sequence[Case], evidence: Evidence) -> Evidence:
     """Let the meshes among the cases name clocks that lie, as the controller does."""
     ends = np.array([case.nodes or (-1, -1) for case in cases], np.int64).reshape(-1, 2)
     source, destination = ends.T
@@ -261,7 +261,7 @@ def _look_often(
     worst: list[Result] = []
     looks = max(case.looks for case in chosen)
     for seen in np.unique(np.linspace(1, len(batches), looks).astype(int)):
-        evidence = gather(cases, batches[:seen], watched)
+        evidence = evidence_of_cases(cases, batches[:seen], watched)
         now = _results(chosen, judge(evidence, own_rules(chosen), looks="repeated"), evidence)
         worst = [old if old.wrong else new for old, new in zip(worst or now, now, strict=True)]
     return worst

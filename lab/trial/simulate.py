@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.live.gather import evidence_of
 from controller.live.memory import RecentWindows
+from controller.live.window_evidence import evidence_of
 from lab.trial.case import Case
 from messages.chunk import decode_chunk, encode_windows
 from probes.engine.accumulate import (
@@ -69,7 +69,7 @@ def simulate(cases: Sequence[Case], seed: int) -> list[WindowBatch]:
     return windows_of(probes_of(cases, seed))
 
 
-def gather(
+def evidence_of_cases(
     cases: Sequence[Case], batches: Sequence[WindowBatch], chosen: Sequence[int] | None = None
 ) -> Evidence:
     """Return the evidence that the controller would hold after these batches.
@@ -77,10 +77,10 @@ def gather(
     One row a case; with `chosen`, one row for each of those cases alone.
     """
     numbers = range(len(cases)) if chosen is None else chosen
-    return gather_with_starts([cases[i] for i in numbers], batches, list(numbers))[0]
+    return evidence_with_starts([cases[i] for i in numbers], batches, list(numbers))[0]
 
 
-def gather_with_starts(
+def evidence_with_starts(
     cases: Sequence[Case], batches: Sequence[WindowBatch], stream_ids: Sequence[int]
 ) -> tuple[Evidence, NDArray[np.int64]]:
     """Return the evidence of these cases, and when each of its single windows began."""

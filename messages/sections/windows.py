@@ -28,7 +28,7 @@ from messages.columns import (
     whole_ns,
 )
 from messages.sections.kind import Payload, SectionKind, Span
-from messages.sound_windows import contradiction_in
+from messages.window_checks import contradiction_in
 from probes.histogram import EDGES_VERSION, TOP_BUCKET, Histograms, bucket_of
 from probes.window import (
     COUNTERS,

@@ -33,7 +33,7 @@ from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
 from probes.sockets.error_queue import KERNEL_TIMESTAMP
 from probes.sockets.records import distinct, records
-from probes.stamp.oddities import OddReplies
+from probes.stamp.nonconforming import NonconformingReplies
 
 NEVER_ARRIVED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EMSGSIZE)  # by ICMP
 _MOST_STRANGERS = 64  # answers from other addresses whose probes are looked for, of one batch
@@ -58,7 +58,7 @@ class Account:
         self._ledger, self._roster, self._windows = ledger, roster, windows
         self._scale, self._tally, self._on_samples = scale, tally, on_samples
         self.own_bound_ns = np.nan
-        self.odd_replies = OddReplies()
+        self.nonconforming_replies = NonconformingReplies()
 
     def collect(self, channel: Channel) -> None:
         """Take all that a channel has for us."""
@@ -153,7 +153,9 @@ class Account:
             self._tally.received += len(matched.row)
             said, odd = read_answers(self._ledger, self._scale, matched, replies, self.own_bound_ns)
             if odd is not None:
-                self.odd_replies.count(self._ledger.sessions["stream"][matched.session], odd)
+                self.nonconforming_replies.count(
+                    self._ledger.sessions["stream"][matched.session], odd
+                )
             self._tally.timestamping = int(said["timestamping"][-1])
             if not replies.asks_follow_up:
                 self._deliver(finish_at_once(self._ledger, matched, said))

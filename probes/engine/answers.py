@@ -17,7 +17,7 @@ from probes.engine.ledger import LATE, ON_TIME, Ledger, Matched
 from probes.sockets.error_queue import USER_TIMESTAMP
 from probes.sockets.records import chosen, distinct, put_records, records
 from probes.stamp.batch import ReflectorFields
-from probes.stamp.oddities import CLOCK, ECHO, ORDER, TIMESTAMPS, mark
+from probes.stamp.nonconforming import CLOCK, ECHO, ORDER, TIMESTAMPS, mark
 
 _FAR_NS = 366 * 86_400e9  # no clock is so wrong: its format or epoch is another
 _SENDER_TTL = 255.0  # what our STAMP packets leave with
@@ -45,7 +45,7 @@ def read_answers(
     ledger: Ledger, scale: TimeScale, matched: Matched, replies: Replies, own_bound_ns: float
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint16] | None]:
     """Return what answers say of their probes, as columns of the ledger's rows, and how a
-    reflector's are odd (`probes.stamp.oddities`).
+    reflector's are odd (`probes.stamp.nonconforming`).
 
     The round trip is (T4 - T1) - (T3 - T2) where the reflector told T2 and T3, else T4 - T1, on the
     monotonic scale (RFC 8762 §4; docs/concepts/measurement.md §4.2). Where T2 and T3 cannot be true
@@ -84,7 +84,7 @@ def read_answers(
         sent_wall_ns = rows["sent_wall_ns"][row]
         said |= _one_way(fields, place, sent_wall_ns, arrived_wall_ns, own_bound_ns)
         residence_ns = said["transmit_ns"] - chosen(fields.receive_wall_ns, place)
-        odd = _oddities(fields, matched, said, residence_ns, total_ns)
+        odd = _nonconformities(fields, matched, said, residence_ns, total_ns)
         untrue = odd & (TIMESTAMPS | ORDER) != 0
         if untrue.any():
             residence_ns = np.where(untrue, 0, residence_ns)
@@ -294,7 +294,7 @@ def _one_way(
     }
 
 
-def _oddities(
+def _nonconformities(
     fields: ReflectorFields,
     matched: Matched,
     said: Mapping[str, NDArray[Any]],

@@ -33,7 +33,7 @@ from probes.engine.sender import Sender
 from probes.engine.standby import Standby
 from probes.engine.ticks import Ticks
 from probes.engine.windows import OpenWindows
-from probes.sockets.obstacles import obstacles_told
+from probes.sockets.obstacles import explaining_obstacles
 from probes.sockets.routes import RouteWatch
 from probes.stamp.timestamps import encode_error_estimate
 from probes.stream import StreamSpec
@@ -129,13 +129,13 @@ class Engine:
 
     def start(self) -> None:
         """Open the sockets and start probing. Streams that cannot run are told by `health()`."""
-        with obstacles_told(socket.AF_UNSPEC, None):
+        with explaining_obstacles(socket.AF_UNSPEC, None):
             self._poller = select.epoll()
             self._wakeup_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._poller.register(self._wakeup_fd, select.EPOLLIN)
             self._routes = RouteWatch()
         try:
-            with obstacles_told(socket.AF_UNSPEC, None):  # memory for what will be in flight
+            with explaining_obstacles(socket.AF_UNSPEC, None):  # memory for what will be in flight
                 self._apply_wanted()
             self._thread.start()
         except BaseException:
@@ -188,10 +188,10 @@ class Engine:
         silent_ns = self.scale.monotonic_ns() - self._ticked_ns
         return self._thread.is_alive() and silent_ns > _STANDSTILL_NS
 
-    def odd_replies(self) -> dict[StreamSpec, dict[str, int]]:
-        """Return how many replies were odd in which way (`probes.stamp.oddities`), of the streams
+    def nonconforming_replies(self) -> dict[StreamSpec, dict[str, int]]:
+        """Return how many replies were odd in which way (`probes.stamp.nonconforming`), of the streams
         that had such replies."""
-        counts = self._account.odd_replies
+        counts = self._account.nonconforming_replies
         found = ((spec, counts.of(number)) for spec, number in tuple(self._running.items()))
         return {spec: odd for spec, odd in found if odd}
 
@@ -351,7 +351,7 @@ class Engine:
         for number in self._roster.channels.keys() - before:
             self._listen(self._roster.channels[number])
         running = [fresh[index] for index in accepted]
-        self._account.odd_replies.begin(numbers)
+        self._account.nonconforming_replies.begin(numbers)
         self._running |= dict(zip(running, numbers.tolist(), strict=True))
         self._pacer.add(
             self.scale.monotonic_ns(),

@@ -314,7 +314,7 @@ class Ledger:
         known &= state >= FLYING
         unproven = None
         if lenient and not known.all():
-            unproven, row = self._told_by_half(session, sequence, check, row, known)
+            unproven, row = self._matched_by_half(session, sequence, check, row, known)
             sequence, state = self.rows["sequence"][row], self.rows["state"][row]
             known = known | unproven
         place = np.flatnonzero(known)
@@ -354,7 +354,7 @@ class Ledger:
             too_late=too_late,
         )
 
-    def _told_by_half(
+    def _matched_by_half(
         self,
         session: NDArray[np.int64],
         sequence: NDArray[np.int64],

@@ -32,7 +32,7 @@ from probes.engine.destinations import (
 )
 from probes.engine.ledger import Ledger
 from probes.engine.pseudo_sums import pseudo_sums
-from probes.sockets.obstacles import is_shortage, obstacles_told
+from probes.sockets.obstacles import explaining_obstacles, is_shortage
 from probes.sockets.routes import is_local
 from probes.stream import StreamSpec
 
@@ -119,13 +119,13 @@ class Roster:
             self._note(numbers[-1], admitted)
         self._append(fresh)
         self._resolve(numbers)
-        self._tell_channels(changed)
+        self._set_channel_peers(changed)
         return accepted, np.array(numbers, np.int64), not_run
 
     def _admit(self, spec: StreamSpec) -> _Admitted:
         """Return a stream with its channels open. Raises IsochroneError where it cannot run."""
         address = resolved(spec)
-        with obstacles_told(socket_family(spec), spec.source):
+        with explaining_obstacles(socket_family(spec), spec.source):
             return _Admitted(spec, address, *self._channels_of(spec, address))
 
     def _note(self, number: int, admitted: _Admitted) -> None:
@@ -162,7 +162,7 @@ class Roster:
             self._resolve([number])
             changed.update(admitted.channels, left)
         closed = self._close_unused()
-        self._tell_channels(changed & set(self.channels))
+        self._set_channel_peers(changed & set(self.channels))
         return closed, [self.channels[number] for number in self.channels.keys() - before]
 
     def follow_sources(self) -> None:
@@ -189,7 +189,7 @@ class Roster:
         if stamp_keys == self._stamp_keys:
             return
         self._stamp_keys = stamp_keys
-        self._tell_channels({n for n, channel in self.channels.items() if channel.signs})
+        self._set_channel_peers({n for n, channel in self.channels.items() if channel.signs})
 
     def resolve_sources(self) -> None:
         """Begin to ask again which address probes leave from whose checksums depend on it."""
@@ -252,7 +252,7 @@ class Roster:
                 del self._alike[alike]
             self._free.setdefault(self._room_for(self.specs[number]), []).append(number)
         closed = self._close_unused()
-        self._tell_channels(changed & set(self.channels))
+        self._set_channel_peers(changed & set(self.channels))
         return closed
 
     def _close_unused(self) -> list[int]:
@@ -336,7 +336,7 @@ class Roster:
     def _secrets(self, count: int) -> NDArray[np.uint64]:
         return self._generator.integers(0, 1 << 63, count, np.int64).astype(np.uint64)
 
-    def _tell_channels(self, changed: set[int]) -> None:
+    def _set_channel_peers(self, changed: set[int]) -> None:
         """Give each changed channel its peers."""
         for number in changed:
             session = np.flatnonzero(self.channel_of == number)

@@ -21,7 +21,7 @@ from probes.reflector.sender_keys import SenderKeys
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.batch import BatchSocket
 from probes.sockets.descriptors import new_socket
-from probes.sockets.obstacles import obstacles_told
+from probes.sockets.obstacles import explaining_obstacles
 from probes.sockets.ring import Rings
 from probes.stamp.sizes import STAMP_BASE_BYTES
 
@@ -82,7 +82,7 @@ def open_reflector_socket(
     """
     address = _listening_address(spec)
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    with obstacles_told(family, None) as undo:
+    with explaining_obstacles(family, None) as undo:
         sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, interface=interface))
         _prepare(sock, family, both_families)
         try:

@@ -29,7 +29,7 @@ from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
 from probes.reflector.short_requests import ShortRequests
 from probes.reflector.spec import ReflectorSpec
-from probes.sockets.obstacles import lacks_ipv6, not_ours, obstacles_told
+from probes.sockets.obstacles import explaining_obstacles, lacks_ipv6, not_ours
 from probes.sockets.routes import is_local
 from probes.stamp.tlv import SYNC_NTP
 
@@ -162,7 +162,7 @@ class Reflector:
             self._refused = {}
             for place in (place for place in wanted if place not in old):
                 try:
-                    with obstacles_told(socket.AF_UNSPEC, None):
+                    with explaining_obstacles(socket.AF_UNSPEC, None):
                         opened.append(self._open(wanted[place], keys, wanted))
                 except IsochroneError as error:
                     self._refused[place] = error

@@ -64,7 +64,7 @@ def not_ours(address: str) -> ResourceError:
 
 
 @contextlib.contextmanager
-def obstacles_told(family: int, address: str | None) -> Iterator[contextlib.ExitStack]:
+def explaining_obstacles(family: int, address: str | None) -> Iterator[contextlib.ExitStack]:
     """Give a stack of what is to be closed if the block fails, and tell why it did."""
     with contextlib.ExitStack() as undo:
         try:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.sockets.records import rows_through
-from probes.stamp.oddities import (
+from probes.stamp.nonconforming import (
     ERROR_ESTIMATE,
     RESERVED,
     TIMESTAMPS,
@@ -135,7 +135,7 @@ class ReflectorFields:
     """What n replies say; every array has shape [n].
 
     Where `valid` is False the other fields mean nothing. `odd` has the bits of
-    `probes.stamp.oddities`: what cannot be true of a reply spoils its one-way delays, never the
+    `probes.stamp.nonconforming`: what cannot be true of a reply spoils its one-way delays, never the
     reply itself. `error_ns` (of T2 and T3) is NaN where the reflector's Error Estimate is invalid.
     `sender_ttl` is the TTL the request arrived with; NaN where the reply is too short to say, or
     says 0 or 255. `sender_tos` is the DSCP and ECN that it arrived with, -1 where the reply does

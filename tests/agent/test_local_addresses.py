@@ -56,7 +56,7 @@ AGENT = """
 import asyncio, sys
 from pathlib import Path
 import msgspec
-from agent.answering import AnswerJournal
+from agent.unanswered_journal import UnansweredJournal
 from agent.conditions import Conditions
 from agent.measuring import Measuring
 from agent.policy import Policy, PolicyConfig
@@ -81,7 +81,7 @@ async def run(plan, directory):
         on_windows=take, clock=clock, own_clock_bound_ns=lambda: 0.0, timestamp_shift_ns=0,
         conditions=Conditions(), policy=Policy(PolicyConfig(destinations=("0.0.0.0/0", "::/0"))),
         book=SentCounters(directory / "book"), settle=settled,
-        journal=AnswerJournal(None, clock),
+        journal=UnansweredJournal(None, clock),
     )
     await measuring.apply(plan, None)
     await asyncio.wait_for(received.wait(), 100)

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from agent.answering import AnswerJournal
 from agent.conditions import Conditions
 from agent.health import HealthReporter
 from agent.measuring import Measuring
 from agent.policy import Policy
 from agent.sent_counters import SentCounters
 from agent.spooler import Spooler
+from agent.unanswered_journal import UnansweredJournal
 from messages.exchange import Plan
 from probes.window import WindowBatch
 
@@ -48,7 +48,7 @@ def made(book: SentCounters, clock: HandClock, on_windows: Callable[..., Any]) -
         policy=Policy(),
         book=book,
         settle=settled,
-        journal=AnswerJournal(None, clock),
+        journal=UnansweredJournal(None, clock),
     )
 
 

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.probe_aggregation import weigh_pace
+from agent.probe_aggregation import check_pace
 from agent.probe_figures import commonest
 from agent.probe_result import TargetResult
 from probes import explanations
 from probes.channels.discarded import DISCARDED
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
-from probes.stamp.oddities import ODDITIES
+from probes.stamp.nonconforming import ODDITIES
 from probes.window import NOT_SENT
 
 PATIENCE_S = 120  # a hang, not slowness
@@ -208,7 +208,7 @@ def test_a_rate_that_this_machine_cannot_keep_is_told(tmp_path: Path) -> None:
 
 def paced(late: dict[int, int], late_moments: int) -> list[TargetResult]:
     results = [TargetResult(target=str(n), protocol="icmp", asked=20, sent=20) for n in range(2)]
-    weigh_pace(results, late, interval_ms=10.0, late_moments=late_moments)
+    check_pace(results, late, interval_ms=10.0, late_moments=late_moments)
     return results
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from agent.standard_streams import write_what_can_be_shown
+from agent.standard_streams import replace_what_cannot_be_encoded
 
 SIGNS = "45 µs ± 3 – “lost” … ≤ 5 × 2 → ✓ ✗ ∞ ┌─┐│ ²"
 
@@ -44,14 +44,14 @@ def test_english_is_spoken_where_the_encoding_lacks_chinese_and_that_is_said_onc
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "gb2312", "cp437"])
 def test_every_sign_has_something_near_it(encoding: str) -> None:
-    write_what_can_be_shown()
+    replace_what_cannot_be_encoded()
     shown = SIGNS.encode(encoding, "nearest").decode(encoding)
     assert "\\" not in shown
     assert "?" not in shown
 
 
 def test_a_micro_sign_of_gbk_and_names_with_accents_keep_their_letters() -> None:
-    write_what_can_be_shown()
+    replace_what_cannot_be_encoded()
     assert "45 µs".encode("gbk", "nearest") == b"45 us"
     assert "Zürich".encode("ascii", "nearest") == b"Zurich"
     assert "南京".encode("ascii", "nearest") == rb"\u5357\u4eac"

@@ -21,7 +21,7 @@ def greet(name: str) -> None:
 @pytest.fixture(autouse=True)
 def _language_of_this_process_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """`main` puts a process's help into one language for good; other tests share this process."""
-    monkeypatch.setattr("agent.command_language.speak_the_users_language", lambda: None)
+    monkeypatch.setattr("agent.command_language.use_the_users_language", lambda: None)
 
 
 @pytest.fixture(autouse=True)

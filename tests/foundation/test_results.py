@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from foundation.results import end_early_on_signals, is_hangup_heard, results_follow
+from foundation.results import are_hangups_handled, end_early_on_signals, results_follow
 
 
 def hang_up() -> bool:
@@ -32,7 +32,7 @@ def test_a_hangup_while_results_are_shown_ends_nothing(monkeypatch: pytest.Monke
 def test_under_nohup_a_hangup_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     end_early_on_signals()
-    assert not is_hangup_heard()
+    assert not are_hangups_handled()
     assert not hang_up()
 
 

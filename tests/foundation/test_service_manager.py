@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from foundation.service_manager import ALIVE, READY, Heartbeat, tell_manager
+from foundation.service_manager import ALIVE, READY, Heartbeat, notify_manager
 
 PLACES = ["path", "abstract"]
 
@@ -34,14 +34,14 @@ def test_manager_is_told(
 ) -> None:
     with manager(place, tmp_path) as (sock, name):
         monkeypatch.setenv("NOTIFY_SOCKET", name)
-        tell_manager(READY)
+        notify_manager(READY)
         assert sock.recv(100) == b"READY=1"
 
 
 @pytest.mark.parametrize("name", ["", "relative", "/nowhere/at/all", "@nobody-listens-here"])
 def test_where_nobody_listens_nothing_happens(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", name)
-    tell_manager(READY)
+    notify_manager(READY)
 
 
 async def test_service_tells_that_it_lives_while_it_does(

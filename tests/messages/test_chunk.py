@@ -19,7 +19,7 @@ from messages.frame import seal, unseal
 from messages.sections.kind import Payload, SectionKind, Span
 from messages.sections.registry import register, unregister
 from messages.sections.windows import WINDOWS
-from messages.sound_windows import range_of
+from messages.window_checks import range_of
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, FlowColumns, WindowBatch
 

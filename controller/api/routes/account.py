@@ -14,7 +14,7 @@ from controller.api.answers import ApiError, json_answer
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import AccountDocument, Tally
 from controller.live.warm_start import batches_between
 from controller.plans.planner import asked_since
@@ -51,7 +51,7 @@ def _tallied(state: ControllerState, from_ns: int, to_ns: int) -> Tally:
     streams = state.streams
     since_ns = asked_since(state.store, streams, state.plans, from_ns)
     tally = Tally(
-        streams, LeftOut(state_inputs.maintenance, state_inputs.silences), since_ns=since_ns
+        streams, Exclusions(state_inputs.maintenance, state_inputs.silences), since_ns=since_ns
     )
     agents = sorted({stream.path.source.site for stream in streams})
     for batch in batches_between(state.store, agents, from_ns, to_ns):

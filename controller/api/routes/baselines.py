@@ -13,7 +13,7 @@ from controller.documents.baselines import BaselineDocument, BaselinePage
 from controller.live.baselines import Baseline, SealRequest, opened, seal
 from controller.state import STATE, ControllerState
 from controller.store.interface import BaselineRecord
-from controller.store.sound import sound_chunks
+from controller.store.readable import readable_chunks
 from foundation.errors import ConfigError
 from foundation.text import Text
 from probes.window import WindowBatch
@@ -55,7 +55,7 @@ def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
 
 
 def _batches(state: ControllerState, asked: SealRequest) -> Iterator[WindowBatch]:
-    for chunk, batch in sound_chunks(state.store.chunks_since(asked.from_ns)):
+    for chunk, batch in readable_chunks(state.store.chunks_since(asked.from_ns)):
         if chunk.start_ns >= asked.to_ns:
             return  # they come oldest first
         yield batch

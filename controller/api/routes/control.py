@@ -56,58 +56,58 @@ async def control(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(
         heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, autoping=False
     )
-    talk = _Talk(state, name, Channel(request, socket))
-    with state.channels.opened(name, talk.channel):
+    connection = _Connection(state, name, Channel(request, socket))
+    with state.channels.opened(name, connection.channel):
         await open_socket(request, socket)
         state.sockets.add(socket)
         try:
-            await _converse(talk)
+            await _exchange(connection)
         finally:
             state.sockets.discard(socket)
     return socket
 
 
-async def _converse(talk: _Talk) -> None:
-    socket, began_s = talk.channel.socket, asyncio.get_running_loop().time()
-    while talk.is_let_in():
+async def _exchange(connection: _Connection) -> None:
+    socket, began_s = connection.channel.socket, asyncio.get_running_loop().time()
+    while connection.is_let_in():
         try:
             message = await socket.receive(LOOK_S)
         except TimeoutError:
-            if talk.is_living():
-                await _push(talk, wanted=False)
+            if connection.is_living():
+                await _push(connection, wanted=False)
             elif asyncio.get_running_loop().time() - began_s > HELLO_S:
                 return
             continue
         pong = bytes(message.data) if message.type is WSMsgType.PONG else None
-        talk.state.channels.heard(talk.name, talk.channel, pong)
+        connection.state.channels.heard(connection.name, connection.channel, pong)
         if message.type is WSMsgType.PING:
             await socket.pong(message.data)
         elif message.type is WSMsgType.TEXT:
-            await asyncio.sleep(talk.pace.wait_s(len(message.data)))
-            if not talk.is_let_in() or not await _hear(talk, message.data):
+            await asyncio.sleep(connection.pace.wait_s(len(message.data)))
+            if not connection.is_let_in() or not await _handle(connection, message.data):
                 return
         elif message.type is not WSMsgType.PONG:
             return
 
 
-async def _hear(talk: _Talk, data: str) -> bool:
+async def _handle(connection: _Connection, data: str) -> bool:
     """Take in one message; False where the channel must end."""
-    state, name = talk.state, talk.name
+    state, name = connection.state, connection.name
     try:
         message: Hello | HealthReport | Curtailed = decode_json(data, ControlFromAgent)
     except msgspec.DecodeError as error:
         said = excerpt(str(error))
         text = Text(f"This is no message of an agent: {said}.", f"无法识别的探针消息：{said}。")
-        await _refuse(talk, text)
+        await _refuse(connection, text)
         return False
     problem = _problem_of(state, name, message)
     if problem is not None:
-        await _refuse(talk, problem)
+        await _refuse(connection, problem)
         return False
     if isinstance(message, Hello) and message.last:
-        await _farewell(talk, message)
+        await _note_end(connection, message)
         return False
-    if not await _has_claim(talk, message):
+    if not await _has_claim(connection, message):
         return False
     if isinstance(message, Curtailed):
         _note_curtailed(state, name, message)
@@ -119,22 +119,22 @@ async def _hear(talk: _Talk, data: str) -> bool:
     if isinstance(message, HealthReport) and isinstance(epoch, int):
         await asyncio.to_thread(state.stamp_keyring.note_holder, name, epoch)
     other = message.health.plan_version != state.plans[name].version
-    await _push(talk, wanted=other or isinstance(message, Hello))
+    await _push(connection, wanted=other or isinstance(message, Hello))
     return True
 
 
-async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> bool:
+async def _has_claim(connection: _Connection, message: Hello | HealthReport | Curtailed) -> bool:
     """Whether the agent is the one of its name that is heard; a Hello asks for that."""
-    state, name = talk.state, talk.name
+    state, name = connection.state, connection.name
     if not isinstance(message, Hello):
-        if talk.is_living():
+        if connection.is_living():
             return True
-        await _refuse(talk, Text("An agent says Hello first.", "探针须先发送 Hello。"))
+        await _refuse(connection, Text("An agent says Hello first.", "探针须先发送 Hello。"))
         return False
     boot, up_ns = message.health.boot, message.health.sent_ns - message.health.started_ns
-    claimed = await state.channels.claim(name, talk.channel, boot, up_ns)
+    claimed = await state.channels.claim(name, connection.channel, boot, up_ns)
     if claimed is None:
-        await _end(talk, Refusal(text=_asked(name), duplicate=True, retry_s=ASKED_RETRY_S))
+        await _end(connection, Refusal(text=_asked(name), duplicate=True, retry_s=ASKED_RETRY_S))
         return False
     if claimed.beside:
         refused = not claimed.is_heard
@@ -151,38 +151,38 @@ async def _has_claim(talk: _Talk, message: Hello | HealthReport | Curtailed) -> 
         copy=claimed.beside == boot,
         retry_s=ANOTHER_RETRY_S,
     )
-    await _end(talk, refusal)
+    await _end(connection, refusal)
     return False
 
 
-async def _farewell(talk: _Talk, message: Hello) -> None:
+async def _note_end(connection: _Connection, message: Hello) -> None:
     """Hear how an agent ended, over whatever connection, and answer that it has arrived."""
-    living = talk.state.channels.living(talk.name)
+    living = connection.state.channels.living(connection.name)
     if living is None or living.boot == message.health.boot:
-        talk.state.fleet.heard(talk.name, _plain(message.health))
+        connection.state.fleet.heard(connection.name, _plain(message.health))
         if message.curtailed is not None:
-            _note_curtailed(talk.state, talk.name, message.curtailed)
+            _note_curtailed(connection.state, connection.name, message.curtailed)
     with contextlib.suppress(ConnectionError):
-        await talk.channel.socket.send_str(push_of(talk.state, talk.name))
+        await connection.channel.socket.send_str(push_of(connection.state, connection.name))
 
 
-async def _push(talk: _Talk, *, wanted: bool) -> None:
+async def _push(connection: _Connection, *, wanted: bool) -> None:
     """Push the plan and its keys if they are wanted, or are not those told last."""
-    told, generation = talk.told, talk.state.stamp_keyring.generation
-    fresh = told.generation in (None, generation) and told.claim in (None, talk.channel.claim)
-    if not talk.is_let_in() or (fresh and not wanted):
+    told, generation = connection.told, connection.state.stamp_keyring.generation
+    fresh = told.generation in (None, generation) and told.claim in (None, connection.channel.claim)
+    if not connection.is_let_in() or (fresh and not wanted):
         return
-    told.generation, told.claim = generation, talk.channel.claim
-    push = push_of(talk.state, talk.name)
+    told.generation, told.claim = generation, connection.channel.claim
+    push = push_of(connection.state, connection.name)
     digest = hashlib.sha256(push.encode()).digest()
     if wanted or told.digest != digest:
         told.digest = digest
         with contextlib.suppress(ConnectionError):  # it is gone; the next reading says so
-            await talk.channel.socket.send_str(push)
+            await connection.channel.socket.send_str(push)
 
 
 @dataclass(slots=True)
-class _Told:
+class _LastPush:
     """What an agent was pushed last on this channel: a digest, of which generation of keys, and the
     claim beside it."""
 
@@ -192,7 +192,7 @@ class _Told:
 
 
 @dataclass(slots=True)
-class _Pace:
+class _MessageRate:
     """How fast an agent may speak: one that says more is read more slowly."""
 
     tokens: float = BURST
@@ -209,14 +209,14 @@ class _Pace:
 
 
 @dataclass(slots=True)
-class _Talk:
+class _Connection:
     """One conversation."""
 
     state: ControllerState
     name: str
     channel: Channel
-    told: _Told = field(default_factory=_Told)
-    pace: _Pace = field(default_factory=_Pace)
+    told: _LastPush = field(default_factory=_LastPush)
+    pace: _MessageRate = field(default_factory=_MessageRate)
 
     def is_living(self) -> bool:
         """Whether this is the channel on which the agent is heard."""
@@ -296,15 +296,15 @@ def _plain(health: Health) -> Health:
     return msgspec.structs.replace(health, conditions=conditions)
 
 
-async def _refuse(talk: _Talk, text: Text) -> None:
+async def _refuse(connection: _Connection, text: Text) -> None:
     """Tell an agent why it is not heard, and end the channel."""
-    logger.warning("%s is refused on its control channel: %s", talk.name, text.en)
-    talk.state.fleet.refused[talk.name] += 1
-    await _end(talk, Refusal(text=text, retry_s=REFUSED_RETRY_S))
+    logger.warning("%s is refused on its control channel: %s", connection.name, text.en)
+    connection.state.fleet.refused[connection.name] += 1
+    await _end(connection, Refusal(text=text, retry_s=REFUSED_RETRY_S))
 
 
-async def _end(talk: _Talk, refusal: Refusal) -> None:
-    socket = talk.channel.socket
+async def _end(connection: _Connection, refusal: Refusal) -> None:
+    socket = connection.channel.socket
     with contextlib.suppress(ConnectionError):
         await socket.send_str(msgspec.json.encode(refusal).decode())
     await socket.close()

@@ -23,9 +23,9 @@ async def groups(request: web.Request) -> web.Response:
 
 def _document(state: ControllerState, group: Group) -> GroupDocument:
     latest = state.live.latest
-    verdict, left_out = latest.judgements.verdict, latest.maintenance
-    pairs = group.verdicts(verdict, left_out)
-    counted = group.demand[~left_out[group.demand]]
+    verdict, excluded = latest.judgements.verdict, latest.maintenance
+    pairs = group.verdicts(verdict, excluded)
+    counted = group.demand[~excluded[group.demand]]
     found = compliance(pairs)
     return GroupDocument(
         name=group.name,

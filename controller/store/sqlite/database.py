@@ -20,7 +20,7 @@ import sqlite_utils
 
 from controller.access.tables import MARKS, SITES_NAME
 from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
-from controller.store.reading import DamagedStoreError, damage_told
+from controller.store.reading import DamagedStoreError, reporting_damage
 from controller.store.sqlite import reserve
 from controller.store.sqlite.schema import migrate
 from controller.store.sqlite.writer import Writer
@@ -105,7 +105,7 @@ class SqliteFile:
         deadline_s = time.monotonic() + READ_LIMIT_S
         connection.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_A_CHECK)
         try:
-            with damage_told(self._path):
+            with reporting_damage(self._path):
                 return connection.execute(sql, values).fetchall()
         except ResourceError as error:
             code = getattr(error.__cause__, "sqlite_errorcode", None)
@@ -147,7 +147,7 @@ def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
     except OSError:
         pass  # `migrate` says what is wrong
     migrate(path)
-    with damage_told(path):
+    with reporting_damage(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA busy_timeout = 5000")

@@ -13,7 +13,7 @@ from controller.store.interface import (
     PlanRecord,
     StreamRecord,
 )
-from controller.store.sound import sound
+from controller.store.readable import sound
 from controller.store.sqlite.database import SqliteFile
 from messages.frame import seal, unseal
 

@@ -18,7 +18,7 @@ import numpy as np
 from controller.store.blocks import Block, block_of, decode_block, encode_block, joined
 from controller.store.levels import DAY, HOUR, LEVELS, MINUTE, SECOND_NS, Level
 from controller.store.points import POINT, pack_figures, pack_tiles, points_of
-from controller.store.sound import sound, windows_in
+from controller.store.readable import sound, windows_in
 from controller.store.sqlite.writer import Writer
 from probes.sockets.records import distinct
 from probes.window import WindowBatch

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from controller.store.interface import StreamRecord
 from controller.store.levels import LEVELS, Level, LevelName
 from controller.store.points import POINT, PRESENT, read_figures, unpack_tiles
+from controller.store.readable import sound, windows_in
 from controller.store.series import (
     Series,
     held_level,
@@ -19,7 +20,6 @@ from controller.store.series import (
     series_of_points,
     series_of_windows,
 )
-from controller.store.sound import sound, windows_in
 from foundation.errors import RemoteProtocolError
 from probes.sockets.records import records
 

@@ -13,7 +13,7 @@ from probes.protocols.icmp.codec import EchoCodec
 from probes.sockets.bpf import attach_filter, echo_reply_filter
 from probes.sockets.descriptors import new_socket
 from probes.sockets.identifiers import Identifiers
-from probes.sockets.obstacles import obstacles_told
+from probes.sockets.obstacles import explaining_obstacles
 from probes.sockets.opening import OpenSocket, local_address, prepare
 
 
@@ -31,7 +31,7 @@ def open_icmp(family: int, source: str | None, dscp: int, identifiers: Identifie
     """
     protocol = socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6
     host, interface = split_source(source)
-    with obstacles_told(family, host) as undo:
+    with explaining_obstacles(family, host) as undo:
         try:
             kind = socket.SOCK_RAW
             sock = undo.enter_context(new_socket(family, kind, protocol, interface=interface))
@@ -49,7 +49,7 @@ def _open_ping(
 ) -> OpenSocket:
     """Open an unprivileged ping socket; its bound "port" is the ICMP identifier."""
     host, interface = split_source(source)
-    with obstacles_told(family, host) as undo:
+    with explaining_obstacles(family, host) as undo:
         try:
             kind = socket.SOCK_DGRAM
             sock = undo.enter_context(new_socket(family, kind, protocol, interface=interface))

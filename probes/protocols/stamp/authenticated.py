@@ -115,7 +115,7 @@ class AuthenticatedCodec(StampCodec):
             packet = packets[place, :size].tobytes()
             for key in self._keys_from.get(peers[place], ()):
                 if _is_genuine(packet, key):
-                    tells = self._follow_up and _tells_follow_up(packet, key)
+                    tells = self._follow_up and _has_follow_up(packet, key)
                     plain_length[place] = self._plain_bytes if tells else BASE_BYTES
                     break
         self.forged += int(np.count_nonzero(plain_length == 0))
@@ -140,7 +140,7 @@ def _is_genuine(packet: bytes, key: bytes) -> bool:
     return hmac.compare_digest(digest(key, packet[:_COVERED_BYTES]), given)
 
 
-def _tells_follow_up(packet: bytes, key: bytes) -> bool:
+def _has_follow_up(packet: bytes, key: bytes) -> bool:
     """Tell whether a reply has Follow-Up Telemetry with a right HMAC of its own."""
     if packet[_HMAC_AT:_HMAC_VALUE_AT] != _UNDERSTOOD_HMAC:
         return False

@@ -18,7 +18,7 @@ from probes.channels.discarded import TRUNCATED
 from probes.sockets.batch import Received
 from probes.sockets.error_queue import IcmpErrors
 from probes.stamp.batch import note_extensions, read_reflector_packets, write_sender_packets
-from probes.stamp.oddities import LAYOUT, SSID, mark
+from probes.stamp.nonconforming import LAYOUT, SSID, mark
 from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.tlv_batch import CLASS_OF_SERVICE_BYTES, FOLLOW_UP_BYTES
 

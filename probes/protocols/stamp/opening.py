@@ -11,7 +11,7 @@ from probes.channels.opening import ChannelKit, ChannelOrder
 from probes.protocols.stamp.authenticated import AuthenticatedCodec
 from probes.protocols.stamp.codec import StampCodec
 from probes.sockets.descriptors import new_socket
-from probes.sockets.obstacles import obstacles_told
+from probes.sockets.obstacles import explaining_obstacles
 from probes.sockets.opening import OpenSocket, local_address, prepare
 
 # so that the TTL a reflector reports counts the hops (docs/concepts/measurement.md §1.3)
@@ -33,7 +33,7 @@ def open_channel(order: ChannelOrder, kit: ChannelKit) -> Channel:
 def open_udp(family: int, source: str | None, dscp: int) -> OpenSocket:
     """Open a UDP socket on a source port of the system's choice."""
     host, interface = split_source(source)
-    with obstacles_told(family, host) as undo:
+    with explaining_obstacles(family, host) as undo:
         sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, interface=interface))
         prepare(sock, family, host, dscp)
         if family == socket.AF_INET:

@@ -12,7 +12,7 @@ from probes.protocols.tcp.codec import SynCodec
 from probes.protocols.tcp.connect import ConnectChannel
 from probes.sockets.bpf import attach_filter, tcp_port_filter
 from probes.sockets.descriptors import new_socket
-from probes.sockets.obstacles import obstacles_told
+from probes.sockets.obstacles import explaining_obstacles
 from probes.sockets.opening import OpenSocket, local_address, prepare
 
 
@@ -32,7 +32,7 @@ def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
     Raises RightsError without CAP_NET_RAW.
     """
     host, interface = split_source(source)
-    with obstacles_told(family, host) as undo:
+    with explaining_obstacles(family, host) as undo:
         try:
             kind, protocol = socket.SOCK_RAW, socket.IPPROTO_TCP
             sock = undo.enter_context(new_socket(family, kind, protocol, interface=interface))

@@ -47,10 +47,10 @@ async def test_the_report_of_a_campaign_that_met_restarts_and_a_clock_step_close
         (record,) = third.state.campaigns.records.values()
         await report(third.state, record)
         account = (await show(third))["account"]
-    assert account["due"] == account["judged"] + sum(account["left_out"].values())
+    assert account["due"] == account["judged"] + sum(account["excluded"].values())
     assert account["due"] == 400 * len(own)
     assert account["judged"] == 155
-    assert (account["left_out"]["suspect"], account["left_out"]["missing"]) == (45, 200)
+    assert (account["excluded"]["suspect"], account["excluded"]["missing"]) == (45, 200)
 
 
 async def test_a_site_that_is_taken_away_takes_no_other_paths_from_the_report(
@@ -104,7 +104,7 @@ async def test_the_account_of_now_follows_a_plan_that_changes_within_its_period(
     async def account_of_now() -> Any:
         await controller.judge()
         found = await controller.get("/api/v1/account")
-        assert found["due"] == found["judged"] + sum(found["left_out"].values())
+        assert found["due"] == found["judged"] + sum(found["excluded"].values())
         return found
 
     for _ in range(6):
@@ -120,6 +120,6 @@ async def test_the_account_of_now_follows_a_plan_that_changes_within_its_period(
         batch = batch_of([faster], clock.now_ns - 10 * SECOND_NS, sent=sent)
         await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
     after = await account_of_now()
-    silent = before["left_out"]["missing"] * 90 // 60  # streams of an agent that sends nothing
-    assert after["left_out"]["missing"] == silent + 40 - 13
+    silent = before["excluded"]["missing"] * 90 // 60  # streams of an agent that sends nothing
+    assert after["excluded"]["missing"] == silent + 40 - 13
     assert after["due"] == before["due"] * 90 // 60 + 3 * (40 - 10)

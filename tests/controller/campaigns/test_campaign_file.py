@@ -19,7 +19,7 @@ from controller.campaigns.campaign_file import Campaign, asked_of, load_campaign
 from controller.client.errors import SilentControllerError
 from controller.client.link import ControllerAddress
 from controller.commands import campaign as campaign_command
-from controller.reports.local import _tell_refused
+from controller.reports.local import _report_refused
 from foundation.errors import ConfigError, IsochroneError, ResourceError
 from foundation.text import Text
 from probes.engine.destinations import NotRun
@@ -210,10 +210,10 @@ def test_a_controller_that_is_away_at_the_end_is_waited_for(tmp_path, capsys, mo
 def test_streams_that_cannot_run_are_told_once_a_reason():
     told = []
     health = EngineHealth(**IDLE | {"streams": 1, "not_run": (_refused("192.0.2.1"),) * 2})
-    _tell_refused(health, told.append)
+    _report_refused(health, told.append)
     assert [text.en for text in told] == ["Streams to 1 destinations are not run: No rights."]
     with pytest.raises(ResourceError, match="No rights"):
-        _tell_refused(EngineHealth(**IDLE | {"not_run": (_refused("192.0.2.1"),)}), told.append)
+        _report_refused(EngineHealth(**IDLE | {"not_run": (_refused("192.0.2.1"),)}), told.append)
 
 
 IDLE = dict.fromkeys(

@@ -98,9 +98,9 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
     found = await show(controller)
     assert [(r["target"], r["counts"]) for r in found["results"]] == [(target, {"pass": 1})]
     account = found["account"]
-    assert account["due"] == account["judged"] + sum(account["left_out"].values())
+    assert account["due"] == account["judged"] + sum(account["excluded"].values())
     assert (account["from_ns"], account["to_ns"]) == (record.from_ns, record.to_ns)
-    assert account["left_out"]["change"] + account["left_out"]["missing"] > 0  # it began in one
+    assert account["excluded"]["change"] + account["excluded"]["missing"] > 0  # it began in one
     async with controller.session.get("http://controller/api/v1/campaigns/voice/report") as answer:
         assert (answer.status, answer.content_type) == (200, "text/html")
         page = await answer.text()

@@ -173,7 +173,7 @@ async def test_what_nobody_has_confirmed_yet_is_no_loss_unless_it_is_answered(
 ) -> None:
     state = controller.state
     asked = {"suzhou": {("192.0.2.2", 8620, "192.0.2.1")}}
-    state.silences.asked_anew(asked, state.plans, clock.now_ns)
+    state.silences.requested_again(asked, state.plans, clock.now_ns)
     clock.now_ns += 10 * SECOND
     await deliver(controller, lost=500)
     assert await sent_of(controller) == (0, 0)

@@ -139,7 +139,7 @@ def test_other_hours_are_left_out_and_said():
     now = cells([1e6] * 10, hours=np.arange(10, 20))
     found = delay_improvement(base, now, 1, np.array([0.2]))
     assert found.ratio.point[0] == pytest.approx(0.1)
-    assert (found.cells[0], found.left_out[0]) == (10, 10)
+    assert (found.cells[0], found.excluded[0]) == (10, 10)
 
 
 def test_loss_is_compared_at_the_same_mix_of_hours():

@@ -13,7 +13,7 @@ from controller.api.routes.control import _note_silences
 from controller.campaigns.campaign_file import Campaign
 from controller.client.source import Answers
 from controller.documents.health import ControllerHealth
-from controller.fleet.left_out import LeftOut
+from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry
 from controller.live.accounts import AccountDocument, Tally
@@ -31,7 +31,7 @@ THERE = "nanjing.telecom.v4>suzhou.telecom.v4"
 
 
 def parts_of(account: AccountDocument) -> dict[str, int]:
-    return dict(msgspec.to_builtins(account.left_out))
+    return dict(msgspec.to_builtins(account.excluded))
 
 
 def adds_up(account: AccountDocument) -> bool:
@@ -56,7 +56,7 @@ def tally_of(one: Any) -> Callable[..., Tally]:
             np.zeros(1, np.int64),
         )
         silences = [r for r in records if isinstance(r, SilenceRecord)]
-        return Tally([one], LeftOut(maintenance, SilenceRegistry(silences, [one])), **more)
+        return Tally([one], Exclusions(maintenance, SilenceRegistry(silences, [one])), **more)
 
     return make
 
@@ -123,7 +123,7 @@ async def test_two_windows_of_one_time_hide_no_time_without_any(
     windows(batch_of, one, tally, 10, sent=4)  # before the restart and after it: 14 were asked
     windows(batch_of, one, tally, 30)
     account = tally.account(0, 50 * SECOND, 10 * SECOND)
-    assert (account.judged, account.left_out.missing, account.due) == (34, 20, 54)
+    assert (account.judged, account.excluded.missing, account.due) == (34, 20, 54)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_what_a_campaigns_windows_lack_of_the_plan_is_missing(
     account = tally.account(0, 30 * SECOND, 10 * SECOND)
     assert account.judged == sum(sent)
     assert adds_up(account)
-    assert (account.left_out.missing, account.left_out.curtailed) == (missing, curtailed)
+    assert (account.excluded.missing, account.excluded.curtailed) == (missing, curtailed)
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ async def test_windows_lack_what_is_asked_since_the_plan_changed(
         if count:
             windows(batch_of, one, tally, 10 * number, sent=count)
     account = tally.account(0, 40 * SECOND, 10 * SECOND)
-    assert (account.judged, account.left_out.missing) == (judged, missing)
-    assert account.left_out.change == 0
+    assert (account.judged, account.excluded.missing) == (judged, missing)
+    assert account.excluded.change == 0
     assert adds_up(account)
 
 
@@ -208,7 +208,7 @@ async def test_the_account_of_now_counts_what_windows_lack(
     here, silent = counted.count(True), counted.count(False)  # each asks ten probes a window
     assert set(due.values()) == {10}
     assert adds_up(account)
-    assert (account.judged, account.left_out.missing) == (55 * here, 5 * here + 60 * silent)
+    assert (account.judged, account.excluded.missing) == (55 * here, 5 * here + 60 * silent)
 
 
 async def test_what_is_asked_since_when_is_read_from_the_history_of_plans(
@@ -250,7 +250,7 @@ async def test_what_an_owner_slows_was_due_all_the_same(
     tally = tally_of(silence(one, "sending", 0, None, action="throttled", share=0.2))
     windows(batch_of, one, tally, 0, 10, sent=2)
     account = tally.account(0, 20 * SECOND, 10 * SECOND)
-    assert (account.judged, account.left_out.curtailed, account.due) == (4, 16, 20)
+    assert (account.judged, account.excluded.curtailed, account.due) == (4, 16, 20)
 
 
 async def test_report_after_a_reload_names_the_time_of_its_data(
@@ -315,7 +315,7 @@ async def test_report_shows_what_was_due_and_each_cause(controller: Any) -> None
             "due": 24_000,
             "judged": 16_789,
             "lost": 12,
-            "left_out": causes,
+            "excluded": causes,
         },
         AccountDocument,
     )

@@ -19,7 +19,7 @@ from lab.trial.clocks import Slack, lying_plainly, lying_subtly, refuted
 from lab.trial.families import FAMILIES
 from lab.trial.run import run_trial
 from lab.trial.score import Interval, Result, try_cases
-from lab.trial.simulate import gather, simulate
+from lab.trial.simulate import evidence_of_cases, simulate
 from lab.trial.summary import summarise
 from lab.trial.table import document, lines
 
@@ -84,9 +84,9 @@ def test_plain_lies_can_be_refuted_and_subtle_ones_cannot():
         assert abs(subtle.offset_ns) > subtle.bound_ns
 
 
-def test_what_is_gathered_is_what_was_simulated():
+def test_evidence_is_what_was_simulated():
     cases = draw_cases([family("delay_under_loss"), family("honest_clocks")], 40, 4)
-    evidence = gather(cases, simulate(cases, 4))
+    evidence = evidence_of_cases(cases, simulate(cases, 4))
     assert evidence.sent.tolist() == [case.probes for case in cases]
     assert (evidence.received + evidence.lost == evidence.sent).all()
     for i, case in enumerate(cases):
@@ -101,8 +101,8 @@ def test_what_is_gathered_is_what_was_simulated():
 def test_a_case_does_not_depend_on_those_beside_it():
     cases = draw_cases([family("tight_clocks")], 6, 5)
     all_of_them, first = (
-        gather(cases, simulate(cases, 5)),
-        gather(cases[:1], simulate(cases[:1], 5)),
+        evidence_of_cases(cases, simulate(cases, 5)),
+        evidence_of_cases(cases[:1], simulate(cases[:1], 5)),
     )
     assert all_of_them.rtt_mean_ns[0] == first.rtt_mean_ns[0]
 
@@ -243,7 +243,7 @@ def test_a_judge_that_errs_is_found_out(monkeypatch, judging, tried, breaks):
 def test_liars_that_only_the_mesh_can_find_would_make_wrong_verdicts(monkeypatch):
     cases = draw_cases([family("mesh_with_a_liar")], 96, 7)
     assert sum(r.wrong for r in try_cases(cases, 7).results) <= 1
-    monkeypatch.setattr("lab.trial.score._distrusting_liars", lambda _cases, evidence: evidence)
+    monkeypatch.setattr("lab.trial.score._without_false_clocks", lambda _cases, evidence: evidence)
     assert sum(r.wrong for r in try_cases(cases, 7).results) >= 3
 
 

@@ -15,8 +15,8 @@ from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine_conditions import odd_replies
-from probes.stamp.oddities import COSTLY, ODDITIES, remarks
+from agent.engine_conditions import nonconforming_replies
+from probes.stamp.nonconforming import COSTLY, ODDITIES, remarks
 
 PROBES = 20
 Change = Callable[[bytearray], bytes | bytearray]
@@ -124,7 +124,7 @@ def test_reply_that_matches_is_a_reply_and_what_is_odd_is_counted(name: str) -> 
     with foreign_reflector(change) as port:
         probed = spec("udp", port=port, payload_bytes=64)
         run = Run(probed, probes=PROBES, own_clock_bound_ns=lambda: 1e6).finish()
-        odd = run.engine.odd_replies()
+        odd = run.engine.nonconforming_replies()
     assert (run.total("sent"), run.total("received")) == (PROBES, PROBES)
     assert_every_probe_has_one_outcome(run)
     assert odd == ({} if kind is None else {probed: {kind: PROBES}})
@@ -146,7 +146,7 @@ def test_reflector_that_once_repeated_the_timestamp_is_held_to_it() -> None:
         probed = spec("udp", port=port, timeout_ms=100.0, interval_ms=20.0)
         run = Run(probed, probes=5).finish()
     assert (run.total("sent"), run.total("received")) == (5, 1)
-    assert run.engine.odd_replies() == {}
+    assert run.engine.nonconforming_replies() == {}
 
 
 @given(st.binary(min_size=0, max_size=24), st.binary(min_size=0, max_size=200))
@@ -172,10 +172,10 @@ def test_every_kind_has_its_sentence_in_both_languages() -> None:
 @pytest.mark.parametrize(("kind", "severity"), [("timestamps", "warning"), ("layout", "info")])
 def test_agent_tells_of_odd_reflectors_by_place_and_kind(kind: str, severity: str) -> None:
     streams = {spec("udp", f"192.0.2.{host}", port=862): {kind: host} for host in range(1, 6)}
-    condition = odd_replies(streams)
+    condition = nonconforming_replies(streams)
     assert condition is not None
     assert condition.severity == severity
     assert (severity == "warning") == (kind in COSTLY)
     assert f"192.0.2.1 ({kind} 1)" in condition.text.en
     assert "2 more" in condition.text.en
-    assert odd_replies({}) is None
+    assert nonconforming_replies({}) is None

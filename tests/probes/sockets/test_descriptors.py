@@ -22,7 +22,7 @@ from probes.engine.engine import Engine
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.descriptors import descriptors_for_sockets, new_socket
-from probes.sockets.obstacles import is_shortage, obstacles_told
+from probes.sockets.obstacles import explaining_obstacles, is_shortage
 
 _MAKERS = (
     "probes.protocols.icmp.opening.new_socket",
@@ -137,7 +137,7 @@ def test_every_shortage_is_a_sentence_and_no_traceback(
 
 
 def test_memory_that_cannot_be_had_is_a_shortage_too() -> None:
-    with pytest.raises(IsochroneError) as caught, obstacles_told(2, None):
+    with pytest.raises(IsochroneError) as caught, explaining_obstacles(2, None):
         raise MemoryError
     assert is_shortage(caught.value)
 

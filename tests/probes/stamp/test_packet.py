@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from foundation.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp import packet as stamp
-from probes.stamp.oddities import TIMESTAMPS
+from probes.stamp.nonconforming import TIMESTAMPS
 from probes.stamp.packet import ReflectorPacket, SenderPacket
 from probes.stamp.timestamps import ntp64_to_wall_ns, wall_ns_to_ntp64
 from probes.stamp.tlv import decode_tlvs

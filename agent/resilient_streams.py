@@ -16,12 +16,12 @@ import sys
 
 import click
 
-from agent import kept_results
+from agent import saved_results
 from foundation.results import measured_by
 from foundation.text import language_of_environment
 
 
-class LastingStreams:
+class ResilientStreams:
     """The two streams of this process, from its start to its end."""
 
     def __init__(self) -> None:
@@ -36,11 +36,13 @@ class LastingStreams:
                 stream.flush()
                 setattr(sys, name, _text_over(raw, stream))
 
-    def tell_of_earlier(self) -> None:
+    def announce_earlier(self) -> None:
         """Say once where the results of an earlier run lie that nobody could be told of."""
-        paths = kept_results.untold()
-        if paths and self._is_told(kept_results.told_where(paths).pick(language_of_environment())):
-            kept_results.forget_untold()
+        paths = saved_results.unannounced()
+        if paths and self._is_told(
+            saved_results.announcement_later(paths).pick(language_of_environment())
+        ):
+            saved_results.clear_unannounced()
 
     def settle(self, code: int) -> int:
         """Keep the results if they could not be shown, and say where; the exit status."""
@@ -51,14 +53,14 @@ class LastingStreams:
             return code
         if error.errno == errno.EPIPE and self._out.taken:
             end_as_other_tools_do()
-        kept: kept_results.Kept | OSError
+        kept: saved_results.Kept | OSError
         try:
-            kept = kept_results.keep(command, bytes(self._out.content))
+            kept = saved_results.keep(command, bytes(self._out.content))
         except OSError as failed:
             kept = failed
-        told = self._is_told(kept_results.told_now(error, kept).message())
-        if not told and isinstance(kept, kept_results.Kept):
-            kept_results.remember_to_tell(kept)
+        told = self._is_told(saved_results.announcement_now(error, kept).message())
+        if not told and isinstance(kept, saved_results.Kept):
+            saved_results.mark_unannounced(kept)
         return code or 1
 
     def _is_told(self, sentence: str) -> bool:

@@ -19,7 +19,7 @@ from foundation.reasons import reason_of
 from foundation.text import Text
 
 MOST_KEPT = 20  # files; the oldest make room
-_UNTOLD = "untold"  # names of files that nobody was told of, one a line
+_UNANNOUNCED = "unannounced"  # names of files that nobody was told of, one a line
 _STYLE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")  # colours and moves of a terminal
 
 
@@ -55,32 +55,32 @@ def keep(command: str, content: bytes) -> Kept:
     return Kept(_written(f"isochrone-{name}", plain, Path(tempfile.gettempdir())), listed=False)
 
 
-def remember_to_tell(kept: Kept) -> None:
+def mark_unannounced(kept: Kept) -> None:
     """Let the next run tell of what nobody was told now."""
     if kept.listed:
         with contextlib.suppress(OSError):
-            path = kept.path.parent / _UNTOLD
+            path = kept.path.parent / _UNANNOUNCED
             with open(path, "a", opener=_private) as file:
                 file.write(f"{kept.path.name}\n")
 
 
-def untold() -> list[Path]:
+def unannounced() -> list[Path]:
     """Return what was kept and nobody was told of."""
     try:
         folder = state_folder()
-        names = (folder / _UNTOLD).read_text(encoding="utf-8", errors="replace").splitlines()
+        names = (folder / _UNANNOUNCED).read_text(encoding="utf-8", errors="replace").splitlines()
     except (OSError, RuntimeError):
         return []
     return [folder / name for name in names if name and (folder / name).is_file()]
 
 
-def forget_untold() -> None:
+def clear_unannounced() -> None:
     """Somebody was told of what was kept."""
     with contextlib.suppress(OSError, RuntimeError):
-        (state_folder() / _UNTOLD).unlink()
+        (state_folder() / _UNANNOUNCED).unlink()
 
 
-def told_where(paths: list[Path]) -> Text:
+def announcement_later(paths: list[Path]) -> Text:
     """Return the sentence for who runs the next command."""
     places = ", ".join(map(str, paths))
     return Text(
@@ -89,7 +89,7 @@ def told_where(paths: list[Path]) -> Text:
     )
 
 
-def told_now(error: OSError, kept: Kept | OSError) -> IsochroneError:
+def announcement_now(error: OSError, kept: Kept | OSError) -> IsochroneError:
     """Return the sentence for who is still there to read it."""
     reason = reason_of(error)
     if isinstance(kept, Kept):

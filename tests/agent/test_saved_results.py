@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import kept_results
+from agent import saved_results
 from tests.controller.campaigns.test_campaign_file import SITES
 
 PATIENCE_S = 120.0
@@ -166,7 +166,7 @@ def test_results_that_nobody_took_are_kept_and_told_at_once(
     told = f"The output cannot be written: {reason}; the results are in {kept(tmp_path)}."
     assert done.stderr == f"isochrone: {told}\n"
     assert "127.0.0.1" in kept(tmp_path).read_text(encoding="utf-8")
-    assert not (tmp_path / "isochrone/untold").exists()
+    assert not (tmp_path / "isochrone/unannounced").exists()
 
 
 @pytest.mark.network
@@ -200,13 +200,13 @@ def test_only_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     folder = tmp_path / "isochrone"
     folder.mkdir(mode=0o755)
-    for hour in range(kept_results.MOST_KEPT):
+    for hour in range(saved_results.MOST_KEPT):
         (folder / f"20200101T{hour:02}0000Z-probe-a.txt").touch()
-    made = kept_results.keep("campaign run", b"\x1b[31mred\x1b[0m\r\n")
+    made = saved_results.keep("campaign run", b"\x1b[31mred\x1b[0m\r\n")
     assert made.path.read_bytes() == b"red\n"
     assert "-campaign-run-" in made.path.name
     files = sorted(path.name for path in folder.glob("*.txt"))
-    assert len(files) == kept_results.MOST_KEPT
+    assert len(files) == saved_results.MOST_KEPT
     assert files[0].startswith("20200101T01")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -218,8 +218,8 @@ def test_no_place_with_room_is_an_error_for_one_sentence(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
     with pytest.raises(NotADirectoryError) as full:
-        kept_results.keep("probe", b"x")
-    told = kept_results.told_now(OSError(28, "No space left on device"), full.value)
+        saved_results.keep("probe", b"x")
+    told = saved_results.announcement_now(OSError(28, "No space left on device"), full.value)
     assert "neither can a file with the results" in told.text.en
 
 
@@ -228,4 +228,4 @@ def test_a_folder_of_state_that_is_not_absolute_is_passed_over(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "here")
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert kept_results.state_folder() == Path("/home/somebody/.local/state/isochrone")
+    assert saved_results.state_folder() == Path("/home/somebody/.local/state/isochrone")

@@ -37,7 +37,7 @@ class Silence:
     senders: tuple[str, ...] = ()
 
 
-class AnswerJournal:
+class UnansweredJournal:
     """The times in which somebody was not answered. On the event loop alone."""
 
     def __init__(self, path: Path | None, clock: Clock) -> None:

@@ -12,7 +12,7 @@ _GONE = object()
 _ROUNDS = 8  # a table without a faulty value may lack it, and a list without that table, and so on
 
 
-def sound_part(
+def valid_part(
     raw: Mapping[str, Any], struct: type, problems: Problems, stand_ins: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return `raw` without its faulty values and the tables that cannot do without; None if empty.
@@ -50,7 +50,7 @@ def _without(value: Any, key: Key, faulty: set[Key], kept: Kept) -> Any:
     return value
 
 
-def words_in_doubt(raw: Mapping[str, Any], problems: Problems) -> frozenset[str]:
+def doubtful_words(raw: Mapping[str, Any], problems: Problems) -> frozenset[str]:
     """Return every word of a table with a fault: what it declares may well be meant elsewhere."""
     tables = {
         key[: 2 if len(key) > 1 else 1] for key, _ in problems.found if key and key[0] in _DECLARE

@@ -15,7 +15,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Exclusions:
     """What is left out of judging, for streams numbered as in the plan."""
 
     maintenance: MaintenanceSchedule

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.answering import MOST_OVER, AnswerJournal, Silence
 from agent.conditions import Conditions
 from agent.measuring import Measuring
 from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from agent.sent_counters import SentCounters
+from agent.unanswered_journal import MOST_OVER, Silence, UnansweredJournal
 from messages.exchange import Plan, StampKeys, Unanswered
 from probes.reflector.spec import ReflectorSpec
 
@@ -35,14 +35,14 @@ def clock() -> HandClock:
 
 
 def test_what_begins_and_ends_is_told_with_its_times(tmp_path: Path, clock: HandClock) -> None:
-    journal = AnswerJournal(tmp_path / "j.json", clock)
+    journal = UnansweredJournal(tmp_path / "j.json", clock)
     off = Silence("192.0.2.1", 862, "policy.reflector.enabled", ("192.0.2.2",))
     journal.note([off], began_ns=clock.now_ns - SECOND)
     (entry,) = journal.entries()
     assert (entry.from_ns, entry.to_ns) == (clock.now_ns - SECOND, None)
     clock.now_ns += 10 * SECOND
     journal.note([])
-    (entry,) = AnswerJournal(tmp_path / "j.json", clock).entries()
+    (entry,) = UnansweredJournal(tmp_path / "j.json", clock).entries()
     assert entry.to_ns == clock.now_ns
     assert entry.senders == ("192.0.2.2",)
 
@@ -59,7 +59,7 @@ def test_nothing_was_answered_between_an_end_and_the_next_start(
         book.close()
     clock.now_ns += 60 * SECOND
     again = SentCounters(tmp_path / "book")
-    journal = AnswerJournal(tmp_path / "j.json", clock)
+    journal = UnansweredJournal(tmp_path / "j.json", clock)
     journal.resume([("192.0.2.1", 862)], again.was_alive_ns, stopped=again.was_clean)
     clock.now_ns += SECOND
     journal.note([])
@@ -74,17 +74,17 @@ def test_what_was_not_answered_is_told_though_the_clock_is_wrong_at_boot(
     tmp_path: Path, clock: HandClock, days: int
 ) -> None:
     off = Silence("192.0.2.1", 862, "policy.reflector.enabled")
-    journal = AnswerJournal(tmp_path / "j.json", clock)
+    journal = UnansweredJournal(tmp_path / "j.json", clock)
     journal.note([off])
     clock.now_ns += 10 * SECOND
     journal.note([])
     told = journal.entries()
     clock.now_ns += days * 86_400 * SECOND
-    again = AnswerJournal(tmp_path / "j.json", clock)
+    again = UnansweredJournal(tmp_path / "j.json", clock)
     again.note([off])
     again.note([])
     clock.now_ns -= days * 86_400 * SECOND
-    assert AnswerJournal(tmp_path / "j.json", clock).entries()[:1] == told
+    assert UnansweredJournal(tmp_path / "j.json", clock).entries()[:1] == told
 
 
 def test_journal_is_bounded_and_a_damaged_one_is_begun_anew(
@@ -92,7 +92,7 @@ def test_journal_is_bounded_and_a_damaged_one_is_begun_anew(
 ) -> None:
     path = tmp_path / "j.json"
     path.write_bytes(b'[{"address": 1}')
-    journal = AnswerJournal(path, clock)
+    journal = UnansweredJournal(path, clock)
     for _ in range(2 * MOST_OVER):
         journal.note([Silence("192.0.2.1", 862, "reflector.key")])
         clock.now_ns += SECOND
@@ -105,7 +105,7 @@ def test_journal_is_bounded_and_a_damaged_one_is_begun_anew(
 
 
 def test_unwritable_journal_is_told_all_the_same(tmp_path: Path, clock: HandClock) -> None:
-    journal = AnswerJournal(tmp_path / "not there" / "j.json", clock)
+    journal = UnansweredJournal(tmp_path / "not there" / "j.json", clock)
     journal.note([Silence("192.0.2.1", 862, "reflector.key")])
     assert [entry.rule for entry in journal.entries()] == ["reflector.key"]
 
@@ -138,7 +138,7 @@ async def not_answered(
         policy=Policy(policy),
         book=book,
         settle=settled,
-        journal=AnswerJournal(None, clock),
+        journal=UnansweredJournal(None, clock),
     )
     await measuring.apply(plan, keys)
     told = measuring.curtailed()
@@ -227,7 +227,7 @@ async def test_limit_that_turned_requests_away_is_told_until_it_rests(
         policy=Policy(msgspec.structs.replace(LOOPBACK, reflector=limited)),
         book=book,
         settle=settled,
-        journal=AnswerJournal(None, clock),
+        journal=UnansweredJournal(None, clock),
     )
     await measuring.apply(plan_of(port, "127.0.0.1"), None)
 

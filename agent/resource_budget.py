@@ -22,7 +22,7 @@ _RULES: tuple[PolicyRule, ...] = (
 )
 
 
-class Room:
+class ResourceBudget:
     """How many flows, sockets and bytes of memory the streams that were taken in have.
 
     Streams that differ by destination alone share the sockets of each flow; those that are alike in
@@ -64,7 +64,7 @@ def take_in(
     refuse: Callable[[NDArray[np.bool_], PolicyRule], None],
 ) -> None:
     """Refuse the running streams that find no room, each by the first rule that it breaks."""
-    room = Room(1000.0 / config.max_packets_per_s_per_destination)
+    room = ResourceBudget(1000.0 / config.max_packets_per_s_per_destination)
     most = np.array([config.max_flows, config.max_sockets, config.max_memory_bytes], np.float64)
     refused: dict[PolicyRule, list[int]] = {}
     for index in np.flatnonzero(running).tolist():

@@ -95,7 +95,7 @@ def mark(odd: NDArray[np.uint16], where: NDArray[np.bool_], kind: np.uint16) -> 
         odd[where] |= kind
 
 
-class OddReplies:
+class NonconformingReplies:
     """How many replies of each stream were odd in which way: `counts` int64[streams, kinds]."""
 
     def __init__(self) -> None:

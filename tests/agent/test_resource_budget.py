@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.enforcement import grant
 from agent.policy import Policy, PolicyConfig
-from agent.room import Room
+from agent.resource_budget import ResourceBudget
 from messages.exchange import Plan
 from probes.engine.engine import Engine
 from probes.reflector.spec import ReflectorSpec
@@ -77,7 +77,7 @@ def test_sockets_are_counted_as_the_engine_opens_them() -> None:
     engine.start()
     opened = len(engine._roster.channels)
     engine.stop(wait_for_replies=False)
-    room = Room(least_gap_ms=1.0)
+    room = ResourceBudget(least_gap_ms=1.0)
     most = np.full(3, np.inf)
     assert [room.take(spec, most) for spec in streams] == [None] * 5
     assert room.taken[:2].tolist() == [14, opened] == [14, 11]

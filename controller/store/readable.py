@@ -52,6 +52,6 @@ def sound_contents(
             yield chunk, content
 
 
-def sound_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
+def readable_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
     """Yield the chunks of windows that can be read, with their windows."""
     return sound_contents(chunks, WINDOWS)
