@@ -38,7 +38,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "probe": Command(
         "agent.probe_command:probe",
-        "Measure targets now: ICMP, UDP (STAMP) or TCP SYN.",
+        "Measure targets now: loss, delay and its variation.",
         measures=True,
     ),
     "reflect": Command(

@@ -9,7 +9,7 @@ import importlib.metadata
 import logging
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,9 +20,10 @@ from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
 from controller.access.tables import FILE_NAME as KEYS_NAME
 from controller.access.tables import KEYS_DIRECTORY
+from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
-from controller.api.server.connections import Connections
+from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
 from controller.fleet.agents import Fleet
@@ -31,12 +32,12 @@ from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
 from controller.live.accounts import Tally
-from controller.live.catalogue import Catalogue, catalogue_of
-from controller.live.current_states import StateInputs
-from controller.live.groups import Group, groups_of
+from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
+from controller.live.recorder import Recorder
 from controller.live.rounds import JUDGING, Rounds
+from controller.live.scope import scope_of
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember
 from controller.plans.channels import Channels
@@ -44,6 +45,7 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
+from controller.snapshot import Operation, Snapshot
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
 from controller.store.reading import DamagedStoreError, reporting_damage
@@ -58,8 +60,6 @@ from probes.window import WindowBatch
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
-from topology.reference_paths import ipv4_alone
-from topology.selection import path_table
 from topology.targets import demands as make_demands
 
 logger = logging.getLogger("isochrone.controller")
@@ -84,7 +84,7 @@ class Settings:
 
 @dataclass(slots=True, kw_only=True)
 class ControllerState:
-    """The network, what is planned and demanded on it, what was measured, and the verdicts.
+    """The services of a running controller; what they know of is in the snapshots.
 
     `permanent` are the streams of the site file's meshes, `streams` those that are planned now: the
     permanent ones first and in the same places, then what campaigns add (`plans.replanning`).
@@ -93,25 +93,20 @@ class ControllerState:
     settings: Settings
     clock: Clock
     started_ns: int
-    network: Network
-    permanent: tuple[PlannedStream, ...]
-    streams: tuple[PlannedStream, ...]
     campaigns: CampaignRegistry
-    demands: tuple[Demand, ...]
-    plans: dict[str, Plan]
+    plans: Mapping[str, Plan]
     owners: dict[str, str]  # agents by address
-    catalogue: Catalogue
-    groups: tuple[Group, ...]
-    ipv4_alone: dict[str, int]
     store: Store
     access: CredentialStore
     stamp_keyring: StampKeyring
     gate: Gate
     authority: Authority | None
     fleet: Fleet
-    memory: RecentWindows
-    live: LiveVerdicts
+    maintenance: MaintenanceSchedule
+    silences: SilenceRegistry
     rounds: Rounds
+    recorder: Recorder
+    stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
     store_watch: StoreWatch
@@ -130,9 +125,83 @@ class ControllerState:
     planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
 
     @property
-    def silences(self) -> SilenceRegistry:
-        """Which streams are silent, and by whose will."""
-        return self.rounds.state_inputs.silences
+    def network(self) -> Network:
+        """The network of the site file."""
+        return self.rounds.scope.network
+
+    @property
+    def streams(self) -> tuple[PlannedStream, ...]:
+        """The streams that are planned now."""
+        return self.rounds.scope.streams
+
+    @property
+    def permanent(self) -> tuple[PlannedStream, ...]:
+        """The streams of the site file's meshes."""
+        return self.rounds.scope.permanent
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """What is demanded of paths."""
+        return self.rounds.scope.demands
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The places of everything."""
+        return self.rounds.scope.catalogue
+
+    @property
+    def memory(self) -> RecentWindows:
+        """The windows of the judged period."""
+        return self.rounds.memory
+
+    @property
+    def live(self) -> LiveVerdicts:
+        """The verdicts."""
+        return self.rounds.live
+
+    def snapshot(self) -> Snapshot:
+        """Return how everything is at this moment."""
+        now = self.rounds.state_inputs()
+        improvements = self.rounds.live.improvements
+        return Snapshot(
+            at_ns=now.at_ns,
+            scope=now.scope,
+            fleet=now.fleet,
+            maintenance=now.maintenance,
+            silences=now.silences,
+            started_ns=self.started_ns,
+            judge_period_ns=self.settings.judge_period_ns,
+            round=self.rounds.live.latest,
+            logged=self.rounds.logged(),
+            looked_ns=self.rounds.looked_ns,
+            plans=self.plans,
+            duplicates=self.duplicates.refused_last(),
+            campaigns=self.campaigns.records,
+            baseline=improvements.baseline,
+            baseline_fault=improvements.fault,
+            steady=self.trust.steady(),
+            operation=self._operation(),
+        )
+
+    def _operation(self) -> Operation:
+        ingest, watchdog = self.ingest, self.watchdog
+        return Operation(
+            chunks=ingest.chunks,
+            windows=ingest.windows,
+            duplicates=ingest.duplicates,
+            bytes=ingest.bytes,
+            refused=ingest.refused.copy(),
+            refused_callers=self.gate.refused.copy(),
+            limited_requests=self.callers.refused,
+            connections={kind: self.connections.count(kind) for kind in KINDS},
+            connections_cut={reason: self.connections.cut[reason] for reason in WORDS},
+            listeners=len(self.stream.listeners),
+            listeners_cut_off=self.stream.cut_off,
+            loop_ages_s=watchdog.ages_s(),
+            skipped=watchdog.skipped.copy(),
+            failing=watchdog.failing(),
+            stalled=tuple(watchdog.stalled()),
+        )
 
     def close(self) -> None:
         """Let go of the store and the keys."""
@@ -207,59 +276,53 @@ def _assemble(
         access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
     duplicates = DuplicateAgents(store.duplicates, clock)
     fleet = Fleet(plans, store.agent_totals(), clock)
-    memory = RecentWindows([stream.stream_id for stream in streams], settings.judge_period_ns)
-    book = BaselineComparator(demands, permanent)
-    book.use(store.baselines())
-
     recorded = store.streams()
-    catalogue = catalogue_of(network, streams, demands, recorded)
-    maintenance = MaintenanceSchedule(
-        store.event_log.maintenance(), catalogue.paths, catalogue.stream_path
-    )
-
-    silences = SilenceRegistry(store.silences.records(), streams)
-    asked = newly_requested(before, plans)
-    with _done_without_room():
-        store.silences.put(silences.requested_again(asked, plans, now_ns)).result()
-    excluded = Exclusions(maintenance, silences)
-
-    take = taking(memory, excluded, book, clock)
-    remember(store, memory, book, excluded, take, now_ns)
-    known = store.event_log.states()
-    live = LiveVerdicts(
+    scope = scope_of(
         network,
         streams,
         demands,
-        known,
-        now_ns,
-        book,
-        len(permanent),
-        clock=clock,
+        permanent=permanent,
+        planned_ns=campaigns.planned_ns(streams, len(permanent)),
+        recorded=recorded,
         window_ns=settings.window_ms * 1_000_000,
     )
-    state_inputs = StateInputs(
-        catalogue=catalogue,
-        planned_ns=campaigns.planned_ns(streams, len(permanent)),
+    memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
+    book = BaselineComparator(demands, permanent)
+    book.use(store.baselines())
+    maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
+    silences = SilenceRegistry(store.silences.records(), scope.stream_index)
+    asked = newly_requested(before, plans)
+    with _done_without_room():
+        store.silences.put(silences.requested_again(asked, plans, now_ns)).result()
+
+    def excluded() -> Exclusions:
+        return Exclusions(maintenance.now, silences.now)
+
+    take = taking(memory, excluded, book, clock)
+    remember(store, memory, book, excluded(), take, now_ns)
+    known = store.event_log.states()
+    watchdog = Watchdog(clock)
+    watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
+    stream = EventStream()
+    recorder = Recorder(store.event_log, stream)
+    rounds = Rounds(
+        scope,
+        LiveVerdicts(scope, known, now_ns, book, clock=clock),
+        memory,
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        window_ns=settings.window_ms * 1_000_000,
+        recorder=recorder,
+        known=known,
+        clock=clock,
+        watchdog=watchdog,
     )
-    watchdog = Watchdog(clock)
-    watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
     state = ControllerState(
         settings=settings,
         clock=clock,
         started_ns=now_ns,
-        network=network,
-        permanent=permanent,
-        streams=streams,
         campaigns=campaigns,
-        demands=demands,
         plans=plans,
-        catalogue=catalogue,
-        groups=groups_of(network.targets, catalogue),
-        ipv4_alone=ipv4_alone(network, path_table(network, permanent)),
         store=store,
         access=access,
         stamp_keyring=stamp_keyring,
@@ -267,13 +330,15 @@ def _assemble(
         gate=Gate(access),
         authority=authority,
         fleet=fleet,
-        memory=memory,
-        live=live,
+        maintenance=maintenance,
+        silences=silences,
         channels=Channels(clock),
         duplicates=duplicates,
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
-        rounds=Rounds(state_inputs, live, memory, streams, store, known, clock, watchdog),
+        rounds=rounds,
+        recorder=recorder,
+        stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
         trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
@@ -288,8 +353,20 @@ def _assemble(
             settings.window_ms * 1_000_000,
         ),
     )
-    state.rounds.before_announcing = functools.partial(state.matrices.renew, state)
+    follow(state)
     return state
+
+
+def follow(state: ControllerState) -> None:
+    """Let the matrices and who listens to events follow the rounds."""
+
+    async def announce() -> None:
+        state.stream.announce(state.rounds.live.latest.revision)
+
+    state.rounds.followers = {
+        "matrix": functools.partial(state.matrices.renew, state),
+        "stream": announce,
+    }
 
 
 @contextlib.contextmanager
@@ -315,12 +392,15 @@ def plans_of(
 
 
 def taking(
-    memory: RecentWindows, excluded: Exclusions, book: BaselineComparator, clock: Clock
+    memory: RecentWindows,
+    excluded: Callable[[], Exclusions],
+    book: BaselineComparator,
+    clock: Clock,
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
 
     def take(batch: WindowBatch) -> None:
-        not_judged = excluded.of(batch)
+        not_judged = excluded().of(batch)
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)

@@ -24,3 +24,18 @@ class SystemClock:
     def wall_ns(self) -> int:
         """Nanoseconds of CLOCK_REALTIME."""
         return time.time_ns()
+
+
+class StoppedClock:
+    """A clock that stands at one moment, for what is judged as of then."""
+
+    def __init__(self, wall_ns: int) -> None:
+        self._wall_ns = wall_ns
+
+    def monotonic_ns(self) -> int:
+        """The moment."""
+        return self._wall_ns
+
+    def wall_ns(self) -> int:
+        """The moment."""
+        return self._wall_ns

@@ -16,9 +16,10 @@ from aiohttp import web
 from controller.access.credential_store import CredentialStore
 from controller.access.refusals import CredentialError
 from controller.access.roles import Identity, permits
-from controller.api.answers import ApiError, Handler
 from controller.api.bodies import CHECK
+from controller.api.errors import ApiError, Handler, status_of
 from controller.api.routing import Route
+from controller.errors import RefusedError
 from foundation.text import Text, excerpt
 from messages.enrolment import AGENT_URI
 
@@ -86,9 +87,10 @@ class Gate:
             _require(identity, route, request)
             answer = await handler(request)
             result = str(answer.status)
-        except ApiError as error:
-            result = f"{error.status} {error.code}"
-            self.refused[error.code] += error.status == 403
+        except RefusedError as error:
+            status = status_of(error)
+            result = f"{status} {error.code}"
+            self.refused[error.code] += status == 403
             raise
         except web.HTTPException as error:
             result = str(error.status)

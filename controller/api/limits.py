@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.api.answers import ApiError, Handler
+from controller.api.errors import ApiError, Handler
 from controller.api.gate import IDENTITY
 from foundation.clock import Clock
 from foundation.text import Text

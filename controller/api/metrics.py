@@ -69,7 +69,7 @@ class _Collector:
     def collect(self) -> Iterator[Metric]:
         """Yield every family of metrics."""
         state, latest = self._state, self._state.live.latest
-        states = state.rounds.states()
+        states = state.snapshot().states()
         yield from _controller(state, latest)
         yield from _fleet(state, states)
         yield from _targets(state, latest)
@@ -86,7 +86,7 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
     build = InfoMetricFamily("isochrone_build", "The controller that answers.")
     build.add_metric((), {"version": VERSION})
     yield build
-    ingest, store, stream = state.ingest, state.store.state(), state.rounds.stream
+    ingest, store, stream = state.ingest, state.store.state(), state.stream
     for name, help_text, count in (
         ("ingest_chunks", "Chunks that were stored.", ingest.chunks),
         ("ingest_windows", "Windows that were stored.", ingest.results[WINDOWS.name]),
@@ -182,9 +182,10 @@ def _fleet(state: ControllerState, states: CurrentStates) -> Iterator[Metric]:
         "When an agent was last heard.",
         labels=("agent",),
     )
+    fleet = state.fleet.now()
     for agent, name in states.agents.items():
         stands.add_metric((agent, name), 1)
-        seen_ns = state.fleet.last_seen_ns(agent)
+        seen_ns = fleet.agents[agent].last_seen_ns
         if seen_ns is not None:
             seen.add_metric((agent,), seen_ns * 1e-9)
     yield from (stands, seen)
@@ -213,9 +214,10 @@ def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]
         "Messages of an agent's control channel that were none, or spoke for others.",
         labels=("agent",),
     )
+    fleet = state.fleet.now()
     for agent in agents:
         refused.add_metric((agent,), state.fleet.refused[agent])
-        health = state.fleet.health(agent)
+        health = fleet.health(agent)
         if health is None:
             continue
         of_rule: Counter[str] = Counter()
@@ -285,7 +287,7 @@ def _paths(
     newest_ns = latest.part.end_ns[rows]
     newest = np.where(newest_ns > 0, newest_ns * 1e-9, np.nan)
     believed_ns = latest.newest_of_streams.believed_ns[rows]
-    stale = believed_ns < state.clock.wall_ns() - state.live.ages.of_streams[rows]
+    stale = believed_ns < state.clock.wall_ns() - latest.stream_limit_ns[rows]
     columns: list[tuple[str, str, NDArray[np.floating[Any]]]] = [
         (name, text, np.where(stale, np.nan, latest.figures[key][rows] * f))
         for key, name, text, f in _FIGURES

@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import web
 
 from controller.access.roles import Access
-from controller.api.answers import ApiError
 from controller.api.bodies import read_document
+from controller.api.errors import ApiError
 from foundation.json_document import decode_json
 from foundation.text import Text, excerpt
 

@@ -25,7 +25,8 @@ logger = logging.getLogger("isochrone.controller")
 class CampaignRegistry:
     """Every campaign that is kept, by name, oldest first. On the event loop alone.
 
-    `told` is set when somebody created or cancelled one; `changing` is held by whoever changes one.
+    `records` is replaced when one changes, and never changes itself. `told` is set when somebody
+    created or cancelled one; `changing` is held by whoever changes one.
     """
 
     def __init__(self, records: Iterable[CampaignRecord]) -> None:
@@ -44,7 +45,7 @@ class CampaignRegistry:
 
     def put(self, record: CampaignRecord) -> None:
         """Take in what became of one."""
-        self.records[record.name] = record
+        self.records = {**self.records, record.name: record}
 
     def counts(self) -> dict[str, int]:
         """Return how many are in each state, states without campaigns too."""

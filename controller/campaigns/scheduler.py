@@ -61,7 +61,7 @@ async def turn(state: ControllerState, before: CampaignRecord, after: CampaignRe
         after = replace(after, refused=counts["refused"], throttled=counts["throttled"])
     await asyncio.wrap_future(state.store.campaigns.change(after))
     state.campaigns.put(after)
-    state.rounds.recorder.record([event_of(after, before, state.clock.wall_ns())], ())
+    state.recorder.record([event_of(after, before, state.clock.wall_ns())], ())
 
 
 def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int) -> EventRecord:
@@ -81,8 +81,9 @@ def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int)
 
 def curtailed(state: ControllerState, record: CampaignRecord) -> Counter[str]:
     """Return how many of a campaign's streams the agents' owners refuse, and throttle, now."""
+    fleet = state.fleet.now()
     found = (
-        state.fleet.curtailment(stream.path.source.site, stream.stream_id)
+        fleet.curtailment(stream.path.source.site, stream.stream_id)
         for stream in state.campaigns.streams_of(state.network, record)
     )
     return Counter(one.action for one in found if one is not None)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import aiohttp
 import msgspec
 
 from controller.campaigns.campaign_file import Campaign, asked_of
 from controller.campaigns.request import CampaignLoad
-from controller.client.errors import check_media, decoded, no_answer, refusal
+from controller.client.calls import DONE, Calls
+from controller.client.errors import decoded, refusal
 from controller.client.link import ControllerAddress
-from controller.client.pages import all_pages
 from controller.documents.campaigns import CampaignDocument, CampaignPage
 from controller.documents.errors import ErrorDocument
-from foundation.plain_json import plain_json
 from foundation.text import Text
 from topology.source_lines import SourceLines
 from topology.strict import Problems
@@ -51,26 +49,23 @@ class CampaignClient:
 
     async def campaigns(self) -> list[CampaignDocument]:
         """Return every campaign, oldest first."""
-
-        async def page_after(place: dict[str, str]) -> CampaignPage:
-            return self._decoded(*await self._call("GET", ROUTE, query=place), CampaignPage)
-
-        return await all_pages(self.address.url, page_after)
+        async with Calls(self.address, TIMEOUT_S) as calls:
+            return await calls.items(ROUTE, CampaignPage)
 
     async def campaign(self, name: str) -> CampaignDocument:
         """Return one campaign."""
-        return self._decoded(*await self._call("GET", f"{ROUTE}/{name}"), CampaignDocument)
+        async with Calls(self.address, TIMEOUT_S) as calls:
+            return await calls.document("GET", f"{ROUTE}/{name}", CampaignDocument)
 
     async def cancel(self, name: str) -> CampaignDocument:
         """Cancel a campaign, or end it now."""
-        return self._decoded(*await self._call("DELETE", f"{ROUTE}/{name}"), CampaignDocument)
+        async with Calls(self.address, TIMEOUT_S) as calls:
+            return await calls.document("DELETE", f"{ROUTE}/{name}", CampaignDocument)
 
     async def report(self, name: str) -> bytes:
         """Return the report of a campaign."""
-        status, body = await self._call("GET", f"{ROUTE}/{name}/report", media="text/html")
-        if status != 200:
-            raise refusal(self.address.url, status, body)
-        return body
+        async with Calls(self.address, TIMEOUT_S) as calls:
+            return await calls.body("GET", f"{ROUTE}/{name}/report", media="text/html")
 
     async def _asked(
         self,
@@ -80,33 +75,12 @@ class CampaignClient:
         wanted: Campaign,
         file: pathlib.Path,
     ) -> Answer:
-        status, body = await self._call(method, route, json=msgspec.to_builtins(asked_of(wanted)))
+        async with Calls(self.address, TIMEOUT_S) as calls:
+            request = msgspec.to_builtins(asked_of(wanted))
+            status, body = await calls.answer(method, route, json=request)
         if status == 422:
             _problems_of(body, file).raise_if_any()
-        return self._decoded(status, body, kind)
-
-    async def _call(
-        self,
-        method: str,
-        route: str,
-        *,
-        json: Any = None,
-        query: dict[str, str] | None = None,
-        media: str | None = None,
-    ) -> tuple[int, bytes]:
-        try:
-            async with (
-                self.address.open_session(TIMEOUT_S) as session,
-                session.request(method, route, json=json, params=query) as answer,
-            ):
-                if media is not None and answer.status == 200:
-                    check_media(self.address.url, answer.content_type, media)
-                return answer.status, plain_json(await answer.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise no_answer(self.address.url, error) from error
-
-    def _decoded(self, status: int, body: bytes, kind: type[Answer]) -> Answer:
-        if status not in (200, 201):
+        if status not in DONE:
             raise refusal(self.address.url, status, body)
         return decoded(self.address.url, body, kind)
 

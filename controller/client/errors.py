@@ -83,3 +83,14 @@ def refusal(url: str, status: int, body: bytes) -> IsochroneError:
         url=url,
         status=status,
     )
+
+
+def cut_short(url: str, error: Exception) -> ResourceError:
+    """Return what tells that an export ended before it was complete."""
+    reason = reason_of(error)
+    return ResourceError(
+        f"The controller at {url} ended the export before it was complete "
+        f"({reason.en}); no file was written. Export again.",
+        f"控制器 {url} 的导出中途中断（{reason.zh}）；未写入文件，请重新导出。",
+        url=url,
+    )

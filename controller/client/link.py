@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 import click
 
-from controller.commands.time_options import time_zone_option
+from controller.client.time_options import time_zone_option
 from foundation.errors import ConfigError, UsageError
 from foundation.input_files import read_input
 from foundation.one_host import follow_no_redirect

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from controller.commands.time_options import time_zone_option
+from controller.client.time_options import time_zone_option
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, UsageError
 from foundation.local_time import local_text

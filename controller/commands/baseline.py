@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from controller.client.link import ControllerAddress, controller_options
-from controller.commands.time_options import past_options
+from controller.client.time_options import past_options
 from foundation.local_time import local_text
 from foundation.text import Text, counted, language_of_environment
 
 if TYPE_CHECKING:
     from controller.documents.baselines import BaselineDocument
+
+ROUTE = "/api/v1/baselines"
+TIMEOUT_S = 30.0
 
 
 @click.group()
@@ -51,12 +54,13 @@ def list_(address: ControllerAddress) -> None:
 async def _ask(
     address: ControllerAddress, request: dict[str, Any] | None
 ) -> list[BaselineDocument]:
-    from controller.client.source import ApiSource
+    from controller.client.calls import Calls
+    from controller.documents.baselines import BaselineDocument, BaselinePage
 
-    async with ApiSource(address) as source:
+    async with Calls(address, TIMEOUT_S) as calls:
         if request is None:
-            return await source.baselines()
-        return [await source.seal(request)]
+            return await calls.items(ROUTE, BaselinePage)
+        return [await calls.document("POST", ROUTE, BaselineDocument, json=request)]
 
 
 def _line(sealed: BaselineDocument) -> str:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from controller.client.link import ControllerAddress, controller_options
+from controller.client.time_options import past_options
 from controller.commands.result_files import check_place, is_written_through, result_file
-from controller.commands.time_options import past_options
 from foundation.errors import ResourceError
-from foundation.plain_json import plain_json
 from foundation.reasons import reason_of
 from foundation.text import Text, counted, language_of_environment
 from probes.protocols.registry import protocol_names
@@ -20,7 +19,6 @@ from probes.protocols.registry import protocol_names
 if TYPE_CHECKING:
     from controller.export.formats import Format
 
-PIECE_BYTES = 1 << 20
 TIMEOUT_S = 24 * 3600.0
 
 
@@ -83,36 +81,19 @@ async def _fetch(
     overwrite: bool,
 ) -> int:
     """Write the answer to `output`, where it is once it is whole; return its length."""
-    import aiohttp
-
-    from controller.client.errors import check_media, no_answer, refusal
+    from controller.client.calls import Calls
     from controller.export.formats import MEDIA
 
     try:
-        async with (
-            address.open_session(TIMEOUT_S) as session,
-            session.get("/api/v1/export", params=query) as answer,
-        ):
-            if answer.status != 200:
-                raise refusal(address.url, answer.status, plain_json(await answer.read()))
-            check_media(address.url, answer.content_type, MEDIA[kind])
-            with result_file(output, overwrite=overwrite) as file:
-                size_bytes = 0
-                async for piece in answer.content.iter_chunked(PIECE_BYTES):
-                    size_bytes += await asyncio.to_thread(file.write, piece)
-            return size_bytes
-    except aiohttp.ClientConnectorError as error:
-        raise no_answer(address.url, error) from error
+        async with Calls(address, TIMEOUT_S) as calls:
+            return await calls.download(
+                "/api/v1/export",
+                query,
+                MEDIA[kind],
+                lambda: result_file(output, overwrite=overwrite),
+            )
     except BrokenPipeError:
         raise  # whoever reads the output has seen enough
-    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-        reason = reason_of(error)
-        raise ResourceError(
-            f"The controller at {address.url} ended the export before it was complete "
-            f"({reason.en}); no file was written. Export again.",
-            f"控制器 {address.url} 的导出中途中断（{reason.zh}）；未写入文件，请重新导出。",
-            url=address.url,
-        ) from error
     except OSError as error:
         reason = reason_of(error)
         raise ResourceError(

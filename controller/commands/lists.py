@@ -21,6 +21,7 @@ from controller.commands.list_cells import (
 )
 from foundation.text import Language, Text, language_of_environment
 
+TIMEOUT_S = 30.0
 _json = click.option("--json", "as_json", is_flag=True, help="One array, as the API has it.")
 
 
@@ -132,7 +133,7 @@ def _show(
 async def _fetched(
     address: ControllerAddress, route: str, page: type[Any], query: dict[str, str]
 ) -> list[Any]:
-    from controller.client.source import ApiSource
+    from controller.client.calls import Calls
 
-    async with ApiSource(address) as source:
-        return await source.items(route, page, query)
+    async with Calls(address, TIMEOUT_S) as calls:
+        return await calls.items(route, page, query)

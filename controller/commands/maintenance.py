@@ -12,7 +12,6 @@ from foundation.clock import SystemClock
 from foundation.errors import UsageError
 from foundation.local_time import local_text, moment_ns, span_ns
 from foundation.numbers import LARGEST
-from foundation.plain_json import plain_json
 from foundation.text import Text, counted, language_of_environment, plain
 
 if TYPE_CHECKING:
@@ -93,29 +92,13 @@ async def _ask(
     address: ControllerAddress, method: str, route: str, body: dict[str, Any] | None = None
 ) -> list[MaintenanceDocument]:
     """Return the maintenances of the answer. Raises ResourceError with the controller's reason."""
-    import aiohttp
-
-    from controller.client.errors import decoded, no_answer, refusal
-    from controller.client.pages import all_pages
+    from controller.client.calls import Calls
     from controller.documents.maintenance import MaintenanceDocument, MaintenancePage
 
-    async def answered(query: dict[str, str]) -> bytes:
-        async with session.request(method, route, json=body, params=query) as answer:
-            said = plain_json(await answer.read())
-        if answer.status not in (200, 201):
-            raise refusal(address.url, answer.status, said)
-        return said
-
-    async def page_after(place: dict[str, str]) -> MaintenancePage:
-        return decoded(address.url, await answered(place), MaintenancePage)
-
-    try:
-        async with address.open_session(TIMEOUT_S) as session:
-            if method != "GET":
-                return [decoded(address.url, await answered({}), MaintenanceDocument)]
-            return await all_pages(address.url, page_after)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise no_answer(address.url, error) from error
+    async with Calls(address, TIMEOUT_S) as calls:
+        if method == "GET":
+            return await calls.items(route, MaintenancePage)
+        return [await calls.document(method, route, MaintenanceDocument, json=body)]
 
 
 def _show(found: list[MaintenanceDocument]) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from controller.client.time_options import time_zone_option
 from controller.commands.authority import DATA, me, opened_credential_store, say
-from controller.commands.time_options import time_zone_option
 from foundation.clock import SystemClock
 from foundation.local_time import local_text
 from foundation.text import Text

@@ -10,9 +10,9 @@ from controller.live.verdicts import LiveVerdicts
 def clock_document(live: LiveVerdicts, site: str) -> ClockDocument | None:
     """Return what the latest round found of a site's clock; None where no stream touches it."""
     found = live.latest.clocks
-    if found is None or site not in live.sites:
+    if found is None or site not in live.latest.sites:
         return None
-    i = live.sites.index(site)
+    i = live.latest.sites.index(site)
     return ClockDocument(
         suspected=bool(found.liar[i]),
         offset_ns=finite(found.offset_ns[i]),

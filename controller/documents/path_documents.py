@@ -32,7 +32,7 @@ def path_documents(
     state: ControllerState, latest: Round, numbers: Iterable[int]
 ) -> list[PathDocument]:
     """Return the paths with these numbers."""
-    states = state.rounds.states().paths
+    states = state.snapshot().states().paths
     return [_document(state, latest, STATES[states[number]], number) for number in numbers]
 
 
@@ -94,7 +94,7 @@ def _figures(state: ControllerState, latest: Round, row: int) -> Figures:
         timestamping=TIMESTAMPING[latest.part.timestamping[row]],
         last_window_ns=newest_ns or None,
         age_ms=age_ms(believed_ns, now_ns),
-        stale=bool(newest_ns and believed_ns < now_ns - state.live.ages.of_streams[row]),
+        stale=bool(newest_ns and believed_ns < now_ns - latest.stream_limit_ns[row]),
         **{name: finite(column[row]) for name, column in latest.figures.items()},
     )
 

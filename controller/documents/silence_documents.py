@@ -36,7 +36,7 @@ def silence_document(state: ControllerState, row: int) -> SilenceDocument | None
 def silence_of(state: ControllerState, row: int) -> SilenceRecord | None:
     """Return the silence that the stream in this row is in; one of a far end that did answer is
     none."""
-    record = state.silences.of_row(row, state.clock.wall_ns())
+    record = state.silences.now.of_row(row, state.clock.wall_ns())
     if record is None or record.rule != UNCONFIRMED:
         return record
     return None if state.live.latest.evidence.received[row] else record

@@ -74,7 +74,7 @@ def verdict_document(state: ControllerState, latest: Round, row: int) -> Verdict
 
 
 def _comparison(state: ControllerState, latest: Round, row: int) -> ComparisonDocument | None:
-    number = state.live.comparisons.place.get(row)
+    number = latest.comparison_of.get(row)
     other, found = state.demands[row].other, latest.compared
     if number is None or other is None or found is None or latest.stale[row]:
         return None
@@ -114,7 +114,7 @@ def _reason(state: ControllerState, latest: Round, row: int) -> Text:
         return told(silence)
     if latest.stale[row] and found == NO_DATA:
         return _outlived(latest, row, state.clock.wall_ns())
-    number = state.live.comparisons.place.get(row)
+    number = latest.comparison_of.get(row)
     if number is not None and latest.compared is not None:
         needed = float(latest.judgements.needed_samples[row])
         reason = reason_of_comparison(state.demands[row], latest.compared, number, needed)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
+from controller.fleet.maintenance import Maintenance
+from controller.fleet.silences import Silences
 from probes.window import WindowBatch
 
 Flags = NDArray[np.bool_]
@@ -18,8 +18,8 @@ Flags = NDArray[np.bool_]
 class Exclusions:
     """What is left out of judging, for streams numbered as in the plan."""
 
-    maintenance: MaintenanceSchedule
-    silences: SilenceRegistry
+    maintenance: Maintenance
+    silences: Silences
 
     def of(self, batch: WindowBatch) -> Flags | None:
         """Return whose windows of a batch do not count; None where all of them do."""

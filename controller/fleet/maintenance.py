@@ -7,6 +7,7 @@ the figures afterwards. Windows that touch it are stored like all others; they a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -29,37 +30,111 @@ def phase(record: MaintenanceRecord, now_ns: int) -> Phase:
     return "begun" if now_ns < record.end_ns else "ended"
 
 
-class MaintenanceSchedule:
-    """Every maintenance, and which paths each covers. Paths are numbered as in the catalogue."""
+class PathIndex:
+    """The paths of a plan by the names of their ends, numbered as in the catalogue.
 
-    def __init__(
-        self,
-        records: Sequence[MaintenanceRecord],
-        paths: Sequence[Path],
-        stream_path: NDArray[np.int64],
-    ) -> None:
-        self._stream_path = stream_path
+    Never changes; whom a maintenance covers is remembered as it is found.
+    """
+
+    def __init__(self, paths: Sequence[Path], stream_path: NDArray[np.int64]) -> None:
+        self.stream_path = stream_path
         self._path_number = {path.id: number for number, path in enumerate(paths)}
         ends = [(path.source, path.destination) for path in paths]
         self._sites, self._site_number = _numbered([[e.site for e in pair] for pair in ends])
         self._carriers, self._carrier_number = _numbered(
             [[e.carrier for e in pair] for pair in ends]
         )
-        self._covers: dict[int, Flags] = {}
-        self._phases: dict[int, tuple[Phase, int]] = {}
-        self.records = tuple(records)
+        self._covered: dict[int, Flags] = {}
 
-    def moved_to(
-        self, paths: Sequence[Path], stream_path: NDArray[np.int64]
-    ) -> MaintenanceSchedule:
+    @property
+    def paths(self) -> int:
+        """How many."""
+        return len(self._sites)
+
+    def covers(self, record: MaintenanceRecord) -> Flags:
+        """Return which paths a maintenance covers: each list that is not empty must name it."""
+        covered = _named(self._sites, self._site_number, record.sites)
+        covered &= _named(self._carriers, self._carrier_number, record.carriers)
+        if record.paths:
+            named = np.zeros(len(covered), np.bool_)
+            named[[self._path_number[p] for p in record.paths if p in self._path_number]] = True
+            covered &= named
+        return covered
+
+    def known(self, record: MaintenanceRecord) -> Flags:
+        """Return whom a maintenance that is or was just in force covers; found once."""
+        if record.id not in self._covered:
+            self._covered[record.id] = self.covers(record)
+        return self._covered[record.id]
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Every maintenance as it was known at one moment; paths are numbered as in `index`."""
+
+    records: tuple[MaintenanceRecord, ...]
+    index: PathIndex
+
+    def over(self, index: PathIndex) -> Maintenance:
         """Return the same maintenances over other paths and streams."""
-        moved = MaintenanceSchedule(self.records, paths, stream_path)
-        moved._phases = self._phases
-        return moved
+        return Maintenance(self.records, index)
+
+    def paths_covered(self, record: MaintenanceRecord) -> int:
+        """Return how many paths a maintenance covers."""
+        return int(self.index.covers(record).sum())
+
+    def paths_at(self, now_ns: int) -> Flags:
+        """Return which paths are in maintenance at `now_ns`."""
+        return self._during(now_ns, now_ns + 1)
+
+    def streams_during(self, start_ns: int, end_ns: int) -> Flags | None:
+        """Return whose windows [start_ns, end_ns) do not count; None where all of them do."""
+        if not any(_touches(record, start_ns, end_ns) for record in self.records):
+            return None
+        return self._during(start_ns, end_ns)[self.index.stream_path]
+
+    def sites_at(self, now_ns: int) -> set[str]:
+        """Return the sites that are in maintenance as a whole at `now_ns`."""
+        return {
+            site
+            for record in self.records
+            if not record.carriers and not record.paths and _touches(record, now_ns, now_ns + 1)
+            for site in record.sites
+        }
+
+    def ended_ns(self, now_ns: int, since_ns: int) -> NDArray[np.int64]:
+        """Return when each path's last maintenance ended, if between the two; else 0."""
+        ended = np.zeros(self.index.paths, np.int64)
+        for record in self.records:
+            if since_ns <= record.end_ns <= now_ns and record.end_ns > record.from_ns:
+                np.maximum(ended, record.end_ns, out=ended, where=self.index.known(record))
+        return ended
+
+    def _during(self, start_ns: int, end_ns: int) -> Flags:
+        found = np.zeros(self.index.paths, np.bool_)
+        for record in self.records:
+            if _touches(record, start_ns, end_ns):
+                found |= self.index.known(record)
+        return found
+
+
+class MaintenanceSchedule:
+    """Keeps every maintenance, and which of their phases were told. On the event loop alone.
+
+    `now` is replaced whenever one is announced or cut short, and never changes itself.
+    """
+
+    def __init__(self, records: Sequence[MaintenanceRecord], index: PathIndex) -> None:
+        self.now = Maintenance(tuple(records), index)
+        self._phases: dict[int, tuple[Phase, int]] = {}
 
     def use(self, records: Sequence[MaintenanceRecord]) -> None:
         """Take these for all that there are; whom one covers never changes."""
-        self.records = tuple(records)
+        self.now = replace(self.now, records=tuple(records))
+
+    def use_paths(self, index: PathIndex) -> None:
+        """Number paths and streams by another plan from now on."""
+        self.now = self.now.over(index)
 
     def remember(self, known: Iterable[SubjectState]) -> None:
         """Go on from the phases that were logged last."""
@@ -71,7 +146,7 @@ class MaintenanceSchedule:
     def look(self, now_ns: int) -> tuple[list[EventRecord], list[SubjectState]]:
         """Return as events what was announced, began, ended or was cancelled since last asked."""
         events: list[EventRecord] = []
-        for record in self.records:
+        for record in self.now.records:
             now, before = phase(record, now_ns), self._phases.get(record.id)
             if before is not None and before[0] == now:
                 continue
@@ -91,60 +166,6 @@ class MaintenanceSchedule:
             for e in events
         ]
         return events, states
-
-    def covers(self, record: MaintenanceRecord) -> Flags:
-        """Return which paths a maintenance covers: each list that is not empty must name it."""
-        covered = _named(self._sites, self._site_number, record.sites)
-        covered &= _named(self._carriers, self._carrier_number, record.carriers)
-        if record.paths:
-            named = np.zeros(len(covered), np.bool_)
-            named[[self._path_number[p] for p in record.paths if p in self._path_number]] = True
-            covered &= named
-        return covered
-
-    def paths_covered(self, record: MaintenanceRecord) -> int:
-        """Return how many paths a maintenance covers."""
-        return int(self.covers(record).sum())
-
-    def paths_at(self, now_ns: int) -> Flags:
-        """Return which paths are in maintenance at `now_ns`."""
-        return self._during(now_ns, now_ns + 1)
-
-    def streams_during(self, start_ns: int, end_ns: int) -> Flags | None:
-        """Return whose windows [start_ns, end_ns) do not count; None where all of them do."""
-        if not any(_touches(record, start_ns, end_ns) for record in self.records):
-            return None
-        return self._during(start_ns, end_ns)[self._stream_path]
-
-    def sites_at(self, now_ns: int) -> set[str]:
-        """Return the sites that are in maintenance as a whole at `now_ns`."""
-        return {
-            site
-            for record in self.records
-            if not record.carriers and not record.paths and _touches(record, now_ns, now_ns + 1)
-            for site in record.sites
-        }
-
-    def ended_ns(self, now_ns: int, since_ns: int) -> NDArray[np.int64]:
-        """Return when each path's last maintenance ended, if between the two; else 0."""
-        ended = np.zeros(len(self._sites), np.int64)
-        for record in self.records:
-            if since_ns <= record.end_ns <= now_ns and record.end_ns > record.from_ns:
-                np.maximum(ended, record.end_ns, out=ended, where=self._known(record))
-        return ended
-
-    def _known(self, record: MaintenanceRecord) -> Flags:
-        """Return whom a maintenance that is or was just in force covers; found once."""
-        if record.id not in self._covers:
-            self._covers[record.id] = self.covers(record)
-        return self._covers[record.id]
-
-    def _during(self, start_ns: int, end_ns: int) -> Flags:
-        found = np.zeros(len(self._sites), np.bool_)
-        for record in self.records:
-            if _touches(record, start_ns, end_ns):
-                found |= self._known(record)
-        return found
 
 
 def _touches(record: MaintenanceRecord, start_ns: int, end_ns: int) -> bool:

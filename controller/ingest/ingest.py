@@ -17,7 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.answers import ApiError
+from controller.errors import (
+    ConflictError,
+    ForeignError,
+    MalformedError,
+    RefusedError,
+    TooLargeError,
+    UnknownError,
+)
 from controller.fleet.agents import Fleet
 from controller.ingest.intakes import check_sections, not_now
 from controller.ingest.uploads import Uploads
@@ -101,13 +108,13 @@ class Ingest:
         self._decoders.shutdown()
 
     async def accept(self, name: str, body: bytes, boot: str = "") -> Acknowledgement:
-        """Store what agent `name` delivered; returns after the commit. Raises ApiError and more.
+        """Store what agent `name` delivered; returns after the commit. Raises RefusedError.
 
         `boot` is the life that delivers, where it is known; the chunk may be of an earlier one.
         """
         try:
             return await self._accept(name, body, boot)
-        except ApiError as error:
+        except RefusedError as error:
             self.refused[error.code] += 1
             raise
         except ResourceError:
@@ -135,7 +142,7 @@ class Ingest:
         try:
             new = await asyncio.shield(self._commit(stored, chunk.get(WINDOWS), alone=alone))
         except OtherBootError as error:
-            raise ApiError(409, MEASURED_TWICE, error.text, **error.fields) from error
+            raise ConflictError(MEASURED_TWICE, error.text, **error.fields) from error
         return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
 
     async def _commit(
@@ -163,14 +170,13 @@ class Ingest:
         except OtherVersionError as error:
             raise not_now("other_version", error.text) from error
         except RemoteProtocolError as error:
-            raise ApiError(400, "malformed_chunk", error.text, **error.fields) from error
+            raise MalformedError("malformed_chunk", error.text, **error.fields) from error
 
     def _check_sender(self, name: str, body_bytes: int) -> None:
         if name not in self._fleet:
             raise unknown_agent(name)
         if body_bytes > MAX_CHUNK_BYTES:
-            raise ApiError(
-                413,
+            raise TooLargeError(
                 "oversized",
                 Text(
                     f"The chunk is larger than {MAX_CHUNK_BYTES} bytes.",
@@ -181,8 +187,7 @@ class Ingest:
 
     def _check_content(self, name: str, chunk: Chunk) -> None:
         if chunk.agent != name:
-            raise ApiError(
-                422,
+            raise ForeignError(
                 "foreign_chunk",
                 Text(
                     f"The chunk is of agent {chunk.agent}, but {name} delivered it.",
@@ -219,10 +224,9 @@ class Ingest:
             )
 
 
-def unknown_agent(name: str) -> ApiError:
+def unknown_agent(name: str) -> RefusedError:
     """Return the refusal of an agent that the site file does not know."""
-    return ApiError(
-        404,
+    return UnknownError(
         "unknown_agent",
         Text(
             f"No site named {name} has an agent in this controller's site file.",

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.answers import ApiError
+from controller.errors import ConflictError, MalformedError, RefusedError
 from foundation.text import Text, counted
 from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS
@@ -41,9 +41,9 @@ class Intake(ABC, Generic[Content]):
 
     @abstractmethod
     async def check(self, agent: str, content: Content, planned: Planned) -> None:
-        """Raise ApiError where a section of an agent is not what was asked of it.
+        """Raise RefusedError where a section of an agent is not what was asked of it.
 
-        `malformed_chunk` (400) is for ever; `not_now` where a plan may explain it later.
+        MalformedError is for ever; `not_now` where a plan may explain it later.
         """
 
 
@@ -51,10 +51,9 @@ class WindowsIntake(Intake[WindowBatch]):
     """Windows: of streams that were planned for the agent, once each, as long as was asked."""
 
     async def check(self, agent: str, content: WindowBatch, planned: Planned) -> None:
-        """Raise ApiError for windows that nobody asked for."""
+        """Raise RefusedError for windows that nobody asked for."""
         if len(distinct(content.stream_id)) != content.rows:
-            raise ApiError(
-                400,
+            raise MalformedError(
                 "malformed_chunk",
                 Text("The chunk holds a stream twice.", "数据块中有重复的测量流。"),
             )
@@ -98,7 +97,7 @@ def unregister_intake(intake: Intake[Any]) -> None:
 
 
 async def check_sections(agent: str, sections: dict[str, Any], planned: Planned) -> None:
-    """Raise ApiError for a section that is not what was asked for, or of a kind not taken here."""
+    """Raise RefusedError for a section that was not asked for, or of a kind not taken here."""
     for name, content in sections.items():
         intake = _INTAKES.get(name)
         if intake is None:
@@ -113,9 +112,9 @@ async def check_sections(agent: str, sections: dict[str, Any], planned: Planned)
         await intake.check(agent, content, planned)
 
 
-def not_now(code: str, text: Text, **fields: Any) -> ApiError:
+def not_now(code: str, text: Text, **fields: Any) -> RefusedError:
     """Return the refusal of a chunk that the agent is to keep and to offer again."""
-    return ApiError(409, code, text, retry_after_s=LATER_S, **fields)
+    return ConflictError(code, text, retry_after_s=LATER_S, **fields)
 
 
 register_intake(WindowsIntake(WINDOWS))

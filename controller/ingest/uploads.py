@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-from aiohttp import web
-
-from controller.api.answers import ApiError
-from controller.api.bodies import read_whole, slow_body
+from controller.errors import BusyError, RefusedError, TooSlowError
 from foundation.text import Text
 from messages.exchange import MAX_CHUNK_BYTES
 
@@ -24,6 +21,8 @@ MAX_ARRIVING_BYTES = 4 * MAX_CHUNK_BYTES  # of bodies that are being read
 MAX_IN_HAND_BYTES = 4 * MAX_CHUNK_BYTES  # of bodies that are being decoded or committed
 BODY_S = 60.0  # for the whole of one
 BUSY_RETRY_S = 2
+
+ReadBody = Callable[[Callable[[int], None]], Awaitable[bytes]]
 
 
 @dataclass(slots=True, eq=False)
@@ -44,22 +43,23 @@ class Uploads:
         self._arriving: set[_Arriving] = set()
         self.arriving_bytes = self._in_hand_bytes = 0
 
-    async def read(self, name: str, request: web.Request) -> bytes:
+    async def read(self, name: str, read_body: ReadBody) -> bytes:
         """Return the body that an agent sends, in one of its own slots and in a bounded time.
 
-        Raises ApiError 429 where the agent's slots or the memory are taken, 408 where the body does
-        not come, and what `read_whole` raises.
+        `read_body` is told whom to tell of each piece. Raises BusyError where the agent's slots or
+        the memory are taken, TooSlowError where the body does not come, and what `read_body`
+        raises.
         """
         try:
             with self._slot(name):
-                return await self._read(request)
-        except ApiError as error:
+                return await self._read(read_body)
+        except RefusedError as error:
             self._refused[error.code] += 1
             raise
 
     @contextlib.contextmanager
     def in_hand(self, size_bytes: int) -> Iterator[None]:
-        """Count a body as in hand while it is stored. Raises ApiError if there are many.
+        """Count a body as in hand while it is stored. Raises BusyError if there are many.
 
         Asked once the body is there: nobody holds a place by sending nothing.
         """
@@ -75,8 +75,7 @@ class Uploads:
     @contextlib.contextmanager
     def _slot(self, name: str) -> Iterator[None]:
         if self._of_agent[name] >= MAX_UPLOADS:
-            raise ApiError(
-                429,
+            raise BusyError(
                 "busy_agent",
                 Text(
                     f"Agent {name} is sending {MAX_UPLOADS} chunks already; finish one first.",
@@ -92,16 +91,14 @@ class Uploads:
             if not self._of_agent[name]:
                 del self._of_agent[name]
 
-    async def _read(self, request: web.Request) -> bytes:
+    async def _read(self, read_body: ReadBody) -> bytes:
         async with contextlib.AsyncExitStack() as held:
             mine = _Arriving(asyncio.timeout(BODY_S))
             held.callback(self._arrived, mine)
             self._arriving.add(mine)
             try:
                 async with mine.limit:
-                    return await read_whole(
-                        request, MAX_CHUNK_BYTES, lambda size: self._more(mine, size)
-                    )
+                    return await read_body(lambda size: self._more(mine, size))
             except TimeoutError as error:
                 raise (_busy() if mine.gave_way else slow_body(BODY_S)) from error
 
@@ -121,13 +118,24 @@ class Uploads:
         self.arriving_bytes -= mine.size_bytes
 
 
-def _busy() -> ApiError:
-    return ApiError(
-        429,
+def _busy() -> BusyError:
+    return BusyError(
         "busy",
         Text(
             "The controller has many chunks in hand; try again in a few seconds.",
             "控制器正在处理较多数据，请几秒后重试。",
+        ),
+        retry_after_s=BUSY_RETRY_S,
+    )
+
+
+def slow_body(limit_s: float) -> TooSlowError:
+    """Return the refusal of a body that did not come in time."""
+    return TooSlowError(
+        "slow_body",
+        Text(
+            f"The body did not come within {limit_s:.0f} s; send it again.",
+            f"请求体未在 {limit_s:.0f} 秒内传完，请重新提交。",
         ),
         retry_after_s=BUSY_RETRY_S,
     )

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.agents import AgentState, Fleet
-from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
+from controller.fleet.agents import AgentState, FleetView
+from controller.fleet.maintenance import Maintenance
+from controller.fleet.silences import Silences
 from controller.judge.evidence import FAIL
 from controller.judge.evidence import UNDECIDED as UNDECIDED_VERDICT
-from controller.live.catalogue import Catalogue
+from controller.live.scope import Scope
 from controller.live.states import (
     LATE_WINDOWS,
     NO_DATA_WINDOWS,
@@ -45,47 +45,44 @@ def agent_codes(agents: Mapping[str, AgentState]) -> NDArray[np.int8]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateInputs:
-    """What states rest on besides a round; put together once for a plan.
+    """What states rest on besides a round, as it was at one moment."""
 
-    `planned_ns` int64[n]: since when each stream is planned, 0 for those of the permanent meshes.
-    """
-
-    catalogue: Catalogue
-    planned_ns: NDArray[np.int64]
-    fleet: Fleet
-    maintenance: MaintenanceSchedule
-    silences: SilenceRegistry
-    window_ns: int
+    at_ns: int
+    scope: Scope
+    fleet: FleetView
+    maintenance: Maintenance
+    silences: Silences
 
 
-def agents_of(state_inputs: StateInputs, now_ns: int) -> dict[str, AgentState]:
+def agents_of(now: StateInputs) -> dict[str, AgentState]:
     """Return how every agent is: one that speaks but measures nothing of its plan has no data."""
-    resting = state_inputs.maintenance.sites_at(now_ns)
-    limit_ns = NO_DATA_WINDOWS * state_inputs.window_ns
-    first_ns = np.full(len(state_inputs.catalogue.site_number), now_ns)
-    np.minimum.at(first_ns, state_inputs.catalogue.stream_source, state_inputs.planned_ns)
+    scope, catalogue = now.scope, now.scope.catalogue
+    resting = now.maintenance.sites_at(now.at_ns)
+    limit_ns = NO_DATA_WINDOWS * scope.window_ns
+    first_ns = np.full(len(catalogue.site_number), now.at_ns)
+    np.minimum.at(first_ns, catalogue.stream_source, scope.planned_ns)
     found: dict[str, AgentState] = {}
-    for name in state_inputs.fleet.names:
-        state = state_inputs.fleet.state(name)
+    for name in now.fleet.names:
+        state = now.fleet.state(name)
         if name in resting:
             state = "maintenance"
         elif (
             state == "ok"
             # Others only reflect, or have just been asked for more than that.
-            and first_ns[state_inputs.catalogue.site_number[name]] < now_ns - limit_ns
-            and state_inputs.fleet.measures_nothing(name, now_ns, limit_ns)
+            and first_ns[catalogue.site_number[name]] < now.at_ns - limit_ns
+            and now.fleet.measures_nothing(name, now.at_ns, limit_ns)
         ):
             state = "no_data"
         found[name] = state
     return found
 
 
-def current_states(state_inputs: StateInputs, latest: Round, now_ns: int) -> CurrentStates:
-    """Return the states of everything at `now_ns`."""
-    catalogue = state_inputs.catalogue
-    agents = agents_of(state_inputs, now_ns)
-    streams = _stream_flags(state_inputs, latest, agents, now_ns)
-    fresh_ns = now_ns - LATE_WINDOWS * state_inputs.window_ns
+def current_states(now: StateInputs, latest: Round) -> CurrentStates:
+    """Return the states of everything."""
+    catalogue, window_ns = now.scope.catalogue, now.scope.window_ns
+    agents = agents_of(now)
+    streams = _stream_flags(now, latest, agents)
+    fresh_ns = now.at_ns - LATE_WINDOWS * window_ns
     paths = path_flags(streams, catalogue.stream_path, len(catalogue.paths), fresh_ns)
     verdict = latest.judgements.verdict
     paths = replace(
@@ -94,38 +91,36 @@ def current_states(state_inputs: StateInputs, latest: Round, now_ns: int) -> Cur
         undecided=_marked(
             catalogue.demand_path[verdict == UNDECIDED_VERDICT], len(catalogue.paths)
         ),
-        maintenance=state_inputs.maintenance.paths_at(now_ns),
+        maintenance=now.maintenance.paths_at(now.at_ns),
     )
     return CurrentStates(
-        streams=codes(streams, now_ns, state_inputs.window_ns),
-        paths=codes(paths, now_ns, state_inputs.window_ns),
+        streams=codes(streams, now.at_ns, window_ns),
+        paths=codes(paths, now.at_ns, window_ns),
         agents=agents,
     )
 
 
-def _stream_flags(
-    state_inputs: StateInputs, latest: Round, agents: Mapping[str, AgentState], now_ns: int
-) -> StateFlags:
-    catalogue = state_inputs.catalogue
+def _stream_flags(now: StateInputs, latest: Round, agents: Mapping[str, AgentState]) -> StateFlags:
+    scope, catalogue, now_ns = now.scope, now.scope.catalogue, now.at_ns
     streams = len(catalogue.stream_path)
     down = np.zeros(len(catalogue.site_number), np.bool_)
     for name, state in agents.items():
         down[catalogue.site_number[name]] = state == "agent_down"
     newest_ns = latest.newest_of_streams.believed_ns
     # After maintenance, quiet hours or its beginning, waiting for the first window is not silence.
-    since_ns = now_ns - NO_DATA_WINDOWS * state_inputs.window_ns
-    ended_ns = state_inputs.maintenance.ended_ns(now_ns, since_ns)[catalogue.stream_path]
-    allowed, allowed_ns = state_inputs.fleet.allowed_again(since_ns)
+    since_ns = now_ns - NO_DATA_WINDOWS * scope.window_ns
+    ended_ns = now.maintenance.ended_ns(now_ns, since_ns)[catalogue.stream_path]
+    allowed, allowed_ns = now.fleet.allowed_again(since_ns)
     _, row, at = np.intersect1d(catalogue.stream_id, allowed, return_indices=True)
     ended_ns[row] = np.maximum(ended_ns[row], allowed_ns[at])
-    ended_ns = np.maximum(ended_ns, state_inputs.silences.ended_ns(since_ns))
-    newest_ns = np.maximum.reduce((newest_ns, ended_ns, state_inputs.planned_ns))
-    curtailed = np.isin(catalogue.stream_id, state_inputs.fleet.refused_streams())
+    ended_ns = np.maximum(ended_ns, now.silences.ended_ns(since_ns))
+    newest_ns = np.maximum.reduce((newest_ns, ended_ns, scope.planned_ns))
+    curtailed = np.isin(catalogue.stream_id, now.fleet.refused_streams())
     unanswered = np.zeros(streams, np.bool_)
-    for at_row, silence in state_inputs.silences.unanswered_at(now_ns).items():
+    for at_row, silence in now.silences.unanswered_at(now_ns).items():
         by_owner = silence.rule.startswith("policy.")
         (curtailed if by_owner else unanswered)[at_row] = True
-    unanswered &= ~_answered(latest, state_inputs, now_ns)
+    unanswered &= ~_answered(latest, now)
     verdict, row = latest.judgements.verdict, latest.rules.row
     return StateFlags(
         newest_ns=newest_ns,
@@ -135,14 +130,14 @@ def _stream_flags(
         down=latest.down,
         failing=_marked(row[(row >= 0) & (verdict == FAIL)], streams),
         undecided=_marked(row[(row >= 0) & (verdict == UNDECIDED_VERDICT)], streams),
-        maintenance=state_inputs.maintenance.paths_at(now_ns)[catalogue.stream_path],
+        maintenance=now.maintenance.paths_at(now_ns)[catalogue.stream_path],
     )
 
 
-def _answered(latest: Round, state_inputs: StateInputs, now_ns: int) -> NDArray[np.bool_]:
+def _answered(latest: Round, now: StateInputs) -> NDArray[np.bool_]:
     """Return which streams have windows of late that count, whatever their far end has told."""
     found: NDArray[np.bool_] = (
-        latest.newest_of_streams.believed_ns > now_ns - LATE_WINDOWS * state_inputs.window_ns
+        latest.newest_of_streams.believed_ns > now.at_ns - LATE_WINDOWS * now.scope.window_ns
     )
     return found & (latest.evidence.received > 0)
 

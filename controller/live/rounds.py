@@ -1,17 +1,17 @@
-"""One round: judge everything, see how everything stands, log what changed, tell the listeners."""
+"""One round: judge everything, see how everything stands, log what changed, tell who follows."""
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.event_stream import EventStream
+from controller.fleet.agents import Fleet
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry
 from controller.live.current_states import (
-    CurrentStates,
     StateInputs,
     agent_codes,
     agents_of,
@@ -19,13 +19,13 @@ from controller.live.current_states import (
 )
 from controller.live.memory import RecentWindows
 from controller.live.recorder import Recorder
+from controller.live.scope import Scope
+from controller.live.states import SubjectKind
 from controller.live.verdicts import LiveVerdicts
-from controller.live.watch import Watch
+from controller.live.watch import Logged, Watch
 from controller.store.event_log import EventRecord, SubjectState
-from controller.store.interface import Store
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
-from topology.model import PlannedStream
 
 JUDGING = "judging"  # as a loop that is watched
 Changes = tuple[list[EventRecord], list[SubjectState]]
@@ -34,128 +34,140 @@ Changes = tuple[list[EventRecord], list[SubjectState]]
 class Rounds:
     """What happens every few seconds, and what stands between two times of it.
 
-    `agents`, `paths` and `streams` hold the states that were logged last, each with its beginning.
+    `followers` are told after every round, one after another, by name.
     """
 
     def __init__(
         self,
-        state_inputs: StateInputs,
+        scope: Scope,
         live: LiveVerdicts,
         memory: RecentWindows,
-        streams: Sequence[PlannedStream],
-        store: Store,
+        *,
+        fleet: Fleet,
+        maintenance: MaintenanceSchedule,
+        silences: SilenceRegistry,
+        recorder: Recorder,
         known: Sequence[SubjectState],
         clock: Clock,
-        watchdog: Watchdog | None = None,
+        watchdog: Watchdog,
     ) -> None:
-        self.watchdog = watchdog or Watchdog(clock)
+        self.scope, self.live, self.memory = scope, live, memory
+        self.followers: dict[str, Callable[[], Awaitable[None]]] = {}
         self.looked_ns: int | None = None  # when the states were looked at last
-        self.state_inputs = state_inputs
-        self.stream = EventStream()
-        self.before_announcing: Callable[[], Awaitable[None]] = _nothing
-        self.recorder = Recorder(store.event_log, self.stream)
-        self.live, self.memory, self._clock = live, memory, clock
+        self._fleet, self._maintenance, self._silences = fleet, maintenance, silences
+        self._recorder, self._clock, self._watchdog = recorder, clock, watchdog
         self._started_monotonic_ns = clock.monotonic_ns()
         now_ns = clock.wall_ns()
-        paths = [path.id for path in state_inputs.catalogue.paths]
-        stream_ids = [str(stream.stream_id) for stream in streams]
-        self.agents = Watch("agent", state_inputs.fleet.names, known, now_ns)
-        self.paths = Watch("path", paths, known, now_ns)
-        self.streams = Watch("stream", stream_ids, known, now_ns)
-        state_inputs.maintenance.remember(known)
-        self.measured = _measured(state_inputs)
+        self._agents = Watch("agent", fleet.now().names, known, now_ns)
+        self._paths = Watch("path", _path_names(scope), known, now_ns)
+        self._streams = Watch("stream", _stream_names(scope), known, now_ns)
+        self._measured = _measured(scope)
+        maintenance.remember(known)
 
-    def moved_to(
-        self,
-        state_inputs: StateInputs,
-        live: LiveVerdicts,
-        memory: RecentWindows,
-        streams: Sequence[PlannedStream],
-    ) -> Rounds:
-        """Return what goes on from here with other streams; listeners and log are the same.
+    def state_inputs(self) -> StateInputs:
+        """Return what states rest on at this moment."""
+        return StateInputs(
+            at_ns=self._clock.wall_ns(),
+            scope=self.scope,
+            fleet=self._fleet.now(),
+            maintenance=self._maintenance.now.over(self.scope.path_index),
+            silences=self._silences.now.over(self.scope.stream_index),
+        )
 
-        What was watched and is no longer planned is told as ended.
-        """
-        moved = copy.copy(self)
-        moved.state_inputs, moved.live, moved.memory = state_inputs, live, memory
-        now_ns = self._clock.wall_ns()
-        paths = [path.id for path in state_inputs.catalogue.paths]
-        stream_ids = [str(stream.stream_id) for stream in streams]
-        for watch, subjects in ((self.paths, paths), (self.streams, stream_ids)):
-            self.recorder.record(*watch.ended(subjects, now_ns))
-        moved.paths = self.paths.moved_to(paths, now_ns)
-        moved.streams = self.streams.moved_to(stream_ids, now_ns)
-        moved.measured = _measured(state_inputs)
-        return moved
+    def logged(self) -> Mapping[SubjectKind, Logged]:
+        """Return the states that were logged last, by kind."""
+        return {
+            "agent": self._agents.now(),
+            "path": self._paths.now(),
+            "stream": self._streams.now(),
+        }
 
-    async def make(self, judged: Callable[[], None] | None = None) -> None:
-        """Make a round; `judged` is called once the verdicts are there, before they are told.
+    async def make(self) -> None:
+        """Make a round.
 
         Each part is on its own: one that raises leaves what it made last, and is told.
         """
-        part = functools.partial(self.watchdog.part, JUDGING)
-        events: list[EventRecord] = []
-        states: list[SubjectState] = []
-        with part("verdicts"):
-            resting = self.state_inputs.maintenance.paths_at(self._clock.wall_ns())
-            events, states = await self.live.judge_now(
-                self.memory,
-                self.state_inputs.fleet,
-                resting[self.state_inputs.catalogue.demand_path],
-                self.watchdog,
+        await self._tell(*await self._judge(self.live, self.memory, self.scope))
+
+    async def move_to(self, scope: Scope, live: LiveVerdicts, memory: RecentWindows) -> None:
+        """Judge another scope, and go on with it from the moment its first round is judged.
+
+        What was watched and is no longer planned is told as ended.
+        """
+        try:
+            changes = await self._judge(live, memory, scope)
+        finally:  # where judging failed too: what is taken in must be what is judged next
+            self._put_in_place(scope, live, memory)
+        await self._tell(*changes)
+
+    def _put_in_place(self, scope: Scope, live: LiveVerdicts, memory: RecentWindows) -> None:
+        self.scope, self.live, self.memory = scope, live, memory
+        self._silences.use(scope.stream_index)
+        self._maintenance.use_paths(scope.path_index)
+        self._measured = _measured(scope)
+        now_ns, paths, streams = self._clock.wall_ns(), _path_names(scope), _stream_names(scope)
+        self._recorder.record(*self._paths.ended(paths, now_ns))
+        self._recorder.record(*self._streams.ended(streams, now_ns))
+        self._paths = self._paths.moved_to(paths, now_ns)
+        self._streams = self._streams.moved_to(streams, now_ns)
+
+    async def _judge(self, live: LiveVerdicts, memory: RecentWindows, scope: Scope) -> Changes:
+        with self._watchdog.part(JUDGING, "verdicts"):
+            maintenance = self._maintenance.now.over(scope.path_index)
+            resting = maintenance.paths_at(self._clock.wall_ns())
+            return await live.judge_now(
+                memory, self._fleet.now(), resting[scope.catalogue.demand_path], self._watchdog
             )
-        if judged is not None:
-            judged()
-        now_ns = self._clock.wall_ns()
-        for name, look in self._looks(now_ns).items():
+        return [], []
+
+    async def _tell(self, events: list[EventRecord], states: list[SubjectState]) -> None:
+        """Look at all states, log what changed, and tell who follows."""
+        part = functools.partial(self._watchdog.part, JUDGING)
+        now = self.state_inputs()
+        for name, look in self._looks(now).items():
             with part(name):
                 more_events, more_states = look()
                 events += more_events
                 states += more_states
-        self.looked_ns = now_ns
+        self.looked_ns = now.at_ns
         with part("events"):
-            self.recorder.record(events, states)
-        with part("matrix"):
-            await self.before_announcing()
-        self.stream.announce(self.live.latest.revision)
-        self.watchdog.rounded(JUDGING)
+            self._recorder.record(events, states)
+        for name, follow in self.followers.items():
+            with part(name):
+                await follow()
+        self._watchdog.rounded(JUDGING)
 
-    def states(self) -> CurrentStates:
-        """Return how everything stands at this moment."""
-        return current_states(self.state_inputs, self.live.latest, self._clock.wall_ns())
-
-    def look_at_maintenance(self, now_ns: int) -> Changes:
-        """Return the maintenances that were announced, began, ended or were cancelled."""
-        return self.state_inputs.maintenance.look(now_ns)
-
-    def _looks(self, now_ns: int) -> dict[str, Callable[[], Changes]]:
+    def _looks(self, now: StateInputs) -> dict[str, Callable[[], Changes]]:
         """Return what is looked at by name; agents on their own, whatever is wrong with paths."""
         listened_ns = self._clock.monotonic_ns() - self._started_monotonic_ns
 
         def agents() -> Changes:
-            codes = agent_codes(agents_of(self.state_inputs, now_ns))
-            return self.agents.look(codes, now_ns, listened_ns)
+            return self._agents.look(agent_codes(agents_of(now)), now.at_ns, listened_ns)
 
         def paths_and_streams() -> Changes:
-            found = current_states(self.state_inputs, self.live.latest, now_ns)
-            paths = np.where(self.measured, found.paths, self.paths.shown)
-            of_paths = self.paths.look(paths, now_ns, listened_ns)
-            of_streams = self.streams.look(found.streams, now_ns, listened_ns)
+            found = current_states(now, self.live.latest)
+            paths = np.where(self._measured, found.paths, self._paths.shown)
+            of_paths = self._paths.look(paths, now.at_ns, listened_ns)
+            of_streams = self._streams.look(found.streams, now.at_ns, listened_ns)
             return of_paths[0] + of_streams[0], of_paths[1] + of_streams[1]
 
         return {
             "agents": agents,
             "paths": paths_and_streams,
-            "maintenance": lambda: self.look_at_maintenance(now_ns),
+            "maintenance": lambda: self._maintenance.look(now.at_ns),
         }
 
 
-def _measured(state_inputs: StateInputs) -> NDArray[np.bool_]:
+def _path_names(scope: Scope) -> list[str]:
+    return [path.id for path in scope.catalogue.paths]
+
+
+def _stream_names(scope: Scope) -> list[str]:
+    return [str(stream.stream_id) for stream in scope.streams]
+
+
+def _measured(scope: Scope) -> NDArray[np.bool_]:
     """Return which paths are watched: what nobody measures has no data for ever."""
-    measured = np.zeros(len(state_inputs.catalogue.paths), np.bool_)
-    measured[state_inputs.catalogue.stream_path] = True
+    measured = np.zeros(len(scope.catalogue.paths), np.bool_)
+    measured[scope.catalogue.stream_path] = True
     return measured
-
-
-async def _nothing() -> None:
-    return

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.agents import Fleet
+from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
 from controller.live.aging import LEAST_NS, AgeLimits, Newest, without_stale
@@ -25,14 +25,13 @@ from controller.live.bisection import Rows, failing_rows, names_of, only, withou
 from controller.live.improvements import BaselineComparator, Improved
 from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
+from controller.live.scope import Scope
 from controller.live.watch import LISTEN_NS
 from controller.store.event_log import EventRecord, SubjectState
 from controller.store.merging import Part
 from controller.supervision.watchdog import Watchdog
 from foundation.allocation import give_back
 from foundation.clock import Clock
-from topology.model import Demand, PlannedStream
-from topology.network import Network
 
 TRIED_AGAIN_S = 60.0  # what made a round raise
 SEARCHES_SHARE = 20  # of the time; a search takes a few dozen rounds
@@ -52,6 +51,8 @@ class Round(Judged):
     `data_from_ns` to `data_to_ns` is when what is judged was measured, both 0 for nothing.
     `maintenance` bool[m]: whose verdict is the one of before a maintenance and does not count.
     `judged_ns` is None and `revision` 0 before the first round.
+    `sites` are those that `clocks` speaks of; `comparison_of`: the place in `compared` of a demand
+    that compares; `stream_limit_ns` int64[n]: how old the evidence of each stream may be.
     """
 
     revision: int
@@ -68,6 +69,9 @@ class Round(Judged):
     data_to_ns: int
     maintenance: NDArray[np.bool_]
     improved: Improved
+    sites: tuple[str, ...]
+    comparison_of: Mapping[int, int]
+    stream_limit_ns: NDArray[np.int64]
 
     def aged(self, now_ns: int) -> Round:
         """Return the round as it may be read at `now_ns`: without verdicts that are too old."""
@@ -92,31 +96,24 @@ class LiveVerdicts:
 
     def __init__(
         self,
-        network: Network,
-        streams: Sequence[PlannedStream],
-        demands: Sequence[Demand],
+        scope: Scope,
         states: Sequence[SubjectState],
         now_ns: int,
-        improvements: BaselineComparator | None = None,
-        permanent: int | None = None,
+        improvements: BaselineComparator,
         *,
         clock: Clock,
-        window_ns: int,
         least_age_ns: int = LEAST_NS,
     ) -> None:
-        """Demands are judged on the first `permanent` of the streams alone (all where None).
-
-        Evidence may be `least_age_ns` old at least, unless its target says otherwise.
-        """
+        """Evidence may be `least_age_ns` old at least, unless its target says otherwise."""
+        demands, streams = scope.demands, scope.streams
         self._demands, self._streams, self._clock = demands, streams, clock
-        self.ages = AgeLimits(streams, demands, window_ns, least_age_ns)
+        self._ages = AgeLimits(streams, demands, scope.window_ns, least_age_ns)
         self._excluded: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
         self._why: Mapping[str, Exception] = {}
         self._again_s = 0.0  # when they are tried again
         self.raised: dict[str, Exception] = {}  # what was left out of the latest round, and why
-        self._judge = Judge(network, streams, demands, permanent)
-        self.sites, self.comparisons = self._judge.sites, self._judge.comparisons
-        self.improvements = improvements or BaselineComparator(demands, streams[:permanent])
+        self._judge = Judge(scope.network, streams, demands, len(scope.permanent))
+        self.improvements = improvements
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
         self._restore(states)
@@ -153,7 +150,7 @@ class LiveVerdicts:
     async def judge_now(
         self,
         memory: RecentWindows,
-        fleet: Fleet,
+        fleet: FleetView,
         resting: NDArray[np.bool_] | None = None,
         watchdog: Watchdog | None = None,
     ) -> tuple[list[EventRecord], list[SubjectState]]:
@@ -265,7 +262,7 @@ class LiveVerdicts:
         resting: NDArray[np.bool_] | None = None,
         revision: int | None = None,
     ) -> Round:
-        fresh_ns = 0 if now_ns is None else now_ns - self.ages.of_streams
+        fresh_ns = 0 if now_ns is None else now_ns - self._ages.of_streams
         judged = self._judged(slots, calibration_ns, fresh_ns)
         if len(self._excluded):
             self.raised |= self._why
@@ -274,9 +271,9 @@ class LiveVerdicts:
         improved = self.improvements.judge(hours, judged.rules.row, judgements, doubted)
         found, since_ns = judgements.verdict, self._since_ns
         rests = np.zeros(len(found), np.bool_) if resting is None else resting
-        limit_ns = self.ages.of_demands(judged.rules.row)
+        limit_ns = self._ages.of_demands(judged.rules.row)
         newest = self._newest.seen(judged.newest_ns, now_ns or 0)
-        expiry_ns = self.ages.expiry_ns(newest.believed_ns, limit_ns)
+        expiry_ns = self._ages.expiry_ns(newest.believed_ns, limit_ns)
         stale = (expiry_ns < (now_ns or 0)) & ~rests
         if stale.any():
             judgements = without_stale(judgements, stale)
@@ -310,13 +307,16 @@ class LiveVerdicts:
             maintenance=rests,
             compared=judged.compared,
             improved=improved,
+            sites=self._judge.sites,
+            comparison_of=self._judge.comparisons.place,
+            stream_limit_ns=self._ages.of_streams,
         )
 
-    def _calibration_ns(self, fleet: Fleet) -> NDArray[np.float64]:
+    def _calibration_ns(self, fleet: FleetView) -> NDArray[np.float64]:
         """Return the errors of both ends' timestamps together (RFC 7679 §3.7.3), each as that agent
         measured it of itself; 0 of an end that did not."""
-        measured = np.zeros(len(self.sites))
-        for place, name in enumerate(self.sites):
+        measured = np.zeros(len(self._judge.sites))
+        for place, name in enumerate(self._judge.sites):
             health = fleet.health(name) if name in fleet else None
             measured[place] = 0 if health is None else health.calibration_ns or 0
         source, destination = self._judge.ends

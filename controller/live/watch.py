@@ -8,7 +8,7 @@ controller is no event of the fleet.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,23 @@ LISTEN_NS = 60_000_000_000  # before silence can be told from our own absence
 NEVER_NS = 120_000_000_000  # before what never spoke is an event
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The states that were logged last of a list of subjects, and since when each stands.
+
+    `shown` int8[n]: codes of STATES, -1 where nothing was logged yet; `since_ns` int64[n].
+    """
+
+    subjects: tuple[str, ...]
+    shown: NDArray[np.int8]
+    since_ns: NDArray[np.int64]
+
+
 class Watch:
-    """The shown state of a fixed list of subjects of one kind, by their places."""
+    """The shown state of a fixed list of subjects of one kind, by their places.
+
+    `shown` and `since_ns` are replaced when something changes, and never change themselves.
+    """
 
     def __init__(
         self, kind: EventKind, subjects: Sequence[str], known: Iterable[SubjectState], now_ns: int
@@ -37,6 +52,10 @@ class Watch:
             if at is not None and state.state in STATES:
                 self.shown[at] = STATES.index(state.state)
                 self.since_ns[at] = state.since_ns
+
+    def now(self) -> Logged:
+        """Return what was logged last."""
+        return Logged(self.subjects, self.shown, self.since_ns)
 
     def moved_to(self, subjects: Sequence[str], now_ns: int) -> Watch:
         """Return a watch of another list, which goes on from how its members stand here."""
@@ -76,9 +95,11 @@ class Watch:
         if listened_ns < NEVER_NS:
             changed &= ~((self.shown < 0) & np.isin(codes, (NO_DATA, NEVER_SEEN)))
         rows = np.flatnonzero(changed).tolist()
+        if not rows:
+            return [], []
         events = [self._event(row, int(codes[row]), now_ns) for row in rows]
-        self.shown[rows] = codes[rows]
-        self.since_ns[rows] = now_ns
+        self.shown = np.where(changed, codes, self.shown)
+        self.since_ns = np.where(changed, now_ns, self.since_ns)
         states = [
             SubjectState(kind=self.kind, subject=e.subject, state=e.state, since_ns=now_ns)
             for e in events

@@ -31,10 +31,14 @@ class DuplicateAgents:
         """Whether one of these boots lived while another of the agent's name did."""
         return not self._of.get(agent, {}).keys().isdisjoint(boots)
 
-    def refused_last(self, agent: str) -> DuplicateRecord | None:
-        """Return who was refused last since another one of the name was heard."""
-        seen = reversed(self._of.get(agent, {}).values())
-        return next((one for one in seen if one.refused), None)
+    def refused_last(self) -> dict[str, DuplicateRecord]:
+        """Return by agent who was refused last since another one of its name was heard."""
+        return {
+            agent: one
+            for agent, seen in self._of.items()
+            for one in seen.values()  # of several the last one stays
+            if one.refused
+        }
 
     async def note(self, agent: str, heard: str, other: str, *, refused: bool) -> None:
         """Keep that two boots lived at the same time: one that is `heard`, and another one.

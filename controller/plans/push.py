@@ -81,4 +81,4 @@ async def _outnumber(state: ControllerState, name: str, running: int) -> None:
     content = msgspec.json.encode(msgspec.structs.replace(plan, version=0))
     record = PlanRecord(agent=name, version=running + 1, content=content)
     await asyncio.wrap_future(state.store.put_plans([record], state.clock.wall_ns()))
-    state.plans[name] = msgspec.structs.replace(plan, version=running + 1)
+    state.plans = {**state.plans, name: msgspec.structs.replace(plan, version=running + 1)}

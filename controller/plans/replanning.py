@@ -9,14 +9,10 @@ together anew, and put in place at one moment, when its first round is judged.
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
 
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.silences import newly_requested
-from controller.live.catalogue import Catalogue, catalogue_of
 from controller.live.verdicts import LiveVerdicts
 from controller.plans.planner import stream_records
 from controller.plans.push import push_all
@@ -32,42 +28,30 @@ async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     Called between two rounds, by whoever makes them. Raises ResourceError where nothing can be
     stored; then nothing has changed.
     """
-    before = dict(state.plans)
+    before = state.plans
     await _plan(state, streams)
-    catalogue = await asyncio.to_thread(_catalogue, state, streams)
-    maintenance = state.rounds.state_inputs.maintenance.moved_to(
-        catalogue.paths, catalogue.stream_path
+    planned_ns = state.campaigns.planned_ns(streams, len(state.permanent))
+    scope = await asyncio.to_thread(
+        lambda: state.rounds.scope.planning(streams, planned_ns, state.store.streams())
     )
-    memory = state.memory.renumbered([stream.stream_id for stream in streams])
-    improvements = state.live.improvements
-    silences = state.silences.moved_to(streams)
-    asked = newly_requested(before, state.plans)
-    made = silences.requested_again(asked, state.plans, state.clock.wall_ns())
+    memory = state.memory.renumbered(scope.stream_ids)
+    asked, now_ns = newly_requested(before, state.plans), state.clock.wall_ns()
+    made = state.silences.requested_again(asked, state.plans, now_ns, scope.stream_index)
     state.store.silences.put(made)
-    state.ingest.use(taking(memory, Exclusions(maintenance, silences), improvements, state.clock))
-    live = await asyncio.to_thread(_live, state, streams)
-    state_inputs = replace(
-        state.rounds.state_inputs,
-        catalogue=catalogue,
-        maintenance=maintenance,
-        silences=silences,
-        planned_ns=state.campaigns.planned_ns(streams, len(state.permanent)),
+
+    def excluded() -> Exclusions:
+        return Exclusions(
+            state.maintenance.now.over(scope.path_index),
+            state.silences.now.over(scope.stream_index),
+        )
+
+    improvements = state.live.improvements
+    state.ingest.use(taking(memory, excluded, improvements, state.clock))
+    live = await asyncio.to_thread(
+        lambda: LiveVerdicts(scope, (), now_ns, improvements, clock=state.clock)
     )
-    rounds = state.rounds.moved_to(state_inputs, live, memory, streams)
-    rounds.before_announcing = functools.partial(state.matrices.renew, state)
-
-    def put_in_place() -> None:
-        maintenance.use(
-            state.rounds.state_inputs.maintenance.records
-        )  # what was announced meanwhile
-        state.streams, state.catalogue = streams, catalogue
-        state.memory, state.live, state.rounds = memory, live, rounds
-
-    try:
-        await rounds.make(put_in_place)
-    finally:
-        if state.live is not live:  # judging failed: what is taken in must be what is judged next
-            put_in_place()
+    live.follow(state.live)
+    await state.rounds.move_to(scope, live, memory)
 
 
 async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> None:
@@ -82,26 +66,6 @@ async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
         changed = [
             name for name, plan in plans.items() if plan.version != state.plans[name].version
         ]
-        state.plans.update(plans)
+        state.plans = plans
     logger.info("%d streams are planned; %d plans are new", len(streams), len(changed))
     await push_all(state, changed)
-
-
-def _catalogue(state: ControllerState, streams: Sequence[PlannedStream]) -> Catalogue:
-    return catalogue_of(state.network, streams, state.demands, state.store.streams())
-
-
-def _live(state: ControllerState, streams: Sequence[PlannedStream]) -> LiveVerdicts:
-    live = LiveVerdicts(
-        state.network,
-        streams,
-        state.demands,
-        (),
-        state.clock.wall_ns(),
-        state.live.improvements,
-        len(state.permanent),
-        clock=state.clock,
-        window_ns=state.settings.window_ms * 1_000_000,
-    )
-    live.follow(state.live)
-    return live

@@ -127,7 +127,7 @@ async def _probing(
     loop = asyncio.get_running_loop()
     state.silences.forget()  # no agent tells this controller anything
     here = np.isin(state.catalogue.stream_id, [spec.stream_id for spec in specs])
-    excluded = Exclusions(state.rounds.state_inputs.maintenance, state.silences)
+    excluded = Exclusions(state.maintenance.now, state.silences.now)
     state.tally = tally = Tally(state.streams, excluded, here)
 
     def take(batch: WindowBatch) -> None:

@@ -24,40 +24,29 @@ from controller.client.link import ControllerAddress
 from controller.client.source import ApiSource
 from controller.documents.matrix import Matrices
 from controller.fleet.exclusions import Exclusions
+from controller.fleet.maintenance import MaintenanceSchedule
+from controller.fleet.silences import SilenceRegistry
 from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS
-from controller.live.catalogue import Catalogue, catalogue_of
-from controller.live.groups import Group, groups_of
+from controller.live.groups import Group
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import SLOTS, RecentWindows
 from controller.live.rounds import Rounds
+from controller.live.scope import Scope, scope_of
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import batches_between
 from controller.reports.local import served
 from controller.reports.report import Report, assemble
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
+from controller.supervision.watchdog import Watchdog
+from foundation.clock import StoppedClock
 from topology.network import Network
-from topology.reference_paths import ipv4_alone
-from topology.selection import path_table
 from topology.targets import demands as make_demands
 
 _BATCHES_IN_HAND = 500  # before they are added up
 _UNLIMITED = 1_000_000
 _SHARE_UNMEASURED = 10  # the last tenth of a period that is over may be missing
-
-
-class _Then:
-    """A clock that stands at the end of what is judged."""
-
-    def __init__(self, wall_ns: int) -> None:
-        self._wall_ns = wall_ns
-
-    def wall_ns(self) -> int:
-        return self._wall_ns
-
-    def monotonic_ns(self) -> int:
-        return self._wall_ns
 
 
 async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
@@ -66,7 +55,7 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
     assert record.ended_ns is not None
     request = existing_part(state.network, request_of(record))
     then = await asyncio.to_thread(_judged_then, state, record, request)
-    await then.live.judge_now(then.memory, then.fleet)
+    await then.live.judge_now(then.memory, then.fleet.now())
     with tempfile.TemporaryDirectory(prefix="isochrone-report-") as folder:
         async with (
             served(then, pathlib.Path(folder) / "api.sock") as url,
@@ -94,20 +83,19 @@ def _judged_then(
     assert record.ended_ns is not None
     network = _with_targets(state.network, request)
     streams = state.campaigns.streams_of(state.network, record)
-    demands = make_demands(network, streams)
-    catalogue = catalogue_of(network, streams, demands, ())
     window_ns = state.settings.window_ms * 1_000_000
     from_ns, to_ns = record.begun_ns, min(record.ended_ns, record.to_ns)
-    clock = _Then(to_ns)
+    scope = scope_of(network, streams, make_demands(network, streams), window_ns=window_ns)
+    scope = dataclasses.replace(scope, groups=_whole_groups(state.network, scope))
+    clock = StoppedClock(to_ns)
     # A slot more than was measured, so that nothing is forgotten as too old.
     period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
-    memory = RecentWindows([stream.stream_id for stream in streams], period_ns)
-    book = BaselineComparator(demands, streams)
+    memory = RecentWindows(scope.stream_ids, period_ns)
+    book = BaselineComparator(scope.demands, streams)
     book.use(state.store.baselines())
-    maintenance = state.rounds.state_inputs.maintenance.moved_to(
-        catalogue.paths, catalogue.stream_path
-    )
-    excluded = Exclusions(maintenance, state.silences.moved_to(streams))
+    maintenance = MaintenanceSchedule(state.maintenance.now.records, scope.path_index)
+    silences = SilenceRegistry(state.silences.now.records.values(), scope.stream_index)
+    excluded = Exclusions(maintenance.now, silences.now)
     agents = sorted({stream.path.source.site for stream in streams})
     tally = Tally(streams, excluded, since_ns=np.zeros(len(streams), np.int64))
     batches = batches_between(state.store, agents, from_ns, to_ns)
@@ -119,39 +107,28 @@ def _judged_then(
         if number % _BATCHES_IN_HAND == 0:
             memory.compact()
             book.compact()
-    live = LiveVerdicts(
-        network,
-        streams,
-        demands,
-        (),
-        from_ns,
-        book,
-        clock=clock,
-        window_ns=window_ns,
-        least_age_ns=max(LEAST_NS, (to_ns - from_ns) // _SHARE_UNMEASURED),
-    )
-    state_inputs = dataclasses.replace(
-        state.rounds.state_inputs,
-        catalogue=catalogue,
+    least_age_ns = max(LEAST_NS, (to_ns - from_ns) // _SHARE_UNMEASURED)
+    live = LiveVerdicts(scope, (), from_ns, book, clock=clock, least_age_ns=least_age_ns)
+    rounds = Rounds(
+        scope,
+        live,
+        memory,
+        fleet=state.fleet,
         maintenance=maintenance,
-        silences=excluded.silences,
-        planned_ns=np.zeros(len(streams), np.int64),
+        silences=silences,
+        recorder=state.recorder,
+        known=(),
+        clock=clock,
+        watchdog=Watchdog(clock),
     )
     return dataclasses.replace(
         state,
         settings=dataclasses.replace(state.settings, judge_period_ns=period_ns),
         clock=clock,
         started_ns=from_ns,
-        network=network,
-        permanent=streams,
-        streams=streams,
-        demands=demands,
-        catalogue=catalogue,
-        groups=_whole_groups(state.network, network, catalogue),
-        ipv4_alone=ipv4_alone(network, path_table(network, streams)),
-        memory=memory,
-        live=live,
-        rounds=Rounds(state_inputs, live, memory, streams, state.store, (), clock),
+        maintenance=maintenance,
+        silences=silences,
+        rounds=rounds,
         gate=Gate(state.access),
         callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
         matrices=Matrices(),
@@ -161,11 +138,11 @@ def _judged_then(
     )
 
 
-def _whole_groups(network: Network, chosen: Network, catalogue: Catalogue) -> tuple[Group, ...]:
+def _whole_groups(network: Network, chosen: Scope) -> tuple[Group, ...]:
     """Return the groups all of whose targets are in the report: a part of one has no rate."""
-    asked = {target.name for target in chosen.targets}
+    asked = {target.name for target in chosen.network.targets}
     parts = {target.group for target in network.targets if target.name not in asked}
-    return tuple(g for g in groups_of(chosen.targets, catalogue) if g.name not in parts)
+    return tuple(group for group in chosen.groups if group.name not in parts)
 
 
 def _with_targets(network: Network, request: CampaignRequest) -> Network:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.campaigns.campaign_file import Campaign
-from controller.client.source import Answers
+from controller.documents.health import ControllerHealth
 from controller.documents.paths import PathDocument
 from controller.documents.places import AgentDocument, SiteDocument
 from controller.documents.remediation import RemediationDocument
@@ -21,6 +21,21 @@ from topology.strict import suggestion
 
 # What a reader must see first stands first.
 URGENCY: tuple[VerdictName, ...] = ("fail", "undecided", "no_data", "impossible", "pass")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the controller answered at the end of a campaign."""
+
+    health: ControllerHealth
+    sites: tuple[SiteDocument, ...]
+    agents: tuple[AgentDocument, ...]
+    targets: tuple[TargetDocument, ...]
+    paths: tuple[PathDocument, ...]
+    verdicts: tuple[VerdictDocument, ...]
+    groups: tuple[GroupDocument, ...] = ()
+    remediations: dict[str, RemediationDocument] = field(default_factory=dict)  # by target or group
+    account: AccountDocument | None = None  # None: too much to count at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ class ChannelKit:
         self._rings: dict[int, Rings] = {}
         self._damage: dict[tuple[str, int], DamagedPackets] = {}  # by protocol and family
 
-    def open(self, order: ChannelOrder) -> Channel:
+    def open_channel(self, order: ChannelOrder) -> Channel:
         """Open a channel of the protocol that is asked for."""
         return self._openers[order.protocol.name](order, self)
 

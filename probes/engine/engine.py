@@ -189,8 +189,8 @@ class Engine:
         return self._thread.is_alive() and silent_ns > _STANDSTILL_NS
 
     def nonconforming_replies(self) -> dict[StreamSpec, dict[str, int]]:
-        """Return how many replies were odd in which way (`probes.stamp.nonconforming`), of the streams
-        that had such replies."""
+        """Return how many replies were odd in which way (`probes.stamp.nonconforming`), of the
+        streams that had such replies."""
         counts = self._account.nonconforming_replies
         found = ((spec, counts.of(number)) for spec, number in tuple(self._running.items()))
         return {spec: odd for spec, odd in found if odd}

@@ -390,7 +390,7 @@ class Roster:
             payload_bytes=payload_bytes,
             authenticated=kind.authenticated,
         )
-        self.channels[number] = self._kit.open(order)
+        self.channels[number] = self._kit.open_channel(order)
         return number
 
     def _next_channel(self) -> int:

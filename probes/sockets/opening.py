@@ -1,4 +1,4 @@
-"""What the sockets of all probe protocols share: how they are prepared and bound."""
+"""What the sockets of all probe protocols share: how they are opened, prepared and bound."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from probes.addresses import socket_address
+from probes.addresses import socket_address, split_source
+from probes.sockets.descriptors import new_socket
 from probes.sockets.identifiers import Identifier
+from probes.sockets.obstacles import explaining_obstacles
 
 _SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER_BYTES = 4 << 20
@@ -40,6 +42,21 @@ class OpenSocket:
         self.sock.close()
         if self.guard is not None:
             self.guard.close()
+
+
+def open_udp(family: int, source: str | None, dscp: int, ttl: int | None = None) -> OpenSocket:
+    """Open a UDP socket on a source port of the system's choice; `ttl` None: the system's."""
+    host, interface = split_source(source)
+    with explaining_obstacles(family, host) as undo:
+        sock = undo.enter_context(new_socket(family, socket.SOCK_DGRAM, interface=interface))
+        prepare(sock, family, host, dscp)
+        if ttl is not None and family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        elif ttl is not None:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+        if not host:
+            sock.bind(local_address(family, None))
+    return OpenSocket(sock, int(sock.getsockname()[1]))
 
 
 def lease_flow_label(sock: socket.socket, label: int) -> bytes:

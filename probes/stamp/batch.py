@@ -135,12 +135,12 @@ class ReflectorFields:
     """What n replies say; every array has shape [n].
 
     Where `valid` is False the other fields mean nothing. `odd` has the bits of
-    `probes.stamp.nonconforming`: what cannot be true of a reply spoils its one-way delays, never the
-    reply itself. `error_ns` (of T2 and T3) is NaN where the reflector's Error Estimate is invalid.
-    `sender_ttl` is the TTL the request arrived with; NaN where the reply is too short to say, or
-    says 0 or 255. `sender_tos` is the DSCP and ECN that it arrived with, -1 where the reply does
-    not say (Class of Service TLV, RFC 8972 §4.4). `follow_up_sequence` is the reflector sequence
-    number of the earlier reply that truly left at `follow_up_wall_ns`.
+    `probes.stamp.nonconforming`: what cannot be true of a reply spoils its one-way delays, never
+    the reply itself. `error_ns` (of T2 and T3) is NaN where the reflector's Error Estimate is
+    invalid. `sender_ttl` is the TTL the request arrived with; NaN where the reply is too short to
+    say, or says 0 or 255. `sender_tos` is the DSCP and ECN that it arrived with, -1 where the reply
+    does not say (Class of Service TLV, RFC 8972 §4.4). `follow_up_sequence` is the reflector
+    sequence number of the earlier reply that truly left at `follow_up_wall_ns`.
     """
 
     valid: NDArray[np.bool_]

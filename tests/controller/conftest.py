@@ -129,10 +129,10 @@ def confirm_long_ago(state: ControllerState) -> None:
     hour_ns = 3_600_000_000_000
     records = [
         dataclasses.replace(one, from_ns=one.from_ns - hour_ns, to_ns=one.from_ns - hour_ns)
-        for one in state.silences.records
+        for one in state.silences.now.records.values()
         if one.to_ns is None and one.rule == UNCONFIRMED
     ]
-    state.silences._put(records)
+    state.silences.put(records)
     state.store.silences.put(records).result()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
+from controller.api.errors import ApiError
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
@@ -47,12 +48,9 @@ async def account(request: web.Request) -> web.Response:
 
 
 def _tallied(state: ControllerState, from_ns: int, to_ns: int) -> Tally:
-    state_inputs = state.rounds.state_inputs
     streams = state.streams
     since_ns = asked_since(state.store, streams, state.plans, from_ns)
-    tally = Tally(
-        streams, Exclusions(state_inputs.maintenance, state_inputs.silences), since_ns=since_ns
-    )
+    tally = Tally(streams, Exclusions(state.maintenance.now, state.silences.now), since_ns=since_ns)
     agents = sorted({stream.path.source.site for stream in streams})
     for batch in batches_between(state.store, agents, from_ns, to_ns):
         tally.add(batch)

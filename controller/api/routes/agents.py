@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, page_of
+from controller.api.answers import json_answer, page_of
+from controller.api.bodies import read_whole
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.documents.clock_documents import clock_document
 from controller.documents.places import AgentDocument, AgentPage, DuplicateAgent
 from controller.fleet.agents import AgentState
 from controller.ingest.ingest import unknown_agent
-from controller.live.current_states import agents_of
 from controller.state import STATE, ControllerState
 from foundation.text import Text
 from messages.exchange import (
     ANOTHER_AGENT,
     CHUNK_CONTENT_TYPE,
     CLAIM_HEADER,
+    MAX_CHUNK_BYTES,
     Acknowledgement,
 )
 from messages.sections.windows import WINDOWS
@@ -27,25 +29,24 @@ CLAIM_RETRY_S = 1
 async def agents(request: web.Request) -> web.Response:
     """Return the agents in the order of the site file."""
     query, state = query_of(request, PageQuery), request.app[STATE]
-    page, cursor = page_of(state.fleet.names, query.limit, query.after)
-    states = agents_of(state.rounds.state_inputs, state.clock.wall_ns())
+    page, cursor = page_of(state.fleet.now().names, query.limit, query.after)
+    states = state.snapshot().agent_states()
     items = [_document(state, name, states[name]) for name in page]
     return json_answer(AgentPage(items=items, next=cursor))
 
 
 def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
-    health = state.fleet.health(name)
-    results, last_window_ns = state.fleet.results(name)
-    duplicate = state.duplicates.refused_last(name)
+    agent, duplicate = state.fleet.now().agents[name], state.duplicates.refused_last().get(name)
+    health = agent.health
     return AgentDocument(
         name=name,
         state=stands,
-        last_seen_ns=state.fleet.last_seen_ns(name),
+        last_seen_ns=agent.last_seen_ns,
         plan_version=None if health is None else health.plan_version,
         wanted_plan_version=state.plans[name].version,
-        last_window_ns=last_window_ns,
-        windows_stored=results.get(WINDOWS.name, 0),
-        results_stored=results,
+        last_window_ns=agent.last_window_ns,
+        windows_stored=agent.results.get(WINDOWS.name, 0),
+        results_stored=dict(agent.results),
         health=health,
         clock=clock_document(state.live, name),
         duplicate=None
@@ -60,7 +61,7 @@ async def agent_status(request: web.Request) -> web.Response:
     state, name = request.app[STATE], request.match_info["name"]
     if name not in state.fleet:
         raise unknown_agent(name)
-    states = agents_of(state.rounds.state_inputs, state.clock.wall_ns())
+    states = state.snapshot().agent_states()
     return json_answer(_document(state, name, states[name]))
 
 
@@ -91,7 +92,7 @@ async def deliver(request: web.Request) -> web.Response:
             ),
             retry_after_s=CLAIM_RETRY_S,
         )
-    body = await ingest.uploads.read(name, request)
+    body = await ingest.uploads.read(name, lambda told: read_whole(request, MAX_CHUNK_BYTES, told))
     state.gate.check_again(request)  # a body may take its time
     living = state.channels.living(name)
     with ingest.uploads.in_hand(len(body)):

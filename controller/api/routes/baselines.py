@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, page_of
+from controller.api.answers import json_answer, page_of
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.documents.baselines import BaselineDocument, BaselinePage
 from controller.live.baselines import Baseline, SealRequest, opened, seal

@@ -10,8 +10,9 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.browser_rules import download, page_policy
+from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
@@ -116,7 +117,7 @@ async def create_campaign(request: web.Request) -> web.Response:
             raise ApiError(409, "name_in_use", text, name=record.name)
         record = replace(record, id=number)
         book.use(await asyncio.to_thread(state.store.campaigns.records))
-        state.rounds.recorder.record([event_of(record, None, now_ns)], ())
+        state.recorder.record([event_of(record, None, now_ns)], ())
     book.told.set()
     return json_answer(campaign_document(state, record), 201)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import ApiError, open_socket
+from controller.api.answers import open_socket
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, Route
 from controller.ingest.ingest import unknown_agent
 from controller.plans.channels import Channel
@@ -144,7 +145,7 @@ async def _has_claim(connection: _Connection, message: Hello | HealthReport | Cu
         return True
     if state.channels.is_news(name, boot):
         logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
-        state.rounds.recorder.record([_another(name, state.clock.wall_ns())], ())
+        state.recorder.record([_another(name, state.clock.wall_ns())], ())
     refusal = Refusal(
         text=_second(name),
         duplicate=True,
@@ -274,7 +275,11 @@ def _note_silences(state: ControllerState, name: str, message: Curtailed) -> Non
     state.store.silences.put(changed)
     state.memory.leave_out(
         [
-            (state.silences.rows_of(one), one.from_ns, now_ns if one.to_ns is None else one.to_ns)
+            (
+                state.silences.now.rows_of(one),
+                one.from_ns,
+                now_ns if one.to_ns is None else one.to_ns,
+            )
             for one in changed
             if one.side == "answering"
         ]

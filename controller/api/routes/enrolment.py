@@ -13,8 +13,9 @@ from aiohttp import web
 from controller.access.authority import Authority
 from controller.access.credential_store import CertificateRecord
 from controller.access.refusals import CredentialError
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
 from controller.api.bodies import read_document
+from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.ingest.ingest import unknown_agent

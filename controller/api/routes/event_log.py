@@ -14,9 +14,8 @@ from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.event_stream import event_document
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.documents.events import EventPage, StateDocument, StatePage
-from controller.live.rounds import Rounds
 from controller.live.states import STATES, SubjectKind
-from controller.live.watch import Watch
+from controller.live.watch import Logged
 from controller.state import STATE
 from controller.store.event_log import EventKind
 from foundation.numbers import Instant
@@ -68,12 +67,12 @@ async def event_log(request: web.Request) -> web.Response:
 
 async def states(request: web.Request) -> web.Response:
     """Return how everything stands as the last round logged it."""
-    query, rounds = query_of(request, StateQuery), request.app[STATE].rounds
+    query, now = query_of(request, StateQuery), request.app[STATE].snapshot()
     code = STATES.index(query.state) if query.state in STATES else None
     first = read_cursor(query.after, "s", 0)
     items: list[StateDocument] = []
     passed = 0  # a cursor is a place among all subjects: whoever changes state moves no other
-    for kind, watch in _watches(rounds).items():
+    for kind, watch in now.logged.items():
         if query.kind in (None, kind):
             wanted = watch.shown >= 0
             if query.state is not None:
@@ -84,17 +83,13 @@ async def states(request: web.Request) -> web.Response:
             if len(items) > query.limit:
                 cursor = write_cursor("s", passed + int(rows[-1]))
                 return json_answer(
-                    StatePage(looked_ns=rounds.looked_ns, items=items[:-1], next=cursor)
+                    StatePage(looked_ns=now.looked_ns, items=items[:-1], next=cursor)
                 )
         passed += len(watch.subjects)
-    return json_answer(StatePage(looked_ns=rounds.looked_ns, items=items, next=None))
+    return json_answer(StatePage(looked_ns=now.looked_ns, items=items, next=None))
 
 
-def _watches(rounds: Rounds) -> dict[SubjectKind, Watch]:
-    return {"agent": rounds.agents, "path": rounds.paths, "stream": rounds.streams}
-
-
-def _document(kind: SubjectKind, watch: Watch, row: int) -> StateDocument:
+def _document(kind: SubjectKind, watch: Logged, row: int) -> StateDocument:
     return StateDocument(
         kind=kind,
         subject=watch.subjects[row],

@@ -9,7 +9,8 @@ from typing import Annotated, get_args
 import msgspec
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import ApiError, open_socket
+from controller.api.answers import open_socket
+from controller.api.errors import ApiError
 from controller.api.event_stream import (
     MAX_LISTENERS,
     MAX_OF_ONE,
@@ -48,7 +49,7 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def events(request: web.Request) -> web.StreamResponse:
     """Send an event for every round of judging, the latest one at once, and the kinds asked for."""
     query, state = query_of(request, StreamQuery), request.app[STATE]
-    stream = state.rounds.stream
+    stream = state.stream
     caller = caller_of(request)
     _refuse_more(stream, caller)
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096)

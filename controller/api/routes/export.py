@@ -11,8 +11,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import ApiError
 from controller.api.browser_rules import download
+from controller.api.errors import ApiError
 from controller.api.limits import caller_of
 from controller.api.routes.verdicts import number_of
 from controller.api.routes.windows import records_of

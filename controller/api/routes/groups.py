@@ -17,7 +17,7 @@ from controller.state import STATE, ControllerState
 async def groups(request: web.Request) -> web.Response:
     """Return the groups in the order of the targets."""
     query, state = query_of(request, PageQuery), request.app[STATE]
-    page, cursor = page_of(state.groups, query.limit, query.after)
+    page, cursor = page_of(state.rounds.scope.groups, query.limit, query.after)
     return json_answer(GroupPage(items=[_document(state, group) for group in page], next=cursor))
 
 

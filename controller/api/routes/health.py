@@ -9,12 +9,12 @@ from typing import get_args
 import numpy as np
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
 from controller.documents.ages import age_ms
 from controller.documents.health import Alive, ControllerHealth, IngestHealth, Ready, StoreHealth
 from controller.fleet.agents import AgentState
-from controller.live.current_states import agents_of
 from controller.live.rounds import JUDGING
 from controller.state import STATE, VERSION, ControllerState
 from foundation.text import MAX_SENTENCE, Text
@@ -87,7 +87,7 @@ async def health(request: web.Request) -> web.Response:
                 bytes=ingest.bytes,
                 refused=dict(ingest.refused + state.gate.refused),
             ),
-            agents=_counts(agents_of(state.rounds.state_inputs, now_ns)),
+            agents=_counts(state.snapshot().agent_states()),
             campaigns=state.campaigns.counts(),
             warnings=(*state.network.warnings, *_faults(state)),
         )

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.answers import json_answer, read_cursor, write_cursor
+from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.documents.maintenance import (
@@ -41,7 +42,7 @@ async def maintenances(request: web.Request) -> web.Response:
     now_ns = state.clock.wall_ns()
     wanted = [
         record
-        for record in state.rounds.state_inputs.maintenance.records
+        for record in state.maintenance.now.records
         if query.phase in (None, phase(record, now_ns))
         and record.id >= read_cursor(query.after, "m", 0)
     ]
@@ -134,12 +135,12 @@ def _check_names(names: Iterable[str], known: Iterable[str], word: Text) -> None
 async def _refresh(state: ControllerState, now_ns: int) -> None:
     """Take in what the store holds now, and log what came of it."""
     records = await asyncio.to_thread(state.store.event_log.maintenance)
-    state.rounds.state_inputs.maintenance.use(records)
-    state.rounds.recorder.record(*state.rounds.look_at_maintenance(now_ns))
+    state.maintenance.use(records)
+    state.recorder.record(*state.maintenance.look(now_ns))
 
 
 def _numbered(state: ControllerState, number: int) -> MaintenanceRecord:
-    for record in state.rounds.state_inputs.maintenance.records:
+    for record in state.maintenance.now.records:
         if record.id == number:
             return record
     text = Text("There is no maintenance of this number.", "没有该编号的维护。")
@@ -158,7 +159,7 @@ def _document(
         sites=list(record.sites),
         carriers=list(record.carriers),
         paths=list(record.paths),
-        covered_paths=state.rounds.state_inputs.maintenance.paths_covered(record),
+        covered_paths=state.maintenance.now.paths_covered(record),
         reason=record.reason,
         created_ns=record.created_ns,
         created_by=record.created_by,

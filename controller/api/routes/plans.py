@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.answers import json_answer, read_cursor, write_cursor
+from controller.api.errors import ApiError
 from controller.api.routing import MAX_PAGE, PREFIX, NoQuery, Route, query_of
 from controller.ingest.ingest import unknown_agent
 from controller.plans.history import (

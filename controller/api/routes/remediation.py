@@ -11,7 +11,8 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
+from controller.api.errors import ApiError
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.documents.remediation import RemediationDocument, RemediationPath, RemediationShare
@@ -48,7 +49,7 @@ async def group_remediation(request: web.Request) -> web.Response:
     """Return what to fix for a group: units are its pairs of sites."""
     query, state = query_of(request, RemediationQuery), request.app[STATE]
     name = request.match_info["name"]
-    group = next((group for group in state.groups if group.name == name), None)
+    group = next((group for group in state.rounds.scope.groups if group.name == name), None)
     if group is None:
         text = Text(f"There is no group named {name}.", f"没有名为 {name} 的指标组。")
         raise ApiError(404, "unknown_group", text, name=name)

@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
+from controller.api.errors import ApiError
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.documents.remediation import RingDocument, RingSite

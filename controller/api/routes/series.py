@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer
+from controller.api.answers import json_answer
+from controller.api.errors import ApiError
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.documents.series import SeriesDocument, SeriesStream

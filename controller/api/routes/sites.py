@@ -10,7 +10,6 @@ from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.documents.places import InterfaceDocument, SiteDocument, SitePage
 from controller.fleet.agents import AgentState
-from controller.live.current_states import agents_of
 from controller.state import STATE
 from topology.model import Site
 
@@ -19,7 +18,7 @@ async def sites(request: web.Request) -> web.Response:
     """Return the sites in the order of the site file."""
     query, state = query_of(request, PageQuery), request.app[STATE]
     page, cursor = page_of(list(state.network.sites.values()), query.limit, query.after)
-    states = agents_of(state.rounds.state_inputs, state.clock.wall_ns())
+    states = state.snapshot().agent_states()
     return json_answer(SitePage(items=[_document(site, states) for site in page], next=cursor))
 
 

@@ -20,7 +20,7 @@ async def streams(request: web.Request) -> web.Response:
     """Return the streams in the order of the plan."""
     query, state = query_of(request, PageQuery), request.app[STATE]
     page, cursor = page_of(range(len(state.streams)), query.limit, query.after)
-    states = state.rounds.states().streams
+    states = state.snapshot().states().streams
     items = [_document(state, row, STATES[states[row]]) for row in page]
     return json_answer(StreamPage(items=items, next=cursor))
 
@@ -48,7 +48,7 @@ def _document(state: ControllerState, row: int, state_name: str) -> StreamDocume
 
 
 def _curtailment(state: ControllerState, stream: PlannedStream) -> CurtailmentDocument | None:
-    found = state.fleet.curtailment(stream.path.source.site, stream.stream_id)
+    found = state.fleet.now().curtailment(stream.path.source.site, stream.stream_id)
     if found is None:
         return None
     return CurtailmentDocument(

@@ -51,7 +51,7 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
         ],
         maintenance=int(np.count_nonzero(latest.maintenance[mine])),
         group=target.group,
-        ipv4_alone=state.ipv4_alone.get(target.name, 0),
+        ipv4_alone=state.rounds.scope.ipv4_alone.get(target.name, 0),
         stale=int(np.count_nonzero(latest.stale[mine])),
     )
 

@@ -9,7 +9,8 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.answers import json_answer, read_cursor, write_cursor
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.documents.verdict_documents import verdict_document
 from controller.documents.verdicts import VerdictPage

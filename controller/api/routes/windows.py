@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import ApiError, json_answer, read_cursor, write_cursor
+from controller.api.answers import json_answer, read_cursor, write_cursor
+from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.documents.window_documents import window_documents
 from controller.documents.windows import WindowPage

@@ -119,4 +119,4 @@ async def test_nothing_is_heard_on_an_open_channel_once_its_agent_is_revoked(
         elsewhere.revoke_agent("nanjing")
         await socket.send_str(msgspec.json.encode(curtailed).decode())
         assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-    assert state.fleet.curtailment("nanjing", stream) is None
+    assert state.fleet.now().curtailment("nanjing", stream) is None

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from controller.api.answers import ApiError, read_cursor, write_cursor
+from controller.api.answers import read_cursor, write_cursor
+from controller.api.errors import ApiError
 
 HANDSHAKE = (
     "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"

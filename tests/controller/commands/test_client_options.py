@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import isochrone
 from controller.client.link import ControllerAddress, controller_options
-from controller.commands.time_options import past_options
+from controller.client.time_options import past_options
 from foundation.local_time import local_text
 
 FROM_ENVIRONMENT = {

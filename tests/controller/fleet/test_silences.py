@@ -197,7 +197,11 @@ async def test_restarted_controller_knows_what_held_then(
     clock.now_ns += 40 * SECOND
     async with open_controller() as second:
         assert await sent_of(second) == (500, 0)
-        kept = [one for one in second.state.silences.records if one.rule.startswith("policy")]
+        kept = [
+            one
+            for one in second.state.silences.now.records.values()
+            if one.rule.startswith("policy")
+        ]
         assert [one.to_ns is None for one in kept] == [False]
 
 
@@ -234,7 +238,7 @@ async def test_own_streams_that_an_owner_refuses_are_remembered_with_their_times
     assert len(tell(refused)) == 1
     assert tell(refused) == []
     row = controller.state.streams.index(stream)
-    assert controller.state.silences.of_row(row, clock.now_ns).side == "sending"
+    assert controller.state.silences.now.of_row(row, clock.now_ns).side == "sending"
     clock.now_ns += 60 * SECOND
     (over,) = tell()
     assert over.to_ns - over.from_ns == 60 * SECOND
@@ -272,7 +276,7 @@ async def test_message_of_thousands_of_entries_holds_nobody_up(controller: Any, 
     for more in range(3):
         say(controller, *(msgspec.structs.replace(e, from_ns=e.from_ns - more) for e in entries))
     assert time.process_time() - began_s < 5  # was 20 on the event loop: the square of their number
-    mine = [one for one in controller.state.silences.records if one.agent == "suzhou"]
+    mine = [one for one in controller.state.silences.now.records.values() if one.agent == "suzhou"]
     assert len(mine) == MOST_OF_ONE_AGENT
     assert sum(one.to_ns is None for one in mine) >= MAX_UNANSWERED
 
@@ -324,7 +328,7 @@ async def test_stream_that_is_slowed_to_more_than_planned_takes_nothing(controll
         _note_silences(controller.state, "nanjing", message)
         (record,) = [
             one
-            for one in controller.state.silences.records
+            for one in controller.state.silences.now.records.values()
             if one.agent == "nanjing" and one.side == "sending" and one.to_ns is None
         ]
         assert record.share == 1.0

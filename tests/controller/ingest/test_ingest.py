@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from controller.api.answers import ApiError
+from controller.api.errors import status_of
+from controller.errors import RefusedError
 from controller.fleet.agents import Fleet
 from controller.ingest.ingest import MAX_AHEAD_NS, Ingest
 from controller.ingest.intakes import LATER_S
@@ -57,7 +58,7 @@ async def test_chunk_is_acknowledged_once_it_is_stored(
     assert (answer.sequence, answer.duplicate) == (3, False)
     assert [chunk.payload for chunk in bench.store.chunks_since(0)] == [body]
     assert bench.passed[0].stream_id.tolist() == [5, 7]
-    assert bench.fleet.state("nanjing") == "ok"
+    assert bench.fleet.now().state("nanjing") == "ok"
 
 
 async def test_duplicate_is_acknowledged_and_judged_only_once(
@@ -68,11 +69,11 @@ async def test_duplicate_is_acknowledged_and_judged_only_once(
     assert [answer.duplicate for answer in answers] == [False, True, True]
     assert len(bench.passed) == 1
     assert (bench.ingest.chunks, bench.ingest.duplicates) == (1, 2)
-    assert bench.fleet.results("nanjing")[0] == {"windows": 1}
+    assert bench.fleet.now().agents["nanjing"].results == {"windows": 1}
 
 
-async def refused(bench: Bench, name: str, body: bytes) -> ApiError:
-    with pytest.raises(ApiError) as caught:
+async def refused(bench: Bench, name: str, body: bytes) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
         await bench.ingest.accept(name, body)
     assert bench.ingest.refused == {caught.value.code: 1}
     assert list(bench.store.chunks_since(0)) == []
@@ -84,7 +85,7 @@ async def test_agent_that_is_not_in_the_site_file_is_refused(
     bench: Bench, batch_of: Make, chunk_of: Encode
 ) -> None:
     error = await refused(bench, "wuxi", chunk_of(batch_of([5], NOW_NS), agent="wuxi", sequence=0))
-    assert (error.status, error.code) == (404, "unknown_agent")
+    assert (status_of(error), error.code) == (404, "unknown_agent")
 
 
 async def test_chunk_of_another_agent_is_refused(
@@ -99,7 +100,7 @@ async def test_streams_of_another_agent_are_refused_and_named(
 ) -> None:
     body = chunk_of(batch_of([5, 9], NOW_NS), agent="nanjing", sequence=0)
     error = await refused(bench, "nanjing", body)
-    assert (error.status, error.code) == (409, "foreign_streams")
+    assert (status_of(error), error.code) == (409, "foreign_streams")
     assert error.fields["stream_ids"] == [9]
 
 
@@ -110,7 +111,7 @@ async def test_windows_of_a_length_that_no_plan_asked_for_are_refused_and_told(
     start_ns = NOW_NS - 3_600_000_000_000
     body = chunk_of(batch_of([5], start_ns, duration_ns=duration_ns), agent="nanjing", sequence=0)
     error = await refused(bench, "nanjing", body)
-    assert (error.status, error.code, error.retry_after_s) == (409, "foreign_windows", LATER_S)
+    assert (status_of(error), error.code, error.retry_after_s) == (409, "foreign_windows", LATER_S)
     assert error.fields["duration_ns"] == duration_ns
     assert f"{duration_ns / 1e9:,.9g} s" in error.text.en
 
@@ -128,14 +129,14 @@ async def test_a_backlog_of_a_plan_with_other_windows_is_taken(
     await bench.ingest.accept("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
     assert len(bench.passed) == 1
     batch = batch_of([9], NOW_NS - 60_000_000_000, duration_ns=60_000_000_000)
-    with pytest.raises(ApiError, match=r"60 s.*suzhou"):
+    with pytest.raises(RefusedError, match=r"60 s.*suzhou"):
         await bench.ingest.accept("suzhou", chunk_of(batch, agent="suzhou", sequence=0))
 
 
 @pytest.mark.parametrize("body", [b"", b"not zstd", seal(b"not msgpack")])
 async def test_malformed_body_is_refused(bench: Bench, body: bytes) -> None:
     error = await refused(bench, "nanjing", body)
-    assert (error.status, error.code) == (400, "malformed_chunk")
+    assert (status_of(error), error.code) == (400, "malformed_chunk")
 
 
 async def test_torn_chunk_is_refused_whole(bench: Bench, batch_of: Make, chunk_of: Encode) -> None:
@@ -152,7 +153,7 @@ async def test_stream_twice_in_a_chunk_is_refused(
 
 async def test_oversized_body_is_refused(bench: Bench) -> None:
     error = await refused(bench, "nanjing", bytes(MAX_CHUNK_BYTES + 1))
-    assert (error.status, error.code) == (413, "oversized")
+    assert (status_of(error), error.code) == (413, "oversized")
 
 
 async def test_windows_from_the_far_future_are_refused(
@@ -160,7 +161,7 @@ async def test_windows_from_the_far_future_are_refused(
 ) -> None:
     body = chunk_of(batch_of([5], NOW_NS + MAX_AHEAD_NS), agent="nanjing", sequence=0)
     error = await refused(bench, "nanjing", body)
-    assert (error.status, error.code, error.retry_after_s) == (409, "future_dated", LATER_S)
+    assert (status_of(error), error.code, error.retry_after_s) == (409, "future_dated", LATER_S)
 
 
 async def test_a_chunk_of_another_version_may_be_read_later(
@@ -206,14 +207,14 @@ async def test_windows_older_than_what_is_kept_are_refused(
     error = await refused(
         bench, "nanjing", chunk_of(batch_of([5], start_ns), agent="nanjing", sequence=0)
     )
-    assert (error.status, error.code, error.retry_after_s) == (409, "expired", LATER_S)
+    assert (status_of(error), error.code, error.retry_after_s) == (409, "expired", LATER_S)
 
 
 def test_more_bodies_than_fit_are_sent_away_with_a_time_to_come_back(bench: Bench) -> None:
     with bench.ingest.uploads.in_hand(MAX_IN_HAND_BYTES):
-        with pytest.raises(ApiError) as caught, bench.ingest.uploads.in_hand(1):
+        with pytest.raises(RefusedError) as caught, bench.ingest.uploads.in_hand(1):
             pass
-        assert (caught.value.status, caught.value.retry_after_s) == (429, BUSY_RETRY_S)
+        assert (status_of(caught.value), caught.value.retry_after_s) == (429, BUSY_RETRY_S)
         assert bench.ingest.refused == {"busy": 1}
     with bench.ingest.uploads.in_hand(MAX_IN_HAND_BYTES + 1):
         pass  # one alone is always taken

@@ -11,15 +11,14 @@ import pytest
 
 from controller.api.routes.control import _note_silences
 from controller.campaigns.campaign_file import Campaign
-from controller.client.source import Answers
 from controller.documents.health import ControllerHealth
 from controller.fleet.exclusions import Exclusions
-from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
+from controller.fleet.maintenance import MaintenanceSchedule, PathIndex
+from controller.fleet.silences import SilenceRegistry, StreamIndex
 from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import LEFT_OUT_WORDS, render_report
-from controller.reports.report import assemble
+from controller.reports.report import Answers, assemble
 from controller.store.event_log import MaintenanceRecord
 from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord
@@ -52,11 +51,14 @@ def tally_of(one: Any) -> Callable[..., Tally]:
     def make(*records: Any, **more: Any) -> Tally:
         maintenance = MaintenanceSchedule(
             [r for r in records if isinstance(r, MaintenanceRecord)],
-            [one.path],
-            np.zeros(1, np.int64),
+            PathIndex([one.path], np.zeros(1, np.int64)),
         )
         silences = [r for r in records if isinstance(r, SilenceRecord)]
-        return Tally([one], Exclusions(maintenance, SilenceRegistry(silences, [one])), **more)
+        return Tally(
+            [one],
+            Exclusions(maintenance.now, SilenceRegistry(silences, StreamIndex([one])).now),
+            **more,
+        )
 
     return make
 

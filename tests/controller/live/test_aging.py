@@ -24,7 +24,7 @@ def deliver(batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]) -> Del
     ) -> None:
         state = controller.state
         start_ns = state.clock.wall_ns() - round((ago_s + 10) * SECOND)
-        for agent in state.fleet.names:
+        for agent in state.fleet.now().names:
             ids = [
                 stream.stream_id
                 for stream in state.streams

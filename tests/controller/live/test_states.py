@@ -294,7 +294,7 @@ async def test_events_go_to_those_who_asked_and_can_be_had_again_from_an_id(
 
 
 async def test_reader_that_does_not_read_is_cut_off_before_it_holds_much(controller: Any) -> None:
-    stream, path = controller.state.rounds.stream, controller.session.connector.path
+    stream, path = controller.state.stream, controller.session.connector.path
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(
         b"GET /api/v1/events?kinds=agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"

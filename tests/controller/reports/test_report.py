@@ -8,14 +8,13 @@ import msgspec
 import pytest
 
 from controller.campaigns.campaign_file import Campaign
-from controller.client.source import Answers
 from controller.documents.health import ControllerHealth
 from controller.documents.places import SiteDocument
 from controller.documents.remediation import RemediationDocument
 from controller.documents.targets import GroupDocument, TargetDocument
 from controller.documents.verdicts import VerdictDocument
 from controller.reports.page import VERDICT_WORDS, render_report
-from controller.reports.report import assemble
+from controller.reports.report import Answers, assemble
 from foundation.errors import ConfigError
 from foundation.text import Text
 

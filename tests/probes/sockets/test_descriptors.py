@@ -26,7 +26,7 @@ from probes.sockets.obstacles import explaining_obstacles, is_shortage
 
 _MAKERS = (
     "probes.protocols.icmp.opening.new_socket",
-    "probes.protocols.stamp.opening.new_socket",
+    "probes.sockets.opening.new_socket",
     "probes.protocols.tcp.opening.new_socket",
     "probes.reflector.listening.new_socket",
 )

@@ -71,7 +71,7 @@ async def test_agent_with_another_name_is_refused(controller: Any) -> None:
         assert isinstance(answer, Refusal)
         assert answer.retry_s > 0
         assert (await socket.receive()).type.name in ("CLOSE", "CLOSING", "CLOSED")
-    assert controller.state.fleet.state("nanjing") == "never_seen"
+    assert controller.state.fleet.now().state("nanjing") == "never_seen"
 
 
 async def test_agent_of_another_schema_is_refused(controller: Any) -> None:
@@ -166,8 +166,8 @@ async def test_other_agents_streams_cannot_be_declared_curtailed(controller: Any
         message = curtailed(*map(refused_stream, [mine(controller)[0], theirs[0]]))
         await socket.send_str(msgspec.json.encode(message).decode())
         assert isinstance(await hear(socket), Refusal)
-    assert controller.state.fleet.refused_streams().tolist() == []
-    assert controller.state.fleet.curtailment("nanjing", theirs[0]) is None
+    assert controller.state.fleet.now().refused_streams().tolist() == []
+    assert controller.state.fleet.now().curtailment("nanjing", theirs[0]) is None
 
 
 @pytest.mark.parametrize("rule", ["policy.made_up", "made-up rule", "policy." + "x" * 10_000, ""])
@@ -182,7 +182,7 @@ async def test_made_up_rules_are_refused_and_make_no_series(controller: Any, rul
         series = await answer.text()
     assert "made" not in series
     assert "x" * 99 not in series
-    assert controller.state.fleet.refused_streams().tolist() == []
+    assert controller.state.fleet.now().refused_streams().tolist() == []
 
 
 async def test_made_up_streams_are_not_remembered(controller: Any) -> None:
@@ -190,7 +190,7 @@ async def test_made_up_streams_are_not_remembered(controller: Any) -> None:
     async with controller.session.ws_connect(ADDRESS) as socket:
         await socket.send_str(msgspec.json.encode(message).decode())
         assert isinstance(await hear(socket), Refusal)
-    assert controller.state.fleet.refused_streams().tolist() == []
+    assert controller.state.fleet.now().refused_streams().tolist() == []
 
 
 async def test_own_streams_are_curtailed_and_those_of_an_older_plan_are_over(
@@ -208,7 +208,7 @@ async def test_own_streams_are_curtailed_and_those_of_an_older_plan_are_over(
         )
         await say(socket, hello())  # answered, so what stands before it was heard
         await hear(socket)
-    assert controller.state.fleet.refused_streams().tolist() == [kept]
+    assert controller.state.fleet.now().refused_streams().tolist() == [kept]
 
 
 async def test_sentences_of_agents_are_shown_without_controls(controller: Any) -> None:
@@ -357,7 +357,7 @@ async def test_what_a_copy_measured_is_refused_in_the_next_life_of_the_controlle
         copies.controller = second
         assert await copies.deliver(b, 0, by=b) == 409
         assert await copies.deliver(b, 1, by=b) == 200
-        assert second.state.duplicates.refused_last("nanjing").boot == b
+        assert second.state.duplicates.refused_last()["nanjing"].boot == b
 
 
 async def test_next_life_of_an_agent_brings_its_spool_whatever_its_clock_said(
@@ -451,7 +451,7 @@ async def test_last_words_take_no_place_and_are_heard(controller: Any) -> None:
         await say(last, hello(health=told, last=True))
         assert isinstance(await hear(last), PlanPush)
         assert controller.state.channels.living("nanjing") is living
-    assert controller.state.fleet.health("nanjing").probes_sent == 77
+    assert controller.state.fleet.now().health("nanjing").probes_sent == 77
 
 
 async def test_channels_of_one_agent_are_few(controller: Any) -> None:
