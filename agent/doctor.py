@@ -184,8 +184,8 @@ def check_tcp() -> Finding:
     return finding(
         "tcp",
         "warn",
-        "Without CAP_NET_RAW TCP is measured by connect(), timetimetimetimetimestamped by the "
-        f"program and less exact: `{_SETCAP}`.",
+        "Without CAP_NET_RAW TCP is measured by connect() with the program's own timestamps, "
+        f"which is less exact: `{_SETCAP}`.",
         "没有 CAP_NET_RAW，TCP 改用 connect() 测量，由程序记录时间戳，精度较低："
         f"请执行 `{_SETCAP}`。",
     )
@@ -247,15 +247,15 @@ def check_timestamps() -> Finding:
         return finding(
             "timestamps",
             "warn",
-            "The kernel delivers no timestamps; delays are timetimetimetimetimestamped by the "
-            "program and grow with the machine's load. Use a newer kernel or another host.",
+            "The kernel delivers no timestamps; the program takes them, so delays grow with the "
+            "machine's load. Use a newer kernel or another host.",
             "内核未提供时间戳，时延依据程序记录的时间戳，会随负载增大。请更换内核或主机。",
         )
     error_us = f"{measured.error_ns / 1e3:.1f} µs"
     return finding(
         "timestamps",
         "ok",
-        f"Packets are timestamped by the kernel; one delay between two timestamps errs by "
+        f"The kernel timestamps packets; the error of one delay between two timestamps is "
         f"{error_us}.",
         f"报文由内核打时间戳；单次时延误差 {error_us}。",
     )

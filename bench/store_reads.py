@@ -147,7 +147,7 @@ def _fill(store: SqliteStore, ids: np.ndarray) -> None:
     """Write tiles in the order of time; the last of each level is still in blocks."""
     rng = np.random.default_rng(3)
     blocks = [block_of([full_windows(ids, i * WINDOW_NS, rng) for i in range(6)])] * 3
-    points = np.stack([points_of(blocks[i % 3].part) for i in range(60)], axis=1)
+    points = np.stack([points_of(blocks[i % 3].aggregate) for i in range(60)], axis=1)
     for name in ("rtt_mean_ns", "rtt_p50_ns", "forward_mean_ns", "backward_mean_ns"):
         points[name] *= rng.uniform(0.99, 1.01, points.shape).astype(np.float32)
     end_ns = T0_NS + 365 * DAY_NS
@@ -164,7 +164,7 @@ def _fill(store: SqliteStore, ids: np.ndarray) -> None:
             store, "INSERT INTO tiles (level, stream_id, start_ns, payload) VALUES (?,?,?,?)", rows
         )
         oldest = (level.code, "nanjing", starts[0], None, b"")  # tells where the level begins
-        figures = ids.tobytes() + points_of(blocks[0].part).tobytes()
+        figures = ids.tobytes() + points_of(blocks[0].aggregate).tobytes()
         newest = [oldest] + [
             (level.code, "nanjing", start_ns, figures, b"")
             for start_ns in range(max(last_ns, first_ns), end_ns, level.step_ns)

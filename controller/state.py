@@ -26,6 +26,8 @@ from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.documents.matrix import Matrices
+from controller.events.bus import EventBus
+from controller.events.recorder import Recorder
 from controller.fleet.agents import Fleet
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
@@ -35,9 +37,9 @@ from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
-from controller.live.recorder import Recorder
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import scope_of
+from controller.live.snapshot import Operation, Snapshot
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember
 from controller.plans.channels import Channels
@@ -45,7 +47,6 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
-from controller.snapshot import Operation, Snapshot
 from controller.store.interface import Store, StoreFullError
 from controller.store.levels import KEPT, Retention
 from controller.store.reading import DamagedStoreError, reporting_damage
@@ -105,7 +106,7 @@ class ControllerState:
     maintenance: MaintenanceSchedule
     silences: SilenceRegistry
     rounds: Rounds
-    recorder: Recorder
+    bus: EventBus
     stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
@@ -117,7 +118,8 @@ class ControllerState:
     tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
     tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
-    matrices: Matrices = field(default_factory=Matrices)
+    matrices: Matrices
+    latest: Snapshot | None = None  # the last one that was published
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
     duplicates: DuplicateAgents
@@ -187,7 +189,7 @@ class ControllerState:
         ingest, watchdog = self.ingest, self.watchdog
         return Operation(
             chunks=ingest.chunks,
-            windows=ingest.windows,
+            results=ingest.results.copy(),
             duplicates=ingest.duplicates,
             bytes=ingest.bytes,
             refused=ingest.refused.copy(),
@@ -304,7 +306,9 @@ def _assemble(
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
     stream = EventStream()
-    recorder = Recorder(store.event_log, stream)
+    bus = EventBus()
+    Recorder(store.event_log, bus)
+    stream.follow(bus)
     rounds = Rounds(
         scope,
         LiveVerdicts(scope, known, now_ns, book, clock=clock),
@@ -312,7 +316,7 @@ def _assemble(
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        recorder=recorder,
+        bus=bus,
         known=known,
         clock=clock,
         watchdog=watchdog,
@@ -337,7 +341,8 @@ def _assemble(
         renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
-        recorder=recorder,
+        bus=bus,
+        matrices=Matrices(clock),
         stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
@@ -358,15 +363,13 @@ def _assemble(
 
 
 def follow(state: ControllerState) -> None:
-    """Let the matrices and who listens to events follow the rounds."""
+    """Let the matrices follow the rounds."""
 
-    async def announce() -> None:
-        state.stream.announce(state.rounds.live.latest.revision)
+    async def publish() -> None:
+        state.latest = state.snapshot()
+        await state.matrices.renew(state.latest)
 
-    state.rounds.followers = {
-        "matrix": functools.partial(state.matrices.renew, state),
-        "stream": announce,
-    }
+    state.rounds.followers = {"matrix": publish}
 
 
 @contextlib.contextmanager

@@ -50,6 +50,24 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_section_finds_its_heading(page: Path) -> None:
+    if page.name == "CHANGELOG.md":
+        return
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    ours = [(link, anchor) for link, anchor in links if "://" not in link]
+    assert [
+        f"{link}#{anchor}"
+        for link, anchor in ours
+        if anchor not in _anchors((page.parent / link) if link else page)
+    ] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize(
     "guide", [p for p in PAGES if p.parent.name == "guides"], ids=lambda p: p.name
 )

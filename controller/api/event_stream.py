@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from controller.documents.events import EventDocument, EventsMessage, VerdictsEvent
+from controller.events.bus import EventBus
+from controller.events.events import Event, RoundJudged
 from controller.store.event_log import EventKind, EventRecord
 
 MAX_WAITING_BYTES = 4 << 20
@@ -89,6 +91,16 @@ class EventStream:
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
         self.cut_off = 0
+
+    def follow(self, bus: EventBus) -> None:
+        """Tell listeners of what is in the log, and of rounds, from now on."""
+        bus.read_log(self.publish)
+        bus.subscribe(self._judged, RoundJudged)
+
+    def _judged(self, rounds: Sequence[Event]) -> None:
+        for event in rounds:
+            if isinstance(event, RoundJudged):
+                self.announce(event.revision)
 
     def of_caller(self, caller: str) -> int:
         """Return how many listeners there are of one credential."""

@@ -8,7 +8,7 @@ stay) nothing is exposed path by path, and `isochrone_metrics_paths_omitted` say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,15 @@ from prometheus_client.exposition import choose_encoder
 
 from controller.api.routes.targets import counted_verdicts
 from controller.api.server.connections import KINDS, WORDS
+from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.live.current_states import CurrentStates
+from controller.live.scope import Scope
+from controller.live.snapshot import Operation, Snapshot
 from controller.live.states import STATES
 from controller.live.verdicts import Round
-from controller.state import VERSION, ControllerState
+from controller.state import VERSION
+from controller.store.interface import StoreState
 from messages.sections.windows import WINDOWS
 
 _PATH_LABELS = (
@@ -49,51 +53,58 @@ _FIGURES = (
 )
 
 
-def exposition(state: ControllerState, accept: str) -> tuple[bytes, str]:
-    """Return the metrics and their content type, in the format that `accept` asks for. Blocks."""
+def exposition(now: Snapshot, store: StoreState, accept: str, most_paths: int) -> tuple[bytes, str]:
+    """Return the metrics and their content type, in the format that `accept` asks for. Blocks.
+
+    At most `most_paths` paths have metrics of their own.
+    """
     try:
         encode, content_type = choose_encoder(accept)
     except (TypeError, ValueError):  # a version that is no number
         encode, content_type = choose_encoder("")
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(state))
+    registry.register(_Collector(now, store, most_paths))
     return encode(registry), content_type
 
 
 class _Collector:
-    """One scrape: a round and how everything stood at one moment."""
+    """One scrape of a snapshot."""
 
-    def __init__(self, state: ControllerState) -> None:
-        self._state = state
+    def __init__(self, now: Snapshot, store: StoreState, most_paths: int) -> None:
+        self._now, self._store, self._most_paths = now, store, most_paths
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family of metrics."""
-        state, latest = self._state, self._state.live.latest
-        states = state.snapshot().states()
-        yield from _controller(state, latest)
-        yield from _fleet(state, states)
-        yield from _targets(state, latest)
-        paths = state.catalogue.paths[: state.settings.metrics_paths]
+        now, states = self._now, self._now.states()
+        yield from _controller(now.operation, now.started_ns, now.round, self._store)
+        yield from _fleet(now, states)
+        yield from _targets(now)
+        paths = now.scope.catalogue.paths[: self._most_paths]
         omitted = GaugeMetricFamily(
             "isochrone_metrics_paths_omitted", "Paths beyond the cap, without metrics of their own."
         )
-        omitted.add_metric((), len(state.catalogue.paths) - len(paths))
+        omitted.add_metric((), len(now.scope.catalogue.paths) - len(paths))
         yield omitted
-        yield from _paths(state, latest, states, len(paths))
+        yield from _paths(now, states, len(paths))
 
 
-def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
+def _controller(
+    operation: Operation, started_ns: int, latest: Round, store: StoreState
+) -> Iterator[Metric]:
     build = InfoMetricFamily("isochrone_build", "The controller that answers.")
     build.add_metric((), {"version": VERSION})
     yield build
-    ingest, store, stream = state.ingest, state.store.state(), state.stream
     for name, help_text, count in (
-        ("ingest_chunks", "Chunks that were stored.", ingest.chunks),
-        ("ingest_windows", "Windows that were stored.", ingest.results[WINDOWS.name]),
-        ("ingest_duplicates", "Chunks that were there already.", ingest.duplicates),
-        ("ingest_bytes", "Bytes of stored chunks.", ingest.bytes),
-        ("api_limited_requests", "Requests that were refused as too many.", state.callers.refused),
-        ("events_listeners_cut_off", "Listeners that did not read.", stream.cut_off),
+        ("ingest_chunks", "Chunks that were stored.", operation.chunks),
+        ("ingest_windows", "Windows that were stored.", operation.results.get(WINDOWS.name, 0)),
+        ("ingest_duplicates", "Chunks that were there already.", operation.duplicates),
+        ("ingest_bytes", "Bytes of stored chunks.", operation.bytes),
+        (
+            "api_limited_requests",
+            "Requests that were refused as too many.",
+            operation.limited_requests,
+        ),
+        ("events_listeners_cut_off", "Listeners that did not read.", operation.listeners_cut_off),
         ("judge_rounds", "Rounds of judging.", latest.revision),
     ):
         counter = CounterMetricFamily(f"isochrone_{name}", help_text)
@@ -102,13 +113,13 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
     results = CounterMetricFamily(
         "isochrone_ingest_results", "Results that were stored, by kind.", labels=("kind",)
     )
-    for kind, count in sorted(ingest.results.items()):
+    for kind, count in sorted(operation.results.items()):
         results.add_metric((kind,), count)
     yield results
     refused = CounterMetricFamily(
         "isochrone_ingest_refused", "Chunks that were refused, by reason.", labels=("reason",)
     )
-    for reason, count in sorted(ingest.refused.items()):
+    for reason, count in sorted(operation.refused.items()):
         refused.add_metric((reason,), count)
     yield refused
     skipped = CounterMetricFamily(
@@ -121,16 +132,16 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
         "How long ago the last round of a loop in the background ended.",
         labels=("loop",),
     )
-    for loop, age_s in state.watchdog.ages_s().items():
-        skipped.add_metric((loop,), state.watchdog.skipped[loop])
+    for loop, age_s in operation.loop_ages_s.items():
+        skipped.add_metric((loop,), operation.skipped.get(loop, 0))
         age.add_metric((loop,), age_s)
     yield from (skipped, age)
-    yield from _connections(state)
+    yield from _connections(operation)
     judged_ns = latest.judged_ns
     for name, help_text, value in (
-        ("start_timestamp_seconds", "When the controller started.", state.started_ns * 1e-9),
+        ("start_timestamp_seconds", "When the controller started.", started_ns * 1e-9),
         ("judged_timestamp_seconds", "When it judged.", judged_ns and judged_ns * 1e-9),
-        ("events_listeners", "Listeners of the event stream.", len(stream.listeners)),
+        ("events_listeners", "Listeners of the event stream.", operation.listeners),
         ("store_ok", "Whether the store can be written.", float(store.state == "ok")),
         ("store_queued_writes", "Writes that wait.", store.queued_writes),
         ("store_size_bytes", "Size of the database.", store.size_bytes),
@@ -139,23 +150,23 @@ def _controller(state: ControllerState, latest: Round) -> Iterator[Metric]:
         yield _gauge(name, help_text, value)
 
 
-def _connections(state: ControllerState) -> Iterator[Metric]:
+def _connections(operation: Operation) -> Iterator[Metric]:
     held = GaugeMetricFamily(
         "isochrone_connections", "Connections over TCP, by whose they are.", labels=("kind",)
     )
     for kind in KINDS:
-        held.add_metric((kind,), state.connections.count(kind))
+        held.add_metric((kind,), operation.connections.get(kind, 0))
     cut = CounterMetricFamily(
         "isochrone_connections_cut",
         "Connections over TCP that were cut or refused, by reason.",
         labels=("reason",),
     )
     for reason in WORDS:
-        cut.add_metric((reason,), state.connections.cut[reason])
+        cut.add_metric((reason,), operation.connections_cut.get(reason, 0))
     yield from (held, cut)
 
 
-def _fleet(state: ControllerState, states: CurrentStates) -> Iterator[Metric]:
+def _fleet(now: Snapshot, states: CurrentStates) -> Iterator[Metric]:
     for kind, codes in (
         ("agents", states.agent_codes()),
         ("paths", states.paths),
@@ -171,7 +182,7 @@ def _fleet(state: ControllerState, states: CurrentStates) -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "isochrone_campaigns", "How many campaigns are in each state.", labels=("state",)
     )
-    for name, count in state.campaigns.counts().items():
+    for name, count in now.campaign_counts().items():
         family.add_metric((name,), count)
     yield family
     stands = GaugeMetricFamily(
@@ -182,17 +193,16 @@ def _fleet(state: ControllerState, states: CurrentStates) -> Iterator[Metric]:
         "When an agent was last heard.",
         labels=("agent",),
     )
-    fleet = state.fleet.now()
     for agent, name in states.agents.items():
         stands.add_metric((agent, name), 1)
-        seen_ns = fleet.agents[agent].last_seen_ns
+        seen_ns = now.fleet.agents[agent].last_seen_ns
         if seen_ns is not None:
             seen.add_metric((agent,), seen_ns * 1e-9)
     yield from (stands, seen)
-    yield from _accounts(state, tuple(states.agents))
+    yield from _accounts(now.fleet)
 
 
-def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]:
+def _accounts(fleet: FleetView) -> Iterator[Metric]:
     """Yield what agents say became of their probes, and what their owners curtail."""
     sent, dropped = (
         CounterMetricFamily(f"isochrone_agent_{name}_probes", help_text, labels=labels)
@@ -214,9 +224,8 @@ def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]
         "Messages of an agent's control channel that were none, or spoke for others.",
         labels=("agent",),
     )
-    fleet = state.fleet.now()
-    for agent in agents:
-        refused.add_metric((agent,), state.fleet.refused[agent])
+    for agent in fleet.names:
+        refused.add_metric((agent,), fleet.refused.get(agent, 0))
         health = fleet.health(agent)
         if health is None:
             continue
@@ -229,21 +238,22 @@ def _accounts(state: ControllerState, agents: Sequence[str]) -> Iterator[Metric]
             sent.add_metric((agent,), health.totals.made.get("probes", 0))
             waiting.add_metric((agent,), health.totals.waiting.get("probes", 0))
             of_reason: Counter[str] = Counter()
-            for part in health.totals.dropped:
-                of_reason[part.reason] += part.counts.get("probes", 0)
+            for aggregate in health.totals.dropped:
+                of_reason[aggregate.reason] += aggregate.counts.get("probes", 0)
             for reason, probes in of_reason.items():
                 dropped.add_metric((agent, reason), probes)
     yield from (sent, dropped, waiting, curtailed, refused)
 
 
-def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:
+def _targets(now: Snapshot) -> Iterator[Metric]:
+    latest, catalogue = now.round, now.scope.catalogue
     verdicts = GaugeMetricFamily(
         "isochrone_target_verdicts",
         "Paths of a target by verdict; those in maintenance are left out.",
         labels=("target", "verdict"),
     )
-    for target in state.network.targets:
-        found = Counter(counted_verdicts(state, latest, target).tolist())
+    for target in now.scope.network.targets:
+        found = Counter(counted_verdicts(now, target).tolist())
         for code, name in enumerate(VERDICTS):
             verdicts.add_metric((target.name, name), found[code])
     yield verdicts
@@ -252,16 +262,14 @@ def _targets(state: ControllerState, latest: Round) -> Iterator[Metric]:
         "Of the paths without data, those whose evidence is too old.",
         labels=("target",),
     )
-    for target in state.network.targets:
-        mine = state.catalogue.demand_target == state.catalogue.target_number[target.name]
+    for target in now.scope.network.targets:
+        mine = catalogue.demand_target == catalogue.target_number[target.name]
         stale.add_metric((target.name,), int(np.count_nonzero(latest.stale[mine])))
     yield stale
 
 
-def _paths(
-    state: ControllerState, latest: Round, states: CurrentStates, count: int
-) -> Iterator[Metric]:
-    catalogue = state.catalogue
+def _paths(now: Snapshot, states: CurrentStates, count: int) -> Iterator[Metric]:
+    latest, scope, catalogue = now.round, now.scope, now.scope.catalogue
     labels = [
         (
             path.id,
@@ -279,15 +287,15 @@ def _paths(
     for label, code in zip(labels, states.paths[:count].tolist(), strict=True):
         stands.add_metric((*label, STATES[code]), 1)
     yield stands
-    rows = [row for number in range(count) for row in _first_of_protocols(state, number)]
+    rows = [row for number in range(count) for row in _first_of_protocols(scope, number)]
     keys = [
-        (*labels[int(catalogue.stream_path[row])], state.streams[row].type_p.protocol)
+        (*labels[int(catalogue.stream_path[row])], scope.streams[row].type_p.protocol)
         for row in rows
     ]
-    newest_ns = latest.part.end_ns[rows]
+    newest_ns = latest.aggregate.end_ns[rows]
     newest = np.where(newest_ns > 0, newest_ns * 1e-9, np.nan)
     believed_ns = latest.newest_of_streams.believed_ns[rows]
-    stale = believed_ns < state.clock.wall_ns() - latest.stream_limit_ns[rows]
+    stale = believed_ns < now.at_ns - latest.stream_limit_ns[rows]
     columns: list[tuple[str, str, NDArray[np.floating[Any]]]] = [
         (name, text, np.where(stale, np.nan, latest.figures[key][rows] * f))
         for key, name, text, f in _FIGURES
@@ -302,11 +310,11 @@ def _paths(
         yield family
 
 
-def _first_of_protocols(state: ControllerState, number: int) -> Iterable[int]:
+def _first_of_protocols(scope: Scope, number: int) -> Iterable[int]:
     """Return the path's streams whose figures stand for it: the first one of each protocol."""
     rows: dict[str, int] = {}
-    for row in state.catalogue.streams_of[number]:
-        rows.setdefault(state.streams[row].type_p.protocol, row)
+    for row in scope.catalogue.streams_of[number]:
+        rows.setdefault(scope.streams[row].type_p.protocol, row)
     return rows.values()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from typing import get_args
 
 import msgspec
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller.campaigns.demand import existing_part, problems_of, streams_of
 from controller.campaigns.request import CampaignRequest
-from controller.store.campaigns import CampaignRecord, CampaignState
+from controller.store.campaigns import CampaignRecord
 from foundation.errors import ConfigError
 from topology.mesh import united
 from topology.model import PlannedStream
@@ -46,11 +45,6 @@ class CampaignRegistry:
     def put(self, record: CampaignRecord) -> None:
         """Take in what became of one."""
         self.records = {**self.records, record.name: record}
-
-    def counts(self) -> dict[str, int]:
-        """Return how many are in each state, states without campaigns too."""
-        found = [record.state for record in self.records.values()]
-        return {state: found.count(state) for state in get_args(CampaignState)}
 
     def running(self, now_ns: int) -> list[CampaignRecord]:
         """Return those whose streams belong into the plan at `now_ns`."""

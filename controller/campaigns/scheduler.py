@@ -13,10 +13,10 @@ from collections import Counter
 from dataclasses import replace
 
 from controller.campaigns.registry import CampaignRegistry
+from controller.events.events import CampaignChanged
 from controller.plans.replanning import renew
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
-from controller.store.event_log import EventRecord
 
 OVERDUE_S = 1.0
 
@@ -61,18 +61,17 @@ async def turn(state: ControllerState, before: CampaignRecord, after: CampaignRe
         after = replace(after, refused=counts["refused"], throttled=counts["throttled"])
     await asyncio.wrap_future(state.store.campaigns.change(after))
     state.campaigns.put(after)
-    state.recorder.record([event_of(after, before, state.clock.wall_ns())], ())
+    state.bus.publish([event_of(after, before, state.clock.wall_ns())])
 
 
-def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int) -> EventRecord:
+def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int) -> CampaignChanged:
     """Return as an event that a campaign came into its state."""
     since_ns = None
     if before is not None:
         since_ns = before.created_ns if before.begun_ns is None else before.begun_ns
-    return EventRecord(
+    return CampaignChanged(
         at_ns=now_ns,
-        kind="campaign",
-        subject=record.name,
+        campaign=record.name,
         state=record.state,
         previous=None if before is None else before.state,
         previous_since_ns=since_ns,

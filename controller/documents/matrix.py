@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from controller.documents.verdicts import MatrixCell, MatrixDocument
 from controller.judge.evidence import KINDS, VERDICTS
 from controller.live.verdicts import Round
+from foundation.clock import Clock
 from probes.sockets.records import starts
 
 if TYPE_CHECKING:
-    from controller.state import ControllerState  # it holds the matrices
+    from controller.live.snapshot import Snapshot
 
 # From good to bad; the worst one stands for the pair.
 _BADNESS = ("pass", "impossible", "no_data", "undecided", "fail")
@@ -26,11 +27,12 @@ LATELY_NS = 600_000_000_000
 MOST_WATCHED = 4  # a matrix of 300 sites is 7.5 MB and 50 ms a round
 
 
-def matrix_of(state: ControllerState, latest: Round, target: str | None) -> MatrixDocument:
+def matrix_of(now: Snapshot, target: str | None) -> MatrixDocument:
     """Return the matrix of one target, or of all."""
-    catalogue, judgements = state.catalogue, latest.judgements
+    latest, catalogue = now.round, now.scope.catalogue
+    judgements = latest.judgements
     sites = list(catalogue.site_number)
-    rows = np.arange(len(state.demands))
+    rows = np.arange(len(now.scope.demands))
     if target is not None:
         rows = rows[catalogue.demand_target == catalogue.target_number[target]]
     pair = catalogue.demand_source[rows] * len(sites) + catalogue.demand_destination[rows]
@@ -104,38 +106,38 @@ class Matrices:
     each round before the listeners are told of it: whoever comes, or watches, finds them made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._made: dict[str | None, tuple[tuple[int, int], bytes]] = {}
         self._asked_ns: dict[str | None, int] = {}
         self._lock = threading.Lock()  # who asks for what is being made waits for it
 
-    def body(self, state: ControllerState, target: str | None) -> bytes:
+    def body(self, now: Snapshot, target: str | None) -> bytes:
         """Return the matrix of one target, or of all. May block for some tens of milliseconds."""
         with self._lock:
             self._asked_ns.pop(target, None)
-            self._asked_ns[target] = state.clock.monotonic_ns()  # the latest stands last
-            return self._of(state, target)
+            self._asked_ns[target] = self._clock.monotonic_ns()  # the latest stands last
+            return self._of(now, target)
 
-    async def renew(self, state: ControllerState) -> None:
+    async def renew(self, now: Snapshot) -> None:
         """Make ready what is asked for; called once a round."""
-        await asyncio.to_thread(self._renew, state)
+        await asyncio.to_thread(self._renew, now)
 
-    def _renew(self, state: ControllerState) -> None:
+    def _renew(self, now: Snapshot) -> None:
         with self._lock:
-            since_ns = state.clock.monotonic_ns() - LATELY_NS
+            since_ns = self._clock.monotonic_ns() - LATELY_NS
             lately = {of: at_ns for of, at_ns in self._asked_ns.items() if at_ns >= since_ns}
             self._asked_ns = dict(list(lately.items())[-MOST_WATCHED:])
             wanted = {None, *self._asked_ns}
             self._made = {of: made for of, made in self._made.items() if of in wanted}
         for target in wanted:
             with self._lock:
-                self._of(state, target)
+                self._of(now, target)
 
-    def _of(self, state: ControllerState, target: str | None) -> bytes:
-        latest = state.live.latest
-        wanted = latest.revision, latest.aged_ns
+    def _of(self, now: Snapshot, target: str | None) -> bytes:
+        wanted = now.round.revision, now.round.aged_ns
         made, body = self._made.get(target, ((-1, 0), b""))
         if made != wanted:
-            body = msgspec.json.encode(matrix_of(state, latest, target))
+            body = msgspec.json.encode(matrix_of(now, target))
             self._made[target] = (wanted, body)
         return body

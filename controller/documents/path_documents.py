@@ -82,7 +82,7 @@ def _stream(state: ControllerState, row: int) -> PathStream:
 
 
 def _figures(state: ControllerState, latest: Round, row: int) -> Figures:
-    evidence, newest_ns = latest.evidence, int(latest.part.end_ns[row])
+    evidence, newest_ns = latest.evidence, int(latest.aggregate.end_ns[row])
     now_ns = state.clock.wall_ns()
     believed_ns = int(latest.newest_of_streams.believed_ns[row])
     return Figures(
@@ -91,7 +91,7 @@ def _figures(state: ControllerState, latest: Round, row: int) -> Figures:
         lost=int(evidence.lost[row]),
         one_way=_one_way(evidence, row),
         clock_bound_ns=finite(evidence.clock_bound_ns[row]),
-        timestamping=TIMESTAMPING[latest.part.timestamping[row]],
+        timestamping=TIMESTAMPING[latest.aggregate.timestamping[row]],
         last_window_ns=newest_ns or None,
         age_ms=age_ms(believed_ns, now_ns),
         stale=bool(newest_ns and believed_ns < now_ns - latest.stream_limit_ns[row]),

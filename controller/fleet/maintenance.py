@@ -13,7 +13,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.event_log import EventRecord, MaintenanceRecord, SubjectState
+from controller.events.events import MaintenanceChanged
+from controller.store.event_log import MaintenanceRecord, SubjectState
 from topology.model import Path
 
 Phase = Literal["announced", "begun", "ended", "cancelled"]
@@ -143,29 +144,24 @@ class MaintenanceSchedule:
             if state.kind == "maintenance" and state.state in phases:
                 self._phases[int(state.subject)] = (phases[state.state], state.since_ns)
 
-    def look(self, now_ns: int) -> tuple[list[EventRecord], list[SubjectState]]:
-        """Return as events what was announced, began, ended or was cancelled since last asked."""
-        events: list[EventRecord] = []
+    def look(self, now_ns: int) -> list[MaintenanceChanged]:
+        """Return what was announced, began, ended or was cancelled since last asked."""
+        changes = []
         for record in self.now.records:
             now, before = phase(record, now_ns), self._phases.get(record.id)
             if before is not None and before[0] == now:
                 continue
             self._phases[record.id] = (now, now_ns)
-            events.append(
-                EventRecord(
+            changes.append(
+                MaintenanceChanged(
                     at_ns=now_ns,
-                    kind="maintenance",
-                    subject=str(record.id),
+                    maintenance=record.id,
                     state=now,
                     previous=None if before is None else before[0],
                     previous_since_ns=None if before is None else before[1],
                 )
             )
-        states = [
-            SubjectState(kind="maintenance", subject=e.subject, state=e.state, since_ns=now_ns)
-            for e in events
-        ]
-        return events, states
+        return changes
 
 
 def _touches(record: MaintenanceRecord, start_ns: int, end_ns: int) -> bool:

@@ -140,7 +140,7 @@ class Tally:
         lost = np.where(has_clean, sums["clean_lost"], sums["suspect_lost"])
         begun_ns = np.where(due_ns == from_ns, np.minimum(first_ns, to_ns), from_ns)
         edge = np.rint(rate * (begun_ns - from_ns + np.maximum(to_ns - last_ns, 0)))
-        parts = {
+        aggregates = {
             "not_sent": sums["not_sent"],
             "suspect": np.where(has_clean, sums["suspect"], 0),
             "change": edge,
@@ -149,7 +149,7 @@ class Tally:
             "curtailed": curtailed,
             "missing": np.rint(rate * (absent_ns - refused_ns)) + lacking,
         }
-        totals = {name: int(column[rows].sum()) for name, column in parts.items()}
+        totals = {name: int(column[rows].sum()) for name, column in aggregates.items()}
         found = int(judged[rows].sum())
         return AccountDocument(
             from_ns=from_ns,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from controller.judge.improvement import HOURS, Cells, hour_of_week
 from controller.live.hour_cells import cells_from, lost_of, no_cells
 from controller.store.interface import BaselineRecord
-from controller.store.merging import Part, merge, part_of, without_windows
+from controller.store.merging import Aggregate, aggregate_of, merge, without_windows
 from foundation.errors import ConfigError, RemoteProtocolError
 from foundation.numbers import Instant
 from probes.histogram import EDGES_VERSION, Histograms
@@ -150,15 +150,15 @@ def seal(
             "基线期必须是已经过去的时段：--from 须早于 --to，且 --to 不得晚于当前时间。",
             name=request.name,
         )
-    part = _collect(request, batches, [stream.stream_id for stream in streams])
-    sent = known_outcomes(part.counters) > 0
+    aggregate = _collect(request, batches, [stream.stream_id for stream in streams])
+    sent = known_outcomes(aggregate.counters) > 0
     if not sent.any():
         raise ConfigError(
             "Nothing was measured in this period that a baseline could hold; choose another one.",
             "该时段内没有可用于基线的测量数据；请另选时段。",
             name=request.name,
         )
-    content = _content(request, part, np.flatnonzero(sent), streams, plan_versions)
+    content = _content(request, aggregate, np.flatnonzero(sent), streams, plan_versions)
     raw = msgspec.msgpack.encode(content)
     return BaselineRecord(
         name=request.name,
@@ -186,12 +186,12 @@ def opened(record: BaselineRecord) -> Baseline:
     return Baseline(record, msgspec.msgpack.decode(raw, type=Content))
 
 
-def _collect(request: SealRequest, batches: Iterable[WindowBatch], ids: list[int]) -> Part:
+def _collect(request: SealRequest, batches: Iterable[WindowBatch], ids: list[int]) -> Aggregate:
     """Add up the period by stream and hour of the week: row = unit × HOURS + hour."""
     order = np.argsort(np.array(ids, np.uint64))
     ordered = np.array(ids, np.uint64)[order]
     rows = len(ids) * HOURS
-    parts: list[Part] = []
+    aggregates: list[Aggregate] = []
     for batch in batches:
         if not request.from_ns <= batch.start_ns < request.to_ns:
             continue
@@ -199,21 +199,21 @@ def _collect(request: SealRequest, batches: Iterable[WindowBatch], ids: list[int
         taken = np.flatnonzero(ordered[place] == batch.stream_id) if len(ids) else place[:0]
         hour = int(hour_of_week(np.array(batch.start_ns)))
         unit = order[place[taken]]
-        parts.append(without_windows(part_of(batch, taken, unit * HOURS + hour)))
-        if len(parts) >= CHUNKS_A_MERGE:
-            parts = [merge(parts, rows)]
-    return merge(parts, rows)
+        aggregates.append(without_windows(aggregate_of(batch, taken, unit * HOURS + hour)))
+        if len(aggregates) >= CHUNKS_A_MERGE:
+            aggregates = [merge(aggregates, rows)]
+    return merge(aggregates, rows)
 
 
 def _content(
     request: SealRequest,
-    part: Part,
+    aggregate: Aggregate,
     kept: NDArray[np.int64],
     streams: Sequence[PlannedStream],
     plan_versions: Mapping[str, int],
 ) -> Content:
-    units, unit = np.unique(part.row[kept] // HOURS, return_inverse=True)
-    rtt, forward = (part.distributions[name].take(kept) for name in ("rtt", "forward"))
+    units, unit = np.unique(aggregate.row[kept] // HOURS, return_inverse=True)
+    rtt, forward = (aggregate.distributions[name].take(kept) for name in ("rtt", "forward"))
     return Content(
         version=2,
         edges_version=EDGES_VERSION,
@@ -229,21 +229,21 @@ def _content(
             for i in units.tolist()
         ],
         unit=unit.astype(np.int64).tobytes(),
-        hour=(part.row[kept] % HOURS).tobytes(),
-        sent=known_outcomes(part.counters)[kept].tobytes(),
-        lost=lost_of(part)[kept].tobytes(),
-        rtt_sum_ns=part.total_ns["rtt"][kept].tobytes(),
-        rtt_least_ns=part.least_ns["rtt"][kept].tobytes(),
-        rtt_most_ns=part.most_ns["rtt"][kept].tobytes(),
+        hour=(aggregate.row[kept] % HOURS).tobytes(),
+        sent=known_outcomes(aggregate.counters)[kept].tobytes(),
+        lost=lost_of(aggregate)[kept].tobytes(),
+        rtt_sum_ns=aggregate.total_ns["rtt"][kept].tobytes(),
+        rtt_least_ns=aggregate.least_ns["rtt"][kept].tobytes(),
+        rtt_most_ns=aggregate.most_ns["rtt"][kept].tobytes(),
         indptr=rtt.indptr.tobytes(),
         bucket=rtt.bucket.tobytes(),
         count=rtt.count.tobytes(),
-        lost_forward=part.counters["lost_forward"][kept].tobytes(),
-        lost_backward=part.counters["lost_backward"][kept].tobytes(),
-        bound_ns=part.clock_bound_ns[kept].tobytes(),
-        forward_sum_ns=part.total_ns["forward"][kept].tobytes(),
-        forward_least_ns=part.least_ns["forward"][kept].tobytes(),
-        forward_most_ns=part.most_ns["forward"][kept].tobytes(),
+        lost_forward=aggregate.counters["lost_forward"][kept].tobytes(),
+        lost_backward=aggregate.counters["lost_backward"][kept].tobytes(),
+        bound_ns=aggregate.clock_bound_ns[kept].tobytes(),
+        forward_sum_ns=aggregate.total_ns["forward"][kept].tobytes(),
+        forward_least_ns=aggregate.least_ns["forward"][kept].tobytes(),
+        forward_most_ns=aggregate.most_ns["forward"][kept].tobytes(),
         forward_indptr=forward.indptr.tobytes(),
         forward_bucket=forward.bucket.tobytes(),
         forward_count=forward.count.tobytes(),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import Part, rows_of
+from controller.store.merging import Aggregate, rows_of
 
 Rows = NDArray[np.int64]
 MAX_TRIES = 64
@@ -40,14 +40,14 @@ def failing_rows(
     return found
 
 
-def without(slots: Sequence[Part], excluded: Rows) -> list[Part]:
+def without(slots: Sequence[Aggregate], excluded: Rows) -> list[Aggregate]:
     """Return slots of windows without those of some streams."""
     if not len(excluded):
         return list(slots)
     return [rows_of(slot, np.setdiff1d(slot.row, excluded)) for slot in slots]
 
 
-def only(slots: Sequence[Part], rows: Rows) -> list[Part]:
+def only(slots: Sequence[Aggregate], rows: Rows) -> list[Aggregate]:
     """Return the windows of some streams alone."""
     wanted = np.sort(rows)
     return [rows_of(slot, np.intersect1d(slot.row, wanted)) for slot in slots]

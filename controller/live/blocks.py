@@ -39,7 +39,7 @@ def blocks_of(rows: int, linked: Integers, rows_at_once: int = ROWS_AT_ONCE) -> 
     return [np.sort(block) for block in np.split(order, np.flatnonzero(np.diff(number)) + 1)]
 
 
-def in_their_places(parts: Sequence[Columns], places: Sequence[Integers]) -> Columns:
+def in_their_places(aggregates: Sequence[Columns], places: Sequence[Integers]) -> Columns:
     """Join structs of arrays (or dicts, or single arrays): row i of part p becomes places[p][i]."""
     order = np.argsort(np.concatenate(places))
 
@@ -54,5 +54,5 @@ def in_their_places(parts: Sequence[Columns], places: Sequence[Integers]) -> Col
             **{name: joined([getattr(value, name) for value in values]) for name in names}
         )
 
-    answer: Columns = joined(parts)
+    answer: Columns = joined(aggregates)
     return answer

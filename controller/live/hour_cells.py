@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from controller.judge.improvement import Cells
 from controller.live.window_evidence import sum_of
-from controller.store.merging import Part
+from controller.store.merging import Aggregate
 from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
 from probes.window import known_outcomes
@@ -15,30 +15,32 @@ from probes.window import known_outcomes
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999, "max": 1.0}
 
 
-def lost_of(part: Part) -> NDArray[np.int64]:
+def lost_of(aggregate: Aggregate) -> NDArray[np.int64]:
     """Return all that did not come back in time."""
-    return sum_of(part, "lost_forward", "lost_backward", "lost_unknown", "late")
+    return sum_of(aggregate, "lost_forward", "lost_backward", "lost_unknown", "late")
 
 
-def cells_of(part: Part, statistic: str, hour: int, direction: str = "round_trip") -> Cells:
+def cells_of(
+    aggregate: Aggregate, statistic: str, hour: int, direction: str = "round_trip"
+) -> Cells:
     """Return a part of one hour as cells, `unit` as its rows are numbered."""
     way = "rtt" if direction == "round_trip" else "forward"
-    lost = lost_of(part)
+    lost = lost_of(aggregate)
     least, most = lost, lost
     if way == "forward":
-        least = part.counters["lost_forward"]
-        most = lost - part.counters["lost_backward"]
+        least = aggregate.counters["lost_forward"]
+        most = lost - aggregate.counters["lost_backward"]
     return cells_from(
         statistic,
-        unit=part.row,
-        hour=np.full(len(part.row), hour, np.int64),
-        sent=known_outcomes(part.counters),
+        unit=aggregate.row,
+        hour=np.full(len(aggregate.row), hour, np.int64),
+        sent=known_outcomes(aggregate.counters),
         lost=least,
         lost_most=most,
-        bound_ns=np.zeros(len(part.row)) if way == "rtt" else part.clock_bound_ns,
-        sum_ns=part.total_ns[way],
-        extremes_ns=(part.least_ns[way], part.most_ns[way]),
-        delays=part.distributions[way],
+        bound_ns=np.zeros(len(aggregate.row)) if way == "rtt" else aggregate.clock_bound_ns,
+        sum_ns=aggregate.total_ns[way],
+        extremes_ns=(aggregate.least_ns[way], aggregate.most_ns[way]),
+        delays=aggregate.distributions[way],
     )
 
 

@@ -25,7 +25,7 @@ from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
 from controller.store.blocks import Block
 from controller.store.interface import BaselineRecord
-from controller.store.merging import Part, merge_by_blocks, without_windows
+from controller.store.merging import Aggregate, merge_by_blocks, without_windows
 from foundation.errors import RemoteProtocolError
 from foundation.text import Text, counted
 from probes.window import WindowBatch
@@ -97,7 +97,7 @@ class BaselineComparator:
 
     def add_hour(self, start_ns: int, block: Block) -> None:
         """Take in an hour of an agent as the store has merged it."""
-        self._hours.add_part(start_ns, block.stream_id, block.part)
+        self._hours.add_aggregate(start_ns, block.stream_id, block.aggregate)
 
     def compact(self) -> None:
         """Add up the parts of each hour now: for one thread that fills it and has it to itself."""
@@ -108,28 +108,30 @@ class BaselineComparator:
         """Return the earliest start that counts now."""
         return self._hours.horizon_ns(now_ns)
 
-    def snapshot(self, now_ns: int) -> dict[int, tuple[Part, ...]]:
+    def snapshot(self, now_ns: int) -> dict[int, tuple[Aggregate, ...]]:
         """Return the hours; on the event loop."""
         self._hours.forget(now_ns)
         return self._hours.snapshot()
 
-    def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
+    def replace(
+        self, snapshot: dict[int, tuple[Aggregate, ...]], merged: dict[int, Aggregate]
+    ) -> None:
         """Put merged hours in place of their parts; on the event loop."""
         self._hours.replace(snapshot, merged)
 
-    def merged(self, snapshot: dict[int, tuple[Part, ...]]) -> dict[int, Part]:
-        """Return each hour as one part without single windows. Pure."""
+    def merged(self, snapshot: dict[int, tuple[Aggregate, ...]]) -> dict[int, Aggregate]:
+        """Return each hour as one aggregate without single windows. Pure."""
         rows = len(self._ids)
         return {
-            slot: parts[0]
-            if len(parts) == 1 and not len(parts[0].windows.sent)
-            else merge_by_blocks([without_windows(part) for part in parts], rows)
-            for slot, parts in snapshot.items()
+            slot: aggregates[0]
+            if len(aggregates) == 1 and not len(aggregates[0].windows.sent)
+            else merge_by_blocks([without_windows(aggregate) for aggregate in aggregates], rows)
+            for slot, aggregates in snapshot.items()
         }
 
     def judge(
         self,
-        hours: dict[int, Part],
+        hours: dict[int, Aggregate],
         row: NDArray[np.int64],
         judgements: Judgements,
         doubted: NDArray[np.bool_],
@@ -152,7 +154,7 @@ class BaselineComparator:
     def _judge_kind(
         self,
         baseline: Baseline,
-        hours: dict[int, Part],
+        hours: dict[int, Aggregate],
         kind: tuple[str, bool, str],
         at: NDArray[np.int64],
         row: NDArray[np.int64],
@@ -189,16 +191,16 @@ class BaselineComparator:
         found.update({int(i): (judged, unit) for unit, i in enumerate(at)})
 
 
-def _joined(hours: dict[int, Part], statistic: str, direction: str) -> Cells:
+def _joined(hours: dict[int, Aggregate], statistic: str, direction: str) -> Cells:
     """Return the hours as cells. An hour of the week occurs once within a week."""
     cells = [
-        cells_of(part, statistic, int(hour_of_week(np.array(slot * HOUR_NS))), direction)
-        for slot, part in sorted(hours.items())[-168:]
+        cells_of(aggregate, statistic, int(hour_of_week(np.array(slot * HOUR_NS))), direction)
+        for slot, aggregate in sorted(hours.items())[-168:]
     ]
-    parts = [no_cells(), *cells]
+    aggregates = [no_cells(), *cells]
     return Cells(
         **{
-            field.name: np.concatenate([getattr(each, field.name) for each in parts])
+            field.name: np.concatenate([getattr(each, field.name) for each in aggregates])
             for field in fields(Cells)
         }
     )

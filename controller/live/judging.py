@@ -25,7 +25,7 @@ from controller.live.states import nothing_returns
 from controller.live.window_evidence import evidence_of, floors_ns
 from controller.store.merging import (
     ROWS_AT_ONCE,
-    Part,
+    Aggregate,
     blank,
     end_to_end,
     in_blocks,
@@ -43,13 +43,13 @@ Integers = NDArray[np.int64]
 class Judged:
     """What was found of n streams and m demands, each in the order of the controller's tuples.
 
-    `part` and `evidence` are outlines: all figures of a stream, of each distribution how many it
-    holds, no windows. `newest_ns` int64[m]: where the newest window ends that each demand rests
+    `aggregate` and `evidence` are outlines: all figures of a stream, of each distribution how many
+    it holds, no windows. `newest_ns` int64[m]: where the newest window ends that each demand rests
     on, 0 where there is none. `figures` float64[n] each; `down` bool[n]: of which streams nothing
     returns; `compared` by the places of `Judge.comparisons`, None if nothing is.
     """
 
-    part: Part
+    aggregate: Aggregate
     evidence: Evidence
     clocks: Closure
     rules: Rules
@@ -100,7 +100,7 @@ class Judge:
 
     def judge(
         self,
-        slots: Sequence[Part],
+        slots: Sequence[Aggregate],
         calibration_ns: NDArray[np.float64],
         fresh_ns: Integers | int = 0,
     ) -> Judged:
@@ -109,10 +109,10 @@ class Judge:
         Streams whose newest window ended before `fresh_ns` ([n], or one for all) are judged only
         where there is no other.
         """
-        part = self._outline(slots)
-        fresh = part.counted_end_ns >= fresh_ns
+        aggregate = self._outline(slots)
+        fresh = aggregate.counted_end_ns >= fresh_ns
         evidence, clocks = distrust(
-            evidence_of(part, calibration_ns, self._floors_ns), *self.ends, len(self.sites)
+            evidence_of(aggregate, calibration_ns, self._floors_ns), *self.ends, len(self.sites)
         )
         rules = replace(self._rules, row=chosen(self._candidates, evidence.sent, fresh))
         asked = self.comparisons.chosen(evidence.sent, fresh)
@@ -128,12 +128,12 @@ class Judge:
         )
         put_comparisons(self.comparisons, asked, compared, judgements)
         return Judged(
-            part=part,
+            aggregate=aggregate,
             evidence=evidence,
             clocks=clocks,
             rules=rules,
             judgements=judgements,
-            newest_ns=self._newest_ns(part.counted_end_ns, rules, asked),
+            newest_ns=self._newest_ns(aggregate.counted_end_ns, rules, asked),
             figures=in_their_places([block.figures for block in found], rows),
             down=in_their_places([block.down for block in found], rows),
             compared=compared if len(self.comparisons.demand) else None,
@@ -147,18 +147,18 @@ class Judge:
         newest_ns[self.comparisons.demand] = np.minimum(padded[asked.own], beside)
         return newest_ns
 
-    def _outline(self, slots: Sequence[Part]) -> Part:
-        parts = [outlined(blank(self._rows)), *slots]
-        blocks = in_blocks(parts, self._rows, self._rows_at_once)
+    def _outline(self, slots: Sequence[Aggregate]) -> Aggregate:
+        aggregates = [outlined(blank(self._rows)), *slots]
+        blocks = in_blocks(aggregates, self._rows, self._rows_at_once)
         return end_to_end([merge([outlined(one) for one in some], self._rows) for some in blocks])
 
     def _judge_block(
-        self, number: int, slots: Sequence[Part], outline: Evidence, rules: Rules, asked: Asked
+        self, number: int, slots: Sequence[Aggregate], outline: Evidence, rules: Rules, asked: Asked
     ) -> _Block:
         rows = self._blocks[number]
-        parts = [replace(blank(len(rows)), row=rows), *(rows_of(slot, rows) for slot in slots)]
-        part = merge(parts, self._rows)
-        evidence = evidence_of(part, outline.calibration_ns[rows], outline.floor_ns[rows])
+        aggregates = [replace(blank(len(rows)), row=rows), *(rows_of(slot, rows) for slot in slots)]
+        aggregate = merge(aggregates, self._rows)
+        evidence = evidence_of(aggregate, outline.calibration_ns[rows], outline.floor_ns[rows])
         evidence = replace(
             evidence,
             clock_bound_ns=outline.clock_bound_ns[rows],
@@ -172,8 +172,8 @@ class Judge:
             comparison=comparison,
             judgements=judge(evidence, rules.on(demand, rows)),
             figures=figure_columns(evidence),
-            down=nothing_returns(part.windows),
-            compared=compare(evidence, part.windows.start_ns, asked.on(comparison, rows)),
+            down=nothing_returns(aggregate.windows),
+            compared=compare(evidence, aggregate.windows.start_ns, asked.on(comparison, rows)),
         )
 
 

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.merging import (
-    Part,
+    Aggregate,
+    aggregate_of,
     blank,
     end_to_end,
     in_batches,
     in_blocks,
     merge,
     merge_by_blocks,
-    part_of,
     taken,
 )
 from probes.window import WindowBatch
@@ -43,7 +43,7 @@ class RecentWindows:
         self._sorted = ids[self._order]
         self._period_ns = period_ns
         self._slot_ns = max(1, period_ns // slots)
-        self._slots: dict[int, list[Part]] = {}
+        self._slots: dict[int, list[Aggregate]] = {}
 
     @property
     def rows(self) -> int:
@@ -66,13 +66,15 @@ class RecentWindows:
         if planned.any():
             here = np.flatnonzero(planned)
             here = here[np.argsort(row[here])]
-            part = _compact_integers(part_of(batch, here, row[here]))
-            self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(part)
+            aggregate = _compact_integers(aggregate_of(batch, here, row[here]))
+            self._slots.setdefault(batch.start_ns // self._slot_ns, []).append(aggregate)
 
-    def add_part(self, start_ns: int, stream_ids: NDArray[np.uint64], part: Part) -> None:
-        """Take in what is merged already: row i of `part` is stream `stream_ids[i]`."""
+    def add_aggregate(
+        self, start_ns: int, stream_ids: NDArray[np.uint64], aggregate: Aggregate
+    ) -> None:
+        """Take in what is merged already: row i of `aggregate` is stream `stream_ids[i]`."""
         row = self._rows_of(stream_ids)
-        found = _renumbered(replace(part, row=np.arange(len(row))), row)
+        found = _renumbered(replace(aggregate, row=np.arange(len(row))), row)
         if len(found.row):
             self._slots.setdefault(start_ns // self._slot_ns, []).append(_compact_integers(found))
 
@@ -83,9 +85,9 @@ class RecentWindows:
         ids = np.empty_like(self._sorted)
         ids[self._order] = self._sorted
         row = renewed._rows_of(ids)
-        for slot, parts in self._slots.items():
-            kept = [_renumbered(part, row) for part in parts]
-            renewed._slots[slot] = [part for part in kept if len(part.row)]
+        for slot, aggregates in self._slots.items():
+            kept = [_renumbered(aggregate, row) for aggregate in aggregates]
+            renewed._slots[slot] = [aggregate for aggregate in kept if len(aggregate.row)]
         return renewed
 
     def _rows_of(self, stream_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -106,81 +108,90 @@ class RecentWindows:
 
         Slots are forgotten whole: what is not judged any more takes up to a slot with it.
         """
-        for slot, parts in self._slots.items():
+        for slot, aggregates in self._slots.items():
             first_ns, last_ns = slot * self._slot_ns, (slot + 1) * self._slot_ns
             gone = [
                 rows for rows, from_ns, to_ns in times if first_ns < to_ns and from_ns < last_ns
             ]
             if gone:
                 rows = np.unique(np.concatenate(gone))
-                kept = [taken(p, np.flatnonzero(~np.isin(p.row, rows))) for p in parts]
-                self._slots[slot] = [part for part in kept if len(part.row)]
+                kept = [taken(p, np.flatnonzero(~np.isin(p.row, rows))) for p in aggregates]
+                self._slots[slot] = [aggregate for aggregate in kept if len(aggregate.row)]
 
     def compact(self) -> None:
         """Add up the parts of each slot now: for one thread that fills it and has it to itself."""
         snapshot = self.snapshot()
         self.replace(snapshot, self.merged(snapshot))
 
-    def snapshot(self, now_ns: int | None = None) -> dict[int, tuple[Part, ...]]:
+    def snapshot(self, now_ns: int | None = None) -> dict[int, tuple[Aggregate, ...]]:
         """Return the parts of each slot; they never change, so another thread may merge them.
 
         At `now_ns` without slots beyond MAX_AHEAD_NS: our clock was set back, and they wait.
         """
         last = None if now_ns is None else (now_ns + MAX_AHEAD_NS) // self._slot_ns
         return {
-            slot: tuple(parts)
-            for slot, parts in self._slots.items()
+            slot: tuple(aggregates)
+            for slot, aggregates in self._slots.items()
             if last is None or slot <= last
         }
 
-    def replace(self, snapshot: dict[int, tuple[Part, ...]], merged: dict[int, Part]) -> None:
+    def replace(
+        self, snapshot: dict[int, tuple[Aggregate, ...]], merged: dict[int, Aggregate]
+    ) -> None:
         """Put each slot's merged part in the place of those it was made from."""
-        for slot, part in merged.items():
-            parts, before = self._slots.get(slot), snapshot[slot]
+        for slot, aggregate in merged.items():
+            aggregates, before = self._slots.get(slot), snapshot[slot]
             # What was left out meanwhile must not come back.
-            if parts is None or len(parts) < len(before):
+            if aggregates is None or len(aggregates) < len(before):
                 continue
-            if all(map(operator.is_, parts, before)):
-                parts[: len(before)] = [part]
+            if all(map(operator.is_, aggregates, before)):
+                aggregates[: len(before)] = [aggregate]
 
-    def merged(self, snapshot: Mapping[int, Sequence[Part]]) -> dict[int, Part]:
-        """Return each slot as one part, in the order of time. Pure."""
+    def merged(self, snapshot: Mapping[int, Sequence[Aggregate]]) -> dict[int, Aggregate]:
+        """Return each slot as one aggregate, in the order of time. Pure."""
         return {
-            slot: parts[0] if len(parts) == 1 else self._merge_by_batches(parts)
-            for slot, parts in sorted(snapshot.items())
+            slot: aggregates[0] if len(aggregates) == 1 else self._merge_by_batches(aggregates)
+            for slot, aggregates in sorted(snapshot.items())
         }
 
-    def _merge_by_batches(self, parts: Sequence[Part]) -> Part:
+    def _merge_by_batches(self, aggregates: Sequence[Aggregate]) -> Aggregate:
         merged = [
             some[0] if len(some) == 1 else _compact_integers(merge(some, self.rows))
-            for some in in_batches(parts)
+            for some in in_batches(aggregates)
         ]
         blocks = in_blocks(merged, self.rows)
         return end_to_end([_compact_integers(merge(some, self.rows)) for some in blocks])
 
-    def whole(self, slots: Mapping[int, Part]) -> Part:
-        """Return merged slots as one part with every stream: for few, it has all their windows."""
+    def whole(self, slots: Mapping[int, Aggregate]) -> Aggregate:
+        """Return merged slots as one aggregate with every stream: for few, it has all their
+        windows.
+        """
         return merge_by_blocks([blank(self.rows), *slots.values()], self.rows)
 
 
-def _renumbered(part: Part, row: NDArray[np.int64]) -> Part:
-    """Return a part whose stream i is now `row[i]`, ascending, without those that are -1."""
-    now = row[part.row]
+def _renumbered(aggregate: Aggregate, row: NDArray[np.int64]) -> Aggregate:
+    """Return an aggregate whose stream i is now `row[i]`, ascending, without those that are -1."""
+    now = row[aggregate.row]
     places = np.flatnonzero(now >= 0)
     places = places[np.argsort(now[places], kind="stable")]
     if len(places) == len(now) and (places[1:] > places[:-1]).all():
-        return replace(part, row=now)
-    return replace(taken(part, places), row=now[places])
+        return replace(aggregate, row=now)
+    return replace(taken(aggregate, places), row=now[places])
 
 
-def _compact_integers(part: Part) -> Part:
-    """Return a part whose whole numbers are as short as they can be: half the memory of a slot."""
+def _compact_integers(aggregate: Aggregate) -> Aggregate:
+    """Return an aggregate whose whole numbers are as short as they can be: half the memory of
+    a slot.
+    """
     distributions = {
-        name: replace(each, count=_short(each.count)) for name, each in part.distributions.items()
+        name: replace(each, count=_short(each.count))
+        for name, each in aggregate.distributions.items()
     }
-    windows = replace(part.windows, sent=_short(part.windows.sent), lost=_short(part.windows.lost))
-    counters = {name: _short(column) for name, column in part.counters.items()}
-    return replace(part, distributions=distributions, windows=windows, counters=counters)
+    windows = replace(
+        aggregate.windows, sent=_short(aggregate.windows.sent), lost=_short(aggregate.windows.lost)
+    )
+    counters = {name: _short(column) for name, column in aggregate.counters.items()}
+    return replace(aggregate, distributions=distributions, windows=windows, counters=counters)
 
 
 def _short(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.events.bus import EventBus
+from controller.events.events import Change, Event, RoundJudged
 from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry
@@ -18,17 +20,15 @@ from controller.live.current_states import (
     current_states,
 )
 from controller.live.memory import RecentWindows
-from controller.live.recorder import Recorder
 from controller.live.scope import Scope
 from controller.live.states import SubjectKind
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Logged, Watch
-from controller.store.event_log import EventRecord, SubjectState
+from controller.store.event_log import SubjectState
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 
 JUDGING = "judging"  # as a loop that is watched
-Changes = tuple[list[EventRecord], list[SubjectState]]
 
 
 class Rounds:
@@ -46,7 +46,7 @@ class Rounds:
         fleet: Fleet,
         maintenance: MaintenanceSchedule,
         silences: SilenceRegistry,
-        recorder: Recorder,
+        bus: EventBus,
         known: Sequence[SubjectState],
         clock: Clock,
         watchdog: Watchdog,
@@ -55,7 +55,7 @@ class Rounds:
         self.followers: dict[str, Callable[[], Awaitable[None]]] = {}
         self.looked_ns: int | None = None  # when the states were looked at last
         self._fleet, self._maintenance, self._silences = fleet, maintenance, silences
-        self._recorder, self._clock, self._watchdog = recorder, clock, watchdog
+        self._bus, self._clock, self._watchdog = bus, clock, watchdog
         self._started_monotonic_ns = clock.monotonic_ns()
         now_ns = clock.wall_ns()
         self._agents = Watch("agent", fleet.now().names, known, now_ns)
@@ -87,7 +87,7 @@ class Rounds:
 
         Each part is on its own: one that raises leaves what it made last, and is told.
         """
-        await self._tell(*await self._judge(self.live, self.memory, self.scope))
+        await self._tell(await self._judge(self.live, self.memory, self.scope))
 
     async def move_to(self, scope: Scope, live: LiveVerdicts, memory: RecentWindows) -> None:
         """Judge another scope, and go on with it from the moment its first round is judged.
@@ -98,7 +98,7 @@ class Rounds:
             changes = await self._judge(live, memory, scope)
         finally:  # where judging failed too: what is taken in must be what is judged next
             self._put_in_place(scope, live, memory)
-        await self._tell(*changes)
+        await self._tell(changes)
 
     def _put_in_place(self, scope: Scope, live: LiveVerdicts, memory: RecentWindows) -> None:
         self.scope, self.live, self.memory = scope, live, memory
@@ -106,50 +106,49 @@ class Rounds:
         self._maintenance.use_paths(scope.path_index)
         self._measured = _measured(scope)
         now_ns, paths, streams = self._clock.wall_ns(), _path_names(scope), _stream_names(scope)
-        self._recorder.record(*self._paths.ended(paths, now_ns))
-        self._recorder.record(*self._streams.ended(streams, now_ns))
+        self._bus.publish(self._paths.ended(paths, now_ns) + self._streams.ended(streams, now_ns))
         self._paths = self._paths.moved_to(paths, now_ns)
         self._streams = self._streams.moved_to(streams, now_ns)
 
-    async def _judge(self, live: LiveVerdicts, memory: RecentWindows, scope: Scope) -> Changes:
+    async def _judge(self, live: LiveVerdicts, memory: RecentWindows, scope: Scope) -> list[Event]:
         with self._watchdog.part(JUDGING, "verdicts"):
             maintenance = self._maintenance.now.over(scope.path_index)
             resting = maintenance.paths_at(self._clock.wall_ns())
-            return await live.judge_now(
+            changes = await live.judge_now(
                 memory, self._fleet.now(), resting[scope.catalogue.demand_path], self._watchdog
             )
-        return [], []
+            return list(changes)
+        return []
 
-    async def _tell(self, events: list[EventRecord], states: list[SubjectState]) -> None:
+    async def _tell(self, events: list[Event]) -> None:
         """Look at all states, log what changed, and tell who follows."""
         part = functools.partial(self._watchdog.part, JUDGING)
         now = self.state_inputs()
         for name, look in self._looks(now).items():
             with part(name):
-                more_events, more_states = look()
-                events += more_events
-                states += more_states
+                events += look()
         self.looked_ns = now.at_ns
         with part("events"):
-            self._recorder.record(events, states)
+            self._bus.publish(events)
         for name, follow in self.followers.items():
             with part(name):
                 await follow()
+        revision = self.live.latest.revision
+        self._bus.publish([RoundJudged(at_ns=now.at_ns, revision=revision)])
         self._watchdog.rounded(JUDGING)
 
-    def _looks(self, now: StateInputs) -> dict[str, Callable[[], Changes]]:
+    def _looks(self, now: StateInputs) -> dict[str, Callable[[], Sequence[Event]]]:
         """Return what is looked at by name; agents on their own, whatever is wrong with paths."""
         listened_ns = self._clock.monotonic_ns() - self._started_monotonic_ns
 
-        def agents() -> Changes:
+        def agents() -> list[Change]:
             return self._agents.look(agent_codes(agents_of(now)), now.at_ns, listened_ns)
 
-        def paths_and_streams() -> Changes:
+        def paths_and_streams() -> list[Change]:
             found = current_states(now, self.live.latest)
             paths = np.where(self._measured, found.paths, self._paths.shown)
             of_paths = self._paths.look(paths, now.at_ns, listened_ns)
-            of_streams = self._streams.look(found.streams, now.at_ns, listened_ns)
-            return of_paths[0] + of_streams[0], of_paths[1] + of_streams[1]
+            return of_paths + self._streams.look(found.streams, now.at_ns, listened_ns)
 
         return {
             "agents": agents,

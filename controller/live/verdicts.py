@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.events.events import NothingMeasuredYet, VerdictChanged
 from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
@@ -27,8 +28,8 @@ from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
 from controller.live.scope import Scope
 from controller.live.watch import LISTEN_NS
-from controller.store.event_log import EventRecord, SubjectState
-from controller.store.merging import Part
+from controller.store.event_log import SubjectState
+from controller.store.merging import Aggregate
 from controller.supervision.watchdog import Watchdog
 from foundation.allocation import give_back
 from foundation.clock import Clock
@@ -153,7 +154,7 @@ class LiveVerdicts:
         fleet: FleetView,
         resting: NDArray[np.bool_] | None = None,
         watchdog: Watchdog | None = None,
-    ) -> tuple[list[EventRecord], list[SubjectState]]:
+    ) -> list[VerdictChanged]:
         """Make a round from what is in memory; return what changed.
 
         `resting` bool[m]: demands in maintenance, whose verdict stands as it was before. Whose
@@ -183,13 +184,11 @@ class LiveVerdicts:
         self._since_ns = latest.since_ns
         self._newest, self._newest_of_streams = latest.newest, latest.newest_of_streams
         self._latest = latest
-        # That nothing was measured yet is no event; that measuring began is one.
-        events = [c for c in changes if c.previous is not None or c.state != "no_data"]
-        return events, [self._state_of(latest, i) for i in changed]
+        return changes
 
     async def _tidied(
         self, memory: RecentWindows, now_ns: int
-    ) -> tuple[list[Part], dict[int, Part]]:
+    ) -> tuple[list[Aggregate], dict[int, Aggregate]]:
         """Merge what came since the last round; return the slots and the hours to judge.
 
         A step of its own, so that what was merged is gone before anything is judged.
@@ -205,20 +204,20 @@ class LiveVerdicts:
         return list(slots.values()), hours
 
     def _merged(
-        self, memory: RecentWindows, snapshot: Mapping[int, tuple[Part, ...]]
-    ) -> dict[int, Part]:
+        self, memory: RecentWindows, snapshot: Mapping[int, tuple[Aggregate, ...]]
+    ) -> dict[int, Aggregate]:
         """Merge slot by slot: one that raises is left out of this round."""
-        merged: dict[int, Part] = {}
-        for slot, parts in sorted(snapshot.items()):
+        merged: dict[int, Aggregate] = {}
+        for slot, aggregates in sorted(snapshot.items()):
             try:
-                merged |= memory.merged({slot: parts})
+                merged |= memory.merged({slot: aggregates})
             except Exception as error:  # noqa: BLE001 - told, and the rest is judged
                 self.raised[f"windows of slot {slot}"] = error
         return merged
 
     def _judged(
         self,
-        slots: Sequence[Part],
+        slots: Sequence[Aggregate],
         calibration_ns: NDArray[np.float64],
         fresh_ns: NDArray[np.int64] | int,
     ) -> Judged:
@@ -241,7 +240,7 @@ class LiveVerdicts:
         return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
 
     def _failing_rows(
-        self, slots: Sequence[Part], calibration_ns: NDArray[np.float64]
+        self, slots: Sequence[Aggregate], calibration_ns: NDArray[np.float64]
     ) -> list[tuple[Rows, Exception]]:
         def raised(rows: Rows) -> Exception | None:
             try:
@@ -256,9 +255,9 @@ class LiveVerdicts:
     def _round(
         self,
         now_ns: int | None,
-        slots: Sequence[Part],
+        slots: Sequence[Aggregate],
         calibration_ns: NDArray[np.float64],
-        hours: dict[int, Part],
+        hours: dict[int, Aggregate],
         resting: NDArray[np.bool_] | None = None,
         revision: int | None = None,
     ) -> Round:
@@ -286,14 +285,14 @@ class LiveVerdicts:
         return Round(
             revision=self._latest.revision + 1 if revision is None else revision,
             judged_ns=now_ns,
-            part=judged.part,
+            aggregate=judged.aggregate,
             evidence=judged.evidence,
             clocks=judged.clocks,
             rules=judged.rules,
             judgements=judgements,
             newest_ns=newest.believed_ns,
             newest=newest,
-            newest_of_streams=self._newest_of_streams.seen(judged.part.end_ns, now_ns or 0),
+            newest_of_streams=self._newest_of_streams.seen(judged.aggregate.end_ns, now_ns or 0),
             found=found,
             figures=judged.figures,
             down=judged.down,
@@ -303,7 +302,7 @@ class LiveVerdicts:
             stale=stale,
             aged_ns=now_ns or 0,
             data_from_ns=_beginning_ns(slots),
-            data_to_ns=int(judged.part.end_ns.max(initial=0)),
+            data_to_ns=int(judged.aggregate.end_ns.max(initial=0)),
             maintenance=rests,
             compared=judged.compared,
             improved=improved,
@@ -322,32 +321,23 @@ class LiveVerdicts:
         source, destination = self._judge.ends
         return np.asarray(measured[source] + measured[destination], np.float64)
 
-    def _state_of(self, latest: Round, i: int) -> SubjectState:
-        demand = self._demands[i]
-        return SubjectState(
-            kind="verdict",
-            subject=demand.path.id,
-            target=demand.target.name,
-            state=VERDICTS[latest.judgements.verdict[i]],
-            since_ns=int(latest.since_ns[i]),
-        )
-
-    def _change_of(self, latest: Round, i: int) -> EventRecord:
+    def _change_of(self, latest: Round, i: int) -> VerdictChanged:
         demand, before = self._demands[i], int(self._told[i])
-        known = before >= 0
+        state, known = VERDICTS[latest.judgements.verdict[i]], before >= 0
         assert latest.judged_ns is not None
-        return EventRecord(
+        kind = VerdictChanged if known or state != "no_data" else NothingMeasuredYet
+        return kind(
             at_ns=latest.judged_ns,
-            kind="verdict",
-            subject=demand.path.id,
+            path=demand.path.id,
             target=demand.target.name,
-            state=VERDICTS[latest.judgements.verdict[i]],
+            state=state,
+            since_ns=int(latest.since_ns[i]),
             previous=VERDICTS[before] if known else None,
             previous_since_ns=int(self._since_ns[i]) if known else None,
         )
 
 
-def _beginning_ns(slots: Sequence[Part]) -> int:
+def _beginning_ns(slots: Sequence[Aggregate]) -> int:
     """Return when the first window of the first slot that has any began."""
     starts = (slot.windows.start_ns for slot in slots)
     return next((int(start_ns.min()) for start_ns in starts if len(start_ns)), 0)

@@ -7,16 +7,19 @@ controller is no event of the fleet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.events.events import ENDED, AgentChanged, Change, PathChanged, StreamChanged
 from controller.live.states import NEVER_SEEN, NO_DATA, SILENT, STATES
-from controller.store.event_log import EventKind, EventRecord, SubjectState
+from controller.store.event_log import SubjectState
 
-ENDED = "ended"  # of what left the plan: it is not watched any more, and not without data
+WatchedKind = Literal["agent", "path", "stream"]
 LISTEN_NS = 60_000_000_000  # before silence can be told from our own absence
 NEVER_NS = 120_000_000_000  # before what never spoke is an event
 
@@ -40,7 +43,7 @@ class Watch:
     """
 
     def __init__(
-        self, kind: EventKind, subjects: Sequence[str], known: Iterable[SubjectState], now_ns: int
+        self, kind: WatchedKind, subjects: Sequence[str], known: Iterable[SubjectState], now_ns: int
     ) -> None:
         self.kind = kind
         self.subjects = tuple(subjects)
@@ -68,27 +71,17 @@ class Watch:
         ]
         return Watch(self.kind, subjects, known, now_ns)
 
-    def ended(
-        self, subjects: Sequence[str], now_ns: int
-    ) -> tuple[list[EventRecord], list[SubjectState]]:
+    def ended(self, subjects: Sequence[str], now_ns: int) -> list[Change]:
         """Return what to tell of those that are not in another list: that they ended."""
         gone = set(self.subjects) - set(subjects)
-        rows = [row for row, name in enumerate(self.subjects) if name in gone]
-        events = [
-            replace(self._event(row, 0, now_ns), state=ENDED)
-            for row in rows
-            if self.shown[row] >= 0
+        return [
+            self._change(row, ENDED, now_ns)
+            for row, name in enumerate(self.subjects)
+            if name in gone and self.shown[row] >= 0
         ]
-        states = [
-            SubjectState(kind=self.kind, subject=event.subject, state=ENDED, since_ns=now_ns)
-            for event in events
-        ]
-        return events, states
 
-    def look(
-        self, codes: NDArray[np.int8], now_ns: int, listened_ns: int
-    ) -> tuple[list[EventRecord], list[SubjectState]]:
-        """Take in how the subjects are now; return what changed and the states to remember."""
+    def look(self, codes: NDArray[np.int8], now_ns: int, listened_ns: int) -> list[Change]:
+        """Take in how the subjects are now; return what changed."""
         changed = codes != self.shown
         if listened_ns < LISTEN_NS:
             changed &= ~np.isin(codes, SILENT)
@@ -96,23 +89,20 @@ class Watch:
             changed &= ~((self.shown < 0) & np.isin(codes, (NO_DATA, NEVER_SEEN)))
         rows = np.flatnonzero(changed).tolist()
         if not rows:
-            return [], []
-        events = [self._event(row, int(codes[row]), now_ns) for row in rows]
+            return []
+        changes = [self._change(row, STATES[codes[row]], now_ns) for row in rows]
         self.shown = np.where(changed, codes, self.shown)
         self.since_ns = np.where(changed, now_ns, self.since_ns)
-        states = [
-            SubjectState(kind=self.kind, subject=e.subject, state=e.state, since_ns=now_ns)
-            for e in events
-        ]
-        return events, states
+        return changes
 
-    def _event(self, row: int, code: int, now_ns: int) -> EventRecord:
-        before = int(self.shown[row])
-        return EventRecord(
-            at_ns=now_ns,
-            kind=self.kind,
-            subject=self.subjects[row],
-            state=STATES[code],
-            previous=STATES[before] if before >= 0 else None,
-            previous_since_ns=int(self.since_ns[row]) if before >= 0 else None,
-        )
+    def _change(self, row: int, state: str, now_ns: int) -> Change:
+        subject, before = self.subjects[row], int(self.shown[row])
+        previous = STATES[before] if before >= 0 else None
+        since_ns = int(self.since_ns[row]) if before >= 0 else None
+        if self.kind == "agent":
+            changed: Callable[..., Change] = functools.partial(AgentChanged, agent=subject)
+        elif self.kind == "path":
+            changed = functools.partial(PathChanged, path=subject)
+        else:
+            changed = functools.partial(StreamChanged, stream_id=subject)
+        return changed(at_ns=now_ns, state=state, previous=previous, previous_since_ns=since_ns)

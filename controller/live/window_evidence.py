@@ -8,59 +8,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.store.merging import Part
+from controller.store.merging import Aggregate
 from probes.window import known_outcomes
 from topology.model import PlannedStream
 from topology.network import Network
 
 
 def evidence_of(
-    part: Part, calibration_ns: NDArray[np.float64], floor_ns: NDArray[np.float64]
+    aggregate: Aggregate, calibration_ns: NDArray[np.float64], floor_ns: NDArray[np.float64]
 ) -> Evidence:
     """Return a part that has every stream as evidence, one row a stream."""
-    counters = part.counters
+    counters = aggregate.counters
     received = counters["received"]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean_ns = {
-            name: part.total_ns[name] / part.distributions[name].totals()
+            name: aggregate.total_ns[name] / aggregate.distributions[name].totals()
             for name in ("rtt", "forward", "backward")
         }
     return Evidence(
-        rtt=part.distributions["rtt"],
-        forward=part.distributions["forward"],
-        backward=part.distributions["backward"],
-        variation=part.distributions["variation"],
-        rtt_min_ns=part.least_ns["rtt"],
+        rtt=aggregate.distributions["rtt"],
+        forward=aggregate.distributions["forward"],
+        backward=aggregate.distributions["backward"],
+        variation=aggregate.distributions["variation"],
+        rtt_min_ns=aggregate.least_ns["rtt"],
         rtt_mean_ns=mean_ns["rtt"],
-        rtt_max_ns=part.most_ns["rtt"],
-        forward_min_ns=part.least_ns["forward"],
+        rtt_max_ns=aggregate.most_ns["rtt"],
+        forward_min_ns=aggregate.least_ns["forward"],
         forward_mean_ns=mean_ns["forward"],
-        forward_max_ns=part.most_ns["forward"],
-        backward_min_ns=part.least_ns["backward"],
+        forward_max_ns=aggregate.most_ns["forward"],
+        backward_min_ns=aggregate.least_ns["backward"],
         backward_mean_ns=mean_ns["backward"],
-        backward_max_ns=part.most_ns["backward"],
+        backward_max_ns=aggregate.most_ns["backward"],
         sent=known_outcomes(counters),
         received=received,
-        lost=sum_of(part, "lost_forward", "lost_backward", "lost_unknown", "late"),
+        lost=sum_of(aggregate, "lost_forward", "lost_backward", "lost_unknown", "late"),
         lost_forward=counters["lost_forward"],
         lost_backward=counters["lost_backward"],
-        window_indptr=part.windows.indptr,
-        window_sent=part.windows.sent,
-        window_lost=part.windows.lost,
-        window_rtt_mean_ns=part.windows.rtt_mean_ns,
-        window_forward_mean_ns=part.windows.forward_mean_ns,
-        clock_bound_ns=part.clock_bound_ns,
-        clock_doubt=np.zeros(len(part.row), np.int8),
+        window_indptr=aggregate.windows.indptr,
+        window_sent=aggregate.windows.sent,
+        window_lost=aggregate.windows.lost,
+        window_rtt_mean_ns=aggregate.windows.rtt_mean_ns,
+        window_forward_mean_ns=aggregate.windows.forward_mean_ns,
+        clock_bound_ns=aggregate.clock_bound_ns,
+        clock_doubt=np.zeros(len(aggregate.row), np.int8),
         calibration_ns=calibration_ns,
         floor_ns=floor_ns,
     )
 
 
-def sum_of(part: Part, *names: str) -> NDArray[np.int64]:
+def sum_of(aggregate: Aggregate, *names: str) -> NDArray[np.int64]:
     """Return the sum of some counters, int64[n]."""
-    total = np.zeros(len(part.row), np.int64)
+    total = np.zeros(len(aggregate.row), np.int64)
     for name in names:
-        total += part.counters[name]
+        total += aggregate.counters[name]
     return total
 
 

@@ -23,6 +23,7 @@ from controller.campaigns.request import CampaignRequest
 from controller.client.link import ControllerAddress
 from controller.client.source import ApiSource
 from controller.documents.matrix import Matrices
+from controller.events.bus import EventBus
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry
@@ -116,7 +117,7 @@ def _judged_then(
         fleet=state.fleet,
         maintenance=maintenance,
         silences=silences,
-        recorder=state.recorder,
+        bus=EventBus(),
         known=(),
         clock=clock,
         watchdog=Watchdog(clock),
@@ -131,7 +132,7 @@ def _judged_then(
         rounds=rounds,
         gate=Gate(state.access),
         callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
-        matrices=Matrices(),
+        matrices=Matrices(clock),
         tally=tally,
         tallied_ns=(record.from_ns, to_ns),
         sockets=set(),

@@ -215,7 +215,7 @@ async def _watch_loops(state: ControllerState) -> None:
     while True:
         changes = [*state.watchdog.changes(), *state.trust.changes(), *state.store_watch.changes()]
         if events := changes:
-            state.recorder.record(events, ())
+            state.bus.publish(events)
         await asyncio.sleep(WATCH_EVERY_S)
 
 

@@ -15,7 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import DELAYS, Part, WindowSeries, merge, part_of, without_windows
+from controller.store.merging import (
+    DELAYS,
+    Aggregate,
+    WindowSeries,
+    aggregate_of,
+    merge,
+    without_windows,
+)
 from foundation.numbers import Count
 from messages.chunk import MAX_ROWS
 from messages.columns import (
@@ -41,10 +48,10 @@ _MAX_COUNT = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """n streams over one interval: `stream_id` uint64[n] ascending, `part` with those rows."""
+    """n streams over one interval: `stream_id` uint64[n] ascending, `aggregate` with those rows."""
 
     stream_id: NDArray[np.uint64]
-    part: Part
+    aggregate: Aggregate
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,48 +67,51 @@ _DECODER = msgspec.msgpack.Decoder(_Wire)
 def block_of(batches: Sequence[WindowBatch]) -> Block:
     """Merge the windows of one agent."""
     stream_id = distinct(np.concatenate([batch.stream_id for batch in batches]))
-    parts = [
+    aggregates = [
         without_windows(
-            part_of(batch, np.arange(batch.rows), np.searchsorted(stream_id, batch.stream_id))
+            aggregate_of(batch, np.arange(batch.rows), np.searchsorted(stream_id, batch.stream_id))
         )
         for batch in batches
     ]
-    return Block(stream_id=stream_id, part=merge(parts, len(stream_id)))
+    return Block(stream_id=stream_id, aggregate=merge(aggregates, len(stream_id)))
 
 
 def joined(blocks: Sequence[Block]) -> Block:
     """Merge blocks, of any intervals, into one; the same as merging all their windows."""
     stream_id = distinct(np.concatenate([block.stream_id for block in blocks]))
-    parts = [
-        replace(block.part, row=np.searchsorted(stream_id, block.stream_id)) for block in blocks
+    aggregates = [
+        replace(block.aggregate, row=np.searchsorted(stream_id, block.stream_id))
+        for block in blocks
     ]
-    return Block(stream_id=stream_id, part=merge(parts, len(stream_id)))
+    return Block(stream_id=stream_id, aggregate=merge(aggregates, len(stream_id)))
 
 
 def encode_block(block: Block, start_ns: int) -> bytes:
     """Return a block of the interval that begins at `start_ns` as bytes."""
-    part, writer = block.part, ColumnWriter()
+    aggregate, writer = block.aggregate, ColumnWriter()
     writer.integers("stream_id.first", block.stream_id[:1])
     writer.integers("stream_id", np.diff(block.stream_id.view(np.int64)))
-    sent = writer.integers("sent", part.counters["sent"])
+    sent = writer.integers("sent", aggregate.counters["sent"])
     for name in COUNTERS[1:]:
-        writer.integers(name, part.counters[name], sent if name == "received" else 0)
+        writer.integers(name, aggregate.counters[name], sent if name == "received" else 0)
     for delay in DELAYS:
-        least_ns, absent = part.least_ns[delay], np.isnan(part.least_ns[delay])
+        least_ns, absent = aggregate.least_ns[delay], np.isnan(aggregate.least_ns[delay])
         writer.floats(f"{delay}_min", least_ns, np.zeros(len(sent), np.int64), absent & False)
-        writer.floats(f"{delay}_max", part.most_ns[delay], whole_ns(least_ns), absent)
+        writer.floats(f"{delay}_max", aggregate.most_ns[delay], whole_ns(least_ns), absent)
     for name in DISTRIBUTIONS:
-        write_histograms(writer, name, part.distributions[name], _first_bucket(name, part.least_ns))
+        write_histograms(
+            writer, name, aggregate.distributions[name], _first_bucket(name, aggregate.least_ns)
+        )
     for delay in DELAYS:
-        predicted = _likely_total(part.least_ns[delay], part.distributions[delay])
-        absent = np.isnan(part.least_ns[delay])
-        writer.floats(f"{delay}_total", part.total_ns[delay], predicted, absent)
+        predicted = _likely_total(aggregate.least_ns[delay], aggregate.distributions[delay])
+        absent = np.isnan(aggregate.least_ns[delay])
+        writer.floats(f"{delay}_total", aggregate.total_ns[delay], predicted, absent)
     none = np.zeros(len(sent), np.int64)
-    writer.floats("clock_bound", part.clock_bound_ns, none, np.zeros(len(sent), np.bool_))
-    writer.integers("timestamping", part.timestamping)
-    writer.integers("suspect", part.suspect)
-    writer.integers("end", part.end_ns, start_ns)
-    writer.integers("counted_end", part.counted_end_ns, part.end_ns)
+    writer.floats("clock_bound", aggregate.clock_bound_ns, none, np.zeros(len(sent), np.bool_))
+    writer.integers("timestamping", aggregate.timestamping)
+    writer.integers("suspect", aggregate.suspect)
+    writer.integers("end", aggregate.end_ns, start_ns)
+    writer.integers("counted_end", aggregate.counted_end_ns, aggregate.end_ns)
     wire = _Wire(schema=SCHEMA, edges=EDGES_VERSION, rows=len(sent), columns=writer.columns)
     return seal(msgspec.msgpack.encode(wire))
 
@@ -130,7 +140,7 @@ def decode_block(data: bytes, start_ns: int) -> Block:
         predicted = _likely_total(least_ns[delay], distributions[delay])
         total_ns[delay] = reader.floats(f"{delay}_total", predicted, np.isnan(least_ns[delay]))
     end_ns = reader.integers("end", rows, start_ns)
-    part = Part(
+    aggregate = Aggregate(
         row=np.arange(rows),
         counters=counters,
         total_ns=total_ns,
@@ -148,7 +158,7 @@ def decode_block(data: bytes, start_ns: int) -> Block:
     )
     reader.finish()
     stream_id = np.cumsum(np.concatenate([first, steps])).view(np.uint64)
-    return Block(stream_id=stream_id, part=part)
+    return Block(stream_id=stream_id, aggregate=aggregate)
 
 
 def _unwrap(data: bytes) -> _Wire:

@@ -165,7 +165,7 @@ class MemoryWindows:
     def _of_level(
         self, level: Level, streams: Sequence[Stream], from_ns: int, to_ns: int
     ) -> Series:
-        parts = []
+        aggregates = []
         for agent in sorted({stream.agent for stream in streams}):
             ids = np.array([stream.stream_id for stream in streams], np.uint64)
             starts: dict[int, list[StoredChunk]] = {}
@@ -176,13 +176,13 @@ class MemoryWindows:
             for start_ns, chunks in starts.items():
                 block = block_of([decode_chunk(chunk.payload).batch for chunk in chunks])
                 taken = np.flatnonzero(np.isin(block.stream_id, ids))
-                points = points_of(block.part)[taken]
+                points = points_of(block.aggregate)[taken]
                 when = np.array([start_ns])
-                parts += [
+                aggregates += [
                     (int(block.stream_id[row]), when, points[i : i + 1])
                     for i, row in enumerate(taken.tolist())
                 ]
-        return series_of_points(level, parts)
+        return series_of_points(level, aggregates)
 
     def roll_up(self, now_ns: int, limit: int) -> int:
         """Let series show the intervals that are over at `now_ns`; there is nothing to merge."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class WindowSeries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Aggregate:
     """n streams over some stretch of time.
 
     row int64[n]: number of the stream, unique and ascending.
@@ -87,7 +88,7 @@ class Part:
     windows: WindowSeries
 
 
-def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
+def aggregate_of(batch: WindowBatch, taken: Integers, row: Integers) -> Aggregate:
     """Return the windows numbered by `taken` of a batch, as those of streams `row`, ascending."""
     rows = len(taken)
     distributions = {name: batch.distributions[name].take(taken) for name in DISTRIBUTIONS}
@@ -98,7 +99,7 @@ def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
         total_ns = {
             name: measures[f"{name}_mean_ns"] * distributions[name].totals() for name in DELAYS
         }
-    return Part(
+    return Aggregate(
         row=row.astype(np.int64),
         counters=counters,
         total_ns=total_ns,
@@ -121,51 +122,62 @@ def part_of(batch: WindowBatch, taken: Integers, row: Integers) -> Part:
     )
 
 
-def merge(parts: Sequence[Part], rows: int) -> Part:
+def merge(aggregates: Sequence[Aggregate], rows: int) -> Aggregate:
     """Add up parts; the result has the streams (0 ≤ row < rows) that occur, ascending."""
-    if not parts:
-        return part_of(WindowBatch.empty(0, 1), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    row = _joined(parts, "row")
+    if not aggregates:
+        return aggregate_of(WindowBatch.empty(0, 1), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    row = _joined(aggregates, "row")
     present = np.unique(row)
     place = np.zeros(rows, np.int64)
     place[present] = np.arange(len(present))
     group, groups = place[row], len(present)
-    suspect = _joined(parts, "suspect")
+    suspect = _joined(aggregates, "suspect")
     counted = _preferred(~suspect, group, groups)
-    bound_ns = _joined(parts, "clock_bound_ns")
+    bound_ns = _joined(aggregates, "clock_bound_ns")
     one_way = counted & _preferred(counted & ~np.isnan(bound_ns), group, groups)
     used = {name: one_way if name in _ONE_WAY else counted for name in DISTRIBUTIONS}
-    return Part(
+    return Aggregate(
         row=present,
         counters={
             name: _sums(
-                np.concatenate([part.counters[name] for part in parts]), group, groups, counted
+                np.concatenate([aggregate.counters[name] for aggregate in aggregates]),
+                group,
+                groups,
+                counted,
             )
             for name in COUNTERS
         },
         total_ns={
-            d: _totals(_column(parts, "total_ns", d), group, groups, used[d]) for d in DELAYS
+            d: _totals(_column(aggregates, "total_ns", d), group, groups, used[d]) for d in DELAYS
         },
-        least_ns={d: _least(_column(parts, "least_ns", d), group, groups, used[d]) for d in DELAYS},
-        most_ns={d: -_least(-_column(parts, "most_ns", d), group, groups, used[d]) for d in DELAYS},
+        least_ns={
+            d: _least(_column(aggregates, "least_ns", d), group, groups, used[d]) for d in DELAYS
+        },
+        most_ns={
+            d: -_least(-_column(aggregates, "most_ns", d), group, groups, used[d]) for d in DELAYS
+        },
         distributions={
-            name: _histograms(parts, name, group, groups, used[name]) for name in DISTRIBUTIONS
+            name: _histograms(aggregates, name, group, groups, used[name]) for name in DISTRIBUTIONS
         },
         clock_bound_ns=-_least(-bound_ns, group, groups, one_way),
-        timestamping=_worst_timestamping(_joined(parts, "timestamping"), group, groups, counted),
+        timestamping=_worst_timestamping(
+            _joined(aggregates, "timestamping"), group, groups, counted
+        ),
         suspect=~_any(~suspect, group, groups),
-        end_ns=_most(_joined(parts, "end_ns"), group, groups),
-        counted_end_ns=_most(np.where(counted, _joined(parts, "counted_end_ns"), 0), group, groups),
-        windows=_merge_windows(parts, group, groups, counted, one_way),
+        end_ns=_most(_joined(aggregates, "end_ns"), group, groups),
+        counted_end_ns=_most(
+            np.where(counted, _joined(aggregates, "counted_end_ns"), 0), group, groups
+        ),
+        windows=_merge_windows(aggregates, group, groups, counted, one_way),
     )
 
 
-def _joined(parts: Sequence[Part], name: str) -> NDArray:  # type: ignore[type-arg]  # any dtype
-    return np.concatenate([getattr(part, name) for part in parts])
+def _joined(aggregates: Sequence[Aggregate], name: str) -> NDArray[Any]:
+    return np.concatenate([getattr(aggregate, name) for aggregate in aggregates])
 
 
-def _column(parts: Sequence[Part], name: str, delay: str) -> Floats:
-    return np.concatenate([getattr(part, name)[delay] for part in parts])
+def _column(aggregates: Sequence[Aggregate], name: str, delay: str) -> Floats:
+    return np.concatenate([getattr(aggregate, name)[delay] for aggregate in aggregates])
 
 
 def _any(flag: NDArray[np.bool_], group: Integers, groups: int) -> NDArray[np.bool_]:
@@ -216,9 +228,13 @@ def _worst_timestamping(
 
 
 def _histograms(
-    parts: Sequence[Part], name: str, group: Integers, groups: int, used: NDArray[np.bool_]
+    aggregates: Sequence[Aggregate],
+    name: str,
+    group: Integers,
+    groups: int,
+    used: NDArray[np.bool_],
 ) -> Histograms:
-    stacked = Histograms.stack([part.distributions[name] for part in parts])
+    stacked = Histograms.stack([aggregate.distributions[name] for aggregate in aggregates])
     if used.all():
         return stacked.grouped(group, groups)
     taken = np.flatnonzero(used)
@@ -226,7 +242,7 @@ def _histograms(
 
 
 def _merge_windows(
-    parts: Sequence[Part],
+    aggregates: Sequence[Aggregate],
     group: Integers,
     groups: int,
     counted: NDArray[np.bool_],
@@ -236,10 +252,10 @@ def _merge_windows(
 
     Those whose one-way delays do not count have no one-way mean either.
     """
-    lengths = np.concatenate([np.diff(part.windows.indptr) for part in parts])
+    lengths = np.concatenate([np.diff(aggregate.windows.indptr) for aggregate in aggregates])
     owner, kept = np.repeat(group, lengths), np.repeat(counted, lengths)
     columns = {
-        name: np.concatenate([getattr(part.windows, name) for part in parts])
+        name: np.concatenate([getattr(aggregate.windows, name) for aggregate in aggregates])
         for name in _WINDOW_COLUMNS
     }
     columns["forward_mean_ns"][~np.repeat(one_way, lengths)] = np.nan
@@ -252,31 +268,31 @@ def _merge_windows(
     )
 
 
-def without_windows(part: Part) -> Part:
+def without_windows(aggregate: Aggregate) -> Aggregate:
     """Return the part without its single windows, which are most of its size."""
-    return replace(part, windows=WindowSeries.empty(len(part.row)))
+    return replace(aggregate, windows=WindowSeries.empty(len(aggregate.row)))
 
 
-def outlined(part: Part) -> Part:
+def outlined(aggregate: Aggregate) -> Aggregate:
     """Return the part without its single windows, of each distribution only how many it holds.
 
     They stand in one bucket, so that merging outlines gives the outline of what was merged.
     """
-    rows = len(part.row)
+    rows = len(aggregate.row)
     sums = {
         name: Histograms(np.arange(rows + 1), np.zeros(rows, np.int16), each.totals())
-        for name, each in part.distributions.items()
+        for name, each in aggregate.distributions.items()
     }
-    return without_windows(replace(part, distributions=sums))
+    return without_windows(replace(aggregate, distributions=sums))
 
 
-def blank(rows: int) -> Part:
+def blank(rows: int) -> Aggregate:
     """Return `rows` streams of which nothing is known; merging it in changes no figure.
 
     It counts as suspect and without trusted clocks, so any real window is preferred to it.
     """
     unknown = np.full(rows, np.nan)
-    return Part(
+    return Aggregate(
         row=np.arange(rows),
         counters={name: np.zeros(rows, np.int64) for name in COUNTERS},
         total_ns=dict.fromkeys(DELAYS, unknown),
@@ -292,22 +308,24 @@ def blank(rows: int) -> Part:
     )
 
 
-def taken(part: Part, places: Integers) -> Part:
+def taken(aggregate: Aggregate, places: Integers) -> Aggregate:
     """Return the streams at these places of a part, in that order."""
-    indptr, window = take_rows(part.windows.indptr, places)
-    return _selected(part, places, lambda each: each.take(places), indptr, window)
+    indptr, window = take_rows(aggregate.windows.indptr, places)
+    return _selected(aggregate, places, lambda each: each.take(places), indptr, window)
 
 
-def rows_of(part: Part, rows: Integers) -> Part:
-    """Return what a part has of some streams (ascending): views where they lie side by side."""
-    first, last = np.searchsorted(part.row, (rows[0], rows[-1] + 1)) if len(rows) else (0, 0)
+def rows_of(aggregate: Aggregate, rows: Integers) -> Aggregate:
+    """Return what an aggregate has of some streams (ascending): views where they lie side
+    by side.
+    """
+    first, last = np.searchsorted(aggregate.row, (rows[0], rows[-1] + 1)) if len(rows) else (0, 0)
     side_by_side = len(rows) == 0 or rows[-1] - rows[0] + 1 == len(rows)
     some = slice(int(first), int(last))
     if not side_by_side:
-        place = np.searchsorted(rows, part.row[some])  # all of them ≤ the last of `rows`
-        return taken(part, first + np.flatnonzero(rows[place] == part.row[some]))
-    indptr, window = slice_rows(part.windows.indptr, some)
-    return _selected(part, some, lambda each: _histograms_between(each, some), indptr, window)
+        place = np.searchsorted(rows, aggregate.row[some])  # all of them ≤ the last of `rows`
+        return taken(aggregate, first + np.flatnonzero(rows[place] == aggregate.row[some]))
+    indptr, window = slice_rows(aggregate.windows.indptr, some)
+    return _selected(aggregate, some, lambda each: _histograms_between(each, some), indptr, window)
 
 
 def _histograms_between(histograms: Histograms, some: slice) -> Histograms:
@@ -316,47 +334,47 @@ def _histograms_between(histograms: Histograms, some: slice) -> Histograms:
 
 
 def _selected(
-    part: Part,
+    aggregate: Aggregate,
     rows: Integers | slice,
     histograms: Callable[[Histograms], Histograms],
     indptr: Integers,
     window: Integers | slice,
-) -> Part:
+) -> Aggregate:
     """Return some rows of every column, and of the single windows those numbered by `window`."""
 
-    def columns(of: dict[str, NDArray]) -> dict[str, NDArray]:  # type: ignore[type-arg]  # any dtype
+    def columns(of: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         return {name: column[rows] for name, column in of.items()}
 
-    return Part(
-        row=part.row[rows],
-        counters=columns(part.counters),
-        total_ns=columns(part.total_ns),
-        least_ns=columns(part.least_ns),
-        most_ns=columns(part.most_ns),
-        distributions={name: histograms(each) for name, each in part.distributions.items()},
-        clock_bound_ns=part.clock_bound_ns[rows],
-        timestamping=part.timestamping[rows],
-        suspect=part.suspect[rows],
-        end_ns=part.end_ns[rows],
-        counted_end_ns=part.counted_end_ns[rows],
+    return Aggregate(
+        row=aggregate.row[rows],
+        counters=columns(aggregate.counters),
+        total_ns=columns(aggregate.total_ns),
+        least_ns=columns(aggregate.least_ns),
+        most_ns=columns(aggregate.most_ns),
+        distributions={name: histograms(each) for name, each in aggregate.distributions.items()},
+        clock_bound_ns=aggregate.clock_bound_ns[rows],
+        timestamping=aggregate.timestamping[rows],
+        suspect=aggregate.suspect[rows],
+        end_ns=aggregate.end_ns[rows],
+        counted_end_ns=aggregate.counted_end_ns[rows],
         windows=WindowSeries(
             indptr=indptr,
-            **{name: getattr(part.windows, name)[window] for name in _WINDOW_COLUMNS},
+            **{name: getattr(aggregate.windows, name)[window] for name in _WINDOW_COLUMNS},
         ),
     )
 
 
-def end_to_end(blocks: Sequence[Part]) -> Part:
+def end_to_end(blocks: Sequence[Aggregate]) -> Aggregate:
     """Join parts whose rows follow on one another."""
     if len(blocks) == 1:
         return blocks[0]
 
-    def columns(name: str) -> dict[str, NDArray]:  # type: ignore[type-arg]  # any dtype
+    def columns(name: str) -> dict[str, NDArray[Any]]:
         found = [getattr(block, name) for block in blocks]
         return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
 
     series = [block.windows for block in blocks]
-    return Part(
+    return Aggregate(
         row=_joined(blocks, "row"),
         counters=columns("counters"),
         total_ns=columns("total_ns"),
@@ -381,24 +399,34 @@ def end_to_end(blocks: Sequence[Part]) -> Part:
     )
 
 
-def merge_by_blocks(parts: Sequence[Part], rows: int, rows_at_once: int = ROWS_AT_ONCE) -> Part:
+def merge_by_blocks(
+    aggregates: Sequence[Aggregate], rows: int, rows_at_once: int = ROWS_AT_ONCE
+) -> Aggregate:
     """Return what `merge` returns."""
-    return end_to_end([merge(some, rows) for some in in_blocks(parts, rows, rows_at_once)])
+    return end_to_end([merge(some, rows) for some in in_blocks(aggregates, rows, rows_at_once)])
 
 
 def in_blocks(
-    parts: Sequence[Part], rows: int, rows_at_once: int = ROWS_AT_ONCE
-) -> Iterator[list[Part]]:
-    """Yield, for one block of streams after another, what each part has of them. At least once."""
+    aggregates: Sequence[Aggregate], rows: int, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[list[Aggregate]]:
+    """Yield, for one block of streams after another, what each aggregate has of them. At
+    least once.
+    """
     for low in range(0, max(rows, 1), rows_at_once):
         block = np.arange(low, min(low + rows_at_once, rows))
         high = low + rows_at_once
-        here = [one for one in parts if len(one.row) and one.row[-1] >= low and one.row[0] < high]
-        yield [rows_of(part, block) for part in here]
+        here = [
+            one for one in aggregates if len(one.row) and one.row[-1] >= low and one.row[0] < high
+        ]
+        yield [rows_of(aggregate, block) for aggregate in here]
 
 
-def in_batches(parts: Sequence[Part], most: int = ROWS_OF_A_BATCH) -> list[list[Part]]:
-    """Return the parts in runs of about `most` rows: many small ones are merged a run at a time."""
-    ends = np.cumsum([len(part.row) for part in parts])
-    runs = groupby(zip(parts, (ends // most).tolist(), strict=True), key=lambda pair: pair[1])
-    return [[part for part, _ in run] for _, run in runs]
+def in_batches(
+    aggregates: Sequence[Aggregate], most: int = ROWS_OF_A_BATCH
+) -> list[list[Aggregate]]:
+    """Return the aggregates in runs of about `most` rows: many small ones are merged a run at
+    a time.
+    """
+    ends = np.cumsum([len(aggregate.row) for aggregate in aggregates])
+    runs = groupby(zip(aggregates, (ends // most).tolist(), strict=True), key=lambda pair: pair[1])
+    return [[aggregate for aggregate, _ in run] for _, run in runs]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import DELAYS, Part
+from controller.store.merging import DELAYS, Aggregate
 from controller.store.quantiles import quantiles_ns
 from messages.columns import malformed
 from messages.frame import opener, sealer
@@ -41,43 +41,46 @@ _TILES_AT_ONCE = 16
 _MAX_TILE_BYTES = 1 << 20
 
 
-def points_of(part: Part) -> NDArray[Any]:
+def points_of(aggregate: Aggregate) -> NDArray[Any]:
     """Return a point for every row of a part: POINT[n]."""
-    rows = len(part.row)
+    rows = len(aggregate.row)
     points = np.zeros(rows, POINT)
     for name in COUNTERS:
-        points[name] = part.counters[name]
+        points[name] = aggregate.counters[name]
     for delay in DELAYS:
-        points[f"{delay}_min_ns"] = part.least_ns[delay]
-        points[f"{delay}_max_ns"] = part.most_ns[delay]
+        points[f"{delay}_min_ns"] = aggregate.least_ns[delay]
+        points[f"{delay}_max_ns"] = aggregate.most_ns[delay]
         with np.errstate(invalid="ignore", divide="ignore"):
-            points[f"{delay}_mean_ns"] = part.total_ns[delay] / part.distributions[delay].totals()
-    lost = _lost(part)
+            points[f"{delay}_mean_ns"] = (
+                aggregate.total_ns[delay] / aggregate.distributions[delay].totals()
+            )
+    lost = _lost(aggregate)
     for name in DISTRIBUTIONS:
-        least = part.least_ns.get(name, np.full(rows, -np.inf))
-        most = part.most_ns.get(name, np.full(rows, np.inf))
+        least = aggregate.least_ns.get(name, np.full(rows, -np.inf))
+        most = aggregate.most_ns.get(name, np.full(rows, np.inf))
         levels = tuple(level / 100 for level in QUANTILES)
-        columns = quantiles_ns(part.distributions[name], levels, lost[name], least, most)
+        columns = quantiles_ns(aggregate.distributions[name], levels, lost[name], least, most)
         for level, column in zip(QUANTILES, columns, strict=True):
             points[f"{name}_p{level}_ns"] = column
-    points["clock_bound_ns"] = part.clock_bound_ns
-    points["timestamping"] = part.timestamping
-    points["state"] = PRESENT | np.where(part.suspect, SUSPECT, 0)
+    points["clock_bound_ns"] = aggregate.clock_bound_ns
+    points["timestamping"] = aggregate.timestamping
+    points["state"] = PRESENT | np.where(aggregate.suspect, SUSPECT, 0)
     return points
 
 
-def _lost(part: Part) -> dict[str, NDArray[np.int64]]:
+def _lost(aggregate: Aggregate) -> dict[str, NDArray[np.int64]]:
     """Return which losses count as infinite delays in each distribution.
 
     Variation is of pairs that both arrived; a stream without one-way delays has none, lost or not.
     """
-    unknown = part.counters["lost_unknown"] + part.counters["late"]
-    lost = {way: part.counters[f"lost_{way}"] + unknown for way in ("forward", "backward")}
+    unknown = aggregate.counters["lost_unknown"] + aggregate.counters["late"]
+    lost = {way: aggregate.counters[f"lost_{way}"] + unknown for way in ("forward", "backward")}
     answer = {
-        way: np.where(part.distributions[way].totals() > 0, value, 0) for way, value in lost.items()
+        way: np.where(aggregate.distributions[way].totals() > 0, value, 0)
+        for way, value in lost.items()
     }
-    answer["rtt"] = lost["forward"] + part.counters["lost_backward"]
-    answer["variation"] = np.zeros(len(part.row), np.int64)
+    answer["rtt"] = lost["forward"] + aggregate.counters["lost_backward"]
+    answer["variation"] = np.zeros(len(aggregate.row), np.int64)
     return answer
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.levels import DAY, HOUR, LEVELS, Level, LevelName
-from controller.store.merging import merge, part_of, without_windows
+from controller.store.merging import aggregate_of, merge, without_windows
 from controller.store.points import POINT, SUSPECT, points_of
 from probes.sockets.records import records
 from probes.window import WindowBatch
@@ -105,18 +105,18 @@ def _coarser(one: Level, than: Level | None) -> bool:
 def series_of_windows(batches: Sequence[WindowBatch], stream_ids: Sequence[int]) -> Series:
     """Return every window of some streams as a point."""
     ids = np.array(sorted(stream_ids), np.uint64)
-    parts, found, starts, durations, rows = [], [], [], [], 0
+    aggregates, found, starts, durations, rows = [], [], [], [], 0
     for batch in batches:
         taken = np.flatnonzero(np.isin(batch.stream_id, ids))
         row = rows + np.arange(len(taken))
-        parts.append(without_windows(part_of(batch, taken, row)))
+        aggregates.append(without_windows(aggregate_of(batch, taken, row)))
         found.append(batch.stream_id[taken])
         starts.append(np.full(len(taken), batch.start_ns, np.int64))
         durations.append(np.full(len(taken), batch.duration_ns, np.int64))
         rows += len(taken)
     if not rows:
         return _series(None, np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, POINT))
-    points = points_of(merge(parts, rows))  # every window in a row of its own
+    points = points_of(merge(aggregates, rows))  # every window in a row of its own
     return _series(
         None,
         np.concatenate(found),
@@ -127,19 +127,19 @@ def series_of_windows(batches: Sequence[WindowBatch], stream_ids: Sequence[int])
 
 
 def series_of_points(
-    level: Level, parts: Sequence[tuple[int, NDArray[np.int64], NDArray[Any]]]
+    level: Level, aggregates: Sequence[tuple[int, NDArray[np.int64], NDArray[Any]]]
 ) -> Series:
     """Return points of a level, given as (stream id, start_ns, POINT) of each stream."""
-    if not parts:
+    if not aggregates:
         return _series(level, np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, POINT))
-    if len(parts) == 1:
-        stream_id, start_ns, points = parts[0]
+    if len(aggregates) == 1:
+        stream_id, start_ns, points = aggregates[0]
         return _series(level, np.full(len(start_ns), stream_id, np.uint64), start_ns, points)
     return _series(
         level,
-        np.concatenate([np.full(len(start_ns), i, np.uint64) for i, start_ns, _ in parts]),
-        np.concatenate([start_ns for _, start_ns, _ in parts]),
-        np.frombuffer(b"".join([points.tobytes() for _, _, points in parts]), POINT),
+        np.concatenate([np.full(len(start_ns), i, np.uint64) for i, start_ns, _ in aggregates]),
+        np.concatenate([start_ns for _, start_ns, _ in aggregates]),
+        np.frombuffer(b"".join([points.tobytes() for _, _, points in aggregates]), POINT),
     )
 
 

@@ -12,8 +12,8 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from controller.events.events import ControllerChanged
 from controller.fleet.agents import Fleet, FleetView
-from controller.store.event_log import EventRecord
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
 from foundation.clock import Clock
 from foundation.text import Text
@@ -112,7 +112,7 @@ class ClockTrust:
         self._forgotten = min(wanted_ns, as_of_ns), now_ns
         return self._forgotten[0]
 
-    def changes(self) -> list[EventRecord]:
+    def changes(self) -> list[ControllerChanged]:
         """Return that the clock has come to be doubted, or is trusted again, as an event."""
         state = "trusted" if self.doubt() is None else "doubted"
         before, since_ns = self._told
@@ -121,10 +121,9 @@ class ClockTrust:
         now_ns = self._clock.wall_ns()
         self._told = (state, now_ns)
         return [
-            EventRecord(
+            ControllerChanged(
                 at_ns=now_ns,
-                kind="controller",
-                subject=SUBJECT,
+                part=SUBJECT,
                 state=state,
                 previous=before,
                 previous_since_ns=since_ns,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from controller.store.event_log import EventRecord
+from controller.events.events import ControllerChanged
 from controller.store.interface import Store
 from foundation.clock import Clock
 from foundation.errors import ResourceError
@@ -19,7 +19,7 @@ class StoreWatch:
         self._store, self._clock = store, clock
         self._told = ("ok", clock.wall_ns())
 
-    def changes(self) -> list[EventRecord]:
+    def changes(self) -> list[ControllerChanged]:
         """Return that the store is ok again; that it is full or failing is written here.
 
         Such an event cannot be kept as long as it is true. It is tried each time, which shows at
@@ -32,15 +32,14 @@ class StoreWatch:
         if state == "ok":
             return [] if before == "ok" else [_event(state, now_ns, before, since_ns)]
         with contextlib.suppress(ResourceError):
-            self._store.event_log.append([_event(state, self._told[1], "ok", None)], ())
+            self._store.event_log.append([_event(state, self._told[1], "ok", None).record()])
         return []
 
 
-def _event(state: str, at_ns: int, before: str, since_ns: int | None) -> EventRecord:
-    return EventRecord(
+def _event(state: str, at_ns: int, before: str, since_ns: int | None) -> ControllerChanged:
+    return ControllerChanged(
         at_ns=at_ns,
-        kind="controller",
-        subject=SUBJECT,
+        part=SUBJECT,
         state=state,
         previous=before,
         previous_since_ns=since_ns,

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from controller.store.event_log import EventRecord
+from controller.events.events import ControllerChanged
 from foundation.clock import Clock
 from foundation.errors import IsochroneError
 
@@ -108,7 +108,7 @@ class Watchdog:
         now_ns = self._clock.monotonic_ns()
         return {n: (now_ns - loop.rounded_ns) / 1e9 for n, loop in self._loops.items()}
 
-    def changes(self) -> list[EventRecord]:
+    def changes(self) -> list[ControllerChanged]:
         """Return as events what came to stand still, to fail or to go on since this was asked."""
         now_ns = self._clock.wall_ns()
         found: dict[str, PartState] = dict.fromkeys(self.failing(), "failing")
@@ -121,10 +121,9 @@ class Watchdog:
             if state == "stalled":
                 logger.error("%s stands still: its rounds no longer end", subject)
             events.append(
-                EventRecord(
+                ControllerChanged(
                     at_ns=now_ns,
-                    kind="controller",
-                    subject=subject,
+                    part=subject,
                     state=state,
                     previous=before,
                     previous_since_ns=since_ns or None,

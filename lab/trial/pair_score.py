@@ -180,11 +180,11 @@ def _week(batches: Sequence[WindowBatch], streams: int) -> RecentWindows:
 
 
 def _cells(hours: RecentWindows, statistic: str, direction: str) -> Cells:
-    parts = hours.merged(hours.snapshot())
+    aggregates = hours.merged(hours.snapshot())
     return _joined(
         [
-            cells_of(part, statistic, int(hour_of_week(np.array(slot * HOUR_NS))), direction)
-            for slot, part in sorted(parts.items())
+            cells_of(aggregate, statistic, int(hour_of_week(np.array(slot * HOUR_NS))), direction)
+            for slot, aggregate in sorted(aggregates.items())
         ]
     )
 

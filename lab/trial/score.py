@@ -113,17 +113,17 @@ def try_cases(cases: Sequence[Case | PairCase], seed: int) -> Trial:
     paths = [case for case in cases if isinstance(case, Case)]
     if not paths:
         return pairs
-    parts: list[Trial] = []
+    aggregates: list[Trial] = []
     try:
         for a, b in pairwise(_cuts(paths)):
-            parts.append(_try_paths(paths[a:b], seed, a))
+            aggregates.append(_try_paths(paths[a:b], seed, a))
     except KeyboardInterrupt:
-        if not parts:
+        if not aggregates:
             raise
         tell(Text("Ended early; this is what was tried.", "提前结束，以下为已试验的部分。"))
     return Trial(
-        [result for part in (*parts, pairs) for result in part.results],
-        [interval for part in (*parts, pairs) for interval in part.intervals],
+        [result for aggregate in (*aggregates, pairs) for result in aggregate.results],
+        [interval for aggregate in (*aggregates, pairs) for interval in aggregate.intervals],
     )
 
 

@@ -43,17 +43,17 @@ def probes_of(cases: Sequence[Case], seed: int, first: int = 0) -> list[Finished
 
 
 def windows_of(
-    parts: list[Finished], begin_ns: int = BEGIN_NS, step_ns: int = WINDOW_NS
+    aggregates: list[Finished], begin_ns: int = BEGIN_NS, step_ns: int = WINDOW_NS
 ) -> list[WindowBatch]:
     """Return the probes of all cases as a controller receives them, in order of time.
 
     Window w begins at begin_ns + w × step_ns.
     """
-    probes = Finished.join(parts)
+    probes = Finished.join(aggregates)
     probes = probes.take(np.argsort(probes.window, kind="stable"))
     windows = int(probes.window[-1]) + 1
     edges = np.searchsorted(probes.window, np.arange(windows + 1))
-    stream_ids = np.arange(len(parts), dtype=np.uint64)
+    stream_ids = np.arange(len(aggregates), dtype=np.uint64)
     batches = []
     for number in np.flatnonzero(np.diff(edges)).tolist():  # in which anything was sent
         start_ns = begin_ns + number * step_ns
@@ -87,10 +87,10 @@ def evidence_with_starts(
     memory = RecentWindows(list(stream_ids), (len(batches) + 1) * WINDOW_NS)
     for batch in batches:
         memory.add(batch)
-    part = memory.whole(memory.merged(memory.snapshot()))
+    aggregate = memory.whole(memory.merged(memory.snapshot()))
     calibration_ns = np.array([case.calibration_ns for case in cases])
     floor_ns = np.array([case.floor_ns for case in cases])
-    return evidence_of(part, calibration_ns, floor_ns), part.windows.start_ns
+    return evidence_of(aggregate, calibration_ns, floor_ns), aggregate.windows.start_ns
 
 
 def _as_received(batch: WindowBatch, number: int) -> WindowBatch:
@@ -155,9 +155,11 @@ def _clocks(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return (offset, claimed bound) of every probe, phase by phase."""
     offset, bound = np.empty_like(sent_s), np.empty_like(sent_s)
-    for part, clocks in zip(
+    for aggregate, clocks in zip(
         np.array_split(np.arange(len(sent_s)), len(case.clocks)), case.clocks, strict=True
     ):
-        if len(part):
-            offset[part], bound[part] = clocks.at(sent_s[part] - sent_s[part[0]])
+        if len(aggregate):
+            offset[aggregate], bound[aggregate] = clocks.at(
+                sent_s[aggregate] - sent_s[aggregate[0]]
+            )
     return offset, bound

@@ -117,7 +117,7 @@ async def create_campaign(request: web.Request) -> web.Response:
             raise ApiError(409, "name_in_use", text, name=record.name)
         record = replace(record, id=number)
         book.use(await asyncio.to_thread(state.store.campaigns.records))
-        state.recorder.record([event_of(record, None, now_ns)], ())
+        state.bus.publish([event_of(record, None, now_ns)])
     book.told.set()
     return json_answer(campaign_document(state, record), 201)
 

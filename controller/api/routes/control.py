@@ -14,11 +14,11 @@ from aiohttp import WSMsgType, web
 from controller.api.answers import open_socket
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, Route
+from controller.events.events import DuplicateRefused
 from controller.ingest.ingest import unknown_agent
 from controller.plans.channels import Channel
 from controller.plans.push import outnumber, push_of
 from controller.state import STATE, ControllerState
-from controller.store.event_log import EventRecord
 from foundation.json_document import decode_json
 from foundation.text import Text, excerpt, plain_text
 from messages.exchange import (
@@ -145,7 +145,7 @@ async def _has_claim(connection: _Connection, message: Hello | HealthReport | Cu
         return True
     if state.channels.is_news(name, boot):
         logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
-        state.recorder.record([_another(name, state.clock.wall_ns())], ())
+        state.bus.publish([DuplicateRefused(at_ns=state.clock.wall_ns(), agent=name)])
     refusal = Refusal(
         text=_second(name),
         duplicate=True,
@@ -313,17 +313,6 @@ async def _end(connection: _Connection, refusal: Refusal) -> None:
     with contextlib.suppress(ConnectionError):
         await socket.send_str(msgspec.json.encode(refusal).decode())
     await socket.close()
-
-
-def _another(name: str, now_ns: int) -> EventRecord:
-    return EventRecord(
-        at_ns=now_ns,
-        kind="agent",
-        subject=name,
-        state="another_refused",
-        previous=None,
-        previous_since_ns=None,
-    )
 
 
 def _second(name: str) -> Text:

@@ -88,7 +88,7 @@ async def health(request: web.Request) -> web.Response:
                 refused=dict(ingest.refused + state.gate.refused),
             ),
             agents=_counts(state.snapshot().agent_states()),
-            campaigns=state.campaigns.counts(),
+            campaigns=state.snapshot().campaign_counts(),
             warnings=(*state.network.warnings, *_faults(state)),
         )
     )

@@ -136,7 +136,7 @@ async def _refresh(state: ControllerState, now_ns: int) -> None:
     """Take in what the store holds now, and log what came of it."""
     records = await asyncio.to_thread(state.store.event_log.maintenance)
     state.maintenance.use(records)
-    state.recorder.record(*state.maintenance.look(now_ns))
+    state.bus.publish(state.maintenance.look(now_ns))
 
 
 def _numbered(state: ControllerState, number: int) -> MaintenanceRecord:

@@ -26,9 +26,10 @@ class MatrixQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def matrix(request: web.Request) -> web.Response:
     """Return the matrix of the latest round."""
     query, state = query_of(request, MatrixQuery), request.app[STATE]
+    now = state.snapshot()
     if query.target is not None:
-        number_of(state.catalogue.target_number, query.target, "target")
-    return json_bytes(await asyncio.to_thread(state.matrices.body, state, query.target))
+        number_of(now.scope.catalogue.target_number, query.target, "target")
+    return json_bytes(await asyncio.to_thread(state.matrices.body, now, query.target))
 
 
 ROUTES = (

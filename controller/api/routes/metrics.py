@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 
 from aiohttp import web
 
@@ -19,10 +18,10 @@ async def metrics(request: web.Request) -> web.Response:
 
     query_of(request, NoQuery)
     accept = request.headers.get("Accept", "")
-    state = copy.copy(
-        request.app[STATE]
-    )  # which a thread must not see change (controller.plans.replanning)
-    body, content_type = await asyncio.to_thread(exposition, state, accept)
+    state = request.app[STATE]
+    now, store = state.snapshot(), await asyncio.to_thread(state.store.state)
+    most_paths = state.settings.metrics_paths
+    body, content_type = await asyncio.to_thread(exposition, now, store, accept, most_paths)
     answer = web.Response(body=body, headers={"Content-Type": content_type})
     answer.enable_compression()
     return answer

@@ -41,7 +41,7 @@ def _document(state: ControllerState, row: int, state_name: str) -> StreamDocume
         flows=stream.flows,
         timeout_ms=stream.timeout_ms,
         state=cast(PathState, state_name),
-        last_window_ns=int(state.live.latest.part.end_ns[row]) or None,
+        last_window_ns=int(state.live.latest.aggregate.end_ns[row]) or None,
         curtailed=_curtailment(state, stream),
         silence=silence_document(state, row),
     )

@@ -11,7 +11,7 @@ from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.documents.compliance_documents import compliance_document, counts_document
 from controller.documents.targets import Declared, TargetDocument, TargetPage
 from controller.judge.compliance import compliance, goal_verdict
-from controller.live.verdicts import Round
+from controller.live.snapshot import Snapshot
 from controller.state import STATE, ControllerState
 from topology.model import Target
 from topology.targets import declared, limit_ratio_of
@@ -28,7 +28,7 @@ async def targets(request: web.Request) -> web.Response:
 def _document(state: ControllerState, target: Target) -> TargetDocument:
     catalogue, latest = state.catalogue, state.live.latest
     mine = catalogue.demand_target == catalogue.target_number[target.name]
-    verdicts = counted_verdicts(state, latest, target)
+    verdicts = counted_verdicts(state.snapshot(), target)
     found = compliance(verdicts) if len(verdicts) else None
     return TargetDocument(
         name=target.name,
@@ -56,9 +56,9 @@ def _document(state: ControllerState, target: Target) -> TargetDocument:
     )
 
 
-def counted_verdicts(state: ControllerState, latest: Round, target: Target) -> NDArray[np.int8]:
+def counted_verdicts(now: Snapshot, target: Target) -> NDArray[np.int8]:
     """Return the verdicts of a target's paths but for those in maintenance, as codes."""
-    catalogue = state.catalogue
+    catalogue, latest = now.scope.catalogue, now.round
     mine = catalogue.demand_target == catalogue.target_number[target.name]
     counted: NDArray[np.int8] = latest.judgements.verdict[mine & ~latest.maintenance]
     return counted

@@ -9,13 +9,13 @@ from controller.store.blocks import Block
 from controller.store.levels import KEPT, Retention
 from controller.store.sqlite.campaigns import SqliteCampaigns
 from controller.store.sqlite.database import FILE_NAME
+from controller.store.sqlite.duplicates import SqliteDuplicates
 from controller.store.sqlite.event_log import SqliteEventLog
 from controller.store.sqlite.metadata import SqliteRows
 from controller.store.sqlite.retention import SqliteRetention
 from controller.store.sqlite.rollups import SqliteRollups
 from controller.store.sqlite.series import SqliteSeries
 from controller.store.sqlite.silences import SqliteSilences
-from controller.store.sqlite.sqlite_duplicates import SqliteDuplicates
 from controller.store.sqlite.windows import SqliteWindows
 
 __all__ = ["FILE_NAME", "SqliteStore"]

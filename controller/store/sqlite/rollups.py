@@ -137,7 +137,7 @@ class SqliteRollups:
         made = _merged(list(blocks.values())) if job.made is not None and blocks else None
         row = None
         if made is not None:
-            figures = pack_figures(made.stream_id, points_of(made.part))
+            figures = pack_figures(made.stream_id, points_of(made.aggregate))
             payload = encode_block(made, job.start_ns)
             row = (job.code, job.agent, job.start_ns, figures, payload)
 
@@ -195,7 +195,7 @@ def _tiles(job: _Job, blocks: dict[int, Block]) -> list[tuple[int, int, int, byt
     points = np.zeros((len(stream_id), level.slots), POINT)
     for start_ns, block in blocks.items():
         slot = (start_ns - job.start_ns) // level.step_ns
-        points[np.searchsorted(stream_id, block.stream_id), slot] = points_of(block.part)
+        points[np.searchsorted(stream_id, block.stream_id), slot] = points_of(block.aggregate)
     tiles = pack_tiles(points)
     ids: list[int] = stream_id.tolist()
     return [(level.code, ids[i], job.start_ns, tile) for i, tile in enumerate(tiles)]

@@ -44,10 +44,10 @@ def test_what_was_found_in_blocks_returns_to_its_places() -> None:
     class Column:
         value: np.ndarray
 
-    parts = [
+    aggregates = [
         {"one": np.array([30, 10]), "other": Column(np.array([3.0, 1.0]))},
         {"one": np.array([0, 20]), "other": Column(np.array([0.0, 2.0]))},
     ]
-    joined = in_their_places(parts, [np.array([3, 1]), np.array([0, 2])])
+    joined = in_their_places(aggregates, [np.array([3, 1]), np.array([0, 2])])
     assert joined["one"].tolist() == [0, 10, 20, 30]
     assert joined["other"].value.tolist() == [0.0, 1.0, 2.0, 3.0]

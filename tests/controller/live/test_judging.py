@@ -9,7 +9,7 @@ import pytest
 
 from controller.live.judging import Judge
 from controller.live.memory import RecentWindows
-from controller.store.merging import Part
+from controller.store.merging import Aggregate
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 from topology.mesh import plan_streams
@@ -102,7 +102,7 @@ def _batch(rng: np.random.Generator, ids: np.ndarray, start_ns: int) -> WindowBa
     )
 
 
-def _slots(seed: int, ids: list[int], windows: int) -> list[Part]:
+def _slots(seed: int, ids: list[int], windows: int) -> list[Aggregate]:
     """Return slots in which one stream has far more windows than the others."""
     rng = np.random.default_rng(seed)
     memory = RecentWindows(ids, windows * 10 * SECOND)

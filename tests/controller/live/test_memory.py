@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.live.memory import RecentWindows
-from controller.store.merging import Part, blank, merge, merge_by_blocks, part_of
+from controller.store.merging import Aggregate, aggregate_of, blank, merge, merge_by_blocks
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 
@@ -18,14 +18,14 @@ NOW_NS = 1_000_000 * SECOND
 Make = Callable[..., WindowBatch]
 
 
-def whole(memory: RecentWindows) -> Part:
+def whole(memory: RecentWindows) -> Aggregate:
     snapshot = memory.snapshot()
     slots = memory.merged(snapshot)
     memory.replace(snapshot, slots)
     return memory.whole(slots)
 
 
-def same(a: Part, b: Part) -> bool:
+def same(a: Aggregate, b: Aggregate) -> bool:
     return (
         all(np.array_equal(a.counters[name], b.counters[name]) for name in COUNTERS)
         and all(np.allclose(a.total_ns[d], b.total_ns[d], equal_nan=True) for d in a.total_ns)
@@ -51,22 +51,22 @@ def test_windows_of_a_stream_add_up(batch_of: Make) -> None:
     memory = RecentWindows([7, 5], PERIOD_NS)
     memory.add(batch_of([5], NOW_NS, sent=10, lost=1, rtt_ns=4e6))
     memory.add(batch_of([5], NOW_NS + 10 * SECOND, sent=10, lost=0, rtt_ns=6e6, forward_ns=3e6))
-    part = whole(memory)
-    assert part.counters["sent"].tolist() == [0, 20]
-    assert part.distributions["rtt"].totals().tolist() == [0, 19]
-    assert part.total_ns["rtt"][1] == 9 * 4e6 + 10 * 6e6
-    assert (part.least_ns["rtt"][1], part.most_ns["rtt"][1]) == (4e6, 6e6)
-    assert part.windows.indptr.tolist() == [0, 0, 2]
-    assert part.windows.lost.tolist() == [1, 0]
+    aggregate = whole(memory)
+    assert aggregate.counters["sent"].tolist() == [0, 20]
+    assert aggregate.distributions["rtt"].totals().tolist() == [0, 19]
+    assert aggregate.total_ns["rtt"][1] == 9 * 4e6 + 10 * 6e6
+    assert (aggregate.least_ns["rtt"][1], aggregate.most_ns["rtt"][1]) == (4e6, 6e6)
+    assert aggregate.windows.indptr.tolist() == [0, 0, 2]
+    assert aggregate.windows.lost.tolist() == [1, 0]
 
 
 def test_stream_without_windows_is_unknown_not_zero(batch_of: Make) -> None:
     memory = RecentWindows([7, 5], PERIOD_NS)
     memory.add(batch_of([5], NOW_NS))
-    part = whole(memory)
-    assert np.isnan(part.total_ns["rtt"][0])
-    assert np.isnan(part.clock_bound_ns[0])
-    assert part.end_ns[0] == 0
+    aggregate = whole(memory)
+    assert np.isnan(aggregate.total_ns["rtt"][0])
+    assert np.isnan(aggregate.clock_bound_ns[0])
+    assert aggregate.end_ns[0] == 0
 
 
 def test_streams_that_are_not_planned_any_more_are_left_out(batch_of: Make) -> None:
@@ -102,9 +102,9 @@ def test_starved_windows_count_only_where_there_are_no_others(batch_of: Make) ->
     memory = RecentWindows([5, 7], PERIOD_NS)
     memory.add(batch_of([5, 7], NOW_NS, rtt_ns=50e6, suspect=True))
     memory.add(batch_of([5], NOW_NS + 100 * SECOND))
-    part = whole(memory)
-    assert part.most_ns["rtt"].tolist() == [4e6, 50e6]
-    assert part.suspect.tolist() == [False, True]
+    aggregate = whole(memory)
+    assert aggregate.most_ns["rtt"].tolist() == [4e6, 50e6]
+    assert aggregate.suspect.tolist() == [False, True]
 
 
 def test_one_way_delays_without_trusted_clocks_give_way_to_trusted_ones(batch_of: Make) -> None:
@@ -112,11 +112,11 @@ def test_one_way_delays_without_trusted_clocks_give_way_to_trusted_ones(batch_of
     memory.add(batch_of([5, 7], NOW_NS, forward_ns=-9e6, clock_bound_ns=np.nan))
     memory.add(batch_of([5], NOW_NS + 10 * SECOND, forward_ns=2e6, clock_bound_ns=500.0))
     memory.add(batch_of([5], NOW_NS + 200 * SECOND, forward_ns=2e6, clock_bound_ns=900.0))
-    part = whole(memory)
-    assert part.least_ns["forward"].tolist() == [2e6, -9e6]
-    assert part.distributions["rtt"].totals().tolist() == [30, 10]
-    assert part.clock_bound_ns[0] == 900.0
-    assert np.isnan(part.clock_bound_ns[1])
+    aggregate = whole(memory)
+    assert aggregate.least_ns["forward"].tolist() == [2e6, -9e6]
+    assert aggregate.distributions["rtt"].totals().tolist() == [30, 10]
+    assert aggregate.clock_bound_ns[0] == 900.0
+    assert np.isnan(aggregate.clock_bound_ns[1])
 
 
 def test_merging_in_between_does_not_change_the_result(batch_of: Make) -> None:
@@ -135,23 +135,23 @@ def test_merging_in_between_does_not_change_the_result(batch_of: Make) -> None:
 @given(st.permutations(range(8)), st.integers(1, 7))
 def test_order_and_grouping_of_parts_do_not_matter(order: list[int], cut: int) -> None:
     rng = np.random.default_rng(1)
-    parts = [_part(rng) for _ in range(8)]
-    shuffled = [parts[i] for i in order]
+    aggregates = [_part(rng) for _ in range(8)]
+    shuffled = [aggregates[i] for i in order]
     halves = [merge(shuffled[:cut], 4), merge(shuffled[cut:], 4)]
-    assert same(merge(parts, 4), merge(halves, 4))
+    assert same(merge(aggregates, 4), merge(halves, 4))
 
 
 @given(st.integers(0, 1000), st.integers(1, 4))
 def test_merging_some_streams_at_a_time_is_merging_at_once(seed: int, rows_at_once: int) -> None:
     rng = np.random.default_rng(seed)
-    parts = [blank(4), *(_part(rng) for _ in range(5))]
-    assert same(merge(parts, 4), merge_by_blocks(parts, 4, rows_at_once))
+    aggregates = [blank(4), *(_part(rng) for _ in range(5))]
+    assert same(merge(aggregates, 4), merge_by_blocks(aggregates, 4, rows_at_once))
 
 
-def _part(rng: np.random.Generator) -> Part:
+def _part(rng: np.random.Generator) -> Aggregate:
     """Return one random window of each of three streams of four."""
     rows = np.sort(rng.choice(4, 3, replace=False))
-    return part_of(_random_batch(rng), np.arange(3), rows)
+    return aggregate_of(_random_batch(rng), np.arange(3), rows)
 
 
 def _random_batch(rng: np.random.Generator) -> WindowBatch:
@@ -205,5 +205,5 @@ def test_memory_can_be_added_up_while_it_is_filled(batch_of: Make) -> None:
         for memory in (plain, compact):
             memory.add(batch_of([7, 5], NOW_NS + i * 10 * SECOND, sent=10 + i))
         compact.compact()
-    assert {len(parts) for parts in compact.snapshot().values()} == {1}
+    assert {len(aggregates) for aggregates in compact.snapshot().values()} == {1}
     assert same(whole(plain), whole(compact))

@@ -39,7 +39,7 @@ def batches(draw: st.DrawFn) -> WindowBatch:
 
 def same(one: Block, other: Block) -> bool:
     """Whether two blocks say exactly the same; absent is absent."""
-    a, b = one.part, other.part
+    a, b = one.aggregate, other.aggregate
     arrays = [
         (one.stream_id, other.stream_id),
         (a.timestamping, b.timestamping),
@@ -48,8 +48,8 @@ def same(one: Block, other: Block) -> bool:
     arrays += [(a.end_ns, b.end_ns), (a.clock_bound_ns, b.clock_bound_ns)]
     arrays += [(a.counters[name], b.counters[name]) for name in COUNTERS]
     for delay in DELAYS:
-        for part in ("total_ns", "least_ns", "most_ns"):
-            arrays.append((getattr(a, part)[delay], getattr(b, part)[delay]))
+        for aggregate in ("total_ns", "least_ns", "most_ns"):
+            arrays.append((getattr(a, aggregate)[delay], getattr(b, aggregate)[delay]))
     for name in DISTRIBUTIONS:
         x, y = a.distributions[name], b.distributions[name]
         arrays += [(x.indptr, y.indptr), (x.bucket, y.bucket), (x.count, y.count)]
@@ -63,8 +63,10 @@ def same(one: Block, other: Block) -> bool:
 def test_merging_merged_windows_is_merging_the_windows(
     windows: list[WindowBatch], data: st.DataObject
 ) -> None:
-    parts = data.draw(st.lists(st.integers(0, 3), min_size=len(windows), max_size=len(windows)))
-    groups = [[w for w, p in zip(windows, parts, strict=True) if p == k] for k in range(4)]
+    aggregates = data.draw(
+        st.lists(st.integers(0, 3), min_size=len(windows), max_size=len(windows))
+    )
+    groups = [[w for w, p in zip(windows, aggregates, strict=True) if p == k] for k in range(4)]
     blocks = [block_of(group) for group in groups if group]
     assert same(joined(data.draw(st.permutations(blocks))), block_of(windows))
 
@@ -110,7 +112,7 @@ def test_tiles_come_back_as_they_were() -> None:
 
 def test_quantile_among_the_lost_is_infinite_and_absence_is_nan() -> None:
     make: Callable[..., WindowBatch] = batch_of
-    point = points_of(block_of([make([5], 0, lost=6, forward_ns=None)]).part)[0]
+    point = points_of(block_of([make([5], 0, lost=6, forward_ns=None)]).aggregate)[0]
     assert point["rtt_p50_ns"] == np.inf
     assert np.isnan(point["forward_p50_ns"])
     assert np.isnan(point["variation_p50_ns"])
@@ -131,7 +133,7 @@ def test_windows_of_the_greatest_counts_are_merged_and_read_back_whole() -> None
     block = joined([block_of([full_window(place * 10**10) for place in range(6)])] * 3)
     again = decode_block(encode_block(block, 0), 0)
     assert same(again, block)
-    assert again.part.counters["sent"].tolist() == [18 * ((1 << 32) - 1)]
-    assert again.part.distributions["rtt"].totals().tolist() == [18 * ((1 << 32) - 1)]
-    assert points_of(again.part)["sent"].tolist() == [18 * ((1 << 32) - 1)]
-    assert points_of(again.part)["rtt_mean_ns"] == pytest.approx(2e6)
+    assert again.aggregate.counters["sent"].tolist() == [18 * ((1 << 32) - 1)]
+    assert again.aggregate.distributions["rtt"].totals().tolist() == [18 * ((1 << 32) - 1)]
+    assert points_of(again.aggregate)["sent"].tolist() == [18 * ((1 << 32) - 1)]
+    assert points_of(again.aggregate)["rtt_mean_ns"] == pytest.approx(2e6)

@@ -4,13 +4,21 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.store.merging import blank, in_batches, in_blocks, merge, outlined, part_of, rows_of
+from controller.store.merging import (
+    aggregate_of,
+    blank,
+    in_batches,
+    in_blocks,
+    merge,
+    outlined,
+    rows_of,
+)
 
 
 def _part(batch_of, streams, start_ns):
     ids = np.arange(1, len(streams) + 1)
     batch = batch_of(ids.tolist(), start_ns, lost=start_ns % 3)
-    return part_of(batch, np.arange(len(streams)), np.array(streams))
+    return aggregate_of(batch, np.arange(len(streams)), np.array(streams))
 
 
 @settings(deadline=None)
@@ -32,9 +40,9 @@ def test_some_streams_of_a_part_are_what_merging_them_alone_gives(batch_of, mine
 
 
 def test_blocks_hold_only_parts_that_have_something_there(batch_of) -> None:
-    parts = [blank(5), _part(batch_of, [0, 1], 1), _part(batch_of, [4], 1)]
-    blocks = list(in_blocks(parts, 5, rows_at_once=2))
-    assert [[part.row.tolist() for part in block] for block in blocks] == [
+    aggregates = [blank(5), _part(batch_of, [0, 1], 1), _part(batch_of, [4], 1)]
+    blocks = list(in_blocks(aggregates, 5, rows_at_once=2))
+    assert [[aggregate.row.tolist() for aggregate in block] for block in blocks] == [
         [[0, 1], [0, 1]],
         [[2, 3]],
         [[4], [4]],
@@ -42,16 +50,19 @@ def test_blocks_hold_only_parts_that_have_something_there(batch_of) -> None:
 
 
 def test_batches_keep_the_order_and_lose_nothing(batch_of) -> None:
-    parts = [_part(batch_of, list(range(size)), 1) for size in (9, 1, 1, 1, 3, 8)]
-    found = in_batches(parts, most=4)
-    assert [part for some in found for part in some] == parts
-    assert max(len(some) for some in found) < len(parts)
+    aggregates = [_part(batch_of, list(range(size)), 1) for size in (9, 1, 1, 1, 3, 8)]
+    found = in_batches(aggregates, most=4)
+    assert [aggregate for some in found for aggregate in some] == aggregates
+    assert max(len(some) for some in found) < len(aggregates)
     assert in_batches([]) == []
 
 
 def test_the_outline_of_what_was_merged_is_what_merging_outlines_gives(batch_of) -> None:
-    parts = [_part(batch_of, [0, 2], 1), _part(batch_of, [0, 1], 2)]
-    one, other = outlined(merge(parts, 3)), merge([outlined(part) for part in parts], 3)
+    aggregates = [_part(batch_of, [0, 2], 1), _part(batch_of, [0, 1], 2)]
+    one, other = (
+        outlined(merge(aggregates, 3)),
+        merge([outlined(aggregate) for aggregate in aggregates], 3),
+    )
     assert one.distributions["rtt"].totals().tolist() == [17, 8, 9]
     for name, histograms in one.distributions.items():
         assert histograms.count.tolist() == other.distributions[name].count.tolist()

@@ -200,7 +200,7 @@ class Filling:
             block = block_of(batches)
             row = np.flatnonzero(block.stream_id == np.uint64(stream_id))
             if len(row):
-                found[start_ns] = points_of(block.part)[row[0]]
+                found[start_ns] = points_of(block.aggregate)[row[0]]
         return found
 
 
@@ -343,7 +343,7 @@ def test_merged_hours_hold_all_that_is_stored_of_them_or_are_missing(
     def sent() -> dict[int, list[int]]:
         hours = store.hours_of("nanjing", T0_NS, T0_NS + 2 * HOUR.step_ns)
         return {
-            (start_ns - T0_NS) // HOUR.step_ns: block.part.counters["sent"].tolist()
+            (start_ns - T0_NS) // HOUR.step_ns: block.aggregate.counters["sent"].tolist()
             for start_ns, block in hours
         }
 

@@ -113,9 +113,9 @@ def test_trials_are_the_same_however_many_cases_are_simulated_at_once(monkeypatc
     whole = try_cases(cases, 6)
     monkeypatch.setattr("lab.trial.score.AT_ONCE", 2)
     monkeypatch.setattr("lab.trial.pair_score.AT_ONCE", 5)
-    parts = try_cases(cases, 6)
-    assert parts.results == whole.results
-    assert parts.intervals == whole.intervals
+    aggregates = try_cases(cases, 6)
+    assert aggregates.results == whole.results
+    assert aggregates.intervals == whole.intervals
 
 
 def test_a_trial_that_is_ended_early_gives_the_cases_that_were_tried(monkeypatch, capsys):

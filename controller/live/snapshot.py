@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from controller.fleet.agents import AgentState
 from controller.live.baselines import Baseline
@@ -16,7 +17,7 @@ from controller.live.current_states import CurrentStates, StateInputs, agents_of
 from controller.live.states import SubjectKind
 from controller.live.verdicts import Round
 from controller.live.watch import Logged
-from controller.store.campaigns import CampaignRecord
+from controller.store.campaigns import CampaignRecord, CampaignState
 from controller.store.duplicates import DuplicateRecord
 from controller.supervision.clock_trust import Steady, doubt_of
 from foundation.text import Text
@@ -33,7 +34,7 @@ class Operation:
     """
 
     chunks: int = 0
-    windows: int = 0
+    results: Mapping[str, int] = field(default_factory=dict)  # stored, by kind
     duplicates: int = 0
     bytes: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -78,6 +79,11 @@ class Snapshot(StateInputs):
     def agent_states(self) -> dict[str, AgentState]:
         """Return the states of all agents."""
         return agents_of(self)
+
+    def campaign_counts(self) -> dict[str, int]:
+        """Return how many campaigns are in each state, states without campaigns too."""
+        found = [record.state for record in self.campaigns.values()]
+        return {state: found.count(state) for state in get_args(CampaignState)}
 
     def clock_doubt(self) -> Text | None:
         """Return why the controller's clock is not to be trusted, None if it is."""

@@ -1,0 +1,1 @@
+"""What happens in the world and to the controller: typed events, one log, one bus."""
