@@ -24,6 +24,7 @@ from foundation.errors import IsochroneError
 from foundation.text import Text, language_of_environment
 from messages.exchange import Curtailed, Plan, StampKeys
 from messages.sections.windows import WINDOWS
+from probes.channels.opening import load_openers
 from probes.engine.engine import Engine
 from probes.engine.report import EngineHealth, Tally
 from probes.sockets.routes import RouteWatch
@@ -86,6 +87,7 @@ class Measuring:
         self.keys: StampKeys | None = None
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._routes: RouteWatch | None = None  # while `run` does
+        load_openers()
         self._logged: dict[tuple[int, Text], Text] = {}
         self._sent = self._received = 0  # by engines that are no more
 

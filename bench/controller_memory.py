@@ -115,9 +115,9 @@ async def _live(directory: Path, minutes: int) -> Told:
         for interval in range(6):
             await _interval(state, templates, minute * 6 + interval, clock)
         await state.rounds.make()
-        while await asyncio.to_thread(state.store.roll_up, clock.now_ns, 32):
+        while await asyncio.to_thread(state.store.rollups.roll_up, clock.now_ns, 32):
             pass
-        await asyncio.to_thread(state.store.expire, clock.now_ns)
+        await asyncio.to_thread(state.store.rollups.expire, clock.now_ns)
         give_back()  # as controller.supervision.housekeeping does
         now_mb, most_mb = resident_mb(_own_pid())
         resident.append(now_mb)

@@ -176,7 +176,7 @@ async def _serve(directory: Path, sites: Path) -> Told:
         windows=ingest.windows,
         duplicates=ingest.duplicates,
         refused=dict(ingest.refused),
-        pending=state.store.pending_rollups(),
+        pending=state.store.rollups.pending(),
     )
     state.close()
     return told

@@ -28,8 +28,9 @@ from controller.state import Settings, open_state
 from controller.store.blocks import block_of
 from controller.store.interface import StreamRecord
 from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level
-from controller.store.points import POINT, pack_tiles, points_of
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.points import POINT, pack_figures, pack_tiles, points_of
+from controller.store.sqlite.database import Database
+from controller.store.sqlite.engine import store_on
 from foundation.clock import SystemClock
 from messages.chunk import encode_windows
 from topology.site_file import load_network
@@ -122,14 +123,17 @@ def _reached(wall_ms: float, cpu_ms: float) -> str:
 
 def _history(directory: Path, rounds: int) -> dict[str, list[Took]]:
     ids = np.arange(1, STREAMS + 1, dtype=np.uint64)
-    store = SqliteStore(directory)
-    _fill(store, ids)
+    database = Database(directory)
+    _fill(database, ids)
+    store = store_on(database)
     record = StreamRecord(stream_id=77, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
     end_ns = T0_NS + 365 * DAY_NS
 
     def ask(days: int, level: Level, points: int) -> Callable[[], None]:
         def once() -> None:
-            answer = store.series([record], end_ns - days * DAY_NS, end_ns, step_ns=level.step_ns)
+            answer = store.series.read(
+                [record], end_ns - days * DAY_NS, end_ns, step_ns=level.step_ns
+            )
             assert (answer.level, len(answer.points)) == (level.name, points), len(answer.points)
 
         return once
@@ -143,7 +147,7 @@ def _history(directory: Path, rounds: int) -> dict[str, list[Took]]:
     return took
 
 
-def _fill(store: SqliteStore, ids: np.ndarray) -> None:
+def _fill(database: Database, ids: np.ndarray) -> None:
     """Write tiles in the order of time; the last of each level is still in blocks."""
     rng = np.random.default_rng(3)
     blocks = [block_of([full_windows(ids, i * WINDOW_NS, rng) for i in range(6)])] * 3
@@ -161,24 +165,25 @@ def _fill(store: SqliteStore, ids: np.ndarray) -> None:
             for stream_id, tile in zip(ids.tolist(), tiles, strict=True)
         ]
         _write(
-            store, "INSERT INTO tiles (level, stream_id, start_ns, payload) VALUES (?,?,?,?)", rows
+            database,
+            "INSERT INTO tiles (level, stream_id, start_ns, payload) VALUES (?,?,?,?)",
+            rows,
         )
         oldest = (level.code, "nanjing", starts[0], None, b"")  # tells where the level begins
-        figures = ids.tobytes() + points_of(blocks[0].aggregate).tobytes()
+        figures = pack_figures(ids, points_of(blocks[0].aggregate))
         newest = [oldest] + [
             (level.code, "nanjing", start_ns, figures, b"")
             for start_ns in range(max(last_ns, first_ns), end_ns, level.step_ns)
         ]
         _write(
-            store,
+            database,
             "INSERT INTO rollups (level, agent, start_ns, figures, payload) VALUES (?,?,?,?,?)",
             newest,
         )
 
 
-def _write(store: SqliteStore, sql: str, rows: list[tuple[Any, ...]]) -> None:
-    writer = store._writer  # noqa: SLF001 -- rows made here need not be rolled up for hours
-    writer.submit(lambda connection: connection.executemany(sql, rows).rowcount).result()
+def _write(database: Database, sql: str, rows: list[tuple[Any, ...]]) -> None:
+    database.submit(lambda connection: connection.executemany(sql, rows).rowcount).result()
 
 
 def _timed(once: Callable[[], None], rounds: int) -> list[Took]:

@@ -18,8 +18,7 @@ from aiohttp import web
 from controller.access.authority import Authority, authority_exists, load_authority
 from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
-from controller.access.tables import FILE_NAME as KEYS_NAME
-from controller.access.tables import KEYS_DIRECTORY
+from controller.access.tables import reporting_keys_damage
 from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import Buckets
@@ -47,10 +46,9 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
-from controller.store.interface import Store, StoreFullError
+from controller.store.engines import open_store, store_url
+from controller.store.interface import DamagedStoreError, Store, StoreFullError
 from controller.store.levels import KEPT, Retention
-from controller.store.reading import DamagedStoreError, reporting_damage
-from controller.store.sqlite.engine import FILE_NAME, SqliteStore
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
@@ -81,6 +79,7 @@ class Settings:
     metrics_paths: int = 1_000  # paths with Prometheus metrics of their own
     window_ms: int = 10_000
     retention: Retention = KEPT
+    store_url: str | None = None  # None: as `store.engines.store_url` has it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -223,10 +222,11 @@ def open_state(
     not to be had.
     """
     with contextlib.ExitStack() as opened_so_far:
-        store = SqliteStore(directory, retention=settings.retention)
+        url = settings.store_url or store_url(directory)
+        store = open_store(url, retention=settings.retention)
         opened_so_far.callback(store.close)
-        opened_so_far.enter_context(reporting_damage(directory / FILE_NAME))
-        with reporting_damage(directory / KEYS_DIRECTORY / KEYS_NAME):
+        opened_so_far.enter_context(store.reporting_damage())
+        with reporting_keys_damage(directory):
             access = CredentialStore(directory, clock)
             opened_so_far.callback(access.close)
             stamp_keyring = StampKeyring(directory, clock)
@@ -270,15 +270,15 @@ def _assemble(
     before = last_plans(store)
     plans = plans_of(network, streams, settings, store, now_ns)
     with _done_without_room():
-        store.put_streams(stream_records(streams)).result()
+        store.streams.put(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
     with _done_without_room():
-        store.put_sites(documents, now_ns).result()
+        store.sites.put(documents, now_ns).result()
     with _done_without_room():
         access.audit(actor="controller", action="start", subject=network.name, detail=VERSION)
     duplicates = DuplicateAgents(store.duplicates, clock)
-    fleet = Fleet(plans, store.agent_totals(), clock)
-    recorded = store.streams()
+    fleet = Fleet(plans, store.windows.agent_totals(), clock)
+    recorded = store.streams.all()
     scope = scope_of(
         network,
         streams,
@@ -290,7 +290,7 @@ def _assemble(
     )
     memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
     book = BaselineComparator(demands, permanent)
-    book.use(store.baselines())
+    book.use(store.baselines.all())
     maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
     silences = SilenceRegistry(store.silences.records(), scope.stream_index)
     asked = newly_requested(before, plans)
@@ -346,7 +346,7 @@ def _assemble(
         stream=stream,
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
-        trust=ClockTrust(clock, fleet, settings.retention, store.oldest_ns),
+        trust=ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns),
         ingest=Ingest(
             store,
             fleet,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
+import msgspec
+
+from foundation.errors import IsochroneError, ResourceError
 from foundation.text import Text
 
 Fault = Literal["damaged", "full", "read_only", "locked", "other"]
@@ -57,3 +63,26 @@ def fault_of(error: BaseException) -> Fault:
 def is_damage(error: BaseException) -> bool:
     """Whether it is about what the file holds."""
     return fault_of(error) == "damaged"
+
+
+@contextlib.contextmanager
+def reporting_faults(
+    path: Path, damaged: Callable[[Path, BaseException], ResourceError]
+) -> Iterator[None]:
+    """Raise what `damaged` says where what is read inside is not what was written, ResourceError
+    for other trouble with the database at `path`."""
+    try:
+        yield
+    except IsochroneError:
+        raise
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise damaged(path, error) from error
+        raise ResourceError(
+            f"The database {path} cannot be used ({error}); check the free space and the rights of "
+            "that directory.",
+            f"无法使用数据库 {path}（{sqlite_reason(error).zh}）；请检查该目录的剩余空间和权限。",
+            file=str(path),
+        ) from error
+    except (ValueError, TypeError, KeyError, OverflowError, msgspec.MsgspecError) as error:
+        raise damaged(path, error) from error

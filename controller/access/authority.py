@@ -28,7 +28,8 @@ from controller.access.certificates import (
     server_certificate,
 )
 from controller.access.credential_store import CertificateRecord
-from controller.access.tables import KEYS_DIRECTORY, belong_to_owner, keys_directory
+from controller.access.tables import belong_to_owner, keys_directory
+from controller.data_directory import KEYS_DIRECTORY
 from foundation.clock import Clock
 from foundation.errors import ConfigError, ResourceError
 from foundation.input_files import read_input

@@ -13,22 +13,19 @@ import pathlib
 import secrets
 import sqlite3
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
+from controller.data_directory import KEYS_DIRECTORY, MARKS, SITES_NAME
 from foundation.errors import ResourceError
 from foundation.private_files import make_private_database, make_private_directory
 from foundation.reasons import reason_of
-from foundation.sqlite_faults import is_damage
+from foundation.sqlite_faults import is_damage, reporting_faults
 
 FILE_NAME = "access.sqlite3"
-KEYS_DIRECTORY = "keys"
 AUTHORITY_FILE = "authority.pem"  # made once the database of keys is
-SITES_NAME = (
-    "last-sites.toml"  # is there once a controller has run; see controller.plans.last_sites
-)
-MARKS = (KEYS_DIRECTORY, "isochrone.db", "lock")  # what is in a data directory alone
 
 ROTATION = "rotation"  # the cause of an epoch, else the name of the agent that was shut out
 KEPT_EPOCHS = 8
@@ -141,6 +138,22 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
             file=str(path),
         ) from error
     return connection
+
+
+def reporting_keys_damage(data: pathlib.Path) -> AbstractContextManager[None]:
+    """Raise ResourceError for whatever shows inside that the database of keys is damaged."""
+    return reporting_faults(data / KEYS_DIRECTORY / FILE_NAME, _damaged)
+
+
+def _damaged(path: pathlib.Path, error: BaseException) -> ResourceError:
+    reason = reason_of(error)
+    return ResourceError(
+        f"The database of keys {path} is damaged ({reason.en}); restore the newest backup of "
+        f"{path.parent}, which is backed up apart from the windows.",
+        f"密钥数据库 {path} 已损坏（{reason.zh}）；请从最新备份恢复 {path.parent}"
+        "（该目录与测量数据分开备份）。",
+        file=str(path),
+    )
 
 
 def _is_emptied(path: pathlib.Path, data: pathlib.Path) -> bool:

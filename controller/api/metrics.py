@@ -21,8 +21,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from controller.api.routes.targets import counted_verdicts
 from controller.api.server.connections import KINDS, WORDS
+from controller.documents.targets import counted_verdicts
 from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.live.current_states import CurrentStates

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from controller.campaigns.registry import CampaignRegistry
 from controller.events.events import CampaignChanged
+from controller.fleet.agents import FleetView
 from controller.plans.replanning import renew
 from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
+from topology.model import PlannedStream
 
 OVERDUE_S = 1.0
 
@@ -57,7 +60,8 @@ def _due(record: CampaignRecord, now_ns: int) -> CampaignRecord | None:
 async def turn(state: ControllerState, before: CampaignRecord, after: CampaignRecord) -> None:
     """Write down what becomes of a campaign, and tell it. The caller holds `changing`."""
     if after.is_over and before.begun_ns is not None:
-        counts = curtailed(state, before)
+        streams = state.campaigns.streams_of(state.network, before)
+        counts = curtailed(state.fleet.now(), streams)
         after = replace(after, refused=counts["refused"], throttled=counts["throttled"])
     await asyncio.wrap_future(state.store.campaigns.change(after))
     state.campaigns.put(after)
@@ -78,13 +82,9 @@ def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int)
     )
 
 
-def curtailed(state: ControllerState, record: CampaignRecord) -> Counter[str]:
-    """Return how many of a campaign's streams the agents' owners refuse, and throttle, now."""
-    fleet = state.fleet.now()
-    found = (
-        fleet.curtailment(stream.path.source.site, stream.stream_id)
-        for stream in state.campaigns.streams_of(state.network, record)
-    )
+def curtailed(fleet: FleetView, streams: Sequence[PlannedStream]) -> Counter[str]:
+    """Return how many of some streams the agents' owners refuse, and throttle, now."""
+    found = (fleet.curtailment(stream.path.source.site, stream.stream_id) for stream in streams)
     return Counter(one.action for one in found if one is not None)
 
 

@@ -197,8 +197,8 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
     """Open the book of credentials for a while; with `new` it may be made."""
     from controller.access.credential_store import CredentialStore
-    from controller.access.tables import FILE_NAME, KEYS_DIRECTORY
-    from controller.store.reading import reporting_damage
+    from controller.access.tables import FILE_NAME, reporting_keys_damage
+    from controller.data_directory import KEYS_DIRECTORY
 
     path = data / KEYS_DIRECTORY / FILE_NAME
     if (
@@ -211,7 +211,7 @@ def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterato
             "isochrone controller init。",
             data=str(data),
         )
-    with reporting_damage(path):
+    with reporting_keys_damage(data):
         book = CredentialStore(data, SystemClock())
     try:
         yield book

@@ -50,9 +50,9 @@ keep_option = click.option(
 @click.option("--to", type=_PLACE, required=True, help="File to write; it must not exist.")
 def backup(data: pathlib.Path, to: pathlib.Path) -> None:
     """Copy the database while the controller runs."""
-    from controller.store.sqlite.backup import back_up
+    from controller.store.engines import back_up_store, store_url
 
-    size = back_up(data, to)
+    size = back_up_store(store_url(data), to)
     keys = data / "keys"
     said = Text(
         f"{to}: {size / 1e6:,.1f} MB. Keys and tokens are not in it: back up {keys} apart.",
@@ -65,9 +65,9 @@ def backup(data: pathlib.Path, to: pathlib.Path) -> None:
 @click.option("--data", type=_PLACE, required=True, help="Data directory, or a backup's file.")
 def check(data: pathlib.Path) -> None:
     """Read everything that is stored and say what is damaged (exit code 1)."""
-    from controller.store.sqlite.backup import check as read_everything
+    from controller.store.engines import check_store, store_url
 
-    found = read_everything(data)
+    found = check_store(store_url(data))
     said = Text(
         f"{counted(found.chunks, 'chunk')} with {counted(found.windows, 'window')}, "
         f"{counted(found.rollups, 'rollup')}, {counted(found.tiles, 'tile')}; damaged: "

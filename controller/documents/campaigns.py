@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Sequence
 
+import msgspec
+import numpy as np
+
+from controller.campaigns.notes import missed_ns, notes_of
+from controller.campaigns.registry import request_of
 from controller.campaigns.request import (
+    CampaignOutcome,
     CampaignResult,
     CampaignStateName,
 )
+from controller.campaigns.scheduler import curtailed
 from controller.live.accounts import AccountDocument
+from controller.live.snapshot import Snapshot
+from controller.live.states import LATE_WINDOWS
+from controller.store.campaigns import CampaignRecord
 from foundation.text import Text
+from topology.model import PlannedStream
 from topology.network import Mesh
 
 
@@ -50,3 +61,53 @@ class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[CampaignDocument]
     next: str | None = None
+
+
+def campaign_document(
+    now: Snapshot, record: CampaignRecord, streams: Sequence[PlannedStream]
+) -> CampaignDocument:
+    """Return a campaign; while it runs with what is known of its `streams` now."""
+    request = request_of(record)
+    refused, throttled, reporting = record.refused, record.throttled, None
+    if record.state == "running":
+        counts = curtailed(now.fleet, streams)
+        refused, throttled = counts["refused"], counts["throttled"]
+        reporting = _reporting(now, streams)
+    there = record.streams  # a report keeps what was left when it was made
+    if record.state == "running":
+        there = len(streams)
+    notes = list(notes_of(record, there))
+    outcome = CampaignOutcome(results=[], account=None)
+    if record.results is not None:
+        outcome = msgspec.json.decode(record.results, type=CampaignOutcome)
+    return CampaignDocument(
+        name=record.name,
+        title=request.title,
+        state=record.state,
+        from_ns=record.from_ns,
+        to_ns=record.to_ns,
+        begun_ns=record.begun_ns,
+        ended_ns=record.ended_ns,
+        missed_ns=missed_ns(record),
+        created_ns=record.created_ns,
+        created_by=record.created_by,
+        ended_by=record.ended_by,
+        streams=record.streams,
+        refused=refused,
+        throttled=throttled,
+        reporting=reporting,
+        mesh=list(request.mesh),
+        targets=list(request.targets),
+        reported_ns=record.reported_ns,
+        results=outcome.results,
+        account=outcome.account,
+        notes=notes,
+    )
+
+
+def _reporting(now: Snapshot, asked: Sequence[PlannedStream]) -> int:
+    """Return how many of a campaign's streams brought a window of late."""
+    ids = np.array([stream.stream_id for stream in asked], np.uint64)
+    fresh = now.round.newest_of_streams.believed_ns > now.at_ns - LATE_WINDOWS * now.scope.window_ns
+    mine = np.isin(now.scope.catalogue.stream_id, ids)
+    return int(np.count_nonzero(mine & fresh))

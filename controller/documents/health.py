@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 import msgspec
+import numpy as np
 
-from foundation.text import Text
+from controller.documents.numbers import age_ms
+from controller.fleet.agents import AgentState
+from controller.live.snapshot import Snapshot
+from controller.store.interface import StoreState
+from foundation.text import MAX_SENTENCE, Text
+from messages.sections.windows import WINDOWS
+
+MOST = 100  # of what is skipped, told by name
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,3 +77,64 @@ class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     data_to_ns: int | None = None
     demands: int = 0
     stale: int = 0
+
+
+def health_document(now: Snapshot, version: str, store: StoreState) -> ControllerHealth:
+    """Return how the controller is; `store` is how its store is now."""
+    latest, operation = now.round, now.operation
+    return ControllerHealth(
+        version=version,
+        started_ns=now.started_ns,
+        now_ns=now.at_ns,
+        revision=latest.revision,
+        judged_ns=latest.judged_ns,
+        judged_age_ms=age_ms(latest.judged_ns, now.at_ns),
+        judge_period_ms=now.judge_period_ns // 1_000_000,
+        data_from_ns=latest.data_from_ns or None,
+        data_to_ns=latest.data_to_ns or None,
+        demands=latest.judgements.rows,
+        stale=int(np.count_nonzero(latest.stale)),
+        store=StoreHealth(
+            engine=store.engine,
+            state=store.state,
+            reason=store.reason,
+            queued_writes=store.queued_writes,
+            size_bytes=store.size_bytes,
+            free_bytes=store.free_bytes,
+        ),
+        ingest=IngestHealth(
+            chunks=operation.chunks,
+            windows=operation.results.get(WINDOWS.name, 0),
+            results=dict(operation.results),
+            duplicates=operation.duplicates,
+            bytes=operation.bytes,
+            refused=dict(Counter(operation.refused) + Counter(operation.refused_callers)),
+        ),
+        agents=_counts(now.agent_states()),
+        campaigns=now.campaign_counts(),
+        warnings=(*now.scope.network.warnings, *_faults(now)),
+    )
+
+
+def _faults(now: Snapshot) -> tuple[Text, ...]:
+    """Return what keeps improvements from being judged though a baseline was sealed, and what is
+    skipped or stands still."""
+    faults = (now.clock_doubt(), now.baseline_fault)
+    found = [fault for fault in faults if fault is not None]
+    found += [
+        Text(f"{loop}: no round has ended for too long.", f"{loop}：长时间没有完成一轮。")
+        for loop in now.operation.stalled
+    ]
+    found += [
+        Text(
+            f"{part} is skipped: {reason}"[:MAX_SENTENCE], f"已跳过 {part}：{reason}"[:MAX_SENTENCE]
+        )
+        for part, reason in sorted(now.operation.failing.items())[:MOST]
+    ]
+    return tuple(found)
+
+
+def _counts(agents: Mapping[str, AgentState]) -> dict[str, int]:
+    """Return how many agents are in each state, states without agents too."""
+    found = list(agents.values())
+    return {state: found.count(state) for state in get_args(AgentState)}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents.verdicts import MatrixCell, MatrixDocument
 from controller.judge.evidence import KINDS, VERDICTS
 from controller.live.verdicts import Round
 from foundation.clock import Clock
 from probes.sockets.records import starts
+from topology.model import VerdictName
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
@@ -25,6 +25,27 @@ BADNESS = np.array([_BADNESS.index(name) for name in VERDICTS], np.int8)
 _UNITS = np.array(["ns", "ratio"], object)
 LATELY_NS = 600_000_000_000
 MOST_WATCHED = 4  # a matrix of 300 sites is 7.5 MB and 50 ms a round
+
+
+class MatrixCell(msgspec.Struct, frozen=True, gc=False):
+    """The worst verdict between two sites, over `paths` paths that a target selects.
+
+    Made a hundred thousand at once: by position, and unseen by the garbage collector.
+    """
+
+    verdict: VerdictName
+    paths: int
+    measured: float | None
+    unit: Literal["ns", "ratio"]
+    maintenance: bool = False
+
+
+class MatrixDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`cells[i][j]` is from site i to site j; null where nothing is asked of that pair."""
+
+    target: str | None
+    sites: list[str]
+    cells: list[list[MatrixCell | None]]
 
 
 def matrix_of(now: Snapshot, target: str | None) -> MatrixDocument:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
-from controller.documents.clocks import ClockDocument
+from controller.documents.numbers import finite
 from controller.documents.words import IpVersion
 from controller.fleet.agents import AgentState
+from controller.live.snapshot import Snapshot
+from controller.live.verdicts import Round
 from foundation.text import Text
-from messages.exchange import Health
-from topology.model import Role
+from messages.exchange import (
+    Health,
+)
+from messages.sections.windows import WINDOWS
+from topology.model import Role, Site
 
 
 class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,3 +85,83 @@ class AgentPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[AgentDocument]
     next: str | None = None
+
+
+class ClockDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A site's clock as the other sites measure it; all of it null where none of them can.
+
+    `offset_ns` is against the median of the mesh, known to ± `error_ns` (one standard error), from
+    `pairs` other sites in `triangles` triangles. `suspected`: it is not within what the agent
+    claims, so no one-way verdict rests on it.
+    """
+
+    suspected: bool
+    offset_ns: float | None
+    error_ns: float | None
+    pairs: int
+    triangles: int
+
+
+def clock_document(latest: Round, site: str) -> ClockDocument | None:
+    """Return what the latest round found of a site's clock; None where no stream touches it."""
+    found = latest.clocks
+    if found is None or site not in latest.sites:
+        return None
+    i = latest.sites.index(site)
+    return ClockDocument(
+        suspected=bool(found.liar[i]),
+        offset_ns=finite(found.offset_ns[i]),
+        error_ns=finite(found.error_ns[i]),
+        pairs=int(found.pairs[i]),
+        triangles=int(found.triangles[i]),
+    )
+
+
+def agent_document(now: Snapshot, name: str, stands: AgentState) -> AgentDocument:
+    """Return an agent, which `stands` so."""
+    agent, duplicate = now.fleet.agents[name], now.duplicates.get(name)
+    health = agent.health
+    return AgentDocument(
+        name=name,
+        state=stands,
+        last_seen_ns=agent.last_seen_ns,
+        plan_version=None if health is None else health.plan_version,
+        wanted_plan_version=now.plans[name].version,
+        last_window_ns=agent.last_window_ns,
+        windows_stored=agent.results.get(WINDOWS.name, 0),
+        results_stored=dict(agent.results),
+        health=health,
+        clock=clock_document(now.round, name),
+        duplicate=None
+        if duplicate is None
+        else DuplicateAgent(boot=duplicate.boot, refused_ns=duplicate.seen_ns),
+    )
+
+
+def site_document(site: Site, states: Mapping[str, AgentState]) -> SiteDocument:
+    """Return a site; `states` are those of agents by name."""
+    return SiteDocument(
+        name=site.name,
+        title=site.title,
+        latitude_deg=site.latitude_deg,
+        longitude_deg=site.longitude_deg,
+        city=site.city,
+        metro=site.metro,
+        province=site.province,
+        hub=site.hub,
+        roles=sorted(site.roles),
+        important=site.important,
+        external=site.external,
+        labels=sorted(site.labels),
+        interfaces=[
+            InterfaceDocument(
+                id=interface.id,
+                carrier=interface.carrier,
+                address=interface.address,
+                ip_version=interface.ip_version,
+            )
+            for interface in site.interfaces
+        ],
+        agent_state=states.get(site.name, "none"),
+        inventory=dict(site.inventory),
+    )

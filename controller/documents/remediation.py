@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from controller.documents.numbers import finite
+from controller.documents.verdicts import verdict_name
 from controller.documents.words import IpVersion
+from controller.judge.compliance import action_of, margins, remediation
+from controller.judge.evidence import RATIO_KINDS
+from controller.live.snapshot import Snapshot
 from topology.model import Direction, VerdictName
 
 
@@ -82,3 +91,71 @@ class RingDocument(msgspec.Struct, frozen=True, kw_only=True):
     centre: str
     centres: list[str]
     sites: list[RingSite]
+
+
+def remediation_document(
+    now: Snapshot,
+    name: str,
+    goals: Mapping[str, float],
+    goal: float | None,
+    rows: NDArray[np.int64],
+    unit: NDArray[np.int64],
+    of: str,
+) -> RemediationDocument:
+    """Return what to fix for demands `rows`, which belong to `unit`s of what is counted."""
+    latest = now.round
+    counted = ~latest.maintenance[rows]
+    rows = rows[counted]
+    present, unit = np.unique(unit[counted], return_inverse=True)
+    year, wanted = (None, goal) if goal is not None else _goal_now(now, goals)
+    margin = margins(latest.rules, latest.judgements)
+    found = remediation(latest.judgements.verdict[rows], margin[rows], unit, len(present), wanted)
+    paths = [_path(now, row, margin[row]) for row in rows[found.chosen].tolist()]
+    return RemediationDocument(
+        name=name,
+        of="pairs" if of == "pairs" else "paths",
+        goal=wanted,
+        year=year,
+        total=found.total,
+        passed=found.passed,
+        needed=found.needed,
+        reachable=found.reachable,
+        best_ratio=finite(found.best),
+        paths=paths,
+        by_carrier=_shares({f"{p.source_carrier} → {p.destination_carrier}"} for p in paths),
+        by_site=_shares({p.source_site, p.destination_site} for p in paths),
+    )
+
+
+def _goal_now(now: Snapshot, goals: Mapping[str, float]) -> tuple[str | None, float]:
+    """Return the goal of the network's year, or of the last year that has one; else all."""
+    year = None if now.scope.network.year is None else str(now.scope.network.year)
+    if year not in goals:
+        year = max(goals, key=lambda each: goals[each], default=None)
+    return year, 1.0 if year is None else goals[year]
+
+
+def _path(now: Snapshot, row: int, margin: float) -> RemediationPath:
+    demand, latest = now.scope.demands[row], now.round
+    path, verdict = demand.path, int(latest.judgements.verdict[row])
+    is_ratio = demand.target.kind in ("loss", *RATIO_KINDS)
+    return RemediationPath(
+        target=demand.target.name,
+        path=path.id,
+        source_site=path.source.site,
+        destination_site=path.destination.site,
+        source_carrier=path.source.carrier,
+        destination_carrier=path.destination.carrier,
+        ip_version=path.source.ip_version,
+        verdict=verdict_name(verdict),
+        action="measure" if action_of(verdict) == "measure" else "fix",
+        measured=finite(latest.judgements.measured[row]),
+        limit=demand.limit_ratio if is_ratio else demand.limit_ns,
+        unit="ratio" if is_ratio else "ns",
+        margin_ratio=finite(margin),
+    )
+
+
+def _shares(names: Iterable[set[str]]) -> list[RemediationShare]:
+    counts = Counter(name for group in names for name in sorted(group))
+    return [RemediationShare(name=name, paths=paths) for name, paths in counts.most_common()]

@@ -40,7 +40,7 @@ def of_sections(
         for agent in sorted({record.agent for record in wanted.streams}):
             at_ns: int | None = wanted.from_ns
             while at_ns is not None and at_ns < wanted.to_ns:
-                chunks, at_ns = store.chunks_of(
+                chunks, at_ns = store.windows.chunks_of(
                     agent, at_ns, wanted.to_ns, CHUNKS_A_READ, kind=kind.name
                 )
                 for chunk, content in sound_contents(chunks, kind):

@@ -56,7 +56,7 @@ def _windows(
     ids = [record.stream_id for record in records]
     at_ns: int | None = wanted.from_ns
     while at_ns is not None and at_ns < wanted.to_ns:
-        chunks, at_ns = store.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
+        chunks, at_ns = store.windows.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
         found = list(readable_chunks(chunks))
         decoded = [batch for _, batch in found]
         rows = _in_time(series_of_windows(decoded, ids))
@@ -81,7 +81,7 @@ def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Wanted) -> I
     span_ns = step_ns * max(1, ROWS_A_TABLE // max(1, len(records)))
     for from_ns in range(wanted.from_ns, wanted.to_ns, span_ns):
         to_ns = min(from_ns + span_ns, wanted.to_ns)
-        yield _in_time(store.series(records, from_ns, to_ns, step_ns=step_ns))
+        yield _in_time(store.series.read(records, from_ns, to_ns, step_ns=step_ns))
 
 
 def _in_time(found: Series) -> Rows:

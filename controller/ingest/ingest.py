@@ -148,7 +148,7 @@ class Ingest:
     async def _commit(
         self, stored: StoredChunk, windows: WindowBatch | None, *, alone: bool
     ) -> bool:
-        new = await asyncio.wrap_future(self._store.put_chunk(stored, alone=alone))
+        new = await asyncio.wrap_future(self._store.windows.put_chunk(stored, alone=alone))
         self._fleet.heard(stored.agent)
         if new:
             self.chunks += 1

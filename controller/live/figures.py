@@ -40,9 +40,3 @@ def figure_columns(evidence: Evidence) -> dict[str, NDArray[np.float64]]:
             getattr(evidence, f"{delay}_max_ns"),
         )
     return columns
-
-
-def finite(value: float) -> float | None:
-    """Return a number of an array as the API says it: None for NaN and infinity."""
-    number = float(value)
-    return number if np.isfinite(number) else None

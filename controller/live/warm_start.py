@@ -36,7 +36,7 @@ def remember(
         book.compact()
 
     since_ns = memory.horizon_ns(now_ns)
-    _take_all(store.chunks_since(since_ns), take, compact)
+    _take_all(store.windows.chunks_since(since_ns), take, compact)
     for agent in sorted({stream.path.source.site for stream in book.streams}):
         _remember_week(store, book, excluded, agent, book.horizon_ns(now_ns), since_ns)
 
@@ -52,7 +52,7 @@ def _remember_week(
     def take(batch: WindowBatch) -> None:
         book.add(batch, excluded.of(batch))
 
-    for start_ns, block in store.hours_of(agent, from_ns, to_ns // HOUR_NS * HOUR_NS):
+    for start_ns, block in store.series.hours_of(agent, from_ns, to_ns // HOUR_NS * HOUR_NS):
         if excluded.during(start_ns, start_ns + HOUR_NS) is None:
             _take_all(_chunks(store, agent, from_ns, start_ns), take, book.compact)
             book.add_hour(start_ns, block)
@@ -63,7 +63,7 @@ def _remember_week(
 def _chunks(store: Store, agent: str, from_ns: int, to_ns: int) -> Iterator[StoredChunk]:
     next_ns: int | None = from_ns
     while next_ns is not None and next_ns < to_ns:
-        page, next_ns = store.chunks_of(agent, next_ns, to_ns, _CHUNKS_AT_ONCE)
+        page, next_ns = store.windows.chunks_of(agent, next_ns, to_ns, _CHUNKS_AT_ONCE)
         yield from page
 
 
@@ -90,6 +90,6 @@ def batches_between(
     for agent in agents:
         at_ns: int | None = from_ns
         while at_ns is not None:
-            chunks, at_ns = store.chunks_of(agent, at_ns, to_ns, _CHUNKS_OF_A_PERIOD)
+            chunks, at_ns = store.windows.chunks_of(agent, at_ns, to_ns, _CHUNKS_OF_A_PERIOD)
             whole = (chunk for chunk in chunks if chunk.start_ns + chunk.duration_ns <= to_ns)
             yield from (batch for _, batch in readable_chunks(whole))

@@ -11,7 +11,7 @@ import dataclasses
 import os
 import pathlib
 
-from controller.access.tables import SITES_NAME as NAME
+from controller.data_directory import SITES_NAME as NAME
 from foundation.errors import ConfigError
 from foundation.private_files import FILE_MODE, tighten
 from foundation.text import Text

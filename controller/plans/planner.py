@@ -106,7 +106,7 @@ def stream_records(streams: Sequence[PlannedStream]) -> list[StreamRecord]:
 def last_plans(store: Store) -> dict[str, Plan]:
     """Return the newest plans that are stored, as far as they can be read."""
     found = {}
-    for name, record in store.latest_plans().items():
+    for name, record in store.plans.latest().items():
         with contextlib.suppress(msgspec.MsgspecError):
             found[name] = _plan_of(record)
     return found
@@ -115,7 +115,7 @@ def last_plans(store: Store) -> dict[str, Plan]:
 def windows_asked(store: Store, agent: str) -> frozenset[int]:
     """Return the lengths of windows, in ns, that stored plans ever asked of an agent. Blocks."""
     asked, before = set(), LARGEST
-    while page := store.plan_history(agent, before, _PLANS_AT_ONCE):
+    while page := store.plans.history(agent, before, _PLANS_AT_ONCE):
         before = page[-1].version
         for record in page:
             with contextlib.suppress(msgspec.MsgspecError):
@@ -133,7 +133,7 @@ def asked_since(
     since: dict[int, int] = {}
     for agent, plan in plans.items():
         steady, before = _asked_in(plan), LARGEST
-        while steady and (page := store.plan_history(agent, before, 1)):
+        while steady and (page := store.plans.history(agent, before, 1)):
             record, before = page[0], page[0].version
             with contextlib.suppress(msgspec.MsgspecError):
                 steady &= _asked_in(plan if before == plan.version else _plan_of(record))
@@ -157,7 +157,7 @@ def numbered(plans: dict[str, Plan], store: Store, now_ns: int) -> dict[str, Pla
 
     New versions are committed before this returns, so a version never means two contents.
     """
-    known = store.latest_plans()
+    known = store.plans.latest()
     result, grown = {}, []
     for name, plan in plans.items():
         content = msgspec.json.encode(msgspec.structs.replace(plan, version=0))
@@ -168,5 +168,5 @@ def numbered(plans: dict[str, Plan], store: Store, now_ns: int) -> dict[str, Pla
             grown.append(PlanRecord(agent=name, version=version, content=content))
         result[name] = msgspec.structs.replace(plan, version=version)
     if grown:
-        store.put_plans(grown, now_ns).result()
+        store.plans.put(grown, now_ns).result()
     return result

@@ -80,5 +80,5 @@ async def _outnumber(state: ControllerState, name: str, running: int) -> None:
     logger.warning("%s runs plan %d, ours is %d: numbered anew", name, running, plan.version)
     content = msgspec.json.encode(msgspec.structs.replace(plan, version=0))
     record = PlanRecord(agent=name, version=running + 1, content=content)
-    await asyncio.wrap_future(state.store.put_plans([record], state.clock.wall_ns()))
+    await asyncio.wrap_future(state.store.plans.put([record], state.clock.wall_ns()))
     state.plans = {**state.plans, name: msgspec.structs.replace(plan, version=running + 1)}

@@ -32,7 +32,7 @@ async def renew(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     await _plan(state, streams)
     planned_ns = state.campaigns.planned_ns(streams, len(state.permanent))
     scope = await asyncio.to_thread(
-        lambda: state.rounds.scope.planning(streams, planned_ns, state.store.streams())
+        lambda: state.rounds.scope.planning(streams, planned_ns, state.store.streams.all())
     )
     memory = state.memory.renumbered(scope.stream_ids)
     asked, now_ns = newly_requested(before, state.plans), state.clock.wall_ns()
@@ -58,7 +58,7 @@ async def _plan(state: ControllerState, streams: tuple[PlannedStream, ...]) -> N
     """Number the plans anew where they change, and push them."""
     async with state.planning:
         records = stream_records(streams)
-        await asyncio.wrap_future(state.store.put_streams(records))
+        await asyncio.wrap_future(state.store.streams.put(records))
         state.ingest.own(records)  # before an agent can know of them
         plans = await asyncio.to_thread(
             plans_of, state.network, streams, state.settings, state.store, state.clock.wall_ns()

@@ -93,7 +93,7 @@ def _judged_then(
     period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
     memory = RecentWindows(scope.stream_ids, period_ns)
     book = BaselineComparator(scope.demands, streams)
-    book.use(state.store.baselines())
+    book.use(state.store.baselines.all())
     maintenance = MaintenanceSchedule(state.maintenance.now.records, scope.path_index)
     silences = SilenceRegistry(state.silences.now.records.values(), scope.stream_index)
     excluded = Exclusions(maintenance.now, silences.now)

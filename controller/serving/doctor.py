@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import math
 import os
 import pathlib
 import resource
 import socket
-import sqlite3
 from collections.abc import Sequence
 
+from controller.data_directory import is_held
 from controller.serving.service import Listen
-from controller.store.reading import open_to_read
-from controller.store.sqlite.database import FILE_NAME
-from foundation.checkup import Finding, check_directory, finding
+from controller.store.engines import examine_store, store_url
+from foundation.checkup import Finding, Status, check_directory, finding
 from foundation.errors import IsochroneError
 from foundation.reasons import reason_of
 from foundation.text import counted
@@ -55,45 +52,13 @@ def check_sites(sites: pathlib.Path) -> list[Finding]:
     return [found, *(Finding(check="sites", status="warn", text=one) for one in network.warnings)]
 
 
-def is_held(data: pathlib.Path) -> bool:
-    """Tell whether a controller runs in this directory."""
-    try:
-        lock = os.open(data / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
-
-
 def check_store(data: pathlib.Path) -> list[Finding]:
-    """Look at the database that is there."""
-    path = data / FILE_NAME
-    with contextlib.suppress(PermissionError):  # `open_to_read` says so
-        if not os.path.lexists(path):
-            return []
-    try:
-        with contextlib.closing(open_to_read(path)) as database:
-            (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        sound = str(error)
-    except IsochroneError as error:
-        return [Finding(check="store", status="fail", text=error.text)]
-    if sound != "ok":
-        return [
-            finding(
-                "store",
-                "fail",
-                f"{path} is damaged ({sound}); stop the controller and restore a backup.",
-                f"{path} 已损坏（{sound}）；请停止控制器并从备份恢复。",
-            )
-        ]
-    size = f"{path.stat().st_size / 2**20:.1f} MiB"
-    return [finding("store", "ok", f"{path} is sound, {size}.", f"{path} 完好，{size}。")]
+    """Look at the store that is there."""
+    found = examine_store(store_url(data))
+    if found is None:
+        return []
+    status: Status = "ok" if found.sound else "fail"
+    return [Finding(check="store", status=status, text=found.text)]
 
 
 def check_listen(listen: Listen, data: pathlib.Path, *, running: bool) -> Finding:

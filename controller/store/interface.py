@@ -1,15 +1,17 @@
-"""What the controller asks of a store. SQLite is the engine that comes with it.
+"""What the controller asks of a store: one small interface for each kind of thing that is kept.
 
 Windows are kept as the chunks that agents sent (one agent × one interval, columns, compressed),
 known by (agent, boot, sequence). The rest is rows of metadata. Writes are asked for from any
 thread and answered by a Future that completes after the commit; reads block under a time limit.
-tests/controller/store/test_window_store.py is the conformance suite that every engine must pass.
+`Store` puts the interfaces together; `controller.store.engines` opens one. The conformance suite
+that every engine must pass is in tests/controller/store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -33,6 +35,10 @@ class StoreFullError(ResourceError):
 
 class StoreBusyError(ResourceError):
     """The queue of writes is too long; the caller should come back."""
+
+
+class DamagedStoreError(ResourceError):
+    """What a store holds cannot be read any more."""
 
 
 class StoreTimeoutError(ResourceError):
@@ -135,6 +141,25 @@ class BaselineRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What a quick look at a store that nobody may have open found."""
+
+    sound: bool
+    text: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a store holds, and what of it is damaged: sentences of the engine's, names of rows."""
+
+    chunks: int
+    windows: int
+    rollups: int
+    tiles: int
+    damaged: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreState:
     """How the store is. `reason` says what is wrong where the state is not ok."""
 
@@ -147,7 +172,7 @@ class StoreState:
 
 
 class WindowStore(Protocol):
-    """A place where windows survive: the part of a store that grows, and may be another engine."""
+    """A place where windows survive: what grows."""
 
     def put_chunk(self, chunk: StoredChunk, *, alone: bool = False) -> Future[bool]:
         """Store a chunk once: True if it is new, False if the store already had it.
@@ -176,13 +201,14 @@ class WindowStore(Protocol):
         Takes as long as there are such chunks, however many older ones are held.
         """
 
-    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
-        """Yield (start_ns, block) of an agent's hours in [from_ns, to_ns), oldest first.
+    def oldest_ns(self) -> int | None:
+        """Return where the oldest window that is held begins; None where there is none."""
 
-        Only of those that are merged and hold all that is stored of them; others are missing.
-        """
 
-    def series(
+class SeriesStore(Protocol):
+    """Figures over time, out of windows and what was merged of them."""
+
+    def read(
         self,
         streams: Sequence[StreamRecord],
         from_ns: int,
@@ -196,68 +222,86 @@ class WindowStore(Protocol):
         The level is `series.level_for`'s, or the next coarser one that still holds the beginning.
         """
 
-    def oldest_ns(self) -> int | None:
-        """Return where the oldest window that is held begins; None where there is none."""
+    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
+        """Yield (start_ns, block) of an agent's hours in [from_ns, to_ns), oldest first.
+
+        Only of those that are merged and hold all that is stored of them; others are missing.
+        """
+
+
+class RollupStore(Protocol):
+    """The work between deliveries: merging what is due, forgetting what is too old."""
 
     def roll_up(self, now_ns: int, limit: int) -> int:
         """Merge about `limit` intervals that are due at `now_ns`; return how many. Blocks."""
 
-    def pending_rollups(self) -> int:
+    def pending(self) -> int:
         """Return how many intervals wait to be merged, due or not."""
 
     def expire(self, now_ns: int) -> int:
         """Forget some of what is kept too long at `now_ns`; 0 when there is no more. Blocks."""
 
-    def close(self) -> None:
-        """Finish the queued writes and let go of the files."""
 
-    def state(self) -> StoreState:
-        """Return how the store is."""
+class StreamStore(Protocol):
+    """The streams that were ever planned."""
 
-
-class RowStore(Protocol):
-    """A place where the rows of metadata survive."""
-
-    @property
-    def event_log(self) -> EventLog:
-        """What happened, how everything stood last, and the maintenance."""
-
-    @property
-    def campaigns(self) -> CampaignStore:
-        """The campaigns and their reports."""
-
-    @property
-    def silences(self) -> SilenceStore:
-        """The times in which streams were silent by somebody's will."""
-
-    @property
-    def duplicates(self) -> DuplicateStore:
-        """The lives of agents that had another beside them."""
-
-    def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
-        """Add versions of agents' plans to their history; of each the newest 1,000 are kept."""
-
-    def put_streams(self, streams: Sequence[StreamRecord]) -> Future[None]:
+    def put(self, streams: Sequence[StreamRecord]) -> Future[None]:
         """Remember streams; those already known are left as they are."""
 
-    def put_sites(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
-        """Replace the copy of the site file's sites that is kept for inspection."""
-
-    def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
-        """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
-
-    def latest_plans(self) -> dict[str, PlanRecord]:
-        """Return the newest plan of every agent; `content` is empty where it is damaged."""
-
-    def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
-        """Return an agent's plans with versions below `before`, newest first."""
-
-    def streams(self) -> list[StreamRecord]:
+    def all(self) -> list[StreamRecord]:
         """Return every stream ever planned."""
 
-    def baselines(self) -> list[BaselineRecord]:
+
+class PlanStore(Protocol):
+    """The versions of agents' plans."""
+
+    def put(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
+        """Add versions of agents' plans to their history; of each the newest 1,000 are kept."""
+
+    def latest(self) -> dict[str, PlanRecord]:
+        """Return the newest plan of every agent; `content` is empty where it is damaged."""
+
+    def history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
+        """Return an agent's plans with versions below `before`, newest first."""
+
+
+class SiteStore(Protocol):
+    """The copy of the site file's sites that is kept for inspection."""
+
+    def put(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
+        """Replace the copy of the site file's sites that is kept for inspection."""
+
+
+class BaselineStore(Protocol):
+    """The sealed baselines."""
+
+    def put(self, baseline: BaselineRecord) -> Future[bool]:
+        """Keep a sealed baseline: True if it is new, False if there is one of that name already."""
+
+    def all(self) -> list[BaselineRecord]:
         """Return every sealed baseline, oldest first."""
 
 
-class Store(WindowStore, RowStore, Protocol):
-    """A place where windows and metadata survive."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A place where windows and metadata survive, one part for each kind of thing.
+
+    state: how the store is. reporting_damage: inside it, whatever shows that what was read is not
+    what was written is raised as DamagedStoreError. close: finish the queued writes and let go of
+    the files.
+    """
+
+    windows: WindowStore
+    series: SeriesStore
+    rollups: RollupStore
+    streams: StreamStore
+    plans: PlanStore
+    sites: SiteStore
+    baselines: BaselineStore
+    event_log: EventLog
+    campaigns: CampaignStore
+    silences: SilenceStore
+    duplicates: DuplicateStore
+    state: Callable[[], StoreState]
+    reporting_damage: Callable[[], AbstractContextManager[None]]
+    close: Callable[[], None]

@@ -26,6 +26,7 @@ from probes.window import COUNTERS, DISTRIBUTIONS, TIMESTAMPING, WindowBatch
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Column = NDArray[Any]
 
 DELAYS = ("rtt", "forward", "backward")
 _ONE_WAY = ("forward", "backward")
@@ -172,7 +173,7 @@ def merge(aggregates: Sequence[Aggregate], rows: int) -> Aggregate:
     )
 
 
-def _joined(aggregates: Sequence[Aggregate], name: str) -> NDArray[Any]:
+def _joined(aggregates: Sequence[Aggregate], name: str) -> Column:
     return np.concatenate([getattr(aggregate, name) for aggregate in aggregates])
 
 
@@ -342,7 +343,7 @@ def _selected(
 ) -> Aggregate:
     """Return some rows of every column, and of the single windows those numbered by `window`."""
 
-    def columns(of: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def columns(of: dict[str, Column]) -> dict[str, Column]:
         return {name: column[rows] for name, column in of.items()}
 
     return Aggregate(
@@ -369,7 +370,7 @@ def end_to_end(blocks: Sequence[Aggregate]) -> Aggregate:
     if len(blocks) == 1:
         return blocks[0]
 
-    def columns(name: str) -> dict[str, NDArray[Any]]:
+    def columns(name: str) -> dict[str, Column]:
         found = [getattr(block, name) for block in blocks]
         return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from controller.store.blocks import Block, decode_block
 from controller.store.interface import StoredChunk
 from foundation.errors import RemoteProtocolError
 from messages.chunk import decode_chunk
@@ -38,6 +39,12 @@ def sound(name: str, read: Callable[[], Contents]) -> Contents | None:
 def windows_in(payload: bytes, name: str) -> WindowBatch | None:
     """Return the windows of a stored chunk, or None where it is damaged."""
     return sound(name, lambda: decode_chunk(payload, only=(WINDOWS.name,)).batch)
+
+
+def block_in(payload: bytes, start_ns: int, agent: str) -> Block | None:
+    """Return a stored block, or None where it is damaged."""
+    name = f"the rollup of {agent} from {start_ns} on"
+    return sound(name, lambda: decode_block(payload, start_ns))
 
 
 def sound_contents(

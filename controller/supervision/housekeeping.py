@@ -45,12 +45,12 @@ async def run_housekeeping(
             done = 0
             with watchdog.part(LOOP, "rollups"):  # ingest goes on whatever is wrong here
                 done = await loop.run_in_executor(
-                    thread, store.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
+                    thread, store.rollups.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
                 )
                 if began_s - expired_s >= EXPIRE_EVERY_S:
                     as_of_ns, expired = as_of(), 0
                     if as_of_ns is not None:
-                        expired = await loop.run_in_executor(thread, store.expire, as_of_ns)
+                        expired = await loop.run_in_executor(thread, store.rollups.expire, as_of_ns)
                     await loop.run_in_executor(thread, give_back)
                     expired_s = expired_s if expired else began_s
                     done += expired

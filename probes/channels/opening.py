@@ -39,22 +39,18 @@ class ChannelOrder:
 class ChannelKit:
     """What the channels of one engine share: rings by width, ICMP identifiers, the kernel's counts
     of damaged packets, and chance.
-
-    All openers are imported at once: a process that runs for months must not meet a newer version.
     """
 
     def __init__(self, generator: np.random.Generator) -> None:
         self.generator = generator
-        self._openers: dict[str, ChannelOpener] = {
-            each.name: pkgutil.resolve_name(each.opener) for each in protocols()
-        }
         self.identifiers = Identifiers(generator)
         self._rings: dict[int, Rings] = {}
         self._damage: dict[tuple[str, int], DamagedPackets] = {}  # by protocol and family
 
     def open_channel(self, order: ChannelOrder) -> Channel:
         """Open a channel of the protocol that is asked for."""
-        return self._openers[order.protocol.name](order, self)
+        opener: ChannelOpener = pkgutil.resolve_name(order.protocol.opener)
+        return opener(order, self)
 
     def batch_channel(self, order: ChannelOrder, opened: OpenSocket, codec: Codec) -> BatchChannel:
         """Return a channel of a batch socket, which owns what was opened from now on.
@@ -78,3 +74,10 @@ class ChannelKit:
 
 
 ChannelOpener = Callable[[ChannelOrder, ChannelKit], Channel]
+
+
+def load_openers() -> None:
+    """Import the openers of all protocols, which else are imported when first asked for: a process
+    that runs for months must not meet those of a newer version."""
+    for each in protocols():
+        pkgutil.resolve_name(each.opener)

@@ -16,7 +16,8 @@ from controller.api.application import make_app
 from controller.fleet.silences import UNCONFIRMED
 from controller.serving.service import parse_listen, tls_context
 from controller.state import ControllerState, Settings, open_state
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.interface import Store
+from controller.store.sqlite.engine import open_store
 from foundation.clock import SystemClock
 from messages.chunk import encode_windows
 from messages.exchange import CHUNK_CONTENT_TYPE
@@ -235,8 +236,8 @@ def _chunk_of() -> Callable[..., bytes]:
 
 
 @pytest.fixture
-def store(tmp_path: pathlib.Path) -> Iterator[SqliteStore]:
-    opened = SqliteStore(tmp_path / "data")
+def store(tmp_path: pathlib.Path) -> Iterator[Store]:
+    opened = open_store(tmp_path / "data")
     yield opened
     opened.close()
 

@@ -17,7 +17,7 @@ ADDRESS = f"/api/v1/verdicts?target=jiangsu-circle-5&path={PATH}"
 async def log_of(controller: Any, query: str = "") -> list[Any]:
     """Return the log once all that was asked of the writer is committed (it works in order)."""
     state = controller.state
-    state.store.put_sites([], state.clock.wall_ns()).result()
+    state.store.sites.put([], state.clock.wall_ns()).result()
     items: list[Any] = (await controller.get(f"/api/v1/event-log?kind=verdict{query}"))["items"]
     return items
 

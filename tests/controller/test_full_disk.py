@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.network
 
 ROOT = Path(__file__).parents[2]
-SITES = ROOT / "lab" / "scenarios" / "tiny.sites.toml"
+SITES = ROOT / "lab" / "fleet" / "scenarios" / "tiny.sites.toml"
 MOUNT = "mount -t tmpfs -o size=4m tmpfs {where}"
 BEGINNING = """
 import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
@@ -32,7 +32,7 @@ def opened():
 def put(state, number):
     batch = batch_of([5, 7], 1_700_000_000 * 10**9 + number * 10**10)
     payload = chunk_of(batch, agent="nanjing", sequence=number)
-    state.store.put_chunk(StoredChunk(
+    state.store.windows.put_chunk(StoredChunk(
         agent="nanjing", boot="b0", sequence=number, plan_version=1, start_ns=batch.start_ns,
         duration_ns=batch.duration_ns, counts={"windows": batch.rows}, received_ns=batch.start_ns,
         payload=payload)).result()
@@ -64,8 +64,8 @@ fill("one")
 killed(opened)  # which may use up what was kept for it
 fill("two")
 state = opened()
-found = {"versions": [r.version for r in state.store.plan_history("nanjing", 99, 9)],
-         "chunks": len(list(state.store.chunks_since(0)))}
+found = {"versions": [r.version for r in state.store.plans.history("nanjing", 99, 9)],
+         "chunks": len(list(state.store.windows.chunks_since(0)))}
 number = 1
 with contextlib.suppress(ResourceError):
     while True:
@@ -74,7 +74,7 @@ with contextlib.suppress(ResourceError):
 found["full"] = state.store.state().state
 state.store_watch.changes()
 found["still"] = state.store.state().state
-found["read"] = len(list(state.store.chunks_since(0))) - number + found["chunks"]
+found["read"] = len(list(state.store.windows.chunks_since(0))) - number + found["chunks"]
 (where / "one").unlink()
 (where / "two").unlink()
 state.store_watch.changes()

@@ -65,7 +65,7 @@ async def test_path_that_never_was_is_unknown(controller: Any) -> None:
 async def test_long_times_are_answered_by_a_coarser_level(measured: Any) -> None:
     now_ns = measured.state.clock.wall_ns()
     for later in (1, 24, 72, 120):  # minutes, of them hours, of them days
-        measured.state.store.roll_up(now_ns + later * HOUR_NS, 1000)
+        measured.state.store.rollups.roll_up(now_ns + later * HOUR_NS, 1000)
     found = await measured.get(f"{ADDRESS}&from_ns={now_ns - 30 * 24 * HOUR_NS}&step_ns={HOUR_NS}")
     assert found["level"] == "hour"
     empty = await measured.get(f"{ADDRESS}&from_ns={now_ns}&to_ns={now_ns - HOUR_NS}")

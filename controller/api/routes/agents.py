@@ -8,11 +8,13 @@ from controller.api.answers import json_answer, page_of
 from controller.api.bodies import read_whole
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
-from controller.documents.clock_documents import clock_document
-from controller.documents.places import AgentDocument, AgentPage, DuplicateAgent
-from controller.fleet.agents import AgentState
+from controller.documents.places import (
+    AgentDocument,
+    AgentPage,
+    agent_document,
+)
 from controller.ingest.ingest import unknown_agent
-from controller.state import STATE, ControllerState
+from controller.state import STATE
 from foundation.text import Text
 from messages.exchange import (
     ANOTHER_AGENT,
@@ -21,38 +23,17 @@ from messages.exchange import (
     MAX_CHUNK_BYTES,
     Acknowledgement,
 )
-from messages.sections.windows import WINDOWS
 
 CLAIM_RETRY_S = 1
 
 
 async def agents(request: web.Request) -> web.Response:
     """Return the agents in the order of the site file."""
-    query, state = query_of(request, PageQuery), request.app[STATE]
-    page, cursor = page_of(state.fleet.now().names, query.limit, query.after)
-    states = state.snapshot().agent_states()
-    items = [_document(state, name, states[name]) for name in page]
+    query, now = query_of(request, PageQuery), request.app[STATE].snapshot()
+    page, cursor = page_of(now.fleet.names, query.limit, query.after)
+    states = now.agent_states()
+    items = [agent_document(now, name, states[name]) for name in page]
     return json_answer(AgentPage(items=items, next=cursor))
-
-
-def _document(state: ControllerState, name: str, stands: AgentState) -> AgentDocument:
-    agent, duplicate = state.fleet.now().agents[name], state.duplicates.refused_last().get(name)
-    health = agent.health
-    return AgentDocument(
-        name=name,
-        state=stands,
-        last_seen_ns=agent.last_seen_ns,
-        plan_version=None if health is None else health.plan_version,
-        wanted_plan_version=state.plans[name].version,
-        last_window_ns=agent.last_window_ns,
-        windows_stored=agent.results.get(WINDOWS.name, 0),
-        results_stored=dict(agent.results),
-        health=health,
-        clock=clock_document(state.live, name),
-        duplicate=None
-        if duplicate is None
-        else DuplicateAgent(boot=duplicate.boot, refused_ns=duplicate.seen_ns),
-    )
 
 
 async def agent_status(request: web.Request) -> web.Response:
@@ -61,8 +42,8 @@ async def agent_status(request: web.Request) -> web.Response:
     state, name = request.app[STATE], request.match_info["name"]
     if name not in state.fleet:
         raise unknown_agent(name)
-    states = state.snapshot().agent_states()
-    return json_answer(_document(state, name, states[name]))
+    now = state.snapshot()
+    return json_answer(agent_document(now, name, now.agent_states()[name]))
 
 
 async def deliver(request: web.Request) -> web.Response:

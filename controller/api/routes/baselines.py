@@ -23,7 +23,7 @@ from probes.window import WindowBatch
 async def baselines(request: web.Request) -> web.Response:
     """Return the sealed baselines, oldest first."""
     query, state = query_of(request, PageQuery), request.app[STATE]
-    records = await asyncio.to_thread(state.store.baselines)
+    records = await asyncio.to_thread(state.store.baselines.all)
     page, cursor = page_of(records, query.limit, query.after)
     items = [_document(state, opened(record)) for record in page]
     return json_answer(BaselinePage(items=items, next=cursor))
@@ -38,7 +38,7 @@ async def seal_baseline(request: web.Request) -> web.Response:
         record = await asyncio.to_thread(_seal, state, asked)
     except ConfigError as error:
         raise ApiError(422, "nothing_to_seal", error.text, **error.fields) from error
-    if not await asyncio.wrap_future(state.store.put_baseline(record)):
+    if not await asyncio.wrap_future(state.store.baselines.put(record)):
         text = Text(
             f"A baseline named {asked.name} is sealed already; choose another name.",
             f"名为 {asked.name} 的基线已封存；请另取名称。",
@@ -56,7 +56,7 @@ def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
 
 
 def _batches(state: ControllerState, asked: SealRequest) -> Iterator[WindowBatch]:
-    for chunk, batch in readable_chunks(state.store.chunks_since(asked.from_ns)):
+    for chunk, batch in readable_chunks(state.store.windows.chunks_since(asked.from_ns)):
         if chunk.start_ns >= asked.to_ns:
             return  # they come oldest first
         yield batch

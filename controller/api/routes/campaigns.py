@@ -19,8 +19,7 @@ from controller.campaigns.demand import note_if_nothing, note_unknown_zone, prob
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
 from controller.campaigns.scheduler import event_of, turn
-from controller.documents.campaign_documents import campaign_document
-from controller.documents.campaigns import CampaignDocument, CampaignPage
+from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
 from foundation.errors import ConfigError
@@ -67,7 +66,7 @@ async def campaigns(request: web.Request) -> web.Response:
         if record.id >= first and query.state in (None, record.state)
     ]
     cursor = write_cursor("c", wanted[query.limit].id) if len(wanted) > query.limit else None
-    items = [campaign_document(state, record) for record in wanted[: query.limit]]
+    items = [_document(state, record) for record in wanted[: query.limit]]
     return json_answer(CampaignPage(items=items, next=cursor))
 
 
@@ -75,7 +74,14 @@ async def campaign(request: web.Request) -> web.Response:
     """Return one campaign."""
     query_of(request, NoQuery)
     state = request.app[STATE]
-    return json_answer(campaign_document(state, _named(request, state)))
+    return json_answer(_document(state, _named(request, state)))
+
+
+def _document(state: ControllerState, record: CampaignRecord) -> CampaignDocument:
+    streams: tuple[PlannedStream, ...] = ()
+    if record.state == "running":
+        streams = state.campaigns.streams_of(state.network, record)
+    return campaign_document(state.snapshot(), record, streams)
 
 
 async def try_campaign(request: web.Request) -> web.Response:
@@ -119,7 +125,7 @@ async def create_campaign(request: web.Request) -> web.Response:
         book.use(await asyncio.to_thread(state.store.campaigns.records))
         state.bus.publish([event_of(record, None, now_ns)])
     book.told.set()
-    return json_answer(campaign_document(state, record), 201)
+    return json_answer(_document(state, record), 201)
 
 
 async def cancel_campaign(request: web.Request) -> web.Response:
@@ -136,7 +142,7 @@ async def cancel_campaign(request: web.Request) -> web.Response:
         now_ns = state.clock.wall_ns()
         await turn(state, record, replace(record, ended_ns=now_ns, ended_by=str(request[IDENTITY])))
     state.campaigns.told.set()
-    return json_answer(campaign_document(state, _named(request, state)))
+    return json_answer(_document(state, _named(request, state)))
 
 
 async def campaign_report(request: web.Request) -> web.Response:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import get_args
 
-import numpy as np
 from aiohttp import web
 
 from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
-from controller.documents.ages import age_ms
-from controller.documents.health import Alive, ControllerHealth, IngestHealth, Ready, StoreHealth
-from controller.fleet.agents import AgentState
+from controller.documents.health import (
+    Alive,
+    ControllerHealth,
+    Ready,
+    health_document,
+)
 from controller.live.rounds import JUDGING
-from controller.state import STATE, VERSION, ControllerState
-from foundation.text import MAX_SENTENCE, Text
-from messages.sections.windows import WINDOWS
+from controller.state import STATE, VERSION
+from foundation.text import Text
 
 RETRY_S = 5
 MOST = 100  # of what is skipped, told by name
@@ -56,66 +55,7 @@ async def health(request: web.Request) -> web.Response:
     query_of(request, NoQuery)
     state = request.app[STATE]
     store = await asyncio.to_thread(state.store.state)
-    latest, now_ns = state.live.latest, state.clock.wall_ns()
-    ingest = state.ingest
-    return json_answer(
-        ControllerHealth(
-            version=VERSION,
-            started_ns=state.started_ns,
-            now_ns=now_ns,
-            revision=latest.revision,
-            judged_ns=latest.judged_ns,
-            judged_age_ms=age_ms(latest.judged_ns, now_ns),
-            judge_period_ms=state.settings.judge_period_ns // 1_000_000,
-            data_from_ns=latest.data_from_ns or None,
-            data_to_ns=latest.data_to_ns or None,
-            demands=latest.judgements.rows,
-            stale=int(np.count_nonzero(latest.stale)),
-            store=StoreHealth(
-                engine=store.engine,
-                state=store.state,
-                reason=store.reason,
-                queued_writes=store.queued_writes,
-                size_bytes=store.size_bytes,
-                free_bytes=store.free_bytes,
-            ),
-            ingest=IngestHealth(
-                chunks=ingest.chunks,
-                windows=ingest.results[WINDOWS.name],
-                results=dict(ingest.results),
-                duplicates=ingest.duplicates,
-                bytes=ingest.bytes,
-                refused=dict(ingest.refused + state.gate.refused),
-            ),
-            agents=_counts(state.snapshot().agent_states()),
-            campaigns=state.snapshot().campaign_counts(),
-            warnings=(*state.network.warnings, *_faults(state)),
-        )
-    )
-
-
-def _faults(state: ControllerState) -> tuple[Text, ...]:
-    """Return what keeps improvements from being judged though a baseline was sealed, and what is
-    skipped or stands still."""
-    faults = (state.trust.doubt(), state.live.improvements.fault)
-    found = [fault for fault in faults if fault is not None]
-    found += [
-        Text(f"{loop}: no round has ended for too long.", f"{loop}：长时间没有完成一轮。")
-        for loop in state.watchdog.stalled()
-    ]
-    found += [
-        Text(
-            f"{part} is skipped: {reason}"[:MAX_SENTENCE], f"已跳过 {part}：{reason}"[:MAX_SENTENCE]
-        )
-        for part, reason in sorted(state.watchdog.failing().items())[:MOST]
-    ]
-    return tuple(found)
-
-
-def _counts(agents: Mapping[str, AgentState]) -> dict[str, int]:
-    """Return how many agents are in each state, states without agents too."""
-    found = list(agents.values())
-    return {state: found.count(state) for state in get_args(AgentState)}
+    return json_answer(health_document(state.snapshot(), VERSION, store))
 
 
 ROUTES = (

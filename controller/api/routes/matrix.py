@@ -11,7 +11,7 @@ from aiohttp import web
 from controller.api.answers import json_bytes
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents.verdicts import MatrixDocument
+from controller.documents.matrix import MatrixDocument
 from controller.state import STATE
 
 

@@ -6,16 +6,15 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents.path_documents import path_documents
-from controller.documents.paths import PathPage
+from controller.documents.paths import PathPage, path_documents
 from controller.state import STATE
 
 
 async def paths(request: web.Request) -> web.Response:
     """Return the paths in the order of the plan."""
-    query, state = query_of(request, PageQuery), request.app[STATE]
-    page, cursor = page_of(range(len(state.catalogue.paths)), query.limit, query.after)
-    return json_answer(PathPage(items=path_documents(state, state.live.latest, page), next=cursor))
+    query, now = query_of(request, PageQuery), request.app[STATE].snapshot()
+    page, cursor = page_of(range(len(now.scope.catalogue.paths)), query.limit, query.after)
+    return json_answer(PathPage(items=path_documents(now, page), next=cursor))
 
 
 ROUTES = (

@@ -53,7 +53,7 @@ async def plans(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(
         lambda: [
             (record, _plan(record))
-            for record in state.store.plan_history(name, before, query.limit + 1)
+            for record in state.store.plans.history(name, before, query.limit + 1)
         ]
     )
     page = found[: query.limit]
@@ -88,7 +88,7 @@ async def plan_diff(request: web.Request) -> web.Response:
     if query.against is not None:
         before = _plan(await asyncio.to_thread(_record, state, name, query.against))
     else:
-        earlier = await asyncio.to_thread(state.store.plan_history, name, version, 1)
+        earlier = await asyncio.to_thread(state.store.plans.history, name, version, 1)
         before = _plan(earlier[0]) if earlier else _nothing(_plan(after))
     return json_answer(difference(before, _plan(after)))
 
@@ -113,7 +113,7 @@ def _version(request: web.Request) -> int:
 
 
 def _record(state: ControllerState, name: str, version: int) -> PlanRecord:
-    found = state.store.plan_history(name, version + 1, 1)
+    found = state.store.plans.history(name, version + 1, 1)
     if not found or found[0].version != version:
         raise _unknown_plan(name, str(version))
     return found[0]

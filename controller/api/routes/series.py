@@ -6,26 +6,24 @@ import asyncio
 from typing import Annotated
 
 import msgspec
-import numpy as np
 from aiohttp import web
 
 from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents.series import SeriesDocument, SeriesStream
+from controller.documents.series import (
+    COLUMNS,
+    SeriesDocument,
+    read_series,
+)
 from controller.documents.words import Protocol
 from controller.state import STATE
-from controller.store.interface import Store, StreamRecord
-from controller.store.points import POINT
-from controller.store.series import Series
 from foundation.numbers import Instant
 from foundation.text import Text
-from probes.window import known_outcomes
 
 MAX_POINTS = 50_000  # of one stream; 30 days by the minute are 43,200
 WINDOW_NS = 10_000_000_000
-COLUMNS = (*(name for name in POINT.names or () if name != "state"), "lost", "loss_ratio")
 _DEFAULT = (
     "sent,lost,rtt_min_ns,rtt_p50_ns,rtt_p95_ns,rtt_max_ns,forward_p50_ns,forward_p95_ns,"
     "backward_p50_ns,backward_p95_ns"
@@ -73,48 +71,18 @@ async def series(request: web.Request) -> web.Response:
                 f"每条测量流的数据点超过 {MAX_POINTS} 个；请加大 step_ns，或分段查询。",
             ),
         )
-    document = await asyncio.to_thread(_read, state.store, query, wanted, from_ns, to_ns)
+    document = await asyncio.to_thread(
+        read_series,
+        state.store,
+        query.path,
+        wanted,
+        list(dict.fromkeys(query.columns.split(","))),
+        from_ns,
+        to_ns,
+        step_ns=query.step_ns,
+        max_points=query.max_points,
+    )
     return json_answer(document)
-
-
-def _read(
-    store: Store, query: SeriesQuery, wanted: list[StreamRecord], from_ns: int, to_ns: int
-) -> SeriesDocument:
-    found = store.series(
-        wanted, from_ns, max(from_ns, to_ns), step_ns=query.step_ns, max_points=query.max_points
-    )
-    names = list(dict.fromkeys(query.columns.split(",")))
-    return SeriesDocument(
-        path=query.path,
-        from_ns=from_ns,
-        to_ns=to_ns,
-        level=found.level,
-        step_ns=found.step_ns,
-        streams=[_stream(found, record, names) for record in wanted],
-    )
-
-
-def _stream(found: Series, record: StreamRecord, names: list[str]) -> SeriesStream:
-    mine = found.stream_id == np.uint64(record.stream_id)
-    points, lost = found.points[mine], found.lost()[mine]
-    columns: dict[str, list[float | None]] = {}
-    for name in names:  # NaN and infinity become null when they are encoded
-        if name == "lost":
-            columns[name] = lost.tolist()
-        elif name == "loss_ratio":
-            with np.errstate(invalid="ignore", divide="ignore"):
-                columns[name] = (lost / known_outcomes(points)).tolist()
-        else:
-            columns[name] = points[name].tolist()
-    return SeriesStream(
-        stream_id=str(record.stream_id),
-        protocol=record.protocol,
-        type_p=record.type_p,
-        start_ns=found.start_ns[mine].tolist(),
-        duration_ns=found.duration_ns[mine].tolist(),
-        suspect=found.suspect[mine].tolist(),
-        columns=columns,
-    )
 
 
 ROUTES = (

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents.verdict_documents import verdict_document
-from controller.documents.verdicts import VerdictPage
+from controller.documents.verdicts import VerdictPage, verdict_document
 from controller.judge.evidence import VERDICTS
-from controller.state import STATE, ControllerState
+from controller.live.snapshot import Snapshot
+from controller.state import STATE
 from foundation.text import Text
 from topology.model import VerdictName
 
@@ -33,23 +33,22 @@ class VerdictQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 async def verdicts(request: web.Request) -> web.Response:
     """Return verdicts in the order of the demands; a cursor stays good from round to round."""
-    query, state = query_of(request, VerdictQuery), request.app[STATE]
-    latest = state.live.latest
-    wanted = _wanted(state, query)
+    query, now = query_of(request, VerdictQuery), request.app[STATE].snapshot()
+    wanted = _wanted(now, query)
     if query.verdict is not None:
-        wanted &= latest.judgements.verdict == VERDICTS.index(query.verdict)
+        wanted &= now.round.judgements.verdict == VERDICTS.index(query.verdict)
     rows = np.flatnonzero(wanted)
     rows = rows[rows >= read_cursor(query.after, "v", 0)]
     page, rest = rows[: query.limit], rows[query.limit :]
-    items = [verdict_document(state, latest, int(row)) for row in page]
+    items = [verdict_document(now, int(row)) for row in page]
     cursor = write_cursor("v", int(rest[0])) if len(rest) else None
     return json_answer(VerdictPage(items=items, next=cursor))
 
 
-def _wanted(state: ControllerState, query: VerdictQuery) -> NDArray[np.bool_]:
+def _wanted(now: Snapshot, query: VerdictQuery) -> NDArray[np.bool_]:
     """Return which demands the query names. Raises ApiError for a name that does not exist."""
-    catalogue = state.catalogue
-    wanted = np.ones(len(state.demands), np.bool_)
+    catalogue = now.scope.catalogue
+    wanted = np.ones(len(now.scope.demands), np.bool_)
     if query.target is not None:
         wanted &= catalogue.demand_target == number_of(
             catalogue.target_number, query.target, "target"

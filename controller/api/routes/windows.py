@@ -11,8 +11,7 @@ from aiohttp import web
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents.window_documents import window_documents
-from controller.documents.windows import WindowPage
+from controller.documents.windows import WindowPage, window_documents
 from controller.documents.words import Protocol
 from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord

@@ -10,16 +10,15 @@ import os
 import pathlib
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from controller.live.baselines import opened
 from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
-from controller.store.interface import BaselineRecord
+from controller.store.interface import BaselineRecord, Checked
 from controller.store.levels import LEVELS
 from controller.store.points import read_figures, unpack_tiles
-from controller.store.reading import damaged, open_to_read
 from controller.store.sqlite.database import FILE_NAME
+from controller.store.sqlite.reading import damaged, open_to_read
 from controller.store.sqlite.schema import APPLICATION_ID, foreign
 from controller.store.sqlite.windows import packed_counts
 from foundation.errors import ConfigError, RemoteProtocolError, ResourceError
@@ -31,17 +30,6 @@ from messages.frame import unseal
 
 _ROWS_AT_ONCE = 64
 _BASELINE = ("name", "from_ns", "to_ns", "sealed_ns", "digest", "content")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What a database holds, and what of it is damaged: sentences of SQLite's, names of rows."""
-
-    chunks: int
-    windows: int
-    rollups: int
-    tiles: int
-    damaged: tuple[str, ...]
 
 
 def database_in(place: pathlib.Path) -> pathlib.Path:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from controller.store.campaigns import FORGOTTEN_BEYOND, MAX_REPORTS_BYTES, CampaignRecord
-from controller.store.sqlite.writer import Writer
-
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+from controller.store.sqlite.database import Database
 
 _ASKED = ("name", "request", "from_ns", "to_ns", "created_ns", "created_by")
 _BECAME = (
@@ -44,8 +41,8 @@ _FORGET_REPORTS = (
 class SqliteCampaigns:
     """A `CampaignStore` on the store's one writer and its readers."""
 
-    def __init__(self, writer: Writer, read: Read) -> None:
-        self._writer, self._read = writer, read
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def put(self, record: CampaignRecord) -> Future[int]:
         """Keep a campaign; see `CampaignStore.put`."""
@@ -57,7 +54,7 @@ class SqliteCampaigns:
             connection.execute(_FORGET, (FORGOTTEN_BEYOND,))
             return number or 0
 
-        return self._writer.submit(write, len(record.request))
+        return self._db.submit(write, len(record.request))
 
     def change(self, record: CampaignRecord) -> Future[None]:
         """Keep what became of a campaign; see `CampaignStore.change`."""
@@ -66,7 +63,7 @@ class SqliteCampaigns:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(_CHANGE, row)
 
-        return self._writer.submit(write)
+        return self._db.submit(write)
 
     def put_report(self, number: int, page: bytes) -> Future[None]:
         """Keep the report of a campaign; see `CampaignStore.put_report`."""
@@ -77,18 +74,18 @@ class SqliteCampaigns:
             )
             connection.execute(_FORGET_REPORTS, (MAX_REPORTS_BYTES,))
 
-        return self._writer.submit(write, len(page))
+        return self._db.submit(write, len(page))
 
     def records(self) -> list[CampaignRecord]:
         """Return every campaign that is kept, oldest first."""
         names = ("id", *_COLUMNS)
         return [
-            CampaignRecord(**dict(zip(names, row, strict=True))) for row in self._read(_SELECT, ())
+            CampaignRecord(**dict(zip(names, row, strict=True))) for row in self._db.read(_SELECT)
         ]
 
     def report(self, number: int) -> bytes | None:
         """Return the report of a campaign; see `CampaignStore.report`."""
-        rows = self._read("SELECT page FROM campaign_reports WHERE id = ?", (number,))
+        rows = self._db.read("SELECT page FROM campaign_reports WHERE id = ?", (number,))
         return rows[0][0] if rows else None
 
 

@@ -7,54 +7,54 @@ controller may own a data directory, which a lock file sees to.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import pathlib
 import shutil
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Any, TypeVar
 
-import sqlite_utils
-
-from controller.access.tables import MARKS, SITES_NAME
-from controller.store.interface import StoreFullError, StoreState, StoreTimeoutError
-from controller.store.reading import DamagedStoreError, reporting_damage
+from controller.data_directory import SITES_NAME, own_directory
+from controller.store.interface import (
+    DamagedStoreError,
+    StoreFullError,
+    StoreState,
+    StoreTimeoutError,
+)
 from controller.store.sqlite import reserve
+from controller.store.sqlite.reading import reporting_damage
 from controller.store.sqlite.schema import migrate
 from controller.store.sqlite.writer import Writer
 from foundation.errors import ResourceError
 from foundation.private_files import (
     NoRegularFileError,
     make_private_database,
-    make_private_directory,
-    make_private_file,
 )
-from foundation.reasons import reason_of
 
 FILE_NAME = "isochrone.db"
 READ_LIMIT_S = 10.0
-Conflict = Literal["fail", "ignore", "replace"]  # with a row that is there already
+Result = TypeVar("Result")
 _STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
 
 
-class SqliteFile:
+class Database:
     """Opens, locks, writes and reads. Opening it may raise ConfigError or ResourceError."""
 
     def __init__(self, directory: pathlib.Path, *, max_pages: int | None = None) -> None:
-        self._path = directory / FILE_NAME
+        self.path = directory / FILE_NAME
         self._directory = directory
-        self._lock_file = _own_directory(directory)
+        self._lock_file = own_directory(directory, marks=(FILE_NAME,))
         try:
             try:
-                connection = _opened(self._path, max_pages)
+                connection = _opened(self.path, max_pages)
             except DamagedStoreError:
                 raise
             except ResourceError:  # the disk may be full: to read what is there takes little
                 if not reserve.give_up(directory):
                     raise
-                connection = _opened(self._path, max_pages)
+                connection = _opened(self.path, max_pages)
             reserve.take(directory)
         except BaseException:
             self._lock_file.close()
@@ -71,15 +71,11 @@ class SqliteFile:
         self._writer.close()
         self._lock_file.close()
 
-    def _insert(
-        self, table: str, rows: list[dict[str, Any]], conflict: Conflict = "fail"
-    ) -> Future[None]:
-        def write(connection: sqlite3.Connection) -> None:
-            sqlite_utils.Database(connection).table(table).insert_all(
-                rows, ignore=conflict == "ignore", replace=conflict == "replace"
-            )
-
-        return self._writer.submit(write)
+    def submit(
+        self, function: Callable[[sqlite3.Connection], Result], weight_bytes: int = 0
+    ) -> Future[Result]:
+        """Queue a write; the future has its result after the commit. See `Writer.submit`."""
+        return self._writer.submit(function, weight_bytes)
 
     def state(self) -> StoreState:
         """Return how the store is."""
@@ -88,7 +84,7 @@ class SqliteFile:
         size_bytes: int | None = None
         free_bytes: int | None = None
         with contextlib.suppress(OSError):
-            size_bytes = self._path.stat().st_size
+            size_bytes = self.path.stat().st_size
             free_bytes = shutil.disk_usage(self._directory).free
         return StoreState(
             engine="sqlite",
@@ -99,13 +95,13 @@ class SqliteFile:
             free_bytes=free_bytes,
         )
 
-    def _read(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run one SELECT on this thread's own connection under the time limit."""
         connection = self._reader()
         deadline_s = time.monotonic() + READ_LIMIT_S
         connection.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS_A_CHECK)
         try:
-            with reporting_damage(self._path):
+            with reporting_damage(self.path):
                 return connection.execute(sql, values).fetchall()
         except ResourceError as error:
             code = getattr(error.__cause__, "sqlite_errorcode", None)
@@ -120,7 +116,7 @@ class SqliteFile:
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro",
+                f"{self.path.absolute().as_uri()}?mode=ro",
                 uri=True,
                 isolation_level=None,
                 check_same_thread=False,  # closed by `close`, in another thread
@@ -165,37 +161,3 @@ def _emptied(path: pathlib.Path) -> ResourceError:
         "controller backup 生成的最新备份，或删除该空文件以重新开始。",
         file=str(path),
     )
-
-
-def _own_directory(directory: pathlib.Path) -> Any:
-    """Create the directory and lock it for this process; the returned file holds the lock."""
-    try:
-        make_private_directory(directory, MARKS)
-        make_private_file(directory / "lock")
-        lock_file = (directory / "lock").open("a")
-    except OSError as error:
-        reason = reason_of(error)
-        if isinstance(error, NoRegularFileError):
-            raise ResourceError(
-                f"{directory / 'lock'} is no regular file; remove it, and start again.",
-                f"{directory / 'lock'} 不是普通文件；请将其删除后重新启动。",
-                file=str(directory / "lock"),
-            ) from error
-        raise ResourceError(
-            f"The data directory {directory} cannot be written ({reason.en}); give the "
-            "controller's user the right to write there, or use another --data directory.",
-            f"无法写入数据目录 {directory}（{reason.zh}）；"
-            "请为控制器用户授予写权限，或用 --data 指定其他目录。",
-            file=str(directory),
-        ) from error
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock_file.close()
-        raise ResourceError(
-            f"Another controller is using the data directory {directory}; stop it, or use another "
-            "--data directory.",
-            f"另一个控制器正在使用数据目录 {directory}；请先停止它，或用 --data 指定其他目录。",
-            file=str(directory),
-        ) from error
-    return lock_file

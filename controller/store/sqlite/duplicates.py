@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
 
 from controller.store.duplicates import MOST_KEPT, DuplicateRecord
-from controller.store.sqlite.writer import Writer
-
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+from controller.store.sqlite.database import Database
 
 _PUT = "INSERT OR REPLACE INTO duplicates (agent, boot, refused, seen_ns) VALUES (?, ?, ?, ?)"
 _FORGET = (
@@ -22,8 +19,8 @@ _FORGET = (
 class SqliteDuplicates:
     """A `DuplicateStore` on the store's one writer and its readers."""
 
-    def __init__(self, writer: Writer, read: Read) -> None:
-        self._writer, self._read = writer, read
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def put(self, records: Sequence[DuplicateRecord]) -> Future[None]:
         """Keep records; see `DuplicateStore.put`."""
@@ -33,11 +30,11 @@ class SqliteDuplicates:
             connection.executemany(_PUT, rows)
             connection.executemany(_FORGET, [(one.agent, MOST_KEPT) for one in records])
 
-        return self._writer.submit(write)
+        return self._db.submit(write)
 
     def records(self) -> list[DuplicateRecord]:
         """Return all that are kept, by when they were seen."""
-        rows = self._read(
+        rows = self._db.read(
             "SELECT agent, boot, refused, seen_ns FROM duplicates ORDER BY seen_ns", ()
         )
         return [

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
 
 from controller.store.event_log import (
     MAX_EVENTS,
@@ -15,9 +14,7 @@ from controller.store.event_log import (
     MaintenanceRecord,
     SubjectState,
 )
-from controller.store.sqlite.writer import Writer
-
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+from controller.store.sqlite.database import Database
 
 _EVENT = "at_ns, kind, subject, target, state, previous, previous_since_ns"
 _MAINTENANCE = (
@@ -38,8 +35,8 @@ _END = (
 class SqliteEventLog:
     """An `EventLog` on the store's one writer and its readers."""
 
-    def __init__(self, writer: Writer, read: Read) -> None:
-        self._writer, self._read = writer, read
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def append(
         self, events: Sequence[EventRecord], states: Sequence[SubjectState] = ()
@@ -60,7 +57,7 @@ class SqliteEventLog:
             connection.execute(_FORGET, (MAX_EVENTS,))
             return last - len(rows) + 1
 
-        return self._writer.submit(write)
+        return self._db.submit(write)
 
     def events(
         self,
@@ -90,7 +87,7 @@ class SqliteEventLog:
         if kinds:
             clauses.append(f"kind IN ({','.join('?' * len(kinds))})")
         order = "DESC" if after_id is None else "ASC"
-        rows = self._read(
+        rows = self._db.read(
             f"SELECT id, {_EVENT} FROM events WHERE {' AND '.join(clauses) or '1'} "  # noqa: S608 -- clauses are constants
             f"ORDER BY id {order} LIMIT ?",
             (*used.values(), *kinds, limit),
@@ -111,7 +108,7 @@ class SqliteEventLog:
 
     def states(self) -> list[SubjectState]:
         """Return how every subject stood last."""
-        rows = self._read("SELECT kind, subject, target, state, since_ns FROM states", ())
+        rows = self._db.read("SELECT kind, subject, target, state, since_ns FROM states")
         return [
             SubjectState(kind=row[0], subject=row[1], target=row[2], state=row[3], since_ns=row[4])
             for row in rows
@@ -132,7 +129,7 @@ class SqliteEventLog:
         def write(connection: sqlite3.Connection) -> int:
             return connection.execute(_INSERT_MAINTENANCE, row).lastrowid or 0
 
-        return self._writer.submit(write)
+        return self._db.submit(write)
 
     def end_maintenance(self, number: int, at_ns: int, by: str) -> Future[bool]:
         """Cut a maintenance short; see `EventLog.end_maintenance`."""
@@ -140,11 +137,11 @@ class SqliteEventLog:
         def write(connection: sqlite3.Connection) -> bool:
             return connection.execute(_END, (at_ns, by, number, at_ns)).rowcount == 1
 
-        return self._writer.submit(write)
+        return self._db.submit(write)
 
     def maintenance(self) -> list[MaintenanceRecord]:
         """Return every maintenance ever announced, oldest first."""
-        rows = self._read(f"SELECT id, {_MAINTENANCE} FROM maintenance ORDER BY id", ())  # noqa: S608 -- constants alone
+        rows = self._db.read(f"SELECT id, {_MAINTENANCE} FROM maintenance ORDER BY id")  # noqa: S608 -- constants alone
         return [
             MaintenanceRecord(
                 id=row[0],

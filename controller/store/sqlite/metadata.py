@@ -1,4 +1,4 @@
-"""The rows of metadata in the SQLite store: sites, plans, streams, baselines, audit."""
+"""Plans, streams, sites and baselines as rows of the SQLite database."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.readable import sound
-from controller.store.sqlite.database import SqliteFile
+from controller.store.sqlite.database import Database
 from messages.frame import seal, unseal
 
 PLANS_KEPT = 1000  # versions of an agent's plan; campaigns make two each
 _MAX_PLAN_BYTES = 1 << 30
 
 
-class SqliteRows(SqliteFile):
-    """The `RowStore` of the SQLite store."""
+class SqlitePlans:
+    """Versions of agents' plans; see `PlanStore`."""
 
-    # Writes
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
-    def put_plans(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
+    def put(self, plans: Sequence[PlanRecord], created_ns: int) -> Future[None]:
         """Add versions of agents' plans to their history."""
         rows = [(plan.agent, plan.version, seal(plan.content), created_ns) for plan in plans]
         old = [(plan.agent, plan.version - PLANS_KEPT) for plan in plans]
@@ -37,53 +38,12 @@ class SqliteRows(SqliteFile):
             )
             connection.executemany("DELETE FROM plans WHERE agent = ? AND version <= ?", old)
 
-        return self._writer.submit(write, sum(len(row[2]) for row in rows))
+        return self._db.submit(write, sum(len(row[2]) for row in rows))
 
-    def put_streams(self, streams: Sequence[StreamRecord]) -> Future[None]:
-        """Remember streams; those already known are left as they are."""
-        rows = [
-            {
-                "stream_id": stream.stream_id,
-                "agent": stream.agent,
-                "path": stream.path,
-                "protocol": stream.protocol,
-                "type_p": stream.type_p,
-            }
-            for stream in streams
-        ]
-        return self._insert("streams", rows, "ignore")
-
-    def put_sites(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
-        """Replace the copy of the sites that is kept for inspection."""
-        rows = [
-            {"name": name, "document": document.decode(), "loaded_ns": now_ns}
-            for name, document in sites
-        ]
-
-        def write(connection: sqlite3.Connection) -> None:
-            table = sqlite_utils.Database(connection).table("sites")
-            table.delete_where()
-            table.insert_all(rows)
-
-        return self._writer.submit(write)
-
-    def put_baseline(self, baseline: BaselineRecord) -> Future[bool]:
-        """Keep a sealed baseline; see `Store.put_baseline`."""
-        b = baseline
-        row = (b.name, b.from_ns, b.to_ns, b.sealed_ns, b.digest, b.content)
-
-        def write(connection: sqlite3.Connection) -> bool:
-            cursor = connection.execute("INSERT OR IGNORE INTO baselines VALUES (?,?,?,?,?,?)", row)
-            return cursor.rowcount == 1
-
-        return self._writer.submit(write, len(baseline.content))
-
-    # Reads
-
-    def latest_plans(self) -> dict[str, PlanRecord]:
+    def latest(self) -> dict[str, PlanRecord]:
         """Return the newest plan of every agent; `content` is empty where it is damaged."""
         # SQLite gives the other columns of the row that holds the maximum.
-        rows = self._read("SELECT agent, max(version), content FROM plans GROUP BY agent", ())
+        rows = self._db.read("SELECT agent, max(version), content FROM plans GROUP BY agent", ())
         return {
             row[0]: PlanRecord(
                 agent=row[0], version=row[1], content=_plan_in(row[2], *row[:2]) or b""
@@ -91,9 +51,9 @@ class SqliteRows(SqliteFile):
             for row in rows
         }
 
-    def plan_history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
+    def history(self, agent: str, before: int, limit: int) -> list[PlanRecord]:
         """Return an agent's plans with versions below `before`, newest first."""
-        rows = self._read(
+        rows = self._db.read(
             "SELECT version, content, created_ns FROM plans WHERE agent = ? AND version < ? "
             "ORDER BY version DESC LIMIT ?",
             (agent, before, limit),
@@ -105,9 +65,34 @@ class SqliteRows(SqliteFile):
             if content is not None
         ]
 
-    def streams(self) -> list[StreamRecord]:
+
+class SqliteStreams:
+    """Streams that were ever planned; see `StreamStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(self, streams: Sequence[StreamRecord]) -> Future[None]:
+        """Remember streams; those already known are left as they are."""
+        rows = [
+            {
+                "stream_id": stream.stream_id,
+                "agent": stream.agent,
+                "path": stream.path,
+                "protocol": stream.protocol,
+                "type_p": stream.type_p,
+            }
+            for stream in streams
+        ]
+
+        def write(connection: sqlite3.Connection) -> None:
+            sqlite_utils.Database(connection).table("streams").insert_all(rows, ignore=True)
+
+        return self._db.submit(write)
+
+    def all(self) -> list[StreamRecord]:
         """Return every stream ever planned."""
-        rows = self._read("SELECT stream_id, agent, path, protocol, type_p FROM streams", ())
+        rows = self._db.read("SELECT stream_id, agent, path, protocol, type_p FROM streams", ())
         return [
             StreamRecord(
                 stream_id=row[0], agent=row[1], path=row[2], protocol=row[3], type_p=row[4]
@@ -115,9 +100,48 @@ class SqliteRows(SqliteFile):
             for row in rows
         ]
 
-    def baselines(self) -> list[BaselineRecord]:
+
+class SqliteSites:
+    """The copy of the site file's sites; see `SiteStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(self, sites: Sequence[tuple[str, bytes]], now_ns: int) -> Future[None]:
+        """Replace the copy of the sites that is kept for inspection."""
+        rows = [
+            {"name": name, "document": document.decode(), "loaded_ns": now_ns}
+            for name, document in sites
+        ]
+
+        def write(connection: sqlite3.Connection) -> None:
+            table = sqlite_utils.Database(connection).table("sites")
+            table.delete_where()
+            table.insert_all(rows)
+
+        return self._db.submit(write)
+
+
+class SqliteBaselines:
+    """Sealed baselines; see `BaselineStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(self, baseline: BaselineRecord) -> Future[bool]:
+        """Keep a sealed baseline; see `BaselineStore.put`."""
+        b = baseline
+        row = (b.name, b.from_ns, b.to_ns, b.sealed_ns, b.digest, b.content)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute("INSERT OR IGNORE INTO baselines VALUES (?,?,?,?,?,?)", row)
+            return cursor.rowcount == 1
+
+        return self._db.submit(write, len(baseline.content))
+
+    def all(self) -> list[BaselineRecord]:
         """Return every sealed baseline, oldest first."""
-        rows = self._read(
+        rows = self._db.read(
             "SELECT name, from_ns, to_ns, sealed_ns, digest, content FROM baselines "
             "ORDER BY sealed_ns",
             (),

@@ -1,4 +1,4 @@
-"""Rollups in the SQLite store: which intervals are due, and their blocks and tiles.
+"""Rollups in the SQLite store: what is due, its blocks and tiles, and what is too old.
 
 Ingest marks (agent, minute) as pending in the transaction that stores a chunk; whatever is pending
 is still so after a crash, and a chunk that comes late marks its minute again. Rolling a minute up
@@ -9,26 +9,37 @@ of, so the result does not depend on the order in which anything came.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from controller.store.blocks import Block, block_of, decode_block, encode_block, joined
-from controller.store.levels import DAY, HOUR, LEVELS, MINUTE, SECOND_NS, Level
+from controller.store.blocks import Block, block_of, encode_block, joined
+from controller.store.levels import (
+    DAY,
+    DAY_NS,
+    HOUR,
+    LEVELS,
+    MINUTE,
+    SECOND_NS,
+    Level,
+    Retention,
+)
 from controller.store.points import POINT, pack_figures, pack_tiles, points_of
-from controller.store.readable import sound, windows_in
-from controller.store.sqlite.writer import Writer
+from controller.store.readable import block_in, windows_in
+from controller.store.sqlite.database import Database
 from probes.sockets.records import distinct
 from probes.window import WindowBatch
-
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
 # How long nothing new may have come before an interval is rolled up, so that a backlog that
 # arrives in pieces is rolled up once.
 _SETTLE_NS = (15 * SECOND_NS, 60 * SECOND_NS, 300 * SECOND_NS, 600 * SECOND_NS)
 _BLOCKS_AT_ONCE = 8  # merged in one go; more cost memory
+_CHUNKS_AT_ONCE = 64
+_ROWS_AT_ONCE = 500
+_PAGES_AT_ONCE = 1024
+# Ingest refuses windows as old as the oldest kept; a day more lets their minutes be made anew.
+_MARGIN_NS = DAY_NS
 MARK = """
 INSERT INTO pending (level, agent, start_ns, mark, since_ns) VALUES (?,?,?,1,?)
 ON CONFLICT (level, agent, start_ns) DO UPDATE SET mark = mark + 1, since_ns = excluded.since_ns
@@ -39,15 +50,6 @@ WHERE level = ? AND start_ns <= ? AND (since_ns <= ? OR since_ns > ?) AND NOT EX
   SELECT 1 FROM pending WHERE level = p.level - 1 AND agent = p.agent
   AND start_ns >= p.start_ns AND start_ns < p.start_ns + ?)
 ORDER BY start_ns DESC LIMIT ?
-"""
-_WHOLE = """
-SELECT start_ns, payload FROM rollups AS r
-WHERE level = ? AND agent = ? AND start_ns >= ? AND start_ns < ?
-AND NOT EXISTS (SELECT 1 FROM pending
-  WHERE level = ? AND agent = r.agent AND start_ns = r.start_ns)
-AND NOT EXISTS (SELECT 1 FROM pending
-  WHERE level = ? AND agent = r.agent AND start_ns >= r.start_ns AND start_ns < r.start_ns + ?)
-ORDER BY start_ns
 """
 _DONE = "DELETE FROM pending WHERE level = ? AND agent = ? AND start_ns = ? AND mark = ?"
 _PUT_BLOCK = (
@@ -90,41 +92,55 @@ def _span_ns(code: int) -> int:
 
 
 class SqliteRollups:
-    """Makes rollups on the store's one writer and its readers."""
+    """Merges what is due and forgets what is too old, on the one writer; see `RollupStore`."""
 
-    def __init__(self, writer: Writer, read: Read) -> None:
-        self._writer, self._read = writer, read
+    def __init__(self, database: Database, retention: Retention) -> None:
+        self._db, self._retention = database, retention
 
     def roll_up(self, now_ns: int, limit: int) -> int:
         """Roll up at most about `limit` intervals that are due at `now_ns`; return how many."""
         done = 0
         for code in (MINUTE.code, HOUR.code, DAY.code, DAY.code + 1):
             due = self._due(code, now_ns, limit - done)
-            waiting = [self._writer.submit(self._work(job, now_ns)) for job in due]
+            waiting = [self._db.submit(self._work(job, now_ns)) for job in due]
             for future in waiting:
                 future.result()
             done += len(waiting)
         return done
 
-    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
-        """Yield an agent's hours that nothing waits for; see `WindowStore.hours_of`."""
-        step_ns = HOUR.step_ns
-        values = (HOUR.code, agent, from_ns, to_ns, HOUR.code, MINUTE.code, step_ns)
-        for start_ns, payload in self._read(_WHOLE, values):
-            block = _sound_block(payload, start_ns, agent)
-            if block is not None:
-                yield start_ns, block
-
     def pending(self) -> int:
         """Return how many intervals wait, due or not."""
-        return int(self._read("SELECT count(*) FROM pending", ())[0][0])
+        return int(self._db.read("SELECT count(*) FROM pending")[0][0])
+
+    def expire(self, now_ns: int) -> int:
+        """Delete some rows that are too old at `now_ns`; return how many. Blocks."""
+        rows = self._db.submit(lambda connection: self._delete(connection, now_ns)).result()
+        if rows:
+            self._db.submit(_give_back).result()
+        return rows
+
+    def _delete(self, connection: sqlite3.Connection, now_ns: int) -> int:
+        oldest_ns = self._retention.oldest_ns("window", now_ns) - _MARGIN_NS
+        rows = connection.execute(
+            "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE start_ns < ? LIMIT ?)",
+            (oldest_ns, _CHUNKS_AT_ONCE),
+        ).rowcount
+        for level in LEVELS:
+            oldest_ns = self._retention.oldest_ns(level.name, now_ns) - _MARGIN_NS
+            for table, length_ns in (("rollups", level.step_ns), ("tiles", level.span_ns)):
+                rows += connection.execute(
+                    f"DELETE FROM {table} WHERE id IN "  # noqa: S608 -- one of two constants
+                    f"(SELECT id FROM {table} WHERE level = ? AND start_ns < ? LIMIT ?)",
+                    (level.code, oldest_ns - length_ns, _ROWS_AT_ONCE),
+                ).rowcount
+        return rows
 
     def _due(self, code: int, now_ns: int, limit: int) -> list[_Job]:
         span_ns = _span_ns(code)
         settled_ns = now_ns - _SETTLE_NS[code - 1]
         # What was marked later than now, by a clock that was ahead, would wait for ever.
         values = (code, now_ns - span_ns, settled_ns, now_ns, span_ns, max(0, limit))
-        return [_Job(code, *row) for row in self._read(_DUE, values)]
+        return [_Job(code, *row) for row in self._db.read(_DUE, values)]
 
     def _work(self, job: _Job, now_ns: int) -> Callable[[sqlite3.Connection], None]:
         """Compute a job's rows, here and now; the returned function only writes them."""
@@ -155,7 +171,7 @@ class SqliteRollups:
         return write
 
     def _batches(self, job: _Job) -> list[WindowBatch]:
-        rows = self._read(
+        rows = self._db.read(
             "SELECT payload FROM chunks WHERE agent = ? AND start_ns >= ? AND start_ns < ?",
             (job.agent, job.start_ns, job.start_ns + job.span_ns),
         )
@@ -163,19 +179,20 @@ class SqliteRollups:
         return [batch for batch in found if batch is not None]
 
     def _blocks(self, job: _Job) -> dict[int, Block]:
-        rows = self._read(
+        rows = self._db.read(
             "SELECT start_ns, payload FROM rollups WHERE level = ? AND agent = ? "
             "AND start_ns >= ? AND start_ns < ? ORDER BY start_ns",
             (job.code - 1, job.agent, job.start_ns, job.start_ns + job.span_ns),
         )
-        found = {start_ns: _sound_block(payload, start_ns, job.agent) for start_ns, payload in rows}
+        found = {start_ns: block_in(payload, start_ns, job.agent) for start_ns, payload in rows}
         return {start_ns: block for start_ns, block in found.items() if block is not None}
 
 
-def _sound_block(payload: bytes, start_ns: int, agent: str) -> Block | None:
-    return sound(
-        f"the rollup of {agent} from {start_ns} on", lambda: decode_block(payload, start_ns)
-    )
+def _give_back(connection: sqlite3.Connection) -> None:
+    """Shrink the file a little where a quarter of it is free; else the space is used again."""
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    if free > connection.execute("PRAGMA page_count").fetchone()[0] // 4:
+        connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
 
 
 def _merged(blocks: Sequence[Block]) -> Block:

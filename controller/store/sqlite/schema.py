@@ -11,7 +11,7 @@ import sqlite3
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
-from controller.store.reading import damaged
+from controller.store.sqlite.reading import damaged
 from foundation.errors import ConfigError, ResourceError
 from foundation.reasons import reason_of
 from foundation.sqlite_faults import is_damage

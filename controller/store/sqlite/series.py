@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.store.blocks import Block
 from controller.store.interface import StreamRecord
-from controller.store.levels import LEVELS, Level, LevelName
+from controller.store.levels import HOUR, LEVELS, MINUTE, Level, LevelName
 from controller.store.points import POINT, PRESENT, read_figures, unpack_tiles
-from controller.store.readable import sound, windows_in
+from controller.store.readable import block_in, sound, windows_in
 from controller.store.series import (
     Series,
     held_level,
@@ -20,10 +21,9 @@ from controller.store.series import (
     series_of_points,
     series_of_windows,
 )
+from controller.store.sqlite.database import Database
 from foundation.errors import RemoteProtocolError
 from probes.sockets.records import records
-
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
 
 _TILES = (
     "SELECT start_ns, payload FROM tiles WHERE level = ? AND stream_id = ? AND start_ns > ? "
@@ -33,6 +33,15 @@ _OPEN = (
     "SELECT start_ns, figures FROM rollups INDEXED BY open_rollups WHERE level = ? AND agent = ? "
     "AND start_ns >= ? AND start_ns < ? AND figures IS NOT NULL"
 )
+_WHOLE = """
+SELECT start_ns, payload FROM rollups AS r
+WHERE level = ? AND agent = ? AND start_ns >= ? AND start_ns < ?
+AND NOT EXISTS (SELECT 1 FROM pending
+  WHERE level = ? AND agent = r.agent AND start_ns = r.start_ns)
+AND NOT EXISTS (SELECT 1 FROM pending
+  WHERE level = ? AND agent = r.agent AND start_ns >= r.start_ns AND start_ns < r.start_ns + ?)
+ORDER BY start_ns
+"""
 _CHUNKS = (
     "SELECT payload FROM chunks WHERE agent = ? AND start_ns >= ? "
     "AND start_ns < ? ORDER BY start_ns"
@@ -40,12 +49,12 @@ _CHUNKS = (
 
 
 class SqliteSeries:
-    """Answers `WindowStore.series`."""
+    """Reads series and whole hours; see `SeriesStore`."""
 
-    def __init__(self, read: Read) -> None:
-        self._read = read
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
-    def series(
+    def read(
         self,
         streams: Sequence[StreamRecord],
         from_ns: int,
@@ -54,7 +63,7 @@ class SqliteSeries:
         step_ns: int | None = None,
         max_points: int | None = None,
     ) -> Series:
-        """Return figures of streams; see `WindowStore.series`."""
+        """Return figures of streams; see `SeriesStore.read`."""
         oldest = self._oldest(streams)
         if step_ns is None and oldest:
             from_ns = max(from_ns, min(min(oldest.values()), to_ns))
@@ -65,12 +74,21 @@ class SqliteSeries:
             level, [self._of_level(level, stream, from_ns, to_ns) for stream in streams]
         )
 
+    def hours_of(self, agent: str, from_ns: int, to_ns: int) -> Iterator[tuple[int, Block]]:
+        """Yield an agent's hours that nothing waits for; see `SeriesStore.hours_of`."""
+        step_ns = HOUR.step_ns
+        values = (HOUR.code, agent, from_ns, to_ns, HOUR.code, MINUTE.code, step_ns)
+        for start_ns, payload in self._db.read(_WHOLE, values):
+            block = block_in(payload, start_ns, agent)
+            if block is not None:
+                yield start_ns, block
+
     def _oldest(self, streams: Sequence[StreamRecord]) -> dict[LevelName, int]:
         """Return where each level begins, of those that hold something of these streams."""
         oldest: dict[LevelName, int] = {}
 
         def note(name: LevelName, sql: str, *values: Any) -> None:
-            start_ns = self._read(sql, values)[0][0]
+            start_ns = self._db.read(sql, values)[0][0]
             if start_ns is not None:
                 oldest[name] = min(oldest.get(name, start_ns), start_ns)
 
@@ -86,7 +104,7 @@ class SqliteSeries:
     ) -> tuple[int, NDArray[np.int64], NDArray[Any]]:
         """Return (stream id, start_ns, points) of one stream, in no order."""
         values = (level.code, stream.stream_id, from_ns - level.span_ns, to_ns)
-        rows, points = _tiles_in(self._read(_TILES, values), level, stream)
+        rows, points = _tiles_in(self._db.read(_TILES, values), level, stream)
         newer = self._open(level, stream, from_ns, to_ns)
         laid_out = len(points)
         if newer:
@@ -111,7 +129,7 @@ class SqliteSeries:
     ) -> dict[int, bytes]:
         """Return by start the points, as bytes, that no tile holds yet."""
         found = {}
-        for start_ns, figures in self._read(_OPEN, (level.code, stream.agent, from_ns, to_ns)):
+        for start_ns, figures in self._db.read(_OPEN, (level.code, stream.agent, from_ns, to_ns)):
             name = f"what {stream.agent} did from {start_ns} on"
             read = sound(name, functools.partial(read_figures, figures))
             if read is None:
@@ -126,7 +144,7 @@ class SqliteSeries:
         found = (
             windows_in(payload, f"a chunk of {agent}")
             for agent in sorted({stream.agent for stream in streams})
-            for (payload,) in self._read(_CHUNKS, (agent, from_ns, to_ns))
+            for (payload,) in self._db.read(_CHUNKS, (agent, from_ns, to_ns))
         )
         batches = [batch for batch in found if batch is not None]
         return series_of_windows(batches, [stream.stream_id for stream in streams])

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
 
 import numpy as np
 
 from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
-from controller.store.sqlite.writer import Writer
-
-Read = Callable[[str, tuple[Any, ...]], list[tuple[Any, ...]]]
+from controller.store.sqlite.database import Database
 
 _COLUMNS = ("mark", "agent", "side", "rule", "action", "share", "from_ns", "to_ns")
 _NAMES = ", ".join((*_COLUMNS, "streams"))
@@ -28,8 +25,8 @@ _FORGET = (
 class SqliteSilences:
     """A `SilenceStore` on the store's one writer and its readers."""
 
-    def __init__(self, writer: Writer, read: Read) -> None:
-        self._writer, self._read = writer, read
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def put(self, records: Sequence[SilenceRecord]) -> Future[None]:
         """Keep records; see `SilenceStore.put`."""
@@ -43,7 +40,7 @@ class SqliteSilences:
             for agent in {one.agent for one in records}:
                 connection.execute(_FORGET, (agent, MOST_OF_ONE_AGENT))
 
-        return self._writer.submit(write, sum(len(row[-1]) for row in rows))
+        return self._db.submit(write, sum(len(row[-1]) for row in rows))
 
     def records(self) -> list[SilenceRecord]:
         """Return all that are kept, oldest first."""
@@ -52,5 +49,5 @@ class SqliteSilences:
                 **dict(zip(_COLUMNS, row[:-1], strict=True)),
                 stream_ids=np.frombuffer(row[-1], "<u8").astype(np.uint64),
             )
-            for row in self._read(_SELECT, ())
+            for row in self._db.read(_SELECT)
         ]

@@ -11,7 +11,7 @@ import msgspec
 
 from controller.store.interface import MAX_DURATION_NS, AgentTotals, StoredChunk, other_boot
 from controller.store.levels import MINUTE
-from controller.store.sqlite.database import SqliteFile
+from controller.store.sqlite.database import Database
 from controller.store.sqlite.rollups import MARK
 from messages.sections.windows import WINDOWS
 
@@ -42,11 +42,14 @@ ON CONFLICT (agent, kind) DO UPDATE SET results = results + excluded.results
 """
 
 
-class SqliteWindows(SqliteFile):
-    """The `WindowStore` of the SQLite store."""
+class SqliteWindows:
+    """Keeps chunks as rows; see `WindowStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
     def put_chunk(self, chunk: StoredChunk, *, alone: bool = False) -> Future[bool]:
-        """Store a chunk once; see `Store.put_chunk`."""
+        """Store a chunk once; see `WindowStore.put_chunk`."""
 
         def write(connection: sqlite3.Connection) -> bool:
             if alone and not _is_known(connection, chunk):
@@ -64,14 +67,16 @@ class SqliteWindows(SqliteFile):
             connection.execute(MARK, (MINUTE.code, chunk.agent, minute_ns, chunk.received_ns))
             return True
 
-        return self._writer.submit(write, len(chunk.payload))
+        return self._db.submit(write, len(chunk.payload))
 
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""
         results: dict[str, dict[str, int]] = {}
-        for agent, kind, count in self._read("SELECT agent, kind, results FROM results", ()):
+        for agent, kind, count in self._db.read("SELECT agent, kind, results FROM results", ()):
             results.setdefault(agent, {})[kind] = count
-        rows = self._read("SELECT name, chunks, last_window_ns, last_received_ns FROM agents", ())
+        rows = self._db.read(
+            "SELECT name, chunks, last_window_ns, last_received_ns FROM agents", ()
+        )
         return {
             row[0]: AgentTotals(
                 results=results.get(row[0], {}),
@@ -84,21 +89,21 @@ class SqliteWindows(SqliteFile):
 
     def oldest_ns(self) -> int | None:
         """Return where the oldest window begins; see `WindowStore.oldest_ns`."""
-        found: int | None = self._read("SELECT min(start_ns) FROM chunks", ())[0][0]
+        found: int | None = self._db.read("SELECT min(start_ns) FROM chunks")[0][0]
         return found
 
     def chunks_of(
         self, agent: str, from_ns: int, to_ns: int, limit: int, *, kind: str = WINDOWS.name
     ) -> tuple[list[StoredChunk], int | None]:
-        """Return chunks of one agent in a range of time; see `Store.chunks_of`."""
+        """Return chunks of one agent in a range of time; see `WindowStore.chunks_of`."""
         holds = f'%"{kind}":%'
-        bounds = self._read(
+        bounds = self._db.read(
             "SELECT start_ns FROM chunks WHERE agent = ? AND start_ns >= ? AND start_ns < ? "
             "AND counts LIKE ? ORDER BY start_ns LIMIT 1 OFFSET ?",
             (agent, from_ns, to_ns, holds, limit),
         )
         end_ns = to_ns if not bounds else max(bounds[0][0], from_ns + 1)
-        rows = self._read(
+        rows = self._db.read(
             f"SELECT {_COLUMNS} FROM chunks WHERE agent = ? AND start_ns >= ? AND start_ns < ? "  # noqa: S608 -- constants alone
             "AND counts LIKE ? ORDER BY start_ns, id",
             (agent, from_ns, end_ns, holds),
@@ -109,7 +114,7 @@ class SqliteWindows(SqliteFile):
         """Yield every chunk with start_ns ≥ from_ns; see `WindowStore.chunks_since`."""
         last_id = 0  # by time, as the index has it: by id alone, all that is older would be read
         while True:
-            rows = self._read(SINCE, (from_ns, last_id))
+            rows = self._db.read(SINCE, (from_ns, last_id))
             if not rows:
                 return
             chunks = [_chunk_of(row[:-1]) for row in rows]

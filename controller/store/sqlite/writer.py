@@ -14,8 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from controller.store.interface import StoreBusyError, StoreFullError
-from controller.store.reading import DamagedStoreError
+from controller.store.interface import DamagedStoreError, StoreBusyError, StoreFullError
 from foundation.errors import ResourceError
 from foundation.reasons import reason_of
 from foundation.sqlite_faults import fault_of

@@ -139,7 +139,7 @@ async def test_rows_are_what_the_windows_are(measured: Any) -> None:
 async def test_rollups_are_exported_too(measured: Any) -> None:
     now_ns = measured.state.clock.wall_ns()
     for later in (1, 24):
-        measured.state.store.roll_up(now_ns + later * 3600 * SECOND, 1000)
+        measured.state.store.rollups.roll_up(now_ns + later * 3600 * SECOND, 1000)
     rows = await rows_of(measured, "csv", f"&path={PATH}&protocol=udp&level=minute")
     assert {(row["level"], row["plan_version"]) for row in rows} == {("minute", None)}
     assert sum(row["sent_probes"] for row in rows) == 30

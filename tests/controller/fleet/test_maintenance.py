@@ -133,7 +133,7 @@ async def test_life_of_a_maintenance_stands_in_the_event_log(controller: Any, cl
     for _ in range(2):
         clock.now_ns += 400 * SECOND
         await controller.judge()
-    controller.state.store.put_sites([], clock.now_ns).result()
+    controller.state.store.sites.put([], clock.now_ns).result()
     items = (await controller.get("/api/v1/event-log?kind=maintenance"))["items"]
     found = [(item["subject"], item["state"], item["previous"]) for item in reversed(items)]
     one, other = str(planned["id"]), str(called_off["id"])

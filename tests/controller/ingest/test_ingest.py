@@ -10,9 +10,8 @@ from controller.fleet.agents import Fleet
 from controller.ingest.ingest import MAX_AHEAD_NS, Ingest
 from controller.ingest.intakes import LATER_S
 from controller.ingest.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
-from controller.store.interface import PlanRecord, StreamRecord
+from controller.store.interface import PlanRecord, Store, StreamRecord
 from controller.store.levels import DAY_NS, KEPT
-from controller.store.sqlite.engine import SqliteStore
 from foundation.clock import SystemClock
 from messages.exchange import MAX_CHUNK_BYTES, Plan
 from messages.frame import seal
@@ -31,7 +30,7 @@ class Stopped(SystemClock):
 class Bench:
     """An ingest over a real store, and what it passed on."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         owners = {5: "nanjing", 7: "nanjing", 9: "suzhou"}
         streams = [
             StreamRecord(stream_id=i, agent=name, path="a>b", protocol="udp", type_p="udp4")
@@ -44,7 +43,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: SqliteStore) -> Iterator[Bench]:
+def bench(store: Store) -> Iterator[Bench]:
     made = Bench(store)
     yield made
     made.ingest.close()
@@ -56,7 +55,7 @@ async def test_chunk_is_acknowledged_once_it_is_stored(
     body = chunk_of(batch_of([5, 7], NOW_NS), agent="nanjing", sequence=3)
     answer = await bench.ingest.accept("nanjing", body)
     assert (answer.sequence, answer.duplicate) == (3, False)
-    assert [chunk.payload for chunk in bench.store.chunks_since(0)] == [body]
+    assert [chunk.payload for chunk in bench.store.windows.chunks_since(0)] == [body]
     assert bench.passed[0].stream_id.tolist() == [5, 7]
     assert bench.fleet.now().state("nanjing") == "ok"
 
@@ -76,7 +75,7 @@ async def refused(bench: Bench, name: str, body: bytes) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         await bench.ingest.accept(name, body)
     assert bench.ingest.refused == {caught.value.code: 1}
-    assert list(bench.store.chunks_since(0)) == []
+    assert list(bench.store.windows.chunks_since(0)) == []
     assert bench.passed == []
     return caught.value
 
@@ -122,7 +121,7 @@ async def test_a_backlog_of_a_plan_with_other_windows_is_taken(
     """Whatever version its chunks name: a window may end just after the next plan is applied."""
     for version, window_ms in enumerate([60_000, *[10_000] * 30], 1):
         content = msgspec.json.encode(Plan(version=0, agent="nanjing", window_ms=window_ms))
-        bench.store.put_plans(
+        bench.store.plans.put(
             [PlanRecord(agent="nanjing", version=version, content=content)], NOW_NS
         ).result()
     batch = batch_of([5], NOW_NS - 60_000_000_000, duration_ns=60_000_000_000)
@@ -183,8 +182,8 @@ async def test_a_chunk_without_windows_asks_whether_its_like_is_here(
     await bench.ingest.accept("nanjing", body)
     assert (await bench.ingest.accept("nanjing", ask(1))).duplicate
     assert not (await bench.ingest.accept("nanjing", ask(2))).duplicate
-    assert bench.store.pending_rollups() == 1
-    assert [chunk.windows for chunk in bench.store.chunks_since(0)] == [1, 0]
+    assert bench.store.rollups.pending() == 1
+    assert [chunk.windows for chunk in bench.store.windows.chunks_since(0)] == [1, 0]
 
 
 async def test_windows_a_little_ahead_are_taken(

@@ -230,7 +230,7 @@ async def test_what_is_asked_since_when_is_read_from_the_history_of_plans(
     for number, specs in enumerate(history, 1):
         content = msgspec.json.encode(msgspec.structs.replace(plan, version=0, streams=specs))
         record = PlanRecord(agent="nanjing", version=plan.version + number, content=content)
-        state.store.put_plans([record], 1000 * SECOND + number).result()
+        state.store.plans.put([record], 1000 * SECOND + number).result()
     since_ns = asked_since(state.store, streams, {"nanjing": plan}, 1000 * SECOND + 1)
     found = {s.stream_id: t - 1000 * SECOND for s, t in zip(streams, since_ns, strict=True)}
     assert (found.pop(first.stream_id), found.pop(second.stream_id)) == (3, 3)

@@ -79,7 +79,7 @@ async def test_a_dead_fleet_keeps_no_target_whoever_asks(
         assert health["stale"] > 0
         clock.now_ns += 61 * SECOND  # since when it listens: now the silence is not its own
         await controller.judge()
-        controller.state.store.put_sites([], clock.now_ns).result()  # behind the events
+        controller.state.store.sites.put([], clock.now_ns).result()  # behind the events
         log = await controller.get("/api/v1/event-log?kind=verdict&state=no_data")
         assert PATH in {event["subject"] for event in log["items"]}
 

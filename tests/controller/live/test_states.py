@@ -131,7 +131,7 @@ def deliver(
 async def log_of(controller: Any, query: str) -> list[tuple[str, str | None]]:
     """Return (state, previous) of the log, oldest first, once all that was asked is committed."""
     state = controller.state
-    state.store.put_sites([], state.clock.wall_ns()).result()
+    state.store.sites.put([], state.clock.wall_ns()).result()
     items = (await controller.get(f"/api/v1/event-log{query}"))["items"]
     return [(item["state"], item["previous"]) for item in reversed(items)]
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from controller.plans.planner import make_plans, numbered, stream_records
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.interface import Store
 from topology.mesh import plan_streams
 from topology.network import Network
 from topology.site_file import load_network
@@ -56,7 +56,7 @@ def test_order_of_streams_does_not_change_a_plan(network: Network) -> None:
     assert make_plans(network, streams) == make_plans(network, streams[::-1])
 
 
-def test_version_grows_only_when_the_content_changes(network: Network, store: SqliteStore) -> None:
+def test_version_grows_only_when_the_content_changes(network: Network, store: Store) -> None:
     streams = plan_streams(network)
     versions = []
     for window_ms in (10_000, 10_000, 5_000, 5_000, 10_000):
@@ -65,7 +65,7 @@ def test_version_grows_only_when_the_content_changes(network: Network, store: Sq
     assert [found["nanjing"] for found in versions] == [1, 1, 2, 2, 3]
 
 
-def test_only_the_plans_that_change_get_a_new_version(network: Network, store: SqliteStore) -> None:
+def test_only_the_plans_that_change_get_a_new_version(network: Network, store: Store) -> None:
     plans = make_plans(network, plan_streams(network))
     numbered(plans, store, 1)
     plans["suzhou"] = msgspec.structs.replace(plans["suzhou"], streams=())

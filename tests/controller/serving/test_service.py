@@ -101,7 +101,7 @@ async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_ri
         agent="nanjing", boot="b0", sequence=1, plan_version=1, start_ns=old.start_ns,
         duration_ns=old.duration_ns, counts=old.counts, received_ns=old.start_ns, payload=payload,
     )  # fmt: skip
-    state.store.put_chunk(chunk).result()
+    state.store.windows.put_chunk(chunk).result()
 
     loops = state.watchdog._loops
 
@@ -111,5 +111,5 @@ async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_ri
                 await asyncio.sleep(0.01)
 
     await serve(state, [Listen(unix=tmp_path / "api.sock")], house_was_kept)
-    assert len(list(state.store.chunks_since(0))) == 1
+    assert len(list(state.store.windows.chunks_since(0))) == 1
     state.close()

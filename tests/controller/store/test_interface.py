@@ -15,9 +15,9 @@ from controller.store.interface import (
     StreamRecord,
 )
 from controller.store.sqlite import campaigns as sqlite_campaigns
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.sqlite.engine import open_store
 
-ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": SqliteStore}
+ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": open_store}
 
 
 @pytest.fixture(params=ENGINES)
@@ -59,57 +59,57 @@ def chunk(
 
 
 def test_acknowledged_chunk_survives_reopening(reopen: Callable[[], Store]) -> None:
-    reopen().put_chunk(chunk()).result()
+    reopen().windows.put_chunk(chunk()).result()
     store = reopen()
-    assert store.put_chunk(chunk()).result() is False
-    assert list(store.chunks_since(0)) == [chunk()]
+    assert store.windows.put_chunk(chunk()).result() is False
+    assert list(store.windows.chunks_since(0)) == [chunk()]
 
 
 def test_closing_commits_what_was_queued(reopen: Callable[[], Store]) -> None:
     store = reopen()
-    futures = [store.put_chunk(chunk(sequence=i)) for i in range(50)]
+    futures = [store.windows.put_chunk(chunk(sequence=i)) for i in range(50)]
     store = reopen()
     assert all(future.result() for future in futures)
-    assert len(list(store.chunks_since(0))) == 50
+    assert len(list(store.windows.chunks_since(0))) == 50
 
 
 def test_closed_store_takes_nothing_more(reopen: Callable[[], Store]) -> None:
     store = reopen()
     reopen()
     with pytest.raises(StoreBusyError):
-        store.put_chunk(chunk())
+        store.windows.put_chunk(chunk())
 
 
 def test_newest_plan_is_returned(reopen: Callable[[], Store]) -> None:
     store = reopen()
     for version in (1, 2):
         plan = PlanRecord(agent="nanjing", version=version, content=f"v{version}".encode())
-        store.put_plans([plan], 5).result()
-    assert reopen().latest_plans()["nanjing"].content == b"v2"
+        store.plans.put([plan], 5).result()
+    assert reopen().plans.latest()["nanjing"].content == b"v2"
 
 
 def test_a_thousand_versions_of_a_plan_are_kept(store: Store) -> None:
     for version in (1, 2, 1000, 1001, 1002):
         plan = PlanRecord(agent="nanjing", version=version, content=b"{}" * version)
-        store.put_plans([plan, replace(plan, agent="suzhou", version=version + 5)], 1).result()
-    found = store.plan_history("nanjing", 1 << 62, 100)
+        store.plans.put([plan, replace(plan, agent="suzhou", version=version + 5)], 1).result()
+    found = store.plans.history("nanjing", 1 << 62, 100)
     assert [plan.version for plan in found] == [1002, 1001, 1000]
     assert found[0].content == b"{}" * 1002
-    assert [plan.version for plan in store.plan_history("suzhou", 8, 9)] == []
+    assert [plan.version for plan in store.plans.history("suzhou", 8, 9)] == []
 
 
 def test_streams_are_remembered_once(store: Store) -> None:
     stream = StreamRecord(
         stream_id=(1 << 48) - 1, agent="nanjing", path="a>b", protocol="udp", type_p="udp4"
     )
-    store.put_streams([stream]).result()
-    store.put_streams([stream]).result()
-    assert store.streams() == [stream]
+    store.streams.put([stream]).result()
+    store.streams.put([stream]).result()
+    assert store.streams.all() == [stream]
 
 
 def test_sites_are_replaced_whole(store: Store) -> None:
-    store.put_sites([("a", b"{}"), ("b", b"{}")], 1).result()
-    store.put_sites([("a", b"{}")], 2).result()
+    store.sites.put([("a", b"{}"), ("b", b"{}")], 1).result()
+    store.sites.put([("a", b"{}")], 2).result()
 
 
 def campaign(name: str, **more: object) -> CampaignRecord:

@@ -13,30 +13,30 @@ from numpy.typing import NDArray
 from controller.store.blocks import block_of
 from controller.store.interface import (
     OtherBootError,
+    Store,
     StoreBusyError,
     StoredChunk,
     StreamRecord,
-    WindowStore,
 )
 from controller.store.levels import DAY, DAY_NS, HOUR, LEVELS, MINUTE, Level, Retention
-from controller.store.memory_windows import MemoryWindows
 from controller.store.points import points_of
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.sqlite.engine import open_store
 from messages.chunk import decode_chunk
 from probes.window import WindowBatch
+from tests.memory_store import memory_store
 
 Make = Callable[..., WindowBatch]
 Encode = Callable[..., bytes]
 T0_NS = 20_000 * DAY_NS
 RETENTION = Retention(window_days=2, minute_days=3, hour_days=40, day_days=400)
-ENGINES: dict[str, Callable[[pathlib.Path], WindowStore]] = {
-    "sqlite": lambda directory: SqliteStore(directory / "data", retention=RETENTION),
-    "memory": lambda _: MemoryWindows(retention=RETENTION),
+ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {
+    "sqlite": lambda directory: open_store(directory / "data", retention=RETENTION),
+    "memory": lambda _: memory_store(retention=RETENTION),
 }
 
 
 @pytest.fixture(params=ENGINES)
-def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[WindowStore]:
+def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Store]:
     opened = ENGINES[request.param](tmp_path)
     yield opened
     opened.close()
@@ -60,96 +60,103 @@ def chunk(
 
 
 def test_chunk_that_must_stand_alone_is_refused_beside_windows_of_another_boot(
-    store: WindowStore,
+    store: Store,
 ) -> None:
-    assert store.put_chunk(chunk(start_ns=100)).result() is True
+    assert store.windows.put_chunk(chunk(start_ns=100)).result() is True
     asked = chunk(start_ns=200, boot="b2", counts={})  # without windows nothing is twice
-    assert store.put_chunk(asked).result() is True
+    assert store.windows.put_chunk(asked).result() is True
     for start_ns in (91, 100, 109):
         beside = chunk(boot="b1", sequence=start_ns, start_ns=start_ns)
         with pytest.raises(OtherBootError):
-            store.put_chunk(beside, alone=True).result()
-    assert store.put_chunk(chunk(boot="b1", start_ns=100, counts={}), alone=True).result() is True
+            store.windows.put_chunk(beside, alone=True).result()
+    assert (
+        store.windows.put_chunk(chunk(boot="b1", start_ns=100, counts={}), alone=True).result()
+        is True
+    )
     for start_ns in (90, 110, 200):
         fits = chunk(boot="b1", sequence=start_ns, start_ns=start_ns)
-        assert store.put_chunk(fits, alone=True).result() is True
-    assert store.put_chunk(chunk(start_ns=100), alone=True).result() is False  # it is there
-    assert store.put_chunk(chunk(sequence=1, start_ns=100), alone=True).result() is True
-    assert store.put_chunk(chunk("suzhou", start_ns=100, boot="b1"), alone=True).result() is True
+        assert store.windows.put_chunk(fits, alone=True).result() is True
+    assert store.windows.put_chunk(chunk(start_ns=100), alone=True).result() is False  # it is there
+    assert store.windows.put_chunk(chunk(sequence=1, start_ns=100), alone=True).result() is True
+    assert (
+        store.windows.put_chunk(chunk("suzhou", start_ns=100, boot="b1"), alone=True).result()
+        is True
+    )
 
 
-def test_chunk_is_stored_once_however_often_it_comes(store: WindowStore) -> None:
-    assert store.put_chunk(chunk()).result() is True
-    assert store.put_chunk(chunk()).result() is False
-    assert len(store.chunks_of("nanjing", 0, 1000, 100)[0]) == 1
-    assert store.agent_totals()["nanjing"].results == {"windows": 3}
+def test_chunk_is_stored_once_however_often_it_comes(store: Store) -> None:
+    assert store.windows.put_chunk(chunk()).result() is True
+    assert store.windows.put_chunk(chunk()).result() is False
+    assert len(store.windows.chunks_of("nanjing", 0, 1000, 100)[0]) == 1
+    assert store.windows.agent_totals()["nanjing"].windows == 3
 
 
-def test_same_sequence_after_a_reboot_is_another_chunk(store: WindowStore) -> None:
-    assert store.put_chunk(chunk(boot="b0")).result() is True
-    assert store.put_chunk(chunk(boot="b1")).result() is True
-    assert store.agent_totals()["nanjing"].chunks == 2
+def test_same_sequence_after_a_reboot_is_another_chunk(store: Store) -> None:
+    assert store.windows.put_chunk(chunk(boot="b0")).result() is True
+    assert store.windows.put_chunk(chunk(boot="b1")).result() is True
+    assert store.windows.agent_totals()["nanjing"].chunks == 2
 
 
-def test_chunk_comes_back_exactly_as_received(store: WindowStore) -> None:
+def test_chunk_comes_back_exactly_as_received(store: Store) -> None:
     sent = chunk(payload=bytes(range(256)))
-    store.put_chunk(sent).result()
-    assert store.chunks_of("nanjing", 0, 1000, 100) == ([sent], None)
+    store.windows.put_chunk(sent).result()
+    assert store.windows.chunks_of("nanjing", 0, 1000, 100) == ([sent], None)
 
 
-def test_closed_store_takes_nothing_more(store: WindowStore) -> None:
+def test_closed_store_takes_nothing_more(store: Store) -> None:
     store.close()
     with pytest.raises(StoreBusyError):
-        store.put_chunk(chunk())
+        store.windows.put_chunk(chunk())
 
 
-def test_range_holds_its_start_and_not_its_end(store: WindowStore) -> None:
+def test_range_holds_its_start_and_not_its_end(store: Store) -> None:
     for i, start_ns in enumerate((100, 200, 300)):
-        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
-    found, rest = store.chunks_of("nanjing", 100, 300, 100)
+        store.windows.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
+    found, rest = store.windows.chunks_of("nanjing", 100, 300, 100)
     assert [item.start_ns for item in found] == [100, 200]
     assert rest is None
 
 
-def test_range_never_mixes_agents(store: WindowStore) -> None:
-    store.put_chunk(chunk("nanjing")).result()
-    store.put_chunk(chunk("suzhou")).result()
-    assert [item.agent for item in store.chunks_of("suzhou", 0, 1000, 10)[0]] == ["suzhou"]
+def test_range_never_mixes_agents(store: Store) -> None:
+    store.windows.put_chunk(chunk("nanjing")).result()
+    store.windows.put_chunk(chunk("suzhou")).result()
+    assert [item.agent for item in store.windows.chunks_of("suzhou", 0, 1000, 10)[0]] == ["suzhou"]
 
 
-def test_pages_join_to_the_whole_and_never_tear_an_instant_apart(store: WindowStore) -> None:
+def test_pages_join_to_the_whole_and_never_tear_an_instant_apart(store: Store) -> None:
     starts = [100, 100, 200, 300, 300, 300, 400]
     for i, start_ns in enumerate(starts):
-        store.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
+        store.windows.put_chunk(chunk(sequence=i, start_ns=start_ns)).result()
     seen: list[int] = []
     from_ns: int | None = 0
     while from_ns is not None:
-        page, from_ns = store.chunks_of("nanjing", from_ns, 1000, 2)
+        page, from_ns = store.windows.chunks_of("nanjing", from_ns, 1000, 2)
         assert page, "a page that is not the last one holds something"
         assert not set(seen) & {item.start_ns for item in page}
         seen += [item.start_ns for item in page]
     assert seen == starts
 
 
-def test_everything_since_comes_once_oldest_first_and_then_as_stored(store: WindowStore) -> None:
+def test_everything_since_comes_once_oldest_first_and_then_as_stored(store: Store) -> None:
     starts = [300, 100, *[200] * 600]  # more of one instant than are read at once
     stored = [
-        store.put_chunk(chunk(sequence=i, start_ns=start_ns)) for i, start_ns in enumerate(starts)
+        store.windows.put_chunk(chunk(sequence=i, start_ns=start_ns))
+        for i, start_ns in enumerate(starts)
     ]
     assert all(each.result() for each in stored)
-    found = [(item.start_ns, item.sequence) for item in store.chunks_since(150)]
+    found = [(item.start_ns, item.sequence) for item in store.windows.chunks_since(150)]
     assert found == [*((200, i) for i in range(2, 602)), (300, 0)]
 
 
-def test_totals_follow_the_newest_window_even_if_old_ones_come_late(store: WindowStore) -> None:
-    store.put_chunk(chunk(sequence=1, start_ns=900)).result()
-    store.put_chunk(chunk(sequence=0, start_ns=100, received_ns=700)).result()
-    totals = store.agent_totals()["nanjing"]
+def test_totals_follow_the_newest_window_even_if_old_ones_come_late(store: Store) -> None:
+    store.windows.put_chunk(chunk(sequence=1, start_ns=900)).result()
+    store.windows.put_chunk(chunk(sequence=0, start_ns=100, received_ns=700)).result()
+    totals = store.windows.agent_totals()["nanjing"]
     assert (totals.last_window_ns, totals.last_received_ns) == (910, 700)
 
 
-def test_healthy_store_says_so(store: WindowStore) -> None:
-    store.put_chunk(chunk()).result()
+def test_healthy_store_says_so(store: Store) -> None:
+    store.windows.put_chunk(chunk()).result()
     state = store.state()
     assert (state.state, state.reason, state.queued_writes) == ("ok", None, 0)
 
@@ -164,7 +171,7 @@ def stream(stream_id: int, agent: str = "nanjing") -> StreamRecord:
 class Filling:
     """Puts windows into a store and remembers them."""
 
-    def __init__(self, store: WindowStore, encode: Encode) -> None:
+    def __init__(self, store: Store, encode: Encode) -> None:
         self._store, self._encode = store, encode
         self.batches: dict[str, list[WindowBatch]] = {}
         self._sequence = 0
@@ -183,7 +190,7 @@ class Filling:
             payload=payload,
         )
         self._sequence += 1
-        assert self._store.put_chunk(item).result()
+        assert self._store.windows.put_chunk(item).result()
         # As the store has it: delays are sent as whole nanoseconds.
         self.batches.setdefault(agent, []).append(decode_chunk(payload).batch)
 
@@ -205,19 +212,21 @@ class Filling:
 
 
 @pytest.fixture
-def filling(store: WindowStore, chunk_of: Encode) -> Filling:
+def filling(store: Store, chunk_of: Encode) -> Filling:
     return Filling(store, chunk_of)
 
 
-def roll_all_up(store: WindowStore, now_ns: int = T0_NS + 60 * DAY_NS) -> None:
+def roll_all_up(store: Store, now_ns: int = T0_NS + 60 * DAY_NS) -> None:
     for later in range(5):
-        while store.roll_up(now_ns + later * HOUR.step_ns, 100):
+        while store.rollups.roll_up(now_ns + later * HOUR.step_ns, 100):
             pass
-    assert store.pending_rollups() == 0
+    assert store.rollups.pending() == 0
 
 
-def check(store: WindowStore, filling: Filling, level: Level, stream_id: int) -> int:
-    answer = store.series([stream(stream_id)], T0_NS, T0_NS + 50 * DAY_NS, step_ns=level.step_ns)
+def check(store: Store, filling: Filling, level: Level, stream_id: int) -> int:
+    answer = store.series.read(
+        [stream(stream_id)], T0_NS, T0_NS + 50 * DAY_NS, step_ns=level.step_ns
+    )
     expected = filling.expected(level, stream_id)
     assert (answer.level, answer.step_ns) == (level.name, level.step_ns)
     assert answer.start_ns.tolist() == sorted(expected)
@@ -248,7 +257,7 @@ def varied(batch_of: Make) -> Callable[[int, int], WindowBatch]:
 
 
 def test_every_level_is_exactly_the_merge_of_its_windows(
-    store: WindowStore, filling: Filling, varied: Callable[[int, int], WindowBatch]
+    store: Store, filling: Filling, varied: Callable[[int, int], WindowBatch]
 ) -> None:
     rng = np.random.default_rng(7)
     starts = rng.choice(np.arange(0, 3 * DAY_NS, 10_000_000_000), 60, replace=False)
@@ -261,7 +270,7 @@ def test_every_level_is_exactly_the_merge_of_its_windows(
 
 
 def test_late_windows_are_in_every_level_as_if_they_had_come_in_time(
-    store: WindowStore, filling: Filling, varied: Callable[[int, int], WindowBatch]
+    store: Store, filling: Filling, varied: Callable[[int, int], WindowBatch]
 ) -> None:
     for seed in range(12):
         filling.put(varied(seed, T0_NS + seed * 20_000_000_000))
@@ -276,20 +285,20 @@ def test_late_windows_are_in_every_level_as_if_they_had_come_in_time(
 
 
 def test_minutes_can_be_read_before_their_hour_is_over(
-    store: WindowStore, filling: Filling, batch_of: Make
+    store: Store, filling: Filling, batch_of: Make
 ) -> None:
     for second in range(0, 180, 10):
         filling.put(batch_of([5], T0_NS + second * 1_000_000_000))
-    store.roll_up(T0_NS + 2 * MINUTE.step_ns + 40_000_000_000, 100)
-    answer = store.series([stream(5)], T0_NS, T0_NS + DAY_NS, step_ns=MINUTE.step_ns)
+    store.rollups.roll_up(T0_NS + 2 * MINUTE.step_ns + 40_000_000_000, 100)
+    answer = store.series.read([stream(5)], T0_NS, T0_NS + DAY_NS, step_ns=MINUTE.step_ns)
     assert answer.start_ns.tolist() == [T0_NS, T0_NS + MINUTE.step_ns]
     assert answer.points["sent"].tolist() == [60, 60]
 
 
-def test_windows_are_a_level_too(store: WindowStore, filling: Filling, batch_of: Make) -> None:
+def test_windows_are_a_level_too(store: Store, filling: Filling, batch_of: Make) -> None:
     for second in (0, 10, 20):
         filling.put(batch_of([5, 7], T0_NS + second * 1_000_000_000, lost=second // 10))
-    answer = store.series([stream(7)], T0_NS, T0_NS + 20_000_000_000, max_points=1000)
+    answer = store.series.read([stream(7)], T0_NS, T0_NS + 20_000_000_000, max_points=1000)
     assert answer.level == "window"
     assert answer.stream_id.tolist() == [7, 7]
     assert answer.points["received"].tolist() == [10, 9]
@@ -297,51 +306,51 @@ def test_windows_are_a_level_too(store: WindowStore, filling: Filling, batch_of:
 
 
 def test_streams_of_several_agents_come_in_order(
-    store: WindowStore, filling: Filling, batch_of: Make
+    store: Store, filling: Filling, batch_of: Make
 ) -> None:
     filling.put(batch_of([9], T0_NS), "suzhou")
     filling.put(batch_of([5], T0_NS), "nanjing")
     roll_all_up(store)
     asked = [stream(9, "suzhou"), stream(5, "nanjing")]
     for step_ns in (1, MINUTE.step_ns, HOUR.step_ns, DAY.step_ns):
-        answer = store.series(asked, T0_NS, T0_NS + DAY_NS, step_ns=step_ns)
+        answer = store.series.read(asked, T0_NS, T0_NS + DAY_NS, step_ns=step_ns)
         assert answer.stream_id.tolist() == [5, 9]
 
 
-def test_nothing_stored_is_an_empty_series(store: WindowStore) -> None:
-    assert len(store.series([stream(5)], 0, 10 * DAY_NS, max_points=100).points) == 0
-    assert len(store.series([], 0, 10 * DAY_NS).points) == 0
+def test_nothing_stored_is_an_empty_series(store: Store) -> None:
+    assert len(store.series.read([stream(5)], 0, 10 * DAY_NS, max_points=100).points) == 0
+    assert len(store.series.read([], 0, 10 * DAY_NS).points) == 0
 
 
 def test_young_store_answers_a_long_range_with_what_it_has(
-    store: WindowStore, filling: Filling, batch_of: Make
+    store: Store, filling: Filling, batch_of: Make
 ) -> None:
     filling.put(batch_of([5], T0_NS))
-    answer = store.series([stream(5)], T0_NS - 300 * DAY_NS, T0_NS + HOUR.step_ns)
+    answer = store.series.read([stream(5)], T0_NS - 300 * DAY_NS, T0_NS + HOUR.step_ns)
     assert (answer.level, len(answer.points)) == ("window", 1)
 
 
 def test_windows_are_forgotten_when_their_time_is_over(
-    store: WindowStore, filling: Filling, batch_of: Make
+    store: Store, filling: Filling, batch_of: Make
 ) -> None:
     for day in range(6):
         filling.put(batch_of([5], T0_NS + day * DAY_NS))
     now_ns = T0_NS + 5 * DAY_NS + HOUR.step_ns
-    while store.roll_up(now_ns, 100):
+    while store.rollups.roll_up(now_ns, 100):
         pass
-    while store.expire(now_ns):
+    while store.rollups.expire(now_ns):
         pass
-    kept = [(item.start_ns - T0_NS) // DAY_NS for item in store.chunks_since(0)]
+    kept = [(item.start_ns - T0_NS) // DAY_NS for item in store.windows.chunks_since(0)]
     assert set(kept) >= {4, 5}
     assert not set(kept) & {0, 1}
-    assert store.agent_totals()["nanjing"].chunks == 6
+    assert store.windows.agent_totals()["nanjing"].chunks == 6
 
 
 def test_merged_hours_hold_all_that_is_stored_of_them_or_are_missing(
-    store: WindowStore, filling: Filling, batch_of: Make
+    store: Store, filling: Filling, batch_of: Make
 ) -> None:
     def sent() -> dict[int, list[int]]:
-        hours = store.hours_of("nanjing", T0_NS, T0_NS + 2 * HOUR.step_ns)
+        hours = store.series.hours_of("nanjing", T0_NS, T0_NS + 2 * HOUR.step_ns)
         return {
             (start_ns - T0_NS) // HOUR.step_ns: block.aggregate.counters["sent"].tolist()
             for start_ns, block in hours

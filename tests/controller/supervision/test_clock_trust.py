@@ -9,7 +9,7 @@ import pytest
 from controller.fleet.agents import Fleet
 from controller.store.interface import StoredChunk
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
-from controller.store.sqlite.engine import SqliteStore
+from controller.store.sqlite.engine import open_store
 from controller.supervision.clock_trust import DOUBTED_NS, PACE, STEADY_NS, ClockTrust
 from messages.exchange import Health
 
@@ -134,7 +134,7 @@ def test_no_round_forgets_more_than_its_share_of_time(bench: Bench) -> None:
 def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
     tmp_path: pathlib.Path, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
-    store = SqliteStore(tmp_path)
+    store = open_store(tmp_path)
     start_ns = NOW_NS // (60 * SECOND_NS) * 60 * SECOND_NS
     payload = chunk_of(batch_of([5], start_ns), agent="nanjing", sequence=0)
     stored = StoredChunk(
@@ -148,7 +148,7 @@ def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
         received_ns=start_ns + 20 * DAY_NS,
         payload=payload,
     )
-    store.put_chunk(stored).result()
-    assert store.oldest_ns() == start_ns
-    assert store.roll_up(start_ns + HOUR_NS, 10) == 1
+    store.windows.put_chunk(stored).result()
+    assert store.windows.oldest_ns() == start_ns
+    assert store.rollups.roll_up(start_ns + HOUR_NS, 10) == 1
     store.close()

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from controller.commands.controller import controller as command
-from controller.store.interface import StoredChunk, StreamRecord
+from controller.store.interface import Store, StoredChunk, StreamRecord
 from controller.store.levels import HOUR, MINUTE
 from controller.store.sqlite.backup import back_up, check
-from controller.store.sqlite.engine import FILE_NAME, SqliteStore
+from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
 
@@ -21,7 +21,7 @@ STREAM = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", 
 
 
 @pytest.fixture
-def put(store: SqliteStore, batch_of: Make, chunk_of: Encode) -> Callable[[int], bool]:
+def put(store: Store, batch_of: Make, chunk_of: Encode) -> Callable[[int], bool]:
     """Return a function that stores the windows of an interval by its number."""
 
     def put_one(number: int) -> bool:
@@ -37,13 +37,13 @@ def put(store: SqliteStore, batch_of: Make, chunk_of: Encode) -> Callable[[int],
             received_ns=batch.start_ns,
             payload=chunk_of(batch, agent="nanjing", sequence=number),
         )
-        return store.put_chunk(item).result()
+        return store.windows.put_chunk(item).result()
 
     return put_one
 
 
 def test_backup_of_a_store_that_is_being_written_holds_all_that_was_committed(
-    store: SqliteStore, put: Callable[[int], bool], tmp_path: pathlib.Path
+    store: Store, put: Callable[[int], bool], tmp_path: pathlib.Path
 ) -> None:
     for number in range(20):
         put(number)
@@ -69,23 +69,23 @@ def test_backup_of_a_store_that_is_being_written_holds_all_that_was_committed(
 
 
 def test_restored_backup_is_a_store_that_goes_on(
-    store: SqliteStore, put: Callable[[int], bool], tmp_path: pathlib.Path
+    store: Store, put: Callable[[int], bool], tmp_path: pathlib.Path
 ) -> None:
     for number in range(6):
         put(number)
-    store.roll_up(T0_NS + HOUR.step_ns, 10)
+    store.rollups.roll_up(T0_NS + HOUR.step_ns, 10)
     restored = tmp_path / "restored"
     restored.mkdir()
     back_up(tmp_path / "data", restored / FILE_NAME)
-    copy = SqliteStore(restored)
-    minutes = copy.series([STREAM], T0_NS, T0_NS + HOUR.step_ns, step_ns=MINUTE.step_ns)
+    copy = open_store(restored)
+    minutes = copy.series.read([STREAM], T0_NS, T0_NS + HOUR.step_ns, step_ns=MINUTE.step_ns)
     assert minutes.points["sent"].tolist() == [60]
-    first = next(copy.chunks_since(0))
-    assert copy.put_chunk(first).result() is False
+    first = next(copy.windows.chunks_since(0))
+    assert copy.windows.put_chunk(first).result() is False
     copy.close()
 
 
-def test_backup_never_overwrites(store: SqliteStore, tmp_path: pathlib.Path) -> None:
+def test_backup_never_overwrites(store: Store, tmp_path: pathlib.Path) -> None:
     (tmp_path / "copy.db").write_text("precious")
     with pytest.raises(ConfigError, match="never overwrites"):
         back_up(tmp_path / "data", tmp_path / "copy.db")
@@ -93,7 +93,7 @@ def test_backup_never_overwrites(store: SqliteStore, tmp_path: pathlib.Path) -> 
 
 
 def test_damaged_chunk_is_named_by_its_key(
-    store: SqliteStore, put: Callable[[int], bool], tmp_path: pathlib.Path
+    store: Store, put: Callable[[int], bool], tmp_path: pathlib.Path
 ) -> None:
     put(0)
     put(1)
@@ -108,7 +108,7 @@ def test_damaged_chunk_is_named_by_its_key(
 
 
 def test_commands_say_what_they_did_and_check_fails_on_damage(
-    store: SqliteStore, put: Callable[[int], bool], tmp_path: pathlib.Path
+    store: Store, put: Callable[[int], bool], tmp_path: pathlib.Path
 ) -> None:
     put(0)
     data, copy = str(tmp_path / "data"), str(tmp_path / "copy.db")

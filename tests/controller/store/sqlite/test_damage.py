@@ -14,11 +14,10 @@ import pytest
 from controller.access.authority import create_authority
 from controller.serving.doctor import check_store
 from controller.state import Settings, open_state
-from controller.store.interface import StoredChunk
+from controller.store.interface import DamagedStoreError, StoredChunk
 from controller.store.levels import HOUR
-from controller.store.reading import DamagedStoreError
 from controller.store.sqlite.backup import back_up, check
-from controller.store.sqlite.engine import FILE_NAME, SqliteStore
+from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, IsochroneError, ResourceError
 from lab.fleet.scenario import find_scenario
@@ -55,9 +54,9 @@ def data(
             received_ns=batch.start_ns,
             payload=chunk_of(batch, agent="nanjing", sequence=number),
         )
-        state.store.put_chunk(item).result()
+        state.store.windows.put_chunk(item).result()
     for later in range(2, 5):
-        state.store.roll_up(T0_NS + later * HOUR.step_ns, 20)
+        state.store.rollups.roll_up(T0_NS + later * HOUR.step_ns, 20)
     state.close()
     return directory
 
@@ -212,13 +211,13 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_used(
         connection.execute("UPDATE chunks SET payload = x'00' WHERE sequence = 3")
         connection.execute("UPDATE tiles SET payload = x'00' WHERE stream_id = 5")
         connection.commit()
-    store = SqliteStore(data)
-    asked = [record for record in store.streams() if record.agent == "nanjing"][:1]
+    store = open_store(data)
+    asked = [record for record in store.streams.all() if record.agent == "nanjing"][:1]
     record = replace(asked[0], stream_id=5)
-    windows = store.series([record], T0_NS, T0_NS + HOUR.step_ns // 2)
+    windows = store.series.read([record], T0_NS, T0_NS + HOUR.step_ns // 2)
     assert len(windows.points) == 11
     assert "chunk" in caplog.text
-    store.series([record], T0_NS, T0_NS + HOUR.step_ns, step_ns=60_000_000_000)
+    store.series.read([record], T0_NS, T0_NS + HOUR.step_ns, step_ns=60_000_000_000)
     store.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 import sqlite_utils
 
 from controller.store.interface import (
+    Store,
     StoreBusyError,
     StoredChunk,
     StoreFullError,
@@ -16,7 +17,8 @@ from controller.store.interface import (
 )
 from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
 from controller.store.sqlite import schema
-from controller.store.sqlite.engine import FILE_NAME, SqliteStore
+from controller.store.sqlite.database import Database
+from controller.store.sqlite.engine import FILE_NAME, open_store
 from controller.store.sqlite.windows import SINCE
 from controller.store.sqlite.writer import MAX_QUEUED_BYTES, Writer
 from foundation.errors import ConfigError, ResourceError
@@ -37,9 +39,7 @@ def chunk(sequence: int, payload: bytes = b"x") -> StoredChunk:
     )
 
 
-def test_migrations_are_named_and_recorded_in_order(
-    store: SqliteStore, tmp_path: pathlib.Path
-) -> None:
+def test_migrations_are_named_and_recorded_in_order(store: Store, tmp_path: pathlib.Path) -> None:
     db = sqlite_utils.Database(tmp_path / "data" / FILE_NAME)
     names = [migration.name for migration in schema.migrations.applied(db)]
     db.close()
@@ -54,26 +54,26 @@ def test_database_of_the_first_migration_is_brought_forward(tmp_path: pathlib.Pa
     schema.migrations.apply(db, stop_before="0002_chunks")
     db.table("sites").insert({"name": "nanjing", "document": "{}", "loaded_ns": 1})
     db.close()
-    store = SqliteStore(tmp_path)
-    assert store.put_chunk(chunk(0)).result() is True
+    store = open_store(tmp_path)
+    assert store.windows.put_chunk(chunk(0)).result() is True
     store.close()
 
 
 def test_database_of_a_newer_version_is_refused(tmp_path: pathlib.Path) -> None:
-    SqliteStore(tmp_path).close()
+    open_store(tmp_path).close()
     db = sqlite_utils.Database(tmp_path / FILE_NAME)
     db.table("_sqlite_migrations").insert(
         {"migration_set": "isochrone", "name": "0999_later", "applied_at": "2030"}
     )
     db.close()
     with pytest.raises(ConfigError, match="newer Isochrone"):
-        SqliteStore(tmp_path)
+        open_store(tmp_path)
 
 
 def test_file_that_is_no_database_is_refused_and_left_alone(tmp_path: pathlib.Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"somebody's notes, not a database at all" * 100)
     with pytest.raises(ConfigError, match="not a database of Isochrone"):
-        SqliteStore(tmp_path)
+        open_store(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes().startswith(b"somebody's notes")
 
 
@@ -83,26 +83,26 @@ def test_database_of_another_program_is_refused(tmp_path: pathlib.Path) -> None:
     other.commit()
     other.close()
     with pytest.raises(ConfigError, match="not a database of Isochrone"):
-        SqliteStore(tmp_path)
+        open_store(tmp_path)
 
 
 def test_second_controller_on_one_directory_is_refused(
-    store: SqliteStore, tmp_path: pathlib.Path
+    store: Store, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(ResourceError, match="Another controller"):
-        SqliteStore(tmp_path / "data")
+        open_store(tmp_path / "data")
 
 
 def test_data_directory_that_is_a_file_is_refused_with_what_to_do(tmp_path: pathlib.Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(ResourceError, match="--data"):
-        SqliteStore(tmp_path / "data")
+        open_store(tmp_path / "data")
 
 
 def test_full_disk_is_a_state_that_ends_when_there_is_space(tmp_path: pathlib.Path) -> None:
-    SqliteStore(tmp_path).close()
-    store = SqliteStore(tmp_path, max_pages=40)  # of 8 KiB
-    stored = [store.put_chunk(chunk(i, bytes(8000))) for i in range(100)]
+    open_store(tmp_path).close()
+    store = open_store(tmp_path, max_pages=40)  # of 8 KiB
+    stored = [store.windows.put_chunk(chunk(i, bytes(8000))) for i in range(100)]
     outcomes = [future.exception() for future in stored]
     assert outcomes[0] is None
     assert isinstance(outcomes[-1], StoreFullError)
@@ -110,9 +110,10 @@ def test_full_disk_is_a_state_that_ends_when_there_is_space(tmp_path: pathlib.Pa
     kept = sum(outcome is None for outcome in outcomes)
     store.close()
 
-    store = SqliteStore(tmp_path)
-    assert sum(1 for _ in store.chunks_since(0)) == kept
-    assert [store.put_chunk(chunk(i)).result() for i in range(100)].count(True) == 100 - kept
+    store = open_store(tmp_path)
+    assert sum(1 for _ in store.windows.chunks_since(0)) == kept
+    again = [store.windows.put_chunk(chunk(i)).result() for i in range(100)]
+    assert again.count(True) == 100 - kept
     assert store.state().state == "ok"
     store.close()
 
@@ -143,11 +144,13 @@ def test_too_many_waiting_bytes_are_refused_at_once(tmp_path: pathlib.Path) -> N
     writer.close()
 
 
-def test_slow_read_is_cut_off(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_read_is_cut_off(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controller.store.sqlite.database.READ_LIMIT_S", 0.0)
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    database = Database(tmp_path)
     with pytest.raises(StoreTimeoutError):
-        store._read(f"{numbers} SELECT count(*) FROM n", ())
+        database.read(f"{numbers} SELECT count(*) FROM n")
+    database.close()
 
 
 def _connection(directory: pathlib.Path) -> sqlite3.Connection:
@@ -159,19 +162,21 @@ def _connection(directory: pathlib.Path) -> sqlite3.Connection:
 def test_what_waits_to_be_rolled_up_waits_still_after_a_crash(
     tmp_path: pathlib.Path, batch_of: Callable[..., WindowBatch], chunk_of: Callable[..., bytes]
 ) -> None:
-    store = SqliteStore(tmp_path / "data")
+    store = open_store(tmp_path / "data")
     body = chunk_of(batch_of([5], 0), agent="nanjing", sequence=0)
-    store.put_chunk(chunk(0, body)).result()
+    store.windows.put_chunk(chunk(0, body)).result()
     crashed = tmp_path / "crashed"
     crashed.mkdir()
     for file in (FILE_NAME, f"{FILE_NAME}-wal"):  # as a power cut leaves them
         shutil.copy(tmp_path / "data" / file, crashed / file)
     store.close()
-    after = SqliteStore(crashed)
-    assert after.pending_rollups() == 1
-    assert after.roll_up(HOUR.step_ns, 10) == 1
+    after = open_store(crashed)
+    assert after.rollups.pending() == 1
+    assert after.rollups.roll_up(HOUR.step_ns, 10) == 1
     asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
-    assert after.series([asked], 0, HOUR.step_ns, step_ns=MINUTE.step_ns).points["sent"] == [10]
+    assert after.series.read([asked], 0, HOUR.step_ns, step_ns=MINUTE.step_ns).points["sent"] == [
+        10
+    ]
     after.close()
 
 
@@ -179,25 +184,27 @@ def test_hours_outlive_their_windows(
     tmp_path: pathlib.Path, batch_of: Callable[..., WindowBatch], chunk_of: Callable[..., bytes]
 ) -> None:
     kept = Retention(window_days=1, minute_days=2, hour_days=400, day_days=400)
-    store = SqliteStore(tmp_path, retention=kept)
-    store.put_chunk(chunk(0, chunk_of(batch_of([5], 0), agent="nanjing", sequence=0))).result()
+    store = open_store(tmp_path, retention=kept)
+    store.windows.put_chunk(
+        chunk(0, chunk_of(batch_of([5], 0), agent="nanjing", sequence=0))
+    ).result()
     now_ns = 100 * DAY_NS
     for later in range(3):
-        while store.roll_up(now_ns + later * HOUR.step_ns, 10):
+        while store.rollups.roll_up(now_ns + later * HOUR.step_ns, 10):
             pass
-    while store.expire(now_ns):
+    while store.rollups.expire(now_ns):
         pass
-    assert list(store.chunks_since(0)) == []
+    assert list(store.windows.chunks_since(0)) == []
     asked = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
-    answer = store.series([asked], 0, now_ns)
+    answer = store.series.read([asked], 0, now_ns)
     assert (answer.level, answer.points["sent"].tolist()) == ("day", [10])
-    fine = store.series([asked], 0, now_ns, step_ns=MINUTE.step_ns)
+    fine = store.series.read([asked], 0, now_ns, step_ns=MINUTE.step_ns)
     assert (fine.level, fine.points["sent"].tolist()) == ("hour", [10])
     store.close()
 
 
 def test_reading_back_what_is_new_does_not_look_at_what_is_old(
-    store: SqliteStore, tmp_path: pathlib.Path
+    store: Store, tmp_path: pathlib.Path
 ) -> None:
     with sqlite3.connect(tmp_path / "data" / FILE_NAME) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {SINCE}", (0, 0)).fetchall()

@@ -5,35 +5,20 @@ Nothing is left beside it and nothing about it is changed, also on a medium that
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 import sqlite3
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
-import msgspec
-
-from controller.access.tables import FILE_NAME as KEYS_NAME
-from foundation.errors import ConfigError, IsochroneError, ResourceError
+from controller.store.interface import DamagedStoreError
+from foundation.errors import ConfigError, ResourceError
 from foundation.private_files import check_regular
 from foundation.reasons import reason_of
-from foundation.sqlite_faults import fault_of, is_damage
-
-
-class DamagedStoreError(ResourceError):
-    """What a database holds cannot be read any more."""
+from foundation.sqlite_faults import fault_of, reporting_faults
 
 
 def damaged(path: pathlib.Path, error: BaseException) -> DamagedStoreError:
     """Return what to say of a damaged database and to do about it."""
     reason = reason_of(error)
-    if path.name == KEYS_NAME:
-        return DamagedStoreError(
-            f"The database of keys {path} is damaged ({reason.en}); restore the newest backup of "
-            f"{path.parent}, which is backed up apart from the windows.",
-            f"密钥数据库 {path} 已损坏（{reason.zh}）；请从最新备份恢复 {path.parent}"
-            "（该目录与测量数据分开备份）。",
-            file=str(path),
-        )
     return DamagedStoreError(
         f"The database {path} is damaged ({reason.en}). See what can still be read with: isochrone "
         f"controller check --data {path.parent}; then restore the newest backup that "
@@ -44,25 +29,10 @@ def damaged(path: pathlib.Path, error: BaseException) -> DamagedStoreError:
     )
 
 
-@contextlib.contextmanager
-def reporting_damage(path: pathlib.Path) -> Iterator[None]:
+def reporting_damage(path: pathlib.Path) -> AbstractContextManager[None]:
     """Raise DamagedStoreError for whatever shows that what is read inside is not what was written,
     ResourceError for other trouble with the database."""
-    try:
-        yield
-    except IsochroneError:
-        raise
-    except sqlite3.Error as error:
-        if is_damage(error):
-            raise damaged(path, error) from error
-        raise ResourceError(
-            f"The database {path} cannot be used ({error}); check the free space and the rights of "
-            "that directory.",
-            f"无法使用数据库 {path}（{reason_of(error).zh}）；请检查该目录的剩余空间和权限。",
-            file=str(path),
-        ) from error
-    except (ValueError, TypeError, KeyError, OverflowError, msgspec.MsgspecError) as error:
-        raise damaged(path, error) from error
+    return reporting_faults(path, damaged)
 
 
 def open_to_read(path: pathlib.Path) -> sqlite3.Connection:

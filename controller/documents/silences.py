@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from controller.documents.paths import SilenceDocument
+from typing import Literal
+
+import msgspec
+
+from controller.documents.words import StreamIdText
 from controller.fleet.silences import UNCONFIRMED
-from controller.state import ControllerState
+from controller.live.snapshot import Snapshot
 from controller.store.silences import SilenceRecord
 from foundation.text import Text
+from messages.exchange import PolicyRule
+
+
+class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a stream is not judged now: by whose `agent` and `rule`, and since when.
+
+    `side` is ``sending`` where that agent is its sender, ``answering`` where it is the far end.
+    """
+
+    stream_id: StreamIdText
+    agent: str
+    side: Literal["sending", "answering"]
+    rule: str
+    since_ns: int
+
+
+class CurtailmentDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy of an agent's owner takes from a stream; slowed to `interval_ms`."""
+
+    stream_id: StreamIdText
+    rule: PolicyRule
+    action: Literal["refused", "throttled"]
+    interval_ms: float | None = None
+
 
 _RULES = {
     UNCONFIRMED: Text("has not confirmed its plan yet", "尚未确认测量计划"),
@@ -19,13 +47,13 @@ _RULES = {
 }
 
 
-def silence_document(state: ControllerState, row: int) -> SilenceDocument | None:
+def silence_document(now: Snapshot, row: int) -> SilenceDocument | None:
     """Return who silences the stream in this row now, None for nobody."""
-    record = silence_of(state, row)
+    record = silence_of(now, row)
     if record is None:
         return None
     return SilenceDocument(
-        stream_id=str(state.streams[row].stream_id),
+        stream_id=str(now.scope.streams[row].stream_id),
         agent=record.agent,
         side=record.side,
         rule=record.rule,
@@ -33,13 +61,13 @@ def silence_document(state: ControllerState, row: int) -> SilenceDocument | None
     )
 
 
-def silence_of(state: ControllerState, row: int) -> SilenceRecord | None:
+def silence_of(now: Snapshot, row: int) -> SilenceRecord | None:
     """Return the silence that the stream in this row is in; one of a far end that did answer is
     none."""
-    record = state.silences.now.of_row(row, state.clock.wall_ns())
+    record = now.silences.of_row(row, now.at_ns)
     if record is None or record.rule != UNCONFIRMED:
         return record
-    return None if state.live.latest.evidence.received[row] else record
+    return None if now.round.evidence.received[row] else record
 
 
 def told(record: SilenceRecord) -> Text:
