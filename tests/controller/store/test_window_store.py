@@ -88,7 +88,7 @@ def test_chunk_is_stored_once_however_often_it_comes(store: Store) -> None:
     assert store.windows.put_chunk(chunk()).result() is True
     assert store.windows.put_chunk(chunk()).result() is False
     assert len(store.windows.chunks_of("nanjing", 0, 1000, 100)[0]) == 1
-    assert store.windows.agent_totals()["nanjing"].windows == 3
+    assert store.windows.agent_totals()["nanjing"].results == {"windows": 3}
 
 
 def test_same_sequence_after_a_reboot_is_another_chunk(store: Store) -> None:
