@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from foundation.condition import Condition
 from foundation.text import Text, counted
-from probes.engine.destinations import NotRun
 from probes.stamp.nonconforming import COSTLY, summary
 from probes.stream import StreamSpec
 
 
-def streams_not_run(not_run: Sequence[NotRun], most: int) -> tuple[Condition, ...]:
+def refusal(spec: StreamSpec, why: Text) -> Text:
+    """Return that a stream does not run, and why."""
+    label = f"{spec.destination} {spec.type_p.label()}"
+    return Text(f"Stream to {label} is not run: {why.en}", f"到 {label} 的测量流未运行：{why.zh}")
+
+
+def refusals(refused: Mapping[StreamSpec, Text], most: int) -> list[Condition]:
     """Return what tells of the first streams that do not run, and how many others there are."""
-    told = tuple(
+    told = [
         Condition(
             code="stream_refused",
             severity="error",
-            text=one.text,
-            stream_id=str(one.stream.stream_id),
-            address=one.stream.destination,
+            text=refusal(spec, why),
+            stream_id=str(spec.stream_id),
+            address=spec.destination,
         )
-        for one in not_run[:most]
-    )
-    if len(not_run) <= most:
-        return told
-    more = len(not_run) - most
-    text = Text(
-        f"Not run for such reasons: {counted(more, 'more stream')}.",
-        f"另有 {more} 条测量流因类似原因未运行。",
-    )
-    last = Condition(code="streams_refused", severity="error", text=text)
-    return (*told, last)
+        for spec, why in itertools.islice(refused.items(), most)
+    ]
+    if len(refused) > most:
+        more = len(refused) - most
+        text = Text(
+            f"Not run for such reasons: {counted(more, 'more stream')}.",
+            f"另有 {more} 条测量流因类似原因未运行。",
+        )
+        told.append(Condition(code="streams_refused", severity="error", text=text))
+    return told
 
 
 def nonconforming_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
 from agent.enforcement import Granted, grant, summary_of
-from agent.engine_conditions import broke, nonconforming_replies, streams_not_run, waiting_for_keys
+from agent.engine_conditions import (
+    broke,
+    nonconforming_replies,
+    refusal,
+    refusals,
+    waiting_for_keys,
+)
 from agent.local_addresses import LocalAddresses
 from agent.policy import Policy
 from agent.reflecting import Reflecting
@@ -32,7 +38,7 @@ from probes.stream import StreamSpec
 from probes.window import WindowBatch
 
 if TYPE_CHECKING:
-    from probes.reflector.reflector import ReflectorCounters
+    from probes.reflector.counters import ReflectorCounters
 
 LOOK_EVERY_S = 2.0
 _MOST_TOLD = 50  # streams, one by one
@@ -88,7 +94,7 @@ class Measuring:
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._routes: RouteWatch | None = None  # while `run` does
         load_openers()
-        self._logged: dict[tuple[int, Text], Text] = {}
+        self._logged: dict[tuple[StreamSpec, Text], None] = {}  # refused streams, and why
         self._sent = self._received = 0  # by engines that are no more
 
     async def apply(self, plan: Plan, keys: StampKeys | None) -> None:
@@ -201,7 +207,7 @@ class Measuring:
         if self._engine is None:
             return ()
         odd = nonconforming_replies(self._engine.nonconforming_replies())
-        refused = streams_not_run(self._engine.health().not_run, _MOST_TOLD)
+        refused = refusals(self._engine.health().refused, _MOST_TOLD)
         return (*refused, *([] if odd is None else [odd]))
 
     async def _look(self, *, retry: bool) -> None:
@@ -286,13 +292,13 @@ class Measuring:
     def _log_refused(self) -> None:
         """Log which streams have begun to wait, and which wait no more."""
         health = self.engine_health()
-        told = () if health is None else health.not_run
-        now = {(one.stream.stream_id, one.reason): one.text for one in told}
+        now = {} if health is None else dict.fromkeys(health.refused.items())
         language, before = language_of_environment(), self._logged
-        for text in [text for key, text in now.items() if key not in before][:_MOST_TOLD]:
-            _LOG.warning("%s", text.pick(language))
-        for text in [text for key, text in before.items() if key not in now][:_MOST_TOLD]:
-            _LOG.info(Text("Over: %s", "已恢复：%s").pick(language), text.pick(language))
+        for spec, why in [one for one in now if one not in before][:_MOST_TOLD]:
+            _LOG.warning("%s", refusal(spec, why).pick(language))
+        for spec, why in [one for one in before if one not in now][:_MOST_TOLD]:
+            over = Text("Over: %s", "已恢复：%s").pick(language)
+            _LOG.info(over, refusal(spec, why).pick(language))
         self._logged = now
 
     def _hand_over(self, batch: WindowBatch) -> None:

@@ -122,8 +122,9 @@ class ProbeRun:
         probe_aggregation.check_pace(
             results, late, interval_ms=options.interval_ms, late_moments=health.late_moments
         )
-        refused = {one.stream.destination: one.reason for one in health.not_run}
-        reasons = {place: Remark("stream_refused", why) for place, why in refused.items()}
+        reasons = {
+            spec.destination: Remark("stream_refused", why) for spec, why in health.refused.items()
+        }
         probe_aggregation.explain(results, outcomes, engine, reasons)
         for spec, odd in engine.nonconforming_replies().items():
             results[spec.stream_id].nonconforming_replies = odd

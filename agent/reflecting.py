@@ -17,7 +17,8 @@ from probes.reflector.spec import ReflectorSpec
 
 if TYPE_CHECKING:
     from agent.policy import ReflectorPolicyConfig
-    from probes.reflector.reflector import Reflector, ReflectorCounters
+    from probes.reflector.counters import ReflectorCounters
+    from probes.reflector.reflector import Reflector
 
 LIMITED_NS = 10_000_000_000  # a limit that was reached is told of for so long
 _MOST_TOLD = 50  # places, one by one

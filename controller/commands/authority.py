@@ -40,12 +40,12 @@ DATA = click.option(
     "--name",
     "names",
     multiple=True,
-    help="Host name or address that agents and people use; may be given more than once.",
+    help="Host name or address by which agents and people reach the server; may be repeated.",
 )
 def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
-    """Make the private authority, the server's certificate and the first admin token.
+    """Create the private certificate authority, the server certificate and the first admin token.
 
-    Done again with --name, it gives the server a new certificate for these names.
+    Run it again with --name to issue a new server certificate for these names.
     """
     from controller.access.authority import (
         ALWAYS_HOSTS,
@@ -89,26 +89,30 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke tokens of people and of agents to enrol."""
+    """Create, list and revoke tokens, for people and for agents to enrol."""
 
 
 @token.command("create")
 @DATA
 @click.option(
-    "--role", type=click.Choice(["viewer", "operator", "admin"]), help="An API token with a role."
+    "--role",
+    type=click.Choice(["viewer", "operator", "admin"]),
+    help="Create an API token with this role.",
 )
-@click.option("--enrol", "agent", metavar="AGENT", help="A one-time token to enrol this agent.")
-@click.option("--label", help="Whose it is, for the audit log; else the role.")
+@click.option(
+    "--enrol", "agent", metavar="AGENT", help="Create a one-time token to enrol this agent."
+)
+@click.option("--label", help="Name of its holder, for the audit log; by default the role.")
 @click.option(
     "--expires",
     metavar="90m|24h|30d",
-    help="How long it is good: 24h for --enrol, 365d for --role.",
+    help="Lifetime; by default 24h for --enrol, 365d for --role.",
 )
 @time_zone_option
 def create(
     data: pathlib.Path, role: str | None, agent: str | None, label: str | None, expires: str | None
 ) -> None:
-    """Print a new token, this once; only its hash is kept."""
+    """Create a token and print it once; only its hash is stored."""
     from controller.access.authority import load_authority
 
     if (role is None) == (agent is None):
@@ -154,7 +158,7 @@ def list_(data: pathlib.Path) -> None:
 @DATA
 @click.argument("token_id", metavar="ID")
 def revoke_token(data: pathlib.Path, token_id: str) -> None:
-    """End the token ID (see list); its open connections end within seconds."""
+    """Revoke the token ID (see list); its connections close within seconds."""
     with opened_credential_store(data) as book:
         if not book.revoke_token(token_id):
             raise ConfigError(
@@ -169,7 +173,7 @@ def revoke_token(data: pathlib.Path, token_id: str) -> None:
 @DATA
 @click.argument("agent")
 def revoke(data: pathlib.Path, agent: str) -> None:
-    """End every certificate of AGENT; its open connections end within seconds."""
+    """Revoke all certificates of AGENT; its connections close within seconds."""
     _check_agent(agent)
     with opened_credential_store(data) as book:
         if not book.certificates(agent) and all(each.agent != agent for each in book.tokens()):

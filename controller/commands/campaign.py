@@ -41,7 +41,7 @@ AWAY_S, AWAY_PAUSE_S = 600.0, 2.0  # a controller that is away when a campaign e
 
 @click.group()
 def campaign() -> None:
-    """Run a bounded campaign and report it."""
+    """Run a measurement campaign and report on it."""
 
 
 for _command in (create, list_, show, cancel, report):
@@ -50,12 +50,12 @@ for _command in (create, list_, show, cancel, report):
 
 @campaign.command("run")
 @click.argument("file", type=click.Path(path_type=pathlib.Path))
-@click.option("--url", help="Controller to use, instead of the one the file names.")
+@click.option("--url", help="Controller to use instead of the one in the file.")
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path),
     default=pathlib.Path(),
-    help="Directory for the report; the current one by default.",
+    help="Directory for the report; by default the current one.",
 )
 @credential_options
 def run(
@@ -65,7 +65,7 @@ def run(
     token_file: pathlib.Path | None,
     ca: pathlib.Path | None,
 ) -> None:
-    """Measure for the time that FILE names and write a self-contained HTML report."""
+    """Run the campaign in FILE and write a self-contained HTML report."""
     from controller.campaigns.campaign_file import load_campaign
     from controller.commands.campaign_wait import run_planned
     from controller.reports.page import render_report

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @click.group("stamp-keys")
 def stamp_keys() -> None:
-    """Show and renew the secret that keys of authenticated probes are made from."""
+    """Show and rotate the secret from which the keys of authenticated probes are derived."""
 
 
 @stamp_keys.command("list")
 @DATA
 @time_zone_option
 def list_(data: pathlib.Path) -> None:
-    """List the secrets by their fingerprints, and how many agents hold keys of each."""
+    """List the secrets by fingerprint, with the number of agents that hold keys of each."""
     with _opened(data) as book:
         holders = book.holders()
         for epoch in book.epochs():
@@ -40,7 +40,7 @@ def list_(data: pathlib.Path) -> None:
 @stamp_keys.command("rotate")
 @DATA
 def rotate(data: pathlib.Path) -> None:
-    """Make a new secret; agents go over to its keys within seconds, without losing a probe."""
+    """Create a new secret; agents switch to its keys within seconds, without losing a probe."""
     with _opened(data) as book:
         number = book.rotate()
         fingerprint = book.epochs()[-1].fingerprint

@@ -149,8 +149,8 @@ async def _probing(
 
 def _report_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
     """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
-    refused = {one.stream.destination: one.reason for one in health.not_run}
-    reasons = Counter(refused.values())
+    by_destination = {spec.destination: why for spec, why in health.refused.items()}
+    reasons = Counter(by_destination.values())
     for reason, destinations in reasons.items():
         if not health.streams:
             raise ResourceError(reason.en, reason.zh)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, read_destination
-from foundation.text import Text
 from probes.addresses import pack_address, split_source
 from probes.stream import StreamSpec
 
@@ -69,20 +67,3 @@ def _no_such_zone(spec: StreamSpec) -> ConfigError:
         f"{spec.destination} 指定了本机没有的接口 {zone}；请用 `ip link` 检查。",
         destination=spec.destination,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class NotRun:
-    """A stream that cannot run now, and why."""
-
-    stream: StreamSpec
-    reason: Text
-
-    @property
-    def text(self) -> Text:
-        """The sentence for who runs it."""
-        label = f"{self.stream.destination} {self.stream.type_p.label()}"
-        return Text(
-            f"Stream to {label} is not run: {self.reason.en}",
-            f"到 {label} 的测量流未运行：{self.reason.zh}",
-        )

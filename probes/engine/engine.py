@@ -224,7 +224,7 @@ class Engine:
             skipped=self._pacer.skipped,
             late_moments=self._pacer.late_moments,
             clock_steps=self.scale.steps,
-            not_run=self._standby.not_run(),
+            refused=self._standby.refused(),
         )
 
     def cause(self, code: int) -> Cause:
@@ -346,8 +346,8 @@ class Engine:
     def _begin(self, fresh: Sequence[StreamSpec]) -> None:
         """Start streams; those that cannot run stand by."""
         before = set(self._roster.channels)
-        accepted, numbers, not_run = self._roster.add(fresh)
-        self._standby.note(fresh, accepted, not_run)
+        accepted, numbers, why = self._roster.add(fresh)
+        self._standby.note(fresh, accepted, why)
         for number in self._roster.channels.keys() - before:
             self._listen(self._roster.channels[number])
         running = [fresh[index] for index in accepted]

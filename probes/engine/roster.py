@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from foundation.errors import ConfigError, IsochroneError
 from foundation.ragged import indptr_of, place_in_row, row_of_entry, spans
+from foundation.text import Text
 from probes.addresses import ADDRESS_BYTES, split_source, zone_of
 from probes.channels.channel import Channel, FlowMark
 from probes.channels.opening import ChannelKit, ChannelOrder
 from probes.engine.destinations import (
-    NotRun,
     closest_gap_ns,
     resolved,
     socket_family,
@@ -85,11 +85,11 @@ class Roster:
         self._kit = ChannelKit(generator)
         self._to_resolve: list[int] = []
 
-    def add(self, specs: Sequence[StreamSpec]) -> tuple[list[int], NDArray[np.int64], list[NotRun]]:
+    def add(self, specs: Sequence[StreamSpec]) -> tuple[list[int], NDArray[np.int64], list[Text]]:
         """Add streams; return the indices in `specs` of those that run, their numbers, and why
         others do not run."""
         accepted: list[int] = []
-        not_run: list[NotRun] = []
+        why: list[Text] = []
         numbers: list[int] = []
         fresh: list[_Admitted] = []
         changed: set[int] = set()
@@ -101,7 +101,7 @@ class Roster:
                 admitted = self._admit(spec)
             except IsochroneError as error:
                 self._close_unused()
-                not_run.append(NotRun(spec, error.text))
+                why.append(error.text)
                 if is_shortage(error):
                     short = spec.flows, error
                 continue
@@ -120,7 +120,7 @@ class Roster:
         self._append(fresh)
         self._resolve(numbers)
         self._set_channel_peers(changed)
-        return accepted, np.array(numbers, np.int64), not_run
+        return accepted, np.array(numbers, np.int64), why
 
     def _admit(self, spec: StreamSpec) -> _Admitted:
         """Return a stream with its channels open. Raises IsochroneError where it cannot run."""

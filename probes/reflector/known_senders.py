@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.addresses import unpack_address
+from probes.reflector.context import Moment
 from probes.reflector.sessions import SessionTable
 from probes.stamp import tlv as stamp_tlv
 from probes.stamp.batch import TTL_UNKNOWN
@@ -74,25 +77,21 @@ def reply_to(
     request: bytes,
     sender: KnownSender,
     sessions: SessionTable,
-    *,
-    now_ns: int,
+    moment: Moment,
     receive_wall_ns: int,
     ttl: int,
-    estimates: tuple[int, int],
+    *,
     follow_up: bool,
 ) -> tuple[bytearray, int]:
-    """Return the reply (T3 still zero) and its sequence number.
-
-    `estimates` are the Error Estimates of replies with follow-up and without; `ttl` 0 is unknown.
-    """
-    sequence = sessions.next_sequence(sender.slot, now_ns)
+    """Return the reply (T3 still zero) and its sequence number; `ttl` 0 is unknown."""
+    sequence = sessions.next_sequence(sender.slot, moment.now_ns)
     reply = bytearray(request)
     _REPLY.pack_into(
         reply,
         0,
         sequence,
         0,
-        estimates[0 if follow_up else 1],
+        moment.estimates.exact if follow_up else moment.estimates.early,
         request[_SSID],
         wall_ns_to_ntp64(receive_wall_ns),
         request[:_ASKED_BYTES],
@@ -121,6 +120,44 @@ def reply_to(
 def write_t3(reply: bytearray, wall_ns: int) -> None:
     """Write T3: the last thing done before a reply is sent."""
     _T3.pack_into(reply, 4, wall_ns_to_ntp64(wall_ns))
+
+
+class KnownSenders:
+    """The senders that one listener knows."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, KnownSender] = {}
+        self._under: object = None
+
+    def hold_under(self, under: object) -> None:
+        """Forget all unless `under` (limits and sessions that slots and buckets belong to) is what
+        it was."""
+        if self._under != under:
+            self._known, self._under = {}, under
+
+    def find(self, address: bytes, payload: bytes, *, bound: bool = False) -> KnownSender | None:
+        """Return who sent a request, None if he is not known."""
+        return self._known.get(address + payload[_BOUND_SSID if bound else _SSID])
+
+    def learn(
+        self,
+        slot: NDArray[np.int64],
+        address: NDArray[np.uint8],
+        payload: NDArray[np.uint8],
+        bucket: NDArray[np.int64],
+        keys: Sequence[tuple[bytes, ...]] | None,
+    ) -> None:
+        """Remember who sent the few requests that were answered, with the slots of their sessions
+        and the keys they are bound to."""
+        if len(self._known) + len(slot) > MOST_KNOWN:
+            self._known = {}
+        for index, (raw, name) in enumerate(keys_of(address, payload, bound=keys is not None)):
+            self._known[name] = KnownSender(
+                int(slot[index]),
+                unpack_address(raw),
+                int(bucket[index]),
+                None if keys is None else keys[index],
+            )
 
 
 def keys_of(

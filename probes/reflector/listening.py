@@ -14,21 +14,25 @@ from foundation.reasons import reason_of
 from foundation.text import Text
 from probes.addresses import socket_address
 from probes.reflector.admission import PeerFilter, parse_prefix
-from probes.reflector.known_senders import KnownSender
-from probes.reflector.reflection import Reflection
+from probes.reflector.context import Context, Estimates, Moment
+from probes.reflector.known_senders import KnownSenders
 from probes.reflector.reply_timestamps import Lag, ReplyTimestamps
 from probes.reflector.sender_keys import SenderKeys
+from probes.reflector.sessions import SessionTable
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.batch import BatchSocket
 from probes.sockets.descriptors import new_socket
 from probes.sockets.obstacles import explaining_obstacles
 from probes.sockets.ring import Rings
 from probes.stamp.sizes import STAMP_BASE_BYTES
+from probes.stamp.timestamps import encode_error_estimate
 
 _REPLY_TTL = 255  # so that the sender can count the hops back
 _SO_RCVBUFFORCE = 33
 _IP_RECVTTL = 12
 _BUFFER_BYTES = 4 << 20
+_ESTIMATE_AGE_NS = 1_000_000_000
+FEW = 32  # so many requests are answered sooner one by one
 
 
 class Listener:
@@ -40,11 +44,12 @@ class Listener:
         keys: SenderKeys,
         number: int,
         rings: Rings,
-        reflection: Reflection,
+        sessions: SessionTable,
+        context: Context,
         *,
         sock: socket.socket,
     ) -> None:
-        self.number = number
+        self.number, self._context = number, context
         self.admit(spec, keys)
         self.everywhere = spec.address in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
         self.socket = BatchSocket(
@@ -54,22 +59,58 @@ class Listener:
             tells_destination=self.everywhere,
         )
         self.port = int(self.socket.sock.getsockname()[1])
-        self.reply_timestamps = ReplyTimestamps(reflection.sessions)
+        self.reply_timestamps = ReplyTimestamps(sessions)
         self.lag = Lag()
+        self.arrived = 0  # packets that its socket has just taken in
         self.leaving = 0  # replies of the last batch whose departure is timestamped
-        self.estimates = (0, 0)  # Error Estimates with follow-up and without
-        self.estimates_until_ns, self.told_lag_ns = -math.inf, 0
+        self._moment = Moment(number, context.wall_ns, 0, Estimates(0, 0))
+        self._estimates_until_ns, self._told_lag_ns = -math.inf, 0
 
     def admit(self, spec: ReflectorSpec, keys: SenderKeys) -> None:
         """Answer the peers of `spec` from now on, those that it says under their `keys` alone."""
         self.spec, self.peers, self.keys = spec, PeerFilter(spec.peers), keys
         bound = spec.peers if keys.of_everybody is not None else spec.authenticated or ()
         self.authenticated = PeerFilter(bound) if bound else None
-        self.known: dict[bytes, KnownSender] = {}
-        self.known_under: object = None  # the limit and the sessions that `known` speaks of
+        self.known = KnownSenders()
         # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
         is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)
         self.least_bytes = STAMP_BASE_BYTES if is_open else 0
+
+    def moment(self, now_ns: int) -> Moment:
+        """Return when and where what has arrived is answered; it holds until the next call.
+
+        Error Estimates are made each second.
+        """
+        moment, lag_ns = self._moment, self.lag.worst_ns
+        moment.now_ns = now_ns
+        if now_ns >= self._estimates_until_ns or lag_ns > self._told_lag_ns:
+            bound_ns = self._context.own_clock_bound_ns()
+            exact, early = encode_error_estimate(bound_ns), encode_error_estimate(bound_ns + lag_ns)
+            moment.estimates, self._told_lag_ns = Estimates(exact, early), lag_ns
+            self.lag.age()
+            self._estimates_until_ns = now_ns + _ESTIMATE_AGE_NS
+        return moment
+
+    def collect_timestamps(self) -> None:
+        """Empty the error queue (undrained it eats the receive buffer) into the sessions."""
+        queue, shift_ns = self.socket.error_queue, self._context.shift_ns
+        one_by_one = self.leaving <= FEW and not queue.has_kept
+        for _ in range(FEW if one_by_one else 0):
+            if not self.collect_one_timestamp():
+                return
+        while len(timestamps := queue.read()):
+            self.reply_timestamps.left(timestamps.key, timestamps.timestamp_ns + shift_ns)
+            self.lag.left(timestamps.key, timestamps.timestamp_ns)
+
+    def collect_one_timestamp(self) -> bool:
+        """Take one departure from the error queue; tell whether there was one."""
+        one = self.socket.error_queue.read_one()
+        if one is None:
+            return False
+        key, left_ns = one
+        self.reply_timestamps.one_left(key, left_ns + self._context.shift_ns)
+        self.lag.one_left(key, left_ns)
+        return True
 
 
 def open_reflector_socket(

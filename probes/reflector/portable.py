@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import math
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import asyncio_dgram
@@ -22,13 +20,15 @@ import asyncio_dgram
 from foundation.clock import Clock, SystemClock
 from foundation.errors import ConfigError, RemoteProtocolError, ResourceError, RightsError
 from foundation.reasons import reason_of
-from probes.reflector.admission import parse_prefix
+from probes.reflector.context import Context
+from probes.reflector.counters import ReflectorCounters
+from probes.reflector.portable_responder import Datagram, PortableResponder
+from probes.reflector.responder import Responder
 from probes.reflector.spec import ReflectorSpec
 from probes.stamp import packet as stamp
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64
 
 TIMESTAMPING = "user"  # as in probes.window.TIMESTAMPING
-_MAX_SESSIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,13 +175,13 @@ class PortableReflector:
         clock: Clock | None = None,
     ) -> None:
         self._spec = spec
-        self._bound_ns = own_clock_bound_ns
-        self._key = hmac_key
-        self._clock = clock or SystemClock()
-        self._peers = [parse_prefix(peer) for peer in spec.peers]
-        self._sessions: OrderedDict[tuple[str, int, int], int] = OrderedDict()
+        self._context = Context(
+            clock=clock or SystemClock(),
+            own_clock_bound_ns=own_clock_bound_ns,
+            counts=dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0),
+        )
+        self._responder: Responder[Datagram] = PortableResponder(self._context, spec, hmac_key)
         self._stream: Any = None  # asyncio_dgram is untyped
-        self.received = self.reflected = self.refused = self.malformed = 0
 
     async def open(self) -> tuple[str, int]:
         """Bind, and return the address and port. Raises RightsError or ResourceError."""
@@ -209,44 +209,15 @@ class PortableReflector:
         """Answer every request of a peer, one at a time."""
         while True:
             try:
-                data, source = await self._stream.recv()
-                receive_wall_ns = self._clock.wall_ns()
-                reply = self.answer(data, source, receive_wall_ns)
-                if reply is not None:
-                    await self._stream.send(reply, source)
-                    self.reflected += 1
+                octets, source = await self._stream.recv()
+                datagram = Datagram(octets, source, self._context.wall_ns())
+                self._responder.respond(datagram)
+                if datagram.reply is not None:
+                    await self._stream.send(datagram.reply, source)
+                    self._context.counts["reflected"] += 1
             except OSError:
                 continue  # an ICMP error about an earlier reply
 
-    def answer(self, data: bytes, source: tuple[Any, ...], receive_wall_ns: int) -> bytes | None:
-        """Return the reply to one datagram, or None where it deserves none."""
-        self.received += 1
-        address = ipaddress.ip_address(str(source[0]).partition("%")[0])
-        port = int(source[1])
-        if port in (0, self._spec.port) or not any(address in peer for peer in self._peers):
-            self.refused += 1
-            return None
-        try:
-            request = stamp.decode_sender(data, self._key)
-        except RemoteProtocolError:
-            self.malformed += 1
-            return None
-        reply = stamp.ReflectorPacket(
-            sequence=self._take_sequence((str(address), port, request.ssid)),
-            t3=wall_ns_to_ntp64(self._clock.wall_ns()),
-            error_estimate=encode_error_estimate(self._bound_ns()),
-            ssid=request.ssid,
-            t2=wall_ns_to_ntp64(receive_wall_ns),
-            sender_sequence=request.sequence,
-            sender_t1=request.t1,
-            sender_error_estimate=request.error_estimate,
-            rest=request.rest,  # TLVs return with U set: this reflector understands none
-        )
-        return stamp.encode_reflector(reply, self._key)
-
-    def _take_sequence(self, session: tuple[str, int, int]) -> int:
-        sequence = self._sessions.pop(session, 0)
-        self._sessions[session] = (sequence + 1) & 0xFFFF_FFFF
-        if len(self._sessions) > _MAX_SESSIONS:
-            self._sessions.popitem(last=False)  # the one longest unheard of
-        return sequence
+    def counters(self) -> ReflectorCounters:
+        """Return what was received and answered so far."""
+        return ReflectorCounters(**self._context.counts)

@@ -14,7 +14,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import msgspec
 import numpy as np
@@ -24,6 +24,8 @@ from foundation.errors import IsochroneError, ResourceError
 from foundation.text import Text
 from probes.reflector.admission import PeerFilter
 from probes.reflector.answering import Answering
+from probes.reflector.context import Context
+from probes.reflector.counters import ReflectorCounters
 from probes.reflector.listening import Listener, open_reflector_socket
 from probes.reflector.reflection import Reflection
 from probes.reflector.sender_keys import SenderKeys
@@ -34,31 +36,6 @@ from probes.sockets.routes import is_local
 from probes.stamp.tlv import SYNC_NTP
 
 DEFAULT_MAX_PACKETS_PER_S = 200_000.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReflectorCounters:
-    """Packets since the start.
-
-    received = reflected + refused + malformed + growing + limited_by_source + limited + forged
-    + replayed + unsent. `overflowed` never got that far: the receive buffer was full. `refused`:
-    no peer of ours; `growing`: the reply would be longer than the request, and everybody may ask;
-    `limited_by_source`, `limited`: over the rate of one source, of all; `forged`: no HMAC, or
-    a wrong one; `unsent`: the system did not take the reply. `sessions`: remembered now.
-    """
-
-    received: int = 0
-    reflected: int = 0
-    refused: int = 0
-    malformed: int = 0
-    growing: int = 0
-    limited_by_source: int = 0
-    limited: int = 0
-    forged: int = 0
-    replayed: int = 0
-    unsent: int = 0
-    overflowed: int = 0
-    sessions: int = 0
 
 
 class Reflector:
@@ -94,13 +71,13 @@ class Reflector:
         self._hmac_key = hmac_key
         self._reflection = Reflection(sync_source=sync_source)
         self._counts = dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
-        self._answering = Answering(
-            self._reflection,
-            counts=self._counts,
+        self._context = Context(
             clock=clock or SystemClock(),
             own_clock_bound_ns=own_clock_bound_ns,
+            counts=self._counts,
             shift_ns=timestamp_shift_ns,
         )
+        self._answering = Answering(self._context, self._reflection)
         self._limits: tuple[float, float | None] | None = None
         self.limit(max_packets_per_s, max_packets_per_s_per_source)
         self._numbers = 0
@@ -183,7 +160,7 @@ class Reflector:
             os.eventfd_write(self._wake, 1)  # a poll that is under way does not know of them
             own_port = np.zeros(1 << 16, np.bool_)
             own_port[[listener.port for listener in self._listeners.values()]] = True
-            self._answering.own_port = own_port
+            self._answering.screening.own_port = own_port
 
     def _open(
         self, spec: ReflectorSpec, keys: SenderKeys, places: Iterable[tuple[str, int]]
@@ -202,7 +179,15 @@ class Reflector:
             self._without_ipv6[spec.address, spec.port] = error
         self._numbers += 1
         number = self._numbers & 0xFFFF
-        return Listener(spec, keys, number, self._answering.rings, self._reflection, sock=sock)
+        return Listener(
+            spec,
+            keys,
+            number,
+            self._answering.rings,
+            self._reflection.sessions,
+            self._context,
+            sock=sock,
+        )
 
     def refused(self) -> tuple[Text, ...]:
         """Return why there are places where it does not answer, or not in all that was asked."""
@@ -227,11 +212,11 @@ class Reflector:
         """Answer at most so many packets a second from now on, in all and of each source."""
         if (per_s, per_s_per_source) != self._limits:
             self._limits = (per_s, per_s_per_source)
-            self._answering.limit(per_s, per_s_per_source)
+            self._answering.screening.limit(per_s, per_s_per_source)
 
     def shift_timestamps(self, shift_ns: int) -> None:
         """Move all timestamps from now on, as a clock that steps would (lab and tests)."""
-        self._answering.shift_ns = shift_ns
+        self._context.shift_ns = shift_ns
 
     def is_running(self) -> bool:
         """Tell whether the answering thread is alive (False before start, and after a bug)."""
@@ -247,7 +232,7 @@ class Reflector:
 
     def short_requests(self) -> ShortRequests:
         """Return which requests were too short to be answered so far."""
-        return self._answering.short
+        return self._answering.screening.short
 
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """Return the bound (address, port) pairs."""

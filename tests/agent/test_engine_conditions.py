@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from agent.engine_conditions import broke, streams_not_run, waiting_for_keys
+from agent.engine_conditions import broke, refusals, waiting_for_keys
 from foundation.text import Text
-from probes.engine.destinations import NotRun
 from probes.stream import StreamSpec, TypeP
 
 
 def test_of_many_refused_streams_some_are_told_and_the_others_counted() -> None:
-    icmp = TypeP(protocol="icmp", ip_version=4, payload_bytes=44)
-    refused = [
-        NotRun(
-            StreamSpec(stream_id=n, destination=f"192.0.2.{n}", type_p=icmp, interval_ms=100.0),
-            Text("No rights.", "没有权限。"),
-        )
-        for n in range(5)
-    ]
-    assert len(streams_not_run(refused, 5)) == 5
-    *told, last = streams_not_run(refused, 3)
-    assert [(one.stream_id, one.address) for one in told] == [
+    kind, why = TypeP(protocol="icmp", ip_version=4), Text("No rights.", "没有权限。")
+    refused = {
+        StreamSpec(stream_id=n, destination=f"192.0.2.{n}", type_p=kind): why for n in range(5)
+    }
+    told = refusals(refused, 5)
+    assert [each.code for each in told] == ["stream_refused"] * 5
+    assert [(each.stream_id, each.address) for each in told[:2]] == [
         ("0", "192.0.2.0"),
         ("1", "192.0.2.1"),
-        ("2", "192.0.2.2"),
     ]
-    assert told[0].text.en == f"Stream to 192.0.2.0 {icmp.label()} is not run: No rights."
+    assert told[1].text.en == "Stream to 192.0.2.1 icmp4/44B/dscp0 is not run: No rights."
+    assert told[1].text.zh == "到 192.0.2.1 icmp4/44B/dscp0 的测量流未运行：没有权限。"
+    *first, last = refusals(refused, 3)
+    assert first == told[:3]
     assert last.code == "streams_refused"
     assert "2 more streams" in last.text.en
     assert "2 条" in last.text.zh

@@ -47,9 +47,9 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     from_ns: Annotated[Instant, msgspec.Meta(description="First start, included.")]
     to_ns: Annotated[Instant, msgspec.Meta(description="Last start, excluded.")]
-    format: Annotated[Format, msgspec.Meta(description="The kind of file.")]
-    kind: Annotated[Word, msgspec.Meta(description="The kind of result.")] = "windows"
-    level: Annotated[LevelName, msgspec.Meta(description="What a row sums up.")] = "window"
+    format: Annotated[Format, msgspec.Meta(description="File format.")]
+    kind: Annotated[Word, msgspec.Meta(description="Kind of result.")] = "windows"
+    level: Annotated[LevelName, msgspec.Meta(description="Period that a row covers.")] = "window"
     path: Annotated[str | None, msgspec.Meta(description="Of one path.")] = None
     site: Annotated[str | None, msgspec.Meta(description="Of paths from or to a site.")] = None
     protocol: Annotated[Protocol | None, msgspec.Meta(description="Of one protocol.")] = None

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.addresses import pack_address, unpack_address
+from probes.reflector.context import Estimates, Moment
 from probes.reflector.known_senders import (
     KnownSender,
     asks_follow_up,
@@ -17,13 +18,14 @@ from probes.reflector.known_senders import (
     sender_key,
     write_t3,
 )
-from probes.reflector.reflection import Reflection, Requests
+from probes.reflector.reflection import Reflection
 from probes.reflector.reply_timestamps import ReplyTimestamps
+from probes.reflector.requests import Requests
 from probes.reflector.sessions import read_sources
 from probes.stamp.batch import read_sender_packets, write_sender_packets
 
 T2_NS, T3_NS, NOW_NS = 1_700_000_000_123_456_789, 1_700_000_000_123_999_999, 77
-ESTIMATES = (0x8587, 0x8AD2)
+MOMENT = Moment(local=1, now_ns=NOW_NS, wall_ns=lambda: T3_NS, estimates=Estimates(0x8587, 0x8AD2))
 SIZES = [44, 46, 48, 52, 60, 64, 66, 68, 84, 1200]
 
 
@@ -62,11 +64,7 @@ class Both:
                 ttl=np.array([ttl], np.uint8),
                 tos=np.zeros(1, np.int16),
             ),
-            local=1,
-            now_ns=NOW_NS,
-            wall_ns=lambda: T3_NS,
-            error_estimate=ESTIMATES[0],
-            uncorrected_estimate=ESTIMATES[1],
+            MOMENT,
         )
         follow_up = asks_follow_up(request)
         assert follow_up == bool(len(replies.tracked))
@@ -75,10 +73,9 @@ class Both:
             request,
             sender,
             self.one.sessions,
-            now_ns=NOW_NS,
-            receive_wall_ns=T2_NS,
-            ttl=ttl,
-            estimates=ESTIMATES,
+            MOMENT,
+            T2_NS,
+            ttl,
             follow_up=follow_up,
         )
         write_t3(reply, T3_NS)

@@ -58,7 +58,7 @@ async def test_probes_in_flight_together_do_not_take_each_others_replies():
         results = await asyncio.gather(*(sender.probe(timeout_s=60) for _ in range(50)))
     assert [result.sequence for result in results] == list(range(50))
     assert sorted(result.reflector_sequence for result in results) == list(range(50))
-    assert reflector.reflected == 50
+    assert reflector.counters().reflected == 50
 
 
 async def test_the_batch_reflector_answers_the_portable_sender():
@@ -80,9 +80,9 @@ async def test_silence_is_a_result_without_delays():
         PortableSender(*where) as sender,
     ):
         result = await sender.probe(timeout_s=0.05)
-        await until(lambda: reflector.refused)
+        await until(lambda: reflector.counters().refused)
     assert (result.rtt_ns, result.forward_ns, result.backward_ns) == (None, None, None)
-    assert reflector.refused == 1
+    assert reflector.counters().refused == 1
 
 
 async def test_a_closed_port_is_a_loss_and_not_an_error():
@@ -97,9 +97,9 @@ async def test_another_key_is_not_answered():
         PortableSender(*where, hmac_key=KEY) as sender,
     ):
         result = await sender.probe(timeout_s=0.05)
-        await until(lambda: reflector.malformed)
+        await until(lambda: reflector.counters().malformed)
     assert result.rtt_ns is None
-    assert reflector.malformed == 1
+    assert reflector.counters().malformed == 1
 
 
 async def test_a_size_below_the_base_packet_is_refused():
