@@ -24,6 +24,7 @@ from controller.api.gate import Gate
 from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
+from controller.campaigns.scheduler import CampaignScheduler
 from controller.documents.matrix import Matrices
 from controller.events.bus import EventBus
 from controller.events.recorder import Recorder
@@ -32,7 +33,6 @@ from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
-from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
@@ -46,6 +46,7 @@ from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, make_plans, numbered, stream_records
+from controller.reports.reporting import Reporting
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError
 from controller.store.levels import KEPT, Retention
@@ -109,13 +110,13 @@ class ControllerState:
     stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
+    scheduler: CampaignScheduler = field(init=False)
+    reporting: Reporting = field(init=False)
     store_watch: StoreWatch
     callers: Buckets
     connections: Connections = field(default_factory=Connections)
     ingest: Ingest
     exports: Counter[str] = field(default_factory=Counter)  # that run now, by caller
-    tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
-    tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
     matrices: Matrices
     latest: Snapshot | None = None  # the last one that was published
@@ -187,6 +188,7 @@ class ControllerState:
     def _operation(self) -> Operation:
         ingest, watchdog = self.ingest, self.watchdog
         return Operation(
+            version=VERSION,
             chunks=ingest.chunks,
             results=ingest.results.copy(),
             duplicates=ingest.duplicates,
@@ -289,8 +291,8 @@ def _assemble(
         window_ns=settings.window_ms * 1_000_000,
     )
     memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
-    book = BaselineComparator(demands, permanent)
-    book.use(store.baselines.all())
+    comparator = BaselineComparator(demands, permanent)
+    comparator.use(store.baselines.all())
     maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
     silences = SilenceRegistry(store.silences.records(), scope.stream_index)
     asked = newly_requested(before, plans)
@@ -300,8 +302,8 @@ def _assemble(
     def excluded() -> Exclusions:
         return Exclusions(maintenance.now, silences.now)
 
-    take = taking(memory, excluded, book, clock)
-    remember(store, memory, book, excluded(), take, now_ns)
+    take = taking(memory, excluded, comparator, clock)
+    remember(store, memory, comparator, excluded(), take, now_ns)
     known = store.event_log.states()
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
@@ -311,7 +313,7 @@ def _assemble(
     stream.follow(bus)
     rounds = Rounds(
         scope,
-        LiveVerdicts(scope, known, now_ns, book, clock=clock),
+        LiveVerdicts(scope, known, now_ns, comparator, clock=clock),
         memory,
         fleet=fleet,
         maintenance=maintenance,
@@ -363,13 +365,29 @@ def _assemble(
 
 
 def follow(state: ControllerState) -> None:
-    """Let the matrices follow the rounds."""
+    """Let the matrices follow the rounds, and campaigns begin, end and be reported."""
 
     async def publish() -> None:
         state.latest = state.snapshot()
         await state.matrices.renew(state.latest)
 
+    async def replan(streams: tuple[PlannedStream, ...]) -> None:
+        from controller.plans.replanning import renew
+
+        await renew(state, streams)
+
     state.rounds.followers = {"matrix": publish}
+    state.scheduler = CampaignScheduler(
+        state.campaigns,
+        state.store.campaigns,
+        fleet=state.fleet,
+        trust=state.trust,
+        bus=state.bus,
+        clock=state.clock,
+        scope=lambda: state.rounds.scope,
+        replan=replan,
+    )
+    state.reporting = Reporting(state.campaigns, state.store, state.snapshot, state.watchdog)
 
 
 @contextlib.contextmanager
@@ -397,7 +415,7 @@ def plans_of(
 def taking(
     memory: RecentWindows,
     excluded: Callable[[], Exclusions],
-    book: BaselineComparator,
+    comparator: BaselineComparator,
     clock: Clock,
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
@@ -407,7 +425,7 @@ def taking(
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)
-        book.add(batch, not_judged)
+        comparator.add(batch, not_judged)
 
     return take
 

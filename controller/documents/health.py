@@ -79,11 +79,11 @@ class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     stale: int = 0
 
 
-def health_document(now: Snapshot, version: str, store: StoreState) -> ControllerHealth:
+def health_document(now: Snapshot, store: StoreState) -> ControllerHealth:
     """Return how the controller is; `store` is how its store is now."""
     latest, operation = now.round, now.operation
     return ControllerHealth(
-        version=version,
+        version=now.operation.version,
         started_ns=now.started_ns,
         now_ns=now.at_ns,
         revision=latest.revision,

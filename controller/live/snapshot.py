@@ -33,6 +33,7 @@ class Operation:
     raised; `failing`: those that raised last, and why.
     """
 
+    version: str = ""
     chunks: int = 0
     results: Mapping[str, int] = field(default_factory=dict)  # stored, by kind
     duplicates: int = 0
