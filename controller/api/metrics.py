@@ -30,7 +30,7 @@ from controller.live.scope import Scope
 from controller.live.snapshot import Operation, Snapshot
 from controller.live.states import STATES
 from controller.live.verdicts import Round
-from controller.state import VERSION
+from controller.settings import VERSION
 from controller.store.interface import StoreState
 
 _PATH_LABELS = (

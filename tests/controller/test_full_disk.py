@@ -16,7 +16,8 @@ MOUNT = "mount -t tmpfs -o size=4m tmpfs {where}"
 BEGINNING = """
 import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
 from pathlib import Path
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.store.interface import StoredChunk
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError

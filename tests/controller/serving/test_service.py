@@ -11,7 +11,8 @@ import pytest
 
 from controller.access.authority import create_authority
 from controller.serving.service import Listen, parse_listen, serve, serve_on
-from controller.state import ControllerState, Settings, open_state
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
 from controller.store.interface import StoredChunk
 from controller.supervision.housekeeping import LOOP
 from foundation.clock import SystemClock

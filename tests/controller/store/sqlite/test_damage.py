@@ -13,7 +13,8 @@ import pytest
 
 from controller.access.authority import create_authority
 from controller.serving.doctor import check_store
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.store.interface import DamagedStoreError, StoredChunk
 from controller.store.levels import HOUR
 from controller.store.sqlite.backup import back_up, check
