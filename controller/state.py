@@ -278,8 +278,8 @@ def _assemble(
         window_ns=settings.window_ms * 1_000_000,
     )
     memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
-    book = BaselineComparator(demands, permanent)
-    book.use(store.baselines.all())
+    comparator = BaselineComparator(demands, permanent)
+    comparator.use(store.baselines.all())
     maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
     silences = SilenceRegistry(store.silences.records(), scope.stream_index)
     asked = newly_requested(before, plans)
@@ -289,8 +289,8 @@ def _assemble(
     def excluded() -> Exclusions:
         return Exclusions(maintenance.now, silences.now)
 
-    take = taking(memory, excluded, book, clock)
-    remember(store, memory, book, excluded(), take, now_ns)
+    take = taking(memory, excluded, comparator, clock)
+    remember(store, memory, comparator, excluded(), take, now_ns)
     known = store.event_log.states()
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
@@ -300,7 +300,7 @@ def _assemble(
     stream.follow(bus)
     rounds = Rounds(
         scope,
-        LiveVerdicts(scope, known, now_ns, book, clock=clock),
+        LiveVerdicts(scope, known, now_ns, comparator, clock=clock),
         memory,
         fleet=fleet,
         maintenance=maintenance,

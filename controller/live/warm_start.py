@@ -25,40 +25,42 @@ _CHUNKS_OF_A_PERIOD = 32
 def remember(
     store: Store,
     memory: RecentWindows,
-    book: BaselineComparator,
+    comparator: BaselineComparator,
     excluded: Exclusions,
     take: Callable[[WindowBatch], None],
     now_ns: int,
 ) -> None:
-    """Fill `memory` and `book` with what the store holds; `take` is for what is judged now."""
+    """Fill `memory` and `comparator` with what the store holds; `take` is for what is
+    judged now.
+    """
 
     def compact() -> None:
         memory.compact()
-        book.compact()
+        comparator.compact()
 
     since_ns = memory.horizon_ns(now_ns)
     _take_all(store.windows.chunks_since(since_ns), take, compact)
-    for agent in sorted({stream.path.source.site for stream in book.streams}):
-        _remember_week(store, book, excluded, agent, book.horizon_ns(now_ns), since_ns)
+    for agent in sorted({stream.path.source.site for stream in comparator.streams}):
+        _remember_week(store, comparator, excluded, agent, comparator.horizon_ns(now_ns), since_ns)
 
 
 def _remember_week(
     store: Store,
-    book: BaselineComparator,
+    comparator: BaselineComparator,
     excluded: Exclusions,
     agent: str,
     from_ns: int,
     to_ns: int,
 ) -> None:
     def take(batch: WindowBatch) -> None:
-        book.add(batch, excluded.of(batch))
+        comparator.add(batch, excluded.of(batch))
 
     for start_ns, block in store.series.hours_of(agent, from_ns, to_ns // HOUR_NS * HOUR_NS):
         if excluded.during(start_ns, start_ns + HOUR_NS) is None:
-            _take_all(_chunks(store, agent, from_ns, start_ns), take, book.compact)
-            book.add_hour(start_ns, block)
+            _take_all(_chunks(store, agent, from_ns, start_ns), take, comparator.compact)
+            comparator.add_hour(start_ns, block)
             from_ns = start_ns + HOUR_NS
-    _take_all(_chunks(store, agent, from_ns, to_ns), take, book.compact)
+    _take_all(_chunks(store, agent, from_ns, to_ns), take, comparator.compact)
 
 
 def _chunks(store: Store, agent: str, from_ns: int, to_ns: int) -> Iterator[StoredChunk]:

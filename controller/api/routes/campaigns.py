@@ -95,10 +95,10 @@ async def create_campaign(request: web.Request) -> web.Response:
     """Create a campaign; it begins by itself when it is time."""
     query_of(request, NoQuery)
     state = request.app[STATE]
-    book = state.campaigns
+    registry = state.campaigns
     asked = await _checked(request, state)
-    async with book.changing:
-        if sum(not record.is_over for record in book.records.values()) >= MOST_OPEN:
+    async with registry.changing:
+        if sum(not record.is_over for record in registry.records.values()) >= MOST_OPEN:
             text = Text(
                 f"{MOST_OPEN} campaigns are scheduled or running already; cancel one, or wait.",
                 f"已有 {MOST_OPEN} 个专项测量等待或进行中；请取消其中之一，或稍后再试。",
@@ -122,9 +122,9 @@ async def create_campaign(request: web.Request) -> web.Response:
             )
             raise ApiError(409, "name_in_use", text, name=record.name)
         record = replace(record, id=number)
-        book.use(await asyncio.to_thread(state.store.campaigns.records))
+        registry.use(await asyncio.to_thread(state.store.campaigns.records))
         state.bus.publish([event_of(record, None, now_ns)])
-    book.told.set()
+    registry.told.set()
     return json_answer(_document(state, record), 201)
 
 
