@@ -177,7 +177,7 @@ class ControllerState:
         return Operation(
             version=VERSION,
             chunks=ingest.chunks,
-            windows=ingest.windows,
+            results=ingest.results.copy(),
             duplicates=ingest.duplicates,
             bytes=ingest.bytes,
             refused=ingest.refused.copy(),

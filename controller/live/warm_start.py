@@ -75,9 +75,9 @@ def _take_all(
 ) -> None:
     """Take in the windows of stored chunks, merging them as they come."""
     loose = 0
-    for chunk, batch in readable_chunks(chunks):
+    for _, batch in readable_chunks(chunks):
         take(batch)
-        loose += chunk.rows
+        loose += batch.rows
         if loose > REMEMBERED_AT_ONCE:
             compact()
             loose = 0

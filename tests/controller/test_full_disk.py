@@ -35,7 +35,7 @@ def put(state, number):
     payload = chunk_of(batch, agent="nanjing", sequence=number)
     state.store.windows.put_chunk(StoredChunk(
         agent="nanjing", boot="b0", sequence=number, plan_version=1, start_ns=batch.start_ns,
-        duration_ns=batch.duration_ns, rows=batch.rows, received_ns=batch.start_ns,
+        duration_ns=batch.duration_ns, counts={"windows": batch.rows}, received_ns=batch.start_ns,
         payload=payload)).result()
 
 def fill(name):
