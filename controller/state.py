@@ -80,6 +80,7 @@ class ControllerState:
     started_ns: int
     campaigns: CampaignRegistry
     distribution: PlanDistribution
+    replanner: Replanner
     store: Store
     access: CredentialStore
     stamp_keyring: StampKeyring
@@ -336,6 +337,15 @@ def _assemble(
         started_ns=now_ns,
         campaigns=campaigns,
         distribution=distribution,
+        replanner=Replanner(
+            distribution=distribution,
+            rounds=rounds,
+            ingest=ingest,
+            maintenance=maintenance,
+            silences=silences,
+            store=store,
+            clock=clock,
+        ),
         store=store,
         access=access,
         stamp_keyring=stamp_keyring,
@@ -363,23 +373,9 @@ def _assemble(
 def follow(state: ControllerState) -> None:
     """Let the matrices follow the rounds, and campaigns begin, end and be reported."""
 
-    replanner = Replanner(
-        distribution=state.distribution,
-        rounds=state.rounds,
-        ingest=state.ingest,
-        maintenance=state.maintenance,
-        silences=state.silences,
-        store=state.store,
-        clock=state.clock,
-    )
-
     async def publish() -> None:
         state.latest = state.snapshot()
         await state.matrices.renew(state.latest)
-
-    async def replan(streams: tuple[PlannedStream, ...]) -> None:
-        planned_ns = state.campaigns.planned_ns(streams, len(state.permanent))
-        await replanner.renew(streams, planned_ns)
 
     state.rounds.followers = {"matrix": publish}
     state.scheduler = CampaignScheduler(
@@ -390,7 +386,7 @@ def follow(state: ControllerState) -> None:
         bus=state.bus,
         clock=state.clock,
         scope=lambda: state.rounds.scope,
-        replan=replan,
+        replan=state.replanner.renew,
     )
     state.reporting = Reporting(state.campaigns, state.store, state.snapshot, state.watchdog)
 
