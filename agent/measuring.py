@@ -48,9 +48,9 @@ _LOG = logging.getLogger("isochrone.agent")
 
 class Measuring:
     """Runs what the last plan says. `on_windows(batch, plan_version)` is called on the engine's
-    thread. All blocking calls are made on worker threads, one at a time. `book` counts what is
-    sent; `local_addresses` are the owner's; `settle` is awaited when an engine has broken, whose
-    open windows are lost.
+    thread. All blocking calls are made on worker threads, one at a time. `sent_counters` counts
+    what is sent; `local_addresses` are the owner's; `settle` is awaited when an engine has broken,
+    whose open windows are lost.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Measuring:
         timestamp_shift_ns: int,
         conditions: Conditions,
         policy: Policy,
-        book: SentCounters,
+        sent_counters: SentCounters,
         settle: Callable[[], Awaitable[None]],
         journal: UnansweredJournal,
         local_addresses: Mapping[str, str] | None = None,
     ) -> None:
         self._own_addresses = local_addresses or {}
         self._local = LocalAddresses(self._own_addresses)
-        self._book, self._settle, self._journal = book, settle, journal
+        self._sent_counters, self._settle, self._journal = sent_counters, settle, journal
         self._looked_ns = clock.wall_ns()
         self.shortfalls = Shortfalls()
         self._policy = policy
@@ -115,8 +115,8 @@ class Measuring:
 
     def note_absence(self, places: Iterable[tuple[str, int]]) -> None:
         """Note that nothing has been answered at these places since this agent was last alive."""
-        if self._book.was_alive_ns:
-            alive_ns, stopped = self._book.was_alive_ns, self._book.was_clean
+        if self._sent_counters.was_alive_ns:
+            alive_ns, stopped = self._sent_counters.was_alive_ns, self._sent_counters.was_clean
             self._journal.resume(places, alive_ns, stopped=stopped)
 
     async def obey(self, policy: Policy) -> None:
@@ -176,7 +176,7 @@ class Measuring:
             if places is not None:
                 silences = [Silence(s.address, s.port, "agent.stopped") for s in places]
                 self._journal.note(silences, began_ns)
-            self._book.alive(self._clock.wall_ns())
+            self._sent_counters.alive(self._clock.wall_ns())
 
     def lives(self) -> bool:
         """Tell whether the engine, if there is one, still ticks."""
@@ -212,7 +212,7 @@ class Measuring:
 
     async def _look(self, *, retry: bool) -> None:
         plan, now_ns = self.plan, self._clock.wall_ns()
-        self._book.alive(now_ns)
+        self._sent_counters.alive(now_ns)
         if plan is None:
             return
         if self._policy.is_quiet(self._clock.wall_ns()) != self._quiet:
@@ -266,7 +266,7 @@ class Measuring:
                 own_clock_bound_ns=self._own_clock_bound_ns,
                 timestamp_shift_ns=self._timestamp_shift_ns,
                 stamp_keys=probing,
-                tally=Tally(place=self._book.sent_place),
+                tally=Tally(place=self._sent_counters.sent_place),
             )
             await asyncio.to_thread(engine.start)
         except IsochroneError as error:
@@ -303,7 +303,7 @@ class Measuring:
 
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
-        self._book.add(WINDOWS, batch.rows)
+        self._sent_counters.add(WINDOWS, batch.rows)
         self.shortfalls.take(batch)
         assert batch.ended_ns is not None
         with self._version_lock:

@@ -126,9 +126,9 @@ def test_counting_goes_on_where_the_numbers_in_packets_wrap(
 ) -> None:
     begin = Ledger.begin
 
-    def begin_late(book: Ledger, session: np.ndarray, *more: object) -> None:
-        begin(book, session, *more)
-        book.sessions["next"][session] = first
+    def begin_late(ledger: Ledger, session: np.ndarray, *more: object) -> None:
+        begin(ledger, session, *more)
+        ledger.sessions["next"][session] = first
 
     monkeypatch.setattr(Ledger, "begin", begin_late)
     reflector = small_reflector()
