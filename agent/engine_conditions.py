@@ -21,7 +21,13 @@ def refusal(spec: StreamSpec, why: Text) -> Text:
 def refusals(refused: Mapping[StreamSpec, Text], most: int) -> list[Condition]:
     """Return what tells of the first streams that do not run, and how many others there are."""
     told = [
-        Condition(code="stream_refused", severity="error", text=refusal(spec, why))
+        Condition(
+            code="stream_refused",
+            severity="error",
+            text=refusal(spec, why),
+            stream_id=str(spec.stream_id),
+            address=spec.destination,
+        )
         for spec, why in itertools.islice(refused.items(), most)
     ]
     if len(refused) > most:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import importlib.metadata
 import logging
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,7 +20,6 @@ from controller.access.stamp_keyring import StampKeyring
 from controller.access.tables import reporting_keys_damage
 from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
-from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
 from controller.campaigns.scheduler import CampaignScheduler
@@ -40,23 +38,24 @@ from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import scope_of
 from controller.live.snapshot import Operation, Snapshot
 from controller.live.verdicts import LiveVerdicts
-from controller.live.warm_start import remember
+from controller.live.warm_start import remember, taking
 from controller.plans.channels import Channels
+from controller.plans.distribution import PlanDistribution, plans_of
 from controller.plans.duplicate_agents import DuplicateAgents
-from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
-from controller.plans.planner import last_plans, make_plans, numbered, stream_records
+from controller.plans.planner import last_plans, stream_records
+from controller.plans.replanning import Replanner
 from controller.reports.reporting import Reporting
+from controller.settings import VERSION, Settings
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError
-from controller.store.levels import KEPT, Retention
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 from foundation.errors import ResourceError
+from foundation.token_buckets import Buckets
 from messages.exchange import Plan
-from probes.window import WindowBatch
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
@@ -66,21 +65,6 @@ logger = logging.getLogger("isochrone.controller")
 
 JUDGED_ROUNDS = 3
 JUDGED_GRACE_S = 60.0  # a round of a large network takes its time
-VERSION = importlib.metadata.version("isochrone")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How the controller was asked to work."""
-
-    judge_period_ns: int = 900_000_000_000
-    judge_every_s: float = 5.0
-    requests_per_s: float = 100.0  # of one caller, lasting
-    request_burst: int = 400
-    metrics_paths: int = 1_000  # paths with Prometheus metrics of their own
-    window_ms: int = 10_000
-    retention: Retention = KEPT
-    store_url: str | None = None  # None: as `store.engines.store_url` has it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,8 +79,8 @@ class ControllerState:
     clock: Clock
     started_ns: int
     campaigns: CampaignRegistry
-    plans: Mapping[str, Plan]
-    owners: dict[str, str]  # agents by address
+    distribution: PlanDistribution
+    replanner: Replanner
     store: Store
     access: CredentialStore
     stamp_keyring: StampKeyring
@@ -123,8 +107,11 @@ class ControllerState:
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
     duplicates: DuplicateAgents
-    renumberings: Buckets  # of plans, by agent
-    planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
+
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """The plans in force, by agent."""
+        return self.distribution.plans
 
     @property
     def network(self) -> Network:
@@ -190,7 +177,7 @@ class ControllerState:
         return Operation(
             version=VERSION,
             chunks=ingest.chunks,
-            windows=ingest.windows,
+            results=ingest.results.copy(),
             duplicates=ingest.duplicates,
             bytes=ingest.bytes,
             refused=ingest.refused.copy(),
@@ -270,7 +257,7 @@ def _assemble(
     streams = campaigns.united(network, permanent, campaigns.running(now_ns))
     demands = make_demands(network, permanent)
     before = last_plans(store)
-    plans = plans_of(network, streams, settings, store, now_ns)
+    plans = plans_of(network, streams, settings.window_ms, store, now_ns)
     with _done_without_room():
         store.streams.put(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
@@ -323,24 +310,52 @@ def _assemble(
         clock=clock,
         watchdog=watchdog,
     )
+    ingest = Ingest(
+        store,
+        fleet,
+        clock,
+        recorded,
+        take,
+        settings.retention,
+        duplicates.is_duplicate,
+        settings.window_ms * 1_000_000,
+    )
+    channels = Channels(clock)
+    distribution = PlanDistribution(
+        network,
+        plans,
+        window_ms=settings.window_ms,
+        store=store,
+        channels=channels,
+        stamp_keyring=stamp_keyring,
+        authority=authority,
+        clock=clock,
+    )
     state = ControllerState(
         settings=settings,
         clock=clock,
         started_ns=now_ns,
         campaigns=campaigns,
-        plans=plans,
+        distribution=distribution,
+        replanner=Replanner(
+            distribution=distribution,
+            rounds=rounds,
+            ingest=ingest,
+            maintenance=maintenance,
+            silences=silences,
+            store=store,
+            clock=clock,
+        ),
         store=store,
         access=access,
         stamp_keyring=stamp_keyring,
-        owners=owners(network),
         gate=Gate(access),
         authority=authority,
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        channels=Channels(clock),
+        channels=channels,
         duplicates=duplicates,
-        renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
         bus=bus,
@@ -349,16 +364,7 @@ def _assemble(
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
         trust=ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns),
-        ingest=Ingest(
-            store,
-            fleet,
-            clock,
-            recorded,
-            take,
-            settings.retention,
-            duplicates.is_duplicate,
-            settings.window_ms * 1_000_000,
-        ),
+        ingest=ingest,
     )
     follow(state)
     return state
@@ -371,11 +377,6 @@ def follow(state: ControllerState) -> None:
         state.latest = state.snapshot()
         await state.matrices.renew(state.latest)
 
-    async def replan(streams: tuple[PlannedStream, ...]) -> None:
-        from controller.plans.replanning import renew
-
-        await renew(state, streams)
-
     state.rounds.followers = {"matrix": publish}
     state.scheduler = CampaignScheduler(
         state.campaigns,
@@ -385,7 +386,7 @@ def follow(state: ControllerState) -> None:
         bus=state.bus,
         clock=state.clock,
         scope=lambda: state.rounds.scope,
-        replan=replan,
+        replan=state.replanner.renew,
     )
     state.reporting = Reporting(state.campaigns, state.store, state.snapshot, state.watchdog)
 
@@ -399,35 +400,6 @@ def _done_without_room() -> Iterator[None]:
         raise
     except ResourceError as error:
         logger.error("the start goes on, and something is not kept: %s", error)
-
-
-def plans_of(
-    network: Network,
-    streams: tuple[PlannedStream, ...],
-    settings: Settings,
-    store: Store,
-    now_ns: int,
-) -> dict[str, Plan]:
-    """Return every agent's plan with its version, committed. Blocks."""
-    return numbered(make_plans(network, streams, settings.window_ms), store, now_ns)
-
-
-def taking(
-    memory: RecentWindows,
-    excluded: Callable[[], Exclusions],
-    comparator: BaselineComparator,
-    clock: Clock,
-) -> Callable[[WindowBatch], None]:
-    """Return what is done with every batch that is new in the store."""
-
-    def take(batch: WindowBatch) -> None:
-        not_judged = excluded().of(batch)
-        # Of a backlog only what is still judged goes into memory.
-        if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
-            memory.add(batch, not_judged)
-        comparator.add(batch, not_judged)
-
-    return take
 
 
 STATE: web.AppKey[ControllerState] = web.AppKey("state", ControllerState)

@@ -13,6 +13,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from controller.campaigns.registry import CampaignRegistry
 from controller.events.bus import EventBus
 from controller.events.events import CampaignChanged
@@ -29,7 +32,8 @@ OVERDUE_S = 1.0
 class CampaignScheduler:
     """Begins and ends campaigns between two rounds of judging.
 
-    `scope` tells what is planned now; `replan` plans other streams, and judges them.
+    `scope` tells what is planned now; `replan` plans other streams, given since
+    when each is planned, and judges them.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class CampaignScheduler:
         bus: EventBus,
         clock: Clock,
         scope: Callable[[], Scope],
-        replan: Callable[[tuple[PlannedStream, ...]], Awaitable[None]],
+        replan: Callable[[tuple[PlannedStream, ...], NDArray[np.int64]], Awaitable[None]],
     ) -> None:
         self._registry, self._store, self._fleet = registry, store, fleet
         self._trust, self._bus, self._clock = trust, bus, clock
@@ -68,7 +72,7 @@ class CampaignScheduler:
         streams = await asyncio.to_thread(registry.united, scope.network, scope.permanent, running)
         if streams == scope.streams:
             return False
-        await self._replan(streams)
+        await self._replan(streams, registry.planned_ns(streams, len(scope.permanent)))
         return True
 
     async def turn(self, before: CampaignRecord, after: CampaignRecord) -> None:

@@ -92,7 +92,8 @@ def run(
     """Run the controller until stopped (SIGTERM or Ctrl-C); SIGHUP reloads the site file."""
     from controller.serving.service import listens_of, serve_on
     from controller.serving.shifted_clock import ShiftedClock
-    from controller.state import Settings, open_state
+    from controller.settings import Settings
+    from controller.state import open_state
     from foundation.allocation import limit_arenas
     from foundation.clock import SystemClock
     from probes.sockets.descriptors import raise_descriptor_limit

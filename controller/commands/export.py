@@ -32,6 +32,7 @@ TIMEOUT_S = 24 * 3600.0
     required=True,
     help="File format.",
 )
+@click.option("--results", default="windows", show_default=True, help="Kind of result.")
 @click.option(
     "--level",
     type=click.Choice(["window", "minute", "hour", "day"]),
@@ -53,6 +54,7 @@ def export(
     address: ControllerAddress,
     period: tuple[int, int],
     kind: Format,
+    results: str,
     level: str,
     path: str | None,
     site: str | None,
@@ -61,7 +63,7 @@ def export(
     overwrite: bool,
 ) -> None:
     """Export the measurements of a period to a file."""
-    query = {"from_ns": str(period[0]), "to_ns": str(period[1]), "format": kind}
+    query = {"from_ns": str(period[0]), "to_ns": str(period[1]), "format": kind, "kind": results}
     chosen = {"level": level, "path": path, "site": site, "protocol": protocol}
     query |= {name: value for name, value in chosen.items() if value is not None}
     check_place(output, "--output", overwrite=overwrite)

@@ -14,6 +14,7 @@ from controller.live.improvements import HOUR_NS, BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.store.interface import Store, StoredChunk
 from controller.store.readable import readable_chunks
+from foundation.clock import Clock
 from probes.window import WindowBatch
 
 REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
@@ -74,9 +75,9 @@ def _take_all(
 ) -> None:
     """Take in the windows of stored chunks, merging them as they come."""
     loose = 0
-    for chunk, batch in readable_chunks(chunks):
+    for _, batch in readable_chunks(chunks):
         take(batch)
-        loose += chunk.rows
+        loose += batch.rows
         if loose > REMEMBERED_AT_ONCE:
             compact()
             loose = 0
@@ -95,3 +96,21 @@ def batches_between(
             chunks, at_ns = store.windows.chunks_of(agent, at_ns, to_ns, _CHUNKS_OF_A_PERIOD)
             whole = (chunk for chunk in chunks if chunk.start_ns + chunk.duration_ns <= to_ns)
             yield from (batch for _, batch in readable_chunks(whole))
+
+
+def taking(
+    memory: RecentWindows,
+    excluded: Callable[[], Exclusions],
+    comparator: BaselineComparator,
+    clock: Clock,
+) -> Callable[[WindowBatch], None]:
+    """Return what is done with every batch that is new in the store."""
+
+    def take(batch: WindowBatch) -> None:
+        not_judged = excluded().of(batch)
+        # Of a backlog only what is still judged goes into memory.
+        if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
+            memory.add(batch, not_judged)
+        comparator.add(batch, not_judged)
+
+    return take

@@ -22,7 +22,8 @@ from controller.live.snapshot import Snapshot
 from controller.plans.planner import spec_of
 from controller.reports.answers import answers_of
 from controller.reports.report import Answers
-from controller.state import ControllerState, Settings, open_state
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
 from controller.store.interface import StoreState
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError

@@ -14,6 +14,10 @@ def test_of_many_refused_streams_some_are_told_and_the_others_counted() -> None:
     }
     told = refusals(refused, 5)
     assert [each.code for each in told] == ["stream_refused"] * 5
+    assert [(each.stream_id, each.address) for each in told[:2]] == [
+        ("0", "192.0.2.0"),
+        ("1", "192.0.2.1"),
+    ]
     assert told[1].text.en == "Stream to 192.0.2.1 icmp4/44B/dscp0 is not run: No rights."
     assert told[1].text.zh == "到 192.0.2.1 icmp4/44B/dscp0 的测量流未运行：没有权限。"
     *first, last = refusals(refused, 3)

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from agent.plan_gate import PlanGate
 from controller.access.authority import create_authority
 from controller.access.stamp_keyring import StampKeyring, pair_key
-from controller.plans.push import push_of
 from foundation.clock import SystemClock
 from messages.exchange import (
     SCHEMA_VERSION,
@@ -141,9 +140,11 @@ async def test_signature_covers_the_keys_and_the_agent_checks_it(
     controller: Any, tmp_path: pathlib.Path
 ) -> None:
     state = controller.state
-    state.authority = create_authority(tmp_path / "k", ["localhost"], SystemClock())
-    gate = PlanGate(lambda: state.authority.plan_public_key, lambda: None)
-    data = push_of(state, "nanjing")
+    authority = state.distribution.authority = create_authority(
+        tmp_path / "k", ["localhost"], SystemClock()
+    )
+    gate = PlanGate(lambda: authority.plan_public_key, lambda: None)
+    data = state.distribution.message("nanjing")
     push = msgspec.json.decode(data, type=PlanPush)
     assert gate.problem(data, push) is None
     document = json.loads(data)
@@ -209,7 +210,7 @@ def free_site_file(site_file: pathlib.Path) -> None:
 async def test_network_without_authentication_has_no_keys_and_its_plans_stay_as_they_were(
     free_site_file: None, controller: Any
 ) -> None:
-    push = push_of(controller.state, "nanjing")
+    push = controller.state.distribution.message("nanjing")
     assert controller.state.stamp_keyring.epochs() == []
     assert "keys" not in json.loads(push)
     assert "authenticated" not in push
