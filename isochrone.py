@@ -38,7 +38,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "probe": Command(
         "agent.probe.command:probe",
-        "Measure targets now: loss, delay and its variation.",
+        "Measure loss, delay and delay variation to targets now.",
         measures=True,
     ),
     "reflect": Command(
@@ -51,26 +51,28 @@ COMMANDS: dict[str, Command] = {
     ),
     "campaign": Command(
         "controller.commands.campaign:campaign",
-        "Run a bounded campaign and report it.",
+        "Run a measurement campaign and report on it.",
         measures=True,
     ),
     "list": Command(
         "controller.commands.lists:list_",
-        "List what a controller knows: agents, certificates, paths, verdicts, states.",
+        "List agents, certificates, paths, verdicts or states of a controller.",
     ),
-    "export": Command("controller.commands.export:export", "Write what was measured into a file."),
+    "export": Command("controller.commands.export:export", "Export measurements to a file."),
     "tui": Command("tui.command:tui", "Open the terminal UI of a controller."),
     "lab": Command(
-        "lab.fleet.command:lab", "Run a fleet over an emulated WAN with known truth.", measures=True
+        "lab.fleet.command:lab",
+        "Run a fleet of agents on an emulated WAN with known delay and loss.",
+        measures=True,
     ),
     "doctor": Command(
         "lab.doctor_command:doctor",
-        "Say what keeps this machine's services from work.",
+        "Find out why the services of this machine do not work.",
         measures=True,
     ),
     "truth": Command(
         "lab.trial.command:truth",
-        "Hold verdicts and intervals against known truth.",
+        "Check verdicts and intervals against known truth.",
         measures=True,
     ),
 }
@@ -104,7 +106,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="isochrone")
 def front_door() -> None:
-    """Tell whether a network keeps its latency circles, and prove the answer."""
+    """Tell whether a network meets its latency targets, with statistical evidence."""
 
 
 def main() -> None:

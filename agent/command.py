@@ -32,18 +32,18 @@ agent.add_command(renew)
     type=click.Path(path_type=Path),
     help="TOML file; see docs/reference/agent-config.md.",
 )
-@click.option("--verbose", is_flag=True, help="Tell every change of plan and connection.")
+@click.option("--verbose", is_flag=True, help="Log every change of plan and connection.")
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Lines for people, or one JSON object a line.",
+    help="Text for people, or one JSON object per line.",
 )
 def run(config_path: Path, verbose: bool, log_format: LogFormat) -> None:
-    """Measure what the controller plans until told to stop (SIGTERM or Ctrl-C).
+    """Measure what the controller plans, until stopped (SIGTERM or Ctrl-C).
 
-    SIGHUP lets the configuration be read again.
+    SIGHUP reloads the configuration.
     """
     from agent.config import load_config
 

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
+
 from foundation.condition import Condition
 from foundation.text import MAX_SENTENCE, Text, counted, language_of_environment
 from messages.exchange import MAX_CONDITIONS
@@ -60,4 +62,4 @@ def reported(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
 
 def _shortened(condition: Condition) -> Condition:
     en, zh = condition.text.en[:MAX_SENTENCE], condition.text.zh[:MAX_SENTENCE]
-    return Condition(code=condition.code, severity=condition.severity, text=Text(en, zh))
+    return msgspec.structs.replace(condition, text=Text(en, zh))

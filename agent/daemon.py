@@ -119,7 +119,7 @@ class Station:
             timestamp_shift_ns=round(config.clock.timestamp_shift_us * 1e3),
             conditions=self.conditions,
             policy=Policy(config.policy),
-            book=self.spooler.book,
+            sent_counters=self.spooler.sent_counters,
             settle=self.spooler.settle,
             journal=UnansweredJournal(directory.path / JOURNAL_FILE, self.clock),
             local_addresses=config.local_addresses,

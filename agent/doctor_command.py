@@ -17,11 +17,13 @@ from foundation.text import language_of_environment
     "config_path",
     required=True,
     type=click.Path(path_type=Path),
-    help="The agent's configuration.",
+    help="Configuration file of the agent.",
 )
-@click.option("--json", "json_wanted", is_flag=True, help="One JSON array instead of lines.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON array instead of lines.")
 def doctor(config_path: Path, json_wanted: bool) -> None:
-    """Look at rights, clock, ports, disk, controller and timestamps; exit code 1 if one fails."""
+    """Check permissions, clock, ports, disk, controller and timestamps; exit code 1 if a check
+    fails.
+    """
     from agent.doctor import examine
     from foundation.checkup import as_json, as_lines, exit_code
 

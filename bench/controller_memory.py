@@ -23,7 +23,8 @@ from bench.accounting import Program, forget_most, resident_mb
 from bench.report import Goal, Report, script
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, Template, full_windows
-from controller.state import ControllerState, Settings, open_state
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
 from foundation.allocation import give_back, limit_arenas
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.accounting import Program
 from controller.api.application import make_app
 from controller.serving.service import _judge_forever
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.supervision.housekeeping import run_housekeeping
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command

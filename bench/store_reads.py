@@ -24,7 +24,8 @@ from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, full_windows
 from controller.api.application import make_app
 from controller.documents.matrix import LATELY_NS
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.store.blocks import block_of
 from controller.store.interface import StreamRecord
 from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import importlib.metadata
 import logging
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,9 +20,9 @@ from controller.access.stamp_keyring import StampKeyring
 from controller.access.tables import reporting_keys_damage
 from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
-from controller.api.limits import Buckets
 from controller.api.server.connections import KINDS, WORDS, Connections
 from controller.campaigns.registry import CampaignRegistry
+from controller.campaigns.scheduler import CampaignScheduler
 from controller.documents.matrix import Matrices
 from controller.events.bus import EventBus
 from controller.events.recorder import Recorder
@@ -32,7 +31,6 @@ from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
-from controller.live.accounts import Tally
 from controller.live.catalogue import Catalogue
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import RecentWindows
@@ -40,22 +38,24 @@ from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import scope_of
 from controller.live.snapshot import Operation, Snapshot
 from controller.live.verdicts import LiveVerdicts
-from controller.live.warm_start import remember
+from controller.live.warm_start import remember, taking
 from controller.plans.channels import Channels
+from controller.plans.distribution import PlanDistribution, plans_of
 from controller.plans.duplicate_agents import DuplicateAgents
-from controller.plans.keys import owners
 from controller.plans.last_sites import keep_sites, last_network
-from controller.plans.planner import last_plans, make_plans, numbered, stream_records
+from controller.plans.planner import last_plans, stream_records
+from controller.plans.replanning import Replanner
+from controller.reports.reporting import Reporting
+from controller.settings import VERSION, Settings
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError
-from controller.store.levels import KEPT, Retention
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 from foundation.errors import ResourceError
+from foundation.token_buckets import Buckets
 from messages.exchange import Plan
-from probes.window import WindowBatch
 from topology.mesh import plan_streams
 from topology.model import Demand, PlannedStream
 from topology.network import Network
@@ -65,21 +65,6 @@ logger = logging.getLogger("isochrone.controller")
 
 JUDGED_ROUNDS = 3
 JUDGED_GRACE_S = 60.0  # a round of a large network takes its time
-VERSION = importlib.metadata.version("isochrone")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How the controller was asked to work."""
-
-    judge_period_ns: int = 900_000_000_000
-    judge_every_s: float = 5.0
-    requests_per_s: float = 100.0  # of one caller, lasting
-    request_burst: int = 400
-    metrics_paths: int = 1_000  # paths with Prometheus metrics of their own
-    window_ms: int = 10_000
-    retention: Retention = KEPT
-    store_url: str | None = None  # None: as `store.engines.store_url` has it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,8 +79,8 @@ class ControllerState:
     clock: Clock
     started_ns: int
     campaigns: CampaignRegistry
-    plans: Mapping[str, Plan]
-    owners: dict[str, str]  # agents by address
+    distribution: PlanDistribution
+    replanner: Replanner
     store: Store
     access: CredentialStore
     stamp_keyring: StampKeyring
@@ -109,21 +94,24 @@ class ControllerState:
     stream: EventStream
     watchdog: Watchdog
     trust: ClockTrust
+    scheduler: CampaignScheduler = field(init=False)
+    reporting: Reporting = field(init=False)
     store_watch: StoreWatch
     callers: Buckets
     connections: Connections = field(default_factory=Connections)
     ingest: Ingest
     exports: Counter[str] = field(default_factory=Counter)  # that run now, by caller
-    tally: Tally | None = None  # of a period that is over; tallied_ns: from when until when
-    tallied_ns: tuple[int, int] | None = None
     tallying: asyncio.Lock = field(default_factory=asyncio.Lock)
     matrices: Matrices
     latest: Snapshot | None = None  # the last one that was published
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     channels: Channels
     duplicates: DuplicateAgents
-    renumberings: Buckets  # of plans, by agent
-    planning: asyncio.Lock = field(default_factory=asyncio.Lock)  # of plans and their versions
+
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """The plans in force, by agent."""
+        return self.distribution.plans
 
     @property
     def network(self) -> Network:
@@ -187,8 +175,9 @@ class ControllerState:
     def _operation(self) -> Operation:
         ingest, watchdog = self.ingest, self.watchdog
         return Operation(
+            version=VERSION,
             chunks=ingest.chunks,
-            windows=ingest.windows,
+            results=ingest.results.copy(),
             duplicates=ingest.duplicates,
             bytes=ingest.bytes,
             refused=ingest.refused.copy(),
@@ -268,7 +257,7 @@ def _assemble(
     streams = campaigns.united(network, permanent, campaigns.running(now_ns))
     demands = make_demands(network, permanent)
     before = last_plans(store)
-    plans = plans_of(network, streams, settings, store, now_ns)
+    plans = plans_of(network, streams, settings.window_ms, store, now_ns)
     with _done_without_room():
         store.streams.put(stream_records(streams)).result()
     documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
@@ -289,8 +278,8 @@ def _assemble(
         window_ns=settings.window_ms * 1_000_000,
     )
     memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
-    book = BaselineComparator(demands, permanent)
-    book.use(store.baselines.all())
+    comparator = BaselineComparator(demands, permanent)
+    comparator.use(store.baselines.all())
     maintenance = MaintenanceSchedule(store.event_log.maintenance(), scope.path_index)
     silences = SilenceRegistry(store.silences.records(), scope.stream_index)
     asked = newly_requested(before, plans)
@@ -300,8 +289,8 @@ def _assemble(
     def excluded() -> Exclusions:
         return Exclusions(maintenance.now, silences.now)
 
-    take = taking(memory, excluded, book, clock)
-    remember(store, memory, book, excluded(), take, now_ns)
+    take = taking(memory, excluded, comparator, clock)
+    remember(store, memory, comparator, excluded(), take, now_ns)
     known = store.event_log.states()
     watchdog = Watchdog(clock)
     watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
@@ -311,7 +300,7 @@ def _assemble(
     stream.follow(bus)
     rounds = Rounds(
         scope,
-        LiveVerdicts(scope, known, now_ns, book, clock=clock),
+        LiveVerdicts(scope, known, now_ns, comparator, clock=clock),
         memory,
         fleet=fleet,
         maintenance=maintenance,
@@ -321,24 +310,52 @@ def _assemble(
         clock=clock,
         watchdog=watchdog,
     )
+    ingest = Ingest(
+        store,
+        fleet,
+        clock,
+        recorded,
+        take,
+        settings.retention,
+        duplicates.is_duplicate,
+        settings.window_ms * 1_000_000,
+    )
+    channels = Channels(clock)
+    distribution = PlanDistribution(
+        network,
+        plans,
+        window_ms=settings.window_ms,
+        store=store,
+        channels=channels,
+        stamp_keyring=stamp_keyring,
+        authority=authority,
+        clock=clock,
+    )
     state = ControllerState(
         settings=settings,
         clock=clock,
         started_ns=now_ns,
         campaigns=campaigns,
-        plans=plans,
+        distribution=distribution,
+        replanner=Replanner(
+            distribution=distribution,
+            rounds=rounds,
+            ingest=ingest,
+            maintenance=maintenance,
+            silences=silences,
+            store=store,
+            clock=clock,
+        ),
         store=store,
         access=access,
         stamp_keyring=stamp_keyring,
-        owners=owners(network),
         gate=Gate(access),
         authority=authority,
         fleet=fleet,
         maintenance=maintenance,
         silences=silences,
-        channels=Channels(clock),
+        channels=channels,
         duplicates=duplicates,
-        renumberings=Buckets(clock, rate=1 / 600, burst=3),
         callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
         rounds=rounds,
         bus=bus,
@@ -347,29 +364,31 @@ def _assemble(
         watchdog=watchdog,
         store_watch=StoreWatch(store, clock),
         trust=ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns),
-        ingest=Ingest(
-            store,
-            fleet,
-            clock,
-            recorded,
-            take,
-            settings.retention,
-            duplicates.is_duplicate,
-            settings.window_ms * 1_000_000,
-        ),
+        ingest=ingest,
     )
     follow(state)
     return state
 
 
 def follow(state: ControllerState) -> None:
-    """Let the matrices follow the rounds."""
+    """Let the matrices follow the rounds, and campaigns begin, end and be reported."""
 
     async def publish() -> None:
         state.latest = state.snapshot()
         await state.matrices.renew(state.latest)
 
     state.rounds.followers = {"matrix": publish}
+    state.scheduler = CampaignScheduler(
+        state.campaigns,
+        state.store.campaigns,
+        fleet=state.fleet,
+        trust=state.trust,
+        bus=state.bus,
+        clock=state.clock,
+        scope=lambda: state.rounds.scope,
+        replan=state.replanner.renew,
+    )
+    state.reporting = Reporting(state.campaigns, state.store, state.snapshot, state.watchdog)
 
 
 @contextlib.contextmanager
@@ -381,35 +400,6 @@ def _done_without_room() -> Iterator[None]:
         raise
     except ResourceError as error:
         logger.error("the start goes on, and something is not kept: %s", error)
-
-
-def plans_of(
-    network: Network,
-    streams: tuple[PlannedStream, ...],
-    settings: Settings,
-    store: Store,
-    now_ns: int,
-) -> dict[str, Plan]:
-    """Return every agent's plan with its version, committed. Blocks."""
-    return numbered(make_plans(network, streams, settings.window_ms), store, now_ns)
-
-
-def taking(
-    memory: RecentWindows,
-    excluded: Callable[[], Exclusions],
-    book: BaselineComparator,
-    clock: Clock,
-) -> Callable[[WindowBatch], None]:
-    """Return what is done with every batch that is new in the store."""
-
-    def take(batch: WindowBatch) -> None:
-        not_judged = excluded().of(batch)
-        # Of a backlog only what is still judged goes into memory.
-        if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
-            memory.add(batch, not_judged)
-        book.add(batch, not_judged)
-
-    return take
 
 
 STATE: web.AppKey[ControllerState] = web.AppKey("state", ControllerState)

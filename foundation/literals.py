@@ -30,7 +30,9 @@ _LONGEST_SHOWN = 80
 
 
 class AddressError(ConfigError):
-    """What was written is no address, or may be two."""
+    """What was written is no address, or may be two: `reason` says so after the text itself."""
+
+    reason: Text
 
 
 def read_address(text: str) -> Address | None:
@@ -208,4 +210,6 @@ def read_destination(text: str, ip_version: Literal[4, 6] | None = None) -> Addr
 def _error(text: str, en: str, zh: str) -> AddressError:
     shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
     subject = f"{shown} " if text else ""
-    return AddressError(f"{subject}{en}", f"{subject}{zh}", value=text)
+    error = AddressError(f"{subject}{en}", f"{subject}{zh}", value=text)
+    error.reason = Text(en, zh)
+    return error

@@ -21,25 +21,25 @@ DATA = Path("/var/lib/isochrone-controller")
     type=click.Path(path_type=Path),
     default=AGENT_CONFIG,
     show_default=str(AGENT_CONFIG),
-    help="Where an agent's configuration would be.",
+    help="Configuration file of the agent.",
 )
 @click.option(
     "--sites",
     type=click.Path(path_type=Path),
     default=SITES,
     show_default=str(SITES),
-    help="Where a controller's site file would be.",
+    help="Site file of the controller.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     default=DATA,
     show_default=str(DATA),
-    help="Where a controller's data would be.",
+    help="Data directory of the controller.",
 )
-@click.option("--json", "json_wanted", is_flag=True, help="One JSON array instead of lines.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON array instead of lines.")
 def doctor(agent_config: Path, sites: Path, data: Path, json_wanted: bool) -> None:
-    """Examine the agent and the controller of this machine, whichever there is."""
+    """Check the agent and the controller of this machine, whichever there is."""
     from foundation.checkup import Finding, as_json, as_lines, exit_code
 
     found: list[Finding] = []

@@ -165,7 +165,7 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The books of an agent since its state directory was first used: of `probes`, and of the
+    """The counters of an agent since its state directory was first used: of `probes`, and of the
     results of each kind of section by its name.
 
     What was `made` is counted where it happens, `waiting` and `dropped` by the spool:

@@ -55,7 +55,7 @@ def _signals_are_handled_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _arrivals_are_timestamped() -> Iterator[None]:
+def _rx_timestamps_are_in_force() -> Iterator[None]:
     """Have the kernel timestamp arrivals for as long as tests run.
 
     It turns this on for all sockets at once, in a worker that may have to wait on a busy machine:

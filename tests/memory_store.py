@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -47,6 +48,7 @@ from controller.store.series import (
 from controller.store.silences import SilenceRecord
 from foundation.text import Text
 from messages.chunk import decode_chunk
+from messages.sections.windows import WINDOWS
 
 MAX_BYTES = 1 << 30
 Kept = TypeVar("Kept")
@@ -84,7 +86,7 @@ class MemoryWindows:
             key = (chunk.agent, chunk.boot, chunk.sequence)
             if key in self._chunks:
                 answer.set_result(False)
-            elif alone and chunk.rows and self._has_beside(chunk):
+            elif alone and not chunk.is_empty and self._has_beside(chunk):
                 answer.set_exception(other_boot(chunk.agent))
             elif self._bytes + len(chunk.payload) > self._max_bytes:
                 self._full = _full(self._max_bytes)
@@ -99,21 +101,22 @@ class MemoryWindows:
 
     def _has_beside(self, chunk: StoredChunk) -> bool:
         """Whether windows of a chunk's agent and time, of another boot, are there."""
-        end_ns = chunk.start_ns + chunk.duration_ns
         return any(
-            one.rows and one.boot != chunk.boot and one.start_ns + one.duration_ns > chunk.start_ns
-            for one in self._range(chunk.agent, chunk.start_ns - MAX_DURATION_NS, end_ns)
+            not one.is_empty and one.boot != chunk.boot and one.end_ns > chunk.start_ns
+            for one in self._range(chunk.agent, chunk.start_ns - MAX_DURATION_NS, chunk.end_ns)
         )
 
     def _count(self, chunk: StoredChunk) -> None:
         held = self._totals.get(chunk.agent) or AgentTotals(
-            windows=0, chunks=0, last_window_ns=None, last_received_ns=None
+            results={}, chunks=0, last_window_ns=None, last_received_ns=None
         )
-        end_ns = chunk.start_ns + chunk.duration_ns
+        last_ns = held.last_window_ns
+        if chunk.windows:
+            last_ns = max(last_ns or 0, chunk.end_ns)
         self._totals[chunk.agent] = AgentTotals(
-            windows=held.windows + chunk.rows,
+            results=dict(Counter(held.results) + Counter(chunk.counts)),
             chunks=held.chunks + 1,
-            last_window_ns=max(held.last_window_ns or 0, end_ns),
+            last_window_ns=last_ns,
             last_received_ns=max(held.last_received_ns or 0, chunk.received_ns),
         )
 
@@ -122,10 +125,10 @@ class MemoryWindows:
         return dict(self._totals)
 
     def chunks_of(
-        self, agent: str, from_ns: int, to_ns: int, limit: int
+        self, agent: str, from_ns: int, to_ns: int, limit: int, *, kind: str = WINDOWS.name
     ) -> tuple[list[StoredChunk], int | None]:
         """Return chunks of one agent in a range of time; see `WindowStore.chunks_of`."""
-        found = self._range(agent, from_ns, to_ns)
+        found = [one for one in self._range(agent, from_ns, to_ns) if one.counts.get(kind)]
         if len(found) <= limit:
             return found, None
         end_ns = max(found[limit].start_ns, from_ns + 1)

@@ -13,7 +13,8 @@ from agent.plan.file import PLAN_FILE, save_plan
 from agent.spool.spooler import Spooler
 from agent.state_directory import sole_use_of
 from controller.serving.service import listens_of, serve
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.store.sqlite.backup import back_up
 from foundation.clock import SystemClock
 from isochrone import front_door

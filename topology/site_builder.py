@@ -288,8 +288,7 @@ def _address_fault(name: str, value: str) -> Text | None:
     try:
         address = read_address(value)
     except AddressError as error:
-        en, zh = (each.removeprefix(value.strip()) for each in (error.text.en, error.text.zh))
-        return Text(f"`{value}`{en}", f"`{value}`{zh}")
+        return Text(f"`{value}` {error.reason.en}", f"`{value}` {error.reason.zh}")
     if address is None:
         return Text(
             f"`{value}` is no IP address; write an IPv4 or IPv6 address (names are not looked up, "

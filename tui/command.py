@@ -58,14 +58,14 @@ class _Seconds(click.FloatRange):
     help="The controller's authority (keys/authority.pem), for https://.",
 )
 @click.option(
-    "--lang", type=click.Choice(["en", "zh"]), help="Language; else from the environment."
+    "--lang", type=click.Choice(["en", "zh"]), help="Language; by default that of the environment."
 )
 @click.option(
     "--refresh",
     type=_Seconds(0.5, 3600),
     default=5.0,
     show_default=True,
-    help="Seconds between readings when no event comes.",
+    help="Seconds between updates when there are no events.",
 )
 @click.option(
     "--time-zone",
@@ -74,23 +74,28 @@ class _Seconds(click.FloatRange):
     envvar="ISOCHRONE_TIME_ZONE",
     show_envvar=True,
     callback=lambda _context, _option, name: _zone(name),
-    help="Zone of the times that are read and written, such as Asia/Shanghai.",
+    help="Time zone for input and output, such as Asia/Shanghai.",
 )
 @click.option(
     "--narrow/--no-narrow",
     default=None,
     envvar="ISOCHRONE_NARROW",
     show_envvar=True,
-    help="Draw only signs that have one column in every terminal; else the terminal is asked.",
+    help=(
+        "Use only characters that are one column wide in every terminal; by default the "
+        "terminal is asked."
+    ),
 )
-@click.option("--view", type=click.Choice(list(PAGES)), default="overview", help="First view.")
+@click.option(
+    "--view", type=click.Choice(list(PAGES)), default="overview", help="View to open first."
+)
 @click.option("--path", "path_id", help="Open the page of this path.")
 @click.option(
     "--screenshot",
     type=click.Path(dir_okay=False, path_type=pathlib.Path, allow_dash=True),
-    help="Write the screen as SVG to this file (- for standard output), and end.",
+    help="Save the screen as SVG to this file (- for standard output) and exit.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
+@click.option("--overwrite", is_flag=True, help="Overwrite an existing file.")
 @click.option("--size", default="160x45", show_default=True, help="Screenshot size, COLUMNSxROWS.")
 def tui(
     url: str,
@@ -141,7 +146,7 @@ def _zone(name: str | None) -> dt.tzinfo | None:
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        said = gettext.gettext("{value!r} is no time zone; write one such as Asia/Shanghai.")
+        said = gettext.gettext("{value!r} is not a time zone; give one such as Asia/Shanghai.")
         raise click.BadParameter(said.format(value=name), param_hint="--time-zone") from error
 
 

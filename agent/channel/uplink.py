@@ -219,7 +219,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
     if word in REFUSED_FOR_EVER:
         return Delivery(sequence=sequence, refused=refusal, twice=word == MEASURED_TWICE)
     trouble = Text(
-        f"The controller does not take windows now: {refusal.en} They are kept and sent later.",
+        f"The controller does not take results now: {refusal.en} They are kept and sent later.",
         f"控制器暂不接收数据：{refusal.zh}数据保存在本地，稍后补传。",
     )
     return Delivery(

@@ -25,7 +25,10 @@ DEFAULT_STATE = Path("/var/lib/isochrone")
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="File with the token, - for standard input; without it and TOKEN it is asked for.",
+    help=(
+        "File with the token, or - for standard input; if neither this nor TOKEN is given, the "
+        "command asks for it."
+    ),
 )
 @click.option(
     "--config",
@@ -33,19 +36,19 @@ DEFAULT_STATE = Path("/var/lib/isochrone")
     type=click.Path(path_type=Path),
     default=DEFAULT_CONFIG,
     show_default=True,
-    help="The agent's configuration; written if there is none.",
+    help="Configuration file of the agent; created if it does not exist.",
 )
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path),
     default=DEFAULT_STATE,
     show_default=True,
-    help="Where keys, spool and plan are kept, if there is no configuration yet.",
+    help="Directory for keys, spool and plan, if there is no configuration yet.",
 )
 @click.option(
     "--proxy",
     metavar="http://HOST:PORT",
-    help="HTTP proxy to the controller; kept in a new configuration, read from one that is there.",
+    help="HTTP proxy to the controller; saved in a new configuration, read from an existing one.",
 )
 def enrol(
     url: str,
@@ -57,8 +60,9 @@ def enrol(
 ) -> None:
     """Enrol this agent at the controller URL with a one-time TOKEN.
 
-    The key is made here and stays here. A TOKEN in the arguments can be seen by every user of this
-    machine until the command has read it: rather give it by --token-file, or when asked.
+    The private key is created on this machine and never leaves it. A TOKEN among the arguments is
+    visible to every user of this machine until the command has read it: prefer --token-file, or
+    enter it when asked.
     """
     if token is not None:
         from agent.identity.argument_wipe import wipe_argument

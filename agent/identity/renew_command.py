@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     "config_path",
     required=True,
     type=click.Path(path_type=Path),
-    help="The agent's configuration.",
+    help="Configuration file of the agent.",
 )
 def renew(config_path: Path) -> None:
-    """Renew this agent's certificate now; a running agent takes it up by itself.
+    """Renew this agent's certificate now; a running agent picks it up.
 
-    A certificate renews itself when two thirds of its life are over: this is for before a long time
-    without the controller, or after the key may have been seen.
+    Certificates are renewed automatically after two thirds of their lifetime. Use this command
+    before a long time without the controller, or if the key may have been disclosed.
     """
     import datetime as dt
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from foundation.condition import Condition
 from foundation.text import Text, counted
@@ -11,17 +12,32 @@ from probes.stamp.nonconforming import COSTLY, summary
 from probes.stream import StreamSpec
 
 
-def at_most(conditions: Sequence[Condition], most: int) -> tuple[Condition, ...]:
-    """Return the first conditions, and how many others there are."""
-    if len(conditions) <= most:
-        return tuple(conditions)
-    more = len(conditions) - most
-    text = Text(
-        f"Not run for such reasons: {counted(more, 'more stream')}.",
-        f"另有 {more} 条测量流因类似原因未运行。",
-    )
-    last = Condition(code="streams_refused", severity="error", text=text)
-    return (*conditions[:most], last)
+def refusal(spec: StreamSpec, why: Text) -> Text:
+    """Return that a stream does not run, and why."""
+    label = f"{spec.destination} {spec.type_p.label()}"
+    return Text(f"Stream to {label} is not run: {why.en}", f"到 {label} 的测量流未运行：{why.zh}")
+
+
+def refusals(refused: Mapping[StreamSpec, Text], most: int) -> list[Condition]:
+    """Return what tells of the first streams that do not run, and how many others there are."""
+    told = [
+        Condition(
+            code="stream_refused",
+            severity="error",
+            text=refusal(spec, why),
+            stream_id=str(spec.stream_id),
+            address=spec.destination,
+        )
+        for spec, why in itertools.islice(refused.items(), most)
+    ]
+    if len(refused) > most:
+        more = len(refused) - most
+        text = Text(
+            f"Not run for such reasons: {counted(more, 'more stream')}.",
+            f"另有 {more} 条测量流因类似原因未运行。",
+        )
+        told.append(Condition(code="streams_refused", severity="error", text=text))
+    return told
 
 
 def nonconforming_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
 from agent.measuring.engine_conditions import (
-    at_most,
     broke,
     nonconforming_replies,
+    refusal,
+    refusals,
     waiting_for_keys,
 )
 from agent.measuring.local_addresses import LocalAddresses
@@ -47,9 +48,9 @@ _LOG = logging.getLogger("isochrone.agent")
 
 class Measuring:
     """Runs what the last plan says. `on_windows(batch, plan_version)` is called on the engine's
-    thread. All blocking calls are made on worker threads, one at a time. `book` counts what is
-    sent; `local_addresses` are the owner's; `settle` is awaited when an engine has broken, whose
-    open windows are lost.
+    thread. All blocking calls are made on worker threads, one at a time. `sent_counters` counts
+    what is sent; `local_addresses` are the owner's; `settle` is awaited when an engine has broken,
+    whose open windows are lost.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class Measuring:
         timestamp_shift_ns: int,
         conditions: Conditions,
         policy: Policy,
-        book: SentCounters,
+        sent_counters: SentCounters,
         settle: Callable[[], Awaitable[None]],
         journal: UnansweredJournal,
         local_addresses: Mapping[str, str] | None = None,
     ) -> None:
         self._own_addresses = local_addresses or {}
         self._local = LocalAddresses(self._own_addresses)
-        self._book, self._settle, self._journal = book, settle, journal
+        self._sent_counters, self._settle, self._journal = sent_counters, settle, journal
         self._looked_ns = clock.wall_ns()
         self.shortfalls = Shortfalls()
         self._policy = policy
@@ -93,7 +94,7 @@ class Measuring:
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._routes: RouteWatch | None = None  # while `run` does
         load_openers()
-        self._logged: dict[str, Text] = {}
+        self._logged: dict[tuple[StreamSpec, Text], None] = {}  # refused streams, and why
         self._sent = self._received = 0  # by engines that are no more
 
     async def apply(self, plan: Plan, keys: StampKeys | None) -> None:
@@ -114,8 +115,8 @@ class Measuring:
 
     def note_absence(self, places: Iterable[tuple[str, int]]) -> None:
         """Note that nothing has been answered at these places since this agent was last alive."""
-        if self._book.was_alive_ns:
-            alive_ns, stopped = self._book.was_alive_ns, self._book.was_clean
+        if self._sent_counters.was_alive_ns:
+            alive_ns, stopped = self._sent_counters.was_alive_ns, self._sent_counters.was_clean
             self._journal.resume(places, alive_ns, stopped=stopped)
 
     async def obey(self, policy: Policy) -> None:
@@ -175,7 +176,7 @@ class Measuring:
             if places is not None:
                 silences = [Silence(s.address, s.port, "agent.stopped") for s in places]
                 self._journal.note(silences, began_ns)
-            self._book.alive(self._clock.wall_ns())
+            self._sent_counters.alive(self._clock.wall_ns())
 
     def lives(self) -> bool:
         """Tell whether the engine, if there is one, still ticks."""
@@ -206,12 +207,12 @@ class Measuring:
         if self._engine is None:
             return ()
         odd = nonconforming_replies(self._engine.nonconforming_replies())
-        refused = at_most(self._engine.health().conditions, _MOST_TOLD)
+        refused = refusals(self._engine.health().refused, _MOST_TOLD)
         return (*refused, *([] if odd is None else [odd]))
 
     async def _look(self, *, retry: bool) -> None:
         plan, now_ns = self.plan, self._clock.wall_ns()
-        self._book.alive(now_ns)
+        self._sent_counters.alive(now_ns)
         if plan is None:
             return
         if self._policy.is_quiet(self._clock.wall_ns()) != self._quiet:
@@ -265,7 +266,7 @@ class Measuring:
                 own_clock_bound_ns=self._own_clock_bound_ns,
                 timestamp_shift_ns=self._timestamp_shift_ns,
                 stamp_keys=probing,
-                tally=Tally(place=self._book.sent_place),
+                tally=Tally(place=self._sent_counters.sent_place),
             )
             await asyncio.to_thread(engine.start)
         except IsochroneError as error:
@@ -291,18 +292,18 @@ class Measuring:
     def _log_refused(self) -> None:
         """Log which streams have begun to wait, and which wait no more."""
         health = self.engine_health()
-        told = () if health is None else health.conditions
-        now = {condition.text.en: condition.text for condition in told}
+        now = {} if health is None else dict.fromkeys(health.refused.items())
         language, before = language_of_environment(), self._logged
-        for text in [text for key, text in now.items() if key not in before][:_MOST_TOLD]:
-            _LOG.warning("%s", text.pick(language))
-        for text in [text for key, text in before.items() if key not in now][:_MOST_TOLD]:
-            _LOG.info(Text("Over: %s", "已恢复：%s").pick(language), text.pick(language))
+        for spec, why in [one for one in now if one not in before][:_MOST_TOLD]:
+            _LOG.warning("%s", refusal(spec, why).pick(language))
+        for spec, why in [one for one in before if one not in now][:_MOST_TOLD]:
+            over = Text("Over: %s", "已恢复：%s").pick(language)
+            _LOG.info(over, refusal(spec, why).pick(language))
         self._logged = now
 
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
-        self._book.add(WINDOWS, batch.rows)
+        self._sent_counters.add(WINDOWS, batch.rows)
         self.shortfalls.take(batch)
         assert batch.ended_ns is not None
         with self._version_lock:

@@ -22,7 +22,7 @@ from messages.exchange import Plan
 
 @click.group()
 def policy() -> None:
-    """Ask the policy of this agent's owner."""
+    """Show what the policy of this agent's owner allows."""
 
 
 @policy.command()
@@ -31,17 +31,17 @@ def policy() -> None:
     "config_path",
     required=True,
     type=click.Path(path_type=Path),
-    help="The agent's configuration; its [policy] section is asked.",
+    help="Configuration file of the agent, with its [policy] section.",
 )
 @click.option(
     "--plan",
     "plan_path",
     type=click.Path(path_type=Path),
-    help="A plan, such as plan.json of the state directory; absent: the policy is shown.",
+    help="A plan, such as plan.json in the state directory; without it, show the policy.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def check(config_path: Path, plan_path: Path | None, as_json: bool) -> None:
-    """Say what of a plan would run, stream by stream; exit code 1 if anything is curtailed."""
+    """Show which streams of a plan would run; exit code 1 if any is curtailed."""
     config = load_config(config_path)
     if plan_path is None:
         click.echo(_json(config.policy) if as_json else "\n".join(_policy_lines(config.policy)))

@@ -24,23 +24,23 @@ SHORTEST_INTERVAL_MS = 0.1
 _EXIT_SOME_SILENT = 1
 _CAP_NET_RAW = 13
 _EPILOG = (
-    "Exit status: 0 every target answered; 1 a target did not answer, could not be resolved or "
-    "could not be probed, or not every probe left this machine, or not at the rate asked; 2 wrong "
-    "usage."
+    "Exit status: 0 if every target answered; 1 if a target did not answer, could not be "
+    "resolved or could not be probed, or if probes were not sent, or not at the requested "
+    "rate; 2 for wrong usage."
 )
 _WITH_PORTS = [each for each in protocols() if each.has_ports]
 _TITLES = listed([each.title for each in protocols()], "or")
 _HELP = Text(
-    f"Measure targets now, all at once: {_TITLES.en}.", f"立即同时测量所有目标：{_TITLES.zh}。"
+    f"Measure all targets at once, with {_TITLES.en}.", f"立即同时测量所有目标：{_TITLES.zh}。"
 )
 _SIZE_HELP = Text(
-    "Payload octets: " + "; ".join(each.size_help.en for each in protocols()) + ".",
+    "Payload in octets: " + "; ".join(each.size_help.en for each in protocols()) + ".",
     "载荷字节数：" + "；".join(each.size_help.zh for each in protocols()) + "。",
 )
 _PORT_HELP = Text(
-    "Destination port; "
+    "Destination port; by default "
     + ", ".join(f"{each.name.upper()} {each.default_port}" for each in _WITH_PORTS)
-    + " if absent.",
+    + ".",
     "目的端口；默认 "
     + "、".join(f"{each.name.upper()} {each.default_port}" for each in _WITH_PORTS)
     + "。",
@@ -53,14 +53,14 @@ _PORT_HELP = Text(
 @click.option(
     "--file",
     type=click.Path(path_type=Path),
-    help="Targets, one a line; # comments; - for standard input.",
+    help="Targets, one per line; # starts a comment; - reads standard input.",
 )
 @click.option(
     "--count",
     type=click.IntRange(1, 1_000_000),
     default=10,
     show_default=True,
-    help="Probes to each target.",
+    help="Number of probes to each target.",
 )
 @click.option(
     "--interval",
@@ -68,7 +68,7 @@ _PORT_HELP = Text(
     metavar="DURATION",
     default="1s",
     show_default=True,
-    help="Time between two probes of one target: 200ms, 1s, or a number of milliseconds.",
+    help="Time between two probes to the same target: 200ms, 1s, or a number of milliseconds.",
 )
 @click.option(
     "--timeout",
@@ -76,7 +76,7 @@ _PORT_HELP = Text(
     metavar="DURATION",
     default="3s",
     show_default=True,
-    help="Later answers count as late (and lost).",
+    help="How long to wait for a reply; later ones count as late, and as lost.",
 )
 @click.option(
     "--size",
@@ -96,20 +96,27 @@ _PORT_HELP = Text(
     type=click.IntRange(1, 4096),
     default=1,
     show_default=True,
-    help="Spread the probes over so many 5-tuples, to see equal-cost paths.",
+    help="Number of 5-tuples to spread the probes over, to see equal-cost paths.",
 )
 @click.option(
     "--hmac-key-file",
     type=click.Path(path_type=Path),
-    help="UDP only: authenticated STAMP with this key (hexadecimal), 112 octets at least.",
+    help=(
+        "UDP only: authenticated STAMP with the key in this file (hexadecimal); packets have at "
+        "least 112 octets."
+    ),
 )
-@click.option("--source", metavar="ADDRESS", help="Leave from this address of this machine.")
+@click.option("--source", metavar="ADDRESS", help="Send from this local address.")
+@click.option("--interface", metavar="NAME", help="Send and receive on this interface only.")
 @click.option(
-    "--interface", metavar="NAME", help="Leave, and be answered, by this interface alone."
+    "--ipv4", "ip_version", flag_value=4, type=int, help="Resolve names to IPv4 addresses."
 )
-@click.option("--ipv4", "ip_version", flag_value=4, type=int, help="Use IPv4 addresses of names.")
-@click.option("--ipv6", "ip_version", flag_value=6, type=int, help="Use IPv6 addresses of names.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a target, one a line.")
+@click.option(
+    "--ipv6", "ip_version", flag_value=6, type=int, help="Resolve names to IPv6 addresses."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per target, one per line."
+)
 def probe(**given: Any) -> None:
     """Measure targets now: the command; its help names the protocols."""
     sys.exit(_probe(**given))

@@ -41,38 +41,36 @@ _NOT_HEXADECIMAL = Text("not hexadecimal digits", "内容不是十六进制数�
     default=(),
     show_default="[::]:862, all addresses of both families",
     metavar="ADDRESS:PORT",
-    help="Where to answer; may be given several times.",
+    help="Address and port to listen on; may be repeated.",
 )
 @click.option(
     "--source",
     metavar="ADDRESS",
-    help="Answer on port 862 of this address of this machine alone, and from it.",
+    help="Listen on port 862 of this local address only, and reply from it.",
 )
-@click.option(
-    "--interface", metavar="NAME", help="Answer what comes by this interface alone, and by it."
-)
+@click.option("--interface", metavar="NAME", help="Listen and reply on this interface only.")
 @click.option(
     "--peer",
     "peers",
     multiple=True,
     metavar="PREFIX",
-    help="Who may ask: an address or prefix; may be given several times.",
+    help="Address or prefix to answer; may be repeated.",
 )
-@click.option("--open", "is_open", is_flag=True, help="Answer everybody, at a limited rate.")
+@click.option("--open", "is_open", is_flag=True, help="Answer everyone, at a limited rate.")
 @click.option(
     "--hmac-key-file",
     type=click.Path(path_type=Path),
-    help="Answer only authenticated STAMP with this key (hexadecimal).",
+    help="Answer only STAMP packets authenticated with the key in this file (hexadecimal).",
 )
 @click.option(
     "--max-rate",
     type=FiniteRange(1.0, 10_000_000.0),
-    help="Packets a second at most; 200000, or 1000 with --open, if absent.",
+    help="Maximum packets per second; by default 200000, or 1000 with --open.",
 )
 @click.option(
     "--max-rate-per-source",
     type=FiniteRange(1.0, 10_000_000.0),
-    help="Packets a second of one sender at most; unlimited, or 100 with --open, if absent.",
+    help="Maximum packets per second from one sender; by default unlimited, or 100 with --open.",
 )
 def reflect(
     listen: tuple[str, ...],
@@ -84,7 +82,7 @@ def reflect(
     max_rate: float | None,
     max_rate_per_source: float | None,
 ) -> None:
-    """Answer STAMP probes (RFC 8762) of the peers you name, until stopped."""
+    """Answer STAMP probes (RFC 8762) from the given peers until stopped."""
     if not peers and not is_open:
         raise UsageError(
             "Say who may ask: --peer PREFIX for each sender, or --open for everybody.",

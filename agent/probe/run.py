@@ -15,7 +15,6 @@ from agent.probe.result import TargetResult
 from agent.probe.targets import ResolvedTarget
 from probes.clocks.kernel import kernel_clock_bound_ns
 from probes.engine.accumulate import OUTCOMES
-from probes.engine.destinations import refused_destinations
 from probes.engine.engine import Engine
 from probes.engine.report import SampleBatch
 from probes.remark import Remark
@@ -121,8 +120,9 @@ class ProbeRun:
         aggregation.check_pace(
             results, late, interval_ms=options.interval_ms, late_moments=health.late_moments
         )
-        refused = refused_destinations(health.conditions)
-        reasons = {place: Remark("stream_refused", why) for place, why in refused.items()}
+        reasons = {
+            spec.destination: Remark("stream_refused", why) for spec, why in health.refused.items()
+        }
         aggregation.explain(results, outcomes, engine, reasons)
         for spec, odd in engine.nonconforming_replies().items():
             results[spec.stream_id].nonconforming_replies = odd

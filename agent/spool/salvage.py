@@ -1,6 +1,6 @@
 """A damaged spool: set aside under another name, read as far as it can be, the rest counted.
 
-What was lost with it is known from the book of deliveries: what the spool was given, less what the
+What was lost with it is known from the delivery counters: what the spool was given, less what the
 controller took, what was dropped and what can still be read. So measuring goes on and the accounts
 close.
 """
@@ -30,7 +30,7 @@ _CHUNKS_AT_ONCE = 32
 
 
 def open_or_replace(
-    path: Path, limits: Limits, book: SentCounters, clock: Clock
+    path: Path, limits: Limits, sent_counters: SentCounters, clock: Clock
 ) -> tuple[SpoolFile, str | None]:
     """Open the spool; one that is damaged is replaced. Returns it and where the other went."""
     try:
@@ -38,17 +38,17 @@ def open_or_replace(
     except (DamagedSpoolError, sqlite3.Error, TypeError, ValueError) as error:
         if not isinstance(error, DamagedSpoolError) and not is_damage(error):
             raise
-        return replaced(path, limits, book, clock)
-    from_disk = book.deliveries.delivered.less(book.deliveries.beside)
+        return replaced(path, limits, sent_counters, clock)
+    from_disk = sent_counters.deliveries.delivered.less(sent_counters.deliveries.beside)
     if from_disk.less(file.accounted).at_least_none():  # it was cut to nothing, or is an older copy
-        _go_on(file, _everything(book), file.dropped, book)
+        _go_on(file, _everything(sent_counters), file.dropped, sent_counters)
     return file, None
 
 
 def replaced(
     path: Path,
     limits: Limits,
-    book: SentCounters,
+    sent_counters: SentCounters,
     clock: Clock,
     known: SpoolFile | None = None,
     in_memory: Collection[int] = (),
@@ -74,11 +74,11 @@ def replaced(
         ) from error
     held = aside if aside.is_file() else ":memory:"  # in a directory or a pipe is no spool
     with contextlib.closing(sqlite3.connect(held, isolation_level=None)) as damaged:
-        accounted, dropped = _told_by(damaged, book)
+        accounted, dropped = _told_by(damaged, sent_counters)
         if known is not None:
             accounted, dropped = known.accounted, known.dropped
         _take_over(file, damaged)
-    gone = _go_on(file, accounted, dropped, book, in_memory)
+    gone = _go_on(file, accounted, dropped, sent_counters, in_memory)
     _LOG.error(
         "the spool was damaged: it is %s now; %d results of it go on, %d are lost",
         *(aside, file.waiting.results, gone.results),
@@ -90,26 +90,26 @@ def _go_on(
     file: SpoolFile,
     accounted: Count,
     dropped: Mapping[DropReason, Count],
-    book: SentCounters,
+    sent_counters: SentCounters,
     in_memory: Collection[int] = (),
 ) -> Count:
     """Let a file go on with the accounts of the one before it; return what was lost with that."""
     asked = total(
         offer.held
-        for sequence, offer in book.deliveries.in_doubt().items()
+        for sequence, offer in sent_counters.deliveries.in_doubt().items()
         if sequence not in in_memory and not file.holds(sequence)
     )
     accounted = accounted.less(asked).at_least_none()
-    known = [book.deliveries.delivered, *dropped.values(), file.waiting]
-    gone = accounted.plus(book.deliveries.beside).less(total(known)).at_least_none()
+    known = [sent_counters.deliveries.delivered, *dropped.values(), file.waiting]
+    gone = accounted.plus(sent_counters.deliveries.beside).less(total(known)).at_least_none()
     damaged = dropped.get("damaged", Count()).plus(gone)
     file.begin_at(accounted, {**dropped, "damaged": damaged})
     return gone
 
 
-def _everything(book: SentCounters) -> Count:
+def _everything(sent_counters: SentCounters) -> Count:
     """Return all that a spool can have been given."""
-    return book.made.less(book.deliveries.beside).at_least_none()
+    return sent_counters.made.less(sent_counters.deliveries.beside).at_least_none()
 
 
 def _take_over(file: SpoolFile, damaged: sqlite3.Connection) -> None:
@@ -141,13 +141,13 @@ def _readable(damaged: sqlite3.Connection) -> Iterator[SpooledChunk]:
 
 
 def _told_by(
-    damaged: sqlite3.Connection, book: SentCounters
+    damaged: sqlite3.Connection, sent_counters: SentCounters
 ) -> tuple[Count, dict[DropReason, Count]]:
     """Return what the spool was given and dropped, as it says; else all that was ever sent."""
     try:
         known = {str(name): int(value) for name, value in damaged.execute("SELECT * FROM counter")}
     except (sqlite3.DatabaseError, TypeError, ValueError):
-        return _everything(book), {}
+        return _everything(sent_counters), {}
 
     dropped = {reason: count_among(known, f"dropped.{reason}") for reason in DROP_REASONS}
     return count_among(known, "accounted"), dropped

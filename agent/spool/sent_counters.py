@@ -4,8 +4,8 @@ A few numbers in a file that is mapped into memory: the engine's thread adds to 
 and the kernel keeps what a killed process wrote. The spool counts elsewhere, in its own
 transactions, what it was given; what is missing there after a restart was cut off by the kill. What
 the controller was offered and took is in the same page (`agent.spool.delivery_counters`): a full
-disk cannot keep it from being written down. A power cut may take the last seconds of the book with
-it (it is synced with every chunk): then `behind` says that the count is a lower bound.
+disk cannot keep it from being written down. A power cut may take the last seconds of the counters
+with it (it is synced with every chunk): then `behind` says that the count is a lower bound.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SentCounters:
-    """The book of one state directory. ResourceError: it can neither be opened nor made."""
+    """The counters of one state directory. ResourceError: it can neither be opened nor made."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -49,7 +49,7 @@ class SentCounters:
         self._numbers: NDArray[np.int64] = np.frombuffer(self._map, np.int64)
         self.is_new = int(self._numbers[_FORMAT_AT]) != _FORMAT
         if self.is_new:
-            self._numbers[:] = 0  # whatever was there, it was no book
+            self._numbers[:] = 0  # whatever was there, it was no counters file
         self.was_clean = bool(self._numbers[_CLEAN_AT])  # the run before ended in order
         self.was_alive_ns = int(self._numbers[_ALIVE_AT])  # 0: never
         machine = _machine_start()

@@ -78,7 +78,7 @@ class Spooler:
         on_stored: Callable[[], None] = lambda: None,
         on_boot: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.book = SentCounters(path.with_name(f"{path.stem}.sent"))
+        self.sent_counters = SentCounters(path.with_name(f"{path.stem}.sent"))
         self._on_stored, self._on_boot = on_stored, on_boot
         self.begin_boot()
         self._agent = agent
@@ -86,7 +86,7 @@ class Spooler:
         self._memory_bytes = memory_bytes
         self._memory: dict[int, SpooledChunk] = {}
         self._path, limits = path, Limits(max_bytes, round(max_age_s * 1e9))
-        self._file, self._set_aside = open_or_replace(path, limits, self.book, self._clock)
+        self._file, self._set_aside = open_or_replace(path, limits, self.sent_counters, self._clock)
         self._began_ns = self._clock.monotonic_ns() - self._file.ran_ns
         self._asked = self._tombstones()
         self._next_sequence = max(self._file.next_sequence, *(s + 1 for s in self._asked), 1)
@@ -97,8 +97,8 @@ class Spooler:
         self._fault: str | None = None
         self._gathered: dict[tuple[SectionKind[Any], Span, int], list[Any]] = {}
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        known = self._file.accounted.plus(self.book.deliveries.beside)
-        self.book.begin_at(known)
+        known = self._file.accounted.plus(self.sent_counters.deliveries.beside)
+        self.sent_counters.begin_at(known)
         self.do_settle()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
@@ -146,15 +146,15 @@ class Spooler:
         self._thread.join()
         self.do_settle()
         self._file.close()
-        self.book.close()
+        self.sent_counters.close()
 
     def do_settle(self) -> None:
         """Count as cut off what was sent and never came here; only while no engine runs."""
         self.do_flush()
         held = [*self._memory.values(), *self._asked.values()]
         known = total([self._file.accounted, *self._lost.values(), *(one.count for one in held)])
-        known = known.plus(self.book.deliveries.beside)
-        missing = self.book.made.less(known).at_least_none()
+        known = known.plus(self.sent_counters.deliveries.beside)
+        missing = self.sent_counters.made.less(known).at_least_none()
         if missing:
             self._lose("cut_off", missing)
             self._attempt(self._to_disk)
@@ -169,7 +169,7 @@ class Spooler:
         From now on they are in doubt, until one of the next three says what became of them.
         """
         waiting = self._postponed_now()
-        known = self.book.deliveries.in_doubt()
+        known = self.sent_counters.deliveries.in_doubt()
         doubted = [chunk for chunk in self._doubted() if chunk.sequence not in waiting]
         left = min(oldest + newest - len(doubted), MOST_OFFERED - len(known))
         skip = waiting | known.keys()
@@ -180,7 +180,7 @@ class Spooler:
             lambda: self.do_pending(max(left - newest, 0), min(newest, left), skip), none
         )
         fresh = [chunk for chunk in others if self._is_whole(chunk)]
-        self.book.deliveries.offer(
+        self.sent_counters.deliveries.offer(
             Offer(one.boot, one.sequence, one.start_ns, one.count) for one in fresh
         )
         self._fresh = frozenset(chunk.sequence for chunk in fresh)
@@ -188,7 +188,7 @@ class Spooler:
 
     def do_withdraw(self, sequences: list[int]) -> None:
         """The controller has not taken these: those it never was offered before it surely lacks."""
-        self.book.deliveries.settle([each for each in sequences if each in self._fresh])
+        self.sent_counters.deliveries.settle([each for each in sequences if each in self._fresh])
 
     def do_postpone(self, seconds: dict[int, float]) -> None:
         """Offer these chunks again only after so many seconds each."""
@@ -238,11 +238,11 @@ class Spooler:
     ) -> None:
         """Forget delivered chunks; `duplicates` of them the controller had already."""
         self._resolve([each for each in sequences if each in self._asked], duplicates)
-        doubted = self.book.deliveries.in_doubt()
+        doubted = self.sent_counters.deliveries.in_doubt()
         in_memory = [self._memory.pop(each) for each in sequences if each in self._memory]
         beside = total(chunk.count for chunk in in_memory)
         taken = total(doubted[each].held for each in sequences if each in doubted)
-        self.book.deliveries.settle(sequences, delivered=taken, beside=beside)
+        self.sent_counters.deliveries.settle(sequences, delivered=taken, beside=beside)
         here = {chunk.sequence for chunk in in_memory}
         self._acknowledged.update(each for each in sequences if each not in here)
         if len(self._acknowledged) > _KEPT_ACKNOWLEDGED:
@@ -259,19 +259,19 @@ class Spooler:
             self._lose(counted, chunk.count)
         else:
             self._attempt(lambda: self._file.refuse(sequence, reason, counted))
-        self.book.deliveries.settle([sequence])
+        self.sent_counters.deliveries.settle([sequence])
 
     def _doubted(self) -> list[SpooledChunk]:
         """Return the chunks in doubt, to be offered again; none that is out of the way."""
         found = []
-        for sequence in self.book.deliveries.in_doubt():
+        for sequence in self.sent_counters.deliveries.in_doubt():
             chunk = self._asked.get(sequence) or self._memory.get(sequence)
             if chunk is None and sequence not in self._acknowledged:
                 chunk = self._attempt(functools.partial(self._file.find, sequence), None)
             if chunk is not None and self._is_whole(chunk):
                 found.append(chunk)
             elif not self._fault:
-                self.book.deliveries.settle([sequence])
+                self.sent_counters.deliveries.settle([sequence])
         return found
 
     def _is_whole(self, chunk: SpooledChunk) -> bool:
@@ -303,7 +303,7 @@ class Spooler:
                     plan_version=0,
                 ),
             )
-            for offer in self.book.deliveries.in_doubt().values()
+            for offer in self.sent_counters.deliveries.in_doubt().values()
             if offer.sequence not in self._memory and not self._file.holds(offer.sequence)
         }
 
@@ -312,9 +312,9 @@ class Spooler:
         for sequence in asked:
             count = self._asked.pop(sequence).count
             if sequence in duplicates:
-                self.book.deliveries.settle([sequence], delivered=count, beside=count)
+                self.sent_counters.deliveries.settle([sequence], delivered=count, beside=count)
             else:
-                self.book.deliveries.settle([sequence])
+                self.sent_counters.deliveries.settle([sequence])
                 self._lose("cut_off", count)
 
     def do_state(self) -> SpoolState:
@@ -338,14 +338,14 @@ class Spooler:
         held = [*self._memory.values(), *self._asked.values()]
         waiting = self._file.waiting.plus(total(one.count for one in held))
         return Totals(
-            made=dict(self.book.made.of),
+            made=dict(self.sent_counters.made.of),
             waiting=dict(waiting.of),
             dropped=tuple(
                 Dropped(reason=reason, counts=dict(count.of))
                 for reason, count in dropped.items()
                 if count
             ),
-            behind=self.book.behind,
+            behind=self.sent_counters.behind,
         )
 
     def _lose(self, reason: DropReason, count: Count) -> None:
@@ -409,12 +409,12 @@ class Spooler:
         if self._acknowledged:
             self._forget_acknowledged()
         if self._memory or self._lost:
-            spare = self.book.deliveries.in_doubt().keys()
+            spare = self.sent_counters.deliveries.in_doubt().keys()
             ran_ns = self._clock.monotonic_ns() - self._began_ns
             self._file.put(list(self._memory.values()), ran_ns, self._lost, spare)
             self._memory.clear()
             self._lost.clear()
-            self.book.sync()
+            self.sent_counters.sync()
 
     def _forget_acknowledged(self) -> None:
         self._file.delete(sorted(self._acknowledged))
@@ -441,7 +441,7 @@ class Spooler:
 
     def _replace_file(self) -> None:
         self._file, self._set_aside = replaced(
-            self._path, self._file.limits, self.book, self._clock, self._file, self._memory
+            self._path, self._file.limits, self.sent_counters, self._clock, self._file, self._memory
         )
         self._began_ns = self._clock.monotonic_ns() - self._file.ran_ns
         self._acknowledged.clear()
@@ -450,7 +450,7 @@ class Spooler:
     def _bound_memory(self) -> None:
         """Give up the oldest chunks that memory has no room for, none of them in doubt."""
         excess = sum(len(c.payload) for c in self._memory.values()) - self._memory_bytes
-        doubted = self.book.deliveries.in_doubt()
+        doubted = self.sent_counters.deliveries.in_doubt()
         for sequence in [each for each in self._memory if each not in doubted]:
             if excess <= 0:
                 break

@@ -1,4 +1,4 @@
-"""The book of credentials: which tokens and certificates there are, and which still stand.
+"""The credential store: which tokens and certificates there are, and which still stand.
 
 Secrets are kept as SHA-256 only; they are 256 random bits, so nothing slower is needed. Other
 processes (`isochrone controller token`, `revoke`) write the same database: `refresh` notices, and

@@ -100,7 +100,7 @@ class StampKeyring:
             self._connection.close()
 
     def refresh(self) -> None:
-        """Read again what another process, or the book of credentials, changed."""
+        """Read again what another process, or the credential store, changed."""
         with self._lock:
             seen = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
             if seen != self._seen:

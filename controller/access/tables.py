@@ -129,7 +129,7 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
             migrations.apply(db)
     except (OSError, sqlite3.DatabaseError) as error:
         if is_damage(error):
-            raise  # whoever opened the book says what to do
+            raise  # whoever opened the store says what to do
         reason = reason_of(error)
         raise ResourceError(
             f"The database of keys {path} cannot be opened ({reason.en}); check the rights and the "

@@ -33,8 +33,8 @@ _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
 class Gate:
     """Lets requests through to their routes. `middleware` is what the application uses."""
 
-    def __init__(self, book: CredentialStore) -> None:
-        self._book = book
+    def __init__(self, credentials: CredentialStore) -> None:
+        self._credentials = credentials
         self.refused: Counter[str] = Counter()  # requests by the code of their refusal
         self._told: dict[str, tuple[int, int]] = {}  # credential -> (since, refusals) of this hour
         self._routes: dict[web.AbstractRoute, Route] = {}
@@ -98,7 +98,7 @@ class Gate:
         finally:
             if not result.startswith("403") or self._is_told(identity):
                 await asyncio.to_thread(
-                    self._book.audit,
+                    self._credentials.audit,
                     actor=str(identity),
                     action=f"{route.method} {route.path}",
                     subject=excerpt(request.path_qs, MAX_SUBJECT),
@@ -111,7 +111,7 @@ class Gate:
 
         Whoever may change nothing has a few an hour; all are counted.
         """
-        now_ns, key = self._book.clock.monotonic_ns(), f"{identity} {identity.credential}"
+        now_ns, key = self._credentials.clock.monotonic_ns(), f"{identity} {identity.credential}"
         began_ns, told = self._told.get(key, (now_ns, 0))
         if now_ns - began_ns >= REFUSALS_TOLD_NS:
             began_ns, told = now_ns, 0
@@ -126,7 +126,7 @@ class Gate:
             identity = self._shown(request)
             if identity is None:
                 raise ApiError(401, "unauthenticated", _WHO)
-            self._book.check(identity)
+            self._credentials.check(identity)
         except CredentialError as error:
             raise ApiError(401, error.code, error.text, **error.fields) from error
         return identity
@@ -137,7 +137,7 @@ class Gate:
             scheme, _, token = header.partition(" ")
             if scheme.lower() != "bearer":
                 return None
-            return self._book.identity_of_token(token.strip())
+            return self._credentials.identity_of_token(token.strip())
         if request.transport is None:
             return None
         known = self._open.get(request.transport)
@@ -154,7 +154,7 @@ class Gate:
     def check_again(self, request: web.Request) -> None:
         """Raise ApiError 401 if the credential of a request has ended since it was let in."""
         try:
-            self._book.check(request[IDENTITY])
+            self._credentials.check(request[IDENTITY])
         except CredentialError as error:
             raise ApiError(401, error.code, error.text, **error.fields) from error
 
@@ -173,7 +173,7 @@ class Gate:
             if transport.is_closing():
                 continue
             try:
-                self._book.check(identity)
+                self._credentials.check(identity)
             except CredentialError:
                 ended.append(transport)
         for transport in ended:

@@ -30,8 +30,9 @@ from controller.live.scope import Scope
 from controller.live.snapshot import Operation, Snapshot
 from controller.live.states import STATES
 from controller.live.verdicts import Round
-from controller.state import VERSION
+from controller.settings import VERSION
 from controller.store.interface import StoreState
+from messages.sections.windows import WINDOWS
 
 _PATH_LABELS = (
     "path",
@@ -95,7 +96,7 @@ def _controller(
     yield build
     for name, help_text, count in (
         ("ingest_chunks", "Chunks that were stored.", operation.chunks),
-        ("ingest_windows", "Windows that were stored.", operation.windows),
+        ("ingest_windows", "Windows that were stored.", operation.results.get(WINDOWS.name, 0)),
         ("ingest_duplicates", "Chunks that were there already.", operation.duplicates),
         ("ingest_bytes", "Bytes of stored chunks.", operation.bytes),
         (
@@ -109,6 +110,12 @@ def _controller(
         counter = CounterMetricFamily(f"isochrone_{name}", help_text)
         counter.add_metric((), count)
         yield counter
+    results = CounterMetricFamily(
+        "isochrone_ingest_results", "Results that were stored, by kind.", labels=("kind",)
+    )
+    for kind, count in sorted(operation.results.items()):
+        results.add_metric((kind,), count)
+    yield results
     refused = CounterMetricFamily(
         "isochrone_ingest_refused", "Chunks that were refused, by reason.", labels=("reason",)
     )

@@ -10,42 +10,91 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from controller.campaigns.registry import CampaignRegistry
+from controller.events.bus import EventBus
 from controller.events.events import CampaignChanged
-from controller.fleet.agents import FleetView
-from controller.plans.replanning import renew
-from controller.state import ControllerState
-from controller.store.campaigns import CampaignRecord
+from controller.fleet.agents import Fleet, FleetView
+from controller.live.scope import Scope
+from controller.store.campaigns import CampaignRecord, CampaignStore
+from controller.supervision.clock_trust import ClockTrust
+from foundation.clock import Clock
 from topology.model import PlannedStream
 
 OVERDUE_S = 1.0
 
 
-async def look(state: ControllerState) -> bool:
-    """Begin and end what is due, and let the plan follow; whether it changed (and was judged).
+class CampaignScheduler:
+    """Begins and ends campaigns between two rounds of judging.
 
-    Called between two rounds; while the clock is doubted all stays as it is. Raises ResourceError
-    where nothing can be stored; it is tried again.
+    `scope` tells what is planned now; `replan` plans other streams, given since
+    when each is planned, and judges them.
     """
-    book, now_ns = state.campaigns, state.clock.wall_ns()
-    if state.trust.doubt() is not None:  # what is begun or ended by a wrong clock is so for good
-        return False
-    async with book.changing:
-        for record in list(book.records.values()):
-            due = _due(record, now_ns)
-            if due is not None:
-                await turn(state, record, due)
-    running = book.running(now_ns)
-    if not running and state.streams is state.permanent:
-        return False
-    streams = await asyncio.to_thread(book.united, state.network, state.permanent, running)
-    if streams == state.streams:
-        return False
-    await renew(state, streams)
-    return True
+
+    def __init__(
+        self,
+        registry: CampaignRegistry,
+        store: CampaignStore,
+        *,
+        fleet: Fleet,
+        trust: ClockTrust,
+        bus: EventBus,
+        clock: Clock,
+        scope: Callable[[], Scope],
+        replan: Callable[[tuple[PlannedStream, ...], NDArray[np.int64]], Awaitable[None]],
+    ) -> None:
+        self._registry, self._store, self._fleet = registry, store, fleet
+        self._trust, self._bus, self._clock = trust, bus, clock
+        self._scope, self._replan = scope, replan
+
+    async def look(self) -> bool:
+        """Begin and end what is due, and let the plan follow; whether it changed (and was judged).
+
+        Called between two rounds; while the clock is doubted all stays as it is. Raises
+        ResourceError where nothing can be stored; it is tried again.
+        """
+        registry, now_ns, scope = self._registry, self._clock.wall_ns(), self._scope()
+        if self._trust.doubt() is not None:  # what a wrong clock begins or ends is so for good
+            return False
+        async with registry.changing:
+            for record in list(registry.records.values()):
+                due = _due(record, now_ns)
+                if due is not None:
+                    await self.turn(record, due)
+        running = registry.running(now_ns)
+        if not running and scope.streams is scope.permanent:
+            return False
+        streams = await asyncio.to_thread(registry.united, scope.network, scope.permanent, running)
+        if streams == scope.streams:
+            return False
+        await self._replan(streams, registry.planned_ns(streams, len(scope.permanent)))
+        return True
+
+    async def turn(self, before: CampaignRecord, after: CampaignRecord) -> None:
+        """Write down what becomes of a campaign, and tell it. The caller holds `changing`."""
+        if after.is_over and before.begun_ns is not None:
+            streams = self._registry.streams_of(self._scope().network, before)
+            counts = curtailed(self._fleet.now(), streams)
+            after = replace(after, refused=counts["refused"], throttled=counts["throttled"])
+        await asyncio.wrap_future(self._store.change(after))
+        self._registry.put(after)
+        self._bus.publish([event_of(after, before, self._clock.wall_ns())])
+
+    async def wait_due(self, longest_s: float) -> None:
+        """Wait until a campaign is due or somebody changed one, `longest_s` at most."""
+        edge_ns, wait_s = self._registry.edge_ns(), longest_s
+        if edge_ns is not None:
+            # What is overdue could not be stored just now.
+            away_s = (edge_ns - self._clock.wall_ns()) / 1e9
+            wait_s = min(longest_s, away_s if away_s > 0 else OVERDUE_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._registry.told.wait(), wait_s)
+        self._registry.told.clear()
 
 
 def _due(record: CampaignRecord, now_ns: int) -> CampaignRecord | None:
@@ -55,17 +104,6 @@ def _due(record: CampaignRecord, now_ns: int) -> CampaignRecord | None:
     if now_ns >= record.to_ns:
         return replace(record, ended_ns=now_ns)
     return replace(record, begun_ns=now_ns) if record.begun_ns is None else None
-
-
-async def turn(state: ControllerState, before: CampaignRecord, after: CampaignRecord) -> None:
-    """Write down what becomes of a campaign, and tell it. The caller holds `changing`."""
-    if after.is_over and before.begun_ns is not None:
-        streams = state.campaigns.streams_of(state.network, before)
-        counts = curtailed(state.fleet.now(), streams)
-        after = replace(after, refused=counts["refused"], throttled=counts["throttled"])
-    await asyncio.wrap_future(state.store.campaigns.change(after))
-    state.campaigns.put(after)
-    state.bus.publish([event_of(after, before, state.clock.wall_ns())])
 
 
 def event_of(record: CampaignRecord, before: CampaignRecord | None, now_ns: int) -> CampaignChanged:
@@ -86,15 +124,3 @@ def curtailed(fleet: FleetView, streams: Sequence[PlannedStream]) -> Counter[str
     """Return how many of some streams the agents' owners refuse, and throttle, now."""
     found = (fleet.curtailment(stream.path.source.site, stream.stream_id) for stream in streams)
     return Counter(one.action for one in found if one is not None)
-
-
-async def wait_due(book: CampaignRegistry, now_ns: int, longest_s: float) -> None:
-    """Wait until a campaign is due or somebody changed one, `longest_s` at most."""
-    edge_ns, wait_s = book.edge_ns(), longest_s
-    if edge_ns is not None:
-        # What is overdue could not be stored just now.
-        away_s = (edge_ns - now_ns) / 1e9
-        wait_s = min(longest_s, away_s if away_s > 0 else OVERDUE_S)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(book.told.wait(), wait_s)
-    book.told.clear()

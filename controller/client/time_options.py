@@ -23,7 +23,7 @@ def time_zone_option(command: Command) -> Command:
         show_envvar=True,
         expose_value=False,
         callback=choose_zone,
-        help="Zone of the times that are read and written, such as Asia/Shanghai.",
+        help="Time zone for input and output, such as Asia/Shanghai.",
     )(command)
 
 
@@ -35,10 +35,16 @@ def past_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(period=past_range(start, end, last, SystemClock().wall_ns()), **given)
 
     for option in (
-        click.option("--last", metavar="24h", help="The time until now (or --to): 90m, 24h, 7d."),
-        click.option("--to", "end", metavar="TIME", help="End, likewise; now if absent."),
         click.option(
-            "--from", "start", metavar="TIME", help="Begin, such as 2026-11-01T00:00+08:00."
+            "--last",
+            metavar="24h",
+            help="Length of the period that ends now (or at --to): 90m, 24h, 7d.",
+        ),
+        click.option(
+            "--to", "end", metavar="TIME", help="End time, in the same form; now by default."
+        ),
+        click.option(
+            "--from", "start", metavar="TIME", help="Start time, such as 2026-11-01T00:00+08:00."
         ),
     ):
         with_period = option(with_period)

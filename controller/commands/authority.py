@@ -40,12 +40,12 @@ DATA = click.option(
     "--name",
     "names",
     multiple=True,
-    help="Host name or address that agents and people use; may be given more than once.",
+    help="Host name or address by which agents and people reach the server; may be repeated.",
 )
 def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
-    """Make the private authority, the server's certificate and the first admin token.
+    """Create the private certificate authority, the server certificate and the first admin token.
 
-    Done again with --name, it gives the server a new certificate for these names.
+    Run it again with --name to issue a new server certificate for these names.
     """
     from controller.access.authority import (
         ALWAYS_HOSTS,
@@ -66,16 +66,16 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
                 "如需新的令牌，请执行 isochrone controller token create。",
                 file=str(data),
             )
-        with opened_credential_store(data) as book:
+        with opened_credential_store(data) as credentials:
             authority.renew_server(hosts)
-            book.audit(actor=actor, action="renew server", subject=", ".join(hosts))
+            credentials.audit(actor=actor, action="renew server", subject=", ".join(hosts))
         say(_certified(hosts))
         return
     # The book first, and the token last: it is shown once, so nothing may fail behind it.
-    with opened_credential_store(data, new=True) as book:
+    with opened_credential_store(data, new=True) as credentials:
         authority = create_authority(data, hosts, SystemClock())
-        book.audit(actor=actor, action="init", subject=authority.fingerprint)
-        token = book.create_api_token("admin", "first admin", None)
+        credentials.audit(actor=actor, action="init", subject=authority.fingerprint)
+        token = credentials.create_api_token("admin", "first admin", None)
     say(_certified(hosts))
     say(
         Text(
@@ -89,26 +89,30 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke tokens of people and of agents to enrol."""
+    """Create, list and revoke tokens, for people and for agents to enrol."""
 
 
 @token.command("create")
 @DATA
 @click.option(
-    "--role", type=click.Choice(["viewer", "operator", "admin"]), help="An API token with a role."
+    "--role",
+    type=click.Choice(["viewer", "operator", "admin"]),
+    help="Create an API token with this role.",
 )
-@click.option("--enrol", "agent", metavar="AGENT", help="A one-time token to enrol this agent.")
-@click.option("--label", help="Whose it is, for the audit log; else the role.")
+@click.option(
+    "--enrol", "agent", metavar="AGENT", help="Create a one-time token to enrol this agent."
+)
+@click.option("--label", help="Name of its holder, for the audit log; by default the role.")
 @click.option(
     "--expires",
     metavar="90m|24h|30d",
-    help="How long it is good: 24h for --enrol, 365d for --role.",
+    help="Lifetime; by default 24h for --enrol, 365d for --role.",
 )
 @time_zone_option
 def create(
     data: pathlib.Path, role: str | None, agent: str | None, label: str | None, expires: str | None
 ) -> None:
-    """Print a new token, this once; only its hash is kept."""
+    """Create a token and print it once; only its hash is stored."""
     from controller.access.authority import load_authority
 
     if (role is None) == (agent is None):
@@ -121,17 +125,17 @@ def create(
         _check_agent(agent)
     _check_label(label)
     authority, actor = load_authority(data, SystemClock()), me()
-    with opened_credential_store(data) as book:
+    with opened_credential_store(data) as credentials:
         if agent is not None:
-            text = book.create_enrolment_token(agent, authority.fingerprint, until_ns)
+            text = credentials.create_enrolment_token(agent, authority.fingerprint, until_ns)
         else:
-            text = book.create_api_token(cast("Role", role), label or str(role), until_ns)
+            text = credentials.create_api_token(cast("Role", role), label or str(role), until_ns)
         subject = f"enrol {agent}" if agent is not None else f"{role} {label or role}"
         try:
             detail = text.split(".")[1]
-            book.audit(actor=actor, action="create token", subject=subject, detail=detail)
+            credentials.audit(actor=actor, action="create token", subject=subject, detail=detail)
         except Exception:
-            book.revoke_token(text.split(".")[1])  # nobody will ever see it
+            credentials.revoke_token(text.split(".")[1])  # nobody will ever see it
             raise
     say(Text(f"Good until {local_text(until_ns)}.", f"有效期至 {local_text(until_ns)}。"))
     click.echo(text)
@@ -143,8 +147,8 @@ def create(
 def list_(data: pathlib.Path) -> None:
     """List the tokens, without their secrets."""
     now_ns = SystemClock().wall_ns()
-    with opened_credential_store(data) as book:
-        for each in book.tokens():
+    with opened_credential_store(data) as credentials:
+        for each in credentials.tokens():
             what = f"enrol {each.agent}" if each.role is None else f"{each.role}  {each.label}"
             until = "-" if each.expires_ns is None else local_text(each.expires_ns)
             click.echo(plain(f"{each.id}  {each.state(now_ns):8}  {until}  {what}"))
@@ -154,25 +158,27 @@ def list_(data: pathlib.Path) -> None:
 @DATA
 @click.argument("token_id", metavar="ID")
 def revoke_token(data: pathlib.Path, token_id: str) -> None:
-    """End the token ID (see list); its open connections end within seconds."""
-    with opened_credential_store(data) as book:
-        if not book.revoke_token(token_id):
+    """Revoke the token ID (see list); its connections close within seconds."""
+    with opened_credential_store(data) as credentials:
+        if not credentials.revoke_token(token_id):
             raise ConfigError(
                 f"There is no token {token_id} that could be revoked; see: token list.",
                 f"没有可吊销的令牌 {token_id}；请用 token list 查看。",
                 token=token_id,
             )
-        book.audit(actor=me(), action="revoke token", subject=token_id)
+        credentials.audit(actor=me(), action="revoke token", subject=token_id)
 
 
 @click.command("revoke")
 @DATA
 @click.argument("agent")
 def revoke(data: pathlib.Path, agent: str) -> None:
-    """End every certificate of AGENT; its open connections end within seconds."""
+    """Revoke all certificates of AGENT; its connections close within seconds."""
     _check_agent(agent)
-    with opened_credential_store(data) as book:
-        if not book.certificates(agent) and all(each.agent != agent for each in book.tokens()):
+    with opened_credential_store(data) as credentials:
+        if not credentials.certificates(agent) and all(
+            each.agent != agent for each in credentials.tokens()
+        ):
             raise ConfigError(
                 f"No certificate and no token was ever made for {agent}, so nothing is revoked; is "
                 "that its name? See: isochrone list certificates.",
@@ -180,8 +186,8 @@ def revoke(data: pathlib.Path, agent: str) -> None:
                 "请用 isochrone list certificates 查看。",
                 agent=agent,
             )
-        ended = book.revoke_agent(agent)
-        book.audit(actor=me(), action="revoke agent", subject=agent, detail=f"{ended} ended")
+        ended = credentials.revoke_agent(agent)
+        credentials.audit(actor=me(), action="revoke agent", subject=agent, detail=f"{ended} ended")
     say(
         Text(
             f"{agent} is refused from now on (ended: {ended} of its certificates and tokens). To "
@@ -195,7 +201,7 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 
 @contextlib.contextmanager
 def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
-    """Open the book of credentials for a while; with `new` it may be made."""
+    """Open the credential store for a while; with `new` it may be made."""
     from controller.access.credential_store import CredentialStore
     from controller.access.tables import FILE_NAME, reporting_keys_damage
     from controller.data_directory import KEYS_DIRECTORY
@@ -212,11 +218,11 @@ def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterato
             data=str(data),
         )
     with reporting_keys_damage(data):
-        book = CredentialStore(data, SystemClock())
+        credentials = CredentialStore(data, SystemClock())
     try:
-        yield book
+        yield credentials
     finally:
-        book.close()
+        credentials.close()
 
 
 def _check_label(label: str | None) -> None:

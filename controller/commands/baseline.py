@@ -21,7 +21,7 @@ TIMEOUT_S = 30.0
 
 @click.group()
 def baseline() -> None:
-    """Seal baseline periods that improvements are judged against."""
+    """Seal baseline periods, against which improvements are judged."""
 
 
 @baseline.command("seal")
@@ -33,7 +33,7 @@ def seal(
     period: tuple[int, int],
     address: ControllerAddress,
 ) -> None:
-    """Freeze a past period under NAME; it can never be changed or sealed again."""
+    """Seal a past period as NAME. It can never be changed or sealed again."""
     request = {"name": name, "from_ns": period[0], "to_ns": period[1]}
     sealed = asyncio.run(_ask(address, request))[0]
     click.echo(_line(sealed))

@@ -41,7 +41,7 @@ AWAY_S, AWAY_PAUSE_S = 600.0, 2.0  # a controller that is away when a campaign e
 
 @click.group()
 def campaign() -> None:
-    """Run a bounded campaign and report it."""
+    """Run a measurement campaign and report on it."""
 
 
 for _command in (create, list_, show, cancel, report):
@@ -50,12 +50,12 @@ for _command in (create, list_, show, cancel, report):
 
 @campaign.command("run")
 @click.argument("file", type=click.Path(path_type=pathlib.Path))
-@click.option("--url", help="Controller to use, instead of the one the file names.")
+@click.option("--url", help="Controller to use instead of the one in the file.")
 @click.option(
     "--out",
     type=click.Path(path_type=pathlib.Path),
     default=pathlib.Path(),
-    help="Directory for the report; the current one by default.",
+    help="Directory for the report; by default the current one.",
 )
 @credential_options
 def run(
@@ -65,7 +65,7 @@ def run(
     token_file: pathlib.Path | None,
     ca: pathlib.Path | None,
 ) -> None:
-    """Measure for the time that FILE names and write a self-contained HTML report."""
+    """Run the campaign in FILE and write a self-contained HTML report."""
     from controller.campaigns.campaign_file import load_campaign
     from controller.commands.campaign_wait import run_planned
     from controller.reports.page import render_report
@@ -98,6 +98,7 @@ def run(
 
 async def _measure(wanted: Campaign, address: ControllerAddress | None) -> Report:
     from controller.reports.local import measured_here
+    from controller.reports.report import assemble
 
     ended = _ended_by_signals()
     if address is not None:
@@ -105,14 +106,15 @@ async def _measure(wanted: Campaign, address: ControllerAddress | None) -> Repor
     assert wanted.sites is not None
     site_file = pathlib.Path(wanted.sites)
     started_ns = time.time_ns()
-    async with measured_here(
+    answers, ended_ns = await measured_here(
         site_file,
         window_s=wanted.window_s,
         duration_s=wanted.duration_s,
+        targets=wanted.targets,
         wait=lambda duration_s: _pass_time(duration_s, ended),
         tell=_tell,
-    ) as here:
-        return await _concluded(wanted, ControllerAddress(here), started_ns, None)
+    )
+    return assemble(wanted, answers, started_ns, ended_ns, None)
 
 
 async def _measured_by(
@@ -135,7 +137,7 @@ async def _reported(wanted: Campaign, address: ControllerAddress, started_ns: in
     told = False
     while True:
         try:
-            return await _concluded(wanted, address, started_ns, address.url)
+            return await _concluded(wanted, address, started_ns)
         except SilentControllerError as silent:
             if time.monotonic() > patient_until_s:
                 raise
@@ -145,9 +147,7 @@ async def _reported(wanted: Campaign, address: ControllerAddress, started_ns: in
             await asyncio.sleep(AWAY_PAUSE_S)
 
 
-async def _concluded(
-    wanted: Campaign, address: ControllerAddress, started_ns: int, url: str | None
-) -> Report:
+async def _concluded(wanted: Campaign, address: ControllerAddress, started_ns: int) -> Report:
     """Return the report once the last windows are judged."""
     from controller.client.source import ApiSource
     from controller.reports.report import assemble
@@ -155,7 +155,8 @@ async def _concluded(
     async with ApiSource(address) as source:
         ended_ns = (await source.health()).now_ns
         await source.wait_judged_after(ended_ns, PATIENCE_S)
-        return assemble(wanted, await source.answers(wanted.targets), started_ns, ended_ns, url)
+        answers = await source.answers(wanted.targets)
+        return assemble(wanted, answers, started_ns, ended_ns, address.url)
 
 
 def _ended_by_signals() -> asyncio.Event:

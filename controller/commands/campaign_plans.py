@@ -39,8 +39,8 @@ _STATES = {
 
 @click.command("create")
 @click.argument("file", type=click.Path(path_type=pathlib.Path))
-@click.option("--url", help="Controller to use, instead of the one the file names.")
-@click.option("--dry-run", is_flag=True, help="Say what it would send, and create nothing.")
+@click.option("--url", help="Controller to use instead of the one in the file.")
+@click.option("--dry-run", is_flag=True, help="Show what it would send, without creating it.")
 @credential_options
 def create(
     file: pathlib.Path,
@@ -49,7 +49,7 @@ def create(
     token_file: pathlib.Path | None,
     ca: pathlib.Path | None,
 ) -> None:
-    """Let a controller measure what FILE asks for, from when it begins until it ends."""
+    """Schedule the campaign in FILE on a controller."""
     from controller.campaigns.campaign_file import load_campaign
 
     wanted = load_campaign(file)
@@ -81,7 +81,7 @@ def list_(address: ControllerAddress) -> None:
 @click.argument("name")
 @controller_options
 def show(name: str, address: ControllerAddress) -> None:
-    """Show how campaign NAME stands and what it found."""
+    """Show the state and the results of campaign NAME."""
     _show(asyncio.run(_client(address).campaign(name)))
 
 
@@ -89,7 +89,7 @@ def show(name: str, address: ControllerAddress) -> None:
 @click.argument("name")
 @controller_options
 def cancel(name: str, address: ControllerAddress) -> None:
-    """Cancel campaign NAME, or end it now; what it measured is reported."""
+    """Cancel campaign NAME, or end it now and report what it has measured."""
     _show(asyncio.run(_client(address).cancel(name)))
 
 
@@ -99,7 +99,7 @@ def cancel(name: str, address: ControllerAddress) -> None:
     "--out",
     type=click.Path(path_type=pathlib.Path, allow_dash=True),
     default=pathlib.Path(),
-    help="Directory for the report, - for standard output; the current one by default.",
+    help="Directory for the report, or - for standard output; by default the current directory.",
 )
 @controller_options
 def report(
@@ -107,7 +107,7 @@ def report(
     out: pathlib.Path,
     address: ControllerAddress,
 ) -> None:
-    """Write the report that campaign NAME ended in."""
+    """Save the report of campaign NAME."""
     client = _client(address)
     if is_written_through(out):
         write_result(out, asyncio.run(client.report(name)))

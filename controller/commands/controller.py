@@ -40,43 +40,43 @@ for _command in (backup, baseline, check, doctor, init, maintenance, stamp_keys,
 @click.option(
     "--listen",
     multiple=True,
-    help="HOST:PORT (TLS) or unix:/PATH; may be given more than once. Default: "
-    f"unix:DATA/{SOCKET_NAME}, and {DEFAULT_LISTEN} once `controller init` was done.",
+    help="HOST:PORT (TLS) or unix:/PATH; may be repeated. Default: "
+    f"unix:DATA/{SOCKET_NAME}, and {DEFAULT_LISTEN} after `controller init`.",
 )
 @click.option(
     "--judge-period",
     type=FiniteRange(1, 31 * 86_400),
     default=900.0,
     show_default=True,
-    help="Seconds of measurement that a verdict rests on.",
+    help="Seconds of measurement that each verdict is based on.",
 )
 @click.option(
     "--judge-every",
     type=FiniteRange(0.1, 3600),
     default=5.0,
     show_default=True,
-    help="Seconds between two rounds of judging.",
+    help="Seconds between two rounds of verdicts.",
 )
 @click.option(
     "--window",
     type=FiniteRange(0.1, 3600),
     default=10.0,
     show_default=True,
-    help="Seconds of a window, the unit that agents report.",
+    help="Length of a measurement window in seconds; agents report in windows.",
 )
 @keep_option
 @click.option(
     "--clock-shift-file",
     type=click.Path(path_type=pathlib.Path),
     hidden=True,
-    help="For laboratories: be wrong by the nanoseconds in this file.",
+    help="For laboratories: offset the clock by the nanoseconds in this file.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="Lines for people, or one JSON object a line.",
+    help="Text for people, or one JSON object per line.",
 )
 def run(
     sites: pathlib.Path,
@@ -89,10 +89,11 @@ def run(
     clock_shift_file: pathlib.Path | None,
     log_format: LogFormat,
 ) -> None:
-    """Serve plans, ingest and the API until stopped (SIGTERM, Ctrl-C); SIGHUP: new site file."""
+    """Run the controller until stopped (SIGTERM or Ctrl-C); SIGHUP reloads the site file."""
     from controller.serving.service import listens_of, serve_on
     from controller.serving.shifted_clock import ShiftedClock
-    from controller.state import Settings, open_state
+    from controller.settings import Settings
+    from controller.state import open_state
     from foundation.allocation import limit_arenas
     from foundation.clock import SystemClock
     from probes.sockets.descriptors import raise_descriptor_limit

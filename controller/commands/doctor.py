@@ -20,11 +20,11 @@ from foundation.text import language_of_environment
     multiple=True,
     help="As for `controller run`, with the same default.",
 )
-@click.option("--json", "json_wanted", is_flag=True, help="One JSON array instead of lines.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON array instead of lines.")
 def doctor(
     sites: pathlib.Path, data: pathlib.Path, listen: tuple[str, ...], json_wanted: bool
 ) -> None:
-    """Look at site file, disk, store, ports and clock; exit code 1 if one fails."""
+    """Check site file, disk, database, ports and clock; exit code 1 if a check fails."""
     from controller.serving.doctor import examine
     from controller.serving.service import listens_of
     from foundation.checkup import as_json, as_lines, exit_code

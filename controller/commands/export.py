@@ -30,14 +30,15 @@ TIMEOUT_S = 24 * 3600.0
     "kind",
     type=click.Choice(["csv", "jsonl", "parquet"]),
     required=True,
-    help="The kind of file.",
+    help="File format.",
 )
+@click.option("--results", default="windows", show_default=True, help="Kind of result.")
 @click.option(
     "--level",
     type=click.Choice(["window", "minute", "hour", "day"]),
     default="window",
     show_default=True,
-    help="What a row sums up.",
+    help="Period that a row covers.",
 )
 @click.option("--path", help="Only this path.")
 @click.option("--site", help="Only paths from or to this site.")
@@ -46,13 +47,14 @@ TIMEOUT_S = 24 * 3600.0
     "--output",
     type=click.Path(path_type=pathlib.Path, dir_okay=False, allow_dash=True),
     required=True,
-    help="The file to write, - for standard output; it appears when it is complete.",
+    help="Output file, or - for standard output; it appears when it is complete.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
+@click.option("--overwrite", is_flag=True, help="Overwrite an existing file.")
 def export(
     address: ControllerAddress,
     period: tuple[int, int],
     kind: Format,
+    results: str,
     level: str,
     path: str | None,
     site: str | None,
@@ -60,8 +62,8 @@ def export(
     output: pathlib.Path,
     overwrite: bool,
 ) -> None:
-    """Write what was measured between two times into a file."""
-    query = {"from_ns": str(period[0]), "to_ns": str(period[1]), "format": kind}
+    """Export the measurements of a period to a file."""
+    query = {"from_ns": str(period[0]), "to_ns": str(period[1]), "format": kind, "kind": results}
     chosen = {"level": level, "path": path, "site": site, "protocol": protocol}
     query |= {name: value for name, value in chosen.items() if value is not None}
     check_place(output, "--output", overwrite=overwrite)

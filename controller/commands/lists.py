@@ -22,35 +22,35 @@ from controller.commands.list_cells import (
 from foundation.text import Language, Text, language_of_environment
 
 TIMEOUT_S = 30.0
-_json = click.option("--json", "as_json", is_flag=True, help="One array, as the API has it.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON array, as in the API.")
 
 
 @click.group("list")
 def list_() -> None:
-    """List what a controller knows: agents, certificates, paths, verdicts, states."""
+    """List agents, certificates, paths, verdicts or states of a controller."""
 
 
 @list_.command("agents")
 @_json
 @controller_options
 def agents(address: ControllerAddress, as_json: bool) -> None:
-    """List the agents: how they are, and which plan they run."""
+    """List the agents, their states and their plans."""
     from controller.documents.places import AgentPage
 
     _show(address, "agents", AgentPage, {}, as_json, agent_cells)
 
 
 @list_.command("certificates")
-@click.option("--agent", help="Only those of this agent.")
+@click.option("--agent", help="Only of this agent.")
 @click.option(
-    "--state", type=click.Choice(["good", "expired", "revoked"]), help="Only those in this state."
+    "--state", type=click.Choice(["good", "expired", "revoked"]), help="Only in this state."
 )
 @_json
 @controller_options
 def certificates(
     address: ControllerAddress, agent: str | None, state: str | None, as_json: bool
 ) -> None:
-    """List the certificates that the controller's authority gave to agents, oldest first."""
+    """List the certificates issued to agents, oldest first."""
     from controller.documents.certificates import CertificatePage
 
     query = {"agent": agent, "state": state}
@@ -61,16 +61,16 @@ def certificates(
 @_json
 @controller_options
 def paths(address: ControllerAddress, as_json: bool) -> None:
-    """List the paths with their latest figures, protocol by protocol."""
+    """List the paths with their latest figures for each protocol."""
     from controller.documents.paths import PathPage
 
     _show(address, "paths", PathPage, {}, as_json, path_cells)
 
 
 @list_.command("verdicts")
-@click.option("--target", help="Only those of this target.")
-@click.option("--path", help="Only those of this path.")
-@click.option("--site", help="Only those of paths from or to this site.")
+@click.option("--target", help="Only of this target.")
+@click.option("--path", help="Only of this path.")
+@click.option("--site", help="Only of paths from or to this site.")
 @click.option(
     "--verdict",
     type=click.Choice(["pass", "fail", "undecided", "impossible", "no_data"]),
@@ -86,7 +86,7 @@ def verdicts(
     verdict: str | None,
     as_json: bool,
 ) -> None:
-    """List the latest verdicts with their intervals and limits."""
+    """List the latest verdicts with intervals and limits."""
     from controller.documents.verdicts import VerdictPage
 
     query = {"target": target, "path": path, "site": site, "verdict": verdict}
@@ -95,13 +95,13 @@ def verdicts(
 
 @list_.command("states")
 @click.option(
-    "--kind", type=click.Choice(list(KIND_WORDS)), help="Only those of agents, paths or streams."
+    "--kind", type=click.Choice(list(KIND_WORDS)), help="Only of agents, paths or streams."
 )
-@click.option("--state", type=click.Choice(list(STATE_WORDS)), help="Only those in this state.")
+@click.option("--state", type=click.Choice(list(STATE_WORDS)), help="Only in this state.")
 @_json
 @controller_options
 def states(address: ControllerAddress, kind: str | None, state: str | None, as_json: bool) -> None:
-    """List how agents, paths and streams stand, and since when."""
+    """List the states of agents, paths and streams, and since when they hold."""
     from controller.documents.events import StatePage
 
     _show(address, "states", StatePage, {"kind": kind, "state": state}, as_json, state_cells)

@@ -29,17 +29,21 @@ _PHASES = {
 
 @click.group()
 def maintenance() -> None:
-    """Announce times in which what is measured does not count."""
+    """Announce maintenance periods, whose measurements do not count."""
 
 
 @maintenance.command("announce")
 @click.argument("reason")
-@click.option("--from", "start", help="Begin, such as 2026-11-01T00:00+08:00; now if absent.")
-@click.option("--to", "end", help="End, likewise.")
-@click.option("--for", "span", metavar="2h", help="Instead of --to: how long, as 90m, 2h or 1d.")
-@click.option("--site", "sites", multiple=True, help="Paths from or to this site; repeatable.")
-@click.option("--carrier", "carriers", multiple=True, help="Paths of this carrier; repeatable.")
-@click.option("--path", "paths", multiple=True, help="This path; repeatable.")
+@click.option("--from", "start", help="Start time, such as 2026-11-01T00:00+08:00; now by default.")
+@click.option("--to", "end", help="End time, in the same form.")
+@click.option(
+    "--for", "span", metavar="2h", help="Length of the period, instead of --to: 90m, 2h or 1d."
+)
+@click.option("--site", "sites", multiple=True, help="Paths from or to this site; may be repeated.")
+@click.option(
+    "--carrier", "carriers", multiple=True, help="Paths of this carrier; may be repeated."
+)
+@click.option("--path", "paths", multiple=True, help="This path; may be repeated.")
 @controller_options
 def announce(
     reason: str,
@@ -51,7 +55,7 @@ def announce(
     paths: tuple[str, ...],
     address: ControllerAddress,
 ) -> None:
-    """Leave what the options name out of the figures for a time, because of REASON."""
+    """Exclude sites, carriers or paths from the figures for a period because of REASON."""
     from_ns = None if start is None else moment_ns(start)
     if (end is None) == (span is None):
         raise UsageError(
@@ -73,14 +77,14 @@ def announce(
 @click.argument("number", type=click.IntRange(0, LARGEST))
 @controller_options
 def end_(number: int, address: ControllerAddress) -> None:
-    """End maintenance NUMBER now, or call it off before it begins."""
+    """End maintenance NUMBER now, or cancel it before it begins."""
     _show(asyncio.run(_ask(address, "DELETE", f"{ROUTE}/{number}")))
 
 
 @maintenance.command("list")
 @controller_options
 def list_(address: ControllerAddress) -> None:
-    """Show the announced maintenances, oldest first."""
+    """Show the announced maintenance periods, oldest first."""
     found = asyncio.run(_ask(address, "GET", ROUTE))
     _show(found)
     if not found:

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @click.group("stamp-keys")
 def stamp_keys() -> None:
-    """Show and renew the secret that keys of authenticated probes are made from."""
+    """Show and rotate the secret from which the keys of authenticated probes are derived."""
 
 
 @stamp_keys.command("list")
 @DATA
 @time_zone_option
 def list_(data: pathlib.Path) -> None:
-    """List the secrets by their fingerprints, and how many agents hold keys of each."""
-    with _opened(data) as book:
-        holders = book.holders()
-        for epoch in book.epochs():
+    """List the secrets by fingerprint, with the number of agents that hold keys of each."""
+    with _opened(data) as keyring:
+        holders = keyring.holders()
+        for epoch in keyring.epochs():
             made = local_text(epoch.made_ns)
             held = sum(1 for number in holders.values() if number == epoch.number)
             click.echo(f"{epoch.number:6}  {made}  {epoch.fingerprint}  {held:5}  {epoch.cause}")
@@ -40,10 +40,10 @@ def list_(data: pathlib.Path) -> None:
 @stamp_keys.command("rotate")
 @DATA
 def rotate(data: pathlib.Path) -> None:
-    """Make a new secret; agents go over to its keys within seconds, without losing a probe."""
-    with _opened(data) as book:
-        number = book.rotate()
-        fingerprint = book.epochs()[-1].fingerprint
+    """Create a new secret; agents switch to its keys within seconds, without losing a probe."""
+    with _opened(data) as keyring:
+        number = keyring.rotate()
+        fingerprint = keyring.epochs()[-1].fingerprint
     with opened_credential_store(data) as access:
         access.audit(
             actor=me(), action="rotate stamp keys", subject=f"epoch {number}", detail=fingerprint
@@ -64,5 +64,5 @@ def rotate(data: pathlib.Path) -> None:
 def _opened(data: pathlib.Path) -> Iterator[StampKeyring]:
     from controller.access.stamp_keyring import StampKeyring
 
-    with contextlib.closing(StampKeyring(data, SystemClock())) as book:
-        yield book
+    with contextlib.closing(StampKeyring(data, SystemClock())) as keyring:
+        yield keyring

@@ -41,7 +41,7 @@ keep_option = click.option(
     type=_Days(),
     default=KEPT,
     show_default=f"{KEPT.window_days},{KEPT.minute_days},{KEPT.hour_days},{KEPT.day_days}",
-    help="Days for which windows, minutes, hours and days are kept.",
+    help="Days to keep windows, minutes, hours and days.",
 )
 
 
@@ -62,9 +62,9 @@ def backup(data: pathlib.Path, to: pathlib.Path) -> None:
 
 
 @click.command("check")
-@click.option("--data", type=_PLACE, required=True, help="Data directory, or a backup's file.")
+@click.option("--data", type=_PLACE, required=True, help="Data directory, or a backup file.")
 def check(data: pathlib.Path) -> None:
-    """Read everything that is stored and say what is damaged (exit code 1)."""
+    """Read everything in the database and report damage (exit code 1)."""
     from controller.store.engines import check_store, store_url
 
     found = check_store(store_url(data))

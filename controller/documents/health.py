@@ -14,6 +14,7 @@ from controller.fleet.agents import AgentState
 from controller.live.snapshot import Snapshot
 from controller.store.interface import StoreState
 from foundation.text import MAX_SENTENCE, Text
+from messages.sections.windows import WINDOWS
 
 MOST = 100  # of what is skipped, told by name
 
@@ -42,10 +43,11 @@ class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since the controller started; `refused` by reason code."""
+    """Counts since the controller started; `refused` by reason code, `results` by kind."""
 
     chunks: int
     windows: int
+    results: dict[str, int]
     duplicates: int
     bytes: int
     refused: dict[str, int]
@@ -77,11 +79,11 @@ class ControllerHealth(msgspec.Struct, frozen=True, kw_only=True):
     stale: int = 0
 
 
-def health_document(now: Snapshot, version: str, store: StoreState) -> ControllerHealth:
+def health_document(now: Snapshot, store: StoreState) -> ControllerHealth:
     """Return how the controller is; `store` is how its store is now."""
     latest, operation = now.round, now.operation
     return ControllerHealth(
-        version=version,
+        version=now.operation.version,
         started_ns=now.started_ns,
         now_ns=now.at_ns,
         revision=latest.revision,
@@ -102,7 +104,8 @@ def health_document(now: Snapshot, version: str, store: StoreState) -> Controlle
         ),
         ingest=IngestHealth(
             chunks=operation.chunks,
-            windows=operation.windows,
+            windows=operation.results.get(WINDOWS.name, 0),
+            results=dict(operation.results),
             duplicates=operation.duplicates,
             bytes=operation.bytes,
             refused=dict(Counter(operation.refused) + Counter(operation.refused_callers)),

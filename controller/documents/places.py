@@ -16,6 +16,7 @@ from foundation.text import Text
 from messages.exchange import (
     Health,
 )
+from messages.sections.windows import WINDOWS
 from topology.model import Role, Site
 
 
@@ -56,7 +57,8 @@ class DuplicateAgent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent as the controller knows it; `health` as it was last sent, `clock` by the mesh."""
+    """An agent as the controller knows it; `health` as it was last sent, `clock` by the mesh,
+    results by the kind of section that brought them."""
 
     name: str
     state: AgentState
@@ -65,6 +67,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     wanted_plan_version: int
     last_window_ns: int | None
     windows_stored: int
+    results_stored: dict[str, int]
     health: Health | None
     clock: ClockDocument | None = None
     duplicate: DuplicateAgent | None = None
@@ -125,7 +128,8 @@ def agent_document(now: Snapshot, name: str, stands: AgentState) -> AgentDocumen
         plan_version=None if health is None else health.plan_version,
         wanted_plan_version=now.plans[name].version,
         last_window_ns=agent.last_window_ns,
-        windows_stored=agent.windows,
+        windows_stored=agent.results.get(WINDOWS.name, 0),
+        results_stored=dict(agent.results),
         health=health,
         clock=clock_document(now.round, name),
         duplicate=None

@@ -15,6 +15,7 @@ from controller.documents.verdicts import verdict_name
 from controller.documents.words import IpVersion
 from controller.judge.compliance import action_of, margins, remediation
 from controller.judge.evidence import RATIO_KINDS
+from controller.live.groups import Group
 from controller.live.snapshot import Snapshot
 from topology.model import Direction, VerdictName
 
@@ -91,6 +92,25 @@ class RingDocument(msgspec.Struct, frozen=True, kw_only=True):
     centre: str
     centres: list[str]
     sites: list[RingSite]
+
+
+def target_remediation(
+    now: Snapshot, number: int, goal: float | None = None
+) -> RemediationDocument:
+    """Return what to fix for the target of a number: units are its paths."""
+    target = now.scope.network.targets[number]
+    rows = np.flatnonzero(now.scope.catalogue.demand_target == number)
+    units = np.arange(len(rows))
+    return remediation_document(now, target.name, target.goals, goal, rows, units, "paths")
+
+
+def group_remediation(
+    now: Snapshot, group: Group, goal: float | None = None
+) -> RemediationDocument:
+    """Return what to fix for a group: units are its pairs of sites."""
+    return remediation_document(
+        now, group.name, group.goals, goal, group.demand, group.pair, "pairs"
+    )
 
 
 def remediation_document(

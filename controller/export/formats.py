@@ -6,15 +6,16 @@ The empty field (CSV), null (JSON, Parquet) is unknown, or a quantile that falls
 from __future__ import annotations
 
 import csv
+import functools
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.export.rows import COLUMNS, NAMES, Column
+from controller.export.rows import Column
 from foundation.errors import ConfigError
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -24,22 +25,25 @@ MEDIA: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 Tables = Iterable[dict[str, NDArray[Any]]]
-_Line = msgspec.defstruct("_Line", [(name, Any) for name in NAMES])
 
 
-def encoder_of(wanted: Format) -> Callable[[Tables], Iterator[bytes]]:
-    """Return what turns tables into pieces of a file. Raises ConfigError without its library."""
+def encoder_of(wanted: Format, columns: Sequence[Column]) -> Callable[[Tables], Iterator[bytes]]:
+    """Return what turns tables of these columns into pieces of a file.
+
+    Raises ConfigError without its library.
+    """
     if wanted == "parquet":
         _arrow()
-    return {"csv": _csv, "jsonl": _json_lines, "parquet": _parquet}[wanted]
+    encode = {"csv": _csv, "jsonl": _json_lines, "parquet": _parquet}[wanted]
+    return functools.partial(encode, columns)
 
 
-def _csv(tables: Tables) -> Iterator[bytes]:
+def _csv(columns: Sequence[Column], tables: Tables) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(NAMES)
+    writer.writerow([column.name for column in columns])
     for table in tables:
-        writer.writerows(zip(*_values(table), strict=True))
+        writer.writerows(zip(*_values(columns, table), strict=True))
         yield _taken(text)
     yield _taken(text)
 
@@ -51,16 +55,17 @@ def _taken(text: io.StringIO) -> bytes:
     return piece
 
 
-def _json_lines(tables: Tables) -> Iterator[bytes]:
+def _json_lines(columns: Sequence[Column], tables: Tables) -> Iterator[bytes]:
+    line = msgspec.defstruct("Line", [(column.name, Any) for column in columns])
     encoder = msgspec.json.Encoder()
     for table in tables:
-        yield encoder.encode_lines(list(map(_Line, *_values(table))))
+        yield encoder.encode_lines(list(map(line, *_values(columns, table))))
 
 
-def _values(table: dict[str, NDArray[Any]]) -> list[list[Any]]:
+def _values(columns: Sequence[Column], table: dict[str, NDArray[Any]]) -> list[list[Any]]:
     """Return the columns as lists, None for what is unknown."""
-    columns = []
-    for column in COLUMNS:
+    found = []
+    for column in columns:
         values = table[column.name]
         if column.kind == "number":
             boxed = values.astype(object)
@@ -70,13 +75,13 @@ def _values(table: dict[str, NDArray[Any]]) -> list[list[Any]]:
             values = np.datetime_as_string(values, unit="ns", timezone="UTC")
         elif column.kind == "id":  # readers of JSON round what is beyond 2^53
             values = values.astype(str)
-        columns.append(values.tolist())
-    return columns
+        found.append(values.tolist())
+    return found
 
 
-def _parquet(tables: Tables) -> Iterator[bytes]:
+def _parquet(columns: Sequence[Column], tables: Tables) -> Iterator[bytes]:
     arrow, parquet = _arrow()
-    schema = arrow.schema([_field(arrow, column) for column in COLUMNS])
+    schema = arrow.schema([_field(arrow, column) for column in columns])
     stream = _WrittenOnce()
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
         for table in tables:

@@ -115,7 +115,7 @@ def gathered(
     count = 0
     for table in found:
         waiting.append(table)
-        count += len(table["start_ns"])
+        count += len(next(iter(table.values())))
         if count >= rows:
             yield _joined(waiting)
             waiting, count = [], 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from controller.store.interface import AgentTotals
 from foundation.clock import Clock
 from messages.exchange import Curtailed, CurtailedStream, Health
+from messages.sections.windows import WINDOWS
 
 AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 LATE_AFTER_NS = 20_000_000_000
@@ -29,7 +30,7 @@ class Agent:
     last_seen_ns: int | None = None
     health: Health | None = None
     ahead_ns: int = 0  # its clock before ours, as far as that is beyond what a message takes
-    windows: int = 0
+    results: Mapping[str, int] = field(default_factory=dict)  # stored, by kind
     last_window_ns: int | None = None
     delivered_ns: int | None = None  # end of the newest window of this life of ours
     curtailed: Mapping[int, CurtailedStream] = field(default_factory=dict)
@@ -177,12 +178,15 @@ class Fleet:
         allowed_ns = {**before.allowed_ns, **dict.fromkeys(allowed, now_ns)}
         self._agents[name] = replace(after, allowed_ns=allowed_ns)
 
-    def stored(self, name: str, windows: int, end_ns: int) -> None:
-        """Note that windows of an agent, which end at `end_ns`, were stored."""
-        agent = self._agents[name]
+    def stored(self, name: str, counts: Mapping[str, int], end_ns: int) -> None:
+        """Note that results of an agent, whose span ends at `end_ns`, were stored."""
+        before = self._agents[name]
+        results = dict(Counter(before.results) + Counter(counts))
+        agent = self._agents[name] = replace(before, results=results)
+        if not counts.get(WINDOWS.name):
+            return
         self._agents[name] = replace(
             agent,
-            windows=agent.windows + windows,
             last_window_ns=max(agent.last_window_ns or end_ns, end_ns),
             delivered_ns=max(agent.delivered_ns or end_ns, end_ns),
         )
@@ -193,7 +197,7 @@ def _agent_of(held: AgentTotals | None, now_ns: int, monotonic_ns: int) -> Agent
     if held is None or held.last_received_ns is None:
         return Agent()
     return Agent(
-        windows=held.windows,
+        results=held.results,
         last_window_ns=held.last_window_ns,
         last_seen_ns=held.last_received_ns,
         heard_monotonic_ns=monotonic_ns - max(0, now_ns - held.last_received_ns),

@@ -13,7 +13,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from controller.errors import (
     UnknownError,
 )
 from controller.fleet.agents import Fleet
+from controller.ingest.intakes import check_sections, not_now
 from controller.ingest.uploads import Uploads
 from controller.live.memory import MAX_AHEAD_NS
 from controller.plans.planner import DEFAULT_WINDOW_MS, windows_asked
@@ -38,18 +38,18 @@ from foundation.text import Text, counted
 from messages.chunk import Chunk, UnknownSectionError, decode_chunk
 from messages.columns import OtherVersionError
 from messages.exchange import MAX_CHUNK_BYTES, MEASURED_TWICE, Acknowledgement
-from probes.sockets.records import distinct
+from messages.sections.kind import Span
+from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 
 DECODERS = 2
-LATER_S = 15
 
 
 class Ingest:
     """Takes chunks of the fleet's agents into the store.
 
-    `on_stored(batch)` is called on the event loop once for every chunk that is new; `had_duplicate`
-    tells whether one of an agent's boots lived while another of its name did.
+    `on_stored(windows)` is called on the event loop once for every chunk of them that is new;
+    `had_duplicate` tells whether one of an agent's boots lived while another of its name did.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class Ingest:
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ingest")
         self.refused: Counter[str] = Counter()
         self.uploads = Uploads(self.refused)
-        self.chunks = self.windows = self.duplicates = self.bytes = 0
+        self.results: Counter[str] = Counter()  # stored, by kind
+        self.chunks = self.duplicates = self.bytes = 0
 
     def own(self, streams: Iterable[StreamRecord]) -> None:
         """Take windows of these streams too, from now on."""
@@ -89,6 +90,14 @@ class Ingest:
         owned = self._owned.get(agent, np.zeros(0, np.uint64))
         found: list[int] = asked[~np.isin(asked, owned)].tolist()
         return found
+
+    async def asked_for_windows_of(self, agent: str, duration_ns: int) -> bool:
+        """Whether a plan ever asked an agent for windows of that length."""
+        if duration_ns == self._window_ns:
+            return True
+        if agent not in self._asked_before:
+            self._asked_before[agent] = await asyncio.to_thread(windows_asked, self._store, agent)
+        return duration_ns in self._asked_before[agent]
 
     def use(self, on_stored: Callable[[WindowBatch], None]) -> None:
         """Give what is stored from now on to `on_stored`."""
@@ -116,36 +125,38 @@ class Ingest:
         self._check_sender(name, len(body))
         chunk = await self._decode(body)
         self._check_content(name, chunk)
-        batch = chunk.batch
-        await self._check_length(name, batch)
+        await check_sections(name, dict(chunk.sections), self)
         stored = StoredChunk(
             agent=name,
             boot=chunk.boot,
             sequence=chunk.sequence,
             plan_version=chunk.plan_version,
-            start_ns=batch.start_ns,
-            duration_ns=batch.duration_ns,
-            rows=batch.rows,
+            start_ns=chunk.span.start_ns,
+            duration_ns=chunk.span.duration_ns,
+            counts=chunk.counts,
             received_ns=self._clock.wall_ns(),
             payload=body,
         )
         alone = self._had_duplicate(name, (chunk.boot, boot))
         # Shielded: an agent that hangs up must not make us forget a chunk that gets committed.
         try:
-            new = await asyncio.shield(self._commit(stored, batch, alone=alone))
+            new = await asyncio.shield(self._commit(stored, chunk.get(WINDOWS), alone=alone))
         except OtherBootError as error:
             raise ConflictError(MEASURED_TWICE, error.text, **error.fields) from error
         return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
 
-    async def _commit(self, stored: StoredChunk, batch: WindowBatch, *, alone: bool) -> bool:
+    async def _commit(
+        self, stored: StoredChunk, windows: WindowBatch | None, *, alone: bool
+    ) -> bool:
         new = await asyncio.wrap_future(self._store.windows.put_chunk(stored, alone=alone))
         self._fleet.heard(stored.agent)
         if new:
             self.chunks += 1
-            self.windows += stored.rows
+            self.results.update(stored.counts)
             self.bytes += len(stored.payload)
-            self._fleet.stored(stored.agent, stored.rows, batch.start_ns + batch.duration_ns)
-            self._on_stored(batch)
+            self._fleet.stored(stored.agent, stored.counts, stored.end_ns)
+            if windows is not None:
+                self._on_stored(windows)
         else:
             self.duplicates += 1
         return new
@@ -155,9 +166,9 @@ class Ingest:
         try:
             return await loop.run_in_executor(self._decoders, decode_chunk, body)
         except UnknownSectionError as error:
-            raise _not_now("unknown_section", error.text, **error.fields) from error
+            raise not_now("unknown_section", error.text, **error.fields) from error
         except OtherVersionError as error:
-            raise _not_now("other_version", error.text) from error
+            raise not_now("other_version", error.text) from error
         except RemoteProtocolError as error:
             raise MalformedError("malformed_chunk", error.text, **error.fields) from error
 
@@ -175,7 +186,6 @@ class Ingest:
             )
 
     def _check_content(self, name: str, chunk: Chunk) -> None:
-        batch = chunk.batch
         if chunk.agent != name:
             raise ForeignError(
                 "foreign_chunk",
@@ -185,74 +195,33 @@ class Ingest:
                 ),
                 agent=chunk.agent,
             )
-        self._check_time(batch)
-        if len(distinct(batch.stream_id)) != batch.rows:
-            raise MalformedError(
-                "malformed_chunk",
-                Text("The chunk holds a stream twice.", "数据块中有重复的测量流。"),
-            )
-        self._check_streams(name, batch)
+        self._check_time(chunk.span)
 
-    def _check_time(self, batch: WindowBatch) -> None:
+    def _check_time(self, span: Span) -> None:
         now_ns = self._clock.wall_ns()
-        ahead_ns = batch.start_ns + batch.duration_ns - now_ns
+        ahead_ns = span.end_ns - now_ns
         if ahead_ns > MAX_AHEAD_NS:
-            raise _not_now(
+            raise not_now(
                 "future_dated",
                 Text(
-                    f"The windows end {ahead_ns / 1e9:.0f} s ahead of the controller's clock; "
+                    f"The results end {ahead_ns / 1e9:.0f} s ahead of the controller's clock; "
                     "check both clocks.",
-                    f"测量窗口的结束时间比控制器的时钟超前 {ahead_ns / 1e9:.0f} 秒；"
+                    f"测量结果的结束时间比控制器的时钟超前 {ahead_ns / 1e9:.0f} 秒；"
                     "请检查双方的时钟。",
                 ),
                 ahead_ns=ahead_ns,
             )
-        if batch.start_ns < self._retention.oldest_ns("window", now_ns):
+        if span.start_ns < self._retention.oldest_ns("window", now_ns):
             days = self._retention.window_days
-            raise _not_now(
+            raise not_now(
                 "expired",
                 Text(
-                    f"The windows are older than the {counted(days, 'day')} for which windows "
-                    "are kept, by "
-                    "the controller's clock.",
-                    f"按控制器的时钟，测量窗口早于保留期（{days} 天）。",
+                    f"The results are older than the {counted(days, 'day')} for which windows "
+                    "are kept, by the controller's clock.",
+                    f"按控制器的时钟，测量结果早于保留期（{days} 天）。",
                 ),
-                start_ns=batch.start_ns,
+                start_ns=span.start_ns,
             )
-
-    async def _check_length(self, name: str, batch: WindowBatch) -> None:
-        if not batch.rows or batch.duration_ns == self._window_ns:
-            return
-        if name not in self._asked_before:
-            self._asked_before[name] = await asyncio.to_thread(windows_asked, self._store, name)
-        if batch.duration_ns not in self._asked_before[name]:
-            length = f"{batch.duration_ns / 1e9:,.9g}"
-            raise _not_now(
-                "foreign_windows",
-                Text(
-                    f"The windows are of {length} s, which no plan that this controller knows of "
-                    f"ever asked of {name}.",
-                    f"测量窗口长 {length} 秒；本控制器所知的 {name} 的计划均未要求过这一窗口时长。",
-                ),
-                duration_ns=batch.duration_ns,
-            )
-
-    def _check_streams(self, name: str, batch: WindowBatch) -> None:
-        foreign = self.foreign(name, batch.stream_id)
-        if foreign:
-            raise _not_now(
-                "foreign_streams",
-                Text(
-                    f"Never planned for {name}: {counted(len(foreign), 'stream')} of the chunk.",
-                    f"数据块中有 {len(foreign)} 条测量流从未分配给 {name}。",
-                ),
-                stream_ids=foreign[:10],
-            )
-
-
-def _not_now(code: str, text: Text, **fields: Any) -> RefusedError:
-    """Return the refusal of a chunk that the agent is to keep and to offer again."""
-    return ConflictError(code, text, retry_after_s=LATER_S, **fields)
 
 
 def unknown_agent(name: str) -> RefusedError:

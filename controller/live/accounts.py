@@ -165,11 +165,11 @@ class Tally:
         refused_ns, slowed = np.zeros(len(rate)), np.zeros(len(rate))
         if not len(rate):
             return refused_ns, slowed
-        book = self._excluded.silences
-        for record in book.touching(int(first_ns.min()), int(last_ns.max())):
+        silences = self._excluded.silences
+        for record in silences.touching(int(first_ns.min()), int(last_ns.max())):
             if record.side != "sending":
                 continue
-            rows = book.rows_of(record)
+            rows = silences.rows_of(record)
             end_ns = last_ns[rows]
             if record.to_ns is not None:
                 end_ns = np.minimum(end_ns, record.to_ns)

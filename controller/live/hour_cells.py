@@ -23,7 +23,7 @@ def lost_of(aggregate: Aggregate) -> NDArray[np.int64]:
 def cells_of(
     aggregate: Aggregate, statistic: str, hour: int, direction: str = "round_trip"
 ) -> Cells:
-    """Return a part of one hour as cells, `unit` as its rows are numbered."""
+    """Return an aggregate of one hour as cells, `unit` as its rows are numbered."""
     way = "rtt" if direction == "round_trip" else "forward"
     lost = lost_of(aggregate)
     least, most = lost, lost

@@ -100,7 +100,9 @@ class BaselineComparator:
         self._hours.add_aggregate(start_ns, block.stream_id, block.aggregate)
 
     def compact(self) -> None:
-        """Add up the parts of each hour now: for one thread that fills it and has it to itself."""
+        """Add up the aggregates of each hour now: for one thread that fills it and has it to
+        itself.
+        """
         snapshot = self._hours.snapshot()
         self._hours.replace(snapshot, self.merged(snapshot))
 
@@ -116,7 +118,7 @@ class BaselineComparator:
     def replace(
         self, snapshot: dict[int, tuple[Aggregate, ...]], merged: dict[int, Aggregate]
     ) -> None:
-        """Put merged hours in place of their parts; on the event loop."""
+        """Put merged hours in place of their aggregates; on the event loop."""
         self._hours.replace(snapshot, merged)
 
     def merged(self, snapshot: dict[int, tuple[Aggregate, ...]]) -> dict[int, Aggregate]:

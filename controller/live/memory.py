@@ -2,8 +2,8 @@
 
 Time is cut into slots; a slot is forgotten whole, so what is judged spans the judged period plus
 at most one slot, and depends only on which windows the store holds: a controller that restarts
-and reads them back judges the same. Parts of a slot are merged by whoever judges, in its thread;
-the event loop only appends.
+and reads them back judges the same. A slot's aggregates are merged by whoever judges, in its
+thread; the event loop only appends.
 """
 
 from __future__ import annotations
@@ -119,12 +119,14 @@ class RecentWindows:
                 self._slots[slot] = [aggregate for aggregate in kept if len(aggregate.row)]
 
     def compact(self) -> None:
-        """Add up the parts of each slot now: for one thread that fills it and has it to itself."""
+        """Add up the aggregates of each slot now: for one thread that fills it and has it to
+        itself.
+        """
         snapshot = self.snapshot()
         self.replace(snapshot, self.merged(snapshot))
 
     def snapshot(self, now_ns: int | None = None) -> dict[int, tuple[Aggregate, ...]]:
-        """Return the parts of each slot; they never change, so another thread may merge them.
+        """Return the aggregates of each slot; they never change, so another thread may merge them.
 
         At `now_ns` without slots beyond MAX_AHEAD_NS: our clock was set back, and they wait.
         """
@@ -138,7 +140,7 @@ class RecentWindows:
     def replace(
         self, snapshot: dict[int, tuple[Aggregate, ...]], merged: dict[int, Aggregate]
     ) -> None:
-        """Put each slot's merged part in the place of those it was made from."""
+        """Put each slot's merged aggregate in the place of those it was made from."""
         for slot, aggregate in merged.items():
             aggregates, before = self._slots.get(slot), snapshot[slot]
             # What was left out meanwhile must not come back.

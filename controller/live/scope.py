@@ -47,6 +47,18 @@ class Scope:
         """The number of each stream."""
         return [stream.stream_id for stream in self.streams]
 
+    def streams_bound_by(self, targets: Iterable[str]) -> NDArray[np.bool_]:
+        """Return the streams on paths that these targets bind; without targets those that any
+        binds, and all where none is bound."""
+        catalogue, numbers = self.catalogue, self.catalogue.target_number
+        chosen = [numbers[name] for name in targets if name in numbers]
+        wanted = np.isin(catalogue.demand_target, chosen) if chosen else slice(None)
+        paths = catalogue.demand_path[wanted]
+        if not len(paths):
+            return np.ones(len(self.streams), np.bool_)
+        bound: NDArray[np.bool_] = np.isin(catalogue.stream_path, paths)
+        return bound
+
     def planning(
         self,
         streams: tuple[PlannedStream, ...],

@@ -33,8 +33,9 @@ class Operation:
     raised; `failing`: those that raised last, and why.
     """
 
+    version: str = ""
     chunks: int = 0
-    windows: int = 0
+    results: Mapping[str, int] = field(default_factory=dict)  # stored, by kind
     duplicates: int = 0
     bytes: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from controller.live.improvements import HOUR_NS, BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.store.interface import Store, StoredChunk
 from controller.store.readable import readable_chunks
+from foundation.clock import Clock
 from probes.window import WindowBatch
 
 REMEMBERED_AT_ONCE = 100_000  # windows that are read back before they are merged
@@ -24,40 +25,42 @@ _CHUNKS_OF_A_PERIOD = 32
 def remember(
     store: Store,
     memory: RecentWindows,
-    book: BaselineComparator,
+    comparator: BaselineComparator,
     excluded: Exclusions,
     take: Callable[[WindowBatch], None],
     now_ns: int,
 ) -> None:
-    """Fill `memory` and `book` with what the store holds; `take` is for what is judged now."""
+    """Fill `memory` and `comparator` with what the store holds; `take` is for what is
+    judged now.
+    """
 
     def compact() -> None:
         memory.compact()
-        book.compact()
+        comparator.compact()
 
     since_ns = memory.horizon_ns(now_ns)
     _take_all(store.windows.chunks_since(since_ns), take, compact)
-    for agent in sorted({stream.path.source.site for stream in book.streams}):
-        _remember_week(store, book, excluded, agent, book.horizon_ns(now_ns), since_ns)
+    for agent in sorted({stream.path.source.site for stream in comparator.streams}):
+        _remember_week(store, comparator, excluded, agent, comparator.horizon_ns(now_ns), since_ns)
 
 
 def _remember_week(
     store: Store,
-    book: BaselineComparator,
+    comparator: BaselineComparator,
     excluded: Exclusions,
     agent: str,
     from_ns: int,
     to_ns: int,
 ) -> None:
     def take(batch: WindowBatch) -> None:
-        book.add(batch, excluded.of(batch))
+        comparator.add(batch, excluded.of(batch))
 
     for start_ns, block in store.series.hours_of(agent, from_ns, to_ns // HOUR_NS * HOUR_NS):
         if excluded.during(start_ns, start_ns + HOUR_NS) is None:
-            _take_all(_chunks(store, agent, from_ns, start_ns), take, book.compact)
-            book.add_hour(start_ns, block)
+            _take_all(_chunks(store, agent, from_ns, start_ns), take, comparator.compact)
+            comparator.add_hour(start_ns, block)
             from_ns = start_ns + HOUR_NS
-    _take_all(_chunks(store, agent, from_ns, to_ns), take, book.compact)
+    _take_all(_chunks(store, agent, from_ns, to_ns), take, comparator.compact)
 
 
 def _chunks(store: Store, agent: str, from_ns: int, to_ns: int) -> Iterator[StoredChunk]:
@@ -72,9 +75,9 @@ def _take_all(
 ) -> None:
     """Take in the windows of stored chunks, merging them as they come."""
     loose = 0
-    for chunk, batch in readable_chunks(chunks):
+    for _, batch in readable_chunks(chunks):
         take(batch)
-        loose += chunk.rows
+        loose += batch.rows
         if loose > REMEMBERED_AT_ONCE:
             compact()
             loose = 0
@@ -93,3 +96,21 @@ def batches_between(
             chunks, at_ns = store.windows.chunks_of(agent, at_ns, to_ns, _CHUNKS_OF_A_PERIOD)
             whole = (chunk for chunk in chunks if chunk.start_ns + chunk.duration_ns <= to_ns)
             yield from (batch for _, batch in readable_chunks(whole))
+
+
+def taking(
+    memory: RecentWindows,
+    excluded: Callable[[], Exclusions],
+    comparator: BaselineComparator,
+    clock: Clock,
+) -> Callable[[WindowBatch], None]:
+    """Return what is done with every batch that is new in the store."""
+
+    def take(batch: WindowBatch) -> None:
+        not_judged = excluded().of(batch)
+        # Of a backlog only what is still judged goes into memory.
+        if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
+            memory.add(batch, not_judged)
+        comparator.add(batch, not_judged)
+
+    return take

@@ -17,7 +17,7 @@ from topology.network import Network
 def evidence_of(
     aggregate: Aggregate, calibration_ns: NDArray[np.float64], floor_ns: NDArray[np.float64]
 ) -> Evidence:
-    """Return a part that has every stream as evidence, one row a stream."""
+    """Return an aggregate of all streams as evidence, one row per stream."""
     counters = aggregate.counters
     received = counters["received"]
     with np.errstate(invalid="ignore", divide="ignore"):

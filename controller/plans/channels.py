@@ -16,9 +16,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-from aiohttp import web
+from typing import NamedTuple, Protocol
 
 from foundation.clock import Clock
 
@@ -37,12 +35,27 @@ class Claimed(NamedTuple):
     beside: str = ""
 
 
+class Link(Protocol):
+    """The connection that a channel is open over. Sending raises ConnectionError where it ended."""
+
+    async def send(self, message: str) -> None:
+        """Send a message to the agent."""
+
+    async def ping(self, data: bytes) -> None:
+        """Ask whether the other end is there."""
+
+    def cut(self) -> None:
+        """End the connection without waiting for the other end."""
+
+    def is_let_in(self) -> bool:
+        """Whether the credential that the connection came with still counts."""
+
+
 @dataclass(slots=True, eq=False)
 class Channel:
     """One open control channel. `alive` is set once the ping of now is answered."""
 
-    request: web.Request
-    socket: web.WebSocketResponse
+    link: Link
     boot: str = ""
     claim: str = ""
     asked: bytes = b""
@@ -56,15 +69,14 @@ class Channel:
         for _ in range(PINGS):
             with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
                 async with asyncio.timeout(PING_LIMIT_S):
-                    await self.socket.ping(self.asked)
+                    await self.link.ping(self.asked)
                     await self.alive.wait()
                     return True
         return False
 
     def cut(self) -> None:
         """End the connection without waiting for the other end."""
-        if self.request.transport is not None:
-            self.request.transport.abort()
+        self.link.cut()
 
 
 class Channels:

@@ -22,7 +22,7 @@ def owners(network: Network) -> dict[str, str]:
 
 
 def keys_of(
-    plan: Plan, owner: Mapping[str, str], book: StampKeyring
+    plan: Plan, owner: Mapping[str, str], keyring: StampKeyring
 ) -> StampKeys | msgspec.UnsetType:
     """Return the keys of a plan; UNSET where nothing of it is authenticated.
 
@@ -32,10 +32,10 @@ def keys_of(
     sources = {peer for spec in plan.reflectors for peer in spec.authenticated or ()}
     if not destinations and not sources:
         return msgspec.UNSET
-    epoch, agent = book.current(), plan.agent
-    probing = {place: book.probing(agent, owner[place]) for place in sorted(destinations)}
+    epoch, agent = keyring.current(), plan.agent
+    probing = {place: keyring.probing(agent, owner[place]) for place in sorted(destinations)}
     return StampKeys(
         epoch=epoch,
         probing={place: key for place, key in probing.items() if key is not None},
-        answering={place: book.answering(owner[place], agent) for place in sorted(sources)},
+        answering={place: keyring.answering(owner[place], agent) for place in sorted(sources)},
     )

@@ -1,7 +1,6 @@
 """A campaign measured from this machine: the controller's own parts and an engine, in one process.
 
-The report is read through the same API as that of a running controller, over a private socket, so
-there is one way to make a report.
+The report is made from a snapshot, as that of a running controller is.
 """
 
 from __future__ import annotations
@@ -15,39 +14,44 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import numpy as np
-from aiohttp import web
 
-from controller.api.application import make_app
 from controller.campaigns.load import too_few
 from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import Tally
+from controller.live.snapshot import Snapshot
 from controller.plans.planner import spec_of
-from controller.state import ControllerState, Settings, open_state
+from controller.reports.answers import answers_of
+from controller.reports.report import Answers
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
+from controller.store.interface import StoreState
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from foundation.text import Text
-from probes.engine.destinations import refused_destinations
 from probes.engine.engine import Engine, EngineHealth
 from probes.stream import StreamSpec
 from probes.window import WindowBatch
 from topology.model import PlannedStream
 from topology.site_file import load_network
 
+ROUNDS_AFTER = 2  # of the last windows: a change is shown when the second one confirms it
 
-@contextlib.asynccontextmanager
+
 async def measured_here(
     sites: pathlib.Path,
     *,
     window_s: float,
     duration_s: float,
+    targets: Sequence[str],
     wait: Callable[[float], Awaitable[None]],
     tell: Callable[[Text], None],
-) -> AsyncIterator[str]:
-    """Measure the streams of a site file that begin here, then yield the address of its API.
+) -> tuple[Answers, int]:
+    """Measure the streams of a site file that begin here; return what a report is made of, and when
+    measuring ended.
 
     `wait(duration_s)` passes the time; `tell` hears what is odd about the file and which streams
-    cannot run. When the block ends, nothing of it is left. Raises ConfigError if no stream begins
-    at an address of this machine, ResourceError if none can run.
+    cannot run; `targets` are those of the report, all where none is named. Raises ConfigError if no
+    stream begins at an address of this machine, ResourceError if none can run.
     """
     network = load_network(sites)
     for warning in network.warnings:
@@ -67,12 +71,25 @@ async def measured_here(
             mine = [stream for stream in state.streams if stream.stream_id in sent]
             for note in too_few(network.targets, mine, duration_s):
                 tell(note)
-            async with served(state, pathlib.Path(folder) / "api.sock") as url, _judging(state):
-                async with _probing(state, specs, tell):
-                    await wait(duration_s)
-                yield url
+            state.silences.forget()  # no agent tells this controller anything
+            async with _judging(state), _probing(state, specs, tell) as tally:
+                await wait(duration_s)
+            ended_ns = state.clock.wall_ns()
+            for _ in range(ROUNDS_AFTER):
+                await state.rounds.make()
+            answers = await asyncio.to_thread(
+                _answers, state.snapshot(), state.store.state(), tally, targets
+            )
+            return answers, ended_ns
         finally:
             state.close()
+
+
+def _answers(now: Snapshot, store: StoreState, tally: Tally, targets: Sequence[str]) -> Answers:
+    from_ns, to_ns = now.round.data_from_ns, now.round.data_to_ns
+    bound = now.scope.streams_bound_by(targets)
+    account = tally.account(from_ns, to_ns, now.scope.window_ns, bound)
+    return answers_of(now, store, account)
 
 
 def _begins_here(stream: PlannedStream) -> bool:
@@ -96,18 +113,6 @@ def _nothing_here(sites: pathlib.Path) -> ConfigError:
 
 
 @contextlib.asynccontextmanager
-async def served(state: ControllerState, path: pathlib.Path) -> AsyncIterator[str]:
-    """Serve the API of `state` on a unix socket at `path`; its address."""
-    runner = web.AppRunner(make_app(state), access_log=None)
-    await runner.setup()
-    try:
-        await web.UnixSite(runner, path).start()
-        yield f"unix:{path}"
-    finally:
-        await runner.cleanup()
-
-
-@contextlib.asynccontextmanager
 async def _judging(state: ControllerState) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         judging = tasks.create_task(_judge(state), name="judging")
@@ -124,12 +129,12 @@ async def _judge(state: ControllerState) -> None:
 @contextlib.asynccontextmanager
 async def _probing(
     state: ControllerState, specs: Sequence[StreamSpec], tell: Callable[[Text], None]
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Tally]:
+    """Probe; the tally of what comes of it is whole when the block has ended."""
     loop = asyncio.get_running_loop()
-    state.silences.forget()  # no agent tells this controller anything
     here = np.isin(state.catalogue.stream_id, [spec.stream_id for spec in specs])
     excluded = Exclusions(state.maintenance.now, state.silences.now)
-    state.tally = tally = Tally(state.streams, excluded, here)
+    tally = Tally(state.streams, excluded, here)
 
     def take(batch: WindowBatch) -> None:
         state.memory.add(batch)
@@ -143,14 +148,15 @@ async def _probing(
     engine.start()
     try:
         _report_refused(engine.health(), tell)
-        yield
+        yield tally
     finally:
         await asyncio.to_thread(engine.stop)
 
 
 def _report_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
     """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
-    reasons = Counter(refused_destinations(health.conditions).values())
+    by_destination = {spec.destination: why for spec, why in health.refused.items()}
+    reasons = Counter(by_destination.values())
     for reason, destinations in reasons.items():
         if not health.streams:
             raise ResourceError(reason.en, reason.zh)

@@ -1,68 +1,72 @@
 """A campaign judged when it is over: its own streams, its own targets, its own period.
 
 The windows are read back from the store, so the report rests on what was stored, whoever restarted
-in between. It is judged by the same parts as everything else and read through the same API, over a
-private socket.
+in between. They are judged by the same parts as everything else, into a snapshot of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import pathlib
-import tempfile
+from dataclasses import dataclass
 
 import numpy as np
 
-from controller.api.gate import Gate
-from controller.api.limits import Buckets
 from controller.campaigns.campaign_file import Campaign
 from controller.campaigns.demand import existing_part
 from controller.campaigns.registry import request_of
 from controller.campaigns.request import CampaignRequest
-from controller.client.link import ControllerAddress
-from controller.client.source import ApiSource
-from controller.documents.matrix import Matrices
-from controller.events.bus import EventBus
 from controller.fleet.exclusions import Exclusions
-from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
 from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS
 from controller.live.groups import Group
 from controller.live.improvements import BaselineComparator
 from controller.live.memory import SLOTS, RecentWindows
-from controller.live.rounds import Rounds
 from controller.live.scope import Scope, scope_of
+from controller.live.snapshot import Snapshot
 from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import batches_between
-from controller.reports.local import served
+from controller.reports.answers import answers_of
 from controller.reports.report import Report, assemble
-from controller.state import ControllerState
 from controller.store.campaigns import CampaignRecord
-from controller.supervision.watchdog import Watchdog
+from controller.store.interface import Store
 from foundation.clock import StoppedClock
+from topology.model import PlannedStream
 from topology.network import Network
 from topology.targets import demands as make_demands
 
 _BATCHES_IN_HAND = 500  # before they are added up
-_UNLIMITED = 1_000_000
 _SHARE_UNMEASURED = 10  # the last tenth of a period that is over may be missing
 
 
-async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
-    """Return the report of a campaign that was measured and is over. Takes its time."""
-    assert record.begun_ns is not None
-    assert record.ended_ns is not None
-    request = existing_part(state.network, request_of(record))
-    then = await asyncio.to_thread(_judged_then, state, record, request)
-    await then.live.judge_now(then.memory, then.fleet.now())
-    with tempfile.TemporaryDirectory(prefix="isochrone-report-") as folder:
-        async with (
-            served(then, pathlib.Path(folder) / "api.sock") as url,
-            ApiSource(ControllerAddress(url)) as source,
-        ):
-            answers = await source.answers(request.targets)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Period:
+    """What a campaign measured, read back from the store, and who judges it."""
+
+    scope: Scope
+    from_ns: int
+    to_ns: int
+    length_ns: int
+    excluded: Exclusions
+    memory: RecentWindows
+    tally: Tally
+    live: LiveVerdicts
+
+
+async def report_of(
+    now: Snapshot, store: Store, record: CampaignRecord, streams: tuple[PlannedStream, ...]
+) -> Report:
+    """Return the report of a campaign that was measured and is over. Takes its time.
+
+    `streams` are those that it asked for; `now` tells how the network and its agents are now.
+    """
+    request = existing_part(now.scope.network, request_of(record))
+    period = await asyncio.to_thread(_read_back, now, store, record, request, streams)
+    await period.live.judge_now(period.memory, now.fleet)
+    then = _snapshot_of(now, period)
+    bound = then.scope.streams_bound_by(request.targets)
+    account = period.tally.account(record.from_ns, period.to_ns, then.scope.window_ns, bound)
+    answers = await asyncio.to_thread(lambda: answers_of(then, store.state(), account))
     told = Campaign(
         name=request.name,
         title=request.title,
@@ -72,70 +76,82 @@ async def report_of(state: ControllerState, record: CampaignRecord) -> Report:
         prepared_for=request.prepared_for,
         time_zone=request.time_zone,
     )
-    ended_ns = min(record.ended_ns, record.to_ns)
-    return assemble(told, answers, record.begun_ns, ended_ns, state.network.name)
+    return assemble(told, answers, period.from_ns, period.to_ns, now.scope.network.name)
 
 
-def _judged_then(
-    state: ControllerState, record: CampaignRecord, request: CampaignRequest
-) -> ControllerState:
-    """Return a controller that knows of nothing but the campaign, filled from the store."""
+def _read_back(
+    now: Snapshot,
+    store: Store,
+    record: CampaignRecord,
+    request: CampaignRequest,
+    streams: tuple[PlannedStream, ...],
+) -> _Period:
+    """Return what a campaign measured, ready to be judged as of its end."""
     assert record.begun_ns is not None
     assert record.ended_ns is not None
-    network = _with_targets(state.network, request)
-    streams = state.campaigns.streams_of(state.network, record)
-    window_ns = state.settings.window_ms * 1_000_000
     from_ns, to_ns = record.begun_ns, min(record.ended_ns, record.to_ns)
+    network, window_ns = _with_targets(now.scope.network, request), now.scope.window_ns
     scope = scope_of(network, streams, make_demands(network, streams), window_ns=window_ns)
-    scope = dataclasses.replace(scope, groups=_whole_groups(state.network, scope))
-    clock = StoppedClock(to_ns)
+    scope = dataclasses.replace(scope, groups=_whole_groups(now.scope.network, scope))
     # A slot more than was measured, so that nothing is forgotten as too old.
-    period_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
-    memory = RecentWindows(scope.stream_ids, period_ns)
-    book = BaselineComparator(scope.demands, streams)
-    book.use(state.store.baselines.all())
-    maintenance = MaintenanceSchedule(state.maintenance.now.records, scope.path_index)
-    silences = SilenceRegistry(state.silences.now.records.values(), scope.stream_index)
-    excluded = Exclusions(maintenance.now, silences.now)
-    agents = sorted({stream.path.source.site for stream in streams})
+    length_ns = (to_ns - from_ns + 3 * window_ns) * (SLOTS + 1) // SLOTS
+    memory = RecentWindows(scope.stream_ids, length_ns)
+    comparator = BaselineComparator(scope.demands, streams)
+    comparator.use(store.baselines.all())
+    excluded = Exclusions(
+        now.maintenance.over(scope.path_index), now.silences.over(scope.stream_index)
+    )
     tally = Tally(streams, excluded, since_ns=np.zeros(len(streams), np.int64))
-    batches = batches_between(state.store, agents, from_ns, to_ns)
-    for number, batch in enumerate(batches, 1):
+    agents = sorted({stream.path.source.site for stream in streams})
+    for number, batch in enumerate(batches_between(store, agents, from_ns, to_ns), 1):
         not_judged = excluded.of(batch)
         tally.add(batch)
         memory.add(batch, not_judged)
-        book.add(batch, not_judged)
+        comparator.add(batch, not_judged)
         if number % _BATCHES_IN_HAND == 0:
             memory.compact()
-            book.compact()
-    least_age_ns = max(LEAST_NS, (to_ns - from_ns) // _SHARE_UNMEASURED)
-    live = LiveVerdicts(scope, (), from_ns, book, clock=clock, least_age_ns=least_age_ns)
-    rounds = Rounds(
+            comparator.compact()
+    live = LiveVerdicts(
         scope,
-        live,
-        memory,
-        fleet=state.fleet,
-        maintenance=maintenance,
-        silences=silences,
-        bus=EventBus(),
-        known=(),
-        clock=clock,
-        watchdog=Watchdog(clock),
+        (),
+        from_ns,
+        comparator,
+        clock=StoppedClock(to_ns),
+        least_age_ns=max(LEAST_NS, (to_ns - from_ns) // _SHARE_UNMEASURED),
     )
-    return dataclasses.replace(
-        state,
-        settings=dataclasses.replace(state.settings, judge_period_ns=period_ns),
-        clock=clock,
-        started_ns=from_ns,
-        maintenance=maintenance,
-        silences=silences,
-        rounds=rounds,
-        gate=Gate(state.access),
-        callers=Buckets(state.clock, _UNLIMITED, _UNLIMITED),
-        matrices=Matrices(clock),
+    return _Period(
+        scope=scope,
+        from_ns=from_ns,
+        to_ns=to_ns,
+        length_ns=length_ns,
+        excluded=excluded,
+        memory=memory,
         tally=tally,
-        tallied_ns=(record.from_ns, to_ns),
-        sockets=set(),
+        live=live,
+    )
+
+
+def _snapshot_of(now: Snapshot, period: _Period) -> Snapshot:
+    """Return how everything was at the end of a period; of agents, how they are now."""
+    comparator = period.live.improvements
+    return Snapshot(
+        at_ns=period.to_ns,
+        scope=period.scope,
+        fleet=now.fleet,
+        maintenance=period.excluded.maintenance,
+        silences=period.excluded.silences,
+        started_ns=period.from_ns,
+        judge_period_ns=period.length_ns,
+        round=period.live.latest,
+        logged={},
+        looked_ns=None,
+        plans=now.plans,
+        duplicates=now.duplicates,
+        campaigns=now.campaigns,
+        baseline=comparator.baseline,
+        baseline_fault=comparator.fault,
+        steady=now.steady,
+        operation=now.operation,
     )
 
 

@@ -20,9 +20,7 @@ from controller.access.authority import authority_exists
 from controller.api.application import make_app
 from controller.api.server.listening import IDLE_S, TlsListener, bind
 from controller.api.server.malformed_requests import http_logger
-from controller.campaigns.scheduler import look, wait_due
 from controller.live.rounds import JUDGING
-from controller.reports.reporting import keep_reporting
 from controller.serving.key_watch import watch_keys
 from controller.serving.reload import Signals
 from controller.state import ControllerState
@@ -176,7 +174,7 @@ async def serve(
                     name="keeping",
                 ),
                 tasks.create_task(watch_keys(state, context), name="keys"),
-                tasks.create_task(keep_reporting(state), name="reporting"),
+                tasks.create_task(state.reporting.run(), name="reporting"),
                 tasks.create_task(_watch_loops(state), name="watchdog"),
                 tasks.create_task(Heartbeat().run(), name="service manager"),
             ]
@@ -200,13 +198,13 @@ async def _judge_forever(state: ControllerState) -> None:
         with state.watchdog.part(JUDGING, "round"):  # ingest goes on whatever is wrong here
             if not await _campaigns_judged(state):
                 await state.rounds.make()
-        await wait_due(state.campaigns, state.clock.wall_ns(), judge_every_s)
+        await state.scheduler.wait_due(judge_every_s)
 
 
 async def _campaigns_judged(state: ControllerState) -> bool:
     """Let campaigns begin and end; whether the plan changed, and so was judged already."""
     with state.watchdog.part(JUDGING, "campaigns"):  # what stands is judged all the same
-        return await look(state)
+        return await state.scheduler.look()
     return False
 
 

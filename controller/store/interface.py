@@ -9,7 +9,7 @@ that every engine must pass is in tests/controller/store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from controller.store.series import Series
 from controller.store.silences import SilenceStore
 from foundation.errors import IsochroneError, ResourceError
 from foundation.text import Text
+from messages.sections.windows import WINDOWS
 from probes.stream import ProtocolName
 
 MAX_DURATION_NS = 3_600_000_000_000  # of a chunk, as `messages.chunk` has it
@@ -63,7 +64,8 @@ def other_boot(agent: str) -> OtherBootError:
 class StoredChunk:
     """One chunk as received, with the columns by which it is found.
 
-    `rows` is how many windows it holds; `payload` is the body exactly as the agent sent it.
+    `counts` says how many results of each kind it holds; `payload` is the body exactly as the agent
+    sent it.
     """
 
     agent: str
@@ -72,9 +74,24 @@ class StoredChunk:
     plan_version: int
     start_ns: int
     duration_ns: int
-    rows: int
+    counts: Mapping[str, int]
     received_ns: int
     payload: bytes
+
+    @property
+    def end_ns(self) -> int:
+        """Where its span ends."""
+        return self.start_ns + self.duration_ns
+
+    @property
+    def windows(self) -> int:
+        """How many windows it holds."""
+        return self.counts.get(WINDOWS.name, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing, and only asks whether its like is here."""
+        return not any(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +120,9 @@ class PlanRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentTotals:
-    """What the store holds of one agent; `None` where it holds nothing."""
+    """What the store was given of one agent, results by kind; `None` where it holds nothing."""
 
-    windows: int
+    results: Mapping[str, int]
     chunks: int
     last_window_ns: int | None
     last_received_ns: int | None
@@ -161,7 +178,7 @@ class WindowStore(Protocol):
         """Store a chunk once: True if it is new, False if the store already had it.
 
         Raises StoreBusyError at once when too much is queued; the future raises StoreFullError, and
-        OtherBootError where the chunk must stand `alone` and windows of its agent, of another boot
+        OtherBootError where the chunk must stand `alone` and results of its agent, of another boot
         and of that time, are there already.
         """
 
@@ -169,9 +186,10 @@ class WindowStore(Protocol):
         """Return what is held of each agent."""
 
     def chunks_of(
-        self, agent: str, from_ns: int, to_ns: int, limit: int
+        self, agent: str, from_ns: int, to_ns: int, limit: int, *, kind: str = WINDOWS.name
     ) -> tuple[list[StoredChunk], int | None]:
-        """Return chunks of one agent with from_ns ≤ start_ns < to_ns, oldest first.
+        """Return chunks of one agent with results of a kind, from_ns ≤ start_ns < to_ns, oldest
+        first.
 
         At most about `limit`, but always all of one `start_ns` together; the second value is the
         `from_ns` at which to go on, None at the end.

@@ -42,7 +42,7 @@ _MAX_TILE_BYTES = 1 << 20
 
 
 def points_of(aggregate: Aggregate) -> NDArray[Any]:
-    """Return a point for every row of a part: POINT[n]."""
+    """Return a point for every row of an aggregate: POINT[n]."""
     rows = len(aggregate.row)
     points = np.zeros(rows, POINT)
     for name in COUNTERS:

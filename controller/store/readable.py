@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -13,6 +14,7 @@ from controller.store.blocks import Block, decode_block
 from controller.store.interface import StoredChunk
 from foundation.errors import RemoteProtocolError
 from messages.chunk import decode_chunk
+from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 
@@ -45,10 +47,18 @@ def block_in(payload: bytes, start_ns: int, agent: str) -> Block | None:
     return sound(name, lambda: decode_block(payload, start_ns))
 
 
-def readable_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
-    """Yield the chunks that can be read, with their windows."""
+def sound_contents(
+    chunks: Iterable[StoredChunk], kind: SectionKind[Content]
+) -> Iterator[tuple[StoredChunk, Content]]:
+    """Yield the chunks that can be read and hold results of a kind, with these."""
     for chunk in chunks:
         name = f"the chunk {chunk.sequence} of {chunk.agent} (boot {chunk.boot})"
-        batch = windows_in(chunk.payload, name)
-        if batch is not None:
-            yield chunk, batch
+        found = sound(name, functools.partial(decode_chunk, chunk.payload, only=(kind.name,)))
+        content = None if found is None else found.get(kind)
+        if content is not None:
+            yield chunk, content
+
+
+def readable_chunks(chunks: Iterable[StoredChunk]) -> Iterator[tuple[StoredChunk, WindowBatch]]:
+    """Yield the chunks of windows that can be read, with their windows."""
+    return sound_contents(chunks, WINDOWS)

@@ -57,7 +57,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--short", is_flag=True, help="Less harm: a few seconds a row.")
 @click.option("--seed", default=7, show_default=True, help="Chooses the moments.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the rows there.")
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
+@click.option("--overwrite", is_flag=True, help="Overwrite an existing file.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep logs and stores there.")
 @click.option("--list", "list_them", is_flag=True, help="List the faults.")
 def faults(

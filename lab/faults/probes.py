@@ -32,8 +32,8 @@ def forged_probes(stage: Stage, rounds: int) -> Text:
     sent = 0
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as forger:
         for _ in range(rounds):
-            with contextlib.closing(StampKeyring(stage.controller.data, SystemClock())) as book:
-                book.rotate()
+            with contextlib.closing(StampKeyring(stage.controller.data, SystemClock())) as keyring:
+                keyring.rotate()
             for number in range(_A_ROUND):
                 key = None if number % 2 else stage.random.randbytes(32)
                 forger.sendto(_request(number, key), (ADDRESSES[_ASKED], 0))

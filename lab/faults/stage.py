@@ -125,9 +125,11 @@ class Stage:
         """Return a new one-time token for an agent."""
         clock = SystemClock()
         fingerprint = load_authority(self.controller.data, clock).fingerprint
-        with contextlib.closing(CredentialStore(self.controller.data, clock)) as book:
+        with contextlib.closing(CredentialStore(self.controller.data, clock)) as credentials:
             until_ns = clock.wall_ns() + 3600 * 10**9
-            return parse_enrolment_token(book.create_enrolment_token(name, fingerprint, until_ns))
+            return parse_enrolment_token(
+                credentials.create_enrolment_token(name, fingerprint, until_ns)
+            )
 
     def enrol(self, name: str, token: EnrolmentToken) -> None:
         """Get an agent its certificate; a running controller knows a new token within seconds."""

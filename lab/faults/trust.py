@@ -87,8 +87,8 @@ def revoked(stage: Stage, rounds: int) -> Text:
     """Revoke a running agent, see how soon it is refused, enrol it again while it runs on."""
     stage.begin()
     stage.pause(1.0)
-    with contextlib.closing(CredentialStore(stage.controller.data, SystemClock())) as book:
-        book.revoke_agent(_VICTIM)
+    with contextlib.closing(CredentialStore(stage.controller.data, SystemClock())) as credentials:
+        credentials.revoke_agent(_VICTIM)
     began, took_s = time.monotonic(), 0.0
     stored, seen = stage.windows_stored(_VICTIM), time.monotonic()
     while time.monotonic() - seen < 4.0 and time.monotonic() - began < _REVOKED_S + 5.0:

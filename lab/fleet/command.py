@@ -16,30 +16,30 @@ _LONGEST_S = 86_400.0
 
 @click.command()
 @click.argument("scenario", default="jiangsu")
-@click.option("--headless", is_flag=True, help="Without the terminal UI; ends by itself.")
+@click.option("--headless", is_flag=True, help="Run without the terminal UI, and exit at the end.")
 @click.option(
     "--seconds",
     type=FiniteRange(2, _LONGEST_S),
-    help="How long to measure; the scenario says how long if this does not.",
+    help="Seconds to measure; by default as the scenario says.",
 )
 @click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    help="Write the rows of the table to this file, - for standard output.",
+    help="Write the rows of the table to this file, or - for standard output.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
+@click.option("--overwrite", is_flag=True, help="Overwrite an existing file.")
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep logs, truth and store in this new directory.",
+    help="Keep logs, truth and database in this new directory.",
 )
 @click.option(
     "--fault",
     metavar="controller-kill:SECONDS",
-    help="Kill the controller in mid-run and start it again after SECONDS.",
+    help="Kill the controller halfway and restart it after SECONDS.",
 )
-@click.option("--list", "list_them", is_flag=True, help="List the scenarios that come with it.")
+@click.option("--list", "list_them", is_flag=True, help="List the bundled scenarios.")
 def lab(
     scenario: str,
     headless: bool,
@@ -50,7 +50,7 @@ def lab(
     fault: str | None,
     list_them: bool,
 ) -> None:
-    """Run a fleet over an emulated WAN with known truth.
+    """Run a fleet of agents on an emulated WAN with known delay and loss.
 
     SCENARIO is a bundled one (jiangsu, clocks, tiny) or a scenario file. Exit code 1 if a verdict
     contradicts the truth.

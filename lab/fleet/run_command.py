@@ -21,20 +21,18 @@ _REAL_S = 90.0  # a 95th percentile at one probe a second is decided after 73
     "--sites",
     "sites_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Measure the real networks of this site file instead of the lab.",
+    help="Measure the real network of this site file instead of the lab.",
 )
-@click.option(
-    "--seconds", type=FiniteRange(2, 86_400), help="End by itself after measuring so long."
-)
+@click.option("--seconds", type=FiniteRange(2, 86_400), help="Measure for this long, then exit.")
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep logs and store in this new directory.",
+    help="Keep logs and database in this new directory.",
 )
 def run(sites_file: Path | None, seconds: float | None, keep: Path | None) -> None:
     """Start everything on this machine and open the terminal UI.
 
-    Without a terminal it measures for a bounded time and prints the verdicts.
+    Without a terminal, measure for a limited time and print the verdicts.
     """
     from probes.sockets.descriptors import raise_descriptor_limit
 

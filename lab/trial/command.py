@@ -17,28 +17,28 @@ from foundation.text import language_of_environment
     type=click.IntRange(1, 100_000),
     default=200,
     show_default=True,
-    help="How many cases within what is promised.",
+    help="Number of cases within the promised conditions.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, (1 << 53) - 1),  # it comes back in JSON, for readers of any kind
     default=1,
     show_default=True,
-    help="Chooses the cases and their probes; the same seed gives the same trial.",
+    help="Seed for cases and probes; the same seed gives the same trial.",
 )
 @click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    help="Write the result to this file, - for standard output.",
+    help="Write the result to this file, or - for standard output.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there already.")
+@click.option("--overwrite", is_flag=True, help="Overwrite an existing file.")
 def truth(cases: int, seed: int, json_file: Path | None, overwrite: bool) -> None:
-    """Hold verdicts and intervals against known truth.
+    """Check verdicts and intervals against known truth.
 
-    Exit code 1 if more verdicts are wrong than the stated error rate allows, if intervals hold the
-    truth too rarely, or if a verdict is undecided needlessly: its interval does not cross the
-    limit, or a textbook could tell.
+    Exit code 1 if more verdicts are wrong than the stated error rate allows, if intervals cover the
+    truth too rarely, or if a verdict is undecided without need: its interval does not cross the
+    limit, or a textbook method could decide.
     """
     import msgspec
 

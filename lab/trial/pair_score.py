@@ -38,13 +38,13 @@ AT_ONCE = 400  # pairs: what is simulated together takes half a megabyte each
 class Answer:
     """What was said of one pair: the verdict, the judged interval, and all intervals by kind.
 
-    Each interval is (low, high, truth). book: what a textbook knows of the judged one.
+    Each interval is (low, high, truth). textbook_bounds: what a textbook knows of the judged one.
     """
 
     verdict: int
     low: float
     high: float
-    book: Bounds | None
+    textbook_bounds: Bounds | None
     intervals: tuple[tuple[str, float, float, float], ...]
 
 
@@ -90,7 +90,9 @@ def _beside(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
     ]
 
 
-def _answer_beside(pair: PairCase, found: Compared, i: int, book: Bounds | None) -> Answer:
+def _answer_beside(
+    pair: PairCase, found: Compared, i: int, textbook_bounds: Bounds | None
+) -> Answer:
     own_ns, other_ns = pair.delay_ns(pair.own), pair.delay_ns(pair.other)
     own_loss, other_loss = pair.loss(pair.own), pair.loss(pair.other)
     intervals = [
@@ -108,7 +110,7 @@ def _answer_beside(pair: PairCase, found: Compared, i: int, book: Bounds | None)
         low, high = (
             scale * float(end[i]) for end in (found.loss_difference.low, found.loss_difference.high)
         )
-    return Answer(int(found.verdict[i]), low, high, book, tuple(intervals))
+    return Answer(int(found.verdict[i]), low, high, textbook_bounds, tuple(intervals))
 
 
 def _held(kind: str, interval: Interval, i: int, truth: float) -> tuple[str, float, float, float]:
@@ -142,12 +144,14 @@ def _after(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
     return [answers[i] for i in range(len(pairs))]
 
 
-def _answer_after(pair: PairCase, found: Improvement, i: int, book: Bounds | None) -> Answer:
+def _answer_after(
+    pair: PairCase, found: Improvement, i: int, textbook_bounds: Bounds | None
+) -> Answer:
     of_loss = pair.indicator == "loss"
     truth = pair.loss_ratio if of_loss else pair.delay_ratio
     low, high = float(found.ratio.low[i]), float(found.ratio.high[i])
     interval = (f"improvement_{pair.indicator}", low, high, truth)
-    return Answer(int(found.verdict[i]), low, high, book, (interval,))
+    return Answer(int(found.verdict[i]), low, high, textbook_bounds, (interval,))
 
 
 def _sealed(batches: Sequence[WindowBatch], streams: int) -> Baseline:

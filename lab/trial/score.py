@@ -142,7 +142,7 @@ def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
     answers = answer_pairs(pairs, seed)
     results = [
         _unless_the_textbook_decides(
-            _result(pair, answer.verdict, answer.low, answer.high), answer.book
+            _result(pair, answer.verdict, answer.low, answer.high), answer.textbook_bounds
         )
         for pair, answer in zip(pairs, answers, strict=True)
         if pair.scored
@@ -172,11 +172,11 @@ def _try_paths(cases: Sequence[Case], seed: int, first: int) -> Trial:
     return Trial(scored, _intervals(cases, evidence))
 
 
-def _unless_the_textbook_decides(result: Result, book: Bounds | None) -> Result:
+def _unless_the_textbook_decides(result: Result, textbook_bounds: Bounds | None) -> Result:
     """Return the result; needless if it is undecided where a textbook could tell."""
-    if result.verdict != UNDECIDED or book is None:
+    if result.verdict != UNDECIDED or textbook_bounds is None:
         return result
-    clear = book.clear_of(result.case.limit_low, result.case.limit_high)
+    clear = textbook_bounds.clear_of(result.case.limit_low, result.case.limit_high)
     return replace(result, needless=result.needless or clear)
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from messages.columns import Budget
 
-MOST_KINDS = 7  # that the books of an agent have room for
+MOST_KINDS = 7  # that the counters of an agent have room for
 Content = TypeVar("Content")
 
 
@@ -44,7 +44,7 @@ class SectionKind(ABC, Generic[Content]):
 
     `name` is its word on the wire, `version` that of its payload: a reader of another version
     refuses the chunk for now, and the agent keeps it. `number`, 1 to MOST_KINDS, is its place in
-    the books of agents; one that was given once is never given to another kind.
+    the counters of agents; one that was given once is never given to another kind.
     """
 
     name: ClassVar[str]

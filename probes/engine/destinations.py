@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.condition import Condition
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, read_destination
-from foundation.text import Text
 from probes.addresses import pack_address, split_source
 from probes.stream import StreamSpec
-
-_NOT_RUN = Text(" is not run: ", " 的测量流未运行：")
 
 
 def closest_gap_ns(spec: StreamSpec) -> float:
@@ -72,21 +67,3 @@ def _no_such_zone(spec: StreamSpec) -> ConfigError:
         f"{spec.destination} 指定了本机没有的接口 {zone}；请用 `ip link` 检查。",
         destination=spec.destination,
     )
-
-
-def refusal(spec: StreamSpec, reason: Text) -> Condition:
-    """Return what tells that a stream is not run."""
-    label = f"{spec.destination} {spec.type_p.label()}"
-    text = Text(f"Stream to {label}{_NOT_RUN.en}{reason.en}", f"到 {label}{_NOT_RUN.zh}{reason.zh}")
-    return Condition(code="stream_refused", severity="error", text=text)
-
-
-def refused_destinations(conditions: Iterable[Condition]) -> dict[str, Text]:
-    """Return destination -> why its stream is not run, of conditions that `refusal` made."""
-    reasons = {}
-    for condition in conditions:
-        stream, refused, reason = condition.text.en.partition(_NOT_RUN.en)
-        if refused:
-            reason_zh = condition.text.zh.partition(_NOT_RUN.zh)[2]
-            reasons[stream.split()[2]] = Text(reason, reason_zh)
-    return reasons

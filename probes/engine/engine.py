@@ -224,7 +224,7 @@ class Engine:
             skipped=self._pacer.skipped,
             late_moments=self._pacer.late_moments,
             clock_steps=self.scale.steps,
-            conditions=self._standby.conditions(),
+            refused=self._standby.refused(),
         )
 
     def cause(self, code: int) -> Cause:
@@ -346,8 +346,8 @@ class Engine:
     def _begin(self, fresh: Sequence[StreamSpec]) -> None:
         """Start streams; those that cannot run stand by."""
         before = set(self._roster.channels)
-        accepted, numbers, conditions = self._roster.add(fresh)
-        self._standby.note(fresh, accepted, conditions)
+        accepted, numbers, why = self._roster.add(fresh)
+        self._standby.note(fresh, accepted, why)
         for number in self._roster.channels.keys() - before:
             self._listen(self._roster.channels[number])
         running = [fresh[index] for index in accepted]

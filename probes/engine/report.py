@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.condition import Condition
+from foundation.text import Text
 from probes.causes import Causes
 from probes.channels.discarded import DISCARDED
+from probes.stream import StreamSpec
 from probes.window import TIMESTAMPING
 
 
@@ -59,6 +60,7 @@ class EngineHealth:
     was late by whole intervals, `late_moments` how often it was. `local_drops` counts probes that
     never left this host by the name of the system's reason, `icmp_errors` those an ICMP error was
     about, `discarded` answers that were of no use, by DISCARDED.
+    `refused`: why streams do not run.
     """
 
     streams: int
@@ -76,7 +78,7 @@ class EngineHealth:
     icmp_errors: Mapping[str, int] = field(default_factory=dict)
     unread: int = 0
     discarded: Mapping[str, int] = field(default_factory=dict)
-    conditions: tuple[Condition, ...] = ()
+    refused: Mapping[StreamSpec, Text] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ class Tally:
         skipped: int,
         late_moments: int,
         clock_steps: int,
-        conditions: tuple[Condition, ...],
+        refused: Mapping[StreamSpec, Text],
     ) -> EngineHealth:
         """Return how the engine is, with what others know of it."""
         return EngineHealth(
@@ -140,7 +142,7 @@ class Tally:
             icmp_errors=_by_name(self.icmp_errors),
             unread=self.unread,
             discarded={DISCARDED[n]: count for n, count in tuple(self.discarded.items()) if count},
-            conditions=conditions,
+            refused=refused,
         )
 
 

@@ -18,15 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.condition import Condition
 from foundation.errors import ConfigError, IsochroneError
 from foundation.ragged import indptr_of, place_in_row, row_of_entry, spans
+from foundation.text import Text
 from probes.addresses import ADDRESS_BYTES, split_source, zone_of
 from probes.channels.channel import Channel, FlowMark
 from probes.channels.opening import ChannelKit, ChannelOrder
 from probes.engine.destinations import (
     closest_gap_ns,
-    refusal,
     resolved,
     socket_family,
     waiting_time_ns,
@@ -86,13 +85,11 @@ class Roster:
         self._kit = ChannelKit(generator)
         self._to_resolve: list[int] = []
 
-    def add(
-        self, specs: Sequence[StreamSpec]
-    ) -> tuple[list[int], NDArray[np.int64], list[Condition]]:
+    def add(self, specs: Sequence[StreamSpec]) -> tuple[list[int], NDArray[np.int64], list[Text]]:
         """Add streams; return the indices in `specs` of those that run, their numbers, and why
         others do not run."""
         accepted: list[int] = []
-        conditions: list[Condition] = []
+        why: list[Text] = []
         numbers: list[int] = []
         fresh: list[_Admitted] = []
         changed: set[int] = set()
@@ -104,7 +101,7 @@ class Roster:
                 admitted = self._admit(spec)
             except IsochroneError as error:
                 self._close_unused()
-                conditions.append(refusal(spec, error.text))
+                why.append(error.text)
                 if is_shortage(error):
                     short = spec.flows, error
                 continue
@@ -123,7 +120,7 @@ class Roster:
         self._append(fresh)
         self._resolve(numbers)
         self._set_channel_peers(changed)
-        return accepted, np.array(numbers, np.int64), conditions
+        return accepted, np.array(numbers, np.int64), why
 
     def _admit(self, spec: StreamSpec) -> _Admitted:
         """Return a stream with its channels open. Raises IsochroneError where it cannot run."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from foundation.condition import Condition
+from foundation.text import Text
 from probes.addresses import split_source
-from probes.engine.destinations import refusal
 from probes.sockets.obstacles import not_ours
 from probes.sockets.routes import is_local
 from probes.stream import StreamSpec
@@ -21,11 +20,11 @@ class Standby:
     """The streams that wait. What they wait for may be asked on any thread."""
 
     def __init__(self) -> None:
-        self._why: Mapping[StreamSpec, Condition] = {}
+        self._why: Mapping[StreamSpec, Text] = {}
 
-    def conditions(self) -> tuple[Condition, ...]:
+    def refused(self) -> Mapping[StreamSpec, Text]:
         """Return why each of them does not run."""
-        return tuple(self._why.values())
+        return self._why
 
     def specs(self) -> list[StreamSpec]:
         """Return the streams that wait."""
@@ -36,7 +35,7 @@ class Standby:
         self._why = {spec: why for spec, why in self._why.items() if spec in wanted}
 
     def note(
-        self, tried: Sequence[StreamSpec], accepted: Iterable[int], why: Iterable[Condition]
+        self, tried: Sequence[StreamSpec], accepted: Iterable[int], why: Iterable[Text]
     ) -> None:
         """Note which of the streams that were tried wait on; `accepted` are indices of the others,
         `why` has the reason of each that waits, in order."""
@@ -57,7 +56,7 @@ class Standby:
             if spec.source:
                 bound.setdefault(spec.source, []).append(spec)
         stopped = {
-            spec: refusal(spec, not_ours(source).text)
+            spec: not_ours(source).text
             for source, specs in bound.items()
             if not is_local(split_source(source)[0] or "")
             for spec in specs

@@ -17,7 +17,7 @@ from foundation.text import Text
 from probes.remark import Remark
 
 # The number of a kind is its bit in a reply's `odd`, uint16.
-ODDITIES = (
+NONCONFORMITIES = (
     "timestamps",
     "order",
     "clock",
@@ -40,7 +40,7 @@ ODDITIES = (
     RESERVED,
     TLVS,
     LAYOUT,
-) = (np.uint16(1 << bit) for bit in range(len(ODDITIES)))
+) = (np.uint16(1 << bit) for bit in range(len(NONCONFORMITIES)))
 # Those that leave a person without figures he may look for; the others cost nothing.
 COSTLY = frozenset({"timestamps", "order", "clock", "error_estimate", "echo"})
 
@@ -99,7 +99,7 @@ class NonconformingReplies:
     """How many replies of each stream were odd in which way: `counts` int64[streams, kinds]."""
 
     def __init__(self) -> None:
-        self.counts: NDArray[np.int64] = np.zeros((0, len(ODDITIES)), np.int64)
+        self.counts: NDArray[np.int64] = np.zeros((0, len(NONCONFORMITIES)), np.int64)
 
     def begin(self, streams: NDArray[np.int64]) -> None:
         """Let streams begin without any."""
@@ -107,7 +107,7 @@ class NonconformingReplies:
             return
         counts, missing = self.counts, int(streams.max()) + 1 - len(self.counts)
         if missing > 0:
-            counts = np.concatenate([counts, np.zeros((missing, len(ODDITIES)), np.int64)])
+            counts = np.concatenate([counts, np.zeros((missing, len(NONCONFORMITIES)), np.int64)])
         counts[streams] = 0
         self.counts = counts
 
@@ -115,7 +115,7 @@ class NonconformingReplies:
         """Count the oddities of n replies to probes of streams."""
         if not odd.any():
             return
-        for kind in range(len(ODDITIES)):
+        for kind in range(len(NONCONFORMITIES)):
             of_kind = stream[(odd >> kind & 1).astype(np.bool_)]
             if len(of_kind):
                 np.add.at(self.counts[:, kind], of_kind, 1)
@@ -124,7 +124,7 @@ class NonconformingReplies:
         """Return the counts of one stream by kind, without zeros."""
         if stream >= len(self.counts):
             return {}
-        counts = zip(ODDITIES, self.counts[stream].tolist(), strict=True)
+        counts = zip(NONCONFORMITIES, self.counts[stream].tolist(), strict=True)
         return {kind: count for kind, count in counts if count}
 
 

@@ -15,7 +15,8 @@ from controller.access.authority import create_authority
 from controller.api.application import make_app
 from controller.fleet.silences import UNCONFIRMED
 from controller.serving.service import parse_listen, tls_context
-from controller.state import ControllerState, Settings, open_state
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
 from controller.store.interface import Store
 from controller.store.sqlite.engine import open_store
 from foundation.clock import SystemClock
@@ -246,7 +247,7 @@ def store(tmp_path: pathlib.Path) -> Iterator[Store]:
 async def served(controller: Controller, tmp_path: pathlib.Path) -> AsyncIterator[Any]:
     """(state, authority, URL) of a controller over TLS; its clock is set to the system's."""
     authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
-    controller.state.authority = authority
+    controller.state.authority = controller.state.distribution.authority = authority
     controller.state.clock.now_ns = SystemClock().wall_ns()
     runner = web.AppRunner(make_app(controller.state), shutdown_timeout=0.1, auto_decompress=False)
     await runner.setup()

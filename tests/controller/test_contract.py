@@ -23,7 +23,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from controller.api.application import make_app
 from controller.api.openapi import openapi_document
 from controller.api.routes import ROUTES
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from foundation.clock import SystemClock
 from messages.exchange import CHUNK_CONTENT_TYPE
 from topology.site_file import load_network

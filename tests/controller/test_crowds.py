@@ -47,14 +47,14 @@ class Served:
         self.agents = directory / "agents"
         self.log = directory / "log"
         authority, clock = create_authority(data, ["127.0.0.1"], SystemClock()), SystemClock()
-        with contextlib.closing(CredentialStore(data, clock)) as book:
+        with contextlib.closing(CredentialStore(data, clock)) as credentials:
             self.token, self.greedy = (
-                book.create_api_token("viewer", label, None) for label in ("test", "greedy")
+                credentials.create_api_token("viewer", label, None) for label in ("test", "greedy")
             )
             until_ns = clock.wall_ns() + 600 * 10**9
             self.enrolments = [
                 parse_enrolment_token(
-                    book.create_enrolment_token(name, authority.fingerprint, until_ns)
+                    credentials.create_enrolment_token(name, authority.fingerprint, until_ns)
                 )
                 for name in ("nanjing", "suzhou")
             ]

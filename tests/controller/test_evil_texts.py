@@ -22,8 +22,6 @@ from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 import isochrone
-from controller.campaigns.scheduler import look
-from controller.reports.reporting import patience_ns, report
 from foundation.condition import Condition
 from foundation.errors import IsochroneError
 from foundation.logs import JsonLines, PlainLines
@@ -119,13 +117,13 @@ async def poisoned(controller: Any, tmp_path: pathlib.Path) -> Any:
     async with controller.session.post("http://controller/api/v1/maintenance", json=body) as answer:
         assert answer.status == 201, await answer.text()
     await post(controller, asked("evil", title={"en": EVIL, "zh": EVIL}))
-    await look(state)
+    await state.scheduler.look()
     clock.now_ns += 10 * SECOND
     await cancel(controller, "evil")
-    await look(state)
+    await state.scheduler.look()
     (record,) = state.campaigns.records.values()
-    clock.now_ns += patience_ns(state, record)
-    await report(state, record)
+    clock.now_ns += state.reporting.patience_ns(record)
+    await state.reporting.report(record)
     await controller.judge()
     return f"unix:{controller.session.connector.path}"
 

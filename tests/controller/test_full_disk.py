@@ -16,7 +16,8 @@ MOUNT = "mount -t tmpfs -o size=4m tmpfs {where}"
 BEGINNING = """
 import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
 from pathlib import Path
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.store.interface import StoredChunk
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError
@@ -34,7 +35,7 @@ def put(state, number):
     payload = chunk_of(batch, agent="nanjing", sequence=number)
     state.store.windows.put_chunk(StoredChunk(
         agent="nanjing", boot="b0", sequence=number, plan_version=1, start_ns=batch.start_ns,
-        duration_ns=batch.duration_ns, rows=batch.rows, received_ns=batch.start_ns,
+        duration_ns=batch.duration_ns, counts={"windows": batch.rows}, received_ns=batch.start_ns,
         payload=payload)).result()
 
 def fill(name):

@@ -25,7 +25,6 @@ from agent.identity.renew_command import renew_now
 from agent.identity.trust import load_trust, new_request, save_trust
 from controller.access.authority import Authority
 from controller.access.credential_store import RENEWALS, CredentialStore
-from controller.plans.push import push_all
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from messages.enrolment import CertificateDocument, RenewalRequest, parse_enrolment_token
@@ -218,6 +217,6 @@ async def test_agent_revoked_by_another_process_is_pushed_no_plan_any_more(
         other = CredentialStore(tmp_path / "life", state.clock)
         other.revoke_agent("nanjing")
         other.close()
-        await push_all(state, ["nanjing"])
+        await state.distribution.push(["nanjing"])
         await socket.send_str(msgspec.json.encode(HealthReport(health=health)).decode())
         assert (await socket.receive()).type is not aiohttp.WSMsgType.TEXT

@@ -6,9 +6,7 @@ import asyncio
 from typing import Annotated
 
 import msgspec
-import numpy as np
 from aiohttp import web
-from numpy.typing import NDArray
 
 from controller.api.answers import json_answer
 from controller.api.errors import ApiError
@@ -17,9 +15,11 @@ from controller.api.routing import PREFIX, Route, query_of
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
 from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import AccountDocument, Tally
+from controller.live.snapshot import Snapshot
 from controller.live.warm_start import batches_between
 from controller.plans.planner import asked_since
-from controller.state import STATE, ControllerState
+from controller.state import STATE
+from controller.store.interface import Store
 from foundation.text import Text
 
 
@@ -34,43 +34,28 @@ class AccountQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 async def account(request: web.Request) -> web.Response:
     """Return what was due in the time that is judged, and what became of it."""
     query, state = query_of(request, AccountQuery), request.app[STATE]
-    counted = _counted(state, query)
-    latest, window_ns = state.live.latest, state.settings.window_ms * 1_000_000
-    from_ns, to_ns = state.tallied_ns or (latest.data_from_ns, latest.data_to_ns)
-    tally = state.tally
-    if tally is None:
-        windows = len(state.streams) * (to_ns - from_ns) // window_ns
-        if windows > MAX_JUDGED_WINDOWS:
-            raise _too_many(windows)
-        async with state.tallying:  # one at a time: each reads the judged period from the store
-            tally = await asyncio.to_thread(_tallied, state, from_ns, to_ns)
-    return json_answer(tally.account(from_ns, to_ns, window_ns, counted))
+    now = state.snapshot()
+    names = [] if query.targets is None else query.targets.split(",")
+    for name in names:
+        number_of(now.scope.catalogue.target_number, name, "target")
+    from_ns, to_ns, window_ns = now.round.data_from_ns, now.round.data_to_ns, now.scope.window_ns
+    windows = len(now.scope.streams) * (to_ns - from_ns) // window_ns
+    if windows > MAX_JUDGED_WINDOWS:
+        raise _too_many(windows)
+    async with state.tallying:  # one at a time: each reads the judged period from the store
+        tally = await asyncio.to_thread(_tallied, now, state.store, from_ns, to_ns)
+    bound = now.scope.streams_bound_by(names)
+    return json_answer(tally.account(from_ns, to_ns, window_ns, bound))
 
 
-def _tallied(state: ControllerState, from_ns: int, to_ns: int) -> Tally:
-    streams = state.streams
-    since_ns = asked_since(state.store, streams, state.plans, from_ns)
-    tally = Tally(streams, Exclusions(state.maintenance.now, state.silences.now), since_ns=since_ns)
+def _tallied(now: Snapshot, store: Store, from_ns: int, to_ns: int) -> Tally:
+    streams = now.scope.streams
+    since_ns = asked_since(store, streams, now.plans, from_ns)
+    tally = Tally(streams, Exclusions(now.maintenance, now.silences), since_ns=since_ns)
     agents = sorted({stream.path.source.site for stream in streams})
-    for batch in batches_between(state.store, agents, from_ns, to_ns):
+    for batch in batches_between(store, agents, from_ns, to_ns):
         tally.add(batch)
     return tally
-
-
-def _counted(state: ControllerState, query: AccountQuery) -> NDArray[np.bool_]:
-    """Return the streams of paths that a target binds; all where none is bound."""
-    catalogue = state.catalogue
-    wanted = np.ones(len(state.demands), np.bool_)
-    if query.targets is not None:
-        numbers = [
-            number_of(catalogue.target_number, name, "target") for name in query.targets.split(",")
-        ]
-        wanted = np.isin(catalogue.demand_target, numbers)
-    paths = catalogue.demand_path[wanted]
-    if not len(paths):
-        return np.ones(len(state.streams), np.bool_)
-    bound: NDArray[np.bool_] = np.isin(catalogue.stream_path, paths)
-    return bound
 
 
 def _too_many(windows: int) -> ApiError:

@@ -18,7 +18,7 @@ from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, q
 from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
-from controller.campaigns.scheduler import event_of, turn
+from controller.campaigns.scheduler import event_of
 from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document
 from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
@@ -95,10 +95,10 @@ async def create_campaign(request: web.Request) -> web.Response:
     """Create a campaign; it begins by itself when it is time."""
     query_of(request, NoQuery)
     state = request.app[STATE]
-    book = state.campaigns
+    registry = state.campaigns
     asked = await _checked(request, state)
-    async with book.changing:
-        if sum(not record.is_over for record in book.records.values()) >= MOST_OPEN:
+    async with registry.changing:
+        if sum(not record.is_over for record in registry.records.values()) >= MOST_OPEN:
             text = Text(
                 f"{MOST_OPEN} campaigns are scheduled or running already; cancel one, or wait.",
                 f"已有 {MOST_OPEN} 个专项测量等待或进行中；请取消其中之一，或稍后再试。",
@@ -122,9 +122,9 @@ async def create_campaign(request: web.Request) -> web.Response:
             )
             raise ApiError(409, "name_in_use", text, name=record.name)
         record = replace(record, id=number)
-        book.use(await asyncio.to_thread(state.store.campaigns.records))
+        registry.use(await asyncio.to_thread(state.store.campaigns.records))
         state.bus.publish([event_of(record, None, now_ns)])
-    book.told.set()
+    registry.told.set()
     return json_answer(_document(state, record), 201)
 
 
@@ -140,7 +140,8 @@ async def cancel_campaign(request: web.Request) -> web.Response:
             )
             raise ApiError(409, "already_over", text, name=record.name)
         now_ns = state.clock.wall_ns()
-        await turn(state, record, replace(record, ended_ns=now_ns, ended_by=str(request[IDENTITY])))
+        ended = replace(record, ended_ns=now_ns, ended_by=str(request[IDENTITY]))
+        await state.scheduler.turn(record, ended)
     state.campaigns.told.set()
     return json_answer(_document(state, _named(request, state)))
 

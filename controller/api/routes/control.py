@@ -13,11 +13,11 @@ from aiohttp import WSMsgType, web
 
 from controller.api.answers import open_socket
 from controller.api.errors import ApiError
+from controller.api.gate import Gate
 from controller.api.routing import PREFIX, Route
 from controller.events.events import DuplicateRefused
 from controller.ingest.ingest import unknown_agent
 from controller.plans.channels import Channel
-from controller.plans.push import outnumber, push_of
 from controller.state import STATE, ControllerState
 from foundation.json_document import decode_json
 from foundation.text import Text, excerpt, plain_text
@@ -57,7 +57,7 @@ async def control(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(
         heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, autoping=False
     )
-    connection = _Connection(state, name, Channel(request, socket))
+    connection = _Connection(state, name, socket, Channel(_SocketLink(request, socket, state.gate)))
     with state.channels.opened(name, connection.channel):
         await open_socket(request, socket)
         state.sockets.add(socket)
@@ -69,7 +69,7 @@ async def control(request: web.Request) -> web.StreamResponse:
 
 
 async def _exchange(connection: _Connection) -> None:
-    socket, began_s = connection.channel.socket, asyncio.get_running_loop().time()
+    socket, began_s = connection.socket, asyncio.get_running_loop().time()
     while connection.is_let_in():
         try:
             message = await socket.receive(LOOK_S)
@@ -114,7 +114,7 @@ async def _handle(connection: _Connection, data: str) -> bool:
         _note_curtailed(state, name, message)
         return True
     state.fleet.heard(name, _plain(message.health))
-    await outnumber(state, name, message.health.plan_version)
+    await state.distribution.outnumber(name, message.health.plan_version)
     epoch = message.health.stamp_epoch
     # What a Hello says may be of another life of ours, before a backup was restored.
     if isinstance(message, HealthReport) and isinstance(epoch, int):
@@ -164,7 +164,7 @@ async def _note_end(connection: _Connection, message: Hello) -> None:
         if message.curtailed is not None:
             _note_curtailed(connection.state, connection.name, message.curtailed)
     with contextlib.suppress(ConnectionError):
-        await connection.channel.socket.send_str(push_of(connection.state, connection.name))
+        await connection.socket.send_str(connection.state.distribution.message(connection.name))
 
 
 async def _push(connection: _Connection, *, wanted: bool) -> None:
@@ -174,12 +174,12 @@ async def _push(connection: _Connection, *, wanted: bool) -> None:
     if not connection.is_let_in() or (fresh and not wanted):
         return
     told.generation, told.claim = generation, connection.channel.claim
-    push = push_of(connection.state, connection.name)
+    push = connection.state.distribution.message(connection.name)
     digest = hashlib.sha256(push.encode()).digest()
     if wanted or told.digest != digest:
         told.digest = digest
         with contextlib.suppress(ConnectionError):  # it is gone; the next reading says so
-            await connection.channel.socket.send_str(push)
+            await connection.socket.send_str(push)
 
 
 @dataclass(slots=True)
@@ -209,12 +209,39 @@ class _MessageRate:
         return max(0.0, -self.tokens / TOKENS_A_SECOND)
 
 
+@dataclass(frozen=True, slots=True)
+class _SocketLink:
+    """The WebSocket that a channel is open over."""
+
+    request: web.Request
+    socket: web.WebSocketResponse
+    gate: Gate
+
+    async def send(self, message: str) -> None:
+        """Send a message to the agent."""
+        await self.socket.send_str(message)
+
+    async def ping(self, data: bytes) -> None:
+        """Ask whether the other end is there."""
+        await self.socket.ping(data)
+
+    def cut(self) -> None:
+        """End the connection without waiting for the other end."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
+
+    def is_let_in(self) -> bool:
+        """Whether the credential that the connection came with still counts."""
+        return self.gate.stands(self.request)
+
+
 @dataclass(slots=True)
 class _Connection:
     """One conversation."""
 
     state: ControllerState
     name: str
+    socket: web.WebSocketResponse
     channel: Channel
     told: _LastPush = field(default_factory=_LastPush)
     pace: _MessageRate = field(default_factory=_MessageRate)
@@ -225,7 +252,7 @@ class _Connection:
 
     def is_let_in(self) -> bool:
         """Whether the credential of this connection still counts."""
-        return self.state.gate.stands(self.channel.request)
+        return self.channel.link.is_let_in()
 
 
 def _problem_of(
@@ -309,7 +336,7 @@ async def _refuse(connection: _Connection, text: Text) -> None:
 
 
 async def _end(connection: _Connection, refusal: Refusal) -> None:
-    socket = connection.channel.socket
+    socket = connection.socket
     with contextlib.suppress(ConnectionError):
         await socket.send_str(msgspec.json.encode(refusal).decode())
     await socket.close()

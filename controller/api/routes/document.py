@@ -9,7 +9,7 @@ from aiohttp import web
 from controller.api.answers import json_answer
 from controller.api.openapi import openapi_document
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
-from controller.state import VERSION
+from controller.settings import VERSION
 
 
 async def openapi(request: web.Request) -> web.Response:

@@ -19,14 +19,17 @@ from controller.api.routes.windows import records_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.documents.words import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
+from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams
-from controller.export.tables import Wanted, gathered, tables
+from controller.export.tables import Wanted, gathered
 from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
+from foundation.condition import Word
 from foundation.errors import ConfigError
 from foundation.numbers import Instant
 from foundation.text import Text
+from messages.sections.windows import WINDOWS
 from topology.model import Path
 from topology.network import Network
 
@@ -44,8 +47,9 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     from_ns: Annotated[Instant, msgspec.Meta(description="First start, included.")]
     to_ns: Annotated[Instant, msgspec.Meta(description="Last start, excluded.")]
-    format: Annotated[Format, msgspec.Meta(description="The kind of file.")]
-    level: Annotated[LevelName, msgspec.Meta(description="What a row sums up.")] = "window"
+    format: Annotated[Format, msgspec.Meta(description="File format.")]
+    kind: Annotated[Word, msgspec.Meta(description="Kind of result.")] = "windows"
+    level: Annotated[LevelName, msgspec.Meta(description="Period that a row covers.")] = "window"
     path: Annotated[str | None, msgspec.Meta(description="Of one path.")] = None
     site: Annotated[str | None, msgspec.Meta(description="Of paths from or to a site.")] = None
     protocol: Annotated[Protocol | None, msgspec.Meta(description="Of one protocol.")] = None
@@ -66,8 +70,9 @@ async def export(request: web.Request) -> web.StreamResponse:
             "from_ns 须早于 to_ns，且相隔不超过十年。",
         )
         raise ApiError(400, "bad_period", text)
+    kind = _exported(query)
     try:
-        encode = encoder_of(query.format)
+        encode = encoder_of(query.format, kind.columns)
     except ConfigError as error:
         raise ApiError(501, "no_parquet", error.text) from error
     caller = caller_of(request)
@@ -78,10 +83,34 @@ async def export(request: web.Request) -> web.StreamResponse:
     )
     state.exports.update([caller])
     try:
-        return await _send(request, query, encode(gathered(tables(state.store, streams, wanted))))
+        return await _send(
+            request, query, encode(gathered(kind.tables(state.store, streams, wanted)))
+        )
     finally:
         state.exports.subtract([caller])
         state.exports += Counter()  # those of nobody are forgotten
+
+
+def _exported(query: ExportQuery) -> Exported:
+    """Return the kind of result that the query names. Raises ApiError for one that is not there."""
+    kind = EXPORTED.get(query.kind)
+    if kind is None:
+        raise ApiError(
+            404,
+            "unknown_kind",
+            Text(
+                f"There are no results of kind {query.kind}; there are: {', '.join(EXPORTED)}.",
+                f"没有名为 {query.kind} 的结果类型；现有：{'、'.join(EXPORTED)}。",
+            ),
+            kind=query.kind,
+        )
+    if query.level != "window" and not kind.levels:
+        text = Text(
+            f"Results of kind {query.kind} are not merged; leave out `level`.",
+            f"{query.kind} 类结果不作汇总；请去掉 level。",
+        )
+        raise ApiError(400, "no_levels", text)
+    return kind
 
 
 def _refuse_more(state: ControllerState, caller: str) -> None:
@@ -107,7 +136,8 @@ async def _send(
     """Send piece after piece; the next one is made when the last one is on its way."""
     # Made before the answer begins: a store that fails at once still answers 503.
     first = await asyncio.to_thread(_next_of, pieces)
-    name = f"isochrone-{query.level}-{query.from_ns}-{query.to_ns}.{query.format}"
+    what = query.level if query.kind == WINDOWS.name else query.kind
+    name = f"isochrone-{what}-{query.from_ns}-{query.to_ns}.{query.format}"
     answer = web.StreamResponse(
         headers={
             "Content-Type": MEDIA[query.format],

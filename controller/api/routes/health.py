@@ -16,7 +16,7 @@ from controller.documents.health import (
     health_document,
 )
 from controller.live.rounds import JUDGING
-from controller.state import STATE, VERSION
+from controller.state import STATE
 from foundation.text import Text
 
 RETRY_S = 5
@@ -55,7 +55,7 @@ async def health(request: web.Request) -> web.Response:
     query_of(request, NoQuery)
     state = request.app[STATE]
     store = await asyncio.to_thread(state.store.state)
-    return json_answer(health_document(state.snapshot(), VERSION, store))
+    return json_answer(health_document(state.snapshot(), store))
 
 
 ROUTES = (

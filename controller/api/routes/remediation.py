@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-import numpy as np
 from aiohttp import web
 
 from controller.api.answers import json_answer
@@ -14,7 +13,8 @@ from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.documents.remediation import (
     RemediationDocument,
-    remediation_document,
+    group_remediation,
+    target_remediation,
 )
 from controller.state import STATE
 from foundation.text import Text
@@ -29,35 +29,30 @@ class RemediationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = None
 
 
-async def target_remediation(request: web.Request) -> web.Response:
-    """Return what to fix for one target: units are its paths."""
+async def of_target(request: web.Request) -> web.Response:
+    """Return what to fix for one target."""
     query, now = query_of(request, RemediationQuery), request.app[STATE].snapshot()
-    name, catalogue = request.match_info["name"], now.scope.catalogue
-    number = number_of(catalogue.target_number, name, "target")
-    rows = np.flatnonzero(catalogue.demand_target == number)
-    goals = now.scope.network.targets[number].goals
-    units = np.arange(len(rows))
-    return json_answer(remediation_document(now, name, goals, query.goal, rows, units, "paths"))
+    numbers, name = now.scope.catalogue.target_number, request.match_info["name"]
+    number = number_of(numbers, name, "target")
+    return json_answer(target_remediation(now, number, query.goal))
 
 
-async def group_remediation(request: web.Request) -> web.Response:
-    """Return what to fix for a group: units are its pairs of sites."""
+async def of_group(request: web.Request) -> web.Response:
+    """Return what to fix for a group."""
     query, now = query_of(request, RemediationQuery), request.app[STATE].snapshot()
     name = request.match_info["name"]
     group = next((group for group in now.scope.groups if group.name == name), None)
     if group is None:
         text = Text(f"There is no group named {name}.", f"没有名为 {name} 的指标组。")
         raise ApiError(404, "unknown_group", text, name=name)
-    return json_answer(
-        remediation_document(now, name, group.goals, query.goal, group.demand, group.pair, "pairs")
-    )
+    return json_answer(group_remediation(now, group, query.goal))
 
 
 ROUTES = (
     Route(
         method="GET",
         path=f"{PREFIX}/targets/{{name}}/remediation",
-        handler=target_remediation,
+        handler=of_target,
         role="viewer",
         summary="The smallest list of paths that would lift a target to its goal.",
         answer=RemediationDocument,
@@ -67,7 +62,7 @@ ROUTES = (
     Route(
         method="GET",
         path=f"{PREFIX}/groups/{{name}}/remediation",
-        handler=group_remediation,
+        handler=of_group,
         role="viewer",
         summary="The smallest list of paths that would lift a group to its goal.",
         answer=RemediationDocument,

@@ -20,6 +20,7 @@ from controller.store.points import read_figures, unpack_tiles
 from controller.store.sqlite.database import FILE_NAME
 from controller.store.sqlite.reading import damaged, open_to_read
 from controller.store.sqlite.schema import APPLICATION_ID, foreign
+from controller.store.sqlite.windows import packed_counts
 from foundation.errors import ConfigError, RemoteProtocolError, ResourceError
 from foundation.input_files import named_file
 from foundation.private_files import make_private_file
@@ -88,7 +89,7 @@ def check(place: pathlib.Path) -> Checked:
         found.structure()
         slots = {level.code: level.slots for level in LEVELS}
         chunks = found.rows(
-            "chunk", "chunks", "agent, boot, sequence", "rows, payload", _read_chunk
+            "chunk", "chunks", "agent, boot, sequence", "counts, payload", _read_chunk
         )
         windows = found.counted
         rollups = found.rows(
@@ -164,11 +165,11 @@ class _Look:
             self.damaged.append(f"{name}: {error}")
 
 
-def _read_chunk(rows: int, payload: bytes) -> int:
-    found = decode_chunk(payload).batch.rows
-    if found != rows:
-        raise ValueError(f"it holds {found} windows, not {rows}")
-    return found
+def _read_chunk(counts: str, payload: bytes) -> int:
+    chunk = decode_chunk(payload)
+    if packed_counts(chunk.counts) != counts:
+        raise ValueError(f"it holds {packed_counts(chunk.counts)}, not {counts}")
+    return chunk.batch.rows
 
 
 def _read_block(start_ns: int, payload: bytes, figures: bytes | None) -> None:

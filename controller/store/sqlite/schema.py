@@ -230,6 +230,22 @@ def create_duplicates(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations(name="0010_sections")
+def create_counts_of_sections(db: sqlite_utils.Database) -> None:
+    """Count results of every kind: of each chunk, beside its key, and of each agent."""
+    db.table("chunks").add_column("counts", str, not_null_default="{}")
+    db.execute("UPDATE chunks SET counts = '{\"windows\":' || rows || '}' WHERE rows > 0")
+    order = ["id", "agent", "boot", "sequence", "plan_version", "start_ns", "duration_ns", "counts"]
+    db.table("chunks").transform(
+        drop={"rows"}, column_order=[*order, "received_ns", "payload"], defaults={"counts": None}
+    )
+    db.table("results").create(
+        {"agent": str, "kind": str, "results": int}, pk=("agent", "kind"), not_null={"results"}
+    )
+    db.execute("INSERT INTO results SELECT name, 'windows', windows FROM agents WHERE windows > 0")
+    db.table("agents").transform(drop={"windows"})
+
+
 def migrate(path: pathlib.Path) -> None:
     """Create the database at `path`, or bring it forward to this version.
 

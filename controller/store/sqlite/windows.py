@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
+
+import msgspec
 
 from controller.store.interface import MAX_DURATION_NS, AgentTotals, StoredChunk, other_boot
 from controller.store.levels import MINUTE
 from controller.store.sqlite.database import Database
 from controller.store.sqlite.rollups import MARK
+from messages.sections.windows import WINDOWS
 
-_COLUMNS = "agent, boot, sequence, plan_version, start_ns, duration_ns, rows, received_ns, payload"
+_COLUMNS = (
+    "agent, boot, sequence, plan_version, start_ns, duration_ns, counts, received_ns, payload"
+)
 _INSERT = f"INSERT OR IGNORE INTO chunks ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608 -- constants alone
 SINCE = (
     f"SELECT {_COLUMNS}, id FROM chunks WHERE (start_ns, id) > (?, ?) "  # noqa: S608 -- constants alone
@@ -21,15 +26,19 @@ SINCE = (
 _KNOWN = "SELECT 1 FROM chunks WHERE agent = ? AND boot = ? AND sequence = ?"
 _BESIDE = (
     "SELECT 1 FROM chunks WHERE agent = ? AND start_ns > ? AND start_ns < ? "
-    "AND start_ns + duration_ns > ? AND boot != ? AND rows > 0 LIMIT 1"
+    "AND start_ns + duration_ns > ? AND boot != ? AND counts != '{}' LIMIT 1"
 )
 _COUNT = """
-INSERT INTO agents (name, windows, chunks, last_window_ns, last_received_ns) VALUES (?,?,1,?,?)
+INSERT INTO agents (name, chunks, last_window_ns, last_received_ns) VALUES (?,1,?,?)
 ON CONFLICT (name) DO UPDATE SET
-  windows = windows + excluded.windows,
   chunks = chunks + 1,
-  last_window_ns = max(coalesce(last_window_ns, 0), excluded.last_window_ns),
+  last_window_ns = max(coalesce(last_window_ns, excluded.last_window_ns),
+    coalesce(excluded.last_window_ns, last_window_ns)),
   last_received_ns = excluded.last_received_ns
+"""
+_COUNT_RESULTS = """
+INSERT INTO results (agent, kind, results) VALUES (?,?,?)
+ON CONFLICT (agent, kind) DO UPDATE SET results = results + excluded.results
 """
 
 
@@ -48,9 +57,11 @@ class SqliteWindows:
             cursor = connection.execute(_INSERT, _row_of(chunk))
             if cursor.rowcount == 0:
                 return False
-            end_ns = chunk.start_ns + chunk.duration_ns
-            connection.execute(_COUNT, (chunk.agent, chunk.rows, end_ns, chunk.received_ns))
-            if not chunk.rows:  # it only asks whether its like is here; see agent.delivery_counters
+            window_ns = chunk.end_ns if chunk.windows else None
+            connection.execute(_COUNT, (chunk.agent, window_ns, chunk.received_ns))
+            for kind, count in chunk.counts.items():
+                connection.execute(_COUNT_RESULTS, (chunk.agent, kind, count))
+            if not chunk.windows:
                 return True
             minute_ns = chunk.start_ns // MINUTE.step_ns * MINUTE.step_ns
             connection.execute(MARK, (MINUTE.code, chunk.agent, minute_ns, chunk.received_ns))
@@ -60,12 +71,18 @@ class SqliteWindows:
 
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""
+        results: dict[str, dict[str, int]] = {}
+        for agent, kind, count in self._db.read("SELECT agent, kind, results FROM results", ()):
+            results.setdefault(agent, {})[kind] = count
         rows = self._db.read(
-            "SELECT name, windows, chunks, last_window_ns, last_received_ns FROM agents", ()
+            "SELECT name, chunks, last_window_ns, last_received_ns FROM agents", ()
         )
         return {
             row[0]: AgentTotals(
-                windows=row[1], chunks=row[2], last_window_ns=row[3], last_received_ns=row[4]
+                results=results.get(row[0], {}),
+                chunks=row[1],
+                last_window_ns=row[2],
+                last_received_ns=row[3],
             )
             for row in rows
         }
@@ -76,19 +93,20 @@ class SqliteWindows:
         return found
 
     def chunks_of(
-        self, agent: str, from_ns: int, to_ns: int, limit: int
+        self, agent: str, from_ns: int, to_ns: int, limit: int, *, kind: str = WINDOWS.name
     ) -> tuple[list[StoredChunk], int | None]:
         """Return chunks of one agent in a range of time; see `WindowStore.chunks_of`."""
+        holds = f'%"{kind}":%'
         bounds = self._db.read(
             "SELECT start_ns FROM chunks WHERE agent = ? AND start_ns >= ? AND start_ns < ? "
-            "ORDER BY start_ns LIMIT 1 OFFSET ?",
-            (agent, from_ns, to_ns, limit),
+            "AND counts LIKE ? ORDER BY start_ns LIMIT 1 OFFSET ?",
+            (agent, from_ns, to_ns, holds, limit),
         )
         end_ns = to_ns if not bounds else max(bounds[0][0], from_ns + 1)
         rows = self._db.read(
             f"SELECT {_COLUMNS} FROM chunks WHERE agent = ? AND start_ns >= ? AND start_ns < ? "  # noqa: S608 -- constants alone
-            "ORDER BY start_ns, id",
-            (agent, from_ns, end_ns),
+            "AND counts LIKE ? ORDER BY start_ns, id",
+            (agent, from_ns, end_ns, holds),
         )
         return [_chunk_of(row) for row in rows], (end_ns if bounds else None)
 
@@ -111,11 +129,20 @@ def _is_known(connection: sqlite3.Connection, chunk: StoredChunk) -> bool:
 
 def _refuse_beside_another(connection: sqlite3.Connection, chunk: StoredChunk) -> None:
     """Raise OtherBootError where another boot's windows of a chunk's time are stored."""
-    end_ns = chunk.start_ns + chunk.duration_ns
     earliest_ns = chunk.start_ns - MAX_DURATION_NS
-    asked = (chunk.agent, earliest_ns, end_ns, chunk.start_ns, chunk.boot)
-    if chunk.rows and connection.execute(_BESIDE, asked).fetchone() is not None:
+    asked = (chunk.agent, earliest_ns, chunk.end_ns, chunk.start_ns, chunk.boot)
+    if not chunk.is_empty and connection.execute(_BESIDE, asked).fetchone() is not None:
         raise other_boot(chunk.agent)
+
+
+def packed_counts(counts: Mapping[str, int]) -> str:
+    """Return counts of results by kind as a text, none of those that are 0."""
+    return msgspec.json.encode({kind: n for kind, n in counts.items() if n}).decode()
+
+
+def unpacked_counts(text: str) -> dict[str, int]:
+    """Return the counts in a text. ValueError for another text."""
+    return msgspec.json.decode(text, type=dict[str, int])
 
 
 def _row_of(chunk: StoredChunk) -> tuple[Any, ...]:
@@ -126,7 +153,7 @@ def _row_of(chunk: StoredChunk) -> tuple[Any, ...]:
         chunk.plan_version,
         chunk.start_ns,
         chunk.duration_ns,
-        chunk.rows,
+        packed_counts(chunk.counts),
         chunk.received_ns,
         chunk.payload,
     )
@@ -140,7 +167,7 @@ def _chunk_of(row: tuple[Any, ...]) -> StoredChunk:
         plan_version=row[3],
         start_ns=row[4],
         duration_ns=row[5],
-        rows=row[6],
+        counts=unpacked_counts(row[6]),
         received_ns=row[7],
         payload=row[8],
     )

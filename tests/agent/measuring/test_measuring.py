@@ -35,7 +35,9 @@ class HandClock:
         return self.now_ns + self.offset_ns
 
 
-def made(book: SentCounters, clock: HandClock, on_windows: Callable[..., Any]) -> Measuring:
+def made(
+    sent_counters: SentCounters, clock: HandClock, on_windows: Callable[..., Any]
+) -> Measuring:
     async def settled() -> None:
         return None
 
@@ -46,7 +48,7 @@ def made(book: SentCounters, clock: HandClock, on_windows: Callable[..., Any]) -
         timestamp_shift_ns=0,
         conditions=Conditions(),
         policy=Policy(),
-        book=book,
+        sent_counters=sent_counters,
         settle=settled,
         journal=UnansweredJournal(None, clock),
     )
@@ -56,8 +58,8 @@ def test_a_window_has_the_plan_it_was_measured_by_though_the_clock_went_back(
     tmp_path: Path,
 ) -> None:
     handed: list[int] = []
-    clock, book = HandClock(), SentCounters(tmp_path / "book")
-    measuring = made(book, clock, lambda batch, version: handed.append(version))
+    clock, sent_counters = HandClock(), SentCounters(tmp_path / "sent_counters")
+    measuring = made(sent_counters, clock, lambda batch, version: handed.append(version))
     for version in (1, 2):
         asyncio.run(measuring.apply(Plan(version=version, agent="a"), None))
         clock.now_ns += 10 * SECOND
@@ -66,15 +68,15 @@ def test_a_window_has_the_plan_it_was_measured_by_though_the_clock_went_back(
     batch = WindowBatch.empty(clock.wall_ns() // SECOND * SECOND, SECOND)
     measuring._hand_over(dataclasses.replace(batch, ended_ns=clock.now_ns))
     assert handed == [2]
-    book.close()
+    sent_counters.close()
 
 
 def test_a_window_that_ended_before_a_plan_came_is_not_of_it_though_the_clock_went_back(
     tmp_path: Path,
 ) -> None:
     handed: list[int] = []
-    clock, book = HandClock(), SentCounters(tmp_path / "book")
-    measuring = made(book, clock, lambda batch, version: handed.append(version))
+    clock, sent_counters = HandClock(), SentCounters(tmp_path / "sent_counters")
+    measuring = made(sent_counters, clock, lambda batch, version: handed.append(version))
     asyncio.run(measuring.apply(Plan(version=1, agent="a"), None))
     clock.now_ns += 10 * SECOND
     batch = WindowBatch.empty(clock.wall_ns() // SECOND * SECOND, SECOND)
@@ -84,13 +86,13 @@ def test_a_window_that_ended_before_a_plan_came_is_not_of_it_though_the_clock_we
     asyncio.run(measuring.apply(Plan(version=2, agent="a"), None))
     measuring._hand_over(ended)  # a window is handed over once nothing of it is in flight
     assert handed == [1]
-    book.close()
+    sent_counters.close()
 
 
 async def test_an_agent_whose_clock_was_a_day_wrong_at_boot_says_rightly_since_when_it_runs(
     tmp_path: Path,
 ) -> None:
-    clock, book = HandClock(), SentCounters(tmp_path / "book")
+    clock, sent_counters = HandClock(), SentCounters(tmp_path / "sent_counters")
     spooler = Spooler(tmp_path / "s", agent="a", max_bytes=1 << 20, max_age_s=1e6)
     watch = SimpleNamespace(
         source="none",
@@ -103,7 +105,7 @@ async def test_an_agent_whose_clock_was_a_day_wrong_at_boot_says_rightly_since_w
     )
     reporter = HealthReporter(
         version="1",
-        measuring=made(book, clock, lambda batch, version: None),
+        measuring=made(sent_counters, clock, lambda batch, version: None),
         spooler=spooler,
         conditions=Conditions(),
         clock=clock,
@@ -115,4 +117,4 @@ async def test_an_agent_whose_clock_was_a_day_wrong_at_boot_says_rightly_since_w
     health = await reporter.report()
     assert (health.sent_ns - health.started_ns, health.sent_ns) == (10 * SECOND, clock.wall_ns())
     spooler.close()
-    book.close()
+    sent_counters.close()

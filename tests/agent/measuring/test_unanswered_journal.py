@@ -53,12 +53,12 @@ def test_what_begins_and_ends_is_told_with_its_times(tmp_path: Path, clock: Hand
 def test_nothing_was_answered_between_an_end_and_the_next_start(
     tmp_path: Path, clock: HandClock, stopped: bool, rule: str
 ) -> None:
-    book = SentCounters(tmp_path / "book")
-    book.alive(clock.now_ns)
+    sent_counters = SentCounters(tmp_path / "sent_counters")
+    sent_counters.alive(clock.now_ns)
     if stopped:
-        book.close()
+        sent_counters.close()
     clock.now_ns += 60 * SECOND
-    again = SentCounters(tmp_path / "book")
+    again = SentCounters(tmp_path / "sent_counters")
     journal = UnansweredJournal(tmp_path / "j.json", clock)
     journal.resume([("192.0.2.1", 862)], again.was_alive_ns, stopped=again.was_clean)
     clock.now_ns += SECOND
@@ -124,7 +124,7 @@ async def not_answered(
     keys: StampKeys | None = None,
 ) -> tuple[Unanswered, ...]:
     """Return what an agent with this policy tells of a plan, and stop it."""
-    book = SentCounters(tmp_path / "book")
+    sent_counters = SentCounters(tmp_path / "sent_counters")
 
     async def settled() -> None:
         return None
@@ -136,14 +136,14 @@ async def not_answered(
         timestamp_shift_ns=0,
         conditions=Conditions(),
         policy=Policy(policy),
-        book=book,
+        sent_counters=sent_counters,
         settle=settled,
         journal=UnansweredJournal(None, clock),
     )
     await measuring.apply(plan, keys)
     told = measuring.curtailed()
     await measuring.stop()
-    book.close()
+    sent_counters.close()
     assert told is not None
     assert told.plan_version == plan.version
     return told.unanswered
@@ -212,7 +212,7 @@ async def test_reflector_that_answers_everybody_tells_of_nobody(
 async def test_limit_that_turned_requests_away_is_told_until_it_rests(
     tmp_path: Path, clock: HandClock
 ) -> None:
-    port, book = free_port(), SentCounters(tmp_path / "book")
+    port, sent_counters = free_port(), SentCounters(tmp_path / "sent_counters")
 
     async def settled() -> None:
         return None
@@ -225,7 +225,7 @@ async def test_limit_that_turned_requests_away_is_told_until_it_rests(
         timestamp_shift_ns=0,
         conditions=Conditions(),
         policy=Policy(msgspec.structs.replace(LOOPBACK, reflector=limited)),
-        book=book,
+        sent_counters=sent_counters,
         settle=settled,
         journal=UnansweredJournal(None, clock),
     )
@@ -253,4 +253,4 @@ async def test_limit_that_turned_requests_away_is_told_until_it_rests(
     told = measuring.curtailed()
     assert told is not None
     assert [one.rule for one in told.unanswered if one.to_ns is None] == ["agent.stopped"]
-    book.close()
+    sent_counters.close()

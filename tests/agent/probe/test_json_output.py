@@ -26,7 +26,7 @@ from probes import explanations
 from probes.channels.discarded import DISCARDED
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
-from probes.stamp.nonconforming import ODDITIES
+from probes.stamp.nonconforming import NONCONFORMITIES
 from probes.window import NOT_SENT
 
 PATIENCE_S = 120  # a hang, not slowness
@@ -243,7 +243,7 @@ def test_every_code_of_a_remark_is_in_the_reference() -> None:
     codes |= set(explanations.CODES)
     codes |= {f"not_sent_{cause}" for cause in NOT_SENT if cause != "skipped"}
     codes |= {f"discarded_{reason}" for reason in DISCARDED if reason != "too_late"}
-    codes |= {f"odd_{kind}" for kind in ODDITIES}
+    codes |= {f"odd_{kind}" for kind in NONCONFORMITIES}
     listed = re.findall(r"`(\w+)`", REFERENCE.read_text(encoding="utf-8").split("### Remarks")[1])
     assert len(codes) > 40
     assert codes - set(listed) == set()

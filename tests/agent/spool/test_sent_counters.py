@@ -43,12 +43,14 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
                 told = int(counter.stdout.readline())
             os.kill(counter.pid, signal.SIGKILL)
             counter.stdout.read()
-        book = SentCounters(tmp_path / "b")
-        assert book.sent >= before + told
+        sent_counters = SentCounters(tmp_path / "b")
+        assert sent_counters.sent >= before + told
         # each kill may come between a window's probes and its end
-        assert book.sent - 3 * kills <= 3 * book.made.windows <= book.sent
-        assert not book.behind  # the machine itself went on
-        before = book.sent
+        assert (
+            sent_counters.sent - 3 * kills <= 3 * sent_counters.made.windows <= sent_counters.sent
+        )
+        assert not sent_counters.behind  # the machine itself went on
+        before = sent_counters.sent
 
 
 def test_book_of_another_start_of_the_machine_that_was_not_closed_is_behind(
@@ -77,8 +79,8 @@ def test_what_was_sent_and_never_reached_the_spool_is_told_as_cut_off(
     tmp_path: Path, make_windows
 ) -> None:
     spooler = open_spooler(tmp_path)
-    spooler.book.add(WINDOWS, 3)
-    spooler.book.sent_place[0] += 47
+    spooler.sent_counters.add(WINDOWS, 3)
+    spooler.sent_counters.sent_place[0] += 47
     spooler.add(WINDOWS, make_windows(1, 2), 1)  # 2 windows of 10 probes; the rest is still open
     spooler.close()
     spooler = open_spooler(tmp_path)

@@ -47,8 +47,8 @@ class Trial:
     def measure(self, windows: int) -> None:
         batch = self.make(*range(1, windows + 1), start_s=1_700_000_000 + self.second)
         self.second += 1
-        self.spooler.book.sent_place[0] += PROBES * windows
-        self.spooler.book.add(WINDOWS, windows)
+        self.spooler.sent_counters.sent_place[0] += PROBES * windows
+        self.spooler.sent_counters.add(WINDOWS, windows)
         self.spooler.add(WINDOWS, batch, 1)
         self.do(self.spooler.do_flush)
 

@@ -28,10 +28,10 @@ EVENTS = "http://controller/api/v1/events"
 
 
 @pytest.fixture
-def book(tmp_path: pathlib.Path, clock: Any) -> Iterator[CredentialStore]:
-    book = CredentialStore(tmp_path / "data", clock)
-    yield book
-    book.close()
+def credentials(tmp_path: pathlib.Path, clock: Any) -> Iterator[CredentialStore]:
+    credentials = CredentialStore(tmp_path / "data", clock)
+    yield credentials
+    credentials.close()
 
 
 def certificate(serial: str, clock: Any) -> CertificateRecord:
@@ -49,73 +49,73 @@ def held_by(controller: Any) -> set[str]:
     return {one.credential for one in controller.state.gate._open.values()}
 
 
-def enrolled(book: CredentialStore, clock: Any, serial: str) -> None:
-    token = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
-    book.enrol(parse_enrolment_token(token).id, certificate(serial, clock))
+def enrolled(credentials: CredentialStore, clock: Any, serial: str) -> None:
+    token = credentials.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    credentials.enrol(parse_enrolment_token(token).id, certificate(serial, clock))
 
 
 def test_renewal_that_was_let_in_before_a_revocation_issues_nothing_after_it(
-    book: CredentialStore, clock: Any, tmp_path: pathlib.Path
+    credentials: CredentialStore, clock: Any, tmp_path: pathlib.Path
 ) -> None:
-    enrolled(book, clock, "1")
-    book.check(holder("1"))  # let in
+    enrolled(credentials, clock, "1")
+    credentials.check(holder("1"))  # let in
     other = CredentialStore(tmp_path / "data", clock)  # isochrone controller revoke
     other.revoke_agent("nanjing")
     other.close()
     with pytest.raises(CredentialError, match="revoked"):
-        book.renewed(certificate("2", clock), holder("1"))
-    assert [one.serial for one in book.certificates("nanjing")] == ["1"]
+        credentials.renewed(certificate("2", clock), holder("1"))
+    assert [one.serial for one in credentials.certificates("nanjing")] == ["1"]
 
 
 def test_enrolment_that_was_let_in_before_its_token_was_revoked_issues_nothing_after_it(
-    book: CredentialStore, clock: Any, tmp_path: pathlib.Path
+    credentials: CredentialStore, clock: Any, tmp_path: pathlib.Path
 ) -> None:
-    text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    text = credentials.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
     token = parse_enrolment_token(text)
-    book.enrolling(token)  # let in
+    credentials.enrolling(token)  # let in
     other = CredentialStore(tmp_path / "data", clock)
     other.revoke_agent("nanjing")
     other.close()
     with pytest.raises(CredentialError, match="revoked"):
-        book.enrol(token.id, certificate("1", clock))
-    assert book.certificates("nanjing") == []
+        credentials.enrol(token.id, certificate("1", clock))
+    assert credentials.certificates("nanjing") == []
 
 
 def test_certificate_of_before_an_enrolment_renews_nothing(
-    book: CredentialStore, clock: Any
+    credentials: CredentialStore, clock: Any
 ) -> None:
-    enrolled(book, clock, "1")
-    enrolled(book, clock, "2")
+    enrolled(credentials, clock, "1")
+    enrolled(credentials, clock, "2")
     with pytest.raises(CredentialError, match="revoked"):
-        book.renewed(certificate("3", clock), holder("1"))
-    book.renewed(certificate("3", clock), holder("2"))
+        credentials.renewed(certificate("3", clock), holder("1"))
+    credentials.renewed(certificate("3", clock), holder("2"))
 
 
 def test_check_sees_at_once_what_another_process_revoked(
-    book: CredentialStore, clock: Any, tmp_path: pathlib.Path
+    credentials: CredentialStore, clock: Any, tmp_path: pathlib.Path
 ) -> None:
-    enrolled(book, clock, "1")
+    enrolled(credentials, clock, "1")
     other = CredentialStore(tmp_path / "data", clock)
     other.revoke_agent("nanjing")
     other.close()
     with pytest.raises(CredentialError, match="revoked"):
-        book.check(holder("1"))
+        credentials.check(holder("1"))
 
 
 def test_certificates_are_renewed_a_few_times_an_hour_and_few_are_kept(
-    book: CredentialStore, clock: Any
+    credentials: CredentialStore, clock: Any
 ) -> None:
-    enrolled(book, clock, "1")
+    enrolled(credentials, clock, "1")
     for number in range(2, RENEWALS + 1):
-        book.renewed(certificate(str(number), clock), holder("1"))
+        credentials.renewed(certificate(str(number), clock), holder("1"))
     with pytest.raises(CredentialError) as refused:
-        book.renewed(certificate("more", clock), holder("1"))
+        credentials.renewed(certificate("more", clock), holder("1"))
     assert (refused.value.code, refused.value.retry_after_s) == ("too_many_renewals", 3601)
     for number in range(KEPT_CERTIFICATES + 10):
         clock.now_ns += 3_601 * SECOND
-        latest = book.certificates("nanjing")[-1].serial
-        book.renewed(certificate(f"later{number}", clock), holder(latest))
-    assert len(book.certificates("nanjing")) <= KEPT_CERTIFICATES
+        latest = credentials.certificates("nanjing")[-1].serial
+        credentials.renewed(certificate(f"later{number}", clock), holder(latest))
+    assert len(credentials.certificates("nanjing")) <= KEPT_CERTIFICATES
 
 
 async def test_one_credential_cannot_take_the_event_stream_of_the_others(controller: Any) -> None:

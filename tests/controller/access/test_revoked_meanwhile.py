@@ -21,10 +21,10 @@ RENEWALS = 4
 
 @pytest.fixture
 def elsewhere(served: Any, tmp_path: pathlib.Path) -> Iterator[CredentialStore]:
-    """The book of credentials as the command line has it: another process's connection."""
-    book = CredentialStore(tmp_path / "life", served[0].clock)
-    yield book
-    book.close()
+    """The credential store as the command line has it: another process's connection."""
+    credentials = CredentialStore(tmp_path / "life", served[0].clock)
+    yield credentials
+    credentials.close()
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ OPEN = {"/healthz", "/readyz", "/api/v1/enrolment"}
 
 
 @pytest.fixture
-def book(tmp_path: pathlib.Path, clock: Any) -> Any:
-    book = CredentialStore(tmp_path / "data", clock)
-    yield book
-    book.close()
+def credentials(tmp_path: pathlib.Path, clock: Any) -> Any:
+    credentials = CredentialStore(tmp_path / "data", clock)
+    yield credentials
+    credentials.close()
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -155,24 +155,24 @@ async def test_changes_are_audited_with_their_result_and_readings_are_not(contro
 
 
 def test_another_process_is_heard(
-    book: CredentialStore, tmp_path: pathlib.Path, clock: Any
+    credentials: CredentialStore, tmp_path: pathlib.Path, clock: Any
 ) -> None:
     other = CredentialStore(tmp_path / "data", clock)
-    assert not book.refresh()
+    assert not credentials.refresh()
     token = other.create_api_token("viewer", "x", None)
-    assert book.identity_of_token(token).role == "viewer"
+    assert credentials.identity_of_token(token).role == "viewer"
     other.revoke_token(token.split(".")[1])
-    assert book.refresh()
-    assert not book.refresh()
+    assert credentials.refresh()
+    assert not credentials.refresh()
     other.close()
 
 
 def test_secrets_are_not_in_the_file_and_the_file_is_the_owners(
-    book: CredentialStore, tmp_path: pathlib.Path
+    credentials: CredentialStore, tmp_path: pathlib.Path
 ) -> None:
     tokens = [
-        book.create_api_token("admin", "x", None),
-        book.create_enrolment_token("nanjing", FINGERPRINT, 1 << 62),
+        credentials.create_api_token("admin", "x", None),
+        credentials.create_enrolment_token("nanjing", FINGERPRINT, 1 << 62),
     ]
     keys = tmp_path / "data" / "keys"
     held = b"".join(path.read_bytes() for path in keys.iterdir())
@@ -182,72 +182,74 @@ def test_secrets_are_not_in_the_file_and_the_file_is_the_owners(
     assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
 
 
-def test_enrolment_token_is_used_once(book: CredentialStore, clock: Any) -> None:
-    text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+def test_enrolment_token_is_used_once(credentials: CredentialStore, clock: Any) -> None:
+    text = credentials.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
     token = parse_enrolment_token(f" {text}\n")
     assert token.fingerprint == FINGERPRINT
     assert token.secret not in repr(token)
-    record = book.enrolling(token)
+    record = credentials.enrolling(token)
     assert record.agent == "nanjing"
-    book.enrol(record.id, certificate("1", clock))
+    credentials.enrol(record.id, certificate("1", clock))
     with pytest.raises(CredentialError, match="used"):
-        book.enrolling(token)
+        credentials.enrolling(token)
     with pytest.raises(CredentialError, match="used"):
-        book.enrol(record.id, certificate("2", clock))
-    assert [each.serial for each in book.certificates("nanjing")] == ["1"]
+        credentials.enrol(record.id, certificate("2", clock))
+    assert [each.serial for each in credentials.certificates("nanjing")] == ["1"]
 
 
 def test_api_token_enrols_nobody_and_enrolment_token_opens_nothing(
-    book: CredentialStore, clock: Any
+    credentials: CredentialStore, clock: Any
 ) -> None:
-    enrolment = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
-    api = book.create_api_token("admin", "x", None)
+    enrolment = credentials.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    api = credentials.create_api_token("admin", "x", None)
     _, token_id, secret = api.split(".")
     with pytest.raises(CredentialError):
-        book.identity_of_token(enrolment)
+        credentials.identity_of_token(enrolment)
     _, enrol_id, enrol_secret, *_ = enrolment.split(".")
     with pytest.raises(CredentialError):
-        book.identity_of_token(f"isoa.{enrol_id}.{enrol_secret}")
+        credentials.identity_of_token(f"isoa.{enrol_id}.{enrol_secret}")
     with pytest.raises(CredentialError):
-        book.enrolling(parse_enrolment_token(f"isoe.{token_id}.{secret}.{FINGERPRINT}.nanjing"))
+        credentials.enrolling(
+            parse_enrolment_token(f"isoe.{token_id}.{secret}.{FINGERPRINT}.nanjing")
+        )
 
 
 def test_revoked_agent_comes_back_only_with_a_new_certificate(
-    book: CredentialStore, clock: Any
+    credentials: CredentialStore, clock: Any
 ) -> None:
-    book.renewed(certificate("1", clock), Identity(kind="owner", name="test", role="admin"))
-    book.check(holder("1"))
-    book.check(holder("forgotten"))  # signed by us, but the book was restored from a backup
-    assert book.revoke_agent("nanjing") == 1
+    credentials.renewed(certificate("1", clock), Identity(kind="owner", name="test", role="admin"))
+    credentials.check(holder("1"))
+    credentials.check(holder("forgotten"))  # signed by us, but the book was restored from a backup
+    assert credentials.revoke_agent("nanjing") == 1
     for serial in ("1", "forgotten"):
         with pytest.raises(CredentialError, match="revoked"):
-            book.check(holder(serial))
-    token = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
-    book.enrol(token.split(".")[1], certificate("2", clock))
-    book.check(holder("2"))
+            credentials.check(holder(serial))
+    token = credentials.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    credentials.enrol(token.split(".")[1], certificate("2", clock))
+    credentials.check(holder("2"))
     with pytest.raises(CredentialError, match="revoked"):
-        book.check(holder("1"))
+        credentials.check(holder("1"))
 
 
 def test_revoking_an_agent_ends_its_unused_enrolment_tokens(
-    book: CredentialStore, clock: Any
+    credentials: CredentialStore, clock: Any
 ) -> None:
-    text = book.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
-    book.revoke_agent("nanjing")
+    text = credentials.create_enrolment_token("nanjing", FINGERPRINT, clock.now_ns + SECOND)
+    credentials.revoke_agent("nanjing")
     with pytest.raises(CredentialError, match="revoked"):
-        book.enrolling(parse_enrolment_token(text))
+        credentials.enrolling(parse_enrolment_token(text))
 
 
-def test_expired_certificate_is_told_apart(book: CredentialStore, clock: Any) -> None:
+def test_expired_certificate_is_told_apart(credentials: CredentialStore, clock: Any) -> None:
     who = Identity(kind="agent", name="nanjing", credential="1", expires_ns=clock.now_ns)
     with pytest.raises(CredentialError, match="expired"):
-        book.check(who)
+        credentials.check(who)
 
 
-def test_audit_log_is_only_added_to(book: CredentialStore, tmp_path: pathlib.Path) -> None:
+def test_audit_log_is_only_added_to(credentials: CredentialStore, tmp_path: pathlib.Path) -> None:
     for number in range(3):
-        book.audit(actor="me", action="try", subject=str(number))
-    found = book.audited(before_id=3, from_ns=0, to_ns=1 << 62, limit=10)
+        credentials.audit(actor="me", action="try", subject=str(number))
+    found = credentials.audited(before_id=3, from_ns=0, to_ns=1 << 62, limit=10)
     assert [entry.subject for entry in found] == ["1", "0"]
     reader = sqlite3.connect(tmp_path / "data" / "keys" / "access.sqlite3")
     assert reader.execute("SELECT count(*) FROM audit").fetchone() == (3,)

@@ -22,7 +22,7 @@ LATER_NS = SystemClock().wall_ns() + 10**15
 
 
 @pytest.fixture
-def book(tmp_path: pathlib.Path) -> Iterator[StampKeyring]:
+def keyring(tmp_path: pathlib.Path) -> Iterator[StampKeyring]:
     with contextlib.closing(StampKeyring(tmp_path, SystemClock())) as opened:
         yield opened
 
@@ -51,10 +51,10 @@ def test_no_two_pairs_share_a_key_nor_do_the_directions(
 
 
 def test_secrets_are_their_owners_alone_and_say_nothing_of_themselves(
-    book: StampKeyring, tmp_path: pathlib.Path
+    keyring: StampKeyring, tmp_path: pathlib.Path
 ) -> None:
-    book.rotate()
-    (epoch,) = book.epochs()
+    keyring.rotate()
+    (epoch,) = keyring.epochs()
     assert len(epoch.secret) == 32
     shown = repr(epoch)
     assert repr(epoch.secret) not in shown
@@ -64,117 +64,117 @@ def test_secrets_are_their_owners_alone_and_say_nothing_of_themselves(
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
-def test_sender_has_a_key_only_once_its_reflector_answers_to_it(book: StampKeyring) -> None:
-    assert book.current() == 1
-    assert book.probing("a", "b") is None
-    assert len(book.answering("a", "b")) == 1
-    book.note_holder("b", 7)  # we know of no such epoch
-    assert book.probing("a", "b") is None
-    book.note_holder("b", 1)
-    assert book.probing("a", "b") == book.answering("a", "b")[0]
-    assert book.probing("b", "a") is None
+def test_sender_has_a_key_only_once_its_reflector_answers_to_it(keyring: StampKeyring) -> None:
+    assert keyring.current() == 1
+    assert keyring.probing("a", "b") is None
+    assert len(keyring.answering("a", "b")) == 1
+    keyring.note_holder("b", 7)  # we know of no such epoch
+    assert keyring.probing("a", "b") is None
+    keyring.note_holder("b", 1)
+    assert keyring.probing("a", "b") == keyring.answering("a", "b")[0]
+    assert keyring.probing("b", "a") is None
 
 
 def test_rotation_is_crossed_without_a_moment_when_a_key_in_use_is_not_answered(
-    book: StampKeyring,
+    keyring: StampKeyring,
 ) -> None:
     for _ in range(2):
-        book.rotate()
-    book.note_holder("b", 2)
+        keyring.rotate()
+    keyring.note_holder("b", 2)
     for _ in range(5):
-        before = book.probing("a", "b")
-        number = book.rotate()
-        assert book.probing("a", "b") == before  # until b says it has the new one
-        new, old = book.answering("a", "b")
+        before = keyring.probing("a", "b")
+        number = keyring.rotate()
+        assert keyring.probing("a", "b") == before  # until b says it has the new one
+        new, old = keyring.answering("a", "b")
         assert old == before
-        book.note_holder("b", number)
-        assert book.probing("a", "b") == new
-        assert book.answering("a", "b") == (new, old)
+        keyring.note_holder("b", number)
+        assert keyring.probing("a", "b") == new
+        assert keyring.answering("a", "b") == (new, old)
 
 
 def test_reflector_that_missed_rotations_answers_to_what_its_senders_still_use(
-    book: StampKeyring,
+    keyring: StampKeyring,
 ) -> None:
-    book.rotate()
-    book.note_holder("b", 1)
-    old = book.probing("a", "b")
+    keyring.rotate()
+    keyring.note_holder("b", 1)
+    old = keyring.probing("a", "b")
     for _ in range(3):
-        book.rotate()
-    assert book.probing("a", "b") == old
-    assert book.answering("a", "b")[-1] == old
-    book.note_holder("b", 4)
-    assert book.answering("a", "b")[-1] == old  # senders are only now being told
-    assert book.probing("a", "b") == book.answering("a", "b")[0]
-    book.rotate()
-    book.note_holder("b", 5)
-    assert old not in book.answering("a", "b")
-    assert len(book.answering("a", "b")) == 2
+        keyring.rotate()
+    assert keyring.probing("a", "b") == old
+    assert keyring.answering("a", "b")[-1] == old
+    keyring.note_holder("b", 4)
+    assert keyring.answering("a", "b")[-1] == old  # senders are only now being told
+    assert keyring.probing("a", "b") == keyring.answering("a", "b")[0]
+    keyring.rotate()
+    keyring.note_holder("b", 5)
+    assert old not in keyring.answering("a", "b")
+    assert len(keyring.answering("a", "b")) == 2
 
 
-def test_agent_out_of_reach_for_too_long_is_no_longer_probed(book: StampKeyring) -> None:
-    book.rotate()
-    book.note_holder("b", 1)
+def test_agent_out_of_reach_for_too_long_is_no_longer_probed(keyring: StampKeyring) -> None:
+    keyring.rotate()
+    keyring.note_holder("b", 1)
     for _ in range(KEPT_EPOCHS):
-        book.rotate()
-    assert len(book.epochs()) == KEPT_EPOCHS
-    assert book.probing("a", "b") is None
-    assert len(book.answering("a", "b")) == 2
+        keyring.rotate()
+    assert len(keyring.epochs()) == KEPT_EPOCHS
+    assert keyring.probing("a", "b") is None
+    assert len(keyring.answering("a", "b")) == 2
 
 
 def test_keys_of_a_revoked_agent_are_worth_nothing(
-    book: StampKeyring, access: CredentialStore
+    keyring: StampKeyring, access: CredentialStore
 ) -> None:
-    book.rotate()
+    keyring.rotate()
     for agent in "abc":
-        book.note_holder(agent, 1)
-    held = {(a, b): book.probing(a, b) for a in "abc" for b in "abc" if a != b}
+        keyring.note_holder(agent, 1)
+    held = {(a, b): keyring.probing(a, b) for a in "abc" for b in "abc" if a != b}
     access.revoke_agent("a")
-    book.refresh()
-    answered = {key for b in "bc" for key in book.answering("a", b)}
-    answered |= {key for b in "bc" for key in book.answering(b, "a")}
+    keyring.refresh()
+    answered = {key for b in "bc" for key in keyring.answering("a", b)}
+    answered |= {key for b in "bc" for key in keyring.answering(b, "a")}
     assert not answered & set(held.values())
-    assert book.probing("b", "a") is None
-    assert book.probing("a", "b") is None
+    assert keyring.probing("b", "a") is None
+    assert keyring.probing("a", "b") is None
     # Nothing changes for the others, who go over to the new epoch as after a rotation.
-    assert book.probing("b", "c") == held["b", "c"]
-    assert held["b", "c"] in book.answering("b", "c")
-    book.note_holder("b", 2)
-    assert book.probing("a", "b") == book.answering("a", "b")[0]
+    assert keyring.probing("b", "c") == held["b", "c"]
+    assert held["b", "c"] in keyring.answering("b", "c")
+    keyring.note_holder("b", 2)
+    assert keyring.probing("a", "b") == keyring.answering("a", "b")[0]
 
 
 def test_agent_that_is_enrolled_again_starts_with_new_keys_and_a_first_one_changes_nothing(
-    book: StampKeyring, access: CredentialStore
+    keyring: StampKeyring, access: CredentialStore
 ) -> None:
     def enrol(serial: str) -> None:
         token = access.create_enrolment_token("a", "f" * 64, LATER_NS)
         record = CertificateRecord(serial=serial, agent="a", issued_ns=0, expires_ns=LATER_NS)
         access.enrol(token.split(".")[1], record)
-        book.refresh()
+        keyring.refresh()
 
-    book.rotate()
+    keyring.rotate()
     enrol("1")
-    assert book.current() == 1
-    book.note_holder("a", 1)
-    leaked = book.answering("b", "a")
+    assert keyring.current() == 1
+    keyring.note_holder("a", 1)
+    leaked = keyring.answering("b", "a")
     enrol("2")
-    assert book.current() == 2
-    assert [each.cause for each in book.epochs()] == ["rotation", "a"]
-    assert not set(leaked) & set(book.answering("b", "a"))
-    assert book.probing("b", "a") is None
+    assert keyring.current() == 2
+    assert [each.cause for each in keyring.epochs()] == ["rotation", "a"]
+    assert not set(leaked) & set(keyring.answering("b", "a"))
+    assert keyring.probing("b", "a") is None
 
 
 def test_without_authenticated_streams_nothing_is_made(
-    book: StampKeyring, access: CredentialStore
+    keyring: StampKeyring, access: CredentialStore
 ) -> None:
     access.revoke_agent("a")
-    book.refresh()
-    assert book.epochs() == []
+    keyring.refresh()
+    assert keyring.epochs() == []
 
 
 def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
-    book: StampKeyring, access: CredentialStore, tmp_path: pathlib.Path
+    keyring: StampKeyring, access: CredentialStore, tmp_path: pathlib.Path
 ) -> None:
-    book.rotate()
+    keyring.rotate()
     program = (
         "import pathlib, sys\n"
         "from controller.access.credential_store import CredentialStore\n"
@@ -186,24 +186,24 @@ def test_what_another_process_writes_and_leaves_is_seen_by_both_books(
     )
     for number in (2, 3):
         subprocess.run([sys.executable, "-P", "-c", program, str(tmp_path)], check=True, timeout=60)
-        book.refresh()
+        keyring.refresh()
         access.refresh()
-        assert book.current() == number
+        assert keyring.current() == number
         assert len(access.tokens()) == number - 1
 
 
 def test_generation_grows_with_what_matters_alone(
-    book: StampKeyring, access: CredentialStore
+    keyring: StampKeyring, access: CredentialStore
 ) -> None:
-    book.rotate()
-    seen = book.generation
+    keyring.rotate()
+    seen = keyring.generation
     access.audit(actor="x", action="y", subject="z")
-    book.refresh()
-    book.note_holder("b", 9)
-    assert book.generation == seen
-    book.note_holder("b", 1)
-    book.note_holder("b", 1)
-    assert book.generation == seen + 1
+    keyring.refresh()
+    keyring.note_holder("b", 9)
+    assert keyring.generation == seen
+    keyring.note_holder("b", 1)
+    keyring.note_holder("b", 1)
+    assert keyring.generation == seen + 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -214,24 +214,24 @@ def test_whatever_is_in_use_is_answered_and_what_was_ended_never_is(
     data = tmp_path_factory.mktemp("keys")
     ended: set[bytes] = set()
     with (
-        contextlib.closing(StampKeyring(data, SystemClock())) as book,
+        contextlib.closing(StampKeyring(data, SystemClock())) as keyring,
         contextlib.closing(CredentialStore(data, SystemClock())) as access,
     ):
-        book.rotate()
+        keyring.rotate()
         for step in steps:
             if step == "rotate":
-                book.rotate()
+                keyring.rotate()
             elif step == "revoke a":
-                ended |= {key for other in "bc" for key in book.answering("a", other)}
-                ended |= {key for other in "bc" for key in book.answering(other, "a")}
+                ended |= {key for other in "bc" for key in keyring.answering("a", other)}
+                ended |= {key for other in "bc" for key in keyring.answering(other, "a")}
                 access.revoke_agent("a")
-                book.refresh()
+                keyring.refresh()
             else:
-                book.note_holder(step[0], book.current())
+                keyring.note_holder(step[0], keyring.current())
             for sender, reflector in (("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")):
-                answered = book.answering(sender, reflector)
+                answered = keyring.answering(sender, reflector)
                 assert 1 <= len(answered) <= KEPT_EPOCHS
-                used = book.probing(sender, reflector)
+                used = keyring.probing(sender, reflector)
                 assert used is None or used in answered
                 if "a" in (sender, reflector):
                     assert not ended & set(answered)

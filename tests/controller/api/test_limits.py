@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from controller.api.limits import AT_ONCE, MAX_CALLERS, Buckets
+from controller.api.limits import AT_ONCE
+from foundation.token_buckets import MAX_CALLERS, Buckets
 
 SECOND = 1_000_000_000
 
@@ -58,7 +59,7 @@ async def test_slow_reads_of_one_caller_keep_nobody_waiting_but_that_caller(
         over.wait()
         return ()
 
-    monkeypatch.setattr(controller.state.store, "baselines", slow)
+    monkeypatch.setattr(controller.state.store.baselines, "all", slow)
     async with asyncio.TaskGroup() as tasks:
         for _ in range(64):
             tasks.create_task(controller.get("/api/v1/baselines"), name="slow")

@@ -5,9 +5,6 @@ from typing import Any
 
 from campaign_calls import PAIR, SECOND_NS, asked, post, show
 
-from controller.campaigns.scheduler import look
-from controller.reports.reporting import report
-
 MESH = PAIR | {"stream": [{"protocol": "icmp", "interval_ms": 250}]}
 
 
@@ -17,7 +14,7 @@ async def test_the_report_of_a_campaign_that_met_restarts_and_a_clock_step_close
     clock.now_ns += 20 * SECOND_NS
     async with open_controller() as first:
         await post(first, asked(duration_s=100, mesh=[MESH]))
-        await look(first.state)
+        await first.state.scheduler.look()
         (record,) = first.state.campaigns.records.values()
         own = [s.stream_id for s in first.state.campaigns.streams_of(first.state.network, record)]
         begun_ns = clock.now_ns
@@ -38,14 +35,14 @@ async def test_the_report_of_a_campaign_that_met_restarts_and_a_clock_step_close
         await deliver(second, 10, 20, boot="0ddba115")
         await deliver(second, 10, 5, boot="0ddba115", suspect=True)
     async with open_controller() as third:
-        await look(third.state)
+        await third.state.scheduler.look()
         await deliver(third, 30, 40, boot="0ddba115", suspect=True)  # its clock is stepped
         await deliver(third, 50, 40, boot="0ddba115")
         await deliver(third, 60, 40, boot="0ddba115", lost=3)
         clock.now_ns = begun_ns + 200 * SECOND_NS
-        await look(third.state)
+        await third.state.scheduler.look()
         (record,) = third.state.campaigns.records.values()
-        await report(third.state, record)
+        await third.state.reporting.report(record)
         account = (await show(third))["account"]
     assert account["due"] == account["judged"] + sum(account["excluded"].values())
     assert account["due"] == 400 * len(own)
@@ -65,7 +62,7 @@ async def test_a_site_that_is_taken_away_takes_no_other_paths_from_the_report(
     mesh = MESH | {"pairs": [["nanjing", "suzhou"], ["nanjing", "wuxi"]]}
     async with open_controller() as first:
         await post(first, asked(duration_s=100, mesh=[mesh]))
-        await look(first.state)
+        await first.state.scheduler.look()
         (record,) = first.state.campaigns.records.values()
         own = [s.stream_id for s in first.state.campaigns.streams_of(first.state.network, record)]
         for number in range(10):
@@ -75,9 +72,9 @@ async def test_a_site_that_is_taken_away_takes_no_other_paths_from_the_report(
     site_file.write_text(text, encoding="utf-8")
     async with open_controller() as second:
         clock.now_ns = begun_ns + 200 * SECOND_NS
-        await look(second.state)
+        await second.state.scheduler.look()
         (record,) = second.state.campaigns.records.values()
-        await report(second.state, record)
+        await second.state.reporting.report(record)
         account = (await show(second))["account"]
         address = "http://controller/api/v1/campaigns/voice/report"
         async with second.session.get(address) as answer:
@@ -111,7 +108,7 @@ async def test_the_account_of_now_follows_a_plan_that_changes_within_its_period(
         await deliver(own)
     before = await account_of_now()
     await post(controller, asked(duration_s=600, mesh=[MESH]))
-    await look(state)
+    await state.scheduler.look()
     (record,) = state.campaigns.records.values()
     (faster,) = [s.stream_id for s in state.campaigns.streams_of(state.network, record)]
     for sent in (40, 40, 13):

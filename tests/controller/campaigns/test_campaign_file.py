@@ -22,7 +22,6 @@ from controller.commands import campaign as campaign_command
 from controller.reports.local import _report_refused
 from foundation.errors import ConfigError, IsochroneError, ResourceError
 from foundation.text import Text
-from probes.engine.destinations import refusal
 from probes.engine.report import EngineHealth
 from probes.stream import StreamSpec, TypeP
 
@@ -209,13 +208,11 @@ def test_a_controller_that_is_away_at_the_end_is_waited_for(tmp_path, capsys, mo
 
 def test_streams_that_cannot_run_are_told_once_a_reason():
     told = []
-    health = EngineHealth(**IDLE | {"streams": 1, "conditions": (_refused("192.0.2.1"),) * 2})
+    health = EngineHealth(**IDLE | {"streams": 1, "refused": _refused("icmp", "udp")})
     _report_refused(health, told.append)
     assert [text.en for text in told] == ["Streams to 1 destinations are not run: No rights."]
     with pytest.raises(ResourceError, match="No rights"):
-        _report_refused(
-            EngineHealth(**IDLE | {"conditions": (_refused("192.0.2.1"),)}), told.append
-        )
+        _report_refused(EngineHealth(**IDLE | {"refused": _refused("icmp")}), told.append)
 
 
 IDLE = dict.fromkeys(
@@ -232,10 +229,10 @@ IDLE = dict.fromkeys(
 ) | {"timestamping": "none", "calibration_ns": None, "send_lag_max_ns": 0.0}
 
 
-def _refused(destination):
-    type_p = TypeP(protocol="icmp", ip_version=4, payload_bytes=44)
-    spec = StreamSpec(stream_id=1, destination=destination, type_p=type_p, interval_ms=100.0)
-    return refusal(spec, Text("No rights.", "没有权限。"))
+def _refused(*protocols):
+    types = [TypeP(protocol=name, ip_version=4, payload_bytes=44) for name in protocols]
+    why = Text("No rights.", "没有权限。")
+    return {StreamSpec(stream_id=1, destination="192.0.2.1", type_p=kind): why for kind in types}
 
 
 def test_the_declaration_is_the_schema():

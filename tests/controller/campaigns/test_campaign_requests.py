@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 from campaign_calls import PAIR, SECOND_NS, VOICE, asked, cancel, post, show, states_of
 
-from controller.campaigns.scheduler import look
-
 
 async def test_what_it_names_must_be_there(controller: Any) -> None:
     mesh = VOICE | {"pairs": [["nanjing", "suzhuo"]]}
@@ -58,7 +56,7 @@ async def test_campaigns_are_listed_cancelled_once_and_a_name_means_one(
     found = await controller.get("/api/v1/campaigns?state=scheduled")
     assert [item["name"] for item in found["items"]] == ["a", "c"]
     clock.now_ns = begin_ns
-    await look(controller.state)
+    await controller.state.scheduler.look()
     assert (await show(controller, "b"))["state"] == "cancelled"
     assert await states_of(controller, "b") == ["scheduled", "cancelled"]
 

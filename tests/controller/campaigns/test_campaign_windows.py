@@ -8,8 +8,6 @@ from typing import Any
 from campaign_calls import SECOND_NS, asked, cancel, log_of, post, show
 
 from controller.api.browser_rules import page_policy
-from controller.campaigns.scheduler import look
-from controller.reports.reporting import due, patience_ns, report
 
 
 async def test_windows_and_states_of_its_streams_come_and_go(
@@ -23,7 +21,7 @@ async def test_windows_and_states_of_its_streams_come_and_go(
     await controller.judge()
     sent = state.live.latest.evidence.sent.copy()
     await post(controller, asked(duration_s=600))
-    await look(state)
+    await state.scheduler.look()
     assert (state.live.latest.evidence.sent[: len(sent)] == sent).all()
     new = state.streams[-1].stream_id
 
@@ -44,7 +42,7 @@ async def test_windows_and_states_of_its_streams_come_and_go(
     assert {s["subject"]: s["state"] for s in (await stands())["items"]}[str(new)] == "no_data"
 
     await cancel(controller, "voice")
-    await look(state)
+    await state.scheduler.look()
     assert (state.live.latest.evidence.sent == sent).all()
     clock.now_ns += 300 * SECOND_NS
     state.fleet.heard("nanjing")
@@ -76,25 +74,25 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
         d.target.name for d in state.demands if d.path.id == path and d.target.kind == "delay"
     )
     await post(controller, asked(duration_s=40, targets=[target]))
-    await look(state)
+    await state.scheduler.look()
     ids = [stream.stream_id for stream in state.streams if stream.path.source.site == "nanjing"]
     clock.now_ns -= 5 * SECOND_NS  # windows do not begin with the campaign
     for number in range(1, 6):
         fast = {"rtt_ns": 900_000.0, "forward_ns": 450_000.0}
         await deliver(ids, number, **(fast if 1 < number < 5 else slow))
-    await look(state)
+    await state.scheduler.look()
     await deliver(own, 6, **slow)
     (record,) = state.campaigns.records.values()
-    clock.now_ns = record.to_ns + patience_ns(state, record) - 1
-    assert due(state) == []
+    clock.now_ns = record.to_ns + state.reporting.patience_ns(record) - 1
+    assert state.reporting.due() == []
     assert (
         "no report yet"
         in (await controller.get("/api/v1/campaigns/voice/report", 404))["error"]["message"]["en"]
     )
     clock.now_ns += 1
-    assert due(state) == [record]
-    await report(state, record)
-    assert due(state) == []
+    assert state.reporting.due() == [record]
+    await state.reporting.report(record)
+    assert state.reporting.due() == []
     found = await show(controller)
     assert [(r["target"], r["counts"]) for r in found["results"]] == [(target, {"pass": 1})]
     account = found["account"]
@@ -135,7 +133,7 @@ async def test_a_path_of_its_own_comes_and_goes_and_its_windows_stay_readable(
         paths = await controller.get("/api/v1/paths")
         assert path not in [item["id"] for item in paths["items"]]
         await post(controller, asked())
-        await look(state)
+        await state.scheduler.look()
         assert path in [item["id"] for item in (await controller.get("/api/v1/paths"))["items"]]
         # Who only reflected until now is not without data yet, nor is the path.
         known = (await controller.get("/api/v1/states"))["items"]
@@ -152,7 +150,7 @@ async def test_a_path_of_its_own_comes_and_goes_and_its_windows_stay_readable(
         async with controller.session.get("http://controller/metrics") as answer:
             assert f'path="{path}"' in await answer.text()
         await cancel(controller, "voice")
-        await look(state)
+        await state.scheduler.look()
         assert await controller.get("/api/v1/paths") == paths
         windows = await controller.get(f"/api/v1/windows?path={path}&protocol=udp")
         assert [item["sent"] for item in windows["items"]] == [10]

@@ -7,8 +7,6 @@ from typing import Any
 import msgspec
 from campaign_calls import PAIR, SECOND_NS, asked, cancel, dscp46, post, show, states_of
 
-from controller.campaigns.scheduler import look
-from controller.reports.reporting import due, patience_ns, report
 from messages.exchange import (
     SCHEMA_VERSION,
     ControlFromController,
@@ -28,11 +26,11 @@ async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any)
     begin_ns = clock.now_ns + 100 * SECOND_NS
     made = await post(controller, asked(begin_ns=begin_ns))
     assert (made["state"], made["streams"], made["missed_ns"]) == ("scheduled", 2, 0)
-    assert not await look(state)
+    assert not await state.scheduler.look()
     assert state.plans == before
 
     clock.now_ns = begin_ns
-    assert await look(state)
+    assert await state.scheduler.look()
     assert (await show(controller))["state"] == "running"
     assert (await controller.get("/api/v1/health"))["campaigns"]["running"] == 1
     async with controller.session.get("http://controller/metrics") as answer:
@@ -50,7 +48,7 @@ async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any)
     assert [v["target"] for v in during["items"]] == [v["target"] for v in verdicts["items"]]
 
     clock.now_ns = begin_ns + 60 * SECOND_NS
-    assert await look(state)
+    assert await state.scheduler.look()
     assert (await show(controller))["state"] == "ended"
     assert state.streams == permanent
     assert state.plans["nanjing"].streams == before["nanjing"].streams
@@ -71,15 +69,15 @@ async def test_a_stream_that_runs_already_runs_at_the_faster_of_the_intervals(
     mesh = PAIR | {"name": "b", "stream": [{"protocol": "icmp", "interval_ms": 50}]}
     await post(controller, asked("second", mesh=[mesh]))
     known = {spec.stream_id: spec for spec in state.plans["nanjing"].streams}
-    await look(state)
+    await state.scheduler.look()
     changed = [s for s in state.plans["nanjing"].streams if known[s.stream_id] != s]
     assert [(s.interval_ms, s.flows) for s in changed] == [(50, 3)]
     await cancel(controller, "second")
-    await look(state)
+    await state.scheduler.look()
     changed = [s for s in state.plans["nanjing"].streams if known[s.stream_id] != s]
     assert [(s.interval_ms, s.flows) for s in changed] == [(1000, 3)]
     await cancel(controller, "voice")
-    await look(state)
+    await state.scheduler.look()
     assert {s.stream_id: s for s in state.plans["nanjing"].streams} == known
 
 
@@ -91,7 +89,7 @@ async def test_connected_agents_are_told_at_once(controller: Any) -> None:
         await socket.send_str(msgspec.json.encode(hello).decode())
         first = msgspec.json.decode(await socket.receive_str(), type=ControlFromController)
         await post(controller, asked())
-        await look(controller.state)
+        await controller.state.scheduler.look()
         second = msgspec.json.decode(await socket.receive_str(), type=ControlFromController)
     assert isinstance(first, PlanPush)
     assert isinstance(second, PlanPush)
@@ -104,18 +102,18 @@ async def test_a_restart_in_the_middle_goes_on(
 ) -> None:
     async with open_controller() as first:
         await post(first, asked())
-        await look(first.state)
+        await first.state.scheduler.look()
         plans = dict(first.state.plans)
     clock.now_ns += 30 * SECOND_NS
     async with open_controller() as second:
         assert second.state.plans == plans
-        assert not await look(second.state)
+        assert not await second.state.scheduler.look()
         found = await show(second)
         assert (found["state"], found["missed_ns"], found["notes"]) == ("running", 0, [])
         assert await states_of(second, "voice") == ["scheduled", "running"]
     clock.now_ns += 60 * SECOND_NS
     async with open_controller() as third:
-        await look(third.state)
+        await third.state.scheduler.look()
         found = await show(third)
         assert (found["state"], found["ended_ns"]) == ("ended", clock.now_ns)
         assert dscp46(third.state.plans["nanjing"]) == []
@@ -131,28 +129,28 @@ async def test_what_was_missed_is_said(
         await post(first, asked("late", begin_ns=begin_ns))
     clock.now_ns = begin_ns + 40 * SECOND_NS
     async with open_controller() as second:
-        await look(second.state)
+        await second.state.scheduler.look()
         early, late = await show(second, "early"), await show(second, "late")
         assert (early["state"], early["begun_ns"]) == ("ended", None)
         assert early["missed_ns"] == 30 * SECOND_NS
         assert "nothing was measured" in early["notes"][0]["en"]
         assert (late["state"], late["missed_ns"]) == ("running", 40 * SECOND_NS)
         assert "first 40 s" in late["notes"][0]["en"]
-        assert due(second.state) == []
+        assert second.state.reporting.due() == []
         await second.get("/api/v1/campaigns/early/report", 404)
 
 
 async def test_curtailed_streams_are_counted(controller: Any) -> None:
     state = controller.state
     await post(controller, asked())
-    await look(state)
+    await state.scheduler.look()
     (spec,) = dscp46(state.plans["nanjing"])
     one = CurtailedStream(stream_id=spec.stream_id, rule="policy.ports", action="refused")
     state.fleet.curtailed("nanjing", Curtailed(plan_version=2, streams=(one,)))
     found = await show(controller)
     assert (found["streams"], found["refused"], found["throttled"]) == (2, 1, 0)
     await cancel(controller, "voice")
-    await look(state)
+    await state.scheduler.look()
     state.fleet.curtailed("nanjing", Curtailed(plan_version=3, streams=()))
     assert (await show(controller))["refused"] == 1
 
@@ -162,19 +160,19 @@ async def test_a_campaign_of_a_site_that_is_gone_is_not_measured_and_does_no_har
 ) -> None:
     async with open_controller() as first:
         await post(first, asked())
-        await look(first.state)
+        await first.state.scheduler.look()
     text = site_file.read_text(encoding="utf-8")
     site_file.write_text(text.replace('name = "suzhou"', 'name = "kunshan"'), encoding="utf-8")
     async with open_controller() as second:
-        assert not await look(second.state)
+        assert not await second.state.scheduler.look()
         assert second.state.streams == second.state.permanent
         await second.judge()
         found = await show(second)
         assert (found["state"], found["streams"]) == ("running", 2)
         assert "no longer has" in found["notes"][-1]["en"]
         (record,) = second.state.campaigns.records.values()
-        clock.now_ns = record.to_ns + patience_ns(second.state, record)
-        await look(second.state)
-        (record,) = due(second.state)
-        await report(second.state, record)
+        clock.now_ns = record.to_ns + second.state.reporting.patience_ns(record)
+        await second.state.scheduler.look()
+        (record,) = second.state.reporting.due()
+        await second.state.reporting.report(record)
         assert (await show(second))["reported_ns"] is not None

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from campaign_calls import SECOND_NS, asked, post, show
 
-from controller.campaigns.scheduler import look
 from controller.supervision.clock_trust import DOUBTED_NS
 
 DAYS_NS = 20 * 86_400 * SECOND_NS
@@ -38,15 +37,15 @@ async def test_a_clock_that_was_stepped_begins_and_ends_no_campaign(
     begin_ns = clock.now_ns + 3_600 * SECOND_NS
     await post(controller, asked(begin_ns=begin_ns, duration_s=3_600))
     clock.stepped_ns = step_ns
-    assert not await look(state)
+    assert not await state.scheduler.look()
     assert (await show(controller))["state"] == "scheduled"
     clock.now_ns += 100 * SECOND_NS
     clock.stepped_ns = 0
-    assert not await look(state)  # the step back is one too
+    assert not await state.scheduler.look()  # the step back is one too
     clock.now_ns = begin_ns + DOUBTED_NS
-    assert await look(state)
+    assert await state.scheduler.look()
     running = await show(controller)
     assert running["state"] == "running"
     clock.stepped_ns = step_ns
-    assert not await look(state)
+    assert not await state.scheduler.look()
     assert (await show(controller))["state"] == "running"

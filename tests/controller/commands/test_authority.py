@@ -33,16 +33,16 @@ def data(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "data"
 
 
-def book_of(data: pathlib.Path) -> CredentialStore:
+def credentials_of(data: pathlib.Path) -> CredentialStore:
     return CredentialStore(data, SystemClock())
 
 
 def test_init_prints_the_admin_token_alone_and_once(data: pathlib.Path) -> None:
     token = run(data, "init", "--name", "controller.example").stdout.strip()
-    book = book_of(data)
-    assert book.identity_of_token(token).role == "admin"
+    credentials = credentials_of(data)
+    assert credentials.identity_of_token(token).role == "admin"
     assert "controller.example" in load_authority(data, SystemClock()).hosts()
-    book.close()
+    credentials.close()
     with pytest.raises(ConfigError, match="already"):
         run(data, "init")
 
@@ -73,10 +73,10 @@ def test_revoked_token_counts_no_more(data: pathlib.Path) -> None:
     words = ("--role", "operator", "--label", "li", "--expires", "30d")
     text = run(data, "token", "create", *words).stdout.strip()
     run(data, "token", "revoke", text.split(".")[1])
-    book = book_of(data)
+    credentials = credentials_of(data)
     with pytest.raises(CredentialError, match="revoked"):
-        book.identity_of_token(text)
-    book.close()
+        credentials.identity_of_token(text)
+    credentials.close()
     with pytest.raises(ConfigError, match="token list"):
         run(data, "token", "revoke", text.split(".")[1])
 
@@ -84,12 +84,12 @@ def test_revoked_token_counts_no_more(data: pathlib.Path) -> None:
 def test_everything_is_written_down_without_secrets(data: pathlib.Path) -> None:
     tokens = [run(data, "init").stdout, run(data, "token", "create", "--enrol", "a").stdout]
     run(data, "revoke", "a")
-    book = book_of(data)
-    found = book.audited(before_id=1 << 62, from_ns=0, to_ns=1 << 62, limit=10)
+    credentials = credentials_of(data)
+    found = credentials.audited(before_id=1 << 62, from_ns=0, to_ns=1 << 62, limit=10)
     assert [entry.action for entry in found] == ["revoke agent", "create token", "init"]
     assert all(entry.actor.startswith("command line of ") for entry in found)
     assert not [t for t in tokens for entry in found if t.split(".")[2].strip() in repr(entry)]
-    book.close()
+    credentials.close()
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_a_user_without_a_line_in_passwd_gets_his_token(
     monkeypatch.setattr("getpass.getuser", unknown)
     told = CliRunner().invoke(front_door, ["controller", "init", "--data", str(tmp_path / "d")])
     assert told.exit_code == 0, told.output
-    with opened_credential_store(tmp_path / "d") as book:
-        assert len(book.tokens()) == 1
-        lines = book.audited(before_id=1 << 60, from_ns=0, to_ns=1 << 62, limit=10)
+    with opened_credential_store(tmp_path / "d") as credentials:
+        assert len(credentials.tokens()) == 1
+        lines = credentials.audited(before_id=1 << 60, from_ns=0, to_ns=1 << 62, limit=10)
         assert {line.actor for line in lines} == {f"command line of uid {os.geteuid()}"}
 
 
@@ -150,14 +150,14 @@ def test_nothing_secret_is_made_before_all_that_can_fail_has_passed(
         patch.setattr("controller.access.credential_store.CredentialStore.audit", full)
         told = CliRunner().invoke(front_door, ["controller", "init", "--data", str(tmp_path / "d")])
         assert told.exit_code == 1
-        with opened_credential_store(tmp_path / "d") as book:
-            assert book.tokens() == []
+        with opened_credential_store(tmp_path / "d") as credentials:
+            assert credentials.tokens() == []
     words = ["controller", "token", "create", "--data", str(tmp_path / "d"), "--role", "admin"]
     with monkeypatch.context() as patch:
         patch.setattr("controller.access.credential_store.CredentialStore.audit", full)
         assert CliRunner().invoke(front_door, words).exit_code == 1
-    with opened_credential_store(tmp_path / "d") as book:
-        assert {token.state(0) for token in book.tokens()} <= {"revoked"}
+    with opened_credential_store(tmp_path / "d") as credentials:
+        assert {token.state(0) for token in credentials.tokens()} <= {"revoked"}
     assert CliRunner().invoke(front_door, words).exit_code == 0
 
 
@@ -254,9 +254,9 @@ def test_tokens_are_refused_what_could_not_be_listed(
 
 def test_labels_of_other_programs_forge_no_line(data: pathlib.Path) -> None:
     run(data, "init")
-    book = book_of(data)
-    book.create_api_token("viewer", "a\nb\x1b[31m\u202e", None)
-    book.close()
+    credentials = credentials_of(data)
+    credentials.create_api_token("viewer", "a\nb\x1b[31m\u202e", None)
+    credentials.close()
     lines = run(data, "token", "list").stdout.splitlines()
     assert len(lines) == 2
     assert lines[1].endswith("viewer  a\ufffdb\ufffd[31m\ufffd")

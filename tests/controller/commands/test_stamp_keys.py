@@ -26,11 +26,11 @@ def test_rotation_is_told_listed_and_audited_without_a_secret(
     run("rotate")
     said = run("rotate")
     assert says in said
-    with contextlib.closing(StampKeyring(tmp_path, SystemClock())) as book:
-        book.note_holder("nanjing", 2)
-        book.note_holder("suzhou", 2)
-        book.note_holder("wuxi", 1)
-        epochs = book.epochs()
+    with contextlib.closing(StampKeyring(tmp_path, SystemClock())) as keyring:
+        keyring.note_holder("nanjing", 2)
+        keyring.note_holder("suzhou", 2)
+        keyring.note_holder("wuxi", 1)
+        epochs = keyring.epochs()
     listed = run("list")
     rows = [line.split() for line in listed.splitlines()]
     assert [(row[0], row[3], row[4]) for row in rows] == [

@@ -97,7 +97,7 @@ def extreme(stream_id: int, start_ns: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream_id", [(1 << 53) + 1, (1 << 63) - 1, 0])
 def test_an_id_survives_readers_of_json_that_know_no_whole_numbers(stream_id: int) -> None:
-    text = b"".join(encoder_of("jsonl")([extreme(stream_id, 0)]))
+    text = b"".join(encoder_of("jsonl", COLUMNS)([extreme(stream_id, 0)]))
     assert json.loads(text, parse_int=float)["stream_id"] == str(stream_id)
 
 
@@ -111,9 +111,11 @@ def test_an_id_survives_readers_of_json_that_know_no_whole_numbers(stream_id: in
 )
 def test_times_keep_their_nanoseconds_in_every_format(start_ns: int, text: str) -> None:
     table = extreme(7, start_ns)
-    assert f",{text}," in b"".join(encoder_of("csv")([table])).decode()
-    assert json.loads(b"".join(encoder_of("jsonl")([table])))["start"] == text
-    start = parquet.read_table(io.BytesIO(b"".join(encoder_of("parquet")([table]))))["start"]
+    assert f",{text}," in b"".join(encoder_of("csv", COLUMNS)([table])).decode()
+    assert json.loads(b"".join(encoder_of("jsonl", COLUMNS)([table])))["start"] == text
+    start = parquet.read_table(io.BytesIO(b"".join(encoder_of("parquet", COLUMNS)([table]))))[
+        "start"
+    ]
     assert str(start.type) == "timestamp[ns, tz=UTC]"
     assert start.to_numpy().astype(np.int64).tolist() == [start_ns]
 
@@ -202,7 +204,9 @@ async def test_an_export_that_nobody_takes_ends(
         while True:
             yield os.urandom(1 << 20)
 
-    monkeypatch.setattr("controller.api.routes.export.encoder_of", lambda _format: endless)
+    monkeypatch.setattr(
+        "controller.api.routes.export.encoder_of", lambda _format, _columns: endless
+    )
     monkeypatch.setattr("controller.api.routes.export.PIECE_S", 0.2)
     reader, writer = await asyncio.open_unix_connection(measured.session.connector.path, limit=1024)
     asked = f"GET {query(measured, 'jsonl')} HTTP/1.1\r\nHost: c\r\n\r\n"

@@ -7,7 +7,8 @@ import pytest
 from controller.api.errors import status_of
 from controller.errors import RefusedError
 from controller.fleet.agents import Fleet
-from controller.ingest.ingest import LATER_S, MAX_AHEAD_NS, Ingest
+from controller.ingest.ingest import MAX_AHEAD_NS, Ingest
+from controller.ingest.intakes import LATER_S
 from controller.ingest.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
 from controller.store.interface import PlanRecord, Store, StreamRecord
 from controller.store.levels import DAY_NS, KEPT
@@ -67,7 +68,7 @@ async def test_duplicate_is_acknowledged_and_judged_only_once(
     assert [answer.duplicate for answer in answers] == [False, True, True]
     assert len(bench.passed) == 1
     assert (bench.ingest.chunks, bench.ingest.duplicates) == (1, 2)
-    assert bench.fleet.now().agents["nanjing"].windows == 1
+    assert bench.fleet.now().agents["nanjing"].results == {"windows": 1}
 
 
 async def refused(bench: Bench, name: str, body: bytes) -> RefusedError:
@@ -182,7 +183,7 @@ async def test_a_chunk_without_windows_asks_whether_its_like_is_here(
     assert (await bench.ingest.accept("nanjing", ask(1))).duplicate
     assert not (await bench.ingest.accept("nanjing", ask(2))).duplicate
     assert bench.store.rollups.pending() == 1
-    assert [chunk.rows for chunk in bench.store.windows.chunks_since(0)] == [1, 0]
+    assert [chunk.windows for chunk in bench.store.windows.chunks_since(0)] == [1, 0]
 
 
 async def test_windows_a_little_ahead_are_taken(

@@ -7,7 +7,6 @@ import msgspec
 
 from controller.access.authority import create_authority
 from controller.plans.history import difference
-from controller.plans.push import outnumber, push_of
 from foundation.clock import SystemClock
 from messages.enrolment import plan_message
 from messages.exchange import Plan, PlanPush
@@ -93,10 +92,10 @@ async def test_history_grows_when_the_network_does(
 
 async def test_agent_beyond_a_restored_controller_gets_a_higher_number(controller: Any) -> None:
     state = controller.state
-    await outnumber(state, "nanjing", 1)
-    await outnumber(state, "nanjing", None)
+    await state.distribution.outnumber("nanjing", 1)
+    await state.distribution.outnumber("nanjing", None)
     assert state.plans["nanjing"].version == 1
-    await outnumber(state, "nanjing", 7)
+    await state.distribution.outnumber("nanjing", 7)
     assert state.plans["nanjing"].version == 8
     assert [item["version"] for item in (await controller.get(PLANS))["items"]] == [8, 1]
 
@@ -107,12 +106,14 @@ async def test_push_is_signed_over_the_bytes_that_are_sent(
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     state = controller.state
-    assert msgspec.json.decode(push_of(state, "nanjing"), type=PlanPush).signature == ""
-    state.authority = create_authority(tmp_path / "k", ["localhost"], SystemClock())
-    push = msgspec.json.decode(push_of(state, "nanjing"))
+    assert msgspec.json.decode(state.distribution.message("nanjing"), type=PlanPush).signature == ""
+    authority = state.distribution.authority = create_authority(
+        tmp_path / "k", ["localhost"], SystemClock()
+    )
+    push = msgspec.json.decode(state.distribution.message("nanjing"))
     raw = msgspec.json.encode(state.plans["nanjing"])
-    assert raw.decode() in push_of(state, "nanjing")
-    key = bytes.fromhex(state.authority.plan_public_key)
+    assert raw.decode() in state.distribution.message("nanjing")
+    key = bytes.fromhex(authority.plan_public_key)
     ed25519.Ed25519PublicKey.from_public_bytes(key).verify(
         bytes.fromhex(push["signature"]), plan_message(raw)
     )

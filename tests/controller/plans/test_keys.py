@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from agent.plan.gate import PlanGate
 from controller.access.authority import create_authority
 from controller.access.stamp_keyring import StampKeyring, pair_key
-from controller.plans.push import push_of
 from foundation.clock import SystemClock
 from messages.exchange import (
     SCHEMA_VERSION,
@@ -89,10 +88,10 @@ async def speaking(controller: Any, name: str) -> Any:
 
 
 async def test_keys_come_when_peers_hold_theirs_and_change_without_a_gap(controller: Any) -> None:
-    book: StampKeyring = controller.state.stamp_keyring
+    keyring: StampKeyring = controller.state.stamp_keyring
     async with speaking(controller, "nanjing") as one, speaking(controller, "suzhou") as other:
         first = await one.hello()
-        (secret,) = (epoch.secret for epoch in book.epochs())
+        (secret,) = (epoch.secret for epoch in keyring.epochs())
         assert (first.epoch, first.probing) == (1, {})
         to_nanjing, to_suzhou = (
             pair_key(secret, *pair) for pair in (("suzhou", "nanjing"), ("nanjing", "suzhou"))
@@ -104,8 +103,8 @@ async def test_keys_come_when_peers_hold_theirs_and_change_without_a_gap(control
         assert told.answering == dict.fromkeys(NANJING, (to_suzhou,))
         await other.ask(1)
         assert (await one.ask(1)).probing == dict.fromkeys(SUZHOU, to_suzhou)
-        assert book.rotate() == 2
-        new = pair_key(book.epochs()[-1].secret, "nanjing", "suzhou")
+        assert keyring.rotate() == 2
+        new = pair_key(keyring.epochs()[-1].secret, "nanjing", "suzhou")
         changed = await one.ask(1)  # it probes on under the old key, and answers to both
         assert changed.probing == dict.fromkeys(SUZHOU, to_suzhou)
         assert {len(keys) for keys in changed.answering.values()} == {2}
@@ -141,9 +140,11 @@ async def test_signature_covers_the_keys_and_the_agent_checks_it(
     controller: Any, tmp_path: pathlib.Path
 ) -> None:
     state = controller.state
-    state.authority = create_authority(tmp_path / "k", ["localhost"], SystemClock())
-    gate = PlanGate(lambda: state.authority.plan_public_key, lambda: None)
-    data = push_of(state, "nanjing")
+    authority = state.distribution.authority = create_authority(
+        tmp_path / "k", ["localhost"], SystemClock()
+    )
+    gate = PlanGate(lambda: authority.plan_public_key, lambda: None)
+    data = state.distribution.message("nanjing")
     push = msgspec.json.decode(data, type=PlanPush)
     assert gate.problem(data, push) is None
     document = json.loads(data)
@@ -170,12 +171,12 @@ async def test_plans_say_only_that_streams_are_authenticated_and_nothing_shows_a
     controller: Any, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
-    book: StampKeyring = controller.state.stamp_keyring
+    keyring: StampKeyring = controller.state.stamp_keyring
     async with speaking(controller, "nanjing") as one, speaking(controller, "suzhou") as other:
         await one.hello()
         await one.ask(1)
         keys = await other.hello()
-    secrets = [epoch.secret for epoch in book.epochs()]
+    secrets = [epoch.secret for epoch in keyring.epochs()]
     secrets += [*keys.probing.values(), *(key for each in keys.answering.values() for key in each)]
     plan = await controller.get("/api/v1/agents/suzhou/plans/1")
     udp = [each for each in plan["plan"]["streams"] if each["type_p"]["protocol"] == "udp"]
@@ -188,7 +189,7 @@ async def test_plans_say_only_that_streams_are_authenticated_and_nothing_shows_a
     shown = [json.dumps(each) for each in (plan, diff, streams)]
     pages = "agents agents/suzhou/plans audit event-log health meshes paths"
     shown += [json.dumps(await controller.get(f"/api/v1/{path}")) for path in pages.split()]
-    shown += [caplog.text, repr(keys), str(other.pushes), repr(book.epochs())]
+    shown += [caplog.text, repr(keys), str(other.pushes), repr(keyring.epochs())]
     # The store's own files, whatever table or index it could be in.
     stored = b"".join(path.read_bytes() for path in (tmp_path / "life").glob("isochrone.db*"))
     for secret in secrets:
@@ -209,7 +210,7 @@ def free_site_file(site_file: pathlib.Path) -> None:
 async def test_network_without_authentication_has_no_keys_and_its_plans_stay_as_they_were(
     free_site_file: None, controller: Any
 ) -> None:
-    push = push_of(controller.state, "nanjing")
+    push = controller.state.distribution.message("nanjing")
     assert controller.state.stamp_keyring.epochs() == []
     assert "keys" not in json.loads(push)
     assert "authenticated" not in push

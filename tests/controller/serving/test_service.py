@@ -11,7 +11,8 @@ import pytest
 
 from controller.access.authority import create_authority
 from controller.serving.service import Listen, parse_listen, serve, serve_on
-from controller.state import ControllerState, Settings, open_state
+from controller.settings import Settings
+from controller.state import ControllerState, open_state
 from controller.store.interface import StoredChunk
 from controller.supervision.housekeeping import LOOP
 from foundation.clock import SystemClock
@@ -99,7 +100,7 @@ async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_ri
     payload = chunk_of(old, agent="nanjing", sequence=1)
     chunk = StoredChunk(
         agent="nanjing", boot="b0", sequence=1, plan_version=1, start_ns=old.start_ns,
-        duration_ns=old.duration_ns, rows=old.rows, received_ns=old.start_ns, payload=payload,
+        duration_ns=old.duration_ns, counts=old.counts, received_ns=old.start_ns, payload=payload,
     )  # fmt: skip
     state.store.windows.put_chunk(chunk).result()
 

@@ -51,7 +51,7 @@ def chunk(
         "plan_version": 1,
         "start_ns": start_ns,
         "duration_ns": 10,
-        "rows": 3,
+        "counts": {"windows": 3},
         "received_ns": 500,
         "payload": f"{agent}/{sequence}".encode(),
     }

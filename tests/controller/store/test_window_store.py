@@ -52,7 +52,7 @@ def chunk(
         "plan_version": 1,
         "start_ns": start_ns,
         "duration_ns": 10,
-        "rows": 3,
+        "counts": {"windows": 3},
         "received_ns": 500,
         "payload": f"{agent}/{sequence}".encode(),
     }
@@ -63,14 +63,15 @@ def test_chunk_that_must_stand_alone_is_refused_beside_windows_of_another_boot(
     store: Store,
 ) -> None:
     assert store.windows.put_chunk(chunk(start_ns=100)).result() is True
-    asked = chunk(start_ns=200, boot="b2", rows=0)  # without windows nothing is twice
+    asked = chunk(start_ns=200, boot="b2", counts={})  # without windows nothing is twice
     assert store.windows.put_chunk(asked).result() is True
     for start_ns in (91, 100, 109):
         beside = chunk(boot="b1", sequence=start_ns, start_ns=start_ns)
         with pytest.raises(OtherBootError):
             store.windows.put_chunk(beside, alone=True).result()
     assert (
-        store.windows.put_chunk(chunk(boot="b1", start_ns=100, rows=0), alone=True).result() is True
+        store.windows.put_chunk(chunk(boot="b1", start_ns=100, counts={}), alone=True).result()
+        is True
     )
     for start_ns in (90, 110, 200):
         fits = chunk(boot="b1", sequence=start_ns, start_ns=start_ns)
@@ -87,7 +88,7 @@ def test_chunk_is_stored_once_however_often_it_comes(store: Store) -> None:
     assert store.windows.put_chunk(chunk()).result() is True
     assert store.windows.put_chunk(chunk()).result() is False
     assert len(store.windows.chunks_of("nanjing", 0, 1000, 100)[0]) == 1
-    assert store.windows.agent_totals()["nanjing"].windows == 3
+    assert store.windows.agent_totals()["nanjing"].results == {"windows": 3}
 
 
 def test_same_sequence_after_a_reboot_is_another_chunk(store: Store) -> None:
@@ -184,7 +185,7 @@ class Filling:
             plan_version=1,
             start_ns=batch.start_ns,
             duration_ns=batch.duration_ns,
-            rows=batch.rows,
+            counts={"windows": batch.rows},
             received_ns=batch.start_ns + batch.duration_ns,
             payload=payload,
         )

@@ -45,7 +45,7 @@ class Bench:
             self.clock.passed_ns += round(every_s * SECOND_NS)
             true_ns = NOW_NS + self.clock.passed_ns
             for name in self.fleet.now().names:
-                self.fleet.stored(name, 1, true_ns)
+                self.fleet.stored(name, {"windows": 1}, true_ns)
                 health = Health(version="1", boot="b", started_ns=0, sent_ns=true_ns)
                 self.fleet.heard(name, health if tells else None)
             self.trust.doubt()
@@ -108,7 +108,7 @@ def test_one_agent_with_a_wrong_clock_neither_accuses_ours_nor_moves_the_end_of_
     bench: Bench,
 ) -> None:
     bench.live(STEADY_NS / 1e9)
-    bench.fleet.stored("a", 1, NOW_NS + 400 * DAY_NS)
+    bench.fleet.stored("a", {"windows": 1}, NOW_NS + 400 * DAY_NS)
     ahead = Health(version="1", boot="b", started_ns=0, sent_ns=NOW_NS + 400 * DAY_NS)
     bench.fleet.heard("a", ahead)
     assert bench.trust.doubt() is None
@@ -144,7 +144,7 @@ def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
         plan_version=1,
         start_ns=start_ns,
         duration_ns=10 * SECOND_NS,
-        rows=1,
+        counts={"windows": 1},
         received_ns=start_ns + 20 * DAY_NS,
         payload=payload,
     )

@@ -85,15 +85,15 @@ class Fleet:
         text = SITES + "".join(sites) + MESH.format(port=self.port)
         (path / "sites.toml").write_text(text, encoding="utf-8")
         create_authority(self.data, ["127.0.0.1"], SystemClock())
-        self.book = StampKeyring(self.data, SystemClock())
+        self.credentials = StampKeyring(self.data, SystemClock())
 
     async def enrol_all(self) -> None:
         for name in ADDRESSES:
             state = self.state_dir(name)
-            with contextlib.closing(CredentialStore(self.data, SystemClock())) as book:
+            with contextlib.closing(CredentialStore(self.data, SystemClock())) as credentials:
                 until_ns = SystemClock().wall_ns() + 600 * 10**9
                 fingerprint = load_authority(self.data, SystemClock()).fingerprint
-                token = book.create_enrolment_token(name, fingerprint, until_ns)
+                token = credentials.create_enrolment_token(name, fingerprint, until_ns)
             await enrol(f"https://{self.listen}", parse_enrolment_token(token), state)
             config = f'name = "{name}"\ncontroller = "https://{self.listen}"\n'
             config += f'state_dir = "{state}"\n{POLICY}'
@@ -197,8 +197,8 @@ class Fleet:
                         waiting.discard((sender, kind))
 
     def secret(self, epoch: int) -> bytes:
-        self.book.refresh()
-        return next(each.secret for each in self.book.epochs() if each.number == epoch)
+        self.credentials.refresh()
+        return next(each.secret for each in self.credentials.epochs() if each.number == epoch)
 
     def keys(self, name: str) -> StampKeys:
         """Return what an agent keeps, which is for its owner alone."""
@@ -304,7 +304,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         tap.setblocking(False)
         made = Fleet(tmp_path, tap)
         yield made
-        made.book.close()
+        made.credentials.close()
 
 
 def arguments_of_all() -> bytes:
@@ -339,9 +339,9 @@ async def test_authenticated_fleet_loses_nothing_to_a_rotation_and_shuts_out_who
         await fleet.until_forged("suzhou", 4)
         nanjing.kill()  # nobody takes what it still has
     fleet.check_windows(until_ns)
-    fleet.book.refresh()
+    fleet.credentials.refresh()
     said += (fleet.path / "log").read_bytes()
-    for epoch in fleet.book.epochs():
+    for epoch in fleet.credentials.epochs():
         pairs = [("nanjing", "suzhou"), ("suzhou", "nanjing")]
         for secret in (epoch.secret, *(pair_key(epoch.secret, *pair) for pair in pairs)):
             assert not [form for form in shown(secret) if form in said]

@@ -100,15 +100,15 @@ class Site:
     def begin(self) -> str:
         """Make the authority and the first admin token; return the token."""
         create_authority(self.data, ["127.0.0.1"], SystemClock())
-        with contextlib.closing(CredentialStore(self.data, SystemClock())) as book:
-            return book.create_api_token("admin", "admin", None)
+        with contextlib.closing(CredentialStore(self.data, SystemClock())) as credentials:
+            return credentials.create_api_token("admin", "admin", None)
 
     def token(self) -> str:
         """Make a token to enrol as the command line does: beside the running controller."""
         authority = load_authority(self.data, SystemClock())
         until_ns = SystemClock().wall_ns() + 60 * 10**9
-        with contextlib.closing(CredentialStore(self.data, SystemClock())) as book:
-            return book.create_enrolment_token("nanjing", authority.fingerprint, until_ns)
+        with contextlib.closing(CredentialStore(self.data, SystemClock())) as credentials:
+            return credentials.create_enrolment_token("nanjing", authority.fingerprint, until_ns)
 
     async def enrol(self, token: str) -> tuple[int, str]:
         places = ["--config", str(self.config), "--state-dir", str(self.path / "state")]

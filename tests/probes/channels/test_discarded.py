@@ -247,37 +247,37 @@ def test_what_the_kernel_found_damaged_is_not_called_a_full_buffer(two_hosts) ->
 
 
 def test_answers_to_no_probe_of_ours_are_only_spurious() -> None:
-    book = Ledger(SECOND)
-    session = book.add_sessions([0, 1], [0, 0], np.full(2, SECOND), np.full(2, 1e8))
-    row, sequence = book.claim(session)
-    book.enter(row, sequence, session, check=np.array([7, 9], np.uint64), sent_ns=0)
-    found = book.owners(session, np.array([1, 1, 2]), 32, np.array([9, 8, 9], np.uint64))
+    ledger = Ledger(SECOND)
+    session = ledger.add_sessions([0, 1], [0, 0], np.full(2, SECOND), np.full(2, 1e8))
+    row, sequence = ledger.claim(session)
+    ledger.enter(row, sequence, session, check=np.array([7, 9], np.uint64), sent_ns=0)
+    found = ledger.owners(session, np.array([1, 1, 2]), 32, np.array([9, 8, 9], np.uint64))
     assert found.tolist() == [1, -1, -1]
-    assert book.note_newest(np.array([0, 0, 1]), np.array([-1, -2, -3], np.int32)) == 2
-    assert book.rows["cause"][row].tolist() == [-1, -3]
+    assert ledger.note_newest(np.array([0, 0, 1]), np.array([-1, -2, -3], np.int32)) == 2
+    assert ledger.rows["cause"][row].tolist() == [-1, -3]
 
 
 def test_answers_without_a_number_each_stand_for_a_probe_of_their_own() -> None:
-    book = Ledger(SECOND)
-    session = book.add_sessions([0], [0], np.full(1, SECOND), np.full(1, 1e8))
+    ledger = Ledger(SECOND)
+    session = ledger.add_sessions([0], [0], np.full(1, SECOND), np.full(1, 1e8))
     rows = []
     for check in range(3):  # what comes is read after the next one left
-        row, sequence = book.claim(session)
-        book.enter(row, sequence, session, check=np.full(1, check, np.uint64), sent_ns=0)
+        row, sequence = ledger.claim(session)
+        ledger.enter(row, sequence, session, check=np.full(1, check, np.uint64), sent_ns=0)
         rows += row.tolist()
     for answers in (2, 1, 1):
-        book.note_newest(np.zeros(answers, np.int64), np.full(answers, -1, np.int32))
-    assert book.rows["cause"][rows].tolist() == [-1] * 3
+        ledger.note_newest(np.zeros(answers, np.int64), np.full(answers, -1, np.int32))
+    assert ledger.rows["cause"][rows].tolist() == [-1] * 3
 
 
 def test_an_altered_answer_tells_why_its_probe_is_lost() -> None:
-    book = Ledger(SECOND)
-    session = book.add_sessions([0], [0], np.array([SECOND]), np.array([1e8]))
-    row, sequence = book.claim(session)
-    book.enter(row, sequence, session, check=np.array([7], np.uint64), sent_ns=0)
-    matched = book.match(session, sequence, 32, np.array([8], np.uint64))
+    ledger = Ledger(SECOND)
+    session = ledger.add_sessions([0], [0], np.array([SECOND]), np.array([1e8]))
+    row, sequence = ledger.claim(session)
+    ledger.enter(row, sequence, session, check=np.array([7], np.uint64), sent_ns=0)
+    matched = ledger.match(session, sequence, 32, np.array([8], np.uint64))
     assert (matched.spurious, matched.altered) == (1, 1)
-    assert DISCARDED[reason_of(int(book.rows["cause"][row[0]]))] == "altered"
+    assert DISCARDED[reason_of(int(ledger.rows["cause"][row[0]]))] == "altered"
 
 
 @pytest.mark.parametrize("size", [8, 52, 53, 1_400])

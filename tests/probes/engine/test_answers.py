@@ -206,13 +206,13 @@ OPEN, CLOSED = ANSWER_OPEN, ANSWER_CLOSED
 def test_rst_after_syn_ack_means_open_and_rst_after_rst_closed(
     came: list[int], meant: list[int], at_once: int
 ) -> None:
-    book = Ledger(1)
+    ledger = Ledger(1)
     one = np.ones(2, np.int64)
-    book.add_sessions(np.arange(2), one, one, one.astype(float))
+    ledger.add_sessions(np.arange(2), one, one, one.astype(float))
     mixed = np.array([[0, first] for first in came] + [[1, CLOSED] for _ in came])
     mixed = mixed.reshape(2, -1, 2).transpose(1, 0, 2).reshape(-1, 2)  # the two sessions in turn
     read = [
-        port_answers(book, part[:, 0], part[:, 1].astype(np.uint8))
+        port_answers(ledger, part[:, 0], part[:, 1].astype(np.uint8))
         for part in np.split(mixed, range(at_once, len(mixed), at_once))
     ]
     answer = np.concatenate(read)

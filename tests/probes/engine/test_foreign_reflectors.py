@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.measuring.engine_conditions import nonconforming_replies
-from probes.stamp.nonconforming import COSTLY, ODDITIES, remarks
+from probes.stamp.nonconforming import COSTLY, NONCONFORMITIES, remarks
 
 PROBES = 20
 Change = Callable[[bytearray], bytes | bytearray]
@@ -164,8 +164,10 @@ def test_whatever_stands_around_number_and_timestamp_the_reply_is_counted(
 
 
 def test_every_kind_has_its_sentence_in_both_languages() -> None:
-    told = [remark.text for remark in remarks(dict.fromkeys(ODDITIES, 3))]
-    assert len({text.en for text in told}) == len({text.zh for text in told}) == len(ODDITIES)
+    told = [remark.text for remark in remarks(dict.fromkeys(NONCONFORMITIES, 3))]
+    assert (
+        len({text.en for text in told}) == len({text.zh for text in told}) == len(NONCONFORMITIES)
+    )
     assert all("3" in text.en and "{targets}" in text.zh for text in told)
 
 

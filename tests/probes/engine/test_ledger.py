@@ -69,73 +69,75 @@ def test_streams_end_after_their_probes() -> None:
 
 def ledger_with(sequences: int) -> tuple[Ledger, np.ndarray]:
     """A ledger with one session that has sent `sequences` probes; returns their rows."""
-    book = Ledger(SECOND)
-    session = book.add_sessions([0], [0], np.array([SECOND]), np.array([SECOND / sequences]))
+    ledger = Ledger(SECOND)
+    session = ledger.add_sessions([0], [0], np.array([SECOND]), np.array([SECOND / sequences]))
     rows = []
     for _ in range(sequences):
-        row, number = book.claim(session)
-        book.enter(row, number, session, sent_ns=0, check=number.astype(np.uint64))
+        row, number = ledger.claim(session)
+        ledger.enter(row, number, session, sent_ns=0, check=number.astype(np.uint64))
         rows.append(row[0])
-    return book, np.array(rows)
+    return ledger, np.array(rows)
 
 
-def answer(book: Ledger, sequence: list[int], bits: int = 16):
+def answer(ledger: Ledger, sequence: list[int], bits: int = 16):
     number = np.array(sequence)
     low = number & ((1 << bits) - 1)
-    matched = book.match(np.zeros(len(number), np.int64), low, bits, number.astype(np.uint64))
-    book.rows["state"][matched.row] = ON_TIME
+    matched = ledger.match(np.zeros(len(number), np.int64), low, bits, number.astype(np.uint64))
+    ledger.rows["state"][matched.row] = ON_TIME
     return matched
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.permutations(range(1, 21)), st.sets(st.integers(1, 20)))
 def test_every_answer_finds_its_probe_once_in_any_order(order: list[int], twice: set[int]) -> None:
-    book, _ = ledger_with(20)
-    matched = answer(book, order + sorted(twice))
-    assert sorted(book.rows["sequence"][matched.row]) == list(range(1, 21))
-    assert sorted(book.rows["sequence"][matched.repeated]) == sorted(twice)
+    ledger, _ = ledger_with(20)
+    matched = answer(ledger, order + sorted(twice))
+    assert sorted(ledger.rows["sequence"][matched.row]) == list(range(1, 21))
+    assert sorted(ledger.rows["sequence"][matched.repeated]) == sorted(twice)
     highest, reordered = 0, set()
     for number in order:
         if number < highest:
             reordered.add(number)
         highest = max(highest, number)
-    late = book.rows["sequence"][matched.row[matched.reordered]]
+    late = ledger.rows["sequence"][matched.row[matched.reordered]]
     assert set(late) == reordered
 
 
 def test_wrong_check_or_unknown_number_is_spurious() -> None:
-    book, _ = ledger_with(4)
-    wrong = book.match(np.zeros(1, np.int64), np.array([2]), 16, np.array([99], np.uint64))
-    unknown = book.match(np.zeros(1, np.int64), np.array([77]), 16, np.array([77], np.uint64))
+    ledger, _ = ledger_with(4)
+    wrong = ledger.match(np.zeros(1, np.int64), np.array([2]), 16, np.array([99], np.uint64))
+    unknown = ledger.match(np.zeros(1, np.int64), np.array([77]), 16, np.array([77], np.uint64))
     assert (wrong.spurious, len(wrong.row), unknown.spurious, len(unknown.row)) == (1, 0, 1, 0)
 
 
 @pytest.mark.parametrize("start", [(1 << 16) - 3, (1 << 32) - 3, (1 << 40) + 5])
 def test_numbers_longer_than_the_field_are_told_by_their_low_bits(start: int) -> None:
-    book = Ledger(SECOND)
-    session = book.add_sessions([0], [0], np.array([SECOND]), np.array([1e8]))
-    book.sessions["next"] = start
+    ledger = Ledger(SECOND)
+    session = ledger.add_sessions([0], [0], np.array([SECOND]), np.array([1e8]))
+    ledger.sessions["next"] = start
     for _ in range(6):
-        row, number = book.claim(session)
-        book.enter(row, number, session, sent_ns=0, check=number.astype(np.uint64))
-    matched = answer(book, [start + 5, start], bits=16)
-    assert book.rows["sequence"][matched.row].tolist() == [start + 5, start]
+        row, number = ledger.claim(session)
+        ledger.enter(row, number, session, sent_ns=0, check=number.astype(np.uint64))
+    matched = answer(ledger, [start + 5, start], bits=16)
+    assert ledger.rows["sequence"][matched.row].tolist() == [start + 5, start]
 
 
 def test_rings_of_all_lengths_share_no_row_and_are_emptied_one_by_one() -> None:
-    book = Ledger(SECOND)
+    ledger = Ledger(SECOND)
     for gaps in ([1e8, 1e9, 1e8, 1e7], [1e8, 1e6]):
         count = len(gaps)
-        book.add_sessions([0] * count, [0] * count, np.full(count, SECOND), np.array(gaps))
-    rings = (book.sessions["mask"] + 1).tolist()
+        ledger.add_sessions([0] * count, [0] * count, np.full(count, SECOND), np.array(gaps))
+    rings = (ledger.sessions["mask"] + 1).tolist()
     for session, ring in enumerate(rings):
         for _ in range(ring):
-            row, number = book.claim(np.array([session]))
-            book.enter(row, number, np.array([session]), sent_ns=0, check=number.astype(np.uint64))
-    held = np.bincount(book.rows["session"][book.rows["sequence"] > 0], minlength=len(rings))
+            row, number = ledger.claim(np.array([session]))
+            ledger.enter(
+                row, number, np.array([session]), sent_ns=0, check=number.astype(np.uint64)
+            )
+    held = np.bincount(ledger.rows["session"][ledger.rows["sequence"] > 0], minlength=len(rings))
     assert held.tolist() == rings
-    book.forget(np.array([2]))
-    held = np.bincount(book.rows["session"][book.rows["sequence"] > 0], minlength=len(rings))
+    ledger.forget(np.array([2]))
+    held = np.bincount(ledger.rows["session"][ledger.rows["sequence"] > 0], minlength=len(rings))
     assert held.tolist() == [*rings[:2], 0, *rings[3:]]
 
 
@@ -143,26 +145,26 @@ def test_rings_of_all_lengths_share_no_row_and_are_emptied_one_by_one() -> None:
 @given(st.lists(st.sampled_from(["ok", "forward", "backward"]), min_size=1, max_size=30))
 def test_losses_between_two_answers_are_split_exactly(middle: list[str]) -> None:
     outcomes = ["forward", "ok", *middle, "ok"]
-    book, rows = ledger_with(len(outcomes))
+    ledger, rows = ledger_with(len(outcomes))
     reflector = 0
     for row, outcome in zip(rows, outcomes, strict=True):
-        book.rows["state"][row] = ON_TIME if outcome == "ok" else LOST
+        ledger.rows["state"][row] = ON_TIME if outcome == "ok" else LOST
         if outcome != "forward":
-            book.rows["reflector"][row] = reflector if outcome == "ok" else -1
+            ledger.rows["reflector"][row] = reflector if outcome == "ok" else -1
             reflector += 1
-    book.sessions["stateful"] = True
+    ledger.sessions["stateful"] = True
     lost = rows[[i for i, outcome in enumerate(outcomes) if outcome != "ok" and i > 0]]
-    found = directions_of_loss(book, lost)
+    found = directions_of_loss(ledger, lost)
     assert (found == FORWARD).sum() == middle.count("forward")
     assert (found == BACKWARD).sum() == middle.count("backward")
 
 
 def test_a_restarted_reflector_leaves_the_direction_unknown() -> None:
-    book, rows = ledger_with(5)
-    book.rows["state"][rows] = [ON_TIME, ON_TIME, LOST, ON_TIME, ON_TIME]
-    book.rows["reflector"][rows] = [7, 8, -1, 0, 1]
-    book.sessions["stateful"] = True
-    assert directions_of_loss(book, rows[2:3]).tolist() == [UNKNOWN]
+    ledger, rows = ledger_with(5)
+    ledger.rows["state"][rows] = [ON_TIME, ON_TIME, LOST, ON_TIME, ON_TIME]
+    ledger.rows["reflector"][rows] = [7, 8, -1, 0, 1]
+    ledger.sessions["stateful"] = True
+    assert directions_of_loss(ledger, rows[2:3]).tolist() == [UNKNOWN]
 
 
 def finished(stream, flow, outcome, rtt_ns) -> Finished:

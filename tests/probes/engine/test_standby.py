@@ -18,7 +18,7 @@ FAR = {4: "10.99.0.2", 6: "fd99::2"}
 
 
 def waiting(engine: Engine) -> list[str]:
-    return [condition.text.en for condition in engine.health().conditions]
+    return [why.en for why in engine.health().refused.values()]
 
 
 def put(hosts, version: int, verb: str, *more: str) -> None:

@@ -66,7 +66,7 @@ def measured(
     for batch in samples:
         for name, column in of.items():
             column += np.nan_to_num(getattr(batch, name), nan=-1.0).tolist()
-    conditions = [condition.text.en for condition in engine.health().conditions]
+    conditions = [why.en for why in engine.health().refused.values()]
     said = [astuple(engine.cause(code)) for code in sorted({*of["cause"]} - {0})]
     return of | {"conditions": conditions, "said": said}
 

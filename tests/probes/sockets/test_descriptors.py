@@ -57,7 +57,7 @@ def all_that_there_are() -> list[socket.socket]:
 
 
 def refused(engine: Engine) -> list[str]:
-    return [condition.text.en for condition in engine.health().conditions]
+    return [why.en for why in engine.health().refused.values()]
 
 
 def test_stream_with_more_flows_than_descriptors_is_refused_alone(few_descriptors: None) -> None:

@@ -37,7 +37,7 @@ class TargetPage(TargetLinks):
         super().__init__(host, id=id)
         self._target: str | None = None
         self._read = False
-        self._remedy: doc.Remediation | None = None
+        self._remediation: doc.Remediation | None = None
         self._ring: doc.Ring | None = None
         self._error: TuiError | None = None
 
@@ -60,7 +60,7 @@ class TargetPage(TargetLinks):
         """Show another target."""
         if subject != self._target:
             self._target, self._read = subject, False
-            self._remedy = self._ring = self._error = None
+            self._remediation = self._ring = self._error = None
         self.host.read_page(self)
 
     def wanted(self) -> Hashable:
@@ -86,7 +86,7 @@ class TargetPage(TargetLinks):
             return
         self._error, self._read = problem, True
         if problem is None:
-            self._remedy, self._ring = remediation, ring
+            self._remediation, self._ring = remediation, ring
         self.draw()
 
     def take_focus(self) -> None:
@@ -114,4 +114,4 @@ class TargetPage(TargetLinks):
         assert self.fleet is not None
         if self._error is not None:
             return [plain(self._error.message(self.look.words.language), "doubt")]
-        return model.remediation_lines(self.fleet, self._remedy, self.look.words)
+        return model.remediation_lines(self.fleet, self._remediation, self.look.words)

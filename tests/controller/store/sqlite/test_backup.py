@@ -33,7 +33,7 @@ def put(store: Store, batch_of: Make, chunk_of: Encode) -> Callable[[int], bool]
             plan_version=1,
             start_ns=batch.start_ns,
             duration_ns=batch.duration_ns,
-            rows=batch.rows,
+            counts={"windows": batch.rows},
             received_ns=batch.start_ns,
             payload=chunk_of(batch, agent="nanjing", sequence=number),
         )

@@ -13,7 +13,8 @@ import pytest
 
 from controller.access.authority import create_authority
 from controller.serving.doctor import check_store
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.store.interface import DamagedStoreError, StoredChunk
 from controller.store.levels import HOUR
 from controller.store.sqlite.backup import back_up, check
@@ -50,7 +51,7 @@ def data(
             plan_version=1,
             start_ns=batch.start_ns,
             duration_ns=batch.duration_ns,
-            rows=batch.rows,
+            counts={"windows": batch.rows},
             received_ns=batch.start_ns,
             payload=chunk_of(batch, agent="nanjing", sequence=number),
         )
@@ -171,7 +172,7 @@ def test_a_database_that_was_emptied_is_never_taken_for_a_new_one(
 
 def test_what_is_no_text_any_more_is_damage(data: pathlib.Path, network: Network) -> None:
     with contextlib.closing(sqlite3.connect(data / FILE_NAME)) as connection:
-        connection.execute("UPDATE agents SET windows = 'many'")
+        connection.execute("UPDATE results SET results = 'many'")
         connection.execute("UPDATE streams SET path = CAST(x'fffe' AS TEXT)")
         connection.commit()
     with pytest.raises(DamagedStoreError, match="controller check"):
@@ -182,7 +183,7 @@ def test_what_is_no_text_any_more_is_damage(data: pathlib.Path, network: Network
     ("sql", "named"),
     [
         ("UPDATE chunks SET payload = substr(payload, 1, 50) WHERE sequence = 3", "chunk"),
-        ("UPDATE chunks SET rows = 9 WHERE sequence = 3", "chunk"),
+        ("UPDATE chunks SET counts = '{\"windows\":9}' WHERE sequence = 3", "chunk"),
         ("UPDATE rollups SET payload = x'00' WHERE level = 1", "rollup"),
         ("UPDATE rollups SET figures = x'0000000000' WHERE level = 2", "rollup"),
         ("UPDATE tiles SET payload = x'00'", "tile"),

@@ -33,7 +33,7 @@ def chunk(sequence: int, payload: bytes = b"x") -> StoredChunk:
         plan_version=1,
         start_ns=sequence,
         duration_ns=1,
-        rows=1,
+        counts={"windows": 1},
         received_ns=1,
         payload=payload,
     )
