@@ -57,7 +57,7 @@ class ResolvedTarget:
 
 
 def read_targets(arguments: Sequence[str], file: Path | None) -> list[str]:
-    """Return the targets of the arguments and of a file (one a line, ``#`` begins a comment).
+    """Return the targets of the arguments and of a file (one per line, ``#`` starts a comment).
 
     Each is kept once, in order. ConfigError if the file cannot be read or there is no target.
     """
