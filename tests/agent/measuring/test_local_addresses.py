@@ -80,7 +80,7 @@ async def run(plan, directory):
     measuring = Measuring(
         on_windows=take, clock=clock, own_clock_bound_ns=lambda: 0.0, timestamp_shift_ns=0,
         conditions=Conditions(), policy=Policy(PolicyConfig(destinations=("0.0.0.0/0", "::/0"))),
-        book=SentCounters(directory / "book"), settle=settled,
+        sent_counters=SentCounters(directory / "sent"), settle=settled,
         journal=UnansweredJournal(None, clock),
     )
     await measuring.apply(plan, None)
