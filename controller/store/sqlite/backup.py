@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from controller.live.baselines import opened
+from controller.store.baselines import content_of
 from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
 from controller.store.interface import BaselineRecord, Checked
 from controller.store.levels import LEVELS
@@ -183,7 +183,7 @@ def _read_frame(frame: bytes) -> None:
 
 
 def _read_baseline(*columns: Any) -> None:
-    opened(BaselineRecord(**dict(zip(_BASELINE, columns, strict=True))))
+    content_of(BaselineRecord(**dict(zip(_BASELINE, columns, strict=True))))
 
 
 def _opened(path: pathlib.Path) -> sqlite3.Connection:
