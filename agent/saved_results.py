@@ -19,7 +19,7 @@ from foundation.reasons import reason_of
 from foundation.text import Text
 
 MOST_KEPT = 20  # files; the oldest make room
-_UNANNOUNCED = "unannounced"  # names of files that nobody was told of, one a line
+_UNANNOUNCED = "unannounced"  # names of files that were not announced yet, one per line
 _STYLE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")  # colours and moves of a terminal
 
 

@@ -20,12 +20,12 @@ import aiohttp
 import msgspec
 import numpy as np
 
-from agent.claim import Claim
+from agent.channel.claim import Claim
+from agent.channel.uplink import Uplink
 from agent.conditions import Conditions
-from agent.counts import count_of
-from agent.spool import SpooledChunk
-from agent.spooler import Spooler
-from agent.uplink import Uplink
+from agent.spool.counts import count_of
+from agent.spool.file import SpooledChunk
+from agent.spool.spooler import Spooler
 from agent.wake_up import WakeUp
 from bench.report import Goal, Report, script
 from bench.store_fleet import (

@@ -57,7 +57,8 @@ STAMP = ProbeProtocol(
         "或反射端不沿用收到的 DSCP。",
     ),
     size_help=Text(
-        "UDP payload (default 64, at least 44: from 64 on reflectors tell when replies truly left)",
+        "UDP payload (default 64, at least 44; with 64 or more, reflectors report when replies "
+        "really left)",
         "UDP 载荷（默认 64，至少 44；64 起反射端可回传应答的真实发出时刻）",
     ),
 )
