@@ -85,7 +85,7 @@ def check(place: pathlib.Path) -> Checked:
     """Read everything in a database (or backup) and say what is damaged. ConfigError where there is
     none of ours, ResourceError where it cannot be read."""
     with contextlib.closing(_opened(database_in(place))) as source:
-        found = _Look(source)
+        found = _FullRead(source)
         found.structure()
         slots = {level.code: level.slots for level in LEVELS}
         chunks = found.rows(
@@ -119,7 +119,7 @@ def check(place: pathlib.Path) -> Checked:
     )
 
 
-class _Look:
+class _FullRead:
     """One reading of a whole database; damage in one place does not keep it from the others."""
 
     def __init__(self, source: sqlite3.Connection) -> None:
