@@ -12,12 +12,15 @@ from controller.campaigns.registry import request_of
 from controller.campaigns.request import CampaignOutcome, CampaignResult, CampaignStateName
 from controller.campaigns.scheduler import curtailed
 from controller.live.accounts import AccountDocument
-from controller.live.snapshot import Snapshot
 from controller.live.states import LATE_WINDOWS
-from controller.store.campaigns import CampaignRecord
 from foundation.text import Text
 from topology.model import PlannedStream
 from topology.network import Mesh
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from controller.store.campaigns import CampaignRecord
+    from controller.live.snapshot import Snapshot
 
 
 class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):

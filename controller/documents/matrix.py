@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import KINDS, VERDICTS
-from controller.live.verdicts import Round
-from foundation.clock import Clock
 from probes.sockets.records import starts
 from topology.model import VerdictName
 
 if TYPE_CHECKING:
+    from foundation.clock import Clock
+    from controller.live.verdicts import Round
     from controller.live.snapshot import Snapshot
 
 # From good to bad; the worst one stands for the pair.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -13,13 +13,15 @@ from controller.documents.silences import silence_of, told
 from controller.documents.words import IpVersion, Protocol
 from controller.judge.evidence import LIMITING_FACTORS, NO_DATA, RATIO_KINDS, VERDICTS
 from controller.judge.explain import explain
-from controller.judge.pairing import Interval
 from controller.live.comparisons import reason as reason_of_comparison
 from controller.live.improvements import reason as reason_of_improvement
-from controller.live.snapshot import Snapshot
-from controller.live.verdicts import Round
 from foundation.text import Text
 from topology.model import Direction, Statistic, VerdictName
+
+if TYPE_CHECKING:
+    from controller.live.verdicts import Round
+    from controller.live.snapshot import Snapshot
+    from controller.judge.pairing import Interval
 
 
 class OtherReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from controller.documents.numbers import finite
 from controller.documents.words import Protocol, StreamIdText
 from controller.judge.relative_delay import least_lines_ns
-from controller.store.interface import Store, StreamRecord
 from controller.store.quantiles import quantiles_ns
 from controller.store.readable import readable_chunks
 from probes.histogram import Histograms
-from probes.window import COUNTERS, TIMESTAMPING, WindowBatch
+from probes.window import COUNTERS, TIMESTAMPING
+
+if TYPE_CHECKING:
+    from probes.window import WindowBatch
+    from controller.store.interface import Store, StreamRecord
 
 
 class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):
