@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -16,11 +17,10 @@ from controller.live.states import LATE_WINDOWS
 from foundation.text import Text
 from topology.model import PlannedStream
 from topology.network import Mesh
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from controller.store.campaigns import CampaignRecord
     from controller.live.snapshot import Snapshot
+    from controller.store.campaigns import CampaignRecord
 
 
 class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):

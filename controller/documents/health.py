@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal, get_args, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -15,8 +15,8 @@ from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS
 
 if TYPE_CHECKING:
-    from controller.store.interface import StoreState
     from controller.live.snapshot import Snapshot
+    from controller.store.interface import StoreState
 
 MOST = 100  # of what is skipped, told by name
 

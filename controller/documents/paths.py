@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, cast, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 import numpy as np
@@ -18,9 +18,9 @@ from probes.window import TIMESTAMPING
 from topology.model import Interface, PlannedStream, VerdictName
 
 if TYPE_CHECKING:
-    from controller.live.verdicts import Round
     from controller.judge.evidence import Evidence
     from controller.live.snapshot import Snapshot
+    from controller.live.verdicts import Round
 
 
 class EndDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -16,8 +16,8 @@ from messages.sections.windows import WINDOWS
 from topology.model import Role, Site
 
 if TYPE_CHECKING:
-    from controller.live.verdicts import Round
     from controller.live.snapshot import Snapshot
+    from controller.live.verdicts import Round
 
 
 class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):

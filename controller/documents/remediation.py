@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -18,8 +18,8 @@ from controller.judge.evidence import RATIO_KINDS
 from topology.model import Direction, VerdictName
 
 if TYPE_CHECKING:
-    from controller.live.snapshot import Snapshot
     from controller.live.groups import Group
+    from controller.live.snapshot import Snapshot
 
 
 class RemediationPath(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -13,8 +13,8 @@ from controller.store.points import POINT
 from probes.window import known_outcomes
 
 if TYPE_CHECKING:
-    from controller.store.series import Series
     from controller.store.interface import Store, StreamRecord
+    from controller.store.series import Series
 
 
 class SeriesStream(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -12,8 +12,8 @@ from foundation.text import Text
 from messages.exchange import PolicyRule
 
 if TYPE_CHECKING:
-    from controller.store.silences import SilenceRecord
     from controller.live.snapshot import Snapshot
+    from controller.store.silences import SilenceRecord
 
 
 class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -15,9 +15,9 @@ from topology.model import Direction, Source, Statistic, Target
 from topology.targets import declared, limit_ratio_of
 
 if TYPE_CHECKING:
+    from controller.judge.compliance import Compliance
     from controller.live.groups import Group
     from controller.live.snapshot import Snapshot
-    from controller.judge.compliance import Compliance
 
 
 class VerdictCounts(msgspec.Struct, frozen=True, kw_only=True):

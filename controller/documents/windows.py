@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -19,8 +19,8 @@ from probes.histogram import Histograms
 from probes.window import COUNTERS, TIMESTAMPING
 
 if TYPE_CHECKING:
-    from probes.window import WindowBatch
     from controller.store.interface import Store, StreamRecord
+    from probes.window import WindowBatch
 
 
 class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):

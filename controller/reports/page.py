@@ -7,7 +7,7 @@ import datetime as dt
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -20,8 +20,8 @@ from foundation.text import Text, plain
 
 if TYPE_CHECKING:
     from controller.documents.verdicts import VerdictDocument
-    from controller.reports.report import Report
     from controller.live.accounts import AccountDocument
+    from controller.reports.report import Report
 
 VERDICT_WORDS = {
     "pass": Text("Pass", "达标"),
