@@ -20,10 +20,10 @@ from controller.access.authority import authority_exists
 from controller.api.application import make_app
 from controller.api.server.listening import IDLE_S, TlsListener, bind
 from controller.api.server.malformed_requests import http_logger
+from controller.api.services import Services
 from controller.live.rounds import JUDGING
 from controller.serving.key_watch import watch_keys
 from controller.serving.reload import Signals
-from controller.state import ControllerState
 from controller.supervision.housekeeping import run_housekeeping
 from foundation.errors import ConfigError, ResourceError, RightsError, UsageError
 from foundation.literals import AddressError, read_address
@@ -93,12 +93,12 @@ def parse_listen(text: str) -> Listen:
     )
 
 
-def tls_context(listens: Sequence[Listen], state: ControllerState) -> ssl.SSLContext | None:
+def tls_context(listens: Sequence[Listen], services: Services) -> ssl.SSLContext | None:
     """Return what TCP listeners speak (None: there is none). ConfigError without an authority."""
     over_tcp = [str(listen) for listen in listens if listen.unix is None]
     if not over_tcp:
         return None
-    if state.authority is None:
+    if services.authority is None:
         raise ConfigError(
             f"{', '.join(over_tcp)} speaks TLS, and there is no authority yet: make it with "
             "isochrone controller init --data DIR, or listen on unix:/PATH alone.",
@@ -106,33 +106,33 @@ def tls_context(listens: Sequence[Listen], state: ControllerState) -> ssl.SSLCon
             "isochrone controller init --data 数据目录，或只监听 unix:/路径。",
             listen=over_tcp,
         )
-    state.authority.renew_server_in_time()
-    return state.authority.server_context()
+    services.authority.renew_server_in_time()
+    return services.authority.server_context()
 
 
 async def serve_on(
-    sites: pathlib.Path, opened: Callable[[Network], ControllerState], listens: Sequence[Listen]
+    sites: pathlib.Path, opened: Callable[[Network], Services], listens: Sequence[Listen]
 ) -> None:
     """Serve what a site file says until SIGTERM or SIGINT; SIGHUP begins anew with the file.
 
-    `opened` gives the state of a network. Raises what it and `serve` raise.
+    `opened` gives the services for a network. Raises what it and `serve` raise.
     """
     signals = Signals(sites)
     signals.listen()
     network: Network | None = load_network(sites)
     while network is not None and not signals.stopping:
-        state = opened(network)
+        services = opened(network)
         # Of its 40 objects a stream nearly all stay as they are: looking through them for garbage
         # takes a third of a second for 90,000 streams, in which nothing else is done.
         gc.collect()
         gc.freeze()
-        for warning in state.network.warnings:
+        for warning in services.rounds.scope.network.warnings:
             logger.warning("%s: %s", sites, warning.pick(language_of_environment()))
         try:
-            network = await serve(state, listens, signals.wait)
+            network = await serve(services, listens, signals.wait)
         finally:
-            state.close()
-            del state  # before another one fills the memory
+            services.close()
+            del services  # before another one fills the memory
             gc.unfreeze()
             gc.collect()
         if network is not None:
@@ -141,15 +141,15 @@ async def serve_on(
 
 
 async def serve(
-    state: ControllerState, listens: Sequence[Listen], until: Callable[[], Awaitable[Ended]]
+    services: Services, listens: Sequence[Listen], until: Callable[[], Awaitable[Ended]]
 ) -> Ended:
     """Serve and judge until `until` ends; return what it returned.
 
     Raises ResourceError where it cannot listen, ConfigError for TCP without an authority.
     """
-    context = tls_context(listens, state)
+    context = tls_context(listens, services)
     runner = web.AppRunner(
-        make_app(state),
+        make_app(services),
         access_log=None,
         logger=http_logger,
         shutdown_timeout=SHUTDOWN_S,
@@ -166,20 +166,23 @@ async def serve(
         notify_manager(READY)
         async with asyncio.TaskGroup() as tasks:
             loops = [
-                tasks.create_task(_judge_forever(state), name="judging"),
+                tasks.create_task(_judge_forever(services), name="judging"),
                 tasks.create_task(
                     run_housekeeping(
-                        state.store, state.clock, state.watchdog, state.trust.forget_as_of_ns
+                        services.store,
+                        services.clock,
+                        services.watchdog,
+                        services.trust.forget_as_of_ns,
                     ),
                     name="keeping",
                 ),
-                tasks.create_task(watch_keys(state, context), name="keys"),
-                tasks.create_task(state.reporting.run(), name="reporting"),
-                tasks.create_task(_watch_loops(state), name="watchdog"),
+                tasks.create_task(watch_keys(services, context), name="keys"),
+                tasks.create_task(services.reporting.run(), name="reporting"),
+                tasks.create_task(_watch_loops(services), name="watchdog"),
                 tasks.create_task(Heartbeat().run(), name="service manager"),
             ]
             if context is not None and runner.server is not None:
-                door = TlsListener(context, state.connections)
+                door = TlsListener(context, services.connections)
                 loops.append(tasks.create_task(door.run(runner.server, bound), name="accepting"))
             ended = await until()
             for task in loops:
@@ -191,29 +194,33 @@ async def serve(
         await runner.cleanup()
 
 
-async def _judge_forever(state: ControllerState) -> None:
+async def _judge_forever(services: Services) -> None:
     """Judge, and between two rounds let campaigns begin and end, on time."""
-    judge_every_s = state.settings.judge_every_s
+    judge_every_s = services.settings.judge_every_s
     while True:
-        with state.watchdog.part(JUDGING, "round"):  # ingest goes on whatever is wrong here
-            if not await _campaigns_judged(state):
-                await state.rounds.make()
-        await state.scheduler.wait_due(judge_every_s)
+        with services.watchdog.part(JUDGING, "round"):  # ingest goes on whatever is wrong here
+            if not await _campaigns_judged(services):
+                await services.rounds.make()
+        await services.scheduler.wait_due(judge_every_s)
 
 
-async def _campaigns_judged(state: ControllerState) -> bool:
+async def _campaigns_judged(services: Services) -> bool:
     """Let campaigns begin and end; whether the plan changed, and so was judged already."""
-    with state.watchdog.part(JUDGING, "campaigns"):  # what stands is judged all the same
-        return await state.scheduler.look()
+    with services.watchdog.part(JUDGING, "campaigns"):  # what stands is judged all the same
+        return await services.scheduler.look()
     return False
 
 
-async def _watch_loops(state: ControllerState) -> None:
+async def _watch_loops(services: Services) -> None:
     """Tell as events what stands still, fails or goes on, for ever."""
     while True:
-        changes = [*state.watchdog.changes(), *state.trust.changes(), *state.store_watch.changes()]
+        changes = [
+            *services.watchdog.changes(),
+            *services.trust.changes(),
+            *services.store_watch.changes(),
+        ]
         if events := changes:
-            state.bus.publish(events)
+            services.bus.publish(events)
         await asyncio.sleep(WATCH_EVERY_S)
 
 

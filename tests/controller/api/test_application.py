@@ -32,7 +32,7 @@ def described(item: str) -> set[str]:
 def stream_ids(controller: Any, agent: str, protocol: str = "udp") -> list[int]:
     return [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == agent and stream.type_p.protocol == protocol
     ]
 
@@ -42,7 +42,7 @@ async def measured(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> Any:
     """A controller that holds three windows of nanjing and has judged them."""
-    now_ns = controller.state.clock.wall_ns()
+    now_ns = controller.services.clock.wall_ns()
     for i in range(3):
         start_ns = now_ns - (3 - i) * 10 * SECOND
         batch = batch_of(stream_ids(controller, "nanjing"), start_ns, sent=100, rtt_ns=4e6)
@@ -67,7 +67,7 @@ async def test_items_are_as_the_reference_says(measured: Any, item: str) -> None
 
 
 async def test_windows_are_as_the_reference_says(measured: Any) -> None:
-    path = measured.state.streams[0].path.id
+    path = measured.services.rounds.scope.streams[0].path.id
     items = (await measured.get(f"/api/v1/windows?path={path}"))["items"]
     assert described("window") == set(items[0])
 
@@ -118,7 +118,7 @@ async def test_silent_agent_is_late_and_then_down(measured: Any, clock: Any) -> 
 async def test_agent_counts_its_windows(measured: Any) -> None:
     agent = (await measured.get("/api/v1/agents"))["items"][0]
     assert agent["windows_stored"] == 3 * len(stream_ids(measured, "nanjing"))
-    assert agent["last_window_ns"] == measured.state.clock.wall_ns()
+    assert agent["last_window_ns"] == measured.services.clock.wall_ns()
     assert agent["health"] is None
 
 
@@ -200,9 +200,9 @@ async def test_window_in_which_everything_is_lost_has_no_delay(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
     ids = stream_ids(controller, "nanjing")
-    batch = batch_of(ids, controller.state.clock.wall_ns() - 10 * SECOND, sent=5, lost=5)
+    batch = batch_of(ids, controller.services.clock.wall_ns() - 10 * SECOND, sent=5, lost=5)
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
-    path = controller.state.streams[0].path.id
+    path = controller.services.rounds.scope.streams[0].path.id
     item = (await controller.get(f"/api/v1/windows?path={path}"))["items"][0]
     assert item["loss_ratio"] == 1.0
     assert item["rtt_p50_ns"] is None
@@ -223,7 +223,7 @@ async def test_pages_join_to_the_whole(measured: Any, route: str) -> None:
 
 
 async def test_pages_of_windows_join_to_the_whole(measured: Any) -> None:
-    path = measured.state.streams[0].path.id
+    path = measured.services.rounds.scope.streams[0].path.id
     whole = (await measured.get(f"/api/v1/windows?path={path}"))["items"]
     seen: list[Any] = []
     cursor = ""
@@ -276,8 +276,8 @@ async def test_chunk_of_another_content_type_is_refused(controller: Any) -> None
 
 async def test_long_answers_are_compressed_for_those_who_accept_it(measured: Any) -> None:
     path = "/api/v1/openapi.json"
-    token = measured.state.access.create_api_token("viewer", "x", None)
-    runner = web.AppRunner(make_app(measured.state))
+    token = measured.services.access.create_api_token("viewer", "x", None)
+    runner = web.AppRunner(make_app(measured.services))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
@@ -313,18 +313,18 @@ async def test_restarted_controller_judges_the_same(
 ) -> None:
     monkeypatch.setattr("controller.live.warm_start.REMEMBERED_AT_ONCE", remembered_at_once)
     async with open_controller() as first:
-        now_ns = first.state.clock.wall_ns()
+        now_ns = first.services.clock.wall_ns()
         for i in range(20):
             ids = stream_ids(first, "nanjing")
             batch = batch_of(ids, now_ns - (20 - i) * 10 * SECOND, lost=i % 3, rtt_ns=4e6 + i * 1e5)
             await first.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=i))
         await first.judge()
-        before = first.state.live.latest
+        before = first.services.rounds.live.latest
         shown = await first.get("/api/v1/verdicts")
         paths = await first.get("/api/v1/paths")
     async with open_controller() as second:
         await second.judge()
-        after = second.state.live.latest
+        after = second.services.rounds.live.latest
         for name in ("verdict", "measured", "low", "high", "sent", "lost"):
             one, other = (getattr(found.judgements, name) for found in (before, after))
             assert np.array_equal(one, other, equal_nan=True), name

@@ -114,13 +114,13 @@ def deliver(
     """Return a function that delivers the newest window of all UDP streams of nanjing."""
     ids = [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
     ]
     sequence = iter(range(1000))
 
     async def run(**how: Any) -> None:
-        start_ns = controller.state.clock.wall_ns() - 10 * SECOND
+        start_ns = controller.services.clock.wall_ns() - 10 * SECOND
         batch = batch_of(ids, start_ns, sent=100, **how)
         body = chunk_of(batch, agent="nanjing", sequence=next(sequence))
         await controller.deliver("nanjing", body)
@@ -130,7 +130,7 @@ def deliver(
 
 async def log_of(controller: Any, query: str) -> list[tuple[str, str | None]]:
     """Return (state, previous) of the log, oldest first, once all that was asked is committed."""
-    state = controller.state
+    state = controller.services
     state.store.sites.put([], state.clock.wall_ns()).result()
     items = (await controller.get(f"/api/v1/event-log{query}"))["items"]
     return [(item["state"], item["previous"]) for item in reversed(items)]
@@ -175,7 +175,7 @@ async def test_agent_that_speaks_but_measures_nothing_has_no_data(
     await deliver()
     for _ in range(14):
         clock.now_ns += 10 * SECOND
-        controller.state.fleet.heard("nanjing")
+        controller.services.fleet.heard("nanjing")
     agents = (await controller.get("/api/v1/agents"))["items"]
     assert agents[0]["state"] == "no_data"
 
@@ -193,7 +193,7 @@ async def test_agent_that_only_reflects_is_ok(open_controller: Any, clock: Any) 
         for _ in range(14):
             clock.now_ns += 10 * SECOND
             for agent in ("nanjing", "suzhou"):
-                controller.state.fleet.heard(agent)
+                controller.services.fleet.heard(agent)
         agents = (await controller.get("/api/v1/agents"))["items"]
     assert {one["name"]: one["state"] for one in agents} == {"nanjing": "no_data", "suzhou": "ok"}
 
@@ -202,12 +202,18 @@ async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(
     controller: Any, deliver: Any
 ) -> None:
     await deliver()
-    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    own = [
+        s.stream_id
+        for s in controller.services.rounds.scope.streams
+        if s.path.source.site == "nanjing"
+    ]
     refused = [
         CurtailedStream(stream_id=number, rule="policy.protocols", action="refused")
         for number in own
     ]
-    controller.state.fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=tuple(refused)))
+    controller.services.fleet.curtailed(
+        "nanjing", Curtailed(plan_version=1, streams=tuple(refused))
+    )
     await controller.judge()
     streams = (await controller.get("/api/v1/streams"))["items"]
     mine = [one for one in streams if int(one["stream_id"]) in own]
@@ -221,8 +227,12 @@ async def test_stream_that_may_run_again_is_waited_for_before_it_is_late(
     controller: Any, deliver: Any, clock: Any
 ) -> None:
     await deliver()
-    fleet = controller.state.fleet
-    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    fleet = controller.services.fleet
+    own = [
+        s.stream_id
+        for s in controller.services.rounds.scope.streams
+        if s.path.source.site == "nanjing"
+    ]
     refused = tuple(
         CurtailedStream(stream_id=number, rule="policy.quiet_hours", action="refused")
         for number in own
@@ -259,7 +269,7 @@ async def test_restart_of_the_controller_is_no_event_of_the_fleet(
     open_controller: Any, batch_of: Any, chunk_of: Any, clock: Any
 ) -> None:
     async with open_controller() as first:
-        ids = [first.state.streams[0].stream_id]
+        ids = [first.services.rounds.scope.streams[0].stream_id]
         batch = batch_of(ids, clock.now_ns - 10 * SECOND, sent=100)
         await first.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
         await first.judge()
@@ -294,7 +304,7 @@ async def test_events_go_to_those_who_asked_and_can_be_had_again_from_an_id(
 
 
 async def test_reader_that_does_not_read_is_cut_off_before_it_holds_much(controller: Any) -> None:
-    stream, path = controller.state.stream, controller.session.connector.path
+    stream, path = controller.services.stream, controller.session.connector.path
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(
         b"GET /api/v1/events?kinds=agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
