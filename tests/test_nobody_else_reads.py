@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent.plan_file import PLAN_FILE, save_plan
-from agent.spooler import Spooler
+from agent.plan.file import PLAN_FILE, save_plan
+from agent.spool.spooler import Spooler
 from agent.state_directory import sole_use_of
+from controller.api.server.addresses import listens_of
 from controller.serving.assembly import open_services
-from controller.serving.service import listens_of, serve
+from controller.serving.service import serve
 from controller.settings import Settings
 from controller.store.sqlite.backup import back_up
 from foundation.clock import SystemClock

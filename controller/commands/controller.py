@@ -90,8 +90,9 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Run the controller until stopped (SIGTERM or Ctrl-C); SIGHUP reloads the site file."""
+    from controller.api.server.addresses import listens_of
     from controller.serving.assembly import open_services
-    from controller.serving.service import listens_of, serve_on
+    from controller.serving.service import serve_on
     from controller.serving.shifted_clock import ShiftedClock
     from controller.settings import Settings
     from foundation.allocation import limit_arenas

@@ -13,10 +13,11 @@ from aiohttp import web
 
 from controller.access.authority import create_authority
 from controller.api.application import make_app
+from controller.api.server.addresses import parse_listen
 from controller.api.services import Services
 from controller.fleet.silences import UNCONFIRMED
 from controller.serving.assembly import open_services
-from controller.serving.service import parse_listen, tls_context
+from controller.serving.service import tls_context
 from controller.settings import Settings
 from controller.store.interface import Store
 from controller.store.sqlite.engine import open_store

@@ -9,11 +9,7 @@ from controller.api.bodies import read_whole
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.api.services import SERVICES
-from controller.documents.places import (
-    AgentDocument,
-    AgentPage,
-    agent_document,
-)
+from controller.documents.places import AgentDocument, AgentPage, agent_document
 from controller.ingest.ingest import unknown_agent
 from foundation.text import Text
 from messages.exchange import (

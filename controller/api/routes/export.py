@@ -21,7 +21,7 @@ from controller.documents.words import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams
-from controller.export.tables import Wanted, gathered
+from controller.export.tables import Selection, gathered
 from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
 from foundation.condition import Word
@@ -57,7 +57,7 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def export(request: web.Request) -> web.StreamResponse:
     """Send the file; where the store fails in the middle, the connection ends without its end."""
     query, services = query_of(request, ExportQuery), request.app[SERVICES]
-    wanted = Wanted(
+    wanted = Selection(
         streams=tuple(_streams(services, query)),
         from_ns=query.from_ns,
         to_ns=query.to_ns,

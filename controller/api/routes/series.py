@@ -13,11 +13,7 @@ from controller.api.errors import ApiError
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.api.services import SERVICES
-from controller.documents.series import (
-    COLUMNS,
-    SeriesDocument,
-    read_series,
-)
+from controller.documents.series import COLUMNS, SeriesDocument, read_series
 from controller.documents.words import Protocol
 from foundation.numbers import Instant
 from foundation.text import Text

@@ -7,10 +7,7 @@ from aiohttp import web
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES
-from controller.documents.targets import (
-    TargetPage,
-    target_document,
-)
+from controller.documents.targets import TargetPage, target_document
 
 
 async def targets(request: web.Request) -> web.Response:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from controller.access.authority import create_authority
+from controller.api.server.addresses import Listen, parse_listen
 from controller.api.services import Services
 from controller.serving.assembly import open_services
-from controller.serving.service import Listen, parse_listen, serve, serve_on
+from controller.serving.service import serve, serve_on
 from controller.settings import Settings
 from controller.store.interface import StoredChunk
 from controller.supervision.housekeeping import LOOP
@@ -101,7 +102,7 @@ async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_ri
     payload = chunk_of(old, agent="nanjing", sequence=1)
     chunk = StoredChunk(
         agent="nanjing", boot="b0", sequence=1, plan_version=1, start_ns=old.start_ns,
-        duration_ns=old.duration_ns, counts=old.counts, received_ns=old.start_ns, payload=payload,
+        duration_ns=old.duration_ns, counts={"windows": old.rows}, received_ns=old.start_ns, payload=payload,
     )  # fmt: skip
     state.store.windows.put_chunk(chunk).result()
 
