@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from agent.plan.file import PLAN_FILE, save_plan
 from agent.spool.spooler import Spooler
 from agent.state_directory import sole_use_of
-from controller.serving.service import listens_of, serve
+from controller.api.server.addresses import listens_of
+from controller.serving.service import serve
 from controller.settings import Settings
 from controller.state import open_state
 from controller.store.sqlite.backup import back_up

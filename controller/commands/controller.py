@@ -90,7 +90,8 @@ def run(
     log_format: LogFormat,
 ) -> None:
     """Run the controller until stopped (SIGTERM or Ctrl-C); SIGHUP reloads the site file."""
-    from controller.serving.service import listens_of, serve_on
+    from controller.api.server.addresses import listens_of
+    from controller.serving.service import serve_on
     from controller.serving.shifted_clock import ShiftedClock
     from controller.settings import Settings
     from controller.state import open_state

@@ -13,8 +13,9 @@ from aiohttp import web
 
 from controller.access.authority import create_authority
 from controller.api.application import make_app
+from controller.api.server.addresses import parse_listen
 from controller.fleet.silences import UNCONFIRMED
-from controller.serving.service import parse_listen, tls_context
+from controller.serving.service import tls_context
 from controller.settings import Settings
 from controller.state import ControllerState, open_state
 from controller.store.interface import Store

@@ -119,7 +119,7 @@ COLUMNS = (
 
 
 def rows_of(chunk: StoredChunk, content: Routes, streams: Streams) -> dict[str, NDArray[Any]]:
-    """The export: a row a stream."""
+    """The export: one row per stream."""
     wanted = [i for i, n in enumerate(content.stream_id.tolist()) if n in streams.records]
     paths = [streams.texts_of(int(content.stream_id[i]))["path"] for i in wanted]
     return {

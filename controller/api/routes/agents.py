@@ -8,11 +8,7 @@ from controller.api.answers import json_answer, page_of
 from controller.api.bodies import read_whole
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
-from controller.documents.places import (
-    AgentDocument,
-    AgentPage,
-    agent_document,
-)
+from controller.documents.places import AgentDocument, AgentPage, agent_document
 from controller.ingest.ingest import unknown_agent
 from controller.state import STATE
 from foundation.text import Text

@@ -12,11 +12,7 @@ from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
 from controller.api.routing import PREFIX, Route, query_of
-from controller.documents.series import (
-    COLUMNS,
-    SeriesDocument,
-    read_series,
-)
+from controller.documents.series import COLUMNS, SeriesDocument, read_series
 from controller.documents.words import Protocol
 from controller.state import STATE
 from foundation.numbers import Instant

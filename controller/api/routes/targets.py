@@ -6,10 +6,7 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.documents.targets import (
-    TargetPage,
-    target_document,
-)
+from controller.documents.targets import TargetPage, target_document
 from controller.state import STATE
 
 

@@ -21,7 +21,8 @@ from controller.access.authority import (
 )
 from controller.access.certificates import key_pem, new_key
 from controller.access.roles import Identity
-from controller.serving.service import parse_listen, tls_context
+from controller.api.server.addresses import parse_listen
+from controller.serving.service import tls_context
 from foundation.errors import ConfigError
 
 DAY_NS = 86_400 * 1_000_000_000

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from controller.access.authority import create_authority
-from controller.serving.service import Listen, parse_listen, serve, serve_on
+from controller.api.server.addresses import Listen, parse_listen
+from controller.serving.service import serve, serve_on
 from controller.settings import Settings
 from controller.state import ControllerState, open_state
 from controller.store.interface import StoredChunk

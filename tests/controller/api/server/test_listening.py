@@ -16,9 +16,10 @@ from aiohttp import web
 
 from controller.access.authority import create_authority
 from controller.api.application import make_app
+from controller.api.server.addresses import parse_listen
 from controller.api.server.connections import Connections
 from controller.api.server.listening import TlsListener, bind
-from controller.serving.service import parse_listen, tls_context
+from controller.serving.service import tls_context
 from foundation.clock import SystemClock
 
 PATIENCE_S = 60.0  # a hang, not slowness
