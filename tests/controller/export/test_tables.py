@@ -8,8 +8,7 @@ import io
 import json
 import os
 import pathlib
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,32 +17,12 @@ from click.testing import CliRunner
 from pyarrow import parquet
 
 from controller.commands.export import export
-from controller.export.formats import encoder_of
 from controller.export.rows import COLUMNS, NAMES
 from controller.export.tables import gathered
 from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
-DICTIONARY = pathlib.Path(__file__).parents[3] / "docs/reference/export.md"
-
-
-@pytest.fixture
-async def measured(
-    controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
-) -> Any:
-    """A controller that holds three windows of nanjing's two UDP streams: one wholly lost."""
-    ids = [
-        stream.stream_id
-        for stream in controller.services.rounds.scope.streams
-        if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
-    ]
-    now_ns = controller.services.clock.wall_ns()
-    for i, lost in enumerate((0, 10, 5)):
-        batch = batch_of(ids, now_ns - (3 - i) * 10 * SECOND, lost=lost)
-        body = chunk_of(batch, agent="nanjing", sequence=i, plan_version=7 + i)
-        await controller.deliver("nanjing", body)
-    return controller
 
 
 def query(controller: Any, kind: str, more: str = "") -> str:
@@ -84,40 +63,6 @@ async def test_each_format_says_the_same(measured: Any) -> None:
     assert one == two == three
     assert list(one[0]) == list(NAMES)
     assert len(one) == 3 * len({row["stream_id"] for row in one})
-
-
-def extreme(stream_id: int, start_ns: int) -> dict[str, Any]:
-    """Return a table of one row, all of it unknown except its id and its time."""
-    empty = {"number": np.nan, "integer": 0, "flag": False}
-    table = {c.name: np.array([empty.get(c.kind)]) for c in COLUMNS}
-    table["stream_id"] = np.array([stream_id])
-    table["start"] = np.array([start_ns]).astype("datetime64[ns]")
-    return table
-
-
-@pytest.mark.parametrize("stream_id", [(1 << 53) + 1, (1 << 63) - 1, 0])
-def test_an_id_survives_readers_of_json_that_know_no_whole_numbers(stream_id: int) -> None:
-    text = b"".join(encoder_of("jsonl", COLUMNS)([extreme(stream_id, 0)]))
-    assert json.loads(text, parse_int=float)["stream_id"] == str(stream_id)
-
-
-@pytest.mark.parametrize(
-    ("start_ns", "text"),
-    [
-        (1_793_462_400_123_456_789, "2026-10-31T16:00:00.123456789Z"),
-        (1_793_462_400_000_000_000, "2026-10-31T16:00:00.000000000Z"),
-        (1, "1970-01-01T00:00:00.000000001Z"),
-    ],
-)
-def test_times_keep_their_nanoseconds_in_every_format(start_ns: int, text: str) -> None:
-    table = extreme(7, start_ns)
-    assert f",{text}," in b"".join(encoder_of("csv", COLUMNS)([table])).decode()
-    assert json.loads(b"".join(encoder_of("jsonl", COLUMNS)([table])))["start"] == text
-    start = parquet.read_table(io.BytesIO(b"".join(encoder_of("parquet", COLUMNS)([table]))))[
-        "start"
-    ]
-    assert str(start.type) == "timestamp[ns, tz=UTC]"
-    assert start.to_numpy().astype(np.int64).tolist() == [start_ns]
 
 
 async def test_rows_are_what_the_windows_are(measured: Any) -> None:
@@ -240,9 +185,3 @@ async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pa
     assert isinstance(refused.exception, ResourceError)
     assert "There is no path named nope." in str(refused.exception)
     assert not await asyncio.to_thread(lambda: list(tmp_path.glob("out*")))
-
-
-def test_dictionary_describes_every_column_and_no_other() -> None:
-    text = DICTIONARY.read_text(encoding="utf-8")
-    described = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+?) \|", text, re.MULTILINE)
-    assert described == [(c.name, c.kind, c.meaning) for c in COLUMNS]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
-
-from controller.commands.maintenance import maintenance
-from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -171,42 +166,3 @@ async def test_pair_that_is_wholly_in_maintenance_is_left_out_of_its_group(
         item["name"]: item["state"] for item in (await controller.get("/api/v1/agents"))["items"]
     }
     assert agents == {"nanjing": "ok", "suzhou": "maintenance"}
-
-
-async def test_commands_announce_list_and_end(controller: Any) -> None:
-    at = ["--url", f"unix:{controller.session.connector.path}"]
-
-    async def run(*arguments: str) -> Any:
-        return await asyncio.to_thread(CliRunner().invoke, maintenance, [*arguments, *at])
-
-    made = await run("announce", "new fibre", "--to", "2027-01-16T00:00Z", "--path", PATH)
-    assert "in force" in made.output, made.output
-    assert "(1 path)  new fibre" in made.output
-    listed = await run("list")
-    assert listed.output == made.output
-    ended = await run("end", made.output.split()[0])
-    assert "called off" in ended.output or "ended" in ended.output
-    refused = await run("announce", "x", "--to", "2027-01-16T00:00Z", "--site", "nowhere")
-    assert isinstance(refused.exception, ResourceError)
-    assert "There is no site named nowhere." in str(refused.exception)
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "code"),
-    [
-        ({"paths": [PATH], "from_ns": 1_799_999_900_000_000_000}, 422, "in_the_past"),
-        ({"paths": [PATH], "to_ns": 5}, 422, "bad_period"),
-        ({"paths": [PATH], "to_ns": 9_000_000_000_000_000_000}, 422, "bad_period"),
-        ({}, 422, "covers_nothing"),
-        ({"sites": ["nowhere"]}, 422, "unknown_site"),
-        ({"carriers": ["nobody"]}, 422, "unknown_carrier"),
-        ({"paths": ["a>b"]}, 422, "unknown_path"),
-        ({"paths": [PATH], "reason": ""}, 400, "bad_body"),
-        ({"paths": [PATH], "colour": "red"}, 400, "bad_body"),
-    ],
-)
-async def test_what_makes_no_maintenance_is_refused(
-    controller: Any, asked: dict[str, Any], status: int, code: str
-) -> None:
-    assert (await announce(controller, status, **asked))["error"]["code"] == code
-    assert (await controller.get("/api/v1/maintenance"))["items"] == []

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from controller.api.routes.control import _note_silences
 from controller.campaigns.campaign_file import Campaign
 from controller.documents.health import ControllerHealth
 from controller.fleet.exclusions import Exclusions
@@ -23,7 +22,6 @@ from controller.store.event_log import MaintenanceRecord
 from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord
 from foundation.text import Text
-from messages.exchange import Curtailed, Unanswered
 
 SECOND = 1_000_000_000
 THERE = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -283,39 +281,6 @@ async def test_report_after_a_reload_names_the_time_of_its_data(
         start_ns,
         start_ns + 700 * SECOND,
     )
-
-
-async def test_account_of_the_judged_period_adds_up_and_names_whose_doing_it_was(
-    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
-) -> None:
-    state = controller.services
-    mine = [
-        s for s in state.rounds.scope.streams if s.path.id == THERE and s.type_p.protocol == "udp"
-    ]
-    entry = Unanswered(
-        address="192.0.2.2",
-        port=8620,
-        rule="policy.reflector.enabled",
-        from_ns=clock.now_ns + 31 * SECOND,
-    )
-    for number in range(6):
-        batch = batch_of([mine[0].stream_id], clock.now_ns, lost=10 if number > 2 else 0)
-        clock.now_ns += 10 * SECOND
-        if number == 3:
-            version = state.distribution.plans["suzhou"].version
-            _note_silences(
-                state, "suzhou", Curtailed(plan_version=version, streams=(), unanswered=(entry,))
-            )
-        await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
-    await controller.judge()
-    found = await controller.get("/api/v1/account")
-    account = msgspec.convert(found, AccountDocument)
-    assert adds_up(account)
-    assert account.lost == 0
-    assert account.judged == int(state.rounds.live.latest.evidence.sent.sum())
-    of_one = await controller.get("/api/v1/account?targets=jiangsu-circle-5")
-    assert adds_up(msgspec.convert(of_one, AccountDocument))
-    await controller.get("/api/v1/account?targets=nothing", 404)
 
 
 async def test_report_shows_what_was_due_and_each_cause(controller: Any) -> None:

@@ -102,7 +102,8 @@ async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_ri
     payload = chunk_of(old, agent="nanjing", sequence=1)
     chunk = StoredChunk(
         agent="nanjing", boot="b0", sequence=1, plan_version=1, start_ns=old.start_ns,
-        duration_ns=old.duration_ns, counts={"windows": old.rows}, received_ns=old.start_ns, payload=payload,
+        duration_ns=old.duration_ns, counts={"windows": old.rows}, received_ns=old.start_ns,
+        payload=payload,
     )  # fmt: skip
     state.store.windows.put_chunk(chunk).result()
 

@@ -134,7 +134,7 @@ def test_campaigns_are_kept_with_what_became_of_them(reopen: Callable[[], Store]
     campaigns.change(changed).result()
     first, second = reopen().campaigns.records()
     assert first == changed
-    assert (first.services, second.state) == ("cancelled", "scheduled")
+    assert (first.state, second.state) == ("cancelled", "scheduled")
 
 
 def test_reports_are_bounded_and_the_newest_is_kept(

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from campaign_calls import SECOND_NS, asked, cancel, log_of, post, show
-
 from controller.api.browser_rules import page_policy
+from tests.controller.campaigns.campaign_calls import SECOND_NS, asked, cancel, log_of, post, show
 
 
 async def test_windows_and_states_of_its_streams_come_and_go(

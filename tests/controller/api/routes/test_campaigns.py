@@ -3,7 +3,17 @@
 from typing import Any
 
 import pytest
-from campaign_calls import PAIR, SECOND_NS, VOICE, asked, cancel, post, show, states_of
+
+from tests.controller.campaigns.campaign_calls import (
+    PAIR,
+    SECOND_NS,
+    VOICE,
+    asked,
+    cancel,
+    post,
+    show,
+    states_of,
+)
 
 
 async def test_what_it_names_must_be_there(controller: Any) -> None:
