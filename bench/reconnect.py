@@ -29,7 +29,7 @@ from agent.spool.spooler import Spooler
 from agent.wake_up import WakeUp
 from bench.report import Goal, Report, script
 from bench.store_fleet import (
-    Told,
+    RunTotals,
     certificates,
     context,
     controller,
@@ -120,7 +120,7 @@ def measure(quick: bool) -> Report:
                 spools, took_s = asyncio.run(_reconnect(directory, url, templates))
             finally:
                 os.sched_setaffinity(0, set(cores))
-            told = msgspec.json.decode(program.end(15).said, type=Told)
+            told = msgspec.json.decode(program.end(15).said, type=RunTotals)
         chunks, distinct, windows = _stored(directory / "data")
     made = sum(spool.made for spool in spools)
     rows = templates[0].rows

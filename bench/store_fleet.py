@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.accounting import Program
 from controller.api.application import make_app
+from controller.serving.assembly import open_services
 from controller.serving.service import _judge_forever
 from controller.settings import Settings
-from controller.state import open_state
 from controller.supervision.housekeeping import run_housekeeping
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command
@@ -141,7 +141,7 @@ def controller(directory: Path, sites: Path, core: int | None) -> Iterator[tuple
         program.end(15)
 
 
-class Told(msgspec.Struct):
+class RunTotals(msgspec.Struct):
     """What a controller counted, said as it ends."""
 
     chunks: int
@@ -151,8 +151,8 @@ class Told(msgspec.Struct):
     pending: int
 
 
-async def _serve(directory: Path, sites: Path) -> Told:
-    state = open_state(load_network(sites), directory / "data", Settings(), SystemClock())
+async def _serve(directory: Path, sites: Path) -> RunTotals:
+    state = open_services(load_network(sites), directory / "data", Settings(), SystemClock())
     runner = web.AppRunner(make_app(state), access_log=None)
     await runner.setup()
     site = web.TCPSite(
@@ -172,7 +172,7 @@ async def _serve(directory: Path, sites: Path) -> Told:
             work.cancel()
     await runner.cleanup()
     ingest = state.ingest
-    told = Told(
+    told = RunTotals(
         chunks=ingest.chunks,
         windows=ingest.windows,
         duplicates=ingest.duplicates,

@@ -123,13 +123,13 @@ async def read_answer(answer: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-class _Said(msgspec.Struct):
+class _ErrorBody(msgspec.Struct):
     message: Text
     code: str = ""
 
 
 class _ErrorAnswer(msgspec.Struct):
-    error: _Said
+    error: _ErrorBody
 
 
 def refusal_code(body: bytes) -> str:

@@ -50,7 +50,7 @@ def _refused(text: Text) -> ResourceError:
     return ResourceError(text.en, text.zh)
 
 
-class Held(Protocol):
+class Renewable(Protocol):
     """What is kept fresh; agent.credentials.Credentials."""
 
     trust: Trust
@@ -64,7 +64,7 @@ class Renewal:
         self,
         session: aiohttp.ClientSession,
         url: str,
-        credentials: Held,
+        credentials: Renewable,
         conditions: Conditions,
         clock: Clock,
     ) -> None:

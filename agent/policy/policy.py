@@ -86,7 +86,7 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class QuietHours:
     """Every week on `days` (0 = Monday) from one minute of the day to another, perhaps next day."""
 
     days: frozenset[int]
@@ -183,7 +183,7 @@ def _ports(ranges: Ports, key: str) -> NDArray[np.bool_]:
     return meant
 
 
-def _quiet(text: str) -> Quiet:
+def _quiet(text: str) -> QuietHours:
     found = _QUIET.fullmatch(text.strip().lower())
     days = _days(found["first"], found["last"]) if found else None
     start, end = (_minute(found["from"]), _minute(found["to"])) if found else (None, None)
@@ -194,7 +194,7 @@ def _quiet(text: str) -> Quiet:
             'is no time of the week; write "22:00-06:00" or "mon-fri 08:00-18:00"',
             '不是有效的时段；请写成 "22:00-06:00" 或 "mon-fri 08:00-18:00"',
         )
-    return Quiet(days, start, end)
+    return QuietHours(days, start, end)
 
 
 def _days(first: str | None, last: str | None) -> frozenset[int] | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agent.probe import reasons
 from agent.probe.figures import FLOW_PERCENTILES, PERCENTILES, commonest, summaries
-from agent.probe.findings import Hops, Marks, by_target, causes_of, why_not_sent, why_of_no_use
+from agent.probe.findings import DscpMarks, Hops, by_target, causes_of, why_not_sent, why_of_no_use
 from agent.probe.host_tables import HostTables
 from agent.probe.result import FlowResult, Pace, TargetResult
 from probes.channels.channel import FlowMark
@@ -180,7 +180,7 @@ def account(
             result.asked = planned
         counts = discarded.get(number, {})
         result.discarded = {DISCARDED[reason]: count for reason, count in counts.items()}
-        result.marks = Marks(dscp, {way: seen[way].get(number, {}) for way in seen})
+        result.marks = DscpMarks(dscp, {way: seen[way].get(number, {}) for way in seen})
         why = why_not_sent(errors.get(number, {}), tables, some=bool(result.sent))
         if result.sent:
             result.remarks += why

@@ -83,7 +83,7 @@ class Hops:
 
 
 @dataclass(slots=True)
-class Marks:
+class DscpMarks:
     """DSCP and ECN of one target's answered probes: `seen` by way has how often each octet of the
     IP header was seen, at the far end (forward) and here (backward)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent.probe.findings import Hops, Marks
+from agent.probe.findings import DscpMarks, Hops
 from probes.channels.channel import FlowMark
 from probes.remark import Remark
 from probes.stream import ProtocolName
@@ -77,7 +77,7 @@ class TargetResult(_Counted):
     duplicate: int = 0
     discarded: dict[str, int] = field(default_factory=dict)
     pace: Pace | None = None
-    marks: Marks = field(default_factory=Marks)
+    marks: DscpMarks = field(default_factory=DscpMarks)
     timestamping: str = "none"
     forward_ns: dict[str, float] = field(default_factory=dict)
     backward_ns: dict[str, float] = field(default_factory=dict)

@@ -179,7 +179,7 @@ class SpoolFile:
         ran_ns: int,
         dropped: dict[DropReason, Count],
         spare: Collection[int],
-    ) -> _Gone:
+    ) -> _Deleted:
         """Delete what is too old, then what does not fit (refused chunks first); count it."""
         too_old = self._connection.execute(
             "SELECT sequence FROM chunk WHERE kept_ns < ?", (ran_ns - self.limits.max_age_ns,)
@@ -203,8 +203,8 @@ class SpoolFile:
         dropped["no_room"] = dropped["no_room"].plus(no_room.waiting)
         return gone.plus(no_room)
 
-    def _delete(self, sequences: list[int]) -> _Gone:
-        gone = _Gone()
+    def _delete(self, sequences: list[int]) -> _Deleted:
+        gone = _Deleted()
         for sequence in sequences:
             row = self._connection.execute(
                 "DELETE FROM chunk WHERE sequence = ? RETURNING bytes, counts, refused",
@@ -212,10 +212,10 @@ class SpoolFile:
             ).fetchone()
             if row:
                 waiting = Count() if row[2] is not None else from_json(row[1])
-                gone = gone.plus(_Gone(1, int(row[0]), waiting))
+                gone = gone.plus(_Deleted(1, int(row[0]), waiting))
         return gone
 
-    def _forget(self, gone: _Gone) -> None:
+    def _forget(self, gone: _Deleted) -> None:
         self.chunks -= gone.chunks
         self.bytes -= gone.bytes
         self.waiting = self.waiting.less(gone.waiting)
@@ -268,15 +268,15 @@ def _chunk_in(row: tuple[Any, ...]) -> SpooledChunk:
     )
 
 
-class _Gone(NamedTuple):
+class _Deleted(NamedTuple):
     """What was deleted: `waiting` counts only what was still to be delivered."""
 
     chunks: int = 0
     bytes: int = 0
     waiting: Count = Count()
 
-    def plus(self, other: _Gone) -> _Gone:
-        return _Gone(
+    def plus(self, other: _Deleted) -> _Deleted:
+        return _Deleted(
             self.chunks + other.chunks,
             self.bytes + other.bytes,
             self.waiting.plus(other.waiting),

@@ -27,8 +27,8 @@ from controller.errors import (
 )
 from controller.fleet.agents import Fleet
 from controller.ingest.intakes import check_sections, not_now
+from controller.ingest.planned_windows import windows_asked
 from controller.ingest.uploads import Uploads
-from controller.ingest.windows_asked import windows_asked
 from controller.settings import DEFAULT_WINDOW_MS
 from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention

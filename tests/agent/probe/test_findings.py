@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.probe.findings import Marks, causes_of, why_of_no_use
+from agent.probe.findings import DscpMarks, causes_of, why_of_no_use
 from agent.probe.json_output import json_line
 from agent.probe.reasons import sentences
 from agent.probe.run import ProbeOptions, ProbeRun
@@ -117,14 +117,14 @@ def test_every_reason_of_no_use_has_its_sentence_and_names_its_targets() -> None
 
 
 def test_what_the_far_end_saw_comes_before_what_came_back() -> None:
-    marks = Marks(46, {"forward": {0: 5, 184: 1}, "backward": {0: 6}})
+    marks = DscpMarks(46, {"forward": {0: 5, 184: 1}, "backward": {0: 6}})
     assert (marks.dscp("forward"), marks.changed("forward"), marks.changed("backward")) == (0, 5, 6)
     (told,) = marks.remarks("udp")
     assert "reached the reflector with DSCP 0" in told.text.en
 
 
 def test_congestion_that_answers_met_is_told() -> None:
-    marks = Marks(0, {"forward": {}, "backward": {0: 5, 3: 1}})
+    marks = DscpMarks(0, {"forward": {}, "backward": {0: 5, 3: 1}})
     (told,) = marks.remarks("icmp")
     assert "ECN CE" in told.text.en
     assert marks.document()["ecn_backward"] == 3

@@ -13,7 +13,7 @@ from foundation.numbers import LARGEST
 _PLANS_AT_ONCE = 10  # each may hold many thousand streams
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _PlanHead(msgspec.Struct, frozen=True):
     window_ms: int  # the rest of a plan is not read: that takes long
 
 
@@ -24,5 +24,5 @@ def windows_asked(store: Store, agent: str) -> frozenset[int]:
         before = page[-1].version
         for record in page:
             with contextlib.suppress(msgspec.MsgspecError):
-                asked.add(decode_json(record.content, _Asked).window_ms * 1_000_000)
+                asked.add(decode_json(record.content, _PlanHead).window_ms * 1_000_000)
     return frozenset(asked)
