@@ -37,12 +37,12 @@ COMMANDS: dict[str, Command] = {
         measures=True,
     ),
     "probe": Command(
-        "agent.probe_command:probe",
+        "agent.probe.command:probe",
         "Measure loss, delay and delay variation to targets now.",
         measures=True,
     ),
     "reflect": Command(
-        "agent.reflect_command:reflect", "Answer STAMP probes (RFC 8762).", measures=True
+        "agent.probe.reflect_command:reflect", "Answer STAMP probes (RFC 8762).", measures=True
     ),
     "agent": Command("agent.command:agent", "Run a measuring agent on this machine."),
     "controller": Command(

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from agent.doctor_command import doctor
-from agent.enrol_command import enrol
-from agent.policy_command import policy
-from agent.renew_command import renew
+from agent.identity.enrol_command import enrol
+from agent.identity.renew_command import renew
+from agent.policy.command import policy
 from foundation.logs import LogFormat, log_to_stderr
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from agent.local_addresses import read_local_addresses
-from agent.policy import Policy, PolicyConfig, ReflectorPolicyConfig
+from agent.measuring.local_addresses import read_local_addresses
+from agent.policy.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from foundation.errors import ConfigError
 from foundation.input_files import read_input
 from foundation.numbers import LARGEST

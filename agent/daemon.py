@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.config import AgentConfig
-from agent.measuring import Measuring
-from agent.plan_in_force import PlanInForce
-from agent.policy import Policy
+from agent.measuring.measuring import Measuring
+from agent.measuring.unanswered_journal import JOURNAL_FILE, UnansweredJournal
+from agent.plan.in_force import PlanInForce
+from agent.policy.policy import Policy
 from agent.reload import Reload
 from agent.self_test import SelfTest
-from agent.spooler import Spooler
+from agent.spool.spooler import Spooler
 from agent.state_directory import StateDirectory, sole_use_of
-from agent.unanswered_journal import JOURNAL_FILE, UnansweredJournal
 from agent.wake_up import WakeUp
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError
@@ -31,7 +31,7 @@ from messages.sections.windows import WINDOWS
 if TYPE_CHECKING:
     import aiohttp
 
-    from agent.credentials import Credentials
+    from agent.identity.credentials import Credentials
 
 DRAIN_S = 5.0  # how long a stopping agent tries to deliver its last windows
 
@@ -73,7 +73,7 @@ async def _run(station: Station, config: AgentConfig, stop: asyncio.Event) -> No
         await station.measuring.stop()
         raise
     await asyncio.to_thread(station.self_test.look)
-    from agent.link import open_session
+    from agent.channel.link import open_session
 
     context = None if credentials is None else credentials.context
     session, base = open_session(config.controller, context, config.proxy)
@@ -169,10 +169,10 @@ class Channel:
     ) -> None:
         from importlib.metadata import version
 
-        from agent.claim import Claim
-        from agent.control import Control
+        from agent.channel.claim import Claim
+        from agent.channel.control import Control
+        from agent.channel.uplink import Uplink
         from agent.health import HealthReporter
-        from agent.uplink import Uplink
 
         clock, conditions, claim = station.clock, station.conditions, Claim()
         self.health = HealthReporter(
@@ -214,7 +214,7 @@ def _credentials(config: AgentConfig) -> Credentials | None:
     """Return what is shown to the controller; on a unix socket nothing has to be loaded for it."""
     if socket_path(config.controller) is not None:
         return None
-    from agent.credentials import credentials_of
+    from agent.identity.credentials import credentials_of
 
     return credentials_of(config)
 

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import aiohttp
 
+from agent.channel.duplicate_agents import boot_in, check_duplicates
+from agent.channel.link import open_session, read_answer, refusal_of, unreachable
 from agent.clock_watch import ClockWatch
 from agent.config import AgentConfig, load_config
-from agent.duplicate_agents import boot_in, check_duplicates
-from agent.link import open_session, read_answer, refusal_of, unreachable
-from agent.policy import Policy, PolicyConfig
+from agent.policy.policy import Policy, PolicyConfig
 from foundation.checkup import Finding, check_clock, check_directory, finding
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, IsochroneError
@@ -265,7 +265,7 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
     """Look at what the agent shows its controller; nothing is needed on a unix socket."""
     if socket_path(config.controller) is not None:
         return None, None
-    from agent.trust import load_trust
+    from agent.identity.trust import load_trust
 
     try:
         trust = load_trust(Path(config.state_dir), config.name)

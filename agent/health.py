@@ -15,9 +15,9 @@ import msgspec
 
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions, reported
-from agent.measuring import Measuring
+from agent.measuring.measuring import Measuring
 from agent.self_test import SelfTest
-from agent.spooler import Spooler, SpoolState
+from agent.spool.spooler import Spooler, SpoolState
 from foundation.clock import Clock
 from foundation.text import Text, counted
 from messages.exchange import Health

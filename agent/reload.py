@@ -15,9 +15,9 @@ import msgspec
 from agent.clock_watch import ClockWatch
 from agent.conditions import Conditions
 from agent.config import AgentConfig, load_config
-from agent.measuring import Measuring
-from agent.policy import Policy
-from agent.spooler import Spooler
+from agent.measuring.measuring import Measuring
+from agent.policy.policy import Policy
+from agent.spool.spooler import Spooler
 from foundation.errors import ConfigError
 from foundation.text import Text
 

@@ -53,13 +53,13 @@ class ResilientStreams:
             return code
         if error.errno == errno.EPIPE and self._out.taken:
             end_as_other_tools_do()
-        kept: saved_results.Kept | OSError
+        kept: saved_results.SavedResults | OSError
         try:
             kept = saved_results.keep(command, bytes(self._out.content))
         except OSError as failed:
             kept = failed
         told = self._is_told(saved_results.announcement_now(error, kept).message())
-        if not told and isinstance(kept, saved_results.Kept):
+        if not told and isinstance(kept, saved_results.SavedResults):
             saved_results.mark_unannounced(kept)
         return code or 1
 

@@ -19,12 +19,12 @@ from foundation.reasons import reason_of
 from foundation.text import Text
 
 MOST_KEPT = 20  # files; the oldest make room
-_UNANNOUNCED = "unannounced"  # names of files that nobody was told of, one a line
+_UNANNOUNCED = "unannounced"  # names of files that were not announced yet, one per line
 _STYLE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")  # colours and moves of a terminal
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedResults:
     """Where results were kept. `listed`: the next run can tell of it."""
 
     path: Path
@@ -40,7 +40,7 @@ def state_folder() -> Path:
     return base / "isochrone"
 
 
-def keep(command: str, content: bytes) -> Kept:
+def keep(command: str, content: bytes) -> SavedResults:
     """Write what `command` found into a new file. Raises OSError where no place has room."""
     name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = f"{name}-{command.replace(' ', '-')}-"
@@ -51,11 +51,13 @@ def keep(command: str, content: bytes) -> Kept:
         folder.chmod(0o700)
         kept = _written(name, plain, folder)
         _leave_the_newest(folder)
-        return Kept(kept, listed=True)
-    return Kept(_written(f"isochrone-{name}", plain, Path(tempfile.gettempdir())), listed=False)
+        return SavedResults(kept, listed=True)
+    return SavedResults(
+        _written(f"isochrone-{name}", plain, Path(tempfile.gettempdir())), listed=False
+    )
 
 
-def mark_unannounced(kept: Kept) -> None:
+def mark_unannounced(kept: SavedResults) -> None:
     """Let the next run tell of what nobody was told now."""
     if kept.listed:
         with contextlib.suppress(OSError):
@@ -89,10 +91,10 @@ def announcement_later(paths: list[Path]) -> Text:
     )
 
 
-def announcement_now(error: OSError, kept: Kept | OSError) -> IsochroneError:
+def announcement_now(error: OSError, kept: SavedResults | OSError) -> IsochroneError:
     """Return the sentence for who is still there to read it."""
     reason = reason_of(error)
-    if isinstance(kept, Kept):
+    if isinstance(kept, SavedResults):
         return ResourceError(
             f"The output cannot be written: {reason.en}; the results are in {kept.path}.",
             f"无法写入输出：{reason.zh}；结果已保存到 {kept.path}。",

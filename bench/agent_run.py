@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.plan_file import save_plan
+from agent.plan.file import save_plan
 from bench.accounting import Program
 from bench.hosts import targets
 from lab.fleet.children import isochrone_command, python_command

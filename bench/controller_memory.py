@@ -47,7 +47,7 @@ class Moved(SystemClock):
         return self.now_ns
 
 
-class Told(msgspec.Struct):
+class RunTotals(msgspec.Struct):
     """Resident megabytes after each simulated minute, the most within it, and what was stored."""
 
     streams: int
@@ -66,7 +66,7 @@ def measure(quick: bool) -> Report:
         ended = program.end(limit_s=1800)
     if ended.code:
         raise RuntimeError(ended.complained.decode()[-2000:])
-    told = msgspec.json.decode(ended.said, type=Told)
+    told = msgspec.json.decode(ended.said, type=RunTotals)
     later, most = told.resident_mb[settled:], max(told.most_mb)
     marks = sorted({0, settled - 1, settled, minutes // 2 - 1, minutes * 3 // 4 - 1, minutes - 1})
     return Report(
@@ -102,7 +102,7 @@ def _flat(later: list[float]) -> Goal:
     )
 
 
-async def _live(directory: Path, minutes: int) -> Told:
+async def _live(directory: Path, minutes: int) -> RunTotals:
     sites = site_file(directory, AGENTS, 0, presets="jiangsu")
     clock = Moved()
     state = open_state(load_network(sites), directory / "data", Settings(), clock)
@@ -127,7 +127,7 @@ async def _live(directory: Path, minutes: int) -> Told:
     windows = state.ingest.windows
     assert windows == minutes * 6 * len(state.streams), state.ingest.refused
     state.close()
-    return Told(
+    return RunTotals(
         streams=len(state.streams),
         windows=windows,
         resident_mb=resident,

@@ -24,7 +24,7 @@ import numpy as np
 from bench.accounting import resident_mb, ticks_s
 from bench.report import Goal, Report, script
 from bench.store_fleet import (
-    Told,
+    RunTotals,
     certificates,
     context,
     controller,
@@ -50,7 +50,7 @@ class Run:
     core_ratio: float
     bytes_per_window: float
     resident_mb: float
-    told: Told
+    told: RunTotals
 
 
 def measure(quick: bool) -> Report:
@@ -128,7 +128,7 @@ def _run(size: int, seconds: float) -> Run:
                 most_mb = resident_mb(program.pid)[1]
             finally:
                 os.sched_setaffinity(0, set(cores))
-            told = msgspec.json.decode(program.end(15).said, type=Told)
+            told = msgspec.json.decode(program.end(15).said, type=RunTotals)
         if told.refused or told.windows != len(ack_ms) * size:
             raise RuntimeError(f"{told} after {len(ack_ms)} chunks")
         return Run(

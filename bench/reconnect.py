@@ -20,16 +20,16 @@ import aiohttp
 import msgspec
 import numpy as np
 
-from agent.claim import Claim
+from agent.channel.claim import Claim
+from agent.channel.uplink import Uplink
 from agent.conditions import Conditions
-from agent.counts import count_of
-from agent.spool import SpooledChunk
-from agent.spooler import Spooler
-from agent.uplink import Uplink
+from agent.spool.counts import count_of
+from agent.spool.file import SpooledChunk
+from agent.spool.spooler import Spooler
 from agent.wake_up import WakeUp
 from bench.report import Goal, Report, script
 from bench.store_fleet import (
-    Told,
+    RunTotals,
     certificates,
     context,
     controller,
@@ -120,7 +120,7 @@ def measure(quick: bool) -> Report:
                 spools, took_s = asyncio.run(_reconnect(directory, url, templates))
             finally:
                 os.sched_setaffinity(0, set(cores))
-            told = msgspec.json.decode(program.end(15).said, type=Told)
+            told = msgspec.json.decode(program.end(15).said, type=RunTotals)
         chunks, distinct, windows = _stored(directory / "data")
     made = sum(spool.made for spool in spools)
     rows = templates[0].rows

@@ -141,7 +141,7 @@ def controller(directory: Path, sites: Path, core: int | None) -> Iterator[tuple
         program.end(15)
 
 
-class Told(msgspec.Struct):
+class RunTotals(msgspec.Struct):
     """What a controller counted, said as it ends."""
 
     chunks: int
@@ -151,7 +151,7 @@ class Told(msgspec.Struct):
     pending: int
 
 
-async def _serve(directory: Path, sites: Path) -> Told:
+async def _serve(directory: Path, sites: Path) -> RunTotals:
     state = open_state(load_network(sites), directory / "data", Settings(), SystemClock())
     runner = web.AppRunner(make_app(state), access_log=None)
     await runner.setup()
@@ -172,7 +172,7 @@ async def _serve(directory: Path, sites: Path) -> Told:
             work.cancel()
     await runner.cleanup()
     ingest = state.ingest
-    told = Told(
+    told = RunTotals(
         chunks=ingest.chunks,
         windows=ingest.windows,
         duplicates=ingest.duplicates,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from controller.store.levels import KEPT, Retention
 
+DEFAULT_WINDOW_MS = 10_000
 VERSION = importlib.metadata.version("isochrone")
 
 
@@ -19,6 +20,6 @@ class Settings:
     requests_per_s: float = 100.0  # of one caller, lasting
     request_burst: int = 400
     metrics_paths: int = 1_000  # paths with Prometheus metrics of their own
-    window_ms: int = 10_000
+    window_ms: int = DEFAULT_WINDOW_MS
     retention: Retention = KEPT
     store_url: str | None = None  # None: as `store.engines.store_url` has it

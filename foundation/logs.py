@@ -14,7 +14,7 @@ LogFormat = Literal["text", "json"]
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, fields, exception."""
+    """One JSON object per line: time (UTC), level, logger, message, fields, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""

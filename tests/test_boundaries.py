@@ -15,8 +15,8 @@ from msgspec import inspect as mi
 
 import isochrone
 from agent.config import AgentConfig, config_of
-from agent.enforcement import grant
-from agent.policy import Policy, PolicyConfig
+from agent.policy.enforcement import grant
+from agent.policy.policy import Policy, PolicyConfig
 from controller.api.routes import ROUTES
 from controller.api.routes.baselines import SealRequest
 from controller.campaigns.campaign_file import Campaign

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent.plan_file import PLAN_FILE, save_plan
-from agent.spooler import Spooler
+from agent.plan.file import PLAN_FILE, save_plan
+from agent.spool.spooler import Spooler
 from agent.state_directory import sole_use_of
 from controller.serving.service import listens_of, serve
 from controller.settings import Settings

@@ -9,6 +9,7 @@ from controller.api.compression import compress_for_networks
 from controller.api.errors import bodies_as_they_are, errors_in_one_shape, refuse_expectations
 from controller.api.limits import Limits
 from controller.api.routes import ROUTES
+from controller.api.routing import SERVED
 from controller.api.server.known_callers import places_of_callers
 from controller.state import STATE, ControllerState
 from messages.exchange import MAX_CHUNK_BYTES
@@ -30,7 +31,7 @@ def make_app(state: ControllerState) -> web.Application:
         ],
         client_max_size=MAX_CHUNK_BYTES + 1,
     )
-    app[STATE] = state
+    app[STATE], app[SERVED] = state, ROUTES
     for route in ROUTES:
         served = app.router.add_route(
             route.method, route.path, route.handler, expect_handler=refuse_expectations

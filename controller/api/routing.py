@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -65,6 +65,9 @@ class Route:
     lasting: bool = False
     messages: tuple[Any, ...] = ()
     errors: tuple[int, ...] = ()
+
+
+SERVED: web.AppKey[Sequence[Route]] = web.AppKey("served")
 
 
 def query_of(request: web.Request, kind: type[Query]) -> Query:

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from controller.export.rows import COLUMNS, Column, Streams
-from controller.export.tables import CHUNKS_A_READ, Wanted, tables
+from controller.export.tables import CHUNKS_A_READ, Selection, tables
 from controller.store.interface import Store, StoredChunk
 from controller.store.readable import sound_contents
 from messages.sections.kind import Content, SectionKind
@@ -24,7 +24,7 @@ class Exported:
     then by time; with `levels` also merged ones."""
 
     columns: tuple[Column, ...]
-    tables: Callable[[Store, Streams, Wanted], Iterator[Table]]
+    tables: Callable[[Store, Streams, Selection], Iterator[Table]]
     levels: bool = False
 
 
@@ -36,7 +36,7 @@ def of_sections(
     """Return how sections of a kind are exported: `rows` makes the columns of one chunk's results,
     those of the streams that are asked for (`Streams.records`) alone."""
 
-    def made(store: Store, streams: Streams, wanted: Wanted) -> Iterator[Table]:
+    def made(store: Store, streams: Streams, wanted: Selection) -> Iterator[Table]:
         for agent in sorted({record.agent for record in wanted.streams}):
             at_ns: int | None = wanted.from_ns
             while at_ns is not None and at_ns < wanted.to_ns:

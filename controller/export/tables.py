@@ -21,7 +21,7 @@ CHUNKS_A_READ = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Selection:
     """What to export: streams, from_ns ≤ start_ns < to_ns, and the level."""
 
     streams: tuple[StreamRecord, ...]
@@ -30,7 +30,7 @@ class Wanted:
     level: LevelName
 
 
-def tables(store: Store, streams: Streams, wanted: Wanted) -> Iterator[dict[str, NDArray[Any]]]:
+def tables(store: Store, streams: Streams, wanted: Selection) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield tables of at most about ROWS_A_TABLE rows, ordered by agent and then by time. Blocks.
 
     A table of no rows is left out. Rows of rollups say the level that the store still held.
@@ -51,7 +51,7 @@ def tables(store: Store, streams: Streams, wanted: Wanted) -> Iterator[dict[str,
 
 
 def _windows(
-    store: Store, agent: str, records: Sequence[StreamRecord], wanted: Wanted
+    store: Store, agent: str, records: Sequence[StreamRecord], wanted: Selection
 ) -> Iterator[Rows]:
     ids = [record.stream_id for record in records]
     at_ns: int | None = wanted.from_ns
@@ -76,7 +76,7 @@ def _plan_versions(
     return version[np.lexsort((stream_id, start_ns))]  # stable, as the other is
 
 
-def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Wanted) -> Iterator[Rows]:
+def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Selection) -> Iterator[Rows]:
     step_ns = next(level.step_ns for level in LEVELS if level.name == wanted.level)
     span_ns = step_ns * max(1, ROWS_A_TABLE // max(1, len(records)))
     for from_ns in range(wanted.from_ns, wanted.to_ns, span_ns):

@@ -27,9 +27,9 @@ from controller.errors import (
 )
 from controller.fleet.agents import Fleet
 from controller.ingest.intakes import check_sections, not_now
+from controller.ingest.planned_windows import windows_asked
 from controller.ingest.uploads import Uploads
-from controller.live.memory import MAX_AHEAD_NS
-from controller.plans.planner import DEFAULT_WINDOW_MS, windows_asked
+from controller.settings import DEFAULT_WINDOW_MS
 from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
 from controller.store.levels import KEPT, Retention
 from foundation.clock import Clock
@@ -42,6 +42,7 @@ from messages.sections.kind import Span
 from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 
+MAX_AHEAD_NS = 300_000_000_000  # of a window that is taken in, by the controller's clock
 DECODERS = 2
 
 

@@ -32,7 +32,7 @@ MOST_WINDOWS = 1e6  # beyond, more windows are no answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ComparisonPairs:
     """k comparisons: row `own[i]` of the evidence against row `other[i]` (-1: there is none).
 
     statistic int8[k] of the round trip; of_loss bool[k]: the ratio judged is that of loss; limit
@@ -48,11 +48,11 @@ class Asked:
     parity: NDArray[np.bool_]
     loss_margin: Floats
 
-    def on(self, at: Integers, rows: Integers) -> Asked:
+    def on(self, at: Integers, rows: Integers) -> ComparisonPairs:
         """Return comparisons `at`, whose rows all are among `rows` (ascending), by places there."""
         columns = {field.name: getattr(self, field.name)[at] for field in dataclasses.fields(self)}
         places = {name: places_of(columns[name], rows) for name in ("own", "other")}
-        return Asked(**columns | places)
+        return ComparisonPairs(**columns | places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,9 @@ class Compared:
     other_sent: Integers
 
 
-def compare(evidence: Evidence, start_ns: Integers, asked: Asked, alpha: float = 0.05) -> Compared:
+def compare(
+    evidence: Evidence, start_ns: Integers, asked: ComparisonPairs, alpha: float = 0.05
+) -> Compared:
     """Compare pairs of rows. start_ns int64[m]: when each window of the evidence began."""
     k = len(asked.own)
     own, other = np.maximum(asked.own, 0), np.maximum(asked.other, 0)
@@ -113,7 +115,11 @@ def compare(evidence: Evidence, start_ns: Integers, asked: Asked, alpha: float =
 
 
 def _verdicts(
-    evidence: Evidence, asked: Asked, found: Compared, both: NDArray[np.bool_], alpha: float
+    evidence: Evidence,
+    asked: ComparisonPairs,
+    found: Compared,
+    both: NDArray[np.bool_],
+    alpha: float,
 ) -> NDArray[np.int8]:
     of_loss = asked.of_loss & ~asked.parity
     low = np.where(of_loss, found.loss_ratio.low, found.delay_ratio.low)
@@ -141,7 +147,7 @@ def _verdicts(
     return verdict.astype(np.int8)
 
 
-def more_windows(asked: Asked, found: Compared) -> Floats:
+def more_windows(asked: ComparisonPairs, found: Compared) -> Floats:
     """Return about how many more common windows would decide each undecided comparison, [k].
 
     Intervals shrink with the root of what they rest on; where nothing was lost, the greatest loss
@@ -186,7 +192,12 @@ def _common_windows(
 
 
 def _put_quantiles(
-    evidence: Evidence, asked: Asked, at: Integers, alpha: float, ratio: Interval, gap: Interval
+    evidence: Evidence,
+    asked: ComparisonPairs,
+    at: Integers,
+    alpha: float,
+    ratio: Interval,
+    gap: Interval,
 ) -> None:
     """Fill in quantiles: order statistics of both, each at half the error (Bonferroni)."""
     if not len(at):

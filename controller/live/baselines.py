@@ -21,7 +21,8 @@ from controller.judge.improvement import HOURS, Cells, hour_of_week
 from controller.live.hour_cells import cells_from, lost_of, no_cells
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Aggregate, aggregate_of, merge, without_windows
-from foundation.errors import ConfigError, RemoteProtocolError
+from controller.store.sealed import sealed_content
+from foundation.errors import ConfigError
 from foundation.numbers import Instant
 from probes.histogram import EDGES_VERSION, Histograms
 from probes.window import WindowBatch, known_outcomes
@@ -172,18 +173,7 @@ def seal(
 
 def opened(record: BaselineRecord) -> Baseline:
     """Return a stored baseline. Raises RemoteProtocolError if it is not what was sealed."""
-    try:
-        raw = zlib.decompress(record.content)
-    except zlib.error:
-        raw = b""
-    if hashlib.sha256(raw).hexdigest() != record.digest:
-        raise RemoteProtocolError(
-            f"The baseline {record.name} is not what was sealed (its hash differs); restore it "
-            "from a backup.",
-            f"基线 {record.name} 与封存内容不符（哈希不一致）；请从备份恢复。",
-            name=record.name,
-        )
-    return Baseline(record, msgspec.msgpack.decode(raw, type=Content))
+    return Baseline(record, msgspec.msgpack.decode(sealed_content(record), type=Content))
 
 
 def _collect(request: SealRequest, batches: Iterable[WindowBatch], ids: list[int]) -> Aggregate:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.comparing import Asked, Compared, more_windows
+from controller.judge.comparing import Compared, ComparisonPairs, more_windows
 from controller.judge.evidence import (
     FAIL,
     LIMITING_FACTORS,
@@ -39,7 +39,7 @@ class Comparisons:
     place: dict[int, int]
     own: NDArray[np.int64]
     other: NDArray[np.int64]
-    asked: Asked
+    asked: ComparisonPairs
 
     def linked(self) -> NDArray[np.int64]:
         """Return pairs of rows that are judged together, int64[l, 2]."""
@@ -48,7 +48,7 @@ class Comparisons:
         pairs = np.stack([one, rows], axis=-1).reshape(-1, 2)
         return pairs[(pairs >= 0).all(axis=1)]
 
-    def chosen(self, sent: NDArray[np.int64], fresh: NDArray[np.bool_]) -> Asked:
+    def chosen(self, sent: NDArray[np.int64], fresh: NDArray[np.bool_]) -> ComparisonPairs:
         """Return the comparisons on the first protocol that both paths have sent.
 
         One that is `fresh` (bool[n]) on both goes before one that is not.
@@ -56,7 +56,7 @@ class Comparisons:
         runs = self._run(sent > 0)
         choice = np.argmax(runs + self._run((sent > 0) & fresh).astype(np.int8), axis=1)
         at = np.arange(len(choice))
-        return Asked(
+        return ComparisonPairs(
             own=self.own[at, choice],
             other=self.other[at, choice],
             statistic=self.asked.statistic,
@@ -93,7 +93,7 @@ def comparisons_of(demands: Sequence[Demand], streams: Sequence[PlannedStream]) 
         place={row: number for number, row in enumerate(at)},
         own=own,
         other=other,
-        asked=Asked(
+        asked=ComparisonPairs(
             own=own[:, 0],
             other=other[:, 0],
             statistic=np.array([STATISTICS.index(d.target.statistic) for d in mine], np.int8),
@@ -110,7 +110,7 @@ def _row(rows: dict[tuple[str, str], int], path: Path | None, protocol: str) -> 
 
 
 def put_comparisons(
-    comparisons: Comparisons, asked: Asked, found: Compared, judgements: Judgements
+    comparisons: Comparisons, asked: ComparisonPairs, found: Compared, judgements: Judgements
 ) -> None:
     """Write what was found of the comparisons, as they were asked, into `judgements`."""
     at, of_loss = comparisons.demand, asked.of_loss & ~asked.parity

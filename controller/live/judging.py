@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.clock_faults import Closure, distrust
-from controller.judge.comparing import Asked, Compared, compare
+from controller.judge.comparing import Compared, ComparisonPairs, compare
 from controller.judge.evidence import Evidence, Judgements, Rules
 from controller.judge.judge import judge
 from controller.live.blocks import blocks_of, in_their_places
@@ -139,7 +139,9 @@ class Judge:
             compared=compared if len(self.comparisons.demand) else None,
         )
 
-    def _newest_ns(self, counted_end_ns: Integers, rules: Rules, asked: Asked) -> Integers:
+    def _newest_ns(
+        self, counted_end_ns: Integers, rules: Rules, asked: ComparisonPairs
+    ) -> Integers:
         """Return how new the evidence of each demand is; of two paths compared, the older."""
         padded = np.append(counted_end_ns, 0)
         newest_ns = padded[rules.row]
@@ -153,7 +155,12 @@ class Judge:
         return end_to_end([merge([outlined(one) for one in some], self._rows) for some in blocks])
 
     def _judge_block(
-        self, number: int, slots: Sequence[Aggregate], outline: Evidence, rules: Rules, asked: Asked
+        self,
+        number: int,
+        slots: Sequence[Aggregate],
+        outline: Evidence,
+        rules: Rules,
+        asked: ComparisonPairs,
     ) -> _Block:
         rows = self._blocks[number]
         aggregates = [replace(blank(len(rows)), row=rows), *(rows_of(slot, rows) for slot in slots)]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.ingest.ingest import MAX_AHEAD_NS
 from controller.store.merging import (
     Aggregate,
     aggregate_of,
@@ -30,7 +31,6 @@ from controller.store.merging import (
 from probes.window import WindowBatch
 
 SLOTS = 15
-MAX_AHEAD_NS = 300_000_000_000  # of a window that is taken in, by the controller's clock
 _SIGNED = (np.int8, np.int16, np.int32, np.int64)
 
 

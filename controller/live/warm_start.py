@@ -101,7 +101,7 @@ def batches_between(
 def taking(
     memory: RecentWindows,
     excluded: Callable[[], Exclusions],
-    book: BaselineComparator,
+    comparator: BaselineComparator,
     clock: Clock,
 ) -> Callable[[WindowBatch], None]:
     """Return what is done with every batch that is new in the store."""
@@ -111,6 +111,6 @@ def taking(
         # Of a backlog only what is still judged goes into memory.
         if batch.start_ns >= memory.horizon_ns(clock.wall_ns()):
             memory.add(batch, not_judged)
-        book.add(batch, not_judged)
+        comparator.add(batch, not_judged)
 
     return take

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.settings import DEFAULT_WINDOW_MS
 from controller.store.interface import PlanRecord, Store, StreamRecord
 from foundation.json_document import decode_json
 from foundation.numbers import LARGEST
@@ -22,13 +23,6 @@ from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec
 from topology.model import PlannedStream
 from topology.network import Network
-
-DEFAULT_WINDOW_MS = 10_000
-_PLANS_AT_ONCE = 10  # each may hold many thousand streams
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    window_ms: int  # the rest of a plan is not read: that takes long
 
 
 def make_plans(
@@ -110,17 +104,6 @@ def last_plans(store: Store) -> dict[str, Plan]:
         with contextlib.suppress(msgspec.MsgspecError):
             found[name] = _plan_of(record)
     return found
-
-
-def windows_asked(store: Store, agent: str) -> frozenset[int]:
-    """Return the lengths of windows, in ns, that stored plans ever asked of an agent. Blocks."""
-    asked, before = set(), LARGEST
-    while page := store.plans.history(agent, before, _PLANS_AT_ONCE):
-        before = page[-1].version
-        for record in page:
-            with contextlib.suppress(msgspec.MsgspecError):
-                asked.add(decode_json(record.content, _Asked).window_ms * 1_000_000)
-    return frozenset(asked)
 
 
 def asked_since(

@@ -9,31 +9,46 @@ import asyncio
 import contextlib
 import pathlib
 import socket
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import numpy as np
 
 from controller.campaigns.load import too_few
+from controller.fleet.agents import Fleet
 from controller.fleet.exclusions import Exclusions
+from controller.fleet.maintenance import Maintenance
+from controller.fleet.silences import Silences
 from controller.live.accounts import Tally
-from controller.live.snapshot import Snapshot
-from controller.plans.planner import spec_of
+from controller.live.improvements import BaselineComparator
+from controller.live.memory import RecentWindows
+from controller.live.rounds import JUDGING
+from controller.live.scope import scope_of
+from controller.live.snapshot import Operation, Snapshot
+from controller.live.verdicts import LiveVerdicts
+from controller.plans.planner import make_plans, spec_of
 from controller.reports.answers import answers_of
 from controller.reports.report import Answers
-from controller.settings import Settings
-from controller.state import ControllerState, open_state
+from controller.settings import VERSION
 from controller.store.interface import StoreState
+from controller.supervision.clock_trust import Steady
+from controller.supervision.watchdog import Watchdog
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from foundation.text import Text
 from probes.engine.engine import Engine, EngineHealth
 from probes.stream import StreamSpec
 from probes.window import WindowBatch
+from topology.mesh import plan_streams
 from topology.model import PlannedStream
+from topology.network import Network
 from topology.site_file import load_network
+from topology.targets import demands as make_demands
 
+JUDGE_EVERY_S = 1.0
+NO_STORE = StoreState(
+    engine="none", state="ok", reason=None, queued_writes=0, size_bytes=None, free_bytes=None
+)
 ROUNDS_AFTER = 2  # of the last windows: a change is shown when the second one confirms it
 
 
@@ -56,40 +71,88 @@ async def measured_here(
     network = load_network(sites)
     for warning in network.warnings:
         tell(warning)
-    settings = Settings(
-        judge_period_ns=round((duration_s + 60) * 1e9),
-        judge_every_s=1.0,
-        window_ms=round(min(window_s, duration_s) * 1000),
-    )
-    with tempfile.TemporaryDirectory(prefix="isochrone-campaign-") as folder:
-        state = open_state(network, pathlib.Path(folder), settings, SystemClock())
-        try:
-            specs = [spec_of(stream) for stream in state.streams if _begins_here(stream)]
-            if not specs:
-                raise _nothing_here(sites)
-            sent = {spec.stream_id for spec in specs}
-            mine = [stream for stream in state.streams if stream.stream_id in sent]
-            for note in too_few(network.targets, mine, duration_s):
-                tell(note)
-            state.silences.forget()  # no agent tells this controller anything
-            async with _judging(state), _probing(state, specs, tell) as tally:
-                await wait(duration_s)
-            ended_ns = state.clock.wall_ns()
-            for _ in range(ROUNDS_AFTER):
-                await state.rounds.make()
-            answers = await asyncio.to_thread(
-                _answers, state.snapshot(), state.store.state(), tally, targets
-            )
-            return answers, ended_ns
-        finally:
-            state.close()
+    here = _Judging(network, round(min(window_s, duration_s) * 1000), duration_s)
+    specs = [spec_of(stream) for stream in here.scope.streams if _begins_here(stream)]
+    if not specs:
+        raise _nothing_here(sites)
+    sent = {spec.stream_id for spec in specs}
+    mine = [stream for stream in here.scope.streams if stream.stream_id in sent]
+    for note in too_few(network.targets, mine, duration_s):
+        tell(note)
+    async with here.judging(), _probing(here, specs, tell) as tally:
+        await wait(duration_s)
+    ended_ns = here.clock.wall_ns()
+    for _ in range(ROUNDS_AFTER):
+        await here.judge()
+    answers = await asyncio.to_thread(_answers, here.snapshot(), tally, targets)
+    return answers, ended_ns
 
 
-def _answers(now: Snapshot, store: StoreState, tally: Tally, targets: Sequence[str]) -> Answers:
+class _Judging:
+    """What judges the streams of a site file, from memory alone: no agent, no store, no keys."""
+
+    def __init__(self, network: Network, window_ms: int, duration_s: float) -> None:
+        self.clock = clock = SystemClock()
+        self._started_ns = clock.wall_ns()
+        streams = plan_streams(network)
+        demands, window_ns = make_demands(network, streams), window_ms * 1_000_000
+        self.scope = scope_of(network, streams, demands, window_ns=window_ns)
+        self._plans = make_plans(network, streams, window_ms)
+        self._period_ns = round((duration_s + 60) * 1e9)
+        self._fleet, self._watchdog = Fleet(self._plans, {}, clock), Watchdog(clock)
+        self.memory = RecentWindows(self.scope.stream_ids, self._period_ns)
+        comparator = BaselineComparator(demands, streams)
+        self._live = LiveVerdicts(self.scope, (), self._started_ns, comparator, clock=clock)
+        self.excluded = Exclusions(
+            Maintenance((), self.scope.path_index), Silences({}, self.scope.stream_index)
+        )
+
+    @contextlib.asynccontextmanager
+    async def judging(self) -> AsyncIterator[None]:
+        """Judge every second while the block lasts."""
+        async with asyncio.TaskGroup() as tasks:
+            judging = tasks.create_task(self._judge_forever(), name="judging")
+            yield
+            judging.cancel()
+
+    async def _judge_forever(self) -> None:
+        while True:
+            await self.judge()
+            await asyncio.sleep(JUDGE_EVERY_S)
+
+    async def judge(self) -> None:
+        """Make a round; what raises is logged, and what was judged last stands."""
+        with self._watchdog.part(JUDGING, "verdicts"):
+            await self._live.judge_now(self.memory, self._fleet.now(), watchdog=self._watchdog)
+
+    def snapshot(self) -> Snapshot:
+        """Return how everything is."""
+        return Snapshot(
+            at_ns=self.clock.wall_ns(),
+            scope=self.scope,
+            fleet=self._fleet.now(),
+            maintenance=self.excluded.maintenance,
+            silences=self.excluded.silences,
+            started_ns=self._started_ns,
+            judge_period_ns=self._period_ns,
+            round=self._live.latest,
+            logged={},
+            looked_ns=None,
+            plans=self._plans,
+            duplicates={},
+            campaigns={},
+            baseline=None,
+            baseline_fault=None,
+            steady=Steady(for_ns=0),
+            operation=Operation(version=VERSION, failing=self._watchdog.failing()),
+        )
+
+
+def _answers(now: Snapshot, tally: Tally, targets: Sequence[str]) -> Answers:
     from_ns, to_ns = now.round.data_from_ns, now.round.data_to_ns
     bound = now.scope.streams_bound_by(targets)
     account = tally.account(from_ns, to_ns, now.scope.window_ns, bound)
-    return answers_of(now, store, account)
+    return answers_of(now, NO_STORE, account)
 
 
 def _begins_here(stream: PlannedStream) -> bool:
@@ -113,38 +176,22 @@ def _nothing_here(sites: pathlib.Path) -> ConfigError:
 
 
 @contextlib.asynccontextmanager
-async def _judging(state: ControllerState) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as tasks:
-        judging = tasks.create_task(_judge(state), name="judging")
-        yield
-        judging.cancel()
-
-
-async def _judge(state: ControllerState) -> None:
-    while True:
-        await state.rounds.make()
-        await asyncio.sleep(state.settings.judge_every_s)
-
-
-@contextlib.asynccontextmanager
 async def _probing(
-    state: ControllerState, specs: Sequence[StreamSpec], tell: Callable[[Text], None]
+    here: _Judging, specs: Sequence[StreamSpec], tell: Callable[[Text], None]
 ) -> AsyncIterator[Tally]:
     """Probe; the tally of what comes of it is whole when the block has ended."""
-    loop = asyncio.get_running_loop()
-    here = np.isin(state.catalogue.stream_id, [spec.stream_id for spec in specs])
-    excluded = Exclusions(state.maintenance.now, state.silences.now)
-    tally = Tally(state.streams, excluded, here)
+    loop, scope = asyncio.get_running_loop(), here.scope
+    measured = np.isin(scope.catalogue.stream_id, [spec.stream_id for spec in specs])
+    tally = Tally(scope.streams, here.excluded, measured)
 
     def take(batch: WindowBatch) -> None:
-        state.memory.add(batch)
+        here.memory.add(batch)
         tally.add(batch)
 
     def deliver(batch: WindowBatch) -> None:
         loop.call_soon_threadsafe(take, batch)
 
-    window_ns = state.settings.window_ms * 1_000_000
-    engine = Engine(specs, window_ns=window_ns, on_windows=deliver)
+    engine = Engine(specs, window_ns=scope.window_ns, on_windows=deliver)
     engine.start()
     try:
         _report_refused(engine.health(), tell)

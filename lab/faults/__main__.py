@@ -24,7 +24,7 @@ from lab.faults.network import FaultNetwork
 from lab.fleet.kernel import enter_new_mounts
 
 if TYPE_CHECKING:
-    from agent.counts import Count
+    from agent.spool.counts import Count
     from lab.faults.rows import Fault
     from lab.faults.stage import Result
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.counts import Count, count_of, total
-from agent.enrolment import enrol
-from agent.sent_counters import read_sent_counters
+from agent.identity.enrolment import enrol
+from agent.spool.counts import Count, count_of, total
+from agent.spool.sent_counters import read_sent_counters
 from controller.access.authority import create_authority, load_authority
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock

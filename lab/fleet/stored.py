@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.numbers import LARGEST
 from lab.fleet.api_client import ApiClient
+
+# A clock that is ahead makes windows that begin later than now.
+_AT_ANY_TIME = {"from_ns": "0", "to_ns": str(LARGEST)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ async def read_stored(api: ApiClient) -> StoredWindows:
     less than all of them."""
     windows: list[dict[str, Any]] = []
     for path in await api.items("paths", whole=True):
-        windows += await api.items("windows", whole=True, path=path["id"], from_ns="0")
+        windows += await api.items("windows", whole=True, path=path["id"], **_AT_ANY_TIME)
     return windows_of(windows)
 
 

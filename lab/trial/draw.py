@@ -55,7 +55,7 @@ def draw_case(family: Family, rng: np.random.Generator) -> Case:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Demanded:
     """What is demanded, what is true of it, and the losses; `truth` in the limit's unit."""
 
     direction: Direction
@@ -82,7 +82,7 @@ class _Ways:
     backward_noise: Noise
 
 
-def _ask(family: Family, rng: np.random.Generator) -> _Asked:
+def _ask(family: Family, rng: np.random.Generator) -> _Demanded:
     direction: Direction = _one(rng, family.directions)
     statistic: Statistic = _one(rng, family.statistics)
     margin = float(_one(rng, family.margins))
@@ -92,7 +92,7 @@ def _ask(family: Family, rng: np.random.Generator) -> _Asked:
         there, back = _loss_ratios(limit * (1 + margin), there, back, direction)
     else:
         limit = float(_one(rng, family.limits_ms)) * 1e6
-    return _Asked(
+    return _Demanded(
         direction,
         statistic,
         limit,
@@ -110,7 +110,7 @@ def _loss_ratios(
     return 1 - (1 - truth) ** (there / whole), 1 - (1 - truth) ** (back / whole)
 
 
-def _ways(family: Family, asked: _Asked, rng: np.random.Generator) -> _Ways:
+def _ways(family: Family, asked: _Demanded, rng: np.random.Generator) -> _Ways:
     """Return ways whose judged figure is exactly what is asked."""
     style: NoiseStyle = _one(rng, family.noises)
     there = asked.direction == "one_way" or rng.random() < 0.5
@@ -132,7 +132,7 @@ def _ways(family: Family, asked: _Asked, rng: np.random.Generator) -> _Ways:
     return _Ways(base / (1 + asymmetry), base * asymmetry / (1 + asymmetry), forward, backward)
 
 
-def _varies(family: Family, asked: _Asked, unit: tuple[Noise, Noise]) -> float:
+def _varies(family: Family, asked: _Demanded, unit: tuple[Noise, Noise]) -> float:
     """Return the variation that noise of scale 1 has; PDV but for the least noise of the period."""
     if family.kind == "loss":
         return 1.0
@@ -142,7 +142,7 @@ def _varies(family: Family, asked: _Asked, unit: tuple[Noise, Noise]) -> float:
     return float(noise.quantile_ns(LEVELS[asked.statistic]))
 
 
-def _part(forward: Noise, backward: Noise, asked: _Asked) -> float:
+def _part(forward: Noise, backward: Noise, asked: _Demanded) -> float:
     """Return what the noise adds to the judged figure (where that is infinite: without losses)."""
     noise = forward if asked.direction == "one_way" else sum_of(forward, backward)
     if asked.statistic == "mean":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.comparing import Asked, Compared, compare
+from controller.judge.comparing import Compared, ComparisonPairs, compare
 from controller.judge.evidence import STATISTICS
 from controller.judge.improvement import (
     WEEK_NS,
@@ -74,7 +74,7 @@ def _beside(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
     batches = windows_of(probes)
     evidence, start_ns = evidence_with_starts(sides, batches, range(len(sides)))
     own = np.arange(0, len(sides), 2)
-    asked = Asked(
+    asked = ComparisonPairs(
         own=own,
         other=own + 1,
         statistic=np.array([STATISTICS.index(pair.own.statistic) for pair in pairs], np.int8),

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.channels.codec import Codec, Outgoing, Said, eight_bytes
+from probes.channels.codec import Codec, Outgoing, ReplyFields, eight_bytes
 from probes.channels.discarded import MALFORMED, OTHER_ADDRESS, Discarded
 from probes.sockets.batch import BatchSocket, Received, SendResult
 from probes.sockets.damaged import DamagedPackets
@@ -294,7 +294,7 @@ class BatchChannel(Channel):
     def _set_aside(
         self,
         received: Received,
-        said: Said,
+        said: ReplyFields,
         session: NDArray[np.int64],
         known: NDArray[np.bool_],
     ) -> None:

@@ -41,7 +41,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReplyFields:
     """What the payloads of n packets said, before it is known whose they are."""
 
     valid: NDArray[np.bool_]
@@ -60,8 +60,8 @@ class Said:
 class Quoted:
     """What n ICMP errors quote of packets we sent: `known` bool[n] says whether it is enough to
     tell the session, `numbered` bool[n] whether to tell the probe: a router need quote no more than
-    eight octets behind the IP header (RFC 792). `port` of the peer as in `Said`; `low_sequence` has
-    `sequence_bits`."""
+    eight octets behind the IP header (RFC 792). `port` of the peer as in `ReplyFields`;
+    `low_sequence` has `sequence_bits`."""
 
     known: NDArray[np.bool_]
     numbered: NDArray[np.bool_]
@@ -88,7 +88,7 @@ class Codec(ABC):
         """Write probes into the rows of uint8[n, bytes_a_probe]; return their checks."""
 
     @abstractmethod
-    def read(self, received: Received) -> Said:
+    def read(self, received: Received) -> ReplyFields:
         """Read the payloads of received packets."""
 
     @abstractmethod

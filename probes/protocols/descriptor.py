@@ -19,7 +19,7 @@ class PayloadSizes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class CodedText:
     """A sentence about targets and its code: `probes.remark` says which places it may have."""
 
     code: str
@@ -71,8 +71,8 @@ class ProbeProtocol:
     longest_wait_ns: int | None = None
     flow_mark: FlowMarkName = SOURCE_PORT
     kernel_counters: str | None = None
-    unanswered: Told | None = None
-    nothing_listens: Told | None = None
+    unanswered: CodedText | None = None
+    nothing_listens: CodedText | None = None
     dscp_changed_back: Text
     size_help: Text
 

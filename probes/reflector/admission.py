@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, Network, read_prefix
-from probes.reflector.sessions import Mixer, Sources, turns
+from probes.reflector.sessions import SecretHash, Sources, turns
 
 _MAPPED = 0xFFFF_0000_0000
 _LOW_64 = (1 << 64) - 1
@@ -37,7 +37,7 @@ class PeerFilter:
     """A set of source prefixes, asked about whole batches: one search per prefix length used."""
 
     def __init__(self, prefixes: Iterable[str]) -> None:
-        self._mixer = Mixer()
+        self._mixer = SecretHash()
         groups: dict[tuple[bool, int], set[int]] = {}
         for prefix in prefixes:
             network = parse_prefix(prefix)
@@ -159,14 +159,14 @@ class SourceLimit:
         rate_per_s: float,
         burst: float | None = None,
         *,
-        mixer: Mixer | None = None,
+        mixer: SecretHash | None = None,
     ) -> None:
         self._gap_ns = 1e9 / rate_per_s
         burst = max(1.0, rate_per_s * _BURST_S) if burst is None else burst
         self._kept = burst * _KEPT_RATIO
         self._most = burst + self._kept
         self._empty_ns = np.full(_BUCKETS, -np.inf)  # when each bucket would have been empty
-        self._mixer = mixer or Mixer()
+        self._mixer = mixer or SecretHash()
 
     def grants(self, sources: Sources, now_ns: int, *, seniority: int = 0) -> NDArray[np.bool_]:
         """Return which packets, in order of arrival, may pass at `now_ns` (monotonic), bool[n]."""

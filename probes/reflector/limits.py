@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from probes.reflector.admission import SourceLimit, TokenBucket
 from probes.reflector.seniority import JUNIOR, SENIOR, Seniority
-from probes.reflector.sessions import Mixer, SessionTable, Sources
+from probes.reflector.sessions import SecretHash, SessionTable, Sources
 
 _VERIFICATIONS_PER_S = 20_000.0  # HMACs of requests; some 2 µs each
 
@@ -28,7 +28,7 @@ class Limits:
         self._all = {bound: TokenBucket(per_s) for bound in (False, True)}
         self._by_source: dict[bool, SourceLimit] = {}
         if per_s_per_source is not None:
-            mixer = Mixer()
+            mixer = SecretHash()
             self._by_source = {
                 bound: SourceLimit(per_s_per_source, mixer=mixer) for bound in (False, True)
             }

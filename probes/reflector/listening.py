@@ -16,7 +16,7 @@ from probes.addresses import socket_address
 from probes.reflector.admission import PeerFilter, parse_prefix
 from probes.reflector.context import Context, Estimates, Moment
 from probes.reflector.known_senders import KnownSenders
-from probes.reflector.reply_timestamps import Lag, ReplyTimestamps
+from probes.reflector.reply_timestamps import ReplyLag, ReplyTimestamps
 from probes.reflector.sender_keys import SenderKeys
 from probes.reflector.sessions import SessionTable
 from probes.reflector.spec import ReflectorSpec
@@ -60,7 +60,7 @@ class Listener:
         )
         self.port = int(self.socket.sock.getsockname()[1])
         self.reply_timestamps = ReplyTimestamps(sessions)
-        self.lag = Lag()
+        self.lag = ReplyLag()
         self.arrived = 0  # packets that its socket has just taken in
         self.leaving = 0  # replies of the last batch whose departure is timestamped
         self._moment = Moment(number, context.wall_ns, 0, Estimates(0, 0))

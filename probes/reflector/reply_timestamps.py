@@ -62,7 +62,7 @@ class ReplyTimestamps:
             self._slot[:] = -1
 
 
-class Lag:
+class ReplyLag:
     """How much later than their T3 replies truly leave: the most of late.
 
     T3 has to be written before the system call that sends, and stays the time it was written at:

@@ -53,7 +53,7 @@ def read_sources(address: NDArray[np.uint8]) -> Sources:
     return Sources(high, low, port)
 
 
-class Mixer:
+class SecretHash:
     """A hash of rows of 64-bit words under a secret of its own."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class SessionTable:
         self.limit = limit
         self.idle_ns = idle_ns
         self.forgets = 0
-        self._mixer = Mixer()
+        self._mixer = SecretHash()
         self._hash = np.zeros(0, np.uint64)  # ascending
         self._slot = np.zeros(0, np.int64)  # parallel to _hash
         self.count = 0

@@ -1,13 +1,9 @@
 """Windows and configurations for the agent's tests."""
 
-import pathlib
-import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from probes.window import WindowBatch, stack_flows
 

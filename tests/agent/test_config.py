@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from agent.config import AgentConfig, ClockConfig, SpoolConfig, load_config
-from agent.policy import PolicyConfig, ReflectorPolicyConfig
+from agent.policy.policy import PolicyConfig, ReflectorPolicyConfig
 from foundation.errors import ConfigError
 from messages.controller_url import socket_path
 

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from agent.plan_file import KEYS_FILE, PLAN_FILE, save_keys, save_plan
-from agent.sent_counters import read_sent_counters
-from agent.spool import Limits, SpoolFile
+from agent.plan.file import KEYS_FILE, PLAN_FILE, save_keys, save_plan
+from agent.spool.file import Limits, SpoolFile
+from agent.spool.sent_counters import read_sent_counters
 from foundation.text import Text
 from messages.chunk import Chunk, decode_chunk
 from messages.exchange import (

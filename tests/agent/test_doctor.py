@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 
 from agent import doctor
-from agent.counts import count_of
 from agent.doctor import examine
-from agent.spool import Limits, SpooledChunk, SpoolFile
+from agent.spool.counts import count_of
+from agent.spool.file import Limits, SpooledChunk, SpoolFile
 
 NOBODY = 65_534
 

@@ -15,7 +15,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from agent.spooler import Spooler
+from agent.spool.spooler import Spooler
 from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 from tests_windows import windows

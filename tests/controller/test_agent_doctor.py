@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.config import load_config
 from agent.doctor import check_certificate, check_controller, examine, refusal_by_controller
-from agent.enrolment import enrol
+from agent.identity.enrolment import enrol
 from foundation.text import Text
 from messages.enrolment import parse_enrolment_token
 

@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agent.credentials import Credentials
-from agent.enrolment import enrol
-from agent.link import open_session
-from agent.trust import Trust
+from agent.channel.link import open_session
+from agent.identity.credentials import Credentials
+from agent.identity.enrolment import enrol
+from agent.identity.trust import Trust
 from controller.access.authority import create_authority
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock

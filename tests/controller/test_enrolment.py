@@ -11,11 +11,11 @@ import pytest
 import trustme
 from aiohttp import web
 
+from agent.channel.link import open_session, unreachable
 from agent.conditions import Conditions
-from agent.credentials import Credentials
-from agent.enrolment import enrol
-from agent.link import open_session, unreachable
-from agent.trust import Trust, load_trust, new_request, save_trust
+from agent.identity.credentials import Credentials
+from agent.identity.enrolment import enrol
+from agent.identity.trust import Trust, load_trust, new_request, save_trust
 from controller.access.authority import Authority
 from controller.access.credential_store import CredentialStore
 from controller.access.roles import Identity

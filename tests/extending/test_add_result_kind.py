@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.claim import Claim
+from agent.channel.claim import Claim
+from agent.channel.link import open_session
+from agent.channel.uplink import Uplink
 from agent.conditions import Conditions
-from agent.counts import count_of
-from agent.link import open_session
-from agent.spooler import Spooler
-from agent.uplink import Uplink
+from agent.spool.counts import count_of
+from agent.spool.spooler import Spooler
 from controller.export.kinds import EXPORTED, of_sections
 from controller.export.rows import Column, Streams
 from controller.ingest.intakes import Intake, Planned, not_now, register_intake, unregister_intake
@@ -119,7 +119,7 @@ COLUMNS = (
 
 
 def rows_of(chunk: StoredChunk, content: Routes, streams: Streams) -> dict[str, NDArray[Any]]:
-    """The export: a row a stream."""
+    """The export: one row per stream."""
     wanted = [i for i, n in enumerate(content.stream_id.tolist()) if n in streams.records]
     paths = [streams.texts_of(int(content.stream_id[i]))["path"] for i in wanted]
     return {

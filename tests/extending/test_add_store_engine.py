@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from controller.api.application import make_app
-from controller.state import Settings, open_state
+from controller.settings import Settings
+from controller.state import open_state
 from controller.store.engines import (
     back_up_store,
     check_store,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.link import refusal_code, refusal_of
+from agent.channel.link import refusal_code, refusal_of
 from foundation.json_document import decode_json
 from messages.enrolment import RenewalRequest
 

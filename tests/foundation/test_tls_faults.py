@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 import trustme
 
-from agent.enrolment import _unreachable
-from agent.link import unreachable
+from agent.channel.link import unreachable
+from agent.identity.enrolment import _unreachable
 from controller.client.errors import no_answer
 from foundation.errors import ConfigError
 from foundation.reasons import reason_of

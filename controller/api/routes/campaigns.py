@@ -46,7 +46,7 @@ class CampaignQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _ValidRequest:
     """A request that was found sound."""
 
     request: CampaignRequest
@@ -194,7 +194,7 @@ def _named(request: web.Request, state: ControllerState) -> CampaignRecord:
     return record
 
 
-async def _checked(request: web.Request, state: ControllerState) -> _Asked:
+async def _checked(request: web.Request, state: ControllerState) -> _ValidRequest:
     """Return the request's campaign. Raises ApiError with every fault of it."""
     asked = await body_of(request, CampaignRequest)
     now_ns = state.clock.wall_ns()
@@ -229,7 +229,7 @@ async def _checked(request: web.Request, state: ControllerState) -> _Asked:
 
     async with state.campaigns.planning:  # one at a time: a large one takes a second
         streams, load = await asyncio.to_thread(_as_api_error, plan)
-    return _Asked(request=asked, from_ns=from_ns, to_ns=to_ns, streams=streams, load=load)
+    return _ValidRequest(request=asked, from_ns=from_ns, to_ns=to_ns, streams=streams, load=load)
 
 
 def _as_api_error(

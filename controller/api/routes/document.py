@@ -8,16 +8,14 @@ from aiohttp import web
 
 from controller.api.answers import json_answer
 from controller.api.openapi import openapi_document
-from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.api.routing import PREFIX, SERVED, NoQuery, Route, query_of
 from controller.settings import VERSION
 
 
 async def openapi(request: web.Request) -> web.Response:
     """Return the document; it is made from the routes that are served."""
     query_of(request, NoQuery)
-    from controller.api.routes import ROUTES as EVERY_ROUTE
-
-    return json_answer(openapi_document(EVERY_ROUTE, VERSION))
+    return json_answer(openapi_document(request.app[SERVED], VERSION))
 
 
 ROUTES = (

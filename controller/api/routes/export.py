@@ -21,7 +21,7 @@ from controller.documents.words import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams
-from controller.export.tables import Wanted, gathered
+from controller.export.tables import Selection, gathered
 from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
@@ -58,7 +58,7 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def export(request: web.Request) -> web.StreamResponse:
     """Send the file; where the store fails in the middle, the connection ends without its end."""
     query, state = query_of(request, ExportQuery), request.app[STATE]
-    wanted = Wanted(
+    wanted = Selection(
         streams=tuple(_streams(state, query)),
         from_ns=query.from_ns,
         to_ns=query.to_ns,

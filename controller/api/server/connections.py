@@ -80,7 +80,7 @@ def places() -> dict[Kind, int]:
     return {"stranger": strangers, "person": people, "agent": agents}
 
 
-class Held(dict[Connection, None]):
+class OpenConnections(dict[Connection, None]):
     """Some connections, the oldest first; those that have ended are forgotten when it is asked."""
 
     def now(self) -> list[Connection]:
@@ -100,8 +100,10 @@ class Connections:
 
     places: dict[Kind, int] = field(default_factory=places)
     cut: Counter[Reason] = field(default_factory=Counter)
-    _of_kind: dict[Kind, Held] = field(default_factory=lambda: {kind: Held() for kind in KINDS})
-    _of_caller: dict[str, Held] = field(default_factory=dict)  # agents and people
+    _of_kind: dict[Kind, OpenConnections] = field(
+        default_factory=lambda: {kind: OpenConnections() for kind in KINDS}
+    )
+    _of_caller: dict[str, OpenConnections] = field(default_factory=dict)  # agents and people
     _by_descriptor: dict[int, Connection] = field(default_factory=dict)
     _told_s: float = -TOLD_EVERY_S
 
@@ -160,7 +162,7 @@ class Connections:
 
         Where all places of the kind are taken, the newest of whoever has most gives way.
         """
-        others, mine = self._of_kind[kind], self._of_caller.setdefault(caller, Held())
+        others, mine = self._of_kind[kind], self._of_caller.setdefault(caller, OpenConnections())
         if mine.is_full(MAX_OF_ONE):
             return False
         if others.is_full(self.places[kind]):

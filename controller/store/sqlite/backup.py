@@ -12,11 +12,11 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from controller.live.baselines import opened
 from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
 from controller.store.interface import BaselineRecord, Checked
 from controller.store.levels import LEVELS
 from controller.store.points import read_figures, unpack_tiles
+from controller.store.sealed import sealed_content
 from controller.store.sqlite.database import FILE_NAME
 from controller.store.sqlite.reading import damaged, open_to_read
 from controller.store.sqlite.schema import APPLICATION_ID, foreign
@@ -85,7 +85,7 @@ def check(place: pathlib.Path) -> Checked:
     """Read everything in a database (or backup) and say what is damaged. ConfigError where there is
     none of ours, ResourceError where it cannot be read."""
     with contextlib.closing(_opened(database_in(place))) as source:
-        found = _Look(source)
+        found = _FullRead(source)
         found.structure()
         slots = {level.code: level.slots for level in LEVELS}
         chunks = found.rows(
@@ -119,7 +119,7 @@ def check(place: pathlib.Path) -> Checked:
     )
 
 
-class _Look:
+class _FullRead:
     """One reading of a whole database; damage in one place does not keep it from the others."""
 
     def __init__(self, source: sqlite3.Connection) -> None:
@@ -183,7 +183,7 @@ def _read_frame(frame: bytes) -> None:
 
 
 def _read_baseline(*columns: Any) -> None:
-    opened(BaselineRecord(**dict(zip(_BASELINE, columns, strict=True))))
+    sealed_content(BaselineRecord(**dict(zip(_BASELINE, columns, strict=True))))
 
 
 def _opened(path: pathlib.Path) -> sqlite3.Connection:

@@ -204,7 +204,7 @@ def _merged(blocks: Sequence[Block]) -> Block:
 
 
 def _tiles(job: _Job, blocks: dict[int, Block]) -> list[tuple[int, int, int, bytes]]:
-    """Return the rows of tiles: one a stream, the points of all blocks side by side."""
+    """Return the rows of tiles: one per stream, the points of all blocks side by side."""
     level = job.laid_out
     if level is None or not blocks:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.channels.codec import ANSWER_REPLY, Codec, Outgoing, Quoted, Said, big_endian
+from probes.channels.codec import ANSWER_REPLY, Codec, Outgoing, Quoted, ReplyFields, big_endian
 from probes.channels.discarded import CHECKSUM, MALFORMED, TRUNCATED
 from probes.protocols.icmp import packets as icmp
 from probes.protocols.ip import after_ip_header
@@ -32,7 +32,7 @@ class EchoCodec(Codec):
             return token
         return np.zeros(len(packets), np.uint64)
 
-    def read(self, received: Received) -> Said:
+    def read(self, received: Received) -> ReplyFields:
         """Read echo replies."""
         packets, length = received.payload, received.length
         if self._opened.with_ip_header:
@@ -46,7 +46,7 @@ class EchoCodec(Codec):
             fault = np.where(length < self.bytes_a_probe, TRUNCATED, MALFORMED).astype(np.uint8)
             if self._opened.with_ip_header:
                 fault[~sound] = CHECKSUM
-        return Said(
+        return ReplyFields(
             valid=valid,
             port=np.zeros(len(packets), np.int64),
             low_sequence=echo.sequence,

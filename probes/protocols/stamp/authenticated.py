@@ -20,7 +20,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.channels.codec import Outgoing, Said
+from probes.channels.codec import Outgoing, ReplyFields
 from probes.channels.discarded import ALTERED, TRUNCATED
 from probes.protocols.stamp.codec import StampCodec
 from probes.sockets.batch import Received
@@ -105,7 +105,7 @@ class AuthenticatedCodec(StampCodec):
         write_extra_padding(packets, end)
         return check
 
-    def read(self, received: Received) -> Said:
+    def read(self, received: Received) -> ReplyFields:
         """Read Session-Reflector packets; what has a wrong HMAC is not valid, and Follow-Up
         Telemetry without a right one of its own is left out."""
         packets, peers = received.payload, _peers(received.address)

@@ -10,7 +10,7 @@ from probes.channels.codec import (
     Codec,
     Outgoing,
     Quoted,
-    Said,
+    ReplyFields,
     big_endian,
     eight_bytes,
 )
@@ -62,7 +62,7 @@ class StampCodec(Codec):
         t1 += np.arange(len(packets)).astype(np.uint64) * np.uint64(_NTP_NS)
         return t1.astype(np.uint64)
 
-    def read(self, received: Received) -> Said:
+    def read(self, received: Received) -> ReplyFields:
         """Read Session-Reflector packets."""
         fields = read_reflector_packets(received.payload, received.length)
         # A reflector of before RFC 8972 has no SSID.
@@ -72,7 +72,7 @@ class StampCodec(Codec):
         if self.lenient:  # those under an HMAC were moved, and cut
             mark(fields.odd, received.length != self.bytes_a_probe, LAYOUT)
         port = big_endian(received.address[:, 2:4], ">u2")
-        return Said(
+        return ReplyFields(
             valid=fields.valid,
             port=port,
             low_sequence=fields.sender_sequence.astype(np.int64),

@@ -5,7 +5,7 @@ which a reflector tells when its replies truly left (docs/decisions/stamp.md).
 """
 
 from foundation.text import Text
-from probes.protocols.descriptor import PayloadSizes, ProbeProtocol, Told
+from probes.protocols.descriptor import CodedText, PayloadSizes, ProbeProtocol
 from probes.stamp.sizes import STAMP_AUTHENTICATED_BYTES, STAMP_BASE_BYTES, STAMP_PORT
 
 _FOLLOW_UP_BYTES, _CLASS_OF_SERVICE_BYTES, _HMAC_BYTES = 20, 8, 20  # TLVs (RFC 8972 §4.4, 7, 8)
@@ -30,7 +30,7 @@ STAMP = ProbeProtocol(
     default_port=STAMP_PORT,
     needs_reflector=True,
     kernel_counters="Udp",
-    unanswered=Told(
+    unanswered=CodedText(
         code="no_stamp_answer",
         text=Text(
             "No STAMP answer from {targets}: does a reflector listen on UDP port {port} there "
@@ -40,7 +40,7 @@ STAMP = ProbeProtocol(
             "reflect`）、其 --peer 允许本机、双方密钥（--hmac-key-file）一致。",
         ),
     ),
-    nothing_listens=Told(
+    nothing_listens=CodedText(
         code="nothing_listens",
         text=Text(
             "Nothing listens on UDP port {port} of {targets}, or its firewall rejects ({icmp}: "
@@ -57,7 +57,8 @@ STAMP = ProbeProtocol(
         "或反射端不沿用收到的 DSCP。",
     ),
     size_help=Text(
-        "UDP payload (default 64, at least 44: from 64 on reflectors tell when replies truly left)",
+        "UDP payload (default 64, at least 44; with 64 or more, reflectors report when replies "
+        "really left)",
         "UDP 载荷（默认 64，至少 44；64 起反射端可回传应答的真实发出时刻）",
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.channels.codec import Codec, Outgoing, Quoted, Said, big_endian
+from probes.channels.codec import Codec, Outgoing, Quoted, ReplyFields, big_endian
 from probes.channels.discarded import MALFORMED, TRUNCATED
 from probes.protocols.ip import after_ip_header
 from probes.protocols.tcp import segments as tcp
@@ -55,13 +55,13 @@ class SynCodec(Codec):
         )
         return token
 
-    def read(self, received: Received) -> Said:
+    def read(self, received: Received) -> ReplyFields:
         """Read SYN-ACK and RST segments."""
         packets, length = received.payload, received.length
         if self._opened.with_ip_header:
             packets, length = after_ip_header(packets, length)
         said = tcp.read_syn_answers(packets, length)
-        return Said(
+        return ReplyFields(
             valid=said.valid,
             port=said.port.astype(np.int64),
             low_sequence=self._sequence(said.initial_sequence),

@@ -9,9 +9,9 @@ import aiohttp
 import msgspec
 import pytest
 
-from agent.enrolment import enrol
-from agent.link import open_session
-from agent.trust import Trust, new_request
+from agent.channel.link import open_session
+from agent.identity.enrolment import enrol
+from agent.identity.trust import Trust, new_request
 from controller.access.credential_store import CredentialStore
 from messages.enrolment import RenewalRequest, parse_enrolment_token
 from messages.exchange import CHUNK_CONTENT_TYPE, SCHEMA_VERSION, Curtailed, Health, Hello

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from agent.plan_gate import PlanGate
+from agent.plan.gate import PlanGate
 from controller.access.authority import create_authority
 from controller.access.stamp_keyring import StampKeyring, pair_key
 from foundation.clock import SystemClock

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.channels.channel import Channel
-from probes.channels.codec import ANSWER_REPLY, Codec, Outgoing, Quoted, Said, big_endian
+from probes.channels.codec import ANSWER_REPLY, Codec, Outgoing, Quoted, ReplyFields, big_endian
 from probes.channels.opening import ChannelKit, ChannelOrder
 from probes.sockets.batch import Received
 from probes.sockets.error_queue import IcmpErrors
@@ -43,9 +43,9 @@ class UdpEchoCodec(Codec):
         packets[:, HEADER_BYTES:] = 0
         return token
 
-    def read(self, received: Received) -> Said:
+    def read(self, received: Received) -> ReplyFields:
         """Read what came back."""
-        return Said(
+        return ReplyFields(
             valid=received.length == self.bytes_a_probe,
             port=big_endian(received.address[:, 2:4], ">u2"),
             low_sequence=rows_through(received.payload, 0, _NUMBER).astype(np.int64),

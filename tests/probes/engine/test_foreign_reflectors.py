@@ -15,7 +15,7 @@ from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine_conditions import nonconforming_replies
+from agent.measuring.engine_conditions import nonconforming_replies
 from probes.stamp.nonconforming import COSTLY, NONCONFORMITIES, remarks
 
 PROBES = 20

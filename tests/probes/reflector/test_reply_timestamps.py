@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from asking import KEY, Sender, reflector, request
 
-from probes.reflector.reply_timestamps import Lag
+from probes.reflector.reply_timestamps import ReplyLag
 from probes.stamp import packet as stamp
 from probes.stamp import tlv as stamp_tlv
 from probes.stamp.timestamps import (
@@ -52,7 +52,7 @@ def test_departures_of_replies_that_waited_together_are_told_without_delay():
 
 
 def test_the_lag_of_t3_is_the_longest_of_late_and_forgotten_in_time():
-    lag = Lag()
+    lag = ReplyLag()
     lag.age()
     lag.age()
     for number, late_ns in enumerate((30_000, 700_000, 40_000)):

@@ -1,0 +1,1 @@
+"""What the agent and its controller say to each other, and over which connections."""

@@ -1,0 +1,1 @@
+"""Who the agent is to its controller: enrolment, certificate, renewal."""

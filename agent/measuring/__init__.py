@@ -1,0 +1,1 @@
+"""The engine and the reflector under the plan of the moment, and what they have to tell."""

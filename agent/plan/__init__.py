@@ -1,0 +1,1 @@
+"""The plan that is measured by: let through, on trial, kept."""

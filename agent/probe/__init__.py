@@ -1,0 +1,1 @@
+"""The tools `isochrone probe` and `isochrone reflect`: measuring and answering, no controller."""
