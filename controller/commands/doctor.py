@@ -25,8 +25,8 @@ def doctor(
     sites: pathlib.Path, data: pathlib.Path, listen: tuple[str, ...], json_wanted: bool
 ) -> None:
     """Check site file, disk, database, ports and clock; exit code 1 if a check fails."""
+    from controller.api.server.addresses import listens_of
     from controller.serving.doctor import examine
-    from controller.serving.service import listens_of
     from foundation.checkup import as_json, as_lines, exit_code
 
     found = examine(sites, data, listens_of(listen, data))

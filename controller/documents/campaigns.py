@@ -9,11 +9,7 @@ import numpy as np
 
 from controller.campaigns.notes import missed_ns, notes_of
 from controller.campaigns.registry import request_of
-from controller.campaigns.request import (
-    CampaignOutcome,
-    CampaignResult,
-    CampaignStateName,
-)
+from controller.campaigns.request import CampaignOutcome, CampaignResult, CampaignStateName
 from controller.campaigns.scheduler import curtailed
 from controller.live.accounts import AccountDocument
 from controller.live.snapshot import Snapshot

@@ -13,9 +13,7 @@ from controller.fleet.agents import AgentState
 from controller.live.snapshot import Snapshot
 from controller.live.verdicts import Round
 from foundation.text import Text
-from messages.exchange import (
-    Health,
-)
+from messages.exchange import Health
 from messages.sections.windows import WINDOWS
 from topology.model import Role, Site
 

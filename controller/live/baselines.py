@@ -1,15 +1,11 @@
 """Sealed baselines: a period frozen with all that is needed to compare with it, and its hash.
 
-The content is one msgpack document: the streams (path and Type-P), and per stream and hour of the
-week the counters, the exact sum of round trips and their histogram, which add to any coarser
-period. The hash is SHA-256 of those bytes; a baseline is never changed, and a name is never sealed
-twice.
+Per stream and hour of the week they keep the counters, the exact sum of round trips and their
+histogram, which add to any coarser period; `controller.store.baselines` says how that is kept.
 """
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +15,9 @@ from numpy.typing import NDArray
 
 from controller.judge.improvement import HOURS, Cells, hour_of_week
 from controller.live.hour_cells import cells_from, lost_of, no_cells
+from controller.store.baselines import Content, SealedStream, content_of, record_of
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Aggregate, aggregate_of, merge, without_windows
-from controller.store.sealed import sealed_content
 from foundation.errors import ConfigError
 from foundation.numbers import Instant
 from probes.histogram import EDGES_VERSION, Histograms
@@ -37,45 +33,6 @@ class SealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: Name
     from_ns: Instant
     to_ns: Instant
-
-
-class SealedStream(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream of a baseline."""
-
-    stream_id: int
-    path: str
-    type_p: str
-
-
-class Content(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The sealed document; columns are little-endian int64, float64 and int16 as bytes."""
-
-    version: int
-    edges_version: int
-    from_ns: int
-    to_ns: int
-    plan_versions: dict[str, int]
-    streams: list[SealedStream]
-    unit: bytes
-    hour: bytes
-    sent: bytes
-    lost: bytes
-    rtt_sum_ns: bytes
-    rtt_least_ns: bytes
-    rtt_most_ns: bytes
-    indptr: bytes
-    bucket: bytes
-    count: bytes
-    # From version 2 on: the way there, which version 1 did not keep.
-    lost_forward: bytes = b""
-    lost_backward: bytes = b""
-    bound_ns: bytes = b""
-    forward_sum_ns: bytes = b""
-    forward_least_ns: bytes = b""
-    forward_most_ns: bytes = b""
-    forward_indptr: bytes = b""
-    forward_bucket: bytes = b""
-    forward_count: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +117,12 @@ def seal(
             name=request.name,
         )
     content = _content(request, aggregate, np.flatnonzero(sent), streams, plan_versions)
-    raw = msgspec.msgpack.encode(content)
-    return BaselineRecord(
-        name=request.name,
-        from_ns=request.from_ns,
-        to_ns=request.to_ns,
-        sealed_ns=now_ns,
-        digest=hashlib.sha256(raw).hexdigest(),
-        content=zlib.compress(raw),
-    )
+    return record_of(request.name, content, now_ns)
 
 
 def opened(record: BaselineRecord) -> Baseline:
     """Return a stored baseline. Raises RemoteProtocolError if it is not what was sealed."""
-    return Baseline(record, msgspec.msgpack.decode(sealed_content(record), type=Content))
+    return Baseline(record, content_of(record))
 
 
 def _collect(request: SealRequest, batches: Iterable[WindowBatch], ids: list[int]) -> Aggregate:

@@ -10,8 +10,8 @@ import resource
 import socket
 from collections.abc import Sequence
 
+from controller.api.server.addresses import Listen
 from controller.data_directory import is_held
-from controller.serving.service import Listen
 from controller.store.engines import examine_store, store_url
 from foundation.checkup import Finding, Status, check_directory, finding
 from foundation.errors import IsochroneError

@@ -12,11 +12,11 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from controller.store.baselines import content_of
 from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
 from controller.store.interface import BaselineRecord, Checked
 from controller.store.levels import LEVELS
 from controller.store.points import read_figures, unpack_tiles
-from controller.store.sealed import sealed_content
 from controller.store.sqlite.database import FILE_NAME
 from controller.store.sqlite.reading import damaged, open_to_read
 from controller.store.sqlite.schema import APPLICATION_ID, foreign
@@ -183,7 +183,7 @@ def _read_frame(frame: bytes) -> None:
 
 
 def _read_baseline(*columns: Any) -> None:
-    sealed_content(BaselineRecord(**dict(zip(_BASELINE, columns, strict=True))))
+    content_of(BaselineRecord(**dict(zip(_BASELINE, columns, strict=True))))
 
 
 def _opened(path: pathlib.Path) -> sqlite3.Connection:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from controller.api.server.addresses import Listen
 from controller.serving.doctor import examine
-from controller.serving.service import Listen
 from foundation.text import Text
 from isochrone import front_door
 from lab.fleet.scenario import find_scenario
