@@ -186,9 +186,9 @@ def measure(agent: Agent, served: Controller, ids: Sequence[int]) -> Span:
     routes = Routes(span, np.array(ids, np.uint64), np.arange(len(ids)) + 3)
     windows = batch_of(list(ids), span.start_ns)
     for kind, content in ((WINDOWS, windows), (ROUTES, routes)):
-        agent.spooler.book.add(kind, kind.count(content))
+        agent.spooler.sent_counters.add(kind, kind.count(content))
         agent.spooler.add(kind, content, 1)
-    agent.spooler.book.sent_place[0] += WINDOWS.probes(windows)
+    agent.spooler.sent_counters.sent_place[0] += WINDOWS.probes(windows)
     return span
 
 
