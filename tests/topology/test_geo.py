@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from topology import geo
 from topology.gazetteer import bundled_gazetteer
+from topology.model import Ends
+from topology.network import Settings
 
 PLACES = sorted(bundled_gazetteer().places)
 LATITUDES = st.floats(-89, 89)
@@ -87,3 +89,8 @@ def test_constants_keep_their_order():
         < geo.THEORETICAL_US_PER_KM
         < geo.CONTRACT_US_PER_KM
     )
+
+
+def test_defaults_are_those_of_the_physics():
+    assert Settings().floor_us_per_km == 4.88
+    assert Ends() == Ends(sites=())

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from foundation.text import Text
 from topology import geo
 from topology.mesh import plan_streams
-from topology.model import Ends, Site
-from topology.network import Network, Road, Settings
+from topology.model import Site
+from topology.network import Network, Road
 from topology.targets import declared, demands, reachable_ring
 
 WEST = '[[target]]\nname = "west"\ntitle = "T"\nkind = "delay"\nlimit_ms = 10\n'
@@ -163,11 +163,6 @@ def test_hollow_core_lowers_the_floor_of_one_way_alone(parse, site):
     assert hollow.distance("a", "b").floor_ns < plain.distance("a", "b").floor_ns
     assert hollow.distance("a", "c") == plain.distance("a", "c")
     assert not hollow.distance("a", "b").given
-
-
-def test_defaults_are_those_of_the_physics():
-    assert Settings().floor_us_per_km == 4.88
-    assert Ends() == Ends(sites=())
 
 
 @pytest.mark.parametrize("kind", ["comparison", "ipv6_parity"])

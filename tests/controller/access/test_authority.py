@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from controller.access.authority import (
-    AGENT_LIFETIME,
     SERVER_LIFETIME,
     Authority,
     authority_exists,
@@ -24,7 +23,7 @@ from controller.access.certificates import key_pem, new_key
 from controller.access.roles import Identity
 from controller.api.server.addresses import parse_listen
 from controller.serving.service import tls_context
-from foundation.errors import ConfigError, RemoteProtocolError
+from foundation.errors import ConfigError
 
 DAY_NS = 86_400 * 1_000_000_000
 
@@ -34,11 +33,6 @@ def signing_request(key: ec.EllipticCurvePrivateKey | None = None, name: str = "
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     request = builder.sign(key or new_key(), hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
-
-
-@pytest.fixture
-def authority(tmp_path: pathlib.Path, clock: Any) -> Authority:
-    return create_authority(tmp_path / "data", ["controller.example", "127.0.0.1"], clock)
 
 
 def test_everything_secret_is_its_owners_alone(authority: Authority, tmp_path: Any) -> None:
@@ -62,43 +56,6 @@ def test_plans_are_signed_with_a_key_that_agents_can_check(authority: Authority)
     public.verify(bytes.fromhex(authority.sign_plan(b"plan")), b"plan")
 
 
-def test_certificate_names_the_agent_whatever_was_asked(authority: Authority, clock: Any) -> None:
-    key = new_key()
-    pem, record = authority.issue(signing_request(key, name="suzhou"), "nanjing")
-    made = x509.load_pem_x509_certificate(pem.encode())
-    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.UniformResourceIdentifier) == [
-        "isochrone://agent/nanjing"
-    ]
-    assert made.public_key() == key.public_key()
-    made.verify_directly_issued_by(authority.certificate)
-    assert record.serial == f"{made.serial_number:x}"
-    assert record.expires_ns == clock.now_ns + AGENT_LIFETIME.days * DAY_NS
-    basic = made.extensions.get_extension_for_class(x509.BasicConstraints).value
-    assert not basic.ca
-
-
-@pytest.mark.parametrize("rubbish", ["", "x", "证", "-----BEGIN CERTIFICATE REQUEST-----\nAA==\n"])
-def test_what_is_no_signing_request_is_refused(authority: Authority, rubbish: str) -> None:
-    with pytest.raises(RemoteProtocolError):
-        authority.issue(rubbish, "nanjing")
-
-
-def test_signing_request_of_another_kind_of_key_is_refused(authority: Authority) -> None:
-    other = signing_request(ec.generate_private_key(ec.SECP384R1()))
-    with pytest.raises(RemoteProtocolError, match="P-256"):
-        authority.issue(other, "nanjing")
-
-
-def test_signing_request_that_its_sender_cannot_sign_is_refused(authority: Authority) -> None:
-    request = x509.load_pem_x509_csr(signing_request().encode())
-    der = bytearray(request.public_bytes(serialization.Encoding.DER))
-    der[-1] ^= 1
-    forged = ssl.DER_cert_to_PEM_cert(bytes(der)).replace("CERTIFICATE", "CERTIFICATE REQUEST")
-    with pytest.raises(RemoteProtocolError):
-        authority.issue(forged, "nanjing")
-
-
 def test_servers_certificate_is_renewed_in_its_last_third(authority: Authority, clock: Any) -> None:
     assert not authority.renew_server_in_time()
     clock.now_ns += SERVER_LIFETIME.days * DAY_NS * 2 // 3 + DAY_NS
@@ -118,9 +75,9 @@ def test_servers_certificate_made_by_a_clock_ahead_is_replaced_once_the_clock_is
 
 
 def test_tcp_needs_an_authority_and_sockets_do_not(controller: Any, tmp_path: Any) -> None:
-    assert tls_context([parse_listen("unix:/x")], controller.state) is None
+    assert tls_context([parse_listen("unix:/x")], controller.services) is None
     with pytest.raises(ConfigError, match="controller init"):
-        tls_context([parse_listen("unix:/x"), parse_listen("127.0.0.1:1")], controller.state)
+        tls_context([parse_listen("unix:/x"), parse_listen("127.0.0.1:1")], controller.services)
 
 
 def client_context(authority: Authority, certificate: str = "", key: bytes = b"") -> ssl.SSLContext:

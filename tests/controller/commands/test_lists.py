@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from rich.cells import cell_len
 
 from controller.access.credential_store import CertificateRecord
 from controller.access.roles import Identity
 from controller.commands.lists import list_
-from controller.commands.tables import aligned
 from tests.controller.conftest import Controller, batch_of, chunk_of
 
 SECOND = 1_000_000_000
@@ -31,21 +29,23 @@ def ask(
     async def run(*lines: str, language: str = "en", later_s: int = 0) -> list[Result]:
         monkeypatch.setenv("ISOCHRONE_LANG", language)
         async with open_controller() as controller:
-            now_ns = controller.state.clock.wall_ns()
+            now_ns = controller.services.clock.wall_ns()
             streams = [
                 each.stream_id
-                for each in controller.state.streams
+                for each in controller.services.rounds.scope.streams
                 if each.path.source.site == "nanjing" and each.type_p.protocol == "udp"
             ]
             windows = batch_of(streams, now_ns - 10 * SECOND)
             await controller.deliver("nanjing", chunk_of(windows, agent="nanjing", sequence=1))
             await controller.judge()
             if later_s:
-                controller.state.clock.now_ns += later_s * SECOND
+                controller.services.clock.now_ns += later_s * SECOND
                 await controller.judge()
-            await controller.state.duplicates.note("nanjing", "aaaaaaaa", "bbbbbbbb", refused=True)
+            await controller.services.duplicates.note(
+                "nanjing", "aaaaaaaa", "bbbbbbbb", refused=True
+            )
             for serial, days in (("0a", -1), ("0b", 30)):
-                controller.state.access.renewed(
+                controller.services.access.renewed(
                     CertificateRecord(
                         serial=serial,
                         agent="nanjing",
@@ -110,18 +110,6 @@ async def test_only_what_was_asked_for_is_listed(ask: Callable[..., Any]) -> Non
     assert (none.exit_code, none.stdout) == (0, "")
     assert none.stderr == "There is none.\n"
     assert "no target named nowhere" in str(unknown.exception)
-
-
-def test_columns_line_up_where_characters_are_two_cells_wide() -> None:
-    lines = aligned([("路径", "b"), ("a", "判定"), ("abcdef", "c")])
-    assert [cell_len(line.rpartition("  ")[0].rstrip()) <= 6 for line in lines] == [True] * 4
-    assert lines[0] == "路径    b"
-    assert lines[2] == "a       判定"
-
-
-def test_what_others_wrote_cannot_steer_the_terminal() -> None:
-    lines = aligned([("name",), ("\x1b[2J\x07evil\r\n\u202e",)])
-    assert all(line.isprintable() for line in lines)
 
 
 @pytest.mark.parametrize(

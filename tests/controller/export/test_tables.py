@@ -8,8 +8,7 @@ import io
 import json
 import os
 import pathlib
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,36 +17,16 @@ from click.testing import CliRunner
 from pyarrow import parquet
 
 from controller.commands.export import export
-from controller.export.formats import encoder_of
 from controller.export.rows import COLUMNS, NAMES
 from controller.export.tables import gathered
 from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
-DICTIONARY = pathlib.Path(__file__).parents[3] / "docs/reference/export.md"
-
-
-@pytest.fixture
-async def measured(
-    controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
-) -> Any:
-    """A controller that holds three windows of nanjing's two UDP streams: one wholly lost."""
-    ids = [
-        stream.stream_id
-        for stream in controller.state.streams
-        if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
-    ]
-    now_ns = controller.state.clock.wall_ns()
-    for i, lost in enumerate((0, 10, 5)):
-        batch = batch_of(ids, now_ns - (3 - i) * 10 * SECOND, lost=lost)
-        body = chunk_of(batch, agent="nanjing", sequence=i, plan_version=7 + i)
-        await controller.deliver("nanjing", body)
-    return controller
 
 
 def query(controller: Any, kind: str, more: str = "") -> str:
-    now_ns = controller.state.clock.wall_ns()
+    now_ns = controller.services.clock.wall_ns()
     return f"/api/v1/export?from_ns={now_ns - 3600 * SECOND}&to_ns={now_ns}&format={kind}{more}"
 
 
@@ -86,40 +65,6 @@ async def test_each_format_says_the_same(measured: Any) -> None:
     assert len(one) == 3 * len({row["stream_id"] for row in one})
 
 
-def extreme(stream_id: int, start_ns: int) -> dict[str, Any]:
-    """Return a table of one row, all of it unknown except its id and its time."""
-    empty = {"number": np.nan, "integer": 0, "flag": False}
-    table = {c.name: np.array([empty.get(c.kind)]) for c in COLUMNS}
-    table["stream_id"] = np.array([stream_id])
-    table["start"] = np.array([start_ns]).astype("datetime64[ns]")
-    return table
-
-
-@pytest.mark.parametrize("stream_id", [(1 << 53) + 1, (1 << 63) - 1, 0])
-def test_an_id_survives_readers_of_json_that_know_no_whole_numbers(stream_id: int) -> None:
-    text = b"".join(encoder_of("jsonl", COLUMNS)([extreme(stream_id, 0)]))
-    assert json.loads(text, parse_int=float)["stream_id"] == str(stream_id)
-
-
-@pytest.mark.parametrize(
-    ("start_ns", "text"),
-    [
-        (1_793_462_400_123_456_789, "2026-10-31T16:00:00.123456789Z"),
-        (1_793_462_400_000_000_000, "2026-10-31T16:00:00.000000000Z"),
-        (1, "1970-01-01T00:00:00.000000001Z"),
-    ],
-)
-def test_times_keep_their_nanoseconds_in_every_format(start_ns: int, text: str) -> None:
-    table = extreme(7, start_ns)
-    assert f",{text}," in b"".join(encoder_of("csv", COLUMNS)([table])).decode()
-    assert json.loads(b"".join(encoder_of("jsonl", COLUMNS)([table])))["start"] == text
-    start = parquet.read_table(io.BytesIO(b"".join(encoder_of("parquet", COLUMNS)([table]))))[
-        "start"
-    ]
-    assert str(start.type) == "timestamp[ns, tz=UTC]"
-    assert start.to_numpy().astype(np.int64).tolist() == [start_ns]
-
-
 async def test_rows_are_what_the_windows_are(measured: Any) -> None:
     rows = await rows_of(measured, "jsonl", f"&path={PATH}&protocol=udp")
     windows = (await measured.get(f"/api/v1/windows?path={PATH}&protocol=udp"))["items"]
@@ -137,9 +82,9 @@ async def test_rows_are_what_the_windows_are(measured: Any) -> None:
 
 
 async def test_rollups_are_exported_too(measured: Any) -> None:
-    now_ns = measured.state.clock.wall_ns()
+    now_ns = measured.services.clock.wall_ns()
     for later in (1, 24):
-        measured.state.store.rollups.roll_up(now_ns + later * 3600 * SECOND, 1000)
+        measured.services.store.rollups.roll_up(now_ns + later * 3600 * SECOND, 1000)
     rows = await rows_of(measured, "csv", f"&path={PATH}&protocol=udp&level=minute")
     assert {(row["level"], row["plan_version"]) for row in rows} == {("minute", None)}
     assert sum(row["sent_probes"] for row in rows) == 30
@@ -185,16 +130,16 @@ async def test_times_and_format_must_be_given_and_in_order(controller: Any) -> N
 async def test_exports_beyond_what_may_run_at_once_are_asked_to_wait(
     controller: Any, running: dict[str, int]
 ) -> None:
-    controller.state.exports.update(running)
+    controller.services.exports.update(running)
     error = (await controller.get(query(controller, "csv"), 429))["error"]
     assert error["code"] == "too_many_exports"
-    controller.state.exports.subtract(running)
+    controller.services.exports.subtract(running)
 
 
 async def test_nobody_keeps_others_from_exporting(measured: Any) -> None:
-    measured.state.exports.update({"token greedy 1": 2})
+    measured.services.exports.update({"token greedy 1": 2})
     assert await rows_of(measured, "jsonl")
-    assert measured.state.exports == {"token greedy 1": 2}, "and its own place is given back"
+    assert measured.services.exports == {"token greedy 1": 2}, "and its own place is given back"
 
 
 async def test_an_export_that_nobody_takes_ends(
@@ -213,7 +158,7 @@ async def test_an_export_that_nobody_takes_ends(
     writer.write(asked.encode())
     async with asyncio.timeout(60):
         assert b" 200 " in await reader.readline()
-        while measured.state.exports:
+        while measured.services.exports:
             await asyncio.sleep(0)  # until it gives up
             assert not writer.is_closing()
     writer.transport.abort()
@@ -226,7 +171,7 @@ def test_small_tables_are_joined_and_nothing_is_lost() -> None:
 
 async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pathlib.Path) -> None:
     url = f"unix:{measured.session.connector.path}"
-    now_ns = measured.state.clock.wall_ns()
+    now_ns = measured.services.clock.wall_ns()
     output = tmp_path / "out.csv"
     times = ["--from", "2027-01-15T00:00Z", "--to", "2027-01-16T00:00Z"]
     assert now_ns == 1_800_000_000 * SECOND  # 2027-01-15T08:00 UTC
@@ -240,9 +185,3 @@ async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pa
     assert isinstance(refused.exception, ResourceError)
     assert "There is no path named nope." in str(refused.exception)
     assert not await asyncio.to_thread(lambda: list(tmp_path.glob("out*")))
-
-
-def test_dictionary_describes_every_column_and_no_other() -> None:
-    text = DICTIONARY.read_text(encoding="utf-8")
-    described = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+?) \|", text, re.MULTILINE)
-    assert described == [(c.name, c.kind, c.meaning) for c in COLUMNS]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
-
-from controller.commands.maintenance import maintenance
-from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -19,7 +14,7 @@ ADDRESS = "http://controller/api/v1/maintenance"
 
 
 async def announce(controller: Any, status: int = 201, **asked: Any) -> Any:
-    body = {"to_ns": controller.state.clock.wall_ns() + 600 * SECOND, "reason": "new fibre"}
+    body = {"to_ns": controller.services.clock.wall_ns() + 600 * SECOND, "reason": "new fibre"}
     async with controller.session.post(ADDRESS, json=body | asked) as answer:
         assert answer.status == status, await answer.text()
         return await answer.json()
@@ -38,15 +33,15 @@ def deliver(
     """Return a function that lets ten seconds pass, delivers their windows and judges."""
     ids = [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
     ]
     sequence = iter(range(1000))
 
     async def run(times: int = 1, **how: Any) -> None:
         for _ in range(times):
-            controller.state.clock.now_ns += 10 * SECOND
-            start_ns = controller.state.clock.wall_ns() - 10 * SECOND
+            controller.services.clock.now_ns += 10 * SECOND
+            start_ns = controller.services.clock.wall_ns() - 10 * SECOND
             batch = batch_of(ids, start_ns, sent=1000, **how)
             body = chunk_of(batch, agent="nanjing", sequence=next(sequence))
             await controller.deliver("nanjing", body)
@@ -92,7 +87,7 @@ async def test_after_maintenance_only_what_came_after_counts(controller: Any, de
     await deliver(2, rtt_ns=40e6, forward_ns=20e6)
     ended = await end(controller, made["id"])
     assert ended["phase"] == "ended"
-    assert ended["ended_ns"] == controller.state.clock.wall_ns()
+    assert ended["ended_ns"] == controller.services.clock.wall_ns()
     paths = {item["id"]: item["state"] for item in (await controller.get("/api/v1/paths"))["items"]}
     assert paths[PATH] == "ok"  # not late: its first window that counts is on its way
     await deliver(2)
@@ -105,7 +100,11 @@ async def test_controller_that_restarts_leaves_the_same_windows_out(
 ) -> None:
     async def deliver(controller: Any, sequence: int, **how: Any) -> None:
         clock.now_ns += 10 * SECOND
-        ids = [stream.stream_id for stream in controller.state.streams if stream.path.id == PATH]
+        ids = [
+            stream.stream_id
+            for stream in controller.services.rounds.scope.streams
+            if stream.path.id == PATH
+        ]
         batch = batch_of(ids, clock.now_ns - 10 * SECOND, sent=1000, **how)
         body = chunk_of(batch, agent="nanjing", sequence=sequence)
         await controller.deliver("nanjing", body)
@@ -133,7 +132,7 @@ async def test_life_of_a_maintenance_stands_in_the_event_log(controller: Any, cl
     for _ in range(2):
         clock.now_ns += 400 * SECOND
         await controller.judge()
-    controller.state.store.sites.put([], clock.now_ns).result()
+    controller.services.store.sites.put([], clock.now_ns).result()
     items = (await controller.get("/api/v1/event-log?kind=maintenance"))["items"]
     found = [(item["subject"], item["state"], item["previous"]) for item in reversed(items)]
     one, other = str(planned["id"]), str(called_off["id"])
@@ -167,42 +166,3 @@ async def test_pair_that_is_wholly_in_maintenance_is_left_out_of_its_group(
         item["name"]: item["state"] for item in (await controller.get("/api/v1/agents"))["items"]
     }
     assert agents == {"nanjing": "ok", "suzhou": "maintenance"}
-
-
-async def test_commands_announce_list_and_end(controller: Any) -> None:
-    at = ["--url", f"unix:{controller.session.connector.path}"]
-
-    async def run(*arguments: str) -> Any:
-        return await asyncio.to_thread(CliRunner().invoke, maintenance, [*arguments, *at])
-
-    made = await run("announce", "new fibre", "--to", "2027-01-16T00:00Z", "--path", PATH)
-    assert "in force" in made.output, made.output
-    assert "(1 path)  new fibre" in made.output
-    listed = await run("list")
-    assert listed.output == made.output
-    ended = await run("end", made.output.split()[0])
-    assert "called off" in ended.output or "ended" in ended.output
-    refused = await run("announce", "x", "--to", "2027-01-16T00:00Z", "--site", "nowhere")
-    assert isinstance(refused.exception, ResourceError)
-    assert "There is no site named nowhere." in str(refused.exception)
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "code"),
-    [
-        ({"paths": [PATH], "from_ns": 1_799_999_900_000_000_000}, 422, "in_the_past"),
-        ({"paths": [PATH], "to_ns": 5}, 422, "bad_period"),
-        ({"paths": [PATH], "to_ns": 9_000_000_000_000_000_000}, 422, "bad_period"),
-        ({}, 422, "covers_nothing"),
-        ({"sites": ["nowhere"]}, 422, "unknown_site"),
-        ({"carriers": ["nobody"]}, 422, "unknown_carrier"),
-        ({"paths": ["a>b"]}, 422, "unknown_path"),
-        ({"paths": [PATH], "reason": ""}, 400, "bad_body"),
-        ({"paths": [PATH], "colour": "red"}, 400, "bad_body"),
-    ],
-)
-async def test_what_makes_no_maintenance_is_refused(
-    controller: Any, asked: dict[str, Any], status: int, code: str
-) -> None:
-    assert (await announce(controller, status, **asked))["error"]["code"] == code
-    assert (await controller.get("/api/v1/maintenance"))["items"] == []

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from controller.api.routes.control import _note_silences
 from controller.campaigns.campaign_file import Campaign
 from controller.documents.health import ControllerHealth
 from controller.fleet.exclusions import Exclusions
@@ -23,7 +22,6 @@ from controller.store.event_log import MaintenanceRecord
 from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord
 from foundation.text import Text
-from messages.exchange import Curtailed, Unanswered
 
 SECOND = 1_000_000_000
 THERE = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -41,7 +39,9 @@ def adds_up(account: AccountDocument) -> bool:
 def one(controller: Any) -> Any:
     """The STAMP stream there, slowed to a probe a second."""
     stream = next(
-        s for s in controller.state.streams if s.path.id == THERE and s.type_p.protocol == "udp"
+        s
+        for s in controller.services.rounds.scope.streams
+        if s.path.id == THERE and s.type_p.protocol == "udp"
     )
     return msgspec.structs.replace(stream, interval_ms=1000.0)
 
@@ -191,7 +191,7 @@ async def test_the_account_of_now_counts_what_windows_lack(
     controller: Any, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
     """An agent that is away for a part of a window, or asks less than its plan for any reason."""
-    mine = [s for s in controller.state.streams if s.path.source.site == "nanjing"]
+    mine = [s for s in controller.services.rounds.scope.streams if s.path.source.site == "nanjing"]
     clock.now_ns += 20 * SECOND  # its plan is older than what is judged
     for number in range(6):
         due = {s.stream_id: round(10_000 / s.interval_ms) for s in mine}
@@ -203,9 +203,11 @@ async def test_the_account_of_now_counts_what_windows_lack(
         clock.now_ns += 10 * SECOND
     await controller.judge()
     account = msgspec.convert(await controller.get("/api/v1/account"), AccountDocument)
-    bound = {demand.path.id for demand in controller.state.demands}
+    bound = {demand.path.id for demand in controller.services.rounds.scope.demands}
     counted = [
-        s.path.source.site == "nanjing" for s in controller.state.streams if s.path.id in bound
+        s.path.source.site == "nanjing"
+        for s in controller.services.rounds.scope.streams
+        if s.path.id in bound
     ]
     here, silent = counted.count(True), counted.count(False)  # each asks ten probes a window
     assert set(due.values()) == {10}
@@ -216,9 +218,9 @@ async def test_the_account_of_now_counts_what_windows_lack(
 async def test_what_is_asked_since_when_is_read_from_the_history_of_plans(
     controller: Any, one: Any
 ) -> None:
-    state = controller.state
-    plan = state.plans["nanjing"]
-    streams = tuple(s for s in state.streams if s.path.source.site == "nanjing")
+    state = controller.services
+    plan = state.distribution.plans["nanjing"]
+    streams = tuple(s for s in state.rounds.scope.streams if s.path.source.site == "nanjing")
     first, second, *_ = plan.streams
     others = tuple(
         msgspec.structs.replace(spec, interval_ms=2 * spec.interval_ms)
@@ -260,7 +262,11 @@ async def test_report_after_a_reload_names_the_time_of_its_data(
 ) -> None:
     """What was measured before the controller began anew is judged, and so is named."""
     async with open_controller() as first:
-        ids = [s.stream_id for s in first.state.streams if s.path.source.site == "nanjing"]
+        ids = [
+            s.stream_id
+            for s in first.services.rounds.scope.streams
+            if s.path.source.site == "nanjing"
+        ]
         start_ns = clock.now_ns
         for number in range(70):
             batch = batch_of(ids, clock.now_ns)
@@ -275,37 +281,6 @@ async def test_report_after_a_reload_names_the_time_of_its_data(
         start_ns,
         start_ns + 700 * SECOND,
     )
-
-
-async def test_account_of_the_judged_period_adds_up_and_names_whose_doing_it_was(
-    controller: Any, clock: Any, batch_of: Any, chunk_of: Any
-) -> None:
-    state = controller.state
-    mine = [s for s in state.streams if s.path.id == THERE and s.type_p.protocol == "udp"]
-    entry = Unanswered(
-        address="192.0.2.2",
-        port=8620,
-        rule="policy.reflector.enabled",
-        from_ns=clock.now_ns + 31 * SECOND,
-    )
-    for number in range(6):
-        batch = batch_of([mine[0].stream_id], clock.now_ns, lost=10 if number > 2 else 0)
-        clock.now_ns += 10 * SECOND
-        if number == 3:
-            version = state.plans["suzhou"].version
-            _note_silences(
-                state, "suzhou", Curtailed(plan_version=version, streams=(), unanswered=(entry,))
-            )
-        await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
-    await controller.judge()
-    found = await controller.get("/api/v1/account")
-    account = msgspec.convert(found, AccountDocument)
-    assert adds_up(account)
-    assert account.lost == 0
-    assert account.judged == int(state.live.latest.evidence.sent.sum())
-    of_one = await controller.get("/api/v1/account?targets=jiangsu-circle-5")
-    assert adds_up(msgspec.convert(of_one, AccountDocument))
-    await controller.get("/api/v1/account?targets=nothing", 404)
 
 
 async def test_report_shows_what_was_due_and_each_cause(controller: Any) -> None:

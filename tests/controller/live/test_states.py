@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,6 @@ from controller.live.states import (
     nothing_returns,
     path_flags,
 )
-from controller.store.event_log import EventRecord
 from controller.store.merging import WindowSeries
 from messages.exchange import Curtailed, CurtailedStream
 
@@ -107,75 +104,13 @@ def test_path_is_down_only_if_all_its_streams_that_report_are() -> None:
     assert found.newest_ns.tolist() == [fresh, fresh, 0]
 
 
-@pytest.fixture
-def deliver(
-    controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
-) -> Callable[..., Any]:
-    """Return a function that delivers the newest window of all UDP streams of nanjing."""
-    ids = [
-        stream.stream_id
-        for stream in controller.state.streams
-        if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
-    ]
-    sequence = iter(range(1000))
-
-    async def run(**how: Any) -> None:
-        start_ns = controller.state.clock.wall_ns() - 10 * SECOND
-        batch = batch_of(ids, start_ns, sent=100, **how)
-        body = chunk_of(batch, agent="nanjing", sequence=next(sequence))
-        await controller.deliver("nanjing", body)
-
-    return run
-
-
-async def log_of(controller: Any, query: str) -> list[tuple[str, str | None]]:
-    """Return (state, previous) of the log, oldest first, once all that was asked is committed."""
-    state = controller.state
-    state.store.sites.put([], state.clock.wall_ns()).result()
-    items = (await controller.get(f"/api/v1/event-log{query}"))["items"]
-    return [(item["state"], item["previous"]) for item in reversed(items)]
-
-
-async def test_silence_of_an_agent_is_logged_step_by_step(
-    controller: Any, deliver: Any, clock: Any
-) -> None:
-    await deliver()
-    await controller.judge()
-    for seconds in (30, 40, 100):
-        clock.now_ns += seconds * SECOND
-        await controller.judge()
-    await deliver()
-    await controller.judge()
-    assert await log_of(controller, "?kind=agent&subject=nanjing") == [
-        ("ok", None),
-        ("agent_down", "ok"),
-        ("ok", "agent_down"),
-    ]
-    path = await log_of(controller, f"?kind=path&subject={PATH}")
-    assert [state for state, _ in path] == ["ok", "agent_down", "ok"]
-
-
-async def test_stream_that_was_never_measured_becomes_an_event_after_two_minutes(
-    controller: Any, deliver: Any, clock: Any
-) -> None:
-    await controller.judge()
-    assert await log_of(controller, "?state=no_data") == []
-    for _ in range(13):
-        clock.now_ns += 10 * SECOND
-        await deliver()
-        await controller.judge()
-    silent = await log_of(controller, "?kind=stream&state=no_data")
-    assert ("no_data", None) in silent
-    assert await log_of(controller, "?kind=agent&subject=suzhou") == [("never_seen", None)]
-
-
 async def test_agent_that_speaks_but_measures_nothing_has_no_data(
     controller: Any, deliver: Any, clock: Any
 ) -> None:
     await deliver()
     for _ in range(14):
         clock.now_ns += 10 * SECOND
-        controller.state.fleet.heard("nanjing")
+        controller.services.fleet.heard("nanjing")
     agents = (await controller.get("/api/v1/agents"))["items"]
     assert agents[0]["state"] == "no_data"
 
@@ -193,7 +128,7 @@ async def test_agent_that_only_reflects_is_ok(open_controller: Any, clock: Any) 
         for _ in range(14):
             clock.now_ns += 10 * SECOND
             for agent in ("nanjing", "suzhou"):
-                controller.state.fleet.heard(agent)
+                controller.services.fleet.heard(agent)
         agents = (await controller.get("/api/v1/agents"))["items"]
     assert {one["name"]: one["state"] for one in agents} == {"nanjing": "no_data", "suzhou": "ok"}
 
@@ -202,12 +137,18 @@ async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(
     controller: Any, deliver: Any
 ) -> None:
     await deliver()
-    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    own = [
+        s.stream_id
+        for s in controller.services.rounds.scope.streams
+        if s.path.source.site == "nanjing"
+    ]
     refused = [
         CurtailedStream(stream_id=number, rule="policy.protocols", action="refused")
         for number in own
     ]
-    controller.state.fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=tuple(refused)))
+    controller.services.fleet.curtailed(
+        "nanjing", Curtailed(plan_version=1, streams=tuple(refused))
+    )
     await controller.judge()
     streams = (await controller.get("/api/v1/streams"))["items"]
     mine = [one for one in streams if int(one["stream_id"]) in own]
@@ -221,8 +162,12 @@ async def test_stream_that_may_run_again_is_waited_for_before_it_is_late(
     controller: Any, deliver: Any, clock: Any
 ) -> None:
     await deliver()
-    fleet = controller.state.fleet
-    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    fleet = controller.services.fleet
+    own = [
+        s.stream_id
+        for s in controller.services.rounds.scope.streams
+        if s.path.source.site == "nanjing"
+    ]
     refused = tuple(
         CurtailedStream(stream_id=number, rule="policy.quiet_hours", action="refused")
         for number in own
@@ -255,26 +200,6 @@ async def test_path_that_returns_nothing_is_down(controller: Any, deliver: Any, 
     assert paths[PATH]["state"] == "path_down"
 
 
-async def test_restart_of_the_controller_is_no_event_of_the_fleet(
-    open_controller: Any, batch_of: Any, chunk_of: Any, clock: Any
-) -> None:
-    async with open_controller() as first:
-        ids = [first.state.streams[0].stream_id]
-        batch = batch_of(ids, clock.now_ns - 10 * SECOND, sent=100)
-        await first.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
-        await first.judge()
-        before = await log_of(first, "")
-        assert before
-    clock.now_ns += 300 * SECOND
-    async with open_controller() as second:
-        await second.judge()
-        assert await log_of(second, "") == before
-        clock.now_ns += 90 * SECOND
-        await second.judge()
-        late = (await log_of(second, ""))[len(before) :]
-        assert {state for state, _ in late} == {"agent_down", "no_data"}
-
-
 async def test_events_go_to_those_who_asked_and_can_be_had_again_from_an_id(
     controller: Any, deliver: Any
 ) -> None:
@@ -291,33 +216,3 @@ async def test_events_go_to_those_who_asked_and_can_be_had_again_from_an_id(
     async with controller.session.ws_connect(f"{address}?kinds=path&after_id={first_id}") as socket:
         again = await socket.receive_json()
     assert again["items"] == sorted(logged, key=lambda item: item["id"])[1:]
-
-
-async def test_reader_that_does_not_read_is_cut_off_before_it_holds_much(controller: Any) -> None:
-    stream, path = controller.state.stream, controller.session.connector.path
-    reader, writer = await asyncio.open_unix_connection(path)
-    writer.write(
-        b"GET /api/v1/events?kinds=agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-    assert b"101" in await reader.readline()
-    (listener,) = stream.listeners
-    event = EventRecord(
-        id=1,
-        at_ns=1,
-        kind="agent",
-        subject="x" * 1000,
-        state="ok",
-        previous=None,
-        previous_since_ns=None,
-    )
-    told = 0
-    while stream.listeners:
-        stream.publish([event] * 100)
-        told += 1
-        assert told < 200, "20 MB wait for one who does not read"
-        await asyncio.sleep(0)
-    assert listener.is_cut
-    assert stream.cut_off == 1
-    writer.close()

@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import msgspec
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from controller.store.blocks import (
     joined,
 )
 from controller.store.merging import DELAYS
-from controller.store.points import POINT, pack_tiles, points_of, unpack_tiles
+from controller.store.points import points_of
 from foundation.errors import RemoteProtocolError
 from messages.frame import seal, unseal
 from probes.window import COUNTERS, DISTRIBUTIONS, WindowBatch
@@ -101,22 +99,6 @@ def test_negative_number_of_rows_is_no_block() -> None:
     wire = {"schema": 1, "edges": 1, "rows": -1, "columns": {}}
     with pytest.raises(RemoteProtocolError):
         decode_block(seal(msgspec.msgpack.encode(wire)), 0)
-
-
-def test_tiles_come_back_as_they_were() -> None:
-    rng = np.random.default_rng(1)
-    points = np.frombuffer(rng.bytes(3 * 60 * POINT.itemsize), POINT).reshape(3, 60)
-    assert unpack_tiles(pack_tiles(points), 60).tobytes() == points.tobytes()
-    assert unpack_tiles([], 60).shape == (0, 60)
-
-
-def test_quantile_among_the_lost_is_infinite_and_absence_is_nan() -> None:
-    make: Callable[..., WindowBatch] = batch_of
-    point = points_of(block_of([make([5], 0, lost=6, forward_ns=None)]).aggregate)[0]
-    assert point["rtt_p50_ns"] == np.inf
-    assert np.isnan(point["forward_p50_ns"])
-    assert np.isnan(point["variation_p50_ns"])
-    assert abs(point["rtt_min_ns"] - 4_000_000) < 1
 
 
 def full_window(start_ns: int) -> WindowBatch:

@@ -17,7 +17,6 @@ from patience import finish, give_up, wait_until
 from probes.channels.discarded import DISCARDED, not_sent_causes, reason_of
 from probes.engine.ledger import Ledger
 from probes.protocols.icmp.packets import is_undamaged
-from probes.sockets.damaged import DamagedPackets
 from probes.window import NOT_SENT
 
 pytestmark = pytest.mark.network
@@ -229,21 +228,6 @@ def test_echo_replies_of_no_use_are_counted(
     with two_hosts.inside(two_hosts.a):
         run = Run(spec("icmp", "10.99.0.2"), probes=5)
         assert discarded_of(run, 5) == {reason: 5}
-
-
-def test_what_the_kernel_found_damaged_is_not_called_a_full_buffer(two_hosts) -> None:
-    with two_hosts.inside(two_hosts.a):
-        damage = DamagedPackets("Udp", socket.AF_INET)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hear:
-            hear.bind(("127.0.0.1", 0))
-            port = hear.getsockname()[1]
-            datagram = struct.pack("!4H", 9, port, 12, 0x1234) + b"1234"  # a wrong checksum
-            with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as say:
-                say.sendto(datagram, ("127.0.0.1", 0))
-            with contextlib.suppress(BlockingIOError):
-                hear.recv(100, socket.MSG_DONTWAIT)
-            assert damage.claim(5) == 1
-            assert damage.claim(5) == 0
 
 
 def test_answers_to_no_probe_of_ours_are_only_spurious() -> None:

@@ -9,7 +9,6 @@ from patience import wait_until
 from probes.engine.engine import Engine
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
-from probes.sockets.routes import is_local
 
 pytestmark = pytest.mark.network
 
@@ -82,11 +81,3 @@ def test_reflector_takes_up_an_address_that_comes_and_tells_of_one_that_went(two
             assert [LATE[4] in text.en for text in reflector.refused()] == [True]
         finally:
             reflector.stop()
-
-
-def test_address_is_local_where_a_socket_can_be_bound_to_it(two_hosts) -> None:
-    with two_hosts.inside(two_hosts.a):
-        assert is_local("10.99.0.1")
-        assert is_local("fd99::1")
-        assert not is_local("10.99.0.2")
-        assert not is_local("fe80::1%nowhere0")

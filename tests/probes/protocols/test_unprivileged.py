@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import errno
 import json
 import os
 import signal
 import socket
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import astuple
@@ -22,8 +20,6 @@ from probes import explanations
 from probes.causes import Cause
 from probes.engine.engine import Engine, SampleBatch
 from probes.protocols.icmp.opening import open_icmp
-from probes.protocols.tcp.connect import ConnectChannel
-from probes.protocols.tcp.limits import SYN_LIMIT_NS
 from probes.sockets.identifiers import Identifiers
 from probes.stream import StreamSpec, TypeP
 
@@ -186,41 +182,6 @@ def test_without_any_right_to_icmp_a_sentence_says_how_to_get_it(two_hosts) -> N
     assert "setcap cap_net_raw+ep" in sentence
     assert "net.ipv4.ping_group_range" in sentence
     assert told["outcome"] == []
-
-
-@pytest.mark.parametrize("far", ["10.99.0.2", "fd99::2"])
-def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -> None:
-    drop = "table inet t { chain c { type filter hook input priority 0; tcp dport 99 drop; }; }"
-    two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=drop)
-    family = socket.AF_INET6 if ":" in far else socket.AF_INET
-    with two_hosts.inside(two_hosts.b):
-        server = socket.create_server((far, 80), family=family)
-    with server, two_hosts.inside(two_hosts.a):
-        told = as_nobody(("tcp", far, 80), ("tcp", far, 81), ("tcp", far, 99), answered=20)
-    stream, answer, outcome = (np.array(told[name]) for name in ("stream_id", "answer", "outcome"))
-    timestamping, rtt_ns = np.array(told["timestamping"]), np.array(told["rtt_ns"])
-    assert set(answer[stream == 1]) == {3}
-    assert set(answer[stream == 2]) == {0}
-    on_time = (stream == 0) & (outcome == 0)
-    assert np.count_nonzero(on_time) == 10
-    assert set(answer[on_time]) == {2}
-    assert set(timestamping[on_time]) == {2}
-    assert set(timestamping[(stream == 1) & (outcome == 0)]) == {1}
-    assert ((rtt_ns[on_time] > 0) & (rtt_ns[on_time] < SYN_LIMIT_NS)).all()
-
-
-def test_a_clock_that_is_stepped_gives_up_no_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    channel = ConnectChannel(0, socket.AF_INET, None, 0)
-    with socket.socket() as server, contextlib.closing(channel):
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        channel._connect(server.getsockname(), (0, 1, time.time_ns()))
-        stepped_ns = time.time_ns() + 7_200_000_000_000
-        monkeypatch.setattr("probes.protocols.tcp.connect.time.time_ns", lambda: stepped_ns)
-        (fd,) = channel._waiting
-        channel.socket.epoll.unregister(fd)  # as if its answer had not come yet
-        channel._forget_old()
-        assert len(channel._waiting) == 1
 
 
 @pytest.mark.parametrize("far", ["10.99.0.2", "fd99::2"])

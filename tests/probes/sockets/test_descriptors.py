@@ -17,12 +17,12 @@ import pytest
 from engine_run import Run, spec
 from patience import wait_until
 
-from foundation.errors import IsochroneError, ResourceError
+from foundation.errors import ResourceError
 from probes.engine.engine import Engine
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
 from probes.sockets.descriptors import descriptors_for_sockets, new_socket
-from probes.sockets.obstacles import explaining_obstacles, is_shortage
+from probes.sockets.obstacles import is_shortage
 
 _MAKERS = (
     "probes.protocols.icmp.opening.new_socket",
@@ -133,12 +133,6 @@ def test_every_shortage_is_a_sentence_and_no_traceback(
         Reflector(
             [ReflectorSpec(address="127.0.0.1", port=862, peers=())], own_clock_bound_ns=lambda: 0.0
         )
-    assert is_shortage(caught.value)
-
-
-def test_memory_that_cannot_be_had_is_a_shortage_too() -> None:
-    with pytest.raises(IsochroneError) as caught, explaining_obstacles(2, None):
-        raise MemoryError
     assert is_shortage(caught.value)
 
 

@@ -1,6 +1,5 @@
 """Single STAMP packets and batches of them against the vectors, scapy and each other."""
 
-import math
 import warnings
 
 import numpy as np
@@ -10,9 +9,8 @@ from hypothesis import strategies as st
 
 from foundation.errors import LocalProtocolError, RemoteProtocolError
 from probes.stamp import packet as stamp
-from probes.stamp.nonconforming import TIMESTAMPS
 from probes.stamp.packet import ReflectorPacket, SenderPacket
-from probes.stamp.timestamps import ntp64_to_wall_ns, wall_ns_to_ntp64
+from probes.stamp.timestamps import wall_ns_to_ntp64
 from probes.stamp.tlv import decode_tlvs
 
 with warnings.catch_warnings():  # scapy's own deprecated imports are none of our business
@@ -185,59 +183,6 @@ def test_a_field_that_does_not_fit_is_our_own_fault():
         stamp.encode_sender(SenderPacket(sequence=2**32, t1=0, error_estimate=1))
 
 
-def test_batches_write_the_vectors():
-    buffer = np.full((2, 44), 0xAA, np.uint8)
-    sevens = np.array([7, 7], np.uint32)
-    stamp.write_sender_packets(buffer, sevens, np.full(2, T1_NS), 0x8EC8, 0x1234)
-    assert buffer[1].tobytes() == OPEN_REQUEST
-    length = stamp.write_reflector_packets(
-        buffer,
-        np.array([44, 44]),
-        sequence=np.array([3, 3], np.uint32),
-        receive_wall_ns=np.full(2, T2_NS),
-        transmit_wall_ns=T3_NS,
-        error_estimate=0x8F96,
-        ttl=np.array([63, 63], np.uint8),
-    )
-    assert length.tolist() == [44, 44]
-    assert buffer[1].tobytes() == OPEN_REPLY
-
-
-@given(REPLIES, st.integers(36, 84))
-def test_batches_and_single_packets_read_a_reply_alike(packet, length):
-    octets = stamp.encode_reflector(packet)[:length]
-    buffer = np.full((1, 128), 0xAA, np.uint8)
-    buffer[0, : len(octets)] = np.frombuffer(octets, np.uint8)
-    fields = stamp.read_reflector_packets(buffer, np.array([len(octets)]))
-    one = stamp.decode_reflector(octets)
-    try:
-        moments = one.receive_wall_ns, one.transmit_wall_ns
-    except RemoteProtocolError:
-        assert fields.odd[0] & TIMESTAMPS
-    else:
-        assert (fields.receive_wall_ns[0], fields.transmit_wall_ns[0]) == moments
-    assert fields.valid[0]
-    assert (fields.sequence[0], fields.sender_sequence[0]) == (one.sequence, one.sender_sequence)
-    ttl = float(fields.sender_ttl[0])
-    assert math.isnan(ttl) if one.sender_ttl is None else ttl == one.sender_ttl
-
-
-@given(st.binary(min_size=64, max_size=64), st.integers(0, 64))
-def test_arbitrary_batches_never_raise(data, length):
-    buffer = np.frombuffer(data, np.uint8)[None].copy()
-    stamp.read_reflector_packets(buffer, np.array([length]))
-    stamp.read_sender_packets(buffer, np.array([length]))
-
-
-def test_an_invalid_error_estimate_spoils_the_bound_and_not_the_reply():
-    octets = bytearray(OPEN_REPLY)
-    octets[13] = 0
-    fields = stamp.read_reflector_packets(np.frombuffer(octets, np.uint8)[None], np.array([44]))
-    assert fields.valid[0]
-    assert math.isnan(fields.error_ns[0])
-    assert not fields.synchronised[0]
-
-
 def test_nothing_beyond_a_short_request_is_reflected():
     buffer = np.full((1, 112), 0xAA, np.uint8)
     buffer[0, :14] = np.frombuffer(OPEN_REQUEST[:14], np.uint8)
@@ -251,30 +196,6 @@ def test_nothing_beyond_a_short_request_is_reflected():
         ttl=np.array([63], np.uint8),
     )
     assert buffer[0, :44].tobytes() == OPEN_REPLY[:14] + bytes(2) + OPEN_REPLY[16:]
-
-
-def test_a_follow_up_comes_back_through_both_codecs():
-    buffer = np.zeros((2, 80), np.uint8)
-    numbers = np.arange(2, dtype=np.uint32)
-    stamp.write_sender_packets(buffer, numbers, np.full(2, T1_NS), 0x8EC8, follow_up=True)
-    length = np.full(2, 80)
-    asked = stamp.read_sender_packets(buffer, length)
-    assert asked.follow_up.all()
-    assert asked.plain.all()
-    assert not stamp.read_reflector_packets(buffer, length).follow_up_valid.any()  # U is set
-    stamp.accept_padding(buffer, asked.plain, asked.follow_up)
-    stamp.write_follow_up(
-        buffer,
-        np.array([0, 1]),
-        sequence=np.array([5, 6], np.uint32),
-        wall_ns=np.array([0, T3_NS]),
-        method=2,
-    )
-    told = stamp.read_reflector_packets(buffer, length)
-    assert told.follow_up_valid.tolist() == [False, True]  # row 0: not known yet
-    assert told.follow_up_sequence.tolist() == [0, 6]
-    assert told.follow_up_wall_ns[1] == T3_NS
-    assert ntp64_to_wall_ns(int.from_bytes(buffer[1, 52:60].tobytes(), "big")) == T3_NS
 
 
 @pytest.mark.parametrize("size", [44, 47, 48, 64, 67, 68, 1400])
