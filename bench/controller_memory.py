@@ -23,8 +23,9 @@ from bench.accounting import Program, forget_most, resident_mb
 from bench.report import Goal, Report, script
 from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, Template, full_windows
+from controller.api.services import Services
+from controller.serving.assembly import open_services
 from controller.settings import Settings
-from controller.state import ControllerState, open_state
 from foundation.allocation import give_back, limit_arenas
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command
@@ -105,7 +106,7 @@ def _flat(later: list[float]) -> Goal:
 async def _live(directory: Path, minutes: int) -> RunTotals:
     sites = site_file(directory, AGENTS, 0, presets="jiangsu")
     clock = Moved()
-    state = open_state(load_network(sites), directory / "data", Settings(), clock)
+    state = open_services(load_network(sites), directory / "data", Settings(), clock)
     owned = streams_by_agent(sites)
     rng = np.random.default_rng(2)
     templates = {agent: _templates(agent, ids, rng) for agent, ids in owned.items()}
@@ -125,10 +126,10 @@ async def _live(directory: Path, minutes: int) -> RunTotals:
         most.append(most_mb)
         print(f"minute {minute + 1}: {now_mb:.0f}, {most_mb:.0f} MB", file=sys.stderr, flush=True)
     windows = state.ingest.windows
-    assert windows == minutes * 6 * len(state.streams), state.ingest.refused
+    assert windows == minutes * 6 * len(state.rounds.scope.streams), state.ingest.refused
     state.close()
     return RunTotals(
-        streams=len(state.streams),
+        streams=len(state.rounds.scope.streams),
         windows=windows,
         resident_mb=resident,
         most_mb=most,
@@ -145,7 +146,7 @@ def _templates(agent: str, ids: np.ndarray, rng: np.random.Generator) -> list[Te
 
 
 async def _interval(
-    state: ControllerState, templates: dict[str, list[Template]], number: int, clock: Moved
+    state: Services, templates: dict[str, list[Template]], number: int, clock: Moved
 ) -> None:
     """Have ten seconds go by, and every agent deliver them."""
     start_ns = clock.now_ns

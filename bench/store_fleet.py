@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.accounting import Program
 from controller.api.application import make_app
+from controller.serving.assembly import open_services
 from controller.serving.service import _judge_forever
 from controller.settings import Settings
-from controller.state import open_state
 from controller.supervision.housekeeping import run_housekeeping
 from foundation.clock import SystemClock
 from lab.fleet.children import python_command
@@ -152,7 +152,7 @@ class RunTotals(msgspec.Struct):
 
 
 async def _serve(directory: Path, sites: Path) -> RunTotals:
-    state = open_state(load_network(sites), directory / "data", Settings(), SystemClock())
+    state = open_services(load_network(sites), directory / "data", Settings(), SystemClock())
     runner = web.AppRunner(make_app(state), access_log=None)
     await runner.setup()
     site = web.TCPSite(

@@ -24,8 +24,8 @@ from bench.store_fleet import site_file, streams_by_agent
 from bench.store_windows import WINDOW_NS, full_windows
 from controller.api.application import make_app
 from controller.documents.matrix import LATELY_NS
+from controller.serving.assembly import open_services
 from controller.settings import Settings
-from controller.state import open_state
 from controller.store.blocks import block_of
 from controller.store.interface import StreamRecord
 from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level
@@ -200,9 +200,11 @@ def _timed(once: Callable[[], None], rounds: int) -> list[Took]:
 async def _matrix(directory: Path, sites: int, rounds: int) -> dict[str, list[Took]]:
     path = site_file(directory, sites, 0, presets="jiangsu", protocols=("icmp",))
     clock = Later()
-    state = open_state(load_network(path), directory / "data", Settings(), clock)
+    state = open_services(load_network(path), directory / "data", Settings(), clock)
     gc.freeze()  # as controller.serving.service does
-    target = Counter(demand.target.name for demand in state.demands).most_common(1)[0][0]
+    target = Counter(demand.target.name for demand in state.rounds.scope.demands).most_common(1)[0][
+        0
+    ]
     of_one = f"/api/v1/matrix?target={target}"
     runner = web.AppRunner(make_app(state), access_log=None)
     await runner.setup()

@@ -8,28 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from foundation.numbers import LONGEST_TIMEOUT_MS
 from foundation.text import Text
+from probes import measures
 from probes.window import WindowBatch
 
-# No timestamp or error estimate of STAMP spans as much (RFC 8762 §4.2.1: at most 255 · 2^31 s).
-_GREATEST = float(np.nextafter(float(1 << 70), 0))
 _LAST_NS = (1 << 63) - 1
-_ROUND_TRIP = (0.0, LONGEST_TIMEOUT_MS * 1e6)  # a later answer has no round trip
-_RANGES = {
-    "rtt_min_ns": _ROUND_TRIP,
-    "rtt_mean_ns": _ROUND_TRIP,
-    "rtt_max_ns": _ROUND_TRIP,
-    "clock_bound_ns": (0.0, _GREATEST),
-    "hops_forward": (0.0, 255.0),
-    "hops_backward": (0.0, 255.0),
-    "dscp_forward": (0.0, 63.0),
-    "dscp_backward": (0.0, 63.0),
-    "ecn_forward": (0.0, 3.0),
-    "ecn_backward": (0.0, 3.0),
-}
+_RANGES = {value.name: (value.low, value.high) for value in measures.VALUES}
 _ROUNDING_NS = 1_000.0  # more than adding up and rounding a mean can cost
-_NEVER_NEGATIVE = ("rtt", "variation")
+_NEVER_NEGATIVE = tuple(one.name for one in measures.DISTRIBUTIONS if not one.signed)
 
 
 def contradiction_in(batch: WindowBatch) -> Text | None:
@@ -49,7 +35,7 @@ def contradiction_in(batch: WindowBatch) -> Text | None:
 
 def range_of(name: str) -> tuple[float, float]:
     """Return the least and the greatest that a measure may be."""
-    return _RANGES.get(name, (-_GREATEST, _GREATEST))
+    return _RANGES[name]
 
 
 def _wrong_measure(batch: WindowBatch) -> Text | None:
@@ -66,7 +52,7 @@ def _wrong_measure(batch: WindowBatch) -> Text | None:
                 f"{name}：平均值不在最小值与最大值之间",
             )
     median = batch.flows.rtt_p50_ns
-    early = ((median < _ROUND_TRIP[0]) | (median > _ROUND_TRIP[1])).any()
+    early = ((median < 0) | (median > measures.LONGEST_NS)).any()
     if early or any((batch.distributions[name].bucket < 0).any() for name in _NEVER_NEGATIVE):
         return Text("an answer came before its probe left", "应答早于探测包的发出时间")
     return None

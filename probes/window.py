@@ -15,57 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.ragged import stack_rows, take_rows
+from probes import measures
 from probes.histogram import Histograms
+from probes.measures import NOT_SENT
 
-# Counters, uint32. Loss of a direction needs a stateful reflector; else it is lost_unknown.
-# unread: this host had no room for what came back, so that nobody knows whether it did; neither
-# received nor lost. discarded: of the lost, those of which something came back that could not be
-# used (truncated, damaged, from another address). dscp_changed: of the received, those that met
-# another DSCP at the far end or here than they left with, as far as either end tells.
-# not_sent: probes that were due and never left this host, by NOT_SENT.
-NOT_SENT = ("firewall", "no_route", "interface", "queue", "too_big", "skipped", "other")
-COUNTERS = (
-    "sent",
-    "received",
-    "lost_forward",
-    "lost_backward",
-    "lost_unknown",
-    "late",
-    "unread",
-    "duplicate",
-    "reordered",
-    "discarded",
-    "dscp_changed_forward",
-    "dscp_changed_backward",
-    *(f"not_sent_{cause}" for cause in NOT_SENT),
-)
+COUNTERS = tuple(one.name for one in measures.COUNTERS)
+MEASURES = tuple(one.name for one in measures.VALUES)
+DISTRIBUTIONS = tuple(one.name for one in measures.DISTRIBUTIONS)
 _LOST = ("lost_forward", "lost_backward", "lost_unknown", "late")
-# Exact summaries in nanoseconds, float64; NaN where there is nothing to summarise.
-# clock_bound_ns: bound on the error of one-way delays by both ends' clocks; NaN = not trusted.
-# send lag: how much later than planned the sender sent. dscp, ecn: the commonest DSCP and the
-# highest ECN code point that probes had at the far end (forward) and answers here (backward).
-MEASURES = (
-    "rtt_min_ns",
-    "rtt_mean_ns",
-    "rtt_max_ns",
-    "forward_min_ns",
-    "forward_mean_ns",
-    "forward_max_ns",
-    "backward_min_ns",
-    "backward_mean_ns",
-    "backward_max_ns",
-    "clock_bound_ns",
-    "send_lag_mean_ns",
-    "send_lag_max_ns",
-    "hops_forward",
-    "hops_backward",
-    "dscp_forward",
-    "dscp_backward",
-    "ecn_forward",
-    "ecn_backward",
-)
-# variation: inter-packet delay variation of the round trip, |D(i) - D(i-1)| (RFC 3393).
-DISTRIBUTIONS = ("rtt", "forward", "backward", "variation")
 
 Counters = Mapping[str, NDArray[Any]] | NDArray[Any]  # by name: a dict, or records with fields
 

@@ -13,9 +13,9 @@ from agent.plan.file import PLAN_FILE, save_plan
 from agent.spool.spooler import Spooler
 from agent.state_directory import sole_use_of
 from controller.api.server.addresses import listens_of
+from controller.serving.assembly import open_services
 from controller.serving.service import serve
 from controller.settings import Settings
-from controller.state import open_state
 from controller.store.sqlite.backup import back_up
 from foundation.clock import SystemClock
 from isochrone import front_door
@@ -50,7 +50,7 @@ async def test_a_running_controller_its_keys_and_its_backup(tmp_path: Path) -> N
     data = tmp_path / "data"
     made = CliRunner().invoke(front_door, ["controller", "init", "--data", str(data)])
     assert made.exit_code == 0, made.output
-    state = open_state(load_network(SITES), data, Settings(), SystemClock())
+    state = open_services(load_network(SITES), data, Settings(), SystemClock())
     listens = [each for each in listens_of((), data) if each.unix is not None]
     ready = asyncio.Event()
 
@@ -70,10 +70,10 @@ async def test_a_running_controller_its_keys_and_its_backup(tmp_path: Path) -> N
 
 def test_what_was_loose_before_is_tightened(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    open_state(load_network(SITES), data, Settings(), SystemClock()).close()
+    open_services(load_network(SITES), data, Settings(), SystemClock()).close()
     for path in (data, *data.rglob("*")):
         path.chmod(0o777)
-    open_state(load_network(SITES), data, Settings(), SystemClock()).close()
+    open_services(load_network(SITES), data, Settings(), SystemClock()).close()
     assert loose(data) == []
 
 

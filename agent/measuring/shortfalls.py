@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from agent.conditions import Conditions
 from foundation.text import Text
+from probes.measures import NOT_SENT
 from probes.remark import about
-from probes.window import NOT_SENT, WindowBatch
+from probes.window import WindowBatch
 
 _NOT_SENT = tuple(f"not_sent_{cause}" for cause in NOT_SENT)
 _CHANGED = ("dscp_changed_forward", "dscp_changed_backward")

@@ -11,27 +11,28 @@ from controller.api.limits import Limits
 from controller.api.routes import ROUTES
 from controller.api.routing import SERVED
 from controller.api.server.known_callers import places_of_callers
-from controller.state import STATE, ControllerState
+from controller.api.services import SERVICES, SOCKETS, Services
 from messages.exchange import MAX_CHUNK_BYTES
 
 UNLIMITED = ("/healthz", "/readyz")
 
 
-def make_app(state: ControllerState) -> web.Application:
-    """Return the application that serves `state`."""
-    gate, limits = state.gate, Limits(state.callers)
+def make_app(services: Services) -> web.Application:
+    """Return the application that serves `services`."""
+    gate, limits = services.gate, Limits(services.callers)
     app = web.Application(
         middlewares=[
             compress_for_networks,
             errors_in_one_shape,
             bodies_as_they_are,
             gate.middleware,
-            places_of_callers(state.connections),
+            places_of_callers(services.connections),
             limits.middleware,
         ],
         client_max_size=MAX_CHUNK_BYTES + 1,
     )
-    app[STATE], app[SERVED] = state, ROUTES
+    app[SERVICES], app[SERVED] = services, ROUTES
+    app[SOCKETS] = set()
     for route in ROUTES:
         served = app.router.add_route(
             route.method, route.path, route.handler, expect_handler=refuse_expectations
@@ -47,5 +48,6 @@ def make_app(state: ControllerState) -> web.Application:
 
 
 async def _close_sockets(app: web.Application) -> None:
-    for socket in list(app[STATE].sockets):
+    sockets = app[SOCKETS]
+    for socket in list(sockets):
         await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the controller stops")

@@ -10,9 +10,11 @@ ingest has a backpressure of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import weakref
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from aiohttp import web
@@ -29,6 +31,21 @@ def caller_of(request: web.Request) -> str:
     """Return who asks: one credential, or an address where none was shown."""
     identity = request.get(IDENTITY)
     return f"{identity} {identity.credential}" if identity else f"from {request.remote}"
+
+
+class RunningByCaller(Counter[str]):
+    """How much of something runs now, by caller; those of nobody are forgotten."""
+
+    @contextlib.contextmanager
+    def one_more(self, caller: str) -> Iterator[None]:
+        """Count one of a caller while the block lasts."""
+        self[caller] += 1
+        try:
+            yield
+        finally:
+            self[caller] -= 1
+            if not self[caller]:
+                del self[caller]
 
 
 class Limits:

@@ -91,10 +91,10 @@ def run(
 ) -> None:
     """Run the controller until stopped (SIGTERM or Ctrl-C); SIGHUP reloads the site file."""
     from controller.api.server.addresses import listens_of
+    from controller.serving.assembly import open_services
     from controller.serving.service import serve_on
     from controller.serving.shifted_clock import ShiftedClock
     from controller.settings import Settings
-    from controller.state import open_state
     from foundation.allocation import limit_arenas
     from foundation.clock import SystemClock
     from probes.sockets.descriptors import raise_descriptor_limit
@@ -110,5 +110,5 @@ def run(
         retention=keep,
     )
     clock = SystemClock() if clock_shift_file is None else ShiftedClock(clock_shift_file)
-    opened = functools.partial(open_state, directory=data, settings=settings, clock=clock)
+    opened = functools.partial(open_services, directory=data, settings=settings, clock=clock)
     asyncio.run(serve_on(sites, opened, listens))

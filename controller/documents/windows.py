@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from controller.judge.relative_delay import least_lines_ns
 from controller.store.interface import Store, StreamRecord
 from controller.store.quantiles import quantiles_ns
 from controller.store.readable import readable_chunks
+from probes import measures
 from probes.histogram import Histograms
 from probes.window import COUNTERS, TIMESTAMPING, WindowBatch
 
@@ -29,7 +30,7 @@ class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):
     rtt_p50_ns: float | None
 
 
-class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
+class _Window(msgspec.Struct, frozen=True, kw_only=True):
     """One stream over one interval.
 
     `asked` = `sent` + `not_sent`, the latter by cause. `unread`: answers that the sender had no
@@ -49,43 +50,15 @@ class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     received_ns: int
     plan_version: int
     protocol: Protocol
-    sent: int
-    received: int
-    lost_forward: int
-    lost_backward: int
-    lost_unknown: int
-    late: int
-    duplicate: int
-    reordered: int
-    unread: int
-    discarded: int
     asked: int
     not_sent: int
-    not_sent_firewall: int
-    not_sent_no_route: int
-    not_sent_interface: int
-    not_sent_queue: int
-    not_sent_too_big: int
-    not_sent_skipped: int
-    not_sent_other: int
-    dscp_changed_forward: int
-    dscp_changed_backward: int
-    dscp_forward: float | None
-    dscp_backward: float | None
-    ecn_forward: float | None
-    ecn_backward: float | None
     loss_ratio: float | None
-    rtt_min_ns: float | None
     rtt_p50_ns: float | None
     rtt_p95_ns: float | None
-    rtt_mean_ns: float | None
-    rtt_max_ns: float | None
     forward_p50_ns: float | None
     forward_p95_ns: float | None
-    forward_mean_ns: float | None
     backward_p50_ns: float | None
     backward_p95_ns: float | None
-    clock_bound_ns: float | None
     one_way: Literal["absolute", "relative", "none"]
     relative_forward_p50_ns: float | None
     relative_forward_p95_ns: float | None
@@ -96,6 +69,27 @@ class WindowDocument(msgspec.Struct, frozen=True, kw_only=True):
     flows: list[FlowDocument]
 
 
+_MEASURED = [
+    *((counter.name, int) for counter in measures.COUNTERS),
+    *((value.name, float | None) for value in measures.VALUES if value.shown),
+]
+if TYPE_CHECKING:
+
+    class WindowDocument(_Window, frozen=True, kw_only=True):
+        """A window with its measures, which their declarations name."""
+
+else:
+    WindowDocument = msgspec.defstruct(
+        "WindowDocument",
+        _MEASURED,
+        bases=(_Window,),
+        frozen=True,
+        kw_only=True,
+        module=__name__,
+        namespace={"__doc__": _Window.__doc__},
+    )
+
+
 class WindowPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of windows, oldest first."""
 
@@ -103,10 +97,7 @@ class WindowPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None = None
 
 
-_MARKS = ("dscp_forward", "dscp_backward", "ecn_forward", "ecn_backward")
-
-
-_MEANS = ("rtt_min_ns", "rtt_mean_ns", "rtt_max_ns", "forward_mean_ns", "clock_bound_ns")
+_SHOWN = tuple(value.name for value in measures.VALUES if value.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,17 +154,17 @@ def _least_lines_ns(found: Sequence[_Found]) -> dict[str, NDArray[np.float64]]:
     """Return what is to be taken off one-way delays; NaN where clocks are trusted."""
     middle_s = np.array([(f.batch.start_ns + f.batch.duration_ns / 2) / 1e9 for f in found])
     stream = np.array([f.record.stream_id for f in found], np.uint64)
-    measures = {
+    columns = {
         name: np.array([f.batch.measures[name][f.row] for f in found], np.float64)
         for name in ("forward_min_ns", "backward_min_ns", "clock_bound_ns")
     }
     lines = {way: np.full(len(found), np.nan) for way in ("forward", "backward")}
-    free = np.isnan(measures["clock_bound_ns"])
+    free = np.isnan(columns["clock_bound_ns"])
     for one in np.unique(stream[free]):
         rows = np.flatnonzero(free & (stream == one))
         rows = rows[np.argsort(middle_s[rows], kind="stable")]
         lines["forward"][rows], lines["backward"][rows] = least_lines_ns(
-            middle_s[rows], measures["forward_min_ns"][rows], measures["backward_min_ns"][rows]
+            middle_s[rows], columns["forward_min_ns"][rows], columns["backward_min_ns"][rows]
         )
     return lines
 
@@ -205,8 +196,8 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
     lost = sum(counters[name] for name in ("lost_forward", "lost_backward", "lost_unknown", "late"))
     known = counters["sent"] - counters["unread"]
     unsent = int(batch.not_sent()[row])
-    means = {name: finite(batch.measures[name][row]) for name in (*_MEANS, *_MARKS)}
-    figures: dict[str, Any] = {**counters, **means, **quantiles}
+    shown = {name: finite(batch.measures[name][row]) for name in _SHOWN}
+    figures: dict[str, Any] = {**counters, **shown, **quantiles}
     return WindowDocument(
         stream_id=str(item.record.stream_id),
         start_ns=batch.start_ns,

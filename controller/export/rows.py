@@ -15,17 +15,12 @@ from numpy.typing import NDArray
 from controller.store.interface import StreamRecord
 from controller.store.points import POINT, SUSPECT
 from foundation.text import Text, listed
+from probes import measures
 from probes.protocols.registry import protocol_names
 from probes.window import COUNTERS, TIMESTAMPING, known_outcomes
 from topology.model import Path
 
 Kind = Literal["text", "id", "time", "integer", "number", "flag"]
-_DELAYS = {
-    "rtt": "Round-trip delay",
-    "forward": "One-way delay to the destination",
-    "backward": "One-way delay back",
-    "variation": "Delay variation of the round trip",
-}
 _ENDS = {
     "min": "least",
     "mean": "mean of what returned",
@@ -34,26 +29,10 @@ _ENDS = {
     "p95": "95th percentile, likewise",
     "p99": "99th percentile, likewise",
 }
-_COUNTS = {
-    "sent": "Probes that left the sender; with those not sent, all that were asked for",
-    "received": "Probes answered in time",
-    "lost_forward": "Probes lost on the way there",
-    "lost_backward": "Answers lost on the way back",
-    "lost_unknown": "Probes lost, direction unknown",
-    "late": "Answers after the waiting time; they count as lost",
-    "duplicate": "Answers that came more than once",
-    "reordered": "Answers that overtook an earlier one",
-    "unread": "Probes whose answers the sender had no room for; neither received nor lost",
-    "discarded": "Of the lost: an answer came that was of no use (cut, damaged, from elsewhere)",
-    "dscp_changed_forward": "Of the received: they reached the far end with another DSCP",
-    "dscp_changed_backward": "Of the received: the answer arrived with another DSCP",
-    "not_sent_firewall": "Probes that the sender's own firewall stopped; they are not sent",
-    "not_sent_no_route": "Probes for which the sender had no route",
-    "not_sent_interface": "Probes whose interface or source address was down or gone",
-    "not_sent_queue": "Probes that the sender's own queue dropped",
-    "not_sent_too_big": "Probes that were larger than the MTU",
-    "not_sent_skipped": "Probes left out because the sender was late by whole intervals",
-    "not_sent_other": "Probes that the system would not take for another reason",
+_DELAYS = {
+    f"{one.name}_{end}_ns": f"{one.meaning}: {meaning}"
+    for one in measures.DISTRIBUTIONS
+    for end, meaning in _ENDS.items()
 }
 
 
@@ -91,16 +70,24 @@ def _columns() -> tuple[Column, ...]:
             kind="integer",
             meaning="Version of the agent's plan that it was measured by; empty for rollups",
         ),
-        *(Column(name=f"{n}_probes", kind="integer", meaning=_COUNTS[n]) for n in COUNTERS),
+        *(
+            Column(name=f"{one.name}_probes", kind="integer", meaning=one.meaning)
+            for one in measures.COUNTERS
+        ),
         Column(
             name="loss_ratio",
             kind="number",
             meaning="Lost (late too) over sent less unread, 0 to 1",
         ),
         *(
-            Column(name=name, kind="number", meaning=_delay_meaning(name))
+            Column(name=name, kind="number", meaning=_DELAYS[name])
             for name in POINT.names or ()
-            if name.split("_")[0] in _DELAYS
+            if name in _DELAYS
+        ),
+        *(
+            Column(name=one.name, kind="number", meaning=one.meaning)
+            for one in measures.VALUES
+            if one.merged is not None
         ),
         Column(
             name="clock_bound_ns",
@@ -113,11 +100,6 @@ def _columns() -> tuple[Column, ...]:
             meaning="Measured while the machine was starved or its clock was stepped",
         ),
     )
-
-
-def _delay_meaning(name: str) -> str:
-    delay, end = name.split("_")[:2]
-    return f"{_DELAYS[delay]}: {_ENDS[end]}"
 
 
 COLUMNS = _columns()

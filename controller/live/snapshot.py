@@ -7,7 +7,7 @@ that grows with the streams: what changes is replaced, never changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -92,18 +92,12 @@ class Snapshot(StateInputs):
 
 
 class Snapshots:
-    """Takes snapshots, and publishes them to who follows. On the event loop alone."""
+    """Hands out how everything is at this moment, and keeps what was published last."""
 
     def __init__(self, take: Callable[[], Snapshot]) -> None:
-        self._take = take
-        self.followers: dict[str, Callable[[Snapshot], Awaitable[None]]] = {}
+        self.now = take
         self.latest = take()
 
-    def now(self) -> Snapshot:
-        """Return how everything is at this moment."""
-        return self._take()
-
-    def publish(self) -> Snapshot:
-        """Take a snapshot and make it the latest."""
-        self.latest = self._take()
-        return self.latest
+    async def publish(self) -> None:
+        """Make how everything is now the latest; called after each round of judging."""
+        self.latest = self.now()

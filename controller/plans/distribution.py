@@ -11,6 +11,8 @@ import msgspec
 
 from controller.access.authority import Authority
 from controller.access.stamp_keyring import StampKeyring
+from controller.events.bus import EventBus
+from controller.events.events import PlanChanged
 from controller.plans.channels import Channel, Channels
 from controller.plans.keys import keys_of, owners
 from controller.plans.planner import make_plans, numbered
@@ -46,8 +48,9 @@ class PlanDistribution:
         stamp_keyring: StampKeyring,
         authority: Authority | None,
         clock: Clock,
+        bus: EventBus,
     ) -> None:
-        self.plans = plans
+        self.plans, self._bus = plans, bus
         self.changing = asyncio.Lock()
         self._network, self._window_ms = network, window_ms
         self._owners = owners(network)
@@ -91,6 +94,7 @@ class PlanDistribution:
         )
         changed = [name for name, plan in plans.items() if plan.version != self.plans[name].version]
         self.plans = plans
+        self._announce(changed)
         return changed
 
     async def outnumber(self, name: str, running: int | None) -> None:
@@ -118,6 +122,16 @@ class PlanDistribution:
         record = PlanRecord(agent=name, version=running + 1, content=content)
         await asyncio.wrap_future(self._store.plans.put([record], self._clock.wall_ns()))
         self.plans = {**self.plans, name: msgspec.structs.replace(plan, version=running + 1)}
+        self._announce([name])
+
+    def _announce(self, names: Iterable[str]) -> None:
+        now_ns = self._clock.wall_ns()
+        self._bus.publish(
+            [
+                PlanChanged(at_ns=now_ns, agent=name, version=self.plans[name].version)
+                for name in names
+            ]
+        )
 
 
 def plans_of(

@@ -13,10 +13,10 @@ from typing import TypeVar
 from controller.api.application import make_app
 from controller.api.server.addresses import Listen
 from controller.api.server.server import served_on
+from controller.api.services import Services
 from controller.live.rounds import JUDGING
 from controller.serving.key_watch import watch_keys
 from controller.serving.reload import Signals
-from controller.state import ControllerState
 from controller.supervision.housekeeping import run_housekeeping
 from foundation.errors import ConfigError
 from foundation.service_manager import READY, STOPPING, Heartbeat, notify_manager
@@ -31,12 +31,12 @@ logger = logging.getLogger("isochrone.controller")
 WATCH_EVERY_S = 2.0
 
 
-def tls_context(listens: Sequence[Listen], state: ControllerState) -> ssl.SSLContext | None:
+def tls_context(listens: Sequence[Listen], services: Services) -> ssl.SSLContext | None:
     """Return what TCP listeners speak (None: there is none). ConfigError without an authority."""
     over_tcp = [str(listen) for listen in listens if listen.unix is None]
     if not over_tcp:
         return None
-    if state.authority is None:
+    if services.authority is None:
         raise ConfigError(
             f"{', '.join(over_tcp)} speaks TLS, and there is no authority yet: make it with "
             "isochrone controller init --data DIR, or listen on unix:/PATH alone.",
@@ -44,33 +44,33 @@ def tls_context(listens: Sequence[Listen], state: ControllerState) -> ssl.SSLCon
             "isochrone controller init --data 数据目录，或只监听 unix:/路径。",
             listen=over_tcp,
         )
-    state.authority.renew_server_in_time()
-    return state.authority.server_context()
+    services.authority.renew_server_in_time()
+    return services.authority.server_context()
 
 
 async def serve_on(
-    sites: pathlib.Path, opened: Callable[[Network], ControllerState], listens: Sequence[Listen]
+    sites: pathlib.Path, opened: Callable[[Network], Services], listens: Sequence[Listen]
 ) -> None:
     """Serve what a site file says until SIGTERM or SIGINT; SIGHUP begins anew with the file.
 
-    `opened` gives the state of a network. Raises what it and `serve` raise.
+    `opened` gives the services for a network. Raises what it and `serve` raise.
     """
     signals = Signals(sites)
     signals.listen()
     network: Network | None = load_network(sites)
     while network is not None and not signals.stopping:
-        state = opened(network)
+        services = opened(network)
         # Of its 40 objects a stream nearly all stay as they are: looking through them for garbage
         # takes a third of a second for 90,000 streams, in which nothing else is done.
         gc.collect()
         gc.freeze()
-        for warning in state.network.warnings:
+        for warning in services.rounds.scope.network.warnings:
             logger.warning("%s: %s", sites, warning.pick(language_of_environment()))
         try:
-            network = await serve(state, listens, signals.wait)
+            network = await serve(services, listens, signals.wait)
         finally:
-            state.close()
-            del state  # before another one fills the memory
+            services.close()
+            del services  # before another one fills the memory
             gc.unfreeze()
             gc.collect()
         if network is not None:
@@ -79,27 +79,30 @@ async def serve_on(
 
 
 async def serve(
-    state: ControllerState, listens: Sequence[Listen], until: Callable[[], Awaitable[Ended]]
+    services: Services, listens: Sequence[Listen], until: Callable[[], Awaitable[Ended]]
 ) -> Ended:
     """Serve and judge until `until` ends; return what it returned.
 
     Raises ResourceError where it cannot listen, ConfigError for TCP without an authority.
     """
-    context = tls_context(listens, state)
-    async with served_on(make_app(state), listens, context, state.connections) as accept:
+    context = tls_context(listens, services)
+    async with served_on(make_app(services), listens, context, services.connections) as accept:
         notify_manager(READY)
         async with asyncio.TaskGroup() as tasks:
             loops = [
-                tasks.create_task(_judge_forever(state), name="judging"),
+                tasks.create_task(_judge_forever(services), name="judging"),
                 tasks.create_task(
                     run_housekeeping(
-                        state.store, state.clock, state.watchdog, state.trust.forget_as_of_ns
+                        services.store,
+                        services.clock,
+                        services.watchdog,
+                        services.trust.forget_as_of_ns,
                     ),
                     name="keeping",
                 ),
-                tasks.create_task(watch_keys(state, context), name="keys"),
-                tasks.create_task(state.reporting.run(), name="reporting"),
-                tasks.create_task(_watch_loops(state), name="watchdog"),
+                tasks.create_task(watch_keys(services, context), name="keys"),
+                tasks.create_task(services.reporting.run(), name="reporting"),
+                tasks.create_task(_watch_loops(services), name="watchdog"),
                 tasks.create_task(Heartbeat().run(), name="service manager"),
                 tasks.create_task(accept(), name="accepting"),
             ]
@@ -109,27 +112,31 @@ async def serve(
         return ended
 
 
-async def _judge_forever(state: ControllerState) -> None:
+async def _judge_forever(services: Services) -> None:
     """Judge, and between two rounds let campaigns begin and end, on time."""
-    judge_every_s = state.settings.judge_every_s
+    judge_every_s = services.settings.judge_every_s
     while True:
-        with state.watchdog.part(JUDGING, "round"):  # ingest goes on whatever is wrong here
-            if not await _campaigns_judged(state):
-                await state.rounds.make()
-        await state.scheduler.wait_due(judge_every_s)
+        with services.watchdog.part(JUDGING, "round"):  # ingest goes on whatever is wrong here
+            if not await _campaigns_judged(services):
+                await services.rounds.make()
+        await services.scheduler.wait_due(judge_every_s)
 
 
-async def _campaigns_judged(state: ControllerState) -> bool:
+async def _campaigns_judged(services: Services) -> bool:
     """Let campaigns begin and end; whether the plan changed, and so was judged already."""
-    with state.watchdog.part(JUDGING, "campaigns"):  # what stands is judged all the same
-        return await state.scheduler.look()
+    with services.watchdog.part(JUDGING, "campaigns"):  # what stands is judged all the same
+        return await services.scheduler.look()
     return False
 
 
-async def _watch_loops(state: ControllerState) -> None:
+async def _watch_loops(services: Services) -> None:
     """Tell as events what stands still, fails or goes on, for ever."""
     while True:
-        changes = [*state.watchdog.changes(), *state.trust.changes(), *state.store_watch.changes()]
+        changes = [
+            *services.watchdog.changes(),
+            *services.trust.changes(),
+            *services.store_watch.changes(),
+        ]
         if events := changes:
-            state.bus.publish(events)
+            services.bus.publish(events)
         await asyncio.sleep(WATCH_EVERY_S)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from controller.store.merging import (
     DELAYS,
+    MERGED,
     Aggregate,
     WindowSeries,
     aggregate_of,
@@ -107,6 +108,8 @@ def encode_block(block: Block, start_ns: int) -> bytes:
         absent = np.isnan(aggregate.least_ns[delay])
         writer.floats(f"{delay}_total", aggregate.total_ns[delay], predicted, absent)
     none = np.zeros(len(sent), np.int64)
+    for name in MERGED:
+        writer.floats(name, aggregate.values[name], none, np.zeros(len(sent), np.bool_))
     writer.floats("clock_bound", aggregate.clock_bound_ns, none, np.zeros(len(sent), np.bool_))
     writer.integers("timestamping", aggregate.timestamping)
     writer.integers("suspect", aggregate.suspect)
@@ -147,6 +150,7 @@ def decode_block(data: bytes, start_ns: int) -> Block:
         least_ns=least_ns,
         most_ns=most_ns,
         distributions=distributions,
+        values={name: reader.floats(name, none, certain) for name in MERGED},
         clock_bound_ns=reader.floats("clock_bound", none, certain),
         timestamping=reader.integers(
             "timestamping", rows, low=0, high=len(TIMESTAMPING) - 1

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.ragged import indptr_of, slice_rows, stack_rows, take_rows
+from probes import measures
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, TIMESTAMPING, WindowBatch
 
@@ -29,6 +30,12 @@ Integers = NDArray[np.int64]
 Column = NDArray[Any]
 
 DELAYS = ("rtt", "forward", "backward")
+# The values that are merged, and the sign with which the least of them is taken.
+MERGED = {
+    value.name: 1.0 if value.merged == "least" else -1.0
+    for value in measures.VALUES
+    if value.merged is not None
+}
 _ONE_WAY = ("forward", "backward")
 _WINDOW_COLUMNS = ("start_ns", "sent", "lost", "rtt_mean_ns", "forward_mean_ns")
 ROWS_AT_ONCE = 1_000  # streams
@@ -70,7 +77,8 @@ class Aggregate:
     row int64[n]: number of the stream, unique and ascending.
     counters[name] int64[n]; total_ns[d], least_ns[d], most_ns[d] float64[n] for d in DELAYS: sum,
     minimum and maximum (NaN where nothing was measured); distributions[name] n rows;
-    clock_bound_ns float64[n] (NaN: not trusted); timestamping uint8[n]; suspect bool[n];
+    values[name] float64[n] for MERGED; clock_bound_ns float64[n] (NaN: not trusted);
+    timestamping uint8[n]; suspect bool[n];
     end_ns, counted_end_ns int64[n]: end of the newest window that sent anything, suspect ones too,
     and of the newest such window that counts; 0 where there is none.
     """
@@ -81,6 +89,7 @@ class Aggregate:
     least_ns: dict[str, Floats]
     most_ns: dict[str, Floats]
     distributions: dict[str, Histograms]
+    values: dict[str, Floats]
     clock_bound_ns: Floats
     timestamping: NDArray[np.uint8]
     suspect: NDArray[np.bool_]
@@ -94,20 +103,21 @@ def aggregate_of(batch: WindowBatch, taken: Integers, row: Integers) -> Aggregat
     rows = len(taken)
     distributions = {name: batch.distributions[name].take(taken) for name in DISTRIBUTIONS}
     counters = {name: batch.counters[name][taken].astype(np.int64) for name in COUNTERS}
-    measures = {name: column[taken] for name, column in batch.measures.items()}
+    values = {name: column[taken] for name, column in batch.measures.items()}
     end_ns = np.where(counters["sent"] > 0, batch.start_ns + batch.duration_ns, 0)
     with np.errstate(invalid="ignore"):
         total_ns = {
-            name: measures[f"{name}_mean_ns"] * distributions[name].totals() for name in DELAYS
+            name: values[f"{name}_mean_ns"] * distributions[name].totals() for name in DELAYS
         }
     return Aggregate(
         row=row.astype(np.int64),
         counters=counters,
         total_ns=total_ns,
-        least_ns={name: measures[f"{name}_min_ns"] for name in DELAYS},
-        most_ns={name: measures[f"{name}_max_ns"] for name in DELAYS},
+        least_ns={name: values[f"{name}_min_ns"] for name in DELAYS},
+        most_ns={name: values[f"{name}_max_ns"] for name in DELAYS},
         distributions=distributions,
-        clock_bound_ns=measures["clock_bound_ns"],
+        values={name: values[name] for name in MERGED},
+        clock_bound_ns=values["clock_bound_ns"],
         timestamping=batch.timestamping[taken],
         suspect=batch.suspect[taken],
         end_ns=end_ns,
@@ -117,8 +127,8 @@ def aggregate_of(batch: WindowBatch, taken: Integers, row: Integers) -> Aggregat
             start_ns=np.full(rows, batch.start_ns, np.int64),
             sent=batch.known()[taken],
             lost=batch.lost()[taken],
-            rtt_mean_ns=measures["rtt_mean_ns"],
-            forward_mean_ns=measures["forward_mean_ns"],
+            rtt_mean_ns=values["rtt_mean_ns"],
+            forward_mean_ns=values["forward_mean_ns"],
         ),
     )
 
@@ -159,6 +169,10 @@ def merge(aggregates: Sequence[Aggregate], rows: int) -> Aggregate:
         },
         distributions={
             name: _histograms(aggregates, name, group, groups, used[name]) for name in DISTRIBUTIONS
+        },
+        values={
+            name: sign * _least(sign * _column(aggregates, "values", name), group, groups, counted)
+            for name, sign in MERGED.items()
         },
         clock_bound_ns=-_least(-bound_ns, group, groups, one_way),
         timestamping=_worst_timestamping(
@@ -300,6 +314,7 @@ def blank(rows: int) -> Aggregate:
         least_ns=dict.fromkeys(DELAYS, unknown),
         most_ns=dict.fromkeys(DELAYS, unknown),
         distributions={name: Histograms.empty(rows) for name in DISTRIBUTIONS},
+        values=dict.fromkeys(MERGED, unknown),
         clock_bound_ns=unknown,
         timestamping=np.zeros(rows, np.uint8),
         suspect=np.ones(rows, np.bool_),
@@ -353,6 +368,7 @@ def _selected(
         least_ns=columns(aggregate.least_ns),
         most_ns=columns(aggregate.most_ns),
         distributions={name: histograms(each) for name, each in aggregate.distributions.items()},
+        values=columns(aggregate.values),
         clock_bound_ns=aggregate.clock_bound_ns[rows],
         timestamping=aggregate.timestamping[rows],
         suspect=aggregate.suspect[rows],
@@ -385,6 +401,7 @@ def end_to_end(blocks: Sequence[Aggregate]) -> Aggregate:
             name: Histograms.stack([block.distributions[name] for block in blocks])
             for name in blocks[0].distributions
         },
+        values=columns("values"),
         clock_bound_ns=_joined(blocks, "clock_bound_ns"),
         timestamping=_joined(blocks, "timestamping"),
         suspect=_joined(blocks, "suspect"),

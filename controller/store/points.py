@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import DELAYS, Aggregate
+from controller.store.merging import DELAYS, MERGED, Aggregate
 from controller.store.quantiles import quantiles_ns
 from messages.columns import malformed
 from messages.frame import opener, sealer
@@ -25,14 +25,14 @@ from probes.window import COUNTERS, DISTRIBUTIONS
 
 QUANTILES = (50, 95, 99)
 _MEASURED = ("rtt", "forward", "backward")
-_DISTRIBUTED = (*_MEASURED, "variation")
 # What a point holds. Counts have room for their sums: a day of a fast stream exceeds 2^32. Delays
 # are float32 (6e-8 of the value): NaN is absent, +inf a quantile that falls among the lost.
 # `state`: bit 0 there is a point, bit 1 all of it was measured while starved.
 POINT = np.dtype(
     [(name, "<i8") for name in COUNTERS]
     + [(f"{delay}_{end}_ns", "<f4") for delay in _MEASURED for end in ("min", "mean", "max")]
-    + [(f"{delay}_p{level}_ns", "<f4") for delay in _DISTRIBUTED for level in QUANTILES]
+    + [(f"{delay}_p{level}_ns", "<f4") for delay in DISTRIBUTIONS for level in QUANTILES]
+    + [(name, "<f4") for name in MERGED]
     + [("clock_bound_ns", "<f4"), ("timestamping", "u1"), ("state", "u1")]
 )
 PRESENT, SUSPECT = 1, 2
@@ -62,6 +62,8 @@ def points_of(aggregate: Aggregate) -> NDArray[Any]:
         columns = quantiles_ns(aggregate.distributions[name], levels, lost[name], least, most)
         for level, column in zip(QUANTILES, columns, strict=True):
             points[f"{name}_p{level}_ns"] = column
+    for name in MERGED:
+        points[name] = aggregate.values[name]
     points["clock_bound_ns"] = aggregate.clock_bound_ns
     points["timestamping"] = aggregate.timestamping
     points["state"] = PRESENT | np.where(aggregate.suspect, SUSPECT, 0)
@@ -80,8 +82,8 @@ def _lost(aggregate: Aggregate) -> dict[str, NDArray[np.int64]]:
         for way, value in lost.items()
     }
     answer["rtt"] = lost["forward"] + aggregate.counters["lost_backward"]
-    answer["variation"] = np.zeros(len(aggregate.row), np.int64)
-    return answer
+    none = np.zeros(len(aggregate.row), np.int64)
+    return dict.fromkeys(DISTRIBUTIONS, none) | answer
 
 
 def pack_tiles(points: NDArray[Any]) -> list[bytes]:

@@ -29,6 +29,7 @@ from messages.columns import (
 )
 from messages.sections.kind import Payload, SectionKind, Span
 from messages.window_checks import contradiction_in
+from probes import measures
 from probes.histogram import EDGES_VERSION, TOP_BUCKET, Histograms, bucket_of
 from probes.window import (
     COUNTERS,
@@ -45,17 +46,7 @@ _MAX_COUNT = (1 << 32) - 1
 _FLOW_BYTES = 24  # of what is predicted of each flow
 
 # How each measure is predicted from those before it: (plus, minus).
-_PREDICTED: dict[str, tuple[str | None, str | None]] = {
-    "rtt_mean_ns": ("rtt_min_ns", None),
-    "rtt_max_ns": ("rtt_mean_ns", None),
-    "forward_mean_ns": ("forward_min_ns", None),
-    "forward_max_ns": ("forward_mean_ns", None),
-    # forward + backward = round trip - residence, so the mean costs next to nothing
-    "backward_min_ns": ("rtt_min_ns", "forward_min_ns"),
-    "backward_mean_ns": ("rtt_mean_ns", "forward_mean_ns"),
-    "backward_max_ns": ("backward_mean_ns", None),
-    "send_lag_max_ns": ("send_lag_mean_ns", None),
-}
+_PREDICTED = {value.name: value.predicted for value in measures.VALUES}
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,7 +133,7 @@ def _split(batch: WindowBatch) -> Iterator[WindowBatch]:
 
 
 def _prediction(name: str, measures: dict[str, NDArray[np.float64]], rows: int) -> Integers:
-    plus, minus = _PREDICTED.get(name, (None, None))
+    plus, minus = _PREDICTED[name]
     predicted = np.zeros(rows, np.int64)
     if plus is not None:
         predicted = predicted + whole_ns(measures[plus])
@@ -152,7 +143,7 @@ def _prediction(name: str, measures: dict[str, NDArray[np.float64]], rows: int) 
 
 
 def _absence(name: str, measures: dict[str, NDArray[np.float64]], rows: int) -> NDArray[np.bool_]:
-    plus = _PREDICTED.get(name, (None, None))[0]
+    plus = _PREDICTED[name][0]
     return np.zeros(rows, np.bool_) if plus is None else np.isnan(measures[plus])
 
 

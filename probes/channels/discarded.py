@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.window import NOT_SENT
+from probes.measures import NOT_SENT
 
 # truncated: shorter than the probe asks for. checksum: wrong. other_address: told by its contents,
 # but from another address or port than the probe went to. altered: the number fits, what only the

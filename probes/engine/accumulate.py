@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes import measures
 from probes.channels.discarded import not_sent_causes
 from probes.histogram import Histograms
+from probes.measures import NOT_SENT, Floats
 from probes.sockets.records import grouped, sorted_within
-from probes.window import COUNTERS, MEASURES, NOT_SENT, FlowColumns, WindowBatch
+from probes.window import COUNTERS, FlowColumns, WindowBatch
 
 _ECN_BITS = 2  # of the IP header's octet, below the DSCP (RFC 2474, RFC 3168)
 
@@ -86,6 +88,18 @@ class Finished:
     def __len__(self) -> int:
         return len(self.window)
 
+    @property
+    def discarded(self) -> NDArray[np.bool_]:
+        """Which were lost although an answer came, of no use."""
+        lost = (self.outcome >= LOST_FORWARD) & (self.outcome < UNREAD)
+        return (self.cause < 0) & lost
+
+    def dscp_changed(self, seen: NDArray[np.int16]) -> NDArray[np.bool_]:
+        """Tell which answered probes were seen with another DSCP than they left with."""
+        changed: NDArray[np.bool_] = (seen ^ self.tos) >> _ECN_BITS != 0
+        changed &= (seen >= 0) & (self.outcome == RECEIVED)
+        return changed
+
     def take(self, index: NDArray[Any]) -> Finished:
         """Return the rows chosen by an index or a mask."""
         return Finished(*(getattr(self, field.name)[index] for field in fields(self)))
@@ -131,7 +145,11 @@ class Window:
             return WindowBatch.empty(self.start_ns, duration_ns)
         probes = Finished.join(self._parts)
         stream, row = _by_identity(probes.stream, stream_ids)
+        found = _Found(probes, row, len(stream))
         counters = _counters(probes, row, len(stream))
+        for counter in measures.COUNTERS:
+            if counter.count is not None:
+                counters[counter.name] = counter.count(found)
         for repeated in self._duplicates:  # every one of a probe that is among `probes`
             place = np.searchsorted(stream, stream_ids[repeated])
             np.add.at(counters["duplicate"], place, np.uint32(1))
@@ -140,24 +158,99 @@ class Window:
             here = stream[place] == stream_ids[number]  # or it was in flight when all ended
             skipped = counters["not_sent_skipped"]
             np.add.at(skipped, place[here], count[here].astype(np.uint32))
-        answered = probes.outcome == RECEIVED
         return WindowBatch(
             start_ns=self.start_ns,
             duration_ns=duration_ns,
             ended_ns=self.end_ns,
             stream_id=stream,
             counters=counters,
-            measures=_measures(probes, row, len(stream), answered),
+            measures={value.name: value.summarise(found) for value in measures.VALUES},
             distributions={
-                "rtt": _histograms(row, probes.rtt_ns, answered, len(stream)),
-                "forward": _histograms(row, probes.forward_ns, answered, len(stream)),
-                "backward": _histograms(row, probes.backward_ns, answered, len(stream)),
-                "variation": _histograms(row, probes.variation_ns, answered, len(stream)),
+                one.name: found.histograms(one.column) for one in measures.DISTRIBUTIONS
             },
-            timestamping=_worst_timestamping(probes, row, len(stream), answered),
+            timestamping=_worst_timestamping(probes, row, len(stream), found.answered),
             suspect=np.full(len(stream), self.suspect),
             flows=_flows(probes, row, len(stream)),
         )
+
+
+class _Found:
+    """The probes of a window to be summed up; see `measures.FinishedProbes`."""
+
+    def __init__(self, probes: Finished, row: NDArray[np.int64], rows: int) -> None:
+        self.probes, self._row, self._rows = probes, row, rows
+        self.answered = probes.outcome == RECEIVED
+        self._summaries: dict[str, tuple[Floats, Floats, Floats]] = {}
+
+    def count(self, which: NDArray[np.bool_]) -> NDArray[np.uint32]:
+        """Return how many of each stream's probes are among `which`."""
+        if not which.any():
+            return np.zeros(self._rows, np.uint32)
+        return np.bincount(self._row[which], minlength=self._rows).astype(np.uint32)
+
+    def least(self, column: str) -> Floats:
+        """Return the least value of a column."""
+        return self._summary(column)[0]
+
+    def mean(self, column: str) -> Floats:
+        """Return the mean."""
+        return self._summary(column)[1]
+
+    def greatest(self, column: str) -> Floats:
+        """Return the greatest value."""
+        return self._summary(column)[2]
+
+    def histograms(self, column: str) -> Histograms:
+        """Count the values that exist into one histogram a stream."""
+        value = getattr(self.probes, column)
+        return Histograms.from_samples(*_known(self._row, value, self.answered), self._rows)
+
+    def send_lag(self) -> tuple[Floats, Floats]:
+        """Return (mean, greatest) of how much later than planned probes left, answered or not."""
+        if "" not in self._summaries:
+            left = self.probes.outcome != WAS_NOT_SENT
+            lag_ns = _known(self._row, self.probes.send_lag_ns, left)
+            self._summaries[""] = _summary(*lag_ns, self._rows)
+        return self._summaries[""][1:]
+
+    def clock_bound(self) -> Floats:
+        """Return the widest clock bound; NaN if any one-way delay has none."""
+        one_way = self.answered & ~np.isnan(self.probes.forward_ns)
+        place, bound_ns = _known(self._row, self.probes.bound_ns, one_way)
+        trusted = np.bincount(place, minlength=self._rows)
+        complete = np.bincount(self._row[one_way], minlength=self._rows) == trusted
+        return np.where(complete, _summary(place, bound_ns, self._rows)[2], np.nan)
+
+    def hops_backward(self) -> Floats:
+        """Return the mean count of routers that answers came by."""
+        hops = hops_since(self.probes.ttl)
+        return _summary(*_known(self._row, hops, self.answered), self._rows)[1]
+
+    def dscp(self, way: str) -> Floats:
+        """Return the DSCP that was seen most."""
+        place, tos = self._tos(way)
+        if not len(tos):
+            return np.full(self._rows, np.nan)
+        return _commonest(place, tos >> _ECN_BITS, self._rows)
+
+    def ecn(self, way: str) -> Floats:
+        """Return the highest ECN code point that was seen."""
+        place, tos = self._tos(way)
+        if not len(tos):
+            return np.full(self._rows, np.nan)
+        return _summary(place, (tos & ((1 << _ECN_BITS) - 1)).astype(np.float64), self._rows)[2]
+
+    def _tos(self, way: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the octets that were seen, and the rows of their probes."""
+        seen: NDArray[np.int16] = getattr(self.probes, f"tos_{way}")
+        known = self.answered & (seen >= 0)
+        return self._row[known], seen[known].astype(np.int64)
+
+    def _summary(self, column: str) -> tuple[Floats, Floats, Floats]:
+        if column not in self._summaries:
+            known = _known(self._row, getattr(self.probes, column), self.answered)
+            self._summaries[column] = _summary(*known, self._rows)
+        return self._summaries[column]
 
 
 def _by_identity(
@@ -187,53 +280,7 @@ def _counters(probes: Finished, row: NDArray[np.int64], rows: int) -> dict[str, 
         causes = np.bincount(label, minlength=rows * len(NOT_SENT)).reshape(rows, -1)
         for cause, name in enumerate(NOT_SENT):
             counters[f"not_sent_{name}"] = causes[:, cause].astype(np.uint32)
-    marked = {
-        "reordered": probes.reordered,
-        "discarded": (probes.cause < 0)
-        & (probes.outcome >= LOST_FORWARD)
-        & (probes.outcome < UNREAD),
-        "dscp_changed_forward": _dscp_changed(probes, probes.tos_forward),
-        "dscp_changed_backward": _dscp_changed(probes, probes.tos_backward),
-    }
-    for name, mark in marked.items():
-        if mark.any():
-            counters[name] = np.bincount(row[mark], minlength=rows).astype(np.uint32)
     return counters
-
-
-def _dscp_changed(probes: Finished, seen: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Tell which answered probes were seen with another DSCP than they left with."""
-    changed: NDArray[np.bool_] = (seen ^ probes.tos) >> _ECN_BITS != 0
-    changed &= (seen >= 0) & (probes.outcome == RECEIVED)
-    return changed
-
-
-def _measures(
-    probes: Finished, row: NDArray[np.int64], rows: int, answered: NDArray[np.bool_]
-) -> dict[str, NDArray[np.float64]]:
-    """Return the exact summaries of each row, NaN where there is nothing to summarise."""
-    measures = {name: np.full(rows, np.nan) for name in MEASURES}
-    for name in ("rtt", "forward", "backward"):
-        low, mean, high = _summary(*_known(row, getattr(probes, f"{name}_ns"), answered), rows)
-        measures[f"{name}_min_ns"] = low
-        measures[f"{name}_mean_ns"] = mean
-        measures[f"{name}_max_ns"] = high
-    late_ns = _known(row, probes.send_lag_ns, probes.outcome != WAS_NOT_SENT)
-    _, mean, high = _summary(*late_ns, rows)
-    measures["send_lag_mean_ns"], measures["send_lag_max_ns"] = mean, high
-    measures["clock_bound_ns"] = _bound(probes, row, rows, answered)
-    hops = {"hops_forward": probes.hops_forward, "hops_backward": hops_since(probes.ttl)}
-    for name, count in hops.items():
-        measures[name] = _summary(*_known(row, count, answered), rows)[1]
-    for way in ("forward", "backward"):
-        seen = getattr(probes, f"tos_{way}")
-        known = answered & (seen >= 0)
-        if known.any():
-            place, tos = row[known], seen[known].astype(np.int64)
-            measures[f"dscp_{way}"] = _commonest(place, tos >> _ECN_BITS, rows)
-            ecn = (tos & ((1 << _ECN_BITS) - 1)).astype(np.float64)
-            measures[f"ecn_{way}"] = _summary(place, ecn, rows)[2]
-    return measures
 
 
 def _commonest(row: NDArray[np.int64], value: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
@@ -258,17 +305,6 @@ def _known(
     return row, value.astype(np.float64, copy=False)
 
 
-def _bound(
-    probes: Finished, row: NDArray[np.int64], rows: int, answered: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the widest clock bound of each row; NaN if any of its one-way delays has none."""
-    one_way = answered & ~np.isnan(probes.forward_ns)
-    place, bound_ns = _known(row, probes.bound_ns, one_way)
-    trusted = np.bincount(place, minlength=rows)
-    complete = np.bincount(row[one_way], minlength=rows) == trusted
-    return np.where(complete, _summary(place, bound_ns, rows)[2], np.nan)
-
-
 def _summary(
     row: NDArray[np.int64], value: NDArray[np.float64], rows: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -281,13 +317,6 @@ def _summary(
     some = count > 0
     mean = np.divide(total, count, out=np.full(rows, np.nan), where=some)
     return np.where(some, low, np.nan), mean, np.where(some, high, np.nan)
-
-
-def _histograms(
-    row: NDArray[np.int64], value: NDArray[np.float64], answered: NDArray[np.bool_], rows: int
-) -> Histograms:
-    """Count the values that exist into one histogram a row."""
-    return Histograms.from_samples(*_known(row, value, answered), rows)
 
 
 def _worst_timestamping(

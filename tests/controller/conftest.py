@@ -14,10 +14,11 @@ from aiohttp import web
 from controller.access.authority import create_authority
 from controller.api.application import make_app
 from controller.api.server.addresses import parse_listen
+from controller.api.services import Services
 from controller.fleet.silences import UNCONFIRMED
+from controller.serving.assembly import open_services
 from controller.serving.service import tls_context
 from controller.settings import Settings
-from controller.state import ControllerState, open_state
 from controller.store.interface import Store
 from controller.store.sqlite.engine import open_store
 from foundation.clock import SystemClock
@@ -127,16 +128,16 @@ stream = [
 """
 
 
-def confirm_long_ago(state: ControllerState) -> None:
+def confirm_long_ago(services: Services) -> None:
     """Let all agents have told, an hour ago, that they answer whom they are asked to answer."""
     hour_ns = 3_600_000_000_000
     records = [
         dataclasses.replace(one, from_ns=one.from_ns - hour_ns, to_ns=one.from_ns - hour_ns)
-        for one in state.silences.now.records.values()
+        for one in services.silences.now.records.values()
         if one.to_ns is None and one.rule == UNCONFIRMED
     ]
-    state.silences.put(records)
-    state.store.silences.put(records).result()
+    services.silences.put(records)
+    services.store.silences.put(records).result()
 
 
 class SetClock:
@@ -155,8 +156,8 @@ class SetClock:
 class Controller:
     """A controller served on a unix socket, and a client of it."""
 
-    def __init__(self, state: ControllerState, session: aiohttp.ClientSession) -> None:
-        self.state = state
+    def __init__(self, services: Services, session: aiohttp.ClientSession) -> None:
+        self.services = services
         self.session = session
 
     async def get(self, path: str, status: int = 200) -> Any:
@@ -174,7 +175,7 @@ class Controller:
             return await answer.json()
 
     async def judge(self) -> None:
-        await self.state.rounds.make()
+        await self.services.rounds.make()
 
 
 @pytest.fixture
@@ -202,19 +203,19 @@ def open_controller(
 
     @asynccontextmanager
     async def serve() -> AsyncIterator[Controller]:
-        state = open_state(load_network(site_file), tmp_path / "life", Settings(), clock)
-        confirm_long_ago(state)
-        runner = web.AppRunner(make_app(state))
+        services = open_services(load_network(site_file), tmp_path / "life", Settings(), clock)
+        confirm_long_ago(services)
+        runner = web.AppRunner(make_app(services))
         await runner.setup()
         socket = tmp_path / "api.sock"
         await web.UnixSite(runner, socket).start()
         try:
             connector = aiohttp.UnixConnector(path=str(socket))
             async with aiohttp.ClientSession(connector=connector) as session:
-                yield Controller(state, session)
+                yield Controller(services, session)
         finally:
             await runner.cleanup()
-            state.close()
+            services.close()
 
     return serve
 
@@ -245,15 +246,20 @@ def store(tmp_path: pathlib.Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-async def served(controller: Controller, tmp_path: pathlib.Path) -> AsyncIterator[Any]:
-    """(state, authority, URL) of a controller over TLS; its clock is set to the system's."""
-    authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
-    controller.state.authority = controller.state.distribution.authority = authority
-    controller.state.clock.now_ns = SystemClock().wall_ns()
-    runner = web.AppRunner(make_app(controller.state), shutdown_timeout=0.1, auto_decompress=False)
-    await runner.setup()
-    context = tls_context([parse_listen("127.0.0.1:0")], controller.state)
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    yield controller.state, authority, f"https://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+async def served(
+    open_controller: Callable[[], AbstractAsyncContextManager[Controller]],
+    tmp_path: pathlib.Path,
+    clock: SetClock,
+) -> AsyncIterator[Any]:
+    """(services, authority, URL) of a controller over TLS; its clock is set to the system's."""
+    create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
+    clock.now_ns = SystemClock().wall_ns()
+    async with open_controller() as controller:
+        services = controller.services
+        runner = web.AppRunner(make_app(services), shutdown_timeout=0.1, auto_decompress=False)
+        await runner.setup()
+        context = tls_context([parse_listen("127.0.0.1:0")], services)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        yield services, services.authority, f"https://127.0.0.1:{runner.addresses[0][1]}"
+        await runner.cleanup()

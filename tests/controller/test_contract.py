@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from controller.api.application import make_app
 from controller.api.openapi import openapi_document
 from controller.api.routes import ROUTES
+from controller.serving.assembly import open_services
 from controller.settings import Settings
-from controller.state import open_state
 from foundation.clock import SystemClock
 from messages.exchange import CHUNK_CONTENT_TYPE
 from topology.site_file import load_network
@@ -73,14 +73,14 @@ def served(
 
     limits = Settings(requests_per_s=1e6, request_burst=1_000_000)
     network = load_network(directory / "trial.toml")
-    state = open_state(network, directory / "data", limits, SystemClock())
+    state = open_services(network, directory / "data", limits, SystemClock())
     runner = web.AppRunner(make_app(state))
 
     async def start() -> int:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        ids = [s.stream_id for s in state.streams if s.path.source.site == "nanjing"]
+        ids = [s.stream_id for s in state.rounds.scope.streams if s.path.source.site == "nanjing"]
         for i, lost in enumerate((0, 3, 10)):
             batch = batch_of(ids, state.clock.wall_ns() - (4 - i) * 10_000_000_000, lost=lost)
             body = chunk_of(batch, agent="nanjing", sequence=i)

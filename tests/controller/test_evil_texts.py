@@ -88,10 +88,10 @@ def site_file(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 async def poisoned(controller: Any, tmp_path: pathlib.Path) -> Any:
     """A controller with evil texts in every place where others write; its unix address."""
-    state, clock = controller.state, controller.state.clock
+    state, clock = controller.services, controller.services.clock
     streams = [
         each.stream_id
-        for each in state.streams
+        for each in state.rounds.scope.streams
         if each.path.source.site == "nanjing" and each.type_p.protocol == "udp"
     ]
     windows = batch_of(streams, clock.wall_ns() - 10 * SECOND, lost=2)

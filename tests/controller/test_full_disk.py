@@ -17,7 +17,7 @@ BEGINNING = """
 import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
 from pathlib import Path
 from controller.settings import Settings
-from controller.state import open_state
+from controller.serving.assembly import open_services
 from controller.store.interface import StoredChunk
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError
@@ -28,7 +28,7 @@ where, sites, clean = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "clea
 network, data, clock = load_network(sites), where / "data", SystemClock()
 
 def opened():
-    return open_state(network, data, Settings(), clock)
+    return open_services(network, data, Settings(), clock)
 
 def put(state, number):
     batch = batch_of([5, 7], 1_700_000_000 * 10**9 + number * 10**10)
@@ -95,14 +95,14 @@ many = tuple(msgspec.structs.replace(mesh.stream[0], protocol="udp", port=port)
              for port in range(2000, 3500))
 changed = dataclasses.replace(
     network, meshes=(msgspec.structs.replace(mesh, stream=many),), text=network.text + "# changed")
-state = open_state(changed, data, Settings(), clock)
-found = {"kept": state.network.meshes == network.meshes,
-         "told": [warning.en for warning in state.network.warnings],
-         "served": sorted({plan.version for plan in state.plans.values()})}
+state = open_services(changed, data, Settings(), clock)
+found = {"kept": state.rounds.scope.network.meshes == network.meshes,
+         "told": [warning.en for warning in state.rounds.scope.network.warnings],
+         "served": sorted({plan.version for plan in state.distribution.plans.values()})}
 state.close()
 (where / "one").unlink()
-state = open_state(changed, data, Settings(), clock)
-found["anew"] = sorted({plan.version for plan in state.plans.values()})
+state = open_services(changed, data, Settings(), clock)
+found["anew"] = sorted({plan.version for plan in state.distribution.plans.values()})
 found["of"] = (data / "last-sites.toml").read_text()[-9:]
 state.close()
 print(json.dumps(found))

@@ -15,8 +15,8 @@ DELIVERIES = 30
 
 async def deliver_some(controller: Any, batch_of: Any, chunk_of: Any, first: int = 0) -> None:
     """Deliver chunks one after the other; each is acknowledged once it is committed."""
-    state = controller.state
-    ids = [s.stream_id for s in state.streams if s.path.source.site == "nanjing"]
+    state = controller.services
+    ids = [s.stream_id for s in state.rounds.scope.streams if s.path.source.site == "nanjing"]
     start_ns = state.clock.wall_ns() // WINDOW_NS * WINDOW_NS
     async with asyncio.timeout(120):
         for number in range(first, first + DELIVERIES):
@@ -30,7 +30,7 @@ async def test_client_that_never_reads_its_answer(
     controller: Any, batch_of: Any, chunk_of: Any, tmp_path: pathlib.Path
 ) -> None:
     await deliver_some(controller, batch_of, chunk_of)
-    path = controller.state.catalogue.paths[0].id
+    path = controller.services.rounds.scope.catalogue.paths[0].id
     asked = f"GET /api/v1/windows?path={path}&limit=10000 HTTP/1.1\r\nHost: c\r\n\r\n".encode()
     readers = []
     for _ in range(20):

@@ -175,18 +175,20 @@ def agent(tmp_path: pathlib.Path) -> Iterator[Agent]:
 
 
 def streams_of(served: Controller) -> list[int]:
-    return [s.stream_id for s in served.state.streams if s.path.source.site == "nanjing"]
+    return [
+        s.stream_id for s in served.services.rounds.scope.streams if s.path.source.site == "nanjing"
+    ]
 
 
 def measure(agent: Agent, served: Controller, ids: Sequence[int]) -> Span:
     """Let an agent make a window and a route of each stream."""
-    span = Span(served.state.clock.wall_ns() - 20 * SECOND, 10 * SECOND)
+    span = Span(served.services.clock.wall_ns() - 20 * SECOND, 10 * SECOND)
     routes = Routes(span, np.array(ids, np.uint64), np.arange(len(ids)) + 3)
     windows = batch_of(list(ids), span.start_ns)
     for kind, content in ((WINDOWS, windows), (ROUTES, routes)):
-        agent.spooler.book.add(kind, kind.count(content))
+        agent.spooler.sent_counters.add(kind, kind.count(content))
         agent.spooler.add(kind, content, 1)
-    agent.spooler.book.sent_place[0] += WINDOWS.probes(windows)
+    agent.spooler.sent_counters.sent_place[0] += WINDOWS.probes(windows)
     return span
 
 
@@ -233,7 +235,7 @@ async def test_a_controller_that_does_not_know_a_kind_holds_up_nothing_and_loses
         assert (totals.waiting, totals.dropped) == ({"routes": 2}, ())  # windows went on
         (told,) = agent.conditions.current()
         assert (told.code, "routes" in told.text.en) == ("chunks_later", True)
-        assert controller.state.ingest.refused == {"unknown_section": 1}
+        assert controller.services.ingest.refused == {"unknown_section": 1}
     finally:
         register_intake(INTAKE)
     await agent.deliver()

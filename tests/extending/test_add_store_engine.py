@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from controller.api.application import make_app
+from controller.serving.assembly import open_services
 from controller.settings import Settings
-from controller.state import open_state
 from controller.store.engines import (
     back_up_store,
     check_store,
@@ -48,7 +48,7 @@ async def test_a_controller_takes_in_judges_and_serves_on_an_added_engine(
     sites, clock = tmp_path / "trial.toml", SetClock()
     sites.write_text(SITES, encoding="utf-8")
     settings = Settings(store_url=URL)
-    state = open_state(load_network(sites), tmp_path / "life", settings, clock)
+    state = open_services(load_network(sites), tmp_path / "life", settings, clock)
     confirm_long_ago(state)
     runner = web.AppRunner(make_app(state))
     await runner.setup()
@@ -57,7 +57,7 @@ async def test_a_controller_takes_in_judges_and_serves_on_an_added_engine(
     try:
         async with aiohttp.ClientSession(connector=connector) as session:
             controller = Controller(state, session)
-            ids = [one.stream_id for one in state.streams if one.path.id == PATH]
+            ids = [one.stream_id for one in state.rounds.scope.streams if one.path.id == PATH]
             for number in range(60):
                 batch = batch_of(ids, clock.now_ns - (60 - number) * WINDOW_NS, sent=100)
                 body = chunk_of(batch, agent="nanjing", sequence=number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import msgspec
@@ -12,14 +11,9 @@ from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.api.services import SERVICES
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
-from controller.fleet.exclusions import Exclusions
-from controller.live.accounts import AccountDocument, Tally
-from controller.live.snapshot import Snapshot
-from controller.live.warm_start import batches_between
-from controller.plans.planner import asked_since
-from controller.state import STATE
-from controller.store.interface import Store
+from controller.live.accounts import AccountDocument
 from foundation.text import Text
 
 
@@ -33,8 +27,8 @@ class AccountQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 async def account(request: web.Request) -> web.Response:
     """Return what was due in the time that is judged, and what became of it."""
-    query, state = query_of(request, AccountQuery), request.app[STATE]
-    now = state.snapshot()
+    query, services = query_of(request, AccountQuery), request.app[SERVICES]
+    now = services.snapshots.now()
     names = [] if query.targets is None else query.targets.split(",")
     for name in names:
         number_of(now.scope.catalogue.target_number, name, "target")
@@ -42,20 +36,9 @@ async def account(request: web.Request) -> web.Response:
     windows = len(now.scope.streams) * (to_ns - from_ns) // window_ns
     if windows > MAX_JUDGED_WINDOWS:
         raise _too_many(windows)
-    async with state.tallying:  # one at a time: each reads the judged period from the store
-        tally = await asyncio.to_thread(_tallied, now, state.store, from_ns, to_ns)
+    tally = await services.accounts.tally(now)
     bound = now.scope.streams_bound_by(names)
     return json_answer(tally.account(from_ns, to_ns, window_ns, bound))
-
-
-def _tallied(now: Snapshot, store: Store, from_ns: int, to_ns: int) -> Tally:
-    streams = now.scope.streams
-    since_ns = asked_since(store, streams, now.plans, from_ns)
-    tally = Tally(streams, Exclusions(now.maintenance, now.silences), since_ns=since_ns)
-    agents = sorted({stream.path.source.site for stream in streams})
-    for batch in batches_between(store, agents, from_ns, to_ns):
-        tally.add(batch)
-    return tally
 
 
 def _too_many(windows: int) -> ApiError:

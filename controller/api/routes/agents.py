@@ -8,9 +8,9 @@ from controller.api.answers import json_answer, page_of
 from controller.api.bodies import read_whole
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.places import AgentDocument, AgentPage, agent_document
 from controller.ingest.ingest import unknown_agent
-from controller.state import STATE
 from foundation.text import Text
 from messages.exchange import (
     ANOTHER_AGENT,
@@ -25,7 +25,7 @@ CLAIM_RETRY_S = 1
 
 async def agents(request: web.Request) -> web.Response:
     """Return the agents in the order of the site file."""
-    query, now = query_of(request, PageQuery), request.app[STATE].snapshot()
+    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
     page, cursor = page_of(now.fleet.names, query.limit, query.after)
     states = now.agent_states()
     items = [agent_document(now, name, states[name]) for name in page]
@@ -35,18 +35,18 @@ async def agents(request: web.Request) -> web.Response:
 async def agent_status(request: web.Request) -> web.Response:
     """Return an agent to itself, so that its doctor knows who is heard under its name."""
     query_of(request, NoQuery)
-    state, name = request.app[STATE], request.match_info["name"]
-    if name not in state.fleet:
+    services, name = request.app[SERVICES], request.match_info["name"]
+    if name not in services.fleet:
         raise unknown_agent(name)
-    now = state.snapshot()
+    now = services.snapshots.now()
     return json_answer(agent_document(now, name, now.agent_states()[name]))
 
 
 async def deliver(request: web.Request) -> web.Response:
     """Take a chunk; the answer 200 means that it is committed."""
     query_of(request, NoQuery)
-    state, name = request.app[STATE], request.match_info["name"]
-    ingest = state.ingest
+    services, name = request.app[SERVICES], request.match_info["name"]
+    ingest = services.ingest
     if request.content_type != CHUNK_CONTENT_TYPE:
         ingest.refused["wrong_content_type"] += 1
         raise ApiError(
@@ -58,7 +58,7 @@ async def deliver(request: web.Request) -> web.Response:
             ),
             content_type=request.content_type,
         )
-    if not state.channels.may_deliver(name, request.headers.get(CLAIM_HEADER)):
+    if not services.channels.may_deliver(name, request.headers.get(CLAIM_HEADER)):
         ingest.refused[ANOTHER_AGENT] += 1
         raise ApiError(
             409,
@@ -70,8 +70,8 @@ async def deliver(request: web.Request) -> web.Response:
             retry_after_s=CLAIM_RETRY_S,
         )
     body = await ingest.uploads.read(name, lambda told: read_whole(request, MAX_CHUNK_BYTES, told))
-    state.gate.check_again(request)  # a body may take its time
-    living = state.channels.living(name)
+    services.gate.check_again(request)  # a body may take its time
+    living = services.channels.living(name)
     with ingest.uploads.in_hand(len(body)):
         boot = "" if living is None else living.boot
         return json_answer(await ingest.accept(name, body, boot))

@@ -10,9 +10,9 @@ from aiohttp import web
 from controller.api.answers import json_answer, page_of
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
+from controller.api.services import SERVICES, Services
 from controller.documents.baselines import BaselineDocument, BaselinePage
 from controller.live.baselines import Baseline, SealRequest, opened, seal
-from controller.state import STATE, ControllerState
 from controller.store.interface import BaselineRecord
 from controller.store.readable import readable_chunks
 from foundation.errors import ConfigError
@@ -22,49 +22,49 @@ from probes.window import WindowBatch
 
 async def baselines(request: web.Request) -> web.Response:
     """Return the sealed baselines, oldest first."""
-    query, state = query_of(request, PageQuery), request.app[STATE]
-    records = await asyncio.to_thread(state.store.baselines.all)
+    query, services = query_of(request, PageQuery), request.app[SERVICES]
+    records = await asyncio.to_thread(services.store.baselines.all)
     page, cursor = page_of(records, query.limit, query.after)
-    items = [_document(state, opened(record)) for record in page]
+    items = [_document(services, opened(record)) for record in page]
     return json_answer(BaselinePage(items=items, next=cursor))
 
 
 async def seal_baseline(request: web.Request) -> web.Response:
     """Seal a period of the streams that improvement targets speak of, or of all if none does."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
+    services = request.app[SERVICES]
     asked = await body_of(request, SealRequest)
     try:
-        record = await asyncio.to_thread(_seal, state, asked)
+        record = await asyncio.to_thread(_seal, services, asked)
     except ConfigError as error:
         raise ApiError(422, "nothing_to_seal", error.text, **error.fields) from error
-    if not await asyncio.wrap_future(state.store.baselines.put(record)):
+    if not await asyncio.wrap_future(services.store.baselines.put(record)):
         text = Text(
             f"A baseline named {asked.name} is sealed already; choose another name.",
             f"名为 {asked.name} 的基线已封存；请另取名称。",
         )
         raise ApiError(409, "already_sealed", text, name=asked.name)
     baseline = opened(record)
-    state.live.improvements.use([record])
-    return json_answer(_document(state, baseline))
+    services.rounds.live.improvements.use([record])
+    return json_answer(_document(services, baseline))
 
 
-def _seal(state: ControllerState, asked: SealRequest) -> BaselineRecord:
-    streams = state.live.improvements.streams or state.permanent
-    versions = {name: plan.version for name, plan in state.plans.items()}
-    return seal(asked, _batches(state, asked), streams, versions, state.clock.wall_ns())
+def _seal(services: Services, asked: SealRequest) -> BaselineRecord:
+    streams = services.rounds.live.improvements.streams or services.rounds.scope.permanent
+    versions = {name: plan.version for name, plan in services.distribution.plans.items()}
+    return seal(asked, _batches(services, asked), streams, versions, services.clock.wall_ns())
 
 
-def _batches(state: ControllerState, asked: SealRequest) -> Iterator[WindowBatch]:
-    for chunk, batch in readable_chunks(state.store.windows.chunks_since(asked.from_ns)):
+def _batches(services: Services, asked: SealRequest) -> Iterator[WindowBatch]:
+    for chunk, batch in readable_chunks(services.store.windows.chunks_since(asked.from_ns)):
         if chunk.start_ns >= asked.to_ns:
             return  # they come oldest first
         yield batch
 
 
-def _document(state: ControllerState, baseline: Baseline) -> BaselineDocument:
+def _document(services: Services, baseline: Baseline) -> BaselineDocument:
     record, content = baseline.record, baseline.content
-    used = state.live.improvements.baseline
+    used = services.rounds.live.improvements.baseline
     return BaselineDocument(
         name=record.name,
         from_ns=record.from_ns,

@@ -15,12 +15,12 @@ from controller.api.browser_rules import download, page_policy
 from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
+from controller.api.services import SERVICES, Services
 from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
 from controller.campaigns.scheduler import event_of
 from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document
-from controller.state import STATE, ControllerState
 from controller.store.campaigns import CampaignRecord
 from foundation.errors import ConfigError
 from foundation.text import Text
@@ -58,45 +58,45 @@ class _ValidRequest:
 
 async def campaigns(request: web.Request) -> web.Response:
     """Return the campaigns that are kept, oldest first."""
-    query, state = query_of(request, CampaignQuery), request.app[STATE]
+    query, services = query_of(request, CampaignQuery), request.app[SERVICES]
     first = read_cursor(query.after, "c", 0)
     wanted = [
         record
-        for record in state.campaigns.records.values()
+        for record in services.campaigns.records.values()
         if record.id >= first and query.state in (None, record.state)
     ]
     cursor = write_cursor("c", wanted[query.limit].id) if len(wanted) > query.limit else None
-    items = [_document(state, record) for record in wanted[: query.limit]]
+    items = [_document(services, record) for record in wanted[: query.limit]]
     return json_answer(CampaignPage(items=items, next=cursor))
 
 
 async def campaign(request: web.Request) -> web.Response:
     """Return one campaign."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    return json_answer(_document(state, _named(request, state)))
+    services = request.app[SERVICES]
+    return json_answer(_document(services, _named(request, services)))
 
 
-def _document(state: ControllerState, record: CampaignRecord) -> CampaignDocument:
+def _document(services: Services, record: CampaignRecord) -> CampaignDocument:
     streams: tuple[PlannedStream, ...] = ()
     if record.state == "running":
-        streams = state.campaigns.streams_of(state.network, record)
-    return campaign_document(state.snapshot(), record, streams)
+        streams = services.campaigns.streams_of(services.rounds.scope.network, record)
+    return campaign_document(services.snapshots.now(), record, streams)
 
 
 async def try_campaign(request: web.Request) -> web.Response:
     """Return what a campaign would bring, without creating it."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    return json_answer((await _checked(request, state)).load)
+    services = request.app[SERVICES]
+    return json_answer((await _checked(request, services)).load)
 
 
 async def create_campaign(request: web.Request) -> web.Response:
     """Create a campaign; it begins by itself when it is time."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    registry = state.campaigns
-    asked = await _checked(request, state)
+    services = request.app[SERVICES]
+    registry = services.campaigns
+    asked = await _checked(request, services)
     async with registry.changing:
         if sum(not record.is_over for record in registry.records.values()) >= MOST_OPEN:
             text = Text(
@@ -104,7 +104,7 @@ async def create_campaign(request: web.Request) -> web.Response:
                 f"已有 {MOST_OPEN} 个专项测量等待或进行中；请取消其中之一，或稍后再试。",
             )
             raise ApiError(409, "too_many_campaigns", text)
-        now_ns = state.clock.wall_ns()
+        now_ns = services.clock.wall_ns()
         record = CampaignRecord(
             name=asked.request.name,
             request=msgspec.json.encode(asked.request),
@@ -114,7 +114,7 @@ async def create_campaign(request: web.Request) -> web.Response:
             created_by=str(request[IDENTITY]),
             streams=len(asked.streams),
         )
-        number = await asyncio.wrap_future(state.store.campaigns.put(record))
+        number = await asyncio.wrap_future(services.store.campaigns.put(record))
         if not number:
             text = Text(
                 f"There is or was a campaign named {record.name}; choose another name.",
@@ -122,38 +122,38 @@ async def create_campaign(request: web.Request) -> web.Response:
             )
             raise ApiError(409, "name_in_use", text, name=record.name)
         record = replace(record, id=number)
-        registry.use(await asyncio.to_thread(state.store.campaigns.records))
-        state.bus.publish([event_of(record, None, now_ns)])
+        registry.use(await asyncio.to_thread(services.store.campaigns.records))
+        services.bus.publish([event_of(record, None, now_ns)])
     registry.told.set()
-    return json_answer(_document(state, record), 201)
+    return json_answer(_document(services, record), 201)
 
 
 async def cancel_campaign(request: web.Request) -> web.Response:
     """Cancel a campaign before it begins, or end it now; what it measured is reported."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    async with state.campaigns.changing:
-        record = _named(request, state)
+    services = request.app[SERVICES]
+    async with services.campaigns.changing:
+        record = _named(request, services)
         if record.is_over:
             text = Text(
                 f"Campaign {record.name} is over already.", f"专项测量 {record.name} 已经结束。"
             )
             raise ApiError(409, "already_over", text, name=record.name)
-        now_ns = state.clock.wall_ns()
+        now_ns = services.clock.wall_ns()
         ended = replace(record, ended_ns=now_ns, ended_by=str(request[IDENTITY]))
-        await state.scheduler.turn(record, ended)
-    state.campaigns.told.set()
-    return json_answer(_document(state, _named(request, state)))
+        await services.scheduler.turn(record, ended)
+    services.campaigns.told.set()
+    return json_answer(_document(services, _named(request, services)))
 
 
 async def campaign_report(request: web.Request) -> web.Response:
     """Return the report of a campaign, one HTML page."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    record = _named(request, state)
-    page = await asyncio.to_thread(state.store.campaigns.report, record.id)
+    services = request.app[SERVICES]
+    record = _named(request, services)
+    page = await asyncio.to_thread(services.store.campaigns.report, record.id)
     if page is None:
-        raise ApiError(404, "no_report", _no_report(state, record), name=record.name)
+        raise ApiError(404, "no_report", _no_report(services, record), name=record.name)
     text = await asyncio.to_thread(lambda: unseal(page, _MAX_PAGE_BYTES).decode())
     headers = {
         "Content-Security-Policy": page_policy(text),
@@ -162,7 +162,7 @@ async def campaign_report(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type=HTML, charset="utf-8", headers=headers)
 
 
-def _no_report(state: ControllerState, record: CampaignRecord) -> Text:
+def _no_report(services: Services, record: CampaignRecord) -> Text:
     name = record.name
     if record.is_over and record.begun_ns is None:
         return Text(
@@ -174,7 +174,7 @@ def _no_report(state: ControllerState, record: CampaignRecord) -> Text:
             f"The report of campaign {name} is not kept any more.",
             f"专项测量 {name} 的报告已不再保留。",
         )
-    if record.id in state.campaigns.unreportable:
+    if record.id in services.campaigns.unreportable:
         return Text(
             f"The report of campaign {name} could not be made; the controller's log says why.",
             f"未能生成专项测量 {name} 的报告，原因见控制器日志。",
@@ -185,19 +185,19 @@ def _no_report(state: ControllerState, record: CampaignRecord) -> Text:
     )
 
 
-def _named(request: web.Request, state: ControllerState) -> CampaignRecord:
+def _named(request: web.Request, services: Services) -> CampaignRecord:
     name = request.match_info["campaign"]
-    record = state.campaigns.records.get(name)
+    record = services.campaigns.records.get(name)
     if record is None:
         text = Text(f"There is no campaign named {name}.", f"没有名为 {name} 的专项测量。")
         raise ApiError(404, "unknown_campaign", text, name=name)
     return record
 
 
-async def _checked(request: web.Request, state: ControllerState) -> _ValidRequest:
+async def _checked(request: web.Request, services: Services) -> _ValidRequest:
     """Return the request's campaign. Raises ApiError with every fault of it."""
     asked = await body_of(request, CampaignRequest)
-    now_ns = state.clock.wall_ns()
+    now_ns = services.clock.wall_ns()
     from_ns = now_ns if asked.begin_ns is None else asked.begin_ns
     if not now_ns - GRACE_NS <= from_ns <= now_ns + AHEAD_NS:
         text = Text(
@@ -208,26 +208,30 @@ async def _checked(request: web.Request, state: ControllerState) -> _ValidReques
     from_ns = max(from_ns, now_ns)
     to_ns = from_ns + round(asked.duration_s * 1e9)
     beside = [
-        state.campaigns.streams_of(state.network, record)
-        for record in state.campaigns.overlapping(from_ns, to_ns)
+        services.campaigns.streams_of(services.rounds.scope.network, record)
+        for record in services.campaigns.overlapping(from_ns, to_ns)
     ]
 
     def plan() -> tuple[tuple[PlannedStream, ...], CampaignLoad]:
-        problems = problems_of(state.network, asked)
+        problems = problems_of(services.rounds.scope.network, asked)
         note_unknown_zone(asked.time_zone, problems)
         _refuse(problems)
-        streams = streams_of(state.network, asked)
-        before = united(state.permanent, *beside)
+        streams = streams_of(services.rounds.scope.network, asked)
+        before = united(services.rounds.scope.permanent, *beside)
         after = united(before, streams)
         note_if_nothing(streams, problems)
-        note_beyond_budget(state.network.budget, before, after, problems)
-        note_unjudgeable(streams, asked.duration_s, state.settings.window_ms, problems)
+        note_beyond_budget(services.rounds.scope.network.budget, before, after, problems)
+        note_unjudgeable(streams, asked.duration_s, services.settings.window_ms, problems)
         _refuse(problems)
-        chosen = [t for t in state.network.targets if not asked.targets or t.name in asked.targets]
+        chosen = [
+            t
+            for t in services.rounds.scope.network.targets
+            if not asked.targets or t.name in asked.targets
+        ]
         notes = too_few(chosen, streams, asked.duration_s)
         return streams, msgspec.structs.replace(load_of(streams, before, after), notes=notes)
 
-    async with state.campaigns.planning:  # one at a time: a large one takes a second
+    async with services.campaigns.planning:  # one at a time: a large one takes a second
         streams, load = await asyncio.to_thread(_as_api_error, plan)
     return _ValidRequest(request=asked, from_ns=from_ns, to_ns=to_ns, streams=streams, load=load)
 

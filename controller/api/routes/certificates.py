@@ -10,8 +10,8 @@ from aiohttp import web
 from controller.access.credential_store import CertificateRecord
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.certificates import CertificatePage, CertificateState, IssuedCertificate
-from controller.state import STATE
 
 
 class CertificateQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,11 +23,11 @@ class CertificateQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def certificates(request: web.Request) -> web.Response:
     """Return the certificates, oldest first; nothing in them is secret."""
-    query, state = query_of(request, CertificateQuery), request.app[STATE]
-    now_ns = state.clock.wall_ns()
+    query, services = query_of(request, CertificateQuery), request.app[SERVICES]
+    now_ns = services.clock.wall_ns()
     found = [
         each
-        for each in (_document(record, now_ns) for record in state.access.issued())
+        for each in (_document(record, now_ns) for record in services.access.issued())
         if query.agent in (None, each.agent) and query.state in (None, each.state)
     ]
     page, cursor = page_of(found, query.limit, query.after)

@@ -15,10 +15,10 @@ from controller.api.answers import open_socket
 from controller.api.errors import ApiError
 from controller.api.gate import Gate
 from controller.api.routing import PREFIX, Route
+from controller.api.services import SERVICES, SOCKETS, Services
 from controller.events.events import DuplicateRefused
 from controller.ingest.ingest import unknown_agent
 from controller.plans.channels import Channel
-from controller.state import STATE, ControllerState
 from foundation.json_document import decode_json
 from foundation.text import Text, excerpt, plain_text
 from messages.exchange import (
@@ -49,22 +49,24 @@ logger = logging.getLogger("isochrone.controller")
 
 async def control(request: web.Request) -> web.StreamResponse:
     """Speak with one agent until either side hangs up."""
-    state, name = request.app[STATE], request.match_info["name"]
-    if name not in state.fleet:
+    services, name = request.app[SERVICES], request.match_info["name"]
+    if name not in services.fleet:
         raise unknown_agent(name)
-    if state.channels.is_full(name):
+    if services.channels.is_full(name):
         raise ApiError(429, "too_many_channels", _full(name), retry_after_s=FULL_RETRY_S)
     socket = web.WebSocketResponse(
         heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, autoping=False
     )
-    connection = _Connection(state, name, socket, Channel(_SocketLink(request, socket, state.gate)))
-    with state.channels.opened(name, connection.channel):
+    connection = _Connection(
+        services, name, socket, Channel(_SocketLink(request, socket, services.gate))
+    )
+    with services.channels.opened(name, connection.channel):
         await open_socket(request, socket)
-        state.sockets.add(socket)
+        request.app[SOCKETS].add(socket)
         try:
             await _exchange(connection)
         finally:
-            state.sockets.discard(socket)
+            request.app[SOCKETS].discard(socket)
     return socket
 
 
@@ -80,7 +82,7 @@ async def _exchange(connection: _Connection) -> None:
                 return
             continue
         pong = bytes(message.data) if message.type is WSMsgType.PONG else None
-        connection.state.channels.heard(connection.name, connection.channel, pong)
+        connection.services.channels.heard(connection.name, connection.channel, pong)
         if message.type is WSMsgType.PING:
             await socket.pong(message.data)
         elif message.type is WSMsgType.TEXT:
@@ -93,7 +95,7 @@ async def _exchange(connection: _Connection) -> None:
 
 async def _handle(connection: _Connection, data: str) -> bool:
     """Take in one message; False where the channel must end."""
-    state, name = connection.state, connection.name
+    services, name = connection.services, connection.name
     try:
         message: Hello | HealthReport | Curtailed = decode_json(data, ControlFromAgent)
     except msgspec.DecodeError as error:
@@ -101,7 +103,7 @@ async def _handle(connection: _Connection, data: str) -> bool:
         text = Text(f"This is no message of an agent: {said}.", f"无法识别的探针消息：{said}。")
         await _refuse(connection, text)
         return False
-    problem = _problem_of(state, name, message)
+    problem = _problem_of(services, name, message)
     if problem is not None:
         await _refuse(connection, problem)
         return False
@@ -111,41 +113,41 @@ async def _handle(connection: _Connection, data: str) -> bool:
     if not await _has_claim(connection, message):
         return False
     if isinstance(message, Curtailed):
-        _note_curtailed(state, name, message)
+        _note_curtailed(services, name, message)
         return True
-    state.fleet.heard(name, _plain(message.health))
-    await state.distribution.outnumber(name, message.health.plan_version)
+    services.fleet.heard(name, _plain(message.health))
+    await services.distribution.outnumber(name, message.health.plan_version)
     epoch = message.health.stamp_epoch
     # What a Hello says may be of another life of ours, before a backup was restored.
     if isinstance(message, HealthReport) and isinstance(epoch, int):
-        await asyncio.to_thread(state.stamp_keyring.note_holder, name, epoch)
-    other = message.health.plan_version != state.plans[name].version
+        await asyncio.to_thread(services.stamp_keyring.note_holder, name, epoch)
+    other = message.health.plan_version != services.distribution.plans[name].version
     await _push(connection, wanted=other or isinstance(message, Hello))
     return True
 
 
 async def _has_claim(connection: _Connection, message: Hello | HealthReport | Curtailed) -> bool:
     """Whether the agent is the one of its name that is heard; a Hello asks for that."""
-    state, name = connection.state, connection.name
+    services, name = connection.services, connection.name
     if not isinstance(message, Hello):
         if connection.is_living():
             return True
         await _refuse(connection, Text("An agent says Hello first.", "探针须先发送 Hello。"))
         return False
     boot, up_ns = message.health.boot, message.health.sent_ns - message.health.started_ns
-    claimed = await state.channels.claim(name, connection.channel, boot, up_ns)
+    claimed = await services.channels.claim(name, connection.channel, boot, up_ns)
     if claimed is None:
         await _end(connection, Refusal(text=_asked(name), duplicate=True, retry_s=ASKED_RETRY_S))
         return False
     if claimed.beside:
         refused = not claimed.is_heard
         heard, other = (claimed.beside, boot) if refused else (boot, claimed.beside)
-        await state.duplicates.note(name, heard, other, refused=refused)
+        await services.duplicates.note(name, heard, other, refused=refused)
     if claimed.is_heard:
         return True
-    if state.channels.is_news(name, boot):
+    if services.channels.is_news(name, boot):
         logger.warning("another agent runs as %s (boot %s): it is refused", name, boot)
-        state.bus.publish([DuplicateRefused(at_ns=state.clock.wall_ns(), agent=name)])
+        services.bus.publish([DuplicateRefused(at_ns=services.clock.wall_ns(), agent=name)])
     refusal = Refusal(
         text=_second(name),
         duplicate=True,
@@ -158,23 +160,23 @@ async def _has_claim(connection: _Connection, message: Hello | HealthReport | Cu
 
 async def _note_end(connection: _Connection, message: Hello) -> None:
     """Hear how an agent ended, over whatever connection, and answer that it has arrived."""
-    living = connection.state.channels.living(connection.name)
+    living = connection.services.channels.living(connection.name)
     if living is None or living.boot == message.health.boot:
-        connection.state.fleet.heard(connection.name, _plain(message.health))
+        connection.services.fleet.heard(connection.name, _plain(message.health))
         if message.curtailed is not None:
-            _note_curtailed(connection.state, connection.name, message.curtailed)
+            _note_curtailed(connection.services, connection.name, message.curtailed)
     with contextlib.suppress(ConnectionError):
-        await connection.socket.send_str(connection.state.distribution.message(connection.name))
+        await connection.socket.send_str(connection.services.distribution.message(connection.name))
 
 
 async def _push(connection: _Connection, *, wanted: bool) -> None:
     """Push the plan and its keys if they are wanted, or are not those told last."""
-    told, generation = connection.told, connection.state.stamp_keyring.generation
+    told, generation = connection.told, connection.services.stamp_keyring.generation
     fresh = told.generation in (None, generation) and told.claim in (None, connection.channel.claim)
     if not connection.is_let_in() or (fresh and not wanted):
         return
     told.generation, told.claim = generation, connection.channel.claim
-    push = connection.state.distribution.message(connection.name)
+    push = connection.services.distribution.message(connection.name)
     digest = hashlib.sha256(push.encode()).digest()
     if wanted or told.digest != digest:
         told.digest = digest
@@ -239,7 +241,7 @@ class _SocketLink:
 class _Connection:
     """One conversation."""
 
-    state: ControllerState
+    services: Services
     name: str
     socket: web.WebSocketResponse
     channel: Channel
@@ -248,7 +250,7 @@ class _Connection:
 
     def is_living(self) -> bool:
         """Whether this is the channel on which the agent is heard."""
-        return self.state.channels.living(self.name) is self.channel
+        return self.services.channels.living(self.name) is self.channel
 
     def is_let_in(self) -> bool:
         """Whether the credential of this connection still counts."""
@@ -256,11 +258,11 @@ class _Connection:
 
 
 def _problem_of(
-    state: ControllerState, name: str, message: Hello | HealthReport | Curtailed
+    services: Services, name: str, message: Hello | HealthReport | Curtailed
 ) -> Text | None:
     """Return what is wrong with a message that is one by its form, None where nothing is."""
     if isinstance(message, Curtailed):
-        return _foreign_streams(state, name, message)
+        return _foreign_streams(services, name, message)
     if not isinstance(message, Hello):
         return None
     if message.agent != name:
@@ -274,11 +276,13 @@ def _problem_of(
             "the same version on both.",
             f"控制器使用的协议版本为 {SCHEMA_VERSION}，探针为 {message.schema}；请安装相同版本。",
         )
-    return None if message.curtailed is None else _foreign_streams(state, name, message.curtailed)
+    return (
+        None if message.curtailed is None else _foreign_streams(services, name, message.curtailed)
+    )
 
 
-def _foreign_streams(state: ControllerState, name: str, message: Curtailed) -> Text | None:
-    foreign = state.ingest.foreign(name, [one.stream_id for one in message.streams])
+def _foreign_streams(services: Services, name: str, message: Curtailed) -> Text | None:
+    foreign = services.ingest.foreign(name, [one.stream_id for one in message.streams])
     if not foreign:
         return None
     return Text(
@@ -287,23 +291,23 @@ def _foreign_streams(state: ControllerState, name: str, message: Curtailed) -> T
     )
 
 
-def _note_curtailed(state: ControllerState, name: str, message: Curtailed) -> None:
-    message = _of_the_plan(state, name, message)
-    state.fleet.curtailed(name, message)
-    _note_silences(state, name, message)
+def _note_curtailed(services: Services, name: str, message: Curtailed) -> None:
+    message = _of_the_plan(services, name, message)
+    services.fleet.curtailed(name, message)
+    _note_silences(services, name, message)
 
 
-def _note_silences(state: ControllerState, name: str, message: Curtailed) -> None:
+def _note_silences(services: Services, name: str, message: Curtailed) -> None:
     """Keep whom an agent does not answer, and judge no window of that time, also of the past."""
-    now_ns = state.clock.wall_ns()
-    changed = state.silences.heard(name, message, now_ns, state.fleet.ahead_ns(name))
+    now_ns = services.clock.wall_ns()
+    changed = services.silences.heard(name, message, now_ns, services.fleet.ahead_ns(name))
     if not changed:
         return
-    state.store.silences.put(changed)
-    state.memory.leave_out(
+    services.store.silences.put(changed)
+    services.rounds.memory.leave_out(
         [
             (
-                state.silences.now.rows_of(one),
+                services.silences.now.rows_of(one),
                 one.from_ns,
                 now_ns if one.to_ns is None else one.to_ns,
             )
@@ -313,9 +317,9 @@ def _note_silences(state: ControllerState, name: str, message: Curtailed) -> Non
     )
 
 
-def _of_the_plan(state: ControllerState, name: str, message: Curtailed) -> Curtailed:
+def _of_the_plan(services: Services, name: str, message: Curtailed) -> Curtailed:
     """Return what a message says of streams that are planned now: an older plan's are over."""
-    planned = {spec.stream_id for spec in state.plans[name].streams}
+    planned = {spec.stream_id for spec in services.distribution.plans[name].streams}
     mine = tuple(one for one in message.streams if one.stream_id in planned)
     return msgspec.structs.replace(message, streams=mine)
 
@@ -331,7 +335,7 @@ def _plain(health: Health) -> Health:
 async def _refuse(connection: _Connection, text: Text) -> None:
     """Tell an agent why it is not heard, and end the channel."""
     logger.warning("%s is refused on its control channel: %s", connection.name, text.en)
-    connection.state.fleet.refused[connection.name] += 1
+    connection.services.fleet.refused[connection.name] += 1
     await _end(connection, Refusal(text=text, retry_s=REFUSED_RETRY_S))
 
 

@@ -18,8 +18,9 @@ from controller.api.bodies import read_document
 from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.api.services import SERVICES, Services
+from controller.events.events import CredentialChanged
 from controller.ingest.ingest import unknown_agent
-from controller.state import STATE, ControllerState
 from foundation.errors import ConfigError, RemoteProtocolError
 from foundation.json_document import decode_json
 from foundation.text import Text
@@ -43,31 +44,32 @@ Body = TypeVar("Body", EnrolmentRequest, RenewalRequest)
 async def authority(request: web.Request) -> web.Response:
     """Return the authority's certificate; an agent compares it with its token's fingerprint."""
     query_of(request, NoQuery)
-    return json_answer(AuthorityDocument(authority=_authority(request.app[STATE]).pem))
+    return json_answer(AuthorityDocument(authority=_authority(request.app[SERVICES]).pem))
 
 
 async def enrol(request: web.Request) -> web.Response:
     """Give an agent its certificate for a one-time token, which is used up by that."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    issuer, asked = _authority(state), await _body_of(request, EnrolmentRequest)
+    services = request.app[SERVICES]
+    issuer, asked = _authority(services), await _body_of(request, EnrolmentRequest)
     try:
         token = parse_enrolment_token(asked.token)
     except ConfigError as error:
         raise ApiError(401, "unknown_token", error.text) from error
-    _counting(lambda: state.access.enrolling(token))
-    if token.agent not in state.fleet:
+    _counting(lambda: services.access.enrolling(token))
+    if token.agent not in services.fleet:
         raise unknown_agent(token.agent)
     pem, record = await asyncio.to_thread(_issue, issuer, asked.request, token.agent)
-    await asyncio.to_thread(_counting, lambda: state.access.enrol(token.id, record))
-    state.gate.close_ended()  # what the earlier certificates held open
+    await asyncio.to_thread(_counting, lambda: services.access.enrol(token.id, record))
+    services.gate.close_ended()  # what the earlier certificates held open
     await asyncio.to_thread(
-        state.access.audit,
+        services.access.audit,
         actor=f"enrolment token {token.id}",
         action="enrol",
         subject=token.agent,
         detail=f"certificate {record.serial} to {request.remote or 'unix socket'}",
     )
+    services.bus.publish([_changed(services, token.agent, "enrolled")])
     logger.info("%s is enrolled", token.agent)
     return json_answer(_document(issuer, token.agent, pem))
 
@@ -75,27 +77,32 @@ async def enrol(request: web.Request) -> web.Response:
 async def renew(request: web.Request) -> web.Response:
     """Give an agent a fresh certificate in place of the one it shows."""
     query_of(request, NoQuery)
-    state, name = request.app[STATE], request.match_info["name"]
-    issuer, asked = _authority(state), await _body_of(request, RenewalRequest)
-    if name not in state.fleet:
+    services, name = request.app[SERVICES], request.match_info["name"]
+    issuer, asked = _authority(services), await _body_of(request, RenewalRequest)
+    if name not in services.fleet:
         raise unknown_agent(name)
-    _refuse_by_a_doubted_clock(state)
+    _refuse_by_a_doubted_clock(services)
     pem, record = await asyncio.to_thread(_issue, issuer, asked.request, name)
     shown = request[IDENTITY]
-    await asyncio.to_thread(_counting, lambda: state.access.renewed(record, shown))
+    await asyncio.to_thread(_counting, lambda: services.access.renewed(record, shown))
     await asyncio.to_thread(
-        state.access.audit,
+        services.access.audit,
         actor=str(request[IDENTITY]),
         action="renew",
         subject=name,
         detail=f"certificate {record.serial}",
     )
+    services.bus.publish([_changed(services, name, "renewed")])
     return json_answer(_document(issuer, name, pem))
 
 
-def _refuse_by_a_doubted_clock(state: ControllerState) -> None:
+def _changed(services: Services, agent: str, action: str) -> CredentialChanged:
+    return CredentialChanged(at_ns=services.clock.wall_ns(), agent=agent, action=action)
+
+
+def _refuse_by_a_doubted_clock(services: Services) -> None:
     """Raise ApiError 503 where a certificate could be one that begins in weeks."""
-    if state.trust.doubt() is None:
+    if services.trust.doubt() is None:
         return
     raise ApiError(
         503,
@@ -110,8 +117,8 @@ def _refuse_by_a_doubted_clock(state: ControllerState) -> None:
     )
 
 
-def _authority(state: ControllerState) -> Authority:
-    if state.authority is None:
+def _authority(services: Services) -> Authority:
+    if services.authority is None:
         raise ApiError(
             404,
             "no_authority",
@@ -120,7 +127,7 @@ def _authority(state: ControllerState) -> Authority:
                 "该控制器未初始化（isochrone controller init），无法注册探针。",
             ),
         )
-    return state.authority
+    return services.authority
 
 
 async def _body_of(request: web.Request, kind: type[Body]) -> Body:

@@ -13,10 +13,10 @@ from aiohttp import web
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.event_stream import event_document
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.events import EventPage, StateDocument, StatePage
 from controller.live.states import STATES, SubjectKind
 from controller.live.watch import Logged
-from controller.state import STATE
 from controller.store.event_log import EventKind
 from foundation.numbers import Instant
 
@@ -47,9 +47,9 @@ class StateQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 async def event_log(request: web.Request) -> web.Response:
     """Return events, newest first; subjects of earlier site files may be asked for."""
-    query, state = query_of(request, EventQuery), request.app[STATE]
+    query, services = query_of(request, EventQuery), request.app[SERVICES]
     read = functools.partial(
-        state.store.event_log.events,
+        services.store.event_log.events,
         kinds=() if query.kind is None else (query.kind,),
         subject=query.subject,
         target=query.target,
@@ -67,7 +67,7 @@ async def event_log(request: web.Request) -> web.Response:
 
 async def states(request: web.Request) -> web.Response:
     """Return how everything stands as the last round logged it."""
-    query, now = query_of(request, StateQuery), request.app[STATE].snapshot()
+    query, now = query_of(request, StateQuery), request.app[SERVICES].snapshots.now()
     code = STATES.index(query.state) if query.state in STATES else None
     first = read_cursor(query.after, "s", 0)
     items: list[StateDocument] = []

@@ -21,8 +21,8 @@ from controller.api.event_stream import (
 )
 from controller.api.limits import caller_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.api.services import SERVICES, SOCKETS, Services
 from controller.documents.events import EventsMessage, VerdictsEvent
-from controller.state import STATE, ControllerState
 from controller.store.event_log import EventKind
 from foundation.numbers import Instant
 from foundation.text import Text
@@ -48,8 +48,8 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Send an event for every round of judging, the latest one at once, and the kinds asked for."""
-    query, state = query_of(request, StreamQuery), request.app[STATE]
-    stream = state.stream
+    query, services = query_of(request, StreamQuery), request.app[SERVICES]
+    stream = services.stream
     caller = caller_of(request)
     _refuse_more(stream, caller)
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096)
@@ -61,14 +61,14 @@ async def events(request: web.Request) -> web.StreamResponse:
             request.transport.abort()  # an orderly end would wait for the same reader
 
     listener = Listener([kind for kind in get_args(EventKind) if kind in named], hang_up, caller)
-    listener.announce(state.live.latest.revision)
+    listener.announce(services.rounds.live.latest.revision)
     stream.listeners.add(listener)  # before anything is awaited: those that come at once count
-    state.sockets.add(socket)
+    request.app[SOCKETS].add(socket)
     try:
         await open_socket(request, socket)
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(
-                _send(state, socket, listener, query.after_id), name="events"
+                _send(services, socket, listener, query.after_id), name="events"
             )
             async for message in socket:  # nothing is expected; reading notices that they hung up
                 if message.type is WSMsgType.BINARY:
@@ -76,7 +76,7 @@ async def events(request: web.Request) -> web.StreamResponse:
             sending.cancel()
     finally:
         stream.listeners.discard(listener)
-        state.sockets.discard(socket)
+        request.app[SOCKETS].discard(socket)
     return socket
 
 
@@ -98,7 +98,7 @@ def _refuse_more(stream: EventStream, caller: str) -> None:
 
 
 async def _send(
-    state: ControllerState,
+    services: Services,
     socket: web.WebSocketResponse,
     listener: Listener,
     after_id: int | None,
@@ -107,7 +107,7 @@ async def _send(
     try:
         last_id = 0
         if after_id is not None and listener.kinds:
-            last_id = await _replay(state, socket, listener, after_id)
+            last_id = await _replay(services, socket, listener, after_id)
         while True:
             message = await listener.wait_message(last_id)
             async with asyncio.timeout(SEND_LIMIT_S):
@@ -120,13 +120,13 @@ async def _send(
 
 
 async def _replay(
-    state: ControllerState, socket: web.WebSocketResponse, listener: Listener, after_id: int
+    services: Services, socket: web.WebSocketResponse, listener: Listener, after_id: int
 ) -> int:
     """Send what the log holds after an id; the id up to which it was sent."""
     kinds = sorted(listener.kinds)
     while True:
         page = await asyncio.to_thread(
-            state.store.event_log.events, kinds=kinds, after_id=after_id, limit=REPLAY_ITEMS
+            services.store.event_log.events, kinds=kinds, after_id=after_id, limit=REPLAY_ITEMS
         )
         for _, _, message in messages_of(page):
             async with asyncio.timeout(SEND_LIMIT_S):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
@@ -17,12 +16,12 @@ from controller.api.limits import caller_of
 from controller.api.routes.verdicts import number_of
 from controller.api.routes.windows import records_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.api.services import SERVICES, Services
 from controller.documents.words import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams
 from controller.export.tables import Selection, gathered
-from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
 from foundation.condition import Word
@@ -57,9 +56,9 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def export(request: web.Request) -> web.StreamResponse:
     """Send the file; where the store fails in the middle, the connection ends without its end."""
-    query, state = query_of(request, ExportQuery), request.app[STATE]
+    query, services = query_of(request, ExportQuery), request.app[SERVICES]
     wanted = Selection(
-        streams=tuple(_streams(state, query)),
+        streams=tuple(_streams(services, query)),
         from_ns=query.from_ns,
         to_ns=query.to_ns,
         level=query.level,
@@ -76,19 +75,15 @@ async def export(request: web.Request) -> web.StreamResponse:
     except ConfigError as error:
         raise ApiError(501, "no_parquet", error.text) from error
     caller = caller_of(request)
-    _refuse_more(state, caller)
+    _refuse_more(services, caller)
     streams = Streams(
         records={record.stream_id: record for record in wanted.streams},
-        paths=_paths(state.network, wanted.streams),
+        paths=_paths(services.rounds.scope.network, wanted.streams),
     )
-    state.exports.update([caller])
-    try:
+    with services.exports.one_more(caller):
         return await _send(
-            request, query, encode(gathered(kind.tables(state.store, streams, wanted)))
+            request, query, encode(gathered(kind.tables(services.store, streams, wanted)))
         )
-    finally:
-        state.exports.subtract([caller])
-        state.exports += Counter()  # those of nobody are forgotten
 
 
 def _exported(query: ExportQuery) -> Exported:
@@ -113,14 +108,14 @@ def _exported(query: ExportQuery) -> Exported:
     return kind
 
 
-def _refuse_more(state: ControllerState, caller: str) -> None:
+def _refuse_more(services: Services, caller: str) -> None:
     """Raise ApiError 429 where as many exports run as may, in all or of one credential."""
-    if state.exports.total() >= MAX_AT_ONCE:
+    if services.exports.total() >= MAX_AT_ONCE:
         text = Text(
             f"{MAX_AT_ONCE} exports run already; try again later.",
             f"已有 {MAX_AT_ONCE} 个导出正在进行，请稍后重试。",
         )
-    elif state.exports[caller] >= MAX_OF_ONE:
+    elif services.exports[caller] >= MAX_OF_ONE:
         text = Text(
             f"{MAX_OF_ONE} exports of this credential run already; wait for one to end.",
             f"该凭据已有 {MAX_OF_ONE} 个导出正在进行；请等待其中之一结束。",
@@ -174,11 +169,11 @@ def _next_of(pieces: Iterator[bytes]) -> bytes:
     return next((piece for piece in pieces if piece), b"")
 
 
-def _streams(state: ControllerState, query: ExportQuery) -> list[StreamRecord]:
+def _streams(services: Services, query: ExportQuery) -> list[StreamRecord]:
     """Return the streams that the query names. Raises ApiError for names that do not exist."""
-    recorded = state.catalogue.recorded
+    recorded = services.rounds.scope.catalogue.recorded
     if query.path is not None:
-        found = records_of(state, query.path, query.protocol)
+        found = records_of(services, query.path, query.protocol)
     else:
         found = [
             record
@@ -188,10 +183,10 @@ def _streams(state: ControllerState, query: ExportQuery) -> list[StreamRecord]:
         ]
     if query.site is None:
         return found
-    number_of(state.catalogue.site_number, query.site, "site")
+    number_of(services.rounds.scope.catalogue.site_number, query.site, "site")
     near = {
         name
-        for name, path in _paths(state.network, found).items()
+        for name, path in _paths(services.rounds.scope.network, found).items()
         if query.site in (path.source.site, path.destination.site)
     }
     return [record for record in found if record.path in near]

@@ -9,6 +9,7 @@ from aiohttp import web
 from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.health import (
     Alive,
     ControllerHealth,
@@ -16,7 +17,6 @@ from controller.documents.health import (
     health_document,
 )
 from controller.live.rounds import JUDGING
-from controller.state import STATE
 from foundation.text import Text
 
 RETRY_S = 5
@@ -32,14 +32,14 @@ async def alive(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Answer whether windows are taken and judged; else 503 and which part is not."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    store = await asyncio.to_thread(state.store.state)
+    services = request.app[SERVICES]
+    store = await asyncio.to_thread(services.store.state)
     reasons = [] if store.state == "ok" else [f"store_{store.state}"]
-    still = state.watchdog.stalled()
-    if state.live.latest.judged_ns is None and JUDGING not in still:
+    still = services.watchdog.stalled()
+    if services.rounds.live.latest.judged_ns is None and JUDGING not in still:
         reasons.append("not_judged_yet")
     reasons += [f"{loop}_late" for loop in still]
-    skipped = sorted(state.watchdog.failing())
+    skipped = sorted(services.watchdog.failing())
     reasons += sorted({f"{part.partition('/')[0]}_failing" for part in skipped})
     if reasons:
         names = ", ".join(reasons)
@@ -53,9 +53,9 @@ async def ready(request: web.Request) -> web.Response:
 async def health(request: web.Request) -> web.Response:
     """Return the state of the controller."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    store = await asyncio.to_thread(state.store.state)
-    return json_answer(health_document(state.snapshot(), store))
+    services = request.app[SERVICES]
+    store = await asyncio.to_thread(services.store.state)
+    return json_answer(health_document(services.snapshots.now(), store))
 
 
 ROUTES = (

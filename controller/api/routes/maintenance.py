@@ -13,13 +13,13 @@ from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
+from controller.api.services import SERVICES, Services
 from controller.documents.maintenance import (
     MaintenanceDocument,
     MaintenancePage,
     MaintenanceRequest,
 )
 from controller.fleet.maintenance import Phase, phase
-from controller.state import STATE, ControllerState
 from controller.store.event_log import MaintenanceRecord
 from foundation.text import Text
 
@@ -38,27 +38,27 @@ class MaintenanceQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def maintenances(request: web.Request) -> web.Response:
     """Return every maintenance ever announced, oldest first."""
-    query, state = query_of(request, MaintenanceQuery), request.app[STATE]
-    now_ns = state.clock.wall_ns()
+    query, services = query_of(request, MaintenanceQuery), request.app[SERVICES]
+    now_ns = services.clock.wall_ns()
     wanted = [
         record
-        for record in state.maintenance.now.records
+        for record in services.maintenance.now.records
         if query.phase in (None, phase(record, now_ns))
         and record.id >= read_cursor(query.after, "m", 0)
     ]
     cursor = write_cursor("m", wanted[query.limit].id) if len(wanted) > query.limit else None
-    items = [_document(state, record, now_ns) for record in wanted[: query.limit]]
+    items = [_document(services, record, now_ns) for record in wanted[: query.limit]]
     return json_answer(MaintenancePage(items=items, next=cursor))
 
 
 async def announce(request: web.Request) -> web.Response:
     """Announce a maintenance. It cannot begin in the past: what was measured counts."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
+    services = request.app[SERVICES]
     asked = await body_of(request, MaintenanceRequest)
-    now_ns = state.clock.wall_ns()
+    now_ns = services.clock.wall_ns()
     from_ns = now_ns if asked.from_ns is None else asked.from_ns
-    _check(state, asked, from_ns, now_ns)
+    _check(services, asked, from_ns, now_ns)
     record = MaintenanceRecord(
         from_ns=max(from_ns, now_ns),
         to_ns=asked.to_ns,
@@ -69,30 +69,30 @@ async def announce(request: web.Request) -> web.Response:
         created_ns=now_ns,
         created_by=str(request[IDENTITY]),
     )
-    number = await asyncio.wrap_future(state.store.event_log.put_maintenance(record))
-    await _refresh(state, now_ns)
-    return json_answer(_document(state, _numbered(state, number), now_ns), 201)
+    number = await asyncio.wrap_future(services.store.event_log.put_maintenance(record))
+    await _refresh(services, now_ns)
+    return json_answer(_document(services, _numbered(services, number), now_ns), 201)
 
 
 async def end(request: web.Request) -> web.Response:
     """Cancel a maintenance that has not begun, or end one that has. What was, stays."""
     query_of(request, NoQuery)
-    state, name = request.app[STATE], request.match_info["number"]
+    services, name = request.app[SERVICES], request.match_info["number"]
     number = int(name) if name.isdecimal() and name.isascii() and len(name) < 19 else -1
-    _numbered(state, number)
-    now_ns = state.clock.wall_ns()
-    ended = state.store.event_log.end_maintenance(number, now_ns, str(request[IDENTITY]))
+    _numbered(services, number)
+    now_ns = services.clock.wall_ns()
+    ended = services.store.event_log.end_maintenance(number, now_ns, str(request[IDENTITY]))
     if not await asyncio.wrap_future(ended):
         text = Text(
             f"Maintenance {number} is over; the past cannot be changed.",
             f"编号为 {number} 的维护已结束，过去不能更改。",
         )
         raise ApiError(409, "already_over", text, id=number)
-    await _refresh(state, now_ns)
-    return json_answer(_document(state, _numbered(state, number), now_ns))
+    await _refresh(services, now_ns)
+    return json_answer(_document(services, _numbered(services, number), now_ns))
 
 
-def _check(state: ControllerState, asked: MaintenanceRequest, from_ns: int, now_ns: int) -> None:
+def _check(services: Services, asked: MaintenanceRequest, from_ns: int, now_ns: int) -> None:
     """Raise ApiError where the times or the names make no maintenance."""
     if from_ns < now_ns - GRACE_NS:
         text = Text(
@@ -113,7 +113,7 @@ def _check(state: ControllerState, asked: MaintenanceRequest, from_ns: int, now_
             "请给出维护涉及的站点、运营商或路径。",
         )
         raise ApiError(422, "covers_nothing", text)
-    catalogue = state.catalogue
+    catalogue = services.rounds.scope.catalogue
     carriers = {end.carrier for path in catalogue.paths for end in (path.source, path.destination)}
     for names, known, word in (
         (asked.sites, catalogue.site_number, Text("site", "站点")),
@@ -132,24 +132,22 @@ def _check_names(names: Iterable[str], known: Iterable[str], word: Text) -> None
         raise ApiError(422, f"unknown_{word.en}", text, names=unknown[:10])
 
 
-async def _refresh(state: ControllerState, now_ns: int) -> None:
+async def _refresh(services: Services, now_ns: int) -> None:
     """Take in what the store holds now, and log what came of it."""
-    records = await asyncio.to_thread(state.store.event_log.maintenance)
-    state.maintenance.use(records)
-    state.bus.publish(state.maintenance.look(now_ns))
+    records = await asyncio.to_thread(services.store.event_log.maintenance)
+    services.maintenance.use(records)
+    services.bus.publish(services.maintenance.look(now_ns))
 
 
-def _numbered(state: ControllerState, number: int) -> MaintenanceRecord:
-    for record in state.maintenance.now.records:
+def _numbered(services: Services, number: int) -> MaintenanceRecord:
+    for record in services.maintenance.now.records:
         if record.id == number:
             return record
     text = Text("There is no maintenance of this number.", "没有该编号的维护。")
     raise ApiError(404, "unknown_maintenance", text)
 
 
-def _document(
-    state: ControllerState, record: MaintenanceRecord, now_ns: int
-) -> MaintenanceDocument:
+def _document(services: Services, record: MaintenanceRecord, now_ns: int) -> MaintenanceDocument:
     stands: Phase = phase(record, now_ns)
     return MaintenanceDocument(
         id=record.id,
@@ -159,7 +157,7 @@ def _document(
         sites=list(record.sites),
         carriers=list(record.carriers),
         paths=list(record.paths),
-        covered_paths=state.maintenance.now.paths_covered(record),
+        covered_paths=services.maintenance.now.paths_covered(record),
         reason=record.reason,
         created_ns=record.created_ns,
         created_by=record.created_by,

@@ -11,8 +11,8 @@ from aiohttp import web
 from controller.api.answers import json_bytes
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.matrix import MatrixDocument
-from controller.state import STATE
 
 
 class MatrixQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,11 +25,11 @@ class MatrixQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def matrix(request: web.Request) -> web.Response:
     """Return the matrix of the latest round."""
-    query, state = query_of(request, MatrixQuery), request.app[STATE]
-    now = state.snapshot()
+    query, services = query_of(request, MatrixQuery), request.app[SERVICES]
+    now = services.snapshots.now()
     if query.target is not None:
         number_of(now.scope.catalogue.target_number, query.target, "target")
-    return json_bytes(await asyncio.to_thread(state.matrices.body, now, query.target))
+    return json_bytes(await asyncio.to_thread(services.matrices.body, now, query.target))
 
 
 ROUTES = (

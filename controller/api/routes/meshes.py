@@ -7,7 +7,7 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.state import STATE
+from controller.api.services import SERVICES
 from topology.mesh import Coverage, coverage_of
 
 
@@ -31,7 +31,7 @@ class MeshPage(msgspec.Struct, frozen=True, kw_only=True):
 
 async def meshes(request: web.Request) -> web.Response:
     """Return the meshes in the order of the site file."""
-    query, network = query_of(request, PageQuery), request.app[STATE].network
+    query, network = query_of(request, PageQuery), request.app[SERVICES].rounds.scope.network
     page, cursor = page_of(network.meshes, query.limit, query.after)
     items = [_document(coverage_of(network, mesh)) for mesh in page]
     return json_answer(MeshPage(items=items, next=cursor))

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from controller.api.routing import NoQuery, Route, query_of
-from controller.state import STATE
+from controller.api.services import SERVICES
 
 TEXT_TYPES = ("text/plain", "application/openmetrics-text")
 
@@ -18,9 +18,9 @@ async def metrics(request: web.Request) -> web.Response:
 
     query_of(request, NoQuery)
     accept = request.headers.get("Accept", "")
-    state = request.app[STATE]
-    now, store = state.snapshot(), await asyncio.to_thread(state.store.state)
-    most_paths = state.settings.metrics_paths
+    services = request.app[SERVICES]
+    now, store = services.snapshots.now(), await asyncio.to_thread(services.store.state)
+    most_paths = services.settings.metrics_paths
     body, content_type = await asyncio.to_thread(exposition, now, store, accept, most_paths)
     answer = web.Response(body=body, headers={"Content-Type": content_type})
     answer.enable_compression()

@@ -6,13 +6,13 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.paths import PathPage, path_documents
-from controller.state import STATE
 
 
 async def paths(request: web.Request) -> web.Response:
     """Return the paths in the order of the plan."""
-    query, now = query_of(request, PageQuery), request.app[STATE].snapshot()
+    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
     page, cursor = page_of(range(len(now.scope.catalogue.paths)), query.limit, query.after)
     return json_answer(PathPage(items=path_documents(now, page), next=cursor))
 

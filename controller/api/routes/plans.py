@@ -11,6 +11,7 @@ from aiohttp import web
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.errors import ApiError
 from controller.api.routing import MAX_PAGE, PREFIX, NoQuery, Route, query_of
+from controller.api.services import SERVICES, Services
 from controller.ingest.ingest import unknown_agent
 from controller.plans.history import (
     PlanDifference,
@@ -19,7 +20,6 @@ from controller.plans.history import (
     PlanSummary,
     difference,
 )
-from controller.state import STATE, ControllerState
 from controller.store.interface import PlanRecord
 from foundation.text import Text
 from messages.exchange import Plan
@@ -47,13 +47,13 @@ class DifferenceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 async def plans(request: web.Request) -> web.Response:
     """Return the versions of an agent's plan, newest first."""
-    query, state = query_of(request, HistoryQuery), request.app[STATE]
-    name = _agent(request, state)
+    query, services = query_of(request, HistoryQuery), request.app[SERVICES]
+    name = _agent(request, services)
     before = read_cursor(query.after, "p", _NEWEST)
     found = await asyncio.to_thread(
         lambda: [
             (record, _plan(record))
-            for record in state.store.plans.history(name, before, query.limit + 1)
+            for record in services.store.plans.history(name, before, query.limit + 1)
         ]
     )
     page = found[: query.limit]
@@ -74,21 +74,21 @@ async def plans(request: web.Request) -> web.Response:
 async def plan(request: web.Request) -> web.Response:
     """Return one version of an agent's plan."""
     query_of(request, NoQuery)
-    state = request.app[STATE]
-    name = _agent(request, state)
-    record = await asyncio.to_thread(_record, state, name, _version(request))
+    services = request.app[SERVICES]
+    name = _agent(request, services)
+    record = await asyncio.to_thread(_record, services, name, _version(request))
     return json_answer(PlanDocument(created_ns=record.created_ns, plan=_plan(record)))
 
 
 async def plan_diff(request: web.Request) -> web.Response:
     """Return what a version changed against another, or against the one before it."""
-    query, state = query_of(request, DifferenceQuery), request.app[STATE]
-    name, version = _agent(request, state), _version(request)
-    after = await asyncio.to_thread(_record, state, name, version)
+    query, services = query_of(request, DifferenceQuery), request.app[SERVICES]
+    name, version = _agent(request, services), _version(request)
+    after = await asyncio.to_thread(_record, services, name, version)
     if query.against is not None:
-        before = _plan(await asyncio.to_thread(_record, state, name, query.against))
+        before = _plan(await asyncio.to_thread(_record, services, name, query.against))
     else:
-        earlier = await asyncio.to_thread(state.store.plans.history, name, version, 1)
+        earlier = await asyncio.to_thread(services.store.plans.history, name, version, 1)
         before = _plan(earlier[0]) if earlier else _nothing(_plan(after))
     return json_answer(difference(before, _plan(after)))
 
@@ -98,9 +98,9 @@ def _nothing(plan: Plan) -> Plan:
     return Plan(version=0, agent=plan.agent, window_ms=plan.window_ms)
 
 
-def _agent(request: web.Request, state: ControllerState) -> str:
+def _agent(request: web.Request, services: Services) -> str:
     name = request.match_info["name"]
-    if name not in state.fleet:
+    if name not in services.fleet:
         raise unknown_agent(name)
     return name
 
@@ -112,8 +112,8 @@ def _version(request: web.Request) -> int:
     raise _unknown_plan(request.match_info["name"], text)
 
 
-def _record(state: ControllerState, name: str, version: int) -> PlanRecord:
-    found = state.store.plans.history(name, version + 1, 1)
+def _record(services: Services, name: str, version: int) -> PlanRecord:
+    found = services.store.plans.history(name, version + 1, 1)
     if not found or found[0].version != version:
         raise _unknown_plan(name, str(version))
     return found[0]

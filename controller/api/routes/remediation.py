@@ -11,12 +11,12 @@ from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.remediation import (
     RemediationDocument,
     group_remediation,
     target_remediation,
 )
-from controller.state import STATE
 from foundation.text import Text
 
 
@@ -31,7 +31,7 @@ class RemediationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 async def of_target(request: web.Request) -> web.Response:
     """Return what to fix for one target."""
-    query, now = query_of(request, RemediationQuery), request.app[STATE].snapshot()
+    query, now = query_of(request, RemediationQuery), request.app[SERVICES].snapshots.now()
     numbers, name = now.scope.catalogue.target_number, request.match_info["name"]
     number = number_of(numbers, name, "target")
     return json_answer(target_remediation(now, number, query.goal))
@@ -39,7 +39,7 @@ async def of_target(request: web.Request) -> web.Response:
 
 async def of_group(request: web.Request) -> web.Response:
     """Return what to fix for a group."""
-    query, now = query_of(request, RemediationQuery), request.app[STATE].snapshot()
+    query, now = query_of(request, RemediationQuery), request.app[SERVICES].snapshots.now()
     name = request.match_info["name"]
     group = next((group for group in now.scope.groups if group.name == name), None)
     if group is None:

@@ -11,8 +11,8 @@ from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.remediation import RingDocument, RingSite
-from controller.state import STATE
 from foundation.text import Text
 from topology.model import Target
 from topology.targets import reachable_ring, ring_centres
@@ -28,16 +28,18 @@ class RingQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 async def ring(request: web.Request) -> web.Response:
     """Return the ring of a delay target around a site."""
-    query, state = query_of(request, RingQuery), request.app[STATE]
-    number = number_of(state.catalogue.target_number, request.match_info["name"], "target")
-    target = state.network.targets[number]
+    query, services = query_of(request, RingQuery), request.app[SERVICES]
+    number = number_of(
+        services.rounds.scope.catalogue.target_number, request.match_info["name"], "target"
+    )
+    target = services.rounds.scope.network.targets[number]
     limit_ms = _limit_ms(target)
-    centres = ring_centres(state.network, target)
+    centres = ring_centres(services.rounds.scope.network, target)
     if query.centre is not None:
-        number_of(state.catalogue.site_number, query.centre, "site")
-    centre = query.centre or next(iter(centres or state.network.sites))
+        number_of(services.rounds.scope.catalogue.site_number, query.centre, "site")
+    centre = query.centre or next(iter(centres or services.rounds.scope.network.sites))
     round_trip = target.direction == "round_trip"
-    places = reachable_ring(state.network, centre, limit_ms, round_trip=round_trip)
+    places = reachable_ring(services.rounds.scope.network, centre, limit_ms, round_trip=round_trip)
     return json_answer(
         RingDocument(
             target=target.name,
@@ -49,7 +51,7 @@ async def ring(request: web.Request) -> web.Response:
                 RingSite(
                     site=place.site,
                     great_circle_km=place.great_circle_km,
-                    floor_ns=state.network.distance(centre, place.site).floor_ns,
+                    floor_ns=services.rounds.scope.network.distance(centre, place.site).floor_ns,
                     margin_km=place.margin_km,
                     reachable=place.reachable,
                     by_road=place.by_road,

@@ -12,9 +12,9 @@ from controller.api.answers import json_answer
 from controller.api.errors import ApiError
 from controller.api.routes.windows import DEFAULT_SPAN_NS, records_of
 from controller.api.routing import PREFIX, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.series import COLUMNS, SeriesDocument, read_series
 from controller.documents.words import Protocol
-from controller.state import STATE
 from foundation.numbers import Instant
 from foundation.text import Text
 
@@ -52,9 +52,9 @@ class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def series(request: web.Request) -> web.Response:
     """Return the figures of one path's streams. The level is the store's choice, and is said."""
-    query, state = query_of(request, SeriesQuery), request.app[STATE]
-    wanted = records_of(state, query.path, query.protocol)
-    to_ns = query.to_ns if query.to_ns is not None else state.clock.wall_ns() + 1
+    query, services = query_of(request, SeriesQuery), request.app[SERVICES]
+    wanted = records_of(services, query.path, query.protocol)
+    to_ns = query.to_ns if query.to_ns is not None else services.clock.wall_ns() + 1
     from_ns = query.from_ns if query.from_ns is not None else max(0, to_ns - DEFAULT_SPAN_NS)
     step_ns = query.step_ns
     if step_ns is not None and (to_ns - from_ns) // max(step_ns, WINDOW_NS) > MAX_POINTS:
@@ -69,7 +69,7 @@ async def series(request: web.Request) -> web.Response:
         )
     document = await asyncio.to_thread(
         read_series,
-        state.store,
+        services.store,
         query.path,
         wanted,
         list(dict.fromkeys(query.columns.split(","))),

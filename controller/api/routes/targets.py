@@ -6,13 +6,13 @@ from aiohttp import web
 
 from controller.api.answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.targets import TargetPage, target_document
-from controller.state import STATE
 
 
 async def targets(request: web.Request) -> web.Response:
     """Return the targets in the order of the site file."""
-    query, now = query_of(request, PageQuery), request.app[STATE].snapshot()
+    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
     page, cursor = page_of(now.scope.network.targets, query.limit, query.after)
     items = [target_document(now, target) for target in page]
     return json_answer(TargetPage(items=items, next=cursor))

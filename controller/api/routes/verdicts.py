@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.services import SERVICES
 from controller.documents.verdicts import VerdictPage, verdict_document
 from controller.judge.evidence import VERDICTS
 from controller.live.snapshot import Snapshot
-from controller.state import STATE
 from foundation.text import Text
 from topology.model import VerdictName
 
@@ -33,7 +33,7 @@ class VerdictQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 async def verdicts(request: web.Request) -> web.Response:
     """Return verdicts in the order of the demands; a cursor stays good from round to round."""
-    query, now = query_of(request, VerdictQuery), request.app[STATE].snapshot()
+    query, now = query_of(request, VerdictQuery), request.app[SERVICES].snapshots.now()
     wanted = _wanted(now, query)
     if query.verdict is not None:
         wanted &= now.round.judgements.verdict == VERDICTS.index(query.verdict)

@@ -11,9 +11,9 @@ from aiohttp import web
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
+from controller.api.services import SERVICES, Services
 from controller.documents.windows import WindowPage, window_documents
 from controller.documents.words import Protocol
-from controller.state import STATE, ControllerState
 from controller.store.interface import StreamRecord
 from foundation.numbers import Instant
 from foundation.text import Text
@@ -32,21 +32,21 @@ class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 async def windows(request: web.Request) -> web.Response:
     """Return the windows of one path, oldest first."""
-    query, state = query_of(request, WindowQuery), request.app[STATE]
-    wanted = records_of(state, query.path, query.protocol)
-    to_ns = query.to_ns if query.to_ns is not None else state.clock.wall_ns() + 1
+    query, services = query_of(request, WindowQuery), request.app[SERVICES]
+    wanted = records_of(services, query.path, query.protocol)
+    to_ns = query.to_ns if query.to_ns is not None else services.clock.wall_ns() + 1
     from_ns = query.from_ns if query.from_ns is not None else max(0, to_ns - DEFAULT_SPAN_NS)
     from_ns = read_cursor(query.after, "w", from_ns)
     items, next_ns = await asyncio.to_thread(
-        window_documents, state.store, wanted, from_ns, to_ns, query.limit
+        window_documents, services.store, wanted, from_ns, to_ns, query.limit
     )
     cursor = None if next_ns is None else write_cursor("w", next_ns)
     return json_answer(WindowPage(items=items, next=cursor))
 
 
-def records_of(state: ControllerState, path: str, protocol: Protocol | None) -> list[StreamRecord]:
+def records_of(services: Services, path: str, protocol: Protocol | None) -> list[StreamRecord]:
     """Return every stream ever planned on a path. Raises ApiError for one that never was."""
-    recorded = state.catalogue.recorded.get(path)
+    recorded = services.rounds.scope.catalogue.recorded.get(path)
     if recorded is None:
         text = Text(f"There is no path named {path}.", f"没有名为 {path} 的路径。")
         raise ApiError(404, "unknown_path", text, path=path)

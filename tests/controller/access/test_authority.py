@@ -75,9 +75,9 @@ def test_servers_certificate_made_by_a_clock_ahead_is_replaced_once_the_clock_is
 
 
 def test_tcp_needs_an_authority_and_sockets_do_not(controller: Any, tmp_path: Any) -> None:
-    assert tls_context([parse_listen("unix:/x")], controller.state) is None
+    assert tls_context([parse_listen("unix:/x")], controller.services) is None
     with pytest.raises(ConfigError, match="controller init"):
-        tls_context([parse_listen("unix:/x"), parse_listen("127.0.0.1:1")], controller.state)
+        tls_context([parse_listen("unix:/x"), parse_listen("127.0.0.1:1")], controller.services)
 
 
 def client_context(authority: Authority, certificate: str = "", key: bytes = b"") -> ssl.SSLContext:

@@ -46,7 +46,7 @@ def holder(serial: str) -> Identity:
 
 def held_by(controller: Any) -> set[str]:
     """Return the credentials that were let in."""
-    return {one.credential for one in controller.state.gate._open.values()}
+    return {one.credential for one in controller.services.gate._open.values()}
 
 
 def enrolled(credentials: CredentialStore, clock: Any, serial: str) -> None:
@@ -127,7 +127,7 @@ async def test_one_credential_cannot_take_the_event_stream_of_the_others(control
             if isinstance(one, aiohttp.ClientWebSocketResponse):
                 opened.push_async_callback(one.close)
         assert [one.status for one in refused] == [429] * MAX_OF_ONE
-        token = controller.state.access.create_api_token("viewer", "other", None)
+        token = controller.services.access.create_api_token("viewer", "other", None)
         headers = {"Authorization": f"Bearer {token}"}
         async with controller.session.ws_connect(EVENTS, headers=headers) as other:
             assert (await other.receive()).type is aiohttp.WSMsgType.TEXT
@@ -136,18 +136,20 @@ async def test_one_credential_cannot_take_the_event_stream_of_the_others(control
 async def test_viewer_cannot_fill_the_audit_log_with_what_it_may_not_do(
     controller: Any, clock: Any
 ) -> None:
-    token = controller.state.access.create_api_token("viewer", "curious", None)
+    token = controller.services.access.create_api_token("viewer", "curious", None)
     headers = {"Authorization": f"Bearer {token}"}
     address = "http://controller/api/v1/maintenance?why=" + "x" * 4_000
     for _ in range(REFUSALS_TOLD + 10):
         async with controller.session.post(address, headers=headers) as answer:
             assert answer.status == 403
     now_ns = clock.now_ns + SECOND
-    rows = controller.state.access.audited(before_id=1 << 62, from_ns=0, to_ns=now_ns, limit=1_000)
+    rows = controller.services.access.audited(
+        before_id=1 << 62, from_ns=0, to_ns=now_ns, limit=1_000
+    )
     told = [row for row in rows if "curious" in row.actor]
     assert len(told) == REFUSALS_TOLD
     assert max(len(row.subject) for row in told) <= 501
-    assert controller.state.gate.refused["forbidden"] == REFUSALS_TOLD + 10
+    assert controller.services.gate.refused["forbidden"] == REFUSALS_TOLD + 10
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ async def test_viewer_cannot_fill_the_audit_log_with_what_it_may_not_do(
 async def test_change_whose_token_ends_while_its_body_comes_is_not_made(
     controller: Any, clock: Any, route: str, role: str, asked: dict[str, Any]
 ) -> None:
-    access = controller.state.access
+    access = controller.services.access
     token = access.create_api_token(role, "ending", None)
     if route == "maintenance":
         asked["to_ns"] = clock.now_ns + 3_600 * SECOND
@@ -189,4 +191,4 @@ async def test_change_whose_token_ends_while_its_body_comes_is_not_made(
         access.revoke_token(mine)
         revoked.set()
     assert asking.result() == (401, "revoked_token")
-    assert controller.state.store.event_log.maintenance() == []
+    assert controller.services.store.event_log.maintenance() == []

@@ -77,7 +77,7 @@ async def test_a_chunk_whose_body_is_on_the_way_is_not_stored_once_its_agent_is_
 ) -> None:
     state, _, _ = served
     _, session, address = agent
-    stream = state.plans["nanjing"].streams[0].stream_id
+    stream = state.distribution.plans["nanjing"].streams[0].stream_id
     body = chunk_of(batch_of([stream], state.clock.now_ns - 10**10), agent="nanjing", sequence=1)
     sent = asyncio.Event()
 
@@ -107,7 +107,7 @@ async def test_nothing_is_heard_on_an_open_channel_once_its_agent_is_revoked(
     state, _, _ = served
     _, session, address = agent
     health = Health(version="1", boot="b0b0b0b0", started_ns=1, sent_ns=2)
-    stream = state.plans["nanjing"].streams[0].stream_id
+    stream = state.distribution.plans["nanjing"].streams[0].stream_id
     said = {"stream_id": stream, "rule": "policy.ports", "action": "refused"}
     curtailed = msgspec.convert(
         {"type": "curtailed", "plan_version": 1, "streams": [said]}, Curtailed

@@ -43,7 +43,7 @@ async def test_items_are_as_the_reference_says(measured: Any, item: str) -> None
 
 
 async def test_windows_are_as_the_reference_says(measured: Any) -> None:
-    path = measured.state.streams[0].path.id
+    path = measured.services.rounds.scope.streams[0].path.id
     items = (await measured.get(f"/api/v1/windows?path={path}"))["items"]
     assert described("window") == set(items[0])
 
@@ -107,18 +107,18 @@ async def test_restarted_controller_judges_the_same(
 ) -> None:
     monkeypatch.setattr("controller.live.warm_start.REMEMBERED_AT_ONCE", remembered_at_once)
     async with open_controller() as first:
-        now_ns = first.state.clock.wall_ns()
+        now_ns = first.services.clock.wall_ns()
         for i in range(20):
             ids = stream_ids(first, "nanjing")
             batch = batch_of(ids, now_ns - (20 - i) * 10 * SECOND, lost=i % 3, rtt_ns=4e6 + i * 1e5)
             await first.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=i))
         await first.judge()
-        before = first.state.live.latest
+        before = first.services.rounds.live.latest
         shown = await first.get("/api/v1/verdicts")
         paths = await first.get("/api/v1/paths")
     async with open_controller() as second:
         await second.judge()
-        after = second.state.live.latest
+        after = second.services.rounds.live.latest
         for name in ("verdict", "measured", "low", "high", "sent", "lost"):
             one, other = (getattr(found.judgements, name) for found in (before, after))
             assert np.array_equal(one, other, equal_nan=True), name

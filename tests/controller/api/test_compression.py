@@ -10,8 +10,8 @@ from controller.api.application import make_app
 
 async def test_long_answers_are_compressed_for_those_who_accept_it(measured: Any) -> None:
     path = "/api/v1/openapi.json"
-    token = measured.state.access.create_api_token("viewer", "x", None)
-    runner = web.AppRunner(make_app(measured.state))
+    token = measured.services.access.create_api_token("viewer", "x", None)
+    runner = web.AppRunner(make_app(measured.services))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

@@ -9,7 +9,7 @@ from controller.store.event_log import EventRecord
 
 
 async def test_reader_that_does_not_read_is_cut_off_before_it_holds_much(controller: Any) -> None:
-    stream, path = controller.state.stream, controller.session.connector.path
+    stream, path = controller.services.stream, controller.session.connector.path
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(
         b"GET /api/v1/events?kinds=agent HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"

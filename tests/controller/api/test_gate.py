@@ -40,7 +40,7 @@ async def test_unknown_addresses_tell_strangers_nothing(controller: Any) -> None
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_token_opens_what_its_role_may_do(controller: Any, role: Any) -> None:
-    token = controller.state.access.create_api_token(role, "someone", None)
+    token = controller.services.access.create_api_token(role, "someone", None)
     for route in ROUTES:
         if route.method != "GET" or route.role == "anyone" or route.websocket:
             continue
@@ -51,7 +51,7 @@ async def test_token_opens_what_its_role_may_do(controller: Any, role: Any) -> N
 
 
 async def test_token_of_any_role_delivers_no_chunks(controller: Any) -> None:
-    token = controller.state.access.create_api_token("admin", "someone", None)
+    token = controller.services.access.create_api_token("admin", "someone", None)
     where = address("/api/v1/agents/{name}/chunks")
     async with controller.session.post(where, headers=bearer(token), data=b"") as answer:
         assert answer.status == 403
@@ -59,7 +59,7 @@ async def test_token_of_any_role_delivers_no_chunks(controller: Any) -> None:
 
 
 async def test_token_ends_when_it_expires_or_is_revoked(controller: Any, clock: Any) -> None:
-    access = controller.state.access
+    access = controller.services.access
     token = access.create_api_token("viewer", "x", clock.now_ns + 60 * SECOND)
 
     async def code() -> str:
@@ -77,20 +77,20 @@ async def test_token_ends_when_it_expires_or_is_revoked(controller: Any, clock: 
 
 
 async def test_open_websocket_ends_with_its_token(controller: Any) -> None:
-    access = controller.state.access
+    access = controller.services.access
     token = access.create_api_token("viewer", "x", None)
     async with controller.session.ws_connect(
         address("/api/v1/events"), headers=bearer(token)
     ) as socket:
         await socket.receive_json()
-        assert controller.state.gate.close_ended() == 0
+        assert controller.services.gate.close_ended() == 0
         access.revoke_token(access.tokens()[0].id)
-        assert controller.state.gate.close_ended() == 1
+        assert controller.services.gate.close_ended() == 1
         assert (await socket.receive()).type.name in ("CLOSE", "CLOSED", "ERROR")
 
 
 async def test_changes_are_audited_with_their_result_and_readings_are_not(controller: Any) -> None:
-    access = controller.state.access
+    access = controller.services.access
     token = access.create_api_token("viewer", "curious", None)
     await controller.get("/api/v1/health")
     for headers in (bearer(token), bearer("isoa.x.y"), {}):

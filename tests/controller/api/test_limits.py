@@ -31,7 +31,7 @@ def test_callers_are_forgotten_rather_than_piled_up(clock: Any) -> None:
 
 
 async def test_caller_who_asks_too_often_is_told_when_to_come_back(controller: Any) -> None:
-    burst = controller.state.settings.request_burst
+    burst = controller.services.settings.request_burst
     statuses = set()
     for _ in range(burst // 50):
         asked = [controller.session.get("http://controller/api/v1/nowhere") for _ in range(50)]
@@ -44,7 +44,7 @@ async def test_caller_who_asks_too_often_is_told_when_to_come_back(controller: A
         assert answer.headers["Retry-After"] == "1"
         assert (await answer.json())["error"]["code"] == "too_many_requests"
     assert await controller.get("/healthz") == {"status": "ok"}
-    controller.state.clock.now_ns += SECOND
+    controller.services.clock.now_ns += SECOND
     assert await controller.get("/api/v1/sites")
 
 
@@ -59,7 +59,7 @@ async def test_slow_reads_of_one_caller_keep_nobody_waiting_but_that_caller(
         over.wait()
         return ()
 
-    monkeypatch.setattr(controller.state.store.baselines, "all", slow)
+    monkeypatch.setattr(controller.services.store.baselines, "all", slow)
     async with asyncio.TaskGroup() as tasks:
         for _ in range(64):
             tasks.create_task(controller.get("/api/v1/baselines"), name="slow")
@@ -120,7 +120,7 @@ async def test_websocket_address_asked_without_one_is_refused_in_the_one_shape(
 async def test_unexpected_failure_says_nothing_of_the_inside(
     controller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller.state, "rounds", None)
+    monkeypatch.setattr(controller.services, "rounds", None)
     error = (await controller.get("/api/v1/sites", 500))["error"]
     assert error == {
         "code": "internal",

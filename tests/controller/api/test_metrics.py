@@ -22,8 +22,12 @@ async def measured(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> Any:
     """A controller that holds a window of one path and has judged it."""
-    ids = [stream.stream_id for stream in controller.state.streams if stream.path.id == PATH]
-    batch = batch_of(ids[:1], controller.state.clock.wall_ns() - 10 * SECOND, sent=100, lost=25)
+    ids = [
+        stream.stream_id
+        for stream in controller.services.rounds.scope.streams
+        if stream.path.id == PATH
+    ]
+    batch = batch_of(ids[:1], controller.services.clock.wall_ns() - 10 * SECOND, sent=100, lost=25)
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
     await controller.deliver("nanjing", b"rubbish", 400)
     await controller.judge()
@@ -66,7 +70,7 @@ async def test_path_has_its_figures_in_seconds_and_none_where_nothing_is_known(
         "source_carrier": "telecom",
         "destination_carrier": "telecom",
         "ip_version": "4",
-        "protocol": measured.state.streams[0].type_p.protocol,
+        "protocol": measured.services.rounds.scope.streams[0].type_p.protocol,
     }
     assert delay.value == pytest.approx(0.004)
     assert families["isochrone_path_rtt_p95_seconds"].samples == []  # among the lost
@@ -82,18 +86,20 @@ async def test_fleet_is_counted(measured: Any) -> None:
     assert refused == {"malformed_chunk": 1}
     assert families["isochrone_ingest_windows"].samples[0].value == 1
     verdicts = families["isochrone_target_verdicts"].samples
-    assert len({s.labels["target"] for s in verdicts}) == len(measured.state.network.targets)
+    assert len({s.labels["target"] for s in verdicts}) == len(
+        measured.services.rounds.scope.network.targets
+    )
 
 
 async def test_paths_beyond_the_cap_are_left_out_and_counted(
     measured: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = len(measured.state.catalogue.paths)
+    every = len(measured.services.rounds.scope.catalogue.paths)
     whole = await scrape(measured)
     assert len(whole["isochrone_path_state"].samples) == every
     assert whole["isochrone_metrics_paths_omitted"].samples[0].value == 0
-    settings = type(measured.state.settings)(metrics_paths=1)
-    monkeypatch.setattr(measured.state, "settings", settings)
+    settings = type(measured.services.settings)(metrics_paths=1)
+    monkeypatch.setattr(measured.services, "settings", settings)
     capped = await scrape(measured)
     assert len(capped["isochrone_path_state"].samples) == 1
     assert capped["isochrone_metrics_paths_omitted"].samples[0].value == every - 1
@@ -122,7 +128,7 @@ async def test_agents_books_and_curtailed_streams_are_shown(measured: Any) -> No
         totals=totals,
         curtailed=(Curtailment(rule="policy.ports", action="refused", streams=3),),
     )
-    measured.state.fleet.heard("nanjing", health)
+    measured.services.fleet.heard("nanjing", health)
     families = await scrape(measured)
     shown = {
         name: [(dict(s.labels), s.value) for s in families[f"isochrone_agent_{name}"].samples]

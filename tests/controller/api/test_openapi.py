@@ -20,7 +20,7 @@ async def test_document_holds_every_route_that_is_served(controller: Any) -> Non
 
     served = {
         (route.method, route.resource.canonical)
-        for route in make_app(controller.state).router.routes()
+        for route in make_app(controller.services).router.routes()
         if route.resource is not None
     }
     assert described == served
@@ -51,7 +51,7 @@ def test_no_reader_of_json_that_keeps_numbers_as_float64_can_change_an_id() -> N
 
 
 async def test_ids_of_streams_are_texts_as_in_exports(controller: Any) -> None:
-    known = {str(stream.stream_id) for stream in controller.state.streams}
+    known = {str(stream.stream_id) for stream in controller.services.rounds.scope.streams}
     streams = (await controller.get("/api/v1/streams"))["items"]
     paths = (await controller.get("/api/v1/paths"))["items"]
     assert {one["stream_id"] for one in streams} <= known

@@ -47,7 +47,9 @@ async def show(controller: Any, name: str = "voice") -> Any:
 
 async def log_of(controller: Any, query: str) -> list[tuple[str, str]]:
     """Return (subject, state) of events, newest first, once all that were told are written."""
-    await asyncio.wrap_future(controller.state.store.event_log.append([], []))  # behind all others
+    await asyncio.wrap_future(
+        controller.services.store.event_log.append([], [])
+    )  # behind all others
     found = await controller.get(f"/api/v1/event-log?{query}")
     return [(event["subject"], event["state"]) for event in found["items"]]
 

@@ -14,9 +14,14 @@ async def test_the_report_of_a_campaign_that_met_restarts_and_a_clock_step_close
     clock.now_ns += 20 * SECOND_NS
     async with open_controller() as first:
         await post(first, asked(duration_s=100, mesh=[MESH]))
-        await first.state.scheduler.look()
-        (record,) = first.state.campaigns.records.values()
-        own = [s.stream_id for s in first.state.campaigns.streams_of(first.state.network, record)]
+        await first.services.scheduler.look()
+        (record,) = first.services.campaigns.records.values()
+        own = [
+            s.stream_id
+            for s in first.services.campaigns.streams_of(
+                first.services.rounds.scope.network, record
+            )
+        ]
         begun_ns = clock.now_ns
     number = 0
 
@@ -35,14 +40,14 @@ async def test_the_report_of_a_campaign_that_met_restarts_and_a_clock_step_close
         await deliver(second, 10, 20, boot="0ddba115")
         await deliver(second, 10, 5, boot="0ddba115", suspect=True)
     async with open_controller() as third:
-        await third.state.scheduler.look()
+        await third.services.scheduler.look()
         await deliver(third, 30, 40, boot="0ddba115", suspect=True)  # its clock is stepped
         await deliver(third, 50, 40, boot="0ddba115")
         await deliver(third, 60, 40, boot="0ddba115", lost=3)
         clock.now_ns = begun_ns + 200 * SECOND_NS
-        await third.state.scheduler.look()
-        (record,) = third.state.campaigns.records.values()
-        await third.state.reporting.report(record)
+        await third.services.scheduler.look()
+        (record,) = third.services.campaigns.records.values()
+        await third.services.reporting.report(record)
         account = (await show(third))["account"]
     assert account["due"] == account["judged"] + sum(account["excluded"].values())
     assert account["due"] == 400 * len(own)
@@ -62,9 +67,14 @@ async def test_a_site_that_is_taken_away_takes_no_other_paths_from_the_report(
     mesh = MESH | {"pairs": [["nanjing", "suzhou"], ["nanjing", "wuxi"]]}
     async with open_controller() as first:
         await post(first, asked(duration_s=100, mesh=[mesh]))
-        await first.state.scheduler.look()
-        (record,) = first.state.campaigns.records.values()
-        own = [s.stream_id for s in first.state.campaigns.streams_of(first.state.network, record)]
+        await first.services.scheduler.look()
+        (record,) = first.services.campaigns.records.values()
+        own = [
+            s.stream_id
+            for s in first.services.campaigns.streams_of(
+                first.services.rounds.scope.network, record
+            )
+        ]
         for number in range(10):
             batch = batch_of(own, begun_ns + number * 10 * SECOND_NS, sent=40)
             clock.now_ns += 10 * SECOND_NS
@@ -72,9 +82,9 @@ async def test_a_site_that_is_taken_away_takes_no_other_paths_from_the_report(
     site_file.write_text(text, encoding="utf-8")
     async with open_controller() as second:
         clock.now_ns = begun_ns + 200 * SECOND_NS
-        await second.state.scheduler.look()
-        (record,) = second.state.campaigns.records.values()
-        await second.state.reporting.report(record)
+        await second.services.scheduler.look()
+        (record,) = second.services.campaigns.records.values()
+        await second.services.reporting.report(record)
         account = (await show(second))["account"]
         address = "http://controller/api/v1/campaigns/voice/report"
         async with second.session.get(address) as answer:
@@ -86,8 +96,8 @@ async def test_a_site_that_is_taken_away_takes_no_other_paths_from_the_report(
 async def test_the_account_of_now_follows_a_plan_that_changes_within_its_period(
     controller: Any, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
-    state = controller.state
-    own = [s.stream_id for s in state.streams if s.path.source.site == "nanjing"]
+    state = controller.services
+    own = [s.stream_id for s in state.rounds.scope.streams if s.path.source.site == "nanjing"]
     number = 0
     clock.now_ns += 20 * SECOND_NS
 
@@ -110,7 +120,9 @@ async def test_the_account_of_now_follows_a_plan_that_changes_within_its_period(
     await post(controller, asked(duration_s=600, mesh=[MESH]))
     await state.scheduler.look()
     (record,) = state.campaigns.records.values()
-    (faster,) = [s.stream_id for s in state.campaigns.streams_of(state.network, record)]
+    (faster,) = [
+        s.stream_id for s in state.campaigns.streams_of(state.rounds.scope.network, record)
+    ]
     for sent in (40, 40, 13):
         await deliver([number for number in own if number != faster])
         number += 1

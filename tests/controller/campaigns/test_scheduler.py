@@ -19,15 +19,15 @@ from messages.exchange import (
 
 
 async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any) -> None:
-    state = controller.state
-    permanent, before = state.streams, dict(state.plans)
+    state = controller.services
+    permanent, before = state.rounds.scope.streams, dict(state.distribution.plans)
     await controller.judge()
     verdicts = await controller.get("/api/v1/verdicts")
     begin_ns = clock.now_ns + 100 * SECOND_NS
     made = await post(controller, asked(begin_ns=begin_ns))
     assert (made["state"], made["streams"], made["missed_ns"]) == ("scheduled", 2, 0)
     assert not await state.scheduler.look()
-    assert state.plans == before
+    assert state.distribution.plans == before
 
     clock.now_ns = begin_ns
     assert await state.scheduler.look()
@@ -35,24 +35,24 @@ async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any)
     assert (await controller.get("/api/v1/health"))["campaigns"]["running"] == 1
     async with controller.session.get("http://controller/metrics") as answer:
         assert 'isochrone_campaigns{state="running"} 1.0' in await answer.text()
-    assert state.plans["nanjing"].version == 2
-    assert state.plans["suzhou"].version == 1  # it reflects for nanjing already
-    (spec,) = dscp46(state.plans["nanjing"])
+    assert state.distribution.plans["nanjing"].version == 2
+    assert state.distribution.plans["suzhou"].version == 1  # it reflects for nanjing already
+    (spec,) = dscp46(state.distribution.plans["nanjing"])
     assert (spec.interval_ms, spec.flows) == (20, 4)
-    assert state.streams[: len(permanent)] != permanent  # one of them runs faster
-    assert [s.stream_id for s in state.streams[: len(permanent)]] == [
+    assert state.rounds.scope.streams[: len(permanent)] != permanent  # one of them runs faster
+    assert [s.stream_id for s in state.rounds.scope.streams[: len(permanent)]] == [
         s.stream_id for s in permanent
     ]
-    assert len(state.streams) == len(permanent) + 1
+    assert len(state.rounds.scope.streams) == len(permanent) + 1
     during = await controller.get("/api/v1/verdicts")
     assert [v["target"] for v in during["items"]] == [v["target"] for v in verdicts["items"]]
 
     clock.now_ns = begin_ns + 60 * SECOND_NS
     assert await state.scheduler.look()
     assert (await show(controller))["state"] == "ended"
-    assert state.streams == permanent
-    assert state.plans["nanjing"].streams == before["nanjing"].streams
-    assert state.plans["nanjing"].version == 3
+    assert state.rounds.scope.streams == permanent
+    assert state.distribution.plans["nanjing"].streams == before["nanjing"].streams
+    assert state.distribution.plans["nanjing"].version == 3
     assert await states_of(controller, "voice") == ["scheduled", "running", "ended"]
     added = await controller.get("/api/v1/agents/nanjing/plans/2/diff")
     assert [s["type_p"]["dscp"] for s in added["streams_added"]] == [46]
@@ -63,22 +63,22 @@ async def test_a_campaign_begins_and_ends_by_itself(controller: Any, clock: Any)
 async def test_a_stream_that_runs_already_runs_at_the_faster_of_the_intervals(
     controller: Any,
 ) -> None:
-    state = controller.state
+    state = controller.services
     mesh = PAIR | {"stream": [{"protocol": "icmp", "interval_ms": 5000, "flows": 3}]}
     await post(controller, asked(mesh=[mesh]))
     mesh = PAIR | {"name": "b", "stream": [{"protocol": "icmp", "interval_ms": 50}]}
     await post(controller, asked("second", mesh=[mesh]))
-    known = {spec.stream_id: spec for spec in state.plans["nanjing"].streams}
+    known = {spec.stream_id: spec for spec in state.distribution.plans["nanjing"].streams}
     await state.scheduler.look()
-    changed = [s for s in state.plans["nanjing"].streams if known[s.stream_id] != s]
+    changed = [s for s in state.distribution.plans["nanjing"].streams if known[s.stream_id] != s]
     assert [(s.interval_ms, s.flows) for s in changed] == [(50, 3)]
     await cancel(controller, "second")
     await state.scheduler.look()
-    changed = [s for s in state.plans["nanjing"].streams if known[s.stream_id] != s]
+    changed = [s for s in state.distribution.plans["nanjing"].streams if known[s.stream_id] != s]
     assert [(s.interval_ms, s.flows) for s in changed] == [(1000, 3)]
     await cancel(controller, "voice")
     await state.scheduler.look()
-    assert {s.stream_id: s for s in state.plans["nanjing"].streams} == known
+    assert {s.stream_id: s for s in state.distribution.plans["nanjing"].streams} == known
 
 
 async def test_connected_agents_are_told_at_once(controller: Any) -> None:
@@ -89,7 +89,7 @@ async def test_connected_agents_are_told_at_once(controller: Any) -> None:
         await socket.send_str(msgspec.json.encode(hello).decode())
         first = msgspec.json.decode(await socket.receive_str(), type=ControlFromController)
         await post(controller, asked())
-        await controller.state.scheduler.look()
+        await controller.services.scheduler.look()
         second = msgspec.json.decode(await socket.receive_str(), type=ControlFromController)
     assert isinstance(first, PlanPush)
     assert isinstance(second, PlanPush)
@@ -102,21 +102,21 @@ async def test_a_restart_in_the_middle_goes_on(
 ) -> None:
     async with open_controller() as first:
         await post(first, asked())
-        await first.state.scheduler.look()
-        plans = dict(first.state.plans)
+        await first.services.scheduler.look()
+        plans = dict(first.services.distribution.plans)
     clock.now_ns += 30 * SECOND_NS
     async with open_controller() as second:
-        assert second.state.plans == plans
-        assert not await second.state.scheduler.look()
+        assert second.services.distribution.plans == plans
+        assert not await second.services.scheduler.look()
         found = await show(second)
         assert (found["state"], found["missed_ns"], found["notes"]) == ("running", 0, [])
         assert await states_of(second, "voice") == ["scheduled", "running"]
     clock.now_ns += 60 * SECOND_NS
     async with open_controller() as third:
-        await third.state.scheduler.look()
+        await third.services.scheduler.look()
         found = await show(third)
         assert (found["state"], found["ended_ns"]) == ("ended", clock.now_ns)
-        assert dscp46(third.state.plans["nanjing"]) == []
+        assert dscp46(third.services.distribution.plans["nanjing"]) == []
         assert await states_of(third, "voice") == ["scheduled", "running", "ended"]
 
 
@@ -129,22 +129,22 @@ async def test_what_was_missed_is_said(
         await post(first, asked("late", begin_ns=begin_ns))
     clock.now_ns = begin_ns + 40 * SECOND_NS
     async with open_controller() as second:
-        await second.state.scheduler.look()
+        await second.services.scheduler.look()
         early, late = await show(second, "early"), await show(second, "late")
         assert (early["state"], early["begun_ns"]) == ("ended", None)
         assert early["missed_ns"] == 30 * SECOND_NS
         assert "nothing was measured" in early["notes"][0]["en"]
         assert (late["state"], late["missed_ns"]) == ("running", 40 * SECOND_NS)
         assert "first 40 s" in late["notes"][0]["en"]
-        assert second.state.reporting.due() == []
+        assert second.services.reporting.due() == []
         await second.get("/api/v1/campaigns/early/report", 404)
 
 
 async def test_curtailed_streams_are_counted(controller: Any) -> None:
-    state = controller.state
+    state = controller.services
     await post(controller, asked())
     await state.scheduler.look()
-    (spec,) = dscp46(state.plans["nanjing"])
+    (spec,) = dscp46(state.distribution.plans["nanjing"])
     one = CurtailedStream(stream_id=spec.stream_id, rule="policy.ports", action="refused")
     state.fleet.curtailed("nanjing", Curtailed(plan_version=2, streams=(one,)))
     found = await show(controller)
@@ -160,19 +160,19 @@ async def test_a_campaign_of_a_site_that_is_gone_is_not_measured_and_does_no_har
 ) -> None:
     async with open_controller() as first:
         await post(first, asked())
-        await first.state.scheduler.look()
+        await first.services.scheduler.look()
     text = site_file.read_text(encoding="utf-8")
     site_file.write_text(text.replace('name = "suzhou"', 'name = "kunshan"'), encoding="utf-8")
     async with open_controller() as second:
-        assert not await second.state.scheduler.look()
-        assert second.state.streams == second.state.permanent
+        assert not await second.services.scheduler.look()
+        assert second.services.rounds.scope.streams == second.services.rounds.scope.permanent
         await second.judge()
         found = await show(second)
         assert (found["state"], found["streams"]) == ("running", 2)
         assert "no longer has" in found["notes"][-1]["en"]
-        (record,) = second.state.campaigns.records.values()
-        clock.now_ns = record.to_ns + second.state.reporting.patience_ns(record)
-        await second.state.scheduler.look()
-        (record,) = second.state.reporting.due()
-        await second.state.reporting.report(record)
+        (record,) = second.services.campaigns.records.values()
+        clock.now_ns = record.to_ns + second.services.reporting.patience_ns(record)
+        await second.services.scheduler.look()
+        (record,) = second.services.reporting.due()
+        await second.services.reporting.report(record)
         assert (await show(second))["reported_ns"] is not None

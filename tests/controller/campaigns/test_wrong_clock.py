@@ -33,7 +33,7 @@ def clock() -> SteppedClock:
 async def test_a_clock_that_was_stepped_begins_and_ends_no_campaign(
     controller: Any, clock: SteppedClock, step_ns: int
 ) -> None:
-    state = controller.state
+    state = controller.services
     begin_ns = clock.now_ns + 3_600 * SECOND_NS
     await post(controller, asked(begin_ns=begin_ns, duration_s=3_600))
     clock.stepped_ns = step_ns

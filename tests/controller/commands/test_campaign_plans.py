@@ -65,15 +65,15 @@ async def test_a_campaign_is_tried_created_listed_shown_and_reported(
     assert "voice  scheduled  2027-01-15T08:01:40+00:00" in await run("create", file)
     assert "2 streams" in await run("list")
     clock.now_ns = 1_800_000_100_000_000_000
-    await controller.state.scheduler.look()
+    await controller.services.scheduler.look()
     assert "voice  running" in await run("show", "voice")
     assert "no report yet" in await run("report", "voice", "--out", str(tmp_path), code=1)
     clock.now_ns += 10_000_000_000
     assert "voice  cancelled" in await run("cancel", "voice")
-    await controller.state.scheduler.look()
-    (record,) = controller.state.campaigns.records.values()
-    clock.now_ns += controller.state.reporting.patience_ns(record)
-    await controller.state.reporting.report(record)
+    await controller.services.scheduler.look()
+    (record,) = controller.services.campaigns.records.values()
+    clock.now_ns += controller.services.reporting.patience_ns(record)
+    await controller.services.reporting.report(record)
     said = await run("show", "voice")
     assert "cancelled 50 s before its end by owner uid" in said
     assert "IPv6 no worse than IPv4: No data" in said

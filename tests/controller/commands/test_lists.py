@@ -29,21 +29,23 @@ def ask(
     async def run(*lines: str, language: str = "en", later_s: int = 0) -> list[Result]:
         monkeypatch.setenv("ISOCHRONE_LANG", language)
         async with open_controller() as controller:
-            now_ns = controller.state.clock.wall_ns()
+            now_ns = controller.services.clock.wall_ns()
             streams = [
                 each.stream_id
-                for each in controller.state.streams
+                for each in controller.services.rounds.scope.streams
                 if each.path.source.site == "nanjing" and each.type_p.protocol == "udp"
             ]
             windows = batch_of(streams, now_ns - 10 * SECOND)
             await controller.deliver("nanjing", chunk_of(windows, agent="nanjing", sequence=1))
             await controller.judge()
             if later_s:
-                controller.state.clock.now_ns += later_s * SECOND
+                controller.services.clock.now_ns += later_s * SECOND
                 await controller.judge()
-            await controller.state.duplicates.note("nanjing", "aaaaaaaa", "bbbbbbbb", refused=True)
+            await controller.services.duplicates.note(
+                "nanjing", "aaaaaaaa", "bbbbbbbb", refused=True
+            )
             for serial, days in (("0a", -1), ("0b", 30)):
-                controller.state.access.renewed(
+                controller.services.access.renewed(
                     CertificateRecord(
                         serial=serial,
                         agent="nanjing",

@@ -25,10 +25,10 @@ def test_worst_of_each_pair_is_that_of_a_plain_search(rows: list[tuple[int, int,
 
 def made_of(controller: Any) -> set[str | None]:
     """Return the targets whose matrix of the latest round is there, none of an older round."""
-    latest = controller.state.live.latest.revision
-    made = controller.state.matrices._made.values()
+    latest = controller.services.rounds.live.latest.revision
+    made = controller.services.matrices._made.values()
     assert {revision for (revision, _), _ in made} == {latest}
-    return set(controller.state.matrices._made)
+    return set(controller.services.matrices._made)
 
 
 async def test_the_matrix_of_all_targets_is_made_with_each_round(controller: Any) -> None:
@@ -40,19 +40,19 @@ async def test_the_matrix_of_all_targets_is_made_with_each_round(controller: Any
 
 
 async def test_what_was_asked_for_lately_is_made_too_and_then_forgotten(controller: Any) -> None:
-    target = controller.state.network.targets[0].name
+    target = controller.services.rounds.scope.network.targets[0].name
     await controller.judge()
     assert (await controller.get(f"/api/v1/matrix?target={target}"))["target"] == target
-    controller.state.clock.now_ns += LATELY_NS
+    controller.services.clock.now_ns += LATELY_NS
     await controller.judge()
     assert made_of(controller) == {None, target}
-    controller.state.clock.now_ns += 1
+    controller.services.clock.now_ns += 1
     await controller.judge()
     assert made_of(controller) == {None}
 
 
 async def test_of_many_targets_only_those_asked_for_last_are_made(controller: Any) -> None:
-    names = [target.name for target in controller.state.network.targets]
+    names = [target.name for target in controller.services.rounds.scope.network.targets]
     await controller.judge()
     for name in (names[0], *names):
         await controller.get(f"/api/v1/matrix?target={name}")

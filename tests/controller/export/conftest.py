@@ -17,10 +17,10 @@ async def measured(
     """A controller that holds three windows of nanjing's two UDP streams: one wholly lost."""
     ids = [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
     ]
-    now_ns = controller.state.clock.wall_ns()
+    now_ns = controller.services.clock.wall_ns()
     for i, lost in enumerate((0, 10, 5)):
         batch = batch_of(ids, now_ns - (3 - i) * 10 * SECOND, lost=lost)
         body = chunk_of(batch, agent="nanjing", sequence=i, plan_version=7 + i)

@@ -26,7 +26,7 @@ PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
 
 
 def query(controller: Any, kind: str, more: str = "") -> str:
-    now_ns = controller.state.clock.wall_ns()
+    now_ns = controller.services.clock.wall_ns()
     return f"/api/v1/export?from_ns={now_ns - 3600 * SECOND}&to_ns={now_ns}&format={kind}{more}"
 
 
@@ -82,9 +82,9 @@ async def test_rows_are_what_the_windows_are(measured: Any) -> None:
 
 
 async def test_rollups_are_exported_too(measured: Any) -> None:
-    now_ns = measured.state.clock.wall_ns()
+    now_ns = measured.services.clock.wall_ns()
     for later in (1, 24):
-        measured.state.store.rollups.roll_up(now_ns + later * 3600 * SECOND, 1000)
+        measured.services.store.rollups.roll_up(now_ns + later * 3600 * SECOND, 1000)
     rows = await rows_of(measured, "csv", f"&path={PATH}&protocol=udp&level=minute")
     assert {(row["level"], row["plan_version"]) for row in rows} == {("minute", None)}
     assert sum(row["sent_probes"] for row in rows) == 30
@@ -130,16 +130,16 @@ async def test_times_and_format_must_be_given_and_in_order(controller: Any) -> N
 async def test_exports_beyond_what_may_run_at_once_are_asked_to_wait(
     controller: Any, running: dict[str, int]
 ) -> None:
-    controller.state.exports.update(running)
+    controller.services.exports.update(running)
     error = (await controller.get(query(controller, "csv"), 429))["error"]
     assert error["code"] == "too_many_exports"
-    controller.state.exports.subtract(running)
+    controller.services.exports.subtract(running)
 
 
 async def test_nobody_keeps_others_from_exporting(measured: Any) -> None:
-    measured.state.exports.update({"token greedy 1": 2})
+    measured.services.exports.update({"token greedy 1": 2})
     assert await rows_of(measured, "jsonl")
-    assert measured.state.exports == {"token greedy 1": 2}, "and its own place is given back"
+    assert measured.services.exports == {"token greedy 1": 2}, "and its own place is given back"
 
 
 async def test_an_export_that_nobody_takes_ends(
@@ -158,7 +158,7 @@ async def test_an_export_that_nobody_takes_ends(
     writer.write(asked.encode())
     async with asyncio.timeout(60):
         assert b" 200 " in await reader.readline()
-        while measured.state.exports:
+        while measured.services.exports:
             await asyncio.sleep(0)  # until it gives up
             assert not writer.is_closing()
     writer.transport.abort()
@@ -171,7 +171,7 @@ def test_small_tables_are_joined_and_nothing_is_lost() -> None:
 
 async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pathlib.Path) -> None:
     url = f"unix:{measured.session.connector.path}"
-    now_ns = measured.state.clock.wall_ns()
+    now_ns = measured.services.clock.wall_ns()
     output = tmp_path / "out.csv"
     times = ["--from", "2027-01-15T00:00Z", "--to", "2027-01-16T00:00Z"]
     assert now_ns == 1_800_000_000 * SECOND  # 2027-01-15T08:00 UTC

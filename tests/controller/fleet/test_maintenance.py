@@ -14,7 +14,7 @@ ADDRESS = "http://controller/api/v1/maintenance"
 
 
 async def announce(controller: Any, status: int = 201, **asked: Any) -> Any:
-    body = {"to_ns": controller.state.clock.wall_ns() + 600 * SECOND, "reason": "new fibre"}
+    body = {"to_ns": controller.services.clock.wall_ns() + 600 * SECOND, "reason": "new fibre"}
     async with controller.session.post(ADDRESS, json=body | asked) as answer:
         assert answer.status == status, await answer.text()
         return await answer.json()
@@ -33,15 +33,15 @@ def deliver(
     """Return a function that lets ten seconds pass, delivers their windows and judges."""
     ids = [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
     ]
     sequence = iter(range(1000))
 
     async def run(times: int = 1, **how: Any) -> None:
         for _ in range(times):
-            controller.state.clock.now_ns += 10 * SECOND
-            start_ns = controller.state.clock.wall_ns() - 10 * SECOND
+            controller.services.clock.now_ns += 10 * SECOND
+            start_ns = controller.services.clock.wall_ns() - 10 * SECOND
             batch = batch_of(ids, start_ns, sent=1000, **how)
             body = chunk_of(batch, agent="nanjing", sequence=next(sequence))
             await controller.deliver("nanjing", body)
@@ -87,7 +87,7 @@ async def test_after_maintenance_only_what_came_after_counts(controller: Any, de
     await deliver(2, rtt_ns=40e6, forward_ns=20e6)
     ended = await end(controller, made["id"])
     assert ended["phase"] == "ended"
-    assert ended["ended_ns"] == controller.state.clock.wall_ns()
+    assert ended["ended_ns"] == controller.services.clock.wall_ns()
     paths = {item["id"]: item["state"] for item in (await controller.get("/api/v1/paths"))["items"]}
     assert paths[PATH] == "ok"  # not late: its first window that counts is on its way
     await deliver(2)
@@ -100,7 +100,11 @@ async def test_controller_that_restarts_leaves_the_same_windows_out(
 ) -> None:
     async def deliver(controller: Any, sequence: int, **how: Any) -> None:
         clock.now_ns += 10 * SECOND
-        ids = [stream.stream_id for stream in controller.state.streams if stream.path.id == PATH]
+        ids = [
+            stream.stream_id
+            for stream in controller.services.rounds.scope.streams
+            if stream.path.id == PATH
+        ]
         batch = batch_of(ids, clock.now_ns - 10 * SECOND, sent=1000, **how)
         body = chunk_of(batch, agent="nanjing", sequence=sequence)
         await controller.deliver("nanjing", body)
@@ -128,7 +132,7 @@ async def test_life_of_a_maintenance_stands_in_the_event_log(controller: Any, cl
     for _ in range(2):
         clock.now_ns += 400 * SECOND
         await controller.judge()
-    controller.state.store.sites.put([], clock.now_ns).result()
+    controller.services.store.sites.put([], clock.now_ns).result()
     items = (await controller.get("/api/v1/event-log?kind=maintenance"))["items"]
     found = [(item["subject"], item["state"], item["previous"]) for item in reversed(items)]
     one, other = str(planned["id"]), str(called_off["id"])

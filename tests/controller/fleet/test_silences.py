@@ -39,15 +39,15 @@ def deliver(batch_of: Callable[..., Any], chunk_of: Callable[..., bytes], clock:
 def stream_of(controller: Any) -> Any:
     return next(
         stream
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.id == THERE and stream.type_p.protocol == "udp"
     )
 
 
 def say(controller: Any, *entries: Unanswered, agent: str = "suzhou") -> None:
-    version = controller.state.plans[agent].version
+    version = controller.services.distribution.plans[agent].version
     message = Curtailed(plan_version=version, streams=(), unanswered=entries)
-    _note_silences(controller.state, agent, message)
+    _note_silences(controller.services, agent, message)
 
 
 def silent(
@@ -62,8 +62,8 @@ def silent(
 async def sent_of(controller: Any) -> tuple[int, int]:
     """Return what of the stream is judged: probes sent and lost."""
     await controller.judge()
-    evidence = controller.state.live.latest.evidence
-    row = controller.state.streams.index(stream_of(controller))
+    evidence = controller.services.rounds.live.latest.evidence
+    row = controller.services.rounds.scope.streams.index(stream_of(controller))
     return int(evidence.sent[row]), int(evidence.lost[row])
 
 
@@ -171,9 +171,9 @@ async def test_senders_that_are_answered_are_judged(
 async def test_what_nobody_has_confirmed_yet_is_no_loss_unless_it_is_answered(
     controller: Any, deliver: Deliver, clock: Any
 ) -> None:
-    state = controller.state
+    state = controller.services
     asked = {"suzhou": {("192.0.2.2", 8620, "192.0.2.1")}}
-    state.silences.requested_again(asked, state.plans, clock.now_ns)
+    state.silences.requested_again(asked, state.distribution.plans, clock.now_ns)
     clock.now_ns += 10 * SECOND
     await deliver(controller, lost=500)
     assert await sent_of(controller) == (0, 0)
@@ -199,7 +199,7 @@ async def test_restarted_controller_knows_what_held_then(
         assert await sent_of(second) == (500, 0)
         kept = [
             one
-            for one in second.state.silences.now.records.values()
+            for one in second.services.silences.now.records.values()
             if one.rule.startswith("policy")
         ]
         assert [one.to_ns is None for one in kept] == [False]
@@ -210,9 +210,11 @@ async def test_the_clock_of_the_far_end_does_not_move_the_time(
 ) -> None:
     entry = silent(clock, "agent.restarting", ago_s=-3590, over_s=-3595)  # an hour ahead of ours
     message = Curtailed(
-        plan_version=controller.state.plans["suzhou"].version, streams=(), unanswered=(entry,)
+        plan_version=controller.services.distribution.plans["suzhou"].version,
+        streams=(),
+        unanswered=(entry,),
     )
-    (record,) = controller.state.silences.heard(
+    (record,) = controller.services.silences.heard(
         "suzhou", message, clock.now_ns, ahead_ns=3600 * SECOND
     )
     assert record.to_ns is not None
@@ -229,16 +231,16 @@ async def test_own_streams_that_an_owner_refuses_are_remembered_with_their_times
     refused = CurtailedStream(
         stream_id=stream.stream_id, rule="policy.destinations", action="refused"
     )
-    version = controller.state.plans["nanjing"].version
+    version = controller.services.distribution.plans["nanjing"].version
 
     def tell(*streams: CurtailedStream) -> list[SilenceRecord]:
         message = Curtailed(plan_version=version, streams=streams)
-        return controller.state.silences.heard("nanjing", message, clock.now_ns)
+        return controller.services.silences.heard("nanjing", message, clock.now_ns)
 
     assert len(tell(refused)) == 1
     assert tell(refused) == []
-    row = controller.state.streams.index(stream)
-    assert controller.state.silences.now.of_row(row, clock.now_ns).side == "sending"
+    row = controller.services.rounds.scope.streams.index(stream)
+    assert controller.services.silences.now.of_row(row, clock.now_ns).side == "sending"
     clock.now_ns += 60 * SECOND
     (over,) = tell()
     assert over.to_ns - over.from_ns == 60 * SECOND
@@ -276,7 +278,9 @@ async def test_message_of_thousands_of_entries_holds_nobody_up(controller: Any, 
     for more in range(3):
         say(controller, *(msgspec.structs.replace(e, from_ns=e.from_ns - more) for e in entries))
     assert time.process_time() - began_s < 5  # was 20 on the event loop: the square of their number
-    mine = [one for one in controller.state.silences.now.records.values() if one.agent == "suzhou"]
+    mine = [
+        one for one in controller.services.silences.now.records.values() if one.agent == "suzhou"
+    ]
     assert len(mine) == MOST_OF_ONE_AGENT
     assert sum(one.to_ns is None for one in mine) >= MAX_UNANSWERED
 
@@ -295,7 +299,7 @@ async def test_silences_of_one_agent_push_out_no_others_of_the_database(
         ),
         agent="nanjing",
     )
-    store = controller.state.store.silences
+    store = controller.services.store.silences
     whole = [
         SilenceRecord(
             mark=f"suzhou|{i}",
@@ -325,10 +329,10 @@ async def test_stream_that_is_slowed_to_more_than_planned_takes_nothing(controll
             interval_ms=interval_ms,
         )
         message = Curtailed(plan_version=1, streams=(slowed,))
-        _note_silences(controller.state, "nanjing", message)
+        _note_silences(controller.services, "nanjing", message)
         (record,) = [
             one
-            for one in controller.state.silences.now.records.values()
+            for one in controller.services.silences.now.records.values()
             if one.agent == "nanjing" and one.side == "sending" and one.to_ns is None
         ]
         assert record.share == 1.0

@@ -42,11 +42,13 @@ async def test_unfinished_uploads_of_one_agent_stop_no_other(
         for task in waiting:
             task.cancel()
     assert {line.split()[1] for line in refused} == {b"429"}
-    assert controller.state.ingest.refused["busy_agent"] == 4
-    stream = next(s for s in controller.state.streams if s.path.source.site == "nanjing")
-    batch = batch_of([stream.stream_id], controller.state.clock.wall_ns() - 10_000_000_000)
+    assert controller.services.ingest.refused["busy_agent"] == 4
+    stream = next(
+        s for s in controller.services.rounds.scope.streams if s.path.source.site == "nanjing"
+    )
+    batch = batch_of([stream.stream_id], controller.services.clock.wall_ns() - 10_000_000_000)
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
-    assert controller.state.ingest.chunks == 1
+    assert controller.services.ingest.chunks == 1
     for _, writer in begun:
         writer.close()
 
@@ -60,14 +62,14 @@ async def test_a_body_that_does_not_come_is_given_up_and_its_slot_is_free_again(
         async with asyncio.timeout(60):
             assert (await reader.readline()).split()[1] == b"408"
         writer.close()
-    assert controller.state.ingest.refused["slow_body"] == MAX_UPLOADS + 1
+    assert controller.services.ingest.refused["slow_body"] == MAX_UPLOADS + 1
 
 
 async def test_bodies_that_fill_the_memory_give_way_the_largest_first(
     controller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("controller.ingest.uploads.MAX_ARRIVING_BYTES", 3 << 20)
-    uploads = controller.state.ingest.uploads
+    uploads = controller.services.ingest.uploads
     sizes = {"suzhou": 2 << 20, "nanjing": 1 << 19}
     begun = {}
     for agent, size in sizes.items():
@@ -75,7 +77,7 @@ async def test_bodies_that_fill_the_memory_give_way_the_largest_first(
         begun[agent][1].write(bytes(size))
     async with asyncio.timeout(60):
         while uploads.arriving_bytes < sum(sizes.values()):
-            assert not controller.state.ingest.refused
+            assert not controller.services.ingest.refused
             await asyncio.sleep(0.01)
         begun["nanjing"][1].write(bytes(1 << 19))
         reader, writer = begun["suzhou"]
@@ -83,8 +85,8 @@ async def test_bodies_that_fill_the_memory_give_way_the_largest_first(
         writer.transport.abort()
         while uploads.arriving_bytes >= 2 << 20:
             await asyncio.sleep(0.01)
-            assert controller.state.ingest.refused == {"busy": 1}
+            assert controller.services.ingest.refused == {"busy": 1}
         begun["nanjing"][1].transport.abort()
         while uploads.arriving_bytes:
             await asyncio.sleep(0.01)
-            assert controller.state.ingest.refused == {"busy": 1}
+            assert controller.services.ingest.refused == {"busy": 1}

@@ -16,7 +16,7 @@ ADDRESS = f"/api/v1/verdicts?target=jiangsu-circle-5&path={PATH}"
 
 async def log_of(controller: Any, query: str = "") -> list[Any]:
     """Return the log once all that was asked of the writer is committed (it works in order)."""
-    state = controller.state
+    state = controller.services
     state.store.sites.put([], state.clock.wall_ns()).result()
     items: list[Any] = (await controller.get(f"/api/v1/event-log?kind=verdict{query}"))["items"]
     return items
@@ -50,13 +50,13 @@ def deliver(
 ) -> Callable[..., Any]:
     ids = [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
     ]
     sequence = iter(range(100))
 
     async def run(rtt_ns: float, sent: int) -> None:
-        start_ns = controller.state.clock.wall_ns() - 10 * SECOND
+        start_ns = controller.services.clock.wall_ns() - 10 * SECOND
         batch = batch_of(ids, start_ns, sent=sent, rtt_ns=rtt_ns, forward_ns=rtt_ns / 2)
         number = next(sequence)
         await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=number))
@@ -101,9 +101,9 @@ async def test_changes_survive_a_restart(
     open_controller: Callable[[], Any], batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
     async with open_controller() as first:
-        ids = [first.state.streams[0].stream_id]
-        agent = first.state.streams[0].path.source.site
-        start_ns = first.state.clock.wall_ns() - 10 * SECOND
+        ids = [first.services.rounds.scope.streams[0].stream_id]
+        agent = first.services.rounds.scope.streams[0].path.source.site
+        start_ns = first.services.clock.wall_ns() - 10 * SECOND
         batch = batch_of(ids, start_ns, sent=100)
         await first.deliver(agent, chunk_of(batch, agent=agent, sequence=0))
         await first.judge()
@@ -122,5 +122,5 @@ async def test_pages_of_changes_join_to_the_whole(controller: Any, deliver: Any)
     first = await controller.get("/api/v1/event-log?kind=verdict&limit=2")
     rest = await controller.get(f"/api/v1/event-log?kind=verdict&after={first['next']}")
     assert first["items"] + rest["items"] == whole
-    now_ns = controller.state.clock.wall_ns()
+    now_ns = controller.services.clock.wall_ns()
     assert await log_of(controller, f"&to_ns={now_ns}") == []

@@ -19,13 +19,13 @@ def deliver(
     """Return a function that delivers the newest window of all UDP streams of nanjing."""
     ids = [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
     ]
     sequence = iter(range(1000))
 
     async def run(**how: Any) -> None:
-        start_ns = controller.state.clock.wall_ns() - 10 * SECOND
+        start_ns = controller.services.clock.wall_ns() - 10 * SECOND
         batch = batch_of(ids, start_ns, sent=100, **how)
         body = chunk_of(batch, agent="nanjing", sequence=next(sequence))
         await controller.deliver("nanjing", body)

@@ -39,7 +39,9 @@ def adds_up(account: AccountDocument) -> bool:
 def one(controller: Any) -> Any:
     """The STAMP stream there, slowed to a probe a second."""
     stream = next(
-        s for s in controller.state.streams if s.path.id == THERE and s.type_p.protocol == "udp"
+        s
+        for s in controller.services.rounds.scope.streams
+        if s.path.id == THERE and s.type_p.protocol == "udp"
     )
     return msgspec.structs.replace(stream, interval_ms=1000.0)
 
@@ -189,7 +191,7 @@ async def test_the_account_of_now_counts_what_windows_lack(
     controller: Any, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
     """An agent that is away for a part of a window, or asks less than its plan for any reason."""
-    mine = [s for s in controller.state.streams if s.path.source.site == "nanjing"]
+    mine = [s for s in controller.services.rounds.scope.streams if s.path.source.site == "nanjing"]
     clock.now_ns += 20 * SECOND  # its plan is older than what is judged
     for number in range(6):
         due = {s.stream_id: round(10_000 / s.interval_ms) for s in mine}
@@ -201,9 +203,11 @@ async def test_the_account_of_now_counts_what_windows_lack(
         clock.now_ns += 10 * SECOND
     await controller.judge()
     account = msgspec.convert(await controller.get("/api/v1/account"), AccountDocument)
-    bound = {demand.path.id for demand in controller.state.demands}
+    bound = {demand.path.id for demand in controller.services.rounds.scope.demands}
     counted = [
-        s.path.source.site == "nanjing" for s in controller.state.streams if s.path.id in bound
+        s.path.source.site == "nanjing"
+        for s in controller.services.rounds.scope.streams
+        if s.path.id in bound
     ]
     here, silent = counted.count(True), counted.count(False)  # each asks ten probes a window
     assert set(due.values()) == {10}
@@ -214,9 +218,9 @@ async def test_the_account_of_now_counts_what_windows_lack(
 async def test_what_is_asked_since_when_is_read_from_the_history_of_plans(
     controller: Any, one: Any
 ) -> None:
-    state = controller.state
-    plan = state.plans["nanjing"]
-    streams = tuple(s for s in state.streams if s.path.source.site == "nanjing")
+    state = controller.services
+    plan = state.distribution.plans["nanjing"]
+    streams = tuple(s for s in state.rounds.scope.streams if s.path.source.site == "nanjing")
     first, second, *_ = plan.streams
     others = tuple(
         msgspec.structs.replace(spec, interval_ms=2 * spec.interval_ms)
@@ -258,7 +262,11 @@ async def test_report_after_a_reload_names_the_time_of_its_data(
 ) -> None:
     """What was measured before the controller began anew is judged, and so is named."""
     async with open_controller() as first:
-        ids = [s.stream_id for s in first.state.streams if s.path.source.site == "nanjing"]
+        ids = [
+            s.stream_id
+            for s in first.services.rounds.scope.streams
+            if s.path.source.site == "nanjing"
+        ]
         start_ns = clock.now_ns
         for number in range(70):
             batch = batch_of(ids, clock.now_ns)

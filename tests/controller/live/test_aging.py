@@ -22,12 +22,12 @@ def deliver(batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]) -> Del
     async def give(
         controller: Any, *, ago_s: float = 0.0, protocols: tuple[str, ...] = (), **window: Any
     ) -> None:
-        state = controller.state
+        state = controller.services
         start_ns = state.clock.wall_ns() - round((ago_s + 10) * SECOND)
         for agent in state.fleet.now().names:
             ids = [
                 stream.stream_id
-                for stream in state.streams
+                for stream in state.rounds.scope.streams
                 if stream.path.source.site == agent
                 and (not protocols or stream.type_p.protocol in protocols)
             ]
@@ -79,7 +79,7 @@ async def test_a_dead_fleet_keeps_no_target_whoever_asks(
         assert health["stale"] > 0
         clock.now_ns += 61 * SECOND  # since when it listens: now the silence is not its own
         await controller.judge()
-        controller.state.store.sites.put([], clock.now_ns).result()  # behind the events
+        controller.services.store.sites.put([], clock.now_ns).result()  # behind the events
         log = await controller.get("/api/v1/event-log?kind=verdict&state=no_data")
         assert PATH in {event["subject"] for event in log["items"]}
 
@@ -227,9 +227,9 @@ async def test_impossible_rests_on_no_measurement(
 ) -> None:
     await deliver(controller)
     await controller.judge()
-    before = controller.state.live.latest.judgements.verdict.copy()
+    before = controller.services.rounds.live.latest.judgements.verdict.copy()
     clock.now_ns += 200 * SECOND
-    after = controller.state.live.latest.judgements.verdict
+    after = controller.services.rounds.live.latest.judgements.verdict
     assert np.array_equal(before == 3, after == 3)
 
 
@@ -265,7 +265,7 @@ async def test_windows_of_a_future_that_never_came_are_not_judged(
         await deliver(controller)
         await controller.judge()
     assert (await verdict_of(controller))["verdict"] == "pass"
-    assert controller.state.live.latest.data_to_ns <= clock.now_ns
+    assert controller.services.rounds.live.latest.data_to_ns <= clock.now_ns
 
 
 def set_back(clock: Any, by_s: int) -> None:

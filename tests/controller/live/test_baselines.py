@@ -60,7 +60,9 @@ def measure(
         controller: Any, *, rtt_ms: float, lost: int, hours: int = 12, **one_way: Any
     ) -> None:
         """Measure two windows of each of the next hours."""
-        ids = {stream.path.id: stream.stream_id for stream in controller.state.streams}
+        ids = {
+            stream.path.id: stream.stream_id for stream in controller.services.rounds.scope.streams
+        }
         clock.now_ns -= clock.now_ns % HOUR
         for hour in range(hours):
             for window in range(2):
@@ -206,7 +208,7 @@ async def test_week_is_read_back_from_merged_hours_where_there_are_any(
         shown = figures_of(await verdict(first, "hunan-delay"))
         assert shown["verdict"] == "pass"
         for later in (1, 2) if merged else ():  # minutes, and an hour later their hours
-            while first.state.store.rollups.roll_up(clock.now_ns + later * HOUR, 1000):
+            while first.services.store.rollups.roll_up(clock.now_ns + later * HOUR, 1000):
                 pass
     if merged:  # windows are needed only of the hour that is still being judged by itself
         with sqlite3.connect(tmp_path / "life" / FILE_NAME) as connection:
@@ -238,7 +240,7 @@ async def test_baseline_that_was_changed_is_not_used(
     start_ns = clock.now_ns - clock.now_ns % HOUR
     await measure(controller, rtt_ms=20.0, lost=4, hours=1)
     await seal(controller, "b", start_ns, clock.now_ns)
-    record = controller.state.store.baselines.all()[0]
+    record = controller.services.store.baselines.all()[0]
     assert len(opened(record).record.digest) == 64
     for content in (b"", record.content[:-1], record.content[:20] + b"x" + record.content[21:]):
         changed = BaselineRecord(

@@ -54,13 +54,13 @@ def site_file(tmp_path):
 def measure(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> Callable[..., Any]:
-    ids = {stream.path.id: stream.stream_id for stream in controller.state.streams}
+    ids = {stream.path.id: stream.stream_id for stream in controller.services.rounds.scope.streams}
     sequence = iter(range(10_000))
 
     async def run(
         path: str, *, rtt_ms: float, lost: int = 0, windows: int = 30, sent: int = 1000
     ) -> None:
-        now_ns = controller.state.clock.wall_ns()
+        now_ns = controller.services.clock.wall_ns()
         for i in range(windows):
             rtt_ns = (rtt_ms + 0.01 * rtt_ms * (i % 3)) * MS
             batch = batch_of(

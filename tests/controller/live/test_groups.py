@@ -37,11 +37,11 @@ def test_every_undecided_pair_widens_the_rate():
 async def test_three_circles_have_one_rate(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
-    now_ns = controller.state.clock.wall_ns()
+    now_ns = controller.services.clock.wall_ns()
     for agent in ("nanjing", "suzhou"):
         ids = [
             stream.stream_id
-            for stream in controller.state.streams
+            for stream in controller.services.rounds.scope.streams
             if stream.path.source.site == agent and stream.type_p.protocol == "udp"
         ]
         batch = batch_of(ids, now_ns - 10 * SECOND, sent=200, rtt_ns=4e6)

@@ -110,7 +110,7 @@ async def test_agent_that_speaks_but_measures_nothing_has_no_data(
     await deliver()
     for _ in range(14):
         clock.now_ns += 10 * SECOND
-        controller.state.fleet.heard("nanjing")
+        controller.services.fleet.heard("nanjing")
     agents = (await controller.get("/api/v1/agents"))["items"]
     assert agents[0]["state"] == "no_data"
 
@@ -128,7 +128,7 @@ async def test_agent_that_only_reflects_is_ok(open_controller: Any, clock: Any) 
         for _ in range(14):
             clock.now_ns += 10 * SECOND
             for agent in ("nanjing", "suzhou"):
-                controller.state.fleet.heard(agent)
+                controller.services.fleet.heard(agent)
         agents = (await controller.get("/api/v1/agents"))["items"]
     assert {one["name"]: one["state"] for one in agents} == {"nanjing": "no_data", "suzhou": "ok"}
 
@@ -137,12 +137,18 @@ async def test_what_the_owner_of_an_agent_refuses_is_curtailed_and_not_lost(
     controller: Any, deliver: Any
 ) -> None:
     await deliver()
-    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    own = [
+        s.stream_id
+        for s in controller.services.rounds.scope.streams
+        if s.path.source.site == "nanjing"
+    ]
     refused = [
         CurtailedStream(stream_id=number, rule="policy.protocols", action="refused")
         for number in own
     ]
-    controller.state.fleet.curtailed("nanjing", Curtailed(plan_version=1, streams=tuple(refused)))
+    controller.services.fleet.curtailed(
+        "nanjing", Curtailed(plan_version=1, streams=tuple(refused))
+    )
     await controller.judge()
     streams = (await controller.get("/api/v1/streams"))["items"]
     mine = [one for one in streams if int(one["stream_id"]) in own]
@@ -156,8 +162,12 @@ async def test_stream_that_may_run_again_is_waited_for_before_it_is_late(
     controller: Any, deliver: Any, clock: Any
 ) -> None:
     await deliver()
-    fleet = controller.state.fleet
-    own = [s.stream_id for s in controller.state.streams if s.path.source.site == "nanjing"]
+    fleet = controller.services.fleet
+    own = [
+        s.stream_id
+        for s in controller.services.rounds.scope.streams
+        if s.path.source.site == "nanjing"
+    ]
     refused = tuple(
         CurtailedStream(stream_id=number, rule="policy.quiet_hours", action="refused")
         for number in own

@@ -13,8 +13,8 @@ from messages.exchange import Health
 async def test_timestamps_of_both_ends_are_counted(
     controller: Any, own: int | None, far: int | None, together: int
 ) -> None:
-    state = controller.state
-    stream = next(s for s in state.streams if s.path.destination.site in state.fleet)
+    state = controller.services
+    stream = next(s for s in state.rounds.scope.streams if s.path.destination.site in state.fleet)
     for site, calibration_ns in (
         (stream.path.source.site, own),
         (stream.path.destination.site, far),
@@ -22,5 +22,5 @@ async def test_timestamps_of_both_ends_are_counted(
         told = Health(version="0", boot="b", started_ns=0, sent_ns=0, calibration_ns=calibration_ns)
         state.fleet.heard(site, told)
     await controller.judge()
-    row = state.streams.index(stream)
-    assert state.live.latest.evidence.calibration_ns[row] == together
+    row = state.rounds.scope.streams.index(stream)
+    assert state.rounds.live.latest.evidence.calibration_ns[row] == together

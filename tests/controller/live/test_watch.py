@@ -9,7 +9,7 @@ from tests.controller.live.test_states import PATH, SECOND
 
 async def log_of(controller: Any, query: str) -> list[tuple[str, str | None]]:
     """Return (state, previous) of the log, oldest first, once all that was asked is committed."""
-    state = controller.state
+    state = controller.services
     state.store.sites.put([], state.clock.wall_ns()).result()
     items = (await controller.get(f"/api/v1/event-log{query}"))["items"]
     return [(item["state"], item["previous"]) for item in reversed(items)]
@@ -52,7 +52,7 @@ async def test_restart_of_the_controller_is_no_event_of_the_fleet(
     open_controller: Any, batch_of: Any, chunk_of: Any, clock: Any
 ) -> None:
     async with open_controller() as first:
-        ids = [first.state.streams[0].stream_id]
+        ids = [first.services.rounds.scope.streams[0].stream_id]
         batch = batch_of(ids, clock.now_ns - 10 * SECOND, sent=100)
         await first.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
         await first.judge()

@@ -67,7 +67,9 @@ async def test_history_grows_when_the_network_does(
         assert [item["version"] for item in (await first.get(PLANS))["items"]] == [1]
         whole = await first.get(f"{PLANS}/1/diff")
         assert (whole["against"], whole["version"]) == (0, 1)
-        assert len(whole["streams_added"]) == len(first.state.plans["nanjing"].streams)
+        assert len(whole["streams_added"]) == len(
+            first.services.distribution.plans["nanjing"].streams
+        )
     move_the_landmark(site_file)
     async with open_controller() as second:
         page = await second.get(f"{PLANS}?limit=1")
@@ -85,18 +87,18 @@ async def test_history_grows_when_the_network_does(
         back = await second.get(f"{PLANS}/1/diff?against=2")
         assert back["streams_changed"][0]["after"]["destination"] == "192.0.2.3"
         plan = await second.get(f"{PLANS}/2")
-        assert msgspec.convert(plan["plan"], Plan) == second.state.plans["nanjing"]
+        assert msgspec.convert(plan["plan"], Plan) == second.services.distribution.plans["nanjing"]
         for address in (f"{PLANS}/3", f"{PLANS}/x", f"{PLANS}/1/diff?against=7"):
             assert (await second.get(address, 404))["error"]["code"] == "unknown_plan"
 
 
 async def test_agent_beyond_a_restored_controller_gets_a_higher_number(controller: Any) -> None:
-    state = controller.state
+    state = controller.services
     await state.distribution.outnumber("nanjing", 1)
     await state.distribution.outnumber("nanjing", None)
-    assert state.plans["nanjing"].version == 1
+    assert state.distribution.plans["nanjing"].version == 1
     await state.distribution.outnumber("nanjing", 7)
-    assert state.plans["nanjing"].version == 8
+    assert state.distribution.plans["nanjing"].version == 8
     assert [item["version"] for item in (await controller.get(PLANS))["items"]] == [8, 1]
 
 
@@ -105,13 +107,13 @@ async def test_push_is_signed_over_the_bytes_that_are_sent(
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
-    state = controller.state
+    state = controller.services
     assert msgspec.json.decode(state.distribution.message("nanjing"), type=PlanPush).signature == ""
     authority = state.distribution.authority = create_authority(
         tmp_path / "k", ["localhost"], SystemClock()
     )
     push = msgspec.json.decode(state.distribution.message("nanjing"))
-    raw = msgspec.json.encode(state.plans["nanjing"])
+    raw = msgspec.json.encode(state.distribution.plans["nanjing"])
     assert raw.decode() in state.distribution.message("nanjing")
     key = bytes.fromhex(authority.plan_public_key)
     ed25519.Ed25519PublicKey.from_public_bytes(key).verify(

@@ -88,7 +88,7 @@ async def speaking(controller: Any, name: str) -> Any:
 
 
 async def test_keys_come_when_peers_hold_theirs_and_change_without_a_gap(controller: Any) -> None:
-    keyring: StampKeyring = controller.state.stamp_keyring
+    keyring: StampKeyring = controller.services.stamp_keyring
     async with speaking(controller, "nanjing") as one, speaking(controller, "suzhou") as other:
         first = await one.hello()
         (secret,) = (epoch.secret for epoch in keyring.epochs())
@@ -121,25 +121,25 @@ async def test_what_is_the_same_is_not_told_again(controller: Any) -> None:
         assert (await agent.ask(1)).epoch == 1
         agent.pushes.clear()
         await agent.report(1, plan_version=1)
-        controller.state.stamp_keyring.rotate()
+        controller.services.stamp_keyring.rotate()
         await agent.report(1, plan_version=1)
         assert (await agent.hear()).epoch == 2  # the next thing it heard
     assert len(agent.pushes) == 1
 
 
 async def test_what_a_hello_holds_is_not_believed(controller: Any) -> None:
-    controller.state.stamp_keyring.rotate()
+    controller.services.stamp_keyring.rotate()
     hello = Hello(schema=SCHEMA_VERSION, agent="nanjing", health=Agent(None, "nanjing").health(1))
     async with speaking(controller, "nanjing") as agent:
         await agent.socket.send_str(msgspec.json.encode(hello).decode())
         await agent.hear()
-    assert controller.state.stamp_keyring.holders() == {}
+    assert controller.services.stamp_keyring.holders() == {}
 
 
 async def test_signature_covers_the_keys_and_the_agent_checks_it(
     controller: Any, tmp_path: pathlib.Path
 ) -> None:
-    state = controller.state
+    state = controller.services
     authority = state.distribution.authority = create_authority(
         tmp_path / "k", ["localhost"], SystemClock()
     )
@@ -171,7 +171,7 @@ async def test_plans_say_only_that_streams_are_authenticated_and_nothing_shows_a
     controller: Any, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
-    keyring: StampKeyring = controller.state.stamp_keyring
+    keyring: StampKeyring = controller.services.stamp_keyring
     async with speaking(controller, "nanjing") as one, speaking(controller, "suzhou") as other:
         await one.hello()
         await one.ask(1)
@@ -210,8 +210,8 @@ def free_site_file(site_file: pathlib.Path) -> None:
 async def test_network_without_authentication_has_no_keys_and_its_plans_stay_as_they_were(
     free_site_file: None, controller: Any
 ) -> None:
-    push = controller.state.distribution.message("nanjing")
-    assert controller.state.stamp_keyring.epochs() == []
+    push = controller.services.distribution.message("nanjing")
+    assert controller.services.stamp_keyring.epochs() == []
     assert "keys" not in json.loads(push)
     assert "authenticated" not in push
     assert '"mode"' not in push

@@ -12,17 +12,17 @@ from tests.controller.campaigns.campaign_calls import SECOND_NS, asked, cancel, 
 async def test_windows_and_states_of_its_streams_come_and_go(
     controller: Any, clock: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
-    state = controller.state
+    state = controller.services
     clock.now_ns += 600 * SECOND_NS  # the controller has listened for long
-    own = [s.stream_id for s in state.streams if s.path.source.site == "nanjing"]
+    own = [s.stream_id for s in state.rounds.scope.streams if s.path.source.site == "nanjing"]
     batch = batch_of(own, clock.now_ns - 10 * SECOND_NS)
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
     await controller.judge()
-    sent = state.live.latest.evidence.sent.copy()
+    sent = state.rounds.live.latest.evidence.sent.copy()
     await post(controller, asked(duration_s=600))
     await state.scheduler.look()
-    assert (state.live.latest.evidence.sent[: len(sent)] == sent).all()
-    new = state.streams[-1].stream_id
+    assert (state.rounds.live.latest.evidence.sent[: len(sent)] == sent).all()
+    new = state.rounds.scope.streams[-1].stream_id
 
     def stands() -> Any:
         return controller.get("/api/v1/states?kind=stream")
@@ -34,7 +34,7 @@ async def test_windows_and_states_of_its_streams_come_and_go(
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=1))
     await controller.judge()
     assert (await show(controller))["reporting"] == 2
-    assert state.live.latest.evidence.sent[-1] == 500
+    assert state.rounds.live.latest.evidence.sent[-1] == 500
     clock.now_ns += 200 * SECOND_NS
     state.fleet.heard("nanjing")
     await controller.judge()
@@ -42,7 +42,7 @@ async def test_windows_and_states_of_its_streams_come_and_go(
 
     await cancel(controller, "voice")
     await state.scheduler.look()
-    assert (state.live.latest.evidence.sent == sent).all()
+    assert (state.rounds.live.latest.evidence.sent == sent).all()
     clock.now_ns += 300 * SECOND_NS
     state.fleet.heard("nanjing")
     await controller.judge()
@@ -57,9 +57,9 @@ async def test_windows_and_states_of_its_streams_come_and_go(
 async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
     controller: Any, clock: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
-    state = controller.state
+    state = controller.services
     clock.now_ns += 10 * SECOND_NS
-    own = [s.stream_id for s in state.streams if s.path.source.site == "nanjing"]
+    own = [s.stream_id for s in state.rounds.scope.streams if s.path.source.site == "nanjing"]
 
     async def deliver(ids: list[int], number: int, **more: Any) -> None:
         clock.now_ns += 10 * SECOND_NS
@@ -70,11 +70,17 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
     await deliver(own, 0, **slow)
     path = "nanjing.telecom.v4>suzhou.telecom.v4"
     target = next(
-        d.target.name for d in state.demands if d.path.id == path and d.target.kind == "delay"
+        d.target.name
+        for d in state.rounds.scope.demands
+        if d.path.id == path and d.target.kind == "delay"
     )
     await post(controller, asked(duration_s=40, targets=[target]))
     await state.scheduler.look()
-    ids = [stream.stream_id for stream in state.streams if stream.path.source.site == "nanjing"]
+    ids = [
+        stream.stream_id
+        for stream in state.rounds.scope.streams
+        if stream.path.source.site == "nanjing"
+    ]
     clock.now_ns -= 5 * SECOND_NS  # windows do not begin with the campaign
     for number in range(1, 6):
         fast = {"rtt_ns": 900_000.0, "forward_ns": 450_000.0}
@@ -110,7 +116,7 @@ async def test_the_report_rests_on_the_campaigns_own_streams_and_period(
     assert "jiangsu-circles" not in page  # one circle of three has no rate of the group's
     assert "语音" in page
     # Nothing of it stays in the live map.
-    assert state.live.latest.evidence.sent.shape == (len(state.permanent),)
+    assert state.rounds.live.latest.evidence.sent.shape == (len(state.rounds.scope.permanent),)
 
 
 async def test_a_path_of_its_own_comes_and_goes_and_its_windows_stay_readable(
@@ -125,7 +131,7 @@ async def test_a_path_of_its_own_comes_and_goes_and_its_windows_stay_readable(
     site_file.write_text(text.replace('name = "all"', mesh), encoding="utf-8")
     path = "nanjing.telecom.v4>suzhou.telecom.v4"
     async with open_controller() as controller:
-        state = controller.state
+        state = controller.services
         clock.now_ns += 600 * SECOND_NS
         await controller.judge()
         targets = await controller.get("/api/v1/targets")
@@ -137,7 +143,7 @@ async def test_a_path_of_its_own_comes_and_goes_and_its_windows_stay_readable(
         # Who only reflected until now is not without data yet, nor is the path.
         known = (await controller.get("/api/v1/states"))["items"]
         assert [item["state"] for item in known if item["subject"] == path] == ["ok"]
-        ids = [s.stream_id for s in state.streams if s.path.id == path]
+        ids = [s.stream_id for s in state.rounds.scope.streams if s.path.id == path]
         clock.now_ns += 10 * SECOND_NS
         batch = batch_of(ids, clock.now_ns - 10 * SECOND_NS)
         await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))

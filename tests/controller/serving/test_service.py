@@ -11,9 +11,10 @@ import pytest
 
 from controller.access.authority import create_authority
 from controller.api.server.addresses import Listen, parse_listen
+from controller.api.services import Services
+from controller.serving.assembly import open_services
 from controller.serving.service import serve, serve_on
 from controller.settings import Settings
-from controller.state import ControllerState, open_state
 from controller.store.interface import StoredChunk
 from controller.supervision.housekeeping import LOOP
 from foundation.clock import SystemClock
@@ -43,9 +44,9 @@ async def test_what_is_there_from_the_start_is_not_searched_for_garbage_while_it
         set_aside.append(gc.get_freeze_count())
         signal.raise_signal(signal.SIGTERM)
 
-    def opened(network: Any) -> ControllerState:
+    def opened(network: Any) -> Services:
         asyncio.get_running_loop().call_soon(look_and_stop)
-        return open_state(network, tmp_path / "life", Settings(), clock)
+        return open_services(network, tmp_path / "life", Settings(), clock)
 
     await serve_on(site_file, opened, [Listen(unix=tmp_path / "api.sock")])
     assert set_aside[0] > 1_000
@@ -58,9 +59,9 @@ async def test_the_log_says_at_which_port_the_kernel_lets_it_listen(
     data = tmp_path / "life"
     create_authority(data, ["localhost"], SystemClock())
 
-    def opened(network: Any) -> ControllerState:
+    def opened(network: Any) -> Services:
         asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
-        return open_state(network, data, Settings(), clock)
+        return open_services(network, data, Settings(), clock)
 
     listens = [parse_listen("127.0.0.1:0"), Listen(unix=tmp_path / "api.sock")]
     with caplog.at_level("INFO", logger="isochrone.controller"):
@@ -76,9 +77,9 @@ async def test_the_socket_is_its_owners_alone_from_its_first_moment_and_no_umask
     place = tmp_path / "api.sock"
     modes = []
 
-    def opened(network: Any) -> ControllerState:
+    def opened(network: Any) -> Services:
         asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
-        state = open_state(network, tmp_path / "life", Settings(), clock)
+        state = open_services(network, tmp_path / "life", Settings(), clock)
         monkeypatch.setattr(os, "umask", None)  # the whole process's, and other threads make files
         monkeypatch.setattr(pathlib.Path, "chmod", lambda path, _mode: modes.append(path.stat()))
         return state
@@ -96,7 +97,7 @@ async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_ri
     site_file: pathlib.Path, tmp_path: pathlib.Path, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
     """No agent has been heard yet, so nothing bears out what the clock says."""
-    state = open_state(load_network(site_file), tmp_path / "life", Settings(), clock)
+    state = open_services(load_network(site_file), tmp_path / "life", Settings(), clock)
     old = batch_of([5], clock.now_ns - 400 * 86_400 * 10**9)
     payload = chunk_of(old, agent="nanjing", sequence=1)
     chunk = StoredChunk(

@@ -39,9 +39,9 @@ async def test_agents_are_watched_whatever_is_wrong_with_verdicts(
     controller: Any, clock: Any, monkeypatch: Any
 ) -> None:
     await controller.judge()
-    controller.state.fleet.heard("nanjing")
+    controller.services.fleet.heard("nanjing")
     await controller.judge()
-    monkeypatch.setattr(type(controller.state.live), "judge_now", boom)
+    monkeypatch.setattr(type(controller.services.rounds.live), "judge_now", boom)
     monkeypatch.setattr(rounds_module, "current_states", boom)
     clock.now_ns += 120 * SECOND
     await controller.judge()
@@ -55,15 +55,17 @@ async def test_agents_are_watched_whatever_is_wrong_with_verdicts(
 async def test_whose_windows_raise_is_left_out_alone_and_named(
     controller: Any, clock: Any, batch_of: Any, chunk_of: Any, monkeypatch: Any
 ) -> None:
-    state = controller.state
+    state = controller.services
     for agent in ("nanjing", "suzhou"):
-        ids = sorted(spec.stream_id for spec in state.plans[agent].streams)
+        ids = sorted(spec.stream_id for spec in state.distribution.plans[agent].streams)
         for number in range(3):
             batch = batch_of(ids, clock.now_ns + (number - 4) * 10 * SECOND)
             await controller.deliver(agent, chunk_of(batch, agent=agent, sequence=number))
-    judge = state.live._judge
+    judge = state.rounds.live._judge
     whole = judge.judge
-    guilty = [row for row, s in enumerate(state.streams) if s.path.source.site == "suzhou"]
+    guilty = [
+        row for row, s in enumerate(state.rounds.scope.streams) if s.path.source.site == "suzhou"
+    ]
 
     def judged(slots: Any, *more: Any) -> Any:
         if any(set(slot.row.tolist()) & set(guilty) for slot in slots):

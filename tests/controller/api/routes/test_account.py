@@ -15,8 +15,10 @@ from tests.controller.live.test_accounts import SECOND, THERE, adds_up
 async def test_account_of_the_judged_period_adds_up_and_names_whose_doing_it_was(
     controller: Any, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
-    state = controller.state
-    mine = [s for s in state.streams if s.path.id == THERE and s.type_p.protocol == "udp"]
+    state = controller.services
+    mine = [
+        s for s in state.rounds.scope.streams if s.path.id == THERE and s.type_p.protocol == "udp"
+    ]
     entry = Unanswered(
         address="192.0.2.2",
         port=8620,
@@ -27,7 +29,7 @@ async def test_account_of_the_judged_period_adds_up_and_names_whose_doing_it_was
         batch = batch_of([mine[0].stream_id], clock.now_ns, lost=10 if number > 2 else 0)
         clock.now_ns += 10 * SECOND
         if number == 3:
-            version = state.plans["suzhou"].version
+            version = state.distribution.plans["suzhou"].version
             _note_silences(
                 state, "suzhou", Curtailed(plan_version=version, streams=(), unanswered=(entry,))
             )
@@ -37,7 +39,7 @@ async def test_account_of_the_judged_period_adds_up_and_names_whose_doing_it_was
     account = msgspec.convert(found, AccountDocument)
     assert adds_up(account)
     assert account.lost == 0
-    assert account.judged == int(state.live.latest.evidence.sent.sum())
+    assert account.judged == int(state.rounds.live.latest.evidence.sent.sum())
     of_one = await controller.get("/api/v1/account?targets=jiangsu-circle-5")
     assert adds_up(msgspec.convert(of_one, AccountDocument))
     await controller.get("/api/v1/account?targets=nothing", 404)

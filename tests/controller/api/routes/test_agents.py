@@ -18,7 +18,7 @@ async def test_silent_agent_is_late_and_then_down(measured: Any, clock: Any) -> 
 async def test_agent_counts_its_windows(measured: Any) -> None:
     agent = (await measured.get("/api/v1/agents"))["items"][0]
     assert agent["windows_stored"] == 3 * len(stream_ids(measured, "nanjing"))
-    assert agent["last_window_ns"] == measured.state.clock.wall_ns()
+    assert agent["last_window_ns"] == measured.services.clock.wall_ns()
     assert agent["health"] is None
 
 

@@ -44,7 +44,7 @@ async def test_what_would_be_too_much_is_refused_with_what_to_change(controller:
     assert (await controller.get("/api/v1/campaigns"))["items"] == []
     error = (await post(controller, asked(duration_s=29), 422))["error"]
     assert "at least 30 s" in error["message"]["en"]
-    later = asked(begin_ns=controller.state.clock.now_ns - 3600 * SECOND_NS)
+    later = asked(begin_ns=controller.services.clock.now_ns - 3600 * SECOND_NS)
     assert (await post(controller, later, 422))["error"]["code"] == "bad_period"
 
 
@@ -66,7 +66,7 @@ async def test_campaigns_are_listed_cancelled_once_and_a_name_means_one(
     found = await controller.get("/api/v1/campaigns?state=scheduled")
     assert [item["name"] for item in found["items"]] == ["a", "c"]
     clock.now_ns = begin_ns
-    await controller.state.scheduler.look()
+    await controller.services.scheduler.look()
     assert (await show(controller, "b"))["state"] == "cancelled"
     assert await states_of(controller, "b") == ["scheduled", "cancelled"]
 

@@ -48,7 +48,7 @@ async def test_hello_is_answered_by_the_plan(controller: Any) -> None:
         await say(socket, hello())
         answer = await hear(socket)
     assert isinstance(answer, PlanPush)
-    assert answer.plan == controller.state.plans["nanjing"]
+    assert answer.plan == controller.services.distribution.plans["nanjing"]
     assert answer.plan.version == 1
 
 
@@ -71,7 +71,7 @@ async def test_agent_with_another_name_is_refused(controller: Any) -> None:
         assert isinstance(answer, Refusal)
         assert answer.retry_s > 0
         assert (await socket.receive()).type.name in ("CLOSE", "CLOSING", "CLOSED")
-    assert controller.state.fleet.now().state("nanjing") == "never_seen"
+    assert controller.services.fleet.now().state("nanjing") == "never_seen"
 
 
 async def test_agent_of_another_schema_is_refused(controller: Any) -> None:
@@ -101,7 +101,7 @@ def reporting(**more: Any) -> dict[str, Any]:
 
 
 def mine(controller: Any, agent: str = "nanjing") -> list[int]:
-    return [spec.stream_id for spec in controller.state.plans[agent].streams]
+    return [spec.stream_id for spec in controller.services.distribution.plans[agent].streams]
 
 
 SENTENCE = {"en": "x", "zh": "x"}
@@ -151,11 +151,11 @@ async def test_what_is_out_of_range_is_refused_and_blinds_nobody(
         answer = await hear(socket)
     assert isinstance(answer, Refusal)
     await controller.judge()
-    assert controller.state.watchdog.failing() == {}
+    assert controller.services.watchdog.failing() == {}
     assert await controller.get("/readyz") == {"status": "ready"}
     for route in ("agents", "paths", "streams", "states"):
         await controller.get(f"/api/v1/{route}")
-    assert controller.state.fleet.refused == {"nanjing": 1}
+    assert controller.services.fleet.refused == {"nanjing": 1}
 
 
 async def test_other_agents_streams_cannot_be_declared_curtailed(controller: Any) -> None:
@@ -166,8 +166,8 @@ async def test_other_agents_streams_cannot_be_declared_curtailed(controller: Any
         message = curtailed(*map(refused_stream, [mine(controller)[0], theirs[0]]))
         await socket.send_str(msgspec.json.encode(message).decode())
         assert isinstance(await hear(socket), Refusal)
-    assert controller.state.fleet.now().refused_streams().tolist() == []
-    assert controller.state.fleet.now().curtailment("nanjing", theirs[0]) is None
+    assert controller.services.fleet.now().refused_streams().tolist() == []
+    assert controller.services.fleet.now().curtailment("nanjing", theirs[0]) is None
 
 
 @pytest.mark.parametrize("rule", ["policy.made_up", "made-up rule", "policy." + "x" * 10_000, ""])
@@ -182,7 +182,7 @@ async def test_made_up_rules_are_refused_and_make_no_series(controller: Any, rul
         series = await answer.text()
     assert "made" not in series
     assert "x" * 99 not in series
-    assert controller.state.fleet.now().refused_streams().tolist() == []
+    assert controller.services.fleet.now().refused_streams().tolist() == []
 
 
 async def test_made_up_streams_are_not_remembered(controller: Any) -> None:
@@ -190,16 +190,18 @@ async def test_made_up_streams_are_not_remembered(controller: Any) -> None:
     async with controller.session.ws_connect(ADDRESS) as socket:
         await socket.send_str(msgspec.json.encode(message).decode())
         assert isinstance(await hear(socket), Refusal)
-    assert controller.state.fleet.now().refused_streams().tolist() == []
+    assert controller.services.fleet.now().refused_streams().tolist() == []
 
 
 async def test_own_streams_are_curtailed_and_those_of_an_older_plan_are_over(
     controller: Any,
 ) -> None:
     kept, gone = mine(controller)[:2]
-    plan = controller.state.plans["nanjing"]
+    plan = controller.services.distribution.plans["nanjing"]
     streams = tuple(spec for spec in plan.streams if spec.stream_id != gone)
-    controller.state.plans["nanjing"] = msgspec.structs.replace(plan, streams=streams)
+    controller.services.distribution.plans["nanjing"] = msgspec.structs.replace(
+        plan, streams=streams
+    )
     async with controller.session.ws_connect(ADDRESS) as socket:
         await say(socket, hello())
         await hear(socket)
@@ -208,7 +210,7 @@ async def test_own_streams_are_curtailed_and_those_of_an_older_plan_are_over(
         )
         await say(socket, hello())  # answered, so what stands before it was heard
         await hear(socket)
-    assert controller.state.fleet.now().refused_streams().tolist() == [kept]
+    assert controller.services.fleet.now().refused_streams().tolist() == [kept]
 
 
 async def test_sentences_of_agents_are_shown_without_controls(controller: Any) -> None:
@@ -273,7 +275,7 @@ async def test_second_agent_of_a_name_is_refused_told_and_may_not_deliver(
         assert (await controller.deliver("nanjing", body, 409))["error"]["code"] == "another_agent"
         assert await delivered(controller, body, claim) == 200
     assert await events_of(controller, "another_refused") == ["nanjing"]
-    assert controller.state.ingest.windows == 1
+    assert controller.services.ingest.windows == 1
 
 
 async def test_agent_whose_predecessor_was_cut_off_a_moment_ago_is_called_no_copy(
@@ -290,7 +292,7 @@ async def test_agent_whose_predecessor_was_cut_off_a_moment_ago_is_called_no_cop
             await say(second, of_boot("bbbbbbbb"))
             assert isinstance(await hear(second), PlanPush)
     assert await events_of(controller, "another_refused") == []
-    assert not controller.state.duplicates.is_duplicate("nanjing", ["aaaaaaaa", "bbbbbbbb"])
+    assert not controller.services.duplicates.is_duplicate("nanjing", ["aaaaaaaa", "bbbbbbbb"])
 
 
 class Copies:
@@ -314,7 +316,7 @@ class Copies:
 
     async def until_gone(self) -> None:
         async with asyncio.timeout(60):
-            while self.controller.state.channels.living("nanjing") is not None:  # noqa: ASYNC110 (as above)
+            while self.controller.services.channels.living("nanjing") is not None:  # noqa: ASYNC110 (as above)
                 await asyncio.sleep(0.01)
 
     async def meet(self, heard: str, other: str) -> None:
@@ -341,8 +343,8 @@ async def test_windows_of_a_copy_never_enter_where_the_other_measured_and_others
     assert await copies.deliver(a, 4, by=a) == 409
     assert await copies.deliver(a, 5, by=a) == 200
     assert await copies.deliver(a, 1, by=a) == 200  # known, and not refused for its own sake
-    assert controller.state.ingest.refused["measured_twice"] == 5
-    assert controller.state.ingest.windows == 6
+    assert controller.services.ingest.refused["measured_twice"] == 5
+    assert controller.services.ingest.windows == 6
 
 
 async def test_what_a_copy_measured_is_refused_in_the_next_life_of_the_controller_too(
@@ -357,7 +359,7 @@ async def test_what_a_copy_measured_is_refused_in_the_next_life_of_the_controlle
         copies.controller = second
         assert await copies.deliver(b, 0, by=b) == 409
         assert await copies.deliver(b, 1, by=b) == 200
-        assert second.state.duplicates.refused_last()["nanjing"].boot == b
+        assert second.services.duplicates.refused_last()["nanjing"].boot == b
 
 
 async def test_next_life_of_an_agent_brings_its_spool_whatever_its_clock_said(
@@ -418,7 +420,7 @@ async def test_agent_that_was_killed_is_followed_at_once_by_its_next_life(contro
         await hear(first)
         first._response.connection.transport.abort()
         async with asyncio.timeout(60):
-            while controller.state.channels.living("nanjing") is not None:  # noqa: ASYNC110 (as above)
+            while controller.services.channels.living("nanjing") is not None:  # noqa: ASYNC110 (as above)
                 await asyncio.sleep(0.01)
     async with controller.session.ws_connect(ADDRESS) as second:
         await say(second, of_boot("bbbbbbbb"))
@@ -446,12 +448,12 @@ async def test_last_words_take_no_place_and_are_heard(controller: Any) -> None:
     ):
         await say(first, of_boot("aaaaaaaa"))
         await hear(first)
-        living = controller.state.channels.living("nanjing")
+        living = controller.services.channels.living("nanjing")
         told = msgspec.structs.replace(health(), boot="aaaaaaaa", probes_sent=77)
         await say(last, hello(health=told, last=True))
         assert isinstance(await hear(last), PlanPush)
-        assert controller.state.channels.living("nanjing") is living
-    assert controller.state.fleet.now().health("nanjing").probes_sent == 77
+        assert controller.services.channels.living("nanjing") is living
+    assert controller.services.fleet.now().health("nanjing").probes_sent == 77
 
 
 async def test_channels_of_one_agent_are_few(controller: Any) -> None:
@@ -472,10 +474,10 @@ async def test_plan_is_renumbered_a_few_times_and_not_for_ever(controller: Any) 
         await say(socket, hello())
         await hear(socket)
         for _ in range(10):
-            running = controller.state.plans["nanjing"].version + 5
+            running = controller.services.distribution.plans["nanjing"].version + 5
             await say(socket, HealthReport(health=health(plan_version=running)))
             await hear(socket)
-        assert controller.state.plans["nanjing"].version <= 1 + 3 * 6
+        assert controller.services.distribution.plans["nanjing"].version <= 1 + 3 * 6
         await say(socket, HealthReport(health=health(plan_version=(1 << 53) - 2)))
         await hear(socket)
-        assert controller.state.plans["nanjing"].version <= 1 + 3 * 6
+        assert controller.services.distribution.plans["nanjing"].version <= 1 + 3 * 6

@@ -15,10 +15,10 @@ async def slow(
     """Nanjing to Suzhou takes 7 ms one way; the way back was never measured."""
     ids = [
         stream.stream_id
-        for stream in controller.state.streams
+        for stream in controller.services.rounds.scope.streams
         if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
     ]
-    start_ns = controller.state.clock.wall_ns() - 10 * SECOND
+    start_ns = controller.services.clock.wall_ns() - 10 * SECOND
     batch = batch_of(ids, start_ns, sent=300, rtt_ns=14e6, forward_ns=7e6)
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
     await controller.judge()

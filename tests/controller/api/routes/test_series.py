@@ -18,8 +18,12 @@ async def measured(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> Any:
     """A controller that holds three windows: 4 ms, then all lost, then 6 ms."""
-    ids = [stream.stream_id for stream in controller.state.streams if stream.path.id == PATH]
-    now_ns = controller.state.clock.wall_ns()
+    ids = [
+        stream.stream_id
+        for stream in controller.services.rounds.scope.streams
+        if stream.path.id == PATH
+    ]
+    now_ns = controller.services.clock.wall_ns()
     for i, how in enumerate(({"rtt_ns": 4e6}, {"lost": 10}, {"rtt_ns": 6e6})):
         batch = batch_of(ids, now_ns - (3 - i) * 10 * SECOND, **how)
         await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=i))
@@ -63,9 +67,9 @@ async def test_path_that_never_was_is_unknown(controller: Any) -> None:
 
 
 async def test_long_times_are_answered_by_a_coarser_level(measured: Any) -> None:
-    now_ns = measured.state.clock.wall_ns()
+    now_ns = measured.services.clock.wall_ns()
     for later in (1, 24, 72, 120):  # minutes, of them hours, of them days
-        measured.state.store.rollups.roll_up(now_ns + later * HOUR_NS, 1000)
+        measured.services.store.rollups.roll_up(now_ns + later * HOUR_NS, 1000)
     found = await measured.get(f"{ADDRESS}&from_ns={now_ns - 30 * 24 * HOUR_NS}&step_ns={HOUR_NS}")
     assert found["level"] == "hour"
     empty = await measured.get(f"{ADDRESS}&from_ns={now_ns}&to_ns={now_ns - HOUR_NS}")

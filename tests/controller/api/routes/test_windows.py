@@ -38,9 +38,9 @@ async def test_window_in_which_everything_is_lost_has_no_delay(
     controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
 ) -> None:
     ids = stream_ids(controller, "nanjing")
-    batch = batch_of(ids, controller.state.clock.wall_ns() - 10 * SECOND, sent=5, lost=5)
+    batch = batch_of(ids, controller.services.clock.wall_ns() - 10 * SECOND, sent=5, lost=5)
     await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
-    path = controller.state.streams[0].path.id
+    path = controller.services.rounds.scope.streams[0].path.id
     item = (await controller.get(f"/api/v1/windows?path={path}"))["items"][0]
     assert item["loss_ratio"] == 1.0
     assert item["rtt_p50_ns"] is None
@@ -48,7 +48,7 @@ async def test_window_in_which_everything_is_lost_has_no_delay(
 
 
 async def test_pages_of_windows_join_to_the_whole(measured: Any) -> None:
-    path = measured.state.streams[0].path.id
+    path = measured.services.rounds.scope.streams[0].path.id
     whole = (await measured.get(f"/api/v1/windows?path={path}"))["items"]
     seen: list[Any] = []
     cursor = ""

@@ -69,7 +69,7 @@ async def opened(
 
 @pytest.fixture
 def tls(controller: Any, tmp_path: pathlib.Path) -> ssl.SSLContext:
-    state = controller.state
+    state = controller.services
     state.authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
     context = tls_context([parse_listen("127.0.0.1:0")], state)
     assert context is not None
@@ -178,7 +178,7 @@ async def test_a_token_has_its_share_of_connections(
     controller: Any, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("controller.api.server.connections.MAX_OF_ONE", 2)
-    state = controller.state
+    state = controller.services
     tokens = [state.access.create_api_token("viewer", name, None) for name in ("a", "b")]
     async with opened(make_app(state), tls, state.connections) as door:
         statuses = []

@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 
 from controller.access.authority import create_authority
+from controller.serving.assembly import open_services
 from controller.serving.doctor import check_store
 from controller.settings import Settings
-from controller.state import open_state
 from controller.store.interface import DamagedStoreError, StoredChunk
 from controller.store.levels import HOUR
 from controller.store.sqlite.backup import back_up, check
@@ -41,7 +41,7 @@ def data(
 ) -> pathlib.Path:
     """A data directory with plans, windows, rollups and tiles, whose controller has ended."""
     directory = tmp_path / "data"
-    state = open_state(network, directory, Settings(), SystemClock())
+    state = open_services(network, directory, Settings(), SystemClock())
     for number in range(12):
         batch = batch_of([5, 7], T0_NS + number * 10_000_000_000)
         item = StoredChunk(
@@ -81,7 +81,7 @@ def test_random_flips_end_in_a_sentence_or_harm_nothing(
 def start(network: Network, data: pathlib.Path) -> str | None:
     """Start a controller; return what it says if it cannot."""
     try:
-        open_state(network, data, Settings(), SystemClock()).close()
+        open_services(network, data, Settings(), SystemClock()).close()
     except IsochroneError as error:
         return error.message("en")
     return None
@@ -176,7 +176,7 @@ def test_what_is_no_text_any_more_is_damage(data: pathlib.Path, network: Network
         connection.execute("UPDATE streams SET path = CAST(x'fffe' AS TEXT)")
         connection.commit()
     with pytest.raises(DamagedStoreError, match="controller check"):
-        open_state(network, data, Settings(), SystemClock())
+        open_services(network, data, Settings(), SystemClock())
 
 
 @pytest.mark.parametrize(
