@@ -189,7 +189,7 @@ def _reason(now: Snapshot, row: int) -> Text:
     found = latest.found[row]
     if latest.maintenance[row]:
         return Text(
-            "In maintenance: the verdict of before stands and does not count.",
+            "In maintenance: the previous verdict is shown and does not count.",
             "维护中：沿用维护前的结论，不计入统计。",
         )
     stream = int(latest.rules.row[row])
