@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from controller.documents.errors import ErrorDocument
-from foundation.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from foundation.errors import ConfigError, ResourceError, RightsError
 from foundation.reasons import reason_of
 from foundation.text import Text, excerpt
 from foundation.tls_faults import certificate_fault
+
+if TYPE_CHECKING:
+    from foundation.errors import IsochroneError
 
 Answer = TypeVar("Answer")
 _NOT_TRUSTED = Text(
