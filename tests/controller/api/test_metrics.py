@@ -10,6 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.api.metrics import exposition
 from messages.exchange import Curtailment, Dropped, Health, Totals
 
 SECOND = 1_000_000_000
@@ -91,16 +92,14 @@ async def test_fleet_is_counted(measured: Any) -> None:
     )
 
 
-async def test_paths_beyond_the_cap_are_left_out_and_counted(
-    measured: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_paths_beyond_the_cap_are_left_out_and_counted(measured: Any) -> None:
     every = len(measured.services.rounds.scope.catalogue.paths)
     whole = await scrape(measured)
     assert len(whole["isochrone_path_state"].samples) == every
     assert whole["isochrone_metrics_paths_omitted"].samples[0].value == 0
-    settings = type(measured.services.settings)(metrics_paths=1)
-    monkeypatch.setattr(measured.services, "settings", settings)
-    capped = await scrape(measured)
+    services = measured.services
+    text, _ = exposition(services.snapshots.now(), services.store.state(), "", 1)
+    capped = {family.name: family for family in text_string_to_metric_families(text.decode())}
     assert len(capped["isochrone_path_state"].samples) == 1
     assert capped["isochrone_metrics_paths_omitted"].samples[0].value == every - 1
 
