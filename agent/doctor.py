@@ -206,7 +206,7 @@ def check_reflector_port(*, running: bool) -> Finding:
         return finding(
             "stamp_port",
             "ok",
-            f"The running agent looks after {port}.",
+            f"The running agent uses {port}.",
             f"{port} 由运行中的探针使用。",
         )
     spec = ReflectorSpec(address="0.0.0.0", port=STAMP_PORT, peers=())  # noqa: S104 - as plans ask
@@ -214,7 +214,7 @@ def check_reflector_port(*, running: bool) -> Finding:
         open_reflector_socket(spec).close()
     except IsochroneError as error:
         return Finding(check="stamp_port", status="fail", text=error.text)
-    return finding("stamp_port", "ok", f"{port} can be had.", f"{port} 可用。")
+    return finding("stamp_port", "ok", f"{port} is available.", f"{port} 可用。")
 
 
 def _is_held(state_dir: Path) -> bool:
@@ -306,7 +306,7 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
         told = finding(
             "certificate",
             "ok",
-            f"The certificate is good for {counted(round(left_days), 'more day')} and renews "
+            f"The certificate is valid for {counted(round(left_days), 'more day')} and renews "
             "itself.",
             f"证书还有 {left_days:.0f} 天到期，会自动续期。",
         )

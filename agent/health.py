@@ -134,7 +134,7 @@ class HealthReporter:
             Text(
                 f"The wall clock was stepped {counted(steps, 'time')} since the agent started, "
                 "last by "
-                f"{by_ms:+.0f} ms. One-way delays of that moment rest on no clock.",
+                f"{by_ms:+.0f} ms. One-way delays of that moment are not trusted.",
                 f"自探针启动以来系统时钟跳变 {steps} 次，最近一次 {by_ms:+.0f} 毫秒；"
                 "该时刻的单向时延不采信时钟。",
             ),

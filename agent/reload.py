@@ -88,6 +88,6 @@ class Reload:
 
 def _kept(problem: Text) -> Text:
     return Text(
-        f"{problem.en} The configuration of before stays in force.",
+        f"{problem.en} The previous configuration stays in force.",
         f"{problem.zh}仍沿用先前的配置。",
     )

@@ -35,7 +35,7 @@ def own_directory(directory: pathlib.Path, marks: Sequence[str] = ()) -> TextIO:
         reason = reason_of(error)
         if isinstance(error, NoRegularFileError):
             raise ResourceError(
-                f"{directory / 'lock'} is no regular file; remove it, and start again.",
+                f"{directory / 'lock'} is not a regular file; remove it, and start again.",
                 f"{directory / 'lock'} 不是普通文件；请将其删除后重新启动。",
                 file=str(directory / LOCK_NAME),
             ) from error

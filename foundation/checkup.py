@@ -92,8 +92,8 @@ def check_clock(source: str, bound_ns: float) -> Finding:
         return finding(
             "clock",
             "warn",
-            f"The clock is not synchronised ({source}): no one-way figure can rest on it. Run "
-            "chronyd, or ptp4l and say `ptp = true`, or declare a bound.",
+            f"The clock is not synchronised ({source}): there are no one-way figures. Run "
+            "chronyd, or ptp4l and set `ptp = true`, or declare a bound.",
             f"时钟未同步（{source}），无法据此判定单向指标。请运行 chronyd，"
             "或使用 ptp4l 并设置 `ptp = true`，或声明其误差界。",
         )

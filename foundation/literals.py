@@ -30,7 +30,7 @@ _LONGEST_SHOWN = 80
 
 
 class AddressError(ConfigError):
-    """What was written is no address, or may be two: `reason` says so after the text itself."""
+    """What was written is not an address, or may be two: `reason` says so after the text itself."""
 
     reason: Text
 
@@ -42,7 +42,7 @@ def read_address(text: str) -> Address | None:
     """
     plain = text.strip()
     if not plain:
-        raise _error("", "nothing is written where an address belongs", "地址为空")
+        raise _error("", "the address is empty", "地址为空")
     if plain[0] == "[" or plain[-1] == "]":
         plain = plain.removeprefix("[").removesuffix("]")
         if f"[{plain}]" != text.strip() or ":" not in plain:
@@ -72,13 +72,13 @@ def _ipv4(plain: str, ascii_text: str) -> ipaddress.IPv4Address:
     if not readings:
         raise _error(
             plain,
-            "is no IPv4 address; write four numbers from 0 to 255",
+            "is not an IPv4 address; write four numbers from 0 to 255",
             "不是 IPv4 地址；请写成四个 0 到 255 的数字",
         )
     first, second = readings
     raise _error(
         plain,
-        f"may mean {first.en} or {second.en}; write the address that is meant, as four decimal "
+        f"may mean {first.en} or {second.en}; write the address you mean, as four decimal "
         "numbers without leading zeros",
         f"有两种读法：{first.zh}，或 {second.zh}；请写明所指的地址：四个十进制数字，不带前导零",
     )
@@ -117,13 +117,14 @@ def _ipv6(plain: str) -> ipaddress.IPv6Address:
     except ValueError as error:
         raise _error(
             plain,
-            "is no IPv6 address; a port is given apart",
+            "is not an IPv6 address; a port is given apart",
             "不是 IPv6 地址；端口须另行指定",
         ) from error
     if percent and not (address.is_link_local and _ZONE.fullmatch(zone)):
         raise _error(
             plain,
-            "has a zone that is none: a link-local address has one, the name of an interface",
+            "has a zone it cannot have: only link-local addresses have one, the name of an "
+            "interface",
             "的区域标识无效：只有链路本地地址才有区域标识，即接口名",
         )
     return ipaddress.IPv6Address(plain)
@@ -139,7 +140,7 @@ def read_prefix(text: str, *, host_bits: bool = False) -> Network:
     if address is None or (slash and not _LENGTH.fullmatch(length)):
         raise _error(
             text,
-            "is no address or prefix; write 192.0.2.1 or 192.0.2.0/24",
+            "is not an address or prefix; write 192.0.2.1 or 192.0.2.0/24",
             "不是地址或前缀；请写成 192.0.2.1 或 192.0.2.0/24",
         )
     fault = _other_notation(address)
@@ -149,7 +150,7 @@ def read_prefix(text: str, *, host_bits: bool = False) -> Network:
     try:
         network = ipaddress.ip_network(f"{plain}/{length or address.max_prefixlen}", strict=False)
     except ValueError as error:
-        raise _error(text, "has too great a length", "的前缀长度过大") from error
+        raise _error(text, "has a prefix that is too long", "的前缀长度过大") from error
     if not host_bits and network.network_address != ipaddress.ip_address(plain):
         raise _error(
             text,
@@ -162,16 +163,16 @@ def read_prefix(text: str, *, host_bits: bool = False) -> Network:
 def fault_of(address: Address) -> Text | None:
     """Return why no probes are sent to an address: it is no single host's. None if they are."""
     if address.is_unspecified:
-        return Text("is the unspecified address, no host's", "是未指定地址，不属于任何主机")
+        return Text("is the unspecified address, which no host has", "是未指定地址，不属于任何主机")
     if address.is_multicast:
-        return Text("is a multicast address, no single host's", "是组播地址，不属于单个主机")
+        return Text("is a multicast address, not that of one host", "是组播地址，不属于单个主机")
     if address.version == 4:
         if int(address) == 0xFFFF_FFFF:
             return Text("is the broadcast address", "是广播地址")
         if address in _THIS_NETWORK:
-            return Text("lies in 0.0.0.0/8, which is no host's", "属于 0.0.0.0/8，不是主机地址")
+            return Text("is in 0.0.0.0/8, which no host can have", "属于 0.0.0.0/8，不是主机地址")
         if address in _RESERVED:
-            return Text("lies in 240.0.0.0/4, which is reserved", "属于保留地址段 240.0.0.0/4")
+            return Text("is in 240.0.0.0/4, which is reserved", "属于保留地址段 240.0.0.0/4")
         return None
     if address.is_link_local and not address.scope_id:
         return Text(

@@ -57,8 +57,8 @@ def zone_of(name: str) -> dt.tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise UsageError(
-            f"{name!r} is no time zone this system knows; write one such as Asia/Shanghai or UTC "
-            "(--time-zone, ISOCHRONE_TIME_ZONE; package tzdata).",
+            f"{name!r} is not a time zone this system knows; write one such as Asia/Shanghai or "
+            f"UTC (--time-zone, ISOCHRONE_TIME_ZONE; package tzdata).",
             f"本系统没有名为 {name!r} 的时区；请写成 Asia/Shanghai 或 UTC"
             "（--time-zone、ISOCHRONE_TIME_ZONE；软件包 tzdata）。",
             time_zone=name,
@@ -80,7 +80,7 @@ def moment_ns(text: str) -> int:
         moment = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{text} is no time; write 2026-11-01T08:00+08:00, or 2026-11-01 with --time-zone.",
+            f"{text} is not a time; write 2026-11-01T08:00+08:00, or 2026-11-01 with --time-zone.",
             f"{text} 不是有效时间；请写成 2026-11-01T08:00+08:00，或写成 2026-11-01 并指定 "
             "--time-zone。",
             time=text,
@@ -114,7 +114,7 @@ def ambiguous(moment: dt.datetime) -> Text:
         )
     return Text(
         f"`{moment.isoformat()}` has no zone and may be {local} (local time here) or {utc} (UTC): "
-        "write the one that is meant",
+        "write the one you mean",
         f"`{moment.isoformat()}` 没有时区，可能是 {local}（本机当地时间）或 {utc}（UTC）："
         "请写明所指的一个",
     )
@@ -125,7 +125,7 @@ def span_ns(text: str) -> int:
     found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip())
     if found is None or int(found[1]) == 0:
         raise UsageError(
-            f"{text!r} is no stretch of time; write 90m, 24h or 7d.",
+            f"{text!r} is not a duration; write 90m, 24h or 7d.",
             f"{text!r} 不是有效的时长；请写成 90m、24h 或 7d。",
             span=text,
         )
@@ -144,13 +144,13 @@ def past_range(
         return end_ns - span_ns(last), end_ns
     if last is not None or start is None:
         raise UsageError(
-            "Say which time: --last 24h, or --from TIME and --to TIME (now, if absent).",
+            "Give a period: --last 24h, or --from TIME and --to TIME (now by default).",
             "请指定时间范围：--last 24h，或 --from 时间 与 --to 时间（省略时为现在）。",
         )
     from_ns, to_ns = moment_ns(start), now_ns if end is None else moment_ns(end)
     if to_ns <= from_ns:
         raise UsageError(
-            f"The end {local_text(to_ns)} is not after the begin {local_text(from_ns)}.",
+            f"The end {local_text(to_ns)} is not after the start {local_text(from_ns)}.",
             f"结束时间 {local_text(to_ns)} 不晚于开始时间 {local_text(from_ns)}。",
         )
     return from_ns, to_ns

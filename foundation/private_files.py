@@ -23,7 +23,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 class NoRegularFileError(OSError):
     """What stands where a file of ours should be is a directory, a pipe, a device or a socket."""
 
-    text = Text("it is no regular file: move it away", "它不是普通文件，请将其移走")
+    text = Text("it is not a regular file: move it away", "它不是普通文件，请将其移走")
 
 
 def check_regular(path: Path) -> None:

@@ -45,7 +45,7 @@ _OWN_NUMBERS = ("ssl", "socket")  # modules whose errors are numbered otherwise
 _NOT_TEXT = Text("it is not UTF-8 text", "内容不是 UTF-8 文本")
 
 NOT_PEM = Text(
-    "what it holds are no keys and certificates (PEM) that belong together",
+    "it does not hold a key and certificate (PEM) that belong together",
     "其中没有相互匹配的 PEM 密钥与证书",
 )
 

@@ -73,7 +73,7 @@ def parse_toml(text: str, path: pathlib.Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         reason = _reason_of(error)
         raise ConfigError(
-            f"{path.name}: not valid TOML: {reason.en}; mend that line.",
+            f"{path.name}: not valid TOML: {reason.en}; correct that line.",
             f"{path.name}：不是有效的 TOML：{reason.zh}；请修正该行。",
             file=str(path),
         ) from error

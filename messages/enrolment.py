@@ -48,7 +48,7 @@ def parse_enrolment_token(text: str) -> EnrolmentToken:
     found = _TOKEN.fullmatch(text.strip())
     if found is None:
         raise ConfigError(
-            "This is no enrolment token; take the whole line that `isochrone controller token "
+            "This is not an enrolment token; copy the whole line that `isochrone controller token "
             "create --enrol AGENT` printed.",
             "这不是有效的注册令牌；请使用 `isochrone controller token create --enrol AGENT` "
             "输出的完整一行。",

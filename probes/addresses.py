@@ -25,12 +25,12 @@ def pack_address(host: str, port: int = 0) -> NDArray[np.uint8]:
     if family == socket.AF_INET6:
         raw += bytes(4)
     if "\0" in host:  # for which Python has another error
-        raise OSError(errno.EINVAL, f"{host!r} is no address")
+        raise OSError(errno.EINVAL, f"{host!r} is not an address")
     raw += socket.inet_pton(family, numeric)
     if family == socket.AF_INET6:
         raw += struct.pack("=I", _zone_index(zone) if zone else 0)
     elif zone:
-        raise OSError(errno.EINVAL, f"{host} is no IPv4 address")
+        raise OSError(errno.EINVAL, f"{host} is not an IPv4 address")
     row = np.zeros(ADDRESS_BYTES, np.uint8)
     row[: len(raw)] = np.frombuffer(raw, np.uint8)
     return row

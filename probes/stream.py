@@ -100,5 +100,5 @@ def stream_id_of(path_id: str, type_p: TypeP) -> int:
 
 
 def ip_version_of(address: str) -> Literal[4, 6]:
-    """Return 4 or 6. Raises ValueError for what is no address."""
+    """Return 4 or 6. Raises ValueError for what is not an address."""
     return 6 if ipaddress.ip_address(address).version == 6 else 4

@@ -291,8 +291,8 @@ def _address_fault(name: str, value: str) -> Text | None:
         return Text(f"`{value}` {error.reason.en}", f"`{value}` {error.reason.zh}")
     if address is None:
         return Text(
-            f"`{value}` is no IP address; write an IPv4 or IPv6 address (names are not looked up, "
-            "because what they mean changes)",
+            f"`{value}` is not an IP address; write an IPv4 or IPv6 address (names are not looked "
+            f"up, because what they mean changes)",
             f"`{value}` 不是 IP 地址；请填写 IPv4 或 IPv6 地址（不解析域名，因为其含义会变化）",
         )
     wanted = {"ipv4": 4, "ipv6": 6}.get(name, address.version)

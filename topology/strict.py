@@ -213,7 +213,7 @@ def _check_number(value: Any, kind: Any, key: Key, problems: Problems) -> None:
     if not _is_finite(value):
         problems.add(
             key,
-            f"{dotted(key)} is {value}, which is no finite number",
+            f"{dotted(key)} is {value}, which is not a finite number",
             f"{dotted(key)} 为 {value}，不是有限的数",
         )
         return
@@ -247,7 +247,7 @@ def _check_string(value: Any, kind: Any, key: Key, problems: Problems) -> None:
     elif kind.pattern is not None and not re.search(kind.pattern, value):
         problems.add(
             key,
-            f"`{value}` is no name: use 1 to 40 of a-z, 0-9 and -, beginning and ending with a "
+            f"`{value}` is not a name: use 1 to 40 of a-z, 0-9 and -, beginning and ending with a "
             "letter or digit (put other words in `title`)",
             f"`{value}` 不能作名称：请用 1 至 40 个 a-z、0-9 或 -，首尾须为字母或数字"
             "（其他文字请写在 `title` 中）",

@@ -57,24 +57,24 @@ def unreachable(controller: str, error: BaseException) -> Text:
     if fault is not None:
         told = _NOT_OURS if fault.kind == "authority" else fault.text
         return Text(
-            f"The certificate of the controller {controller} {told.en}. Measuring goes on and "
-            "windows are kept.",
+            f"The certificate of the controller {controller} {told.en}. The agent "
+            "continues to measure and keeps its windows.",
             f"控制器 {controller} 的证书{told.zh}。测量继续进行，数据保存在本地。",
         )
     if refuses_certificate(error):
         reason = tls_reason(error) or reason_of(error)
         return Text(
             f"The controller {controller} refuses this agent's certificate ({reason.en}); "
-            "measuring goes on and windows are kept. If the clocks are right, enrol again with a "
-            "new token: isochrone agent enrol.",
+            "the agent continues to measure and keeps its windows. If the clocks are right, enrol "
+            "again with a new token: isochrone agent enrol.",
             f"控制器 {controller} 拒绝了探针证书（{reason.zh}）；测量继续进行，数据保存在本地。"
             "若时钟无误，请用新令牌重新注册：isochrone agent enrol。",
         )
     if _status_of(error) in (401, 403):
         return Text(
             f"The controller {controller} refuses this agent's certificate (revoked, expired or "
-            "from another authority); measuring goes on and windows are kept. Enrol again with a "
-            "new token: isochrone agent enrol.",
+            "from another authority); the agent continues to measure and keeps its windows. Enrol "
+            "again with a new token: isochrone agent enrol.",
             f"控制器 {controller} 拒绝了探针证书（已吊销、已过期或来自其他颁发机构）；"
             "测量继续进行，数据保存在本地。请用新令牌重新注册：isochrone agent enrol。",
         )
@@ -82,8 +82,8 @@ def unreachable(controller: str, error: BaseException) -> Text:
     if isinstance(error, UnixClientConnectorError):
         controller = f"unix:{error.path}"
     return Text(
-        f"The controller {controller} cannot be reached ({reason.en}); measuring goes on and "
-        "windows are kept. Check its address and that it runs.",
+        f"The controller {controller} cannot be reached ({reason.en}); the agent "
+        "continues to measure and keeps its windows. Check its address and that it runs.",
         f"无法连接控制器 {controller}（{reason.zh}）；测量继续进行，数据保存在本地。"
         "请检查地址及控制器是否在运行。",
     )

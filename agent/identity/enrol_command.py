@@ -81,7 +81,7 @@ def enrol(
         if (config.name, config.controller.rstrip("/")) != (parsed.agent, root):
             raise ConfigError(
                 f"{config_path} is of {config.name} at {config.controller}, the token of "
-                f"{parsed.agent} at {root}; mend the file or name another with --config. "
+                f"{parsed.agent} at {root}; correct the file or name another with --config. "
                 "The token was not used.",
                 f"{config_path} 属于 {config.name}（{config.controller}），而令牌属于 "
                 f"{parsed.agent}（{root}）；请修改该文件或用 --config 指定其他文件。令牌未使用。",
@@ -97,8 +97,8 @@ def enrol(
         _write_config(config_path, parsed.agent, root, state_dir, proxy)
     until = dt.datetime.fromtimestamp(trust.expires_ns // 10**9, dt.UTC).date().isoformat()
     done = Text(
-        f"{parsed.agent} is enrolled; its certificate is good until {until} and renews itself. "
-        f"Start it: isochrone agent run --config {config_path}",
+        f"{parsed.agent} is enrolled; its certificate is valid until {until} and is renewed "
+        f"automatically. Start it: isochrone agent run --config {config_path}",
         f"{parsed.agent} 注册成功；证书有效期至 {until}，到期前自动续期。"
         f"启动：isochrone agent run --config {config_path}",
     )
@@ -108,7 +108,7 @@ def enrol(
 def _root(url: str) -> str:
     if not is_https(url):
         raise UsageError(
-            f"{url} is no controller's address; write https://HOST:PORT.",
+            f"{url} is not the address of a controller; write https://HOST:PORT.",
             f"{url} 不是控制器地址；请写成 https://主机:端口。",
             controller=url,
         )
@@ -120,7 +120,7 @@ def _checked_proxy(proxy: str | None) -> str | None:
         parts = urlsplit(proxy)
         if parts.scheme != "http" or not parts.hostname or parts.path.strip("/"):
             raise UsageError(
-                f"{proxy} is no proxy's address; write http://HOST:PORT.",
+                f"{proxy} is not the address of a proxy; write http://HOST:PORT.",
                 f"{proxy} 不是代理服务器地址；请写成 http://主机:端口。",
                 proxy=proxy,
             )

@@ -36,7 +36,7 @@ def renew(config_path: Path) -> None:
     trust = asyncio.run(renew_now(load_config(config_path)))
     until = dt.datetime.fromtimestamp(trust.expires_ns // 10**9, dt.UTC).date().isoformat()
     done = Text(
-        f"{trust.agent} has a new key and certificate, good until {until}. A running agent takes "
+        f"{trust.agent} has a new key and certificate, valid until {until}. A running agent takes "
         "it up within half a minute. The one before stays good until it ends; if its key was "
         "seen, have it revoked and enrol again.",
         f"{trust.agent} 已更换密钥和证书，有效期至 {until}。运行中的探针会在半分钟内启用。"
@@ -55,7 +55,7 @@ async def renew_now(config: AgentConfig) -> Trust:
 
     if socket_path(config.controller) is not None:
         raise ConfigError(
-            f"{config.name} speaks to its controller over a unix socket and has no certificate.",
+            f"{config.name} connects to its controller over a unix socket and has no certificate.",
             f"{config.name} 通过 unix 套接字连接控制器，没有证书。",
         )
     credentials = credentials_of(config)
@@ -66,6 +66,6 @@ async def renew_now(config: AgentConfig) -> Trust:
             return await renewed(session, url, credentials.trust)
         except ResourceError as error:
             raise ResourceError(
-                f"The certificate was not renewed, and stays as it is: {error.text.en}",
+                f"The certificate was not renewed; the current one stays in use: {error.text.en}",
                 f"证书未续期，保持不变：{error.text.zh}",
             ) from error

@@ -152,8 +152,8 @@ def _not_renewed(reason: Text) -> Text:
 
 def _expired(agent: str) -> Text:
     return Text(
-        f"The certificate of {agent} has expired; measuring goes on and windows are kept. Enrol "
-        "again with a new token: isochrone agent enrol.",
+        f"The certificate of {agent} has expired; the agent continues to measure and keeps its "
+        f"windows. Enrol again with a new token: isochrone agent enrol.",
         f"{agent} 的证书已过期；测量继续进行，数据保存在本地。"
         "请用新令牌重新注册：isochrone agent enrol。",
     )

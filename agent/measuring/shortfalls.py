@@ -25,7 +25,7 @@ _CAUSES = {
     ),
     "not_sent_no_route": Text("{n} without a route (`ip route`)", "无路由 {n} 个（`ip route`）"),
     "not_sent_interface": Text(
-        "{n} since an interface or source address was gone (`ip address`)",
+        "{n} since an interface or source address had disappeared (`ip address`)",
         "接口或源地址不可用 {n} 个（`ip address`）",
     ),
     "not_sent_queue": Text(
@@ -34,7 +34,7 @@ _CAUSES = {
     ),
     "not_sent_too_big": Text("{n} larger than the MTU", "超过 MTU {n} 个"),
     "not_sent_skipped": Text(
-        "{n} left out since the agent was late by whole intervals, so that at least {kept}% of the "
+        "{n} skipped since the agent was late by whole intervals; at least {kept}% of the "
         "rate asked for was kept (is the machine overloaded?)",
         "探针滞后整个间隔而略过 {n} 个，至少保持了所要求速率的 {kept}%（机器是否过载？）",
     ),
@@ -53,14 +53,14 @@ _TOLD = {
         "net.core.rmem_max`，或为探针提供更多处理器时间。",
     ),
     "discarded": Text(
-        "Answers came that were of no use (truncated, damaged, altered, or from another address): "
+        "Some answers could not be used (truncated, damaged, altered, or from another address): "
         "{n} probes count as lost. `isochrone probe` to the targets with losses says why.",
         "收到无法使用的应答（被截断、损坏、改动或来自另一地址）：{n} 个探测包计为丢失。"
         "对有丢包的目标执行 `isochrone probe` 可查明原因。",
     ),
     "dscp_changed": Text(
         "{n} probes or answers arrived with another DSCP than was asked for: something on the way "
-        "changes it, or the far end does not repeat it. Windows tell of which streams.",
+        "changes it, or the far end does not repeat it. The windows show which streams.",
         "{n} 个探测包或应答到达时的 DSCP 与要求不符：途中有设备改写，或对端不沿用；"
         "测量窗口中可查到所涉及的测量流。",
     ),

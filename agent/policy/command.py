@@ -64,7 +64,7 @@ def _read_plan(path: Path) -> Plan:
         ) from error
     except msgspec.MsgspecError as error:
         raise ConfigError(
-            f"{path} is no plan: {error}. Take plan.json of the agent's state directory.",
+            f"{path} is not a plan: {error}. Use plan.json from the agent's state directory.",
             f"{path} 不是测量计划：{error}。请使用探针状态目录中的 plan.json。",
             file=str(path),
         ) from error

@@ -130,7 +130,7 @@ def _rates(interval_ms: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _sources(addresses: Sequence[str]) -> Sources:
-    """Return addresses as columns; what is no address is 0.0.0.0, which the policy refuses."""
+    """Return addresses as columns; what is not an address is 0.0.0.0, which the policy refuses."""
     rows = np.zeros((len(addresses), 28), np.uint8)
     for index, address in enumerate(addresses):
         try:

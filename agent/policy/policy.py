@@ -191,7 +191,7 @@ def _quiet(text: str) -> QuietHours:
         raise _wrong(
             "quiet_hours",
             text,
-            'is no time of the week; write "22:00-06:00" or "mon-fri 08:00-18:00"',
+            'is not a time of the week; write "22:00-06:00" or "mon-fri 08:00-18:00"',
             '不是有效的时段；请写成 "22:00-06:00" 或 "mon-fri 08:00-18:00"',
         )
     return QuietHours(days, start, end)
@@ -207,7 +207,7 @@ def _days(first: str | None, last: str | None) -> frozenset[int] | None:
 
 
 def _minute(text: str) -> int | None:
-    """Return the minute of the day of ``HH:MM``, 24:00 included; None for what is no time."""
+    """Return the minute of the day of ``HH:MM``, 24:00 included; None for what is not a time."""
     minute = int(text[:2]) * 60 + int(text[3:])
     return minute if int(text[3:]) < 60 and minute <= _MINUTES_A_DAY else None
 
@@ -221,7 +221,8 @@ def _zone(name: str) -> datetime.tzinfo:
         raise _wrong(
             "time_zone",
             name,
-            "is no time zone this system knows; write one such as Asia/Shanghai (package tzdata)",
+            "is not a time zone this system knows; write one such as Asia/Shanghai (package "
+            "tzdata)",
             "不是本机已知的时区；请写成 Asia/Shanghai 之类的名称（需安装 tzdata）",
         ) from error
 

@@ -18,6 +18,8 @@ def milliseconds(ctx: click.Context, param: click.Parameter, value: str) -> floa
     duration_ms = float(match[1]) * _UNITS_MS[match[2]] if match else math.nan
     if not 0 < duration_ms <= _LONGEST_MS:
         raise click.BadParameter(
-            f"{value!r} is no duration; write 500ms, 1s, or a number of milliseconds.", ctx, param
+            f"{value!r} is not a duration; write 500ms, 1s, or a number of milliseconds.",
+            ctx,
+            param,
         )
     return duration_ms

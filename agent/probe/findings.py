@@ -61,12 +61,12 @@ _OF_NO_USE = {
 }
 _CHANGED_THERE = Text(
     "Probes to {targets} left with DSCP {asked} and reached the reflector with DSCP {seen}: "
-    "something on the way there changes it; look at the trust and remarking settings of routers.",
+    "a device on the path changes it; check the trust and remarking settings of routers.",
     "发往 {targets} 的探测包以 DSCP {asked} 发出，到达反射端时为 DSCP {seen}：去程途中被改写；"
     "请检查沿途路由器的信任与重标记设置。",
 )
 _CONGESTED = Text(
-    "Answers of {targets} arrive marked as having met congestion (ECN CE).",
+    "Answers of {targets} arrive with congestion marked (ECN CE).",
     "{targets} 的应答带有拥塞标记（ECN CE）。",
 )
 

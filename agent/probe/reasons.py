@@ -25,15 +25,15 @@ _SHOWN_TARGETS = 3
 _CLOSED_PORT = Remark(
     "port_closed",
     Text(
-        "TCP port {port} of {targets} is closed (RST); its delay is measured all the same.",
+        "TCP port {port} of {targets} is closed (RST); its delay is measured nevertheless.",
         "{targets} 的 TCP 端口 {port} 已关闭（RST）；时延测量不受影响。",
     ),
 )
 _TOO_FAST = Remark(
     "rate_not_kept",
     Text(
-        "This machine was too slow for what was asked: {rate} probes a second, of which at least "
-        "{kept}% was kept. Intervals that were missed were not made up for; choose a longer "
+        "This machine was too slow for what was asked: {rate} probes per second, of which at least "
+        "{kept}% was kept. Missed intervals were not made up for; choose a longer "
         "--interval or fewer targets.",
         "本机速度跟不上所要求的每秒 {rate} 个探测包，至少保持了其中的 {kept}%。"
         "错过的间隔没有补发；请增大 --interval 或减少目标。",

@@ -85,7 +85,7 @@ def reflect(
     """Answer STAMP probes (RFC 8762) from the given peers until stopped."""
     if not peers and not is_open:
         raise UsageError(
-            "Say who may ask: --peer PREFIX for each sender, or --open for everybody.",
+            "Name the permitted senders with --peer PREFIX, or use --open for everyone.",
             "请指定允许的发送方：用 --peer 前缀逐一列出，或用 --open 对所有人开放。",
         )
     listen = _places(listen, source, interface)
@@ -145,7 +145,8 @@ def _places(listen: tuple[str, ...], source: str | None, interface: str | None) 
         return listen or (DEFAULT_LISTEN,)
     if listen:
         raise UsageError(
-            "Give --listen or --source, not both: replies leave from the address that was asked.",
+            "Give --listen or --source, not both: replies are sent from the address that received "
+            "the probe.",
             "--listen 与 --source 只能给出其一：应答从收到请求的地址发出。",
         )
     return (f"[{address}]:{STAMP_PORT}" if address.version == 6 else f"{address}:{STAMP_PORT}",)
@@ -171,7 +172,7 @@ def split_place(place: str) -> tuple[str, int]:
         raise UsageError(f"{error.text.en}.", f"{error.text.zh}。", listen=place) from error
     if address is None:
         raise UsageError(
-            f"{place!r} is no ADDRESS:PORT; write 192.0.2.1:862 or [2001:db8::1]:862.",
+            f"{place!r} is not ADDRESS:PORT; write 192.0.2.1:862 or [2001:db8::1]:862.",
             f"{place!r} 不是有效的“地址:端口”；请写成 192.0.2.1:862 或 [2001:db8::1]:862。",
             listen=place,
         )

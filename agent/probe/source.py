@@ -24,7 +24,7 @@ from probes.sockets.sources import source_addresses
 
 _DISCARD_PORT = 9  # nothing is sent there
 _OTHER_LINK = Text(
-    "{targets} lies on another interface than --interface names.",
+    "{targets} is on another interface than --interface.",
     "{targets} 不在 --interface 所指的接口上。",
 )
 
@@ -42,7 +42,7 @@ class ProbeSource:
             return wanted
         if wanted not in (None, self.source.version):
             raise UsageError(
-                f"--source {self.source} is no IPv{wanted} address, as --ipv{wanted} asks for.",
+                f"--source {self.source} is not an IPv{wanted} address, as --ipv{wanted} asks for.",
                 f"--source {self.source} 不是 IPv{wanted} 地址，与 --ipv{wanted} 不符。",
                 source=str(self.source),
             )
@@ -166,8 +166,8 @@ def _source_by(interface: str, address: str) -> str:
 def _no_way(interface: str, error: OSError) -> Remark:
     reason = reason_of(error)
     text = Text(
-        f"No probe can leave to {{targets}} by {interface} ({reason.en}); look at `ip address show "
-        f"{interface}` and `ip route`.",
+        f"No probe can be sent to {{targets}} by {interface} ({reason.en}); look at `ip address "
+        f"show {interface}` and `ip route`.",
         f"无法经由 {interface} 向 {{targets}} 发送探测包（{reason.zh}）；请用 `ip address show "
         f"{interface}` 和 `ip route` 检查。",
     )

@@ -67,8 +67,7 @@ def read_targets(arguments: Sequence[str], file: Path | None) -> list[str]:
         names += [words[0] for words in lines if words]
     if not names:
         raise UsageError(
-            "There is no target; name one or more, or give a file with --file (- for standard "
-            "input).",
+            "No target given; name one or more, or give a file with --file (- for standard input).",
             "没有目标；请在命令行中给出，或用 --file 指定文件（- 为标准输入）。",
         )
     return list(dict.fromkeys(names))
@@ -151,7 +150,7 @@ def _unresolved(error: OSError | UnicodeError) -> Text:
     """Return why a name stands for no address, with a place for the names."""
     if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
         return Text(
-            "{targets} cannot be resolved: no name server answers, or it failed itself (SERVFAIL); "
+            "{targets} cannot be resolved: no name server answers, or it failed (SERVFAIL); "
             "try again, or give addresses.",
             "无法解析 {targets}：域名服务器没有应答，或其自身出错（SERVFAIL）；请重试或"
             "直接给出地址。",

@@ -106,7 +106,7 @@ def hosts_of(certificate: x509.Certificate) -> list[str]:
 
 def _bad_request(reason: str) -> RemoteProtocolError:
     return RemoteProtocolError(
-        f"This is no signing request this controller takes: {reason}.",
+        f"This is not a signing request this controller takes: {reason}.",
         f"无法接受该证书签名请求：{reason}。",
     )
 

@@ -53,7 +53,7 @@ def certified_hosts(names: Iterable[str], always: Iterable[str]) -> list[str]:
 
 def _no_host(text: str) -> UsageError:
     return UsageError(
-        f"--name {text!r} is no host name or address; write ctl.example.org, 192.0.2.1 or "
+        f"--name {text!r} is not a host name or address; write ctl.example.org, 192.0.2.1 or "
         "2001:db8::1, without scheme, port or brackets (those belong to --listen).",
         f"--name {text!r} 不是主机名或地址；请写成 ctl.example.org、192.0.2.1 或 "
         "2001:db8::1，不带协议、端口或方括号（端口请用 --listen 指定）。",

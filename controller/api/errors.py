@@ -121,7 +121,11 @@ def _of_http(request: web.Request, error: web.HTTPException) -> ApiError:
         404: ("not_found", "There is nothing at this address.", "该地址不存在。"),
         405: ("method_not_allowed", "This method is not served here.", "此地址不支持该方法。"),
         413: ("oversized", "The body is too large.", "请求体过大。"),
-        426: ("no_websocket", "This address speaks WebSocket alone.", "此地址仅支持 WebSocket。"),
+        426: (
+            "no_websocket",
+            "This address accepts only WebSocket connections.",
+            "此地址仅支持 WebSocket。",
+        ),
     }
     code, en, zh = known.get(
         error.status, ("http_error", f"The request failed: {error.reason}.", "请求失败。")

@@ -221,7 +221,7 @@ def _require(identity: Identity, route: Route, request: web.Request) -> None:
             403,
             "foreign_agent",
             Text(
-                f"This address is for agent {agent} alone, and {identity} asked.",
+                f"This address is only for agent {agent}, but {identity} asked.",
                 f"该地址仅供探针 {agent} 使用，而请求来自 {identity}。",
             ),
             agent=agent,

@@ -111,7 +111,7 @@ def _check_begin(begin: Any, problems: Problems) -> None:
     except ValueError:
         problems.add(
             ("begin",),
-            f"`{begin}` is no time: write it as 2026-11-01T02:00:00+08:00",
+            f"`{begin}` is not a time: write it as 2026-11-01T02:00:00+08:00",
             f"`{begin}` 不是时间：请写成 2026-11-01T02:00:00+08:00",
         )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import aiohttp
 
 from controller.client.errors import check_media, cut_short, decoded, no_answer, refusal
-from controller.client.link import ControllerAddress
 from controller.client.pages import all_pages
 from foundation.plain_json import plain_json
+
+if TYPE_CHECKING:
+    from controller.client.link import ControllerAddress
 
 Answer = TypeVar("Answer")
 PAGE_LIMIT = 10_000

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from controller.campaigns.campaign_file import Campaign, asked_of
+from controller.campaigns.campaign_file import asked_of
 from controller.campaigns.request import CampaignLoad
 from controller.client.calls import DONE, Calls
 from controller.client.errors import decoded, refusal
-from controller.client.link import ControllerAddress
 from controller.documents.campaigns import CampaignDocument, CampaignPage
 from controller.documents.errors import ErrorDocument
 from foundation.text import Text
 from topology.source_lines import SourceLines
 from topology.strict import Problems
+
+if TYPE_CHECKING:
+    from controller.campaigns.campaign_file import Campaign
+    from controller.client.link import ControllerAddress
 
 ROUTE = "/api/v1/campaigns"
 LOAD_ROUTE = "/api/v1/campaign-load"

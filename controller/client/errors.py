@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from controller.documents.errors import ErrorDocument
-from foundation.errors import ConfigError, IsochroneError, ResourceError, RightsError
+from foundation.errors import ConfigError, ResourceError, RightsError
 from foundation.reasons import reason_of
 from foundation.text import Text, excerpt
 from foundation.tls_faults import certificate_fault
+
+if TYPE_CHECKING:
+    from foundation.errors import IsochroneError
 
 Answer = TypeVar("Answer")
 _NOT_TRUSTED = Text(
@@ -58,7 +61,7 @@ def other_answer(url: str, why: str) -> ResourceError:
     """Return what tells that somebody answers who is no controller of this version."""
     said = excerpt(why)
     return ResourceError(
-        f"{url} answered something else than this version of the API: {said}; "
+        f"{url} did not answer as this version of the API does: {said}; "
         "check that it is an Isochrone controller of this version.",
         f"{url} 的应答与本版本接口不符：{said}；请确认它是同一版本的 Isochrone 控制器。",
         url=url,

@@ -50,7 +50,8 @@ class ControllerAddress:
             )
         if not is_https(self.url):
             raise UsageError(
-                f"{self.url} is no controller; write https://HOST:PORT or unix:/PATH.",
+                f"{self.url} is not the address of a controller; write https://HOST:PORT or "
+                f"unix:/PATH.",
                 f"{self.url} 不是控制器地址；请写成 https://主机:端口 或 unix:/路径。",
                 url=self.url,
             )

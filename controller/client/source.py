@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from controller.client.calls import Calls
-from controller.client.link import ControllerAddress
 from controller.documents.health import ControllerHealth
 from controller.documents.paths import PathPage
 from controller.documents.places import AgentPage, SitePage
@@ -16,6 +16,9 @@ from controller.documents.verdicts import VerdictPage
 from controller.live.accounts import AccountDocument
 from controller.reports.report import Answers
 from foundation.errors import ResourceError
+
+if TYPE_CHECKING:
+    from controller.client.link import ControllerAddress
 
 TIMEOUT_S = 30.0
 TOO_MUCH = 413

@@ -80,7 +80,7 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
     say(
         Text(
             f"People and agents check the controller against {authority.file}. The admin token "
-            "below is shown this once and kept nowhere:",
+            "below is shown only once and stored nowhere:",
             f"客户端与探针使用 {authority.file} 验证控制器。以下管理员令牌仅显示一次，不会保存：",
         )
     )
@@ -212,7 +212,7 @@ def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterato
     ):  # a mistyped directory must not be made, and answer that nothing is there
         raise ConfigError(
             f"There are no credentials in {data}; name the controller's data directory with "
-            "--data, or make them with isochrone controller init.",
+            "--data, or create them with isochrone controller init.",
             f"{data} 中没有凭证；请用 --data 指定控制器的数据目录，或先执行 "
             "isochrone controller init。",
             data=str(data),
@@ -250,7 +250,7 @@ def _lifetime_ns(text: str) -> int:
 def _check_agent(agent: str) -> None:
     if not _AGENT.fullmatch(agent):
         raise UsageError(
-            f"{agent} is no agent's name: lower-case letters, digits, dots and hyphens.",
+            f"{agent} is not a valid agent name: lower-case letters, digits, dots and hyphens.",
             f"{agent} 不是有效的探针名称：只能包含小写字母、数字、点和连字符。",
             agent=agent,
         )

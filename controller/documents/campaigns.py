@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -12,12 +13,14 @@ from controller.campaigns.registry import request_of
 from controller.campaigns.request import CampaignOutcome, CampaignResult, CampaignStateName
 from controller.campaigns.scheduler import curtailed
 from controller.live.accounts import AccountDocument
-from controller.live.snapshot import Snapshot
 from controller.live.states import LATE_WINDOWS
-from controller.store.campaigns import CampaignRecord
 from foundation.text import Text
 from topology.model import PlannedStream
 from topology.network import Mesh
+
+if TYPE_CHECKING:
+    from controller.live.snapshot import Snapshot
+    from controller.store.campaigns import CampaignRecord
 
 
 class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):

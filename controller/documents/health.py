@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 import numpy as np
 
 from controller.documents.numbers import age_ms
 from controller.fleet.agents import AgentState
-from controller.live.snapshot import Snapshot
-from controller.store.interface import StoreState
 from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS
+
+if TYPE_CHECKING:
+    from controller.live.snapshot import Snapshot
+    from controller.store.interface import StoreState
 
 MOST = 100  # of what is skipped, told by name
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import KINDS, VERDICTS
-from controller.live.verdicts import Round
-from foundation.clock import Clock
 from probes.sockets.records import starts
 from topology.model import VerdictName
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
+    from controller.live.verdicts import Round
+    from foundation.clock import Clock
 
 # From good to bad; the worst one stands for the pair.
 _BADNESS = ("pass", "impossible", "no_data", "undecided", "fail")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 import numpy as np
@@ -13,12 +13,14 @@ from controller.documents.numbers import age_ms, finite
 from controller.documents.silences import CurtailmentDocument, SilenceDocument, silence_document
 from controller.documents.verdicts import verdict_name
 from controller.documents.words import IpVersion, PathState, Protocol, StreamIdText
-from controller.judge.evidence import Evidence
-from controller.live.snapshot import Snapshot
 from controller.live.states import STATES
-from controller.live.verdicts import Round
 from probes.window import TIMESTAMPING
 from topology.model import Interface, PlannedStream, VerdictName
+
+if TYPE_CHECKING:
+    from controller.judge.evidence import Evidence
+    from controller.live.snapshot import Snapshot
+    from controller.live.verdicts import Round
 
 
 class EndDocument(msgspec.Struct, frozen=True, kw_only=True):

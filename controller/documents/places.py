@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from controller.documents.numbers import finite
 from controller.documents.words import IpVersion
 from controller.fleet.agents import AgentState
-from controller.live.snapshot import Snapshot
-from controller.live.verdicts import Round
 from foundation.text import Text
 from messages.exchange import Health
 from messages.sections.windows import WINDOWS
 from topology.model import Role, Site
+
+if TYPE_CHECKING:
+    from controller.live.snapshot import Snapshot
+    from controller.live.verdicts import Round
 
 
 class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):

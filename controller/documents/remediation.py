@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -15,9 +15,11 @@ from controller.documents.verdicts import verdict_name
 from controller.documents.words import IpVersion
 from controller.judge.compliance import action_of, margins, remediation
 from controller.judge.evidence import RATIO_KINDS
-from controller.live.groups import Group
-from controller.live.snapshot import Snapshot
 from topology.model import Direction, VerdictName
+
+if TYPE_CHECKING:
+    from controller.live.groups import Group
+    from controller.live.snapshot import Snapshot
 
 
 class RemediationPath(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 
 from controller.documents.words import Protocol, StreamIdText
-from controller.store.interface import Store, StreamRecord
 from controller.store.points import POINT
-from controller.store.series import Series
 from probes.window import known_outcomes
+
+if TYPE_CHECKING:
+    from controller.store.interface import Store, StreamRecord
+    from controller.store.series import Series
 
 
 class SeriesStream(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from controller.documents.words import StreamIdText
 from controller.fleet.silences import UNCONFIRMED
-from controller.live.snapshot import Snapshot
-from controller.store.silences import SilenceRecord
 from foundation.text import Text
 from messages.exchange import PolicyRule
+
+if TYPE_CHECKING:
+    from controller.live.snapshot import Snapshot
+    from controller.store.silences import SilenceRecord
 
 
 class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.compliance import Compliance, compliance, goal_verdict
+from controller.judge.compliance import compliance, goal_verdict
 from controller.judge.evidence import VERDICTS
-from controller.live.groups import Group
-from controller.live.snapshot import Snapshot
 from foundation.text import Text
 from topology.model import Direction, Source, Statistic, Target
 from topology.targets import declared, limit_ratio_of
+
+if TYPE_CHECKING:
+    from controller.judge.compliance import Compliance
+    from controller.live.groups import Group
+    from controller.live.snapshot import Snapshot
 
 
 class VerdictCounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 
 from controller.documents.numbers import age_ms, finite
+from controller.documents.reasons import comparison_reason, improvement_reason
 from controller.documents.silences import silence_of, told
 from controller.documents.words import IpVersion, Protocol
 from controller.judge.evidence import LIMITING_FACTORS, NO_DATA, RATIO_KINDS, VERDICTS
 from controller.judge.explain import explain
-from controller.judge.pairing import Interval
-from controller.live.comparisons import reason as reason_of_comparison
-from controller.live.improvements import reason as reason_of_improvement
-from controller.live.snapshot import Snapshot
-from controller.live.verdicts import Round
 from foundation.text import Text
 from topology.model import Direction, Statistic, VerdictName
+
+if TYPE_CHECKING:
+    from controller.judge.pairing import Interval
+    from controller.live.snapshot import Snapshot
+    from controller.live.verdicts import Round
 
 
 class OtherReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,7 +190,7 @@ def _reason(now: Snapshot, row: int) -> Text:
     found = latest.found[row]
     if latest.maintenance[row]:
         return Text(
-            "In maintenance: the verdict of before stands and does not count.",
+            "In maintenance: the previous verdict is shown and does not count.",
             "维护中：沿用维护前的结论，不计入统计。",
         )
     stream = int(latest.rules.row[row])
@@ -201,9 +202,9 @@ def _reason(now: Snapshot, row: int) -> Text:
     number = latest.comparison_of.get(row)
     if number is not None and latest.compared is not None:
         needed = float(latest.judgements.needed_samples[row])
-        reason = reason_of_comparison(now.scope.demands[row], latest.compared, number, needed)
+        reason = comparison_reason(now.scope.demands[row], latest.compared, number, needed)
     elif now.scope.demands[row].target.kind == "improvement" and latest.improved is not None:
-        reason = reason_of_improvement(now.scope.demands[row], latest.improved, row)
+        reason = improvement_reason(now.scope.demands[row], latest.improved, row)
     else:
         judged = replace(latest.judgements, verdict=latest.found)
         reason = explain(latest.evidence, latest.rules, judged, row)

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from controller.documents.numbers import finite
 from controller.documents.words import Protocol, StreamIdText
 from controller.judge.relative_delay import least_lines_ns
-from controller.store.interface import Store, StreamRecord
 from controller.store.quantiles import quantiles_ns
 from controller.store.readable import readable_chunks
 from probes import measures
 from probes.histogram import Histograms
-from probes.window import COUNTERS, TIMESTAMPING, WindowBatch
+from probes.window import COUNTERS, TIMESTAMPING
+
+if TYPE_CHECKING:
+    from controller.store.interface import Store, StreamRecord
+    from probes.window import WindowBatch
 
 
 class FlowDocument(msgspec.Struct, frozen=True, kw_only=True):

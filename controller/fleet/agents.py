@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.interface import AgentTotals
-from foundation.clock import Clock
-from messages.exchange import Curtailed, CurtailedStream, Health
 from messages.sections.windows import WINDOWS
+
+if TYPE_CHECKING:
+    from controller.store.interface import AgentTotals
+    from foundation.clock import Clock
+    from messages.exchange import Curtailed, CurtailedStream, Health
 
 AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 LATE_AFTER_NS = 20_000_000_000

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from probes.histogram import Histograms
 
 # Enumerations: an array of codes holds indices into these tuples.
+MIN_BATCHES = 5  # fewer say too little of their own spread: nothing is concluded
+MOSTLY_LOST = 0.5
 VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")  # topology.model.VerdictName
 LIMITING_FACTORS = (
     "value",

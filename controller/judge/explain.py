@@ -34,11 +34,13 @@ _UNMEASURED = {
 }
 _FAULTS = {
     "forward_too_fast": Text(
-        "the quickest probe would have outrun light in fibre, so a clock is wrong, not the path",
+        "the fastest probe would have been faster than light in fibre, so a clock is wrong, not "
+        "the path",
         "最快的探测包比光纤中的光还快，说明时钟有误，而非路径问题",
     ),
     "backward_too_fast": Text(
-        "the way back would have outrun light in fibre, so a clock is wrong, not the path",
+        "the way back would have been faster than light in fibre, so a clock is wrong, not the "
+        "path",
         "返程比光纤中的光还快，说明时钟有误，而非路径问题",
     ),
     "longer_than_round_trip": Text(

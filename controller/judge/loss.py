@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from controller.judge.evidence import MOSTLY_LOST
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -15,7 +17,6 @@ Integers = NDArray[np.int64]
 DEDICATED_LOSS_RATIO = 0.0077
 ORDINARY_LOSS_RATIO = 0.0376
 
-MOSTLY_LOST = 0.5
 
 GRID_POINTS = 60  # docs/concepts/measurement.md §6.3
 GRID_REACH = 100.0  # the alternatives lie within a factor 100 of the limit

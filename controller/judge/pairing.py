@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from controller.judge.batches import Batches
+from controller.judge.evidence import MIN_BATCHES
 from controller.judge.loss import clopper_pearson
 from controller.judge.mean import lasting
 from foundation.ragged import indptr_of, row_of_entry
@@ -23,7 +24,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MAX_BATCHES = 10
-MIN_BATCHES = 5  # fewer say too little of their own spread: nothing is concluded
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,17 @@ a window, what the plan asks for in it. So the parts add up to what was due, wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.exclusions import Exclusions
-from probes.window import WindowBatch
 from topology.model import PlannedStream
+
+if TYPE_CHECKING:
+    from controller.fleet.exclusions import Exclusions
+    from probes.window import WindowBatch
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]

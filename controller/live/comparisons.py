@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 
 from controller.judge.comparing import Compared, ComparisonPairs, more_windows
 from controller.judge.evidence import (
-    FAIL,
     LIMITING_FACTORS,
     NO_DATA,
-    PASS,
     STATISTICS,
     UNDECIDED,
     Judgements,
 )
-from controller.judge.formatting import delay, points
-from controller.judge.loss import MOSTLY_LOST
-from controller.judge.pairing import Interval
-from foundation.text import Text, counted
 from probes.protocols.registry import protocol_names
 from topology.model import Demand, Path, PlannedStream
 
@@ -134,88 +128,3 @@ def put_comparisons(
     more = more_windows(asked, found)
     with np.errstate(invalid="ignore", divide="ignore"):
         judgements.needed_samples[at] = np.ceil(more * found.own_sent / found.windows)
-
-
-def reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Text:
-    """Return why comparison `i` was judged as it was; `needed_samples`: what would decide it."""
-    parity = demand.target.kind == "ipv6_parity"
-    verdict = int(found.verdict[i])
-    if demand.other is None:
-        return _alone(parity, verdict)
-    if found.windows[i] == 0:
-        if parity and verdict == FAIL:
-            return Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。")
-        return Text(
-            "The two paths have no window of time in common yet.", "两条路径尚无共有的测量窗口。"
-        )
-    sent, lost = int(found.own_sent[i]), int(found.own_lost[i])
-    if verdict == FAIL and demand.target.indicator != "loss" and lost > MOSTLY_LOST * sent:
-        return Text(
-            f"Most of what was sent is lost ({lost:,} of {sent:,}); the path beside it answers.",
-            f"发出的探测包大部分丢失（{sent:,} 个中丢失 {lost:,} 个），而对比路径正常应答。",
-        )
-    return _beside(found, i, parity, verdict, needed_samples)
-
-
-def _alone(parity: bool, verdict: int) -> Text:
-    if not parity:
-        return Text(
-            "No path to compare with runs between the same two cities.",
-            "相同两城市之间没有可供对比的路径。",
-        )
-    said = {
-        PASS: Text("Reachable over IPv6; no IPv4 beside it.", "IPv6 可达；没有对应的 IPv4 路径。"),
-        FAIL: Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。"),
-        UNDECIDED: Text(
-            "Nothing came back over IPv6 yet, of too few probes.",
-            "IPv6 尚无应答，但探测包过少，无法判定。",
-        ),
-    }
-    return said.get(verdict, Text("No probe was sent yet.", "尚未发出探测包。"))
-
-
-def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples: float) -> Text:
-    times = _times(found.delay_ratio, i)
-    gap = found.delay_difference_ns
-    signed = [_signed(float(value[i])) for value in (gap.low, gap.high)]
-    loss = [
-        _points(float(value[i]))
-        for value in (found.loss_difference.low, found.loss_difference.high)
-    ]
-    other = Text("IPv4", " IPv4 ") if parity else Text("the ordinary path", "普通路径")
-    en = (
-        f"Delay {times} that of {other.en}, {signed[0].en} to {signed[1].en} apart; "
-        f"loss {loss[0]} to {loss[1]} percentage points apart; over "
-        f"{counted(int(found.windows[i]), 'window')} in common"
-    )
-    zh = (
-        f"时延为{other.zh}的 {times.removesuffix('×')}倍，相差 {signed[0].zh}至 {signed[1].zh}；"
-        f"丢包率相差 {loss[0]} 至 {loss[1]} 个百分点；共有窗口 {found.windows[i]} 个"
-    )
-    ending = Text("", "")
-    if verdict == UNDECIDED:
-        ending = Text(": undecided, more windows are needed", "：无法判定，需要更多窗口")
-        if needed_samples > 0:
-            more = round(needed_samples * found.windows[i] / found.own_sent[i])
-            ending = Text(
-                f": undecided, about {counted(more, 'more window')} would decide",
-                f"：无法判定，约还需 {more:,} 个窗口",
-            )
-    return Text(f"{en}{ending.en}.", f"{zh}{ending.zh}。")
-
-
-def _times(interval: Interval, i: int) -> str:
-    low, high = float(interval.low[i]), float(interval.high[i])
-    return f"{low:.2f}–{high:.2f} ×" if np.isfinite(high) else f"≥ {low:.2f} ×"
-
-
-def _signed(value_ns: float) -> Text:
-    if not np.isfinite(value_ns):
-        sign = "+" if value_ns > 0 else "-"
-        return Text(f"{sign}∞", f"{sign}∞")
-    sign = "+" if value_ns >= 0 else ""
-    return Text(f"{sign}{delay(value_ns)}", f"{sign}{delay(value_ns, 'zh')}")
-
-
-def _points(value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{points(abs(value))}"

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import FAIL, LIMITING_FACTORS, NO_DATA, UNDECIDED, Judgements
-from controller.judge.formatting import ratio_range
 from controller.judge.improvement import (
     WEEK_NS,
     Cells,
@@ -19,7 +18,6 @@ from controller.judge.improvement import (
     hour_of_week,
     loss_improvement,
 )
-from controller.judge.pairing import MIN_BATCHES
 from controller.live.baselines import Baseline, opened
 from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
@@ -27,12 +25,11 @@ from controller.store.blocks import Block
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Aggregate, merge_by_blocks, without_windows
 from foundation.errors import RemoteProtocolError
-from foundation.text import Text, counted
+from foundation.text import Text
 from probes.window import WindowBatch
 from topology.model import Demand, PlannedStream
 
 HOUR_NS = 3_600_000_000_000
-SHOWN_DIGITS = 12  # of a hash: enough to compare with what was noted when it was sealed
 
 logger = logging.getLogger(__name__)
 
@@ -216,64 +213,3 @@ def _renumbered(cells: Cells, ids: Sequence[int], wanted: NDArray[np.int64]) -> 
     kept = unit >= 0
     taken = {field.name: getattr(cells, field.name)[kept] for field in fields(Cells)}
     return Cells(**taken | {"unit": unit[kept]})
-
-
-def reason(demand: Demand, improved: Improved, row: int) -> Text:
-    """Return why an improvement demand was judged as it was."""
-    if improved.fault is not None:
-        return improved.fault
-    if improved.baseline is None:
-        return Text(
-            "Needs a sealed baseline period to compare with; there is none yet "
-            "(isochrone controller baseline seal).",
-            "需要与封存的基线期对比，目前尚无基线（isochrone controller baseline seal）。",
-        )
-    name = improved.baseline.record.name
-    if row not in improved.found:
-        return Text("No stream measures this path.", "没有测量流覆盖这条路径。")
-    found, unit = improved.found[row]
-    cells, excluded = int(found.cells[unit]), int(found.excluded[unit])
-    if np.isposinf(found.ratio.low[unit]):
-        sent, lost = int(found.sent[unit]), int(found.lost[unit])
-        return Text(
-            f"Most of what was sent since the baseline {name} is lost ({lost:,} of {sent:,}).",
-            f"基线 {name} 以来发出的探测包大部分丢失（{sent:,} 个中丢失 {lost:,} 个）。",
-        )
-    if cells == 0 and (found.common[unit] == 0 or demand.target.direction == "round_trip"):
-        return Text(
-            f"The baseline {name} and the time since have no hour of the week in common on this "
-            "path and Type-P.",
-            f"在该路径与 Type-P 上，基线 {name} 与此后时段没有共有的周内小时。",
-        )
-    if cells == 0:
-        return Text(
-            f"No hour since the baseline {name} has synchronised clocks in both periods, which a "
-            "one-way delay needs; undecided.",
-            f"基线 {name} 以来没有一个小时在两个时段内时钟均已同步，而单向时延有此要求，无法判定。",
-        )
-    low, high = float(found.ratio.low[unit]), float(found.ratio.high[unit])
-    of_loss = demand.target.indicator == "loss"
-    what = Text("Loss", "丢包率") if of_loss else Text("Delay", "时延")
-    if demand.target.direction == "one_way":
-        what = Text(f"One-way {what.en.lower()}", f"单向{what.zh}")
-    mix = Text("", "")
-    if excluded:
-        mix = Text(
-            f"; left out: {counted(excluded, 'hour')} that only one side has",
-            f"；仅一方具有的 {excluded} 个小时已剔除",
-        )
-    few = Text("", "")
-    if cells < MIN_BATCHES and not of_loss:
-        few = Text(
-            f": undecided, at least {MIN_BATCHES} common hours are needed",
-            f"：无法判定，至少需要 {MIN_BATCHES} 个共有小时",
-        )
-    figure, figure_zh = ratio_range(low, high), ratio_range(low, high, "zh")
-    sealed = f"sha256 {improved.baseline.record.digest[:SHOWN_DIGITS]}"
-    return Text(
-        f"{what.en} {figure} of that in the baseline {name} ({sealed}), paired over "
-        f"{counted(cells, 'hour')} "
-        f"of the week{mix.en}{few.en}.",
-        f"{what.zh}为基线 {name}（{sealed}）的 {figure_zh}，按周内 {cells} 个小时配对"
-        f"{mix.zh}{few.zh}。",
-    )

@@ -7,18 +7,21 @@ import datetime as dt
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup, escape
 
-from controller.documents.verdicts import VerdictDocument
 from controller.judge import formatting
-from controller.live.accounts import AccountDocument
-from controller.reports.report import URGENCY, Report, excess, limit_of
+from controller.reports.report import URGENCY, excess, limit_of
 from foundation.errors import UsageError
 from foundation.local_time import chosen_zone, local_text, zone_of
 from foundation.text import Text, plain
+
+if TYPE_CHECKING:
+    from controller.documents.verdicts import VerdictDocument
+    from controller.live.accounts import AccountDocument
+    from controller.reports.report import Report
 
 VERDICT_WORDS = {
     "pass": Text("Pass", "达标"),

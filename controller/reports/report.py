@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from controller.campaigns.campaign_file import Campaign
-from controller.documents.health import ControllerHealth
-from controller.documents.paths import PathDocument
-from controller.documents.places import AgentDocument, SiteDocument
-from controller.documents.remediation import RemediationDocument
-from controller.documents.targets import GroupDocument, TargetDocument
-from controller.documents.verdicts import VerdictDocument
-from controller.live.accounts import AccountDocument
 from foundation.errors import ConfigError
 from foundation.text import Text
 from topology.model import VerdictName
 from topology.strict import suggestion
+
+if TYPE_CHECKING:
+    from controller.campaigns.campaign_file import Campaign
+    from controller.documents.health import ControllerHealth
+    from controller.documents.paths import PathDocument
+    from controller.documents.places import AgentDocument, SiteDocument
+    from controller.documents.remediation import RemediationDocument
+    from controller.documents.targets import GroupDocument, TargetDocument
+    from controller.documents.verdicts import VerdictDocument
+    from controller.live.accounts import AccountDocument
 
 # What a reader must see first stands first.
 URGENCY: tuple[VerdictName, ...] = ("fail", "undecided", "no_data", "impossible", "pass")

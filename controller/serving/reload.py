@@ -21,7 +21,9 @@ logger = logging.getLogger("isochrone.controller")
 
 
 class Signals:
-    """What the process was told to do: to stop for ever, or to begin anew with the file `sites`."""
+    """What the process was told to do: to stop for ever, or to start afresh with the file
+    `sites`.
+    """
 
     def __init__(self, sites: pathlib.Path) -> None:
         self._sites = sites
@@ -40,7 +42,7 @@ class Signals:
         self._told.set()
 
     async def wait(self) -> Network | None:
-        """Return the network to begin anew with; None to stop."""
+        """Return the network to start afresh with; None to stop."""
         while True:
             await self._told.wait()
             self._told.clear()
@@ -54,6 +56,6 @@ class Signals:
 
 def _kept(problem: Text) -> Text:
     return Text(
-        f"{problem.en} The controller goes on by the site file of before.",
+        f"{problem.en} The controller keeps using the previous site file.",
         f"{problem.zh}控制器仍沿用先前的站点文件。",
     )

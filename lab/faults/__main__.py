@@ -21,14 +21,14 @@ from controller.commands.result_files import check_place, write_result
 from foundation.errors import UsageError
 from foundation.text import Text, counted, language_of_environment
 from lab.faults.network import FaultNetwork
+from lab.faults.sites import ADDRESSES, PROBES_PER_S
 from lab.fleet.kernel import enter_new_mounts
 
 if TYPE_CHECKING:
     from agent.spool.counts import Count
+    from lab.faults.result import Result
     from lab.faults.rows import Fault
-    from lab.faults.stage import Result
 
-ADDRESSES = {"nanjing": "198.18.1.1", "yancheng": "198.18.1.2", "shanghai": "198.18.1.3"}
 _A_TICK = 8  # probes that may be on the wire and not yet counted when a process is killed
 
 
@@ -137,8 +137,6 @@ def run(network: FaultNetwork, place: Path, fault: Fault, seed: int, *, short: b
 
 def problems_of(fault: Fault, result: Result) -> list[str]:
     """Return all that must not be."""
-    from lab.faults.stage import PROBES_PER_S
-
     problems = [*result.problems, *fault.problems(result)]
     if result.difference:
         problems.append(f"not accounted for: {_of(result.difference)}")

@@ -53,6 +53,7 @@ def damaged_spool(stage: Stage, rounds: int) -> Text:
     stage.controller.kill()
     for number in range(rounds):
         stage.pause(1.5, 2.5)
+        stage.wait_until_spool_is_kept(_ONE)
         stage.kill_agent(_ONE)
         (tear if number == 0 else flip)(spool_of(stage.state_dir(_ONE)))
         stage.start_agent(_ONE)

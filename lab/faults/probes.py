@@ -10,7 +10,8 @@ import time
 from controller.access.stamp_keyring import StampKeyring
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
-from lab.faults.stage import ADDRESSES, Stage
+from lab.faults.sites import ADDRESSES
+from lab.faults.stage import Stage
 from probes.stamp.packet import SenderPacket, encode_sender
 from probes.stamp.sizes import STAMP_PORT
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from foundation.text import Text
 from lab.faults.disks import agent_disk, controller_disk, damaged_spool, delivered_from_memory
 from lab.faults.probes import forged_probes
-from lab.faults.stage import ADDRESSES, PROBES_PER_S, Result, Stage
+from lab.faults.result import Result
+from lab.faults.sites import ADDRESSES, PROBES_PER_S
+from lab.faults.stage import Stage
 from lab.faults.trust import (
     expired,
     foreign_certificate,

@@ -26,6 +26,15 @@ def waiting(path: Path) -> list[bytes]:
         return [payload for (payload,) in rows]
 
 
+def is_kept(path: Path) -> bool:
+    """Tell whether an agent has begun to keep its spool here."""
+    try:
+        waiting(path)
+    except sqlite3.Error:
+        return False
+    return True
+
+
 def tear(path: Path) -> None:
     """Overwrite the middle of every page but the first."""
     path.with_name(path.name + "-wal").unlink(missing_ok=True)

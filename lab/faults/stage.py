@@ -10,19 +10,20 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent.identity.enrolment import enrol
-from agent.spool.counts import Count, count_of, total
+from agent.spool.counts import count_of, total
 from agent.spool.sent_counters import read_sent_counters
 from controller.access.authority import create_authority, load_authority
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError
 from lab.faults.network import FaultNetwork
-from lab.faults.spool_file import spool_of, waiting
+from lab.faults.result import Result, curtailed_by_rule, dropped_by_reason, still_waiting
+from lab.faults.sites import ADDRESSES, site_file
+from lab.faults.spool_file import is_kept, spool_of, waiting
 from lab.fleet.api_client import ApiClient
 from lab.fleet.children import end, isochrone_command, start
 from lab.fleet.fleet import LAB_POLICY, ControllerProcess, died
@@ -30,54 +31,8 @@ from lab.fleet.kernel import mount_memory, unmount
 from lab.fleet.stored import StoredWindows, read_stored
 from messages.enrolment import EnrolmentToken, parse_enrolment_token
 
-ADDRESSES = {"nanjing": "198.18.1.1", "yancheng": "198.18.1.2", "shanghai": "198.18.1.3"}
-PROBES_PER_S = 2 * (25 + 10)  # of each agent: to two others, by UDP and ICMP
 _PORT = 8443
 _READY_S, _DRAIN_S, _STOP_S, _TOKEN_KNOWN_S = 60.0, 60.0, 15.0, 10.0
-_SITES = """
-[network]
-name = "faults"
-title = { en = "Faults", zh = "故障" }
-"""
-_SITE = """
-[[site]]
-name = "{name}"
-city = "{name}"
-[[site.interface]]
-carrier = "telecom"
-ipv4 = "{address}"
-"""
-_MESH = """
-[[mesh]]
-name = "all"
-kind = "full"
-stream = [
-  { protocol = "udp", payload_bytes = 64, interval_ms = 40, timeout_ms = 300 },
-  { protocol = "icmp", interval_ms = 100, timeout_ms = 300 },
-]
-"""
-
-
-@dataclass(slots=True)
-class Result:
-    """What became of the windows and probes of one run."""
-
-    sent: Count
-    stored: Count
-    dropped: Count
-    by_reason: dict[str, Count]
-    waiting: Count
-    on_the_wire: int
-    refused: dict[str, int]  # by the controller, in its last life, by reason
-    duplicates: int
-    agent_kills: int
-    problems: list[str]
-    curtailed: dict[str, int] = field(default_factory=dict)  # streams by rule
-
-    @property
-    def difference(self) -> Count:
-        """What nobody can account for; nothing, if the product keeps its word."""
-        return self.sent.less(self.stored).less(self.dropped)
 
 
 class Stage:
@@ -90,8 +45,7 @@ class Stage:
         self.policy: dict[str, str] = {}
         self.problems: list[str] = []  # what was seen on the way and must not be
         self.sites = sites = run_dir / "sites.toml"
-        places = [_SITE.format(name=name, address=where) for name, where in ADDRESSES.items()]
-        sites.write_text(_SITES + "".join(places) + _MESH, encoding="utf-8")
+        sites.write_text(site_file(), encoding="utf-8")
         options = {"judge-period": 60.0, "judge-every": 5.0, "window": 1.0}
         self.clock_shift = run_dir / "clock-shift"
         self.url = f"https://{network.controller_address}:{_PORT}"
@@ -244,33 +198,24 @@ class Stage:
         for name in list(self._agents):
             self.stop_agent(name)
         agents = {one["name"]: one["health"] for one in self.get("agents")["items"]}
+        healths = [agents[name] for name in ADDRESSES]
         ingest = self.get("health")["ingest"]
         windows = asyncio.run(_stored(self.controller.url))
         self.controller.stop()
-        totals = [agents[name]["totals"] for name in ADDRESSES]
-        by_reason: dict[str, Count] = {}
-        curtailed: dict[str, int] = {}
-        for one in totals:
-            for loss in one["dropped"]:
-                count = Count(loss["counts"])
-                by_reason[loss["reason"]] = by_reason.get(loss["reason"], Count()).plus(count)
-        for name in ADDRESSES:
-            for rule in agents[name]["curtailed"]:
-                curtailed[rule["rule"]] = curtailed.get(rule["rule"], 0) + rule["streams"]
+        by_reason = dropped_by_reason(healths)
+        places = [self.state_dir(name) / "spool.sent" for name in ADDRESSES]
         return Result(
-            sent=total(
-                read_sent_counters(self.state_dir(name) / "spool.sent") for name in ADDRESSES
-            ),
+            sent=total(read_sent_counters(place) for place in places),
             stored=count_of(windows=len(windows.stream_id), probes=int(windows.sent.sum())),
             dropped=total(by_reason.values()),
             by_reason=by_reason,
-            waiting=total(Count(one["waiting"]) for one in totals),
+            waiting=still_waiting(healths),
             on_the_wire=self.network.probes_on_the_wire() - self._wire_before,
             refused=ingest["refused"],
             duplicates=ingest["duplicates"],
             agent_kills=self._agent_kills,
             problems=self.problems,
-            curtailed=curtailed,
+            curtailed=curtailed_by_rule(healths),
         )
 
     def end(self) -> None:
@@ -299,6 +244,11 @@ class Stage:
     def waiting_chunks(self, name: str) -> int:
         """Return how many chunks wait on an agent's disk."""
         return len(waiting(spool_of(self.state_dir(name))))
+
+    def wait_until_spool_is_kept(self, name: str) -> None:
+        """Wait until an agent that was started has begun to keep its spool."""
+        spool = spool_of(self.state_dir(name))
+        self._wait(_READY_S, lambda: is_kept(spool), "spool was not begun", "缓存未能建立")
 
     def deliver_later(self, seconds: float) -> list[tuple[str, bytes]]:
         """Cut the links for a while; return what waits meanwhile, (agent, chunk), once it has all

@@ -18,7 +18,8 @@ from controller.access.authority import create_authority, load_authority, write_
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from foundation.text import Text, counted
-from lab.faults.stage import ADDRESSES, PROBES_PER_S, Stage
+from lab.faults.sites import ADDRESSES, PROBES_PER_S
+from lab.faults.stage import Stage
 from messages.enrolment import CertificateDocument
 from messages.exchange import CHUNK_CONTENT_TYPE
 

@@ -30,8 +30,8 @@ def socket_family(spec: StreamSpec) -> int:
 
 
 def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
-    """Return the destination's sockaddr. Raises ConfigError for what is no address of a host, of
-    the source too."""
+    """Return the destination's sockaddr. Raises ConfigError for what is not an address of a host,
+    of the source too."""
     kind = spec.type_p
     port = kind.destination_port or 0
     try:
@@ -48,7 +48,7 @@ def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
 
 
 def _check_source(spec: StreamSpec) -> None:
-    """Raise ConfigError for a source that is no address of a host."""
+    """Raise ConfigError for a source that is not an address of a host."""
     source = split_source(spec.source)[0]
     try:
         if source is not None:

@@ -137,7 +137,9 @@ def _listening_address(spec: ReflectorSpec) -> Address:
     """Return the address to bind, which may be that of all. Raises ConfigError."""
     try:
         address = read_address(spec.address)
-        fault = Text("is no IP address", "不是 IP 地址") if address is None else fault_of(address)
+        fault = (
+            Text("is not an IP address", "不是 IP 地址") if address is None else fault_of(address)
+        )
         if address is not None and (fault is None or address.is_unspecified):
             return address
         assert fault is not None

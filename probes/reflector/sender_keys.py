@@ -15,7 +15,7 @@ _MAPPED = 0xFFFF_0000_0000
 class SenderKeys:
     """The HMAC keys of single source addresses, newest first, or one key for everybody.
 
-    Raises ConfigError for what is no address.
+    Raises ConfigError for what is not an address.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ def _no_ipv6() -> ResourceError:
     return ResourceError(
         "IPv6 is switched off on this machine, so nothing can be sent or answered over it; IPv4 "
         "goes on. Switch it on (sysctl net.ipv6.conf.all.disable_ipv6=0, or the kernel's "
-        "ipv6.disable), or ask for IPv4 alone.",
+        "ipv6.disable), or use IPv4 only.",
         "本机已关闭 IPv6，无法通过 IPv6 发送或应答；IPv4 不受影响。请启用 IPv6"
         "（sysctl net.ipv6.conf.all.disable_ipv6=0，或内核参数 ipv6.disable），或仅使用 IPv4。",
         no_ipv6=True,

@@ -150,9 +150,9 @@ def test_presets_cities_addresses_and_sites_are_named_beside_keys(tmp_path):
         "5: unknown key `yeer`",
         "8: no city is called `nanjingg`",
         "9: no metro is called `atlantis`",
-        "10: `192.0.2.300` is no IPv4 address",
+        "10: `192.0.2.300` is not an IPv4 address",
         "13: site[2].important must be true or false",
-        "15: `Telecom` is no name",
+        "15: `Telecom` is not a name",
         "15: `192.0.2.1` is an IPv4 address under `ipv6`",
         "17: site `b` is declared twice",
         "19: `224.0.0.1` is a multicast address",
@@ -256,7 +256,7 @@ def test_unknown_carrier_is_refused_where_carriers_are_declared(fault, parse, si
     [
         ("10.0.0", "may mean 10.0.0.0 or a host named 10.0.0"),
         ("010.0.0.1", "may mean 8.0.0.1 (leading zeros are octal) or 10.0.0.1 (all decimal)"),
-        ("10.0.0.256", "is no IPv4 address"),
+        ("10.0.0.256", "is not an IPv4 address"),
         ("10.0.0.1/24", "prefix length"),
         ("example.com", "names are not looked up"),
         ("0.0.0.0", "unspecified"),
@@ -456,7 +456,7 @@ def test_site_without_interface_is_a_warning(parse, site):
 @pytest.mark.parametrize("value", ["nan", "inf", "1" + "0" * 400])
 def test_number_that_is_not_finite_is_refused(fault, site, value):
     text = '[[target]]\nname = "t"\ntitle = "T"\nkind = "delay"\nlimit_ms = '
-    assert "no finite number" in fault(site("a") + text + value + "\n").text.en
+    assert "not a finite number" in fault(site("a") + text + value + "\n").text.en
 
 
 @pytest.mark.parametrize("page", ["describe-your-network.md", "describe-your-network.zh.md"])

@@ -100,7 +100,7 @@ async def _handle(connection: _Connection, data: str) -> bool:
         message: Hello | HealthReport | Curtailed = decode_json(data, ControlFromAgent)
     except msgspec.DecodeError as error:
         said = excerpt(str(error))
-        text = Text(f"This is no message of an agent: {said}.", f"无法识别的探针消息：{said}。")
+        text = Text(f"This is not a message of an agent: {said}.", f"无法识别的探针消息：{said}。")
         await _refuse(connection, text)
         return False
     problem = _problem_of(services, name, message)

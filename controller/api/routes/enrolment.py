@@ -123,7 +123,7 @@ def _authority(services: Services) -> Authority:
             404,
             "no_authority",
             Text(
-                "This controller enrols nobody: `isochrone controller init` was not done.",
+                "This controller cannot enrol agents: run `isochrone controller init` first.",
                 "该控制器未初始化（isochrone controller init），无法注册探针。",
             ),
         )
@@ -137,7 +137,7 @@ async def _body_of(request: web.Request, kind: type[Body]) -> Body:
         return decode_json(body, kind)
     except msgspec.DecodeError as error:
         # Said without the decoder's words, which could repeat a part of a token.
-        text = Text("This is no request for a certificate.", "无法识别的证书请求。")
+        text = Text("This is not a request for a certificate.", "无法识别的证书请求。")
         raise ApiError(400, "bad_request", text) from error
 
 

@@ -151,7 +151,7 @@ async def _send(
     except (ConnectionError, asyncio.CancelledError):
         raise
     except TimeoutError:
-        logger.warning("an export was ended: nobody took its next part within %.0f s", PIECE_S)
+        logger.warning("an export was ended: its reader took nothing within %.0f s", PIECE_S)
         if request.transport is not None:
             request.transport.abort()
         return answer

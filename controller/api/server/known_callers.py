@@ -45,7 +45,7 @@ def _asked(connections: Connections, connection: Connection, request: web.Reques
             429,
             "too_many_connections",
             Text(
-                f"There is no place for one more: {MAX_OF_ONE} connections of one credential, or "
+                f"Too many connections: {MAX_OF_ONE} connections of one credential, or "
                 "as many as the controller has in all; close some.",
                 f"连接数已满：同一凭据最多 {MAX_OF_ONE} 个连接，或控制器可用的连接数已用尽；"
                 "请先关闭部分连接。",

@@ -134,8 +134,8 @@ def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
         make_private_database(path)
     except NoRegularFileError as error:
         raise ResourceError(
-            f"{path} or a log beside it is no regular file; move it away, and restore the newest "
-            "backup that `isochrone controller backup` made if there was a database.",
+            f"{path} or a log beside it is not a regular file; move it away, and restore the "
+            f"newest backup that `isochrone controller backup` made if there was a database.",
             f"{path} 或其日志文件不是普通文件；请将其移走；若原有数据库，请恢复 isochrone "
             "controller backup 生成的最新备份。",
             file=str(path),
@@ -156,7 +156,7 @@ def _emptied(path: pathlib.Path) -> ResourceError:
     return ResourceError(
         f"The database {path} is empty, though a controller has run in this directory: what was "
         "measured is gone from it. Restore the newest backup that `isochrone controller backup` "
-        "made, or remove the empty file to begin anew.",
+        "made, or remove the empty file to start afresh.",
         f"数据库 {path} 为空，但控制器曾在该目录运行：其中的测量数据已不存在。请恢复 isochrone "
         "controller backup 生成的最新备份，或删除该空文件以重新开始。",
         file=str(path),

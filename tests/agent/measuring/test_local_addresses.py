@@ -205,7 +205,7 @@ def config(**local: str):
     ("pairs", "said"),
     [
         ({PUBLIC: "010.0.0.1"}, "may mean"),
-        ({PUBLIC: "fd00::1"}, "no IPv4 address"),
+        ({PUBLIC: "fd00::1"}, "not an IPv4 address"),
         ({"here": LOCAL}, "no IP address"),
         ({PUBLIC: LOCAL, "203.0.113.6": LOCAL}, "stands for two addresses"),
     ],

@@ -147,7 +147,7 @@ def test_an_interface_without_a_way_is_said_by_name(links: Links) -> None:
     links.run("ip", "-n", links.near, "link", "set", "w", "down")
     told = links.probe("icmp", FAR, "--interface", "w")
     assert told.returncode == 1
-    assert f"No probe can leave to {FAR} by w" in told.stderr
+    assert f"No probe can be sent to {FAR} by w" in told.stderr
 
 
 @pytest.mark.network
@@ -191,7 +191,7 @@ def test_what_this_machine_does_not_have_is_wrong_usage(
 
 def test_families_agree_or_are_told() -> None:
     probe_source = read_probe_source("127.0.0.1", "lo")
-    with pytest.raises(UsageError, match="no IPv6 address, as --ipv6 asks for"):
+    with pytest.raises(UsageError, match="not an IPv6 address, as --ipv6 asks for"):
         probe_source.ip_version(6)
     assert probe_source.ip_version(None) == 4
     found = probe_source.place(resolve(["::1", "127.0.0.1"], probe_source.ip_version(None)))

@@ -243,7 +243,7 @@ def test_the_declaration_is_the_schema():
     ("more", "said"),
     [
         ("begin = 2026-11-01T02:00:00\n", "file.toml:4: `begin` needs a `mesh`"),
-        ('begin = "soon"\n[[mesh]]\nname = "a"\n', "file.toml:4: `soon` is no time"),
+        ('begin = "soon"\n[[mesh]]\nname = "a"\n', "file.toml:4: `soon` is not a time"),
         ('[[mesh]]\nname = "a"\nmembrs = {}\n', "did you mean `members`"),
         ('sites = "x.toml"\n[[mesh]]\nname = "a"\n', "with `sites` this machine measures"),
     ],

@@ -192,7 +192,7 @@ def test_what_is_no_host_is_not_certified(tmp_path: pathlib.Path, name: str) -> 
     words = ["controller", "init", "--data", str(tmp_path / "d"), "--name", name]
     told = CliRunner().invoke(front_door, words)
     assert isinstance(told.exception, UsageError)
-    assert "is no host name or address" in told.exception.message("en")
+    assert "is not a host name or address" in told.exception.message("en")
     assert not (tmp_path / "d").exists()
 
 

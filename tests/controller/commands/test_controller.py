@@ -194,7 +194,7 @@ async def test_hangup_begins_anew_with_the_site_file_and_a_broken_one_changes_no
     began_ns = (await process.get("/api/v1/health"))["started_ns"]
     await asyncio.to_thread(append, site_file, "\n[network\n")
     os.kill(pid, signal.SIGHUP)
-    await asyncio.to_thread(process.wait_until_said, b"goes on by the site file of before")
+    await asyncio.to_thread(process.wait_until_said, b"keeps using the previous site file")
     assert (await process.get("/api/v1/health"))["started_ns"] == began_ns
     await asyncio.to_thread(append, site_file, NEWCOMER, instead_of="\n[network\n")
     os.kill(pid, signal.SIGHUP)

@@ -182,7 +182,7 @@ async def test_expired_certificate_is_one_clear_sentence(
         with pytest.raises((aiohttp.ClientError, OSError)) as raised:
             await session.post(f"{base}/chunks")
         said = unreachable(url, raised.value)
-        assert "measuring goes on" in said.en
+        assert "continues to measure" in said.en
 
 
 def expired(state: Any, authority: Any, state_dir: pathlib.Path) -> Trust:
