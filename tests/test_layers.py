@@ -1,4 +1,4 @@
-"""No circle of files in any room.
+"""No circle of files in any room, and none of units inside the controller.
 
 Every import counts: those for types alone, and those inside functions.
 """
@@ -52,9 +52,22 @@ def circle_in(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
+def unit_of(module: str) -> str:
+    """The folder of the controller that a module belongs to; one at the root is its own."""
+    return module.split(".")[1] if "." in module else module
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_files_import_each_other_in_a_circle(room: str) -> None:
     assert circle_in(graph_of(room)) == []
+
+
+def test_no_units_of_the_controller_import_each_other() -> None:
+    units: dict[str, set[str]] = {}
+    for module, imported in graph_of("controller").items():
+        mine = unit_of(module)
+        units.setdefault(mine, set()).update({unit_of(other) for other in imported} - {mine})
+    assert circle_in(units) == []
 
 
 def test_an_import_for_types_or_inside_a_function_counts() -> None:
