@@ -125,7 +125,7 @@ async def _live(directory: Path, minutes: int) -> RunTotals:
         resident.append(now_mb)
         most.append(most_mb)
         print(f"minute {minute + 1}: {now_mb:.0f}, {most_mb:.0f} MB", file=sys.stderr, flush=True)
-    windows = state.ingest.windows
+    windows = state.ingest.results["windows"]
     assert windows == minutes * 6 * len(state.rounds.scope.streams), state.ingest.refused
     state.close()
     return RunTotals(

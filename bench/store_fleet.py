@@ -174,7 +174,7 @@ async def _serve(directory: Path, sites: Path) -> RunTotals:
     ingest = state.ingest
     told = RunTotals(
         chunks=ingest.chunks,
-        windows=ingest.windows,
+        windows=ingest.results["windows"],
         duplicates=ingest.duplicates,
         refused=dict(ingest.refused),
         pending=state.store.rollups.pending(),

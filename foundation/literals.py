@@ -201,7 +201,7 @@ def read_destination(text: str, ip_version: Literal[4, 6] | None = None) -> Addr
     address = read_address(text)
     if address is None or ip_version not in (None, address.version):
         kind = f"IPv{ip_version}" if ip_version else "IP"
-        raise _error(text, f"is no {kind} address", f"不是 {kind} 地址")
+        raise _error(text, f"is not an {kind} address", f"不是 {kind} 地址")
     fault = fault_of(address)
     if fault is not None:
         raise _error(text, fault.en, fault.zh)

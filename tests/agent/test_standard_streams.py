@@ -36,7 +36,7 @@ def test_english_is_spoken_where_the_encoding_lacks_chinese_and_that_is_said_onc
     encoding: str,
 ) -> None:
     out, err = told(encoding, "probe", "--help")
-    assert "Measure targets now" in out
+    assert "Measure all targets at once" in out
     assert "\\u" not in out
     assert err.count("\n") == 1
     assert "cannot write Chinese" in err

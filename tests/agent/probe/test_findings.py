@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent.probe.findings import DscpMarks, causes_of, why_of_no_use
-from agent.probe.json_output import json_line
 from agent.probe.reasons import sentences
-from agent.probe.run import ProbeOptions, ProbeRun
-from agent.probe.targets import ResolvedTarget
 
 PATIENCE_S = 120  # a hang, not slowness
 
@@ -128,31 +123,3 @@ def test_congestion_that_answers_met_is_told() -> None:
     (told,) = marks.remarks("icmp")
     assert "ECN CE" in told.text.en
     assert marks.document()["ecn_backward"] == 3
-
-
-@pytest.mark.network
-def test_what_is_in_flight_when_a_run_is_ended_is_shown_and_neither_answered_nor_lost() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind(("127.0.0.1", 0))
-        run = ProbeRun(
-            [ResolvedTarget(name="silent", address="127.0.0.1", ip_version=4)],
-            ProbeOptions(
-                protocol="udp", count=1_000, interval_ms=5.0, timeout_ms=60_000.0,
-                payload_bytes=64, dscp=0, port=silent.getsockname()[1], flows=2,
-            ),
-        )  # fmt: skip
-
-        reached: list[bytes] = []
-
-        def interrupt(_: ProbeRun) -> None:
-            if reached:
-                return
-            with contextlib.suppress(BlockingIOError):
-                reached.append(silent.recv(100, socket.MSG_DONTWAIT))
-                raise KeyboardInterrupt
-
-        assert not run.run(interrupt)
-    (result,) = run.results()
-    assert result.sent == result.in_flight == result.asked > 0
-    assert (result.received, result.lost, result.loss_ratio) == (0, 0, None)
-    assert json.loads(json_line(result))["in_flight"] == result.in_flight

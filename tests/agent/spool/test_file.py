@@ -3,22 +3,16 @@
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.spool.counts import Count, count_of, total
 from agent.spool.file import Limits, SpooledChunk, SpoolFile
-from agent.spool.spooler import Spooler
-from messages.chunk import decode_chunk
-from messages.sections.windows import WINDOWS
 
 # Where syncing costs nothing, if there is such a place: what is tested there is arithmetic.
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -196,122 +190,3 @@ def test_torn_log_of_a_power_cut_leaves_a_whole_prefix(tmp_path: Path) -> None:
         seen.add(len(kept))
         after.close()
     assert len(seen) > 5
-
-
-@pytest.fixture
-def spooler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("agent.spool.spooler.GATHER_S", 600.0)  # until it is told to flush
-    spooler = Spooler(
-        tmp_path / "s", agent="a1", max_bytes=1 << 20, max_age_s=1e9, memory_bytes=3000
-    )
-    yield spooler
-    spooler.close()
-
-
-def flush(spooler: Spooler) -> None:
-    spooler.call(spooler.do_flush).result()
-
-
-def test_windows_of_one_interval_become_one_chunk(spooler: Spooler, make_windows) -> None:
-    spooler.add(WINDOWS, make_windows(5, 3), 4)
-    spooler.add(WINDOWS, make_windows(1), 4)
-    flush(spooler)
-    (only,) = spooler.call(spooler.do_pending, 10).result()
-    whole = decode_chunk(only.payload)
-    assert whole.batch.stream_id.tolist() == [1, 3, 5]
-    assert (whole.agent, whole.boot, whole.sequence, whole.plan_version) == (
-        "a1",
-        spooler.boot,
-        1,
-        4,
-    )
-
-
-def test_stream_that_comes_twice_in_an_interval_gets_two_chunks(
-    spooler: Spooler, make_windows
-) -> None:
-    spooler.add(WINDOWS, make_windows(1, 2), 4)
-    spooler.add(WINDOWS, make_windows(2), 4)
-    flush(spooler)
-    chunks = spooler.call(spooler.do_pending, 10).result()
-    ids = [decode_chunk(each.payload).batch.stream_id.tolist() for each in chunks]
-    assert ids == [[1, 2], [2]]
-
-
-def test_newest_chunk_is_offered_beside_the_oldest(spooler: Spooler, make_windows) -> None:
-    for second in range(10):
-        spooler.add(WINDOWS, make_windows(1, start_s=1_700_000_000 + second), 1)
-    flush(spooler)
-    offered = spooler.call(spooler.do_pending, 3, 1).result()
-    assert [each.sequence for each in offered] == [10, 1, 2, 3]
-
-
-def fill_disk(spooler: Spooler) -> None:
-    """Let SQLite find no page to grow into: the same SQLITE_FULL as a full disk."""
-    connection = spooler._file._connection
-    pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count = {pages}")
-
-
-def free_disk(spooler: Spooler) -> None:
-    spooler._file._connection.execute("PRAGMA max_page_count = 1000000")
-
-
-def big(make_windows, second: int):
-    return make_windows(*range(400), start_s=1_700_000_000 + second)
-
-
-def test_full_disk_is_a_state_and_windows_reach_it_later(spooler: Spooler, make_windows) -> None:
-    spooler.call(fill_disk, spooler).result()
-    spooler._memory_bytes = 1 << 20
-    for second in range(30):
-        spooler.add(WINDOWS, big(make_windows, second), 1)
-    flush(spooler)
-    state = spooler.call(spooler.do_state).result()
-    assert "full" in (state.fault or "")
-    assert (state.chunks, state.dropped_windows) == (30, 0)
-    offered = spooler.call(spooler.do_pending, 100).result()
-    assert [each.sequence for each in offered] == list(range(1, 31))
-    spooler.call(free_disk, spooler).result()
-    state = spooler.call(spooler.do_state).result()
-    assert (state.fault, state.in_memory, state.chunks) == (None, 0, 30)
-
-
-def test_memory_is_bounded_while_the_disk_is_full(spooler: Spooler, make_windows) -> None:
-    spooler.call(fill_disk, spooler).result()
-    for second in range(60):
-        spooler.add(WINDOWS, big(make_windows, second), 1)
-    flush(spooler)
-    state = spooler.call(spooler.do_state).result()
-    assert state.fault
-    assert state.dropped_windows > 0
-    assert state.dropped_windows + 400 * state.chunks == 60 * 400
-    spooler.call(free_disk, spooler).result()
-    after = spooler.call(spooler.do_state).result()
-    assert after.dropped_windows == state.dropped_windows
-
-
-def test_chunk_acknowledged_while_the_disk_fails_is_not_sent_again(
-    spooler: Spooler, make_windows, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spooler.add(WINDOWS, make_windows(1), 1)
-    flush(spooler)
-
-    def fail(_sequences: list[int]) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(spooler._file, "delete", fail)
-        spooler.call(spooler.do_acknowledge, [1]).result()
-        assert spooler.call(spooler.do_pending, 10).result() == []
-    assert spooler.call(spooler.do_state).result().chunks == 0
-
-
-def test_question_nobody_waits_for_any_more_does_not_stop_the_spool(
-    spooler: Spooler, make_windows
-) -> None:
-    release = threading.Event()
-    spooler.call(release.wait)
-    spooler.call(spooler.do_state).cancel()
-    release.set()
-    assert spooler.call(spooler.do_state).result(timeout=60).chunks == 0

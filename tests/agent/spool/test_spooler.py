@@ -4,7 +4,9 @@ declared dropped, and nothing is missing."""
 import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from agent.spool.spooler import Spooler
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk
 from messages.sections.windows import WINDOWS
-from tests.agent.spool.test_file import IN_MEMORY, fill_disk, free_disk
+from tests.agent.spool.test_file import IN_MEMORY
 
 PROBES = 10  # of a window
 
@@ -344,3 +346,122 @@ def test_windows_that_waited_for_too_long_while_agents_ran_are_dropped_whatever_
         clock.ran_s += 4 * DAY_S
         clock.wall_s -= 1_000 * DAY_S
         assert measure(spooler, make_windows, clock.wall_s) == (2, 1)
+
+
+@pytest.fixture
+def spooler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("agent.spool.spooler.GATHER_S", 600.0)  # until it is told to flush
+    spooler = Spooler(
+        tmp_path / "s", agent="a1", max_bytes=1 << 20, max_age_s=1e9, memory_bytes=3000
+    )
+    yield spooler
+    spooler.close()
+
+
+def flush(spooler: Spooler) -> None:
+    spooler.call(spooler.do_flush).result()
+
+
+def test_windows_of_one_interval_become_one_chunk(spooler: Spooler, make_windows) -> None:
+    spooler.add(WINDOWS, make_windows(5, 3), 4)
+    spooler.add(WINDOWS, make_windows(1), 4)
+    flush(spooler)
+    (only,) = spooler.call(spooler.do_pending, 10).result()
+    whole = decode_chunk(only.payload)
+    assert whole.batch.stream_id.tolist() == [1, 3, 5]
+    assert (whole.agent, whole.boot, whole.sequence, whole.plan_version) == (
+        "a1",
+        spooler.boot,
+        1,
+        4,
+    )
+
+
+def test_stream_that_comes_twice_in_an_interval_gets_two_chunks(
+    spooler: Spooler, make_windows
+) -> None:
+    spooler.add(WINDOWS, make_windows(1, 2), 4)
+    spooler.add(WINDOWS, make_windows(2), 4)
+    flush(spooler)
+    chunks = spooler.call(spooler.do_pending, 10).result()
+    ids = [decode_chunk(each.payload).batch.stream_id.tolist() for each in chunks]
+    assert ids == [[1, 2], [2]]
+
+
+def test_newest_chunk_is_offered_beside_the_oldest(spooler: Spooler, make_windows) -> None:
+    for second in range(10):
+        spooler.add(WINDOWS, make_windows(1, start_s=1_700_000_000 + second), 1)
+    flush(spooler)
+    offered = spooler.call(spooler.do_pending, 3, 1).result()
+    assert [each.sequence for each in offered] == [10, 1, 2, 3]
+
+
+def fill_disk(spooler: Spooler) -> None:
+    """Let SQLite find no page to grow into: the same SQLITE_FULL as a full disk."""
+    connection = spooler._file._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def free_disk(spooler: Spooler) -> None:
+    spooler._file._connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def big(make_windows, second: int):
+    return make_windows(*range(400), start_s=1_700_000_000 + second)
+
+
+def test_full_disk_is_a_state_and_windows_reach_it_later(spooler: Spooler, make_windows) -> None:
+    spooler.call(fill_disk, spooler).result()
+    spooler._memory_bytes = 1 << 20
+    for second in range(30):
+        spooler.add(WINDOWS, big(make_windows, second), 1)
+    flush(spooler)
+    state = spooler.call(spooler.do_state).result()
+    assert "full" in (state.fault or "")
+    assert (state.chunks, state.dropped_windows) == (30, 0)
+    offered = spooler.call(spooler.do_pending, 100).result()
+    assert [each.sequence for each in offered] == list(range(1, 31))
+    spooler.call(free_disk, spooler).result()
+    state = spooler.call(spooler.do_state).result()
+    assert (state.fault, state.in_memory, state.chunks) == (None, 0, 30)
+
+
+def test_memory_is_bounded_while_the_disk_is_full(spooler: Spooler, make_windows) -> None:
+    spooler.call(fill_disk, spooler).result()
+    for second in range(60):
+        spooler.add(WINDOWS, big(make_windows, second), 1)
+    flush(spooler)
+    state = spooler.call(spooler.do_state).result()
+    assert state.fault
+    assert state.dropped_windows > 0
+    assert state.dropped_windows + 400 * state.chunks == 60 * 400
+    spooler.call(free_disk, spooler).result()
+    after = spooler.call(spooler.do_state).result()
+    assert after.dropped_windows == state.dropped_windows
+
+
+def test_chunk_acknowledged_while_the_disk_fails_is_not_sent_again(
+    spooler: Spooler, make_windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spooler.add(WINDOWS, make_windows(1), 1)
+    flush(spooler)
+
+    def fail(_sequences: list[int]) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spooler._file, "delete", fail)
+        spooler.call(spooler.do_acknowledge, [1]).result()
+        assert spooler.call(spooler.do_pending, 10).result() == []
+    assert spooler.call(spooler.do_state).result().chunks == 0
+
+
+def test_question_nobody_waits_for_any_more_does_not_stop_the_spool(
+    spooler: Spooler, make_windows
+) -> None:
+    release = threading.Event()
+    spooler.call(release.wait)
+    spooler.call(spooler.do_state).cancel()
+    release.set()
+    assert spooler.call(spooler.do_state).result(timeout=60).chunks == 0

@@ -98,7 +98,7 @@ async def test_a_chunk_whose_body_is_on_the_way_is_not_stored_once_its_agent_is_
         async with session.post(f"{address}/chunks", data=slowly(), headers=headers) as answer:
             assert answer.status == 401
             assert (await answer.json())["error"]["code"] == "revoked_certificate"
-    assert state.ingest.windows == 0
+    assert state.ingest.results["windows"] == 0
 
 
 async def test_nothing_is_heard_on_an_open_channel_once_its_agent_is_revoked(

@@ -275,7 +275,7 @@ async def test_second_agent_of_a_name_is_refused_told_and_may_not_deliver(
         assert (await controller.deliver("nanjing", body, 409))["error"]["code"] == "another_agent"
         assert await delivered(controller, body, claim) == 200
     assert await events_of(controller, "another_refused") == ["nanjing"]
-    assert controller.services.ingest.windows == 1
+    assert controller.services.ingest.results["windows"] == 1
 
 
 async def test_agent_whose_predecessor_was_cut_off_a_moment_ago_is_called_no_copy(
@@ -344,7 +344,7 @@ async def test_windows_of_a_copy_never_enter_where_the_other_measured_and_others
     assert await copies.deliver(a, 5, by=a) == 200
     assert await copies.deliver(a, 1, by=a) == 200  # known, and not refused for its own sake
     assert controller.services.ingest.refused["measured_twice"] == 5
-    assert controller.services.ingest.windows == 6
+    assert controller.services.ingest.results["windows"] == 6
 
 
 async def test_what_a_copy_measured_is_refused_in_the_next_life_of_the_controller_too(

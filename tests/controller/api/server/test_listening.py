@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import os
 import pathlib
@@ -69,9 +70,9 @@ async def opened(
 
 @pytest.fixture
 def tls(controller: Any, tmp_path: pathlib.Path) -> ssl.SSLContext:
-    state = controller.services
-    state.authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
-    context = tls_context([parse_listen("127.0.0.1:0")], state)
+    authority = create_authority(tmp_path / "life", ["127.0.0.1"], SystemClock())
+    services = dataclasses.replace(controller.services, authority=authority)
+    context = tls_context([parse_listen("127.0.0.1:0")], services)
     assert context is not None
     return context
 
