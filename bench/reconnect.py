@@ -207,7 +207,10 @@ async def _reconnect(
 def _stored(data: Path) -> tuple[int, int, int]:
     connection = sqlite3.connect(data / "isochrone.db")
     try:
-        sql = "SELECT count(*), count(DISTINCT agent || ' ' || boot || ' ' || sequence), sum(rows)"
+        sql = (
+            "SELECT count(*), count(DISTINCT agent || ' ' || boot || ' ' || sequence), "
+            "sum(counts ->> 'windows')"
+        )
         row = connection.execute(f"{sql} FROM chunks").fetchone()
         return int(row[0]), int(row[1]), int(row[2])
     finally:

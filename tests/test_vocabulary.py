@@ -74,9 +74,7 @@ RETIRED_SENTENCES = {
     r"\b(?:is|are) thinned\b": "divided by the design effect",
     r"\bkeeps? (?:its|their) (?:latency )?circles?\b": "meets its latency targets",
     r"\bproves? the answer\b": "with statistical evidence",
-    r"\b(?:one|object|array|entry|row|flag|number) a (?:line|target|row|path|stream|site|file)\b": (
-        "one per line"
-    ),
+    r"(?i)\b(?:one|object|array|entry|row|flag) a (?:line|target|row|path|stream)\b": "one per",
     r"\bmeasur\w+ more than it does anyway\b": "extra streams",
     r"\btold of, and it goes on\b": "refused and reported; the last valid plan stays in force",
 }

@@ -122,7 +122,8 @@ class _Packed:
         """Return the value of a TLV. Raises RemoteProtocolError for a wrong type or length."""
         if tlv.malformed or tlv.type != cls.TYPE or len(tlv.value) != cls.LAYOUT.size:
             raise RemoteProtocolError(
-                f"a TLV of type {tlv.type} with {len(tlv.value)} octets is not a valid {cls.__name__}",
+                f"a TLV of type {tlv.type} with {len(tlv.value)} octets is not a valid "
+                f"{cls.__name__}",
                 f"类型 {tlv.type}、长度 {len(tlv.value)} 的 TLV 不是 {cls.__name__}",
             )
         return cls(*cls.LAYOUT.unpack(tlv.value))

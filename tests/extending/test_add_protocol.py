@@ -71,7 +71,7 @@ def isochrone_with_echo(*words: str, language: str = "en") -> subprocess.Complet
         "ISOCHRONE_LANG": language,
         "PYTHONWARNINGS": "error",
     }
-    command = [sys.executable, "-m", "udp_echo", *words]
+    command = [sys.executable, "-P", "-m", "udp_echo", *words]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

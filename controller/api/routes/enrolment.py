@@ -1,11 +1,11 @@
-"""How an agent gets its certificate: once by a token, later by the certificate that it renews."""
+"""How an agent gets its certificate, renews it, and which ones there are."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -13,12 +13,13 @@ from aiohttp import web
 from controller.access.authority import Authority
 from controller.access.credential_store import CertificateRecord
 from controller.access.refusals import CredentialError
-from controller.api.answers import json_answer
+from controller.api.answers import json_answer, page_of
 from controller.api.bodies import read_document
 from controller.api.errors import ApiError
 from controller.api.gate import IDENTITY
-from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.api.services import SERVICES, Services
+from controller.documents.certificates import CertificatePage, CertificateState, IssuedCertificate
 from controller.events.events import CredentialChanged
 from controller.ingest.ingest import unknown_agent
 from foundation.errors import ConfigError, RemoteProtocolError
@@ -165,6 +166,38 @@ def _document(issuer: Authority, agent: str, pem: str) -> CertificateDocument:
     )
 
 
+class CertificateQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which certificates."""
+
+    agent: Annotated[str | None, msgspec.Meta(description="Of one agent.")] = None
+    state: Annotated[CertificateState | None, msgspec.Meta(description="In this state.")] = None
+
+
+async def certificates(request: web.Request) -> web.Response:
+    """Return the certificates, oldest first; nothing in them is secret."""
+    query, services = query_of(request, CertificateQuery), request.app[SERVICES]
+    now_ns = services.clock.wall_ns()
+    found = [
+        each
+        for each in (_issued(record, now_ns) for record in services.access.issued())
+        if query.agent in (None, each.agent) and query.state in (None, each.state)
+    ]
+    page, cursor = page_of(found, query.limit, query.after)
+    return json_answer(CertificatePage(items=list(page), next=cursor))
+
+
+def _issued(record: CertificateRecord, now_ns: int) -> IssuedCertificate:
+    validity: CertificateState = "good" if record.expires_ns > now_ns else "expired"
+    return IssuedCertificate(
+        serial=record.serial,
+        agent=record.agent,
+        state="revoked" if record.revoked_ns is not None else validity,
+        issued_ns=record.issued_ns,
+        expires_ns=record.expires_ns,
+        revoked_ns=record.revoked_ns,
+    )
+
+
 ROUTES = (
     Route(
         method="GET",
@@ -194,5 +227,14 @@ ROUTES = (
         answer=CertificateDocument,
         body=CONTENT_TYPE,
         errors=(400, 404, 413, 422, 429, 503),
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/certificates",
+        handler=certificates,
+        role="viewer",
+        summary="The certificates given to agents, oldest first.",
+        answer=CertificatePage,
+        query=CertificateQuery,
     ),
 )

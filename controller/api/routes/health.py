@@ -1,14 +1,16 @@
-"""Is it alive, and how is it."""
+"""The controller itself: is it alive, how is it, its metrics and the description of its API."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
 from controller.api.answers import json_answer
 from controller.api.errors import ApiError
-from controller.api.routing import PREFIX, NoQuery, Route, query_of
+from controller.api.openapi import openapi_document
+from controller.api.routing import PREFIX, SERVED, NoQuery, Route, query_of
 from controller.api.services import SERVICES
 from controller.documents.health import (
     Alive,
@@ -17,6 +19,7 @@ from controller.documents.health import (
     health_document,
 )
 from controller.live.rounds import JUDGING
+from controller.settings import VERSION
 from foundation.text import Text
 
 RETRY_S = 5
@@ -58,6 +61,30 @@ async def health(request: web.Request) -> web.Response:
     return json_answer(health_document(services.snapshots.now(), store))
 
 
+TEXT_TYPES = ("text/plain", "application/openmetrics-text")
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Return the metrics, in the format the scraper prefers."""
+    from controller.api.metrics import exposition  # it reads what other routes say
+
+    query_of(request, NoQuery)
+    accept = request.headers.get("Accept", "")
+    services = request.app[SERVICES]
+    now, store = services.snapshots.now(), await asyncio.to_thread(services.store.state)
+    most_paths = services.settings.metrics_paths
+    body, content_type = await asyncio.to_thread(exposition, now, store, accept, most_paths)
+    answer = web.Response(body=body, headers={"Content-Type": content_type})
+    answer.enable_compression()
+    return answer
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """Return the document; it is made from the routes that are served."""
+    query_of(request, NoQuery)
+    return json_answer(openapi_document(request.app[SERVED], VERSION))
+
+
 ROUTES = (
     Route(
         method="GET",
@@ -83,5 +110,22 @@ ROUTES = (
         role="viewer",
         summary="The state of the controller, its store, its ingest and its agents.",
         answer=ControllerHealth,
+    ),
+    Route(
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        role="viewer",
+        summary="Prometheus metrics of the fleet and of each path.",
+        answer=str,
+        media=TEXT_TYPES,
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/openapi.json",
+        handler=openapi,
+        role="viewer",
+        summary="This document.",
+        answer=dict[str, Any],
     ),
 )

@@ -1,7 +1,8 @@
-"""The latest verdicts, filtered and paged."""
+"""The latest verdicts, filtered and paged, and the worst of them between every two sites."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -9,10 +10,11 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from controller.api.answers import json_answer, read_cursor, write_cursor
+from controller.api.answers import json_answer, json_bytes, read_cursor, write_cursor
 from controller.api.errors import ApiError
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES
+from controller.documents.matrix import MatrixDocument
 from controller.documents.verdicts import VerdictPage, verdict_document
 from controller.judge.evidence import VERDICTS
 from controller.live.snapshot import Snapshot
@@ -75,6 +77,23 @@ def number_of(numbers: dict[str, int], name: str, kind: str) -> int:
         ) from None
 
 
+class MatrixQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which matrix."""
+
+    target: Annotated[
+        str | None, msgspec.Meta(description="Of one target; else of all of them.")
+    ] = None
+
+
+async def matrix(request: web.Request) -> web.Response:
+    """Return the matrix of the latest round."""
+    query, services = query_of(request, MatrixQuery), request.app[SERVICES]
+    now = services.snapshots.now()
+    if query.target is not None:
+        number_of(now.scope.catalogue.target_number, query.target, "target")
+    return json_bytes(await asyncio.to_thread(services.matrices.body, now, query.target))
+
+
 ROUTES = (
     Route(
         method="GET",
@@ -84,6 +103,16 @@ ROUTES = (
         summary="The latest verdicts.",
         answer=VerdictPage,
         query=VerdictQuery,
+        errors=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{PREFIX}/matrix",
+        handler=matrix,
+        role="viewer",
+        summary="The worst verdict between every two sites.",
+        answer=MatrixDocument,
+        query=MatrixQuery,
         errors=(404,),
     ),
 )

@@ -231,7 +231,7 @@ class Copy(Site):
                 health = (await self.agents())["health"] or {}
                 dropped = health.get("totals", {}).get("dropped", ())
                 twice = [one for one in dropped if one["reason"] == "measured_twice"]
-                discarded = sum(one["windows"] for one in twice)
+                discarded = sum(one["counts"]["windows"] for one in twice)
 
 
 def intervals(site: Site) -> list[tuple[int, int, str]]:
@@ -239,8 +239,8 @@ def intervals(site: Site) -> list[tuple[int, int, str]]:
     with contextlib.closing(sqlite3.connect(site.data / "isochrone.db")) as db:
         return list(
             db.execute(
-                "SELECT start_ns, start_ns + duration_ns, boot FROM chunks WHERE rows > 0 "
-                "ORDER BY start_ns"
+                "SELECT start_ns, start_ns + duration_ns, boot FROM chunks "
+                "WHERE counts ->> 'windows' > 0 ORDER BY start_ns"
             )
         )
 

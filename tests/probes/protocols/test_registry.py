@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import pkgutil
 import subprocess
 import sys
@@ -126,7 +127,8 @@ def test_protocol_that_comes_after_the_schemas_is_refused() -> None:
 
 def test_a_description_is_data_alone_and_loads_no_socket_and_no_codec() -> None:
     code = "import sys, probes.stream; print(sorted(sys.modules))"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-P", "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     heavy = ("numpy", "probes.sockets", "probes.channels", "probes.engine", "opening", "codec'")
     assert not [name for name in heavy if name in done.stdout]
