@@ -66,4 +66,4 @@ async def test_certificate_that_a_later_enrolment_ended_is_not_good(
 
 async def test_the_doctor_opens_no_control_channel(served: Any, tmp_path: pathlib.Path) -> None:
     await asked(await enrolled(served, tmp_path))
-    assert not served[0].sockets
+    assert served[0].fleet.now().state("nanjing") == "never_seen"

@@ -96,10 +96,10 @@ def test_everything_is_written_down_without_secrets(data: pathlib.Path) -> None:
     [
         (("token", "create"), "either"),
         (("token", "create", "--role", "viewer", "--enrol", "a"), "either"),
-        (("token", "create", "--enrol", "A B"), "no agent's name"),
+        (("token", "create", "--enrol", "A B"), "not a valid agent name"),
         (("token", "create", "--enrol", "a", "--expires", "0h"), "not understood"),
         (("token", "create", "--enrol", "a", "--expires", "soon"), "not understood"),
-        (("revoke", "A B"), "no agent's name"),
+        (("revoke", "A B"), "not a valid agent name"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
