@@ -16,7 +16,7 @@ from agent.measuring.local_addresses import read_local_addresses
 from agent.policy.policy import Policy, PolicyConfig, ReflectorPolicyConfig
 from foundation.errors import ConfigError
 from foundation.input_files import read_input
-from foundation.numbers import LARGEST
+from foundation.number_types import LARGEST
 from foundation.text import Text
 from foundation.toml_text import decoded, parse_toml
 from messages.controller_url import is_https, socket_path

@@ -21,7 +21,7 @@ import msgspec
 
 from foundation.condition import Word
 from foundation.errors import RemoteProtocolError
-from foundation.numbers import Count
+from foundation.number_types import Count
 from messages.columns import Budget, OtherVersionError, malformed, read_struct, refuse_to_send
 from messages.exchange import (
     MAX_CHUNK_BYTES,

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from foundation.condition import Condition, Word
-from foundation.numbers import Amount, Count, Instant, IntervalMs
+from foundation.number_types import Amount, Count, Instant, IntervalMs
 from foundation.text import Text
 from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamId, StreamSpec

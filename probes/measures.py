@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.numbers import LONGEST_TIMEOUT_MS
+from foundation.number_types import LONGEST_TIMEOUT_MS
 
 Floats = NDArray[np.float64]
 

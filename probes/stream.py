@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from foundation.numbers import IntervalMs, TimeoutMs
+from foundation.number_types import IntervalMs, TimeoutMs
 from probes.protocols.descriptor import ProbeProtocol
 from probes.protocols.registry import protocol_names, protocol_of
 

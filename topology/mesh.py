@@ -17,10 +17,10 @@ from foundation.errors import ConfigError
 from foundation.text import Text, counted
 from probes.protocols.registry import protocol_of
 from probes.stream import TypeP, stream_id_of
+from topology.mesh_subset import chosen_pairs
 from topology.model import Interface, Path, PlannedStream
 from topology.network import Mesh, Network, StreamChoice
 from topology.selection import site_matches
-from topology.subset import chosen_pairs
 
 
 def plan_streams(network: Network) -> tuple[PlannedStream, ...]:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.numbers import LARGEST, Rate, TimeoutMs
+from foundation.number_types import LARGEST, Rate, TimeoutMs
 from foundation.text import Text
 from probes.stream import DEFAULT_TIMEOUT_MS, ProtocolName
 from topology import geo
@@ -57,7 +57,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     a to b, first to second of a pair, or (full) earlier to later in the file. `exclude` takes
     pairs out, either way. `carriers` says which interfaces of two sites are paired. `peers` bounds
     a mesh that is too large: each site is measured against at least so many others (see
-    `topology.subset`); absent: against all.
+    `topology.mesh_subset`); absent: against all.
     """
 
     name: Name

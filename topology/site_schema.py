@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from foundation.numbers import Amount
+from foundation.number_types import Amount
 from foundation.text import Text
 from topology.gazetteer import Latitude, Longitude, Place, Region
 from topology.model import Name, Role, Target

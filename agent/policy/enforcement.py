@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from agent.measuring.unanswered_journal import Silence
 from agent.policy.policy import Policy
-from agent.policy.resource_budget import take_in
+from agent.policy.resource_budget import admit_streams
 from foundation.literals import AddressError, Network, read_prefix
 from foundation.text import Text, counted
 from messages.exchange import CurtailedStream, Curtailment, Plan, PolicyRule, UnansweredRule
@@ -90,7 +90,7 @@ def grant(policy: Policy, plan: Plan, *, quiet: bool = False) -> Granted:
     _refuse(policy, demand)
     if quiet:
         demand.refuse(np.ones(len(plan.streams), np.bool_), "policy.quiet_hours")
-    take_in(policy.config, plan.streams, demand.factor > 0, demand.refuse)
+    admit_streams(policy.config, plan.streams, demand.factor > 0, demand.refuse)
     _slow(policy, demand)
     streams, curtailed = _outcome(plan.streams, demand)
     reflectors, silent = _reflectors(policy, plan.reflectors)

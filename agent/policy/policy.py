@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from foundation.errors import ConfigError
 from foundation.literals import AddressError, Network, read_prefix
-from foundation.numbers import LARGEST, Rate, Whole
+from foundation.number_types import LARGEST, Rate, Whole
 from probes.protocols.registry import protocol_names
 from probes.reflector.admission import PeerFilter
 from probes.reflector.sessions import Sources

@@ -57,7 +57,7 @@ class ResourceBudget:
         return None
 
 
-def take_in(
+def admit_streams(
     config: PolicyConfig,
     streams: Sequence[StreamSpec],
     running: NDArray[np.bool_],

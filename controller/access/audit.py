@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from foundation.numbers import RowNumber
+from foundation.number_types import RowNumber
 
 KEPT_ROWS = 1_000_000
 

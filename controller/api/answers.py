@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from controller.api.errors import ApiError
-from foundation.numbers import LARGEST
+from foundation.number_types import LARGEST
 from foundation.text import Text
 
 Item = TypeVar("Item")

@@ -11,7 +11,7 @@ from controller.client.link import ControllerAddress, controller_options
 from foundation.clock import SystemClock
 from foundation.errors import UsageError
 from foundation.local_time import local_text, moment_ns, span_ns
-from foundation.numbers import LARGEST
+from foundation.number_types import LARGEST
 from foundation.text import Text, counted, language_of_environment, plain
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import msgspec
 
 from controller.documents.words import EventKindName
 from controller.live.states import SubjectKind
-from foundation.numbers import RowNumber
+from foundation.number_types import RowNumber
 
 
 class EventDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from foundation.numbers import RowNumber
+from foundation.number_types import RowNumber
 
 Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Names = Annotated[

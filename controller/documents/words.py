@@ -27,5 +27,5 @@ Protocol = ProtocolName
 
 # Ids are never calculated with. Streams' are texts, as in exports, so that no reader of JSON that
 # keeps numbers as float64 can change one; plans are shown as agents get them, with numbers below
-# 2^48. Rows of the database are numbered below 2^53 (foundation.numbers).
+# 2^48. Rows of the database are numbered below 2^53 (foundation.number_types).
 StreamIdText = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,20}$", description="As in exports.")]

@@ -107,7 +107,7 @@ def _slice(rows: Rows, at: int) -> Rows:
     )
 
 
-def gathered(
+def joined_tables(
     found: Iterable[dict[str, NDArray[Any]]], rows: int = ROWS_A_TABLE
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Join small tables to ones of about `rows`: fewer pieces, and row groups worth their name."""

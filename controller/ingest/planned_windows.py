@@ -8,7 +8,7 @@ import msgspec
 
 from controller.store.interface import Store
 from foundation.json_document import decode_json
-from foundation.numbers import LARGEST
+from foundation.number_types import LARGEST
 
 _PLANS_AT_ONCE = 10  # each may hold many thousand streams
 

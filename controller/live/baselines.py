@@ -19,7 +19,7 @@ from controller.store.baselines import Content, SealedStream, content_of, record
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Aggregate, aggregate_of, merge, without_windows
 from foundation.errors import ConfigError
-from foundation.numbers import Instant
+from foundation.number_types import Instant
 from probes.histogram import EDGES_VERSION, Histograms
 from probes.window import WindowBatch, known_outcomes
 from topology.model import Name, PlannedStream

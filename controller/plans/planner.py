@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from controller.settings import DEFAULT_WINDOW_MS
 from controller.store.interface import PlanRecord, Store, StreamRecord
 from foundation.json_document import decode_json
-from foundation.numbers import LARGEST
+from foundation.number_types import LARGEST
 from messages.exchange import Plan
 from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec

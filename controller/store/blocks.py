@@ -24,7 +24,7 @@ from controller.store.merging import (
     merge,
     without_windows,
 )
-from foundation.numbers import Count
+from foundation.number_types import Count
 from messages.chunk import MAX_ROWS
 from messages.columns import (
     Budget,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from foundation.numbers import Count
+from foundation.number_types import Count
 from foundation.text import Text
 from topology.model import Name
 

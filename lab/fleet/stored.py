@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.numbers import LARGEST
+from foundation.number_types import LARGEST
 from lab.fleet.api_client import ApiClient
 
 # A clock that is ahead makes windows that begin later than now.

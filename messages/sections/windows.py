@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.numbers import Count
+from foundation.number_types import Count
 from foundation.ragged import indptr_of, place_in_row
 from messages.columns import (
     Budget,

@@ -12,7 +12,7 @@ from controller.access.audit import AuditEntry
 from controller.api.answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES
-from foundation.numbers import LARGEST, Instant
+from foundation.number_types import LARGEST, Instant
 
 _FOREVER = LARGEST
 

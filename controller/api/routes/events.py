@@ -35,7 +35,7 @@ from controller.documents.events import (
 from controller.live.states import STATES, SubjectKind
 from controller.live.watch import Logged
 from controller.store.event_log import EventKind
-from foundation.numbers import Instant
+from foundation.number_types import Instant
 from foundation.text import Text
 
 HEARTBEAT_S = 20.0

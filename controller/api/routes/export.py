@@ -21,12 +21,12 @@ from controller.documents.words import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams
-from controller.export.tables import Selection, gathered
+from controller.export.tables import Selection, joined_tables
 from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
 from foundation.condition import Word
 from foundation.errors import ConfigError
-from foundation.numbers import Instant
+from foundation.number_types import Instant
 from foundation.text import Text
 from messages.sections.windows import WINDOWS
 from topology.model import Path
@@ -82,7 +82,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     )
     with services.exports.one_more(caller):
         return await _send(
-            request, query, encode(gathered(kind.tables(services.store, streams, wanted)))
+            request, query, encode(joined_tables(kind.tables(services.store, streams, wanted)))
         )
 
 

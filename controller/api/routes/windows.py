@@ -19,7 +19,7 @@ from controller.documents.windows import WindowPage, window_documents
 from controller.documents.words import Protocol
 from controller.live.accounts import AccountDocument
 from controller.store.interface import StreamRecord
-from foundation.numbers import Instant
+from foundation.number_types import Instant
 from foundation.text import Text
 
 DEFAULT_SPAN_NS = 3_600_000_000_000

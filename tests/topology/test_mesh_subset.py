@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topology.subset import chosen_pairs
+from topology.mesh_subset import chosen_pairs
 
 NAMES = st.sets(st.text("abcdefghij-", min_size=1, max_size=4), min_size=2, max_size=14)
 
