@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from controller.commands.export import export
 from controller.export.rows import COLUMNS, NAMES
-from controller.export.tables import gathered
+from controller.export.tables import joined_tables
 from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
@@ -166,7 +166,7 @@ async def test_an_export_that_nobody_takes_ends(
 
 def test_small_tables_are_joined_and_nothing_is_lost() -> None:
     small = [{"start_ns": np.arange(size)} for size in (3, 4, 5, 1)]
-    assert [len(table["start_ns"]) for table in gathered(iter(small), 6)] == [7, 6]
+    assert [len(table["start_ns"]) for table in joined_tables(iter(small), 6)] == [7, 6]
 
 
 async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pathlib.Path) -> None:
