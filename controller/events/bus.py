@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from controller.events.events import Event
 from controller.store.event_log import EventRecord
 
+T = TypeVar("T")
 Subscriber: TypeAlias = Callable[[Sequence[Event]], None]
 LogReader: TypeAlias = Callable[[Sequence[EventRecord]], None]
 
@@ -46,8 +47,8 @@ class EventBus:
             _call(reader, records)
 
 
-def _call(listener: Callable[[Sequence[Event]], None] | LogReader, what: Sequence[object]) -> None:
+def _call(listener: Callable[[Sequence[T]], None], what: Sequence[T]) -> None:
     try:
-        listener(what)  # type: ignore[arg-type]  # each list is called with its own kind
+        listener(what)
     except Exception:
         logger.exception("a subscriber to events failed")
