@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from tests.tui.test_what_others_wrote import drawn, wait_until
+from tests.tui.scenarios.test_what_others_wrote import drawn, wait_until
 from tui.app import IsochroneApp
 from tui.glyphs import is_ambiguous, narrow
 

@@ -7,7 +7,7 @@ from lab.trial.cases import draw_cases
 from lab.trial.families import FAMILIES
 from lab.trial.score import Interval, Result
 from lab.trial.summary import summarise
-from tests.lab.trial.test_trial import family
+from tests.lab.trial.scenarios.test_trial import family
 
 
 def result(verdict, truth_over_limit, **changes):

@@ -2,7 +2,7 @@
 
 from lab.trial.cases import draw_cases
 from lab.trial.simulate import evidence_of_cases, simulate
-from tests.lab.trial.test_trial import family
+from tests.lab.trial.scenarios.test_trial import family
 
 
 def test_a_case_does_not_depend_on_those_beside_it():

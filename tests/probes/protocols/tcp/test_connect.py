@@ -11,7 +11,7 @@ import pytest
 
 from probes.protocols.tcp.connect import ConnectChannel
 from probes.protocols.tcp.limits import SYN_LIMIT_NS
-from tests.probes.protocols.test_unprivileged import as_nobody
+from tests.probes.protocols.scenarios.test_unprivileged import as_nobody
 
 pytestmark = pytest.mark.network
 

@@ -1,7 +1,7 @@
 """The served API holds what its OpenAPI document says, tried with generated requests.
 
 Bounded and the same every time. A longer run by hand:
-`ISOCHRONE_CONTRACT_EXAMPLES=300 pytest tests/controller/test_contract.py`.
+`ISOCHRONE_CONTRACT_EXAMPLES=300 pytest tests/controller/scenarios/test_contract.py`.
 """
 
 from __future__ import annotations

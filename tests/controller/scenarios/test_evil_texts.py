@@ -32,7 +32,7 @@ from tests.controller.conftest import SITES, batch_of, chunk_of
 from tui.app import IsochroneApp
 
 SECOND = 1_000_000_000
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 EVILS = {
     "csi": "\x1b[2J\x1b[31mred",
     "osc title": "\x1b]0;OWNED\x07",

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.network
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SITES = ROOT / "lab" / "fleet" / "scenarios" / "tiny.sites.toml"
 MOUNT = "mount -t tmpfs -o size=4m tmpfs {where}"
 BEGINNING = """

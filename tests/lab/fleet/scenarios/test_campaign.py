@@ -29,7 +29,7 @@ from topology.mesh import plan_streams, united
 
 pytestmark = pytest.mark.network
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PATIENCE_S = 180.0  # a hang, not slowness
 EXPEDITED = 46
 CAMPAIGN = """

@@ -19,7 +19,7 @@ import pytest
 
 pytestmark = pytest.mark.network
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 LAB = [sys.executable, "-P", "-m", "isochrone", "lab"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 UNITS = ("isochrone-agent.service", "isochrone-controller.service")
 
 

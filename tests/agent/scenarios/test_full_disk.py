@@ -86,7 +86,7 @@ def spool_on_a_small_disk(tmp_path: Path, memory_bytes: int) -> list[dict]:
     if tried.returncode:
         pytest.skip(f"needs a mount namespace, so root or user namespaces: {tried.stderr!r}")
     command = [sys.executable, str(tmp_path / "fill.py"), str(where), str(memory_bytes)]
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     run = subprocess.run(
         [*inside, f'{mount} && exec "$@"', "sh", *command],
         capture_output=True,
