@@ -12,7 +12,7 @@ from controller.events.bus import EventBus
 from controller.events.events import Change, Event, RoundJudged
 from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
+from controller.fleet.silence_registry import SilenceRegistry
 from controller.live.current_states import (
     StateInputs,
     agent_codes,
@@ -24,7 +24,7 @@ from controller.live.scope import Scope
 from controller.live.states import SubjectKind
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Logged, Watch
-from controller.store.event_log import SubjectState
+from controller.store.records import SubjectState
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 

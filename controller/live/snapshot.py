@@ -17,8 +17,7 @@ from controller.live.current_states import CurrentStates, StateInputs, agents_of
 from controller.live.states import SubjectKind
 from controller.live.verdicts import Round
 from controller.live.watch import Logged
-from controller.store.campaigns import CampaignRecord, CampaignState
-from controller.store.duplicates import DuplicateRecord
+from controller.store.records import CampaignRecord, CampaignState, DuplicateRecord
 from controller.supervision.clock_trust import Steady, doubt_of
 from foundation.text import Text
 from messages.exchange import Plan

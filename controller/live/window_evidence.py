@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.store.merging import Aggregate
+from controller.store.aggregate import Aggregate
 from probes.window import known_outcomes
 from topology.model import PlannedStream
 from topology.network import Network

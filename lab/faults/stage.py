@@ -16,7 +16,7 @@ from typing import Any
 from agent.identity.enrolment import enrol
 from agent.spool.counts import count_of, total
 from agent.spool.sent_counters import read_sent_counters
-from controller.access.authority import create_authority, load_authority
+from controller.access.certificate_authority import create_authority, load_authority
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError

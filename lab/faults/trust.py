@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.identity.trust import load_trust, new_request, save_trust
-from controller.access.authority import create_authority, load_authority, write_secret
+from controller.access.certificate_authority import create_authority, load_authority, write_secret
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from foundation.text import Text, counted

@@ -27,7 +27,7 @@ measures.DISTRIBUTIONS.append(measures.Distribution(
 
 from controller.documents.windows import WindowDocument
 from controller.export.rows import COLUMNS
-from controller.store.blocks import block_of, decode_block, encode_block
+from controller.store.rollup_blocks import block_of, decode_block, encode_block
 from controller.store.points import points_of
 from messages.chunk import decode_chunk, encode_windows
 from probes.engine.accumulate import LOST_FORWARD, OUTCOMES, RECEIVED, Finished, Window

@@ -20,7 +20,7 @@ from controller.plans.history import (
     PlanSummary,
     difference,
 )
-from controller.store.interface import PlanRecord
+from controller.store.records import PlanRecord
 from foundation.text import Text
 from messages.exchange import Plan
 

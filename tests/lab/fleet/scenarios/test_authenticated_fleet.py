@@ -23,7 +23,7 @@ import pytest
 
 from agent.identity.enrolment import enrol
 from agent.plan.file import KEYS_FILE, PLAN_FILE, load_keys
-from controller.access.authority import create_authority, load_authority
+from controller.access.certificate_authority import create_authority, load_authority
 from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring, pair_key
 from foundation.clock import SystemClock

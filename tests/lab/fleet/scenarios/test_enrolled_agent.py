@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from agent.doctor import examine
-from controller.access.authority import create_authority, load_authority
+from controller.access.certificate_authority import create_authority, load_authority
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 
