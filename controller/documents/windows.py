@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from controller.documents.numbers import finite
 from controller.documents.words import Protocol, StreamIdText
 from controller.judge.relative_delay import least_lines_ns
-from controller.store.points import quantiles_ns
+from controller.store.quantiles import quantiles_ns
 from controller.store.readable import readable_chunks
 from probes import measures
 from probes.histogram import Histograms

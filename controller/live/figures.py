@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.store.points import quantile_ns
+from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
 
 

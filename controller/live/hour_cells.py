@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from controller.judge.improvement import Cells
 from controller.live.window_evidence import sum_of
 from controller.store.aggregate import Aggregate
-from controller.store.points import quantile_ns
+from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
 from probes.window import known_outcomes
 

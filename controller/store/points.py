@@ -1,4 +1,4 @@
-"""Points made of merged windows, their quantiles, and tiles: a stream's points side by side.
+"""Points made of merged windows, and tiles: the points of one stream laid side by side.
 
     tile   a frame over, field after field of POINT, its bytes by significance: byte k of every slot
 
@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.aggregate import DELAYS, MERGED, Aggregate
-from foundation.ragged import indptr_of
+from controller.store.quantiles import quantiles_ns
 from messages.columns import malformed
 from messages.frame import opener, sealer
-from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
 from probes.window import COUNTERS, DISTRIBUTIONS
 
 QUANTILES = (50, 95, 99)
@@ -127,46 +126,3 @@ def read_figures(figures: bytes) -> tuple[NDArray[np.uint64], NDArray[Any]]:
     if rest or zlib.crc32(memoryview(figures)[:-_CRC_BYTES]) != crc:
         raise malformed("its checksum is wrong", "校验和不符")
     return np.frombuffer(figures, np.uint64, rows), np.frombuffer(figures, POINT, rows, 8 * rows)
-
-
-def quantile_ns(
-    histograms: Histograms,
-    level: float,
-    lost: NDArray[np.int64],
-    least_ns: NDArray[np.float64],
-    most_ns: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the `level` quantile (inverted_cdf) of each row, lost probes being +inf delays.
-
-    It is read at the middle of a bucket of its histogram, 1 % at most off.
-
-    float64[n]: NaN where a row has neither samples nor losses, +inf where the quantile falls among
-    the lost (RFC 7679 §5.1). Kept within the exact minimum and maximum.
-    """
-    return quantiles_ns(histograms, (level,), lost, least_ns, most_ns)[0]
-
-
-def quantiles_ns(
-    histograms: Histograms,
-    levels: Sequence[float],
-    lost: NDArray[np.int64],
-    least_ns: NDArray[np.float64],
-    most_ns: NDArray[np.float64],
-) -> list[NDArray[np.float64]]:
-    """Return several quantiles of each row, as `quantile_ns` does one."""
-    cumulative = indptr_of(histograms.count)
-    before = cumulative[histograms.indptr[:-1]]
-    received = cumulative[histograms.indptr[1:]] - before
-    total = received + lost
-    answers = []
-    for level in levels:
-        rank = np.maximum(1, np.ceil(level * total - 1e-9)).astype(np.int64)
-        inside = rank <= received
-        entry = np.searchsorted(cumulative, (before + rank)[inside], side="left") - 1
-        bucket = histograms.bucket[entry]
-        with np.errstate(invalid="ignore"):
-            middle = (bucket_lower_ns(bucket) + bucket_upper_ns(bucket)) / 2
-        answer = np.where(total > 0, np.inf, np.nan)
-        answer[inside] = np.fmin(np.fmax(middle, least_ns[inside]), most_ns[inside])
-        answers.append(answer)
-    return answers
