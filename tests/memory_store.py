@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from controller.store.engines import Checked, Examined
+from controller.store.event_log import EventKind, EventRecord, MaintenanceRecord, SubjectState
 from controller.store.interface import Store, StoreBusyError, StoreFullError, StoreState, other_boot
 from controller.store.levels import (
     HOUR,
@@ -36,14 +37,10 @@ from controller.store.records import (
     BaselineRecord,
     CampaignRecord,
     DuplicateRecord,
-    EventKind,
-    EventRecord,
-    MaintenanceRecord,
     PlanRecord,
     SilenceRecord,
     StoredChunk,
     StreamRecord,
-    SubjectState,
 )
 from controller.store.rollup_blocks import Block, block_of
 from controller.store.series import Series, series_of_points, series_of_windows

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 from controller.events.events import Event
-from controller.store.records import EventRecord
+from controller.store.event_log import EventRecord
 
 T = TypeVar("T")
 Subscriber: TypeAlias = Callable[[Sequence[Event]], None]

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
-from controller.store.records import EventKind, EventRecord, SubjectState
+from controller.store.event_log import EventKind, EventRecord, SubjectState
 
 ENDED = "ended"  # of what left the plan: it is not watched any more, and not without data
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from controller.events.bus import EventBus
 from controller.events.events import Change, Event
-from controller.store.interface import EventLog
+from controller.store.event_log import EventLog
 from foundation.errors import ResourceError
 
 logger = logging.getLogger("isochrone.controller")

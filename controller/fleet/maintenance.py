@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.events.events import MaintenanceChanged
-from controller.store.records import MaintenanceRecord, SubjectState
+from controller.store.event_log import MaintenanceRecord, SubjectState
 from topology.model import Path
 
 Phase = Literal["announced", "begun", "ended", "cancelled"]

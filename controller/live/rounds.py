@@ -24,7 +24,7 @@ from controller.live.scope import Scope
 from controller.live.states import SubjectKind
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Logged, Watch
-from controller.store.records import SubjectState
+from controller.store.event_log import SubjectState
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from controller.events.events import ENDED, AgentChanged, Change, PathChanged, StreamChanged
 from controller.live.states import NEVER_SEEN, NO_DATA, SILENT, STATES
-from controller.store.records import SubjectState
+from controller.store.event_log import SubjectState
 
 WatchedKind = Literal["agent", "path", "stream"]
 LISTEN_NS = 60_000_000_000  # before silence can be told from our own absence

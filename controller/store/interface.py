@@ -15,19 +15,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from controller.store.event_log import EventLog
 from controller.store.records import (
     AgentTotals,
     BaselineRecord,
     CampaignRecord,
     DuplicateRecord,
-    EventKind,
-    EventRecord,
-    MaintenanceRecord,
     PlanRecord,
     SilenceRecord,
     StoredChunk,
     StreamRecord,
-    SubjectState,
 )
 from controller.store.rollup_blocks import Block
 from controller.store.series import Series
@@ -188,42 +185,6 @@ class BaselineStore(Protocol):
 
     def all(self) -> list[BaselineRecord]:
         """Return every sealed baseline, oldest first."""
-
-
-class EventLog(Protocol):
-    """What happened and how everything stood last: one log for all, which the API streams."""
-
-    def append(
-        self, events: Sequence[EventRecord], states: Sequence[SubjectState] = ()
-    ) -> Future[int]:
-        """Add events and remember states, both or neither; the id of the first event (0: none)."""
-
-    def events(
-        self,
-        *,
-        kinds: Sequence[EventKind] = (),
-        subject: str | None = None,
-        target: str | None = None,
-        state: str | None = None,
-        from_ns: int | None = None,
-        to_ns: int | None = None,
-        before_id: int | None = None,
-        after_id: int | None = None,
-        limit: int = 1000,
-    ) -> list[EventRecord]:
-        """Return events with from_ns ≤ at_ns < to_ns, newest first (`after_id`: oldest)."""
-
-    def states(self) -> list[SubjectState]:
-        """Return how every subject stood last."""
-
-    def put_maintenance(self, record: MaintenanceRecord) -> Future[int]:
-        """Announce a maintenance; its id."""
-
-    def end_maintenance(self, number: int, at_ns: int, by: str) -> Future[bool]:
-        """Cut a maintenance short at `at_ns`: False where there is none that ends later."""
-
-    def maintenance(self) -> list[MaintenanceRecord]:
-        """Return every maintenance ever announced, oldest first."""
 
 
 class CampaignStore(Protocol):

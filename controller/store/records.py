@@ -16,13 +16,11 @@ from messages.sections.windows import WINDOWS
 from probes.stream import ProtocolName
 
 MAX_DURATION_NS = 3_600_000_000_000  # of a chunk, as `messages.chunk` has it
-EVENTS_KEPT = 1_000_000  # some 100 MB
 CAMPAIGNS_KEPT = 1000
 MAX_REPORTS_BYTES = 64 << 20  # compressed; a report of a thousand paths takes some 100 kB
 SILENCES_KEPT = 5_000  # of one agent; nobody's silences push out another's
 DUPLICATES_KEPT = 1_000  # of one agent; a copy that is started again has a new boot each time
 
-EventKind = Literal["agent", "path", "stream", "verdict", "maintenance", "campaign", "controller"]
 CampaignState = Literal["scheduled", "running", "ended", "cancelled"]
 Side = Literal["sending", "answering"]
 Action = Literal["refused", "throttled"]
@@ -106,62 +104,6 @@ class BaselineRecord:
     sealed_ns: int
     digest: str
     content: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRecord:
-    """Something became another. `id` is 0 until it is stored; ids grow with time, without gaps.
-
-    `subject`: the agent, the path, the stream's or the maintenance's id, the campaign's name, a
-    part of the controller; for a verdict the path, with `target`. `previous` is None where nothing
-    was known before.
-    """
-
-    id: int = 0
-    at_ns: int
-    kind: EventKind
-    subject: str
-    target: str | None = None
-    state: str
-    previous: str | None
-    previous_since_ns: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubjectState:
-    """How a subject stands and since when; `target` is empty for all but verdicts."""
-
-    kind: EventKind
-    subject: str
-    target: str = ""
-    state: str
-    since_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaintenanceRecord:
-    """An announced time in which what is measured does not count, from_ns ≤ t < end_ns.
-
-    It covers a path if each of `sites`, `carriers` and `paths` that is not empty names one of its
-    ends (or it). `ended_ns` is when somebody cut it short; it is never removed.
-    """
-
-    id: int = 0
-    from_ns: int
-    to_ns: int
-    sites: tuple[str, ...] = ()
-    carriers: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    reason: str
-    created_ns: int
-    created_by: str
-    ended_ns: int | None = None
-    ended_by: str | None = None
-
-    @property
-    def end_ns(self) -> int:
-        """When it ends, or ended."""
-        return self.to_ns if self.ended_ns is None else min(self.to_ns, self.ended_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

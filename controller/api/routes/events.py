@@ -34,7 +34,7 @@ from controller.documents.events import (
 )
 from controller.live.states import STATES, SubjectKind
 from controller.live.watch import Logged
-from controller.store.records import EventKind
+from controller.store.event_log import EventKind
 from foundation.number_types import Instant
 from foundation.text import Text
 

@@ -20,7 +20,7 @@ from controller.documents.maintenance import (
     MaintenanceRequest,
 )
 from controller.fleet.maintenance import Phase, phase
-from controller.store.records import MaintenanceRecord
+from controller.store.event_log import MaintenanceRecord
 from foundation.text import Text
 
 GRACE_NS = 60_000_000_000  # a caller's clock may be behind ours; nothing earlier can be announced

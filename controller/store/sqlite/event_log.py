@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from controller.store.records import (
-    EVENTS_KEPT,
+from controller.store.event_log import (
+    MAX_EVENTS,
     EventKind,
     EventRecord,
     MaintenanceRecord,
@@ -54,7 +54,7 @@ class SqliteEventLog:
                 return 0
             connection.executemany(_INSERT_EVENT, rows)
             last: int = connection.execute("SELECT max(id) FROM events").fetchone()[0]
-            connection.execute(_FORGET, (EVENTS_KEPT,))
+            connection.execute(_FORGET, (MAX_EVENTS,))
             return last - len(rows) + 1
 
         return self._db.submit(write)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from controller.store.records import EventRecord
+from controller.store.event_log import EventRecord
 
 
 async def test_reader_that_does_not_read_is_cut_off_before_it_holds_much(controller: Any) -> None:

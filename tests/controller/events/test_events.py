@@ -22,7 +22,7 @@ from controller.events.events import (
     VerdictChanged,
 )
 from controller.events.recorder import Recorder
-from controller.store.records import EventRecord, SubjectState
+from controller.store.event_log import EventRecord, SubjectState
 from foundation.errors import ResourceError
 
 NOW_NS = 1_800_000_000_000_000_000

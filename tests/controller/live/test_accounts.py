@@ -19,7 +19,8 @@ from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import LEFT_OUT_WORDS, render_report
 from controller.reports.report import Answers, assemble
-from controller.store.records import MaintenanceRecord, PlanRecord, SilenceRecord
+from controller.store.event_log import MaintenanceRecord
+from controller.store.records import PlanRecord, SilenceRecord
 from foundation.text import Text
 
 SECOND = 1_000_000_000
