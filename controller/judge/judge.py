@@ -71,7 +71,7 @@ def judge(
     varies = np.flatnonzero(measured & (rules.kind == VARIATION))
     _judge_variation(evidence, known, rules, varies, alpha, answer)
     received = np.zeros(rules.rows, np.bool_)
-    received[has_row] = evidence.received[rules.row[has_row]] > 0
+    received[has_row] = evidence.counters["received"][rules.row[has_row]] > 0
     judge_pdv(evidence, known, rules, np.flatnonzero(received & (rules.kind == PDV)), alpha, answer)
     loss = np.flatnonzero(measured & (rules.kind == LOSS))
     judge_loss(evidence, known, rules, loss, alpha, answer, looks)
@@ -198,7 +198,7 @@ def _judge_one_way(
     rtt = read(known.rtt, case.row, case.statistic, alpha)
     forward = read(known.forward, case.row, case.statistic, alpha)
     e, bound = case.calibration_ns, evidence.clock_bound_ns[case.row]
-    timestamped = evidence.forward.totals()[case.row] > 0
+    timestamped = evidence.distributions["forward"].totals()[case.row] > 0
     trusted = ~np.isnan(bound) & timestamped
     wide = np.where(trusted, bound, 0.0) + e
     result = intersect(
@@ -247,7 +247,7 @@ def _pair_fails(
     ranks, _ = known.rtt.ranks(case.row, np.clip(level, 1e-9, 1.0), alpha)
     low = known.rtt.reader.lower_ns(case.row, np.where(level == 0, 1, ranks))
     # At level 0, and for a mean, every single round trip must exceed it: the quickest one.
-    exact = np.where(level == 0, evidence.rtt_min_ns[case.row], low)
+    exact = np.where(level == 0, evidence.least_ns["rtt"][case.row], low)
     proof: NDArray[np.bool_] = np.where(np.isfinite(exact), exact, 0.0) > (
         2 * (case.limit_high + case.calibration_ns)
     )
