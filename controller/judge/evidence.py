@@ -17,7 +17,6 @@ from foundation.ragged import take_rows
 from probes.histogram import Histograms
 
 # Enumerations: an array of codes holds indices into these tuples.
-MIN_BATCHES = 5  # fewer say too little of their own spread: nothing is concluded
 MOSTLY_LOST = 0.5
 VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")  # topology.model.VerdictName
 LIMITING_FACTORS = (
