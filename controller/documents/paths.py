@@ -191,7 +191,7 @@ def _figures(now: Snapshot, row: int) -> Figures:
     believed_ns = int(latest.newest_of_streams.believed_ns[row])
     return Figures(
         sent=int(evidence.sent[row]),
-        received=int(evidence.received[row]),
+        received=int(evidence.counters["received"][row]),
         lost=int(evidence.lost[row]),
         one_way=_one_way(evidence, row),
         clock_bound_ns=finite(evidence.clock_bound_ns[row]),
@@ -204,7 +204,7 @@ def _figures(now: Snapshot, row: int) -> Figures:
 
 
 def _one_way(evidence: Evidence, row: int) -> Literal["absolute", "relative", "none"]:
-    if np.isnan(evidence.forward_mean_ns[row]):
+    if np.isnan(evidence.mean_ns["forward"][row]):
         return "none"
     return "relative" if np.isnan(evidence.clock_bound_ns[row]) else "absolute"
 

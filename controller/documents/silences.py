@@ -69,7 +69,7 @@ def silence_of(now: Snapshot, row: int) -> SilenceRecord | None:
     record = now.silences.of_row(row, now.at_ns)
     if record is None or record.rule != UNCONFIRMED:
         return record
-    return None if now.round.evidence.received[row] else record
+    return None if now.round.evidence.counters["received"][row] else record
 
 
 def told(record: SilenceRecord) -> Text:
