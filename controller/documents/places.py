@@ -9,7 +9,7 @@ import msgspec
 
 from controller.documents.numbers import finite
 from controller.documents.words import IpVersion
-from controller.fleet.agents import AgentState
+from controller.store.event_log import AgentState
 from foundation.text import Text
 from messages.exchange import Health
 from messages.sections.windows import WINDOWS
