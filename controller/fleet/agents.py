@@ -38,6 +38,11 @@ class Agent:
     curtailed: Mapping[int, CurtailedStream] = field(default_factory=dict)
     allowed_ns: Mapping[int, int] = field(default_factory=dict)  # when a refusal ended, by stream
 
+    @property
+    def windows_stored(self) -> int:
+        """How many windows of it are stored."""
+        return self.results.get(WINDOWS.name, 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetView:
