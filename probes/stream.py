@@ -16,7 +16,7 @@ else:  # schemas name the protocols that there are
     ProtocolName = Literal[protocol_names()]
 StreamId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
 
-DEFAULT_TIMEOUT_MS = 3000.0  # Tmax of ITU-T Y.1540 §6.4
+DEFAULT_TIMEOUT_MS = 3000.0  # Tmax of ITU-T Y.1540
 
 
 class TypeP(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

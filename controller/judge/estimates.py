@@ -173,7 +173,7 @@ def _forward_of(
 
 
 def _variation_of(evidence: Evidence) -> Distribution:
-    """Return the delay variation: defined between received probes only (RFC 3393 §2.5)."""
+    """Return the delay variation: defined between received probes only (RFC 3393 §2.4)."""
     nothing = np.zeros(evidence.rows, np.int64)
     unknown = np.full(evidence.rows, np.nan)
     return Distribution(

@@ -182,6 +182,9 @@ class WindowStore(Protocol):
         and of that time, are there already.
         """
 
+    def counts_of(self, agent: str, boot: str, sequence: int) -> Mapping[str, int] | None:
+        """Return how many results of each kind the chunk of that name holds, None without one."""
+
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""
 
