@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from controller.documents.words import EventKindName
+from controller.documents.values import EventKindName
 from controller.live.states import SubjectKind
 from foundation.number_types import RowNumber
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 import numpy as np
 
-from controller.documents.numbers import age_ms
+from controller.documents.values import age_ms
 from controller.fleet.agents import AgentState
 from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS

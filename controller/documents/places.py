@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from controller.documents.numbers import finite
-from controller.documents.words import IpVersion
+from controller.documents.values import IpVersion, finite
 from controller.fleet.agents import AgentState
 from foundation.text import Text
 from messages.exchange import Health

@@ -139,7 +139,7 @@ def _answered(latest: Round, now: StateInputs) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = (
         latest.newest_of_streams.believed_ns > now.at_ns - LATE_WINDOWS * now.scope.window_ns
     )
-    return found & (latest.evidence.received > 0)
+    return found & (latest.evidence.counters["received"] > 0)
 
 
 def _marked(places: NDArray[np.int64], length: int) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.events.bus import EventBus
-from controller.events.events import Change, Event, RoundJudged
+from controller.events.event_types import Change, Event, RoundJudged
 from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry
