@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import Aggregate, rows_of
+from controller.store.aggregate import Aggregate, rows_of
 
 Rows = NDArray[np.int64]
 MAX_TRIES = 64

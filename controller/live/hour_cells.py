@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.improvement import Cells
-from controller.store.merging import Aggregate
+from controller.store.aggregate import Aggregate
 from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
 from probes.window import known_outcomes, lost_of

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.store.merging import DELAYS, Aggregate
+from controller.store.aggregate import DELAYS, Aggregate
 from probes.window import known_outcomes, lost_of
 from topology.model import PlannedStream
 from topology.network import Network

@@ -4,10 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from controller.store.blocks import (
-    block_of,
-)
 from controller.store.points import points_of
+from controller.store.rollup_blocks import block_of
 from probes.window import WindowBatch
 from tests.controller.conftest import batch_of
 

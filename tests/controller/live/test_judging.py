@@ -9,7 +9,7 @@ import pytest
 
 from controller.live.judging import Judge
 from controller.live.memory import RecentWindows
-from controller.store.merging import Aggregate
+from controller.store.aggregate import Aggregate
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 from topology.mesh import plan_streams
