@@ -281,7 +281,11 @@ ControlFromController = PlanPush | Refusal
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of the 200 answer to a chunk: it is committed (or was already)."""
+    """Body of the 200 answer to a chunk: it is committed.
+
+    `duplicate`: it was before. To a chunk without results: whether results are stored under its
+    name.
+    """
 
     sequence: Count
     duplicate: bool = False

@@ -10,7 +10,7 @@ import contextlib
 import pathlib
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
@@ -96,6 +96,12 @@ class MemoryWindows:
                 self._count(chunk)
                 answer.set_result(True)
         return answer
+
+    def counts_of(self, agent: str, boot: str, sequence: int) -> Mapping[str, int] | None:
+        """Return what the chunk of that name holds; see `WindowStore.counts_of`."""
+        with self._lock:
+            held = self._chunks.get((agent, boot, sequence))
+            return None if held is None else held.counts
 
     def _has_beside(self, chunk: StoredChunk) -> bool:
         """Whether windows of a chunk's agent and time, of another boot, are there."""

@@ -26,6 +26,8 @@ _ROOM = "|".join(ROOMS)
 DOCUMENT = re.compile(r"\bdocs/[\w./-]+\.md(?:#([\w-]+))?((?:,? §[\d.]+)*)")
 FOREIGN_DOCUMENT = re.compile(r"\b[A-Z]{4,} (?:§[\dA-Z]|[A-Z]\.\d)|(?<!/)\b[A-Z]{4,}\.md\b")
 RFC = re.compile(r"\bRFC (\d+)")
+RFC_SECTIONS = re.compile(r"\bRFC (\d+),? (§[\d.]*\d(?:(?:,| and) §[\d.]*\d)*)")
+LISTED_SECTIONS = re.compile(r"^\| RFC (\d+) \| (§.+) \|$", re.MULTILINE)
 FORMER_NUMBER = re.compile(r"\bdecisions? (0\d{3})\b")
 MODULE_PATH = re.compile(rf"(?<![\w/.])((?:{_ROOM})/[\w/]+\.py)\b")
 FOLDER = re.compile(rf"`((?:{_ROOM})/(?:[a-z0-9_]+/)*)`")
@@ -46,6 +48,14 @@ def test_every_rfc_that_is_cited_is_among_the_sources() -> None:
     assert (
         sorted({f"RFC {n}" for _, text in _remarks() for n in RFC.findall(text)} - _sources()) == []
     )
+
+
+def test_every_section_of_an_rfc_that_is_cited_is_among_those_that_were_checked() -> None:
+    checked = set(_sections_checked())
+    assert len(checked) > 50
+    cited = {(place, section) for place, text in _texts() for section in _rfc_sections(text)}
+    assert sorted((place, section) for place, section in cited if section not in checked) == []
+    assert sorted(checked - {section for _, section in cited}) == []
 
 
 def test_a_section_is_cited_in_a_file_that_names_its_document() -> None:
@@ -83,9 +93,24 @@ def test_what_is_not_there_is_found_out() -> None:
     assert not _document_faults("x", "see docs/decisions/sending.md#groups")
     assert FOREIGN_DOCUMENT.search("as in MEASUREMENT D.2")
     assert FOREIGN_DOCUMENT.search("DESIGN §7")
+    assert list(_rfc_sections("RFC 8762 §4.2.2, §4.3.2 and §5.")) == [
+        *("RFC 8762 §4.2.2", "RFC 8762 §4.3.2", "RFC 8762 §5"),
+    ]
     assert not _is_ours("probes.engine.nobody")
     assert not _is_ours("probes.stream.NoSuchName")
     assert _is_ours("probes.stream.TypeP")
+
+
+def _rfc_sections(text: str) -> Iterator[str]:
+    """Yield each `RFC n §x` of a text, also the later ones of `RFC n §x, §y and §z`."""
+    for number, sections in RFC_SECTIONS.findall(text):
+        yield from (f"RFC {number} §{section}" for section in re.findall(r"[\d.]*\d", sections))
+
+
+def _sections_checked() -> Iterator[str]:
+    page = (ROOT / "docs/concepts/measurement.md").read_text(encoding="utf-8")
+    for number, sections in LISTED_SECTIONS.findall(page):
+        yield from (f"RFC {number} {one}" for one in re.findall(r"§[\d.]*\d(?= )", sections))
 
 
 def _document_faults(place: str, text: str) -> list[str]:

@@ -241,9 +241,12 @@ class Spooler:
         doubted = self.sent_counters.deliveries.in_doubt()
         in_memory = [self._memory.pop(each) for each in sequences if each in self._memory]
         beside = total(chunk.count for chunk in in_memory)
-        taken = total(doubted[each].held for each in sequences if each in doubted)
-        self.sent_counters.deliveries.settle(sequences, delivered=taken, beside=beside)
         here = {chunk.sequence for chunk in in_memory}
+        # Not in doubt when it was offered, and delivered already: it was counted then, and is there
+        # still since the disk did not let it be deleted.
+        again = (duplicates & self._fresh) - here
+        taken = total(doubted[each].held for each in sequences if each in doubted.keys() - again)
+        self.sent_counters.deliveries.settle(sequences, delivered=taken, beside=beside)
         self._acknowledged.update(each for each in sequences if each not in here)
         if len(self._acknowledged) > _KEPT_ACKNOWLEDGED:
             # They would only be delivered again, and delivery is idempotent.

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.errors import (
+from controller.domain_errors import (
     ConflictError,
     ForeignError,
     MalformedError,
@@ -145,7 +145,19 @@ class Ingest:
             new = await asyncio.shield(self._commit(stored, chunk.get(WINDOWS), alone=alone))
         except OtherBootError as error:
             raise ConflictError(MEASURED_TWICE, error.text, **error.fields) from error
-        return Acknowledgement(sequence=chunk.sequence, duplicate=not new)
+        had = not new and await self._had_results(stored)
+        return Acknowledgement(sequence=chunk.sequence, duplicate=had)
+
+    async def _had_results(self, stored: StoredChunk) -> bool:
+        """Whether results are stored under the name of a chunk that is not new.
+
+        One without results asks just that; the like of it, stored when it asked first, is no
+        answer.
+        """
+        if not stored.is_empty:
+            return True
+        key = (stored.agent, stored.boot, stored.sequence)
+        return bool(await asyncio.to_thread(self._store.windows.counts_of, *key))
 
     async def _commit(
         self, stored: StoredChunk, windows: WindowBatch | None, *, alone: bool

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.improvement import HOURS, Cells, hour_of_week
-from controller.live.hour_cells import cells_from, lost_of, no_cells
+from controller.live.hour_cells import cells_from, no_cells
 from controller.store.aggregate import Aggregate, aggregate_of, without_windows
 from controller.store.merging import merge
 from controller.store.records import BaselineRecord
@@ -22,7 +22,7 @@ from controller.store.sealed_baseline import Content, SealedStream, content_of, 
 from foundation.errors import ConfigError
 from foundation.number_types import Instant
 from probes.histogram import EDGES_VERSION, Histograms
-from probes.window import WindowBatch, known_outcomes
+from probes.window import WindowBatch, known_outcomes, lost_of
 from topology.model import Name, PlannedStream
 
 CHUNKS_A_MERGE = 256
@@ -171,7 +171,7 @@ def _content(
         unit=unit.astype(np.int64).tobytes(),
         hour=(aggregate.row[kept] % HOURS).tobytes(),
         sent=known_outcomes(aggregate.counters)[kept].tobytes(),
-        lost=lost_of(aggregate)[kept].tobytes(),
+        lost=lost_of(aggregate.counters)[kept].tobytes(),
         rtt_sum_ns=aggregate.total_ns["rtt"][kept].tobytes(),
         rtt_least_ns=aggregate.least_ns["rtt"][kept].tobytes(),
         rtt_most_ns=aggregate.most_ns["rtt"][kept].tobytes(),

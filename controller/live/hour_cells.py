@@ -6,18 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.improvement import Cells
-from controller.live.window_evidence import sum_of
 from controller.store.aggregate import Aggregate
 from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
-from probes.window import known_outcomes
+from probes.window import known_outcomes, lost_of
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999, "max": 1.0}
-
-
-def lost_of(aggregate: Aggregate) -> NDArray[np.int64]:
-    """Return all that did not come back in time."""
-    return sum_of(aggregate, "lost_forward", "lost_backward", "lost_unknown", "late")
 
 
 def cells_of(
@@ -25,7 +19,7 @@ def cells_of(
 ) -> Cells:
     """Return an aggregate of one hour as cells, `unit` as its rows are numbered."""
     way = "rtt" if direction == "round_trip" else "forward"
-    lost = lost_of(aggregate)
+    lost = lost_of(aggregate.counters)
     least, most = lost, lost
     if way == "forward":
         least = aggregate.counters["lost_forward"]

@@ -9,7 +9,7 @@ that every engine must pass is in tests/controller/store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -86,6 +86,9 @@ class WindowStore(Protocol):
         OtherBootError where the chunk must stand `alone` and results of its agent, of another boot
         and of that time, are there already.
         """
+
+    def counts_of(self, agent: str, boot: str, sequence: int) -> Mapping[str, int] | None:
+        """Return how many results of each kind the chunk of that name holds, None without one."""
 
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""

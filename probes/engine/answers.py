@@ -198,7 +198,7 @@ def duplicates(
 ) -> NDArray[np.int64]:
     """Return the rows whose second answers are duplicates: those within the waiting time.
 
-    RFC 5560 §3.1 asks for such a limit. It also keeps out the SYN-ACKs that a server sends again.
+    RFC 5560 §3.2 asks for such a limit. It also keeps out the SYN-ACKs that a server sends again.
     """
     row: NDArray[np.int64] = matched.repeated
     arrived_wall_ns = scale.seen_wall_ns(replies.timestamp_ns[matched.repeated_answer])

@@ -62,7 +62,7 @@ from probes.stamp.tlv_batch import (
 SHORT_REQUEST_BYTES = 14  # a TWAMP-Light sender without padding (RFC 5357 §4.1.2)
 SHORT_REPLY_BYTES = 36  # what tells the probe; twampy leaves out MBZ and TTL and sends 38
 TTL_REPLY_BYTES = 41  # the shortest reply that carries the TTL (RFC 5357 §4.2.1)
-TTL_UNKNOWN = 255  # a reflector that could not read it (RFC 5357 §4.2.1)
+TTL_UNKNOWN = 255  # a reflector that could not read it (RFC 5357 §4.2)
 
 
 _SENDER = np.dtype([("sequence", ">u4"), ("t1", ">u8"), ("error_estimate", ">u2"), ("ssid", ">u2")])

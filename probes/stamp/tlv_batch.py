@@ -172,7 +172,7 @@ def write_follow_up(
 
     `sequence` uint32[m] and `wall_ns` int64[m]: the last reply of that session whose departure is
     known, and when it left; `wall_ns` 0 where none is (both fields are then zero). `method` as
-    in RFC 8972 §4.7: 1 hardware assist, 2 software local.
+    in RFC 8972 §5.5: 1 hardware assist, 2 software local.
     """
     known = wall_ns != 0
     tlv = np.zeros(len(row), _FOLLOW_UP_TLV)

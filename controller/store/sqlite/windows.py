@@ -24,7 +24,7 @@ SINCE = (
     f"SELECT {_COLUMNS}, id FROM chunks WHERE (start_ns, id) > (?, ?) "  # noqa: S608 -- constants alone
     "ORDER BY start_ns, id LIMIT 256"
 )
-_KNOWN = "SELECT 1 FROM chunks WHERE agent = ? AND boot = ? AND sequence = ?"
+_NAMED = "SELECT counts FROM chunks WHERE agent = ? AND boot = ? AND sequence = ?"
 _BESIDE = (
     "SELECT 1 FROM chunks WHERE agent = ? AND start_ns > ? AND start_ns < ? "
     "AND start_ns + duration_ns > ? AND boot != ? AND counts != '{}' LIMIT 1"
@@ -69,6 +69,11 @@ class SqliteWindows:
             return True
 
         return self._db.submit(write, len(chunk.payload))
+
+    def counts_of(self, agent: str, boot: str, sequence: int) -> dict[str, int] | None:
+        """Return what the chunk of that name holds; see `WindowStore.counts_of`."""
+        rows = self._db.read(_NAMED, (agent, boot, sequence))
+        return unpacked_counts(rows[0][0]) if rows else None
 
     def agent_totals(self) -> dict[str, AgentTotals]:
         """Return what is held of each agent."""
@@ -125,7 +130,7 @@ class SqliteWindows:
 
 def _is_known(connection: sqlite3.Connection, chunk: StoredChunk) -> bool:
     key = (chunk.agent, chunk.boot, chunk.sequence)
-    return connection.execute(_KNOWN, key).fetchone() is not None
+    return connection.execute(_NAMED, key).fetchone() is not None
 
 
 def _refuse_beside_another(connection: sqlite3.Connection, chunk: StoredChunk) -> None:

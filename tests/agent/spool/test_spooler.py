@@ -31,7 +31,7 @@ class Trial:
         self.directory, self.make = directory, make_windows
         self.life = self.second = 0
         self.stored: dict[tuple[str, int], int] = {}
-        self.full, self.max_bytes = False, 3_000
+        self.full, self.read_only, self.max_bytes = False, False, 3_000
         self._open(directory / "0")
 
     def _open(self, where: Path) -> None:
@@ -42,6 +42,7 @@ class Trial:
         )
         if self.full:
             self.do(fill_disk, self.spooler)
+        self.freeze(self.read_only)
 
     def do(self, function: Callable[..., object], *arguments: object) -> object:
         return self.spooler.call(function, *arguments).result()
@@ -59,6 +60,11 @@ class Trial:
         self.do(fill_disk if full else free_disk, self.spooler)
         self.do(self.spooler.do_state)
 
+    def freeze(self, read_only: bool) -> None:
+        """Let nothing be written to the file, not even what was delivered be deleted from it."""
+        self.read_only = read_only
+        self.do(self.spooler._file._connection.execute, f"PRAGMA query_only = {read_only:d}")
+
     def fill(self) -> None:
         """Fill the disk to its last page: a few windows still fit into those that are there."""
         self.disk(True)
@@ -74,8 +80,8 @@ class Trial:
         for chunk in chunks[:commits]:
             found = decode_chunk(chunk.payload)
             key = found.boot, found.sequence
-            if key in self.stored:
-                twice.add(found.sequence)
+            if key in self.stored and (self.stored[key] or found.batch.rows):
+                twice.add(found.sequence)  # a question is no answer to another one
             self.stored.setdefault(key, found.batch.rows)
             committed.append(found.sequence)
         if hears:
@@ -101,6 +107,7 @@ class Trial:
 
     def end(self) -> None:
         """The disk is free and the controller there: everything is known now."""
+        self.freeze(False)
         self.disk(False)
         for _ in range(200):
             if not self.do(self.spooler.do_state).chunks and not self.spooler._asked:
@@ -132,6 +139,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("measure"), st.integers(1, 4)),
         st.tuples(st.just("disk"), st.booleans()),
+        st.tuples(st.just("freeze"), st.booleans()),
         st.tuples(st.just("deliver"), st.integers(0, 5), st.booleans()),
         st.tuples(st.just("kill")),
     ),
@@ -167,6 +175,36 @@ def test_what_was_delivered_from_memory_is_not_cut_off_by_a_kill(make_windows, h
         trial.end()
         totals = trial.do(trial.spooler.do_state).totals
         assert (sum(trial.stored.values()), totals.dropped) == (totals.made.get("windows", 0), ())
+
+
+def test_what_cannot_be_deleted_and_is_delivered_again_is_counted_once(make_windows) -> None:
+    """It was acknowledged, the disk did not let it be deleted, and kill -9 made us forget."""
+    with trial_of(make_windows) as trial:
+        for _ in range(3):
+            trial.measure(2)
+        trial.freeze(True)
+        for _ in range(3):
+            trial.deliver(5, True)
+            trial.measure(4)  # it is in memory alone
+            trial.kill()
+        trial.end()
+        totals = trial.do(trial.spooler.do_state).totals
+        assert sum(trial.stored.values()) == 6
+        assert [(one.reason, one.counts["windows"]) for one in totals.dropped] == [("cut_off", 12)]
+
+
+def test_a_question_that_is_asked_again_finds_no_answer_in_itself(make_windows) -> None:
+    """The controller has taken it, and kill -9 came before the agent heard of that."""
+    with trial_of(make_windows) as trial:
+        trial.fill()
+        trial.measure(3)
+        trial.deliver(0, False)
+        trial.kill()
+        trial.deliver(5, False)
+        trial.kill()
+        trial.end()
+        totals = trial.do(trial.spooler.do_state).totals
+        assert [one.reason for one in totals.dropped] == ["cut_off"]
 
 
 def test_a_chunk_in_doubt_is_not_dropped_for_want_of_room(make_windows) -> None:

@@ -86,6 +86,15 @@ def test_chunk_is_stored_once_however_often_it_comes(store: Store) -> None:
     assert store.windows.agent_totals()["nanjing"].results == {"windows": 3}
 
 
+def test_the_store_says_what_it_holds_under_a_name(store: Store) -> None:
+    store.windows.put_chunk(chunk()).result()
+    store.windows.put_chunk(chunk(sequence=8, counts={})).result()
+    first = chunk()
+    assert store.windows.counts_of(first.agent, first.boot, first.sequence) == {"windows": 3}
+    assert store.windows.counts_of(first.agent, first.boot, 8) == {}
+    assert store.windows.counts_of(first.agent, "another", first.sequence) is None
+
+
 def test_same_sequence_after_a_reboot_is_another_chunk(store: Store) -> None:
     assert store.windows.put_chunk(chunk(boot="b0")).result() is True
     assert store.windows.put_chunk(chunk(boot="b1")).result() is True
