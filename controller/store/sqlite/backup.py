@@ -12,12 +12,12 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from controller.store.baseline_content import content_of
 from controller.store.engines import Checked, Examined
 from controller.store.levels import LEVELS
 from controller.store.points import read_figures, unpack_tiles
 from controller.store.records import BaselineRecord
 from controller.store.rollup_blocks import MAX_EXPANDED_BYTES, decode_block
-from controller.store.sealed_baseline import content_of
 from controller.store.sqlite.database import FILE_NAME
 from controller.store.sqlite.opening import damaged, foreign, open_to_read
 from controller.store.sqlite.schema import APPLICATION_ID
