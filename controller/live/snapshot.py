@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from controller.fleet.agents import AgentState
-from controller.live.baselines import Baseline
 from controller.live.current_states import CurrentStates, StateInputs, agents_of, current_states
+from controller.live.live_verdicts import Round
+from controller.live.sealed_baselines import Baseline
 from controller.live.states import SubjectKind
-from controller.live.verdicts import Round
 from controller.live.watch import Logged
 from controller.store.campaigns import CampaignRecord, CampaignState
 from controller.store.duplicates import DuplicateRecord
