@@ -9,10 +9,9 @@ import msgspec
 import numpy as np
 
 from controller.documents.matrix import BADNESS
-from controller.documents.numbers import age_ms, finite
 from controller.documents.silences import CurtailmentDocument, SilenceDocument, silence_document
+from controller.documents.values import IpVersion, PathState, Protocol, StreamIdText, age_ms, finite
 from controller.documents.verdicts import verdict_name
-from controller.documents.words import IpVersion, PathState, Protocol, StreamIdText
 from controller.live.states import STATES
 from probes.window import TIMESTAMPING
 from topology.model import Interface, PlannedStream, VerdictName

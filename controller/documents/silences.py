@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from controller.documents.words import StreamIdText
+from controller.documents.values import StreamIdText
 from controller.fleet.silences import UNCONFIRMED
 from foundation.text import Text
 from messages.exchange import PolicyRule

@@ -10,8 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents.numbers import finite
-from controller.documents.words import Protocol, StreamIdText
+from controller.documents.values import Protocol, StreamIdText, finite
 from controller.judge.relative_delay import least_lines_ns
 from controller.store.quantiles import quantile_columns
 from controller.store.readable import readable_chunks

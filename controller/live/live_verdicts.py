@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.events.events import NothingMeasuredYet, VerdictChanged
+from controller.events.event_types import NothingMeasuredYet, VerdictChanged
 from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle

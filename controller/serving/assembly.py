@@ -44,7 +44,7 @@ from controller.plans.planner import last_plans, stream_records
 from controller.plans.replanning import Replanner
 from controller.reports.account import AccountReader
 from controller.reports.reporting import Reporting
-from controller.serving.snapshots import OperationReader, SnapshotTaker
+from controller.serving.snapshot_taker import OperationReader, SnapshotTaker
 from controller.settings import VERSION, Settings
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError, StreamRecord
