@@ -29,12 +29,12 @@ from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
-from controller.live.improvements import BaselineComparator
+from controller.live.baseline_comparator import BaselineComparator
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import Scope, scope_of
 from controller.live.snapshot import Snapshots
-from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember, taking
 from controller.plans.channels import Channels
 from controller.plans.distribution import PlanDistribution, plans_of
