@@ -33,9 +33,8 @@ def test_a_count_comes_back_from_its_text_and_from_its_places(count: Count) -> N
 
 @pytest.mark.parametrize("text", ["", "[]", '{"windows":"3"}', '{"windows":1.5}', "{"])
 def test_a_text_that_is_none_of_ours_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(msgspec.DecodeError):  # a ValueError
         from_json(text)
-    assert isinstance(told.value, msgspec.MsgspecError)
 
 
 @given(st.lists(COUNTS, max_size=4), COUNTS)

@@ -29,9 +29,8 @@ def test_what_was_committed_is_there_again_and_for_its_owner_alone(tmp_path: Pat
 
 def test_of_a_transaction_that_fails_nothing_stays(tmp_path: Path) -> None:
     connection = open_spool(tmp_path / "s")
-    with pytest.raises(LookupError), transaction(connection):
-        connection.execute(ROW, ("a",))
-        raise LookupError
+    with pytest.raises(sqlite3.IntegrityError), transaction(connection):
+        connection.executemany(ROW, [("a",), ("a",)])
     with transaction(connection):
         connection.execute(ROW, ("b",))
     assert names(connection) == ["b"]
