@@ -157,7 +157,7 @@ class Agent:
         async with session:
             url = f"{base}/api/v1/agents/nanjing/chunks"
             await self._do(self.spooler.do_flush)
-            await self._do(self.spooler.do_hurry)
+            await self._do(self.spooler.offers.hurry)
             await Uplink(session, url, self.spooler, self.conditions, Claim()).round()
 
     async def totals(self) -> Any:
