@@ -223,7 +223,7 @@ def test_half_a_coordinate_is_refused(fault, site):
 
 
 def test_site_without_a_place_is_refused(fault):
-    assert "where it is" in fault('[[site]]\nname = "a"\n').text.en
+    assert "has no location" in fault('[[site]]\nname = "a"\n').text.en
 
 
 def test_duplicate_address_names_both_lines(fault, site):
@@ -258,7 +258,7 @@ def test_unknown_carrier_is_refused_where_carriers_are_declared(fault, parse, si
         ("010.0.0.1", "may mean 8.0.0.1 (leading zeros are octal) or 10.0.0.1 (all decimal)"),
         ("10.0.0.256", "is not an IPv4 address"),
         ("10.0.0.1/24", "prefix length"),
-        ("example.com", "names are not looked up"),
+        ("example.com", "names are not resolved"),
         ("0.0.0.0", "unspecified"),
         ("ff02::1", "multicast"),
         ("255.255.255.255", "broadcast"),
@@ -301,12 +301,12 @@ def test_two_sites_may_have_the_same_local_address(parse, site):
         ("255.255.255.255", "broadcast"),
         ("010.9.0.1", "may mean 8.9.0.1"),
         ("10.9.0.1/24", "prefix length"),
-        ("gateway", "names are not looked up"),
+        ("gateway", "names are not resolved"),
         ("fd00::1", "of another IP version"),
         ("fe80::1", "link-local"),
         ("203.0.113.9", "is also the address of site `a` (mobile)"),
         ("10.0.0.2", "is also the address of site `b` (telecom)"),
-        ("10.9.0.9", "stands for both 203.0.113.1 and 203.0.113.9 of site `a`"),
+        ("10.9.0.9", "is given for both 203.0.113.1 and 203.0.113.9 of site `a`"),
     ],
 )
 def test_local_address_that_can_not_be_meant_is_refused(fault, site, local, says):

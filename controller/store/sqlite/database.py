@@ -154,8 +154,8 @@ def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
 
 def _emptied(path: pathlib.Path) -> ResourceError:
     return ResourceError(
-        f"The database {path} is empty, though a controller has run in this directory: what was "
-        "measured is gone from it. Restore the newest backup that `isochrone controller backup` "
+        f"The database {path} is empty, although a controller has run in this directory: its "
+        f"measurements are gone. Restore the newest backup that `isochrone controller backup` "
         "made, or remove the empty file to start afresh.",
         f"数据库 {path} 为空，但控制器曾在该目录运行：其中的测量数据已不存在。请恢复 isochrone "
         "controller backup 生成的最新备份，或删除该空文件以重新开始。",

@@ -68,8 +68,8 @@ def open_to_read(path: pathlib.Path) -> sqlite3.Connection:
 def _unreadable(path: pathlib.Path, error: BaseException) -> ResourceError:
     reason = reason_of(error)
     return ResourceError(
-        f"The database {path} cannot be read ({reason.en}); check its rights. If a log (-wal) lies "
-        "beside it, copy both to a directory that can be written.",
+        f"The database {path} cannot be read ({reason.en}); check its permissions. If there is a "
+        f"log (-wal) beside it, copy both to a directory that can be written.",
         f"无法读取数据库 {path}（{reason.zh}）；请检查权限。若旁边有日志文件（-wal），"
         "请将两者一并复制到可写目录。",
         file=str(path),

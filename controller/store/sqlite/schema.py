@@ -310,7 +310,7 @@ def _names() -> list[str]:
 def foreign(path: pathlib.Path) -> ConfigError:
     """Return what to say of a file that is not ours."""
     return ConfigError(
-        f"{path} is not a database of Isochrone; move it away or use another --data directory.",
+        f"{path} is not an Isochrone database; move it away or use another --data directory.",
         f"{path} 不是 Isochrone 的数据库；请将其移走，或用 --data 指定其他目录。",
         file=str(path),
     )
