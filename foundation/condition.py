@@ -15,8 +15,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Something about an agent that a person should know: a refused stream, a full disk.
 
     Programs read `code` and what it is about, where it is about one such: the number of a stream
-    (a text, since readers of JSON round), an address, a rule of the owner's policy. `text` is for
-    people, and nobody reads anything out of it.
+    (a text, since readers of JSON round), an address. `text` is for people, and nobody reads
+    anything out of it.
     """
 
     code: Word
@@ -26,4 +26,3 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         msgspec.UNSET
     )
     address: Annotated[str, msgspec.Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET
-    rule: Word | msgspec.UnsetType = msgspec.UNSET

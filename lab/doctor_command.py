@@ -49,7 +49,7 @@ def doctor(agent_config: Path, sites: Path, data: Path, json_wanted: bool) -> No
         found += asyncio.run(examine_agent(agent_config))
     if sites.exists():
         from controller.api.server.addresses import listens_of
-        from controller.serving.doctor import examine as examine_controller
+        from controller.serving.preflight import examine as examine_controller
 
         found += examine_controller(sites, data, listens_of((), data))
     if not found:

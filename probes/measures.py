@@ -95,13 +95,18 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """A histogram of a column of the answered probes. `signed`: disagreeing clocks may make its
-    values negative. Windows are merged by adding it up."""
+    """A histogram of a column of the answered probes.
+
+    `signed`: a one-way delay, so that disagreeing clocks may make its values negative. `infinite`:
+    counters of the lost probes that are infinite delays in it (RFC 7679 §5.1). Windows are merged
+    by adding it up.
+    """
 
     name: str
     meaning: str
     column: str
     signed: bool = False
+    infinite: tuple[str, ...] = ()
 
 
 def _delay(name: str, end: str, predicted: tuple[str | None, str | None]) -> Value:
@@ -257,15 +262,29 @@ VALUES = [
     ),
 ]
 
+# Lost nobody knows where: on either way.
+_UNPLACED = ("lost_unknown", "late")
 DISTRIBUTIONS = [
-    Distribution(name="rtt", meaning="Round-trip delay", column="rtt_ns"),
+    Distribution(
+        name="rtt",
+        meaning="Round-trip delay",
+        column="rtt_ns",
+        infinite=("lost_forward", "lost_backward", *_UNPLACED),
+    ),
     Distribution(
         name="forward",
         meaning="One-way delay to the destination",
         column="forward_ns",
         signed=True,
+        infinite=("lost_forward", *_UNPLACED),
     ),
-    Distribution(name="backward", meaning="One-way delay back", column="backward_ns", signed=True),
+    Distribution(
+        name="backward",
+        meaning="One-way delay back",
+        column="backward_ns",
+        signed=True,
+        infinite=("lost_backward", *_UNPLACED),
+    ),
     # |D(i) - D(i-1)|, the inter-packet delay variation of RFC 3393.
     Distribution(
         name="variation", meaning="Delay variation of the round trip", column="variation_ns"

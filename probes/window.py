@@ -147,6 +147,20 @@ def lost_of(counters: Counters) -> NDArray[np.int64]:
     return total_of(counters, _LOST)
 
 
+def infinite_delays(
+    one: measures.Distribution, counters: Counters, held: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the lost probes that are infinite delays in a distribution, int64[n].
+
+    `held`: how many finite ones it holds. Where no one-way delay was measured, a lost probe has
+    none either.
+    """
+    if not one.infinite:
+        return np.zeros(len(held), np.int64)
+    lost = total_of(counters, one.infinite)
+    return np.where(held > 0, lost, 0) if one.signed else lost
+
+
 def not_sent(counters: Counters) -> NDArray[np.int64]:
     """Return the probes that were due and never left, int64[n]: asked for less sent."""
     return total_of(counters, [f"not_sent_{cause}" for cause in NOT_SENT])

@@ -6,7 +6,11 @@ from aiohttp import WSCloseCode, web
 
 from controller.api.browser_rules import add_browser_rules
 from controller.api.compression import compress_for_networks
-from controller.api.errors import bodies_as_they_are, errors_in_one_shape, refuse_expectations
+from controller.api.error_answers import (
+    bodies_as_they_are,
+    errors_in_one_shape,
+    refuse_expectations,
+)
 from controller.api.limits import Limits
 from controller.api.routes import ROUTES
 from controller.api.routing import SERVED

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from controller.errors import TooLargeError
+from controller.domain_errors import TooLargeError
 from controller.ingest.uploads import slow_body
 from foundation.text import Text
 from messages.exchange import MAX_CHUNK_BYTES

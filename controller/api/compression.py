@@ -12,7 +12,7 @@ import zlib
 
 from aiohttp import hdrs, web
 
-from controller.api.errors import Handler
+from controller.api.error_answers import Handler
 
 COMPRESS_FROM_BYTES = 2048
 _LONG_BYTES = 65_536  # from here on not on the event loop

@@ -15,7 +15,7 @@ import msgspec
 
 from controller.documents.events import EventDocument, EventsMessage, VerdictsEvent
 from controller.events.bus import EventBus
-from controller.events.events import Event, RoundJudged
+from controller.events.event_types import Event, RoundJudged
 from controller.store.event_log import EventKind, EventRecord
 
 MAX_WAITING_BYTES = 4 << 20

@@ -17,9 +17,9 @@ from controller.access.credential_store import CredentialStore
 from controller.access.refusals import CredentialError
 from controller.access.roles import Identity, permits
 from controller.api.bodies import CHECK
-from controller.api.errors import ApiError, Handler, status_of
+from controller.api.error_answers import ApiError, Handler, status_of
 from controller.api.routing import Route
-from controller.errors import RefusedError
+from controller.domain_errors import RefusedError
 from foundation.text import Text, excerpt
 from messages.enrolment import AGENT_URI
 

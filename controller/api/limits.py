@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.api.errors import ApiError, Handler
+from controller.api.error_answers import ApiError, Handler
 from controller.api.gate import IDENTITY
 from foundation.text import Text
 from foundation.token_buckets import Buckets

@@ -11,7 +11,7 @@ import msgspec
 
 from controller.access.roles import Access
 from controller.api.routing import JSON_TYPE, NoQuery, Route
-from controller.documents.errors import ErrorDocument
+from controller.documents.values import ErrorDocument
 
 _SECURITY_SCHEMES = {
     "apiToken": {

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from controller.access.roles import Access
 from controller.api.bodies import read_document
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
 from foundation.json_document import decode_json
 from foundation.text import Text, excerpt
 

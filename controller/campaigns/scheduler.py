@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from controller.campaigns.registry import CampaignRegistry
 from controller.events.bus import EventBus
-from controller.events.events import CampaignChanged
+from controller.events.event_types import CampaignChanged
 from controller.fleet.agents import Fleet, FleetView
 from controller.live.scope import Scope
 from controller.store.campaigns import CampaignRecord, CampaignStore

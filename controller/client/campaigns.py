@@ -13,7 +13,7 @@ from controller.campaigns.request import CampaignLoad
 from controller.client.calls import DONE, Calls
 from controller.client.errors import decoded, refusal
 from controller.documents.campaigns import CampaignDocument, CampaignPage
-from controller.documents.errors import ErrorDocument
+from controller.documents.values import ErrorDocument
 from foundation.text import Text
 from topology.source_lines import SourceLines
 from topology.strict import Problems

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from controller.documents.errors import ErrorDocument
+from controller.documents.values import ErrorDocument
 from foundation.errors import ConfigError, ResourceError, RightsError
 from foundation.reasons import reason_of
 from foundation.text import Text, excerpt

@@ -26,7 +26,7 @@ def doctor(
 ) -> None:
     """Check site file, disk, database, ports and clock; exit code 1 if a check fails."""
     from controller.api.server.addresses import listens_of
-    from controller.serving.doctor import examine
+    from controller.serving.preflight import examine
     from foundation.checkup import as_json, as_lines, exit_code
 
     found = examine(sites, data, listens_of(listen, data))

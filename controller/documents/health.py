@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 import numpy as np
 
-from controller.documents.numbers import age_ms
-from controller.fleet.agents import AgentState
+from controller.documents.values import age_ms
+from controller.store.event_log import AgentState
 from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS
 

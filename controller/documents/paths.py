@@ -9,18 +9,17 @@ import msgspec
 import numpy as np
 
 from controller.documents.matrix import BADNESS
-from controller.documents.numbers import age_ms, finite
 from controller.documents.silences import CurtailmentDocument, SilenceDocument, silence_document
+from controller.documents.values import IpVersion, PathState, Protocol, StreamIdText, age_ms, finite
 from controller.documents.verdicts import verdict_name
-from controller.documents.words import IpVersion, PathState, Protocol, StreamIdText
 from controller.live.states import STATES
 from probes.window import TIMESTAMPING
 from topology.model import Interface, PlannedStream, VerdictName
 
 if TYPE_CHECKING:
     from controller.judge.evidence import Evidence
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
 
 
 class EndDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +191,7 @@ def _figures(now: Snapshot, row: int) -> Figures:
     believed_ns = int(latest.newest_of_streams.believed_ns[row])
     return Figures(
         sent=int(evidence.sent[row]),
-        received=int(evidence.received[row]),
+        received=int(evidence.counters["received"][row]),
         lost=int(evidence.lost[row]),
         one_way=_one_way(evidence, row),
         clock_bound_ns=finite(evidence.clock_bound_ns[row]),
@@ -205,7 +204,7 @@ def _figures(now: Snapshot, row: int) -> Figures:
 
 
 def _one_way(evidence: Evidence, row: int) -> Literal["absolute", "relative", "none"]:
-    if np.isnan(evidence.forward_mean_ns[row]):
+    if np.isnan(evidence.mean_ns["forward"][row]):
         return "none"
     return "relative" if np.isnan(evidence.clock_bound_ns[row]) else "absolute"
 

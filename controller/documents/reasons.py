@@ -8,19 +8,19 @@ import numpy as np
 
 from controller.judge.evidence import (
     FAIL,
-    MIN_BATCHES,
     MOSTLY_LOST,
     PASS,
     UNDECIDED,
 )
 from controller.judge.formatting import delay, points, ratio_range
+from controller.judge.pairing import MIN_PAIRS
 from foundation.text import Text, counted
 from topology.model import Demand
 
 if TYPE_CHECKING:
     from controller.judge.comparing import Compared
     from controller.judge.pairing import Interval
-    from controller.live.improvements import Improved
+    from controller.live.baseline_comparator import Improved
 
 
 def comparison_reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Text:
@@ -157,10 +157,10 @@ def improvement_reason(demand: Demand, improved: Improved, row: int) -> Text:
             f"；仅一方具有的 {excluded} 个小时已剔除",
         )
     few = Text("", "")
-    if cells < MIN_BATCHES and not of_loss:
+    if cells < MIN_PAIRS and not of_loss:
         few = Text(
-            f": undecided, at least {MIN_BATCHES} common hours are needed",
-            f"：无法判定，至少需要 {MIN_BATCHES} 个共有小时",
+            f": undecided, at least {MIN_PAIRS} common hours are needed",
+            f"：无法判定，至少需要 {MIN_PAIRS} 个共有小时",
         )
     figure, figure_zh = ratio_range(low, high), ratio_range(low, high, "zh")
     sealed = f"sha256 {improved.baseline.record.digest[:SHOWN_DIGITS]}"

@@ -10,9 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents.numbers import finite
+from controller.documents.values import IpVersion, finite
 from controller.documents.verdicts import verdict_name
-from controller.documents.words import IpVersion
 from controller.judge.compliance import action_of, margins, remediation
 from controller.judge.evidence import RATIO_KINDS
 from topology.model import Direction, VerdictName

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import numpy as np
 
-from controller.documents.words import Protocol, StreamIdText
+from controller.documents.values import Protocol, StreamIdText
 from controller.store.points import POINT
 from probes.window import known_outcomes
 

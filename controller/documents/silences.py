@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from controller.documents.words import StreamIdText
+from controller.documents.values import StreamIdText
 from controller.fleet.silences import UNCONFIRMED
 from foundation.text import Text
 from messages.exchange import PolicyRule
@@ -69,7 +69,7 @@ def silence_of(now: Snapshot, row: int) -> SilenceRecord | None:
     record = now.silences.of_row(row, now.at_ns)
     if record is None or record.rule != UNCONFIRMED:
         return record
-    return None if now.round.evidence.received[row] else record
+    return None if now.round.evidence.counters["received"][row] else record
 
 
 def told(record: SilenceRecord) -> Text:

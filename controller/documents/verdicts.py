@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import numpy as np
 
-from controller.documents.numbers import age_ms, finite
 from controller.documents.reasons import comparison_reason, improvement_reason
 from controller.documents.silences import silence_of, told
-from controller.documents.words import IpVersion, Protocol
+from controller.documents.values import IpVersion, Protocol, age_ms, finite
 from controller.judge.evidence import LIMITING_FACTORS, NO_DATA, RATIO_KINDS, VERDICTS
 from controller.judge.explain import explain
 from foundation.text import Text
@@ -19,8 +18,8 @@ from topology.model import Direction, Statistic, VerdictName
 
 if TYPE_CHECKING:
     from controller.judge.pairing import Interval
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
 
 
 class OtherReading(msgspec.Struct, frozen=True, kw_only=True):

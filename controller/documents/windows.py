@@ -10,14 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.documents.numbers import finite
-from controller.documents.words import Protocol, StreamIdText
+from controller.documents.values import Protocol, StreamIdText, finite
 from controller.judge.relative_delay import least_lines_ns
-from controller.store.quantiles import quantiles_ns
+from controller.store.quantiles import quantile_columns
 from controller.store.readable import readable_chunks
 from probes import measures
 from probes.histogram import Histograms
-from probes.window import COUNTERS, TIMESTAMPING
+from probes.window import COUNTERS, MEASURES, TIMESTAMPING
 
 if TYPE_CHECKING:
     from controller.store.interface import Store, StreamRecord
@@ -56,12 +55,6 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
     asked: int
     not_sent: int
     loss_ratio: float | None
-    rtt_p50_ns: float | None
-    rtt_p95_ns: float | None
-    forward_p50_ns: float | None
-    forward_p95_ns: float | None
-    backward_p50_ns: float | None
-    backward_p95_ns: float | None
     one_way: Literal["absolute", "relative", "none"]
     relative_forward_p50_ns: float | None
     relative_forward_p95_ns: float | None
@@ -72,9 +65,14 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
     flows: list[FlowDocument]
 
 
+_PERCENTILES = (50, 95)
+_SHOWN = tuple(value.name for value in measures.VALUES if value.shown)
+_QUANTILES = tuple(
+    f"{one.name}_p{percent}_ns" for one in measures.DISTRIBUTIONS for percent in _PERCENTILES
+)
 _MEASURED = [
     *((counter.name, int) for counter in measures.COUNTERS),
-    *((value.name, float | None) for value in measures.VALUES if value.shown),
+    *((name, float | None) for name in (*_SHOWN, *_QUANTILES)),
 ]
 if TYPE_CHECKING:
 
@@ -100,18 +98,14 @@ class WindowPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None = None
 
 
-_SHOWN = tuple(value.name for value in measures.VALUES if value.shown)
-
-
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Row `row` of what was taken of a chunk: of stream `record` under a version of the plan."""
+class _Taken:
+    """What was taken of a chunk: rows of `records`, under a version of the plan."""
 
     plan_version: int
     received_ns: int
     batch: WindowBatch
-    row: int
-    record: StreamRecord
+    records: list[StreamRecord]
 
 
 def window_documents(
@@ -127,74 +121,71 @@ def window_documents(
     chunks, next_ns = store.windows.chunks_of(records[0].agent, from_ns, to_ns, intervals)
     by_id = {record.stream_id: record for record in records}
     ids = np.array(list(by_id), np.uint64)
-    found: list[_Found] = []
+    found: list[_Taken] = []
     for chunk, whole in readable_chunks(chunks):
         # Taken out: what an agent's other streams did would be many times the memory.
         batch = whole.take(np.flatnonzero(np.isin(whole.stream_id, ids)))
-        found.extend(
-            _Found(chunk.plan_version, chunk.received_ns, batch, row, by_id[stream_id])
-            for row, stream_id in enumerate(batch.stream_id.tolist())
-        )
+        if batch.rows:
+            of_rows = [by_id[stream_id] for stream_id in batch.stream_id.tolist()]
+            found.append(_Taken(chunk.plan_version, chunk.received_ns, batch, of_rows))
     return _documents(found), next_ns
 
 
-def _documents(found: Sequence[_Found]) -> list[WindowDocument]:
-    quantiles = {
-        **_quantiles(found, "rtt", ("forward", "backward", "unknown")),
-        **_quantiles(found, "forward", ("forward", "unknown")),
-        **_quantiles(found, "backward", ("backward", "unknown")),
-    }
-    for way, least in _least_lines_ns(found).items():
-        for level in ("p50", "p95"):
-            quantiles[f"relative_{way}_{level}_ns"] = quantiles[f"{way}_{level}_ns"] - least
+def _documents(found: Sequence[_Taken]) -> list[WindowDocument]:
+    if not found:
+        return []
+    batches = [one.batch for one in found]
+    quantiles: dict[str, NDArray[np.float64]] = {}
+    for one in measures.DISTRIBUTIONS:
+        quantiles |= _quantiles(batches, one)
+    for way, least in _least_lines_ns(batches).items():
+        for percent in _PERCENTILES:
+            quantiles[f"relative_{way}_p{percent}_ns"] = quantiles[f"{way}_p{percent}_ns"] - least
+    rows = [(one, row) for one in found for row in range(len(one.records))]
     return [
-        _document(item, {name: finite(column[i]) for name, column in quantiles.items()})
-        for i, item in enumerate(found)
+        _document(one, row, {name: finite(column[i]) for name, column in quantiles.items()})
+        for i, (one, row) in enumerate(rows)
     ]
 
 
-def _least_lines_ns(found: Sequence[_Found]) -> dict[str, NDArray[np.float64]]:
+def _joined(batches: Sequence[WindowBatch], measure: str) -> NDArray[np.float64]:
+    return np.concatenate([batch.measures[measure] for batch in batches])
+
+
+def _least_lines_ns(batches: Sequence[WindowBatch]) -> dict[str, NDArray[np.float64]]:
     """Return what is to be taken off one-way delays; NaN where clocks are trusted."""
-    middle_s = np.array([(f.batch.start_ns + f.batch.duration_ns / 2) / 1e9 for f in found])
-    stream = np.array([f.record.stream_id for f in found], np.uint64)
-    columns = {
-        name: np.array([f.batch.measures[name][f.row] for f in found], np.float64)
-        for name in ("forward_min_ns", "backward_min_ns", "clock_bound_ns")
-    }
-    lines = {way: np.full(len(found), np.nan) for way in ("forward", "backward")}
-    free = np.isnan(columns["clock_bound_ns"])
+    middle_s = np.concatenate(
+        [np.full(one.rows, (one.start_ns + one.duration_ns / 2) / 1e9) for one in batches]
+    )
+    stream = np.concatenate([batch.stream_id for batch in batches])
+    least_ns = {way: _joined(batches, f"{way}_min_ns") for way in ("forward", "backward")}
+    free = np.isnan(_joined(batches, "clock_bound_ns"))
+    lines = {way: np.full(len(stream), np.nan) for way in least_ns}
     for one in np.unique(stream[free]):
         rows = np.flatnonzero(free & (stream == one))
         rows = rows[np.argsort(middle_s[rows], kind="stable")]
         lines["forward"][rows], lines["backward"][rows] = least_lines_ns(
-            middle_s[rows], columns["forward_min_ns"][rows], columns["backward_min_ns"][rows]
+            middle_s[rows], least_ns["forward"][rows], least_ns["backward"][rows]
         )
     return lines
 
 
 def _quantiles(
-    found: Sequence[_Found], delay: str, losses: Sequence[str]
+    batches: Sequence[WindowBatch], one: measures.Distribution
 ) -> dict[str, NDArray[np.float64]]:
-    histograms = Histograms.stack(
-        [item.batch.distributions[delay].take(np.array([item.row])) for item in found]
+    least, most = (f"{one.name}_{end}_ns" for end in ("min", "max"))
+    return quantile_columns(
+        one,
+        _PERCENTILES,
+        Histograms.stack([batch.distributions[one.name] for batch in batches]),
+        {name: np.concatenate([each.counters[name] for each in batches]) for name in one.infinite},
+        _joined(batches, least) if least in MEASURES else None,
+        _joined(batches, most) if most in MEASURES else None,
     )
-    counters = [f"lost_{loss}" for loss in losses] + (["late"] if "unknown" in losses else [])
-    lost = np.array(
-        [sum(int(item.batch.counters[name][item.row]) for name in counters) for item in found],
-        np.int64,
-    )
-    if delay != "rtt":  # a stream that measures no one-way delays has none, lost probes or not
-        lost = np.where(histograms.totals() > 0, lost, 0)
-    least_ns, most_ns = (
-        np.array([item.batch.measures[f"{delay}_{end}_ns"][item.row] for item in found], np.float64)
-        for end in ("min", "max")
-    )
-    p50, p95 = quantiles_ns(histograms, (0.5, 0.95), lost, least_ns, most_ns)
-    return {f"{delay}_p50_ns": p50, f"{delay}_p95_ns": p95}
 
 
-def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocument:
-    batch, row = item.batch, item.row
+def _document(item: _Taken, row: int, quantiles: dict[str, float | None]) -> WindowDocument:
+    batch, record = item.batch, item.records[row]
     counters = {name: int(batch.counters[name][row]) for name in COUNTERS}
     lost = sum(counters[name] for name in ("lost_forward", "lost_backward", "lost_unknown", "late"))
     known = counters["sent"] - counters["unread"]
@@ -202,12 +193,12 @@ def _document(item: _Found, quantiles: dict[str, float | None]) -> WindowDocumen
     shown = {name: finite(batch.measures[name][row]) for name in _SHOWN}
     figures: dict[str, Any] = {**counters, **shown, **quantiles}
     return WindowDocument(
-        stream_id=str(item.record.stream_id),
+        stream_id=str(record.stream_id),
         start_ns=batch.start_ns,
         duration_ns=batch.duration_ns,
         received_ns=item.received_ns,
         plan_version=item.plan_version,
-        protocol=item.record.protocol,
+        protocol=record.protocol,
         asked=counters["sent"] + unsent,
         not_sent=unsent,
         loss_ratio=lost / known if known else None,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
-from controller.events.events import Event
+from controller.events.event_types import Event
 from controller.store.event_log import EventRecord
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from controller.events.bus import EventBus
-from controller.events.events import Change, Event
+from controller.events.event_types import Change, Event
 from controller.store.event_log import EventLog
 from foundation.errors import ResourceError
 

@@ -25,14 +25,19 @@ _ENDS = {
     "min": "least",
     "mean": "mean of what returned",
     "max": "greatest",
-    "p50": "median, lost probes counting as infinite",
-    "p95": "95th percentile, likewise",
-    "p99": "99th percentile, likewise",
+    "p50": "median",
+    "p95": "95th percentile",
+    "p99": "99th percentile",
 }
+
+
+def _meaning(one: measures.Distribution, end: str) -> str:
+    counted = ", lost probes counting as infinite" if one.infinite and end.startswith("p") else ""
+    return f"{one.meaning}: {_ENDS[end]}{counted}"
+
+
 _DELAYS = {
-    f"{one.name}_{end}_ns": f"{one.meaning}: {meaning}"
-    for one in measures.DISTRIBUTIONS
-    for end, meaning in _ENDS.items()
+    f"{one.name}_{end}_ns": _meaning(one, end) for one in measures.DISTRIBUTIONS for end in _ENDS
 }
 
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.events.events import MaintenanceChanged
+from controller.events.event_types import MaintenanceChanged
 from controller.store.event_log import MaintenanceRecord, SubjectState
 from topology.model import Path
 

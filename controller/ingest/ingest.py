@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.errors import (
+from controller.domain_errors import (
     ConflictError,
     ForeignError,
     MalformedError,

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.errors import ConflictError, MalformedError, RefusedError
+from controller.domain_errors import ConflictError, MalformedError, RefusedError
 from foundation.text import Text, counted
 from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS

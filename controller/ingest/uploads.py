@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-from controller.errors import BusyError, RefusedError, TooSlowError
+from controller.domain_errors import BusyError, RefusedError, TooSlowError
 from foundation.text import Text
 from messages.exchange import MAX_CHUNK_BYTES
 

@@ -59,8 +59,8 @@ def close_mesh(evidence: Evidence, source: Integers, destination: Integers, node
     source, destination int64[n]: the node at each end of each row of evidence, -1 for none.
     """
     evidence = without_false_floors(evidence)
-    theta = (evidence.forward_min_ns - evidence.backward_min_ns) / 2
-    slack = (evidence.forward_min_ns + evidence.backward_min_ns) / 2 - evidence.floor_ns
+    theta = (evidence.least_ns["forward"] - evidence.least_ns["backward"]) / 2
+    slack = (evidence.least_ns["forward"] + evidence.least_ns["backward"]) / 2 - evidence.floor_ns
     spread = np.fmax(slack, LEAST_SLACK_NS) / np.sqrt(3)  # asymmetry evenly within ± slack
     known = np.isfinite(theta) & (source >= 0) & (destination >= 0) & (source != destination)
     rows = _one_a_pair(np.flatnonzero(known), source, destination, spread)
@@ -173,15 +173,15 @@ def identity_gap_ns(evidence: Evidence) -> Floats:
     timestamps are broken: a clock was stepped within the reflector's residence, or something
     rewrote them.
     """
-    same = evidence.forward.totals() == evidence.rtt.totals()
-    same &= evidence.backward.totals() == evidence.rtt.totals()
-    gap = evidence.forward_mean_ns + evidence.backward_mean_ns - evidence.rtt_mean_ns
+    same = evidence.distributions["forward"].totals() == evidence.distributions["rtt"].totals()
+    same &= evidence.distributions["backward"].totals() == evidence.distributions["rtt"].totals()
+    gap = evidence.mean_ns["forward"] + evidence.mean_ns["backward"] - evidence.mean_ns["rtt"]
     return np.where(same, gap, np.nan)
 
 
 def broken_timestamps(evidence: Evidence) -> Flags:
     """Return which rows' one-way delays do not add up to the round trip, bool[n]."""
-    tolerance = TIMESTAMP_ERROR_NS + DRIFT_RATIO * evidence.rtt_mean_ns
+    tolerance = TIMESTAMP_ERROR_NS + DRIFT_RATIO * evidence.mean_ns["rtt"]
     broken: Flags = np.abs(identity_gap_ns(evidence)) > tolerance
     return broken
 

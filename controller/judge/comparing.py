@@ -22,8 +22,7 @@ from controller.judge.evidence import (
 )
 from controller.judge.loss import mostly_lost
 from controller.judge.pairing import Interval, loss_difference, loss_ratio, paired_means
-from foundation.ragged import row_of_entry, spans, take_rows
-from probes.histogram import Histograms
+from foundation.ragged import row_of_entry, spans
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -137,12 +136,12 @@ def _verdicts(
     lost = evidence.lost.astype(np.float64)
     dead = mostly_lost(lost, evidence.sent, alpha)
     down = (asked.own >= 0) & dead[own]
-    other_lives = both & ~dead[other] & (evidence.received[other] > 0)
+    other_lives = both & ~dead[other] & (evidence.counters["received"][other] > 0)
     # Where most is lost the delay is infinite, and IPv6 is not reachable; where there is no IPv4,
     # being reachable is all that is asked.
     verdict[down & other_lives & ~of_loss] = FAIL
     alone = asked.parity & (asked.own >= 0) & (asked.other < 0) & (evidence.sent[own] > 0)
-    verdict[alone] = np.where(evidence.received[own][alone] > 0, PASS, UNDECIDED)
+    verdict[alone] = np.where(evidence.counters["received"][own][alone] > 0, PASS, UNDECIDED)
     verdict[alone & down] = FAIL
     return verdict.astype(np.int8)
 
@@ -203,7 +202,7 @@ def _put_quantiles(
     if not len(at):
         return
     rows, place = np.unique(np.concatenate([asked.own[at], asked.other[at]]), return_inverse=True)
-    known = readable(subset(evidence, rows)).rtt
+    known = readable(evidence.take(rows)).rtt
     mine = read(known, place[: len(at)], asked.statistic[at], alpha / 2)
     its = read(known, place[len(at) :], asked.statistic[at], alpha / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -219,16 +218,3 @@ def _put_quantiles(
             interval.low[at] = np.maximum(interval.low[at], least)
             interval.high[at] = np.where(np.isnan(interval.high[at]), np.inf, interval.high[at])
         ratio.high[at] = np.where(its.low_ns > 0, ratio.high[at], np.inf)
-
-
-def subset(evidence: Evidence, rows: Integers) -> Evidence:
-    """Return some rows of the evidence, with their windows."""
-    indptr, entry = take_rows(evidence.window_indptr, rows)
-    parts: dict[str, Any] = {"window_indptr": indptr}
-    for field in dataclasses.fields(evidence):
-        value = getattr(evidence, field.name)
-        if field.name not in parts:
-            of_windows = field.name.startswith("window_")
-            taken = entry if of_windows else rows
-            parts[field.name] = value.take(taken) if isinstance(value, Histograms) else value[taken]
-    return Evidence(**parts)

@@ -138,11 +138,11 @@ def _rtt_of(
     evidence: Evidence, loss_design_effect: Floats, windows: WindowMeans, batches: Batches
 ) -> Distribution:
     """Return the round trip: every lost probe is an infinite delay."""
-    extremes = (evidence.rtt_min_ns, evidence.rtt_max_ns)
-    spread = spread_of_mean(evidence.rtt, windows, extremes, batches)
+    extremes = (evidence.least_ns["rtt"], evidence.most_ns["rtt"])
+    spread = spread_of_mean(evidence.distributions["rtt"], windows, extremes, batches)
     return Distribution(
-        reader=RankReader.over(evidence.rtt, *extremes),
-        mean_ns=evidence.rtt_mean_ns,
+        reader=RankReader.over(evidence.distributions["rtt"], *extremes),
+        mean_ns=evidence.mean_ns["rtt"],
         spread=spread,
         infinite=evidence.lost,
         missing=np.zeros(evidence.rows, np.int64),
@@ -158,12 +158,13 @@ def _forward_of(
 
     Where nothing came back at all the path is down, whichever direction broke it.
     """
-    infinite = np.where(evidence.received == 0, evidence.lost, evidence.lost_forward)
-    extremes = (evidence.forward_min_ns, evidence.forward_max_ns)
-    spread = spread_of_mean(evidence.forward, windows, extremes, batches)
+    counters = evidence.counters
+    infinite = np.where(counters["received"] == 0, evidence.lost, counters["lost_forward"])
+    extremes = (evidence.least_ns["forward"], evidence.most_ns["forward"])
+    spread = spread_of_mean(evidence.distributions["forward"], windows, extremes, batches)
     return Distribution(
-        reader=RankReader.over(evidence.forward, *extremes),
-        mean_ns=evidence.forward_mean_ns,
+        reader=RankReader.over(evidence.distributions["forward"], *extremes),
+        mean_ns=evidence.mean_ns["forward"],
         spread=spread,
         infinite=infinite,
         missing=evidence.lost - infinite,
@@ -177,7 +178,7 @@ def _variation_of(evidence: Evidence) -> Distribution:
     nothing = np.zeros(evidence.rows, np.int64)
     unknown = np.full(evidence.rows, np.nan)
     return Distribution(
-        reader=RankReader.over(evidence.variation, unknown, unknown),
+        reader=RankReader.over(evidence.distributions["variation"], unknown, unknown),
         mean_ns=unknown,
         spread=None,
         infinite=nothing,

@@ -8,14 +8,15 @@ nanoseconds, ratios 0–1, counts int64. What is unknown is NaN, never 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.ragged import take_rows
 from probes.histogram import Histograms
 
 # Enumerations: an array of codes holds indices into these tuples.
-MIN_BATCHES = 5  # fewer say too little of their own spread: nothing is concluded
 MOSTLY_LOST = 0.5
 VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")  # topology.model.VerdictName
 LIMITING_FACTORS = (
@@ -64,41 +65,33 @@ QUANTILE_OF_STATISTIC: NDArray[np.float64] = np.array([0.5, 0.9, 0.95, 0.99, 0.9
 class Evidence:
     """What was measured in the period that is judged, n rows.
 
-    rtt, forward, backward: delays of received probes as timestamped (one-way readings contain the
-      clocks' disagreement; negative ones are kept). variation: |D(i) - D(i-1)| of the round trip.
-    *_min_ns, *_mean_ns, *_max_ns float64[n]: exact, over received probes; NaN where nothing was.
-    sent, received, lost, lost_forward, lost_backward int64[n]: sent = received + lost; `lost`
-      holds late probes too (RFC 7680 waiting time); lost - lost_forward - lost_backward is of
-      unknown direction. Probes that never left the host are not sent.
+    The measures that `probes.measures` declares, by name:
+    counters int64[n]; values float64[n], of those that are merged; distributions n rows: delays of
+      received probes as timestamped (one-way readings contain the clocks' disagreement; negative
+      ones are kept). least_ns, mean_ns, most_ns float64[n] of rtt, forward, backward: exact, over
+      received probes; NaN where nothing was.
+
+    And what is made of them, or stands beside them:
+    sent, lost int64[n]: probes whose outcome is known, and those of no or late return (RFC 7680
+      waiting time); sent = received + lost. Probes that never left the host are not sent.
     window_indptr int64[n+1]; window_* [m]: the windows of row i are indptr[i]:indptr[i+1] in order
       of time, with probes sent and lost, and the mean delays (float64, NaN where nothing was).
     clock_bound_ns float64[n]: largest bound of the period on the error that both ends' clocks give
       a one-way delay; NaN = at least one clock is not trusted.
     clock_doubt int8[n]: code into CLOCK_FAULTS: why a bound that was claimed is not believed.
     calibration_ns float64[n]: error of our own timestamps (docs/concepts/measurement.md §2.3), ≥ 0;
-    0 where the engine
-      has measured none.
+      0 where the engine has measured none.
     floor_ns float64[n]: light in fibre over the great circle, one way; 0 where unknown.
     """
 
-    rtt: Histograms
-    forward: Histograms
-    backward: Histograms
-    variation: Histograms
-    rtt_min_ns: NDArray[np.float64]
-    rtt_mean_ns: NDArray[np.float64]
-    rtt_max_ns: NDArray[np.float64]
-    forward_min_ns: NDArray[np.float64]
-    forward_mean_ns: NDArray[np.float64]
-    forward_max_ns: NDArray[np.float64]
-    backward_min_ns: NDArray[np.float64]
-    backward_mean_ns: NDArray[np.float64]
-    backward_max_ns: NDArray[np.float64]
+    counters: dict[str, NDArray[np.int64]]
+    values: dict[str, NDArray[np.float64]]
+    distributions: dict[str, Histograms]
+    least_ns: dict[str, NDArray[np.float64]]
+    mean_ns: dict[str, NDArray[np.float64]]
+    most_ns: dict[str, NDArray[np.float64]]
     sent: NDArray[np.int64]
-    received: NDArray[np.int64]
     lost: NDArray[np.int64]
-    lost_forward: NDArray[np.int64]
-    lost_backward: NDArray[np.int64]
     window_indptr: NDArray[np.int64]
     window_sent: NDArray[np.int64]
     window_lost: NDArray[np.int64]
@@ -113,6 +106,19 @@ class Evidence:
     def rows(self) -> int:
         """How many streams were measured."""
         return len(self.sent)
+
+    def take(self, rows: NDArray[np.int64]) -> Evidence:
+        """Return some rows, with their windows."""
+        indptr, window = take_rows(self.window_indptr, rows)
+        columns: dict[str, Any] = {"window_indptr": indptr}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, dict):
+                columns[field.name] = {name: each.take(rows) for name, each in value.items()}
+            elif field.name not in columns:
+                of_windows = field.name.startswith("window_")
+                columns[field.name] = value.take(window if of_windows else rows)
+        return Evidence(**columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.estimates import Readable, Reading, read, readable
+from controller.judge.estimates import Distribution, Readable, Reading, read, readable
 from controller.judge.evidence import (
     DIRECTIONS,
     FAIL,
@@ -71,7 +71,7 @@ def judge(
     varies = np.flatnonzero(measured & (rules.kind == VARIATION))
     _judge_variation(evidence, known, rules, varies, alpha, answer)
     received = np.zeros(rules.rows, np.bool_)
-    received[has_row] = evidence.received[rules.row[has_row]] > 0
+    received[has_row] = evidence.counters["received"][rules.row[has_row]] > 0
     judge_pdv(evidence, known, rules, np.flatnonzero(received & (rules.kind == PDV)), alpha, answer)
     loss = np.flatnonzero(measured & (rules.kind == LOSS))
     judge_loss(evidence, known, rules, loss, alpha, answer, looks)
@@ -152,17 +152,13 @@ def _judge_round_trip(
     if not len(at):
         return
     case = _Case.of(evidence, rules, at)
-    reading = read(known.rtt, case.row, case.statistic, alpha)
-    e = case.calibration_ns
     # Never quicker than light there and back, whatever the timestamps say.
-    low = np.fmax(reading.low_ns - e, 2 * evidence.floor_ns[case.row])
-    _record(case, answer, low, reading.high_ns + e, reading.point_ns)
+    least_ns = 2 * evidence.floor_ns[case.row]
+    _judge_without_clocks(known.rtt, rules, case, alpha, answer, case.calibration_ns, least_ns)
     forward = read(known.forward, case.row, case.statistic, alpha).point_ns
     trusted = ~np.isnan(evidence.clock_bound_ns[case.row])
     trusted &= single_probe_faults(evidence)[case.row] == 0
     answer.other_reading[at] = np.where(trusted, forward, np.nan)
-    _name_limiting_factors(case, answer, reading, np.zeros(len(at)))
-    need_samples(known.rtt, rules, answer, at, reading, alpha, e)
 
 
 def _judge_variation(
@@ -176,12 +172,25 @@ def _judge_variation(
     if not len(at):
         return
     case = _Case.of(evidence, rules, at)
-    reading = read(known.variation, case.row, case.statistic, alpha)
     e = 2 * case.calibration_ns  # a difference of two delays carries the error twice
-    low = np.fmax(reading.low_ns - e, 0.0)
+    _judge_without_clocks(known.variation, rules, case, alpha, answer, e, np.zeros(len(at)))
+
+
+def _judge_without_clocks(
+    distribution: Distribution,
+    rules: Rules,
+    case: _Case,
+    alpha: float,
+    answer: Judgements,
+    e: Floats,
+    least_ns: Floats,
+) -> None:
+    """Judge what one clock alone measured, up to an error `e` and never below `least_ns`."""
+    reading = read(distribution, case.row, case.statistic, alpha)
+    low = np.fmax(reading.low_ns - e, least_ns)
     _record(case, answer, low, reading.high_ns + e, reading.point_ns)
-    _name_limiting_factors(case, answer, reading, np.zeros(len(at)))
-    need_samples(known.variation, rules, answer, at, reading, alpha, e)
+    _name_limiting_factors(case, answer, reading, np.zeros(len(case.at)))
+    need_samples(distribution, rules, answer, case.at, reading, alpha, e)
 
 
 def _judge_one_way(
@@ -198,7 +207,7 @@ def _judge_one_way(
     rtt = read(known.rtt, case.row, case.statistic, alpha)
     forward = read(known.forward, case.row, case.statistic, alpha)
     e, bound = case.calibration_ns, evidence.clock_bound_ns[case.row]
-    timestamped = evidence.forward.totals()[case.row] > 0
+    timestamped = evidence.distributions["forward"].totals()[case.row] > 0
     trusted = ~np.isnan(bound) & timestamped
     wide = np.where(trusted, bound, 0.0) + e
     result = intersect(
@@ -247,7 +256,7 @@ def _pair_fails(
     ranks, _ = known.rtt.ranks(case.row, np.clip(level, 1e-9, 1.0), alpha)
     low = known.rtt.reader.lower_ns(case.row, np.where(level == 0, 1, ranks))
     # At level 0, and for a mean, every single round trip must exceed it: the quickest one.
-    exact = np.where(level == 0, evidence.rtt_min_ns[case.row], low)
+    exact = np.where(level == 0, evidence.least_ns["rtt"][case.row], low)
     proof: NDArray[np.bool_] = np.where(np.isfinite(exact), exact, 0.0) > (
         2 * (case.limit_high + case.calibration_ns)
     )

@@ -48,9 +48,9 @@ def judge_loss(
     effect = STEP**step
     one_way = rules.direction[at] == ONE_WAY
     total = evidence.lost[row]
-    down = evidence.received[row] == 0
-    surely = np.where(one_way & ~down, evidence.lost_forward[row], total)
-    possibly = np.where(one_way & ~down, total - evidence.lost_backward[row], total)
+    down = evidence.counters["received"][row] == 0
+    surely = np.where(one_way & ~down, evidence.counters["lost_forward"][row], total)
+    possibly = np.where(one_way & ~down, total - evidence.counters["lost_backward"][row], total)
     limits = (rules.limit_low[at], limit, rules.limit_high[at])
     same, kind = _alike(surely, possibly - surely, evidence.sent[row], step, *limits)
     counts = tuple(column[same] / effect[same] for column in (surely, possibly, evidence.sent[row]))

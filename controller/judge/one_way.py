@@ -36,7 +36,7 @@ def is_faster_than_light(evidence: Evidence, rows: slice = slice(None)) -> NDArr
     said to, or it is no fibre.
     """
     quicker: NDArray[np.bool_] = (
-        evidence.rtt_min_ns[rows] + evidence.calibration_ns[rows] < 2 * evidence.floor_ns[rows]
+        evidence.least_ns["rtt"][rows] + evidence.calibration_ns[rows] < 2 * evidence.floor_ns[rows]
     )
     return quicker
 
@@ -81,8 +81,8 @@ def single_probe_faults(evidence: Evidence) -> NDArray[np.int8]:
     Certain, not statistical: one probe suffices. Only where the clocks are said to be trusted.
     """
     slack_ns = evidence.clock_bound_ns + evidence.calibration_ns
-    forward = evidence.forward_min_ns + slack_ns < evidence.floor_ns
-    backward = evidence.backward_min_ns + slack_ns < evidence.floor_ns
+    forward = evidence.least_ns["forward"] + slack_ns < evidence.floor_ns
+    backward = evidence.least_ns["backward"] + slack_ns < evidence.floor_ns
     answer = np.where(backward, CLOCK_FAULTS.index("backward_too_fast"), 0)
     answer = np.where(forward, CLOCK_FAULTS.index("forward_too_fast"), answer)
     return answer.astype(np.int8)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 from controller.judge.batches import Batches
-from controller.judge.evidence import MIN_BATCHES
 from controller.judge.loss import clopper_pearson
 from controller.judge.mean import lasting
 from foundation.ragged import indptr_of, row_of_entry
@@ -24,6 +23,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MAX_BATCHES = 10
+MIN_PAIRS = 5  # fewer say too little of their own spread: nothing is concluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def paired_means(
         ratio = total_now / total_base
         difference = (total_now - total_base) / pairs
         t = special.stdtrit(np.maximum(batches - 1, 1), 1 - alpha / 2)
-        scale = np.where(batches >= MIN_BATCHES, t * np.sqrt(batches / (batches - 1)), np.inf)
+        scale = np.where(batches >= MIN_PAIRS, t * np.sqrt(batches / (batches - 1)), np.inf)
 
         def reach(residual: Floats) -> Floats:
             off = parts.sums(residual)

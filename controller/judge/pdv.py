@@ -48,11 +48,11 @@ def judge_pdv(
     rtt = read(_received(known.rtt), row, statistic, alpha)
     forward = read(_received(known.forward), row, statistic, alpha)
     bound = evidence.clock_bound_ns[row]
-    trusted = ~np.isnan(bound) & (evidence.forward.totals()[row] > 0)
+    trusted = ~np.isnan(bound) & (evidence.distributions["forward"].totals()[row] > 0)
     fault = np.where(trusted, single_probe_faults(evidence)[row], evidence.clock_doubt[row])
     trusted &= fault == 0
     wide = np.where(one_way, e + 2 * np.where(trusted, bound, 0.0), e)
-    least = np.where(one_way, evidence.forward_min_ns[row], evidence.rtt_min_ns[row])
+    least = np.where(one_way, evidence.least_ns["forward"][row], evidence.least_ns["rtt"][row])
     readable = ~one_way | trusted
     base = (
         np.where(one_way, forward.low_ns, rtt.low_ns),

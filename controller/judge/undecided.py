@@ -85,7 +85,7 @@ def name_one_way_factor(
     """
     undecided = answer.verdict[at] == UNDECIDED
     lost = evidence.lost[row]
-    unplaced = lost - evidence.lost_forward[row]
+    unplaced = lost - evidence.counters["lost_forward"][row]
     level = np.nan_to_num(QUANTILE_OF_STATISTIC[statistic], nan=1.0)
     hidden = unplaced > (1 - level) * evidence.sent[row]
     factor = np.where(result.trusted, answer.limiting_factor[at], CLOCK)

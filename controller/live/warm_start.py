@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from controller.fleet.exclusions import Exclusions
-from controller.live.improvements import HOUR_NS, BaselineComparator
+from controller.live.baseline_comparator import HOUR_NS, BaselineComparator
 from controller.live.memory import RecentWindows
 from controller.store.interface import Store, StoredChunk
 from controller.store.readable import readable_chunks

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.events.events import ENDED, AgentChanged, Change, PathChanged, StreamChanged
+from controller.events.event_types import ENDED, AgentChanged, Change, PathChanged, StreamChanged
 from controller.live.states import NEVER_SEEN, NO_DATA, SILENT, STATES
 from controller.store.event_log import SubjectState
 

@@ -1,4 +1,8 @@
-"""What the judge is given: the period's windows as Evidence."""
+"""The period's windows as evidence for the judge, and as figures for people.
+
+Figures are read at the middle of a bucket, 1 % at most off; the judge does not use them, it reads
+intervals.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.store.merging import Aggregate
-from probes.window import known_outcomes
+from controller.store.merging import DELAYS, Aggregate
+from controller.store.quantiles import quantile_columns
+from probes import measures
+from probes.window import known_outcomes, lost_of
 from topology.model import PlannedStream
 from topology.network import Network
+
+PERCENTILES = {"rtt": (50, 95), "forward": (50, 95), "backward": (50,)}
 
 
 def evidence_of(
     aggregate: Aggregate, calibration_ns: NDArray[np.float64], floor_ns: NDArray[np.float64]
 ) -> Evidence:
     """Return an aggregate of all streams as evidence, one row per stream."""
-    counters = aggregate.counters
-    received = counters["received"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean_ns = {
-            name: aggregate.total_ns[name] / aggregate.distributions[name].totals()
-            for name in ("rtt", "forward", "backward")
-        }
     return Evidence(
-        rtt=aggregate.distributions["rtt"],
-        forward=aggregate.distributions["forward"],
-        backward=aggregate.distributions["backward"],
-        variation=aggregate.distributions["variation"],
-        rtt_min_ns=aggregate.least_ns["rtt"],
-        rtt_mean_ns=mean_ns["rtt"],
-        rtt_max_ns=aggregate.most_ns["rtt"],
-        forward_min_ns=aggregate.least_ns["forward"],
-        forward_mean_ns=mean_ns["forward"],
-        forward_max_ns=aggregate.most_ns["forward"],
-        backward_min_ns=aggregate.least_ns["backward"],
-        backward_mean_ns=mean_ns["backward"],
-        backward_max_ns=aggregate.most_ns["backward"],
-        sent=known_outcomes(counters),
-        received=received,
-        lost=sum_of(aggregate, "lost_forward", "lost_backward", "lost_unknown", "late"),
-        lost_forward=counters["lost_forward"],
-        lost_backward=counters["lost_backward"],
+        counters=aggregate.counters,
+        values=aggregate.values,
+        distributions=aggregate.distributions,
+        least_ns=aggregate.least_ns,
+        mean_ns={delay: aggregate.mean_ns(delay) for delay in DELAYS},
+        most_ns=aggregate.most_ns,
+        sent=known_outcomes(aggregate.counters),
+        lost=lost_of(aggregate.counters),
         window_indptr=aggregate.windows.indptr,
         window_sent=aggregate.windows.sent,
         window_lost=aggregate.windows.lost,
@@ -56,14 +47,6 @@ def evidence_of(
     )
 
 
-def sum_of(aggregate: Aggregate, *names: str) -> NDArray[np.int64]:
-    """Return the sum of some counters, int64[n]."""
-    total = np.zeros(len(aggregate.row), np.int64)
-    for name in names:
-        total += aggregate.counters[name]
-    return total
-
-
 def floors_ns(network: Network, streams: Sequence[PlannedStream]) -> NDArray[np.float64]:
     """Return light in fibre over the great circle of each stream's path."""
     known: dict[tuple[str, str], float] = {}
@@ -74,3 +57,20 @@ def floors_ns(network: Network, streams: Sequence[PlannedStream]) -> NDArray[np.
             known[pair] = network.distance(*pair).floor_ns
         floors[row] = known[pair]
     return floors
+
+
+def figure_columns(evidence: Evidence) -> dict[str, NDArray[np.float64]]:
+    """Return the figures of every row of evidence as columns, named as in the API's `figures`."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        loss_ratio = evidence.lost / evidence.sent
+    columns = {"loss_ratio": loss_ratio, "rtt_mean_ns": evidence.mean_ns["rtt"]}
+    for one in measures.DISTRIBUTIONS:
+        columns |= quantile_columns(
+            one,
+            PERCENTILES.get(one.name, ()),
+            evidence.distributions[one.name],
+            evidence.counters,
+            evidence.least_ns.get(one.name),
+            evidence.most_ns.get(one.name),
+        )
+    return columns

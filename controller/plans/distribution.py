@@ -12,7 +12,7 @@ import msgspec
 from controller.access.authority import Authority
 from controller.access.stamp_keyring import StampKeyring
 from controller.events.bus import EventBus
-from controller.events.events import PlanChanged
+from controller.events.event_types import PlanChanged
 from controller.plans.channels import Channel, Channels
 from controller.plans.keys import keys_of, owners
 from controller.plans.planner import make_plans, numbered

@@ -29,12 +29,12 @@ from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
-from controller.live.improvements import BaselineComparator
+from controller.live.baseline_comparator import BaselineComparator
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import Scope, scope_of
 from controller.live.snapshot import Snapshots
-from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember, taking
 from controller.plans.channels import Channels
 from controller.plans.distribution import PlanDistribution, plans_of
@@ -44,7 +44,7 @@ from controller.plans.planner import last_plans, stream_records
 from controller.plans.replanning import Replanner
 from controller.reports.account import AccountReader
 from controller.reports.reporting import Reporting
-from controller.serving.snapshots import OperationReader, SnapshotTaker
+from controller.serving.snapshot_taker import OperationReader, SnapshotTaker
 from controller.settings import VERSION, Settings
 from controller.store.engines import open_store, store_url
 from controller.store.interface import DamagedStoreError, Store, StoreFullError, StreamRecord

@@ -97,6 +97,12 @@ class Aggregate:
     counted_end_ns: Integers
     windows: WindowSeries
 
+    def mean_ns(self, delay: str) -> Floats:
+        """Return the mean of one of DELAYS, float64[n]: NaN where nothing was measured."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean: Floats = self.total_ns[delay] / self.distributions[delay].totals()
+        return mean
+
 
 def aggregate_of(batch: WindowBatch, taken: Integers, row: Integers) -> Aggregate:
     """Return the windows numbered by `taken` of a batch, as those of streams `row`, ascending."""

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.store.merging import DELAYS, MERGED, Aggregate
-from controller.store.quantiles import quantiles_ns
+from controller.store.quantiles import quantile_columns
 from messages.columns import malformed
 from messages.frame import opener, sealer
+from probes import measures
 from probes.window import COUNTERS, DISTRIBUTIONS
 
 QUANTILES = (50, 95, 99)
@@ -43,47 +44,30 @@ _MAX_TILE_BYTES = 1 << 20
 
 def points_of(aggregate: Aggregate) -> NDArray[Any]:
     """Return a point for every row of an aggregate: POINT[n]."""
-    rows = len(aggregate.row)
-    points = np.zeros(rows, POINT)
+    points = np.zeros(len(aggregate.row), POINT)
     for name in COUNTERS:
         points[name] = aggregate.counters[name]
     for delay in DELAYS:
         points[f"{delay}_min_ns"] = aggregate.least_ns[delay]
         points[f"{delay}_max_ns"] = aggregate.most_ns[delay]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            points[f"{delay}_mean_ns"] = (
-                aggregate.total_ns[delay] / aggregate.distributions[delay].totals()
-            )
-    lost = _lost(aggregate)
-    for name in DISTRIBUTIONS:
-        least = aggregate.least_ns.get(name, np.full(rows, -np.inf))
-        most = aggregate.most_ns.get(name, np.full(rows, np.inf))
-        levels = tuple(level / 100 for level in QUANTILES)
-        columns = quantiles_ns(aggregate.distributions[name], levels, lost[name], least, most)
-        for level, column in zip(QUANTILES, columns, strict=True):
-            points[f"{name}_p{level}_ns"] = column
+        points[f"{delay}_mean_ns"] = aggregate.mean_ns(delay)
+    for one in measures.DISTRIBUTIONS:
+        columns = quantile_columns(
+            one,
+            QUANTILES,
+            aggregate.distributions[one.name],
+            aggregate.counters,
+            aggregate.least_ns.get(one.name),
+            aggregate.most_ns.get(one.name),
+        )
+        for name, column in columns.items():
+            points[name] = column
     for name in MERGED:
         points[name] = aggregate.values[name]
     points["clock_bound_ns"] = aggregate.clock_bound_ns
     points["timestamping"] = aggregate.timestamping
     points["state"] = PRESENT | np.where(aggregate.suspect, SUSPECT, 0)
     return points
-
-
-def _lost(aggregate: Aggregate) -> dict[str, NDArray[np.int64]]:
-    """Return which losses count as infinite delays in each distribution.
-
-    Variation is of pairs that both arrived; a stream without one-way delays has none, lost or not.
-    """
-    unknown = aggregate.counters["lost_unknown"] + aggregate.counters["late"]
-    lost = {way: aggregate.counters[f"lost_{way}"] + unknown for way in ("forward", "backward")}
-    answer = {
-        way: np.where(aggregate.distributions[way].totals() > 0, value, 0)
-        for way, value in lost.items()
-    }
-    answer["rtt"] = lost["forward"] + aggregate.counters["lost_backward"]
-    none = np.zeros(len(aggregate.row), np.int64)
-    return dict.fromkeys(DISTRIBUTIONS, none) | answer
 
 
 def pack_tiles(points: NDArray[Any]) -> list[bytes]:

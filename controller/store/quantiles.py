@@ -9,6 +9,32 @@ from numpy.typing import NDArray
 
 from foundation.ragged import indptr_of
 from probes.histogram import Histograms, bucket_lower_ns, bucket_upper_ns
+from probes.measures import Distribution
+from probes.window import Counters, infinite_delays
+
+
+def quantile_columns(
+    one: Distribution,
+    percentiles: Sequence[int],
+    held: Histograms,
+    counters: Counters,
+    least_ns: NDArray[np.float64] | None,
+    most_ns: NDArray[np.float64] | None,
+) -> dict[str, NDArray[np.float64]]:
+    """Return percentiles of a declared distribution as columns, named NAME_pPERCENT_ns.
+
+    `least_ns`, `most_ns`: the exact extremes; None where none are kept.
+    """
+    totals = held.totals()
+    columns = quantiles_ns(
+        held,
+        [percent / 100 for percent in percentiles],
+        infinite_delays(one, counters, totals),
+        np.full(len(totals), -np.inf) if least_ns is None else least_ns,
+        np.full(len(totals), np.inf) if most_ns is None else most_ns,
+    )
+    names = [f"{one.name}_p{percent}_ns" for percent in percentiles]
+    return dict(zip(names, columns, strict=True))
 
 
 def quantile_ns(

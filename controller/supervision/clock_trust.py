@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controller.events.events import ControllerChanged
+from controller.events.event_types import ControllerChanged
 from controller.fleet.agents import Fleet, FleetView
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
 from foundation.clock import Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from controller.events.events import ControllerChanged
+from controller.events.event_types import ControllerChanged
 from controller.store.interface import Store
 from foundation.clock import Clock
 from foundation.errors import ResourceError

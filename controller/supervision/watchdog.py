@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from controller.events.events import ControllerChanged
+from controller.events.event_types import ControllerChanged
 from foundation.clock import Clock
 from foundation.errors import IsochroneError
 

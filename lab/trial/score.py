@@ -276,11 +276,11 @@ def _truth(
         return truth
     (first, *others), (error, other_error) = case.clocks, case.timestamp_error_ns
     if way == "round_trip":
-        least = float(evidence.rtt_min_ns[row]) - error - other_error
+        least = float(evidence.least_ns["rtt"][row]) - error - other_error
     elif others or first.skew_ppm:  # the offset moved: the least reading is not that of the least
         return math.nan
     else:
-        least = float(evidence.forward_min_ns[row]) - first.offset_ns - error
+        least = float(evidence.least_ns["forward"][row]) - first.offset_ns - error
     return (
         truth - least if math.isnan(truth) else max(truth - least, 0.0)
     )  # timestamps are told to the nanosecond

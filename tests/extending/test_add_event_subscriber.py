@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controller.api.services import Services
-from controller.events.events import AgentChanged, Event, RoundJudged, VerdictChanged
+from controller.events.event_types import AgentChanged, Event, RoundJudged, VerdictChanged
 from controller.serving import assembly
 from controller.settings import Settings
 from foundation.clock import SystemClock

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 EXAMPLE = """
+import sys
+from pathlib import Path
+
 import numpy as np
 from probes import measures
 
@@ -25,9 +29,12 @@ measures.DISTRIBUTIONS.append(measures.Distribution(
     name="send_lag", meaning="How much later than planned probes left", column="send_lag_ns",
 ))
 
-from controller.documents.windows import WindowDocument
+from controller.documents.windows import window_documents
 from controller.export.rows import COLUMNS
+from controller.live.window_evidence import evidence_of
 from controller.store.blocks import block_of, decode_block, encode_block
+from controller.store.engines import open_store, store_url
+from controller.store.interface import StoredChunk, StreamRecord
 from controller.store.points import points_of
 from messages.chunk import decode_chunk, encode_windows
 from probes.engine.accumulate import LOST_FORWARD, OUTCOMES, RECEIVED, Finished, Window
@@ -87,18 +94,44 @@ assert points["slow"].tolist() == [4, 0]
 assert points["ttl_min"].tolist() == [58, 50]
 assert np.isfinite(points["send_lag_p95_ns"]).all()
 
-# The export and the API.
+# The judge's evidence.
+evidence = evidence_of(minute.aggregate, calibration_ns=np.zeros(2), floor_ns=np.zeros(2))
+assert evidence.counters["slow"].tolist() == [4, 0]
+assert evidence.values["ttl_min"].tolist() == [58, 50]
+assert evidence.distributions["send_lag"].totals().tolist() == [6, 4]
+assert evidence.take(np.array([1])).distributions["send_lag"].totals().tolist() == [4]
+
+# The API's windows.
+store = open_store(store_url(Path(sys.argv[1])))
+store.windows.put_chunk(StoredChunk(
+    agent="a", boot="00c0ffee", sequence=1, plan_version=1, start_ns=0, duration_ns=10**10,
+    counts={"windows": 2}, received_ns=10**10, payload=data,
+)).result()
+streams = [
+    StreamRecord(stream_id=number, agent="a", path="a.x.v4>b.x.v4", protocol="udp", type_p="udp")
+    for number in (5, 7)
+]
+first, second = window_documents(store, streams, 0, 10**11, 10)[0]
+store.close()
+assert (first.slow, second.slow) == (2, 0)
+assert (first.ttl_min, second.ttl_min) == (58.0, 63.0)
+assert 1.9e3 < first.send_lag_p50_ns < 2.1e3
+assert 8.9e3 < first.send_lag_p95_ns < 9.1e3
+
+# The export.
 names = {column.name: column for column in COLUMNS}
 assert names["slow_probes"].meaning == "Probes answered after more than 5 ms"
 assert names["ttl_min"].kind == "number"
 assert names["send_lag_p50_ns"].meaning.startswith("How much later than planned")
-assert {"slow", "ttl_min"} <= set(WindowDocument.__struct_fields__)
 print("found everywhere")
 """
 
 
-def test_a_measure_that_is_declared_is_found_everywhere() -> None:
+def test_a_measure_that_is_declared_is_found_everywhere(tmp_path: Path) -> None:
     found = subprocess.run(
-        [sys.executable, "-P", "-c", EXAMPLE], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", EXAMPLE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (found.stdout, found.returncode) == ("found everywhere\n", 0), found.stderr

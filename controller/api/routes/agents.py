@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from controller.api.answers import json_answer, page_of
 from controller.api.bodies import read_whole
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
+from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.api.services import SERVICES
 from controller.documents.places import AgentDocument, AgentPage, agent_document

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from controller.access.audit import AuditEntry
-from controller.api.answers import json_answer, read_cursor, write_cursor
+from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES
 from foundation.number_types import LARGEST, Instant

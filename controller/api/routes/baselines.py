@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from controller.api.answers import json_answer, page_of
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
+from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.api.services import SERVICES, Services
 from controller.documents.baselines import BaselineDocument, BaselinePage
-from controller.live.baselines import Baseline, SealRequest, opened, seal
+from controller.live.sealed_baselines import Baseline, SealRequest, opened, seal
 from controller.store.interface import BaselineRecord
 from controller.store.readable import readable_chunks
 from foundation.errors import ConfigError

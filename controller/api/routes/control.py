@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import msgspec
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import open_socket
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
 from controller.api.gate import Gate
+from controller.api.http_answers import open_socket
 from controller.api.routing import PREFIX, Route
 from controller.api.services import SERVICES, SOCKETS, Services
-from controller.events.events import DuplicateRefused
+from controller.events.event_types import DuplicateRefused
 from controller.ingest.ingest import unknown_agent
 from controller.plans.channels import Channel
 from foundation.json_document import decode_json

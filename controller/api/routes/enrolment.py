@@ -13,14 +13,14 @@ from aiohttp import web
 from controller.access.authority import Authority
 from controller.access.credential_store import CertificateRecord
 from controller.access.refusals import CredentialError
-from controller.api.answers import json_answer, page_of
 from controller.api.bodies import read_document
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
+from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
 from controller.api.services import SERVICES, Services
 from controller.documents.certificates import CertificatePage, CertificateState, IssuedCertificate
-from controller.events.events import CredentialChanged
+from controller.events.event_types import CredentialChanged
 from controller.ingest.ingest import unknown_agent
 from foundation.errors import ConfigError, RemoteProtocolError
 from foundation.json_document import decode_json

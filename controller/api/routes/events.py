@@ -11,8 +11,7 @@ import msgspec
 import numpy as np
 from aiohttp import WSMsgType, web
 
-from controller.api.answers import json_answer, open_socket, read_cursor, write_cursor
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
 from controller.api.event_stream import (
     MAX_LISTENERS,
     MAX_OF_ONE,
@@ -22,6 +21,7 @@ from controller.api.event_stream import (
     event_document,
     messages_of,
 )
+from controller.api.http_answers import json_answer, open_socket, read_cursor, write_cursor
 from controller.api.limits import caller_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES, SOCKETS, Services
@@ -32,9 +32,9 @@ from controller.documents.events import (
     StatePage,
     VerdictsEvent,
 )
-from controller.live.states import STATES, SubjectKind
+from controller.live.states import STATES
 from controller.live.watch import Logged
-from controller.store.event_log import EventKind
+from controller.store.event_log import EventKind, SubjectKind
 from foundation.number_types import Instant
 from foundation.text import Text
 

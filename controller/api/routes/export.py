@@ -11,13 +11,13 @@ import msgspec
 from aiohttp import web
 
 from controller.api.browser_rules import download
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
 from controller.api.limits import caller_of
 from controller.api.routes.verdicts import number_of
 from controller.api.routes.windows import records_of
 from controller.api.routing import PREFIX, Route, query_of
 from controller.api.services import SERVICES, Services
-from controller.documents.words import Protocol
+from controller.documents.values import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.api.answers import json_answer
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
+from controller.api.http_answers import json_answer
 from controller.api.openapi import openapi_document
 from controller.api.routing import PREFIX, SERVED, NoQuery, Route, query_of
 from controller.api.services import SERVICES

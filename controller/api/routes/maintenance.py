@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import json_answer, read_cursor, write_cursor
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
+from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.api.services import SERVICES, Services
 from controller.documents.maintenance import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import json_answer, page_of
+from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES
 from controller.documents.paths import PathPage, StreamPage, path_documents, stream_document

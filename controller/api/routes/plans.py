@@ -8,18 +8,18 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import json_answer, read_cursor, write_cursor
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
+from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import MAX_PAGE, PREFIX, NoQuery, Route, query_of
 from controller.api.services import SERVICES, Services
-from controller.ingest.ingest import unknown_agent
-from controller.plans.history import (
+from controller.documents.plans import (
     PlanDifference,
     PlanDocument,
     PlanPage,
     PlanSummary,
     difference,
 )
+from controller.ingest.ingest import unknown_agent
 from controller.store.interface import PlanRecord
 from foundation.text import Text
 from messages.exchange import Plan

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import json_answer, page_of
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
+from controller.api.http_answers import json_answer, page_of
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES

@@ -8,15 +8,15 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.answers import json_answer, read_cursor, write_cursor
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
+from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routes.verdicts import number_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import SERVICES, Services
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
 from controller.documents.series import COLUMNS, SeriesDocument, read_series
+from controller.documents.values import Protocol
 from controller.documents.windows import WindowPage, window_documents
-from controller.documents.words import Protocol
 from controller.live.accounts import AccountDocument
 from controller.store.interface import StreamRecord
 from foundation.number_types import Instant

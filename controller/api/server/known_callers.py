@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.api.errors import ApiError, Handler
+from controller.api.error_answers import ApiError, Handler
 from controller.api.gate import IDENTITY
 from controller.api.limits import caller_of
 from controller.api.server.connections import MAX_OF_ONE, Connection, Connections

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from controller.client.errors import SilentControllerError, no_answer, refusal
-from controller.documents.errors import ErrorBody, ErrorDocument
+from controller.documents.values import ErrorBody, ErrorDocument
 from foundation.errors import ConfigError, RightsError
 from foundation.text import Text
 

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from controller.api.errors import status_of
-from controller.errors import RefusedError
+from controller.api.error_answers import status_of
+from controller.domain_errors import RefusedError
 from controller.fleet.agents import Fleet
 from controller.ingest.ingest import MAX_AHEAD_NS, Ingest
 from controller.ingest.intakes import LATER_S

@@ -8,6 +8,7 @@ import pytest
 
 from controller.judge.evidence import DIRECTIONS, KINDS, STATISTICS, Evidence, Rules
 from probes.histogram import Histograms
+from probes.window import COUNTERS
 
 MS = 1e6
 
@@ -52,19 +53,26 @@ def make_evidence(
     received = np.array([len(t) for t in trips])
     got = np.array([len(p) for t in trips for p in np.array_split(t, windows)])
     gone = np.array([len(p) for k in lost_all for p in np.array_split(np.zeros(k), windows)])
-    fields = {}
-    for name, rows in (("rtt", trips), ("forward", there), ("backward", back)):
-        fields[name] = _histograms(rows)
-        for word, function in (("min", np.min), ("mean", np.mean), ("max", np.max)):
-            fields[f"{name}_{word}_ns"] = _summary(rows, function)
+    delays = {"rtt": trips, "forward": there, "backward": back}
+    of_each = {
+        word: {name: _summary(rows, function) for name, rows in delays.items()}
+        for word, function in (("least_ns", np.min), ("mean_ns", np.mean), ("most_ns", np.max))
+    }
+    samples = delays | {"variation": [np.abs(np.diff(t)) for t in trips]}
     return Evidence(
-        **fields,
-        variation=_histograms([np.abs(np.diff(t)) for t in trips]),
+        counters=dict.fromkeys(COUNTERS, np.zeros(n, np.int64))
+        | {
+            "sent": received + lost_all,
+            "received": received,
+            "lost_unknown": full(lost, np.int64),
+            "lost_forward": full(lost_forward, np.int64),
+            "lost_backward": full(lost_backward, np.int64),
+        },
+        values={},
+        distributions={name: _histograms(rows) for name, rows in samples.items()},
+        **of_each,
         sent=received + lost_all,
-        received=received,
         lost=lost_all,
-        lost_forward=full(lost_forward, np.int64),
-        lost_backward=full(lost_backward, np.int64),
         window_indptr=np.arange(n + 1) * windows,
         window_sent=got + gone,
         window_lost=gone,

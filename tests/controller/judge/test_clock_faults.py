@@ -17,6 +17,7 @@ from controller.judge.clock_faults import (
 from controller.judge.evidence import CLOCK_FAULTS, UNDECIDED
 from controller.judge.explain import explain
 from controller.judge.judge import judge
+from probes.histogram import Histograms
 
 MS, US = 1e6, 1e3
 # The fixture `evidence` is a function without state.
@@ -45,8 +46,8 @@ def mesh(evidence, rng, offsets, claimed, slack, both_ways=False):
         floor=2 * MS,
     )
     theta = np.asarray(offsets)[destination] - np.asarray(offsets)[source]
-    object.__setattr__(rows, "forward_min_ns", rows.forward_min_ns + theta)
-    object.__setattr__(rows, "backward_min_ns", rows.backward_min_ns - theta)
+    rows.least_ns["forward"] += theta
+    rows.least_ns["backward"] -= theta
     return rows, source, destination
 
 
@@ -151,7 +152,7 @@ def test_ways_add_up_to_the_round_trip_whatever_the_clocks_say(evidence):
 
 def test_ways_that_do_not_add_up_lose_their_clocks(evidence, rules):
     seen = ways(evidence)
-    seen = replace(seen, forward_mean_ns=seen.forward_mean_ns + np.array([0.0, 0.5 * MS]))
+    seen.mean_ns["forward"] += np.array([0.0, 0.5 * MS])
     nowhere = np.full(2, -1)
     sound, found = distrust(seen, nowhere, nowhere, 0)
     assert np.isnan(sound.clock_bound_ns).tolist() == [False, True]
@@ -164,10 +165,8 @@ def test_ways_that_do_not_add_up_lose_their_clocks(evidence, rules):
 
 def test_what_is_not_of_the_same_probes_is_not_compared(evidence):
     seen = ways(evidence)
-    fewer = replace(
-        seen, forward=seen.forward.take(np.array([0, 1])), backward=seen.rtt.take([0, 1])
-    )
-    fewer = replace(fewer, backward=type(seen.rtt).empty(2))
+    none = {"backward": Histograms.empty(2)}
+    fewer = replace(seen, distributions=seen.distributions | none)
     assert np.isnan(identity_gap_ns(fewer)).all()
 
 
@@ -177,9 +176,10 @@ def test_a_verdict_that_the_mesh_takes_the_clock_from_says_so(evidence, rules):
     there = [20 * MS + rng.exponential(0.1 * MS, 200) for _ in range(3)]
     seen = evidence([2 * one + 0.2 * MS for one in there], there, bound=10e3, floor=19 * MS)
     off = np.array([0.0, 1 * MS, 1 * MS])  # within the room that each path leaves by itself
-    shift = {f"forward_{end}_ns": getattr(seen, f"forward_{end}_ns") + off for end in _ENDS}
-    shift |= {f"backward_{end}_ns": getattr(seen, f"backward_{end}_ns") - off for end in _ENDS}
-    seen = replace(seen, floor_ns=np.array([19.9, 19.9, 19.9]) * MS, **shift)
+    for column in (seen.least_ns, seen.mean_ns, seen.most_ns):
+        column["forward"] += off
+        column["backward"] -= off
+    seen = replace(seen, floor_ns=np.array([19.9, 19.9, 19.9]) * MS)
     source, destination = np.array([0, 0, 1]), np.array([1, 2, 2])
     sound, found = distrust(seen, source, destination, 3)
     assert found.liar.tolist() == [False, False, True]
@@ -195,6 +195,3 @@ def test_a_verdict_that_the_mesh_takes_the_clock_from_says_so(evidence, rules):
     reason = explain(sound, asked, said, 2)
     assert "the clock at one end is suspected" in reason.en
     assert "一端的时钟可疑" in reason.zh
-
-
-_ENDS = ("min", "mean", "max")

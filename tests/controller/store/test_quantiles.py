@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.documents.numbers import finite
+from controller.documents.values import finite
 from controller.store.quantiles import quantile_ns
 from probes.histogram import Histograms
 

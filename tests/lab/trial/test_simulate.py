@@ -11,4 +11,4 @@ def test_a_case_does_not_depend_on_those_beside_it():
         evidence_of_cases(cases, simulate(cases, 5)),
         evidence_of_cases(cases[:1], simulate(cases[:1], 5)),
     )
-    assert all_of_them.rtt_mean_ns[0] == first.rtt_mean_ns[0]
+    assert all_of_them.mean_ns["rtt"][0] == first.mean_ns["rtt"][0]

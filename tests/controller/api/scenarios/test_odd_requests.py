@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from controller.api.answers import read_cursor, write_cursor
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
+from controller.api.http_answers import read_cursor, write_cursor
 
 HANDSHAKE = (
     "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"

@@ -60,14 +60,14 @@ def test_evidence_is_what_was_simulated():
     cases = draw_cases([family("delay_under_loss"), family("honest_clocks")], 40, 4)
     evidence = evidence_of_cases(cases, simulate(cases, 4))
     assert evidence.sent.tolist() == [case.probes for case in cases]
-    assert (evidence.received + evidence.lost == evidence.sent).all()
+    assert (evidence.counters["received"] + evidence.lost == evidence.sent).all()
     for i, case in enumerate(cases):
         mean = truth_of(case, "delay", "round_trip", "mean")
-        assert evidence.rtt_mean_ns[i] == pytest.approx(mean, rel=0.1)
+        assert evidence.mean_ns["rtt"][i] == pytest.approx(mean, rel=0.1)
         assert np.diff(evidence.window_indptr)[i] <= case.windows
         # forward + backward is the round trip, whatever the clocks say
-        both = evidence.forward_mean_ns[i] + evidence.backward_mean_ns[i]
-        assert both == pytest.approx(evidence.rtt_mean_ns[i], abs=2.0)
+        both = evidence.mean_ns["forward"][i] + evidence.mean_ns["backward"][i]
+        assert both == pytest.approx(evidence.mean_ns["rtt"][i], abs=2.0)
 
 
 def test_trials_are_the_same_however_many_cases_are_simulated_at_once(monkeypatch):
@@ -141,7 +141,8 @@ def trusting(evidence, rules, **how):
 
 def blind_to_loss(evidence, rules, **how):
     none = np.zeros(evidence.rows, np.int64)
-    seen = replace(evidence, lost=none, lost_forward=none, sent=evidence.received)
+    counters = evidence.counters | {"lost_forward": none}
+    seen = replace(evidence, lost=none, counters=counters, sent=counters["received"])
     return judge(seen, rules, **how)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from controller.access.authority import create_authority
 from controller.serving.assembly import open_services
-from controller.serving.doctor import check_store
+from controller.serving.preflight import check_store
 from controller.settings import Settings
 from controller.store.interface import DamagedStoreError, StoredChunk
 from controller.store.levels import HOUR

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from aiohttp import HttpVersion11, web
 
-from controller.documents.errors import ErrorBody, ErrorDocument
-from controller.errors import (
+from controller.documents.values import ErrorBody, ErrorDocument
+from controller.domain_errors import (
     BusyError,
     ConflictError,
     ForeignError,

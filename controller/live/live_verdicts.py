@@ -2,28 +2,27 @@
 
 A round is made in a worker thread from a snapshot and then put in place whole: whoever reads sees
 one round, never a mixture. A verdict is shown as changed only once it stood for two rounds
-(judge/hysteresis), and every change is kept. Between two rounds evidence goes on ageing: whoever
-reads gets no data in the place of a verdict that has outlived it (live/aging), even where no round
-is judged any more.
+(controller/judge/hysteresis.py), and every change is kept. Between two rounds evidence goes on
+ageing: whoever reads gets no data in the place of a verdict that has outlived it, even where no
+round is judged any more (controller/live/aging.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.events.events import NothingMeasuredYet, VerdictChanged
+from controller.events.event_types import NothingMeasuredYet, VerdictChanged
 from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.judge.hysteresis import Settled, settle
 from controller.live.aging import LEAST_NS, AgeLimits, Newest, without_stale
-from controller.live.bisection import Rows, failing_rows, names_of, only, without
-from controller.live.improvements import BaselineComparator, Improved
+from controller.live.baseline_comparator import BaselineComparator, Improved
+from controller.live.failing_windows import TolerantJudge
 from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
 from controller.live.scope import Scope
@@ -33,9 +32,6 @@ from controller.store.merging import Aggregate
 from controller.supervision.watchdog import Watchdog
 from foundation.allocation import give_back
 from foundation.clock import Clock
-
-TRIED_AGAIN_S = 60.0  # what made a round raise
-SEARCHES_SHARE = 20  # of the time; a search takes a few dozen rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +105,9 @@ class LiveVerdicts:
         demands, streams = scope.demands, scope.streams
         self._demands, self._streams, self._clock = demands, streams, clock
         self._ages = AgeLimits(streams, demands, scope.window_ns, least_age_ns)
-        self._excluded: Rows = np.zeros(0, np.int64)  # whose windows made a round raise
-        self._why: Mapping[str, Exception] = {}
-        self._again_s = 0.0  # when they are tried again
         self.raised: dict[str, Exception] = {}  # what was left out of the latest round, and why
         self._judge = Judge(scope.network, streams, demands, len(scope.permanent))
+        self._tolerant = TolerantJudge(self._judge, streams)
         self.improvements = improvements
         self._settled = _unknown(len(demands))
         self._since_ns = np.full(len(demands), now_ns, np.int64)
@@ -215,43 +209,6 @@ class LiveVerdicts:
                 self.raised[f"windows of slot {slot}"] = error
         return merged
 
-    def _judged(
-        self,
-        slots: Sequence[Aggregate],
-        calibration_ns: NDArray[np.float64],
-        fresh_ns: NDArray[np.int64] | int,
-    ) -> Judged:
-        """Judge everything; where that raises, without those whose windows are the reason."""
-        if time.monotonic() >= self._again_s:
-            self._excluded = self._excluded[:0]
-        try:
-            return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
-        except Exception:  # noqa: BLE001 - what it is, is searched for
-            began_s = time.monotonic()
-            found = self._failing_rows(slots, calibration_ns)
-            took_s = time.monotonic() - began_s
-            self._again_s = time.monotonic() + max(TRIED_AGAIN_S, SEARCHES_SHARE * took_s)
-        self._excluded = np.concatenate([rows for rows, _ in found])
-        self._why = names_of(
-            found,
-            [stream.path.source.site for stream in self._streams],
-            [stream.path.id for stream in self._streams],
-        )
-        return self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
-
-    def _failing_rows(
-        self, slots: Sequence[Aggregate], calibration_ns: NDArray[np.float64]
-    ) -> list[tuple[Rows, Exception]]:
-        def raised(rows: Rows) -> Exception | None:
-            try:
-                self._judge.judge(only(slots, rows), calibration_ns)
-            except Exception as error:  # noqa: BLE001 - the answer that is asked for
-                return error
-            return None
-
-        agents = np.array([stream.path.source.site for stream in self._streams])
-        return failing_rows(raised, np.argsort(agents, kind="stable"))
-
     def _round(
         self,
         now_ns: int | None,
@@ -262,9 +219,8 @@ class LiveVerdicts:
         revision: int | None = None,
     ) -> Round:
         fresh_ns = 0 if now_ns is None else now_ns - self._ages.of_streams
-        judged = self._judged(slots, calibration_ns, fresh_ns)
-        if len(self._excluded):
-            self.raised |= self._why
+        judged, left_out = self._tolerant.judge(slots, calibration_ns, fresh_ns)
+        self.raised |= left_out
         judgements = judged.judgements
         doubted = judged.evidence.clock_doubt > 0
         improved = self.improvements.judge(hours, judged.rules.row, judgements, doubted)

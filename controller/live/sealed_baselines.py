@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.improvement import HOURS, Cells, hour_of_week
-from controller.live.hour_cells import cells_from, lost_of, no_cells
 from controller.store.baselines import Content, SealedStream, content_of, record_of
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Aggregate, aggregate_of, merge, without_windows
+from controller.store.quantiles import quantile_ns
 from foundation.errors import ConfigError
 from foundation.number_types import Instant
 from probes.histogram import EDGES_VERSION, Histograms
-from probes.window import WindowBatch, known_outcomes
+from probes.window import WindowBatch, known_outcomes, lost_of
 from topology.model import Name, PlannedStream
 
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999, "max": 1.0}
 CHUNKS_A_MERGE = 256
 
 
@@ -169,7 +170,7 @@ def _content(
         unit=unit.astype(np.int64).tobytes(),
         hour=(aggregate.row[kept] % HOURS).tobytes(),
         sent=known_outcomes(aggregate.counters)[kept].tobytes(),
-        lost=lost_of(aggregate)[kept].tobytes(),
+        lost=lost_of(aggregate.counters)[kept].tobytes(),
         rtt_sum_ns=aggregate.total_ns["rtt"][kept].tobytes(),
         rtt_least_ns=aggregate.least_ns["rtt"][kept].tobytes(),
         rtt_most_ns=aggregate.most_ns["rtt"][kept].tobytes(),
@@ -185,4 +186,72 @@ def _content(
         forward_indptr=forward.indptr.tobytes(),
         forward_bucket=forward.bucket.tobytes(),
         forward_count=forward.count.tobytes(),
+    )
+
+
+def cells_of(
+    aggregate: Aggregate, statistic: str, hour: int, direction: str = "round_trip"
+) -> Cells:
+    """Return an aggregate of one hour as cells, `unit` as its rows are numbered."""
+    way = "rtt" if direction == "round_trip" else "forward"
+    lost = lost_of(aggregate.counters)
+    least, most = lost, lost
+    if way == "forward":
+        least = aggregate.counters["lost_forward"]
+        most = lost - aggregate.counters["lost_backward"]
+    return cells_from(
+        statistic,
+        unit=aggregate.row,
+        hour=np.full(len(aggregate.row), hour, np.int64),
+        sent=known_outcomes(aggregate.counters),
+        lost=least,
+        lost_most=most,
+        bound_ns=np.zeros(len(aggregate.row)) if way == "rtt" else aggregate.clock_bound_ns,
+        sum_ns=aggregate.total_ns[way],
+        extremes_ns=(aggregate.least_ns[way], aggregate.most_ns[way]),
+        delays=aggregate.distributions[way],
+    )
+
+
+def no_cells() -> Cells:
+    """Return no cells."""
+    none = np.zeros(0, np.int64)
+    return Cells(
+        unit=none,
+        hour=none,
+        delay_ns=np.zeros(0),
+        bound_ns=np.zeros(0),
+        sent=none,
+        lost=none,
+        lost_most=none,
+    )
+
+
+def cells_from(
+    statistic: str,
+    *,
+    unit: NDArray[np.int64],
+    hour: NDArray[np.int64],
+    sent: NDArray[np.int64],
+    lost: NDArray[np.int64],
+    lost_most: NDArray[np.int64],
+    bound_ns: NDArray[np.float64],
+    sum_ns: NDArray[np.float64],
+    extremes_ns: tuple[NDArray[np.float64], NDArray[np.float64]],
+    delays: Histograms,
+) -> Cells:
+    """Return cells with their statistic of the delay; in quantiles lost probes are infinite."""
+    if statistic == "mean":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            delay_ns = sum_ns / delays.totals()
+    else:
+        delay_ns = quantile_ns(delays, QUANTILES[statistic], lost_most, *extremes_ns)
+    return Cells(
+        unit=unit,
+        hour=hour,
+        delay_ns=delay_ns,
+        bound_ns=bound_ns,
+        sent=sent,
+        lost=lost,
+        lost_most=lost_most,
     )

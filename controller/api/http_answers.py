@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from controller.api.errors import ApiError
+from controller.api.error_answers import ApiError
 from foundation.number_types import LARGEST
 from foundation.text import Text
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controller.events.bus import EventBus
-from controller.events.events import (
+from controller.events.event_types import (
     AgentChanged,
     CampaignChanged,
     Change,

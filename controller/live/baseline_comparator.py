@@ -18,9 +18,8 @@ from controller.judge.improvement import (
     hour_of_week,
     loss_improvement,
 )
-from controller.live.baselines import Baseline, opened
-from controller.live.hour_cells import cells_of, no_cells
 from controller.live.memory import RecentWindows
+from controller.live.sealed_baselines import Baseline, cells_of, no_cells, opened
 from controller.store.blocks import Block
 from controller.store.interface import BaselineRecord
 from controller.store.merging import Aggregate, merge_by_blocks, without_windows

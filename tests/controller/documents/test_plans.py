@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from controller.access.authority import create_authority
-from controller.plans.history import difference
+from controller.documents.plans import difference
 from foundation.clock import SystemClock
 from messages.enrolment import plan_message
 from messages.exchange import Plan, PlanPush

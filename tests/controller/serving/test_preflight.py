@@ -7,7 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from controller.api.server.addresses import Listen
-from controller.serving.doctor import examine
+from controller.serving.preflight import examine
 from foundation.text import Text
 from isochrone import front_door
 from lab.fleet.scenario import find_scenario
@@ -65,7 +65,7 @@ def test_every_warning_of_a_site_file_is_named(tmp_path: Path, monkeypatch) -> N
     network = load_network(SITES)
     warnings = tuple(Text(f"Warning {number}.", f"警告 {number}。") for number in range(8))
     monkeypatch.setattr(
-        "controller.serving.doctor.load_network",
+        "controller.serving.preflight.load_network",
         lambda _: dataclasses.replace(network, warnings=warnings),
     )
     told = [one.text.en for one in examine(SITES, tmp_path, ()) if one.check == "sites"]

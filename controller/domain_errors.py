@@ -9,7 +9,7 @@ RefusedError            `code` names it for programs; `retry_after_s`: worth try
 ├── ForeignError        it is somebody else's
 └── BusyError           there is too much to do just now
 
-`controller.api.errors` says them over HTTP.
+`controller.api.error_answers` says them over HTTP.
 """
 
 from __future__ import annotations
