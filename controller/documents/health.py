@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from controller.documents.values import age_ms
-from controller.fleet.agents import AgentState
+from controller.store.event_log import AgentState
 from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS
 

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from controller.documents.values import IpVersion, finite
-from controller.fleet.agents import AgentState
+from controller.store.event_log import AgentState
 from foundation.text import Text
 from messages.exchange import Health
-from messages.sections.windows import WINDOWS
 from topology.model import Role, Site
 
 if TYPE_CHECKING:
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
 
 
 class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +126,7 @@ def agent_document(now: Snapshot, name: str, stands: AgentState) -> AgentDocumen
         plan_version=None if health is None else health.plan_version,
         wanted_plan_version=now.plans[name].version,
         last_window_ns=agent.last_window_ns,
-        windows_stored=agent.results.get(WINDOWS.name, 0),
+        windows_stored=agent.windows_stored,
         results_stored=dict(agent.results),
         health=health,
         clock=clock_document(now.round, name),

@@ -20,7 +20,7 @@ from topology.model import Demand
 if TYPE_CHECKING:
     from controller.judge.comparing import Compared
     from controller.judge.pairing import Interval
-    from controller.live.improvements import Improved
+    from controller.live.baseline_comparator import Improved
 
 
 def comparison_reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Text:
