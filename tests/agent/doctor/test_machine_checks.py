@@ -35,7 +35,7 @@ def test_addresses_that_stand_for_public_ones_must_be_this_machines(tmp_path: Pa
     local = {"203.0.113.1": "127.0.0.1", "203.0.113.2": "192.0.2.77"}
     good, bad = check_local_addresses(config_of(document | {"local_addresses": local}, tmp_path))
     assert (good.status, bad.status) == ("ok", "fail")
-    assert "192.0.2.77 is to stand for 203.0.113.2" in bad.text.en
+    assert "192.0.2.77 is given for 203.0.113.2" in bad.text.en
 
 
 @pytest.mark.parametrize(("timestamping", "status"), [("kernel", "ok"), ("user", "warn")])
