@@ -76,16 +76,16 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
         told = finding(
             "certificate",
             "fail",
-            f"The certificate is not valid yet by this machine's clock ({shown}); set the clock, or check "
-            "the controller's.",
+            f"The certificate is not valid yet by this machine's clock ({shown}); set the clock, "
+            "or check the controller's.",
             f"按本机时钟（{shown}）证书尚未生效；请校准本机时钟，或检查控制器的时钟。",
         )
     else:
         told = finding(
             "certificate",
             "ok",
-            f"The certificate is valid for {counted(round(left_days), 'more day')} and is renewed automatically."
-            "",
+            f"The certificate is valid for {counted(round(left_days), 'more day')} and is renewed "
+            "automatically.",
             f"证书还有 {left_days:.0f} 天到期，会自动续期。",
         )
     return told, context
@@ -155,8 +155,10 @@ def _judged(name: str, said: _AgentStatus, running: str | None) -> Finding:
         return finding(
             "name",
             "fail",
-            f"Another agent named {name} is connected to the controller with the same certificate; until it stops, what this one measures is not stored. One of the two is a copy of a machine or of its state directory: stop it, or give it its own name and token."
-            "",
+            f"Another agent named {name} is connected to the controller with the same "
+            "certificate; until it stops, what this one measures is not stored. One of the two is a "
+            "copy of a machine or of its state directory: stop it, or give it its own name and "
+            "token.",
             f"控制器当前连接的是另一个名为 {name} 的探针，且使用同一证书；"
             "本探针在此期间的数据不会存储。可能克隆了机器或其状态目录：请停止其中一个，"
             "并为其配置单独的名称和令牌。",
@@ -165,8 +167,9 @@ def _judged(name: str, said: _AgentStatus, running: str | None) -> Finding:
         return finding(
             "name",
             "warn",
-            f"An agent named {name} was connected to the controller seconds ago, and none runs here: unless it was stopped just now, it runs on another machine with the same certificate."
-            "",
+            f"An agent named {name} was connected to the controller seconds ago, and none runs "
+            "here: unless it was stopped just now, it runs on another machine with the same "
+            "certificate.",
             f"控制器刚收到名为 {name} 的探针的消息，但本机没有探针在运行："
             "若不是刚刚停止，则它正以同一证书在另一台机器上运行。",
         )

@@ -96,8 +96,8 @@ def check_local_addresses(config: AgentConfig) -> list[Finding]:
             told = finding(
                 "local_addresses",
                 "fail",
-                f"{local} is given for {public} (1:1 NAT), but is not an address of this machine; check"
-                " `ip address`.",
+                f"{local} is given for {public} (1:1 NAT), but is not an address of this machine; "
+                "check `ip address`.",
                 f"{local} 应对应 {public}（1:1 NAT），但不是本机地址；请用 `ip address` 检查。",
             )
         found.append(told)
