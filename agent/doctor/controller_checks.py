@@ -156,8 +156,8 @@ def _judged(name: str, said: _AgentStatus, running: str | None) -> Finding:
             "name",
             "fail",
             f"Another agent named {name} is connected to the controller with the same "
-            "certificate; until it stops, what this one measures is not stored. One of the two is a "
-            "copy of a machine or of its state directory: stop it, or give it its own name and "
+            "certificate; until it stops, what this one measures is not stored. One of the two is "
+            "a copy of a machine or of its state directory: stop it, or give it its own name and "
             "token.",
             f"控制器当前连接的是另一个名为 {name} 的探针，且使用同一证书；"
             "本探针在此期间的数据不会存储。可能克隆了机器或其状态目录：请停止其中一个，"
