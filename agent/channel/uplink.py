@@ -103,7 +103,7 @@ class Uplink:
 
     async def drain(self) -> None:
         """Deliver until the spool is empty; whoever calls says how long that may take."""
-        await self._spooler.ask(self._spooler.do_hurry)
+        await self._spooler.ask(self._spooler.offers.hurry)
         if self._claim.is_doubted:
             return
         sent, wait_s = await self.round()
@@ -113,7 +113,8 @@ class Uplink:
 
     async def round(self) -> tuple[int, float]:
         """Send a few chunks at once; return how many there were and the seconds to wait now."""
-        chunks = await self._spooler.ask(self._spooler.do_offer, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
+        offers = self._spooler.offers
+        chunks = await self._spooler.ask(offers.offer, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
         if not chunks:
             return 0, 0.0
         deliveries = await self._deliver(chunks)
@@ -121,7 +122,7 @@ class Uplink:
         if committed:
             self.delivered_chunks += len(committed)
             twice = frozenset(each.sequence for each in deliveries if each.duplicate)
-            await self._spooler.ask(self._spooler.do_acknowledge, committed, twice)
+            await self._spooler.ask(offers.acknowledge, committed, twice)
         await self._withdraw(deliveries)
         await self._look_at_later()
         for each in deliveries:
@@ -157,10 +158,10 @@ class Uplink:
         if not untaken:
             return
         sequences = [one.sequence for one in untaken]
-        await self._spooler.ask(self._spooler.do_withdraw, sequences)
+        await self._spooler.ask(self._spooler.offers.withdraw, sequences)
         later = {one.sequence: max(one.wait_s, LATER_S) for one in untaken if one.later}
         if later:
-            await self._spooler.ask(self._spooler.do_postpone, later)
+            await self._spooler.ask(self._spooler.offers.postpone, later)
             self._report_postponed(
                 next(one.trouble for one in untaken if one.later and one.trouble)
             )
@@ -168,7 +169,7 @@ class Uplink:
     async def _look_at_later(self) -> None:
         """Say when no chunk has to wait any more."""
         if self._some_wait:
-            self._some_wait = await self._spooler.ask(self._spooler.do_count_postponed) > 0
+            self._some_wait = await self._spooler.ask(self._spooler.offers.count_postponed) > 0
             if not self._some_wait:
                 self._conditions.end("chunks_later")
 
@@ -179,7 +180,7 @@ class Uplink:
     async def _put_aside(self, one: Delivery) -> None:
         assert one.refused is not None
         counted: DropReason = "measured_twice" if one.twice else "refused"
-        await self._spooler.ask(self._spooler.do_refuse, one.sequence, one.refused.en, counted)
+        await self._spooler.ask(self._spooler.offers.refuse, one.sequence, one.refused.en, counted)
         self._conditions.begin(
             "measured_twice" if one.twice else "chunks_refused",
             "error",

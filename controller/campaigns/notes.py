@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from foundation.text import Text, counted
 
 NOT_THERE = Text(

@@ -47,13 +47,13 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
 
     Run it again with --name to issue a new server certificate for these names.
     """
-    from controller.access.authority import (
+    from controller.access.certificate_authority import (
         ALWAYS_HOSTS,
         authority_exists,
         create_authority,
         load_authority,
     )
-    from controller.access.host_names import certified_hosts
+    from controller.access.certificates import certified_hosts
 
     hosts, actor = certified_hosts(names, ALWAYS_HOSTS), me()
     if authority_exists(data):
@@ -113,7 +113,7 @@ def create(
     data: pathlib.Path, role: str | None, agent: str | None, label: str | None, expires: str | None
 ) -> None:
     """Create a token and print it once; only its hash is stored."""
-    from controller.access.authority import load_authority
+    from controller.access.certificate_authority import load_authority
 
     if (role is None) == (agent is None):
         raise UsageError(
@@ -203,7 +203,7 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
     """Open the credential store for a while; with `new` it may be made."""
     from controller.access.credential_store import CredentialStore
-    from controller.access.tables import FILE_NAME, reporting_keys_damage
+    from controller.access.key_database import FILE_NAME, reporting_keys_damage
     from controller.data_directory import KEYS_DIRECTORY
 
     path = data / KEYS_DIRECTORY / FILE_NAME

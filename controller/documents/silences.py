@@ -13,7 +13,7 @@ from messages.exchange import PolicyRule
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
-    from controller.store.silences import SilenceRecord
+    from controller.store.records import SilenceRecord
 
 
 class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):

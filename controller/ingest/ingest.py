@@ -30,8 +30,9 @@ from controller.ingest.intakes import check_sections, not_now
 from controller.ingest.planned_windows import windows_asked
 from controller.ingest.uploads import Uploads
 from controller.settings import DEFAULT_WINDOW_MS
-from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
+from controller.store.interface import OtherBootError, Store
 from controller.store.levels import KEPT, Retention
+from controller.store.records import StoredChunk, StreamRecord
 from foundation.clock import Clock
 from foundation.errors import RemoteProtocolError, ResourceError
 from foundation.text import Text, counted

@@ -20,9 +20,10 @@ from controller.judge.improvement import (
 )
 from controller.live.memory import RecentWindows
 from controller.live.sealed_baselines import Baseline, cells_of, no_cells, opened
-from controller.store.blocks import Block
-from controller.store.interface import BaselineRecord
-from controller.store.merging import Aggregate, merge_by_blocks, without_windows
+from controller.store.aggregate import Aggregate, without_windows
+from controller.store.merging import merge_by_blocks
+from controller.store.records import BaselineRecord
+from controller.store.rollup_blocks import Block
 from foundation.errors import RemoteProtocolError
 from foundation.text import Text
 from probes.window import WindowBatch

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.live.judging import Judge, Judged
-from controller.store.merging import Aggregate, rows_of
+from controller.store.aggregate import Aggregate, rows_of
 from topology.model import PlannedStream
 
 Rows = NDArray[np.int64]

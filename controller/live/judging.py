@@ -23,16 +23,8 @@ from controller.judge.judge import judge
 from controller.live.rules import candidates_of, chosen, comparisons_of, put_comparisons, rules_of
 from controller.live.states import nothing_returns
 from controller.live.window_evidence import evidence_of, figure_columns, floors_ns
-from controller.store.merging import (
-    ROWS_AT_ONCE,
-    Aggregate,
-    blank,
-    end_to_end,
-    in_blocks,
-    merge,
-    outlined,
-    rows_of,
-)
+from controller.store.aggregate import Aggregate, blank, end_to_end, outlined, rows_of
+from controller.store.merging import ROWS_AT_ONCE, in_blocks, merge
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 

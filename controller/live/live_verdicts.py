@@ -27,8 +27,8 @@ from controller.live.judging import Judge, Judged
 from controller.live.memory import RecentWindows
 from controller.live.scope import Scope
 from controller.live.watch import LISTEN_NS
+from controller.store.aggregate import Aggregate
 from controller.store.event_log import SubjectState
-from controller.store.merging import Aggregate
 from controller.supervision.watchdog import Watchdog
 from foundation.allocation import give_back
 from foundation.clock import Clock

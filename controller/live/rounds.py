@@ -12,7 +12,7 @@ from controller.events.bus import EventBus
 from controller.events.event_types import Change, Event, RoundJudged
 from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
+from controller.fleet.silence_registry import SilenceRegistry
 from controller.live.current_states import (
     StateInputs,
     agent_codes,

@@ -1,7 +1,7 @@
 """Sealed baselines: a period frozen with all that is needed to compare with it, and its hash.
 
 Per stream and hour of the week they keep the counters, the exact sum of round trips and their
-histogram, which add to any coarser period; `controller.store.baselines` says how that is kept.
+histogram, which add to any coarser period; `controller.store.baseline_content` says how it is kept.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.improvement import HOURS, Cells, hour_of_week
-from controller.store.baselines import Content, SealedStream, content_of, record_of
-from controller.store.interface import BaselineRecord
-from controller.store.merging import Aggregate, aggregate_of, merge, without_windows
+from controller.store.aggregate import Aggregate, aggregate_of, without_windows
+from controller.store.baseline_content import Content, SealedStream, content_of, record_of
+from controller.store.merging import merge
 from controller.store.quantiles import quantile_ns
+from controller.store.records import BaselineRecord
 from foundation.errors import ConfigError
 from foundation.number_types import Instant
 from probes.histogram import EDGES_VERSION, Histograms

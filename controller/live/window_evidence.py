@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.store.merging import DELAYS, Aggregate
+from controller.store.aggregate import DELAYS, Aggregate
 from controller.store.quantiles import quantile_columns
 from probes import measures
 from probes.window import known_outcomes, lost_of

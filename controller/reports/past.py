@@ -28,8 +28,8 @@ from controller.live.snapshot import Snapshot
 from controller.live.warm_start import batches_between
 from controller.reports.answers import answers_of
 from controller.reports.report import Report, assemble
-from controller.store.campaigns import CampaignRecord
 from controller.store.interface import Store
+from controller.store.records import CampaignRecord
 from foundation.clock import StoppedClock
 from topology.model import PlannedStream
 from topology.network import Network

@@ -10,9 +10,8 @@ from typing import Annotated, TypeVar
 import msgspec
 from aiohttp import web
 
-from controller.access.authority import Authority
-from controller.access.credential_store import CertificateRecord
-from controller.access.refusals import CredentialError
+from controller.access.certificate_authority import Authority
+from controller.access.credentials import CertificateRecord, CredentialError
 from controller.api.bodies import read_document
 from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY

@@ -22,8 +22,8 @@ from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams
 from controller.export.tables import Selection, joined_tables
-from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
+from controller.store.records import StreamRecord
 from foundation.condition import Word
 from foundation.errors import ConfigError
 from foundation.number_types import Instant

@@ -18,7 +18,7 @@ from controller.documents.series import COLUMNS, SeriesDocument, read_series
 from controller.documents.values import Protocol
 from controller.documents.windows import WindowPage, window_documents
 from controller.live.accounts import AccountDocument
-from controller.store.interface import StreamRecord
+from controller.store.records import StreamRecord
 from foundation.number_types import Instant
 from foundation.text import Text
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from controller.commands.controller import controller as command
 from controller.live.sealed_baselines import opened
-from controller.store.interface import BaselineRecord
+from controller.store.records import BaselineRecord
 from controller.store.sqlite.engine import FILE_NAME
 from foundation.errors import RemoteProtocolError
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controller.live.judging import Judge, blocks_of, in_their_places
 from controller.live.memory import RecentWindows
-from controller.store.merging import Aggregate
+from controller.store.aggregate import Aggregate
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 from topology.mesh import plan_streams

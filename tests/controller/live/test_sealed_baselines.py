@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from controller.judge.improvement import hour_of_week
 from controller.live.sealed_baselines import SealRequest, cells_of, opened, seal
-from controller.store.interface import BaselineRecord
-from controller.store.merging import aggregate_of, merge
+from controller.store.aggregate import aggregate_of
+from controller.store.merging import merge
+from controller.store.records import BaselineRecord
 from foundation.errors import ConfigError, RemoteProtocolError
 from probes.window import WindowBatch
 from tests.controller.conftest import batch_of

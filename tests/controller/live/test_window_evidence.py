@@ -7,7 +7,8 @@ import pytest
 
 from controller.judge.evidence import Evidence
 from controller.live.window_evidence import evidence_of, figure_columns, floors_ns
-from controller.store.merging import Aggregate, aggregate_of, merge
+from controller.store.aggregate import Aggregate, aggregate_of
+from controller.store.merging import merge
 from probes import measures
 from probes.window import WindowBatch
 from tests.controller.conftest import batch_of

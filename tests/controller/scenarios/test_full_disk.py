@@ -18,7 +18,7 @@ import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
 from pathlib import Path
 from controller.settings import Settings
 from controller.serving.assembly import open_services
-from controller.store.interface import StoredChunk
+from controller.store.records import StoredChunk
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError
 from tests.controller.conftest import batch_of, chunk_of

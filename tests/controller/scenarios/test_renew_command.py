@@ -23,8 +23,9 @@ from agent.identity.credentials import Credentials
 from agent.identity.enrolment import enrol
 from agent.identity.renew_command import renew_now
 from agent.identity.trust import load_trust, new_request, save_trust
-from controller.access.authority import Authority
-from controller.access.credential_store import RENEWALS, CredentialStore
+from controller.access.certificate_authority import Authority
+from controller.access.credential_store import CredentialStore
+from controller.access.credentials import RENEWALS
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from messages.enrolment import CertificateDocument, RenewalRequest, parse_enrolment_token

@@ -7,15 +7,9 @@ from collections.abc import Callable
 import pytest
 import sqlite_utils
 
-from controller.store.interface import (
-    Store,
-    StoreBusyError,
-    StoredChunk,
-    StoreFullError,
-    StoreTimeoutError,
-    StreamRecord,
-)
+from controller.store.interface import Store, StoreBusyError, StoreFullError, StoreTimeoutError
 from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
+from controller.store.records import StoredChunk, StreamRecord
 from controller.store.sqlite import schema
 from controller.store.sqlite.database import Database
 from controller.store.sqlite.engine import FILE_NAME, open_store

@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.serving.assembly import open_services
 from controller.serving.preflight import check_store
 from controller.settings import Settings
-from controller.store.interface import DamagedStoreError, StoredChunk
+from controller.store.interface import DamagedStoreError
 from controller.store.levels import HOUR
+from controller.store.records import StoredChunk
 from controller.store.sqlite.backup import back_up, check
 from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.clock import SystemClock

@@ -1,4 +1,4 @@
-"""Campaigns and their reports as rows of the SQLite database."""
+"""Campaigns, their reports and sealed baselines as rows of the SQLite database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import sqlite3
 from concurrent.futures import Future
 from typing import Any
 
-from controller.store.campaigns import FORGOTTEN_BEYOND, MAX_REPORTS_BYTES, CampaignRecord
+from controller.store.records import (
+    CAMPAIGNS_KEPT,
+    MAX_REPORTS_BYTES,
+    BaselineRecord,
+    CampaignRecord,
+)
 from controller.store.sqlite.database import Database
 
 _ASKED = ("name", "request", "from_ns", "to_ns", "created_ns", "created_by")
@@ -51,7 +56,7 @@ class SqliteCampaigns:
         def write(connection: sqlite3.Connection) -> int:
             added = connection.execute(_INSERT, row)
             number = added.lastrowid if added.rowcount == 1 else 0
-            connection.execute(_FORGET, (FORGOTTEN_BEYOND,))
+            connection.execute(_FORGET, (CAMPAIGNS_KEPT,))
             return number or 0
 
         return self._db.submit(write, len(record.request))
@@ -87,6 +92,43 @@ class SqliteCampaigns:
         """Return the report of a campaign; see `CampaignStore.report`."""
         rows = self._db.read("SELECT page FROM campaign_reports WHERE id = ?", (number,))
         return rows[0][0] if rows else None
+
+
+class SqliteBaselines:
+    """Sealed baselines; see `BaselineStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(self, baseline: BaselineRecord) -> Future[bool]:
+        """Keep a sealed baseline; see `BaselineStore.put`."""
+        b = baseline
+        row = (b.name, b.from_ns, b.to_ns, b.sealed_ns, b.digest, b.content)
+
+        def write(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute("INSERT OR IGNORE INTO baselines VALUES (?,?,?,?,?,?)", row)
+            return cursor.rowcount == 1
+
+        return self._db.submit(write, len(baseline.content))
+
+    def all(self) -> list[BaselineRecord]:
+        """Return every sealed baseline, oldest first."""
+        rows = self._db.read(
+            "SELECT name, from_ns, to_ns, sealed_ns, digest, content FROM baselines "
+            "ORDER BY sealed_ns",
+            (),
+        )
+        return [
+            BaselineRecord(
+                name=row[0],
+                from_ns=row[1],
+                to_ns=row[2],
+                sealed_ns=row[3],
+                digest=row[4],
+                content=row[5],
+            )
+            for row in rows
+        ]
 
 
 def _row(record: CampaignRecord, names: tuple[str, ...]) -> tuple[Any, ...]:

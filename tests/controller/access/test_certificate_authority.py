@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from controller.access.authority import (
+from controller.access.certificate_authority import (
     SERVER_LIFETIME,
     Authority,
     authority_exists,

@@ -10,7 +10,7 @@ import zlib
 
 import msgspec
 
-from controller.store.interface import BaselineRecord
+from controller.store.records import BaselineRecord
 from foundation.errors import RemoteProtocolError
 
 

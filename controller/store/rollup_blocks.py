@@ -15,15 +15,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import (
+from controller.store.aggregate import (
     DELAYS,
     MERGED,
     Aggregate,
     WindowSeries,
     aggregate_of,
-    merge,
     without_windows,
 )
+from controller.store.merging import merge
 from foundation.number_types import Count
 from messages.chunk import MAX_ROWS
 from messages.columns import (

@@ -27,8 +27,8 @@ from controller.access.certificates import (
     requested_key,
     server_certificate,
 )
-from controller.access.credential_store import CertificateRecord
-from controller.access.tables import belong_to_owner, keys_directory
+from controller.access.credentials import CertificateRecord
+from controller.access.key_database import belong_to_owner, keys_directory
 from controller.data_directory import KEYS_DIRECTORY
 from foundation.clock import Clock
 from foundation.errors import ConfigError, ResourceError

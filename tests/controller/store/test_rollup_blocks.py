@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.store.blocks import (
+from controller.store.aggregate import DELAYS
+from controller.store.points import points_of
+from controller.store.rollup_blocks import (
     MAX_EXPANDED_BYTES,
     Block,
     block_of,
@@ -12,8 +14,6 @@ from controller.store.blocks import (
     encode_block,
     joined,
 )
-from controller.store.merging import DELAYS
-from controller.store.points import points_of
 from foundation.errors import RemoteProtocolError
 from messages.frame import seal, unseal
 from probes.window import COUNTERS, DISTRIBUTIONS, WindowBatch
