@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from controller.export.rows import COLUMNS, Column, Streams
 from controller.export.tables import CHUNKS_A_READ, Selection, tables
-from controller.store.interface import Store, StoredChunk
+from controller.store.interface import Store
 from controller.store.readable import sound_contents
+from controller.store.records import StoredChunk
 from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS
 

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.export.rows import Rows, Streams
-from controller.store.interface import Store, StoredChunk, StreamRecord
+from controller.store.interface import Store
 from controller.store.levels import LEVELS, LevelName
 from controller.store.readable import readable_chunks
+from controller.store.records import StoredChunk, StreamRecord
 from controller.store.series import Series, series_of_windows
 from probes.window import WindowBatch
 

@@ -21,7 +21,7 @@ from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgea
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
 from controller.campaigns.scheduler import event_of
 from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from foundation.errors import ConfigError
 from foundation.text import Text
 from messages.frame import unseal
