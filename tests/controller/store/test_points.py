@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from controller.store.blocks import block_of
+from controller.store.rollup_blocks import block_of
 
 from controller.store.points import POINT, pack_tiles, points_of, unpack_tiles
 from probes.window import WindowBatch
