@@ -34,7 +34,7 @@ def test_second_controller_on_one_directory_is_refused(
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: pathlib.Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"somebody's notes, not a database at all" * 100)
-    with pytest.raises(ConfigError, match="not a database of Isochrone"):
+    with pytest.raises(ConfigError, match="not an Isochrone database"):
         open_store(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes().startswith(b"somebody's notes")
 

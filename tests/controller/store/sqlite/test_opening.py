@@ -73,7 +73,7 @@ def test_database_that_lacks_what_comes_before_what_it_has_is_damaged(path: path
 def test_file_that_is_no_database_is_refused_and_left_alone(path: pathlib.Path) -> None:
     notes = b"somebody's notes, not a database at all" * 100
     path.write_bytes(notes)
-    with pytest.raises(ConfigError, match="not a database of Isochrone"):
+    with pytest.raises(ConfigError, match="not an Isochrone database"):
         open_to_write(path, None)
     assert path.read_bytes() == notes
 
@@ -83,7 +83,7 @@ def test_database_of_another_program_is_refused(path: pathlib.Path) -> None:
     other.execute("CREATE TABLE photos (id INTEGER)")
     other.commit()
     other.close()
-    with pytest.raises(ConfigError, match="not a database of Isochrone"):
+    with pytest.raises(ConfigError, match="not an Isochrone database"):
         open_to_write(path, None)
 
 
