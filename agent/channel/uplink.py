@@ -185,8 +185,8 @@ class Uplink:
             "measured_twice" if one.twice else "chunks_refused",
             "error",
             Text(
-                f"The controller refuses chunk {one.sequence}: {one.refused.en} It is kept in the "
-                "spool, out of the way.",
+                f"The controller refuses chunk {one.sequence}: {one.refused.en} It is set aside "
+                f"in the spool.",
                 f"控制器拒收数据块 {one.sequence}：{one.refused.zh}该数据块已在本地隔离保存。",
             ),
         )
@@ -211,7 +211,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
         if said is not None and said.sequence == sequence:
             return Delivery(sequence=sequence, committed=True, duplicate=said.duplicate)
         text = Text(
-            "The controller acknowledged another chunk than it was sent.",
+            "The controller acknowledged a different chunk from the one it was sent.",
             "控制器确认的数据块与提交的不一致。",
         )
         return Delivery(sequence=sequence, trouble=text, answered=False)
@@ -220,7 +220,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
     if word in REFUSED_FOR_EVER:
         return Delivery(sequence=sequence, refused=refusal, twice=word == MEASURED_TWICE)
     trouble = Text(
-        f"The controller does not take results now: {refusal.en} They are kept and sent later.",
+        f"The controller does not accept results now: {refusal.en} They are kept and sent later.",
         f"控制器暂不接收数据：{refusal.zh}数据保存在本地，稍后补传。",
     )
     return Delivery(

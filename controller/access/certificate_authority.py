@@ -147,7 +147,7 @@ def load_authority(data: pathlib.Path, clock: Clock) -> Authority:
     """Return the authority of a data directory. Raises ConfigError where there is none."""
     if not authority_exists(data):
         raise ConfigError(
-            f"{data} has no authority yet; make it with: isochrone controller init --data {data}",
+            f"{data} has no authority yet; create it with: isochrone controller init --data {data}",
             f"{data} 尚未初始化证书颁发机构；请先执行：isochrone controller init --data {data}",
             file=str(data),
         )
@@ -202,7 +202,8 @@ def write_secret(path: pathlib.Path, content: bytes) -> None:
         temporary.replace(path)
     except OSError as error:
         raise ResourceError(
-            f"{path} cannot be written: {error.strerror}; check the rights and the free space.",
+            f"{path} cannot be written: {error.strerror}; check the permissions and the free "
+            f"space.",
             f"无法写入 {path}：{reason_of(error).zh}；请检查权限和剩余空间。",
             file=str(path),
         ) from error

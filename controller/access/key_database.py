@@ -91,8 +91,8 @@ def keys_directory(data: pathlib.Path) -> pathlib.Path:
         belong_to_owner(directory)
     except OSError as error:
         raise ResourceError(
-            f"The directory {directory} cannot be made: {error.strerror}; check the rights and "
-            "the free space there.",
+            f"The directory {directory} cannot be created: {error.strerror}; check the "
+            f"permissions and the free space there.",
             f"无法创建目录 {directory}：{reason_of(error).zh}；请检查权限和剩余空间。",
             file=str(directory),
         ) from error
@@ -127,8 +127,8 @@ def open_tables(data: pathlib.Path) -> sqlite3.Connection:
             raise  # whoever opened the store says what to do
         reason = reason_of(error)
         raise ResourceError(
-            f"The database of keys {path} cannot be opened ({reason.en}); check the rights and the "
-            "free space of that directory.",
+            f"The database of keys {path} cannot be opened ({reason.en}); check the permissions "
+            f"and the free space of that directory.",
             f"无法打开密钥数据库 {path}（{reason.zh}）；请检查该目录的权限和剩余空间。",
             file=str(path),
         ) from error
@@ -144,7 +144,7 @@ def _damaged(path: pathlib.Path, error: BaseException) -> ResourceError:
     reason = reason_of(error)
     return ResourceError(
         f"The database of keys {path} is damaged ({reason.en}); restore the newest backup of "
-        f"{path.parent}, which is backed up apart from the windows.",
+        f"{path.parent}, which is backed up separately from the windows.",
         f"密钥数据库 {path} 已损坏（{reason.zh}）；请从最新备份恢复 {path.parent}"
         "（该目录与测量数据分开备份）。",
         file=str(path),
@@ -161,9 +161,10 @@ def _is_emptied(path: pathlib.Path, data: pathlib.Path) -> bool:
 def _emptied(path: pathlib.Path) -> ResourceError:
     """What is said of a database whose tables were there when the authority was made."""
     return ResourceError(
-        f"The database of keys {path} is empty or gone, though the authority beside it was made "
-        f"after it: nobody could be let in. Restore the newest backup of {path.parent}; without "
-        "one, move that directory away, run isochrone controller init and enrol every agent again.",
+        f"The database of keys {path} is empty or missing, although an authority was created "
+        f"beside it: nobody could be authenticated. Restore the newest backup of {path.parent}; "
+        f"without one, move that directory away, run isochrone controller init and enrol every "
+        f"agent again.",
         f"密钥数据库 {path} 为空或已丢失，而旁边的证书颁发机构是在它之后创建的："
         f"现在无法验证任何人。请从最新备份恢复 {path.parent}；若没有备份，请移走该目录，"
         "执行 isochrone controller init 并重新注册所有探针。",
@@ -183,8 +184,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.OperationalError):
             raise ResourceError(
-                f"The database of keys cannot be written ({error}); check the rights and the free "
-                "space of its disk, and try again.",
+                f"The database of keys cannot be written ({error}); check the permissions and the "
+                f"free space of its disk, and try again.",
                 f"密钥数据库无法写入（{reason_of(error).zh}）；请检查权限和磁盘剩余空间后重试。",
             ) from error
         raise

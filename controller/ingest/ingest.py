@@ -204,7 +204,7 @@ class Ingest:
             raise ForeignError(
                 "foreign_chunk",
                 Text(
-                    f"The chunk is of agent {chunk.agent}, but {name} delivered it.",
+                    f"The chunk is from agent {chunk.agent}, but {name} delivered it.",
                     f"该数据块属于探针 {chunk.agent}，却由 {name} 提交。",
                 ),
                 agent=chunk.agent,

@@ -105,8 +105,7 @@ def seal(
     """Return the frozen period of these streams. Raises ConfigError where there is nothing."""
     if request.to_ns <= request.from_ns or request.to_ns > now_ns:
         raise ConfigError(
-            "A baseline is sealed over a period that is past: give --from before --to, and --to "
-            "not after now.",
+            "Only a past period can be sealed: give --from before --to, and --to not after now.",
             "基线期必须是已经过去的时段：--from 须早于 --to，且 --to 不得晚于当前时间。",
             name=request.name,
         )

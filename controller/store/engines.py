@@ -98,8 +98,8 @@ def _engine_of(url: str) -> tuple[Engine, pathlib.Path]:
     if engine is None:
         known = ", ".join(sorted(_ENGINES))
         raise ConfigError(
-            f"No store is opened by {url!r}: give a URL such as sqlite:///directory; known are "
-            f"{known}.",
+            f"No store engine opens {url!r}: give a URL such as sqlite:///directory; known "
+            f"engines: {known}.",
             f"无法按 {url!r} 打开存储：请使用形如 sqlite:///目录 的地址；可用的类型为 {known}。",
             url=url,
         )

@@ -56,8 +56,8 @@ class OtherBootError(IsochroneError):
 def other_boot(agent: str) -> OtherBootError:
     """Return the refusal of windows of a time that another boot of the agent measured."""
     return OtherBootError(
-        f"Another agent named {agent} measured at that time, and its windows are stored; these are "
-        "of a copy of the machine or of its state directory.",
+        f"Another agent named {agent} measured at that time, and its windows are stored; these "
+        f"come from a copy of the machine or of its state directory.",
         f"另一个名为 {agent} 的探针在该时段进行了测量，其数据已存储；"
         "本数据来自克隆的机器或其状态目录。",
         agent=agent,

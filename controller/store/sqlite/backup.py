@@ -77,7 +77,7 @@ def back_up(data: pathlib.Path, to: pathlib.Path) -> int:
             reason = reason_of(error)
             raise ResourceError(
                 f"The backup {to} cannot be written ({reason.en}); check the directory, its "
-                "rights and the free space.",
+                f"permissions and the free space.",
                 f"无法写入备份 {to}（{reason.zh}）；请检查目录、权限和剩余空间。",
                 file=str(to),
             ) from error

@@ -74,8 +74,8 @@ def open_to_read(path: pathlib.Path) -> sqlite3.Connection:
 def _unreadable(path: pathlib.Path, error: BaseException) -> ResourceError:
     reason = reason_of(error)
     return ResourceError(
-        f"The database {path} cannot be read ({reason.en}); check its rights. If a log (-wal) lies "
-        "beside it, copy both to a directory that can be written.",
+        f"The database {path} cannot be read ({reason.en}); check its permissions. If there is a "
+        f"log (-wal) beside it, copy both to a directory that can be written.",
         f"无法读取数据库 {path}（{reason.zh}）；请检查权限。若旁边有日志文件（-wal），"
         "请将两者一并复制到可写目录。",
         file=str(path),
@@ -146,7 +146,7 @@ def _names() -> list[str]:
 def foreign(path: pathlib.Path) -> ConfigError:
     """Return what to say of a file that is not ours."""
     return ConfigError(
-        f"{path} is not a database of Isochrone; move it away or use another --data directory.",
+        f"{path} is not an Isochrone database; move it away or use another --data directory.",
         f"{path} 不是 Isochrone 的数据库；请将其移走，或用 --data 指定其他目录。",
         file=str(path),
     )
@@ -180,8 +180,8 @@ def open_to_write(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connecti
 
 def _emptied(path: pathlib.Path) -> ResourceError:
     return ResourceError(
-        f"The database {path} is empty, though a controller has run in this directory: what was "
-        "measured is gone from it. Restore the newest backup that `isochrone controller backup` "
+        f"The database {path} is empty, although a controller has run in this directory: its "
+        f"measurements are gone. Restore the newest backup that `isochrone controller backup` "
         "made, or remove the empty file to start afresh.",
         f"数据库 {path} 为空，但控制器曾在该目录运行：其中的测量数据已不存在。请恢复 isochrone "
         "controller backup 生成的最新备份，或删除该空文件以重新开始。",

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-from controller.store.blocks import block_of
 
 from controller.store.points import POINT, pack_tiles, points_of, unpack_tiles
+from controller.store.rollup_blocks import block_of
 from probes.window import WindowBatch
 from tests.controller.conftest import batch_of
 

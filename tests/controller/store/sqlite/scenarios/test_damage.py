@@ -151,7 +151,7 @@ def test_a_database_that_was_emptied_is_never_taken_for_a_new_one(
 ) -> None:
     create_authority(data, ["localhost"], SystemClock())
     assert start(network, data) is None
-    for name, word in (("keys/access.sqlite3", "nobody"), (FILE_NAME, "measured")):
+    for name, word in (("keys/access.sqlite3", "nobody"), (FILE_NAME, "measurements are gone")):
         place = data / name
         held = place.read_bytes()
         place.write_bytes(b"")
@@ -167,7 +167,7 @@ def test_a_database_that_was_emptied_is_never_taken_for_a_new_one(
         path.rename(data.parent / path.name)
     said = start(network, data)
     assert said is not None
-    assert "gone" in said
+    assert "missing" in said
     assert not (data / "keys" / "access.sqlite3").exists()
 
 
@@ -251,7 +251,7 @@ def test_what_is_no_database_and_what_is_not_there_are_told_apart(tmp_path: path
     with pytest.raises(ConfigError, match="There is no database"):
         check(tmp_path)
     (tmp_path / FILE_NAME).write_bytes(b"rubbish" * 1000)
-    with pytest.raises(ConfigError, match="is not a database of Isochrone"):
+    with pytest.raises(ConfigError, match="is not an Isochrone database"):
         check(tmp_path)
     (tmp_path / FILE_NAME).unlink()
     (tmp_path / FILE_NAME).mkdir()

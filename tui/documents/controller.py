@@ -1,10 +1,14 @@
-"""The controller itself: how it is."""
+"""What the controller says of itself and how it says it: its health, events, pages of lists."""
 
 from __future__ import annotations
+
+from typing import Generic, TypeVar
 
 import msgspec
 
 from tui.documents.titles import Title
+
+T = TypeVar("T")
 
 
 class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,3 +32,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreHealth | None = None
     campaigns: dict[str, int] = {}
     warnings: list[Title] = []
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of the event stream."""
+
+    type: str
+    revision: int | None = None
+
+
+class Listing(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    items: list[T]
+    next: str | None = None
