@@ -1,6 +1,6 @@
 """What could keep this agent from measuring: looked at one thing after another.
 
-Every check is a function of its own that raises nothing; it may open sockets for a moment, sends
+Every check is its own function that raises nothing; it may open sockets for a moment, sends
 nothing beyond this machine but two requests to the controller, and changes nothing.
 """
 

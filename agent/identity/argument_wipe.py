@@ -11,7 +11,7 @@ _ARG_START, _ARG_END = 48 - 3, 49 - 3  # proc_pid_stat(5), counted from the fiel
 
 
 def wipe_argument(secret: str) -> bool:
-    """Overwrite `secret` wherever it stands in the arguments (Linux); True if nothing is left.
+    """Overwrite `secret` wherever it is in the arguments (Linux); True if nothing is left.
 
     It was to be seen until now, and stays in the shell's history: this only shortens the time.
     """

@@ -1,4 +1,4 @@
-"""Texts of others, cleaned wherever they stand in a document."""
+"""Texts of others, cleaned wherever they are in a document."""
 
 import json
 
