@@ -12,8 +12,7 @@ import pytest
 from agent.conditions import Conditions
 from agent.measuring.measuring import Measuring
 from agent.plan.file import PLAN_FILE
-from agent.plan.in_force import PlanInForce
-from agent.plan.trial import TRIAL_FILE, PlanTrial
+from agent.plan.in_force import TRIAL_FILE, PlanInForce, PlanTrial
 
 
 def test_two_starts_that_did_not_last_are_enough(tmp_path: Path) -> None:
@@ -27,7 +26,7 @@ def test_start_that_lasts_or_is_ended_in_order_counts_no_more(
     trial.begins()
     trial.passed()
     assert [trial.begins(), trial.begins()] == [True, True]
-    monkeypatch.setattr("agent.plan.trial.LASTS_S", 0.001)
+    monkeypatch.setattr("agent.plan.in_force.LASTS_S", 0.001)
     asyncio.run(trial.survives(lambda: True))
     assert trial.begins()
 
@@ -35,7 +34,7 @@ def test_start_that_lasts_or_is_ended_in_order_counts_no_more(
 def test_agent_that_measures_nothing_has_proved_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.plan.trial.LASTS_S", 0.001)
+    monkeypatch.setattr("agent.plan.in_force.LASTS_S", 0.001)
     trial = PlanTrial(tmp_path)
     trial.begins()
 

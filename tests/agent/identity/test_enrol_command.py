@@ -9,7 +9,7 @@ import pytest
 SHOW = """
 import sys
 from pathlib import Path
-from agent.identity.argument_wipe import wipe_argument
+from agent.identity.enrol_command import wipe_argument
 done = wipe_argument(sys.argv[2])
 print(done, Path("/proc/self/cmdline").read_bytes().decode())
 """
