@@ -62,7 +62,7 @@ _ROW = np.dtype(
         ("sent_kind", "u1"),  # index into window.TIMESTAMPING
         ("rtt_ns", "f8"),
         ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
-        # Kept only where a Follow-Up may still mend it.
+        # Kept only where a Follow-Up may still fix it.
         ("transmit_ns", "i8"),  # T3, of the reflector's clock
         ("forward_ns", "f8"),
         ("backward_ns", "f8"),
@@ -206,9 +206,9 @@ class Ledger:
         self._wait_for(row, forget_ns)
 
     def note_newest(self, session: NDArray[np.int64], cause: NDArray[np.int32]) -> int:
-        """Write the causes `cause` int32[n] of answers that were of no use and do not tell of which
-        probe: each stands for the newest of its session that waits and has had none such. Return
-        of how many probes that is."""
+        """Write the causes `cause` int32[n] of answers that were of no use and do not say which probe
+        they answer: each stands for the newest of its session that waits and has had none such.
+        Return of how many probes that is."""
         order = stable_order(session)
         each, first, count = np.unique(session[order], return_index=True, return_counts=True)
         back = self.sessions["next"][each][:, None] - 1 - np.arange(LOOK_BACK)
@@ -230,7 +230,7 @@ class Ledger:
     ) -> NDArray[np.bool_]:
         """Write why they may stay unanswered beside probes in flight; tell which those are.
 
-        Nobody signs an ICMP error, so a probe goes on being waited for.
+        Nobody signs an ICMP error, so a probe continues being waited for.
         """
         sequence = self.whole_sequence(session, low_sequence, sequence_bits)
         row = self.row_of(session, sequence)

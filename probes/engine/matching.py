@@ -34,7 +34,9 @@ class Matched:
     repeated_answer: NDArray[np.int64]
     spurious: int
     unproven: NDArray[np.bool_] | None = None
-    altered: int = 0  # of the spurious ones, those with a probe's number and not what else it bore
+    altered: int = (
+        0  # of the spurious ones, those that repeat a number and not what else it carried
+    )
     too_late: int = 0  # answers to probes that were given up
 
 
