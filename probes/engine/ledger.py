@@ -206,9 +206,9 @@ class Ledger:
         self._wait_for(row, forget_ns)
 
     def note_newest(self, session: NDArray[np.int64], cause: NDArray[np.int32]) -> int:
-        """Write the causes `cause` int32[n] of answers that were of no use and do not say which probe
-        they answer: each stands for the newest of its session that waits and has had none such.
-        Return of how many probes that is."""
+        """Write the causes int32[n] of answers that were of no use and do not say which probe they
+        answer: each stands for the newest of its session that waits and has had none such. Return
+        of how many probes that is."""
         order = stable_order(session)
         each, first, count = np.unique(session[order], return_index=True, return_counts=True)
         back = self.sessions["next"][each][:, None] - 1 - np.arange(LOOK_BACK)
