@@ -10,7 +10,7 @@ from foundation.text import plain
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Return one line a row of `cells`, headings first, which are underlined."""
+    """Return one line per row of `cells`, headings first, which are underlined."""
     rows = [[plain(cell) for cell in row] for row in cells]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [

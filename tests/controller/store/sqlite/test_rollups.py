@@ -134,5 +134,5 @@ def test_nothing_that_may_still_be_added_to_is_forgotten(store: Store, put: Put)
     put(0)
     at_the_bound_ns = RETENTION.window_days * DAY_NS
     assert store.rollups.expire(at_the_bound_ns) == 0
-    assert store.rollups.expire(at_the_bound_ns + DAY_NS) == 0  # its minute may be made anew
+    assert store.rollups.expire(at_the_bound_ns + DAY_NS) == 0  # its minute may be rebuilt
     assert store.rollups.expire(at_the_bound_ns + DAY_NS + 1) == 1

@@ -64,7 +64,7 @@ def test_minutes_in_tiles_and_minutes_of_the_running_hour_are_each_there_once(
 ) -> None:
     for minute in (0, 59, 60, 61):
         put(minute)
-    roll_up(store, 63 * MINUTE.step_ns)  # the first hour is laid out, the second goes on
+    roll_up(store, 63 * MINUTE.step_ns)  # the first hour is laid out, the second continues
     assert minutes(store) == [0, 59, 60, 61]
     put(0)  # late: its tile is old, its minute new
     store.rollups.roll_up(64 * MINUTE.step_ns, 100)
