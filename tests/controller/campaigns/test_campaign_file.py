@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import isochrone
 from controller.campaigns.campaign_file import Campaign, asked_of, load_campaign
-from controller.client.errors import SilentControllerError
+from controller.client.calls import SilentControllerError
 from controller.client.link import ControllerAddress
 from controller.commands import campaign as campaign_command
 from controller.reports.local import _report_refused

@@ -16,8 +16,9 @@ from controller.fleet.maintenance import MaintenanceSchedule, PathIndex
 from controller.fleet.silences import SilenceRegistry, StreamIndex
 from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
-from controller.reports.page import LEFT_OUT_WORDS, render_report
+from controller.reports.page import render_report
 from controller.reports.report import Answers, assemble
+from controller.reports.words import LEFT_OUT_WORDS
 from controller.store.event_log import MaintenanceRecord
 from controller.store.interface import PlanRecord
 from controller.store.silences import SilenceRecord

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import isochrone
-from controller.client.link import ControllerAddress, controller_options
-from controller.client.time_options import past_options
+from controller.client.link import ControllerAddress
+from controller.client.options import controller_options, past_options
 from foundation.local_time import local_text
 
 FROM_ENVIRONMENT = {
