@@ -134,15 +134,15 @@ def check_local_addresses(config: AgentConfig) -> list[Finding]:
             told = finding(
                 "local_addresses",
                 "ok",
-                f"{local} stands here for {public} (1:1 NAT).",
+                f"{local} is the local address of {public} (1:1 NAT).",
                 f"{local} 在本机对应 {public}（1:1 NAT）。",
             )
         else:
             told = finding(
                 "local_addresses",
                 "fail",
-                f"{local} is to stand for {public} (1:1 NAT), and is not an address of this "
-                "machine; look at `ip address`.",
+                f"{local} is given for {public} (1:1 NAT), but is not an address of this machine; "
+                f"check `ip address`.",
                 f"{local} 应对应 {public}（1:1 NAT），但不是本机地址；请用 `ip address` 检查。",
             )
         found.append(told)
@@ -240,7 +240,7 @@ def check_timestamps() -> Finding:
         return finding(
             "timestamps",
             "fail",
-            f"Not even loopback can be measured ({error.strerror}); bring `lo` up.",
+            f"Even loopback cannot be measured ({error.strerror}); bring `lo` up.",
             f"无法通过环回接口测量（{reason_of(error).zh}）；请启用 lo 接口。",
         )
     if measured.timestamping not in ("kernel", "hardware"):
@@ -299,15 +299,15 @@ def check_certificate(config: AgentConfig) -> tuple[Finding | None, ssl.SSLConte
             "certificate",
             "fail",
             f"The certificate is not valid yet by this machine's clock ({shown}); set the clock, "
-            "or look at the controller's.",
+            f"or check the controller's.",
             f"按本机时钟（{shown}）证书尚未生效；请校准本机时钟，或检查控制器的时钟。",
         )
     else:
         told = finding(
             "certificate",
             "ok",
-            f"The certificate is valid for {counted(round(left_days), 'more day')} and renews "
-            "itself.",
+            f"The certificate is valid for {counted(round(left_days), 'more day')} and is renewed "
+            f"automatically.",
             f"证书还有 {left_days:.0f} 天到期，会自动续期。",
         )
     return told, context

@@ -66,9 +66,10 @@ def _judged(name: str, said: _AgentStatus, running: str | None) -> Finding:
         return finding(
             "name",
             "fail",
-            f"Another agent named {name} is heard by the controller, with the same certificate; "
-            "what this one measures meanwhile is not stored. A copy of a machine or of its state "
-            "directory: stop one of the two; give it a name and a token of its own.",
+            f"Another agent named {name} is connected to the controller with the same "
+            f"certificate; until it stops, what this one measures is not stored. One of the two "
+            f"is a copy of a machine or of its state directory: stop it, or give it its own name "
+            f"and token.",
             f"控制器当前连接的是另一个名为 {name} 的探针，且使用同一证书；"
             "本探针在此期间的数据不会存储。可能克隆了机器或其状态目录：请停止其中一个，"
             "并为其配置单独的名称和令牌。",
@@ -77,9 +78,9 @@ def _judged(name: str, said: _AgentStatus, running: str | None) -> Finding:
         return finding(
             "name",
             "warn",
-            f"The controller heard an agent named {name} within the last seconds, and none runs "
-            "here: if it was not stopped just now, it runs on another machine, with the same "
-            "certificate.",
+            f"An agent named {name} was connected to the controller seconds ago, and none runs "
+            f"here: unless it was stopped just now, it runs on another machine with the same "
+            f"certificate.",
             f"控制器刚收到名为 {name} 的探针的消息，但本机没有探针在运行："
             "若不是刚刚停止，则它正以同一证书在另一台机器上运行。",
         )

@@ -80,7 +80,7 @@ def enrol(
         config = load_config(config_path)
         if (config.name, config.controller.rstrip("/")) != (parsed.agent, root):
             raise ConfigError(
-                f"{config_path} is of {config.name} at {config.controller}, the token of "
+                f"{config_path} is for {config.name} at {config.controller}, but the token is for "
                 f"{parsed.agent} at {root}; correct the file or name another with --config. "
                 "The token was not used.",
                 f"{config_path} 属于 {config.name}（{config.controller}），而令牌属于 "

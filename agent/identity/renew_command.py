@@ -36,9 +36,9 @@ def renew(config_path: Path) -> None:
     trust = asyncio.run(renew_now(load_config(config_path)))
     until = dt.datetime.fromtimestamp(trust.expires_ns // 10**9, dt.UTC).date().isoformat()
     done = Text(
-        f"{trust.agent} has a new key and certificate, valid until {until}. A running agent takes "
-        "it up within half a minute. The one before stays good until it ends; if its key was "
-        "seen, have it revoked and enrol again.",
+        f"{trust.agent} has a new key and certificate, valid until {until}. A running agent picks "
+        f"it up within half a minute. The previous one stays valid until it expires; if its key "
+        f"was disclosed, have it revoked and enrol again.",
         f"{trust.agent} 已更换密钥和证书，有效期至 {until}。运行中的探针会在半分钟内启用。"
         "原证书在到期前仍然有效；若其密钥已泄露，请吊销并重新注册。",
     )

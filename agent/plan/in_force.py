@@ -80,15 +80,15 @@ class PlanInForce:
 
 def _unusable(path: Path) -> Text:
     return Text(
-        f"The saved plan {path} is damaged, or another agent's; nothing is measured until the "
-        "controller sends one.",
+        f"The saved plan {path} is damaged or belongs to another agent; nothing is measured until "
+        f"the controller sends one.",
         f"已保存的测量计划 {path} 已损坏，或属于其他探针；在控制器下发新计划之前不进行任何测量。",
     )
 
 
 def _not_kept(path: Path, error: OSError) -> Text:
     return Text(
-        f"The plan cannot be kept in {path} ({error.strerror}); after a restart without the "
+        f"The plan cannot be saved in {path} ({error.strerror}); after a restart without the "
         "controller nothing would be measured. Free space there.",
         f"无法将测量计划保存到 {path}（{reason_of(error).zh}）；"
         "若在控制器不可达时重启，测量将无法进行。请清理磁盘空间。",

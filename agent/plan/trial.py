@@ -56,9 +56,9 @@ class PlanTrial:
     def told(plan: Plan) -> Text:
         """Say that a plan is not resumed."""
         return Text(
-            f"The saved plan {plan.version} is not resumed: the agent ended soon after its last "
-            f"{_TRIALS} starts. The controller is asked first; cancel what asks for too much, or "
-            "limit it in [policy].",
+            f"The saved plan {plan.version} is not resumed: the agent ended soon after each of "
+            f"its last {_TRIALS} starts. It waits for the controller's plan; cancel what requests "
+            f"too much, or limit it in [policy].",
             f"未恢复已保存的测量计划 {plan.version}：探针最近 {_TRIALS} 次启动后不久即退出。"
             "将先询问控制器；请取消要求过高的测量，或在 [policy] 中加以限制。",
         )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.campaigns.request import CampaignRequest, existing_part, problems_of, streams_of
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from foundation.errors import ConfigError
 from foundation.text import Text, counted
 from topology.mesh import united
@@ -147,7 +147,7 @@ def notes_of(record: CampaignRecord, there: int) -> tuple[Text, ...]:
         notes.append(
             Text(
                 f"Of {counted(record.streams, 'stream')} that it asked for {there} are left: the "
-                "site file no longer has the others, and nothing here is of them.",
+                "site file no longer has the others, which are not reported here.",
                 f"所请求的 {record.streams} 条测量流中仅剩 {there} 条：站点文件已不含其余测量流，"
                 "此处不含其任何结果。",
             )
@@ -155,7 +155,7 @@ def notes_of(record: CampaignRecord, there: int) -> tuple[Text, ...]:
     if record.state == "ended" and record.begun_ns is None:
         notes.append(
             Text(
-                "The controller was away all the time of the campaign: nothing was measured.",
+                "The controller was down for the whole campaign: nothing was measured.",
                 "专项测量期间控制器一直未运行：没有为其进行任何测量。",
             )
         )
@@ -163,7 +163,7 @@ def notes_of(record: CampaignRecord, there: int) -> tuple[Text, ...]:
         seconds = missed_ns(record) / 1e9
         notes.append(
             Text(
-                f"The controller was away at the beginning: the first {seconds:.0f} s were not "
+                f"The controller was down at the beginning: the first {seconds:.0f} s were not "
                 "measured.",
                 f"开始时控制器未运行：最初 {seconds:.0f} 秒没有测量。",
             )

@@ -42,13 +42,13 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
 
     Run it again with --name to issue a new server certificate for these names.
     """
-    from controller.access.authority import (
+    from controller.access.certificate_authority import (
         ALWAYS_HOSTS,
         authority_exists,
         create_authority,
         load_authority,
     )
-    from controller.access.host_names import certified_hosts
+    from controller.access.certificates import certified_hosts
 
     hosts, actor = certified_hosts(names, ALWAYS_HOSTS), me()
     if authority_exists(data):
@@ -113,9 +113,9 @@ def rotate(data: pathlib.Path) -> None:
         )
     say(
         Text(
-            f"Epoch {number} ({fingerprint}). Reflectors answer to it and to the keys of before; "
-            "senders use it as soon as their peers have it. The keys of before end with the next "
-            f"rotation. Who has it: isochrone controller stamp-keys list --data {data}",
+            f"Epoch {number} ({fingerprint}). Reflectors accept it and the previous keys; senders "
+            "use it as soon as their peers have it. The previous keys expire with the next "
+            f"rotation. To see who has it: isochrone controller stamp-keys list --data {data}",
             f"第 {number} 期密钥（指纹 {fingerprint}）。反射端同时接受新旧两期密钥，"
             "对端确认后发送端即启用新密钥；旧密钥在下一次轮换时失效。查看进度："
             f"isochrone controller stamp-keys list --data {data}",
@@ -143,7 +143,7 @@ def _certified(hosts: list[str]) -> Text:
 def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
     """Open the credential store for a while; with `new` it may be made."""
     from controller.access.credential_store import CredentialStore
-    from controller.access.tables import FILE_NAME, reporting_keys_damage
+    from controller.access.key_database import FILE_NAME, reporting_keys_damage
     from controller.data_directory import KEYS_DIRECTORY
 
     path = data / KEYS_DIRECTORY / FILE_NAME

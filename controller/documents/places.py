@@ -14,8 +14,8 @@ from messages.exchange import Health
 from topology.model import Role, Site
 
 if TYPE_CHECKING:
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
 
 
 class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,8 @@ from controller.store.points import POINT
 from probes.window import known_outcomes
 
 if TYPE_CHECKING:
-    from controller.store.interface import Store, StreamRecord
+    from controller.store.interface import Store
+    from controller.store.records import StreamRecord
     from controller.store.series import Series
 
 

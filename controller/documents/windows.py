@@ -19,7 +19,8 @@ from probes.histogram import Histograms
 from probes.window import COUNTERS, MEASURES, TIMESTAMPING
 
 if TYPE_CHECKING:
-    from controller.store.interface import Store, StreamRecord
+    from controller.store.interface import Store
+    from controller.store.records import StreamRecord
     from probes.window import WindowBatch
 
 

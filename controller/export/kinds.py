@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.export.rows import COLUMNS, Column, Rows, Streams
-from controller.store.interface import Store, StoredChunk, StreamRecord
+from controller.store.interface import Store
 from controller.store.levels import LEVELS, LevelName
 from controller.store.readable import readable_chunks, sound_contents
+from controller.store.records import StoredChunk, StreamRecord
 from controller.store.series import Series, series_of_windows
 from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from controller.access.authority import Authority, authority_exists, load_authority
+from controller.access.certificate_authority import Authority, authority_exists, load_authority
 from controller.access.credential_store import CredentialStore
+from controller.access.key_database import reporting_keys_damage
 from controller.access.stamp_keyring import StampKeyring
-from controller.access.tables import reporting_keys_damage
 from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import RunningByCaller
@@ -27,14 +27,14 @@ from controller.events.recorder import Recorder
 from controller.fleet.agents import Fleet
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry, newly_requested
+from controller.fleet.silence_registry import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
-from controller.live.improvements import BaselineComparator
+from controller.live.baseline_comparator import BaselineComparator
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import Scope, scope_of
 from controller.live.snapshot import Snapshots
-from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember, taking
 from controller.plans.channels import Channels, DuplicateAgents
 from controller.plans.distribution import PlanDistribution, plans_of
@@ -46,7 +46,8 @@ from controller.reports.reporting import Reporting
 from controller.serving.snapshot_taker import OperationReader, SnapshotTaker
 from controller.settings import VERSION, Settings
 from controller.store.engines import open_store, store_url
-from controller.store.interface import DamagedStoreError, Store, StoreFullError, StreamRecord
+from controller.store.interface import DamagedStoreError, Store, StoreFullError
+from controller.store.records import StreamRecord
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog

@@ -28,7 +28,7 @@ from controller.campaigns.request import (
 )
 from controller.campaigns.scheduler import event_of
 from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from foundation.errors import ConfigError
 from foundation.text import Text
 from messages.frame import unseal

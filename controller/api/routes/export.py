@@ -21,8 +21,8 @@ from controller.documents.values import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported, Selection, joined_tables
 from controller.export.rows import Streams
-from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
+from controller.store.records import StreamRecord
 from foundation.condition import Word
 from foundation.errors import ConfigError
 from foundation.number_types import Instant
@@ -111,12 +111,12 @@ def _refuse_more(services: Services, caller: str) -> None:
     """Raise ApiError 429 where as many exports run as may, in all or of one credential."""
     if services.exports.total() >= MAX_AT_ONCE:
         text = Text(
-            f"{MAX_AT_ONCE} exports run already; try again later.",
+            f"{MAX_AT_ONCE} exports are running already; try again later.",
             f"已有 {MAX_AT_ONCE} 个导出正在进行，请稍后重试。",
         )
     elif services.exports[caller] >= MAX_OF_ONE:
         text = Text(
-            f"{MAX_OF_ONE} exports of this credential run already; wait for one to end.",
+            f"{MAX_OF_ONE} exports of this credential are running already; wait for one to end.",
             f"该凭据已有 {MAX_OF_ONE} 个导出正在进行；请等待其中之一结束。",
         )
     else:

@@ -20,7 +20,7 @@ from controller.documents.plans import (
     difference,
 )
 from controller.ingest.ingest import unknown_agent
-from controller.store.interface import PlanRecord
+from controller.store.records import PlanRecord
 from foundation.text import Text
 from messages.exchange import Plan
 

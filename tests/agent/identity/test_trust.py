@@ -139,7 +139,7 @@ def test_forged_plan_is_refused() -> None:
     for forged, decoded in forgeries:
         problem = gate.problem(forged, decoded)
         assert problem is not None
-        assert "signature" in problem.en
+        assert "not signed" in problem.en
         assert "签名" in problem.zh
 
 

@@ -207,7 +207,7 @@ def config(**local: str):
         ({PUBLIC: "010.0.0.1"}, "may mean"),
         ({PUBLIC: "fd00::1"}, "not an IPv4 address"),
         ({"here": LOCAL}, "not an IP address"),
-        ({PUBLIC: LOCAL, "203.0.113.6": LOCAL}, "stands for two addresses"),
+        ({PUBLIC: LOCAL, "203.0.113.6": LOCAL}, "is given for two addresses"),
     ],
 )
 def test_pairs_that_are_none_are_refused(pairs: dict[str, str], said: str) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.api.server.addresses import Listen, parse_listen
 from controller.api.services import Services
 from controller.serving.assembly import open_services
 from controller.serving.service import serve, serve_on
 from controller.settings import Settings
-from controller.store.interface import StoredChunk
+from controller.store.records import StoredChunk
 from controller.supervision.housekeeping import LOOP
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError
