@@ -12,7 +12,7 @@ import msgspec
 
 from controller.documents.values import ErrorDocument
 from foundation.errors import ConfigError, ResourceError, RightsError
-from foundation.plain_json import plain_json
+from foundation.json_document import plain_json
 from foundation.reasons import reason_of
 from foundation.text import Text, excerpt
 from foundation.tls_faults import certificate_fault
