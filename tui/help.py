@@ -26,7 +26,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("? F1", "This help"),
             ("l", "Chinese / English"),
             ("d", "Dark / light"),
-            ("r", "Read anew now"),
+            ("r", "Read again now"),
             ("q ctrl+c", "Quit"),
         ),
     ),

@@ -21,7 +21,7 @@ from topology.strict import Problems, check
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One campaign. Exactly one of `controller` (whose fleet measures) and `sites` (this machine
-    measures the streams that begin at an address of its own) says who measures.
+    measures the streams that begin at its own address) says who measures.
 
     With `mesh` the controller's plan gets streams of the campaign's own, from `begin` (ISO 8601;
     now if absent) for `duration_s`; without, the report is about what runs anyway.

@@ -1,4 +1,4 @@
-"""A campaign as it is asked for: its request, the streams it means, what is wrong with it; and what
+"""A campaign as it is requested: its request, the streams it means, what is wrong with it; and what
 it would send and found.
 """
 

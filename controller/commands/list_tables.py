@@ -220,7 +220,7 @@ def _limit(one: VerdictDocument, language: Language) -> str:
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Return one line a row of `cells`, headings first, which are underlined."""
+    """Return one line per row of `cells`, headings first, which are underlined."""
     rows = [[plain(cell) for cell in row] for row in cells]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [

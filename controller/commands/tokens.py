@@ -1,4 +1,4 @@
-"""`isochrone controller token` and `revoke`: who is let in, from the controller's own machine.
+"""`isochrone controller token` and `revoke`: who is admitted, from the controller's own machine.
 
 They write the data directory; a running controller notices within seconds.
 """

@@ -4,7 +4,7 @@ A refusal is for ever (`messages.exchange.REFUSED_FOR_EVER`: no chunk, not of wh
 or another agent of the name measured that time) or for now, with Retry-After: 429 and 503 since
 there is too much to do, 409 for what a clock set right, a program upgraded or a plan made again may
 change. Every refusal is counted by its reason; nothing is ever stored in part. Chunks are decoded
-in threads of their own, so that slow readers of the API cannot keep them waiting.
+in their own threads, so that slow readers of the API cannot keep them waiting.
 """
 
 from __future__ import annotations

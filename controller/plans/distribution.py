@@ -119,7 +119,7 @@ class PlanDistribution:
         plan = self.plans[name]
         if plan.version >= running:
             return
-        logger.warning("%s runs plan %d, ours is %d: numbered anew", name, running, plan.version)
+        logger.warning("%s runs plan %d, ours is %d: numbered again", name, running, plan.version)
         content = msgspec.json.encode(msgspec.structs.replace(plan, version=0))
         record = PlanRecord(agent=name, version=running + 1, content=content)
         await asyncio.wrap_future(self._store.plans.put([record], self._clock.wall_ns()))

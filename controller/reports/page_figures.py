@@ -43,7 +43,7 @@ def figure(value: float | None, unit: str) -> Markup:
 
 
 def interval(low: float | None, high: float | None, unit: str) -> Markup:
-    """Return the interval a verdict rests on; an end that is not known is said to be so."""
+    """Return the interval a verdict is based on; an end that is not known is said to be so."""
     if low is None and high is None:
         return ABSENT
     bottom = -math.inf if low is None else low
@@ -125,7 +125,7 @@ def duration(from_ns: int | None, to_ns: int | None) -> Markup:
 
 
 def strip(verdict: VerdictDocument) -> Markup:
-    """Return a small drawing: the interval against the limit, which stands in the middle."""
+    """Return a small drawing: the interval against the limit, which is in the middle."""
     bound = limit_of(verdict)
     if not bound or (verdict.low is None and verdict.high is None and verdict.measured is None):
         return Markup("")

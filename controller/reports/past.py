@@ -1,7 +1,7 @@
 """A campaign judged when it is over: its own streams, its own targets, its own period.
 
-The windows are read back from the store, so the report rests on what was stored, whoever restarted
-in between. They are judged by the same parts as everything else, into a snapshot of its own.
+The windows are read back from the store, so the report is based on what was stored, whoever
+restarted in between. They are judged by the same parts as everything else, into its own snapshot.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ class Account:
             back = (rows["channel"][row] == number) & (direction != FORWARD)
             back = np.flatnonzero(back & (rows["cause"][row] >= 0))  # of others an answer was read
             channel = self._roster.channels.get(int(number))
-            if channel is None:  # its interface was made anew meanwhile
+            if channel is None:  # its interface was rebuilt meanwhile
                 continue
             unread, damaged = channel.claim_dropped(rows["sent_ns"][row[back]], now_ns)
             outcome[back[unread]] = UNREAD

@@ -64,7 +64,7 @@ _ROW = np.dtype(
         ("sent_kind", "u1"),  # index into window.TIMESTAMPING
         ("rtt_ns", "f8"),
         ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
-        # Kept only where a Follow-Up may still mend it.
+        # Kept only where a Follow-Up may still fix it.
         ("transmit_ns", "i8"),  # T3, of the reflector's clock
         ("forward_ns", "f8"),
         ("backward_ns", "f8"),
@@ -100,7 +100,9 @@ class Matched:
     repeated_answer: NDArray[np.int64]
     spurious: int
     unproven: NDArray[np.bool_] | None = None
-    altered: int = 0  # of the spurious ones, those with a probe's number and not what else it bore
+    altered: int = (
+        0  # of the spurious ones, those with a probe's number and not what else it carried
+    )
     too_late: int = 0  # answers to probes that were given up
 
 
@@ -228,8 +230,8 @@ class Ledger:
         self._wait_for(row, forget_ns)
 
     def note_newest(self, session: NDArray[np.int64], cause: NDArray[np.int32]) -> int:
-        """The same for answers that do not tell of which probe: each stands for the newest probe
-        of its session that waits and has had none of no use."""
+        """The same for answers that do not say which probe they answer: each stands for the newest
+        probe of its session that waits and has had none of no use."""
         order = stable_order(session)
         each, first, count = np.unique(session[order], return_index=True, return_counts=True)
         back = self.sessions["next"][each][:, None] - 1 - np.arange(_LOOK_BACK)
@@ -268,7 +270,7 @@ class Ledger:
     ) -> NDArray[np.bool_]:
         """Write why they may stay unanswered beside probes in flight; tell which those are.
 
-        Nobody signs an ICMP error, so a probe goes on being waited for.
+        Nobody signs an ICMP error, so a probe continues being waited for.
         """
         sequence = self._whole_sequence(session, low_sequence, sequence_bits)
         row = self._row_of(session, sequence)

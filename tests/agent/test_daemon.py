@@ -89,7 +89,7 @@ class Controller:
         await socket.send_str(msgspec.json.encode(PlanPush(plan=PLAN)).decode())
 
     async def wait_until_curtailed(self, by_how_many: int) -> None:
-        """Wait until the agent tells of so many streams. It does every few seconds, and whenever
+        """Wait until the agent reports so many streams. It does every few seconds, and whenever
         it is given a plan: so it is given its plan again."""
         async with asyncio.timeout(120):
             while not self.curtailed or len(self.curtailed[-1].streams) != by_how_many:

@@ -21,7 +21,7 @@ PROBE = ("probe", "icmp", "127.0.0.1", "--interval", "10ms")
 
 
 class Terminal:
-    """A command on a terminal of its own, which can be taken away."""
+    """A command on its own terminal, which can be taken away."""
 
     def __init__(self, state: Path, *words: str) -> None:
         self._terminal, theirs = pty.openpty()

@@ -115,7 +115,7 @@ def test_ctrl_c_ends_a_campaign_early_and_what_was_measured_is_reported(
 ) -> None:
     (tmp_path / "sites.toml").write_text(SITES, encoding="utf-8")
     text = GOOD.replace("60", "600") + 'sites = "sites.toml"\nwindow_s = 0.5\n'
-    # In a network of its own, whose counters tell how much it has measured.
+    # In its own network, whose counters tell how much it has measured.
     run_it = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
     run_it += [sys.executable, "-P", "-m", "isochrone", "campaign", "run"]
     with subprocess.Popen(

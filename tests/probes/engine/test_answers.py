@@ -1,4 +1,4 @@
-"""Follow-Up Telemetry: a reply tells when the one before it truly left, and mends its delays."""
+"""Follow-Up Telemetry: a reply tells when the one before it truly left, and fixes its delays."""
 
 from __future__ import annotations
 

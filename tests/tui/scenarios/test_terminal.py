@@ -41,7 +41,7 @@ def url() -> Iterator[str]:
 
 
 class Terminal:
-    """A tmux server of its own with one pane."""
+    """Its own tmux server with one pane."""
 
     def __init__(self, directory: Path, command: str, size: tuple[int, int]) -> None:
         self._tmux = ["tmux", "-f", "/dev/null", "-S", str(directory / "tmux")]
