@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from controller.campaigns.demand import note_unknown_zone
-from controller.campaigns.request import CampaignRequest, ZoneName
+from controller.campaigns.request import CampaignRequest, ZoneName, note_unknown_zone
 from foundation.input_files import read_input
 from foundation.local_time import ambiguous, zone_name
 from foundation.text import Language, Text

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.campaigns.campaign_file import Campaign
-from controller.campaigns.demand import existing_part
 from controller.campaigns.registry import request_of
-from controller.campaigns.request import CampaignRequest
+from controller.campaigns.request import CampaignRequest, existing_part
 from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS

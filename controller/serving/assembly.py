@@ -36,13 +36,12 @@ from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import Scope, scope_of
 from controller.live.snapshot import Snapshots
 from controller.live.warm_start import remember, taking
-from controller.plans.channels import Channels
+from controller.plans.channels import Channels, DuplicateAgents
 from controller.plans.distribution import PlanDistribution, plans_of
-from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, stream_records
 from controller.plans.replanning import Replanner
-from controller.reports.account import AccountReader
+from controller.reports.answers import AccountReader
 from controller.reports.reporting import Reporting
 from controller.serving.snapshot_taker import OperationReader, SnapshotTaker
 from controller.settings import VERSION, Settings

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.commands.tables import aligned
+from controller.commands.list_tables import aligned
 from controller.judge.formatting import percent
 from foundation.text import Language, Text, counted
 from lab.fleet.comparison import Row, Summary

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent import saved_results
-from tests.controller.campaigns.test_campaign_file import SITES
+from tests.controller.commands.test_campaign_run import SITES
 
 PATIENCE_S = 120.0
 PROBE = ("probe", "icmp", "127.0.0.1", "--interval", "10ms")

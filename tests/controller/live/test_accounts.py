@@ -17,8 +17,9 @@ from controller.fleet.silence_registry import SilenceRegistry
 from controller.fleet.silences import StreamIndex
 from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
-from controller.reports.page import LEFT_OUT_WORDS, render_report
+from controller.reports.page import render_report
 from controller.reports.report import Answers, assemble
+from controller.reports.words import LEFT_OUT_WORDS
 from controller.store.event_log import MaintenanceRecord
 from controller.store.records import PlanRecord, SilenceRecord
 from foundation.text import Text

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from controller.campaigns.campaign_file import asked_of, load_campaign
-from controller.campaigns.demand import streams_of
+from controller.campaigns.request import streams_of
 from lab.fleet.api_client import ApiClient
 from lab.fleet.comparison import PathProbes, seen_of
 from lab.fleet.fleet import Fleet, running

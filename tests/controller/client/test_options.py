@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import isochrone
-from controller.client.link import ControllerAddress, controller_options
-from controller.client.time_options import past_options
+from controller.client.link import ControllerAddress
+from controller.client.options import controller_options, past_options
 from foundation.local_time import local_text
 
 FROM_ENVIRONMENT = {
@@ -85,18 +85,12 @@ def test_every_client_has_its_defaults_in_the_environment(name: str) -> None:
 def test_a_campaign_of_this_machine_alone_asks_no_controller_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from controller.commands import campaign
-
-    asked = []
-
-    async def measure(_wanted: object, address: object) -> None:
-        asked.append(address)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(campaign, "_measure", measure)
-    monkeypatch.setenv("ISOCHRONE_URL", "unix:/run/i.sock")
-    for key in ('sites = "s.toml"', ""):
+    monkeypatch.setenv("ISOCHRONE_URL", f"unix:{tmp_path}/nobody.sock")
+    said = []
+    for key in ('sites = "none.toml"', ""):
         file = tmp_path / "c.toml"
         file.write_text(f'name = "c"\ntitle = {{ en = "C", zh = "C" }}\nduration_s = 60\n{key}\n')
-        CliRunner().invoke(campaign.campaign, ["run", str(file), "--out", str(tmp_path)])
-    assert asked == [None, ControllerAddress("unix:/run/i.sock")]
+        words = ["campaign", "run", str(file), "--out", str(tmp_path)]
+        said.append(str(CliRunner().invoke(isochrone.front_door, words).exception))
+    assert "none.toml" in said[0]
+    assert f"The controller at unix:{tmp_path}/nobody.sock does not answer" in said[1]

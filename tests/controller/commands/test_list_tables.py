@@ -2,7 +2,7 @@
 
 from rich.cells import cell_len
 
-from controller.commands.tables import aligned
+from controller.commands.list_tables import aligned
 
 
 def test_columns_line_up_where_characters_are_two_cells_wide() -> None:

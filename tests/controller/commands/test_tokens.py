@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from controller.access.certificate_authority import load_authority
 from controller.access.credential_store import CredentialStore
 from controller.access.credentials import CredentialError
-from controller.commands.authority import opened_credential_store
 from controller.commands.controller import controller
+from controller.commands.keys import opened_credential_store
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError, UsageError
 from isochrone import front_door

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from pyarrow import parquet
 
 from controller.commands.export import export
+from controller.export.kinds import joined_tables
 from controller.export.rows import COLUMNS, NAMES
-from controller.export.tables import joined_tables
 from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from controller.commands.maintenance import maintenance
+from controller.commands.periods import maintenance
 from foundation.errors import ResourceError
 from tests.controller.fleet.test_maintenance import PATH
 

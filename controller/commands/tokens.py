@@ -1,90 +1,30 @@
-"""`isochrone controller init`, `token` and `revoke`: the keys, from the controller's own machine.
+"""`isochrone controller token` and `revoke`: who is admitted, from the controller's own machine.
 
 They write the data directory; a running controller notices within seconds.
 """
 
 from __future__ import annotations
 
-import contextlib
-import getpass
-import os
 import pathlib
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from controller.client.time_options import time_zone_option
+from controller.client.options import time_zone_option
+from controller.commands.keys import DATA, me, opened_credential_store, say
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, UsageError
 from foundation.local_time import local_text
-from foundation.text import Text, is_plain, language_of_environment, plain
+from foundation.text import Text, is_plain, plain
 
 if TYPE_CHECKING:
-    from controller.access.credential_store import CredentialStore
     from controller.access.roles import Role
 
 LONGEST_LIFETIME_S = 36_500 * 86_400
 LONGEST_LABEL = 80
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 _AGENT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
-DATA = click.option(
-    "--data", type=click.Path(path_type=pathlib.Path), required=True, help="Data directory."
-)
-
-
-@click.command("init")
-@DATA
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    help="Host name or address by which agents and people reach the server; may be repeated.",
-)
-def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
-    """Create the private certificate authority, the server certificate and the first admin token.
-
-    Run it again with --name to issue a new server certificate for these names.
-    """
-    from controller.access.certificate_authority import (
-        ALWAYS_HOSTS,
-        authority_exists,
-        create_authority,
-        load_authority,
-    )
-    from controller.access.certificates import certified_hosts
-
-    hosts, actor = certified_hosts(names, ALWAYS_HOSTS), me()
-    if authority_exists(data):
-        authority = load_authority(data, SystemClock())
-        if not names:
-            raise ConfigError(
-                f"{data} has its authority already. Give --name to make the server a certificate "
-                "for other names, or `isochrone controller token create` for another token.",
-                f"{data} 已初始化。如需更换服务器证书中的名称，请加 --name；"
-                "如需新的令牌，请执行 isochrone controller token create。",
-                file=str(data),
-            )
-        with opened_credential_store(data) as credentials:
-            authority.renew_server(hosts)
-            credentials.audit(actor=actor, action="renew server", subject=", ".join(hosts))
-        say(_certified(hosts))
-        return
-    # The book first, and the token last: it is shown once, so nothing may fail behind it.
-    with opened_credential_store(data, new=True) as credentials:
-        authority = create_authority(data, hosts, SystemClock())
-        credentials.audit(actor=actor, action="init", subject=authority.fingerprint)
-        token = credentials.create_api_token("admin", "first admin", None)
-    say(_certified(hosts))
-    say(
-        Text(
-            f"People and agents check the controller against {authority.file}. The admin token "
-            "below is shown only once and stored nowhere:",
-            f"客户端与探针使用 {authority.file} 验证控制器。以下管理员令牌仅显示一次，不会保存：",
-        )
-    )
-    click.echo(token)
 
 
 @click.group()
@@ -181,7 +121,7 @@ def revoke(data: pathlib.Path, agent: str) -> None:
         ):
             raise ConfigError(
                 f"No certificate or token was ever issued for {agent}, so nothing is revoked; "
-                f"check the name. See: isochrone list certificates.",
+                "check the name. See: isochrone list certificates.",
                 f"从未为 {agent} 签发过证书或令牌，未吊销任何内容；名称是否正确？"
                 "请用 isochrone list certificates 查看。",
                 agent=agent,
@@ -198,38 +138,12 @@ def revoke(data: pathlib.Path, agent: str) -> None:
     )
 
 
-@contextlib.contextmanager
-def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
-    """Open the credential store for a while; with `new` it may be made."""
-    from controller.access.credential_store import CredentialStore
-    from controller.access.key_database import FILE_NAME, reporting_keys_damage
-    from controller.data_directory import KEYS_DIRECTORY
-
-    path = data / KEYS_DIRECTORY / FILE_NAME
-    if (
-        not new and not path.exists()
-    ):  # a mistyped directory must not be made, and answer that nothing is there
-        raise ConfigError(
-            f"There are no credentials in {data}; name the controller's data directory with "
-            "--data, or create them with isochrone controller init.",
-            f"{data} 中没有凭证；请用 --data 指定控制器的数据目录，或先执行 "
-            "isochrone controller init。",
-            data=str(data),
-        )
-    with reporting_keys_damage(data):
-        credentials = CredentialStore(data, SystemClock())
-    try:
-        yield credentials
-    finally:
-        credentials.close()
-
-
 def _check_label(label: str | None) -> None:
     """Refuse a label that would not be listed as it was written."""
     if label is not None and not (0 < len(label) <= LONGEST_LABEL and is_plain(label)):
         raise UsageError(
             f"--label is one line of 1 to {LONGEST_LABEL} characters, without control characters: "
-            f"it appears in lists and in the audit log.",
+            "it appears in lists and in the audit log.",
             f"--label 为一行文字，1 至 {LONGEST_LABEL} 个字符，不得含控制字符：它会出现在列表和"
             "审计日志中。",
         )
@@ -253,25 +167,3 @@ def _check_agent(agent: str) -> None:
             f"{agent} 不是有效的探针名称：只能包含小写字母、数字、点和连字符。",
             agent=agent,
         )
-
-
-def _certified(hosts: list[str]) -> Text:
-    names = ", ".join(hosts)
-    return Text(
-        f"The server's certificate is for: {names} (other names: --name).",
-        f"服务器证书适用于：{names}（其他名称请用 --name 指定）。",
-    )
-
-
-def me() -> str:
-    """Return who runs this command, for the audit log."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a user without a line in passwd, as in containers
-        name = f"uid {os.geteuid()}"
-    return f"command line of {name.encode('ascii', 'backslashreplace').decode('ascii')}"
-
-
-def say(text: Text) -> None:
-    """Tell a person in his language, apart from the output."""
-    click.echo(text.pick(language_of_environment()), err=True)

@@ -1,13 +1,15 @@
-"""What `isochrone list` says of each item: one row of cells, headings first."""
+"""What `isochrone list` says of each item: rows of cells, headings first, in aligned columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from controller.judge.formatting import delay, delay_range, limit_delay, ratio, ratio_range
 from foundation.local_time import local_text
-from foundation.text import Language, Text
+from foundation.text import Language, Text, plain
 
 if TYPE_CHECKING:
     from controller.documents.certificates import IssuedCertificate
@@ -137,7 +139,7 @@ def path_cells(items: Sequence[PathDocument], language: Language) -> Table:
 
 def verdict_cells(items: Sequence[VerdictDocument], language: Language) -> Table:
     """Return the table of verdicts: the interval and the limit of each."""
-    from controller.reports.page import VERDICT_WORDS
+    from controller.reports.words import VERDICT_WORDS
 
     cells = _headed(
         language,
@@ -215,3 +217,17 @@ def _limit(one: VerdictDocument, language: Language) -> str:
     if one.unit == "ns":
         return ABSENT if one.limit_ns is None else limit_delay(one.limit_ns, language)
     return ABSENT if one.limit_ratio is None else ratio(one.limit_ratio, language)
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Return one line per row of `cells`, headings first, which are underlined."""
+    rows = [[plain(cell) for cell in row] for row in cells]
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines

@@ -7,7 +7,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from controller.client.errors import SilentControllerError, no_answer, refusal
+from controller.client.calls import SilentControllerError, no_answer, refusal
 from controller.documents.values import ErrorBody, ErrorDocument
 from foundation.errors import ConfigError, RightsError
 from foundation.text import Text
