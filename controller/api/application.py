@@ -15,7 +15,7 @@ from controller.api.limits import Limits
 from controller.api.routes import ROUTES
 from controller.api.routing import SERVED
 from controller.api.server.known_callers import places_of_callers
-from controller.api.services import SERVICES, SOCKETS, Services
+from controller.api.services import READINGS, SERVICES, SOCKETS, Services
 from messages.exchange import MAX_CHUNK_BYTES
 
 UNLIMITED = ("/healthz", "/readyz")
@@ -35,7 +35,7 @@ def make_app(services: Services) -> web.Application:
         ],
         client_max_size=MAX_CHUNK_BYTES + 1,
     )
-    app[SERVICES], app[SERVED] = services, ROUTES
+    app[READINGS], app[SERVICES], app[SERVED] = services.readings, services, ROUTES
     app[SOCKETS] = set()
     for route in ROUTES:
         served = app.router.add_route(

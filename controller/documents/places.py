@@ -1,4 +1,4 @@
-"""Sites, and the agents that stand in them."""
+"""Sites, the agents that stand in them, and the meshes between them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from controller.fleet.agents import AgentState
 from foundation.text import Text
 from messages.exchange import Health
 from messages.sections.windows import WINDOWS
+from topology.mesh import coverage_of
 from topology.model import Role, Site
+from topology.network import Mesh, Network
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
@@ -83,6 +85,24 @@ class AgentPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of agents."""
 
     items: list[AgentDocument]
+    next: str | None = None
+
+
+class MeshDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A mesh of the site file; pairs of sites without direction. `peers` null: all are measured."""
+
+    name: str
+    kind: str
+    peers: int | None
+    pairs: int
+    measured_pairs: int
+    coverage_ratio: float | None
+
+
+class MeshPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of meshes."""
+
+    items: list[MeshDocument]
     next: str | None = None
 
 
@@ -163,4 +183,17 @@ def site_document(site: Site, states: Mapping[str, AgentState]) -> SiteDocument:
         ],
         agent_state=states.get(site.name, "none"),
         inventory=dict(site.inventory),
+    )
+
+
+def mesh_document(network: Network, mesh: Mesh) -> MeshDocument:
+    """Return a mesh, and how much of it is measured."""
+    coverage = coverage_of(network, mesh)
+    return MeshDocument(
+        name=mesh.name,
+        kind=mesh.kind,
+        peers=mesh.peers,
+        pairs=coverage.possible,
+        measured_pairs=coverage.measured,
+        coverage_ratio=coverage.ratio,
     )

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from controller.export.rows import COLUMNS, Column, Streams
 from controller.export.tables import CHUNKS_A_READ, Selection, tables
-from controller.store.interface import Store, StoredChunk
+from controller.live.archive import Archive
+from controller.store.interface import StoredChunk
 from controller.store.readable import sound_contents
 from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS
@@ -24,7 +25,7 @@ class Exported:
     then by time; with `levels` also merged ones."""
 
     columns: tuple[Column, ...]
-    tables: Callable[[Store, Streams, Selection], Iterator[Table]]
+    tables: Callable[[Archive, Streams, Selection], Iterator[Table]]
     levels: bool = False
 
 
@@ -36,11 +37,11 @@ def of_sections(
     """Return how sections of a kind are exported: `rows` makes the columns of one chunk's results,
     those of the streams that are asked for (`Streams.records`) alone."""
 
-    def made(store: Store, streams: Streams, wanted: Selection) -> Iterator[Table]:
+    def made(archive: Archive, streams: Streams, wanted: Selection) -> Iterator[Table]:
         for agent in sorted({record.agent for record in wanted.streams}):
             at_ns: int | None = wanted.from_ns
             while at_ns is not None and at_ns < wanted.to_ns:
-                chunks, at_ns = store.windows.chunks_of(
+                chunks, at_ns = archive.chunks_of(
                     agent, at_ns, wanted.to_ns, CHUNKS_A_READ, kind=kind.name
                 )
                 for chunk, content in sound_contents(chunks, kind):
