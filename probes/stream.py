@@ -47,8 +47,13 @@ class TypeP(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def destination_port(self) -> int | None:
-        """The port that probes go to; None where the protocol has none."""
-        return self.described.port_of(self.port)
+        """The port that probes go to; None where the protocol has none, or lacks one."""
+        return None if self.lacks_port else self.described.port_of(self.port)
+
+    @property
+    def lacks_port(self) -> bool:
+        """Whether it names no port, and would have to."""
+        return self.port is None and self.described.needs_port
 
     @property
     def reflector_port(self) -> int | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Mapping
 
 from foundation.condition import Condition
-from foundation.text import Text, counted
+from foundation.text import Text, counted, language_of_environment
 from probes.stamp.nonconforming import COSTLY, summary
 from probes.stream import StreamSpec
+
+MOST_TOLD = 50  # streams, one by one
 
 
 def refusal(spec: StreamSpec, why: Text) -> Text:
@@ -18,7 +21,7 @@ def refusal(spec: StreamSpec, why: Text) -> Text:
     return Text(f"Stream to {label} is not run: {why.en}", f"到 {label} 的测量流未运行：{why.zh}")
 
 
-def refusals(refused: Mapping[StreamSpec, Text], most: int) -> list[Condition]:
+def refusals(refused: Mapping[StreamSpec, Text], most: int = MOST_TOLD) -> list[Condition]:
     """Return what tells of the first streams that do not run, and how many others there are."""
     told = [
         Condition(
@@ -38,6 +41,25 @@ def refusals(refused: Mapping[StreamSpec, Text], most: int) -> list[Condition]:
         )
         told.append(Condition(code="streams_refused", severity="error", text=text))
     return told
+
+
+class RefusalLog:
+    """Logs which streams have begun to wait, and which wait no more."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._told: dict[tuple[StreamSpec, Text], None] = {}
+
+    def tell(self, refused: Mapping[StreamSpec, Text]) -> None:
+        """Log what has changed since the last call."""
+        now, before = dict.fromkeys(refused.items()), self._told
+        language = language_of_environment()
+        for spec, why in [one for one in now if one not in before][:MOST_TOLD]:
+            self._log.warning("%s", refusal(spec, why).pick(language))
+        for spec, why in [one for one in before if one not in now][:MOST_TOLD]:
+            over = Text("Over: %s", "已恢复：%s").pick(language)
+            self._log.info(over, refusal(spec, why).pick(language))
+        self._told = now
 
 
 def nonconforming_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:

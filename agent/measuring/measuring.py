@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from agent.conditions import Conditions
 from agent.measuring.engine_conditions import (
+    RefusalLog,
     broke,
     nonconforming_replies,
-    refusal,
     refusals,
     waiting_for_keys,
 )
 from agent.measuring.local_addresses import LocalAddresses
+from agent.measuring.plan_versions import PlanVersions
 from agent.measuring.reflecting import Reflecting
 from agent.measuring.shortfalls import Shortfalls
 from agent.measuring.unanswered_journal import Silence, UnansweredJournal
@@ -27,7 +27,7 @@ from agent.spool.sent_counters import SentCounters
 from foundation.clock import Clock
 from foundation.condition import Condition
 from foundation.errors import IsochroneError
-from foundation.text import Text, language_of_environment
+from foundation.text import language_of_environment
 from messages.exchange import Curtailed, Plan, StampKeys
 from messages.sections.windows import WINDOWS
 from probes.channels.opening import load_openers
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from probes.reflector.counters import ReflectorCounters
 
 LOOK_EVERY_S = 2.0
-_MOST_TOLD = 50  # streams, one by one
 _RETRY_LOOKS = 5  # a reflector or engine that failed is tried again after so many looks
 _LOG = logging.getLogger("isochrone.agent")
 
@@ -86,15 +85,14 @@ class Measuring:
             timestamp_shift_ns=timestamp_shift_ns,
             conditions=conditions,
         )
-        self._versions: list[tuple[int, int]] = []  # (applied monotonic_ns, version), oldest first
-        self._version_lock = threading.Lock()
+        self._versions = PlanVersions()
         self._changing = asyncio.Lock()
         self.plan: Plan | None = None
         self.keys: StampKeys | None = None
         self.granted = Granted((), ())  # what the owner's policy leaves of the plan
         self._routes: RouteWatch | None = None  # while `run` does
         load_openers()
-        self._logged: dict[tuple[StreamSpec, Text], None] = {}  # refused streams, and why
+        self._refusal_log = RefusalLog(_LOG)
         self._sent = self._received = 0  # by engines that are no more
 
     async def apply(self, plan: Plan, keys: StampKeys | None) -> None:
@@ -105,10 +103,7 @@ class Measuring:
         async with self._changing:
             before, self.plan, self.keys = self.plan, plan, keys
             self._local = LocalAddresses(self._own_addresses, plan)
-            if before is None or before.version != plan.version:
-                with self._version_lock:
-                    applied = self._clock.monotonic_ns(), plan.version
-                    self._versions = [*self._versions[-7:], applied]
+            self._versions.begin(plan.version, self._clock.monotonic_ns())
             if before is not None and before.window_ms != plan.window_ms:
                 await self._stop_engine(wait_for_replies=True)
             await self._run_what_is_granted(plan)
@@ -207,7 +202,7 @@ class Measuring:
         if self._engine is None:
             return ()
         odd = nonconforming_replies(self._engine.nonconforming_replies())
-        refused = refusals(self._engine.health().refused, _MOST_TOLD)
+        refused = refusals(self._engine.health().refused)
         return (*refused, *([] if odd is None else [odd]))
 
     async def _look(self, *, retry: bool) -> None:
@@ -225,7 +220,8 @@ class Measuring:
             await self._run_engine(plan.window_ms)
         changed = self._routes is not None and self._routes.changed()
         await self._reflecting.look(retry=retry, changed=changed)
-        self._log_refused()
+        health = self.engine_health()
+        self._refusal_log.tell({} if health is None else health.refused)
         self._note_silence(self._looked_ns)
 
     def _note_silence(self, began_ns: int) -> None:
@@ -289,27 +285,12 @@ class Measuring:
         self._sent += health.probes_sent
         self._received += health.probes_received
 
-    def _log_refused(self) -> None:
-        """Log which streams have begun to wait, and which wait no more."""
-        health = self.engine_health()
-        now = {} if health is None else dict.fromkeys(health.refused.items())
-        language, before = language_of_environment(), self._logged
-        for spec, why in [one for one in now if one not in before][:_MOST_TOLD]:
-            _LOG.warning("%s", refusal(spec, why).pick(language))
-        for spec, why in [one for one in before if one not in now][:_MOST_TOLD]:
-            over = Text("Over: %s", "已恢复：%s").pick(language)
-            _LOG.info(over, refusal(spec, why).pick(language))
-        self._logged = now
-
     def _hand_over(self, batch: WindowBatch) -> None:
         """Pass windows on with the version of the plan that was in force when they ended."""
         self._sent_counters.add(WINDOWS, batch.rows)
         self.shortfalls.take(batch)
         assert batch.ended_ns is not None
-        with self._version_lock:
-            versions = self._versions
-        in_force = [version for applied_ns, version in versions if applied_ns < batch.ended_ns]
-        self._on_windows(batch, in_force[-1] if in_force else versions[0][1])
+        self._on_windows(batch, self._versions.in_force(batch.ended_ns))
 
 
 def _has_ended(engine: Engine) -> bool:

@@ -23,8 +23,8 @@ from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silences import SilenceRegistry
 from controller.ingest.ingest import Ingest
-from controller.live.rounds import Rounds
 from controller.live.archive import Archive
+from controller.live.rounds import Rounds
 from controller.live.snapshot import Snapshot, Snapshots
 from controller.plans.channels import Channels
 from controller.plans.distribution import PlanDistribution
@@ -37,7 +37,6 @@ from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 from foundation.token_buckets import Buckets
-
 
 Exposition: TypeAlias = Callable[[Snapshot, StoreState, str], tuple[bytes, str]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from controller.documents.values import EventKindName
-from controller.live.states import SubjectKind
+from controller.store.event_log import SubjectKind
 from foundation.number_types import RowNumber
 
 

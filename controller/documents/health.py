@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from controller.documents.values import age_ms
-from controller.fleet.agents import AgentState
 from controller.live.rounds import JUDGING
+from controller.store.event_log import AgentState
 from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from controller.documents.values import IpVersion, finite
-from controller.fleet.agents import AgentState
+from controller.store.event_log import AgentState
 from foundation.text import Text
 from messages.exchange import Health
-from messages.sections.windows import WINDOWS
 from topology.mesh import coverage_of
 from topology.model import Role, Site
 from topology.network import Mesh, Network
@@ -147,7 +146,7 @@ def agent_document(now: Snapshot, name: str, stands: AgentState) -> AgentDocumen
         plan_version=None if health is None else health.plan_version,
         wanted_plan_version=now.plans[name].version,
         last_window_ns=agent.last_window_ns,
-        windows_stored=agent.results.get(WINDOWS.name, 0),
+        windows_stored=agent.windows_stored,
         results_stored=dict(agent.results),
         health=health,
         clock=clock_document(now.round, name),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
-import numpy as np
 
 from foundation.text import Text
 from probes.stream import ProtocolName
@@ -41,7 +41,7 @@ def age_ms(then_ns: int | None, now_ns: int) -> int | None:
 def finite(value: float) -> float | None:
     """Return a number of an array as the API says it: None for NaN and infinity."""
     number = float(value)
-    return number if np.isfinite(number) else None
+    return number if math.isfinite(number) else None
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,9 @@ class Selection:
     level: LevelName
 
 
-def tables(archive: Archive, streams: Streams, wanted: Selection) -> Iterator[dict[str, NDArray[Any]]]:
+def tables(
+    archive: Archive, streams: Streams, wanted: Selection
+) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield tables of at most about ROWS_A_TABLE rows, ordered by agent and then by time. Blocks.
 
     A table of no rows is left out. Rows of rollups say the level that the store still held.
@@ -77,7 +79,9 @@ def _plan_versions(
     return version[np.lexsort((stream_id, start_ns))]  # stable, as the other is
 
 
-def _rollups(archive: Archive, records: Sequence[StreamRecord], wanted: Selection) -> Iterator[Rows]:
+def _rollups(
+    archive: Archive, records: Sequence[StreamRecord], wanted: Selection
+) -> Iterator[Rows]:
     step_ns = next(level.step_ns for level in LEVELS if level.name == wanted.level)
     span_ns = step_ns * max(1, ROWS_A_TABLE // max(1, len(records)))
     for from_ns in range(wanted.from_ns, wanted.to_ns, span_ns):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.store.event_log import AgentState
 from messages.sections.windows import WINDOWS
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from foundation.clock import Clock
     from messages.exchange import Curtailed, CurtailedStream, Health
 
-AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 LATE_AFTER_NS = 20_000_000_000
 DOWN_AFTER_NS = 60_000_000_000
 ON_ITS_WAY_NS = 2_000_000_000  # a message, at most; more is a difference of clocks
@@ -37,6 +37,11 @@ class Agent:
     delivered_ns: int | None = None  # end of the newest window of this life of ours
     curtailed: Mapping[int, CurtailedStream] = field(default_factory=dict)
     allowed_ns: Mapping[int, int] = field(default_factory=dict)  # when a refusal ended, by stream
+
+    @property
+    def windows_stored(self) -> int:
+        """How many windows of it are stored."""
+        return self.results.get(WINDOWS.name, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.fleet.agents import AgentState, FleetView
+from controller.fleet.agents import FleetView
 from controller.fleet.maintenance import Maintenance
 from controller.fleet.silences import Silences
 from controller.judge.evidence import FAIL
@@ -23,6 +23,7 @@ from controller.live.states import (
     path_flags,
 )
 from controller.live.verdicts import Round
+from controller.store.event_log import AgentState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,9 @@ from controller.live.current_states import (
 )
 from controller.live.memory import RecentWindows
 from controller.live.scope import Scope
-from controller.live.states import SubjectKind
 from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Logged, Watch
-from controller.store.event_log import SubjectState
+from controller.store.event_log import SubjectKind, SubjectState
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 

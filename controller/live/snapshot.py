@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from controller.fleet.agents import AgentState
 from controller.live.baselines import Baseline
 from controller.live.current_states import CurrentStates, StateInputs, agents_of, current_states
-from controller.live.states import SubjectKind
 from controller.live.verdicts import Round
 from controller.live.watch import Logged
 from controller.store.campaigns import CampaignRecord, CampaignState
 from controller.store.duplicates import DuplicateRecord
+from controller.store.event_log import AgentState, SubjectKind
 from controller.supervision.clock_trust import Steady, doubt_of
 from foundation.text import Text
 from messages.exchange import Plan
@@ -58,7 +57,9 @@ class Snapshot(StateInputs):
 
     `logged`: the states that were logged last, at `looked_ns` (None: not yet). `plans` by agent;
     `duplicates`: who was refused last, by the agent whose name it has; `campaigns` by name, oldest
-    first; by their ids what the running ones measure, and whose report could not be made. `baseline` is what improvements are compared with, `baseline_fault` why it cannot be.
+    first; by their ids `campaign_streams` of those that run, and the `unreportable`, whose report
+    could not be made. `baseline` is what improvements are compared with, `baseline_fault` why it
+    cannot be.
     """
 
     started_ns: int

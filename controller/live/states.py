@@ -9,7 +9,7 @@ nothing is lost. What the agent at the far end does not answer for another reaso
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,6 @@ STATES = (
 OK, FAILING, UNDECIDED, LATE, NO_DATA, AGENT_DOWN, PATH_DOWN, MAINTENANCE, NEVER_SEEN = range(9)
 CURTAILED = 9
 SILENT = (LATE, NO_DATA, AGENT_DOWN, NEVER_SEEN)
-SubjectKind = Literal["agent", "path", "stream"]
 
 LATE_WINDOWS = 4  # a window is on its way for two: the interval and the waiting time
 NO_DATA_WINDOWS = 12

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 EventKind = Literal["agent", "path", "stream", "verdict", "maintenance", "campaign", "controller"]
+SubjectKind = Literal["agent", "path", "stream"]  # whose state is watched
+AgentState = Literal["ok", "late", "no_data", "agent_down", "never_seen", "maintenance"]
 MAX_EVENTS = 1_000_000  # kept: some 100 MB
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from pathlib import Path
+
 from foundation.text import Text
-from lab.faults.spool_file import flip, spool_of, tear
-from lab.faults.stage import Stage, fill
+from lab.faults.spool_file import flip, tear
+from lab.faults.stage import Stage
 
 SMALL_DISK_BYTES = 600 << 10
 _ONE = "nanjing"
@@ -12,15 +16,15 @@ _ONE = "nanjing"
 
 def agent_disk(stage: Stage, rounds: int) -> Text:
     """Fill it while the controller is away, so that windows have nowhere to go but memory."""
-    directory = stage.state_dir(_ONE)
+    directory = stage.agents.state_dir(_ONE)
     stage.mount(directory, SMALL_DISK_BYTES)
     stage.begin()
     stage.pause(1.0)
     stage.controller.kill()
     ballast = fill(directory)
     stage.pause(float(rounds))
-    stage.kill_agent(_ONE)
-    stage.start_agent(_ONE)
+    stage.agents.kill(_ONE)
+    stage.agents.start(_ONE)
     stage.pause(float(rounds))
     ballast.unlink()
     stage.controller.start()
@@ -29,7 +33,7 @@ def agent_disk(stage: Stage, rounds: int) -> Text:
 
 def delivered_from_memory(stage: Stage, rounds: int) -> Text:
     """The controller comes back while the disk is full and takes what memory holds; then kills."""
-    directory = stage.state_dir(_ONE)
+    directory = stage.agents.state_dir(_ONE)
     stage.mount(directory, SMALL_DISK_BYTES)
     stage.begin()
     stage.pause(1.0)
@@ -39,8 +43,8 @@ def delivered_from_memory(stage: Stage, rounds: int) -> Text:
     stage.controller.start()
     for _ in range(rounds):
         stage.pause(0.5, 3.0)
-        stage.kill_agent(_ONE)
-        stage.start_agent(_ONE)
+        stage.agents.kill(_ONE)
+        stage.agents.start(_ONE)
         stage.wait_until_connected()
     ballast.unlink()
     return Text(f"full, {rounds} × kill -9", f"写满，kill -9 {rounds} 次")
@@ -54,9 +58,9 @@ def damaged_spool(stage: Stage, rounds: int) -> Text:
     for number in range(rounds):
         stage.pause(1.5, 2.5)
         stage.wait_until_spool_is_kept(_ONE)
-        stage.kill_agent(_ONE)
-        (tear if number == 0 else flip)(spool_of(stage.state_dir(_ONE)))
-        stage.start_agent(_ONE)
+        stage.agents.kill(_ONE)
+        (tear if number == 0 else flip)(stage.agents.spool(_ONE))
+        stage.agents.start(_ONE)
     stage.controller.start()
     return Text("pages torn, bits flipped", "页面损坏、位翻转")
 
@@ -74,3 +78,12 @@ def controller_disk(stage: Stage, rounds: int) -> Text:
     stage.pause(float(rounds))
     ballast.unlink()
     return Text(f"full for {2 * rounds} s, kill -9 in it", f"写满 {2 * rounds} 秒，其间 kill -9")
+
+
+def fill(directory: Path) -> Path:
+    """Fill the disk of a directory; return the file that does."""
+    ballast = directory / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            os.fsync(file.fileno())
+    return ballast

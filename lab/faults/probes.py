@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
 import time
 
-from controller.access.stamp_keyring import StampKeyring
-from foundation.clock import SystemClock
 from foundation.text import Text, counted
 from lab.faults.sites import ADDRESSES
 from lab.faults.stage import Stage
+from lab.fleet.owner_commands import rotate_stamp_keys
 from probes.stamp.packet import SenderPacket, encode_sender
 from probes.stamp.sizes import STAMP_PORT
 from probes.stamp.timestamps import encode_error_estimate, wall_ns_to_ntp64
@@ -33,8 +31,7 @@ def forged_probes(stage: Stage, rounds: int) -> Text:
     sent = 0
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as forger:
         for _ in range(rounds):
-            with contextlib.closing(StampKeyring(stage.controller.data, SystemClock())) as keyring:
-                keyring.rotate()
+            rotate_stamp_keys(stage.controller.data)
             for number in range(_A_ROUND):
                 key = None if number % 2 else stage.random.randbytes(32)
                 forger.sendto(_request(number, key), (ADDRESSES[_ASKED], 0))

@@ -68,9 +68,9 @@ def _agent_killed(stage: Stage, rounds: int) -> Text:
     for _ in range(rounds):
         stage.pause(0.5, 2.5)
         name = stage.random.choice(sorted(ADDRESSES))
-        stage.kill_agent(name)
+        stage.agents.kill(name)
         stage.pause(0.0, 0.5)
-        stage.start_agent(name)
+        stage.agents.start(name)
     return Text(f"{rounds} × kill -9", f"kill -9 {rounds} 次")
 
 
@@ -97,16 +97,16 @@ def _agent_clock(stage: Stage, rounds: int) -> Text:
     """Step while it runs, and start with a clock that is further ahead than is taken."""
     stage.begin()
     for number in range(rounds):
-        stage.extra["nanjing"] = f"[clock]\ntimestamp_shift_us = {(-1) ** number * 20e6}\n"
-        stage.reload_agent("nanjing")
+        stage.agents.extra["nanjing"] = f"[clock]\ntimestamp_shift_us = {(-1) ** number * 20e6}\n"
+        stage.agents.reload("nanjing")
         stage.pause(0.5, 2.0)
-    stage.stop_agent("nanjing")
-    stage.extra["nanjing"] = f"[clock]\ntimestamp_shift_us = {_SOON_US}\n"
-    stage.start_agent("nanjing")
+    stage.agents.stop("nanjing")
+    stage.agents.extra["nanjing"] = f"[clock]\ntimestamp_shift_us = {_SOON_US}\n"
+    stage.agents.start("nanjing")
     stage.pause(4.0)
-    stage.stop_agent("nanjing")
-    stage.extra["nanjing"] = ""
-    stage.start_agent("nanjing")
+    stage.agents.stop("nanjing")
+    stage.agents.extra["nanjing"] = ""
+    stage.agents.start("nanjing")
     return Text(f"{rounds} × ±20 s, once +310 s", f"±20 秒 {rounds} 次，+310 秒一次")
 
 
@@ -123,7 +123,7 @@ def _controller_clock(stage: Stage, rounds: int) -> Text:
 
 def _long_outage(stage: Stage, rounds: int) -> Text:
     """Longer than the spool keeps windows: the oldest go, and are told."""
-    stage.extra = dict.fromkeys(ADDRESSES, _SHORT_SPOOL)
+    stage.agents.extra = dict.fromkeys(ADDRESSES, _SHORT_SPOOL)
     stage.begin()
     stage.controller.kill()
     stage.pause(3.0 * rounds)
@@ -132,7 +132,7 @@ def _long_outage(stage: Stage, rounds: int) -> Text:
 
 
 def _beyond_policy(stage: Stage, rounds: int) -> Text:
-    stage.policy = dict.fromkeys(ADDRESSES, _STRICT)
+    stage.agents.policy = dict.fromkeys(ADDRESSES, _STRICT)
     stage.begin()
     rate = stage.rate_on_the_wire(float(rounds))
     allowed = 10.0 * len(ADDRESSES) * (len(ADDRESSES) - 1)

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agent.identity.enrolment import enrol
 from agent.spool.counts import count_of, total
 from agent.spool.sent_counters import read_sent_counters
-from controller.access.authority import create_authority, load_authority
-from controller.access.credential_store import CredentialStore
-from foundation.clock import SystemClock
 from foundation.errors import ResourceError
+from lab.faults.agents import Agents
 from lab.faults.network import FaultNetwork
 from lab.faults.result import Result, curtailed_by_rule, dropped_by_reason, still_waiting
 from lab.faults.sites import ADDRESSES, site_file
-from lab.faults.spool_file import is_kept, spool_of, waiting
+from lab.faults.spool_file import is_kept, waiting
 from lab.fleet.api_client import ApiClient
-from lab.fleet.children import end, isochrone_command, start
-from lab.fleet.fleet import LAB_POLICY, ControllerProcess, died
 from lab.fleet.kernel import mount_memory, unmount
+from lab.fleet.owner_commands import create_authority, create_enrolment_token
+from lab.fleet.processes import ControllerProcess
 from lab.fleet.stored import StoredWindows, read_stored
-from messages.enrolment import EnrolmentToken, parse_enrolment_token
 
 _PORT = 8443
-_READY_S, _DRAIN_S, _STOP_S, _TOKEN_KNOWN_S = 60.0, 60.0, 15.0, 10.0
+_READY_S, _DRAIN_S, _TOKEN_KNOWN_S = 60.0, 60.0, 10.0
 
 
 class Stage:
@@ -41,21 +34,17 @@ class Stage:
     def __init__(self, network: FaultNetwork, run_dir: Path, seed: int) -> None:
         self.network, self.run_dir = network, run_dir
         self.random = random.Random(seed)  # noqa: S311 - chooses moments, keeps no secret
-        self.extra: dict[str, str] = {}  # lines of an agent's configuration, by agent
-        self.policy: dict[str, str] = {}
         self.problems: list[str] = []  # what was seen on the way and must not be
         self.sites = sites = run_dir / "sites.toml"
         sites.write_text(site_file(), encoding="utf-8")
         options = {"judge-period": 60.0, "judge-every": 5.0, "window": 1.0}
         self.clock_shift = run_dir / "clock-shift"
         self.url = f"https://{network.controller_address}:{_PORT}"
-        extra = ["--clock-shift-file", str(self.clock_shift)]
-        extra += ["--listen", f"{network.controller_address}:{_PORT}"]
-        self.controller = _Controller(run_dir, sites, options, extra)
-        self._agents: dict[str, subprocess.Popen[bytes]] = {}
-        self._started_ns: dict[str, int] = {}
+        words = ["--clock-shift-file", str(self.clock_shift)]
+        words += ["--listen", f"{network.controller_address}:{_PORT}"]
+        self.controller = ControllerProcess(run_dir, sites, options, *words)
+        self.agents = Agents(network, run_dir, self.url)
         self._wire_before = network.probes_on_the_wire()
-        self._agent_kills = 0
         self._mounts: list[Path] = []
 
     def mount(self, directory: Path, size_bytes: int) -> None:
@@ -66,37 +55,31 @@ class Stage:
 
     def begin(self) -> None:
         """Start everything, agents enrolled one by one, and wait until all of them measure."""
-        create_authority(self.controller.data, [self.network.controller_address], SystemClock())
-        tokens = {name: self.token_for(name) for name in ADDRESSES}
+        create_authority(self.controller.data, self.network.controller_address)
+        tokens = {name: self.token_for(name) for name in self.agents}
         self.controller.start()
         self.wait_for_controller()
         for name, token in tokens.items():
             self.enrol(name, token)
-            self.start_agent(name)
+            self.agents.start(name)
         self.wait_until_connected()
 
-    def token_for(self, name: str) -> EnrolmentToken:
-        """Return a new one-time token for an agent."""
-        clock = SystemClock()
-        fingerprint = load_authority(self.controller.data, clock).fingerprint
-        with contextlib.closing(CredentialStore(self.controller.data, clock)) as credentials:
-            until_ns = clock.wall_ns() + 3600 * 10**9
-            return parse_enrolment_token(
-                credentials.create_enrolment_token(name, fingerprint, until_ns)
-            )
-
-    def enrol(self, name: str, token: EnrolmentToken) -> None:
+    def enrol(self, name: str, token: str) -> None:
         """Get an agent its certificate; a running controller knows a new token within seconds."""
         until = time.monotonic() + _TOKEN_KNOWN_S
         while True:
             try:
-                asyncio.run(enrol(self.url, token, self.state_dir(name)))
+                self.agents.enrol(name, token)
             except ResourceError:
                 if time.monotonic() > until:
                     raise
                 self.pause(0.25)
             else:
                 return
+
+    def token_for(self, name: str) -> str:
+        """Return a new one-time token for an agent."""
+        return create_enrolment_token(self.controller.data, name)
 
     def wait_for_controller(self) -> None:
         """Wait until the controller answers."""
@@ -108,43 +91,6 @@ class Stage:
     def cut(self, whether: bool) -> None:
         """Cut every link between sites and to the controller, telling nobody; or mend them."""
         self.network.connect(not whether)
-
-    def config_of(self, name: str) -> Path:
-        """Write an agent's configuration as it is to be now; return the file."""
-        file = self.run_dir / f"agent-{name}.toml"
-        head = f'name = "{name}"\ncontroller = "{self.url}"\nstate_dir = "{self.state_dir(name)}"\n'
-        text = head + self.extra.get(name, "") + self.policy.get(name, LAB_POLICY)
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    def state_dir(self, name: str) -> Path:
-        """Return where an agent keeps its state."""
-        directory = self.run_dir / "state" / name
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
-
-    def start_agent(self, name: str) -> None:
-        """Start an agent in its site's network (again)."""
-        command = isochrone_command("agent", "run", "--config", str(self.config_of(name)))
-        self._started_ns[name] = time.time_ns()
-        with self.network.at(name):
-            self._agents[name] = start(command, self.run_dir / f"agent-{name}.log")
-
-    def kill_agent(self, name: str) -> None:
-        """End an agent as a power cut of its process would (kill -9)."""
-        process = self._agents.pop(name)
-        process.kill()
-        process.wait()
-        self._agent_kills += 1
-
-    def stop_agent(self, name: str) -> None:
-        """End an agent in order."""
-        end(self._agents.pop(name), _STOP_S)
-
-    def reload_agent(self, name: str) -> None:
-        """Let an agent read its configuration again."""
-        self.config_of(name)
-        self._agents[name].send_signal(signal.SIGHUP)
 
     def pause(self, low_s: float, high_s: float | None = None) -> None:
         """Let a time pass that the seed chooses, watching the processes."""
@@ -162,9 +108,9 @@ class Stage:
         harm = self.random.choice(("agent", "controller", "link"))
         if harm == "agent":
             name = self.random.choice(sorted(ADDRESSES))
-            self.kill_agent(name)
+            self.agents.kill(name)
             self.pause(0.0, 0.5)
-            self.start_agent(name)
+            self.agents.start(name)
         elif harm == "controller":
             self.controller.kill()
             self.pause(0.1, 1.5)
@@ -185,25 +131,23 @@ class Stage:
             name in states
             and states[name]["state"] == "ok"
             and states[name]["plan_version"] == states[name]["wanted_plan_version"]
-            and states[name]["health"]["started_ns"] >= self._started_ns[name]  # in this life of it
-            for name in ADDRESSES
+            # in this life of it
+            and states[name]["health"]["started_ns"] >= self.agents.started_ns[name]
+            for name in self.agents
         )
 
     def finish(self) -> Result:
         """Let everything drain, stop in order, and count: agents, controller, store, wire."""
         self.wait_until_connected()
         self._wait(_DRAIN_S, self._drained, "spools did not drain", "缓存未能清空")
-        for process in self._agents.values():
-            process.terminate()
-        for name in list(self._agents):
-            self.stop_agent(name)
+        self.agents.stop(*self.agents)
         agents = {one["name"]: one["health"] for one in self.get("agents")["items"]}
-        healths = [agents[name] for name in ADDRESSES]
+        healths = [agents[name] for name in self.agents]
         ingest = self.get("health")["ingest"]
         windows = asyncio.run(_stored(self.controller.url))
         self.controller.stop()
         by_reason = dropped_by_reason(healths)
-        places = [self.state_dir(name) / "spool.sent" for name in ADDRESSES]
+        places = [self.agents.state_dir(name) / "spool.sent" for name in self.agents]
         return Result(
             sent=total(read_sent_counters(place) for place in places),
             stored=count_of(windows=len(windows.stream_id), probes=int(windows.sent.sum())),
@@ -213,17 +157,14 @@ class Stage:
             on_the_wire=self.network.probes_on_the_wire() - self._wire_before,
             refused=ingest["refused"],
             duplicates=ingest["duplicates"],
-            agent_kills=self._agent_kills,
+            agent_kills=self.agents.kills,
             problems=self.problems,
             curtailed=curtailed_by_rule(healths),
         )
 
     def end(self) -> None:
         """End whatever still runs."""
-        for process in self._agents.values():
-            process.kill()
-            process.wait()
-        self._agents.clear()
+        self.agents.end()
         self.controller.kill()
         self.network.connect(True)
         while self._mounts:
@@ -243,11 +184,11 @@ class Stage:
 
     def waiting_chunks(self, name: str) -> int:
         """Return how many chunks wait on an agent's disk."""
-        return len(waiting(spool_of(self.state_dir(name))))
+        return len(waiting(self.agents.spool(name)))
 
     def wait_until_spool_is_kept(self, name: str) -> None:
         """Wait until an agent that was started has begun to keep its spool."""
-        spool = spool_of(self.state_dir(name))
+        spool = self.agents.spool(name)
         self._wait(_READY_S, lambda: is_kept(spool), "spool was not begun", "缓存未能建立")
 
     def deliver_later(self, seconds: float) -> list[tuple[str, bytes]]:
@@ -256,14 +197,14 @@ class Stage:
         self.cut(True)
         self.pause(seconds)
         taken = [
-            (name, chunk) for name in ADDRESSES for chunk in waiting(spool_of(self.state_dir(name)))
+            (name, chunk) for name in self.agents for chunk in waiting(self.agents.spool(name))
         ]
         self.cut(False)
         self.wait_until_connected()
         held = {chunk for _, chunk in taken}
         self._wait(
             _DRAIN_S,
-            lambda: not any(held & set(waiting(spool_of(self.state_dir(n)))) for n in ADDRESSES),
+            lambda: not any(held & set(waiting(self.agents.spool(n))) for n in self.agents),
             "spools did not drain",
             "缓存未能清空",
         )
@@ -271,14 +212,11 @@ class Stage:
 
     def _drained(self) -> bool:
         # Two may always be on their way: that of this second and that of the one before.
-        return all(self.waiting_chunks(name) <= 2 for name in ADDRESSES)
+        return all(self.waiting_chunks(name) <= 2 for name in self.agents)
 
     def _check(self) -> None:
         self.controller.check()
-        for name, process in self._agents.items():
-            if process.poll() is not None:
-                log = self.run_dir / f"agent-{name}.log"
-                raise died(f"agent {name}", f"探针 {name}", log)
+        self.agents.check()
 
     def _wait(self, limit_s: float, condition: Callable[[], bool], en: str, zh: str) -> None:
         until = time.monotonic() + limit_s
@@ -290,16 +228,6 @@ class Stage:
                     f"{zh}（{limit_s:.0f} 秒内）；日志见 {self.run_dir}。",
                 )
             time.sleep(0.1)
-
-
-class _Controller(ControllerProcess):
-    """A controller that agents reach over TLS, and whose clock can be wrong."""
-
-    def __init__(
-        self, run_dir: Path, sites: Path, options: dict[str, float], extra: list[str]
-    ) -> None:
-        super().__init__(run_dir, sites, options)
-        self._command += extra
 
 
 async def _stored(url: str) -> StoredWindows:
@@ -321,12 +249,3 @@ def on_stage(network: FaultNetwork, run_dir: Path, seed: int) -> Iterator[Stage]
         yield stage
     finally:
         stage.end()
-
-
-def fill(directory: Path) -> Path:
-    """Fill the disk of a directory; return the file that does."""
-    ballast = directory / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(4096)):
-            os.fsync(file.fileno())
-    return ballast

@@ -4,43 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from agent.identity.trust import load_trust, new_request, save_trust
-from controller.access.authority import create_authority, load_authority, write_secret
-from controller.access.credential_store import CredentialStore
-from foundation.clock import SystemClock
 from foundation.text import Text, counted
+from lab.faults.papers import new_plan_key, replace_certificate, tls_of
 from lab.faults.sites import ADDRESSES, PROBES_PER_S
 from lab.faults.stage import Stage
-from messages.enrolment import CertificateDocument
+from lab.fleet.owner_commands import create_authority, revoke_agent
 from messages.exchange import CHUNK_CONTENT_TYPE
 
-_LONG_AGO_NS = 200 * 86_400 * 10**9  # longer than a certificate lives
+_LONG_AGO = dt.timedelta(days=200)  # longer than a certificate lives
 _REVOKED_S = 60.0  # within which a revocation must be effective
 _VICTIM = "nanjing"
-
-
-class _LongAgo(SystemClock):
-    """The clock of an authority that gives a certificate which has ended by now."""
-
-    def wall_ns(self) -> int:
-        return super().wall_ns() - _LONG_AGO_NS
 
 
 def expired(stage: Stage, rounds: int) -> Text:
     """Restart an agent with a certificate that has ended; then enrol it again."""
     stage.begin()
     stage.pause(1.0)
-    stage.stop_agent(_VICTIM)
-    _give_certificate(stage, stage.controller.data, _LongAgo())
+    stage.agents.stop(_VICTIM)
+    _give_certificate(stage, stage.controller.data, _LONG_AGO)
     _expect_refused(stage, rounds)
     return Text(f"for {rounds} s", f"持续 {rounds} 秒")
 
@@ -49,47 +38,35 @@ def foreign_certificate(stage: Stage, rounds: int) -> Text:
     """Restart an agent with a certificate of another authority; then enrol it again."""
     stage.begin()
     stage.pause(1.0)
-    stage.stop_agent(_VICTIM)
+    stage.agents.stop(_VICTIM)
     other = stage.run_dir / "other"
-    create_authority(other, [stage.network.controller_address], SystemClock())
-    _give_certificate(stage, other, SystemClock())
+    create_authority(other, stage.network.controller_address)
+    _give_certificate(stage, other, dt.timedelta())
     _expect_refused(stage, rounds)
     return Text(f"for {rounds} s", f"持续 {rounds} 秒")
 
 
-def _give_certificate(stage: Stage, issuer: Path, clock: SystemClock) -> None:
-    """Put a certificate of `issuer` beside the authority and plan key the agent was given."""
-    state_dir = stage.state_dir(_VICTIM)
-    directory = state_dir / "trust"
-    real, plan_key = (directory / "authority.pem").read_text(), (directory / "plan.pub").read_text()
-    authority = load_authority(issuer, clock)
-    key, request = new_request(_VICTIM)
-    certificate, _ = authority.issue(request, _VICTIM)
-    given = CertificateDocument(
-        agent=_VICTIM, certificate=certificate, authority=authority.pem, plan_key=plan_key.strip()
-    )
-    save_trust(state_dir, key, given)
-    (directory / "authority.pem").write_text(real)
+def _give_certificate(stage: Stage, issuer: Path, age: dt.timedelta) -> None:
+    replace_certificate(stage.agents.state_dir(_VICTIM) / "trust", issuer / "keys", age)
 
 
 def _expect_refused(stage: Stage, seconds: float) -> None:
     """Let the victim measure for a while, unheard; then give it back its rights."""
     stored = stage.windows_stored(_VICTIM)
-    stage.start_agent(_VICTIM)
+    stage.agents.start(_VICTIM)
     stage.pause(3.0 + seconds)
     if stage.windows_stored(_VICTIM) != stored:
         stage.problems.append("windows were taken from an agent without a certificate that holds")
-    stage.stop_agent(_VICTIM)
+    stage.agents.stop(_VICTIM)
     stage.enrol(_VICTIM, stage.token_for(_VICTIM))
-    stage.start_agent(_VICTIM)
+    stage.agents.start(_VICTIM)
 
 
 def revoked(stage: Stage, rounds: int) -> Text:
     """Revoke a running agent, see how soon it is refused, enrol it again while it runs on."""
     stage.begin()
     stage.pause(1.0)
-    with contextlib.closing(CredentialStore(stage.controller.data, SystemClock())) as credentials:
-        credentials.revoke_agent(_VICTIM)
+    revoke_agent(stage.controller.data, _VICTIM)
     began, took_s = time.monotonic(), 0.0
     stored, seen = stage.windows_stored(_VICTIM), time.monotonic()
     while time.monotonic() - seen < 4.0 and time.monotonic() - began < _REVOKED_S + 5.0:
@@ -110,7 +87,7 @@ def impostor(stage: Stage, rounds: int) -> Text:
     stage.pause(1.0)
     stage.controller.kill()
     real, false = stage.controller.data, stage.run_dir / "impostor"
-    create_authority(false, [stage.network.controller_address], SystemClock())
+    create_authority(false, stage.network.controller_address)
     real.rename(stage.run_dir / "real")
     false.rename(real)
     stage.controller.start()
@@ -132,10 +109,7 @@ def forged_plan(stage: Stage, rounds: int) -> Text:
     key_file, sites = stage.controller.data / "keys" / "plan.key", stage.sites
     true_key, true_sites = key_file.read_bytes(), sites.read_text(encoding="utf-8")
     stage.controller.stop()
-    forged = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_secret(key_file, forged)
+    key_file.write_bytes(new_plan_key())
     more = true_sites.replace("interval_ms = 40", "interval_ms = 4")
     sites.write_text(more.replace("interval_ms = 100", "interval_ms = 10"), encoding="utf-8")
     stage.controller.start()
@@ -146,7 +120,7 @@ def forged_plan(stage: Stage, rounds: int) -> Text:
     if rate > usual * 1.3:
         stage.problems.append(f"a forged plan was run: {rate:.0f} probes/s instead of {usual}")
     stage.controller.stop()
-    write_secret(key_file, true_key)
+    key_file.write_bytes(true_key)
     sites.write_text(true_sites, encoding="utf-8")
     stage.controller.start()
     return Text(
@@ -198,18 +172,17 @@ def _committed(stage: Stage) -> list[tuple[str, bytes]]:
 
 @contextlib.contextmanager
 def _agents_away(stage: Stage) -> Iterator[None]:
-    for name in ADDRESSES:
-        stage.stop_agent(name)
+    stage.agents.stop(*stage.agents)
     try:
         yield
     finally:
-        for name in ADDRESSES:
-            stage.start_agent(name)
+        for name in stage.agents:
+            stage.agents.start(name)
 
 
 async def _post_all(stage: Stage, posts: Sequence[tuple[str, str, bytes]]) -> list[int]:
     """Post (by whom, as whom, what), each with its agent's own certificate; return the statuses."""
-    contexts = {name: load_trust(stage.state_dir(name), name).context() for name in ADDRESSES}
+    contexts = {name: tls_of(stage.agents.state_dir(name) / "trust") for name in ADDRESSES}
     headers = {"Content-Type": CHUNK_CONTENT_TYPE}
     statuses = []
     async with aiohttp.ClientSession(stage.url) as session:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from foundation.errors import ResourceError
 from lab.fleet.kernel import die_with_parent
 
 LAST_LINES = 12
@@ -118,6 +119,14 @@ def last_lines(log: Path) -> str:
     except OSError:
         return ""
     return "\n".join(lines[-LAST_LINES:])
+
+
+def died(en: str, zh: str, log: Path) -> ResourceError:
+    """Return the error that says which child died, with the end of its log."""
+    return ResourceError(
+        f"The {en} process ended unexpectedly. The end of {log.name}:\n{last_lines(log)}",
+        f"{zh}进程意外退出。{log.name} 末尾内容：\n{last_lines(log)}",
+    )
 
 
 def end(process: subprocess.Popen[Any], patience_s: float) -> None:

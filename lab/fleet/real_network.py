@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 from foundation.errors import ConfigError
-from lab.fleet.children import end, isochrone_command, start
-from lab.fleet.fleet import ControllerProcess, died
+from lab.fleet.children import died, end, isochrone_command, start
+from lab.fleet.processes import ControllerProcess
 from lab.fleet.run_directory import RunDirectory
 from probes.stream import ip_version_of
 from topology.network import Network

@@ -1,6 +1,6 @@
 """The WAN process: makes the networks, starts an agent in each site's, and carries packets.
 
-`python -m lab.fleet.wan SPEC.json`, started by lab.fleet.fleet. When its parent dies it removes
+`python -m lab.fleet.wan SPEC.json`, started by lab.fleet.processes. When its parent dies it removes
 what the run left behind; when it dies itself, the kernel removes networks and agents.
 """
 

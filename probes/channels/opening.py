@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probes.channels.channel import BatchChannel, Channel
+from probes.channels.batch_channel import BatchChannel
+from probes.channels.channel import Channel
 from probes.channels.codec import Codec
 from probes.protocols.descriptor import ProbeProtocol
 from probes.protocols.registry import protocols

@@ -31,8 +31,10 @@ def socket_family(spec: StreamSpec) -> int:
 
 def resolved(spec: StreamSpec) -> NDArray[np.uint8]:
     """Return the destination's sockaddr. Raises ConfigError for what is not an address of a host,
-    of the source too."""
+    of the source too, and where the port is missing."""
     kind = spec.type_p
+    if kind.lacks_port:
+        raise _no_port(spec)
     port = kind.destination_port or 0
     try:
         read_destination(spec.destination, kind.ip_version)
@@ -57,6 +59,17 @@ def _check_source(spec: StreamSpec) -> None:
         raise ConfigError(
             f"The source address {error.text.en}.", f"源地址 {error.text.zh}。", source=source
         ) from error
+
+
+def _no_port(spec: StreamSpec) -> ConfigError:
+    protocol = spec.type_p.protocol.upper()
+    return ConfigError(
+        f"A {protocol} stream to {spec.destination} needs a destination port; name it as `port` of "
+        "its `type_p`.",
+        f"到 {spec.destination} 的 {protocol} 测量流需要指定目的端口；请在其 `type_p` 中设置 "
+        "`port`。",
+        destination=spec.destination,
+    )
 
 
 def _no_such_zone(spec: StreamSpec) -> ConfigError:

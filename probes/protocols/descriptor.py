@@ -46,11 +46,12 @@ class ProbeProtocol:
     lowest rank that is measured. `opener` names the function ``module:name`` that opens a channel
     (`probes.channels.opening.ChannelOpener`).
 
-    `default_port` None: it has no ports. `payload` None: it carries none; `signed_payload` None: it
-    has no authenticated mode. `header_bytes` stand between IP header and payload. `needs_reflector`
-    tells that a reflector of ours answers, which the far agent's plan must ask for. Answers later
-    than `longest_wait_ns` are late whatever a stream asks. `kernel_counters` is its name in
-    /proc/net/snmp, where wrong checksums are counted.
+    `default_port` None: it has no ports; `needs_port`: streams must name theirs, and the default is
+    for people, whose command or site file says none. `payload` None: it carries none;
+    `signed_payload` None: it has no authenticated mode. `header_bytes` stand between IP header and
+    payload. `needs_reflector` tells that a reflector of ours answers, which the far agent's plan
+    must ask for. Answers later than `longest_wait_ns` are late whatever a stream asks.
+    `kernel_counters` is its name in /proc/net/snmp, where wrong checksums are counted.
 
     What is said of targets: `unanswered` where nobody tells why no answer comes, `nothing_listens`
     where the target's own port is unreachable (None: as of any protocol), `dscp_changed_back` where
@@ -66,6 +67,7 @@ class ProbeProtocol:
     payload: PayloadSizes | None = PayloadSizes(usual=44)
     signed_payload: PayloadSizes | None = None
     default_port: int | None = None
+    needs_port: bool = False
     needs_reflector: bool = False
     sockets_a_flow: int = 1
     longest_wait_ns: int | None = None

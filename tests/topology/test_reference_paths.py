@@ -102,13 +102,6 @@ def test_one_hop_is_declared_by_pair():
     assert [(d.site, d.other_site, d.value) for d in declared(network, target)] == [("b", "a", 0.0)]
 
 
-def test_link_between_unknown_sites_is_a_fault(fault):
-    error = fault(
-        '[[site]]\nname = "a"\ncity = "nanjing"\n[[link]]\nbetween = ["a", "x"]\none_hop = true\n'
-    )
-    assert "no site is called `x`" in error.text.en
-
-
 def test_improvement_by_eighty_percent_leaves_a_fifth():
     text = TWO + (
         '[[target]]\nname = "better"\ntitle = "T"\nkind = "improvement"\nlimit_ratio = 0.8\n'

@@ -10,8 +10,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.campaign_requests import checked
 from controller.api.browser_rules import download, page_policy
+from controller.api.campaign_requests import checked
 from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.http_answers import json_answer, read_cursor, write_cursor
@@ -19,7 +19,12 @@ from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, q
 from controller.api.services import READINGS, SERVICES
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
 from controller.campaigns.scheduler import event_of
-from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document, no_report
+from controller.documents.campaigns import (
+    CampaignDocument,
+    CampaignPage,
+    campaign_document,
+    no_report,
+)
 from controller.store.campaigns import CampaignRecord
 from foundation.text import Text
 from messages.frame import unseal

@@ -33,9 +33,9 @@ from controller.documents.events import (
     VerdictsEvent,
 )
 from controller.live.archive import Archive
-from controller.live.states import STATES, SubjectKind
+from controller.live.states import STATES
 from controller.live.watch import Logged
-from controller.store.event_log import EventKind
+from controller.store.event_log import EventKind, SubjectKind
 from foundation.number_types import Instant
 from foundation.text import Text
 

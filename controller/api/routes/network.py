@@ -22,7 +22,10 @@ async def sites(request: web.Request) -> web.Response:
 
 async def meshes(request: web.Request) -> web.Response:
     """Return the meshes in the order of the site file."""
-    query, network = query_of(request, PageQuery), request.app[READINGS].snapshots.now().scope.network
+    query, network = (
+        query_of(request, PageQuery),
+        request.app[READINGS].snapshots.now().scope.network,
+    )
     page, cursor = page_of(network.meshes, query.limit, query.after)
     items = [mesh_document(network, mesh) for mesh in page]
     return json_answer(MeshPage(items=items, next=cursor))

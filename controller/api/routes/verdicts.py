@@ -10,8 +10,8 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from controller.api.lookup import number_of
 from controller.api.http_answers import json_answer, json_bytes, read_cursor, write_cursor
+from controller.api.lookup import number_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import READINGS
 from controller.documents.matrix import MatrixDocument

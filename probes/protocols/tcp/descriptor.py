@@ -13,6 +13,7 @@ TCP = ProbeProtocol(
     header_bytes=SEGMENT_BYTES,
     payload=None,
     default_port=443,
+    needs_port=True,
     sockets_a_flow=2,  # one holds the source port, which the raw one does not
     longest_wait_ns=SYN_LIMIT_NS,
     dscp_changed_back=Text(

@@ -1,120 +1,156 @@
-"""Which plan a window belongs to, and since when an agent runs, whatever the wall clock said."""
+"""The engine follows plan, policy and keys, and says which streams do not run."""
+
+from __future__ import annotations
 
 import asyncio
-import dataclasses
-import math
-from collections.abc import Callable
+import contextlib
+import queue
+import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+
+import pytest
 
 from agent.conditions import Conditions
-from agent.health import HealthReporter
 from agent.measuring.measuring import Measuring
 from agent.measuring.unanswered_journal import UnansweredJournal
-from agent.policy.policy import Policy
+from agent.policy.policy import Policy, PolicyConfig
 from agent.spool.sent_counters import SentCounters
-from agent.spool.spooler import Spooler
-from messages.exchange import Plan
+from foundation.clock import SystemClock
+from messages.exchange import Plan, StampKeys
+from probes.reflector.reflector import Reflector
+from probes.reflector.spec import ReflectorSpec
+from probes.stream import StreamSpec, TypeP
 from probes.window import WindowBatch
 
-SECOND = 1_000_000_000
-HOUR = 3_600 * SECOND
+pytestmark = pytest.mark.network
+
+HERE = PolicyConfig(destinations=("127.0.0.0/8",))
+ECHO = StreamSpec(
+    stream_id=7,
+    destination="127.0.0.1",
+    type_p=TypeP(protocol="icmp", ip_version=4),
+    interval_ms=10,
+    timeout_ms=100,
+)
+Measured = tuple[Measuring, Conditions, "queue.SimpleQueue[tuple[WindowBatch, int]]"]
 
 
-class HandClock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now_ns, self.offset_ns = 5 * SECOND, 500_000 * HOUR
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
-
-    def wall_ns(self) -> int:
-        return self.now_ns + self.offset_ns
+async def nothing() -> None:
+    return None
 
 
-def made(
-    sent_counters: SentCounters, clock: HandClock, on_windows: Callable[..., Any]
-) -> Measuring:
-    async def settled() -> None:
-        return None
-
-    return Measuring(
-        on_windows=on_windows,
+@contextlib.asynccontextmanager
+async def measuring(tmp_path: Path) -> AsyncIterator[Measured]:
+    windows: queue.SimpleQueue[tuple[WindowBatch, int]] = queue.SimpleQueue()
+    clock, conditions = SystemClock(), Conditions()
+    sent_counters = SentCounters(tmp_path / "sent")
+    made = Measuring(
+        on_windows=lambda batch, version: windows.put((batch, version)),
         clock=clock,
         own_clock_bound_ns=lambda: 0.0,
         timestamp_shift_ns=0,
-        conditions=Conditions(),
-        policy=Policy(),
+        conditions=conditions,
+        policy=Policy(HERE),
         sent_counters=sent_counters,
-        settle=settled,
+        settle=nothing,
         journal=UnansweredJournal(None, clock),
     )
+    try:
+        yield made, conditions, windows
+    finally:
+        await made.stop()
+        sent_counters.close()
 
 
-def test_a_window_has_the_plan_it_was_measured_by_though_the_clock_went_back(
+def plan(*streams: StreamSpec, version: int = 1) -> Plan:
+    return Plan(version=version, agent="a1", window_ms=100, streams=streams)
+
+
+def running(measuring: Measuring) -> int:
+    health = measuring.engine_health()
+    return 0 if health is None else health.streams
+
+
+async def test_a_tcp_stream_without_a_port_is_refused_and_told_and_the_others_run(
     tmp_path: Path,
 ) -> None:
-    handed: list[int] = []
-    clock, sent_counters = HandClock(), SentCounters(tmp_path / "sent_counters")
-    measuring = made(sent_counters, clock, lambda batch, version: handed.append(version))
-    for version in (1, 2):
-        asyncio.run(measuring.apply(Plan(version=version, agent="a"), None))
-        clock.now_ns += 10 * SECOND
-    clock.offset_ns -= 2 * HOUR
-    clock.now_ns += 10 * SECOND
-    batch = WindowBatch.empty(clock.wall_ns() // SECOND * SECOND, SECOND)
-    measuring._hand_over(dataclasses.replace(batch, ended_ns=clock.now_ns))
-    assert handed == [2]
-    sent_counters.close()
+    """Only people are given a default, on the command line and in site files."""
+    tcp = TypeP(protocol="tcp", ip_version=4)
+    lacking = StreamSpec(stream_id=8, destination="127.0.0.1", type_p=tcp)
+    async with measuring(tmp_path) as (made, _, windows):
+        await made.apply(plan(ECHO, lacking), None)
+        assert running(made) == 1
+        (told,) = made.conditions()
+        assert (told.code, told.stream_id) == ("stream_refused", "8")
+        assert "A TCP stream to 127.0.0.1 needs a destination port; name it" in told.text.en
+        assert "到 127.0.0.1 的 TCP 测量流需要指定目的端口；请" in told.text.zh
+        batch, _ = await asyncio.to_thread(windows.get)
+    assert batch.stream_id.tolist() == [7]
 
 
-def test_a_window_that_ended_before_a_plan_came_is_not_of_it_though_the_clock_went_back(
-    tmp_path: Path,
-) -> None:
-    handed: list[int] = []
-    clock, sent_counters = HandClock(), SentCounters(tmp_path / "sent_counters")
-    measuring = made(sent_counters, clock, lambda batch, version: handed.append(version))
-    asyncio.run(measuring.apply(Plan(version=1, agent="a"), None))
-    clock.now_ns += 10 * SECOND
-    batch = WindowBatch.empty(clock.wall_ns() // SECOND * SECOND, SECOND)
-    ended = dataclasses.replace(batch, ended_ns=clock.now_ns)
-    clock.now_ns += 5 * SECOND
-    clock.offset_ns -= 2 * HOUR
-    asyncio.run(measuring.apply(Plan(version=2, agent="a"), None))
-    measuring._hand_over(ended)  # a window is handed over once nothing of it is in flight
-    assert handed == [1]
-    sent_counters.close()
+async def test_windows_come_with_the_plan_they_were_measured_by(tmp_path: Path) -> None:
+    async with measuring(tmp_path) as (made, _, windows):
+        for version in (4, 5):
+            await made.apply(plan(ECHO, version=version), None)
+            while (await asyncio.to_thread(windows.get))[1] != version:
+                pass
 
 
-async def test_an_agent_whose_clock_was_a_day_wrong_at_boot_says_rightly_since_when_it_runs(
-    tmp_path: Path,
-) -> None:
-    clock, sent_counters = HandClock(), SentCounters(tmp_path / "sent_counters")
-    spooler = Spooler(tmp_path / "s", agent="a", max_bytes=1 << 20, max_age_s=1e6)
-    watch = SimpleNamespace(
-        source="none",
-        steps=0,
-        stepped_by_ns=0,
-        stepped_ns=0,
-        age_s=lambda: 0.0,
-        bound_ns=lambda: math.nan,
-        fault=None,
+async def test_what_the_owner_takes_back_stops_and_is_told(tmp_path: Path) -> None:
+    async with measuring(tmp_path) as (made, _, _):
+        assert made.curtailed() is None
+        await made.apply(plan(ECHO), None)
+        told = made.curtailed()
+        assert told is not None
+        assert (running(made), told.streams) == (1, ())
+        await made.obey(Policy(PolicyConfig()))
+        told = made.curtailed()
+        assert told is not None
+        assert running(made) == 0
+        assert [(one.stream_id, one.rule) for one in told.streams] == [(7, "policy.destinations")]
+        await made.obey(Policy(HERE))
+        assert running(made) == 1
+
+
+async def test_authenticated_streams_wait_for_their_key(tmp_path: Path) -> None:
+    key = bytes(range(32))
+    with socket.socket(type=socket.SOCK_DGRAM) as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    signed = StreamSpec(
+        stream_id=9,
+        destination="127.0.0.1",
+        type_p=TypeP(protocol="udp", ip_version=4, port=port, mode="authenticated"),
+        interval_ms=10,
     )
-    reporter = HealthReporter(
-        version="1",
-        measuring=made(sent_counters, clock, lambda batch, version: None),
-        spooler=spooler,
-        conditions=Conditions(),
-        clock=clock,
-        clock_watch=cast(Any, watch),
-        self_test=cast(Any, SimpleNamespace(calibration_ns=None)),
+    place = ReflectorSpec(
+        address="127.0.0.1", port=port, peers=("127.0.0.1",), authenticated=("127.0.0.1",)
     )
-    clock.offset_ns += 24 * HOUR  # time is set by the network at last
-    clock.now_ns += 10 * SECOND
-    health = await reporter.report()
-    assert (health.sent_ns - health.started_ns, health.sent_ns) == (10 * SECOND, clock.wall_ns())
-    spooler.close()
-    sent_counters.close()
+    reflector = Reflector([place], own_clock_bound_ns=lambda: 0.0, stamp_keys={"127.0.0.1": (key,)})
+    reflector.start()
+    try:
+        async with measuring(tmp_path) as (made, conditions, windows):
+            await made.apply(plan(signed), None)
+            assert running(made) == 0
+            assert [one.code for one in conditions.current()] == ["stamp_keys"]
+            await made.apply(plan(signed), StampKeys(epoch=3, probing={"127.0.0.1": key}))
+            assert (running(made), conditions.current()) == (1, ())
+            batch, _ = await asyncio.to_thread(windows.get)
+    finally:
+        reflector.stop()
+    assert batch.counters["sent"].sum() > 0
+
+
+async def test_probes_are_counted_over_all_engines(tmp_path: Path) -> None:
+    async with measuring(tmp_path) as (made, _, windows):
+        await made.apply(plan(ECHO), None)
+        await asyncio.to_thread(windows.get)
+        await made.apply(plan(), None)  # its last window is handed out as its engine stops
+        before = made.probes()
+        assert running(made) == 0
+        assert before[0] > 0
+        await made.apply(plan(ECHO), None)
+        while made.probes()[0] == before[0]:
+            await asyncio.to_thread(windows.get)
+        assert made.probes()[0] > before[0]

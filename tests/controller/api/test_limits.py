@@ -120,7 +120,7 @@ async def test_websocket_address_asked_without_one_is_refused_in_the_one_shape(
 async def test_unexpected_failure_says_nothing_of_the_inside(
     controller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller.services.snapshots, "now", None)
+    monkeypatch.setattr(controller.services.readings.snapshots, "now", None)
     error = (await controller.get("/api/v1/sites", 500))["error"]
     assert error == {
         "code": "internal",

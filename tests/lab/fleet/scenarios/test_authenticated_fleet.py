@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import socket
-import sqlite3
 import stat
 import struct
 import sys
@@ -21,14 +20,11 @@ import aiohttp
 import msgspec
 import pytest
 
-from agent.identity.enrolment import enrol
 from agent.plan.file import KEYS_FILE, PLAN_FILE, load_keys
-from controller.access.authority import create_authority, load_authority
-from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring, pair_key
 from foundation.clock import SystemClock
-from messages.chunk import decode_chunk
-from messages.enrolment import parse_enrolment_token
+from lab.fleet.api_client import ApiClient
+from lab.fleet.owner_commands import create_authority, create_enrolment_token, enrol_agent
 from messages.exchange import StampKeys
 from probes.stamp.packet import SenderPacket, encode_sender
 from probes.stamp.timestamps import wall_ns_to_ntp64
@@ -72,6 +68,31 @@ class Packet:
     payload: bytes
 
 
+@dataclass(frozen=True)
+class Window:
+    """A window of a stream that the controller has stored."""
+
+    stream: str
+    start_ns: int
+    end_ns: int
+    source: str
+    sent: int
+    lost: int
+    received_ns: int
+
+
+def window_of(source: str, told: dict[str, Any]) -> Window:
+    return Window(
+        stream=told["stream_id"],
+        start_ns=told["start_ns"],
+        end_ns=told["start_ns"] + told["duration_ns"],
+        source=source,
+        sent=told["sent"],
+        lost=sum(told[f"lost_{where}"] for where in LOST),
+        received_ns=told["received_ns"],
+    )
+
+
 class Fleet:
     """The directories and processes of a controller and two agents on loopback."""
 
@@ -84,20 +105,19 @@ class Fleet:
         sites = [SITE.format(name=name, address=where) for name, where in ADDRESSES.items()]
         text = SITES + "".join(sites) + MESH.format(port=self.port)
         (path / "sites.toml").write_text(text, encoding="utf-8")
-        create_authority(self.data, ["127.0.0.1"], SystemClock())
-        self.credentials = StampKeyring(self.data, SystemClock())
+        create_authority(self.data, "127.0.0.1")
+        # No door gives the secrets out, and who looks whether any was shown must know them.
+        self.secrets = StampKeyring(self.data, SystemClock())
 
     async def enrol_all(self) -> None:
         for name in ADDRESSES:
             state = self.state_dir(name)
-            with contextlib.closing(CredentialStore(self.data, SystemClock())) as credentials:
-                until_ns = SystemClock().wall_ns() + 600 * 10**9
-                fingerprint = load_authority(self.data, SystemClock()).fingerprint
-                token = credentials.create_enrolment_token(name, fingerprint, until_ns)
-            await enrol(f"https://{self.listen}", parse_enrolment_token(token), state)
             config = f'name = "{name}"\ncontroller = "https://{self.listen}"\n'
             config += f'state_dir = "{state}"\n{POLICY}'
-            (self.path / f"{name}.toml").write_text(config, encoding="utf-8")
+            place = self.path / f"{name}.toml"
+            place.write_text(config, encoding="utf-8")
+            token = create_enrolment_token(self.data, name)
+            await asyncio.to_thread(enrol_agent, f"https://{self.listen}", token, place, state)
 
     def state_dir(self, name: str) -> Path:
         return self.path / "state" / name
@@ -197,8 +217,8 @@ class Fleet:
                         waiting.discard((sender, kind))
 
     def secret(self, epoch: int) -> bytes:
-        self.credentials.refresh()
-        return next(each.secret for each in self.credentials.epochs() if each.number == epoch)
+        self.secrets.refresh()
+        return next(each.secret for each in self.secrets.epochs() if each.number == epoch)
 
     def keys(self, name: str) -> StampKeys:
         """Return what an agent keeps, which is for its owner alone."""
@@ -223,36 +243,38 @@ class Fleet:
         process = await start(*words, "--data", str(self.data), stderr=None)
         return await process.wait()
 
-    def check_windows(self, until_ns: int) -> None:
-        """See that all windows of both agents are there, each once, and that nothing in them is
-        lost. Where the machine stood still for long there is no window between two."""
-        rows = [row for row in self.windows() if row[2] <= until_ns]
-        assert len({row[0] for row in rows}) == 2
+    async def check_windows(self, until_ns: int) -> None:
+        """See that the windows of both agents are there, each once, that no probe in them is lost,
+        and none of them. Where the machine stood still for long there is no window between two."""
+        windows = await self.windows()
+        rows = [row for row in windows if row.end_ns <= until_ns]
+        assert len({row.stream for row in rows}) == 2
         for before, after in itertools.pairwise(rows):
-            assert before[0] != after[0] or before[2] <= after[1]
-        assert sum(row[3] for row in rows) > 0
-        assert sum(row[4] for row in rows) == 0
-        numbers: dict[str, list[int]] = {}
-        with contextlib.closing(sqlite3.connect(self.data / "isochrone.db")) as db:
-            asked = (
-                "SELECT agent, sequence FROM chunks WHERE start_ns + duration_ns <= ? ORDER BY 2"
-            )
-            for agent, sequence in db.execute(asked, (until_ns,)):
-                numbers.setdefault(agent, []).append(sequence)
-        assert all(found == list(range(1, len(found) + 1)) for found in numbers.values())
+            assert before.stream != after.stream or before.end_ns <= after.start_ns
+        assert sum(row.sent for row in rows) > 0
+        assert sum(row.lost for row in rows) == 0
 
-    def windows(self) -> list[tuple[int, int, int, int, int]]:
-        """Return (stream, start, end, sent, lost) of all stored windows, in order."""
+    async def until_accounted(self, name: str) -> None:
+        """Wait until what an agent said to have been taken is what was stored by then."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                health = (await self.agents())[name]
+                totals, told_ns = health["totals"], health["sent_ns"]
+                assert totals["dropped"] == []
+                own = [row for row in await self.windows() if row.source == name]
+                stored = sum(row.received_ns <= told_ns for row in own)
+                if 0 < totals["made"]["windows"] - totals["waiting"].get("windows", 0) <= stored:
+                    return
+                await asyncio.sleep(0.5)  # one was made and not yet kept as it spoke
+
+    async def windows(self) -> list[Window]:
+        """Return all stored windows as the API tells of them, by stream and time."""
         rows = []
-        with contextlib.closing(sqlite3.connect(self.data / "isochrone.db")) as db:
-            for (payload,) in db.execute("SELECT payload FROM chunks"):
-                batch = decode_chunk(payload).batch
-                end_ns = batch.start_ns + batch.duration_ns
-                lost = sum(batch.counters[f"lost_{where}"] for where in LOST)
-                for row, stream in enumerate(batch.stream_id.tolist()):
-                    counts = int(batch.counters["sent"][row]), int(lost[row])
-                    rows.append((stream, batch.start_ns, end_ns, *counts))
-        return sorted(rows)
+        async with ApiClient(f"unix://{self.socket}") as api:
+            for path in await api.items("paths", whole=True):
+                found = await api.items("windows", whole=True, path=path["id"])
+                rows += [window_of(path["source"]["site"], window) for window in found]
+        return sorted(rows, key=lambda row: (row.stream, row.start_ns))
 
     def is_answered(self, octets: bytes, source: str, to: str, wait_s: float = 0.3) -> bool:
         with socket.socket(type=socket.SOCK_DGRAM) as sender:
@@ -304,7 +326,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         tap.setblocking(False)
         made = Fleet(tmp_path, tap)
         yield made
-        made.credentials.close()
+        made.secrets.close()
 
 
 def arguments_of_all() -> bytes:
@@ -330,6 +352,8 @@ async def test_authenticated_fleet_loses_nothing_to_a_rotation_and_shuts_out_who
         assert await fleet.command("controller", "stamp-keys", "rotate") == 0
         await fleet.until_probed_under(2, *ADDRESSES)
         until_ns = time.time_ns()
+        for name in ADDRESSES:
+            await fleet.until_accounted(name)
         said = arguments_of_all() + json.dumps(await fleet.agents()).encode()
         kept = fleet.keys("nanjing").probing[ADDRESSES["suzhou"]]
         assert await fleet.command("controller", "revoke", "nanjing") == 0
@@ -338,10 +362,10 @@ async def test_authenticated_fleet_loses_nothing_to_a_rotation_and_shuts_out_who
         await fleet.until_without_keys("nanjing")
         await fleet.until_forged("suzhou", 4)
         nanjing.kill()  # nobody takes what it still has
-    fleet.check_windows(until_ns)
-    fleet.credentials.refresh()
+        await fleet.check_windows(until_ns)
+    fleet.secrets.refresh()
     said += (fleet.path / "log").read_bytes()
-    for epoch in fleet.credentials.epochs():
+    for epoch in fleet.secrets.epochs():
         pairs = [("nanjing", "suzhou"), ("suzhou", "nanjing")]
         for secret in (epoch.secret, *(pair_key(epoch.secret, *pair) for pair in pairs)):
             assert not [form for form in shown(secret) if form in said]
