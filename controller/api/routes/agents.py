@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from controller.api.bodies import read_whole
 from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer, page_of
 from controller.api.lookup import known_agent
-from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of, read_whole
 from controller.api.services import READINGS, SERVICES
 from controller.documents.places import AgentDocument, AgentPage, agent_document
 from foundation.text import Text

@@ -10,11 +10,16 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.browser_rules import download, page_policy
 from controller.api.campaign_requests import checked
 from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
-from controller.api.http_answers import json_answer, read_cursor, write_cursor
+from controller.api.http_answers import (
+    download,
+    json_answer,
+    page_policy,
+    read_cursor,
+    write_cursor,
+)
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.api.services import READINGS, SERVICES
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName

@@ -13,11 +13,10 @@ from aiohttp import web
 from controller.access.authority import Authority
 from controller.access.credential_store import CertificateRecord
 from controller.access.refusals import CredentialError
-from controller.api.bodies import read_document
 from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.http_answers import json_answer, page_of
-from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of, read_document
 from controller.api.services import READINGS, SERVICES, Services
 from controller.documents.certificates import CertificatePage, CertificateState, issued_certificate
 from controller.events.event_types import CredentialChanged

@@ -10,8 +10,8 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.browser_rules import download
 from controller.api.error_answers import ApiError
+from controller.api.http_answers import download
 from controller.api.limits import RunningByCaller, caller_of
 from controller.api.lookup import number_of, recorded_on
 from controller.api.routing import PREFIX, Route, query_of

@@ -139,7 +139,9 @@ async def test_exports_beyond_what_may_run_at_once_are_asked_to_wait(
 async def test_nobody_keeps_others_from_exporting(measured: Any) -> None:
     measured.services.readings.exports.update({"token greedy 1": 2})
     assert await rows_of(measured, "jsonl")
-    assert measured.services.readings.exports == {"token greedy 1": 2}, "and its own place is given back"
+    assert measured.services.readings.exports == {"token greedy 1": 2}, (
+        "and its own place is given back"
+    )
 
 
 async def test_an_export_that_nobody_takes_ends(
