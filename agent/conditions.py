@@ -53,7 +53,7 @@ def reported(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
     if len(conditions) > MAX_CONDITIONS:
         more = len(conditions) - MAX_CONDITIONS + 1
         text = Text(
-            f"{counted(more, 'more condition')}: see the agent's own log.",
+            f"{counted(more, 'more condition')}: see the agent's log.",
             f"另有 {more} 条情况未列出；详见探针日志。",
         )
         fitting[-1] = Condition(code="more_conditions", severity="warning", text=text)

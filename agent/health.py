@@ -103,8 +103,8 @@ class HealthReporter:
                 "spool_damaged",
                 "warning",
                 Text(
-                    f"The spool was damaged and is {state.set_aside} now; what could be read of it "
-                    "goes on, the rest is counted as damaged. Check the disk of state_dir.",
+                    f"The spool was damaged and is {state.set_aside} now; what could be read is "
+                    f"kept, the rest counts as damaged. Check the disk of state_dir.",
                     f"本地缓存已损坏，现更名为 {state.set_aside}；可读取的部分继续补传，"
                     "其余计入 damaged。请检查 state_dir 所在磁盘。",
                 ),

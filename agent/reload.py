@@ -80,7 +80,7 @@ class Reload:
             return
         keys = ", ".join(changed)
         text = Text(
-            f"{self._path}: {keys} changed; restart the agent to let that take effect.",
+            f"{self._path}: {keys} changed; restart the agent to apply this.",
             f"{self._path}：{keys} 已更改；请重启探针使其生效。",
         )
         self._conditions.begin("restart_needed", "warning", text)

@@ -65,10 +65,14 @@ class ListedSpool:
         self.made += 1
         self.stored.set()
 
+    @property
+    def offers(self) -> ListedSpool:
+        return self
+
     async def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
-    def do_offer(self, oldest: int, newest: int) -> list[SpooledChunk]:
+    def offer(self, oldest: int, newest: int) -> list[SpooledChunk]:
         waiting = list(self._starts)
         chosen = waiting[:oldest] + waiting[max(oldest, len(waiting) - newest) :]
         return [
@@ -82,7 +86,7 @@ class ListedSpool:
             for sequence in chosen
         ]
 
-    def do_acknowledge(self, sequences: list[int], _twice: frozenset[int]) -> None:
+    def acknowledge(self, sequences: list[int], _twice: frozenset[int]) -> None:
         for sequence in sequences:
             start_ns = self._starts.pop(sequence)
             if sequence >= BACKLOG:
@@ -93,10 +97,10 @@ class ListedSpool:
         if not self._starts:
             self.empty.set()
 
-    def do_withdraw(self, sequences: list[int]) -> None:
+    def withdraw(self, sequences: list[int]) -> None:
         """Nothing is in doubt here."""
 
-    def do_refuse(self, sequence: int, _reason: str) -> None:
+    def refuse(self, sequence: int, _reason: str) -> None:
         self._starts.pop(sequence)
         self.refused += 1
 

@@ -26,10 +26,10 @@ from controller.api.application import make_app
 from controller.documents.matrix import LATELY_NS
 from controller.serving.assembly import open_services
 from controller.settings import Settings
-from controller.store.blocks import block_of
-from controller.store.interface import StreamRecord
 from controller.store.levels import DAY, DAY_NS, HOUR, MINUTE, Level
 from controller.store.points import POINT, pack_figures, pack_tiles, points_of
+from controller.store.records import StreamRecord
+from controller.store.rollup_blocks import block_of
 from controller.store.sqlite.database import Database
 from controller.store.sqlite.engine import store_on
 from foundation.clock import SystemClock

@@ -11,7 +11,7 @@ from pathlib import Path
 from foundation.text import Text
 
 MOST_BYTES = 64 << 20  # a site file of ten thousand sites has some three
-_NOBODY_WRITES = Text("it is a pipe into which nobody writes", "它是无人写入的管道")
+_NOBODY_WRITES = Text("it is a pipe that nobody writes to", "它是无人写入的管道")
 
 
 class _NobodyWritesError(OSError):

@@ -117,7 +117,7 @@ def _ipv6(plain: str) -> ipaddress.IPv6Address:
     except ValueError as error:
         raise _error(
             plain,
-            "is not an IPv6 address; a port is given apart",
+            "is not an IPv6 address; give the port separately",
             "不是 IPv6 地址；端口须另行指定",
         ) from error
     if percent and not (address.is_link_local and _ZONE.fullmatch(zone)):

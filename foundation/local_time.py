@@ -108,7 +108,7 @@ def ambiguous(moment: dt.datetime) -> Text:
     if local == utc:
         return Text(
             f"`{moment.isoformat()}` has no zone, and this machine runs on UTC: write {utc} if "
-            "that is meant, else the offset of yours, such as +08:00",
+            f"you mean that, otherwise your offset, such as +08:00",
             f"`{moment.isoformat()}` 没有时区，而本机使用 UTC：若确指 UTC，请写成 {utc}；"
             "否则请写明所在时区的偏移，如 +08:00",
         )

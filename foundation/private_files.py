@@ -48,8 +48,8 @@ def make_private_directory(path: Path, marks: Collection[str] = ()) -> None:
         tighten(path)
     if path.stat().st_mode & _OTHERS_WRITE:
         raise RightsError(
-            f"Other users may write in {path}, and so stop or falsify what is kept there. Give a "
-            f"directory of its own, or take their rights away: chmod go-w {path}",
+            f"Other users may write in {path}, and so could stop or falsify what is stored there. "
+            f"Use a separate directory, or remove their permission: chmod go-w {path}",
             f"其他用户可以写入 {path}，因而能够中断服务或篡改其中的数据。"
             f"请使用专用目录，或收回其权限：chmod go-w {path}",
             file=str(path),

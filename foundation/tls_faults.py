@@ -22,7 +22,7 @@ _KINDS: dict[int, Kind] = {
     9: "early",
     10: "expired",
 }
-_CLOCKS = "if that is wrong, set the clock (`timedatectl`), else look at the clock of who issued it"
+_CLOCKS = "if that is wrong, set the clock (`timedatectl`), otherwise check the clock of its issuer"
 _CLOCKS_ZH = "若时间有误，请校准时钟（`timedatectl`），否则请检查签发方的时钟"
 _TOLD: dict[Kind, tuple[str, str]] = {
     "authority": (
@@ -55,7 +55,7 @@ _OLD_TLS = Text(
 )
 _REASONS = {
     "CERTIFICATE_EXPIRED": Text(
-        "it says that the certificate shown to it has expired by its clock; look at the clocks of "
+        "it says that the certificate shown to it has expired by its clock; check the clocks of "
         "both",
         "对端称所出示的证书按其时钟已过期；请检查双方时钟",
     ),
@@ -70,7 +70,7 @@ _REASONS = {
         "it asks for a certificate, and none was shown", "对端要求出示证书，但未出示"
     ),
     "BAD_CERTIFICATE": Text(
-        "it refuses the certificate shown to it: damaged, or not valid yet by its clock; look at "
+        "it refuses the certificate shown to it: damaged, or not valid yet by its clock; check "
         "the clocks of both",
         "对端拒绝所出示的证书：已损坏，或按其时钟尚未生效；请检查双方时钟",
     ),

@@ -15,7 +15,7 @@ from probes.causes import Cause
 from probes.protocols.registry import protocol_of, protocols
 from probes.remark import Remark, about
 
-_ROUTES = "look at `ip route get ADDRESS`"
+_ROUTES = "check `ip route get ADDRESS`"
 _ROUTES_ZH = "请用 `ip route get 地址` 检查"
 _TOO_LONG = Text(
     "Probes to {targets} are larger than the path's MTU and are not fragmented; choose a smaller "
@@ -37,41 +37,41 @@ _NOT_SENT = {
         f"系统禁止向 {{targets}} 发送探测包：可能是广播地址，或路由为 prohibit；{_ROUTES_ZH}。",
     ),
     errno.EPERM: Text(
-        "This machine's firewall stops probes to {targets}, or its table of connections is full; "
-        "look at `nft list ruleset`, and at nf_conntrack_count and nf_conntrack_max in `sysctl "
+        "This machine's firewall stops probes to {targets}, or its connection tracking table is "
+        "full; check `nft list ruleset`, and nf_conntrack_count and nf_conntrack_max in `sysctl "
         "net.netfilter`.",
         "本机防火墙拦截了发往 {targets} 的探测包，或连接跟踪表已满；请检查 `nft list ruleset`，"
         "以及 `sysctl net.netfilter` 中的 nf_conntrack_count 和 nf_conntrack_max。",
     ),
     errno.EINVAL: Text(
-        f"This machine's routes throw probes to {{targets}} away (a blackhole route), or lead out "
-        f"where the source address does not fit; {_ROUTES}.",
+        f"This machine's routes discard probes to {{targets}} (a blackhole route), or lead to an "
+        f"interface that does not match the source address; {_ROUTES}.",
         f"本机路由丢弃发往 {{targets}} 的探测包（blackhole 路由），或其出口与源地址不符；"
         f"{_ROUTES_ZH}。",
     ),
     errno.EMSGSIZE: _TOO_LONG,
     errno.ENOBUFS: Text(
-        "This machine dropped probes to {targets} on their way out: its queue is full (look at `tc "
-        "-s qdisc`; choose a longer --interval), a filter of the interface drops them (look at `tc "
+        "This machine dropped probes to {targets} before sending: its queue is full (check `tc "
+        "-s qdisc`; choose a longer --interval), a filter of the interface drops them (check `tc "
         "filter` and at egress chains in `nft list ruleset`), or its table of neighbours is full "
-        "(look at `ip -s ntable` and at gc_thresh3 in `sysctl net.ipv4.neigh.default`).",
+        "(check `ip -s ntable` and gc_thresh3 in `sysctl net.ipv4.neigh.default`).",
         "本机在发出途中丢弃了发往 {targets} 的探测包：发送队列已满（请检查 `tc -s qdisc`，并增大 "
         "--interval），或被接口上的过滤规则丢弃（请检查 `tc filter` 和 `nft list ruleset` 中的 "
         "egress 链），或邻居表已满（请检查 `ip -s ntable` 和 `sysctl net.ipv4.neigh.default` "
         "中的 gc_thresh3）。",
     ),
     errno.EADDRNOTAVAIL: Text(
-        "Probes to {targets} have no address to leave from: it was taken off its interface, or no "
-        "port is free; look at `ip address`.",
+        "Probes to {targets} have no source address: it was removed from its interface, or no "
+        "port is free; check `ip address`.",
         "发往 {targets} 的探测包没有可用的源地址：地址已从接口上移除，或没有空闲端口；"
         "请用 `ip address` 检查。",
     ),
     errno.ENODEV: Text(
-        "The interface that probes to {targets} leave from is gone; look at `ip link`.",
+        "The interface that sends probes to {targets} has disappeared; check `ip link`.",
         "发往 {targets} 的探测包所用的接口已不存在；请用 `ip link` 检查。",
     ),
     errno.ENETDOWN: Text(
-        "The interface that probes to {targets} leave from is down; look at `ip link`.",
+        "The interface that sends probes to {targets} is down; check `ip link`.",
         "发往 {targets} 的探测包所用的接口未启用；请用 `ip link` 检查。",
     ),
     errno.EMFILE: Text(
@@ -92,13 +92,13 @@ _NOT_SENT_OTHERWISE = Text(
     "发往 {targets} 的探测包未能离开本机（{cause}）。",
 )
 NEIGHBOURS_FULL = Text(
-    "This machine's table of neighbours is full, so probes to {targets} did not leave; raise "
+    "This machine's neighbour table is full, so probes to {targets} were not sent; raise "
     "gc_thresh1 to gc_thresh3 in `sysctl net.ipv4.neigh.default` and `net.ipv6.neigh.default`.",
     "本机邻居表已满，发往 {targets} 的探测包未能发出；请调大 `sysctl net.ipv4.neigh.default` 和 "
     "`net.ipv6.neigh.default` 中的 gc_thresh1 至 gc_thresh3。",
 )
 CONNECTIONS_FULL = Text(
-    "This machine's table of connections is full, so probes to {targets} did not leave; raise "
+    "This machine's connection tracking table is full, so probes to {targets} were not sent; raise "
     "`sysctl net.netfilter.nf_conntrack_max`, or exempt probes with a notrack rule.",
     "本机连接跟踪表已满，发往 {targets} 的探测包未能发出；请调大 `sysctl "
     "net.netfilter.nf_conntrack_max`，或用 notrack 规则使探测包不被跟踪。",
@@ -150,28 +150,28 @@ _WORDS: dict[tuple[int, int, int], str] = {
 _TOLD = {
     _FILTERED: Text(
         "A filter at {who} prohibits probes to {targets} ({icmp}: administratively prohibited); "
-        "look at the rules of that machine.",
+        "check the rules of that machine.",
         "{who} 上的过滤规则禁止发往 {targets} 的探测包（{icmp}：管理性禁止）；请检查该设备的规则。",
     ),
     _NO_ROUTE: Text(
-        "{who} has no route to {targets} ({icmp}: network unreachable); look at the routes of that "
+        "{who} has no route to {targets} ({icmp}: network unreachable); check the routes of that "
         "machine.",
         "{who} 没有到 {targets} 的路由（{icmp}：网络不可达）；请检查该设备的路由。",
     ),
     _NO_HOST: Text(
         "{who} cannot reach {targets} ({icmp}: host unreachable): nobody answers for that address "
-        "there, or a rule says so; look at its neighbours and its rules.",
+        "there, or a rule says so; check its neighbours and its rules.",
         "{who} 无法到达 {targets}（{icmp}：主机不可达）：那里无人应答该地址，或规则如此；"
         "请检查该设备的邻居表和规则。",
     ),
     _NO_PORT: Text(
         "{who} refuses probes to {targets} ({icmp}: port unreachable), as a filter does that "
-        "rejects; look at the rules of that machine.",
+        "rejects; check the rules of that machine.",
         "{who} 拒绝发往 {targets} 的探测包（{icmp}：端口不可达），这是 REJECT 规则的表现；"
         "请检查该设备的规则。",
     ),
     _NO_PROTOCOL: Text(
-        "{who} refuses the protocol of probes to {targets} ({icmp}: protocol unreachable); look at "
+        "{who} refuses the protocol of probes to {targets} ({icmp}: protocol unreachable); check "
         "the rules of that machine.",
         "{who} 拒绝发往 {targets} 的探测包所用的协议（{icmp}：协议不可达）；请检查该设备的规则。",
     ),
@@ -181,14 +181,14 @@ _TOLD = {
         "发往 {targets} 的探测包超过 {who} 之后的 MTU（{icmp}）且不分片；请减小 --size。",
     ),
     _LOOP: Text(
-        "Probes to {targets} go in a circle, or too far: their hop limit ran out at {who} ({icmp}: "
-        "time exceeded); look at `traceroute` for routers that come twice.",
+        "Probes to {targets} loop, or the path is too long: their hop limit expired at {who} "
+        "({icmp}: time exceeded); check `traceroute` for routers that appear twice.",
         "发往 {targets} 的探测包在途中循环，或路径过长：其跳数限制在 {who} 处耗尽"
         "（{icmp}：超时）；请用 `traceroute` 查看是否有路由器重复出现。",
     ),
     _PIECES: Text(
-        "Fragments of probes to {targets} were lost on the way, says {who} ({icmp}: reassembly "
-        "time exceeded); choose a smaller --size.",
+        "Fragments of probes to {targets} were lost on the path, according to {who} ({icmp}: "
+        "reassembly time exceeded); choose a smaller --size.",
         "{who} 告知：发往 {targets} 的探测包的分片在途中丢失（{icmp}：重组超时）；请减小 --size。",
     ),
     _CLASS: Text(
@@ -198,18 +198,18 @@ _TOLD = {
     ),
     _SOURCE: Text(
         "{who} does not carry probes to {targets} from this source address ({icmp}); choose "
-        "another --source, or look at the rules of that machine.",
+        "another --source, or check the rules of that machine.",
         "{who} 不转发以本机此源地址发往 {targets} 的探测包（{icmp}）；请改用其他 --source，"
         "或检查该设备的规则。",
     ),
     _HEADER: Text(
-        "{who} finds fault with the headers of probes to {targets} ({icmp}); look at what changes "
-        "packets on the way.",
+        "{who} rejects the headers of probes to {targets} ({icmp}); check what changes packets on "
+        "the path.",
         "{who} 认为发往 {targets} 的探测包的首部有误（{icmp}）；请检查途中改写数据包的设备。",
     ),
 }
 _REJECTED_THERE = Text(
-    "{who} rejects probes to {targets} ({icmp}), as a filter does; look at its rules.",
+    "{who} rejects probes to {targets} ({icmp}), as a filter does; check its rules.",
     "{who} 拒绝发往 {targets} 的探测包（{icmp}），这是 REJECT 规则的表现；请检查其规则。",
 )
 CODES = (  # of `told`
@@ -230,15 +230,15 @@ _ICMP_ERRORS_OF_A_CLOSED_DOOR = (
     errno.EACCES,
 )
 _REFUSED = Text(
-    "An ICMP error refused probes to {targets} ({cause}); look at `ip route get ADDRESS`, and at "
-    "filters on the way.",
+    "An ICMP error refused probes to {targets} ({cause}); check `ip route get ADDRESS`, and "
+    "filters on the path.",
     "发往 {targets} 的探测包被 ICMP 差错拒绝（{cause}）；请用 `ip route get 地址` 检查，"
     "并检查途中的过滤规则。",
 )
 _NOBODY_NEAR = Text(
     "Nobody answers on the local network for {targets}, or for the gateway that leads there: "
     "neighbour discovery failed ({icmp}: host unreachable, from {who}); is it switched on, and is "
-    "the prefix length right? Look at `ip neigh`.",
+    "the prefix length right? Check `ip neigh`.",
     "本地网络中无人应答 {targets} 或通往它的网关的地址解析（{icmp}：主机不可达，来自{who}）；"
     "对方是否开机、前缀长度是否正确？请用 `ip neigh` 检查。",
 )

@@ -17,35 +17,33 @@ from typing import TypeVar
 
 import numpy as np
 
-from controller.store.blocks import Block, block_of
-from controller.store.campaigns import CampaignRecord
-from controller.store.duplicates import DuplicateRecord
+from controller.store.engines import Checked, Examined
 from controller.store.event_log import EventKind, EventRecord, MaintenanceRecord, SubjectState
-from controller.store.interface import (
+from controller.store.interface import Store, StoreBusyError, StoreFullError, StoreState, other_boot
+from controller.store.levels import (
+    HOUR,
+    KEPT,
+    LEVELS,
+    Level,
+    LevelName,
+    Retention,
+    held_level,
+    level_for,
+)
+from controller.store.points import points_of
+from controller.store.records import (
     MAX_DURATION_NS,
     AgentTotals,
     BaselineRecord,
-    Checked,
-    Examined,
+    CampaignRecord,
+    DuplicateRecord,
     PlanRecord,
-    Store,
-    StoreBusyError,
+    SilenceRecord,
     StoredChunk,
-    StoreFullError,
-    StoreState,
     StreamRecord,
-    other_boot,
 )
-from controller.store.levels import HOUR, KEPT, LEVELS, Level, LevelName, Retention
-from controller.store.points import points_of
-from controller.store.series import (
-    Series,
-    held_level,
-    level_for,
-    series_of_points,
-    series_of_windows,
-)
-from controller.store.silences import SilenceRecord
+from controller.store.rollup_blocks import Block, block_of
+from controller.store.series import Series, series_of_points, series_of_windows
 from foundation.text import Text
 from messages.chunk import decode_chunk
 from messages.sections.windows import WINDOWS

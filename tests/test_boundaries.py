@@ -20,7 +20,7 @@ from agent.policy.policy import Policy, PolicyConfig
 from controller.api.routes import ROUTES
 from controller.api.routes.baselines import SealRequest
 from controller.campaigns.campaign_file import Campaign
-from controller.store import blocks
+from controller.store import rollup_blocks
 from foundation.errors import ConfigError
 from foundation.toml_text import parse_toml
 from lab.fleet.scenario_schema import ScenarioFile
@@ -42,7 +42,7 @@ READ = (
     ControlFromController,
     Acknowledgement,
     chunk._Wire,
-    blocks._Wire,
+    rollup_blocks._Wire,
     SiteFile,
     Target,
     Campaign,

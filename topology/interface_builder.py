@@ -81,8 +81,8 @@ class InterfaceBuilder:
             if before is not interface:
                 self._problems.add(
                     (*key, "local"),
-                    f"{here} stands for both {before.address} and {interface.address} of site "
-                    f"`{interface.site}`; each needs an address of its own on the machine",
+                    f"{here} is given for both {before.address} and {interface.address} of site "
+                    f"`{interface.site}`; each needs its own address on the machine",
                     f"{here} 同时对应站点 `{interface.site}` 的 {before.address} 和 "
                     f"{interface.address}；每个地址在本机须各有其本地地址",
                 )
@@ -138,8 +138,8 @@ def _local(row: InterfaceTable, at: Key, problems: Problems) -> str | None:
         if any((":" in value) == (":" in local) for value in given):
             return local
         fault = Text(
-            f"`{row.local}` is of another IP version than the interface's addresses; it stands for "
-            "one of them behind 1:1 NAT",
+            f"`{row.local}` is of another IP version than the interface's addresses; it replaces "
+            f"one of them behind 1:1 NAT",
             f"`{row.local}` 与接口地址的 IP 版本不同；它应是 1:1 NAT 之后与之对应的本地地址",
         )
     problems.add((*at, "local"), fault.en, fault.zh)
@@ -150,7 +150,7 @@ def _address_fault(name: str, value: str) -> Text | None:
     """Return what is wrong with an address, or None."""
     if "/" in value:
         return Text(
-            f"`{value}` carries a prefix length; write the address alone",
+            f"`{value}` has a prefix length; write only the address",
             f"`{value}` 带有前缀长度；请只写地址",
         )
     try:
@@ -159,8 +159,8 @@ def _address_fault(name: str, value: str) -> Text | None:
         return Text(f"`{value}` {error.reason.en}", f"`{value}` {error.reason.zh}")
     if address is None:
         return Text(
-            f"`{value}` is not an IP address; write an IPv4 or IPv6 address (names are not looked "
-            f"up, because what they mean changes)",
+            f"`{value}` is not an IP address; write an IPv4 or IPv6 address (names are not "
+            f"resolved, because their addresses may change)",
             f"`{value}` 不是 IP 地址；请填写 IPv4 或 IPv6 地址（不解析域名，因为其含义会变化）",
         )
     wanted = {"ipv4": 4, "ipv6": 6}.get(name, address.version)

@@ -94,8 +94,7 @@ def _place(table: SiteTable, gazetteer: Gazetteer, key: Key, problems: Problems)
     elif table.city is None and not any(has):
         problems.add(
             key,
-            f"site `{table.name}` says nowhere where it is; give `city`, or latitude_deg and "
-            "longitude_deg",
+            f"site `{table.name}` has no location; give `city`, or latitude_deg and longitude_deg",
             f"站点 `{table.name}` 没有说明位置；请给出 `city`，或 latitude_deg 和 longitude_deg",
         )
     if table.city is None:

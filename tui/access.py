@@ -27,7 +27,7 @@ class Access:
             return {}
         if url.startswith("http://"):
             raise AddressError(
-                "A token is shown over https:// or unix:// alone; anyone could read it on http://.",
+                "A token is sent only over https:// or unix://; on http:// anyone could read it.",
                 "令牌只能通过 https:// 或 unix:// 发送；http:// 会泄露令牌。",
             )
         try:

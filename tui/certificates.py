@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from datetime import UTC, datetime
 
-_CLOCK = ", by this machine's clock ({now}); look at the clocks of both machines (`timedatectl`)"
+_CLOCK = ", by this machine's clock ({now}); check the clocks of both machines (`timedatectl`)"
 _CLOCK_ZH = "（按本机时钟 {now}）；请检查两端时钟（`timedatectl`）"
 _NAME = (
     "is not for this name; use one that it was made for (`isochrone controller init --name`)",

@@ -43,7 +43,7 @@ def split_url(url: str) -> tuple[str, str | None]:
         if fine:
             return url.rstrip("/"), None
     raise UsageError(
-        f"{url!r} is no controller address; write https://HOST:PORT or unix:/PATH.",
+        f"{url!r} is not the address of a controller; write https://HOST:PORT or unix:/PATH.",
         f"{url!r} 不是有效的控制器地址；请写成 https://主机:端口 或 unix:/路径。",
     )
 
@@ -219,7 +219,7 @@ class Client:
                 return items
             if page.next in seen or len(seen) == MOST_PAGES:
                 raise AnswerError(
-                    f"{self.url} answers a list without an end ({route}); is it an Isochrone"
+                    f"{self.url} returns an endless list ({route}); is it an Isochrone"
                     " controller? Check the address.",
                     f"{self.url} 返回了没有尽头的列表（{route}）；它是 Isochrone 控制器吗？"
                     "请检查地址。",

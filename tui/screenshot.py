@@ -38,7 +38,7 @@ def parse_size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{2,3})x(\d{2,3})", text)
     if found is None:
         raise UsageError(
-            f"{text!r} is no size; write COLUMNSxROWS, such as 160x45.",
+            f"{text!r} is not a size; write COLUMNSxROWS, such as 160x45.",
             f"{text!r} 不是有效的尺寸；请写成 列x行，例如 160x45。",
         )
     return int(found[1]), int(found[2])
@@ -67,7 +67,7 @@ def check_place(file: pathlib.Path, *, overwrite: bool) -> None:
     """TuiError where a file is there already that nobody asked to replace."""
     if not overwrite and file.is_file() and file.stat().st_size:
         raise TuiError(
-            f"{file} is there already; name another file, or replace it with --overwrite.",
+            f"{file} exists already; name another file, or replace it with --overwrite.",
             f"{file} 已存在；请指定其他文件，或用 --overwrite 覆盖。",
         )
 

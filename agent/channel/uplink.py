@@ -103,7 +103,7 @@ class Uplink:
 
     async def drain(self) -> None:
         """Deliver until the spool is empty; whoever calls says how long that may take."""
-        await self._spooler.ask(self._spooler.do_hurry)
+        await self._spooler.ask(self._spooler.offers.hurry)
         if self._claim.is_doubted:
             return
         sent, wait_s = await self.round()
@@ -113,7 +113,8 @@ class Uplink:
 
     async def round(self) -> tuple[int, float]:
         """Send a few chunks at once; return how many there were and the seconds to wait now."""
-        chunks = await self._spooler.ask(self._spooler.do_offer, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
+        offers = self._spooler.offers
+        chunks = await self._spooler.ask(offers.offer, OLDEST_PER_ROUND, NEWEST_PER_ROUND)
         if not chunks:
             return 0, 0.0
         deliveries = await self._deliver(chunks)
@@ -121,7 +122,7 @@ class Uplink:
         if committed:
             self.delivered_chunks += len(committed)
             twice = frozenset(each.sequence for each in deliveries if each.duplicate)
-            await self._spooler.ask(self._spooler.do_acknowledge, committed, twice)
+            await self._spooler.ask(offers.acknowledge, committed, twice)
         await self._withdraw(deliveries)
         await self._look_at_later()
         for each in deliveries:
@@ -157,10 +158,10 @@ class Uplink:
         if not untaken:
             return
         sequences = [one.sequence for one in untaken]
-        await self._spooler.ask(self._spooler.do_withdraw, sequences)
+        await self._spooler.ask(self._spooler.offers.withdraw, sequences)
         later = {one.sequence: max(one.wait_s, LATER_S) for one in untaken if one.later}
         if later:
-            await self._spooler.ask(self._spooler.do_postpone, later)
+            await self._spooler.ask(self._spooler.offers.postpone, later)
             self._report_postponed(
                 next(one.trouble for one in untaken if one.later and one.trouble)
             )
@@ -168,7 +169,7 @@ class Uplink:
     async def _look_at_later(self) -> None:
         """Say when no chunk has to wait any more."""
         if self._some_wait:
-            self._some_wait = await self._spooler.ask(self._spooler.do_count_postponed) > 0
+            self._some_wait = await self._spooler.ask(self._spooler.offers.count_postponed) > 0
             if not self._some_wait:
                 self._conditions.end("chunks_later")
 
@@ -179,13 +180,13 @@ class Uplink:
     async def _put_aside(self, one: Delivery) -> None:
         assert one.refused is not None
         counted: DropReason = "measured_twice" if one.twice else "refused"
-        await self._spooler.ask(self._spooler.do_refuse, one.sequence, one.refused.en, counted)
+        await self._spooler.ask(self._spooler.offers.refuse, one.sequence, one.refused.en, counted)
         self._conditions.begin(
             "measured_twice" if one.twice else "chunks_refused",
             "error",
             Text(
-                f"The controller refuses chunk {one.sequence}: {one.refused.en} It is kept in the "
-                "spool, out of the way.",
+                f"The controller refuses chunk {one.sequence}: {one.refused.en} It is set aside "
+                f"in the spool.",
                 f"控制器拒收数据块 {one.sequence}：{one.refused.zh}该数据块已在本地隔离保存。",
             ),
         )
@@ -210,7 +211,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
         if said is not None and said.sequence == sequence:
             return Delivery(sequence=sequence, committed=True, duplicate=said.duplicate)
         text = Text(
-            "The controller acknowledged another chunk than it was sent.",
+            "The controller acknowledged a different chunk from the one it was sent.",
             "控制器确认的数据块与提交的不一致。",
         )
         return Delivery(sequence=sequence, trouble=text, answered=False)
@@ -219,7 +220,7 @@ def _delivery_of(sequence: int, status: int, body: bytes, retry_after: str) -> D
     if word in REFUSED_FOR_EVER:
         return Delivery(sequence=sequence, refused=refusal, twice=word == MEASURED_TWICE)
     trouble = Text(
-        f"The controller does not take results now: {refusal.en} They are kept and sent later.",
+        f"The controller does not accept results now: {refusal.en} They are kept and sent later.",
         f"控制器暂不接收数据：{refusal.zh}数据保存在本地，稍后补传。",
     )
     return Delivery(

@@ -54,8 +54,8 @@ async def enrol(
         raise _no_controller(root, str(error)) from error
     if hashlib.sha256(der).hexdigest() != token.fingerprint:
         raise ConfigError(
-            f"The authority of {root} is not the one this token was made for: a wrong address, or "
-            "someone in between. The token was not sent. Ask the controller's owner.",
+            f"The authority of {root} does not match this token: a wrong address, or an "
+            f"interception. The token was not sent. Ask the controller's owner.",
             f"{root} 的颁发机构与令牌所指的不一致：地址有误，或存在中间人。令牌未发送；"
             "请联系控制器管理员。",
             controller=root,

@@ -83,7 +83,8 @@ def save_trust(state_dir: Path, key: bytes, given: CertificateDocument) -> Trust
             _write(directory / "agent.pem", key + given.certificate.encode("ascii"))
     except OSError as error:
         raise ResourceError(
-            f"{directory} cannot be written: {error.strerror}; check its rights and free space.",
+            f"{directory} cannot be written: {error.strerror}; check its permissions and free "
+            f"space.",
             f"无法写入 {directory}：{reason_of(error).zh}；请检查权限和剩余空间。",
             file=str(directory),
         ) from error
@@ -109,7 +110,8 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
         ) from error
     except PermissionError as error:
         raise RightsError(
-            f"{error.filename} may not be read; run as root or as the agent's own user.",
+            f"{error.filename} cannot be read by this user; run as root or as the agent's own "
+            f"user.",
             f"无权读取 {error.filename}；请以 root 或探针自己的用户运行。",
             file=str(directory),
         ) from error
@@ -123,8 +125,8 @@ def load_trust(state_dir: Path, agent: str) -> Trust:
         ) from error
     if named != agent:
         raise ConfigError(
-            f"The certificate in {directory} is of {named!s}, but this agent's `name` is {agent}; "
-            "mend the name or enrol again.",
+            f"The certificate in {directory} belongs to {named!s}, but this agent's `name` is "
+            f"{agent}; correct the name or enrol again.",
             f"{directory} 中的证书属于 {named!s}，而探针的 name 为 {agent}；请更正名称或重新注册。",
             file=str(directory),
         )

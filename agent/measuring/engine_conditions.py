@@ -79,8 +79,8 @@ def nonconforming_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> 
 def waiting_for_keys(streams: int) -> Text:
     """Return that so many streams have no key yet."""
     return Text(
-        f"{streams} authenticated streams wait for their keys: the agents that answer them have "
-        "not told the controller yet that they hold theirs, or are not enrolled.",
+        f"{streams} authenticated streams wait for their keys: the agents at the far end have not "
+        f"confirmed to the controller yet that they hold theirs, or are not enrolled.",
         f"{streams} 条认证测量流正在等待密钥：对端探针尚未向控制器确认已持有密钥，或尚未注册。",
     )
 
@@ -89,7 +89,7 @@ def broke(error: BaseException) -> Text:
     """Return that an engine broke, and of what."""
     cause = error.__cause__ or error
     return Text(
-        f"The probe engine broke ({type(cause).__name__}: {cause}) and was started again; "
-        "please report it.",
+        f"The probe engine failed ({type(cause).__name__}: {cause}) and was restarted; please "
+        f"report it.",
         f"探测引擎发生故障（{type(cause).__name__}: {cause}），已重新启动；请报告该问题。",
     )

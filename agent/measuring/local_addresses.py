@@ -65,7 +65,7 @@ def read_local_addresses(given: Mapping[str, str], path: Path) -> dict[str, str]
             ) from error  # fmt: skip
         if here in found.values():
             raise ConfigError(
-                f"{path}: local_addresses: {here} stands for two addresses; each needs its own.",
+                f"{path}: local_addresses: {here} is given for two addresses; each needs its own.",
                 f"{path}：local_addresses：{here} 对应了两个地址；每个地址须各有其本地地址。",
                 **where,
             )

@@ -35,20 +35,20 @@ _CAUSES = {
     "not_sent_too_big": Text("{n} larger than the MTU", "超过 MTU {n} 个"),
     "not_sent_skipped": Text(
         "{n} skipped since the agent was late by whole intervals; at least {kept}% of the "
-        "rate asked for was kept (is the machine overloaded?)",
+        "requested rate was achieved (is the machine overloaded?)",
         "探针滞后整个间隔而略过 {n} 个，至少保持了所要求速率的 {kept}%（机器是否过载？）",
     ),
     "not_sent_other": Text("{n} for another reason", "其他原因 {n} 个"),
 }
 _TOLD = {
     "not_sent": Text(
-        "Probes did not leave this machine, since this began: {n}. They are not losses of the "
-        "network.",
+        "Probes that did not leave this machine since this began: {n}. The network did not lose "
+        "them.",
         "自此情况开始，探测包未能离开本机：{n}。它们不是网络丢包。",
     ),
     "unread": Text(
-        "Answers found this machine's receive buffer full: {n} probes are neither answered nor "
-        "lost. Raise `sysctl net.core.rmem_max`, or give the agent more of the processor.",
+        "This machine's receive buffer was full: {n} probes count as neither answered nor lost."
+        " Raise `sysctl net.core.rmem_max`, or give the agent more CPU time.",
         "本机接收缓冲区已满，放不下应答：{n} 个探测包既不算收到也不算丢失。请调大 `sysctl "
         "net.core.rmem_max`，或为探针提供更多处理器时间。",
     ),
@@ -59,8 +59,8 @@ _TOLD = {
         "对有丢包的目标执行 `isochrone probe` 可查明原因。",
     ),
     "dscp_changed": Text(
-        "{n} probes or answers arrived with another DSCP than was asked for: something on the way "
-        "changes it, or the far end does not repeat it. The windows show which streams.",
+        "{n} probes or answers arrived with a DSCP other than the requested one: a device on the "
+        "path changes it, or the far end does not copy it. The windows show which streams.",
         "{n} 个探测包或应答到达时的 DSCP 与要求不符：途中有设备改写，或对端不沿用；"
         "测量窗口中可查到所涉及的测量流。",
     ),

@@ -41,8 +41,8 @@ class PlanGate:
             key.verify(bytes.fromhex(raw.signature), signed)
         except (InvalidSignature, ValueError):
             return Text(
-                f"Plan {push.plan.version} is refused: it does not bear the signature of the "
-                "controller this agent was enrolled with. The last valid plan stays in force. Ask "
+                f"Plan {push.plan.version} is refused: it is not signed by the controller this "
+                f"agent was enrolled with. The last valid plan stays in force. Ask "
                 "the controller's owner.",
                 f"已拒绝测量计划 {push.plan.version}：其签名与注册时的控制器不符。"
                 "继续执行原计划；请联系控制器管理员。",
@@ -51,7 +51,7 @@ class PlanGate:
         if current is not None and push.plan.version < current.version:
             return Text(
                 f"Plan {push.plan.version} is refused: it is older than plan {current.version}, "
-                "which runs. The last valid plan stays in force.",
+                f"which is in force. The last valid plan stays in force.",
                 f"已拒绝测量计划 {push.plan.version}：比正在执行的计划 {current.version} 更旧。"
                 "继续执行原计划。",
             )

@@ -176,7 +176,7 @@ def _ports(ranges: Ports, key: str) -> NDArray[np.bool_]:
             raise _wrong(
                 key,
                 text,
-                'is no port; write 862 or "1024-65535"',
+                'is not a port; write 862 or "1024-65535"',
                 '不是端口；请写成 862 或 "1024-65535"',
             )
         meant[first : last + 1] = True

@@ -21,41 +21,40 @@ from probes.stream import ProtocolName
 
 Counts = dict[str, int]
 
-_SOME_LEFT = Text("Not all probes left. {why}", "部分探测包未能发出。{why}")
+_SOME_LEFT = Text("Not all probes were sent. {why}", "部分探测包未能发出。{why}")
 _UNREAD = Text(
-    "This machine's receive buffer had no room for answers of {targets}: those probes left, and "
-    "are neither answered nor lost. Choose a longer --interval, or raise `sysctl "
+    "This machine's receive buffer was too small for the answers of {targets}: those probes were "
+    "sent, but count as neither answered nor lost. Choose a longer --interval, or raise `sysctl "
     "net.core.rmem_max`.",
     "本机接收缓冲区放不下 {targets} 的应答：这些探测包已发出，既不算收到也不算丢失。请增大 "
     "--interval，或调大 `sysctl net.core.rmem_max`。",
 )
 _OF_NO_USE = {
     "truncated": Text(
-        "Answers of {targets} are shorter than the probes (truncated): they do not count; look at "
+        "Answers of {targets} are shorter than the probes (truncated) and do not count; check "
         "what answers there, and try another --size.",
         "{targets} 的应答短于所发的探测包（被截断），不计入收到；请检查对端由什么程序应答，并改用"
         "其他 --size。",
     ),
     "checksum": Text(
-        "Answers of {targets} arrived with a wrong checksum: they were damaged on the way; look at "
-        "the error counters of interfaces.",
+        "Answers of {targets} arrived with a wrong checksum: they were damaged in transit; check "
+        "the error counters of the interfaces.",
         "{targets} 的应答校验和错误：在途中损坏；请检查各接口的错误计数。",
     ),
     "other_address": Text(
-        "Probes to {targets} are answered from another address or port than they went to: such "
-        "answers do not count; probe that address, or look at the NAT and the routes back.",
+        "Probes to {targets} are answered from an address or port other than the one probed: such "
+        "answers do not count; probe that address, or check NAT and the routes back.",
         "发往 {targets} 的探测包由另一地址或端口应答，不计入收到；请直接探测该地址，或检查 NAT "
         "与回程路由。",
     ),
     "altered": Text(
-        "Answers of {targets} do not repeat what the probes bore: they were changed on the way, or "
-        "made up (with --hmac-key-file: under another key); they do not count.",
+        "Answers of {targets} do not match the probes: they were changed in transit, or forged "
+        "(with --hmac-key-file: signed with another key); they do not count.",
         "{targets} 的应答与探测包内容不符：在途中被改动，或系伪造（使用 --hmac-key-file 时：密钥"
         "不同），不计入收到。",
     ),
     "malformed": Text(
-        "Answers of {targets} are packets of another kind than was asked for; look at what answers "
-        "there.",
+        "Answers of {targets} are packets of an unexpected kind; check what answers there.",
         "{targets} 以其他类型的报文应答；请检查对端由什么程序应答。",
     ),
 }
@@ -66,7 +65,7 @@ _CHANGED_THERE = Text(
     "请检查沿途路由器的信任与重标记设置。",
 )
 _CONGESTED = Text(
-    "Answers of {targets} arrive with congestion marked (ECN CE).",
+    "Answers of {targets} arrive marked as having met congestion (ECN CE).",
     "{targets} 的应答带有拥塞标记（ECN CE）。",
 )
 

@@ -76,7 +76,7 @@ _ONE_WAY = (
 _LEAST_TARGET_WIDTH = 10
 _NOTE = Text(
     "Round trip in ms. Percentiles count lost probes as infinitely late (“lost”); min, max and "
-    "mean are of received probes only.",
+    "mean cover received probes only.",
     "往返时延，单位毫秒。百分位数将丢失的探测包视为无穷大（“丢失”）；最小、最大和平均值仅统计收到的探测包。",
 )
 _LOST = Text("lost", "丢失")

@@ -32,8 +32,8 @@ _CLOSED_PORT = Remark(
 _TOO_FAST = Remark(
     "rate_not_kept",
     Text(
-        "This machine was too slow for what was asked: {rate} probes per second, of which at least "
-        "{kept}% was kept. Missed intervals were not made up for; choose a longer "
+        "This machine was too slow for the requested {rate} probes per second; at least {kept}% "
+        "was achieved. Missed intervals were not made up for; choose a longer "
         "--interval or fewer targets.",
         "本机速度跟不上所要求的每秒 {rate} 个探测包，至少保持了其中的 {kept}%。"
         "错过的间隔没有补发；请增大 --interval 或减少目标。",

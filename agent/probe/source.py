@@ -42,7 +42,7 @@ class ProbeSource:
             return wanted
         if wanted not in (None, self.source.version):
             raise UsageError(
-                f"--source {self.source} is not an IPv{wanted} address, as --ipv{wanted} asks for.",
+                f"--source {self.source} is not an IPv{wanted} address, as --ipv{wanted} requires.",
                 f"--source {self.source} 不是 IPv{wanted} 地址，与 --ipv{wanted} 不符。",
                 source=str(self.source),
             )
@@ -129,8 +129,8 @@ def read_own_address(text: str, interface: str | None = None) -> Address:
         raise UsageError(f"--source: {error.text.en}.", f"--source：{error.text.zh}。") from error
     if address is None:
         raise UsageError(
-            f"--source takes an address of this machine, and {text!r} is none; an interface is "
-            "named with --interface.",
+            f"--source takes an address of this machine, which {text!r} is not; name an interface "
+            f"with --interface.",
             f"--source 须为本机的一个地址，{text!r} 不是地址；接口请用 --interface 指定。",
             source=text,
         )
@@ -146,7 +146,7 @@ def read_own_address(text: str, interface: str | None = None) -> Address:
         )
     if not is_ours(str(address)):
         raise UsageError(
-            f"--source {address} is not an address of this machine; look at `ip address`. Behind "
+            f"--source {address} is not an address of this machine; check `ip address`. Behind "
             "1:1 NAT, give the local address.",
             f"--source {address} 不是本机地址；请用 `ip address` 查看。位于 1:1 NAT 之后时，"
             "请填写本地地址。",
@@ -166,7 +166,7 @@ def _source_by(interface: str, address: str) -> str:
 def _no_way(interface: str, error: OSError) -> Remark:
     reason = reason_of(error)
     text = Text(
-        f"No probe can be sent to {{targets}} by {interface} ({reason.en}); look at `ip address "
+        f"No probe can be sent to {{targets}} by {interface} ({reason.en}); check `ip address "
         f"show {interface}` and `ip route`.",
         f"无法经由 {interface} 向 {{targets}} 发送探测包（{reason.zh}）；请用 `ip address show "
         f"{interface}` 和 `ip route` 检查。",

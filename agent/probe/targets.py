@@ -32,11 +32,11 @@ _EMPTY = Text("A target is empty; name a host or an address.", "目标为空；�
 _NO_SUBJECT, _TARGETS = Text("", ""), Text("{targets} ", "{targets} ")
 _OTHER_FAMILY = {
     4: Text(
-        "{targets}: not an IPv4 address, as --ipv4 or --source asks for.",
+        "{targets}: not an IPv4 address, as --ipv4 or --source requires.",
         "{targets} 不是 IPv4 地址，与 --ipv4 或 --source 不符。",
     ),
     6: Text(
-        "{targets}: not an IPv6 address, as --ipv6 or --source asks for.",
+        "{targets}: not an IPv6 address, as --ipv6 or --source requires.",
         "{targets} 不是 IPv6 地址，与 --ipv6 或 --source 不符。",
     ),
 }
@@ -156,7 +156,6 @@ def _unresolved(error: OSError | UnicodeError) -> Text:
             "直接给出地址。",
         )
     return Text(
-        "{targets} cannot be resolved: no such host name, or none with an address of the family "
-        "asked for.",
+        "{targets} cannot be resolved: no such host name, or no address of the requested family.",
         "无法解析 {targets}：没有这个主机名，或没有所要求协议族的地址。",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from foundation.private_files import NoRegularFileError, make_private_database
 from foundation.reasons import reason_of
 from foundation.sqlite_faults import is_damage
 
+Connect = Callable[[Path], sqlite3.Connection]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS chunk (
     sequence INTEGER PRIMARY KEY,

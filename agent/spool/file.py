@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from agent.spool.counts import Count, from_json, total
-from agent.spool.database import open_spool, transaction
+from agent.spool.database import Connect, open_spool, transaction
 from messages.exchange import DropReason
 
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
@@ -54,9 +54,9 @@ class SpoolFile:
     chunk has waited: it may be wrong at boot, or be set meanwhile.
     """
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, connect: Connect = open_spool) -> None:
         self.limits = limits
-        self._connection = open_spool(path)
+        self._connection = connect(path)
         row = self._connection.execute(
             "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(sequence), 0) FROM chunk"
         ).fetchone()

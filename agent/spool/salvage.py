@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from agent.spool.counts import Count, total
-from agent.spool.database import DamagedSpoolError, set_aside
+from agent.spool.database import Connect, DamagedSpoolError, open_spool, set_aside
 from agent.spool.file import DROP_REASONS, Limits, SpooledChunk, SpoolFile, chunks_in, count_among
 from agent.spool.sent_counters import SentCounters
 from foundation.clock import Clock
@@ -30,15 +30,19 @@ _CHUNKS_AT_ONCE = 32
 
 
 def open_or_replace(
-    path: Path, limits: Limits, sent_counters: SentCounters, clock: Clock
+    path: Path,
+    limits: Limits,
+    sent_counters: SentCounters,
+    clock: Clock,
+    connect: Connect = open_spool,
 ) -> tuple[SpoolFile, str | None]:
     """Open the spool; one that is damaged is replaced. Returns it and where the other went."""
     try:
-        file = SpoolFile(path, limits)
+        file = SpoolFile(path, limits, connect)
     except (DamagedSpoolError, sqlite3.Error, TypeError, ValueError) as error:
         if not isinstance(error, DamagedSpoolError) and not is_damage(error):
             raise
-        return replaced(path, limits, sent_counters, clock)
+        return replaced(path, limits, sent_counters, clock, connect=connect)
     from_disk = sent_counters.deliveries.delivered.less(sent_counters.deliveries.beside)
     if from_disk.less(file.accounted).at_least_none():  # it was cut to nothing, or is an older copy
         _go_on(file, _everything(sent_counters), file.dropped, sent_counters)
@@ -50,8 +54,10 @@ def replaced(
     limits: Limits,
     sent_counters: SentCounters,
     clock: Clock,
+    *,
     known: SpoolFile | None = None,
     in_memory: Collection[int] = (),
+    connect: Connect = open_spool,
 ) -> tuple[SpoolFile, str]:
     """Set a damaged spool aside and begin a new one with what can be read of it.
 
@@ -63,7 +69,7 @@ def replaced(
     suffix = dt.datetime.fromtimestamp(clock.wall_ns() // 10**9, dt.UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
         aside = set_aside(path, suffix)
-        file = SpoolFile(path, limits)
+        file = SpoolFile(path, limits, connect)
     except (OSError, sqlite3.Error, DamagedSpoolError) as error:
         raise ResourceError(
             f"The damaged spool {path} cannot be replaced ({error}); check the directory's "

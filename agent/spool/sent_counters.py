@@ -41,7 +41,7 @@ class SentCounters:
             self._map = _mapped(path)
         except OSError as error:
             raise ResourceError(
-                f"The count of probes {path} cannot be kept: {error.strerror}. Free space on its "
+                f"The count of probes {path} cannot be saved: {error.strerror}. Free space on its "
                 "disk and check the directory's permissions.",
                 f"无法保存发包计数 {path}：{reason_of(error).zh}。请清理磁盘空间并检查目录权限。",
                 file=str(path),

@@ -17,60 +17,26 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from controller.access.audit import AuditEntry, add_entry, entries
-from controller.access.refusals import (
-    ended_token,
-    expired_certificate,
+from controller.access.audit_log import AuditEntry, add_entry, entries
+from controller.access.credentials import (
+    CertificateRecord,
+    TokenRecord,
+    refuse_ended_certificate,
+    refuse_ended_token,
+    refuse_frequent_renewals,
     revoked_certificate,
-    too_many_renewals,
     unknown_api_token,
     unknown_enrolment_token,
 )
+from controller.access.key_database import open_tables, transaction
 from controller.access.roles import Identity, Role
-from controller.access.tables import forget_holder, open_tables, shut_out, transaction
+from controller.access.stamp_keyring import forget_holder, shut_out
 from foundation.clock import Clock
 from messages.enrolment import API_PREFIX, EnrolmentToken
 
 SECRET_BYTES = 32
 KEPT_CERTIFICATES = 64  # of an agent; what is older counts as little as if it had been forgotten
-RENEWALS, RENEWALS_NS = 6, 3_600_000_000_000  # so many within that time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRecord:
-    """A token without its secret: `role` of an API token, `agent` of an enrolment token."""
-
-    id: str
-    role: Role | None
-    agent: str | None
-    label: str
-    digest: bytes
-    created_ns: int
-    expires_ns: int | None
-    used_ns: int | None
-    revoked_ns: int | None
-
-    def state(self, now_ns: int) -> str:
-        """Return ``good``, ``used``, ``revoked`` or ``expired``."""
-        if self.revoked_ns is not None:
-            return "revoked"
-        if self.used_ns is not None:
-            return "used"
-        expired = self.expires_ns is not None and self.expires_ns <= now_ns
-        return "expired" if expired else "good"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRecord:
-    """A certificate we gave to an agent; `serial` in hexadecimal."""
-
-    serial: str
-    agent: str
-    issued_ns: int
-    expires_ns: int
-    revoked_ns: int | None = None
 
 
 class CredentialStore:
@@ -104,7 +70,7 @@ class CredentialStore:
             )
 
     def audited(self, *, before_id: int, from_ns: int, to_ns: int, limit: int) -> list[AuditEntry]:
-        """Return lines of the audit log, newest first; see `controller.access.audit.entries`."""
+        """Return lines of the audit log, newest first; see `audit_log.entries`."""
         with self._lock:
             return entries(
                 self._connection, before_id=before_id, from_ns=from_ns, to_ns=to_ns, limit=limit
@@ -198,7 +164,7 @@ class CredentialStore:
         genuine = record is not None and hmac.compare_digest(record.digest, _digest(secret))
         if prefix != API_PREFIX or record is None or record.role is None or not genuine:
             raise unknown_api_token()
-        self._refuse_ended(record)
+        refuse_ended_token(record, self.clock.wall_ns())
         return Identity(
             kind="token",
             name=f"{record.label} ({record.id})",
@@ -219,14 +185,8 @@ class CredentialStore:
         genuine = record is not None and hmac.compare_digest(record.digest, _digest(token.secret))
         if record is None or record.agent != token.agent or not genuine:
             raise unknown_enrolment_token()
-        self._refuse_ended(record)
+        refuse_ended_token(record, self.clock.wall_ns())
         return record
-
-    def _refuse_ended(self, record: TokenRecord) -> None:
-        state = record.state(self.clock.wall_ns())
-        if state == "good":
-            return
-        raise ended_token(record.id, state)
 
     # Certificates
 
@@ -236,16 +196,15 @@ class CredentialStore:
         Raises CredentialError if the token was used, or ended, in the meantime.
         """
         with self._writing() as connection:
+            now_ns = self.clock.wall_ns()
             row = connection.execute("SELECT * FROM tokens WHERE id = ?", (token_id,)).fetchone()
             if row is None or row["agent"] != certificate.agent:
                 raise unknown_enrolment_token()
-            self._refuse_ended(TokenRecord(**dict(row)))
-            connection.execute(
-                "UPDATE tokens SET used_ns = ? WHERE id = ?", (self.clock.wall_ns(), token_id)
-            )
+            refuse_ended_token(TokenRecord(**dict(row)), now_ns)
+            connection.execute("UPDATE tokens SET used_ns = ? WHERE id = ?", (now_ns, token_id))
             forget_holder(connection, certificate.agent)
             if self._revoke_certificates(connection, certificate.agent):
-                shut_out(connection, certificate.agent, self.clock.wall_ns())
+                shut_out(connection, certificate.agent, now_ns)
             self._insert(connection, certificate)
 
     def renewed(self, certificate: CertificateRecord, shown: Identity) -> None:
@@ -254,6 +213,7 @@ class CredentialStore:
         Raises CredentialError where it does not, or where renewals follow one another too fast.
         """
         with self._writing() as connection:
+            now_ns = self.clock.wall_ns()
             rows = connection.execute(
                 "SELECT * FROM certificates WHERE agent = ? ORDER BY issued_ns DESC, serial",
                 (certificate.agent,),
@@ -264,25 +224,15 @@ class CredentialStore:
             ).fetchone()
             if shown.kind == "agent":
                 mine = next((one for one in records if one.serial == shown.credential), None)
-                self._refuse_ended_certificate(shown, mine, barred=barred is not None)
+                refuse_ended_certificate(shown, mine, now_ns, barred=barred is not None)
             elif barred is not None and all(one.revoked_ns is not None for one in records):
                 raise revoked_certificate(certificate.agent)
-            self._refuse_too_frequent(records)
+            refuse_frequent_renewals(records, now_ns)
             self._insert(connection, certificate)
             connection.executemany(
                 "DELETE FROM certificates WHERE serial = ?",
                 [(one.serial,) for one in records[KEPT_CERTIFICATES - 1 :]],
             )
-
-    def _refuse_too_frequent(self, records: list[CertificateRecord]) -> None:
-        """Raise CredentialError if the last renewals (newest first) are too close together."""
-        now_ns = self.clock.wall_ns()
-        # Of our clock before it was set, too.
-        lately = [one for one in records if abs(now_ns - one.issued_ns) < RENEWALS_NS]
-        if len(lately) < RENEWALS:
-            return
-        wait_s = (RENEWALS_NS - (now_ns - lately[RENEWALS - 1].issued_ns)) // 1_000_000_000 + 1
-        raise too_many_renewals(lately[0].agent, RENEWALS, wait_s)
 
     def revoke_agent(self, agent: str) -> int:
         """End all certificates, keys and unused enrolment tokens of an agent.
@@ -327,26 +277,16 @@ class CredentialStore:
         """Raise CredentialError if a credential that was good once has ended since."""
         with contextlib.suppress(sqlite3.Error):  # told by who looks after the keys
             self.refresh()
+        now_ns = self.clock.wall_ns()
         if identity.kind == "token":
             record = self._tokens.get(identity.credential)
             if record is None:
                 raise unknown_api_token()
-            self._refuse_ended(record)
+            refuse_ended_token(record, now_ns)
         if identity.kind == "agent":
             known = self._certificates.get(identity.credential)
-            self._refuse_ended_certificate(identity, known, barred=identity.name in self._barred)
-
-    def _refuse_ended_certificate(
-        self, identity: Identity, record: CertificateRecord | None, *, barred: bool
-    ) -> None:
-        """Raise CredentialError for a certificate that is revoked or over.
-
-        Of one without a record (a backup was restored) it counts whether its agent was `barred`.
-        """
-        if barred if record is None else record.revoked_ns is not None:
-            raise revoked_certificate(identity.name)
-        if identity.expires_ns is not None and identity.expires_ns <= self.clock.wall_ns():
-            raise expired_certificate(identity.name)
+            barred = identity.name in self._barred
+            refuse_ended_certificate(identity, known, now_ns, barred=barred)
 
 
 def _digest(secret: str) -> bytes:

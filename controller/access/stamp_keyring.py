@@ -11,6 +11,7 @@ new keys costs no probe; a reflector answers to those of before until the next r
 from __future__ import annotations
 
 import pathlib
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -20,10 +21,13 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from controller.access.tables import ROTATION, add_epoch, note_holder, open_tables, transaction
+from controller.access.key_database import open_tables, transaction
 from foundation.clock import Clock
 
 KEY_BYTES = 32
+SECRET_BYTES = 32
+KEPT_EPOCHS = 8
+ROTATION = "rotation"  # the cause of an epoch, else the name of the agent that was shut out
 _FINGERPRINT_BYTES = 8
 
 
@@ -187,3 +191,42 @@ def pair_key(secret: bytes, sender: str, reflector: str) -> bytes:
 
 def _expand(secret: bytes, info: bytes, length: int) -> bytes:
     return HKDFExpand(algorithm=SHA256(), length=length, info=info).derive(secret)
+
+
+# The rows behind the keys: these work inside a transaction.
+
+
+def add_epoch(connection: sqlite3.Connection, cause: str, now_ns: int) -> int:
+    """Add an epoch with a secret of its own; return its number. The oldest ones go."""
+    number = 1 + int(
+        connection.execute("SELECT COALESCE(MAX(epoch), 0) FROM stamp_epochs").fetchone()[0]
+    )
+    connection.execute(
+        "INSERT INTO stamp_epochs (epoch, secret, cause, made_ns) VALUES (?, ?, ?, ?)",
+        (number, secrets.token_bytes(SECRET_BYTES), cause, now_ns),
+    )
+    connection.execute("DELETE FROM stamp_epochs WHERE epoch <= ?", (number - KEPT_EPOCHS,))
+    return number
+
+
+def shut_out(connection: sqlite3.Connection, agent: str, now_ns: int) -> None:
+    """Let all keys of pairs with an agent be worth nothing, if there are any."""
+    forget_holder(connection, agent)
+    if connection.execute("SELECT 1 FROM stamp_epochs").fetchone() is None:
+        return
+    epoch = add_epoch(connection, agent, now_ns)
+    connection.execute("INSERT OR REPLACE INTO stamp_since VALUES (?, ?)", (agent, epoch))
+
+
+def forget_holder(connection: sqlite3.Connection, agent: str) -> None:
+    """Forget what an agent said it holds: whoever has its certificate now has no keys yet."""
+    connection.execute("DELETE FROM stamp_held WHERE agent = ?", (agent,))
+
+
+def note_holder(connection: sqlite3.Connection, agent: str, epoch: int) -> None:
+    """Remember that an agent's reflector answers to the keys of an epoch, and to what before."""
+    connection.execute(
+        "INSERT INTO stamp_held (agent, epoch, before) VALUES (?, ?, ?) "
+        "ON CONFLICT (agent) DO UPDATE SET before = stamp_held.epoch, epoch = excluded.epoch",
+        (agent, epoch, epoch),
+    )

@@ -138,7 +138,7 @@ async def bodies_as_they_are(request: web.Request, handler: Handler) -> web.Stre
     """Refuse a body under a Content-Encoding, which could expand, and one that breaks off."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         text = Text(
-            "A body is sent as it is, without Content-Encoding.",
+            "Send the body without Content-Encoding.",
             "请求体须原样发送，不使用 Content-Encoding。",
         )
         raise ApiError(415, "encoded_body", text)
@@ -146,7 +146,7 @@ async def bodies_as_they_are(request: web.Request, handler: Handler) -> web.Stre
         return await handler(request)
     except web.RequestPayloadError as error:
         text = Text(
-            "The body of this request breaks off, or is not framed as it says.",
+            "The body of this request is incomplete, or not framed as its headers say.",
             "请求体不完整，或与其声明的传输方式不符。",
         )
         raise ApiError(400, "broken_body", text) from error
@@ -158,6 +158,6 @@ async def refuse_expectations(request: web.Request) -> None:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # what was written is no part of the answer
         return
-    text = Text("Only Expect: 100-continue is understood.", "仅支持 Expect: 100-continue。")
+    text = Text("Only Expect: 100-continue is supported.", "仅支持 Expect: 100-continue。")
     body = error_answer(ApiError(417, "expectation_failed", text)).text
     raise web.HTTPExpectationFailed(text=body, content_type="application/json")

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from controller.access.credential_store import CredentialStore
-from controller.access.refusals import CredentialError
+from controller.access.credentials import CredentialError
 from controller.access.roles import Identity, permits
 from controller.api.error_answers import ApiError, Handler, status_of
 from controller.api.routing import CHECK, Route

@@ -77,7 +77,7 @@ def read_cursor(cursor: str | None, kind: str, default: int) -> int:
             400,
             "bad_cursor",
             Text(
-                "`after` is not a cursor of this list; take it from `next` of the page before.",
+                "`after` is not a cursor of this list; take it from `next` of the previous page.",
                 "参数 after 不是该列表的游标；请使用上一页返回的 next。",
             ),
             after=cursor,

@@ -95,7 +95,7 @@ class Limits:
                 429,
                 "too_many_requests",
                 Text(
-                    f"Too many requests; ask again in {math.ceil(wait_s)} s.",
+                    f"Too many requests; try again in {math.ceil(wait_s)} s.",
                     f"请求过于频繁，请 {math.ceil(wait_s)} 秒后重试。",
                 ),
                 retry_after_s=math.ceil(wait_s),

@@ -8,7 +8,7 @@ from controller.api.error_answers import ApiError
 from controller.documents.values import Protocol
 from controller.ingest.ingest import unknown_agent
 from controller.live.snapshot import Snapshot
-from controller.store.interface import StreamRecord
+from controller.store.records import StreamRecord
 from foundation.text import Text
 
 

@@ -22,10 +22,10 @@ from controller.documents.targets import counted_verdicts
 from controller.fleet.agents import FleetView
 from controller.judge.evidence import VERDICTS
 from controller.live.current_states import CurrentStates
+from controller.live.live_verdicts import Round
 from controller.live.scope import Scope
 from controller.live.snapshot import Operation, Snapshot
 from controller.live.states import STATES
-from controller.live.verdicts import Round
 from controller.settings import VERSION
 from controller.store.interface import StoreState
 from messages.sections.windows import WINDOWS

@@ -85,7 +85,7 @@ def query_of(request: web.Request, kind: type[Query]) -> Query:
             400,
             "repeated_parameter",
             Text(
-                f"The parameter `{excerpt(repeated)}` is given twice; only one can be meant.",
+                f"The parameter `{excerpt(repeated)}` is given twice; give it once.",
                 f"参数 {excerpt(repeated)} 重复出现；只能给出一个。",
             ),
             parameter=excerpt(repeated),
@@ -121,7 +121,7 @@ async def body_of(request: web.Request, kind: type[Body]) -> Body:
             415,
             "wrong_content_type",
             Text(
-                f"The body is sent with Content-Type {JSON_TYPE}.",
+                f"Send the body with Content-Type {JSON_TYPE}.",
                 f"请求体的 Content-Type 应为 {JSON_TYPE}。",
             ),
             content_type=request.content_type,

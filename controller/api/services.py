@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from controller.access.authority import Authority
+from controller.access.certificate_authority import Authority
 from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
 from controller.api.event_stream import EventStream
@@ -21,7 +21,7 @@ from controller.documents.matrix import Matrices
 from controller.events.bus import EventBus
 from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
+from controller.fleet.silence_registry import SilenceRegistry
 from controller.ingest.ingest import Ingest
 from controller.live.archive import Archive
 from controller.live.rounds import Rounds

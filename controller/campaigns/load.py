@@ -165,8 +165,8 @@ def too_few(
             word = statistic.upper()
             said.append(
                 Text(
-                    f"No path can be shown to keep a {word}: that needs {needed:,} probes at "
-                    f"least, and {math.floor(probes):,} would be sent on each. Measure longer, or "
+                    f"No path can be shown to meet a {word}: that needs at least {needed:,} "
+                    f"probes, and {math.floor(probes):,} would be sent on each. Measure longer, or "
                     "with a shorter interval_ms.",
                     f"任何路径都无法判定 {word} 达标：至少需要 {needed:,} 个探测包，而每条路径只会"
                     f"发送 {math.floor(probes):,} 个。请延长时长或缩短 interval_ms。",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from foundation.text import Text, counted
 
 NOT_THERE = Text(
@@ -28,7 +28,7 @@ def notes_of(record: CampaignRecord, there: int) -> tuple[Text, ...]:
         notes.append(
             Text(
                 f"Of {counted(record.streams, 'stream')} that it asked for {there} are left: the "
-                "site file no longer has the others, and nothing here is of them.",
+                f"site file no longer has the others, which are not reported here.",
                 f"所请求的 {record.streams} 条测量流中仅剩 {there} 条：站点文件已不含其余测量流，"
                 "此处不含其任何结果。",
             )
@@ -36,7 +36,7 @@ def notes_of(record: CampaignRecord, there: int) -> tuple[Text, ...]:
     if record.state == "ended" and record.begun_ns is None:
         notes.append(
             Text(
-                "The controller was away all the time of the campaign: nothing was measured.",
+                "The controller was down for the whole campaign: nothing was measured.",
                 "专项测量期间控制器一直未运行：没有为其进行任何测量。",
             )
         )
@@ -44,7 +44,7 @@ def notes_of(record: CampaignRecord, there: int) -> tuple[Text, ...]:
         seconds = missed_ns(record) / 1e9
         notes.append(
             Text(
-                f"The controller was away at the beginning: the first {seconds:.0f} s were not "
+                f"The controller was down at the beginning: the first {seconds:.0f} s were not "
                 "measured.",
                 f"开始时控制器未运行：最初 {seconds:.0f} 秒没有测量。",
             )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from controller.campaigns.demand import existing_part, problems_of, streams_of
 from controller.campaigns.request import CampaignRequest
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from foundation.errors import ConfigError
 from topology.mesh import united
 from topology.model import PlannedStream

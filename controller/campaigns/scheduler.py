@@ -21,7 +21,8 @@ from controller.events.bus import EventBus
 from controller.events.event_types import CampaignChanged
 from controller.fleet.agents import Fleet, FleetView
 from controller.live.scope import Scope
-from controller.store.campaigns import CampaignRecord, CampaignStore
+from controller.store.interface import CampaignStore
+from controller.store.records import CampaignRecord
 from controller.supervision.clock_trust import ClockTrust
 from foundation.clock import Clock
 from topology.model import PlannedStream

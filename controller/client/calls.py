@@ -11,7 +11,7 @@ import aiohttp
 
 from controller.client.errors import check_media, cut_short, decoded, no_answer, refusal
 from controller.client.pages import all_pages
-from foundation.plain_json import plain_json
+from foundation.json_document import plain_json
 
 if TYPE_CHECKING:
     from controller.client.link import ControllerAddress

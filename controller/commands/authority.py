@@ -47,13 +47,13 @@ def init(data: pathlib.Path, names: tuple[str, ...]) -> None:
 
     Run it again with --name to issue a new server certificate for these names.
     """
-    from controller.access.authority import (
+    from controller.access.certificate_authority import (
         ALWAYS_HOSTS,
         authority_exists,
         create_authority,
         load_authority,
     )
-    from controller.access.host_names import certified_hosts
+    from controller.access.certificates import certified_hosts
 
     hosts, actor = certified_hosts(names, ALWAYS_HOSTS), me()
     if authority_exists(data):
@@ -113,7 +113,7 @@ def create(
     data: pathlib.Path, role: str | None, agent: str | None, label: str | None, expires: str | None
 ) -> None:
     """Create a token and print it once; only its hash is stored."""
-    from controller.access.authority import load_authority
+    from controller.access.certificate_authority import load_authority
 
     if (role is None) == (agent is None):
         raise UsageError(
@@ -180,8 +180,8 @@ def revoke(data: pathlib.Path, agent: str) -> None:
             each.agent != agent for each in credentials.tokens()
         ):
             raise ConfigError(
-                f"No certificate and no token was ever made for {agent}, so nothing is revoked; is "
-                "that its name? See: isochrone list certificates.",
+                f"No certificate or token was ever issued for {agent}, so nothing is revoked; "
+                f"check the name. See: isochrone list certificates.",
                 f"从未为 {agent} 签发过证书或令牌，未吊销任何内容；名称是否正确？"
                 "请用 isochrone list certificates 查看。",
                 agent=agent,
@@ -191,8 +191,7 @@ def revoke(data: pathlib.Path, agent: str) -> None:
     say(
         Text(
             f"{agent} is refused from now on (ended: {ended} of its certificates and tokens). To "
-            "let it "
-            f"in again: isochrone controller token create --data {data} --enrol {agent}",
+            f"admit it again: isochrone controller token create --data {data} --enrol {agent}",
             f"已拒绝 {agent} 接入（吊销证书与令牌共 {ended} 个）。如需重新接入："
             f"isochrone controller token create --data {data} --enrol {agent}",
         )
@@ -203,7 +202,7 @@ def revoke(data: pathlib.Path, agent: str) -> None:
 def opened_credential_store(data: pathlib.Path, *, new: bool = False) -> Iterator[CredentialStore]:
     """Open the credential store for a while; with `new` it may be made."""
     from controller.access.credential_store import CredentialStore
-    from controller.access.tables import FILE_NAME, reporting_keys_damage
+    from controller.access.key_database import FILE_NAME, reporting_keys_damage
     from controller.data_directory import KEYS_DIRECTORY
 
     path = data / KEYS_DIRECTORY / FILE_NAME
@@ -229,8 +228,8 @@ def _check_label(label: str | None) -> None:
     """Refuse a label that would not be listed as it was written."""
     if label is not None and not (0 < len(label) <= LONGEST_LABEL and is_plain(label)):
         raise UsageError(
-            f"--label is one line of 1 to {LONGEST_LABEL} characters, without controls: it stands "
-            "in lists and in the audit log.",
+            f"--label is one line of 1 to {LONGEST_LABEL} characters, without control characters: "
+            f"it appears in lists and in the audit log.",
             f"--label 为一行文字，1 至 {LONGEST_LABEL} 个字符，不得含控制字符：它会出现在列表和"
             "审计日志中。",
         )

@@ -59,7 +59,7 @@ def announce(
     from_ns = None if start is None else moment_ns(start)
     if (end is None) == (span is None):
         raise UsageError(
-            "Say when it ends: --to TIME, or --for 2h.",
+            "Give its end: --to TIME, or --for 2h.",
             "请指定结束时间：--to 时间，或 --for 2h。",
         )
     if end is not None:

@@ -153,8 +153,7 @@ def _mode_of(place: pathlib.Path) -> int:
 
 def _is_there(path: pathlib.Path, option: str) -> ConfigError:
     return ConfigError(
-        f"{path} is there already; name another file with {option}, or replace it with "
-        "--overwrite.",
+        f"{path} exists already; name another file with {option}, or replace it with --overwrite.",
         f"{path} 已存在；请用 {option} 指定其他文件，或用 --overwrite 覆盖。",
         file=str(path),
     )

@@ -50,9 +50,9 @@ def rotate(data: pathlib.Path) -> None:
         )
     say(
         Text(
-            f"Epoch {number} ({fingerprint}). Reflectors answer to it and to the keys of before; "
-            "senders use it as soon as their peers have it. The keys of before end with the next "
-            f"rotation. Who has it: isochrone controller stamp-keys list --data {data}",
+            f"Epoch {number} ({fingerprint}). Reflectors accept it and the previous keys; senders "
+            f"use it as soon as their peers have it. The previous keys expire with the next "
+            f"rotation. To see who has it: isochrone controller stamp-keys list --data {data}",
             f"第 {number} 期密钥（指纹 {fingerprint}）。反射端同时接受新旧两期密钥，"
             "对端确认后发送端即启用新密钥；旧密钥在下一次轮换时失效。查看进度："
             f"isochrone controller stamp-keys list --data {data}",

@@ -55,7 +55,7 @@ def backup(data: pathlib.Path, to: pathlib.Path) -> None:
     size = back_up_store(store_url(data), to)
     keys = data / "keys"
     said = Text(
-        f"{to}: {size / 1e6:,.1f} MB. Keys and tokens are not in it: back up {keys} apart.",
+        f"{to}: {size / 1e6:,.1f} MB. Keys and tokens are not in it: back up {keys} separately.",
         f"{to}：{size / 1e6:,.1f} MB。其中不含密钥和令牌，请另行备份 {keys}。",
     )
     click.echo(said.pick(language_of_environment()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from controller.live.baselines import Baseline
+from controller.live.sealed_baselines import Baseline
 
 
 class BaselineDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from topology.network import Mesh
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
-    from controller.store.campaigns import CampaignRecord
+    from controller.store.records import CampaignRecord
 
 
 class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):

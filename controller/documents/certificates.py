@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from controller.access.credential_store import CertificateRecord
+from controller.access.credentials import CertificateRecord
 
 CertificateState = Literal["good", "expired", "revoked"]
 

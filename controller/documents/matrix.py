@@ -15,8 +15,8 @@ from probes.sockets.records import starts
 from topology.model import VerdictName
 
 if TYPE_CHECKING:
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
     from foundation.clock import Clock
 
 # From good to bad; the worst one stands for the pair.

@@ -18,8 +18,8 @@ from topology.model import Interface, PlannedStream, VerdictName
 
 if TYPE_CHECKING:
     from controller.judge.evidence import Evidence
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
 
 
 class EndDocument(msgspec.Struct, frozen=True, kw_only=True):

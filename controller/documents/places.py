@@ -16,8 +16,8 @@ from topology.model import Role, Site
 from topology.network import Mesh, Network
 
 if TYPE_CHECKING:
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
 
 
 class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from controller.store.interface import PlanRecord
+from controller.store.records import PlanRecord
 from messages.exchange import Plan
 from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec

@@ -20,7 +20,7 @@ from topology.model import Demand
 if TYPE_CHECKING:
     from controller.judge.comparing import Compared
     from controller.judge.pairing import Interval
-    from controller.live.improvements import Improved
+    from controller.live.baseline_comparator import Improved
 
 
 def comparison_reason(demand: Demand, found: Compared, i: int, needed_samples: float) -> Text:
@@ -31,14 +31,12 @@ def comparison_reason(demand: Demand, found: Compared, i: int, needed_samples: f
         return _alone(parity, verdict)
     if found.windows[i] == 0:
         if parity and verdict == FAIL:
-            return Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。")
-        return Text(
-            "The two paths have no window of time in common yet.", "两条路径尚无共有的测量窗口。"
-        )
+            return Text("There are no replies over IPv6.", "IPv6 没有任何应答。")
+        return Text("The two paths have no common window yet.", "两条路径尚无共有的测量窗口。")
     sent, lost = int(found.own_sent[i]), int(found.own_lost[i])
     if verdict == FAIL and demand.target.indicator != "loss" and lost > MOSTLY_LOST * sent:
         return Text(
-            f"Most of what was sent is lost ({lost:,} of {sent:,}); the path beside it answers.",
+            f"Most probes were lost ({lost:,} of {sent:,}), but the reference path answers.",
             f"发出的探测包大部分丢失（{sent:,} 个中丢失 {lost:,} 个），而对比路径正常应答。",
         )
     return _beside(found, i, parity, verdict, needed_samples)
@@ -47,18 +45,21 @@ def comparison_reason(demand: Demand, found: Compared, i: int, needed_samples: f
 def _alone(parity: bool, verdict: int) -> Text:
     if not parity:
         return Text(
-            "No path to compare with runs between the same two cities.",
+            "There is no reference path between the same two cities.",
             "相同两城市之间没有可供对比的路径。",
         )
     said = {
-        PASS: Text("Reachable over IPv6; no IPv4 beside it.", "IPv6 可达；没有对应的 IPv4 路径。"),
-        FAIL: Text("Nothing comes back over IPv6.", "IPv6 没有任何应答。"),
+        PASS: Text(
+            "Reachable over IPv6; there is no IPv4 path to compare with.",
+            "IPv6 可达；没有对应的 IPv4 路径。",
+        ),
+        FAIL: Text("There are no replies over IPv6.", "IPv6 没有任何应答。"),
         UNDECIDED: Text(
-            "Nothing came back over IPv6 yet, of too few probes.",
+            "There are no replies over IPv6 yet, but too few probes to tell.",
             "IPv6 尚无应答，但探测包过少，无法判定。",
         ),
     }
-    return said.get(verdict, Text("No probe was sent yet.", "尚未发出探测包。"))
+    return said.get(verdict, Text("No probe has been sent yet.", "尚未发出探测包。"))
 
 
 def _beside(found: Compared, i: int, parity: bool, verdict: int, needed_samples: float) -> Text:
@@ -129,7 +130,7 @@ def improvement_reason(demand: Demand, improved: Improved, row: int) -> Text:
     if np.isposinf(found.ratio.low[unit]):
         sent, lost = int(found.sent[unit]), int(found.lost[unit])
         return Text(
-            f"Most of what was sent since the baseline {name} is lost ({lost:,} of {sent:,}).",
+            f"Most probes sent since the baseline {name} were lost ({lost:,} of {sent:,}).",
             f"基线 {name} 以来发出的探测包大部分丢失（{sent:,} 个中丢失 {lost:,} 个）。",
         )
     if cells == 0 and (found.common[unit] == 0 or demand.target.direction == "round_trip"):

@@ -14,7 +14,7 @@ from probes.window import known_outcomes
 
 if TYPE_CHECKING:
     from controller.live.archive import Archive
-    from controller.store.interface import StreamRecord
+    from controller.store.records import StreamRecord
     from controller.store.series import Series
 
 

@@ -13,7 +13,7 @@ from messages.exchange import PolicyRule
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
-    from controller.store.silences import SilenceRecord
+    from controller.store.records import SilenceRecord
 
 
 class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ def told(record: SilenceRecord) -> Text:
     if not record.rule.startswith("policy."):
         why = _RULES[record.rule]
         return Text(
-            f"Not answered: agent {record.agent} {why.en}. That is no loss of the path.",
+            f"Not answered: agent {record.agent} {why.en}. The path did not lose these probes.",
             f"无应答：探针 {record.agent} {why.zh}。这不是路径丢包。",
         )
     if record.side == "sending":
@@ -86,7 +86,7 @@ def told(record: SilenceRecord) -> Text:
             f"未测量：探针 {record.agent} 的所有者拒绝该测量（{record.rule}）。",
         )
     return Text(
-        f"Not answered: the owner of agent {record.agent} refuses it ({record.rule}). That is no "
-        "loss of the path.",
+        f"Not answered: the owner of agent {record.agent} refuses it ({record.rule}). The path "
+        f"did not lose these probes.",
         f"无应答：探针 {record.agent} 的所有者拒绝应答（{record.rule}）。这不是路径丢包。",
     )

@@ -18,8 +18,8 @@ from topology.model import Direction, Statistic, VerdictName
 
 if TYPE_CHECKING:
     from controller.judge.pairing import Interval
+    from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
-    from controller.live.verdicts import Round
 
 
 class OtherReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from probes.window import COUNTERS, MEASURES, TIMESTAMPING
 
 if TYPE_CHECKING:
     from controller.live.archive import Archive
-    from controller.store.interface import StreamRecord
+    from controller.store.records import StreamRecord
     from probes.window import WindowBatch
 
 

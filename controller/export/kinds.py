@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from controller.export.rows import COLUMNS, Column, Streams
 from controller.export.tables import CHUNKS_A_READ, Selection, tables
 from controller.live.archive import Archive
-from controller.store.interface import StoredChunk
 from controller.store.readable import sound_contents
+from controller.store.records import StoredChunk
 from messages.sections.kind import Content, SectionKind
 from messages.sections.windows import WINDOWS
 

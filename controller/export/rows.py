@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.interface import StreamRecord
 from controller.store.points import POINT, SUSPECT
+from controller.store.records import StreamRecord
 from foundation.text import Text, listed
 from probes import measures
 from probes.protocols.registry import protocol_names

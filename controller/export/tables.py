@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from controller.export.rows import Rows, Streams
 from controller.live.archive import Archive
-from controller.store.interface import StoredChunk, StreamRecord
 from controller.store.levels import LEVELS, LevelName
 from controller.store.readable import readable_chunks
+from controller.store.records import StoredChunk, StreamRecord
 from controller.store.series import Series, series_of_windows
 from probes.window import WindowBatch
 

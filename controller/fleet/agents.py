@@ -14,7 +14,7 @@ from controller.store.event_log import AgentState
 from messages.sections.windows import WINDOWS
 
 if TYPE_CHECKING:
-    from controller.store.interface import AgentTotals
+    from controller.store.records import AgentTotals
     from foundation.clock import Clock
     from messages.exchange import Curtailed, CurtailedStream, Health
 

@@ -30,8 +30,9 @@ from controller.ingest.intakes import check_sections, not_now
 from controller.ingest.planned_windows import windows_asked
 from controller.ingest.uploads import Uploads
 from controller.settings import DEFAULT_WINDOW_MS
-from controller.store.interface import OtherBootError, Store, StoredChunk, StreamRecord
+from controller.store.interface import OtherBootError, Store
 from controller.store.levels import KEPT, Retention
+from controller.store.records import StoredChunk, StreamRecord
 from foundation.clock import Clock
 from foundation.errors import RemoteProtocolError, ResourceError
 from foundation.text import Text, counted
@@ -203,7 +204,7 @@ class Ingest:
             raise ForeignError(
                 "foreign_chunk",
                 Text(
-                    f"The chunk is of agent {chunk.agent}, but {name} delivered it.",
+                    f"The chunk is from agent {chunk.agent}, but {name} delivered it.",
                     f"该数据块属于探针 {chunk.agent}，却由 {name} 提交。",
                 ),
                 agent=chunk.agent,

@@ -72,8 +72,8 @@ class WindowsIntake(Intake[WindowBatch]):
             raise not_now(
                 "foreign_windows",
                 Text(
-                    f"The windows are of {length} s, which no plan that this controller knows of "
-                    f"ever asked of {agent}.",
+                    f"The windows are of {length} s, which no plan known to this controller ever "
+                    f"requested from {agent}.",
                     f"测量窗口长 {length} 秒；本控制器所知的 {agent} 的计划均未要求过"
                     "这一窗口时长。",
                 ),
@@ -104,7 +104,7 @@ async def check_sections(agent: str, sections: dict[str, Any], planned: Planned)
             raise not_now(
                 "unknown_section",
                 Text(
-                    f"This controller takes no sections of kind {name}; upgrade it.",
+                    f"This controller does not accept sections of kind {name}; upgrade it.",
                     f"本控制器不接收 {name} 类数据段；请升级控制器。",
                 ),
                 kind=name,

@@ -122,7 +122,7 @@ def _busy() -> BusyError:
     return BusyError(
         "busy",
         Text(
-            "The controller has many chunks in hand; try again in a few seconds.",
+            "The controller is busy with other chunks; try again in a few seconds.",
             "控制器正在处理较多数据，请几秒后重试。",
         ),
         retry_after_s=BUSY_RETRY_S,
@@ -134,7 +134,7 @@ def slow_body(limit_s: float) -> TooSlowError:
     return TooSlowError(
         "slow_body",
         Text(
-            f"The body did not come within {limit_s:.0f} s; send it again.",
+            f"The body did not arrive within {limit_s:.0f} s; send it again.",
             f"请求体未在 {limit_s:.0f} 秒内传完，请重新提交。",
         ),
         retry_after_s=BUSY_RETRY_S,

@@ -48,11 +48,11 @@ _FAULTS = {
         "去程竟长于整个往返，说明时钟有误",
     ),
     "refuted_by_mesh": Text(
-        "the clock at one end is suspected: other paths show it outside of what it claims",
+        "the clock at one end is suspected: other paths show that it is off by more than it claims",
         "一端的时钟可疑：其他路径表明其误差超出所声明的范围",
     ),
     "broken_timestamps": Text(
-        "the two ways do not add up to the round trip, so the timestamps are not believed",
+        "the two ways do not add up to the round trip, so the timestamps are not trusted",
         "去程与返程之和不等于往返时延，时间戳不可信",
     ),
 }
@@ -68,8 +68,8 @@ def explain(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) ->
     if judgements.lost[i] == judgements.sent[i]:
         sent = int(judgements.sent[i])
         return Text(
-            f"{'The one probe was' if sent == 1 else f'All {sent:,} probes were'} lost: nothing "
-            "came back.",
+            f"{'The one probe was' if sent == 1 else f'All {sent:,} probes were'} lost: there was "
+            f"no reply.",
             f"发出的 {sent:,} 个探测包全部丢失，没有任何应答。",
         )
     if kind == "loss":
@@ -81,8 +81,8 @@ def explain(evidence: Evidence, rules: Rules, judgements: Judgements, i: int) ->
     ).any():  # one row: pages explain thousands
         return reason
     return Text(
-        f"{reason.en} The quickest round trip outran light in fibre between the two sites, so "
-        "their positions are not believed: check the coordinates in the site file.",
+        f"{reason.en} The fastest round trip was faster than light in fibre between the two "
+        f"sites, so their positions are not trusted: check the coordinates in the site file.",
         f"{reason.zh}最快的往返比两站点间光纤中的光还快，站点位置不可信：请核对站点文件中的坐标。",
     )
 
@@ -98,7 +98,7 @@ def _impossible(evidence: Evidence, rules: Rules, i: int) -> Text:
         )
     way, way_zh = ("one way", "单程") if trips == 1 else ("there and back", "往返")
     return Text(
-        f"Light in fibre needs {delay(floor)} {way}; no network can keep {limit_delay(limit)}.",
+        f"Light in fibre needs {delay(floor)} {way}; no network can meet {limit_delay(limit)}.",
         f"光在光纤中{way_zh}就需要 {delay(floor, 'zh')}，"
         f"任何网络都无法达到 {limit_delay(limit, 'zh')}。",
     )

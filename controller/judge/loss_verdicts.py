@@ -52,7 +52,7 @@ def judge_loss(
     surely = np.where(one_way & ~down, evidence.counters["lost_forward"][row], total)
     possibly = np.where(one_way & ~down, total - evidence.counters["lost_backward"][row], total)
     limits = (rules.limit_low[at], limit, rules.limit_high[at])
-    same, kind = _alike(surely, possibly - surely, evidence.sent[row], step, *limits)
+    same, kind = alike_rows(surely, possibly - surely, evidence.sent[row], step, *limits)
     counts = tuple(column[same] / effect[same] for column in (surely, possibly, evidence.sent[row]))
     found = _decided(counts, tuple(each[same] for each in limits), alpha, looks)
     verdict, low, high = (column[kind] for column in found)
@@ -75,7 +75,7 @@ def judge_loss(
     answer.needed_samples[at[waiting]] = undecided.still_needed(needed, evidence.sent[row[waiting]])
 
 
-def _alike(*columns: NDArray[Any]) -> tuple[Integers, Integers]:
+def alike_rows(*columns: NDArray[Any]) -> tuple[Integers, Integers]:
     """Return (one row of each kind, the kind of each row): rows of a kind are alike in all columns.
 
     Streams of one plan have sent alike and lost a few each, so kinds are far fewer than rows.

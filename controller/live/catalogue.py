@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.interface import StreamRecord
+from controller.store.records import StreamRecord
 from topology.model import Demand, Path, PlannedStream
 from topology.network import Network
 

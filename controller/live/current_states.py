@@ -13,6 +13,7 @@ from controller.fleet.maintenance import Maintenance
 from controller.fleet.silences import Silences
 from controller.judge.evidence import FAIL
 from controller.judge.evidence import UNDECIDED as UNDECIDED_VERDICT
+from controller.live.live_verdicts import Round
 from controller.live.scope import Scope
 from controller.live.states import (
     LATE_WINDOWS,
@@ -22,7 +23,6 @@ from controller.live.states import (
     codes,
     path_flags,
 )
-from controller.live.verdicts import Round
 from controller.store.event_log import AgentState
 
 

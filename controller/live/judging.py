@@ -8,35 +8,28 @@ go block by block (docs/decisions/rounds.md). Which streams share a block change
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from controller.judge.clock_faults import Closure, distrust
 from controller.judge.comparing import Compared, ComparisonPairs, compare
 from controller.judge.evidence import Evidence, Judgements, Rules
 from controller.judge.judge import judge
-from controller.live.blocks import blocks_of, in_their_places
-from controller.live.comparisons import comparisons_of, put_comparisons
-from controller.live.figures import figure_columns
-from controller.live.rules import candidates_of, chosen, rules_of
+from controller.live.rules import candidates_of, chosen, comparisons_of, put_comparisons, rules_of
 from controller.live.states import nothing_returns
-from controller.live.window_evidence import evidence_of, floors_ns
-from controller.store.merging import (
-    ROWS_AT_ONCE,
-    Aggregate,
-    blank,
-    end_to_end,
-    in_blocks,
-    merge,
-    outlined,
-    rows_of,
-)
+from controller.live.window_evidence import evidence_of, figure_columns, floors_ns
+from controller.store.aggregate import Aggregate, blank, end_to_end, outlined, rows_of
+from controller.store.merging import ROWS_AT_ONCE, in_blocks, merge
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 
 Integers = NDArray[np.int64]
+Columns = TypeVar("Columns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,3 +185,40 @@ def _ends_of(streams: Sequence[PlannedStream]) -> tuple[tuple[str, ...], tuple[I
     }
     ends = np.array([[place[site] for site in pair] for pair in pairs], np.int64).reshape(-1, 2)
     return tuple(place), (ends[:, 0], ends[:, 1])
+
+
+def blocks_of(rows: int, linked: Integers, rows_at_once: int = ROWS_AT_ONCE) -> list[Integers]:
+    """Return the rows of each block, ascending; every row is in one, and there is one at least.
+
+    linked int64[k, 2]: pairs of rows that belong together. A block has about `rows_at_once` rows;
+    more only where so many belong together.
+    """
+    if not len(linked):
+        starts = range(0, max(rows, 1), rows_at_once)
+        return [np.arange(low, min(low + rows_at_once, rows)) for low in starts]
+    links = coo_array((np.ones(len(linked)), (linked[:, 0], linked[:, 1])), shape=(rows, rows))
+    _, family = connected_components(links, directed=False)
+    _, eldest = np.unique(family, return_index=True)  # each family stands where its first row does
+    order = np.argsort(eldest[family], kind="stable")
+    begins = np.flatnonzero(np.diff(eldest[family][order], prepend=-1))
+    number = np.repeat(begins // rows_at_once, np.diff(begins, append=rows))  # of a family's block
+    return [np.sort(block) for block in np.split(order, np.flatnonzero(np.diff(number)) + 1)]
+
+
+def in_their_places(aggregates: Sequence[Columns], places: Sequence[Integers]) -> Columns:
+    """Join structs of arrays (or dicts, or single arrays): row i of part p becomes places[p][i]."""
+    order = np.argsort(np.concatenate(places))
+
+    def joined(values: Sequence[Any]) -> Any:
+        first = values[0]
+        if isinstance(first, np.ndarray):
+            return np.concatenate(values)[order]
+        if isinstance(first, dict):
+            return {name: joined([value[name] for value in values]) for name in first}
+        names = [field.name for field in fields(first)]
+        return type(first)(
+            **{name: joined([getattr(value, name) for value in values]) for name in names}
+        )
+
+    answer: Columns = joined(aggregates)
+    return answer

@@ -17,17 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.ingest.ingest import MAX_AHEAD_NS
-from controller.store.merging import (
-    Aggregate,
-    aggregate_of,
-    blank,
-    end_to_end,
-    in_batches,
-    in_blocks,
-    merge,
-    merge_by_blocks,
-    taken,
-)
+from controller.store.aggregate import Aggregate, aggregate_of, blank, end_to_end, taken
+from controller.store.merging import in_batches, in_blocks, merge, merge_by_blocks
 from probes.window import WindowBatch
 
 SLOTS = 15

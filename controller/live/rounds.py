@@ -12,16 +12,16 @@ from controller.events.bus import EventBus
 from controller.events.event_types import Change, Event, RoundJudged
 from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry
+from controller.fleet.silence_registry import SilenceRegistry
 from controller.live.current_states import (
     StateInputs,
     agent_codes,
     agents_of,
     current_states,
 )
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import RecentWindows
 from controller.live.scope import Scope
-from controller.live.verdicts import LiveVerdicts
 from controller.live.watch import Logged, Watch
 from controller.store.event_log import SubjectKind, SubjectState
 from controller.supervision.watchdog import Watchdog

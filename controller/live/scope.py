@@ -12,7 +12,7 @@ from controller.fleet.maintenance import PathIndex
 from controller.fleet.silences import StreamIndex
 from controller.live.catalogue import Catalogue, catalogue_of
 from controller.live.groups import Group, groups_of
-from controller.store.interface import StreamRecord
+from controller.store.records import StreamRecord
 from topology.model import Demand, PlannedStream
 from topology.network import Network
 from topology.reference_paths import ipv4_alone

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from controller.live.baselines import Baseline
 from controller.live.current_states import CurrentStates, StateInputs, agents_of, current_states
-from controller.live.verdicts import Round
+from controller.live.live_verdicts import Round
+from controller.live.sealed_baselines import Baseline
 from controller.live.watch import Logged
-from controller.store.campaigns import CampaignRecord, CampaignState
-from controller.store.duplicates import DuplicateRecord
 from controller.store.event_log import AgentState, SubjectKind
+from controller.store.records import CampaignRecord, CampaignState, DuplicateRecord
 from controller.supervision.clock_trust import Steady, doubt_of
 from foundation.text import Text
 from messages.exchange import Plan

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import WindowSeries
+from controller.store.aggregate import WindowSeries
 
 STATES = (
     "ok",

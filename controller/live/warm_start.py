@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from controller.fleet.exclusions import Exclusions
-from controller.live.improvements import HOUR_NS, BaselineComparator
+from controller.live.baseline_comparator import HOUR_NS, BaselineComparator
 from controller.live.memory import RecentWindows
-from controller.store.interface import Store, StoredChunk
+from controller.store.interface import Store
 from controller.store.readable import readable_chunks
+from controller.store.records import StoredChunk
 from foundation.clock import Clock
 from probes.window import WindowBatch
 

@@ -1,4 +1,8 @@
-"""What the judge is given: the period's windows as Evidence."""
+"""The period's windows as evidence for the judge, and as figures for people.
+
+Figures are read at the middle of a bucket, 1 % at most off; the judge does not use them, it reads
+intervals.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.judge.evidence import Evidence
-from controller.store.merging import DELAYS, Aggregate
+from controller.store.aggregate import DELAYS, Aggregate
+from controller.store.quantiles import quantile_columns
+from probes import measures
 from probes.window import known_outcomes, lost_of
 from topology.model import PlannedStream
 from topology.network import Network
+
+PERCENTILES = {"rtt": (50, 95), "forward": (50, 95), "backward": (50,)}
 
 
 def evidence_of(
@@ -49,3 +57,20 @@ def floors_ns(network: Network, streams: Sequence[PlannedStream]) -> NDArray[np.
             known[pair] = network.distance(*pair).floor_ns
         floors[row] = known[pair]
     return floors
+
+
+def figure_columns(evidence: Evidence) -> dict[str, NDArray[np.float64]]:
+    """Return the figures of every row of evidence as columns, named as in the API's `figures`."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        loss_ratio = evidence.lost / evidence.sent
+    columns = {"loss_ratio": loss_ratio, "rtt_mean_ns": evidence.mean_ns["rtt"]}
+    for one in measures.DISTRIBUTIONS:
+        columns |= quantile_columns(
+            one,
+            PERCENTILES.get(one.name, ()),
+            evidence.distributions[one.name],
+            evidence.counters,
+            evidence.least_ns.get(one.name),
+            evidence.most_ns.get(one.name),
+        )
+    return columns

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from controller.access.authority import Authority
+from controller.access.certificate_authority import Authority
 from controller.access.stamp_keyring import StampKeyring
 from controller.events.bus import EventBus
 from controller.events.event_types import PlanChanged
 from controller.plans.channels import Channel, Channels
 from controller.plans.keys import keys_of, owners
 from controller.plans.planner import make_plans, numbered
-from controller.store.interface import PlanRecord, Store
+from controller.store.interface import Store
+from controller.store.records import PlanRecord
 from foundation.clock import Clock
 from foundation.token_buckets import Buckets
 from messages.enrolment import plan_message

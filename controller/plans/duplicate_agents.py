@@ -11,7 +11,8 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from controller.store.duplicates import MOST_KEPT, DuplicateRecord, DuplicateStore
+from controller.store.interface import DuplicateStore
+from controller.store.records import DUPLICATES_KEPT, DuplicateRecord
 from foundation.clock import Clock
 from foundation.errors import IsochroneError
 
@@ -61,5 +62,5 @@ class DuplicateAgents:
         known = self._of.setdefault(record.agent, {})
         known.pop(record.boot, None)
         known[record.boot] = record
-        if len(known) > MOST_KEPT:
+        if len(known) > DUPLICATES_KEPT:
             del known[next(iter(known))]

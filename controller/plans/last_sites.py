@@ -47,8 +47,8 @@ def last_network(directory: pathlib.Path, reason: Text) -> Network | None:
     except ConfigError:
         return None
     said = Text(
-        f"The site file was changed, and plans of it cannot be kept: {reason.en} The site file of "
-        "before is served on; when that is solved, reload (SIGHUP) or start again.",
+        f"The site file was changed, but its plans cannot be saved: {reason.en} The previous site "
+        f"file stays in use; once that is solved, reload (SIGHUP) or restart.",
         f"站点文件已更改，但其计划无法保存：{reason.zh}"
         "目前仍沿用先前的站点文件；排除故障后请重新加载（SIGHUP）或重新启动。",
     )

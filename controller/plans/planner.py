@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.settings import DEFAULT_WINDOW_MS
-from controller.store.interface import PlanRecord, Store, StreamRecord
+from controller.store.interface import Store
+from controller.store.records import PlanRecord, StreamRecord
 from foundation.json_document import decode_json
 from foundation.number_types import LARGEST
 from messages.exchange import Plan

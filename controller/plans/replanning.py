@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry, newly_requested
+from controller.fleet.silence_registry import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.rounds import Rounds
-from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import taking
 from controller.plans.distribution import PlanDistribution
 from controller.plans.planner import stream_records

@@ -20,12 +20,12 @@ from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import Maintenance
 from controller.fleet.silences import Silences
 from controller.live.accounts import Tally
-from controller.live.improvements import BaselineComparator
+from controller.live.baseline_comparator import BaselineComparator
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING
 from controller.live.scope import scope_of
 from controller.live.snapshot import Operation, Snapshot
-from controller.live.verdicts import LiveVerdicts
 from controller.plans.planner import make_plans, spec_of
 from controller.reports.answers import answers_of
 from controller.reports.report import Answers

@@ -19,17 +19,17 @@ from controller.campaigns.request import CampaignRequest
 from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS
+from controller.live.baseline_comparator import BaselineComparator
 from controller.live.groups import Group
-from controller.live.improvements import BaselineComparator
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import SLOTS, RecentWindows
 from controller.live.scope import Scope, scope_of
 from controller.live.snapshot import Snapshot
-from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import batches_between
 from controller.reports.answers import answers_of
 from controller.reports.report import Report, assemble
-from controller.store.campaigns import CampaignRecord
 from controller.store.interface import Store
+from controller.store.records import CampaignRecord
 from foundation.clock import StoppedClock
 from topology.model import PlannedStream
 from topology.network import Network

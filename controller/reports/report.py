@@ -166,7 +166,8 @@ def _chosen(campaign: Campaign, targets: Sequence[TargetDocument]) -> list[Targe
         if name not in known:
             hint = suggestion(name, known)
             raise ConfigError(
-                f"The campaign names the target `{name}`, which this network has not{hint.en}.",
+                f"The campaign names the target `{name}`, which this network does not "
+                f"have{hint.en}.",
                 f"专项测量指定了指标 `{name}`，但该网络没有这个指标{hint.zh}。",
                 target=name,
             )

@@ -16,8 +16,8 @@ from controller.live.snapshot import Snapshot
 from controller.reports.page import render_report
 from controller.reports.past import report_of
 from controller.reports.report import Report
-from controller.store.campaigns import CampaignRecord
 from controller.store.interface import Store
+from controller.store.records import CampaignRecord
 from controller.supervision.watchdog import Watchdog
 from messages.frame import seal
 

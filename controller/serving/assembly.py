@@ -8,10 +8,10 @@ import pathlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controller.access.authority import authority_exists, load_authority
+from controller.access.certificate_authority import authority_exists, load_authority
 from controller.access.credential_store import CredentialStore
+from controller.access.key_database import reporting_keys_damage
 from controller.access.stamp_keyring import StampKeyring
-from controller.access.tables import reporting_keys_damage
 from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import RunningByCaller
@@ -26,11 +26,11 @@ from controller.fleet.agents import Fleet
 from controller.fleet.exclusions import Exclusions
 from controller.ingest.ingest import Ingest
 from controller.live.archive import Archive
-from controller.live.improvements import BaselineComparator
+from controller.live.baseline_comparator import BaselineComparator
+from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.snapshot import Snapshots
-from controller.live.verdicts import LiveVerdicts
 from controller.live.warm_start import remember, taking
 from controller.plans.channels import Channels
 from controller.plans.distribution import PlanDistribution

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 
 import msgspec
 
-from controller.access.authority import Authority
+from controller.access.certificate_authority import Authority
 from controller.access.credential_store import CredentialStore
 from controller.access.stamp_keyring import StampKeyring
 from controller.campaigns.registry import CampaignRegistry
 from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silences import SilenceRegistry, newly_requested
+from controller.fleet.silence_registry import SilenceRegistry, newly_requested
 from controller.live.scope import Scope, scope_of
 from controller.plans.distribution import plans_of
 from controller.plans.planner import last_plans, stream_records
 from controller.settings import VERSION, Settings
-from controller.store.interface import DamagedStoreError, Store, StreamRecord
+from controller.store.interface import DamagedStoreError, Store
+from controller.store.records import StreamRecord
 from foundation.clock import Clock
 from foundation.errors import ResourceError
 from messages.exchange import Plan

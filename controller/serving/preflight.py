@@ -80,12 +80,12 @@ def check_listen(listen: Listen, data: pathlib.Path, *, running: bool) -> Findin
         return finding(
             "listen",
             "fail",
-            f"{name} cannot be listened on ({error.strerror}); choose another address with "
-            "--listen, or end what uses it.",
+            f"Cannot listen on {name} ({error.strerror}); choose another address with "
+            "--listen, or stop what uses it.",
             f"无法监听 {name}（{reason_of(error).zh}）；请用 --listen 选择其他地址，"
             "或停止占用它的进程。",
         )
-    return finding("listen", "ok", f"{name} can be listened on.", f"{name} 可监听。")
+    return finding("listen", "ok", f"Can listen on {name}.", f"{name} 可监听。")
 
 
 def _answering(listen: Listen, name: str) -> Finding:

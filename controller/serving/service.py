@@ -38,8 +38,8 @@ def tls_context(listens: Sequence[Listen], services: Services) -> ssl.SSLContext
         return None
     if services.authority is None:
         raise ConfigError(
-            f"{', '.join(over_tcp)} speaks TLS, and there is no authority yet: make it with "
-            "isochrone controller init --data DIR, or listen on unix:/PATH alone.",
+            f"{', '.join(over_tcp)} uses TLS, but there is no authority yet: create it with "
+            f"isochrone controller init --data DIR, or listen only on unix:/PATH.",
             f"{', '.join(over_tcp)} 使用 TLS，但尚未初始化证书颁发机构：请先执行 "
             "isochrone controller init --data 数据目录，或只监听 unix:/路径。",
             listen=over_tcp,

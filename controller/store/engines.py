@@ -8,13 +8,34 @@ from __future__ import annotations
 import importlib
 import pathlib
 import urllib.parse
+from dataclasses import dataclass
 from typing import Protocol
 
-from controller.store.interface import Checked, Examined, Store
+from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
 from foundation.errors import ConfigError
+from foundation.text import Text
 
 _DEFAULT = "sqlite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What a quick look at a store that nobody may have open found."""
+
+    sound: bool
+    text: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a store holds, and what of it is damaged: sentences of the engine's, names of rows."""
+
+    chunks: int
+    windows: int
+    rollups: int
+    tiles: int
+    damaged: tuple[str, ...]
 
 
 class Engine(Protocol):
@@ -77,8 +98,8 @@ def _engine_of(url: str) -> tuple[Engine, pathlib.Path]:
     if engine is None:
         known = ", ".join(sorted(_ENGINES))
         raise ConfigError(
-            f"No store is opened by {url!r}: give a URL such as sqlite:///directory; known are "
-            f"{known}.",
+            f"No store engine opens {url!r}: give a URL such as sqlite:///directory; known "
+            f"engines: {known}.",
             f"无法按 {url!r} 打开存储：请使用形如 sqlite:///目录 的地址；可用的类型为 {known}。",
             url=url,
         )

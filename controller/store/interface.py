@@ -15,18 +15,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from controller.store.blocks import Block
-from controller.store.campaigns import CampaignStore
-from controller.store.duplicates import DuplicateStore
 from controller.store.event_log import EventLog
+from controller.store.records import (
+    AgentTotals,
+    BaselineRecord,
+    CampaignRecord,
+    DuplicateRecord,
+    PlanRecord,
+    SilenceRecord,
+    StoredChunk,
+    StreamRecord,
+)
+from controller.store.rollup_blocks import Block
 from controller.store.series import Series
-from controller.store.silences import SilenceStore
 from foundation.errors import IsochroneError, ResourceError
 from foundation.text import Text
 from messages.sections.windows import WINDOWS
-from probes.stream import ProtocolName
-
-MAX_DURATION_NS = 3_600_000_000_000  # of a chunk, as `messages.chunk` has it
 
 
 class StoreFullError(ResourceError):
@@ -52,111 +56,12 @@ class OtherBootError(IsochroneError):
 def other_boot(agent: str) -> OtherBootError:
     """Return the refusal of windows of a time that another boot of the agent measured."""
     return OtherBootError(
-        f"Another agent named {agent} measured at that time, and its windows are stored; these are "
-        "of a copy of the machine or of its state directory.",
+        f"Another agent named {agent} measured at that time, and its windows are stored; these "
+        f"come from a copy of the machine or of its state directory.",
         f"另一个名为 {agent} 的探针在该时段进行了测量，其数据已存储；"
         "本数据来自克隆的机器或其状态目录。",
         agent=agent,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredChunk:
-    """One chunk as received, with the columns by which it is found.
-
-    `counts` says how many results of each kind it holds; `payload` is the body exactly as the agent
-    sent it.
-    """
-
-    agent: str
-    boot: str
-    sequence: int
-    plan_version: int
-    start_ns: int
-    duration_ns: int
-    counts: Mapping[str, int]
-    received_ns: int
-    payload: bytes
-
-    @property
-    def end_ns(self) -> int:
-        """Where its span ends."""
-        return self.start_ns + self.duration_ns
-
-    @property
-    def windows(self) -> int:
-        """How many windows it holds."""
-        return self.counts.get(WINDOWS.name, 0)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it holds nothing, and only asks whether its like is here."""
-        return not any(self.counts.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamRecord:
-    """A stream that was ever planned: whose it is, so that old windows stay readable."""
-
-    stream_id: int
-    agent: str
-    path: str
-    protocol: ProtocolName
-    type_p: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRecord:
-    """One version of one agent's plan; `content` is its JSON with version 0.
-
-    `created_ns` is told by the store when it is read, not by who writes it.
-    """
-
-    agent: str
-    version: int
-    content: bytes
-    created_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentTotals:
-    """What the store was given of one agent, results by kind; `None` where it holds nothing."""
-
-    results: Mapping[str, int]
-    chunks: int
-    last_window_ns: int | None
-    last_received_ns: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineRecord:
-    """A sealed baseline: `content` is compressed, `digest` the SHA-256 of what it holds."""
-
-    name: str
-    from_ns: int
-    to_ns: int
-    sealed_ns: int
-    digest: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """What a quick look at a store that nobody may have open found."""
-
-    sound: bool
-    text: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What a store holds, and what of it is damaged: sentences of the engine's, names of rows."""
-
-    chunks: int
-    windows: int
-    rollups: int
-    tiles: int
-    damaged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +188,48 @@ class BaselineStore(Protocol):
 
     def all(self) -> list[BaselineRecord]:
         """Return every sealed baseline, oldest first."""
+
+
+class CampaignStore(Protocol):
+    """What was asked, what became of it, and the report it ended in.
+
+    A name means one campaign for ever; the oldest that are over go first.
+    """
+
+    def put(self, record: CampaignRecord) -> Future[int]:
+        """Keep a campaign; its id, 0 if there is or was one of that name."""
+
+    def change(self, record: CampaignRecord) -> Future[None]:
+        """Keep what became of a campaign: all but its name, what was asked and by whom."""
+
+    def put_report(self, number: int, page: bytes) -> Future[None]:
+        """Keep the (compressed) report of a campaign, in place of an earlier one."""
+
+    def records(self) -> list[CampaignRecord]:
+        """Return every campaign that is kept, oldest first."""
+
+    def report(self, number: int) -> bytes | None:
+        """Return the report of a campaign as it was put, None if there is none any more."""
+
+
+class SilenceStore(Protocol):
+    """Times in which streams were silent by an owner's or an agent's doing."""
+
+    def put(self, records: Sequence[SilenceRecord]) -> Future[None]:
+        """Keep records, in the place of those of the same mark."""
+
+    def records(self) -> list[SilenceRecord]:
+        """Return all that are kept, oldest first."""
+
+
+class DuplicateStore(Protocol):
+    """Lives of agents that had another of the same name beside them."""
+
+    def put(self, records: Sequence[DuplicateRecord]) -> Future[None]:
+        """Keep records, in the place of those of the same agent and boot."""
+
+    def records(self) -> list[DuplicateRecord]:
+        """Return all that are kept, by when they were seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

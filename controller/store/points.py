@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.merging import DELAYS, MERGED, Aggregate
+from controller.store.aggregate import DELAYS, MERGED, Aggregate
 from controller.store.quantiles import quantile_columns
 from messages.columns import malformed
 from messages.frame import opener, sealer

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from controller.store.blocks import Block, decode_block
-from controller.store.interface import StoredChunk
+from controller.store.records import StoredChunk
+from controller.store.rollup_blocks import Block, decode_block
 from foundation.errors import RemoteProtocolError
 from messages.chunk import decode_chunk
 from messages.sections.kind import Content, SectionKind

@@ -43,8 +43,8 @@ def doubt_of(steady: Steady, fleet: FleetView) -> Text | None:
         by_s = steady.stepped_by_ns / 1e9
         return Text(
             f"The controller's clock was stepped by {by_s:+.0f} s {steady_ns / 1e9:.0f} s ago; "
-            "until it has been steady for ten minutes no campaign begins or ends and nothing "
-            "is forgotten. Look at the clock.",
+            "until it has been steady for ten minutes no campaign begins or ends and no data "
+            "expires. Check the clock.",
             f"控制器时钟在 {steady_ns / 1e9:.0f} 秒前跳变 {by_s:+.0f} 秒；"
             "在稳定运行十分钟之前，不启动或结束专项测量，也不清理历史数据。请检查时钟。",
         )
@@ -54,8 +54,8 @@ def doubt_of(steady: Steady, fleet: FleetView) -> Text | None:
     if abs(middle_ns) > APART_NS and alike >= 2 and 2 * alike > len(ahead_ns):
         return Text(
             f"{alike} of {len(ahead_ns)} agents agree that the controller's clock is "
-            f"{-middle_ns / 1e9:+.0f} s wrong; meanwhile no campaign begins or ends and "
-            "nothing is forgotten. Set the clock right.",
+            f"{-middle_ns / 1e9:+.0f} s wrong; meanwhile no campaign begins or ends and no data "
+            f"expires. Correct the clock.",
             f"{len(ahead_ns)} 个探针中有 {alike} 个一致表明控制器时钟偏差 "
             f"{-middle_ns / 1e9:+.0f} 秒；在此期间不启动或结束专项测量，"
             "也不清理历史数据。请校正时钟。",

@@ -54,11 +54,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--short", is_flag=True, help="Less harm: a few seconds a row.")
-@click.option("--seed", default=7, show_default=True, help="Chooses the moments.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the rows there.")
+@click.option("--short", is_flag=True, help="Milder faults: a few seconds per row.")
+@click.option("--seed", default=7, show_default=True, help="Seed for the moments of the faults.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="Write the rows to this file."
+)
 @click.option("--overwrite", is_flag=True, help="Overwrite an existing file.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep logs and stores there.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Keep logs and stores in this directory."
+)
 @click.option("--list", "list_them", is_flag=True, help="List the faults.")
 def faults(
     names: tuple[str, ...],

@@ -19,9 +19,8 @@ from controller.judge.improvement import (
     loss_improvement,
 )
 from controller.judge.pairing import Interval
-from controller.live.baselines import Baseline, SealRequest, opened, seal
-from controller.live.hour_cells import cells_of
 from controller.live.memory import RecentWindows
+from controller.live.sealed_baselines import Baseline, SealRequest, cells_of, opened, seal
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_textbook import pair_bounds
 from lab.trial.simulate import BEGIN_NS, evidence_with_starts, probes_of, windows_of

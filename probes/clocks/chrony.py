@@ -87,8 +87,8 @@ def read_tracking_reply(packet: bytes, sequence: int) -> Tracking:
     expected = (_VERSION, _REPLY_TYPE, _COMMAND_TRACKING, _REPLY_TRACKING, 0, sequence)
     if (version, kind, command, reply, status, got) != expected:
         raise RemoteProtocolError(
-            f"chronyd answered with version {version}, reply {reply}, status {status}: not the"
-            " tracking state that was asked for.",
+            f"chronyd answered with version {version}, reply {reply}, status {status}: not the "
+            f"requested tracking state.",
             f"chronyd 的应答为版本 {version}、类型 {reply}、状态 {status}，不是所请求的同步状态。",
         )
     fields = _TRACKING.unpack_from(packet, _REPLY_HEADER.size)

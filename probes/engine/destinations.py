@@ -75,7 +75,7 @@ def _no_port(spec: StreamSpec) -> ConfigError:
 def _no_such_zone(spec: StreamSpec) -> ConfigError:
     zone = spec.destination.partition("%")[2]
     return ConfigError(
-        f"{spec.destination} names the interface {zone}, which this machine does not have; look at "
+        f"{spec.destination} names the interface {zone}, which this machine does not have; check "
         "`ip link`.",
         f"{spec.destination} 指定了本机没有的接口 {zone}；请用 `ip link` 检查。",
         destination=spec.destination,

@@ -404,7 +404,7 @@ class Roster:
 
 def _no_key(spec: StreamSpec) -> ConfigError:
     return ConfigError(
-        f"The probes to {spec.destination} are to be authenticated, and there is no key for it.",
+        f"The probes to {spec.destination} must be authenticated, but there is no key for them.",
         f"到 {spec.destination} 的探测要求认证，但没有相应的密钥。",
         destination=spec.destination,
     )

@@ -183,9 +183,9 @@ def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return RightsError(
-            f"This system does not let us open port {spec.port}. Choose a port of 1024 or above, "
-            "or give the right with `setcap cap_net_bind_service+ep` on the program, or with "
-            f"`sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`.",
+            f"This system does not permit opening port {spec.port}. Choose a port of 1024 or "
+            f"above, or give the capability with `setcap cap_net_bind_service+ep` on the program, "
+            f"or with `sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`.",
             f"系统不允许打开端口 {spec.port}。请改用 1024 及以上的端口，"
             "或对程序执行 `setcap cap_net_bind_service+ep`，"
             f"或执行 `sysctl net.ipv4.ip_unprivileged_port_start={spec.port}`。",
@@ -194,8 +194,8 @@ def _explained(error: OSError, spec: ReflectorSpec) -> IsochroneError:
     if error.errno in (errno.EADDRNOTAVAIL, None):  # None: no interface of its zone's name
         return ResourceError(
             f"The reflector's address {spec.address} is not an address of this machine now; if it "
-            "does not come by itself, correct it or add it to an interface. Behind 1:1 NAT, name "
-            "the address that it has: `local` in the site file, `local_addresses` in the agent's.",
+            f"does not appear on its own, correct it or add it to an interface. Behind 1:1 NAT, "
+            f"name its local address: `local` in the site file, `local_addresses` in the agent's.",
             f"反射端地址 {spec.address} 目前不是本机地址；若不会自动出现，请更正，"
             "或将其配置到某个接口上。位于 1:1 NAT 之后时，请写明本机的地址：站点文件中的 local，"
             "或探针配置中的 local_addresses。",

@@ -191,7 +191,7 @@ class PortableReflector:
         except OSError as error:
             kind = RightsError if error.errno == errno.EACCES else ResourceError
             raise kind(
-                f"{where[0]} port {where[1]} cannot be listened on ({error.strerror}); "
+                f"Cannot listen on {where[0]} port {where[1]} ({error.strerror}); "
                 "choose another address or a free port of 1024 or above.",
                 f"无法监听 {where[0]} 端口 {where[1]}（{reason_of(error).zh}）；"
                 "请改用其他地址，或 1024 及以上的空闲端口。",

@@ -117,15 +117,13 @@ class ErrorQueue:
     ) -> NDArray[np.uint32]:
         """Return keys as the kernel counted them, and let its counting start afresh.
 
-        ProbeIcmpErrors packets usually use up no number; toggling OPT_ID sets the counter to 0, so
+        Refused packets usually use up no number; toggling OPT_ID sets the counter to 0, so
         a guess that is wrong here is wrong for this batch alone.
         """
         sent = error == 0
         first = int(key[0]) if len(key) else 0
         if timestamped is not None:
-            first += not timestamped[
-                0
-            ]  # a packet without a timestamp was given the key before the next
+            first += not timestamped[0]  # one without a timestamp has the key before the next
             sent &= timestamped
         counted = (first + np.cumsum(sent) - 1).astype(np.uint32)
         while len(timestamps := self._read_batch()):

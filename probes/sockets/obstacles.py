@@ -34,8 +34,8 @@ def obstacle(error: OSError | MemoryError, family: int, address: str | None) -> 
         return _no_ipv6()
     if number in _DESCRIPTORS:
         return ResourceError(
-            "There are no descriptors left for more sockets; raise LimitNOFILE of the service "
-            "(or `ulimit -n`), or ask for fewer streams, flows or reflectors.",
+            "No file descriptors are left for more sockets; raise LimitNOFILE of the service "
+            "(or `ulimit -n`), or configure fewer streams, flows or reflectors.",
             "文件描述符已用尽，无法再打开套接字；请提高服务的 LimitNOFILE（或 `ulimit -n`），"
             "或减少测量流、流数或反射端。",
             shortage=True,
@@ -53,9 +53,9 @@ def obstacle(error: OSError | MemoryError, family: int, address: str | None) -> 
 def not_ours(address: str) -> ResourceError:
     """Return that an address is not, or not yet, one of this machine's."""
     return ResourceError(
-        f"The address {address} is not an address of this machine now; if it does not come by "
-        "itself, correct it or add it to an interface. Behind 1:1 NAT, name the address that "
-        "it has: `local` in the site file, `local_addresses` in the agent's.",
+        f"The address {address} is not an address of this machine now; if it does not appear on "
+        f"its own, correct it or add it to an interface. Behind 1:1 NAT, name its local address:"
+        " `local` in the site file, `local_addresses` in the agent's.",
         f"地址 {address} 目前不是本机地址；若不会自动出现，请更正，或将其配置到某个接口上。"
         "位于 1:1 NAT 之后时，请写明本机的地址：站点文件中的 local，或探针配置中的 "
         "local_addresses。",
@@ -77,7 +77,7 @@ def explaining_obstacles(family: int, address: str | None) -> Iterator[contextli
 def _no_ipv6() -> ResourceError:
     return ResourceError(
         "IPv6 is switched off on this machine, so nothing can be sent or answered over it; IPv4 "
-        "goes on. Switch it on (sysctl net.ipv6.conf.all.disable_ipv6=0, or the kernel's "
+        "still works. Switch it on (sysctl net.ipv6.conf.all.disable_ipv6=0, or the kernel's "
         "ipv6.disable), or use IPv4 only.",
         "本机已关闭 IPv6，无法通过 IPv6 发送或应答；IPv4 不受影响。请启用 IPv6"
         "（sysctl net.ipv6.conf.all.disable_ipv6=0，或内核参数 ipv6.disable），或仅使用 IPv4。",

@@ -61,12 +61,12 @@ _TOLD = {
         "按时间戳其到达早于发送，且超出双方时钟声明的误差：其单向时延不可信",
     ),
     "error_estimate": Text(
-        "have an Error Estimate of zero, which says nothing of the reflector's clock",
+        "have an Error Estimate of zero, which says nothing about the reflector's clock",
         "误差估计为零，无法说明反射端时钟的误差",
     ),
     "echo": Text(
-        "do not repeat the probe's sequence number and timestamp as sent; they were told by one of "
-        "the two alone",
+        "do not repeat the probe's sequence number and timestamp as sent; they were matched by "
+        "one of the two",
         "未原样带回探测包的序列号与时间戳；仅凭其中之一匹配",
     ),
     "ssid": Text("carry another SSID than the probe", "SSID 与探测包不同"),
@@ -79,7 +79,7 @@ _TOLD = {
         "必须为零的字节不为零（TWAMP Light 填充或其他格式）",
     ),
     "tlvs": Text(
-        "bring extensions back malformed, so when they truly left is not known",
+        "return malformed extensions, so when they were really sent is not known",
         "带回的扩展字段格式有误，因此无法得知其真实离开时刻",
     ),
     "layout": Text(
@@ -155,8 +155,8 @@ def summary(by_destination: Mapping[str, Mapping[str, int]]) -> Text | None:
     en = ", ".join(lists) + (f" and {more} more" if more else "")
     zh = "、".join(lists) + (f" 等 {len(by_destination)} 个" if more else "")
     return Text(
-        f"Replies are not as RFC 8762 has them, by kind: {en}. Round trips and loss stand; "
-        "one-way delays that cannot be true are left out.",
+        f"Replies do not conform to RFC 8762, by kind: {en}. Round trips and loss are valid; "
+        f"impossible one-way delays are left out.",
         f"应答不符合 RFC 8762，按类别计数：{zh}。往返时延与丢包不受影响；"
         "不可信的单向时延不予采用。",
     )

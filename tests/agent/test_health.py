@@ -121,7 +121,7 @@ async def test_a_spool_that_grows_is_seen_and_what_it_dropped_is_counted(
         assert (health.spool_chunks, health.spool_dropped_windows) == (1, 0)
         assert health.spool_bytes > 0
         assert health.boot == made.spooler.boot
-        await made.spooler.ask(made.spooler.do_refuse, 1, "no")
+        await made.spooler.ask(made.spooler.offers.refuse, 1, "no")
         assert (await made.reporter.report()).spool_dropped_windows == 2
 
 

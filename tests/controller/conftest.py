@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.api.application import make_app
 from controller.api.server.addresses import parse_listen
 from controller.api.services import Services

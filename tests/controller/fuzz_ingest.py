@@ -14,7 +14,12 @@ import atheris  # type: ignore[import-not-found]  # installed by whoever fuzzes
 with atheris.instrument_imports(include=["probes", "controller"]):
     import numpy as np
 
-    from controller.store.blocks import MAX_EXPANDED_BYTES, block_of, decode_block, encode_block
+    from controller.store.rollup_blocks import (
+        MAX_EXPANDED_BYTES,
+        block_of,
+        decode_block,
+        encode_block,
+    )
     from foundation.errors import RemoteProtocolError
     from messages.chunk import decode_chunk, encode_windows
     from messages.exchange import MAX_CHUNK_EXPANDED_BYTES

@@ -34,9 +34,9 @@ from controller.documents.windows import window_documents
 from controller.live.archive import Archive
 from controller.export.rows import COLUMNS
 from controller.live.window_evidence import evidence_of
-from controller.store.blocks import block_of, decode_block, encode_block
+from controller.store.rollup_blocks import block_of, decode_block, encode_block
 from controller.store.engines import open_store, store_url
-from controller.store.interface import StoredChunk, StreamRecord
+from controller.store.records import StoredChunk, StreamRecord
 from controller.store.points import points_of
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk, encode_windows

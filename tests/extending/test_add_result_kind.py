@@ -28,7 +28,7 @@ from agent.spool.spooler import Spooler
 from controller.export.kinds import EXPORTED, of_sections
 from controller.export.rows import Column, Streams
 from controller.ingest.intakes import Intake, Planned, not_now, register_intake, unregister_intake
-from controller.store.interface import StoredChunk
+from controller.store.records import StoredChunk
 from foundation.text import Text
 from messages.columns import (
     Budget,
@@ -157,7 +157,7 @@ class Agent:
         async with session:
             url = f"{base}/api/v1/agents/nanjing/chunks"
             await self._do(self.spooler.do_flush)
-            await self._do(self.spooler.do_hurry)
+            await self._do(self.spooler.offers.hurry)
             await Uplink(session, url, self.spooler, self.conditions, Claim()).round()
 
     async def totals(self) -> Any:

@@ -22,7 +22,7 @@ def test_a_pipe_without_a_writer_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="pipe") as caught:
         read_input(tmp_path / "pipe")
-    assert reason_of(caught.value).en == "it is a pipe into which nobody writes"
+    assert reason_of(caught.value).en == "it is a pipe that nobody writes to"
 
 
 def test_what_somebody_writes_into_a_pipe_is_read_whole() -> None:

@@ -29,7 +29,7 @@ def test_unknown_carrier_is_refused_where_carriers_are_declared(fault, parse, si
         ("010.0.0.1", "may mean 8.0.0.1 (leading zeros are octal) or 10.0.0.1 (all decimal)"),
         ("10.0.0.256", "is not an IPv4 address"),
         ("10.0.0.1/24", "prefix length"),
-        ("example.com", "names are not looked up"),
+        ("example.com", "names are not resolved"),
         ("0.0.0.0", "unspecified"),
         ("ff02::1", "multicast"),
         ("255.255.255.255", "broadcast"),
@@ -72,12 +72,12 @@ def test_two_sites_may_have_the_same_local_address(parse, site):
         ("255.255.255.255", "broadcast"),
         ("010.9.0.1", "may mean 8.9.0.1"),
         ("10.9.0.1/24", "prefix length"),
-        ("gateway", "names are not looked up"),
+        ("gateway", "names are not resolved"),
         ("fd00::1", "of another IP version"),
         ("fe80::1", "link-local"),
         ("203.0.113.9", "is also the address of site `a` (mobile)"),
         ("10.0.0.2", "is also the address of site `b` (telecom)"),
-        ("10.9.0.9", "stands for both 203.0.113.1 and 203.0.113.9 of site `a`"),
+        ("10.9.0.9", "is given for both 203.0.113.1 and 203.0.113.9 of site `a`"),
     ],
 )
 def test_local_address_that_can_not_be_meant_is_refused(fault, site, local, says):
@@ -123,5 +123,5 @@ def test_local_address_stands_for_the_one_of_its_version(parse, site):
 
 def test_local_address_is_refused_at_its_own_line(fault, site):
     error = fault(behind_nat(site, "10.9.0.1", SECOND.format("203.0.113.9", "10.9.0.1")))
-    assert error.text.en.startswith("sites.toml:15: 10.9.0.1 stands for both 203.0.113.1 and ")
+    assert error.text.en.startswith("sites.toml:15: 10.9.0.1 is given for both 203.0.113.1 and ")
     assert error.fields["key"] == "site[1].interface[2].local"

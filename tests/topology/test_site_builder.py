@@ -11,7 +11,7 @@ def test_half_a_coordinate_is_refused(fault, site):
 
 
 def test_site_without_a_place_is_refused(fault):
-    assert "where it is" in fault('[[site]]\nname = "a"\n').text.en
+    assert "has no location" in fault('[[site]]\nname = "a"\n').text.en
 
 
 def test_unknown_city_suggests_the_nearest(fault, site):

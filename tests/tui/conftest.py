@@ -7,14 +7,18 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from api_server import FixtureApi
 from fleet_facts import NOW_NS
+from fleet_fixture import fleet_documents
 
+from tui import documents as doc
 from tui.app import IsochroneApp
+from tui.fleet import Fleet
 
 
 class FrozenClock:
@@ -59,3 +63,19 @@ def make_app(server: TestServer, clock: FrozenClock) -> Callable[..., IsochroneA
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Fleet:
+    """Give a reading of the fixture fleet, as the client makes it."""
+    told = fleet_documents()
+    return Fleet(
+        health=msgspec.convert(told["health"], doc.Health),
+        sites=msgspec.convert(told["sites"], tuple[doc.Site, ...]),
+        agents=msgspec.convert(told["agents"], tuple[doc.Agent, ...]),
+        targets=msgspec.convert(told["targets"], tuple[doc.Target, ...]),
+        groups=msgspec.convert(told["groups"], tuple[doc.Group, ...]),
+        paths=msgspec.convert(told["paths"], tuple[doc.Path, ...]),
+        verdicts=msgspec.convert(told["verdicts"], tuple[doc.Verdict, ...]),
+        read_ns=NOW_NS,
+    )

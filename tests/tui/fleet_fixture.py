@@ -213,7 +213,7 @@ class _Maker:
             measured = figures["loss_ratio"] if loss else figures["forward_p95_ns"] * ways
             spread = 0.004 if loss else measured * 0.004 + 5_000
             if "taizhou" in (a[0], b[0]) and not loss:
-                spread = limit  # its clock is not to be trusted
+                spread = limit  # its clock cannot be trusted
                 factor = "clock"
             low, high = max(0.0, measured - spread), measured + spread
             name = "pass" if high <= limit else "fail" if low > limit else "undecided"

@@ -10,6 +10,7 @@ import tui.help
 import tui.pages.agents.model
 import tui.pages.overview.model
 import tui.pages.path.model
+import tui.pages.path.windows
 import tui.pages.paths.model
 import tui.pages.target.model
 import tui.palette
@@ -38,7 +39,7 @@ def words_in_calls() -> set[str]:
 def words_in_tables() -> set[str]:
     models = (tui.pages.overview.model, tui.pages.paths.model, tui.pages.agents.model)
     found = {column.title for model in models for column in model.COLUMNS}
-    found |= {column.title for column in tui.pages.path.model.WINDOW_COLUMNS}
+    found |= {column.title for column in tui.pages.path.windows.WINDOW_COLUMNS}
     for signs in (tui.palette.VERDICT_SIGNS, tui.palette.AGENT_SIGNS, tui.palette.PATH_SIGNS):
         found |= {entry.word for entry in signs.values()}
     found |= set(tui.rules.STATISTICS.values()) | set(tui.rules.KINDS.values())

@@ -5,16 +5,20 @@ newer than the controller it watches. Absent is None (null), never 0. One module
 from here.
 """
 
-from tui.documents.events import Event
-from tui.documents.health import Health, StoreHealth
-from tui.documents.listings import Listing
-from tui.documents.paths import Distance, End, Figures, Path, StreamLine
+from tui.documents.controller import Event, Health, Listing, StoreHealth
+from tui.documents.paths import Distance, End, Figures, FlowFigures, Path, StreamLine, Window
 from tui.documents.places import Agent, AgentHealth, Condition, Site, SiteClock
-from tui.documents.remediation import Remediation, RemediationPath, RemediationShare, Ring, RingSite
 from tui.documents.targets import Compliance, Counts, Declared, Group, SourceDocument, Target
 from tui.documents.titles import Title
-from tui.documents.verdicts import OtherReading, Verdict
-from tui.documents.windows import FlowFigures, Window
+from tui.documents.verdicts import (
+    OtherReading,
+    Remediation,
+    RemediationPath,
+    RemediationShare,
+    Ring,
+    RingSite,
+    Verdict,
+)
 
 __all__ = [
     "Agent",

@@ -10,7 +10,7 @@ from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import AxisFormatter, NumericAxisFormatter
 
 from tui.look import Look
-from tui.pages.path.model import Line
+from tui.pages.path.windows import Line
 
 PEAK_SHARE, PEAK_RATIO = 0.03, 4.0
 

@@ -50,7 +50,7 @@ async def deliver(request: web.Request) -> web.Response:
             415,
             "wrong_content_type",
             Text(
-                f"A chunk is sent with Content-Type {CHUNK_CONTENT_TYPE}.",
+                f"Send a chunk with Content-Type {CHUNK_CONTENT_TYPE}.",
                 f"提交数据块时 Content-Type 应为 {CHUNK_CONTENT_TYPE}。",
             ),
             content_type=request.content_type,
@@ -61,7 +61,7 @@ async def deliver(request: web.Request) -> web.Response:
             409,
             ANOTHER_AGENT,
             Text(
-                f"Another agent named {name} is heard now, or the claim shown is an old one.",
+                f"Another agent named {name} is connected now, or the claim sent is outdated.",
                 f"当前以 {name} 连接的是另一个探针，或所示凭证已过期。",
             ),
             retry_after_s=CLAIM_RETRY_S,

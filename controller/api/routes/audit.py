@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.access.audit import AuditEntry
+from controller.access.audit_log import AuditEntry
 from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import READINGS

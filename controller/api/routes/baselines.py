@@ -12,9 +12,9 @@ from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.api.services import READINGS, SERVICES, Services
 from controller.documents.baselines import BaselineDocument, BaselinePage, baseline_document
-from controller.live.baselines import SealRequest, opened, seal
-from controller.store.interface import BaselineRecord
+from controller.live.sealed_baselines import SealRequest, opened, seal
 from controller.store.readable import readable_chunks
+from controller.store.records import BaselineRecord
 from foundation.errors import ConfigError
 from foundation.text import Text
 from probes.window import WindowBatch

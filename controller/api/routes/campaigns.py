@@ -30,7 +30,7 @@ from controller.documents.campaigns import (
     campaign_document,
     no_report,
 )
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from foundation.text import Text
 from messages.frame import unseal
 

@@ -132,7 +132,7 @@ async def _has_claim(connection: _Connection, message: Hello | HealthReport | Cu
     if not isinstance(message, Hello):
         if connection.is_living():
             return True
-        await _refuse(connection, Text("An agent says Hello first.", "探针须先发送 Hello。"))
+        await _refuse(connection, Text("An agent must send Hello first.", "探针须先发送 Hello。"))
         return False
     boot, up_ns = message.health.boot, message.health.sent_ns - message.health.started_ns
     claimed = await services.channels.claim(name, connection.channel, boot, up_ns)
@@ -267,7 +267,8 @@ def _problem_of(
         return None
     if message.agent != name:
         return Text(
-            f"You call yourself {message.agent} on the channel of {name}.",
+            f"The message names {message.agent}, but this is the channel of a different agent, "
+            f"{name}.",
             f"在 {name} 的通道上自称 {message.agent}。",
         )
     if message.schema != SCHEMA_VERSION:
@@ -348,9 +349,8 @@ async def _end(connection: _Connection, refusal: Refusal) -> None:
 
 def _second(name: str) -> Text:
     return Text(
-        f"Another agent named {name} is running and is heard, with the same certificate: a copy of "
-        "a machine or of its state directory. Stop one of the two; give it a name and a token of "
-        "its own.",
+        f"Another agent named {name} is connected with the same certificate: one of the two is a "
+        f"copy of a machine or of its state directory. Stop it, or give it its own name and token.",
         f"另一个名为 {name} 的探针正在运行，且使用同一证书：可能克隆了机器或其状态目录。"
         "请停止其中一个，并为其配置单独的名称和令牌。",
     )
@@ -358,7 +358,8 @@ def _second(name: str) -> Text:
 
 def _asked(name: str) -> Text:
     return Text(
-        f"An agent named {name} was heard a moment ago; whether it still runs is not known yet.",
+        f"An agent named {name} was connected a moment ago; it is not known yet whether it still "
+        f"runs.",
         f"刚才有名为 {name} 的探针在线；尚未确认其是否仍在运行。",
     )
 

@@ -10,9 +10,8 @@ from typing import Annotated, TypeVar
 import msgspec
 from aiohttp import web
 
-from controller.access.authority import Authority
-from controller.access.credential_store import CertificateRecord
-from controller.access.refusals import CredentialError
+from controller.access.certificate_authority import Authority
+from controller.access.credentials import CertificateRecord, CredentialError
 from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.http_answers import json_answer, page_of
@@ -108,8 +107,8 @@ def _refuse_by_a_doubted_clock(services: Services) -> None:
         503,
         "clock_doubted",
         Text(
-            "The controller's clock is not to be trusted now, and certificates go by it; the one "
-            "that you have stays. Try again later, or look at the controller's clock.",
+            "The controller's clock cannot be trusted now, so no certificate is issued; yours "
+            "stays valid. Try again later, or check the controller's clock.",
             "控制器时钟目前不可信，而证书有效期以其为准；现有证书不变。"
             "请稍后重试，或检查控制器时钟。",
         ),

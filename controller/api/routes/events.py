@@ -96,12 +96,14 @@ def _refuse_more(stream: EventStream, caller: str) -> None:
     """Raise ApiError 429 where a credential, or all of them, have as many listeners as they may."""
     if len(stream.listeners) >= MAX_LISTENERS:
         text = Text(
-            f"{MAX_LISTENERS} listeners are there already; try again later, or ask the event log.",
+            f"{MAX_LISTENERS} listeners are connected already; try again later, or query the "
+            f"event log.",
             f"事件流的监听者已达 {MAX_LISTENERS} 个；请稍后重试，或改查事件日志。",
         )
     elif stream.of_caller(caller) >= MAX_OF_ONE:
         text = Text(
-            f"{MAX_OF_ONE} listeners use this credential already; close one, or ask the event log.",
+            f"{MAX_OF_ONE} listeners use this credential already; close one, or query the event "
+            f"log.",
             f"使用该凭据的监听者已达 {MAX_OF_ONE} 个；请关闭其中一个，或改查事件日志。",
         )
     else:

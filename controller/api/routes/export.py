@@ -22,8 +22,8 @@ from controller.export.kinds import EXPORTED, Exported
 from controller.export.rows import Streams
 from controller.export.tables import Selection, joined_tables
 from controller.live.snapshot import Snapshot
-from controller.store.interface import StreamRecord
 from controller.store.levels import LevelName
+from controller.store.records import StreamRecord
 from foundation.condition import Word
 from foundation.errors import ConfigError
 from foundation.number_types import Instant
@@ -112,12 +112,12 @@ def _refuse_more(running: RunningByCaller, caller: str) -> None:
     """Raise ApiError 429 where as many exports run as may, in all or of one credential."""
     if running.total() >= MAX_AT_ONCE:
         text = Text(
-            f"{MAX_AT_ONCE} exports run already; try again later.",
+            f"{MAX_AT_ONCE} exports are running already; try again later.",
             f"已有 {MAX_AT_ONCE} 个导出正在进行，请稍后重试。",
         )
     elif running[caller] >= MAX_OF_ONE:
         text = Text(
-            f"{MAX_OF_ONE} exports of this credential run already; wait for one to end.",
+            f"{MAX_OF_ONE} exports of this credential are running already; wait for one to end.",
             f"该凭据已有 {MAX_OF_ONE} 个导出正在进行；请等待其中之一结束。",
         )
     else:

@@ -98,14 +98,14 @@ def _check(services: Services, asked: MaintenanceRequest, from_ns: int, now_ns: 
     """Raise ApiError where the times or the names make no maintenance."""
     if from_ns < now_ns - GRACE_NS:
         text = Text(
-            "A maintenance cannot begin in the past: what was measured before it was announced "
+            "Maintenance cannot begin in the past: what was measured before it was announced "
             "counts. Leave `from_ns` out to begin now.",
             "维护时段不能从过去开始：公告之前的测量数据均计入。省略 from_ns 即从现在开始。",
         )
         raise ApiError(422, "in_the_past", text, from_ns=from_ns)
     if not max(from_ns, now_ns) < asked.to_ns <= from_ns + LONGEST_NS:
         text = Text(
-            "A maintenance ends after it begins, and within a year.",
+            "Maintenance must end after it begins, and within a year.",
             "维护时段的结束时间须晚于开始时间，且不超过一年。",
         )
         raise ApiError(422, "bad_period", text, from_ns=from_ns, to_ns=asked.to_ns)
@@ -145,7 +145,7 @@ def _numbered(services: Services, number: int) -> MaintenanceRecord:
     for record in services.maintenance.now.records:
         if record.id == number:
             return record
-    text = Text("There is no maintenance of this number.", "没有该编号的维护。")
+    text = Text("There is no maintenance with this number.", "没有该编号的维护。")
     raise ApiError(404, "unknown_maintenance", text)
 
 

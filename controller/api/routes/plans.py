@@ -24,7 +24,7 @@ from controller.documents.plans import (
     plan_summary,
 )
 from controller.live.archive import Archive
-from controller.store.interface import PlanRecord
+from controller.store.records import PlanRecord
 from foundation.text import Text
 
 _NEWEST = (1 << 63) - 1

@@ -99,8 +99,8 @@ async def series(request: web.Request) -> web.Response:
             400,
             "too_many_points",
             Text(
-                f"That is more than {MAX_POINTS} points of a stream; take a longer `step_ns`, or "
-                "ask for part after part.",
+                f"That is more than {MAX_POINTS} points of a stream; use a longer `step_ns`, or "
+                f"query in parts.",
                 f"每条测量流的数据点超过 {MAX_POINTS} 个；请加大 step_ns，或分段查询。",
             ),
         )
@@ -147,7 +147,8 @@ def _too_many(windows: int) -> ApiError:
         413,
         "too_many_windows",
         Text(
-            f"{windows:,} windows are too many to count at once; {MAX_JUDGED_WINDOWS:,} are not.",
+            f"{windows:,} windows are too many to count at once; at most {MAX_JUDGED_WINDOWS:,} "
+            f"can be.",
             f"{windows:,} 个窗口过多，一次最多统计 {MAX_JUDGED_WINDOWS:,} 个。",
         ),
     )

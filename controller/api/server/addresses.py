@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controller.access.authority import authority_exists
+from controller.access.certificate_authority import authority_exists
 from foundation.errors import UsageError
 from foundation.literals import AddressError, read_address
 from messages.controller_url import socket_path

@@ -143,12 +143,12 @@ def _cannot_listen(listen: Listen, error: OSError) -> ResourceError | RightsErro
     reason = reason_of(error)
     if listen.unix is not None:
         return ResourceError(
-            f"{listen} cannot be listened on ({reason.en}); make its directory, or choose another.",
+            f"Cannot listen on {listen} ({reason.en}); create its directory, or choose another.",
             f"无法监听 {listen}（{reason.zh}）；请创建该目录或换一个目录。",
             listen=str(listen),
         )
     return ResourceError(
-        f"{listen} cannot be listened on ({reason.en}); choose an address of this machine.",
+        f"Cannot listen on {listen} ({reason.en}); choose an address of this machine.",
         f"无法监听 {listen}（{reason.zh}）；请选择本机的地址。",
         listen=str(listen),
     )

@@ -1,6 +1,6 @@
 """Copies of the database while the controller runs, and whether what is in one can be read.
 
-Both need no lock: they read one consistent state (SQLite's WAL), while the controller goes on.
+Neither needs a lock: they read one consistent state (SQLite's WAL), while the controller goes on.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from controller.store.baselines import content_of
-from controller.store.blocks import MAX_EXPANDED_BYTES, decode_block
-from controller.store.interface import BaselineRecord, Checked
+from controller.store.baseline_content import content_of
+from controller.store.engines import Checked, Examined
 from controller.store.levels import LEVELS
 from controller.store.points import read_figures, unpack_tiles
+from controller.store.records import BaselineRecord
+from controller.store.rollup_blocks import MAX_EXPANDED_BYTES, decode_block
 from controller.store.sqlite.database import FILE_NAME
-from controller.store.sqlite.reading import damaged, open_to_read
-from controller.store.sqlite.schema import APPLICATION_ID, foreign
+from controller.store.sqlite.opening import damaged, foreign, open_to_read
+from controller.store.sqlite.schema import APPLICATION_ID
 from controller.store.sqlite.windows import packed_counts
-from foundation.errors import ConfigError, RemoteProtocolError, ResourceError
+from foundation.errors import ConfigError, IsochroneError, RemoteProtocolError, ResourceError
 from foundation.input_files import named_file
 from foundation.private_files import make_private_file
 from foundation.reasons import reason_of
+from foundation.text import Text
 from messages.chunk import decode_chunk
 from messages.frame import unseal
 
@@ -75,7 +77,7 @@ def back_up(data: pathlib.Path, to: pathlib.Path) -> int:
             reason = reason_of(error)
             raise ResourceError(
                 f"The backup {to} cannot be written ({reason.en}); check the directory, its "
-                "rights and the free space.",
+                f"permissions and the free space.",
                 f"无法写入备份 {to}（{reason.zh}）；请检查目录、权限和剩余空间。",
                 file=str(to),
             ) from error
@@ -117,6 +119,29 @@ def check(place: pathlib.Path) -> Checked:
     return Checked(
         chunks=chunks, windows=windows, rollups=rollups, tiles=tiles, damaged=tuple(found.damaged)
     )
+
+
+def examine(directory: pathlib.Path) -> Examined | None:
+    """Say at a glance whether the database of a directory is sound; None where there is none."""
+    path = directory / FILE_NAME
+    with contextlib.suppress(PermissionError):  # `open_to_read` says so
+        if not os.path.lexists(path):
+            return None
+    try:
+        with contextlib.closing(open_to_read(path)) as database:
+            (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        sound = str(error)
+    except IsochroneError as error:
+        return Examined(sound=False, text=error.text)
+    if sound != "ok":
+        said = Text(
+            f"{path} is damaged ({sound}); stop the controller and restore a backup.",
+            f"{path} 已损坏（{sound}）；请停止控制器并从备份恢复。",
+        )
+        return Examined(sound=False, text=said)
+    size = f"{path.stat().st_size / 2**20:.1f} MiB"
+    return Examined(sound=True, text=Text(f"{path} is sound, {size}.", f"{path} 完好，{size}。"))
 
 
 class _FullRead:

@@ -2,11 +2,16 @@
 
 WAL with synchronous=FULL: what was acknowledged survives a power cut as well as kill -9. Only one
 controller may own a data directory, which a lock file sees to.
+
+SQLite needs a little space to open a database (its log and the index of that). A file in the data
+directory holds it: it is given up when a start finds the disk full, and taken again when there is
+plenty.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import shutil
 import sqlite3
@@ -16,25 +21,23 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from controller.data_directory import SITES_NAME, own_directory
+from controller.data_directory import own_directory
 from controller.store.interface import (
     DamagedStoreError,
     StoreFullError,
     StoreState,
     StoreTimeoutError,
 )
-from controller.store.sqlite import reserve
-from controller.store.sqlite.reading import reporting_damage
-from controller.store.sqlite.schema import migrate
+from controller.store.sqlite.opening import open_to_write, reporting_damage
 from controller.store.sqlite.writer import Writer
 from foundation.errors import ResourceError
-from foundation.private_files import (
-    NoRegularFileError,
-    make_private_database,
-)
+from foundation.private_files import FILE_MODE, tighten
 
 FILE_NAME = "isochrone.db"
 READ_LIMIT_S = 10.0
+RESERVE_NAME = "reserve"
+RESERVE_BYTES = 256 << 10
+_PLENTY = 8  # times as much must be free before it is taken
 Result = TypeVar("Result")
 _STEPS_A_CHECK = 20_000  # virtual machine steps between two looks at the clock
 
@@ -48,14 +51,14 @@ class Database:
         self._lock_file = own_directory(directory, marks=(FILE_NAME,))
         try:
             try:
-                connection = _opened(self.path, max_pages)
+                connection = open_to_write(self.path, max_pages)
             except DamagedStoreError:
                 raise
             except ResourceError:  # the disk may be full: to read what is there takes little
-                if not reserve.give_up(directory):
+                if not _give_up_reserve(directory):
                     raise
-                connection = _opened(self.path, max_pages)
-            reserve.take(directory)
+                connection = open_to_write(self.path, max_pages)
+            _take_reserve(directory)
         except BaseException:
             self._lock_file.close()
             raise
@@ -126,38 +129,26 @@ class Database:
         return connection
 
 
-def _opened(path: pathlib.Path, max_pages: int | None) -> sqlite3.Connection:
-    """Return the connection that writes, to a database of this version."""
-    if path.with_name(SITES_NAME).is_file() and path.is_file() and not path.stat().st_size:
-        raise _emptied(path)
+def _take_reserve(directory: pathlib.Path) -> None:
+    """Hold the space if there is plenty."""
+    path = directory / RESERVE_NAME
+    with contextlib.suppress(OSError):
+        if path.exists():
+            tighten(path)
+            return
+        if shutil.disk_usage(directory).free < _PLENTY * RESERVE_BYTES:
+            return
+        number = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
+        try:
+            os.posix_fallocate(number, 0, RESERVE_BYTES)
+        finally:
+            os.close(number)
+
+
+def _give_up_reserve(directory: pathlib.Path) -> bool:
+    """Let go of the space; whether there was any."""
     try:
-        make_private_database(path)
-    except NoRegularFileError as error:
-        raise ResourceError(
-            f"{path} or a log beside it is not a regular file; move it away, and restore the "
-            f"newest backup that `isochrone controller backup` made if there was a database.",
-            f"{path} 或其日志文件不是普通文件；请将其移走；若原有数据库，请恢复 isochrone "
-            "controller backup 生成的最新备份。",
-            file=str(path),
-        ) from error
+        (directory / RESERVE_NAME).unlink()
     except OSError:
-        pass  # `migrate` says what is wrong
-    migrate(path)
-    with reporting_damage(path):
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA busy_timeout = 5000")
-        if max_pages is not None:
-            connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
-    return connection
-
-
-def _emptied(path: pathlib.Path) -> ResourceError:
-    return ResourceError(
-        f"The database {path} is empty, though a controller has run in this directory: what was "
-        "measured is gone from it. Restore the newest backup that `isochrone controller backup` "
-        "made, or remove the empty file to start afresh.",
-        f"数据库 {path} 为空，但控制器曾在该目录运行：其中的测量数据已不存在。请恢复 isochrone "
-        "controller backup 生成的最新备份，或删除该空文件以重新开始。",
-        file=str(path),
-    )
+        return False
+    return True

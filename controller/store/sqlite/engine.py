@@ -7,22 +7,20 @@ import pathlib
 
 from controller.store.interface import Store
 from controller.store.levels import KEPT, Retention
-from controller.store.sqlite.backup import back_up, check
-from controller.store.sqlite.campaigns import SqliteCampaigns
+from controller.store.sqlite.backup import back_up, check, examine
+from controller.store.sqlite.campaign_rows import SqliteBaselines, SqliteCampaigns
 from controller.store.sqlite.database import FILE_NAME, Database
-from controller.store.sqlite.duplicates import SqliteDuplicates
 from controller.store.sqlite.event_log import SqliteEventLog
-from controller.store.sqlite.examination import examine
 from controller.store.sqlite.metadata import (
-    SqliteBaselines,
+    SqliteDuplicates,
     SqlitePlans,
+    SqliteSilences,
     SqliteSites,
     SqliteStreams,
 )
-from controller.store.sqlite.reading import reporting_damage
+from controller.store.sqlite.opening import reporting_damage
 from controller.store.sqlite.rollups import SqliteRollups
 from controller.store.sqlite.series import SqliteSeries
-from controller.store.sqlite.silences import SqliteSilences
 from controller.store.sqlite.windows import SqliteWindows
 
 __all__ = ["FILE_NAME", "back_up", "check", "examine", "open_store"]

@@ -1,4 +1,4 @@
-"""Plans, streams, sites and baselines as rows of the SQLite database."""
+"""Plans, streams, sites, silences and duplicates as rows of the SQLite database."""
 
 from __future__ import annotations
 
@@ -6,19 +6,39 @@ import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+import numpy as np
 import sqlite_utils
 
-from controller.store.interface import (
-    BaselineRecord,
+from controller.store.readable import sound
+from controller.store.records import (
+    DUPLICATES_KEPT,
+    SILENCES_KEPT,
+    DuplicateRecord,
     PlanRecord,
+    SilenceRecord,
     StreamRecord,
 )
-from controller.store.readable import sound
 from controller.store.sqlite.database import Database
 from messages.frame import seal, unseal
 
 PLANS_KEPT = 1000  # versions of an agent's plan; campaigns make two each
 _MAX_PLAN_BYTES = 1 << 30
+_SILENCE = ("mark", "agent", "side", "rule", "action", "share", "from_ns", "to_ns")
+_SILENCE_NAMES = ", ".join((*_SILENCE, "streams"))
+_SILENCE_MARKS = ", ".join("?" * (len(_SILENCE) + 1))
+_PUT_SILENCE = f"INSERT OR REPLACE INTO silences ({_SILENCE_NAMES}) VALUES ({_SILENCE_MARKS})"  # noqa: S608 -- constants alone
+_SILENCES = f"SELECT {_SILENCE_NAMES} FROM silences ORDER BY from_ns, mark"  # noqa: S608 -- constants alone
+_FORGET_SILENCES = (
+    "DELETE FROM silences WHERE mark IN (SELECT mark FROM silences WHERE agent = ?1 ORDER BY "
+    "to_ns IS NULL, from_ns LIMIT max(0, (SELECT count(*) FROM silences WHERE agent = ?1) - ?2))"
+)
+_PUT_DUPLICATE = (
+    "INSERT OR REPLACE INTO duplicates (agent, boot, refused, seen_ns) VALUES (?, ?, ?, ?)"
+)
+_FORGET_DUPLICATES = (
+    "DELETE FROM duplicates WHERE agent = ?1 AND boot IN (SELECT boot FROM duplicates WHERE agent "
+    "= ?1 ORDER BY seen_ns DESC LIMIT -1 OFFSET ?2)"
+)
 
 
 class SqlitePlans:
@@ -122,39 +142,62 @@ class SqliteSites:
         return self._db.submit(write)
 
 
-class SqliteBaselines:
-    """Sealed baselines; see `BaselineStore`."""
+class SqliteSilences:
+    """A `SilenceStore` on the store's one writer and its readers."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def put(self, baseline: BaselineRecord) -> Future[bool]:
-        """Keep a sealed baseline; see `BaselineStore.put`."""
-        b = baseline
-        row = (b.name, b.from_ns, b.to_ns, b.sealed_ns, b.digest, b.content)
+    def put(self, records: Sequence[SilenceRecord]) -> Future[None]:
+        """Keep records; see `SilenceStore.put`."""
+        rows = [
+            (*(getattr(one, name) for name in _SILENCE), one.stream_ids.astype("<u8").tobytes())
+            for one in records
+        ]
 
-        def write(connection: sqlite3.Connection) -> bool:
-            cursor = connection.execute("INSERT OR IGNORE INTO baselines VALUES (?,?,?,?,?,?)", row)
-            return cursor.rowcount == 1
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(_PUT_SILENCE, rows)
+            for agent in {one.agent for one in records}:
+                connection.execute(_FORGET_SILENCES, (agent, SILENCES_KEPT))
 
-        return self._db.submit(write, len(baseline.content))
+        return self._db.submit(write, sum(len(row[-1]) for row in rows))
 
-    def all(self) -> list[BaselineRecord]:
-        """Return every sealed baseline, oldest first."""
+    def records(self) -> list[SilenceRecord]:
+        """Return all that are kept, oldest first."""
+        return [
+            SilenceRecord(
+                **dict(zip(_SILENCE, row[:-1], strict=True)),
+                stream_ids=np.frombuffer(row[-1], "<u8").astype(np.uint64),
+            )
+            for row in self._db.read(_SILENCES)
+        ]
+
+
+class SqliteDuplicates:
+    """A `DuplicateStore` on the store's one writer and its readers."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def put(self, records: Sequence[DuplicateRecord]) -> Future[None]:
+        """Keep records; see `DuplicateStore.put`."""
+        rows = [(one.agent, one.boot, one.refused, one.seen_ns) for one in records]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(_PUT_DUPLICATE, rows)
+            connection.executemany(
+                _FORGET_DUPLICATES, [(one.agent, DUPLICATES_KEPT) for one in records]
+            )
+
+        return self._db.submit(write)
+
+    def records(self) -> list[DuplicateRecord]:
+        """Return all that are kept, by when they were seen."""
         rows = self._db.read(
-            "SELECT name, from_ns, to_ns, sealed_ns, digest, content FROM baselines "
-            "ORDER BY sealed_ns",
-            (),
+            "SELECT agent, boot, refused, seen_ns FROM duplicates ORDER BY seen_ns", ()
         )
         return [
-            BaselineRecord(
-                name=row[0],
-                from_ns=row[1],
-                to_ns=row[2],
-                sealed_ns=row[3],
-                digest=row[4],
-                content=row[5],
-            )
+            DuplicateRecord(agent=row[0], boot=row[1], refused=bool(row[2]), seen_ns=row[3])
             for row in rows
         ]
 

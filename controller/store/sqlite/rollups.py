@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.store.blocks import Block, block_of, encode_block, joined
 from controller.store.levels import (
     DAY,
     DAY_NS,
@@ -27,6 +26,7 @@ from controller.store.levels import (
 )
 from controller.store.points import POINT, pack_figures, pack_tiles, points_of
 from controller.store.readable import block_in, windows_in
+from controller.store.rollup_blocks import Block, block_of, encode_block, joined
 from controller.store.sqlite.database import Database
 from probes.sockets.records import distinct
 from probes.window import WindowBatch

@@ -5,16 +5,8 @@ A migration that was released is never edited: another is added behind it.
 
 from __future__ import annotations
 
-import pathlib
-import sqlite3
-
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
-
-from controller.store.sqlite.reading import damaged
-from foundation.errors import ConfigError, ResourceError
-from foundation.reasons import reason_of
-from foundation.sqlite_faults import is_damage
 
 APPLICATION_ID = 0x69736F63  # "isoc": tells our file from anyone else's
 PAGE_BYTES = 8192  # chunks of tens of kilobytes waste less of bigger pages
@@ -244,73 +236,3 @@ def create_counts_of_sections(db: sqlite_utils.Database) -> None:
     )
     db.execute("INSERT INTO results SELECT name, 'windows', windows FROM agents WHERE windows > 0")
     db.table("agents").transform(drop={"windows"})
-
-
-def migrate(path: pathlib.Path) -> None:
-    """Create the database at `path`, or bring it forward to this version.
-
-    Raises ConfigError for a file that is not ours or is from a newer Isochrone, ResourceError
-    where the file cannot be written.
-    """
-    try:
-        db = sqlite_utils.Database(sqlite3.connect(path))
-        try:
-            _migrate(db, path)
-        finally:
-            db.close()
-    except (ValueError, TypeError) as error:  # what it says of itself makes no sense
-        raise damaged(path, error) from error
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise foreign(path) from error
-        if is_damage(error):
-            raise damaged(path, error) from error
-        raise ResourceError(
-            f"The database {path} cannot be opened ({error}); check the free space and the rights "
-            "of that directory.",
-            f"无法打开数据库 {path}（{reason_of(error).zh}）；请检查该目录的剩余空间和权限。",
-            file=str(path),
-        ) from error
-
-
-def _migrate(db: sqlite_utils.Database, path: pathlib.Path) -> None:
-    owner = db.execute("PRAGMA application_id").fetchone()[0]
-    if owner not in (APPLICATION_ID, 0) or (owner == 0 and db.table_names()):
-        raise foreign(path)
-    known = {migration.name for migration in migrations.pending(db)}
-    applied = {migration.name for migration in migrations.applied(db)}
-    unknown = sorted(applied - {name for name in _names() if name not in known})
-    if unknown and known:  # a newer one has brought all of ours forward, too
-        raise damaged(path, ValueError(f"it has {unknown[-1]} and lacks {min(known)}"))
-    if unknown:
-        raise ConfigError(
-            f"The database {path} was written by a newer Isochrone (it has {unknown[-1]}); "
-            "install that version or use another --data directory.",
-            f"数据库 {path} 由更新版本的 Isochrone 写入（含 {unknown[-1]}）；"
-            "请安装该版本，或用 --data 指定其他目录。",
-            file=str(path),
-        )
-    if owner == 0:  # these two take effect only before the first table
-        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that retention can give space back
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.enable_wal()
-    migrations.apply(db)
-
-
-def _names() -> list[str]:
-    """Return the names of all migrations this version knows."""
-    empty = sqlite_utils.Database(memory=True)
-    try:
-        return [migration.name for migration in migrations.pending(empty)]
-    finally:
-        empty.close()
-
-
-def foreign(path: pathlib.Path) -> ConfigError:
-    """Return what to say of a file that is not ours."""
-    return ConfigError(
-        f"{path} is not a database of Isochrone; move it away or use another --data directory.",
-        f"{path} 不是 Isochrone 的数据库；请将其移走，或用 --data 指定其他目录。",
-        file=str(path),
-    )

@@ -9,18 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.store.blocks import Block
-from controller.store.interface import StreamRecord
-from controller.store.levels import HOUR, LEVELS, MINUTE, Level, LevelName
+from controller.store.levels import HOUR, LEVELS, MINUTE, Level, LevelName, held_level, level_for
 from controller.store.points import POINT, PRESENT, read_figures, unpack_tiles
 from controller.store.readable import block_in, sound, windows_in
-from controller.store.series import (
-    Series,
-    held_level,
-    level_for,
-    series_of_points,
-    series_of_windows,
-)
+from controller.store.records import StreamRecord
+from controller.store.rollup_blocks import Block
+from controller.store.series import Series, series_of_points, series_of_windows
 from controller.store.sqlite.database import Database
 from foundation.errors import RemoteProtocolError
 from probes.sockets.records import records

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from controller.store.interface import MAX_DURATION_NS, AgentTotals, StoredChunk, other_boot
+from controller.store.interface import other_boot
 from controller.store.levels import MINUTE
+from controller.store.records import MAX_DURATION_NS, AgentTotals, StoredChunk
 from controller.store.sqlite.database import Database
 from controller.store.sqlite.rollups import MARK
 from messages.sections.windows import WINDOWS

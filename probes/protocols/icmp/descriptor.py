@@ -14,7 +14,7 @@ ICMP = ProbeProtocol(
     kernel_counters="Icmp",
     dscp_changed_back=Text(
         "Probes to {targets} left with DSCP {asked}, and answers arrive with DSCP {seen}: hosts "
-        "repeat the DSCP of an echo as a rule, so something on the way there or back changes it.",
+        "repeat the DSCP of an echo as a rule, so a device on the path changes it.",
         "发往 {targets} 的探测包以 DSCP {asked} 发出，应答的 DSCP 为 {seen}：主机通常沿用回显"
         "请求的 DSCP，因此去程或回程途中很可能有设备改写。",
     ),

@@ -72,8 +72,8 @@ def _open_ping(
 
 def _no_right_to_icmp() -> RightsError:
     return RightsError(
-        "This system does not let us send ICMP. Run as root, or give the program the right "
-        "with `setcap cap_net_raw+ep`, or allow ping sockets with "
+        "This system does not permit sending ICMP. Run as root, or give the program the "
+        "capability with `setcap cap_net_raw+ep`, or allow ping sockets with "
         "`sysctl net.ipv4.ping_group_range='0 2147483647'`.",
         "系统不允许发送 ICMP。请以 root 身份运行，或用 `setcap cap_net_raw+ep` 授予程序权限，"
         "或用 `sysctl net.ipv4.ping_group_range='0 2147483647'` 开放 ping 套接字。",

@@ -18,8 +18,8 @@ TCP = ProbeProtocol(
     longest_wait_ns=SYN_LIMIT_NS,
     dscp_changed_back=Text(
         "Probes to {targets} left with DSCP {asked}, and answers arrive with DSCP {seen}: servers "
-        "answer a SYN with a DSCP of their own unless told otherwise (`sysctl "
-        "net.ipv4.tcp_reflect_tos`), or something on the way back changes it.",
+        "answer a SYN with a DSCP of their own unless configured otherwise (`sysctl "
+        "net.ipv4.tcp_reflect_tos`), or a device on the way back changes it.",
         "发往 {targets} 的探测包以 DSCP {asked} 发出，应答的 DSCP 为 {seen}：服务器默认以自己的 "
         "DSCP 应答 SYN（除非设置 `sysctl net.ipv4.tcp_reflect_tos`），或回程途中有设备改写。",
     ),

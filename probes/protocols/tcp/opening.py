@@ -48,7 +48,7 @@ def open_tcp(family: int, source: str | None, dscp: int) -> OpenSocket:
 
 def _no_right_to_tcp() -> RightsError:
     return RightsError(
-        "TCP SYN probes need raw sockets. Run as root, or give the program the right with "
+        "TCP SYN probes need raw sockets. Run as root, or give the program the capability with "
         "`setcap cap_net_raw+ep`.",
         "TCP SYN 探测需要原始套接字。请以 root 身份运行，"
         "或用 `setcap cap_net_raw+ep` 授予程序权限。",

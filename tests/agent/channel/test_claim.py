@@ -14,6 +14,7 @@ from agent.spool.spooler import Spooler
 from messages.chunk import decode_chunk
 from messages.exchange import CLAIM_HEADER
 from messages.sections.windows import WINDOWS
+from tests.agent.conftest import MakeWindows
 
 
 async def test_claim_is_doubted_until_it_is_given_and_again_when_another_is_heard() -> None:
@@ -29,7 +30,7 @@ async def test_claim_is_doubted_until_it_is_given_and_again_when_another_is_hear
 
 
 async def test_windows_wait_until_the_agent_is_heard_and_go_with_its_claim(
-    tmp_path: Path, make_windows
+    tmp_path: Path, make_windows: MakeWindows
 ) -> None:
     shown: list[str] = []
     arrived = asyncio.Event()
@@ -44,7 +45,7 @@ async def test_windows_wait_until_the_agent_is_heard_and_go_with_its_claim(
     app.router.add_post("/chunks", take)
     spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9)
     spooler.add(WINDOWS, make_windows(1, 2, start_s=1_700_000_000), 1)
-    await asyncio.wrap_future(spooler.call(spooler.do_flush))
+    await spooler.flush()
     claim = Claim()
     async with TestServer(app) as server:
         session, url = open_session(str(server.make_url("/")))

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from agent.channel.control import Control
-from agent.channel.link import open_session, unreachable
+from agent.channel.link import open_session, refusal_code, refusal_of, unreachable
 from agent.conditions import Conditions
 from agent.config import config_of
 from agent.identity.enrolment import enrol
@@ -216,3 +216,9 @@ def test_proxy_is_an_address_of_http(proxy: str, tmp_path: Path) -> None:
     assert config_of(document | {"proxy": "http://proxy:3128"}, tmp_path).proxy is not None
     with pytest.raises(ConfigError, match=r"http://proxy\.example\.net:3128"):
         config_of(document | {"proxy": proxy}, tmp_path)
+
+
+def test_answer_in_another_encoding_is_told_by_its_status() -> None:
+    body = '{"error":{"code":"x","message":{"en":"é","zh":"é"}}}'.encode("latin-1")
+    assert refusal_code(body) == ""
+    assert refusal_of(502, body).en == "HTTP status 502."

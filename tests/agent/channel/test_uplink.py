@@ -15,11 +15,12 @@ from agent.channel.claim import Claim
 from agent.channel.link import open_session
 from agent.channel.uplink import LATER_S, Uplink
 from agent.conditions import Conditions
-from agent.spool.spooler import Spooler
+from agent.spool.spooler import Spooler, SpoolState
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk
 from messages.exchange import REFUSED_FOR_EVER, Dropped
 from messages.sections.windows import WINDOWS
+from tests.agent.conftest import MakeWindows
 
 
 def refusal(code: str) -> dict[str, object]:
@@ -27,7 +28,6 @@ def refusal(code: str) -> dict[str, object]:
 
 
 BUSY = refusal("busy")
-Answer = Callable[[int], web.Response | None]
 
 
 @dataclass
@@ -72,8 +72,11 @@ class ClockAhead(SystemClock):
         return super().monotonic_ns() + self.ahead_ns
 
 
+Served = tuple[Controller, str]
+
+
 @pytest.fixture
-async def controller() -> AsyncIterator[tuple[Controller, str]]:
+async def controller() -> AsyncIterator[Served]:
     controller = Controller()
     app = web.Application()
     app.router.add_post("/chunks", controller.chunks)
@@ -82,22 +85,25 @@ async def controller() -> AsyncIterator[tuple[Controller, str]]:
 
 
 @pytest.fixture
-async def spooler(tmp_path: Path) -> AsyncIterator[Spooler]:
-    spooler = Spooler(
-        tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9, clock=ClockAhead()
-    )
+def clock() -> ClockAhead:
+    return ClockAhead()
+
+
+@pytest.fixture
+async def spooler(tmp_path: Path, clock: ClockAhead) -> AsyncIterator[Spooler]:
+    spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 24, max_age_s=1e9, clock=clock)
     yield spooler
     await asyncio.to_thread(spooler.close)
 
 
-async def fill(spooler: Spooler, make_windows, chunks: int) -> None:
+async def fill(spooler: Spooler, make_windows: MakeWindows, chunks: int) -> None:
     for second in range(chunks):
         spooler.add(WINDOWS, make_windows(1, 2, start_s=1_700_000_000 + second), 1)
-    await asyncio.wrap_future(spooler.call(spooler.do_flush))
+    await spooler.flush()
 
 
-async def state_of(spooler: Spooler):
-    return await asyncio.wrap_future(spooler.call(spooler.do_state))
+async def state_of(spooler: Spooler) -> SpoolState:
+    return await spooler.ask(spooler.do_state)
 
 
 def heard() -> Claim:
@@ -106,7 +112,9 @@ def heard() -> Claim:
     return claim
 
 
-async def deliver(spooler: Spooler, base: str, conditions: Conditions, until) -> None:
+async def deliver(
+    spooler: Spooler, base: str, conditions: Conditions, until: Callable[[SpoolState], object]
+) -> None:
     """Run the uplink until `until()` holds of the spool's state."""
     session, url = open_session(base)
     backoff = Backoff(first_s=0.001, longest_s=0.01)
@@ -118,7 +126,7 @@ async def deliver(spooler: Spooler, base: str, conditions: Conditions, until) ->
         task.cancel()
 
 
-def is_empty(state) -> bool:
+def is_empty(state: SpoolState) -> bool:
     return state.chunks == 0
 
 
@@ -136,7 +144,7 @@ def is_empty(state) -> bool:
     ],
 )
 async def test_every_chunk_arrives_whatever_the_controller_does(
-    controller, spooler: Spooler, make_windows, script: list[str]
+    controller: Served, spooler: Spooler, make_windows: MakeWindows, script: list[str]
 ) -> None:
     server, base = controller
     server.script = list(script)
@@ -149,7 +157,7 @@ async def test_every_chunk_arrives_whatever_the_controller_does(
 
 @pytest.mark.parametrize("word", sorted(REFUSED_FOR_EVER))
 async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
-    controller, spooler: Spooler, make_windows, word: str
+    controller: Served, spooler: Spooler, make_windows: MakeWindows, word: str
 ) -> None:
     server, base = controller
     server.script = [word]
@@ -158,7 +166,7 @@ async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
     await deliver(
         spooler, base, conditions, lambda state: conditions.current() and state.chunks == 1
     )
-    state = await asyncio.wrap_future(spooler.call(spooler.do_state))
+    state = await state_of(spooler)
     twice = word == "measured_twice"
     reason = "measured_twice" if twice else "refused"
     assert state.totals.dropped == (Dropped(reason=reason, counts={"windows": 2, "probes": 20}),)
@@ -170,7 +178,7 @@ async def test_refused_chunk_is_put_aside_told_of_and_never_sent_again(
 
 @pytest.mark.parametrize("word", ["future_dated", "expired", "foreign_streams", "other_version"])
 async def test_a_chunk_whose_time_has_not_come_waits_alone_and_is_delivered_later(
-    controller, spooler: Spooler, make_windows, word: str
+    controller: Served, spooler: Spooler, clock: ClockAhead, make_windows: MakeWindows, word: str
 ) -> None:
     server, base = controller
     server.script = [word] * 5
@@ -183,14 +191,14 @@ async def test_a_chunk_whose_time_has_not_come_waits_alone_and_is_delivered_late
             await uplink.round()
         assert (len(server.stored), (await state_of(spooler)).chunks) == (7, 5)
         assert [one.code for one in conditions.current()] == ["chunks_later"]
-        spooler._clock.ahead_ns = round(2 * LATER_S * 1e9)
+        clock.ahead_ns = round(2 * LATER_S * 1e9)
         await uplink.round()
     assert (len(server.stored), conditions.current()) == (12, ())
     assert (await state_of(spooler)).totals.dropped == ()
 
 
 async def test_a_stopping_agent_offers_what_waits_once_more(
-    controller, spooler: Spooler, make_windows
+    controller: Served, spooler: Spooler, make_windows: MakeWindows
 ) -> None:
     server, base = controller
     server.script = ["future_dated"] * 3
@@ -205,7 +213,7 @@ async def test_a_stopping_agent_offers_what_waits_once_more(
 
 
 async def test_an_answer_of_somebody_else_throws_nothing_away(
-    controller, spooler: Spooler, make_windows
+    controller: Served, spooler: Spooler, make_windows: MakeWindows
 ) -> None:
     """A proxy between may say 400 or 422, too; what it says is not of the chunk."""
     server, base = controller
@@ -216,7 +224,7 @@ async def test_an_answer_of_somebody_else_throws_nothing_away(
 
 
 async def test_backlog_drains_oldest_first_and_live_windows_never_wait_for_it(
-    controller, spooler: Spooler, make_windows
+    controller: Served, spooler: Spooler, make_windows: MakeWindows
 ) -> None:
     """The rule: of five chunks sent at once two are the newest and three are the oldest."""
     server, base = controller
@@ -227,7 +235,7 @@ async def test_backlog_drains_oldest_first_and_live_windows_never_wait_for_it(
         uplink = Uplink(session, f"{url}/chunks", spooler, Conditions(), heard())
         for live in range(211, 241):
             spooler.add(WINDOWS, make_windows(1, start_s=1_700_000_000 + live), 1)
-            await asyncio.wrap_future(spooler.call(spooler.do_flush))
+            await spooler.flush()
             before = len(server.stored)
             await uplink.round()
             order.append([sequence for _, sequence in list(server.stored)[before:]])
@@ -238,17 +246,17 @@ async def test_backlog_drains_oldest_first_and_live_windows_never_wait_for_it(
 
 
 async def test_unreachable_controller_is_told_of_and_nothing_is_lost(
-    spooler: Spooler, make_windows
+    spooler: Spooler, make_windows: MakeWindows
 ) -> None:
     await fill(spooler, make_windows, 3)
     conditions = Conditions()
     await deliver(spooler, "http://127.0.0.1:9", conditions, lambda _: conditions.current())
     assert conditions.current()[0].code == "uplink"
-    assert (await asyncio.wrap_future(spooler.call(spooler.do_state))).chunks == 3
+    assert (await state_of(spooler)).chunks == 3
 
 
 async def test_live_windows_are_not_starved_by_a_long_backlog(
-    controller, spooler: Spooler, make_windows
+    controller: Served, spooler: Spooler, make_windows: MakeWindows
 ) -> None:
     server, base = controller
     await fill(spooler, make_windows, 200)
@@ -257,14 +265,14 @@ async def test_live_windows_are_not_starved_by_a_long_backlog(
         uplink = Uplink(session, f"{url}/chunks", spooler, Conditions(), heard())
         await uplink.round()
         spooler.add(WINDOWS, make_windows(1, start_s=1_800_000_000), 1)
-        await asyncio.wrap_future(spooler.call(spooler.do_flush))
+        await spooler.flush()
         await uplink.round()
     assert 201 in server.posts
     assert {1, 2, 3, 4, 5, 6} <= set(server.posts)
 
 
 async def test_busy_controller_that_takes_some_is_not_left_alone_for_longer_and_longer(
-    controller, spooler: Spooler, make_windows
+    controller: Served, spooler: Spooler, make_windows: MakeWindows
 ) -> None:
     server, base = controller
     await fill(spooler, make_windows, 100)
@@ -279,7 +287,9 @@ async def test_busy_controller_that_takes_some_is_not_left_alone_for_longer_and_
             assert 0 < wait_s <= 0.1
 
 
-async def test_retry_after_is_obeyed(controller, spooler: Spooler, make_windows) -> None:
+async def test_retry_after_is_obeyed(
+    controller: Served, spooler: Spooler, make_windows: MakeWindows
+) -> None:
     server, base = controller
     server.script = ["429"] * 8
     await fill(spooler, make_windows, 1)
@@ -292,7 +302,7 @@ async def test_retry_after_is_obeyed(controller, spooler: Spooler, make_windows)
 
 
 async def test_unix_socket_controller_is_reached(
-    tmp_path: Path, spooler: Spooler, make_windows
+    tmp_path: Path, spooler: Spooler, make_windows: MakeWindows
 ) -> None:
     server = Controller()
     app = web.Application()

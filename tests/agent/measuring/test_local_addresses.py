@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from agent.config import config_of
-from agent.doctor import check_local_addresses
+from agent.doctor.machine_checks import check_local_addresses
 from agent.measuring.local_addresses import LocalAddresses
 from foundation.errors import ConfigError
 from messages.exchange import Plan
@@ -207,7 +207,7 @@ def config(**local: str):
         ({PUBLIC: "010.0.0.1"}, "may mean"),
         ({PUBLIC: "fd00::1"}, "not an IPv4 address"),
         ({"here": LOCAL}, "not an IP address"),
-        ({PUBLIC: LOCAL, "203.0.113.6": LOCAL}, "stands for two addresses"),
+        ({PUBLIC: LOCAL, "203.0.113.6": LOCAL}, "is given for two addresses"),
     ],
 )
 def test_pairs_that_are_none_are_refused(pairs: dict[str, str], said: str) -> None:

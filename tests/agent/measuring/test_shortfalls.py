@@ -45,7 +45,7 @@ def test_a_rate_that_was_not_kept_is_told_with_how_much_of_it_was() -> None:
     shortfalls.take(windows(sent=60, not_sent_skipped=41))
     shortfalls.tell(conditions, 1)
     assert "41 skipped since the agent was late" in told(conditions)["not_sent"]
-    assert "at least 59% of the rate asked for was kept" in told(conditions)["not_sent"]
+    assert "at least 59% of the requested rate was achieved" in told(conditions)["not_sent"]
     shortfalls.take(windows(sent=99))
     shortfalls.take(windows(sent=95, not_sent_skipped=5))
     shortfalls.tell(conditions, 2)

@@ -21,10 +21,12 @@ def test_one_standstill_is_no_rate_that_cannot_be_kept() -> None:
     assert paced({0: 200, 1: 200}, 1)[0].pace.kept_ratio == pytest.approx(20 / 220)
     slow = paced({0: 10, 1: 0}, 9)
     assert [result.slow for result in slow] == [True, False]
-    assert "200 probes per second, of which at least 80% was kept" in slow[0].remarks[0].text.en
+    assert (
+        "requested 200 probes per second; at least 80% was achieved" in slow[0].remarks[0].text.en
+    )
 
 
 def test_targets_that_were_never_tried_are_no_part_of_the_rate() -> None:
     results = paced({1: 20}, 9)
-    assert "100 probes per second, of which at least 50%" in results[1].remarks[0].text.en
+    assert "requested 100 probes per second; at least 50%" in results[1].remarks[0].text.en
     assert [len(result.remarks) for result in results] == [0, 1]

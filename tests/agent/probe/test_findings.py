@@ -64,7 +64,9 @@ def test_probes_that_our_own_firewall_stops_are_told_and_are_no_success(host: On
     assert (found["asked"], found["sent"], found["not_sent"]) == (20, 7, 13)
     assert found["not_sent_causes"] == {"firewall": 13}
     assert (found["received"], found["lost"], found["loss_ratio"]) == (7, 0, 0.0)
-    assert "Not all probes left. This machine's firewall stops probes to 127.0.0.1" in done.stderr
+    assert (
+        "Not all probes were sent. This machine's firewall stops probes to 127.0.0.1" in done.stderr
+    )
     table = host.probe(*arguments)
     assert table.returncode == 1
     assert "13 (firewall 13)" in table.stdout

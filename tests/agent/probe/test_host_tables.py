@@ -38,8 +38,8 @@ def test_what_was_turned_away_meanwhile_names_the_table(tmp_path: Path) -> None:
     full = tables(tmp_path, "00000010", "00000002").since(before)
     neighbours, connections = not_sent(errno.ENOBUFS, full), not_sent(errno.EPERM, full)
     assert (neighbours.code, connections.code) == ("neighbours_full", "connections_full")
-    assert neighbours.text.en.startswith("This machine's table of neighbours is full")
-    assert connections.text.en.startswith("This machine's table of connections is full")
+    assert neighbours.text.en.startswith("This machine's neighbour table is full")
+    assert connections.text.en.startswith("This machine's connection tracking table is full")
 
 
 def test_a_machine_that_shows_nothing_has_turned_nothing_away(tmp_path: Path) -> None:
@@ -88,5 +88,5 @@ def test_a_connection_table_that_is_really_full_is_named_and_no_firewall(full_ho
         found = json.loads(done.stdout)
         assert (found["sent"], found["not_sent"]) == (0, 3), done.stderr
         assert [remark["code"] for remark in found["remarks"]] == ["connections_full"]
-        assert "table of connections is full" in done.stderr
+        assert "connection tracking table is full" in done.stderr
         assert done.returncode == 1

@@ -139,7 +139,7 @@ def test_an_address_that_goes_in_mid_run_leaves_the_field_to_no_link_local_one(
     assert answer["lost"] < 25  # between its going and the engine's hearing of it
     assert answer["not_sent_causes"] == {"interface": answer["not_sent"]}
     assert answer["not_sent"] > 100
-    assert "no address to leave from: it was taken off its interface" in told
+    assert "no source address: it was removed from its interface" in told
 
 
 @pytest.mark.network
@@ -174,7 +174,7 @@ def test_a_reflector_answers_what_comes_by_its_interface_alone(links: Links) -> 
     [
         ("192.0.2.77", None, "is not an address of this machine"),
         ("010.0.0.1", None, "may mean 8.0.0.1"),
-        ("lo", None, "an interface is named with --interface"),
+        ("lo", None, "name an interface with --interface"),
         ("0.0.0.0", None, "unspecified"),
         ("fe80::1", None, "needs its interface"),
         (None, "nosuch0", "There is no interface 'nosuch0' on this machine; it has: lo"),
@@ -191,7 +191,7 @@ def test_what_this_machine_does_not_have_is_wrong_usage(
 
 def test_families_agree_or_are_told() -> None:
     probe_source = read_probe_source("127.0.0.1", "lo")
-    with pytest.raises(UsageError, match="not an IPv6 address, as --ipv6 asks for"):
+    with pytest.raises(UsageError, match="not an IPv6 address, as --ipv6 requires"):
         probe_source.ip_version(6)
     assert probe_source.ip_version(None) == 4
     found = probe_source.place(resolve(["::1", "127.0.0.1"], probe_source.ip_version(None)))

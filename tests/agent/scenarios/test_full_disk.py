@@ -43,7 +43,7 @@ with ballast.open("wb", buffering=0) as file:
         pass
 add(range(3, 40))
 full = state()
-offered = len(spooler.call(spooler.do_pending, 100).result())
+offered = len(spooler.call(spooler.backlog.pending, 100).result())
 ballast.unlink()
 after = state()
 spooler.close()

@@ -13,6 +13,7 @@ from agent.spool.spooler import Spooler
 from foundation.errors import ResourceError
 from messages.exchange import Dropped
 from messages.sections.windows import WINDOWS
+from tests.agent.conftest import MakeWindows
 
 COUNTER = """
 import sys
@@ -76,7 +77,7 @@ def open_spooler(tmp_path: Path) -> Spooler:
 
 
 def test_what_was_sent_and_never_reached_the_spool_is_told_as_cut_off(
-    tmp_path: Path, make_windows
+    tmp_path: Path, make_windows: MakeWindows
 ) -> None:
     spooler = open_spooler(tmp_path)
     spooler.sent_counters.add(WINDOWS, 3)
@@ -92,7 +93,7 @@ def test_what_was_sent_and_never_reached_the_spool_is_told_as_cut_off(
 
 
 def test_spool_that_is_older_than_its_book_never_counts_backwards(
-    tmp_path: Path, make_windows
+    tmp_path: Path, make_windows: MakeWindows
 ) -> None:
     spooler = open_spooler(tmp_path)
     spooler.add(WINDOWS, make_windows(1), 1)

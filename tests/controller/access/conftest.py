@@ -5,10 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.access.authority import (
-    Authority,
-    create_authority,
-)
+from controller.access.certificate_authority import Authority, create_authority
 
 
 @pytest.fixture

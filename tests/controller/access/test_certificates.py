@@ -8,13 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from controller.access.authority import (
-    AGENT_LIFETIME,
-    Authority,
-)
-from controller.access.certificates import new_key
-from foundation.errors import RemoteProtocolError
-from tests.controller.access.test_authority import DAY_NS, signing_request
+from controller.access.certificate_authority import AGENT_LIFETIME, Authority
+from controller.access.certificates import certified_host, certified_hosts, new_key
+from foundation.errors import RemoteProtocolError, UsageError
+from tests.controller.access.test_certificate_authority import DAY_NS, signing_request
 
 
 def test_certificate_names_the_agent_whatever_was_asked(authority: Authority, clock: Any) -> None:
@@ -52,3 +49,50 @@ def test_signing_request_that_its_sender_cannot_sign_is_refused(authority: Autho
     forged = ssl.DER_cert_to_PEM_cert(bytes(der)).replace("CERTIFICATE", "CERTIFICATE REQUEST")
     with pytest.raises(RemoteProtocolError):
         authority.issue(forged, "nanjing")
+
+
+@pytest.mark.parametrize(
+    ("name", "certified"),
+    [
+        ("Ctl.Example.org.", "ctl.example.org"),
+        ("南京.example", "xn--1lqq7i.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("ctl_1", "ctl_1"),
+    ],
+)
+def test_names_and_addresses_are_certified_as_certificates_have_them(
+    name: str, certified: str
+) -> None:
+    assert certified_host(name) == certified
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "https://ctl.example",
+        "ctl.example:7443",
+        "[2001:db8::1]",
+        "fe80::1%eth0",
+        "a..b",
+        "1.2.3",
+        "-ctl.example",
+        "ctl_.example..",
+        "0.0.0.0",
+        "x" * 64,
+    ],
+)
+def test_what_is_no_host_name_and_no_address_is_not_certified(name: str) -> None:
+    with pytest.raises(UsageError, match="--name"):
+        certified_host(name)
+
+
+def test_hosts_are_certified_once_each_in_order() -> None:
+    assert certified_hosts(
+        ["b.example", "a.example", "B.example."], ["localhost", "a.example"]
+    ) == [
+        "b.example",
+        "a.example",
+        "localhost",
+    ]

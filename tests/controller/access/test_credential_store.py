@@ -10,13 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from controller.access.credential_store import (
-    KEPT_CERTIFICATES,
-    RENEWALS,
-    CertificateRecord,
-    CredentialStore,
-)
-from controller.access.refusals import CredentialError
+from controller.access.credential_store import KEPT_CERTIFICATES, CredentialStore
+from controller.access.credentials import RENEWALS, CertificateRecord, CredentialError
 from controller.access.roles import Identity
 from controller.api.event_stream import MAX_OF_ONE
 from controller.api.gate import REFUSALS_TOLD

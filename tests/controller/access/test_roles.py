@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from controller.access.credential_store import CertificateRecord, CredentialStore
-from controller.access.refusals import CredentialError
+from controller.access.credential_store import CredentialStore
+from controller.access.credentials import CertificateRecord, CredentialError
 from controller.access.roles import ROLES, Identity, permits
 from controller.api.gate import agent_of
 from controller.api.routes import ROUTES

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.access.credential_store import CertificateRecord, CredentialStore
-from controller.access.stamp_keyring import StampKeyring, pair_key
-from controller.access.tables import KEPT_EPOCHS
+from controller.access.credential_store import CredentialStore
+from controller.access.credentials import CertificateRecord
+from controller.access.stamp_keyring import KEPT_EPOCHS, StampKeyring, pair_key
 from foundation.clock import SystemClock
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?", fullmatch=True)

@@ -6,9 +6,9 @@ import pathlib
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.access.authority import load_authority
+from controller.access.certificate_authority import load_authority
 from controller.access.credential_store import CredentialStore
-from controller.access.refusals import CredentialError
+from controller.access.credentials import CredentialError
 from controller.commands.authority import opened_credential_store
 from controller.commands.controller import controller
 from foundation.clock import SystemClock

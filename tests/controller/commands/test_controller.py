@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from foundation.clock import SystemClock
 from messages.chunk import decode_chunk
 from messages.exchange import CHUNK_CONTENT_TYPE

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from controller.access.credential_store import CertificateRecord
+from controller.access.credentials import CertificateRecord
 from controller.access.roles import Identity
 from controller.commands.lists import list_
 from tests.controller.conftest import Controller, batch_of, chunk_of

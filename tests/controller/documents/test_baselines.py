@@ -2,7 +2,7 @@
 
 from controller.api.services import Services
 from controller.documents.baselines import baseline_document
-from controller.live.baselines import SealRequest, opened, seal
+from controller.live.sealed_baselines import SealRequest, opened, seal
 from controller.live.snapshot import Snapshot
 from controller.store.readable import readable_chunks
 from tests.controller.documents.conftest import SECOND

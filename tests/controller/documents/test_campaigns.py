@@ -9,7 +9,7 @@ from controller.api.services import Services
 from controller.campaigns.request import CampaignRequest
 from controller.documents.campaigns import campaign_document, no_report
 from controller.live.snapshot import Snapshot
-from controller.store.campaigns import CampaignRecord
+from controller.store.records import CampaignRecord
 from messages.exchange import Curtailed, CurtailedStream
 from tests.controller.campaigns.campaign_calls import asked
 from tests.controller.documents.conftest import SECOND

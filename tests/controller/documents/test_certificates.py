@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.access.credential_store import CertificateRecord
+from controller.access.credentials import CertificateRecord
 from controller.documents.certificates import issued_certificate
 
 

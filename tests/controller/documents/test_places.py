@@ -11,7 +11,7 @@ from controller.documents.places import (
     site_document,
 )
 from controller.live.snapshot import Snapshot
-from controller.store.duplicates import DuplicateRecord
+from controller.store.records import DuplicateRecord
 from tests.controller.documents.conftest import WINDOWS
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.documents.plans import difference
 from foundation.clock import SystemClock
 from messages.enrolment import plan_message

@@ -8,7 +8,7 @@ from controller.documents.reasons import comparison_reason, improvement_reason
 from controller.judge.comparing import Compared
 from controller.judge.evidence import FAIL, NO_DATA, PASS, UNDECIDED
 from controller.judge.pairing import Interval
-from controller.live.improvements import Improved
+from controller.live.baseline_comparator import Improved
 from controller.live.snapshot import Snapshot
 from foundation.text import Text
 from topology.model import Demand
@@ -62,25 +62,26 @@ async def test_an_undecided_one_says_how_many_windows_would_decide(now: Snapshot
 
 async def test_a_path_that_loses_most_is_not_told_by_what_little_returned(now: Snapshot) -> None:
     reason = comparison_reason(parity(now), compared(FAIL, lost=1900), 0, 0.0)
-    assert reason.en.startswith("Most of what was sent is lost (1,900 of 2,000)")
+    assert "(1,900 of 2,000)" in reason.en
+    assert "×" not in reason.en
     nothing = comparison_reason(parity(now), compared(FAIL, windows=0), 0, 0.0)
-    assert nothing.en == "Nothing comes back over IPv6."
+    assert nothing.zh == "IPv6 没有任何应答。"
 
 
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
-        (PASS, "Reachable over IPv6; no IPv4 beside it."),
-        (FAIL, "Nothing comes back over IPv6."),
-        (UNDECIDED, "of too few probes"),
-        (NO_DATA, "No probe was sent yet."),
+        (PASS, "IPv6 可达；没有对应的 IPv4 路径。"),
+        (FAIL, "IPv6 没有任何应答。"),
+        (UNDECIDED, "探测包过少"),
+        (NO_DATA, "尚未发出探测包。"),
     ],
 )
 async def test_ipv6_without_ipv4_beside_it_is_judged_by_reachability(
     now: Snapshot, verdict: int, said: str
 ) -> None:
     alone = msgspec.structs.replace(parity(now), other=None)
-    assert said in comparison_reason(alone, compared(verdict), 0, 0.0).en
+    assert said in comparison_reason(alone, compared(verdict), 0, 0.0).zh
 
 
 async def test_an_improvement_without_a_baseline_says_how_to_seal_one(now: Snapshot) -> None:

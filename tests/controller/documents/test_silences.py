@@ -8,7 +8,7 @@ import pytest
 from controller.documents.silences import silence_document, silence_of, told
 from controller.fleet.silences import UNCONFIRMED, Silences
 from controller.live.snapshot import Snapshot
-from controller.store.silences import Side, SilenceRecord
+from controller.store.records import Side, SilenceRecord
 
 UDP, ICMP = 0, 1  # rows of the streams of the first path
 
@@ -64,5 +64,5 @@ async def test_a_silence_is_told_with_whose_doing_it_is(
     _, record = silenced(now, UDP, rule, side)
     text = told(record)
     assert said in text.en
-    assert ("That is no loss of the path." in text.en) == is_no_loss
+    assert ("这不是路径丢包" in text.zh) == is_no_loss
     assert "suzhou" in text.zh

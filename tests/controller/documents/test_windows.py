@@ -9,7 +9,7 @@ from controller.api.services import Services
 from controller.documents.windows import WindowDocument, window_documents
 from controller.judge.relative_delay import LEAST_WINDOWS
 from controller.live.snapshot import Snapshot
-from controller.store.interface import StreamRecord
+from controller.store.records import StreamRecord
 from probes.window import WindowBatch
 from tests.controller.documents.conftest import SECOND, WINDOWS
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.routes.control import _note_silences
-from controller.store.silences import MOST_OF_ONE_AGENT, SilenceRecord
+from controller.store.records import SILENCES_KEPT, SilenceRecord
 from messages.exchange import MAX_UNANSWERED, Curtailed, CurtailedStream, Unanswered
 
 SECOND = 1_000_000_000
@@ -281,7 +281,7 @@ async def test_message_of_thousands_of_entries_holds_nobody_up(controller: Any, 
     mine = [
         one for one in controller.services.silences.now.records.values() if one.agent == "suzhou"
     ]
-    assert len(mine) == MOST_OF_ONE_AGENT
+    assert len(mine) == SILENCES_KEPT
     assert sum(one.to_ns is None for one in mine) >= MAX_UNANSWERED
 
 
@@ -310,7 +310,7 @@ async def test_silences_of_one_agent_push_out_no_others_of_the_database(
             to_ns=clock.now_ns + i,
             stream_ids=np.zeros(0, np.uint64),
         )
-        for i in range(MOST_OF_ONE_AGENT + 500)
+        for i in range(SILENCES_KEPT + 500)
     ]
     store.put(whole).result()
     kept = store.records()

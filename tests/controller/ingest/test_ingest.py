@@ -10,8 +10,9 @@ from controller.fleet.agents import Fleet
 from controller.ingest.ingest import MAX_AHEAD_NS, Ingest
 from controller.ingest.intakes import LATER_S
 from controller.ingest.uploads import BUSY_RETRY_S, MAX_IN_HAND_BYTES
-from controller.store.interface import PlanRecord, Store, StreamRecord
+from controller.store.interface import Store
 from controller.store.levels import DAY_NS, KEPT
+from controller.store.records import PlanRecord, StreamRecord
 from foundation.clock import SystemClock
 from messages.exchange import MAX_CHUNK_BYTES, Plan
 from messages.frame import seal

@@ -34,6 +34,7 @@ def shown(*verdicts: int) -> list[int]:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
+        ([PASS, FAIL, PASS, PASS], [PASS] * 4),
         ([PASS, FAIL, PASS, FAIL, PASS], [PASS] * 5),
         ([PASS, FAIL, FAIL, PASS], [PASS, PASS, FAIL, FAIL]),
         ([PASS, FAIL, UNDECIDED, FAIL, FAIL], [PASS, PASS, PASS, PASS, FAIL]),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from controller.judge.judge import judge
 from controller.judge.loss import clopper_pearson
-from controller.judge.loss_verdicts import _alike
+from controller.judge.loss_verdicts import alike_rows
 
 
 @settings(max_examples=60, deadline=None)
@@ -15,7 +15,7 @@ def test_rows_of_a_kind_are_alike_in_every_column(seed, n, wide):
     rng = np.random.default_rng(seed)
     columns = [rng.integers(0, wide, n) % 7 * (wide // 3) for _ in range(3)]
     columns.append(rng.choice([0.01, 0.0077, np.pi], n))
-    first, kind = _alike(*columns)
+    first, kind = alike_rows(*columns)
     for column in columns:
         assert (column[first][kind] == column).all()
     assert len(first) == len(set(zip(*columns, strict=True)))

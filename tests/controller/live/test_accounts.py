@@ -13,14 +13,14 @@ from controller.campaigns.campaign_file import Campaign
 from controller.documents.health import ControllerHealth
 from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule, PathIndex
-from controller.fleet.silences import SilenceRegistry, StreamIndex
+from controller.fleet.silence_registry import SilenceRegistry
+from controller.fleet.silences import StreamIndex
 from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import LEFT_OUT_WORDS, render_report
 from controller.reports.report import Answers, assemble
 from controller.store.event_log import MaintenanceRecord
-from controller.store.interface import PlanRecord
-from controller.store.silences import SilenceRecord
+from controller.store.records import PlanRecord, SilenceRecord
 from foundation.text import Text
 
 SECOND = 1_000_000_000

@@ -8,7 +8,8 @@ import pytest
 from controller.access.credential_store import CredentialStore
 from controller.live.archive import Archive
 from controller.store.event_log import EventRecord
-from controller.store.interface import PlanRecord, Store
+from controller.store.interface import Store
+from controller.store.records import PlanRecord
 from tests.controller.conftest import SetClock
 
 

@@ -1,15 +1,17 @@
 """What is judged together is a matter of memory, and changes no verdict."""
 
 import pathlib
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from controller.live.judging import Judge
+from controller.live.judging import Judge, blocks_of, in_their_places
 from controller.live.memory import RecentWindows
-from controller.store.merging import Aggregate
+from controller.store.aggregate import Aggregate
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 from topology.mesh import plan_streams
@@ -17,6 +19,7 @@ from topology.site_file import load_network
 from topology.targets import demands as make_demands
 
 SECOND = 1_000_000_000
+PAIRS = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=12)
 SITES = """
 [network]
 name = "trial"
@@ -141,3 +144,45 @@ def test_verdicts_are_the_same_bit_for_bit_whatever_is_judged_together(
     assert len(set(at_once.judgements.verdict.tolist())) > 2
     for judged in by_blocks:
         assert _differences(at_once, judged) == []
+
+
+@settings(deadline=None)
+@given(PAIRS, st.integers(1, 25))
+def test_every_row_is_in_one_block_and_linked_rows_share_theirs(
+    pairs: list[tuple[int, int]], rows_at_once: int
+) -> None:
+    linked = np.array(pairs, np.int64).reshape(-1, 2)
+    blocks = blocks_of(20, linked, rows_at_once)
+    assert sorted(np.concatenate(blocks).tolist()) == list(range(20))
+    assert all((np.diff(block) > 0).all() for block in blocks)
+    number = {int(row): i for i, block in enumerate(blocks) for row in block}
+    assert all(number[a] == number[b] for a, b in pairs)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 50), st.integers(1, 60))
+def test_rows_that_are_not_linked_stay_side_by_side(rows: int, rows_at_once: int) -> None:
+    alone = blocks_of(rows, np.zeros((0, 2), np.int64), rows_at_once)
+    assert [row for block in alone for row in block.tolist()] == list(range(rows))
+    assert max(map(len, alone)) <= rows_at_once
+    if rows:
+        with_itself = blocks_of(rows, np.array([[0, 0]]), rows_at_once)
+        assert list(map(list, with_itself)) == list(map(list, alone))
+
+
+def test_a_map_without_streams_has_one_empty_block() -> None:
+    assert [block.tolist() for block in blocks_of(0, np.zeros((0, 2), np.int64))] == [[]]
+
+
+def test_what_was_found_in_blocks_returns_to_its_places() -> None:
+    @dataclass
+    class Column:
+        value: np.ndarray
+
+    aggregates = [
+        {"one": np.array([30, 10]), "other": Column(np.array([3.0, 1.0]))},
+        {"one": np.array([0, 20]), "other": Column(np.array([0.0, 2.0]))},
+    ]
+    joined = in_their_places(aggregates, [np.array([3, 1]), np.array([0, 2])])
+    assert joined["one"].tolist() == [0, 10, 20, 30]
+    assert joined["other"].value.tolist() == [0.0, 1.0, 2.0, 3.0]

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.live.memory import RecentWindows
-from controller.store.merging import Aggregate, aggregate_of, blank, merge, merge_by_blocks
+from controller.store.aggregate import Aggregate, aggregate_of, blank
+from controller.store.merging import merge, merge_by_blocks
 from probes.histogram import Histograms
 from probes.window import COUNTERS, DISTRIBUTIONS, MEASURES, WindowBatch
 

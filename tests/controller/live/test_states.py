@@ -24,7 +24,7 @@ from controller.live.states import (
     nothing_returns,
     path_flags,
 )
-from controller.store.merging import WindowSeries
+from controller.store.aggregate import WindowSeries
 from messages.exchange import Curtailed, CurtailedStream
 
 SECOND = 1_000_000_000

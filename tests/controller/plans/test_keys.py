@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.plan.gate import PlanGate
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.access.stamp_keyring import StampKeyring, pair_key
 from foundation.clock import SystemClock
 from messages.exchange import (

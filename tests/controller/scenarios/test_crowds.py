@@ -18,7 +18,7 @@ from agent.channel.link import open_session
 from agent.identity.credentials import Credentials
 from agent.identity.enrolment import enrol
 from agent.identity.trust import Trust
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.access.credential_store import CredentialStore
 from foundation.clock import SystemClock
 from messages.enrolment import parse_enrolment_token

@@ -329,7 +329,7 @@ async def test_a_list_without_an_end_is_one_sentence(
             asked[0] = 0
             result = await ask(*words.split(), "--url", f"unix:{socket}")
             assert isinstance(result.exception, IsochroneError), (words, result.output)
-            assert "without an end" in result.exception.text.en
+            assert "a list without an end" in result.exception.text.en
             assert asked[0] <= most + 1
     finally:
         await runner.cleanup()

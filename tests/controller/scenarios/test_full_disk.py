@@ -18,7 +18,7 @@ import contextlib, dataclasses, json, msgspec, os, sqlite3, sys
 from pathlib import Path
 from controller.settings import Settings
 from controller.serving.assembly import open_services
-from controller.store.interface import StoredChunk
+from controller.store.records import StoredChunk
 from foundation.clock import SystemClock
 from foundation.errors import ResourceError
 from tests.controller.conftest import batch_of, chunk_of
@@ -126,7 +126,7 @@ def test_a_changed_site_file_waits_for_room_while_the_one_of_before_is_served(
 ) -> None:
     found = on_a_small_disk(tmp_path, CHANGED, "changed")
     assert found["kept"]
-    assert found["told"][0].startswith("The site file was changed, and plans of it cannot be kept")
+    assert found["told"][0].startswith("The site file was changed, but its plans cannot be saved")
     assert found["served"] == [1]
     assert found["anew"] == [2]
     assert found["of"] == "# changed"

@@ -19,12 +19,12 @@ import pytest
 from agent.channel.link import open_session
 from agent.conditions import Conditions
 from agent.config import AgentConfig, load_config
-from agent.identity.credentials import Credentials
+from agent.identity.credentials import Credentials, renew_now
 from agent.identity.enrolment import enrol
-from agent.identity.renew_command import renew_now
 from agent.identity.trust import load_trust, new_request, save_trust
-from controller.access.authority import Authority
-from controller.access.credential_store import RENEWALS, CredentialStore
+from controller.access.certificate_authority import Authority
+from controller.access.credential_store import CredentialStore
+from controller.access.credentials import RENEWALS
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
 from messages.enrolment import CertificateDocument, RenewalRequest, parse_enrolment_token
@@ -165,12 +165,12 @@ async def test_no_certificate_is_made_by_a_clock_that_is_doubted(
     running_ns = clock.monotonic_ns()
     monkeypatch.setattr(clock, "monotonic_ns", lambda: running_ns, raising=False)
     clock.now_ns += 20 * 86_400 * 10**9
-    with pytest.raises(ResourceError, match="clock is not to be trusted") as raised:
+    with pytest.raises(ResourceError, match="clock cannot be trusted") as raised:
         await renew_now(config)
     assert "时钟" in raised.value.text.zh
     assert pem(config) == before
     clock.now_ns -= 20 * 86_400 * 10**9
-    with pytest.raises(ResourceError, match="clock is not to be trusted"):
+    with pytest.raises(ResourceError, match="clock cannot be trusted"):
         await renew_now(config)  # it was set a moment ago
     running_ns += 601 * 10**9
     clock.now_ns += 601 * 10**9

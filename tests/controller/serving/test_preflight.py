@@ -55,7 +55,7 @@ def test_a_data_directory_that_is_yet_to_be_made_is_no_fault(tmp_path: Path) -> 
     told = found(SITES, data, Listen(unix=data / "controller.sock"))
     assert told["data"][0] in ("ok", "warn")
     assert "does not exist yet" in told["data"][1] or "GiB left" in told["data"][1]
-    assert told["listen"] == ("ok", f"unix:{data}/controller.sock can be listened on.")
+    assert told["listen"] == ("ok", f"Can listen on unix:{data}/controller.sock.")
     elsewhere = found(SITES, data, Listen(unix=tmp_path / "missing" / "c.sock"))
     assert elsewhere["listen"][0] == "fail"
     assert "No such file" in elsewhere["listen"][1]

@@ -9,7 +9,7 @@ from controller.api.services import Services
 from controller.serving.assembly import open_services
 from controller.serving.service import serve, serve_on
 from controller.settings import Settings
-from controller.store.interface import StoredChunk
+from controller.store.records import StoredChunk
 from controller.supervision.housekeeping import LOOP
 from topology.site_file import load_network
 

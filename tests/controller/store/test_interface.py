@@ -6,15 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from controller.store.campaigns import CampaignRecord
-from controller.store.interface import (
-    PlanRecord,
-    Store,
-    StoreBusyError,
-    StoredChunk,
-    StreamRecord,
-)
-from controller.store.sqlite import campaigns as sqlite_campaigns
+from controller.store.interface import Store, StoreBusyError
+from controller.store.records import CampaignRecord, PlanRecord, StoredChunk, StreamRecord
+from controller.store.sqlite import campaign_rows
 from controller.store.sqlite.engine import open_store
 
 ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": open_store}
@@ -140,7 +134,7 @@ def test_campaigns_are_kept_with_what_became_of_them(reopen: Callable[[], Store]
 def test_reports_are_bounded_and_the_newest_is_kept(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_campaigns, "MAX_REPORTS_BYTES", 10)
+    monkeypatch.setattr(campaign_rows, "MAX_REPORTS_BYTES", 10)
     numbers = [store.campaigns.put(campaign(name)).result() for name in "abc"]
     for number in numbers:
         store.campaigns.put_report(number, b"12345").result()
@@ -153,7 +147,7 @@ def test_reports_are_bounded_and_the_newest_is_kept(
 def test_the_oldest_campaigns_that_are_over_are_forgotten(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_campaigns, "FORGOTTEN_BEYOND", 2)
+    monkeypatch.setattr(campaign_rows, "CAMPAIGNS_KEPT", 2)
     for name in "abcd":
         number = store.campaigns.put(campaign(name)).result()
         if name in "bd":

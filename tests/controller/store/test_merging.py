@@ -4,15 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.store.merging import (
-    aggregate_of,
-    blank,
-    in_batches,
-    in_blocks,
-    merge,
-    outlined,
-    rows_of,
-)
+from controller.store.aggregate import aggregate_of, blank, outlined, rows_of
+from controller.store.merging import in_batches, in_blocks, merge
 
 
 def _part(batch_of, streams, start_ns):

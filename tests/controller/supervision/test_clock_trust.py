@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from controller.fleet.agents import Fleet
-from controller.store.interface import StoredChunk
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
+from controller.store.records import StoredChunk
 from controller.store.sqlite.engine import open_store
 from controller.supervision.clock_trust import DOUBTED_NS, PACE, STEADY_NS, ClockTrust
 from messages.exchange import Health

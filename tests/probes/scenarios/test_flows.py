@@ -75,7 +75,7 @@ def test_one_bad_path_in_eight_shows_as_one_bad_group_of_flows(two_hosts) -> Non
         engine = Engine([stream], window_ns=500_000_000, on_windows=windows.append,
                         probes_per_stream=flows * each)  # fmt: skip
         engine.start()
-        port_of_flow = [channel._opened.mark for channel in engine._roster.channels.values()]
+        port_of_flow = [flow.mark for flow in engine.flow_marks()[stream]]
         wait_until(
             lambda: (
                 engine.health().probes_received + listed(two_hosts, "counter", "lost")["packets"]

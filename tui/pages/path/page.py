@@ -14,8 +14,8 @@ from tui import documents as doc
 from tui.client import Client
 from tui.errors import TuiError
 from tui.pages.page import Page, PageHost
-from tui.pages.path import model
-from tui.pages.path.model import WindowRow
+from tui.pages.path import model, windows
+from tui.pages.path.windows import WindowRow
 from tui.rows import Spans
 from tui.widgets.plot import TimePlot
 from tui.widgets.table import Table
@@ -68,7 +68,7 @@ class PathPage(Page):
             with VerticalScroll(id="page-words"):
                 yield Static(id="page-verdicts", markup=False)
                 yield Static(id="page-facts", markup=False)
-        yield Table[WindowRow](model.WINDOW_COLUMNS, id="window-table")
+        yield Table[WindowRow](windows.WINDOW_COLUMNS, id="window-table")
 
     def take_focus(self) -> None:
         """Focus the verdicts."""
@@ -92,13 +92,13 @@ class PathPage(Page):
         assert path is not None
         from_ns = now_ns - self.range_min * _MINUTE_NS
         try:
-            windows = await client.get_windows(path, protocol, from_ns, now_ns)
+            found = await client.get_windows(path, protocol, from_ns, now_ns)
         except TuiError as error:
             self._error = error
         else:
             if (path, protocol) != (self.path, self.measured_protocol):
                 return
-            ordered = sorted(windows, key=lambda window: window.start_ns)
+            ordered = sorted(found, key=lambda window: window.start_ns)
             self._windows, self._read, self._error = tuple(ordered), True, None
             self._to_ns = now_ns
         self.draw()
@@ -163,7 +163,7 @@ class PathPage(Page):
         self._draw_words(path, entries)
         self._draw_plots(entries)
         self.query_one("#flow-strip", Static).update(
-            self.look.lines(model.flow_strip(self._windows[-30:], words))
+            self.look.lines(windows.flow_strip(self._windows[-30:], words))
         )
         rows = tuple(WindowRow(window) for window in self._windows[: -WINDOW_ROWS - 1 : -1])
         table: Table[WindowRow] = self.query_one("#window-table", Table)
@@ -181,7 +181,7 @@ class PathPage(Page):
         words, palette = self.look.words, self.look.palette
         span_s = self.range_min * 60
         to_s = self._to_ns / 1e9 if self._to_ns else 0.0
-        lines = {line.name: line for line in model.delay_lines(self._windows)}
+        lines = {line.name: line for line in windows.delay_lines(self._windows)}
         curves = []
         for name in ("rtt", "forward", "backward"):
             colour = palette.style(name)
@@ -208,7 +208,7 @@ class PathPage(Page):
         )
         loss_limits = model.limits_percent(entries)
         loss = self.query_one("#loss-plot", TimePlot)
-        curve = (model.loss_line(self._windows), palette.style("rtt"))
+        curve = (windows.loss_line(self._windows), palette.style("rtt"))
         loss.draw([curve], loss_limits, self.look, from_s=to_s - span_s, to_s=to_s)
         shown = "  ".join(f"{limit:g}" for limit in loss_limits)
         self.query_one("#loss-title", Static).update(
@@ -225,7 +225,7 @@ class PathPage(Page):
 
     def _legend(self) -> Spans:
         words = self.look.words
-        relative = model.is_relative(self._windows)
+        relative = windows.is_relative(self._windows)
         return (
             (f"⇄ {words('round trip')} ", "rtt"),
             (f"→ {words('forward')} ", "forward"),
@@ -240,4 +240,4 @@ class PathPage(Page):
         return words("No windows in this time.") if self._read else words("Reading windows …")
 
     def _cell(self, row: WindowRow, column: str, _width: int) -> Spans:
-        return model.window_cell(row, column, self.look.words, self.look.zone)
+        return windows.window_cell(row, column, self.look.words, self.look.zone)

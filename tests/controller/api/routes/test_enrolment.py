@@ -16,7 +16,7 @@ from agent.conditions import Conditions
 from agent.identity.credentials import Credentials
 from agent.identity.enrolment import enrol
 from agent.identity.trust import Trust, load_trust, new_request, save_trust
-from controller.access.authority import Authority
+from controller.access.certificate_authority import Authority
 from controller.access.credential_store import CredentialStore
 from controller.access.roles import Identity
 from foundation.clock import SystemClock

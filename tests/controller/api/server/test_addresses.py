@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.api.server.addresses import DEFAULT_LISTEN, SOCKET_NAME, listens_of, parse_listen
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError

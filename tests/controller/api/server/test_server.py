@@ -118,7 +118,7 @@ async def test_an_address_that_is_not_to_be_had_says_which_to_take_instead(
     tmp_path: pathlib.Path,
 ) -> None:
     for listen, said in (
-        (Listen(unix=tmp_path / "no" / "api.sock"), "make its directory"),
+        (Listen(unix=tmp_path / "no" / "api.sock"), "create its directory"),
         (Listen(host="192.0.2.1", port=0), "an address of this machine"),
     ):
         with pytest.raises(ResourceError, match=said):

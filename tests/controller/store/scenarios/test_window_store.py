@@ -10,16 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from controller.store.blocks import block_of
-from controller.store.interface import (
-    OtherBootError,
-    Store,
-    StoreBusyError,
-    StoredChunk,
-    StreamRecord,
-)
+from controller.store.interface import OtherBootError, Store, StoreBusyError
 from controller.store.levels import DAY, DAY_NS, HOUR, LEVELS, MINUTE, Level, Retention
 from controller.store.points import points_of
+from controller.store.records import StoredChunk, StreamRecord
+from controller.store.rollup_blocks import block_of
 from controller.store.sqlite.engine import open_store
 from messages.chunk import decode_chunk
 from probes.window import WindowBatch

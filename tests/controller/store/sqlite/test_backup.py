@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from controller.commands.controller import controller as command
-from controller.store.interface import Store, StoredChunk, StreamRecord
+from controller.store.interface import Store
 from controller.store.levels import HOUR, MINUTE
+from controller.store.records import StoredChunk, StreamRecord
 from controller.store.sqlite.backup import back_up, check
 from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.errors import ConfigError, ResourceError

@@ -7,15 +7,9 @@ from collections.abc import Callable
 import pytest
 import sqlite_utils
 
-from controller.store.interface import (
-    Store,
-    StoreBusyError,
-    StoredChunk,
-    StoreFullError,
-    StoreTimeoutError,
-    StreamRecord,
-)
+from controller.store.interface import Store, StoreBusyError, StoreFullError, StoreTimeoutError
 from controller.store.levels import DAY_NS, HOUR, MINUTE, Retention
+from controller.store.records import StoredChunk, StreamRecord
 from controller.store.sqlite import schema
 from controller.store.sqlite.database import Database
 from controller.store.sqlite.engine import FILE_NAME, open_store
@@ -72,7 +66,7 @@ def test_database_of_a_newer_version_is_refused(tmp_path: pathlib.Path) -> None:
 
 def test_file_that_is_no_database_is_refused_and_left_alone(tmp_path: pathlib.Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"somebody's notes, not a database at all" * 100)
-    with pytest.raises(ConfigError, match="not a database of Isochrone"):
+    with pytest.raises(ConfigError, match="not an Isochrone database"):
         open_store(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes().startswith(b"somebody's notes")
 
@@ -82,7 +76,7 @@ def test_database_of_another_program_is_refused(tmp_path: pathlib.Path) -> None:
     other.execute("CREATE TABLE photos (id INTEGER)")
     other.commit()
     other.close()
-    with pytest.raises(ConfigError, match="not a database of Isochrone"):
+    with pytest.raises(ConfigError, match="not an Isochrone database"):
         open_store(tmp_path)
 
 

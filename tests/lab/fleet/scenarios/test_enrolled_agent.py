@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agent.doctor import examine
+from agent.doctor.examine import examine
 from lab.fleet.api_client import ApiClient
 from lab.fleet.owner_commands import create_authority, create_enrolment_token
 from lab.fleet.stored import read_stored

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 
 import numpy as np
 import pytest
+from engine_run import spec
+from without_rights import as_nobody
 
 from probes.protocols.tcp.connect import ConnectChannel
 from probes.protocols.tcp.limits import SYN_LIMIT_NS
-from tests.probes.protocols.scenarios.test_unprivileged import as_nobody
+from probes.stream import StreamSpec
 
 pytestmark = pytest.mark.network
+
+
+def to_ports(far: str, *ports: int) -> list[StreamSpec]:
+    """Streams 0, 1, … to so many ports."""
+    return [
+        spec("tcp", far, stream_id=number, port=port, interval_ms=10.0)
+        for number, port in enumerate(ports)
+    ]
 
 
 @pytest.mark.parametrize("far", ["10.99.0.2", "fd99::2"])
@@ -24,7 +35,7 @@ def test_connect_tells_open_closed_and_silent_ports_apart(two_hosts, far: str) -
     with two_hosts.inside(two_hosts.b):
         server = socket.create_server((far, 80), family=family)
     with server, two_hosts.inside(two_hosts.a):
-        told = as_nobody(("tcp", far, 80), ("tcp", far, 81), ("tcp", far, 99), answered=20)
+        told = as_nobody(*to_ports(far, 80, 81, 99), answered=20)
     stream, answer, outcome = (np.array(told[name]) for name in ("stream_id", "answer", "outcome"))
     timestamping, rtt_ns = np.array(told["timestamping"]), np.array(told["rtt_ns"])
     assert set(answer[stream == 1]) == {3}
@@ -49,3 +60,20 @@ def test_a_clock_that_is_stepped_gives_up_no_handshake(monkeypatch: pytest.Monke
         channel.socket.epoll.unregister(fd)  # as if its answer had not come yet
         channel._forget_old()
         assert len(channel._waiting) == 1
+
+
+@pytest.mark.parametrize("far", ["10.99.0.2", "fd99::2"])
+def test_a_filter_that_rejects_is_no_answer_of_a_closed_port(two_hosts, far: str) -> None:
+    rule = "tcp dport 99 reject with icmpx port-unreachable"
+    table = f"table inet t {{ chain c {{ type filter hook input priority 0; {rule}; }}; }}"
+    two_hosts.sh_in(two_hosts.b, "nft", "-f", "-", stdin=table)
+    limits = ("net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
+    two_hosts.sh_in(two_hosts.b, "sysctl", "-q", *limits)
+    with two_hosts.inside(two_hosts.a):
+        told = as_nobody(*to_ports(far, 98, 99), answered=10, icmp_errors=10)
+    stream, answer, causes = (np.array(told[name]) for name in ("stream_id", "answer", "cause"))
+    assert set(answer[stream == 0]) == {3}
+    assert set(answer[stream == 1]) == {0}
+    kind = [1, 4] if ":" in far else [3, 3]
+    assert told["said"] == [[errno.ECONNREFUSED, 6 if ":" in far else 4, *kind, far]]
+    assert len(set(causes[stream == 1])) == 1

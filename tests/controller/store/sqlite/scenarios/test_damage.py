@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from controller.access.authority import create_authority
+from controller.access.certificate_authority import create_authority
 from controller.serving.assembly import open_services
 from controller.serving.preflight import check_store
 from controller.settings import Settings
-from controller.store.interface import DamagedStoreError, StoredChunk
+from controller.store.interface import DamagedStoreError
 from controller.store.levels import HOUR
+from controller.store.records import StoredChunk
 from controller.store.sqlite.backup import back_up, check
 from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.clock import SystemClock
@@ -150,7 +151,7 @@ def test_a_database_that_was_emptied_is_never_taken_for_a_new_one(
 ) -> None:
     create_authority(data, ["localhost"], SystemClock())
     assert start(network, data) is None
-    for name, word in (("keys/access.sqlite3", "nobody"), (FILE_NAME, "measured")):
+    for name, word in (("keys/access.sqlite3", "nobody"), (FILE_NAME, "measurements are gone")):
         place = data / name
         held = place.read_bytes()
         place.write_bytes(b"")
@@ -166,7 +167,7 @@ def test_a_database_that_was_emptied_is_never_taken_for_a_new_one(
         path.rename(data.parent / path.name)
     said = start(network, data)
     assert said is not None
-    assert "gone" in said
+    assert "missing" in said
     assert not (data / "keys" / "access.sqlite3").exists()
 
 
@@ -250,7 +251,7 @@ def test_what_is_no_database_and_what_is_not_there_are_told_apart(tmp_path: path
     with pytest.raises(ConfigError, match="There is no database"):
         check(tmp_path)
     (tmp_path / FILE_NAME).write_bytes(b"rubbish" * 1000)
-    with pytest.raises(ConfigError, match="is not a database of Isochrone"):
+    with pytest.raises(ConfigError, match="is not an Isochrone database"):
         check(tmp_path)
     (tmp_path / FILE_NAME).unlink()
     (tmp_path / FILE_NAME).mkdir()
