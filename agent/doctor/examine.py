@@ -1,6 +1,6 @@
 """What could keep this agent from measuring: every check in turn.
 
-A check is a function of its own that raises nothing; it may open sockets for a moment, sends
+A check is its own function that raises nothing; it may open sockets for a moment, sends
 nothing beyond this machine but a few requests to the controller, and changes nothing.
 """
 

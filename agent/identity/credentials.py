@@ -82,7 +82,7 @@ class Renewal:
         self._backoff = Backoff(first_s=30.0, longest_s=3600.0)
 
     async def run(self) -> None:
-        """Look for ever; renew in time; tell of an end that was not averted."""
+        """Look for ever; renew in time; report an end that was not averted."""
         while True:
             wait_s = await self.look()
             await asyncio.sleep(wait_s)

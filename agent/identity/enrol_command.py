@@ -108,7 +108,7 @@ def enrol(
 
 
 def wipe_argument(secret: str) -> bool:
-    """Overwrite `secret` wherever it stands in the arguments (Linux); True if nothing is left.
+    """Overwrite `secret` wherever it is in the arguments (Linux); True if nothing is left.
 
     It was to be seen until now, and stays in the shell's history: this only shortens the time.
     """

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 import msgspec
 
 from controller.api.error_answers import ApiError
-from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
 from controller.campaigns.registry import CampaignRegistry
-from controller.campaigns.request import CampaignLoad, CampaignRequest
+from controller.campaigns.request import (
+    CampaignLoad,
+    CampaignRequest,
+    note_if_nothing,
+    note_unknown_zone,
+    problems_of,
+    streams_of,
+)
 from controller.live.scope import Scope
 from controller.live.snapshot import Snapshot
 from foundation.errors import ConfigError

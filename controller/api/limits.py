@@ -2,10 +2,10 @@
 
 A bucket of tokens for each, filled at a steady rate. What reads the store takes a thread, and there
 are few, so that one caller's slow reads would keep all others, and health, from theirs. Once a
-request is let in, its connection is no stranger's any more, and counts among its caller's.
+request is admitted, its connection is no stranger's any more, and counts among its caller's.
 
 Health and what agents deliver are not limited here: a monitor must always get its answer, and
-ingest has a backpressure of its own.
+ingest has its own backpressure.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Limits:
         self._free.add(served)
 
     def lasts(self, served: web.AbstractRoute) -> None:
-        """Let this route, which goes on while its answer is read, take nobody's turn."""
+        """Let this route, which continues while its answer is read, take nobody's turn."""
         self._lasting.add(served)
 
     @property
@@ -116,7 +116,7 @@ def places_of_callers(connections: Connections) -> Any:
 
 
 def _asked(connections: Connections, connection: Connection, request: web.Request) -> None:
-    """Note that a request was let in. Raises ApiError 429 beyond a credential's share."""
+    """Note that a request was admitted. Raises ApiError 429 beyond a credential's share."""
     if connection.timer is not None:
         connection.timer.cancel()
         connection.timer = None

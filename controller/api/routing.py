@@ -23,7 +23,7 @@ PREFIX = "/api/v1"
 JSON_TYPE = "application/json"
 MAX_PAGE = 10_000
 DOCUMENT_S = 15.0  # for the whole of a body that is no chunk
-# Raises ApiError 401 where the credential of a request that was let in has ended since.
+# Raises ApiError 401 where the credential of a request that was admitted has ended since.
 CHECK: web.RequestKey[Callable[[], None]] = web.RequestKey("check")
 
 Query = TypeVar("Query", bound=msgspec.Struct)
@@ -53,7 +53,7 @@ class Route:
     for enrolment, ``agent`` for what the agent `{name}` of the address alone may do. `body` is the
     content type of a binary body, `request` the declaration of a JSON body; `status` is that of
     success, `media` the content types of its answer. `websocket` routes answer 101 and then speak
-    `messages`. `lasting` ones go on while their answer is being read.
+    `messages`. `lasting` ones continue while their answer is being read.
     """
 
     method: str

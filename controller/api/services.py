@@ -26,10 +26,9 @@ from controller.ingest.ingest import Ingest
 from controller.live.archive import Archive
 from controller.live.rounds import Rounds
 from controller.live.snapshot import Snapshot, Snapshots
-from controller.plans.channels import Channels
+from controller.plans.channels import Channels, DuplicateAgents
 from controller.plans.distribution import PlanDistribution
-from controller.plans.duplicate_agents import DuplicateAgents
-from controller.reports.account import AccountReader
+from controller.reports.answers import AccountReader
 from controller.reports.reporting import Reporting
 from controller.store.interface import Store, StoreState
 from controller.supervision.clock_trust import ClockTrust

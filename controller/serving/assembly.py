@@ -32,12 +32,11 @@ from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
 from controller.live.snapshot import Snapshots
 from controller.live.warm_start import remember, taking
-from controller.plans.channels import Channels
+from controller.plans.channels import Channels, DuplicateAgents
 from controller.plans.distribution import PlanDistribution
-from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.replanning import Replanner
-from controller.reports.account import AccountReader
+from controller.reports.answers import AccountReader
 from controller.reports.reporting import Reporting
 from controller.serving.first_plan import FirstPlan, Opened, first_plan
 from controller.serving.snapshot_taker import OperationReader, SnapshotTaker

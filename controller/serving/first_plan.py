@@ -110,10 +110,10 @@ def _note_start(network: Network, opened: Opened, now_ns: int) -> None:
 
 @contextlib.contextmanager
 def _done_without_room() -> Iterator[None]:
-    """Let a start go on where nothing can be written: what is there is served all the same."""
+    """Let a start continue where nothing can be written: what is there is served all the same."""
     try:
         yield
     except DamagedStoreError:
         raise
     except ResourceError as error:
-        logger.error("the start goes on, and something is not kept: %s", error)
+        logger.error("the start continues, and something is not kept: %s", error)

@@ -1,4 +1,4 @@
-"""A pair drawn from a family: two paths whose figures stand in exactly the ratio that is wished."""
+"""A pair drawn from a family: two paths whose figures are in exactly the ratio that is wished."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ WIDTH = 1500
 
 
 def counts() -> dict[str, int]:
-    """Return counters that stand at 0."""
+    """Return counters that are at 0."""
     return dict.fromkeys((field.name for field in fields(ReflectorCounters)), 0)
 
 
@@ -41,7 +41,7 @@ def sources(*places: tuple[str, int]) -> Sources:
 def requests(
     packets: list[bytes], *, of: Sources | None = None, ttl: int = 63, tos: int = 0
 ) -> Requests:
-    """Return packets as requests: each from a port of its own, unless told otherwise."""
+    """Return packets as requests: each from its own port, unless configured otherwise."""
     packet = np.full((len(packets), WIDTH), 0xAA, np.uint8)  # what was in the ring before
     for row, octets in enumerate(packets):
         packet[row, : len(octets)] = np.frombuffer(octets, np.uint8)

@@ -1,4 +1,4 @@
-"""Waits double up to a bound, never in step with others, and begin anew after a success."""
+"""Waits double up to a bound, never in step with others, and start afresh after a success."""
 
 import random
 

@@ -112,7 +112,7 @@ def test_request_that_needs_care_is_for_the_other_responder(
 
 
 def test_sender_is_not_known_any_more_when_limits_are_set_anew(here: OneListener) -> None:
-    """His bucket was one of the limits of before."""
+    """His bucket was one of the previous limits."""
     with Sender(here.to) as known:
         ready(here, known)
         here.screening.limit(1_000.0, 10.0)

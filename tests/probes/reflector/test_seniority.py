@@ -13,7 +13,7 @@ from probes.reflector.sessions import SessionTable, Sources
 S = 1_000_000_000
 TICK_NS = S // 100
 PEER = np.uint64(0xFFFF_0000_0000 | 0xC000_0201)  # 192.0.2.1
-TRUE_PORT, TRUE_PER_TICK = 40_000, 1  # 100 a second
+TRUE_PORT, TRUE_PER_TICK = 40_000, 1  # 100 per second
 Ports = Callable[[np.random.Generator, int], np.ndarray]
 
 
@@ -23,7 +23,7 @@ def of_peer(ports: np.ndarray) -> Sources:
 
 
 class Asked:
-    """A reflector's limits and sessions, asked a hundred times a second."""
+    """A reflector's limits and sessions, asked a hundred times per second."""
 
     def __init__(self, per_s: float = 200_000.0, per_s_per_source: float | None = 1_000.0) -> None:
         self.sessions = SessionTable()

@@ -184,7 +184,7 @@ async def test_agent_is_enrolled_revoked_within_a_minute_and_enrolled_again_with
             assert time.monotonic() - revoked_s < 60
             await asyncio.sleep(0.5)  # what had come before is stored
             stored = (await site.agents())["windows_stored"]
-            await asyncio.sleep(1.5)  # the agent goes on measuring; nothing of it is taken
+            await asyncio.sleep(1.5)  # the agent continues measuring; nothing of it is taken
             assert (await site.agents())["windows_stored"] == stored
         second = site.token()
         code, errors = await site.enrol(second)
