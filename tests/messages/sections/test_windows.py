@@ -1,6 +1,7 @@
 """Windows come back whole and small, and what contradicts itself is not read."""
 
 import contextlib
+from typing import Any
 
 import msgspec
 import pytest
@@ -63,7 +64,7 @@ def test_windows_are_gathered_into_as_few_as_a_chunk_can_hold() -> None:
         {"columns": {"variation.count": [0, 9, b""]}},
     ],
 )
-def test_a_section_with_a_wrong_column_is_refused(changes: dict[str, object]) -> None:
+def test_a_section_with_a_wrong_column_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(RemoteProtocolError):
         decode_chunk(reencode(**changes))
 
