@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from hypothesis import strategies as st
@@ -147,7 +149,7 @@ def assert_same(one: WindowBatch, other: WindowBatch) -> None:
 PACKED = unseal(encode(make_batch(3)), MAX_CHUNK_EXPANDED_BYTES)
 
 
-def reencode(data: bytes = PACKED, **changes: object) -> bytes:
+def reencode(data: bytes = PACKED, **changes: Any) -> bytes:
     """Return a chunk with other fields: of its header, its one section, or the payload of that."""
     wire = msgspec.msgpack.decode(data)
     section = wire["sections"][0]

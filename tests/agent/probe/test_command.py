@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -209,7 +209,7 @@ def test_options_that_do_not_fit_are_refused(options: tuple[str, ...], told: str
     assert told in done.stderr
 
 
-def answers_of(*hosts: str):
+def answers_of(*hosts: str) -> Callable[..., list[tuple[object, ...]]]:
     def resolver(name: str, *_: object) -> list[tuple[object, ...]]:
         return [(None, None, None, "", (host, 0)) for host in hosts]
 

@@ -83,7 +83,8 @@ def test_what_did_not_leave_is_told_by_its_cause() -> None:
 
 def test_a_percentile_that_falls_among_lost_probes_is_lost_and_an_absent_one_a_dash() -> None:
     delays = dict.fromkeys(DELAY_KEYS, 1e6) | {"p99": math.inf, "mean": math.nan}
-    for language, lost in (("en", "lost"), ("zh", "丢失")):
+    words: tuple[tuple[Language, str], ...] = (("en", "lost"), ("zh", "丢失"))
+    for language, lost in words:
         row = shown(figures_table([result(rtt_ns=delays)], language))[1]
         assert row[4:] == ["1.000", "1.000", "1.000", lost, "1.000", "–", "–"]
 

@@ -1,6 +1,7 @@
 """Windows come back whole and small, and what contradicts itself is not read."""
 
 import contextlib
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +32,7 @@ def test_full_window_costs_at_most_sixty_bytes() -> None:
 
 
 def test_windows_are_gathered_into_as_few_as_a_chunk_can_hold() -> None:
-    """And a stream that was planned anew within its window stands in a chunk of its own."""
+    """And a stream that was planned again within its window is in its own chunk."""
     one, other, again = make_batch(3, seed=1), make_batch(4, seed=2), make_batch(3, seed=1)
     assert [batch.rows for batch in WINDOWS.gather([one, other])] == [7]
     assert [batch.rows for batch in WINDOWS.gather([one, other, again])] == [7, 3]
@@ -63,7 +64,7 @@ def test_windows_are_gathered_into_as_few_as_a_chunk_can_hold() -> None:
         {"columns": {"variation.count": [0, 9, b""]}},
     ],
 )
-def test_a_section_with_a_wrong_column_is_refused(changes: dict[str, object]) -> None:
+def test_a_section_with_a_wrong_column_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(RemoteProtocolError):
         decode_chunk(reencode(**changes))
 
