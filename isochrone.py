@@ -29,7 +29,7 @@ class Command(NamedTuple):
     measures: bool = False
 
 
-# Only the room that is asked for is imported.
+# Only the room that is requested is imported.
 COMMANDS: dict[str, Command] = {
     "run": Command(
         "lab.fleet.run_command:run",
@@ -110,7 +110,7 @@ def front_door() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error a person can mend is one sentence."""
+    """Run the command line; an error a person can fix is one sentence."""
     # numpy would start a thread a core as it is loaded, for linear algebra that nobody does.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from agent.command_language import translate, use_the_users_language

@@ -2,7 +2,7 @@
 
 The owner's declaration comes first; then ptp4l where the owner says that it drives the system
 clock; then chronyd; then the kernel's own bound. A clock that nothing disciplines has no bound
-(NaN), and then no one-way verdict rests on it.
+(NaN), and then no one-way verdict is based on it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class ChineseHelp(click.HelpFormatter):
     def write_dl(
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
-        """Write pairs in two columns; what is too long for the first stands above the second."""
+        """Write pairs in two columns; what is too long for the first is above the second."""
         pairs = list(rows)
         first = min(max(len(term) for term, _ in pairs), col_max) + col_spacing
         indent = " " * self.current_indent

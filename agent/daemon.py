@@ -205,7 +205,7 @@ class Channel:
             self.renewal = credentials.renewal(session, f"{base}/certificate", conditions, clock)
 
     def parts(self) -> Mapping[str, Part]:
-        """Return what runs until the agent is to stop, by name; `control` goes on beyond that."""
+        """Return what runs until the agent is to stop, by name; `control` continues beyond that."""
         parts: dict[str, Part] = {"uplink": self.uplink, "health": self.health}
         return parts if self.renewal is None else {**parts, "renewal": self.renewal}
 

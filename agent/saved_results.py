@@ -25,7 +25,7 @@ _STYLE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")  # colours and moves of
 
 @dataclass(frozen=True, slots=True)
 class SavedResults:
-    """Where results were kept. `listed`: the next run can tell of it."""
+    """Where results were kept. `listed`: the next run can report it."""
 
     path: Path
     listed: bool
@@ -58,7 +58,7 @@ def keep(command: str, content: bytes) -> SavedResults:
 
 
 def mark_unannounced(kept: SavedResults) -> None:
-    """Let the next run tell of what nobody was told now."""
+    """Let the next run report what nobody was told now."""
     if kept.listed:
         with contextlib.suppress(OSError):
             path = kept.path.parent / _UNANNOUNCED

@@ -58,7 +58,7 @@ def replace_what_cannot_be_encoded() -> None:
 
 
 def use_a_language_that_can_be_written() -> None:
-    """Speak English where Chinese was asked for and an output's encoding has no sign of it."""
+    """Speak English where Chinese was requested and an output's encoding has no sign of it."""
     if language_of_environment() != "zh":
         return
     for stream in (sys.stdout, sys.stderr):

@@ -11,6 +11,7 @@ from pathlib import Path
 from foundation.errors import ResourceError
 from foundation.private_files import make_private_directory, make_private_file
 from foundation.reasons import reason_of
+from foundation.text import plain
 
 _MARKS = ("lock", "spool.sqlite3", "trust")  # what is in a state directory alone
 _CERTIFICATE = Path("trust", "agent.pem")  # as agent.trust has it, which is loaded later
@@ -63,3 +64,26 @@ def sole_use_of(state_dir: Path) -> Iterator[StateDirectory]:
         yield StateDirectory(state_dir, lock)
     finally:
         os.close(lock)
+
+
+def is_held(state_dir: Path) -> bool:
+    """Tell whether an agent runs in this directory."""
+    try:
+        lock = os.open(state_dir / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def boot_in(state_dir: Path) -> str:
+    """Return what `StateDirectory.tell_boot` wrote there; empty where nothing was."""
+    try:
+        return plain((state_dir / "lock").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return ""

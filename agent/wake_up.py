@@ -13,7 +13,7 @@ class WakeUp:
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
 
     def set(self) -> None:
-        """Let who waits go on. Callable on any thread, even after the loop has ended."""
+        """Let who waits continue. Callable on any thread, even after the loop has ended."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: the agent has stopped
             self._loop.call_soon_threadsafe(self._event.set)
 

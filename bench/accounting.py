@@ -105,7 +105,7 @@ def resident_mb(pid: int) -> tuple[float, float]:
 
 
 def forget_most() -> None:
-    """Have the most memory this process ever had counted anew, from what it has now (proc(5))."""
+    """Have the most memory this process ever had counted again, from what it has now (proc(5))."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 

@@ -1,4 +1,4 @@
-"""What a whole agent takes: memory at 1,000 and 10,000 streams, CPU at 1,000 probes a second.
+"""What a whole agent takes: memory at 1,000 and 10,000 streams, CPU at 1,000 probes per second.
 
 The agent runs as it is deployed, with a controller that takes its windows; streams probe once a
 second. Memory is looked at after several windows have been summed up, stored and sent.
@@ -28,7 +28,7 @@ _SETTLE_S = 7.0  # start-up and the first window
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """Memory in MB, CPU as a share of one core, probes a second that truly left."""
+    """Memory in MB, CPU as a share of one core, probes per second that truly left."""
 
     resident_mb: float
     peak_mb: float

@@ -1,4 +1,4 @@
-"""Our reflector as a program of its own: `python -m bench.answerer PORT`, until its input closes.
+"""Our reflector as its own program: `python -m bench.answerer PORT`, until its input closes.
 
 It says "ready" on a line, and at the end how much CPU time it took and how much it answered.
 """

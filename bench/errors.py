@@ -16,7 +16,7 @@ from bench.report import in_turns
 
 QUANTILES = (0.50, 0.90, 0.99)
 WARM_UP = 5  # probes of each run that are not judged: neighbours are still being found
-# Nor are its last: nobody follows up the last replies of a run (RFC 8972 §4.7 tells of a reply in
+# Nor are its last: nobody follows up the last replies of a run (RFC 8972 §4.7 reports a reply in
 # the next one). An agent's streams do not end.
 COOL_DOWN = 5
 

@@ -1,4 +1,4 @@
-"""How many full windows a second one core of a controller takes in over mutual TLS into SQLite.
+"""How many full windows per second one core of a controller takes in over mutual TLS into SQLite.
 
 The controller is the whole service (gate, ingest, store, judging, rollups), pinned to one core; the
 agents' side has the other. The windows are a backlog: past the judged period, so they are stored
@@ -36,7 +36,7 @@ from messages.exchange import CHUNK_CONTENT_TYPE
 
 AGENTS = 10
 POSTS_AT_ONCE = 4  # of all agents together
-SIZES = (5_000, 1_000, 200)  # windows a chunk
+SIZES = (5_000, 1_000, 200)  # windows per chunk
 GOAL_PER_S, GOAL_ACK_MS, GOAL_BYTES = 200_000, 250.0, 60.0
 _BOOT = "00c0ffee00c0ffee"
 
@@ -63,12 +63,12 @@ def measure(quick: bool) -> Report:
         name="ingest_rate",
         title="Full windows into SQLite over mutual TLS, one core for the controller",
         columns=(
-            "windows a chunk",
+            "windows per chunk",
             "windows/s",
             "windows/CPU s",
             "ack p50 ms",
             "ack p99 ms",
-            "bytes a window",
+            "bytes per window",
             "core used",
             "most memory MB",
             "intervals left to roll up",
@@ -95,7 +95,7 @@ def measure(quick: bool) -> Report:
             ),
             Goal(f"ack p99 ≤ {GOAL_ACK_MS:.0f} ms", p99_ms <= GOAL_ACK_MS, f"{p99_ms:.0f} ms"),
             Goal(
-                f"≤ {GOAL_BYTES:.0f} bytes a window stored",
+                f"≤ {GOAL_BYTES:.0f} bytes per window stored",
                 best.bytes_per_window <= GOAL_BYTES,
                 f"{best.bytes_per_window:.1f}",
             ),

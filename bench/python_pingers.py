@@ -1,4 +1,4 @@
-"""A Python library's side of a comparison, as a program of its own.
+"""A Python library's side of a comparison, as its own program.
 
 `python -m bench.python_pingers NAME TARGETS ROUNDS`; says one JSON object (`Pinged`). Targets
 are comma separated. CPU time leaves out imports, as it does for ours.

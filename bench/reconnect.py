@@ -138,7 +138,7 @@ def measure(quick: bool) -> Report:
             ("streams", f"{agents * rows:,}"),
             ("backlog", f"{agents * BACKLOG:,} chunks, {agents * BACKLOG * rows:,} windows"),
             ("drained after", f"{took_s:.1f} s"),
-            ("chunks a second", f"{made / took_s:,.0f}"),
+            ("chunks per second", f"{made / took_s:,.0f}"),
             ("live windows old at acknowledgement, median", f"{np.median(late_s):.1f} s"),
             ("the same, worst", f"{late_s.max():.1f} s"),
             ("sent away for now (429)", f"{sum(told.refused.values()):,}"),

@@ -1,4 +1,4 @@
-"""Our side of a comparison, as a program of its own: the engine over some targets.
+"""Our side of a comparison, as its own program: the engine over some targets.
 
 `python -m bench.sender` reads its order as JSON (`Order`) from its input and says one msgpack
 object (`Done`), which can hold NaN.

@@ -23,7 +23,7 @@ def full_windows(
     rng: np.random.Generator,
     base_ns: np.ndarray | None = None,
 ) -> WindowBatch:
-    """Return one window a stream: gamma-distributed delays, one probe in a thousand lost.
+    """Return one window per stream: gamma-distributed delays, one probe in a thousand lost.
 
     `base_ns` is the least one-way delay of each stream, drawn if it is not given.
     """
@@ -74,7 +74,7 @@ def full_windows(
 class Template:
     """An encoded chunk that is sent again and again with another sequence and time.
 
-    Made anew for every use (packed and compressed as an agent does), but not measured anew.
+    Rebuilt for every use (packed and compressed as an agent does), but not measured again.
     """
 
     def __init__(self, agent: str, boot: str, batch: WindowBatch) -> None:

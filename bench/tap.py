@@ -2,7 +2,7 @@
 
 A veth is a cable without length: a frame comes in at one end the moment it goes out at the other.
 So what comes in at both ends is all the truth there is, and the witness, which looks at nothing
-that goes out, does not stand in the way of what is measured. Nobody reads it meanwhile either:
+that goes out, does not be in the way of what is measured. Nobody reads it meanwhile either:
 frames wait in its buffer, and it takes no processor time from the tool.
 
 The nth test packet that came in belongs to the nth answer: nothing is overtaken on a veth.

@@ -20,7 +20,9 @@ GOAL_US = 2.0
 
 
 def _interval_ms(count: int) -> float:
-    """Return the time between probes of one target: a thousand probes a second, 10,000 at most."""
+    """Return the time between probes of one target: a thousand probes per second, 10,000
+    at most.
+    """
     return float(min(count, 1_000))
 
 
@@ -126,7 +128,7 @@ def measure(quick: bool) -> Report:
             )
         ],
         notes=(
-            "The path itself becomes faster with more packets a second, since its code stays in "
+            "The path itself becomes faster with more packets per second, since its code stays in "
             "the caches; so what is judged is the median of what is told minus that of the wire.",
         ),
     )

@@ -27,7 +27,7 @@ class SystemClock:
 
 
 class StoppedClock:
-    """A clock that stands at one moment, for what is judged as of then."""
+    """A clock that is at one moment, for what is judged as of then."""
 
     def __init__(self, wall_ns: int) -> None:
         self._wall_ns = wall_ns

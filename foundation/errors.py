@@ -1,6 +1,6 @@
 """The error tree. Every error says, in both languages, what is wrong and what to do.
 
-IsochroneError                    a user can mend it; the command line prints it and exits 1
+IsochroneError                    a user can fix it; the command line prints it and exits 1
 ├── ConfigError                   a file or a key of ours is wrong
 │   └── UsageError                an argument of the command line is wrong; exits 2
 ├── RightsError                   the system does not permit it

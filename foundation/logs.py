@@ -1,4 +1,4 @@
-"""How agent and controller log: one line a record, for people or as JSON for machines."""
+"""How agent and controller log: one line per record, for people or as JSON for machines."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class JsonLines(logging.Formatter):
 
 
 class PlainLines(logging.Formatter):
-    """One line a record, for people; a traceback has lines of its own.
+    """One line per record, for people; a traceback has its own lines.
 
-    What others wrote may stand in a message: it neither steers a terminal nor begins a line that
+    What others wrote may be in a message: it neither steers a terminal nor begins a line that
     looks like one of ours.
     """
 

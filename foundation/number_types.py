@@ -21,5 +21,5 @@ RowNumber = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]  # exact in float64, 
 Instant = Count  # nanoseconds since 1970
 IntervalMs = Annotated[float, msgspec.Meta(ge=SHORTEST_INTERVAL_MS, le=LONGEST_INTERVAL_MS)]
 TimeoutMs = Annotated[float, msgspec.Meta(ge=0.001, le=LONGEST_TIMEOUT_MS)]
-Rate = Annotated[float, msgspec.Meta(ge=1e-6, le=1e12)]  # packets or bits a second
+Rate = Annotated[float, msgspec.Meta(ge=1e-6, le=1e12)]  # packets or bits per second
 Amount = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]  # of whatever a person counts

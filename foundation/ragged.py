@@ -25,7 +25,7 @@ def indptr_of(lengths: NDArray[Any]) -> Integers:
 
 
 def row_of_entry(indptr: Integers) -> Integers:
-    """Return for every entry the row it stands in."""
+    """Return for every entry the row it is in."""
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 

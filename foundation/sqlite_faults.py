@@ -51,7 +51,7 @@ def sqlite_reason(error: BaseException) -> Text:
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Return what kind of trouble an exception of `sqlite3` tells of."""
+    """Return what kind of trouble an exception of `sqlite3` reports."""
     if not isinstance(error, sqlite3.Error):  # a number stands where text stood, or the like
         return "damaged" if isinstance(error, TypeError | ValueError) else "other"
     code: int | None = getattr(error, "sqlite_errorcode", None)

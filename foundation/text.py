@@ -1,7 +1,7 @@
 """Sentences that exist in both languages of our users.
 
 Every message a person may read is written once, in both languages, where it is raised: so no
-translation can be missing. (The terminal UI has catalogues of its own: its words are labels.)
+translation can be missing. (The terminal UI has its own catalogues: its words are labels.)
 """
 
 import os

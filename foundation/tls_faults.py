@@ -39,7 +39,7 @@ _TOLD: dict[Kind, tuple[str, str]] = {
     ),
     "expired": (
         "has expired, or its authority's has, by this machine's clock ({now}); if that is wrong, "
-        "set the clock (`timedatectl`), else have it issued anew",
+        "set the clock (`timedatectl`), else have it issued again",
         "（或其颁发机构的证书）按本机时钟（{now}）已过期；若时间有误，请校准时钟（`timedatectl`），"
         "否则请重新签发",
     ),
@@ -88,7 +88,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class CertificateFault:
-    """Why the certificate of another is refused: `text` goes on from "The certificate of …"."""
+    """Why the certificate of another is refused: `text` continues from "The certificate of …"."""
 
     kind: Kind
     text: Text

@@ -67,7 +67,7 @@ def decoded(read: Callable[[], bytes], path: pathlib.Path, kind: Text) -> str:
 
 
 def parse_toml(text: str, path: pathlib.Path) -> dict[str, Any]:
-    """Return the tables of a text that stands in `path`. Raises ConfigError with the line."""
+    """Return the tables of a text that is in `path`. Raises ConfigError with the line."""
     try:
         return _within_64_bits(tomllib.loads(text))
     except (ValueError, RecursionError) as error:

@@ -44,7 +44,7 @@ def doctor(agent_config: Path, sites: Path, data: Path, json_wanted: bool) -> No
 
     found: list[Finding] = []
     if agent_config.exists():
-        from agent.doctor import examine as examine_agent
+        from agent.doctor.examine import examine as examine_agent
 
         found += asyncio.run(examine_agent(agent_config))
     if sites.exists():

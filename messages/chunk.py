@@ -36,7 +36,7 @@ from messages.sections.registry import kind_named
 from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
 
-MAX_ROWS = 1 << 18  # of a section; at 60 bytes a window this fills MAX_CHUNK_BYTES
+MAX_ROWS = 1 << 18  # of a section; at 60 bytes per window this fills MAX_CHUNK_BYTES
 MAX_SECTIONS = 16
 
 

@@ -28,7 +28,7 @@ ANOTHER_AGENT = "another_agent"  # a controller's word to who is not the one of 
 MAX_CHUNK_BYTES = 16 << 20  # compressed
 MAX_CHUNK_EXPANDED_BYTES = 128 << 20
 MEASURED_TWICE = "measured_twice"  # such a one measured that time, and its windows are stored
-# Words of a controller for what no time can mend: it is no chunk, or not of who delivered it, or of
+# Words of a controller for what no time can fix: it is no chunk, or not of who delivered it, or of
 # a copy of an agent. With any other the agent keeps the chunk and offers it again.
 REFUSED_FOR_EVER = frozenset({"malformed_chunk", "oversized", "foreign_chunk", MEASURED_TWICE})
 
@@ -251,7 +251,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello", forbid_unkno
 class PlanPush(msgspec.Struct, frozen=True, kw_only=True, tag="plan", forbid_unknown_fields=True):
     """The controller's answer to Hello, and again whenever the plan changes.
 
-    `signature` (Ed25519, hexadecimal) is over the bytes of `plan` and `keys` as they stand in the
+    `signature` (Ed25519, hexadecimal) is over the bytes of `plan` and `keys` as they are in the
     message; see `messages.enrolment.plan_message`. Empty on the owner's socket, where no key was
     pinned. `keys` are absent where no stream of the plan is authenticated. `claim` shows that this
     is the agent of its name that is heard; it goes with every chunk as CLAIM_HEADER.

@@ -1,4 +1,4 @@
-"""Compressed bytes that show whether they were changed: zstd frames that bear a checksum.
+"""Compressed bytes that show whether they were changed: zstd frames that carry a checksum.
 
 The checksum is the frame's own (RFC 8878 §3.1.1: the low 32 bits of XXH64 of the contents), four
 bytes that are verified whenever a frame is read. A frame without one is refused.
@@ -40,7 +40,7 @@ def opener(most_bytes: int) -> Callable[[bytes], bytes]:
             if declared.content_size > most_bytes:
                 raise malformed("it expands beyond the limit", "解压后超过上限")
             if not declared.has_checksum:
-                raise malformed("it bears no checksum", "缺少校验和")
+                raise malformed("it carries no checksum", "缺少校验和")
             return expand(frame, allow_extra_data=False)
         except zstandard.ZstdError as error:
             if "checksum" in str(error):

@@ -54,7 +54,7 @@ def socket_address(host: str, port: int = 0) -> tuple[Any, ...]:
 def split_source(source: str | None) -> tuple[str | None, str]:
     """Return what a socket binds and by which interface alone its packets leave, "" for any.
 
-    A source may bear a zone, as in ``192.0.2.1%eth0``; a link-local address has it as a part.
+    A source may carry a zone, as in ``192.0.2.1%eth0``; a link-local address has it as a part.
     """
     host, _, interface = (source or "").partition("%")
     if host.lower().startswith("fe80:"):

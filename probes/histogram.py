@@ -139,7 +139,7 @@ class Histograms:
         return len(self.indptr) - 1
 
     def row_of_entry(self) -> NDArray[np.int64]:
-        """Return for every (bucket, count) entry the row it stands in."""
+        """Return for every (bucket, count) entry the row it is in."""
         return row_of_entry(self.indptr)
 
     def totals(self) -> NDArray[np.int64]:

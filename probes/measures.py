@@ -132,7 +132,7 @@ def _delay(name: str, end: str, predicted: tuple[str | None, str | None]) -> Val
 COUNTERS = [
     Counter(
         name="sent",
-        meaning="Probes that left the sender; with those not sent, all that were asked for",
+        meaning="Probes that left the sender; with those not sent, all that were requested",
     ),
     Counter(name="received", meaning="Probes answered in time"),
     Counter(name="lost_forward", meaning="Probes lost on the way there"),

@@ -15,7 +15,7 @@ from probes.causes import UNKNOWN, Cause
 @dataclass(frozen=True, slots=True)
 class Remark:
     """One sentence: its `code` stays what it is whatever the words become, `cause` says which ICMP
-    error it rests on, if any."""
+    error it is based on, if any."""
 
     code: str
     text: Text

@@ -36,7 +36,8 @@ os.environ["LANG"] = "C.UTF-8"  # shells complain of a language that is not inst
 # Who is started in the background hears no Ctrl-C and would hand that down to every child.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# Nor a hang-up (nohup): it goes on being ignored here, and is what it is in a terminal to children.
+# Nor a hang-up (nohup): it continues being ignored here, and is what it is in a terminal to
+# children.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
@@ -59,7 +60,7 @@ def _rx_timestamps_are_in_force() -> Iterator[None]:
     """Have the kernel timestamp arrivals for as long as tests run.
 
     It turns this on for all sockets at once, in a worker that may have to wait on a busy machine:
-    without this, packets that arrive soon after a socket was opened might bear no timestamp.
+    without this, packets that arrive soon after a socket was opened might carry no timestamp.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, SOFTWARE_RX)

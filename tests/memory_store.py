@@ -1,6 +1,6 @@
 """A store that lives until the process ends: the plainest engine, to which the others are held.
 
-Nothing is merged beforehand: every series is made from the chunks when it is asked for. That makes
+Nothing is merged beforehand: every series is made from the chunks when it is requested. That makes
 it slow over long ranges and plainly right, so the conformance suite holds the other engines to it.
 """
 

@@ -1,8 +1,8 @@
 """Runs pytest on a machine that stands still now and then: `python tests/stand_still.py SEED …`.
 
-Every second or so all processes of the run are stopped for up to a second and a half and then go
-on, as on a machine whose processors are taken away. A test that fails under it depends on luck.
-What follows the seed is handed to pytest.
+Every second or so all processes of the run are stopped for up to a second and a half and then
+continue, as on a machine whose processors are taken away. A test that fails under it depends on
+luck. What follows the seed is handed to pytest.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ SOURCES = sorted(
 PAGES = sorted(
     page
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
-    if page.name != "CHANGELOG.md"  # tells of modules as they were called then
+    if page.name != "CHANGELOG.md"  # reports modules as they were called then
 )
 
 _ROOM = "|".join(ROOMS)

@@ -1,7 +1,7 @@
 """The tests mirror the source: `probes/window.py` is tested in `tests/probes/test_window.py`.
 
 What several modules do together is tried in a folder `scenarios` beside the twins. A module
-without a twin stands in `mirror.toml`. That list can only shrink: an entry that is no longer
+without a twin is in `mirror.toml`. That list can only shrink: an entry that is no longer
 needed fails, and nothing may be added beyond its present length.
 """
 

@@ -38,7 +38,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ip_version(self) -> Literal[4, 6]:
-        """4 or 6. (The address was checked when it was read; parsing it anew per path is slow.)"""
+        """4 or 6. (The address was checked when it was read; parsing it again per path is slow.)"""
         return 6 if ":" in self.address else 4
 
 

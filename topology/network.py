@@ -98,7 +98,7 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The [budget] of a site file: what campaigns may bring a part of the network to, in probes
-    sent and bits of whole IP packets a second.
+    sent and bits of whole IP packets per second.
 
     `agent`: all that one agent sends; `pair`: from one agent to one address; `destination`: from
     all agents to one address. The defaults are what owners of agents allow unless they say

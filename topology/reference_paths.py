@@ -37,7 +37,7 @@ def _other_family(table: PathTable, rows: list[int]) -> Iterator[tuple[int, Path
 
 
 def ipv4_alone(network: Network, table: PathTable) -> dict[str, int]:
-    """Return how many IPv4 paths no IPv6 path stands beside, by target of kind ipv6_parity.
+    """Return how many IPv4 paths no IPv6 path is beside, by target of kind ipv6_parity.
 
     They are not judged: an IPv4 network has nothing to be compared. But they are not fine either.
     """

@@ -34,7 +34,7 @@ def load_network(path: pathlib.Path) -> Network:
     """Read, check and return the network of a site file.
 
     Raises ConfigError, with every fault's line, key and nearest known word. What is odd but
-    allowed (a target that selects nothing) stands in `Network.warnings`.
+    allowed (a target that selects nothing) is in `Network.warnings`.
     """
     return parse_network(decoded(lambda: read_input(path), path, SITE_FILE), path)
 

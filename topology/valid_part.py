@@ -17,7 +17,7 @@ def valid_part(
 ) -> dict[str, Any] | None:
     """Return `raw` without its faulty values and the tables that cannot do without; None if empty.
 
-    `stand_ins` has what the document and its tables cannot do without. `problems` goes on naming
+    `stand_ins` has what the document and its tables cannot do without. `problems` continues naming
     what is found by its place in the whole document, and leaves out what only follows.
     """
     faulty = {key for key, _ in problems.found}

@@ -45,7 +45,7 @@ class IsochroneApp(App[None]):
         Binding("question_mark,f1", "help", "Help", show=False),
         Binding("l", "language", "Language", show=False),
         Binding("d", "theme", "Theme", show=False),
-        Binding("r", "refresh", "Read anew", show=False),
+        Binding("r", "refresh", "Refresh", show=False),
         Binding("q,ctrl+c", "quit", "Quit", show=False, priority=False),
     ]
 

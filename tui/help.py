@@ -26,7 +26,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("? F1", "This help"),
             ("l", "Chinese / English"),
             ("d", "Dark / light"),
-            ("r", "Read anew now"),
+            ("r", "Refresh now"),
             ("q ctrl+c", "Quit"),
         ),
     ),
@@ -34,8 +34,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Tables",
         (
             ("↑ ↓ k j", "Move the cursor"),
-            ("PgUp PgDn Home End g G", "Move by pages, to the ends"),
-            ("enter", "Open what the cursor is on"),
+            ("PgUp PgDn Home End g G", "Move by pages, or to an end"),
+            ("enter", "Open the item under the cursor"),
         ),
     ),
 )
@@ -43,7 +43,7 @@ MEANINGS = {
     "pass": "the whole interval is within the limit",
     "fail": "the whole interval is beyond the limit",
     "undecided": "the interval holds the limit: the reason names what is missing",
-    "impossible": "the limit is below light in fibre: no network can keep it",
+    "impossible": "the limit is below light in fibre: no network can meet it",
     "no_data": "nothing was measured: that is not good news",
 }
 
@@ -88,6 +88,6 @@ class Help(ModalScreen[None]):
         lines += [
             plain(""),
             plain(words("→ one way   ⇄ round trip   – absent (never zero)"), "dim"),
-            plain(words("Bar: ▇ passed whatever the undecided are, ▒ open, ░ lost, ┃ goal"), "dim"),
+            plain(words("Bar: ▇ passes, ▒ undecided, ░ fails, ┃ goal"), "dim"),
         ]
         return lines

@@ -64,7 +64,7 @@ async def take_screenshot(app: IsochroneApp, size: tuple[int, int]) -> str:
 
 
 def check_place(file: pathlib.Path, *, overwrite: bool) -> None:
-    """TuiError where a file is there already that nobody asked to replace."""
+    """TuiError where a file exists already that nobody asked to replace."""
     if not overwrite and file.is_file() and file.stat().st_size:
         raise TuiError(
             f"{file} exists already; name another file, or replace it with --overwrite.",

@@ -36,7 +36,7 @@ _OF_ONE = {
     "{n} demands": "{n} demand",
     "of {total} pairs ({share} pass)": "of {total} pair ({share} pass)",
     "{n} probes": "{n} probe",
-    "{n} more paths run over IPv4 alone and are not judged.": (
+    "{n} more paths run only over IPv4 and are not judged.": (
         "{n} more path runs over IPv4 alone and is not judged."
     ),
     "{n} of {total} paths": "{n} of {total} path",

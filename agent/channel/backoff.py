@@ -16,7 +16,7 @@ class Backoff:
     generator: random.Random = field(default_factory=random.Random)
 
     def succeeded(self) -> None:
-        """Begin anew after a success."""
+        """Start afresh after a success."""
         self.failures = 0
 
     def next_s(self) -> float:

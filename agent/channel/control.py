@@ -92,7 +92,7 @@ class Control:
     async def report_end(self) -> None:
         """Report once more, so that the controller knows how this agent ended.
 
-        Over a connection of its own: that of before may be dead without our knowing. The answer
+        Over its own connection: that of before may be dead without our knowing. The answer
         to a Hello says that the report has arrived, and what is curtailed with it.
         """
         with contextlib.suppress(aiohttp.ClientError, OSError):
@@ -146,7 +146,7 @@ class Control:
                     self._report_now, report_at = False, loop.time()
 
     async def _handle(self, data: str) -> float:
-        """Act on one message; return how long to stay away, 0 to go on."""
+        """Act on one message; return how long to stay away, 0 to continue."""
         try:
             message = _DECODER.decode(data)
         except msgspec.MsgspecError as error:

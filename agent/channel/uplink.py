@@ -3,7 +3,7 @@
 Each round sends the newest chunks and the oldest ones together, so that a long backlog drains in
 order while live data stays live. A chunk the controller will never have (malformed, oversized,
 not ours) is put aside and told of; for anything else the uplink waits and tries again. A chunk
-whose time has not come (a clock is wrong, a plan not known) waits alone, and the others go on.
+whose time has not come (a clock is wrong, a plan not known) waits alone, and the others continue.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Delivery:
 
 
 class Uplink:
-    """Delivers the spool, and goes on whenever `stored` says that there is more of it."""
+    """Delivers the spool, and continues whenever `stored` says that there is more of it."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class Uplink:
         return [task.result() for task in tasks]
 
     def _verdict(self, deliveries: list[Delivery]) -> float:
-        """Return how long to wait after these deliveries, and tell of trouble or its end."""
+        """Return how long to wait after these deliveries, and report trouble or its end."""
         troubled = [each for each in deliveries if each.trouble is not None and not each.later]
         if not troubled:
             self._backoff.succeeded()

@@ -72,7 +72,7 @@ async def enrol(
     if given.agent != token.agent or given.authority.strip() != pem.strip():
         raise _no_controller(root, "it answered for another agent or authority")
     trust = save_trust(state_dir, key, given)
-    (state_dir / KEYS_FILE).unlink(missing_ok=True)  # nobody answers to those of before
+    (state_dir / KEYS_FILE).unlink(missing_ok=True)  # nobody answers to the previous ones
     return trust
 
 

@@ -1,4 +1,6 @@
-"""What an agent tells of its engine: streams that do not run, odd replies, an engine that broke."""
+"""What an agent reports about its engine: streams that do not run, odd replies, an engine
+that broke.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ def refusal(spec: StreamSpec, why: Text) -> Text:
 
 
 def refusals(refused: Mapping[StreamSpec, Text], most: int = MOST_TOLD) -> list[Condition]:
-    """Return what tells of the first streams that do not run, and how many others there are."""
+    """Return what reports the first streams that do not run, and how many others there are."""
     told = [
         Condition(
             code="stream_refused",
@@ -63,7 +65,7 @@ class RefusalLog:
 
 
 def nonconforming_replies(by_stream: Mapping[StreamSpec, Mapping[str, int]]) -> Condition | None:
-    """Return what tells of reflectors whose replies are not as they should be."""
+    """Return what reports reflectors whose replies are not as they should be."""
     by_destination: dict[str, Counter[str]] = {}
     for spec, odd in by_stream.items():
         by_destination.setdefault(spec.destination, Counter()).update(odd)

@@ -93,10 +93,10 @@ class Measuring:
         self._routes: RouteWatch | None = None  # while `run` does
         load_openers()
         self._refusal_log = RefusalLog(_LOG)
-        self._sent = self._received = 0  # by engines that are no more
+        self._sent = self._received = 0  # by engines that no longer exist
 
     async def apply(self, plan: Plan, keys: StampKeys | None) -> None:
-        """Make `plan` the one that runs, under these keys; unchanged streams go on undisturbed.
+        """Make `plan` the one that runs, under these keys; unchanged streams continue undisturbed.
 
         Authenticated streams without a key wait for it.
         """
@@ -198,7 +198,7 @@ class Measuring:
         return self._sent + health.probes_sent, self._received + health.probes_received
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Return what the engine has to tell of single streams and of their reflectors."""
+        """Return what the engine has to report about single streams and of their reflectors."""
         if self._engine is None:
             return ()
         odd = nonconforming_replies(self._engine.nonconforming_replies())
@@ -296,5 +296,5 @@ class Measuring:
 def _has_ended(engine: Engine) -> bool:
     try:
         return engine.wait_until_finished(0.0)
-    except RuntimeError:  # it broke; stopping it tells of that
+    except RuntimeError:  # it broke; stopping it reports that
         return True

@@ -26,7 +26,7 @@ _Places = tuple[tuple[ReflectorSpec, ...], dict[str, tuple[bytes, ...]]]
 
 
 class Reflecting:
-    """Runs the reflector that the plan asks for; none before one is asked for.
+    """Runs the reflector that the plan asks for; none before one is requested.
 
     Plans name places by their public addresses, `local` has those that sockets are bound to.
     Blocking calls are made on worker threads; the caller makes them one at a time.

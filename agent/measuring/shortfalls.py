@@ -1,4 +1,4 @@
-"""What windows tell of probes that did not come to what was asked: told while it goes on.
+"""What windows report about probes that did not come to what was asked: told while it continues.
 
 Not sent by cause, answers this machine had no room for, answers of no use, DSCPs that changed: the
 counters of windows, summed up since the agent started (`totals`, in health reports).
@@ -93,7 +93,7 @@ class Shortfalls:
             self.totals = {name: before.get(name, 0) + found[name] for name in COUNTED}
 
     def tell(self, conditions: Conditions, now_ns: int) -> None:
-        """Begin what goes on and end what is over; `now_ns` is monotonic."""
+        """Begin what continues and end what is over; `now_ns` is monotonic."""
         asked, totals, told = self._asked, self.totals, self._told
         for code, names in _OF.items():
             grew = any(totals.get(name, 0) > told.get(name, 0) for name in names)

@@ -54,7 +54,7 @@ class UnansweredJournal:
     def resume(self, places: Iterable[tuple[str, int]], alive_ns: int, *, stopped: bool) -> None:
         """Note that nothing was answered at `places` since this agent was last alive.
 
-        Until `note` says what is answered now. `stopped`: it ended in order.
+        Until `note` says what is answered now. `stopped`: it ended cleanly.
         """
         rule: UnansweredRule = "agent.stopped" if stopped else "agent.restarting"
         for address, port in places:

@@ -1,6 +1,6 @@
 """The last plan on disk, so that a restarted agent measures before it reaches its controller.
 
-Beside it lie the keys of its authenticated streams, in a file of their own for its owner alone:
+Beside it lie the keys of its authenticated streams, in their own file for its owner alone:
 plans are shown to people.
 """
 

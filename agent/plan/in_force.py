@@ -1,19 +1,38 @@
-"""The plan that is measured by: resumed at the start, replaced by the controller, kept on disk."""
+"""The plan that is measured by: resumed at the start, replaced by the controller, kept on disk.
+
+A plan that ends the agent soon after it begins (memory, a defect of ours) would end it again at
+every start, before the controller can take it back. So every start with a saved plan is counted
+until it has lasted for a while; after two that did not, the controller is asked first.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.conditions import Conditions
 from agent.measuring.measuring import Measuring
-from agent.plan.file import KEYS_FILE, PLAN_FILE, load_keys, load_plan, save_keys, save_plan
-from agent.plan.trial import PlanTrial
+from agent.plan.file import (
+    KEYS_FILE,
+    PLAN_FILE,
+    load_keys,
+    load_plan,
+    replace_file,
+    save_keys,
+    save_plan,
+)
+from foundation.input_files import read_input
 from foundation.reasons import reason_of
 from foundation.text import Text
 from messages.exchange import Plan, StampKeys
+
+TRIAL_FILE = "plan.trial"  # in the state directory
+LASTS_S = 20.0
+_TRIALS = 2
+_MOST_BYTES = 64
 
 
 class PlanInForce:
@@ -76,6 +95,47 @@ class PlanInForce:
     async def end(self) -> None:
         """Note that whoever may has ended this agent, not its plan."""
         await asyncio.to_thread(self._trial.passed)
+
+
+class PlanTrial:
+    """Counts the starts that did not last, in a file of `state_dir`."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / TRIAL_FILE
+
+    def begins(self) -> bool:
+        """Count a start; tell whether the saved plan may be resumed."""
+        failed = 0
+        with contextlib.suppress(OSError, ValueError):
+            failed = min(max(int(read_input(self._path, _MOST_BYTES)), 0), _TRIALS)
+        with contextlib.suppress(OSError):  # a full disk must not keep anybody from measuring
+            replace_file(self._path, b"%d\n" % (failed + 1))
+        return failed < _TRIALS
+
+    def passed(self) -> None:
+        """Note that this start lasted, or was ended by whoever may."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    async def survives(self, measures: Callable[[], bool]) -> None:
+        """Note it once the agent has lived with a plan for a while."""
+        lasted = False
+        while not lasted:
+            began = measures()
+            await asyncio.sleep(LASTS_S)
+            lasted = began and measures()
+        await asyncio.to_thread(self.passed)
+
+    @staticmethod
+    def told(plan: Plan) -> Text:
+        """Say that a plan is not resumed."""
+        return Text(
+            f"The saved plan {plan.version} is not resumed: the agent ended soon after each of "
+            f"its last {_TRIALS} starts. It waits for the controller's plan; cancel what requests "
+            "too much, or limit it in [policy].",
+            f"未恢复已保存的测量计划 {plan.version}：探针最近 {_TRIALS} 次启动后不久即退出。"
+            "将先询问控制器；请取消要求过高的测量，或在 [policy] 中加以限制。",
+        )
 
 
 def _unusable(path: Path) -> Text:

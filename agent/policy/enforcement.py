@@ -122,7 +122,7 @@ def _demand_of(streams: Sequence[StreamSpec]) -> _Demand:
 
 
 def _rates(interval_ms: Sequence[float]) -> NDArray[np.float64]:
-    """Return probes a second; 0 for an interval that has no finite rate."""
+    """Return probes per second; 0 for an interval that has no finite rate."""
     interval = np.array(interval_ms, np.float64)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         rate = 1000.0 / interval

@@ -1,5 +1,5 @@
 """What the streams of a plan take of this machine, and which of them find room: in the plan's
-order, so that what runs goes on running when something is added behind it."""
+order, so that what runs continues running when something is added behind it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ResourceBudget:
     """How many flows, sockets and bytes of memory the streams that were taken in have.
 
     Streams that differ by destination alone share the sockets of each flow; those that are alike in
-    that too have sockets of their own. No probes of a stream leave closer than
+    that too have their own sockets. No probes of a stream leave closer than
     `least_gap_ms`.
     """
 

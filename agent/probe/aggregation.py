@@ -193,7 +193,7 @@ def account(
 def check_pace(
     results: list[TargetResult], late: Mapping[int, int], *, interval_ms: float, late_moments: int
 ) -> None:
-    """Add how much was kept of the rate that was asked for, and say so where it was too little.
+    """Add how much was kept of the rate that was requested, and say so where it was too little.
 
     `late` has how many intervals of each target went by since this machine was late.
     """

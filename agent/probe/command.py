@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from agent.command_language import in_both
-from agent.probe.durations import milliseconds
 from foundation.errors import UsageError
 from foundation.number_types import LONGEST_TIMEOUT_MS
+from foundation.options import milliseconds
 from foundation.results import end_early_on_signals, ignore_hangups, results_follow
 from foundation.text import Text, language_of_environment, listed
 from probes.protocols.descriptor import ProbeProtocol

@@ -80,7 +80,7 @@ def _hops(hops: Hops) -> dict[str, Any]:
 
 
 def _remark(remark: Remark, result: TargetResult, language: Language) -> dict[str, Any]:
-    """Return a sentence with its code, and the ICMP error it rests on, if any."""
+    """Return a sentence with its code, and the ICMP error it is based on, if any."""
     told: dict[str, Any] = {"code": remark.code, "text": _sentence(remark, result, language)}
     cause = remark.cause
     if cause.icmp:

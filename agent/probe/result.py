@@ -44,7 +44,7 @@ class FlowResult(_Counted):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast probes were asked for, and how fast they left, a second; `kept_ratio` is the one of
+    """How fast probes were requested, and how fast they left, a second; `kept_ratio` is the one of
     the other. `late` tells that this machine was not fast enough, time and again."""
 
     asked_rate: float
@@ -53,7 +53,7 @@ class Pace:
 
     @property
     def kept_ratio(self) -> float:
-        """How much of the rate that was asked for was kept."""
+        """How much of the rate that was requested was kept."""
         return self.sent_rate / self.asked_rate
 
 
@@ -65,7 +65,7 @@ class TargetResult(_Counted):
     `lost` counts late probes too; delays by probe_figures' keys. `not_sent` is by NOT_SENT,
     `discarded` by DISCARDED: of the lost, those of which an answer came that was of no use.
     `unread`: this machine had no room for the answers. `error` tells why it was not probed,
-    `remarks` what else is to be known; `pace` is None where nothing was asked for.
+    `remarks` what else is to be known; `pace` is None where nothing was requested.
     """
 
     target: str
@@ -91,7 +91,7 @@ class TargetResult(_Counted):
 
     @property
     def slow(self) -> bool:
-        """Whether this machine was too slow for the rate that was asked for."""
+        """Whether this machine was too slow for the rate that was requested."""
         return self.pace is not None and self.pace.late
 
     def told(self) -> list[Remark]:

@@ -72,7 +72,7 @@ class ProbeSource:
 def _held_to_their_sources(targets: list[ResolvedTarget]) -> list[ResolvedTarget]:
     """Give IPv6 targets beyond the link the source that the system chooses now.
 
-    Were that address to go in mid-run, the system would go on from a link-local one, which no
+    Were that address to go in mid-run, the system would continue from a link-local one, which no
     router forwards: all would be lost. From a source that is gone, probes pause, which is told.
     """
     chosen = [

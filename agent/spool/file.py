@@ -1,10 +1,10 @@
 """The spool: chunks on disk until the controller has committed them.
 
 One SQLite file in WAL mode, fully synchronous: what `put` returned for is there after kill -9 and
-after a power cut. The sequence of chunks goes on across restarts; each start has a new boot id, so
-that a spool restored from an old copy can never pass new windows off as ones already delivered.
+after a power cut. The sequence of chunks continues across restarts; each start has a new boot id,
+so that a spool restored from an old copy can never pass new windows off as ones already delivered.
 
-This module is the file itself and may block; `agent.spool.spooler` runs it on a thread of its own.
+This module is the file itself and may block; `agent.spool.spooler` runs it on its own thread.
 """
 
 from __future__ import annotations

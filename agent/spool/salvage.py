@@ -1,8 +1,8 @@
 """A damaged spool: set aside under another name, read as far as it can be, the rest counted.
 
 What was lost with it is known from the delivery counters: what the spool was given, less what the
-controller took, what was dropped and what can still be read. So measuring goes on and the accounts
-close.
+controller took, what was dropped and what can still be read. So measuring continues and the
+accounts close.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def replaced(
         _take_over(file, damaged)
     gone = _go_on(file, accounted, dropped, sent_counters, in_memory)
     _LOG.error(
-        "the spool was damaged: it is %s now; %d results of it go on, %d are lost",
+        "the spool was damaged: it is %s now; %d results of it continue, %d are lost",
         *(aside, file.waiting.results, gone.results),
     )
     return file, str(aside)
@@ -99,7 +99,9 @@ def _go_on(
     sent_counters: SentCounters,
     in_memory: Collection[int] = (),
 ) -> Count:
-    """Let a file go on with the accounts of the one before it; return what was lost with that."""
+    """Let a file continue with the accounts of the one before it; return what was lost
+    with that.
+    """
     asked = total(
         offer.held
         for sequence, offer in sent_counters.deliveries.in_doubt().items()

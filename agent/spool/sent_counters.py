@@ -92,7 +92,7 @@ class SentCounters:
         self._map.flush()
 
     def close(self) -> None:
-        """Close the book after a run that ended in order."""
+        """Close the book after a run that ended cleanly."""
         self._numbers[_CLEAN_AT] = 1
         self._map.flush()
 

@@ -41,7 +41,9 @@ MEMORY_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolState:
-    """What health reports tell of the spool; `fault` is the disk's complaint, if it has one."""
+    """What health reports report about the spool; `fault` is the disk's complaint, if it
+    has one.
+    """
 
     chunks: int
     bytes: int
@@ -106,7 +108,7 @@ class Spooler:
             self._queue.put(lambda: self._gather(kind, content, plan_version))
 
     def begin_boot(self) -> None:
-        """Take a new boot id for the windows from now on: another process has the one of before."""
+        """Take a new boot id for the windows from now on: another process has the previous one."""
         self.boot = secrets.token_hex(8)
         self._on_boot(self.boot)
 

@@ -1,7 +1,7 @@
 """The controller's private authority: made once, it lets servers and agents know each other.
 
 Everything is in `keys/` of the data directory, for its owner alone: authority.pem and .key,
-server.pem (key, certificate, authority), plan.key. Losing it means enrolling every agent anew.
+server.pem (key, certificate, authority), plan.key. Losing it means enrolling every agent again.
 """
 
 from __future__ import annotations

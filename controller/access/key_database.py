@@ -1,5 +1,5 @@
-"""The database of keys: tokens, certificates, audit log, secrets of authenticated probes. A file of
-its own beside the store.
+"""The database of keys: tokens, certificates, audit log, secrets of authenticated probes. Its own
+file beside the store.
 
 It is apart from the windows because it is written by the command line while the controller runs,
 holds secrets and hashes of such, and must not depend on which engine keeps the windows.

@@ -5,7 +5,7 @@
 (RFC 5869 §2.3; the secret is 32 random octets, so nothing has to be extracted.) The secrets are in
 the database of keys, and nothing but the keys of an agent's own pairs ever leaves it. A sender is
 given a key only once its reflector has said that it answers to that epoch, so that going over to
-new keys costs no probe; a reflector answers to those of before until the next rotation.
+new keys costs no probe; a reflector answers to the previous ones until the next rotation.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _expand(secret: bytes, info: bytes, length: int) -> bytes:
 
 
 def add_epoch(connection: sqlite3.Connection, cause: str, now_ns: int) -> int:
-    """Add an epoch with a secret of its own; return its number. The oldest ones go."""
+    """Add an epoch with its own secret; return its number. The oldest ones go."""
     number = 1 + int(
         connection.execute("SELECT COALESCE(MAX(epoch), 0) FROM stamp_epochs").fetchone()[0]
     )

@@ -13,7 +13,7 @@ from foundation.text import Text
 from messages.exchange import MAX_CHUNK_BYTES
 
 DOCUMENT_S = 15.0  # for the whole of one, which is no chunk
-# Raises ApiError 401 where the credential of a request that was let in has ended since.
+# Raises ApiError 401 where the credential of a request that was admitted has ended since.
 CHECK: web.RequestKey[Callable[[], None]] = web.RequestKey("check")
 
 

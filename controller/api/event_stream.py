@@ -107,7 +107,7 @@ class EventStream:
         return sum(listener.caller == caller for listener in self.listeners)
 
     def publish(self, events: Sequence[EventRecord]) -> None:
-        """Tell of events that are stored, each listener of the kinds it asked for."""
+        """Report events that are stored, each listener of the kinds it asked for."""
         wanted = {kind for listener in self.listeners for kind in listener.kinds}
         for kind, first_id, message in messages_of([e for e in events if e.kind in wanted]):
             for listener in self.listeners:
@@ -115,7 +115,7 @@ class EventStream:
                     listener.offer(first_id, message)
 
     def announce(self, revision: int) -> None:
-        """Tell everyone that verdicts were made anew."""
+        """Tell everyone that verdicts were rebuilt."""
         for listener in self.listeners:
             listener.announce(revision)
 

@@ -152,14 +152,14 @@ class Gate:
         return None
 
     def check_again(self, request: web.Request) -> None:
-        """Raise ApiError 401 if the credential of a request has ended since it was let in."""
+        """Raise ApiError 401 if the credential of a request has ended since it was admitted."""
         try:
             self._credentials.check(request[IDENTITY])
         except CredentialError as error:
             raise ApiError(401, error.code, error.text, **error.fields) from error
 
     def stands(self, request: web.Request) -> bool:
-        """Whether the credential of a request that was let in still counts."""
+        """Whether the credential of a request that was admitted still counts."""
         try:
             self.check_again(request)
         except ApiError:
@@ -201,14 +201,16 @@ def agent_of(certificate: Mapping[str, Any]) -> Identity | None:
 
 
 def _owner(channel: Any) -> Identity:
-    """Return the peer of a unix socket: who may open the file is its owner, or was let in by it."""
+    """Return the peer of a unix socket: who may open the file is its owner, or was
+    admitted by it.
+    """
     size = _PEER.size
     _, user, _ = _PEER.unpack(channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return Identity(kind="owner", name=f"uid {user}", role="admin")
 
 
 def _is_change(route: Route) -> bool:
-    """Whether the audit log tells of it: people's changes, not the agents' constant deliveries."""
+    """Whether the audit log reports it: people's changes, not the agents' constant deliveries."""
     return route.method not in ("GET", "HEAD") and route.role != "agent"
 
 

@@ -4,7 +4,7 @@ And how much of it is worked on at once: what reads the store takes a thread, an
 that one caller's slow reads would keep all others, and health, from theirs.
 
 Health and what agents deliver are not limited here: a monitor must always get its answer, and
-ingest has a backpressure of its own.
+ingest has its own backpressure.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Limits:
         self._free.add(served)
 
     def lasts(self, served: web.AbstractRoute) -> None:
-        """Let this route, which goes on while its answer is read, take nobody's turn."""
+        """Let this route, which continues while its answer is read, take nobody's turn."""
         self._lasting.add(served)
 
     @property

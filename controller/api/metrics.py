@@ -52,7 +52,7 @@ _FIGURES = (
 def exposition(now: Snapshot, store: StoreState, accept: str, most_paths: int) -> tuple[bytes, str]:
     """Return the metrics and their content type, in the format that `accept` asks for. Blocks.
 
-    At most `most_paths` paths have metrics of their own.
+    At most `most_paths` paths have their own metrics.
     """
     try:
         encode, content_type = choose_encoder(accept)

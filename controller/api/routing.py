@@ -47,7 +47,7 @@ class Route:
     for enrolment, ``agent`` for what the agent `{name}` of the address alone may do. `body` is the
     content type of a binary body, `request` the declaration of a JSON body; `status` is that of
     success, `media` the content types of its answer. `websocket` routes answer 101 and then speak
-    `messages`. `lasting` ones go on while their answer is being read.
+    `messages`. `lasting` ones continue while their answer is being read.
     """
 
     method: str

@@ -23,10 +23,9 @@ from controller.fleet.silence_registry import SilenceRegistry
 from controller.ingest.ingest import Ingest
 from controller.live.rounds import Rounds
 from controller.live.snapshot import Snapshots
-from controller.plans.channels import Channels
+from controller.plans.channels import Channels, DuplicateAgents
 from controller.plans.distribution import PlanDistribution
-from controller.plans.duplicate_agents import DuplicateAgents
-from controller.reports.account import AccountReader
+from controller.reports.answers import AccountReader
 from controller.reports.reporting import Reporting
 from controller.settings import Settings
 from controller.store.interface import Store

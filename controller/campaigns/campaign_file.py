@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from controller.campaigns.demand import note_unknown_zone
-from controller.campaigns.request import CampaignRequest, ZoneName
+from controller.campaigns.request import CampaignRequest, ZoneName, note_unknown_zone
 from foundation.input_files import read_input
 from foundation.local_time import ambiguous, zone_name
 from foundation.text import Language, Text
@@ -22,7 +21,7 @@ from topology.strict import Problems, check
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One campaign. Exactly one of `controller` (whose fleet measures) and `sites` (this machine
-    measures the streams that begin at an address of its own) says who measures.
+    measures the streams that begin at its own address) says who measures.
 
     With `mesh` the controller's plan gets streams of the campaign's own, from `begin` (ISO 8601;
     now if absent) for `duration_s`; without, the report is about what runs anyway.

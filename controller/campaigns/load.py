@@ -42,7 +42,7 @@ _PLACES: dict[str, tuple[Place, Text]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """Probes and bits a second at each of n places."""
+    """Probes and bits per second at each of n places."""
 
     names: tuple[str, ...]
     packets_per_s: NDArray[np.float64]
@@ -152,7 +152,7 @@ def note_unjudgeable(
 def too_few(
     targets: Sequence[Target], streams: Sequence[PlannedStream], duration_s: float
 ) -> tuple[Text, ...]:
-    """Return which quantiles so many probes a path can never show to be kept.
+    """Return which quantiles so many probes per path can never show to be kept.
 
     However quick they all are: the upper end of a quantile's interval needs a rank among them.
     """

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import pathlib
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import aiohttp
-import click
 
-from controller.client.time_options import time_zone_option
 from foundation.errors import ConfigError, UsageError
 from foundation.input_files import read_input
 from foundation.one_host import follow_no_redirect
 from foundation.reasons import reason_of
 from messages.controller_url import is_https, socket_path
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-DEFAULT_URL = "https://127.0.0.1:8780"
-URL_VARIABLE = "ISOCHRONE_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,46 +92,3 @@ def trusting(ca_file: pathlib.Path | None) -> ssl.SSLContext:
             "keys/authority.pem。",
             file=str(ca_file),
         ) from error
-
-
-def credential_options(command: Command) -> Command:
-    """Add ``--token-file``, ``--ca`` and ``--time-zone`` to a command that asks a controller."""
-    command = time_zone_option(command)
-    command = click.option(
-        "--ca",
-        type=click.Path(path_type=pathlib.Path),
-        envvar="ISOCHRONE_CA",
-        show_envvar=True,
-        help="The controller's authority (keys/authority.pem), for https://.",
-    )(command)
-    return click.option(
-        "--token-file",
-        type=click.Path(path_type=pathlib.Path),
-        envvar="ISOCHRONE_TOKEN_FILE",
-        show_envvar=True,
-        help="File with an API token, for https://.",
-    )(command)
-
-
-def url_of_environment() -> str | None:
-    """Return the controller that ISOCHRONE_URL names."""
-    return os.environ.get(URL_VARIABLE) or None
-
-
-def controller_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the controller it asks as `address`: ``--url`` and its credentials."""
-
-    @functools.wraps(command)
-    def with_address(
-        *, url: str, token_file: pathlib.Path | None, ca: pathlib.Path | None, **given: Any
-    ) -> Any:
-        return command(address=ControllerAddress(url, token_file, ca), **given)
-
-    return click.option(
-        "--url",
-        default=DEFAULT_URL,
-        envvar=URL_VARIABLE,
-        show_default=True,
-        show_envvar=True,
-        help="The running controller.",
-    )(credential_options(with_address))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from controller.client.link import ControllerAddress, controller_options
-from controller.client.time_options import past_options
+from controller.client.link import ControllerAddress
+from controller.client.options import controller_options, past_options
 from controller.commands.result_files import check_place, is_written_through, result_file
 from foundation.errors import ResourceError
 from foundation.reasons import reason_of

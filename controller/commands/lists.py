@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from controller.client.link import ControllerAddress, controller_options
-from controller.commands.list_cells import (
+from controller.client.link import ControllerAddress
+from controller.client.options import controller_options
+from controller.commands.list_tables import (
     KIND_WORDS,
     STATE_WORDS,
     Table,
@@ -117,7 +118,7 @@ def _show(
 ) -> None:
     import msgspec
 
-    from controller.commands.tables import aligned
+    from controller.commands.list_tables import aligned
 
     asked = {name: value for name, value in query.items() if value is not None}
     items = asyncio.run(_fetched(address, f"/api/v1/{what}", page, asked))

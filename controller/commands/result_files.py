@@ -174,7 +174,7 @@ def write_result(path: pathlib.Path, content: bytes) -> None:
 
 
 def keep_earlier(path: pathlib.Path) -> pathlib.Path | None:
-    """Rename a file that is there already after the time of its writing; return its new name."""
+    """Rename a file that exists already after the time of its writing; return its new name."""
     if not path.exists():
         return None
     written = time.strftime("%Y%m%dT%H%M%S", time.localtime(path.stat().st_mtime))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from controller.campaigns.notes import missed_ns, notes_of
-from controller.campaigns.registry import request_of
+from controller.campaigns.registry import missed_ns, notes_of, request_of
 from controller.campaigns.request import CampaignOutcome, CampaignResult, CampaignStateName
 from controller.campaigns.scheduler import curtailed
 from controller.live.accounts import AccountDocument

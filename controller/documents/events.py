@@ -51,7 +51,7 @@ class StatePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictsEvent(msgspec.Struct, frozen=True, kw_only=True, tag="verdicts", tag_field="type"):
-    """Verdicts were made anew."""
+    """Verdicts were rebuilt."""
 
     revision: int
 

@@ -24,7 +24,7 @@ _BADNESS = ("pass", "impossible", "no_data", "undecided", "fail")
 BADNESS = np.array([_BADNESS.index(name) for name in VERDICTS], np.int8)
 _UNITS = np.array(["ns", "ratio"], object)
 LATELY_NS = 600_000_000_000
-MOST_WATCHED = 4  # a matrix of 300 sites is 7.5 MB and 50 ms a round
+MOST_WATCHED = 4  # a matrix of 300 sites is 7.5 MB and 50 ms per round
 
 
 class MatrixCell(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +123,7 @@ def _paths_of_pairs(
 class Matrices:
     """The encoded matrices of the latest round, by target.
 
-    That of all targets, and those of the targets that were asked for lately, are made anew with
+    That of all targets, and those of the targets that were requested lately, are rebuilt with
     each round before the listeners are told of it: whoever comes, or watches, finds them made.
     """
 
@@ -141,7 +141,7 @@ class Matrices:
             return self._of(now, target)
 
     async def renew(self, now: Snapshot) -> None:
-        """Make ready what is asked for; called once a round."""
+        """Make ready what is requested; called once a round."""
         await asyncio.to_thread(self._renew, now)
 
     def _renew(self, now: Snapshot) -> None:

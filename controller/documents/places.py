@@ -1,4 +1,4 @@
-"""Sites, and the agents that stand in them."""
+"""Sites, and the agents that are in them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ClockDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     `offset_ns` is against the median of the mesh, known to ± `error_ns` (one standard error), from
     `pairs` other sites in `triangles` triangles. `suspected`: it is not within what the agent
-    claims, so no one-way verdict rests on it.
+    claims, so no one-way verdict is based on it.
     """
 
     suspected: bool

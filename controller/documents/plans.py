@@ -41,7 +41,7 @@ class StreamChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReflectorChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A reflector's address and port with the peers that were let in and shut out, and those that
+    """A reflector's address and port with the peers that were admitted and shut out, and those that
     must authenticate themselves, or need no longer."""
 
     address: str

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RemediationPath(msgspec.Struct, frozen=True, kw_only=True):
-    """A path to mend: `fix` it, or `measure` it until it is decided.
+    """A path to fix: `fix` it, or `measure` it until it is decided.
 
     `margin_ratio` is by how much it exceeds its limit, as a share of the limit; negative within.
     """
@@ -53,7 +53,7 @@ class RemediationDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest list of paths that would lift a compliance rate to `goal`.
 
     `total`, `passed`, `needed` count paths of a target, pairs of sites of a group.
-    `best_ratio` is the rate if everything possible were mended.
+    `best_ratio` is the rate if everything possible were fixed.
     """
 
     name: str

@@ -58,7 +58,7 @@ class VerdictDocument(msgspec.Struct, frozen=True, kw_only=True):
     What would decide an undecided one, as an estimate: `needed_probes` more, or a bound on both
     clocks below `needed_clock_bound_ns`; null where it would not help.
 
-    `evidence_ns` is where the newest window that it rests on ends (null: there is none),
+    `evidence_ns` is where the newest window that it is based on ends (null: there is none),
     `evidence_age_ms` how old that is now. Where it is older than `max_age_ms`, it is `stale`: no
     data, whatever was measured before.
     """

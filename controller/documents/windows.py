@@ -112,7 +112,7 @@ class _Taken:
 def window_documents(
     store: Store, records: Sequence[StreamRecord], from_ns: int, to_ns: int, limit: int
 ) -> tuple[list[WindowDocument], int | None]:
-    """Return the windows of some streams of one path, oldest first, and where to go on.
+    """Return the windows of some streams of one path, oldest first, and where to continue.
 
     About `limit` at most; windows of the same start are never torn apart. Blocks.
     """

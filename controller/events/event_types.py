@@ -1,4 +1,4 @@
-"""Every event that there is, each a type of its own.
+"""Every event that there is, each its own type.
 
 What is `logged` gets a number in the event log and is told to its listeners; what is `remembered`
 is how its subject stands from then on, also after a restart.
@@ -185,7 +185,7 @@ class CampaignChanged(Change, frozen=True, kw_only=True):
 
 
 class ControllerChanged(Change, frozen=True, kw_only=True):
-    """A part of the controller fails, stands still, is doubted, or goes on."""
+    """A part of the controller fails, stands still, is doubted, or continues."""
 
     kind: ClassVar[EventKind] = "controller"
 

@@ -43,7 +43,7 @@ _DELAYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column: its unit stands at the end of its name wherever it has one."""
+    """A column: its unit is at the end of its name wherever it has one."""
 
     name: str
     kind: Kind

@@ -1,6 +1,6 @@
-"""What agents tell of silences, taken in one message after another.
+"""What agents report about silences, taken in one message after another.
 
-They tell of streams that their owners refuse or slow, of what they do not answer, and which plan
+They report streams that their owners refuse or slow, of what they do not answer, and which plan
 they have confirmed; whoever is newly asked to answer is silent until then.
 """
 
@@ -15,7 +15,7 @@ from controller.fleet.silences import UNCONFIRMED, Asked, Silences, StreamIndex,
 from controller.store.records import SILENCES_KEPT, SilenceRecord
 from messages.exchange import Curtailed, Plan, Unanswered
 
-OLDEST_NS = 8 * 86_400_000_000_000  # an agent tells of a week
+OLDEST_NS = 8 * 86_400_000_000_000  # an agent reports a week
 
 
 class SilenceRegistry:

@@ -4,16 +4,18 @@ A refusal is for ever (`messages.exchange.REFUSED_FOR_EVER`: no chunk, not of wh
 or another agent of the name measured that time) or for now, with Retry-After: 429 and 503 since
 there is too much to do, 409 for what a clock set right, a program upgraded or a plan made again may
 change. Every refusal is counted by its reason; nothing is ever stored in part. Chunks are decoded
-in threads of their own, so that slow readers of the API cannot keep them waiting.
+in their own threads, so that slow readers of the API cannot keep them waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +29,6 @@ from controller.domain_errors import (
 )
 from controller.fleet.agents import Fleet
 from controller.ingest.intakes import check_sections, not_now
-from controller.ingest.planned_windows import windows_asked
 from controller.ingest.uploads import Uploads
 from controller.settings import DEFAULT_WINDOW_MS
 from controller.store.interface import OtherBootError, Store
@@ -35,6 +36,8 @@ from controller.store.levels import KEPT, Retention
 from controller.store.records import StoredChunk, StreamRecord
 from foundation.clock import Clock
 from foundation.errors import RemoteProtocolError, ResourceError
+from foundation.json_document import decode_json
+from foundation.number_types import LARGEST
 from foundation.text import Text, counted
 from messages.chunk import Chunk, UnknownSectionError, decode_chunk
 from messages.columns import OtherVersionError
@@ -45,6 +48,7 @@ from probes.window import WindowBatch
 
 MAX_AHEAD_NS = 300_000_000_000  # of a window that is taken in, by the controller's clock
 DECODERS = 2
+_PLANS_AT_ONCE = 10  # each may hold many thousand streams
 
 
 class Ingest:
@@ -255,3 +259,18 @@ def _ids_by_agent(streams: Iterable[StreamRecord]) -> dict[str, NDArray[np.uint6
     for stream in streams:
         ids.setdefault(stream.agent, []).append(stream.stream_id)
     return {agent: np.array(sorted(found), np.uint64) for agent, found in ids.items()}
+
+
+class _PlanHead(msgspec.Struct, frozen=True):
+    window_ms: int  # the rest of a plan is not read: that takes long
+
+
+def windows_asked(store: Store, agent: str) -> frozenset[int]:
+    """Return the lengths of windows, in ns, that stored plans ever asked of an agent. Blocks."""
+    asked, before = set(), LARGEST
+    while page := store.plans.history(agent, before, _PLANS_AT_ONCE):
+        before = page[-1].version
+        for record in page:
+            with contextlib.suppress(msgspec.MsgspecError):
+                asked.add(decode_json(record.content, _PlanHead).window_ms * 1_000_000)
+    return frozenset(asked)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-MOST_GATHERED = 6  # windows a batch, up to which they are gathered place by place
+MOST_GATHERED = 6  # windows per batch, up to which they are gathered place by place
 MOST = 15  # few, long batches: neighbours must be unlike each other, even in slow queues
 
 

@@ -1,4 +1,4 @@
-"""Clocks that the evidence itself refutes: no verdict may rest on them.
+"""Clocks that the evidence itself refutes: no verdict may be based on them.
 
 Two ways find them out: one-way delays that do not add up to the round trip, and clocks held against
 each other over a mesh.
@@ -145,7 +145,7 @@ def _solve(
 def _find_false_clocks(a: Integers, b: Integers, refuted: Flags, nodes: int) -> Flags:
     """Name the fewest nodes that explain the refuted streams: the most refuted one first.
 
-    Where nothing tells two nodes apart, both are named: no verdict may rest on either.
+    Where nothing tells two nodes apart, both are named: no verdict may be based on either.
     """
     liar = np.zeros(nodes, np.bool_)
     open_ = refuted.copy()

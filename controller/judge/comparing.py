@@ -149,8 +149,9 @@ def _verdicts(
 def more_windows(asked: ComparisonPairs, found: Compared) -> Floats:
     """Return about how many more common windows would decide each undecided comparison, [k].
 
-    Intervals shrink with the root of what they rest on; where nothing was lost, the greatest loss
-    that is left shrinks with all of it. NaN for what is decided, and where no number can be told.
+    Intervals shrink with the root of what they are based on; where nothing was lost, the greatest
+    loss that is left shrinks with all of it. NaN for what is decided, and where no number can be
+    told.
     """
     of_loss = asked.of_loss & ~asked.parity
     ratio, gap = found.delay_ratio, found.loss_difference

@@ -1,10 +1,10 @@
 """Compliance rate: the share of paths that keep a target, undecided ones counted apart; and the
-smallest list of paths to mend that would lift it to its goal.
+smallest list of paths to fix that would lift it to its goal.
 
 A goal is reached when passed / total ≥ goal (`Compliance.low`), so every path that does not pass
-stands in its way. A unit (a path, or a pair of sites that complies only if all its paths do) is
-lifted by mending each of its paths that does not pass; units with fewer such paths come first, then
-those nearest to their limit. Impossible demands are never listed: no work can mend them.
+is in its way. A unit (a path, or a pair of sites that complies only if all its paths do) is
+lifted by fixing each of its paths that does not pass; units with fewer such paths come first, then
+those nearest to their limit. Impossible demands are never listed: no work can fix them.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class Remediation:
     """What would lift a rate to `goal`.
 
     total, passed: units. needed: how many more units must pass (0: the goal is reached). chosen
-    int64[k]: rows of the paths to mend, in order; fewer units than needed if `reachable` is False.
-    best: the rate if everything possible were mended, NaN without units.
+    int64[k]: rows of the paths to fix, in order; fewer units than needed if `reachable` is False.
+    best: the rate if everything possible were fixed, NaN without units.
     """
 
     goal: float
@@ -140,10 +140,10 @@ def remediation(
     units: int,
     goal: float,
 ) -> Remediation:
-    """Return the smallest list of rows to mend. verdicts, margin, unit [n]; 0 ≤ unit < units.
+    """Return the smallest list of rows to fix. verdicts, margin, unit [n]; 0 ≤ unit < units.
 
     Unknown margins come last, and paths without data after those that were measured: whether they
-    need mending is not known, but until they are measured they count against the rate.
+    need fixing is not known, but until they are measured they count against the rate.
     """
     of_unit = verdict_of_units(verdicts, unit, units)
     passed = int(np.count_nonzero(of_unit == PASS))
@@ -177,7 +177,7 @@ def _cheapest_first(
     units: int,
     rows: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return all units, those with the fewest and nearest paths to mend first."""
+    """Return all units, those with the fewest and nearest paths to fix first."""
     paths = np.bincount(unit[rows], minlength=units)
     unmeasured = np.bincount(unit[rows[verdicts[rows] == NO_DATA]], minlength=units)
     worst = np.full(units, -np.inf)

@@ -75,7 +75,7 @@ def of_losses(
         _dispersion(squares, all_sent, all_lost, windows),
         _dispersion(long_squares, all_sent, all_lost, long_windows),
     )
-    # What tells of bursts is windows with losses, not windows (and never a single one). One
+    # Bursts show in windows with losses, not in all windows (and never a single one). One
     # standard error is added to what was seen above 1: few bursts tell little of their own length.
     lossy = np.where(windows > 1, lossy, 0.0)
     error = np.sqrt(2 / np.maximum(lossy, 1))
@@ -120,9 +120,9 @@ def widened_ns(upper_ns: Floats, min_ns: Floats) -> Floats:
     """Return how far resemblance may push an upper bound that holds for independent delays, [n].
 
     As far again from the least delay as the bound itself lies. What the windows show of resemblance
-    tells of queues that were seen; a quantile beyond twice their reach would need delays of another
-    kind, that never came. Of such nothing is known but that, as of losses that never came, and for
-    those probes count one by one.
+    reports about queues that were seen; a quantile beyond twice their reach would need delays of
+    another kind, that never came. Of such nothing is known but that, as of losses that never came,
+    and for those probes count one by one.
     """
     return upper_ns + (upper_ns - min_ns)
 

@@ -71,7 +71,7 @@ class Evidence:
       ones are kept). least_ns, mean_ns, most_ns float64[n] of rtt, forward, backward: exact, over
       received probes; NaN where nothing was.
 
-    And what is made of them, or stands beside them:
+    And what is made of them, or is beside them:
     sent, lost int64[n]: probes whose outcome is known, and those of no or late return (RFC 7680
       waiting time); sent = received + lost. Probes that never left the host are not sent.
     window_indptr int64[n+1]; window_* [m]: the windows of row i are indptr[i]:indptr[i+1] in order
@@ -153,7 +153,7 @@ class Rules:
 
 
 def places_of(row: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each of `row` stands in `rows` (ascending); -1, none, stays -1."""
+    """Return where each of `row` is in `rows` (ascending); -1, none, stays -1."""
     return np.where(row < 0, -1, np.searchsorted(rows, row))
 
 
@@ -162,14 +162,14 @@ class Judgements:
     """The answers, row by row of the rules.
 
     verdict, limiting_factor int8[n]: codes into VERDICTS and LIMITING_FACTORS (what decided, or
-    what stands in the way). measured float64[n]: the point estimate in the limit's unit (quantiles:
+    what is in the way). measured float64[n]: the point estimate in the limit's unit (quantiles:
     RFC 2330 §11.3 with
       lost probes as +inf, so it may be +inf); NaN where there is none that may be published, as
       for a one-way delay without trusted clocks.
     low, high float64[n]: the interval judged, all terms included; -inf/+inf/NaN where unknown.
     other_reading float64[n]: the same statistic of the other direction kind (round trip beside
       one way and the reverse; the loss ratio has none), NaN where unknown; +inf if lost.
-    sent, lost int64[n]: probes the verdict rests on.
+    sent, lost int64[n]: probes the verdict is based on.
     position float64[n]: loss only: 0 at 0.77 %, 1 at 3.76 % on a logarithmic scale; NaN else.
     needed_samples float64[n]: about how many more probes would decide; NaN if none would.
     needed_clock_bound_ns float64[n]: about which clock bound would decide; NaN if none would.

@@ -45,7 +45,8 @@ class Cells:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Improvement:
-    """Now over baseline, n units: ratio (1 - ratio is the improvement), verdict, what it rests on.
+    """Now over baseline, n units: ratio (1 - ratio is the improvement), verdict, what it is based
+    on.
 
     cells int64[n]: hours of the week that both have and that can be compared; common int64[n]: that
     both have at all; excluded int64[n]: that one side alone has; sent, lost int64[n]: probes of now

@@ -32,7 +32,7 @@ class OneWay:
 def is_faster_than_light(evidence: Evidence, rows: slice = slice(None)) -> NDArray[np.bool_]:
     """Return which rows' quickest round trip is quicker than light there and back, bool[n].
 
-    No clock stands in a round trip, so the floor is what is wrong: a site does not lie where it was
+    No clock is in a round trip, so the floor is what is wrong: a site does not lie where it was
     said to, or it is no fibre.
     """
     quicker: NDArray[np.bool_] = (

@@ -3,7 +3,7 @@
 Two free clocks disagree by an offset that nothing over one path can tell, and by a skew that can be
 seen: it tilts the whole series. The tilt is the edge of the lower convex hull that spans the mean
 time (Zhang, Liu and Xia, INFOCOM 2002; the linear programme of Moon, Skelly and Towsley, INFOCOM
-1999, has the same answer). What stands above that line is delay above the least of its stretch,
+1999, has the same answer). What is above that line is delay above the least of its stretch,
 true whatever the clocks are; how long the least itself is stays unknown. Stretches end after an
 hour (temperature bends the drift) and where a clock was stepped.
 """

@@ -76,8 +76,8 @@ def name_one_way_factor(
     evidence: Evidence,
     row: NDArray[np.int64],
 ) -> None:
-    """Correct the limiting factors of undecided one-way judgements where clocks or the split stand
-    in the way.
+    """Correct the limiting factors of undecided one-way judgements where clocks or the split are in
+    the way.
 
     Without clocks that may be used, the clock is the limiting factor, unless a clock could not
     help, because enough probes were lost nobody knows where, or the samples are too few even for
@@ -163,8 +163,8 @@ def need_samples(
     A quantile is decided by the share of probes beyond the limit, a mean by its interval, which
     shrinks with the square root. `wide_ns` [len(at)]: what the interval is widened by besides
     (clocks, calibration), which leaves only the rest of the margin; `above_ns`: what is taken off
-    these delays before they are judged. Neighbours that resemble each other are expected to go on
-    doing so: the design effect of what is still to come is that of what was seen.
+    these delays before they are judged. Neighbours that resemble each other are expected to
+    continue doing so: the design effect of what is still to come is that of what was seen.
     """
     chosen = np.flatnonzero(
         (answer.verdict[at] == UNDECIDED) & (answer.limiting_factor[at] == SAMPLES)

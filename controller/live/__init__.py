@@ -1,1 +1,1 @@
-"""Verdicts and states of the whole map, made anew every few seconds."""
+"""Verdicts and states of the whole map, rebuilt every few seconds."""

@@ -1,6 +1,6 @@
 """How old evidence may be: what nobody has measured lately proves nothing of now.
 
-A demand rests on the newest window that counts and sent something. Once that is older than the
+A demand is based on the newest window that counts and sent something. Once that is older than the
 demand's limit its verdict is no data, whoever asks, whether or not a round was judged since.
 """
 
@@ -82,7 +82,7 @@ class Newest:
 def without_stale(judgements: Judgements, stale: NDArray[np.bool_]) -> Judgements:
     """Return the judgements with no data for demands that are `stale`, bool[m].
 
-    Impossible ones stay: they rest on no measurement.
+    Impossible ones stay: they are based on no measurement.
     """
     gone, nothing = stale & (judgements.verdict != IMPOSSIBLE), blank(len(stale))
     columns = {

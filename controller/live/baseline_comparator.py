@@ -49,7 +49,7 @@ class Improved:
 class BaselineComparator:
     """Keeps the last week of the streams that improvement targets speak of, hour by hour.
 
-    About 1.5 kB a stream and hour; nothing where no target asks for an improvement.
+    About 1.5 kB per stream and hour; nothing where no target asks for an improvement.
     """
 
     def __init__(self, demands: Sequence[Demand], streams: Sequence[PlannedStream]) -> None:

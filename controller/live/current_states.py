@@ -46,7 +46,7 @@ def agent_codes(agents: Mapping[str, AgentState]) -> NDArray[np.int8]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateInputs:
-    """What states rest on besides a round, as it was at one moment."""
+    """What states are based on besides a round, as it was at one moment."""
 
     at_ns: int
     scope: Scope

@@ -1,8 +1,8 @@
 """Judges what is in memory, some streams at a time. Pure: slots of windows in, judgements out.
 
 Whatever all streams are needed for at once (which clocks the mesh gives the lie, on which stream a
-demand is judged) rests on a few figures of each; windows and histograms are merged, judged and let
-go block by block (docs/decisions/rounds.md). Which streams share a block changes no verdict.
+demand is judged) is based on a few figures of each; windows and histograms are merged, judged and
+let go block by block (docs/decisions/rounds.md). Which streams share a block changes no verdict.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Judged:
     """What was found of n streams and m demands, each in the order of the controller's tuples.
 
     `aggregate` and `evidence` are outlines: all figures of a stream, of each distribution how many
-    it holds, no windows. `newest_ns` int64[m]: where the newest window ends that each demand rests
-    on, 0 where there is none. `figures` float64[n] each; `down` bool[n]: of which streams nothing
-    returns; `compared` by the places of `Judge.comparisons`, None if nothing is.
+    it holds, no windows. `newest_ns` int64[m]: where the newest window ends that each demand is
+    based on, 0 where there is none. `figures` float64[n] each; `down` bool[n]: of which streams
+    nothing returns; `compared` by the places of `Judge.comparisons`, None if nothing is.
     """
 
     aggregate: Aggregate

@@ -1,9 +1,9 @@
-"""The latest verdicts, made anew every few seconds from the windows in memory.
+"""The latest verdicts, rebuilt every few seconds from the windows in memory.
 
 A round is made in a worker thread from a snapshot and then put in place whole: whoever reads sees
 one round, never a mixture. A verdict is shown as changed only once it stood for two rounds
-(controller/judge/hysteresis.py), and every change is kept. Between two rounds evidence goes on
-ageing: whoever reads gets no data in the place of a verdict that has outlived it, even where no
+(controller/judge/hysteresis.py), and every change is kept. Between two rounds evidence continues
+ageing: whoever reads gets no data in the place of a verdict that has survived it, even where no
 round is judged any more (controller/live/aging.py).
 """
 
@@ -185,7 +185,7 @@ class LiveVerdicts:
     ) -> tuple[list[Aggregate], dict[int, Aggregate]]:
         """Merge what came since the last round; return the slots and the hours to judge.
 
-        A step of its own, so that what was merged is gone before anything is judged.
+        Its own step, so that what was merged is gone before anything is judged.
         """
         memory.forget(now_ns)
         snapshot, weeks = memory.snapshot(now_ns), self.improvements.snapshot(now_ns)

@@ -31,7 +31,7 @@ JUDGING = "judging"  # as a loop that is watched
 
 
 class Rounds:
-    """What happens every few seconds, and what stands between two times of it.
+    """What happens every few seconds, and what is between two times of it.
 
     `followers` are told after every round, one after another, by name.
     """
@@ -64,7 +64,7 @@ class Rounds:
         maintenance.remember(known)
 
     def state_inputs(self) -> StateInputs:
-        """Return what states rest on at this moment."""
+        """Return what states are based on at this moment."""
         return StateInputs(
             at_ns=self._clock.wall_ns(),
             scope=self.scope,
@@ -89,7 +89,7 @@ class Rounds:
         await self._tell(await self._judge(self.live, self.memory, self.scope))
 
     async def move_to(self, scope: Scope, live: LiveVerdicts, memory: RecentWindows) -> None:
-        """Judge another scope, and go on with it from the moment its first round is judged.
+        """Judge another scope, and continue with it from the moment its first round is judged.
 
         What was watched and is no longer planned is told as ended.
         """

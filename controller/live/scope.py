@@ -27,7 +27,7 @@ class Scope:
     campaign may ask for more of them; what campaigns add stands behind them. So they keep their
     places when campaigns come and go, and demands are judged on them alone. `planned_ns` int64[n]:
     since when each stream is planned, 0 for the permanent ones. `ipv4_alone`: how many IPv4 paths
-    of a target no IPv6 path stands beside.
+    of a target no IPv6 path is beside.
     """
 
     network: Network

@@ -24,7 +24,7 @@ from messages.exchange import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """How the controller itself runs: what it took in, who is connected, what does not go on.
+    """How the controller itself runs: what it took in, who is connected, what does not continue.
 
     Counts are of this life of the controller, refusals by their reason. `loop_ages_s`: how long
     ago the last round of each loop in the background ended; `skipped`: how many of its parts

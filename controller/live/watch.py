@@ -61,7 +61,7 @@ class Watch:
         return Logged(self.subjects, self.shown, self.since_ns)
 
     def moved_to(self, subjects: Sequence[str], now_ns: int) -> Watch:
-        """Return a watch of another list, which goes on from how its members stand here."""
+        """Return a watch of another list, which continues from how its members stand here."""
         known = [
             SubjectState(kind=self.kind, subject=name, state=STATES[code], since_ns=since_ns)
             for name, code, since_ns in zip(
@@ -72,7 +72,7 @@ class Watch:
         return Watch(self.kind, subjects, known, now_ns)
 
     def ended(self, subjects: Sequence[str], now_ns: int) -> list[Change]:
-        """Return what to tell of those that are not in another list: that they ended."""
+        """Return what to report about those that are not in another list: that they ended."""
         gone = set(self.subjects) - set(subjects)
         return [
             self._change(row, ENDED, now_ns)

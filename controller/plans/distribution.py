@@ -1,4 +1,6 @@
-"""The plans in force: numbered, signed, pushed; never with a number an agent has gone beyond."""
+"""The plans in force, with their keys: numbered, signed, pushed; never with a number an agent has
+gone beyond.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,6 @@ from controller.access.stamp_keyring import StampKeyring
 from controller.events.bus import EventBus
 from controller.events.event_types import PlanChanged
 from controller.plans.channels import Channel, Channels
-from controller.plans.keys import keys_of, owners
 from controller.plans.planner import make_plans, numbered
 from controller.store.interface import Store
 from controller.store.records import PlanRecord
@@ -118,7 +119,7 @@ class PlanDistribution:
         plan = self.plans[name]
         if plan.version >= running:
             return
-        logger.warning("%s runs plan %d, ours is %d: numbered anew", name, running, plan.version)
+        logger.warning("%s runs plan %d, ours is %d: numbered again", name, running, plan.version)
         content = msgspec.json.encode(msgspec.structs.replace(plan, version=0))
         record = PlanRecord(agent=name, version=running + 1, content=content)
         await asyncio.wrap_future(self._store.plans.put([record], self._clock.wall_ns()))
@@ -150,3 +151,33 @@ async def _push(channel: Channel, message: str) -> None:
     with contextlib.suppress(ConnectionError, RuntimeError, TimeoutError):
         async with asyncio.timeout(PUSH_LIMIT_S):
             await channel.link.send(message)
+
+
+def owners(network: Network) -> dict[str, str]:
+    """Return the agent behind each address."""
+    return {
+        interface.address: site.name
+        for site in network.sites.values()
+        if not site.external
+        for interface in site.interfaces
+    }
+
+
+def keys_of(
+    plan: Plan, owner: Mapping[str, str], keyring: StampKeyring
+) -> StampKeys | msgspec.UnsetType:
+    """Return the keys of a plan; UNSET where nothing of it is authenticated.
+
+    A destination whose agent does not answer to a key yet has none.
+    """
+    destinations = {spec.destination for spec in plan.streams if spec.type_p.authenticated}
+    sources = {peer for spec in plan.reflectors for peer in spec.authenticated or ()}
+    if not destinations and not sources:
+        return msgspec.UNSET
+    epoch, agent = keyring.current(), plan.agent
+    probing = {place: keyring.probing(agent, owner[place]) for place in sorted(destinations)}
+    return StampKeys(
+        epoch=epoch,
+        probing={place: key for place, key in probing.items() if key is not None},
+        answering={place: keyring.answering(owner[place], agent) for place in sorted(sources)},
+    )

@@ -1,7 +1,7 @@
 """The site file that the plans in a data directory were made from, for a start without room.
 
 Plans of a changed file need new versions, which are kept before anybody gets them. Where the disk
-has no room for that, the file of before is served on.
+has no room for that, the previous file is served on.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def keep_sites(directory: pathlib.Path, network: Network) -> None:
 
 
 def last_network(directory: pathlib.Path, reason: Text) -> Network | None:
-    """Return the network of before, whose warnings tell why it is served; None without one."""
+    """Return the previous network, whose warnings tell why it is served; None without one."""
     try:
         network = load_network(directory / NAME)
     except ConfigError:

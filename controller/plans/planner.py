@@ -110,7 +110,7 @@ def last_plans(store: Store) -> dict[str, Plan]:
 def asked_since(
     store: Store, streams: Sequence[PlannedStream], plans: Mapping[str, Plan], from_ns: int
 ) -> NDArray[np.int64]:
-    """Return since when each stream has been asked for at its present interval, int64[n].
+    """Return since when each stream has been requested at its present interval, int64[n].
 
     Plans that were replaced by `from_ns` are not looked at. Blocks.
     """

@@ -1,8 +1,8 @@
 """What campaigns add to the plan comes and goes while the controller runs.
 
 The permanent streams keep their places, so nothing that is judged moves: demands, verdicts, groups,
-improvements and the matrix rest on them alone (docs/decisions/campaigns.md). What stands behind
-them is put together anew, and put in place at one moment, when its first round is judged.
+improvements and the matrix are based on them alone (docs/decisions/campaigns.md). What stands
+behind them is put together again, and put in place at one moment, when its first round is judged.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Replanner:
         await rounds.move_to(scope, live, memory)
 
     async def _plan(self, streams: tuple[PlannedStream, ...]) -> None:
-        """Number the plans anew where they change, and push them."""
+        """Number the plans again where they change, and push them."""
         async with self.distribution.changing:
             records = stream_records(streams)
             await asyncio.wrap_future(self.store.streams.put(records))

@@ -1,6 +1,8 @@
-"""What a report is made of, from a snapshot: the documents that the API gives of it."""
+"""What a report is made of, from a snapshot: the API's documents and the account of probes."""
 
 from __future__ import annotations
+
+import asyncio
 
 from controller.documents.health import health_document
 from controller.documents.paths import path_documents
@@ -8,10 +10,13 @@ from controller.documents.places import agent_document, site_document
 from controller.documents.remediation import group_remediation, target_remediation
 from controller.documents.targets import group_document, target_document
 from controller.documents.verdicts import verdict_document
-from controller.live.accounts import AccountDocument
+from controller.fleet.exclusions import Exclusions
+from controller.live.accounts import AccountDocument, Tally
 from controller.live.snapshot import Snapshot
+from controller.live.warm_start import batches_between
+from controller.plans.planner import asked_since
 from controller.reports.report import Answers
-from controller.store.interface import StoreState
+from controller.store.interface import Store, StoreState
 
 
 def answers_of(now: Snapshot, store: StoreState, account: AccountDocument | None) -> Answers:
@@ -37,3 +42,25 @@ def answers_of(now: Snapshot, store: StoreState, account: AccountDocument | None
         remediations=remediations,
         account=account,
     )
+
+
+class AccountReader:
+    """Counts one period at a time: each is read whole from the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reading = asyncio.Lock()
+
+    async def tally(self, now: Snapshot) -> Tally:
+        """Return what became of the streams of a snapshot in the period that is judged."""
+        async with self._reading:
+            return await asyncio.to_thread(self._tallied, now)
+
+    def _tallied(self, now: Snapshot) -> Tally:
+        from_ns, to_ns, streams = now.round.data_from_ns, now.round.data_to_ns, now.scope.streams
+        since_ns = asked_since(self._store, streams, now.plans, from_ns)
+        tally = Tally(streams, Exclusions(now.maintenance, now.silences), since_ns=since_ns)
+        agents = sorted({stream.path.source.site for stream in streams})
+        for batch in batches_between(self._store, agents, from_ns, to_ns):
+            tally.add(batch)
+        return tally

@@ -194,13 +194,13 @@ async def _probing(
     engine = Engine(specs, window_ns=scope.window_ns, on_windows=deliver)
     engine.start()
     try:
-        _report_refused(engine.health(), tell)
+        tell_refused(engine.health(), tell)
         yield tally
     finally:
         await asyncio.to_thread(engine.stop)
 
 
-def _report_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
+def tell_refused(health: EngineHealth, tell: Callable[[Text], None]) -> None:
     """Say why streams cannot run, once a reason. Raises ResourceError if none can."""
     by_destination = {spec.destination: why for spec, why in health.refused.items()}
     reasons = Counter(by_destination.values())

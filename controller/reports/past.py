@@ -1,7 +1,7 @@
 """A campaign judged when it is over: its own streams, its own targets, its own period.
 
-The windows are read back from the store, so the report rests on what was stored, whoever restarted
-in between. They are judged by the same parts as everything else, into a snapshot of its own.
+The windows are read back from the store, so the report is based on what was stored, whoever
+restarted in between. They are judged by the same parts as everything else, into its own snapshot.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.campaigns.campaign_file import Campaign
-from controller.campaigns.demand import existing_part
 from controller.campaigns.registry import request_of
-from controller.campaigns.request import CampaignRequest
+from controller.campaigns.request import CampaignRequest, existing_part
 from controller.fleet.exclusions import Exclusions
 from controller.live.accounts import Tally
 from controller.live.aging import LEAST_NS

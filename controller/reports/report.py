@@ -73,7 +73,7 @@ class Cell:
 class Report:
     """Everything the page shows. Times are wall-clock nanoseconds since 1970.
 
-    `data_from_ns` to `data_to_ns` is when what is judged was measured; `account` tells of every
+    `data_from_ns` to `data_to_ns` is when what is judged was measured; `account` reports every
     probe that was due (None: too many to count), `sent` and `lost` of those that are judged.
     """
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
-from controller.campaigns.notes import notes_of
-from controller.campaigns.registry import CampaignRegistry
+from controller.campaigns.registry import CampaignRegistry, notes_of
 from controller.campaigns.request import CampaignOutcome, CampaignResult
 from controller.live.snapshot import Snapshot
 from controller.reports.page import render_report

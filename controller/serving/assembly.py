@@ -36,13 +36,12 @@ from controller.live.rounds import JUDGING, Rounds
 from controller.live.scope import Scope, scope_of
 from controller.live.snapshot import Snapshots
 from controller.live.warm_start import remember, taking
-from controller.plans.channels import Channels
+from controller.plans.channels import Channels, DuplicateAgents
 from controller.plans.distribution import PlanDistribution, plans_of
-from controller.plans.duplicate_agents import DuplicateAgents
 from controller.plans.last_sites import keep_sites, last_network
 from controller.plans.planner import last_plans, stream_records
 from controller.plans.replanning import Replanner
-from controller.reports.account import AccountReader
+from controller.reports.answers import AccountReader
 from controller.reports.reporting import Reporting
 from controller.serving.snapshot_taker import OperationReader, SnapshotTaker
 from controller.settings import VERSION, Settings
@@ -307,10 +306,10 @@ def _assemble(network: Network, opened: _Opened) -> Services:
 
 @contextlib.contextmanager
 def _done_without_room() -> Iterator[None]:
-    """Let a start go on where nothing can be written: what is there is served all the same."""
+    """Let a start continue where nothing can be written: what is there is served all the same."""
     try:
         yield
     except DamagedStoreError:
         raise
     except ResourceError as error:
-        logger.error("the start goes on, and something is not kept: %s", error)
+        logger.error("the start continues, and something is not kept: %s", error)

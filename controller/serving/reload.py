@@ -1,4 +1,4 @@
-"""SIGHUP: the controller begins anew, in order, with the site file as it is now.
+"""SIGHUP: the controller starts afresh, in order, with the site file as it is now.
 
 What it is asked to measure and judge is put together once, so a new site file is a new beginning
 inside the same process: deliveries that are being written are finished, agents keep their windows
@@ -31,7 +31,7 @@ class Signals:
         self.stopping = False
 
     def listen(self) -> None:
-        """Let SIGTERM and SIGINT stop, SIGHUP begin anew."""
+        """Let SIGTERM and SIGINT stop, SIGHUP start afresh."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         loop.add_signal_handler(signal.SIGINT, self._stop)

@@ -1,4 +1,4 @@
-"""The running controller: it listens, judges, begins anew or stops when told to."""
+"""The running controller: it listens, judges, starts afresh or stops when told to."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def tls_context(listens: Sequence[Listen], services: Services) -> ssl.SSLContext
 async def serve_on(
     sites: pathlib.Path, opened: Callable[[Network], Services], listens: Sequence[Listen]
 ) -> None:
-    """Serve what a site file says until SIGTERM or SIGINT; SIGHUP begins anew with the file.
+    """Serve what a site file says until SIGTERM or SIGINT; SIGHUP starts afresh with the file.
 
     `opened` gives the services for a network. Raises what it and `serve` raise.
     """
@@ -74,7 +74,7 @@ async def serve_on(
             gc.unfreeze()
             gc.collect()
         if network is not None:
-            logger.info("beginning anew with %s", sites)
+            logger.info("starting afresh with %s", sites)
     notify_manager(STOPPING)
 
 
@@ -116,7 +116,7 @@ async def _judge_forever(services: Services) -> None:
     """Judge, and between two rounds let campaigns begin and end, on time."""
     judge_every_s = services.settings.judge_every_s
     while True:
-        with services.watchdog.part(JUDGING, "round"):  # ingest goes on whatever is wrong here
+        with services.watchdog.part(JUDGING, "round"):  # ingest continues whatever is wrong here
             if not await _campaigns_judged(services):
                 await services.rounds.make()
         await services.scheduler.wait_due(judge_every_s)
@@ -130,7 +130,7 @@ async def _campaigns_judged(services: Services) -> bool:
 
 
 async def _watch_loops(services: Services) -> None:
-    """Tell as events what stands still, fails or goes on, for ever."""
+    """Tell as events what stands still, fails or continues, for ever."""
     while True:
         changes = [
             *services.watchdog.changes(),

@@ -11,8 +11,8 @@ from controller.campaigns.registry import CampaignRegistry
 from controller.ingest.ingest import Ingest
 from controller.live.rounds import Rounds
 from controller.live.snapshot import Operation, Snapshot
+from controller.plans.channels import DuplicateAgents
 from controller.plans.distribution import PlanDistribution
-from controller.plans.duplicate_agents import DuplicateAgents
 from controller.settings import VERSION
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.watchdog import Watchdog

@@ -159,7 +159,7 @@ def without_windows(aggregate: Aggregate) -> Aggregate:
 def outlined(aggregate: Aggregate) -> Aggregate:
     """Return the part without its single windows, of each distribution only how many it holds.
 
-    They stand in one bucket, so that merging outlines gives the outline of what was merged.
+    They are in one bucket, so that merging outlines gives the outline of what was merged.
     """
     rows = len(aggregate.row)
     sums = {

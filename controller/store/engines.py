@@ -54,7 +54,7 @@ class Engine(Protocol):
         """Look quickly at a store, in use or not; None where there is none. Changes nothing."""
 
 
-# Engines that come with the controller are loaded when they are asked for.
+# Engines that come with the controller are loaded when they are requested.
 _ENGINES: dict[str, Engine | str] = {"sqlite": "controller.store.sqlite.engine"}
 
 
@@ -64,7 +64,7 @@ def register_engine(scheme: str, engine: Engine) -> None:
 
 
 def store_url(directory: pathlib.Path) -> str:
-    """Return the URL of the store in a data directory, where no other is asked for."""
+    """Return the URL of the store in a data directory, where no other is requested."""
     return f"{_DEFAULT}://{urllib.parse.quote(str(directory.absolute()))}"
 
 

@@ -84,7 +84,7 @@ class WindowStore(Protocol):
 
         Raises StoreBusyError at once when too much is queued; the future raises StoreFullError, and
         OtherBootError where the chunk must stand `alone` and results of its agent, of another boot
-        and of that time, are there already.
+        and of that time, exist already.
         """
 
     def counts_of(self, agent: str, boot: str, sequence: int) -> Mapping[str, int] | None:
@@ -100,7 +100,7 @@ class WindowStore(Protocol):
         first.
 
         At most about `limit`, but always all of one `start_ns` together; the second value is the
-        `from_ns` at which to go on, None at the end.
+        `from_ns` at which to continue, None at the end.
         """
 
     def chunks_since(self, from_ns: int) -> Iterator[StoredChunk]:

@@ -62,7 +62,7 @@ def series_of_windows(batches: Sequence[WindowBatch], stream_ids: Sequence[int])
         rows += len(taken)
     if not rows:
         return _series(None, np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, POINT))
-    points = points_of(merge(aggregates, rows))  # every window in a row of its own
+    points = points_of(merge(aggregates, rows))  # every window in its own row
     return _series(
         None,
         np.concatenate(found),

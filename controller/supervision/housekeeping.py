@@ -43,7 +43,7 @@ async def run_housekeeping(
         while True:
             began_s = time.monotonic()
             done = 0
-            with watchdog.part(LOOP, "rollups"):  # ingest goes on whatever is wrong here
+            with watchdog.part(LOOP, "rollups"):  # ingest continues whatever is wrong here
                 done = await loop.run_in_executor(
                     thread, store.rollups.roll_up, clock.wall_ns(), INTERVALS_AT_ONCE
                 )

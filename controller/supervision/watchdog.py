@@ -68,7 +68,7 @@ class Watchdog:
             watched.rounds += 1
 
     def part(self, loop: str, part: str) -> _Part:
-        """Let a part of a round fail alone: what it raises is told, and the round goes on."""
+        """Let a part of a round fail alone: what it raises is told, and the round continues."""
         return _Part(self, loop, part)
 
     def failed(self, loop: str, part: str, error: BaseException) -> None:
@@ -88,7 +88,7 @@ class Watchdog:
         """Note that a part of a round did not raise."""
         watched = self._loops.get(loop)
         if watched is not None and watched.failing.pop(part, None) is not None:
-            logger.warning("%s: %s goes on", loop, part)
+            logger.warning("%s: %s continues", loop, part)
 
     def failing(self) -> dict[str, str]:
         """Return the parts that failed when they were tried last, as ``loop/part``, and why."""
@@ -109,7 +109,9 @@ class Watchdog:
         return {n: (now_ns - loop.rounded_ns) / 1e9 for n, loop in self._loops.items()}
 
     def changes(self) -> list[ControllerChanged]:
-        """Return as events what came to stand still, to fail or to go on since this was asked."""
+        """Return as events what came to stand still, to fail or to continue since this
+        was asked.
+        """
         now_ns = self._clock.wall_ns()
         found: dict[str, PartState] = dict.fromkeys(self.failing(), "failing")
         found |= dict.fromkeys(self.stalled(), "stalled")

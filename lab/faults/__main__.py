@@ -111,7 +111,7 @@ def faults(
 
 
 def run(network: FaultNetwork, place: Path, fault: Fault, seed: int, *, short: bool) -> Row:
-    """Do one kind of harm to a fleet of its own and count."""
+    """Do one kind of harm to its own fleet and count."""
     from lab.faults.stage import on_stage
 
     began = time.monotonic()

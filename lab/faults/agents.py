@@ -27,7 +27,7 @@ class Places(Protocol):
 
 
 class Agents:
-    """One process a site, each with a configuration and a state directory of its own.
+    """One process a site, each with a configuration and its own state directory.
 
     `extra` has lines of an agent's configuration, `policy` what stands instead of the laboratory's
     policy, both by agent; they count when it is started or reloaded next.
@@ -83,7 +83,7 @@ class Agents:
         self.kills += 1
 
     def stop(self, *names: str) -> None:
-        """End agents in order, all at once."""
+        """End agents cleanly, all at once."""
         processes = [self._processes.pop(name) for name in names]
         for process in processes:
             process.terminate()

@@ -29,7 +29,7 @@ _READY_S, _DRAIN_S, _TOKEN_KNOWN_S = 60.0, 60.0, 10.0
 
 
 class Stage:
-    """Three agents in networks of their own and a controller. Every wait has an end."""
+    """Three agents in their own networks and a controller. Every wait has an end."""
 
     def __init__(self, network: FaultNetwork, run_dir: Path, seed: int) -> None:
         self.network, self.run_dir = network, run_dir
@@ -48,7 +48,7 @@ class Stage:
         self._mounts: list[Path] = []
 
     def mount(self, directory: Path, size_bytes: int) -> None:
-        """Let a directory be a small disk of its own until the end."""
+        """Let a directory be its own small disk until the end."""
         directory.mkdir(parents=True, exist_ok=True)
         mount_memory(directory, size_bytes)
         self._mounts.append(directory)
@@ -89,7 +89,7 @@ class Stage:
         return self.get("health") is not None
 
     def cut(self, whether: bool) -> None:
-        """Cut every link between sites and to the controller, telling nobody; or mend them."""
+        """Cut every link between sites and to the controller, telling nobody; or fix them."""
         self.network.connect(not whether)
 
     def pause(self, low_s: float, high_s: float | None = None) -> None:
@@ -137,7 +137,7 @@ class Stage:
         )
 
     def finish(self) -> Result:
-        """Let everything drain, stop in order, and count: agents, controller, store, wire."""
+        """Let everything drain, stop cleanly, and count: agents, controller, store, wire."""
         self.wait_until_connected()
         self._wait(_DRAIN_S, self._drained, "spools did not drain", "缓存未能清空")
         self.agents.stop(*self.agents)
@@ -177,7 +177,7 @@ class Stage:
         return int(found[0]["windows_stored"]) if found else 0
 
     def rate_on_the_wire(self, seconds: float) -> float:
-        """Return how many probes a second all sites send, watched for so long from outside."""
+        """Return how many probes per second all sites send, watched for so long from outside."""
         before, began = self.network.probes_on_the_wire(), time.monotonic()
         self.pause(seconds)
         return (self.network.probes_on_the_wire() - before) / (time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""Processes the lab starts: none outlives its parent, each has a log file.
+"""Processes the lab starts: none survives its parent, each has a log file.
 
 What lies in the current folder is data, never code, since much of this runs as root: Python
 children start with -P, and no list of folders that they search depends on where they stand.
@@ -70,7 +70,7 @@ def _absolute(folders: str) -> list[str]:
 def follow_parent(number: int, niceness: int = 0) -> Callable[[], None]:
     """Return what a child does first: ask to get signal `number` when its parent dies.
 
-    `niceness` is asked for and not insisted on (an ordinary user may not go below 0).
+    `niceness` is requested and not insisted on (an ordinary user may not go below 0).
     """
     parent = os.getpid()
 
@@ -96,7 +96,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a child whose output goes to `log`; Ctrl-C of the terminal does not reach it.
 
-    It stands in the root folder, so what `command` names is named by absolute paths.
+    It is in the root folder, so what `command` names is named by absolute paths.
     """
     with log.open("ab") as output:
         return subprocess.Popen(  # our own programs, no shell

@@ -111,7 +111,7 @@ def compare(
 ) -> list[Row]:
     """Return a row for every demand that is measured; `windows` are those that were judged.
 
-    The truth is that of the probes in the windows which the verdict rests on: where the machine
+    The truth is that of the probes in the windows which the verdict is based on: where the machine
     stood still for a part of a window, the emulator did, too, and the verdict leaves it out.
     """
     said = {(verdict["target"], verdict["path"]): verdict for verdict in verdicts}

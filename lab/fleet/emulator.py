@@ -50,7 +50,7 @@ class Emulator:
     """Carries frames between the sites of one hub namespace.
 
     `interface_of[a]` is the hub's interface index behind which address a lives. `housekeeping` of
-    `run` is called about ten times a second; the run ends when it returns False.
+    `run` is called about ten times per second; the run ends when it returns False.
     """
 
     def __init__(

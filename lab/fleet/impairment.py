@@ -66,7 +66,7 @@ class Path(NamedTuple):
 
 
 class Paths:
-    """Finds the path of a frame by the addresses that stand in it."""
+    """Finds the path of a frame by the addresses that are in it."""
 
     def __init__(self, addresses: Sequence[str], table: PathTable) -> None:
         packed = [ipaddress.ip_address(address).packed for address in addresses]
@@ -146,7 +146,7 @@ class Impairment:
 def take_hops(frame: bytearray, hops: int) -> None:
     """Take `hops` off the TTL or hop limit of a frame in place, never below 1.
 
-    The IPv4 checksum is updated, not made anew (RFC 1624): TTL is the high byte of its word.
+    The IPv4 checksum is updated, not rebuilt (RFC 1624): TTL is the high byte of its word.
     """
     older = frame[12] == 0x08
     at = 22 if older else 21

@@ -104,7 +104,7 @@ _MS_REC, _MS_PRIVATE = 0x4000, 0x4_0000
 
 
 def enter_new_mounts() -> None:
-    """Move this process into a mount namespace of its own. Raises OSError."""
+    """Move this process into its own mount namespace. Raises OSError."""
     _check(_libc.unshare(_CLONE_NEWNS), "unshare")
     _check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount")
 

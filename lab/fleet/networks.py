@@ -63,7 +63,7 @@ class SiteNetwork:
 
 
 def enter_hub() -> None:
-    """Move this process into a network of its own, as root or through a user namespace.
+    """Move this process into its own network, as root or through a user namespace.
 
     Must be called while the process has one thread. Raises RightsError, saying how to permit it.
     """

@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from agent.identity.enrol_command import enrol
-from controller.commands.authority import init, revoke, token
-from controller.commands.stamp_keys import stamp_keys
+from controller.commands.keys import init, stamp_keys
+from controller.commands.tokens import revoke, token
 
 
 def create_authority(data: Path, *hosts: str) -> str:

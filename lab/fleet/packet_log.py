@@ -1,6 +1,6 @@
 """The emulator's log: what it did to every packet. This is the lab's truth.
 
-Rows are written in segments of a fixed number, each to a file of its own once every packet of it
+Rows are written in segments of a fixed number, each to its own file once every packet of it
 has left and the kernel has said when. Row layout (152 bytes): RECORD below.
 """
 

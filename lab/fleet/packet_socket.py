@@ -57,7 +57,7 @@ class TxTimestamp(NamedTuple):
 
 
 def _at(memory: bytearray) -> int:
-    """Return the address of memory that must outlive its use by the kernel."""
+    """Return the address of memory that must survive its use by the kernel."""
     return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 

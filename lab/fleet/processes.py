@@ -54,7 +54,7 @@ class ControllerProcess:
             self._process = None
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it cleanly."""
         if self._process is not None:
             end(self._process, _CONTROLLER_PATIENCE_S)
             self._process = None

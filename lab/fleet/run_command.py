@@ -13,7 +13,7 @@ import click
 from foundation.options import FiniteRange
 
 _LAB = "jiangsu"
-_REAL_S = 90.0  # a 95th percentile at one probe a second is decided after 73
+_REAL_S = 90.0  # a 95th percentile at one probe per second is decided after 73
 
 
 @click.command()

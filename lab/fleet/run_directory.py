@@ -1,4 +1,4 @@
-"""Where a run keeps its files: a directory of its own, gone afterwards unless it is to be kept."""
+"""Where a run keeps its files: its own directory, gone afterwards unless it is to be kept."""
 
 from __future__ import annotations
 

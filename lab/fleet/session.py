@@ -34,7 +34,7 @@ from lab.progress import tell
 from topology.mesh import plan_streams
 from topology.targets import demands
 
-_LIVE_PERIOD_S = 60.0  # what verdicts rest on while the terminal UI is open
+_LIVE_PERIOD_S = 60.0  # what verdicts are based on while the terminal UI is open
 _JUDGED_WAIT_S = 20.0
 _TOLD_WITHIN_S = 2.0  # what a controller has not told by then is not waited for
 
@@ -204,7 +204,7 @@ def _measure(fleet: Fleet, seconds: float, fault: Fault | None) -> None:
 
 
 def _conclude(fleet: Fleet) -> Outcome:
-    """Take the last verdicts, stop everything in order, and compare with the truth."""
+    """Take the last verdicts, stop everything cleanly, and compare with the truth."""
     last = asyncio.run(_last_round(fleet.controller.url, time.time_ns()))
     tell(Text("Stopping the agents and comparing with the truth …", "正在停止探针并与真值比对……"))
     fleet.stop_agents()
@@ -227,7 +227,7 @@ def _conclude(fleet: Fleet) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """The verdicts of one round, when it was made, and when what it rests on begins."""
+    """The verdicts of one round, when it was made, and when what it is based on begins."""
 
     verdicts: list[dict[str, Any]]
     judged_ns: int

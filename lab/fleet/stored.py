@@ -1,4 +1,4 @@
-"""The windows a controller has stored, as its API tells of them."""
+"""The windows a controller has stored, as its API reports them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StoredWindows:
     suspect: NDArray[np.bool_]
 
     def judged(self, from_ns: int, judged_ns: int) -> StoredWindows:
-        """Return the windows that a round at `judged_ns` with horizon `from_ns` rested on."""
+        """Return the windows that a round at `judged_ns` with horizon `from_ns` was based on."""
         return self._take((self.start_ns >= from_ns) & (self.received_ns <= judged_ns))
 
     def of(self, stream_id: int) -> StoredWindows:
@@ -42,8 +42,8 @@ class StoredWindows:
         return self._take(self.stream_id == np.uint64(stream_id))
 
     def counted(self) -> StoredWindows:
-        """Return the windows of one stream that a verdict rests on: those which the machine did not
-        measure while it was starved, if there are any."""
+        """Return the windows of one stream that a verdict is based on: those which the machine did
+        not measure while it was starved, if there are any."""
         return self if self.suspect.all() else self._take(~self.suspect)
 
     def hold(self, sent_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -72,7 +72,7 @@ class Continuity:
 
 
 async def read_stored(api: ApiClient) -> StoredWindows:
-    """Return every window a running controller has stored. Raises ResourceError if it tells of
+    """Return every window a running controller has stored. Raises ResourceError if it reports
     less than all of them."""
     windows: list[dict[str, Any]] = []
     for path in await api.items("paths", whole=True):
@@ -81,7 +81,7 @@ async def read_stored(api: ApiClient) -> StoredWindows:
 
 
 def windows_of(documents: Sequence[Mapping[str, Any]]) -> StoredWindows:
-    """Return windows as the API tells of them as one set of columns."""
+    """Return windows as the API reports them as one set of columns."""
 
     def column(name: str, kind: type) -> NDArray[Any]:
         return np.array([document[name] for document in documents], kind)
@@ -106,7 +106,7 @@ def _median(flows: Sequence[Mapping[str, Any]]) -> float:
 def continuity_of(windows: StoredWindows, seen: Iterable[tuple[Sequence[int], int]]) -> Continuity:
     """Look for gaps and repeats between the first and the last window of each stream.
 
-    `seen` has (streams, probes of theirs that entered the network). Where the windows tell of as
+    `seen` has (streams, probes of theirs that entered the network). Where the windows report as
     many, a gap is a time in which nothing was sent, since the machine stood still, and no window
     is missing.
     """

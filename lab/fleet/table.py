@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.commands.tables import aligned
+from controller.commands.list_tables import aligned
 from controller.judge.formatting import percent
 from foundation.text import Language, Text, counted
 from lab.fleet.comparison import Row, Summary
@@ -59,7 +59,7 @@ def _cells(row: Row, language: Language) -> tuple[str, ...]:
 
 
 def table_lines(rows: Sequence[Row], language: Language) -> list[str]:
-    """Return the table: one line a row, headings first."""
+    """Return the table: one line per row, headings first."""
     return aligned([_HEADINGS[language], *(_cells(row, language) for row in rows)])
 
 
@@ -87,7 +87,7 @@ def _word(verdict: str, language: Language) -> str:
 
 
 def target_lines(verdicts: Sequence[tuple[str, str]], language: Language) -> list[str]:
-    """Return one line a target: how many paths of each verdict, of (target, verdict)."""
+    """Return one line per target: how many paths of each verdict, of (target, verdict)."""
     counts: dict[str, Counter[str]] = {}
     for target, verdict in verdicts:
         counts.setdefault(target, Counter())[verdict] += 1

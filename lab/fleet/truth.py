@@ -1,7 +1,7 @@
 """What really happened to every probe, read from the emulator's log alone. Pure arrays.
 
 A probe is one forward packet (ICMP echo request, STAMP sender packet, TCP SYN) and the packets
-that answered it, paired by what stands in them: never by order of arrival.
+that answered it, paired by what is in them: never by order of arrival.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Probes:
 
 @dataclass(frozen=True, slots=True)
 class _Packets:
-    """What stands in n packets: `role` int64[n], `protocol` int64[n], `key` int64[n]."""
+    """What is in n packets: `role` int64[n], `protocol` int64[n], `key` int64[n]."""
 
     role: NDArray[np.int64]
     protocol: NDArray[np.int64]

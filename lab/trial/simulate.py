@@ -74,7 +74,7 @@ def evidence_of_cases(
 ) -> Evidence:
     """Return the evidence that the controller would hold after these batches.
 
-    One row a case; with `chosen`, one row for each of those cases alone.
+    One row per case; with `chosen`, one row for each of those cases alone.
     """
     numbers = range(len(cases)) if chosen is None else chosen
     return evidence_with_starts([cases[i] for i in numbers], batches, list(numbers))[0]

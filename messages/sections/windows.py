@@ -82,7 +82,7 @@ class WindowsSection(SectionKind[WindowBatch]):
         seen: set[int] = set()
         for part in parts:
             ids = part.stream_id.tolist()
-            if seen.intersection(ids):  # a stream that was planned anew within its window
+            if seen.intersection(ids):  # a stream that was planned again within its window
                 yield from _split(stack_windows(fresh))
                 fresh, seen = [], set()
             fresh.append(part)

@@ -99,7 +99,7 @@ class BatchChannel(Channel):
         `addresses` uint8[sessions, 28] has the sockaddr of every session.
         """
         count = len(row)
-        if self.source_is_gone:  # IPv6 would go on sending from it, and nobody could answer
+        if self.source_is_gone:  # IPv6 would continue sending from it, and nobody could answer
             error = np.full(count, errno.EADDRNOTAVAIL, np.int32)
             unsent = SendResult(error, np.zeros(count, np.uint32), probes.wall_ns)
             return unsent, np.zeros(count, np.uint64)

@@ -1,4 +1,4 @@
-"""Opening the channel of a protocol: what is asked for, and what an engine lends to it."""
+"""Opening the channel of a protocol: what is requested, and what an engine lends to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEADER_ROOM = 84  # IP header with options and ICMP header, beside the payload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOrder:
-    """One channel that is asked for: `family` of addresses, `source` to leave from (None: the
+    """One channel that is requested: `family` of addresses, `source` to leave from (None: the
     system's choice), `payload_bytes` behind the transport header."""
 
     number: int
@@ -49,7 +49,7 @@ class ChannelKit:
         self._damage: dict[tuple[str, int], DamagedPackets] = {}  # by protocol and family
 
     def open_channel(self, order: ChannelOrder) -> Channel:
-        """Open a channel of the protocol that is asked for."""
+        """Open a channel of the protocol that is requested."""
         opener: ChannelOpener = pkgutil.resolve_name(order.protocol.opener)
         return opener(order, self)
 

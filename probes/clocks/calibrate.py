@@ -95,9 +95,9 @@ def _measure(
 def _warmed_up(sender: BatchSocket, receiver: BatchSocket) -> int:
     """Send until RX timestamps are in force, for a while; return the number of the next turn.
 
-    The kernel turns them on for all sockets at once, in a worker of its own that may have to wait
-    on a busy machine; so packets may arrive without timestamps for some time after they were asked
-    for.
+    The kernel turns them on for all sockets at once, in its own worker that may have to wait
+    on a busy machine; so packets may arrive without timestamps for some time after they were
+    requested.
     """
     give_up_s = time.monotonic() + _WARM_UP_S
     turn, in_force = 0, False
@@ -109,7 +109,9 @@ def _warmed_up(sender: BatchSocket, receiver: BatchSocket) -> int:
 
 
 def _send(sender: BatchSocket, turn: int) -> tuple[NDArray[np.int64], bool]:
-    """Send a batch that bears its number; return when each packet left, and if the kernel says."""
+    """Send a batch that carries its number; return when each packet left, and if the
+    kernel says.
+    """
     sender.rings.send.payload[:_BATCH, :4].view("<u4")[:] = turn
     result = sender.send(_BATCH)
     timestamps = sender.error_queue.read()

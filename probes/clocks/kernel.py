@@ -2,7 +2,7 @@
 
 struct timex, LP64, 208 octets: modes i32@0 … maxerror i64@24 (µs), esterror i64@32 (µs), status
 i32@40. The call answers TIME_ERROR (5), or sets STA_UNSYNC, while nothing disciplines the clock.
-`maxerror` grows by 500 µs a second between the updates of a time daemon, so it is a bound, if a
+`maxerror` grows by 500 µs per second between the updates of a time daemon, so it is a bound, if a
 pessimistic one (docs/concepts/measurement.md §4.1): but only if the daemon set it to what it knew.
 systemd-timesyncd sets `maxerror` and `esterror` to 0, phc2sys sets `maxerror` to 0 and leaves
 `esterror` at the kernel's 16 s: they only mean "synchronised", and would seem exact just after an

@@ -28,6 +28,7 @@ from probes.engine.answers import (
 )
 from probes.engine.direction import FORWARD, directions_of_loss
 from probes.engine.ledger import DROPPED, FLYING, LOST, Ledger
+from probes.engine.matching import match, owners
 from probes.engine.report import SampleBatch, Tally
 from probes.engine.roster import Roster
 from probes.engine.windows import OpenWindows
@@ -91,8 +92,12 @@ class Account:
         strange = np.flatnonzero(session < 0)[:_MOST_STRANGERS]
         if len(strange):
             session = session.copy()
-            session[strange] = self._ledger.owners(
-                sessions, number[strange], answers.sequence_bits, answers.check[strange]
+            session[strange] = owners(
+                self._ledger,
+                sessions,
+                number[strange],
+                answers.sequence_bits,
+                answers.check[strange],
             )
         cause = cause_of(reason)
         numbered = (session >= 0) & (number >= 0)
@@ -133,7 +138,8 @@ class Account:
 
     def _enter(self, replies: Replies) -> None:
         """Match replies with probes and file what they finish."""
-        matched = self._ledger.match(
+        matched = match(
+            self._ledger,
             replies.session,
             replies.low_sequence,
             replies.sequence_bits,
@@ -189,7 +195,7 @@ class Account:
             back = (rows["channel"][row] == number) & (direction != FORWARD)
             back = np.flatnonzero(back & (rows["cause"][row] >= 0))  # of others an answer was read
             channel = self._roster.channels.get(int(number))
-            if channel is None:  # its interface was made anew meanwhile
+            if channel is None:  # its interface was rebuilt meanwhile
                 continue
             unread, damaged = channel.claim_dropped(rows["sent_ns"][row[back]], now_ns)
             outcome[back[unread]] = UNREAD

@@ -13,7 +13,8 @@ from probes.channels.codec import ANSWER_CLOSED, ANSWER_OPEN, ANSWER_REPLY
 from probes.clocks.timescale import TimeScale
 from probes.engine.accumulate import LATE as OUTCOME_LATE
 from probes.engine.accumulate import RECEIVED, Finished
-from probes.engine.ledger import LATE, ON_TIME, Ledger, Matched
+from probes.engine.ledger import LATE, ON_TIME, Ledger
+from probes.engine.matching import Matched
 from probes.sockets.error_queue import USER_TIMESTAMP
 from probes.sockets.records import chosen, distinct, put_records, records
 from probes.stamp.batch import ReflectorFields

@@ -2,7 +2,7 @@
 
 A tick sends all that is due about then, with one system call a channel (`probes.engine.sender`).
 Replies and TX timestamps wait in the sockets, since the kernel has noted when they came; a few
-times a second they are collected, and windows that are complete are handed out
+times per second they are collected, and windows that are complete are handed out
 (`probes.engine.account`).
 """
 
@@ -176,7 +176,7 @@ class Engine:
     def update(
         self, specs: Sequence[StreamSpec], stamp_keys: Mapping[str, bytes] | None = None
     ) -> None:
-        """Run these streams from the next tick on; unchanged ones go on undisturbed.
+        """Run these streams from the next tick on; unchanged ones continue undisturbed.
 
         `stamp_keys` are those of authenticated ones from then on.
         """
@@ -301,7 +301,7 @@ class Engine:
         return not (ends and self._pacer.finished() and not self._windows.in_flight)
 
     def _collect(self, now_ns: int) -> None:
-        """A few times a second, read all sockets and hand out the windows that are complete."""
+        """A few times per second, read all sockets and hand out the windows that are complete."""
         recent = now_ns - self._collected_ns < self._patience_ns()
         if recent and self._tally.sent - self._collected_sent < self._collect_probes:
             return
@@ -402,7 +402,7 @@ class Engine:
                     self._begin(waiting)
 
     def _follow_interfaces(self) -> None:
-        """Send through the interfaces that bear the names of those that streams go through."""
+        """Send through the interfaces that carry the names of those that streams go through."""
         closed, opened = self._roster.follow_interfaces()
         self._forget(closed)
         for channel in opened:

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.channels.discarded import ALTERED, cause_of
-from probes.sockets.records import distinct, put_records, stable_order, starts
+from probes.sockets.records import distinct, put_records, stable_order
 
 # On a busy machine either end may not run for so long, and answers wait before they are collected;
 # a Follow-Up is worth that wait.
 _STARVED_NS = 400_000_000
 
-_LOOK_BACK = 128  # probes of a session among which a timestamp alone is looked for
+LOOK_BACK = 128  # probes of a session among which a timestamp alone is looked for
 
 EMPTY, DROPPED, FLYING, ON_TIME, LATE, LOST = range(6)  # what may be answered: FLYING and above
 
@@ -64,7 +62,7 @@ _ROW = np.dtype(
         ("sent_kind", "u1"),  # index into window.TIMESTAMPING
         ("rtt_ns", "f8"),
         ("reflector", "i8"),  # the reflector's own sequence number; -1 unknown
-        # Kept only where a Follow-Up may still mend it.
+        # Kept only where a Follow-Up may still fix it.
         ("transmit_ns", "i8"),  # T3, of the reflector's clock
         ("forward_ns", "f8"),
         ("backward_ns", "f8"),
@@ -82,26 +80,6 @@ _ROW = np.dtype(
     align=True,
 )
 assert _ROW.itemsize == 128, _ROW.itemsize
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """Which of n answers are ours: `row` int64[m] for the first answers to a probe, `answer`
-    int64[m] their places among the n, ascending; `session`, `sequence` int64[m]; `reordered`
-    bool[m]; `repeated` int64[k], rows answered again, by the answers `repeated_answer` int64[k];
-    `spurious` counts what fits no probe; `unproven` bool[m] marks what was told by half."""
-
-    row: NDArray[np.int64]
-    answer: NDArray[np.int64]
-    session: NDArray[np.int64]
-    sequence: NDArray[np.int64]
-    reordered: NDArray[np.bool_]
-    repeated: NDArray[np.int64]
-    repeated_answer: NDArray[np.int64]
-    spurious: int
-    unproven: NDArray[np.bool_] | None = None
-    altered: int = 0  # of the spurious ones, those with a probe's number and not what else it bore
-    too_late: int = 0  # answers to probes that were given up
 
 
 class Ledger:
@@ -189,16 +167,16 @@ class Ledger:
         """Return (rows, sequence numbers) for the next probe of each session, all different."""
         sequence: NDArray[np.int64] = self.sessions["next"][session]
         self.sessions["next"][session] = sequence + 1
-        return self._row_of(session, sequence), sequence
+        return self.row_of(session, sequence), sequence
 
-    def _row_of(self, session: NDArray[Any], sequence: NDArray[Any]) -> NDArray[np.int64]:
+    def row_of(self, session: NDArray[Any], sequence: NDArray[Any]) -> NDArray[np.int64]:
         """Return where the probes with these numbers are, if they are still remembered."""
         row: NDArray[np.int64] = sequence & self.sessions["mask"][session]
         row *= self.sessions["stride"][session]
         row += self.sessions["base"][session]
         return row
 
-    def _whole_sequence(
+    def whole_sequence(
         self, session: NDArray[np.int64], low: NDArray[np.int64], bits: int
     ) -> NDArray[np.int64]:
         """Return the newest numbers of which packets had room for the low bits."""
@@ -228,12 +206,13 @@ class Ledger:
         self._wait_for(row, forget_ns)
 
     def note_newest(self, session: NDArray[np.int64], cause: NDArray[np.int32]) -> int:
-        """The same for answers that do not tell of which probe: each stands for the newest probe
-        of its session that waits and has had none of no use."""
+        """Write the causes int32[n] of answers that were of no use and do not say which probe they
+        answer: each stands for the newest of its session that waits and has had none such. Return
+        of how many probes that is."""
         order = stable_order(session)
         each, first, count = np.unique(session[order], return_index=True, return_counts=True)
-        back = self.sessions["next"][each][:, None] - 1 - np.arange(_LOOK_BACK)
-        row = self._row_of(each[:, None], back)
+        back = self.sessions["next"][each][:, None] - 1 - np.arange(LOOK_BACK)
+        row = self.row_of(each[:, None], back)
         free = (self.rows["sequence"][row] == back) & (self.rows["state"][row] == FLYING)
         free &= (self.rows["cause"][row] >= 0) & (back > 0)
         rank = np.cumsum(free, axis=1)
@@ -241,23 +220,6 @@ class Ledger:
         newest = row[of, place]
         self.rows["cause"][newest] = cause[order][first[of] + rank[of, place] - 1]
         return len(newest)
-
-    def owners(
-        self,
-        session: NDArray[np.int64],
-        low_sequence: NDArray[np.int64],
-        sequence_bits: int,
-        check: NDArray[np.uint64],
-    ) -> NDArray[np.int64]:
-        """Return which of some sessions each of k answers is for, by what it repeats of its probe;
-        -1 where none is or more than one might be."""
-        candidates = np.broadcast_to(session, (len(low_sequence), len(session)))
-        sequence = self._whole_sequence(candidates, low_sequence[:, None], sequence_bits)
-        row = self._row_of(candidates, sequence)
-        fits = (self.rows["sequence"][row] == sequence) & (self.rows["state"][row] == FLYING)
-        fits &= self.rows["check"][row] == check[:, None]
-        alone = fits.sum(axis=1) == 1
-        return np.where(alone, session[fits.argmax(axis=1)], -1)
 
     def note_causes(
         self,
@@ -268,10 +230,10 @@ class Ledger:
     ) -> NDArray[np.bool_]:
         """Write why they may stay unanswered beside probes in flight; tell which those are.
 
-        Nobody signs an ICMP error, so a probe goes on being waited for.
+        Nobody signs an ICMP error, so a probe continues being waited for.
         """
-        sequence = self._whole_sequence(session, low_sequence, sequence_bits)
-        row = self._row_of(session, sequence)
+        sequence = self.whole_sequence(session, low_sequence, sequence_bits)
+        row = self.row_of(session, sequence)
         mine = (self.rows["sequence"][row] == sequence) & (self.rows["state"][row] == FLYING)
         self.rows["cause"][row[mine]] = cause[mine]
         known: NDArray[np.bool_] = mine
@@ -292,129 +254,6 @@ class Ledger:
             self.rows["cause"][row] = cause[place]
             told[place] = True
         return told
-
-    def match(
-        self,
-        session: NDArray[np.int64],
-        low_sequence: NDArray[np.int64],
-        sequence_bits: int,
-        check: NDArray[np.uint64],
-        *,
-        lenient: bool = False,
-    ) -> Matched:
-        """Find the rows of n answers, in order of arrival; `session` must be valid numbers.
-
-        With `lenient`, number or check alone tells the probe in sessions of which no answer ever
-        repeated both.
-        """
-        sequence = self._whole_sequence(session, low_sequence, sequence_bits)
-        row = self._row_of(session, sequence)
-        state = self.rows["state"][row]
-        known = (self.rows["sequence"][row] == sequence) & (self.rows["check"][row] == check)
-        known &= state >= FLYING
-        unproven = None
-        if lenient and not known.all():
-            unproven, row = self._matched_by_half(session, sequence, check, row, known)
-            sequence, state = self.rows["sequence"][row], self.rows["state"][row]
-            known = known | unproven
-        place = np.flatnonzero(known)
-        spurious, altered = len(session) - len(place), 0
-        if spurious:
-            wrong = row[(self.rows["sequence"][row] == sequence) & (state == FLYING) & ~known]
-            self.rows["cause"][wrong] = cause_of(ALTERED)
-            no_number = session[~known & (sequence <= 0)]  # of no probe, such as a mere echo
-            altered = len(wrong) + self.note_newest(
-                no_number, np.full(len(no_number), cause_of(ALTERED), np.int32)
-            )
-            session, sequence, row, state = (
-                each[place] for each in (session, sequence, row, state)
-            )
-        fresh = state == FLYING
-        fresh &= ~_seen_before(row)
-        repeated, repeated_answer, too_late = row[:0], place[:0], 0
-        if not fresh.all():
-            copy = ~fresh & (state != LOST)
-            too_late = int(np.count_nonzero(state == LOST))
-            repeated, repeated_answer = row[copy], place[copy]
-            session, sequence, row, place = (
-                each[fresh] for each in (session, sequence, row, place)
-            )
-        reordered = self._note_order(session, sequence)
-        return Matched(
-            row,
-            place,
-            session,
-            sequence,
-            reordered,
-            repeated,
-            repeated_answer,
-            spurious,
-            None if unproven is None else unproven[place],
-            altered=altered,
-            too_late=too_late,
-        )
-
-    def _matched_by_half(
-        self,
-        session: NDArray[np.int64],
-        sequence: NDArray[np.int64],
-        check: NDArray[np.uint64],
-        row: NDArray[np.int64],
-        known: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Return which answers number or check alone tells, and the rows of all n.
-
-        Whoever guesses a number could forge such an answer, so a reflector that once repeated both
-        is held to it.
-        """
-        self.sessions["unproven"][session[known]] = False
-        told, rows = np.zeros(len(row), np.bool_), row.copy()
-        fresh = self.sessions["highest"][session] == 0
-        doubtful = ~known & (self.sessions["unproven"][session] | fresh)
-        proven = np.zeros(len(self.sessions), np.bool_)
-        proven[session[known]] = True
-        of = np.flatnonzero(doubtful & ~proven[session])
-        if not len(of):
-            return told, rows
-        by_number = (self.rows["sequence"][row[of]] == sequence[of]) & (sequence[of] > 0)
-        by_number &= self.rows["state"][row[of]] >= FLYING
-        back = self.sessions["next"][session[of]][:, None] - 1 - np.arange(_LOOK_BACK)
-        recent = self._row_of(session[of][:, None], back)
-        by_check = (self.rows["sequence"][recent] == back) & (back > 0)
-        by_check &= self.rows["check"][recent] == check[of][:, None]
-        by_check &= self.rows["state"][recent] >= FLYING
-        rows[of] = np.where(
-            by_check.any(axis=1),
-            recent[np.arange(len(of)), by_check.argmax(axis=1)],
-            row[of],
-        )
-        told[of] = by_number | by_check.any(axis=1)
-        self.sessions["unproven"][session[told]] = True
-        return told, rows
-
-    def _note_order(
-        self, session: NDArray[np.int64], sequence: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Tell which arrivals came after a later-sent one of their session (RFC 4737 §3.3)."""
-        if not len(session):
-            return np.zeros(0, np.bool_)
-        late = np.zeros(len(session), np.bool_)
-        seen = self.sessions["highest"][session]
-        order = stable_order(session)
-        of, number = session[order], sequence[order]
-        first = starts(of)
-        # As it nearly always is: each arrival has a higher number than the one before it.
-        if ((number[1:] > number[:-1]) | first[1:]).all() and (sequence > seen).all():
-            self.sessions["highest"][session] = sequence  # of several the last assignment stands
-            return late
-        segment = np.cumsum(first) - 1
-        seen = seen[order]
-        span = int(max(number.max(), seen.max())) + 1
-        best = np.maximum.accumulate(np.maximum(number, seen) + segment * span) - segment * span
-        before = np.where(first, seen, np.concatenate([[0], best[:-1]]))
-        late[order] = number < before
-        np.maximum.at(self.sessions["highest"], of, number)
-        return late
 
     def overdue(self, now_ns: int) -> NDArray[np.int64]:
         """Return the rows still in flight whose answers are no longer waited for.
@@ -460,7 +299,7 @@ class Ledger:
     def newest_held(self) -> NDArray[np.int64]:
         """Return the held rows that are the newest of their sessions."""
         newest = self.sessions["next"] - 1
-        row = self._row_of(np.arange(len(newest)), newest)
+        row = self.row_of(np.arange(len(newest)), newest)
         same = (self.rows["sequence"][row] == newest) & self.rows["held"][row]
         chosen: NDArray[np.int64] = row[same]
         return chosen
@@ -480,16 +319,5 @@ class Ledger:
         self, session: NDArray[Any], sequence: NDArray[Any]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the rows for these numbers of sessions, and whether they hold them."""
-        row = self._row_of(session, sequence)
+        row = self.row_of(session, sequence)
         return row, (self.rows["sequence"][row] == sequence) & (sequence > 0)
-
-
-def _seen_before(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which numbers stand a second time, or more often, in their order."""
-    again = np.zeros(len(numbers), np.bool_)
-    ordered = np.sort(numbers)
-    if (ordered[1:] != ordered[:-1]).all():  # as it nearly always is
-        return again
-    order = np.argsort(numbers, kind="stable")
-    again[order[1:]] = ~starts(numbers[order])[1:]
-    return again

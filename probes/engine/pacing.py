@@ -126,7 +126,7 @@ class Pacer:
     def late_intervals(self, row: int) -> int:
         """Return how many intervals of a stream went by without a probe, the sender being late.
 
-        A stream of so many probes sends as many later: its rate was less than asked for.
+        A stream of so many probes sends as many later: its rate was less than requested.
         """
         return int(self._late[row])
 
@@ -151,7 +151,7 @@ class Pacer:
             self._late[rows[late]] += missed.astype(np.int64)
             self.skipped += int(missed.sum())
             self.late_moments += bool(len(missed))
-            # Of so many that are asked for in all, those left out now are sent later.
+            # Of so many that are requested in all, those left out now are sent later.
             endless = self._remaining[rows[late]] > _ENDLESS
             skipped = np.zeros(len(rows), np.int64)
             skipped[late] = np.where(endless, missed, 0)

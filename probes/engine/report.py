@@ -87,7 +87,7 @@ class Tally:
     `discarded` by reason.
 
     Probes sent are counted at `place`, int64[1], which others may keep (a file mapped into memory,
-    so that the count outlives the process) and which goes on from where it stands.
+    so that the count survives the process) and which continues from where it stands.
     """
 
     place: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))

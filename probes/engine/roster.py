@@ -37,7 +37,7 @@ from probes.sockets.routes import is_local
 from probes.stream import StreamSpec
 
 _MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
-_RESOLVED = 512  # streams whose source address is asked for at once: 4 ms
+_RESOLVED = 512  # streams whose source address is requested at once: 4 ms
 
 ChannelKey = tuple[str, int, str | None, int, int, int, int, bool, int]
 Alike = tuple[object, ...]
@@ -137,7 +137,7 @@ class Roster:
 
     def follow_interfaces(self) -> tuple[list[int], list[Channel]]:
         """Resolve again the streams that name an interface, which has another index once it was
-        made anew; return (descriptors that were closed, channels that were opened).
+        rebuilt; return (descriptors that were closed, channels that were opened).
 
         Sockets that are bound to the old one would send nothing for ever.
         """
@@ -228,7 +228,7 @@ class Roster:
                 groups.setdefault((socket_family(spec), spec.source), []).append(number)
         for (family, source), group in groups.items():
             first, flows = self.first_session[group], self.flows[group]
-            with contextlib.suppress(OSError):  # those of before stay
+            with contextlib.suppress(OSError):  # the previous ones stay
                 sums = pseudo_sums(family, self.address[first], source)
                 self._address_sum[spans(first, flows)[1]] = np.repeat(sums, flows)
 
@@ -269,12 +269,12 @@ class Roster:
         return closed
 
     def sessions_of(self, number: int) -> NDArray[np.int64]:
-        """Return the sessions of a stream, one a flow."""
+        """Return the sessions of a stream, one per flow."""
         first = int(self.first_session[number])
         return np.arange(first, first + int(self.flows[number]))
 
     def _room_for(self, spec: StreamSpec) -> tuple[int, int]:
-        """Return what numbers a stream can take over: those of as many flows and rows a flow."""
+        """Return what numbers a stream can take over: those of as many flows and rows per flow."""
         timeout_ns, gap_ns = np.array([waiting_time_ns(spec)]), np.array([closest_gap_ns(spec)])
         return spec.flows, int(self.ledger.ring_of(timeout_ns, gap_ns)[0])
 

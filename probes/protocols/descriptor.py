@@ -10,7 +10,7 @@ from foundation.text import Text
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadSizes:
     """Octets behind the transport header: `least` hold what `packet` names, `usual` are sent where
-    nobody chooses, `marked` where a DSCP is asked for as well (None: as usual)."""
+    nobody chooses, `marked` where a DSCP is requested as well (None: as usual)."""
 
     usual: int
     least: int = 0
@@ -41,14 +41,14 @@ SOURCE_PORT = FlowMarkName(key="source_port", title=Text("source port", "源端�
 class ProbeProtocol:
     """A probe protocol.
 
-    `name` stands in Type-P, site files, commands and the API, `title` in help; `standard` is the
+    `name` is in Type-P, site files, commands and the API, `title` in help; `standard` is the
     document that defines it. `rank`: where a target names no protocols, it is judged by the one of
     lowest rank that is measured. `opener` names the function ``module:name`` that opens a channel
     (`probes.channels.opening.ChannelOpener`).
 
     `default_port` None: it has no ports; `needs_port`: streams must name theirs, and the default is
     for people, whose command or site file says none. `payload` None: it carries none;
-    `signed_payload` None: it has no authenticated mode. `header_bytes` stand between IP header and
+    `signed_payload` None: it has no authenticated mode. `header_bytes` are between IP header and
     payload. `needs_reflector` tells that a reflector of ours answers, which the far agent's plan
     must ask for. Answers later than `longest_wait_ns` are late whatever a stream asks.
     `kernel_counters` is its name in /proc/net/snmp, where wrong checksums are counted.
@@ -97,7 +97,7 @@ class ProbeProtocol:
         return None if self.default_port is None else port or self.default_port
 
     def payload_bytes(self, chosen: int, *, authenticated: bool = False) -> int:
-        """Return how much payload packets really have where `chosen` octets are asked for."""
+        """Return how much payload packets really have where `chosen` octets are requested."""
         sizes = self.sizes(authenticated=authenticated)
         return 0 if sizes is _NO_PAYLOAD else max(chosen, sizes.least)
 

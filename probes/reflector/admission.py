@@ -120,7 +120,7 @@ def parse_prefix(prefix: str) -> Network:
 
 
 class TokenBucket:
-    """At most `rate_per_s` packets a second over time, and `burst` at once.
+    """At most `rate_per_s` packets per second over time, and `burst` at once.
 
     Half as many again are kept for senior sessions (`probes.reflector.seniority`), the last
     quarter for seniors.
@@ -146,7 +146,7 @@ class TokenBucket:
 
 
 class SourceLimit:
-    """At most `rate_per_s` packets a second of each source, and `burst` at once.
+    """At most `rate_per_s` packets per second of each source, and `burst` at once.
 
     A source is an IPv4 address or an IPv6 /64 (whoever has one has all of it). Half a burst more is
     kept for senior sessions (`probes.reflector.seniority`). Memory is bounded: a source is

@@ -1,4 +1,4 @@
-"""What a Session-Reflector answers to authenticated requests: each has a digest of its own."""
+"""What a Session-Reflector answers to authenticated requests: each has its own digest."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _is_sound(packet: stamp.SenderPacket) -> bool:
 def _under_one_of(
     keys: tuple[bytes, ...], octets: bytes
 ) -> tuple[stamp.SenderPacket, bytes] | None:
-    """Return what a request says, and the key whose HMAC it bears; None if it bears none's."""
+    """Return what a request says, and the key whose HMAC it carries; None if it carries none's."""
     for key in keys:
         if stamp.is_genuine(octets, key):  # sooner told than refused: forgers send many
             return stamp.decode_sender(octets, key), key

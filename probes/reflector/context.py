@@ -38,7 +38,7 @@ class Estimates(NamedTuple):
 @dataclass(slots=True)
 class Moment:
     """When and where requests are answered: `local` numbers the socket, `wall_ns` gives T3,
-    `now_ns` is monotonic. A listener has one, and sets it anew for whatever has arrived."""
+    `now_ns` is monotonic. A listener has one, and sets it again for whatever has arrived."""
 
     local: int
     wall_ns: Callable[[], int]

@@ -37,7 +37,7 @@ class FewResponder:
                 self._answer(listener, packet, sender, moment, follow_up=follow_up)
             else:
                 self._answer_bound(listener, packet, sender, sender.keys, moment)
-            # At once: the next reply of a session that asked twice tells of this one, and no
+            # At once: the next reply of a session that asked twice reports about this one, and no
             # departures heap up whose telling would lag behind ever after.
             listener.collect_one_timestamp()
         return True

@@ -26,7 +26,7 @@ from probes.stamp.sizes import STAMP_BASE_BYTES as BASE_BYTES
 from probes.stamp.timestamps import wall_ns_to_ntp64
 from probes.stamp.tlv_batch import FOLLOW_UP_BYTES, TLV_HEADER_BYTES
 
-MOST_KNOWN = 4096  # of one listener; when there are more, all are learnt anew
+MOST_KNOWN = 4096  # of one listener; when there are more, all are learnt again
 _ASKED_BYTES = 14  # of a request that the reply repeats: number, T1, Error Estimate
 _SSID, _BOUND_SSID = slice(14, 16), slice(26, 28)  # of authenticated packets
 # number, T3, Error Estimate, SSID, T2, what was asked, TTL (RFC 8762 §4.3.1)

@@ -16,9 +16,9 @@ _VERIFICATIONS_PER_S = 20_000.0  # HMACs of requests; some 2 µs each
 
 
 class Limits:
-    """At most `per_s` packets a second in all and `per_s_per_source` of each source.
+    """At most `per_s` packets per second in all and `per_s_per_source` of each source.
 
-    Genuine requests (`bound`: under an HMAC) have limits of their own, so that nothing forged
+    Genuine requests (`bound`: under an HMAC) have their own limits, so that nothing forged
     takes from them; of the others, sessions that were answered before keep their share.
     """
 

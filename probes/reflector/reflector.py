@@ -101,7 +101,7 @@ class Reflector:
             raise
 
     def start(self) -> None:
-        """Begin to answer, in a thread of its own."""
+        """Begin to answer, in its own thread."""
         self._thread = threading.Thread(target=self._run, name="stamp-reflector", daemon=True)
         self._thread.start()
 
@@ -198,7 +198,7 @@ class Reflector:
         return tuple(dict.fromkeys(error.text for error in (*errors, *gone)))
 
     def answers_at(self) -> frozenset[tuple[str, int]]:
-        """Return the addresses and ports, as asked for, at which requests arrive and are answered.
+        """Return the addresses and ports, as requested, at which requests arrive and are answered.
 
         None once the thread has ended, by a bug or a stop.
         """
@@ -209,7 +209,7 @@ class Reflector:
         return frozenset(place for place in places if is_local(place[0]))
 
     def limit(self, per_s: float, per_s_per_source: float | None) -> None:
-        """Answer at most so many packets a second from now on, in all and of each source."""
+        """Answer at most so many packets per second from now on, in all and of each source."""
         if (per_s, per_s_per_source) != self._limits:
             self._limits = (per_s, per_s_per_source)
             self._answering.screening.limit(per_s, per_s_per_source)

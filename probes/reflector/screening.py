@@ -44,7 +44,7 @@ class Screening:
         self._sessions, self._counts = sessions, counts
 
     def limit(self, per_s: float, per_s_per_source: float | None) -> None:
-        """Answer at most so many packets a second from now on, in all and of each source."""
+        """Answer at most so many packets per second from now on, in all and of each source."""
         self.limits = Limits(per_s, per_s_per_source, self._sessions)
 
     def admitted(self, batch: Batch) -> NDArray[np.intp]:
@@ -85,7 +85,7 @@ class Screening:
         return row[granted]
 
     def grant_bound(self, asking: Sources, now_ns: int) -> NDArray[np.bool_]:
-        """Return which of these genuine requests are answered. They have limits of their own."""
+        """Return which of these genuine requests are answered. They have their own limits."""
         granted, of_source = self.limits.grants(asking, now_ns, None, bound=True)
         self._count_limited(granted, of_source)
         return granted

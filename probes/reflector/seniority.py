@@ -1,10 +1,10 @@
 """What a session had while there was enough for all is kept for it when there no longer is.
 
 Nobody signs an unauthenticated request, so whoever forges a peer's address faster than its limit
-could take that peer's true probes. Sessions that were answered before such a flood have a share of
-their own: as many replies a second as they had. A flood from ever other ports has no seniority; one
+could take that peer's true probes. Sessions that were answered before such a flood have their own
+share: as many replies a second as they had. A flood from ever other ports has no seniority; one
 from a single port keeps what it had as well, and nothing of the others. Sessions that begin while
-not all is answered come after those of before, and before what is no session.
+not all is answered come after the previous ones, and before what is no session.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SESSIONS_A_SECOND = 20_000  # of larger tables the rates are learnt less often
 _MEMORY_PERIODS = 20
 _LEAST_REPLIES = 3  # one request from each of many ports is no session
 _LEAST_PER_S = 0.05  # slower senders are not told from a flood over all ports
-_SAVED_S = 0.1  # so many seconds of its share may be asked for at once, and two more
+_SAVED_S = 0.1  # so many seconds of its share may be requested at once, and two more
 _PRESSED_PER_S = 10.0  # what may be learnt while not all is answered
 
 

@@ -54,7 +54,7 @@ def read_sources(address: NDArray[np.uint8]) -> Sources:
 
 
 class SecretHash:
-    """A hash of rows of 64-bit words under a secret of its own."""
+    """A hash of rows of 64-bit words under its own secret."""
 
     def __init__(self) -> None:
         self._seed = np.uint64(secrets.randbits(64))

@@ -17,7 +17,7 @@ ECN_BITS, DSCP = 2, 0xFC  # of the IP header's octet
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and its reply, as far as TLVs tell of them: the session, both numbers, the Error
+    """A request and its reply, as far as TLVs report them: the session, both numbers, the Error
     Estimate of the clock, the octet of DSCP and ECN that the request came with (-1 unknown) and
     the key of its HMAC, if it has one."""
 

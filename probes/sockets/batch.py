@@ -53,7 +53,7 @@ class Received:
     `payload` uint8[n, payload_bytes] of which `length` int64[n] bytes are the packet (cut to the
     ring's width: `truncated`), `timestamp_ns` int64[n] wall nanoseconds of arrival,
     `timestamp_kind` uint8[n] (USER_TIMESTAMP where the kernel gave none), `ttl` uint8[n] (0 where
-    unknown), `tos` int16[n] (DSCP and ECN as they stand in the IP header, -1 where unknown),
+    unknown), `tos` int16[n] (DSCP and ECN as they are in the IP header, -1 where unknown),
     `address` uint8[n, 28] (sockaddr of the sender), `destination` uint8[n, 16] the local address
     that was asked, if the socket tells it.
     """

@@ -325,7 +325,7 @@ def lay_word(rows: NDArray[np.uint8], at: int, kind: int, word: int = 0) -> int:
 
 
 def put_word(rows: NDArray[np.uint8], at: int, value: NDArray[Any]) -> None:
-    """Write the word of a message that stands at byte `at`."""
+    """Write the word of a message that is at byte `at`."""
     rows[:, at + _HEADER_BYTES : at + _HEADER_BYTES + 4].view("<u4")[:, 0] = value
 
 

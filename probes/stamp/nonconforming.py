@@ -90,7 +90,7 @@ _TOLD = {
 
 
 def mark(odd: NDArray[np.uint16], where: NDArray[np.bool_], kind: np.uint16) -> None:
-    """Note an oddity of some replies: `where` bool[n] of `odd` uint16[n]."""
+    """Note an nonconformity of some replies: `where` bool[n] of `odd` uint16[n]."""
     if where.any():
         odd[where] |= kind
 
@@ -112,7 +112,7 @@ class NonconformingReplies:
         self.counts = counts
 
     def count(self, stream: NDArray[Any], odd: NDArray[np.uint16]) -> None:
-        """Count the oddities of n replies to probes of streams."""
+        """Count the nonconformities of n replies to probes of streams."""
         if not odd.any():
             return
         for kind in range(len(NONCONFORMITIES)):
@@ -129,7 +129,7 @@ class NonconformingReplies:
 
 
 def remarks(counts: Mapping[str, int]) -> list[Remark]:
-    """Return a remark on each kind of oddity, with {targets} for whose replies they are."""
+    """Return a remark on each kind of nonconformity, with {targets} for whose replies they are."""
     return [
         Remark(
             f"odd_{kind}",
@@ -143,7 +143,7 @@ def remarks(counts: Mapping[str, int]) -> list[Remark]:
 
 
 def summary(by_destination: Mapping[str, Mapping[str, int]]) -> Text | None:
-    """Return what an agent tells of all its reflectors, None where nothing is odd."""
+    """Return what an agent reports about all its reflectors, None where nothing is odd."""
     if not by_destination:
         return None
     shown = list(by_destination.items())[:3]

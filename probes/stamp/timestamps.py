@@ -1,4 +1,4 @@
-"""Timestamps and Error Estimates as they stand in STAMP, TWAMP and OWAMP packets.
+"""Timestamps and Error Estimates as they are in STAMP, TWAMP and OWAMP packets.
 
 Inside, a moment is an integer of nanoseconds since 1970-01-01 UTC. On the wire it is one of
 

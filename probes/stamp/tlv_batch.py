@@ -65,7 +65,7 @@ def read_follow_up(
     valid: NDArray[np.bool_],
     ptp: NDArray[np.bool_],
 ) -> tuple[NDArray[np.bool_], NDArray[np.uint32], NDArray[np.int64]]:
-    """Return (present, sequence, moment) of the Follow-Up TLV that stands at byte 44."""
+    """Return (present, sequence, moment) of the Follow-Up TLV that is at byte 44."""
     count = len(buffer)
     if int(length.max(initial=0)) < BASE_BYTES + FOLLOW_UP_BYTES:
         return np.zeros(count, np.bool_), np.zeros(count, np.uint32), np.zeros(count, np.int64)
@@ -81,8 +81,9 @@ def read_follow_up(
 
 
 def misreads_follow_up(buffer: NDArray[np.uint8], length: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which replies have something else at byte 44 than the Follow-Up TLV that was asked
-    for, or one that is marked malformed; who left it alone (U is set) merely does not know it."""
+    """Return which replies have something else at byte 44 than the Follow-Up TLV that was
+    requested, or one that is marked malformed; who left it alone (U is set) merely does not know
+    it."""
     if int(length.max(initial=0)) < BASE_BYTES + FOLLOW_UP_BYTES:
         return np.zeros(len(buffer), np.bool_)
     tlv = rows_through(buffer, BASE_BYTES, _FOLLOW_UP_TLV)

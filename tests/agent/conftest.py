@@ -1,11 +1,13 @@
-"""Windows and configurations for the agent's tests."""
+"""Windows and a controller for the agent's tests."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from probes.window import WindowBatch, stack_flows
+from tests.agent.running_agent import Controller, serving
 
 MakeWindows = Callable[..., WindowBatch]
 
@@ -43,3 +45,10 @@ def make_windows() -> MakeWindows:
         )
 
     return make
+
+
+@pytest.fixture
+async def controller(tmp_path: Path) -> AsyncIterator[Controller]:
+    """A controller at `c.sock` of the test's directory."""
+    async with serving(tmp_path) as controller:
+        yield controller

@@ -1,175 +1,33 @@
 """The agent as a process: measures, delivers, survives its own end and its controller's."""
 
-import asyncio
-import json
-import os
 import shutil
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pytest
-from aiohttp import web
 
 from agent.plan.file import KEYS_FILE, PLAN_FILE, save_keys, save_plan
 from agent.spool.file import Limits, SpoolFile
 from agent.spool.sent_counters import read_sent_counters
 from foundation.text import Text
-from messages.chunk import Chunk, decode_chunk
-from messages.exchange import (
-    Curtailed,
-    Health,
-    HealthReport,
-    Hello,
-    Plan,
-    PlanPush,
-    Refusal,
-    StampKeys,
-)
+from messages.exchange import Health, Refusal, StampKeys
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
-from probes.stream import StreamSpec, TypeP
-
-pytestmark = pytest.mark.network
-
-PLAN = Plan(
-    version=5,
-    agent="a1",
-    window_ms=200,
-    streams=(
-        StreamSpec(
-            stream_id=7,
-            destination="127.0.0.1",
-            type_p=TypeP(protocol="icmp", ip_version=4),
-            interval_ms=20,
-            timeout_ms=10_000,  # the kernel answers; who waits long has stood still
-        ),
-    ),
+from probes.stream import TypeP
+from tests.agent.running_agent import (
+    PLAN,
+    Controller,
+    last_totals,
+    start,
+    stop,
+    stored_probes,
+    until,
+    without_send_lag,
 )
 
-
-@dataclass
-class Controller:
-    chunks: list[Chunk] = field(default_factory=list)
-    health: list[Health] = field(default_factory=list)
-    curtailed: list[Curtailed] = field(default_factory=list)
-    failing: bool = False
-    refusal: Refusal | None = None  # to whoever says Hello
-    agents: list[web.WebSocketResponse] = field(default_factory=list)  # connected now
-
-    async def control(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        self.agents.append(socket)
-        try:
-            await self._listen(socket)
-        finally:
-            self.agents.remove(socket)
-        return socket
-
-    async def _listen(self, socket: web.WebSocketResponse) -> None:
-        async for message in socket:
-            said = msgspec.json.decode(message.data, type=Hello | HealthReport | Curtailed)
-            if isinstance(said, Curtailed):
-                self.curtailed.append(said)
-                continue
-            self.health.append(said.health)
-            if isinstance(said, Hello) and self.refusal is not None:
-                await socket.send_str(msgspec.json.encode(self.refusal).decode())
-                await socket.close()
-                return
-            if isinstance(said, Hello):
-                await self.push(socket)
-
-    async def push(self, socket: web.WebSocketResponse) -> None:
-        await socket.send_str(msgspec.json.encode(PlanPush(plan=PLAN)).decode())
-
-    async def wait_until_curtailed(self, by_how_many: int) -> None:
-        """Wait until the agent tells of so many streams. It does every few seconds, and whenever
-        it is given a plan: so it is given its plan again."""
-        async with asyncio.timeout(120):
-            while not self.curtailed or len(self.curtailed[-1].streams) != by_how_many:
-                for socket in tuple(self.agents):
-                    await self.push(socket)
-                await asyncio.sleep(0.2)
-
-    async def take(self, request: web.Request) -> web.Response:
-        chunk = decode_chunk(await request.read())
-        if self.failing:
-            return web.Response(status=503)
-        self.chunks.append(chunk)
-        return web.json_response({"sequence": chunk.sequence})
-
-
-@pytest.fixture
-async def controller(tmp_path: Path) -> AsyncIterator[Controller]:
-    controller = Controller()
-    app = web.Application()
-    app.router.add_get("/api/v1/agents/a1/control", controller.control)
-    app.router.add_post("/api/v1/agents/a1/chunks", controller.take)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.UnixSite(runner, tmp_path / "c.sock").start()
-    yield controller
-    await runner.cleanup()
-
-
-async def start(
-    tmp_path: Path,
-    extra: str = "",
-    options: tuple[str, ...] = (),
-    controller_url: str | None = None,
-    before: tuple[str, ...] = (),
-    policy: str = "",
-) -> asyncio.subprocess.Process:
-    config = tmp_path / "agent.toml"
-    url = controller_url or f"unix://{tmp_path}/c.sock"
-    config.write_text(
-        f'name = "a1"\ncontroller = "{url}"\nstate_dir = "{tmp_path}/state"\n'
-        + extra
-        + f'[policy]\ndestinations = ["127.0.0.0/8"]\n{policy}',
-        encoding="utf-8",
-    )
-    return await asyncio.create_subprocess_exec(
-        *before,
-        sys.executable,
-        "-P",
-        "-m",
-        "isochrone",
-        "agent",
-        "run",
-        "--config",
-        str(config),
-        *options,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "LANG": "C.UTF-8", "ISOCHRONE_LANG": "en"},
-    )
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(120):  # a hang, not slowness
-        while not condition():  # noqa: ASYNC110 (what it waits for is another process)
-            await asyncio.sleep(0.02)
-
-
-async def stop(process: asyncio.subprocess.Process, number: signal.Signals) -> tuple[int, str]:
-    process.send_signal(number)
-    _, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, errors.decode()
-
-
-def without_send_lag(errors: str) -> str:
-    """Return what the agent said of itself: that the machine stood still is not its fault."""
-    return "".join(
-        line
-        for line in errors.splitlines(keepends=True)
-        if "is the machine overloaded?" not in line
-    )
+pytestmark = pytest.mark.network
 
 
 async def test_agent_measures_reports_and_stops_without_losing_a_probe(
@@ -216,11 +74,6 @@ def dropped(health: Health) -> dict[str, int]:
     return {one.reason: one.counts.get("probes", 0) for one in health.totals.dropped}
 
 
-def stored_probes(controller: Controller) -> int:
-    each = {(chunk.boot, chunk.sequence): chunk for chunk in controller.chunks}
-    return sum(int(chunk.batch.counters["sent"].sum()) for chunk in each.values())
-
-
 async def test_last_report_of_a_stopping_agent_accounts_for_every_probe(
     tmp_path: Path, controller: Controller
 ) -> None:
@@ -230,66 +83,12 @@ async def test_last_report_of_a_stopping_agent_accounts_for_every_probe(
         await until(lambda before=before: len(controller.chunks) >= before + 2)
         await stop(process, number)
     await until(lambda: not controller.agents)  # all that it said has been heard
-    totals = controller.health[-1].totals
-    assert totals is not None
+    totals = last_totals(controller)
     assert totals.waiting.get("probes", 0) == 0
     lost = dropped(controller.health[-1])
     assert set(lost) <= {"cut_off"}
     assert totals.made.get("probes", 0) == stored_probes(controller) + sum(lost.values())
     assert sum(lost.values()) < 2 * 50  # two kills, each of the windows of a second at most
-
-
-async def test_reload_takes_a_policy_over_and_loses_no_window(
-    tmp_path: Path, controller: Controller
-) -> None:
-    process = await start(tmp_path)
-    await until(lambda: len(controller.chunks) >= 2)
-    file = tmp_path / "agent.toml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text + "max_packets_per_s = 10\n", encoding="utf-8")
-    process.send_signal(signal.SIGHUP)
-    await controller.wait_until_curtailed(1)
-    (slowed,) = controller.curtailed[-1].streams
-    assert (slowed.rule, slowed.interval_ms) == ("policy.max_packets_per_s", 100.0)
-    assert process.stderr is not None
-    assert b"1 slowed, 0 refused: policy.max_packets_per_s." in await process.stderr.readline()
-    file.write_text(text + "max_packet_per_s = 10\n", encoding="utf-8")
-    process.send_signal(signal.SIGHUP)
-    assert b"stays in force" in await process.stderr.readline()
-    file.write_text(text.replace('"a1"', '"a2"'), encoding="utf-8")
-    process.send_signal(signal.SIGHUP)
-    assert b"restart the agent" in await process.stderr.readline()
-    await controller.wait_until_curtailed(0)
-    await stop(process, signal.SIGTERM)
-    await until(lambda: not controller.agents)
-    totals = controller.health[-1].totals
-    assert totals is not None
-    assert (totals.made.get("probes", 0), totals.dropped) == (stored_probes(controller), ())
-
-
-async def test_quiet_hours_are_kept_and_told(tmp_path: Path, controller: Controller) -> None:
-    process = await start(tmp_path)
-    file = tmp_path / "agent.toml"
-    text = file.read_text(encoding="utf-8")
-    await until(lambda: controller.chunks)
-    file.write_text(text + 'quiet_hours = ["00:00-24:00"]\n', encoding="utf-8")
-    process.send_signal(signal.SIGHUP)
-    await controller.wait_until_curtailed(1)
-    (refused,) = controller.curtailed[-1].streams
-    assert (refused.rule, refused.action) == ("policy.quiet_hours", "refused")
-    await stop(process, signal.SIGTERM)
-    await until(lambda: not controller.agents)
-    last = controller.health[-1]
-    assert last.totals is not None
-    assert (last.streams, last.totals.made.get("probes", 0)) == (0, stored_probes(controller))
-
-
-async def test_logs_are_json_where_asked(tmp_path: Path, controller: Controller) -> None:
-    process = await start(tmp_path, options=("--verbose", "--log-format", "json"))
-    await until(lambda: controller.chunks)
-    _, errors = await stop(process, signal.SIGTERM)
-    lines = [json.loads(line) for line in errors.splitlines()]
-    assert "Plan 5: 1 streams." in [line["message"] for line in lines]
 
 
 async def test_killed_agent_goes_on_with_its_sequence_and_plan(
@@ -390,16 +189,8 @@ async def test_second_agent_in_one_state_directory_is_refused(
     await stop(first, signal.SIGTERM)
 
 
-async def test_broken_configuration_is_one_sentence_and_status_1(tmp_path: Path) -> None:
-    process = await start(tmp_path, "spol = 1\n")
-    _, errors = await process.communicate()
-    assert process.returncode == 1
-    assert errors.decode().count("\n") == 1
-    assert "Did you mean 'spool'?" in errors.decode()
-
-
 async def test_campaign_of_many_flows_ends_no_agent_and_others_go_on(
-    tmp_path: Path, controller: Controller, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, controller: Controller
 ) -> None:
     """Neither when it is pushed nor when it is resumed, whatever the owner's policy allows."""
     if shutil.which("prlimit") is None:
@@ -408,7 +199,7 @@ async def test_campaign_of_many_flows_ends_no_agent_and_others_go_on(
         PLAN.streams[0], stream_id=8, flows=4096, interval_ms=1000.0, destination="127.0.0.2"
     )
     plan = msgspec.structs.replace(PLAN, streams=(PLAN.streams[0], greedy))
-    monkeypatch.setitem(globals(), "PLAN", plan)
+    controller.plan = plan
     few = ("prlimit", "--nofile=128:128")
     for _ in range(2):
         controller.health.clear()

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from agent import saved_results
-from tests.controller.campaigns.test_campaign_file import SITES
+from tests.controller.commands.test_campaign_run import SITES
 
 PATIENCE_S = 120.0
 PROBE = ("probe", "icmp", "127.0.0.1", "--interval", "10ms")
 
 
 class Terminal:
-    """A command on a terminal of its own, which can be taken away."""
+    """A command on its own terminal, which can be taken away."""
 
     def __init__(self, state: Path, *words: str) -> None:
         self._terminal, theirs = pty.openpty()

@@ -1,4 +1,4 @@
-"""A command is a module of its own and one entry in `isochrone.COMMANDS`."""
+"""A command is its own module and one entry in `isochrone.COMMANDS`."""
 
 from __future__ import annotations
 

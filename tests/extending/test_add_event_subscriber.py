@@ -56,7 +56,7 @@ class Alerts:
         services.bus.subscribe(self.count, RoundJudged)
 
     def hear(self, events: Sequence[Event]) -> None:
-        """Tell of what changed."""
+        """Report what changed."""
         for event in events:
             if isinstance(event, AgentChanged):
                 self.told.append(f"{event.agent} is {event.state}")

@@ -1,6 +1,6 @@
 """A measure of a window is one declaration: everything else has a column of it from then on.
 
-Declarations are read when the program starts, so the example runs in a process of its own, which
+Declarations are read when the program starts, so the example runs in its own process, which
 declares first and imports then.
 """
 

@@ -1,4 +1,4 @@
-"""A page of the terminal UI is a class of its own and one entry in `tui.pages.PAGES`."""
+"""A page of the terminal UI is its own class and one entry in `tui.pages.PAGES`."""
 
 from __future__ import annotations
 

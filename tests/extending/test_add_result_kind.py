@@ -232,7 +232,7 @@ async def test_a_controller_that_does_not_know_a_kind_holds_up_nothing_and_loses
     try:
         await agent.deliver()
         totals = await agent.totals()
-        assert (totals.waiting, totals.dropped) == ({"routes": 2}, ())  # windows went on
+        assert (totals.waiting, totals.dropped) == ({"routes": 2}, ())  # windows continued
         (told,) = agent.conditions.current()
         assert (told.code, "routes" in told.text.en) == ("chunks_later", True)
         assert controller.services.ingest.refused == {"unknown_section": 1}

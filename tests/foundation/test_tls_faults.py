@@ -16,7 +16,7 @@ import trustme
 
 from agent.channel.link import unreachable
 from agent.identity.enrolment import _unreachable
-from controller.client.errors import no_answer
+from controller.client.calls import no_answer
 from foundation.errors import ConfigError
 from foundation.reasons import reason_of
 from foundation.tls_faults import certificate_fault, refuses_certificate

@@ -1,4 +1,4 @@
-"""Fixtures: a WAN of two sites in networks of its own, in a process of its own."""
+"""Fixtures: a WAN of two sites in its own networks, in its own process."""
 
 from __future__ import annotations
 

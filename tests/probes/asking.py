@@ -4,6 +4,8 @@ import contextlib
 import socket
 import time
 
+import msgspec
+
 from probes.reflector.reflector import Reflector
 from probes.reflector.spec import ReflectorSpec
 from probes.stamp import packet as stamp
@@ -12,6 +14,8 @@ from probes.stamp.packet import SenderPacket
 from probes.stamp.timestamps import wall_ns_to_ntp64
 
 KEY = bytes(range(32))
+OLD = bytes(range(1, 33))
+BOUND = {"127.0.0.2": (KEY, OLD), "127.0.0.3": (bytes(32),)}  # who has to sign, and with what
 _given: set[int] = set()
 
 
@@ -28,6 +32,11 @@ def free_port(host):
 
 def spec(host="127.0.0.1", peers=("127.0.0.0/8", "::1"), port=None):
     return ReflectorSpec(address=host, port=port or free_port(host), peers=peers)
+
+
+def bound_place(**more):
+    """A place where two senders have to sign, and others may ask as they like."""
+    return msgspec.structs.replace(spec(**more), authenticated=tuple(BOUND))
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ class TwoHosts:
             self.sh_in(self.a, "ping", "-q", "-c", "1", "-i", "0.05", "-w", "60", far)
 
     def _wait_until_up(self) -> None:
-        """The kernel brings links up in a worker of its own, and drops what is sent before."""
+        """The kernel brings links up in its own worker, and drops what is sent before."""
         for name in (self.a, self.b):
             words = ["ip", "-n", name, "link", "show", "dev", "v", "up"]
             wait_until(lambda words=words: b"state UP" in subprocess.check_output(words))

@@ -198,3 +198,15 @@ class Parts:
         """Close all windows and return one counter of them."""
         self.open.close_all(self.roster.stream_ids)
         return sum(int(batch.counters[name].sum()) for batch in self.windows)
+
+
+def ledger_with(sequences: int) -> tuple[Ledger, np.ndarray]:
+    """A ledger with one session that has sent `sequences` probes; returns their rows."""
+    ledger = Ledger(SECOND)
+    session = ledger.add_sessions([0], [0], np.array([SECOND]), np.array([SECOND / sequences]))
+    rows = []
+    for _ in range(sequences):
+        row, number = ledger.claim(session)
+        ledger.enter(row, number, session, sent_ns=0, check=number.astype(np.uint64))
+        rows.append(row[0])
+    return ledger, np.array(rows)

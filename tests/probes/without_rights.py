@@ -1,4 +1,4 @@
-"""Work done by a child that has given up all rights, and what it tells of it."""
+"""Work done by a child that has given up all rights, and what it reports about it."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_without_a_network_the_rest_is_read_all_the_same():
 
 
 def part_of(raw, *faults):
-    """Return the valid part of a document with faults at keys, and who goes on naming faults."""
+    """Return the valid part of a document with faults at keys, and who continues naming faults."""
     problems = Problems(pathlib.Path("sites.toml"), SourceLines(""))
     for key in faults:
         problems.add(key, "it is wrong", "有误")

@@ -1,7 +1,7 @@
 """The terminal UI cleans what others wrote as the other commands do."""
 
 from foundation import text as of_commands
-from foundation.plain_json import plain_json as commands_plain_json
+from foundation.json_document import plain_json as commands_plain_json
 from tui import plain as of_tui
 
 

@@ -1,4 +1,4 @@
-"""Sites, and the agents that stand in them."""
+"""Sites, and the agents that are in them."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self.virtual_size = Size(width, len(self._rows) + 1)
 
     def on_resize(self, _event: Resize) -> None:
-        """Choose the columns anew."""
+        """Choose the columns again."""
         self._measure()
         self.call_after_refresh(self._show_cursor)
         self.refresh()

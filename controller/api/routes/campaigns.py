@@ -16,9 +16,16 @@ from controller.api.gate import IDENTITY
 from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
 from controller.api.services import SERVICES, Services
-from controller.campaigns.demand import note_if_nothing, note_unknown_zone, problems_of, streams_of
 from controller.campaigns.load import load_of, note_beyond_budget, note_unjudgeable, too_few
-from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
+from controller.campaigns.request import (
+    CampaignLoad,
+    CampaignRequest,
+    CampaignStateName,
+    note_if_nothing,
+    note_unknown_zone,
+    problems_of,
+    streams_of,
+)
 from controller.campaigns.scheduler import event_of
 from controller.documents.campaigns import CampaignDocument, CampaignPage, campaign_document
 from controller.store.records import CampaignRecord

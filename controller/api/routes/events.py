@@ -176,7 +176,7 @@ class StateQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 async def event_log(request: web.Request) -> web.Response:
-    """Return events, newest first; subjects of earlier site files may be asked for."""
+    """Return events, newest first; subjects of earlier site files may be requested."""
     query, services = query_of(request, EventQuery), request.app[SERVICES]
     read = functools.partial(
         services.store.event_log.events,

@@ -19,9 +19,8 @@ from controller.api.routing import PREFIX, Route, query_of
 from controller.api.services import SERVICES, Services
 from controller.documents.values import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
-from controller.export.kinds import EXPORTED, Exported
+from controller.export.kinds import EXPORTED, Exported, Selection, joined_tables
 from controller.export.rows import Streams
-from controller.export.tables import Selection, joined_tables
 from controller.store.levels import LevelName
 from controller.store.records import StreamRecord
 from foundation.condition import Word

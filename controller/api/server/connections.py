@@ -1,8 +1,8 @@
 """Who holds a connection over TCP, and who gives way when there are too many.
 
 A connection is a stranger's until its peer is known: an agent by its certificate, at the end of the
-handshake; a person by the first request that is let in. Each of the three kinds has places of its
-own, so that a crowd of strangers takes none from agents or people. On the event loop alone.
+handshake; a person by the first request that is admitted. Each of the three kinds has its own
+places, so that a crowd of strangers takes none from agents or people. On the event loop alone.
 """
 
 from __future__ import annotations

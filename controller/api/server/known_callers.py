@@ -1,4 +1,4 @@
-"""Once a request is let in, its connection is no stranger's any more."""
+"""Once a request is admitted, its connection is no stranger's any more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def places_of_callers(connections: Connections) -> Any:
 
 
 def _asked(connections: Connections, connection: Connection, request: web.Request) -> None:
-    """Note that a request was let in. Raises ApiError 429 beyond a credential's share."""
+    """Note that a request was admitted. Raises ApiError 429 beyond a credential's share."""
     if connection.timer is not None:
         connection.timer.cancel()
         connection.timer = None

@@ -20,7 +20,7 @@ from controller.api.gate import agent_of
 from controller.api.server.connections import Connection, Connections, network_of
 
 HANDSHAKE_S = 10.0
-FIRST_REQUEST_S = 15.0  # from the accepting to the first request that is let in
+FIRST_REQUEST_S = 15.0  # from the accepting to the first request that is admitted
 IDLE_S = 75.0  # between two requests, and for the head of the next
 GOODBYE_S = 5.0  # for the other end to confirm the end of TLS
 STALLED_S = 60.0  # for the other end to take something of what is sent to it

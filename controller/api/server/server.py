@@ -35,7 +35,7 @@ async def served_on(
     context: ssl.SSLContext | None,
     connections: Connections,
 ) -> AsyncIterator[Callable[[], Coroutine[None, None, None]]]:
-    """Serve `app` on these addresses; what is yielded lets in who comes over TCP, for ever.
+    """Serve `app` on these addresses; what is yielded admits who comes over TCP, for ever.
 
     `context` is what TCP listeners speak. Raises ResourceError or RightsError where an address is
     not to be had.

@@ -1,6 +1,6 @@
 """Copies of the database while the controller runs, and whether what is in one can be read.
 
-Neither needs a lock: they read one consistent state (SQLite's WAL), while the controller goes on.
+Neither needs a lock: they read one consistent state (SQLite's WAL), while the controller continues.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def open_store(
 
 
 def store_on(database: Database, retention: Retention = KEPT) -> Store:
-    """Return the store whose tables stand in a database."""
+    """Return the store whose tables are in a database."""
     return Store(
         windows=SqliteWindows(database),
         series=SqliteSeries(database),

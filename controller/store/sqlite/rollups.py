@@ -2,7 +2,7 @@
 
 Ingest marks (agent, minute) as pending in the transaction that stores a chunk; whatever is pending
 is still so after a crash, and a chunk that comes late marks its minute again. Rolling a minute up
-marks its hour, an hour its day, a day its span of 30 days: each is made anew from all it consists
+marks its hour, an hour its day, a day its span of 30 days: each is rebuilt from all it consists
 of, so the result does not depend on the order in which anything came.
 """
 
@@ -38,7 +38,7 @@ _BLOCKS_AT_ONCE = 8  # merged in one go; more cost memory
 _CHUNKS_AT_ONCE = 64
 _ROWS_AT_ONCE = 500
 _PAGES_AT_ONCE = 1024
-# Ingest refuses windows as old as the oldest kept; a day more lets their minutes be made anew.
+# Ingest refuses windows as old as the oldest kept; a day more lets their minutes be rebuilt.
 _MARGIN_NS = DAY_NS
 MARK = """
 INSERT INTO pending (level, agent, start_ns, mark, since_ns) VALUES (?,?,?,1,?)

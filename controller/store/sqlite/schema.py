@@ -149,7 +149,7 @@ def create_event_log(db: sqlite_utils.Database) -> None:
 
 @migrations(name="0006_rollups")
 def create_rollups(db: sqlite_utils.Database) -> None:
-    """Create blocks, tiles and what waits to be rolled up: all chunks that are there already."""
+    """Create blocks, tiles and what waits to be rolled up: all chunks that exist already."""
     block = {"id": int, "level": int, "agent": str, "start_ns": int, "figures": bytes}
     db.table("rollups").create(block | {"payload": bytes}, pk="id")
     db.table("rollups").create_index(["level", "agent", "start_ns"], unique=True)

@@ -54,7 +54,7 @@ class Writer:
 
     @property
     def queued(self) -> int:
-        """How many writes have been asked for and are not yet committed."""
+        """How many writes have been requested and are not yet committed."""
         return self._jobs
 
     def submit(
@@ -154,7 +154,7 @@ def _translated(error: Exception) -> Exception:
     if fault == "full":
         return StoreFullError(
             "The disk of the controller's data directory is full; free some space, and storing "
-            "goes on by itself.",
+            "continues by itself.",
             "控制器数据目录所在磁盘已满；释放空间后会自动继续存储。",
         )
     return ResourceError(

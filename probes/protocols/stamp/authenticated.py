@@ -41,7 +41,7 @@ _HMAC_AT = AUTHENTICATED_BYTES + FOLLOW_UP_BYTES
 _HMAC_VALUE_AT = _HMAC_AT + TLV_HEADER_BYTES
 _WITH_FOLLOW_UP_BYTES = _HMAC_VALUE_AT + HMAC_BYTES
 _UNDERSTOOD_HMAC = bytes([0, HMAC, 0, HMAC_BYTES])  # header of the reply's
-# (from, to) octets of the unauthenticated packet, and where they stand in the authenticated one.
+# (from, to) octets of the unauthenticated packet, and where they are in the authenticated one.
 _SENDER = ((0, 4, 0), (4, 16, 16))
 _REFLECTOR = ((0, 4, 0), (4, 16, 16), (16, 24, 32), (24, 28, 48), (28, 38, 64), (40, 41, 80))
 
@@ -107,7 +107,7 @@ class AuthenticatedCodec(StampCodec):
 
     def read(self, received: Received) -> ReplyFields:
         """Read Session-Reflector packets; what has a wrong HMAC is not valid, and Follow-Up
-        Telemetry without a right one of its own is left out."""
+        Telemetry without its own right one is left out."""
         packets, peers = received.payload, _peers(received.address)
         plain_length = np.zeros(len(packets), np.int64)
         for place in np.flatnonzero(received.length >= AUTHENTICATED_BYTES).tolist():

@@ -45,7 +45,7 @@ class StampCodec(Codec):
         self._follow_up = payload_bytes >= BASE_BYTES + FOLLOW_UP_BYTES
 
     def write(self, packets: NDArray[np.uint8], probes: Outgoing) -> NDArray[np.uint64]:
-        """Write Session-Sender packets; their check is T1 as it stands in the packet.
+        """Write Session-Sender packets; their check is T1 as it is in the packet.
 
         T1 grows by a nanosecond within a batch, so that an answer from elsewhere tells its probe.
         """

@@ -14,7 +14,7 @@ _TTL = 255
 
 
 def open_channel(order: ChannelOrder, kit: ChannelKit) -> Channel:
-    """Open a channel for STAMP, under keys where that is asked for."""
+    """Open a channel for STAMP, under keys where that is requested."""
     opened = open_udp(order.family, order.source, order.dscp, ttl=_TTL)
     ssid = int(kit.generator.integers(1, 1 << 16))
     codec: Codec

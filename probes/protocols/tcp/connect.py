@@ -4,7 +4,7 @@ For an open port the round trip is what TCP_INFO says of the handshake (microsec
 kernel's clock; of a connection just opened the smoothed value is its only sample). For a closed one
 it ends when the ICMP error or RST arrives: a user-space timestamp, and labelled so. A handshake
 whose SYN was sent again took a second or more and is late (`probes.protocols.tcp.segments`). The
-connection is ended with RST at once. Every probe has a source port of its own, so its path among
+connection is ended with RST at once. Every probe has its own source port, so its path among
 equal ones is not fixed.
 """
 
@@ -70,7 +70,7 @@ class _Sockets:
 class ConnectChannel(Channel):
     """Stands in for a batch channel of SYNs where raw sockets are not allowed.
 
-    A source that is gone needs no care: connect() binds anew for each probe.
+    A source that is gone needs no care: connect() binds again for each probe.
     """
 
     capacity = _MOST_WAITING

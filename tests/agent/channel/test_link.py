@@ -15,14 +15,10 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from agent.channel.control import Control
-from agent.channel.link import open_session, unreachable
-from agent.conditions import Conditions
+from agent.channel.link import open_session, refusal_code, refusal_of, unreachable
 from agent.config import config_of
-from agent.identity.enrolment import enrol
-from foundation.errors import ConfigError, ResourceError
+from foundation.errors import ConfigError
 from foundation.one_host import RedirectedError
-from messages.enrolment import EnrolmentToken
 
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -79,44 +75,6 @@ async def test_redirect_is_told_and_not_followed(elsewhere: Elsewhere, status: i
     text = unreachable(controller, told.value)
     assert f"redirect to '{elsewhere.url}latest/meta-data', which is not followed" in text.en
     assert "不予跟随" in text.zh
-
-
-async def test_control_channel_goes_on_trying_the_controller_alone(elsewhere: Elsewhere) -> None:
-    told = asyncio.Event()
-
-    class Told(Conditions):
-        def begin(self, *what) -> None:
-            super().begin(*what)
-            told.set()
-
-    conditions = Told()
-
-    async def health() -> None:
-        raise AssertionError("nobody is greeted")
-
-    async with serving(elsewhere.redirect) as controller:
-        session, base = open_session(controller)
-        control = Control(
-            session, f"{base}/control", "a", conditions, health=health, on_plan=health
-        )
-        async with session, asyncio.TaskGroup() as group:
-            running = group.create_task(control.run())
-            await told.wait()
-            running.cancel()
-    assert elsewhere.asked == []
-    assert "redirect" in conditions.current()[0].text.en
-
-
-async def test_enrolment_shows_its_token_to_nobody_else(
-    elsewhere: Elsewhere, tmp_path: Path
-) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
-    token = EnrolmentToken(id="i", agent="a", secret="s" * 32, fingerprint="0" * 64)
-    async with serving(elsewhere.redirect, tls) as controller:
-        with pytest.raises(ResourceError, match="redirect"):
-            await enrol(controller, token, tmp_path)
-    assert elsewhere.asked == []
 
 
 class Proxy:
@@ -216,3 +174,9 @@ def test_proxy_is_an_address_of_http(proxy: str, tmp_path: Path) -> None:
     assert config_of(document | {"proxy": "http://proxy:3128"}, tmp_path).proxy is not None
     with pytest.raises(ConfigError, match=r"http://proxy\.example\.net:3128"):
         config_of(document | {"proxy": proxy}, tmp_path)
+
+
+def test_answer_in_another_encoding_is_told_by_its_status() -> None:
+    body = '{"error":{"code":"x","message":{"en":"é","zh":"é"}}}'.encode("latin-1")
+    assert refusal_code(body) == ""
+    assert refusal_of(502, body).en == "HTTP status 502."

@@ -1,4 +1,4 @@
-"""What an enrolled agent keeps, and which plans it takes."""
+"""What an enrolled agent keeps of its identity."""
 
 import datetime as dt
 import os
@@ -12,14 +12,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from agent.identity.trust import load_trust, new_request, save_trust
-from agent.plan.gate import PlanGate
 from foundation.errors import ConfigError
-from messages.enrolment import CertificateDocument, plan_message
-from messages.exchange import Plan, PlanPush
+from messages.enrolment import CertificateDocument
 
-PLAN_KEY = ed25519.Ed25519PrivateKey.generate()
-PUBLIC = PLAN_KEY.public_key().public_bytes_raw().hex()
-PLAN = Plan(version=5, agent="nanjing")
+PUBLIC = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
 
 
 def pem(certificate: x509.Certificate) -> str:
@@ -112,39 +108,3 @@ def test_certificate_of_another_agent_is_not_ours(tmp_path: Path) -> None:
     save_trust(tmp_path, key, given(request))
     with pytest.raises(ConfigError, match="suzhou"):
         load_trust(tmp_path, "suzhou")
-
-
-def pushed(plan: Plan, key: ed25519.Ed25519PrivateKey = PLAN_KEY) -> tuple[str, PlanPush]:
-    signature = key.sign(plan_message(msgspec.json.encode(plan))).hex()
-    push = PlanPush(plan=plan, signature=signature)
-    return msgspec.json.encode(push).decode(), push
-
-
-def test_plan_of_our_controller_is_taken_again_and_newer() -> None:
-    for running in (None, 4, 5):
-        current = None if running is None else Plan(version=running, agent="nanjing")
-        gate = PlanGate(lambda: PUBLIC, lambda current=current: current)
-        assert gate.problem(*pushed(PLAN)) is None
-
-
-def test_forged_plan_is_refused() -> None:
-    gate = PlanGate(lambda: PUBLIC, lambda: None)
-    data, push = pushed(PLAN)
-    forgeries = [
-        pushed(PLAN, ed25519.Ed25519PrivateKey.generate()),
-        (data.replace('"window_ms":10000', '"window_ms":20000'), push),
-        (msgspec.json.encode(PlanPush(plan=PLAN)).decode(), PlanPush(plan=PLAN)),
-        (data.replace(push.signature, "zz"), push),
-    ]
-    for forged, decoded in forgeries:
-        problem = gate.problem(forged, decoded)
-        assert problem is not None
-        assert "not signed" in problem.en
-        assert "签名" in problem.zh
-
-
-def test_older_plan_is_refused() -> None:
-    gate = PlanGate(lambda: PUBLIC, lambda: Plan(version=6, agent="nanjing"))
-    problem = gate.problem(*pushed(PLAN))
-    assert problem is not None
-    assert "older than plan 6" in problem.en

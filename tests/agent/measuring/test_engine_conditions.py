@@ -1,4 +1,6 @@
-"""What an agent tells of its engine stays short, and names the number of what it leaves out."""
+"""What an agent reports about its engine stays short, and names the number of what it
+leaves out.
+"""
 
 from __future__ import annotations
 

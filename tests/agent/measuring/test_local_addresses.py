@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from agent.config import config_of
-from agent.doctor import check_local_addresses
+from agent.doctor.machine_checks import check_local_addresses
 from agent.measuring.local_addresses import LocalAddresses
 from foundation.errors import ConfigError
 from messages.exchange import Plan

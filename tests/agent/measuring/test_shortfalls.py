@@ -1,4 +1,4 @@
-"""What did not come to what was asked is told while it goes on, by cause, and summed up."""
+"""What did not come to what was asked is told while it continues, by cause, and summed up."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ def test_probes_that_do_not_leave_are_a_condition_until_they_leave_again() -> No
     assert told(conditions) == {}
     shortfalls.take(windows(sent=9, not_sent_firewall=1))
     shortfalls.tell(conditions, OVER_AFTER_NS + 3)
-    assert "1 by this machine's firewall" in told(conditions)["not_sent"]  # counted anew
+    assert "1 by this machine's firewall" in told(conditions)["not_sent"]  # counted again
 
 
 def test_a_rate_that_was_not_kept_is_told_with_how_much_of_it_was() -> None:

@@ -100,7 +100,7 @@ def test_journal_is_bounded_and_a_damaged_one_is_begun_anew(
         clock.now_ns += SECOND
     assert len(journal.entries()) == MOST_OVER
     journal.note([Silence("192.0.2.1", 862, "reflector.key")])
-    assert len(journal.entries()) == MOST_OVER + 1  # and the one that goes on
+    assert len(journal.entries()) == MOST_OVER + 1  # and the one that continues
     assert len(msgspec.json.decode(path.read_bytes())) == MOST_OVER + 1
 
 
@@ -123,7 +123,7 @@ async def not_answered(
     policy: PolicyConfig,
     keys: StampKeys | None = None,
 ) -> tuple[Unanswered, ...]:
-    """Return what an agent with this policy tells of a plan, and stop it."""
+    """Return what an agent with this policy reports about a plan, and stop it."""
     sent_counters = SentCounters(tmp_path / "sent_counters")
 
     async def settled() -> None:

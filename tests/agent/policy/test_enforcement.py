@@ -85,7 +85,7 @@ def test_streams_to_one_destination_are_slowed_together() -> None:
 
 def test_bits_count_whole_packets_and_name_themselves() -> None:
     outcome = granted([stream(1, interval_ms=10)], max_bits_per_s_per_destination=28_800)
-    assert outcome.streams[0].interval_ms == pytest.approx(20)  # 72 octets × 8 × 50 a second
+    assert outcome.streams[0].interval_ms == pytest.approx(20)  # 72 octets × 8 × 50 per second
     assert rules(outcome) == {1: "policy.max_bits_per_s_per_destination"}
 
 

@@ -1,4 +1,6 @@
-"""What `isochrone probe` tells of probes that never left, of answers of no use and of DSCPs."""
+"""What `isochrone probe` reports about probes that never left, of answers of no use and
+of DSCPs.
+"""
 
 from __future__ import annotations
 

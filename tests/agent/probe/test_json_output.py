@@ -1,4 +1,6 @@
-"""What `isochrone probe` tells of flows, hops, rates and causes: in JSON, and beside the table."""
+"""What `isochrone probe` reports about flows, hops, rates and causes: in JSON, and beside
+the table.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is really full: a small tmpfs in a mount namespace of its own."""
+"""A disk that is really full: a small tmpfs in its own mount namespace."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.network
 
 MOUNT = "mount -t tmpfs -o size=640k tmpfs {where}"
-# Spools 400 windows a chunk beside a file that fills the disk; then the file goes.
+# Spools 400 windows per chunk beside a file that fills the disk; then the file goes.
 SCRIPT = """
 import json, sys
 from pathlib import Path

@@ -34,7 +34,7 @@ def test_a_kill_leaves_the_state_before_a_change_or_after_it(steps: list[int]) -
     for step in steps:
         before = (delivery_counters.in_doubt(), delivery_counters.delivered)
         half = numbers.copy()
-        other = 1 - int(half[0] & 1)  # whatever stands in the copy that does not count
+        other = 1 - int(half[0] & 1)  # whatever is in the copy that does not count
         half[1 + other * (NUMBERS // 2) :][: NUMBERS // 2] = -7
         assert (DeliveryCounters(half).in_doubt(), DeliveryCounters(half).delivered) == before
         if step in delivery_counters.in_doubt():

@@ -1,4 +1,4 @@
-"""A damaged spool is set aside, what can be read of it goes on, and the rest is counted."""
+"""A damaged spool is set aside, what can be read of it continues, and the rest is counted."""
 
 import os
 from pathlib import Path

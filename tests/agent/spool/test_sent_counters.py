@@ -1,4 +1,4 @@
-"""The count of what was sent outlives a kill, and what it shows as missing is told."""
+"""The count of what was sent survives a kill, and what it shows as missing is told."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
         assert (
             sent_counters.sent - 3 * kills <= 3 * sent_counters.made.windows <= sent_counters.sent
         )
-        assert not sent_counters.behind  # the machine itself went on
+        assert not sent_counters.behind  # the machine itself continued
         before = sent_counters.sent
 
 

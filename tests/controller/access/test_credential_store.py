@@ -1,4 +1,4 @@
-"""What a credential may not outlive, and what no single one may take."""
+"""What a credential may not survive, and what no single one may take."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ def holder(serial: str) -> Identity:
 
 
 def held_by(controller: Any) -> set[str]:
-    """Return the credentials that were let in."""
+    """Return the credentials that were admitted."""
     return {one.credential for one in controller.services.gate._open.values()}
 
 
@@ -182,7 +182,7 @@ async def test_change_whose_token_ends_while_its_body_comes_is_not_made(
         (mine,) = [one.id for one in access.tokens() if one.label == "ending"]
         async with asyncio.timeout(60):
             while mine not in held_by(controller):  # noqa: ASYNC110 -- nobody sets an event
-                await asyncio.sleep(0)  # until it is let in
+                await asyncio.sleep(0)  # until it is admitted
         access.revoke_token(mine)
         revoked.set()
     assert asking.result() == (401, "revoked_token")

@@ -9,7 +9,7 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from controller.client.errors import no_answer
+from controller.client.calls import no_answer
 from controller.client.link import ControllerAddress, trusting
 from foundation.errors import ConfigError
 from foundation.one_host import RedirectedError

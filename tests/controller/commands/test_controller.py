@@ -198,7 +198,7 @@ async def test_hangup_begins_anew_with_the_site_file_and_a_broken_one_changes_no
     assert (await process.get("/api/v1/health"))["started_ns"] == began_ns
     await asyncio.to_thread(append, site_file, NEWCOMER, instead_of="\n[network\n")
     os.kill(pid, signal.SIGHUP)
-    await asyncio.to_thread(process.wait_until_said, b"beginning anew")
+    await asyncio.to_thread(process.wait_until_said, b"starting afresh")
     await asyncio.to_thread(process.wait_until_said, b"listening on")
     assert (await process.get("/api/v1/health"))["started_ns"] > began_ns
     sites = {site["name"] for site in (await process.get("/api/v1/sites"))["items"]}
@@ -270,7 +270,7 @@ async def test_full_disk_is_answered_503_and_goes_on_when_there_is_space(
 ) -> None:
     small = tmp_path / "data"
     small.mkdir()
-    # A file system of 1.5 MiB that only this controller sees: in a mount namespace of its own.
+    # A file system of 1.5 MiB that only this controller sees: in its own mount namespace.
     inside = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     mount = f"mount -t tmpfs -o size=1536k tmpfs {small}"
     tried = await asyncio.to_thread(subprocess.run, [*inside, mount], capture_output=True)

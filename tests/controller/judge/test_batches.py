@@ -1,4 +1,4 @@
-"""Windows are gathered row by row: what stands in other rows has no say."""
+"""Windows are gathered row by row: what is in other rows has no say."""
 
 import numpy as np
 from hypothesis import given, settings

@@ -17,8 +17,9 @@ from controller.fleet.silence_registry import SilenceRegistry
 from controller.fleet.silences import StreamIndex
 from controller.live.accounts import AccountDocument, Tally
 from controller.plans.planner import asked_since
-from controller.reports.page import LEFT_OUT_WORDS, render_report
+from controller.reports.page import render_report
 from controller.reports.report import Answers, assemble
+from controller.reports.words import LEFT_OUT_WORDS
 from controller.store.event_log import MaintenanceRecord
 from controller.store.records import PlanRecord, SilenceRecord
 from foundation.text import Text
@@ -209,7 +210,7 @@ async def test_the_account_of_now_counts_what_windows_lack(
         for s in controller.services.rounds.scope.streams
         if s.path.id in bound
     ]
-    here, silent = counted.count(True), counted.count(False)  # each asks ten probes a window
+    here, silent = counted.count(True), counted.count(False)  # each asks ten probes per window
     assert set(due.values()) == {10}
     assert adds_up(account)
     assert (account.judged, account.excluded.missing) == (55 * here, 5 * here + 60 * silent)
@@ -260,7 +261,7 @@ async def test_what_an_owner_slows_was_due_all_the_same(
 async def test_report_after_a_reload_names_the_time_of_its_data(
     open_controller: Any, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
-    """What was measured before the controller began anew is judged, and so is named."""
+    """What was measured before the controller started afresh is judged, and so is named."""
     async with open_controller() as first:
         ids = [
             s.stream_id

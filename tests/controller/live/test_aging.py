@@ -269,7 +269,7 @@ async def test_windows_of_a_future_that_never_came_are_not_judged(
 
 
 def set_back(clock: Any, by_s: int) -> None:
-    """Step a clock, which goes on running."""
+    """Step a clock, which continues running."""
     monotonic = clock.monotonic_ns
     clock.now_ns -= by_s * SECOND
     clock.monotonic_ns = lambda: monotonic() + by_s * SECOND

@@ -66,3 +66,21 @@ async def test_restart_of_the_controller_is_no_event_of_the_fleet(
         await second.judge()
         late = (await log_of(second, ""))[len(before) :]
         assert {state for state, _ in late} == {"agent_down", "no_data"}
+
+
+async def test_events_go_to_those_who_asked_and_can_be_had_again_from_an_id(
+    controller: Any, deliver: Any
+) -> None:
+    address = "http://controller/api/v1/events"
+    async with controller.session.ws_connect(f"{address}?kinds=agent,path") as socket:
+        assert (await socket.receive_json())["type"] == "verdicts"
+        await deliver()
+        await controller.judge()
+        heard = [await socket.receive_json() for _ in range(3)]
+    kinds = {item["kind"] for each in heard if each["type"] == "events" for item in each["items"]}
+    assert kinds == {"agent", "path"}
+    logged = (await controller.get("/api/v1/event-log?kind=path"))["items"]
+    first_id = min(item["id"] for item in logged)
+    async with controller.session.ws_connect(f"{address}?kinds=path&after_id={first_id}") as socket:
+        again = await socket.receive_json()
+    assert again["items"] == sorted(logged, key=lambda item: item["id"])[1:]

@@ -13,8 +13,9 @@ from controller.documents.places import SiteDocument
 from controller.documents.remediation import RemediationDocument
 from controller.documents.targets import GroupDocument, TargetDocument
 from controller.documents.verdicts import VerdictDocument
-from controller.reports.page import VERDICT_WORDS, render_report
+from controller.reports.page import render_report
 from controller.reports.report import Answers, assemble
+from controller.reports.words import VERDICT_WORDS
 from foundation.errors import ConfigError
 from foundation.text import Text
 

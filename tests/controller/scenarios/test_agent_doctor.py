@@ -7,7 +7,12 @@ import shutil
 from typing import Any
 
 from agent.config import load_config
-from agent.doctor import check_certificate, check_controller, examine, refusal_by_controller
+from agent.doctor.controller_checks import (
+    check_certificate,
+    check_controller,
+    refusal_by_controller,
+)
+from agent.doctor.examine import examine
 from agent.identity.enrolment import enrol
 from foundation.text import Text
 from messages.enrolment import parse_enrolment_token

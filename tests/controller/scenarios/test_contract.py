@@ -61,7 +61,7 @@ def served(
     batch_of: Callable[..., Any],
     chunk_of: Callable[..., bytes],
 ) -> Iterator[Served]:
-    """Serve a controller that measured something, from a thread of its own: its client blocks."""
+    """Serve a controller that measured something, from its own thread: its client blocks."""
     directory = tmp_path_factory.mktemp("contract")
     (directory / "trial.toml").write_text(sites_text, encoding="utf-8")
     loop = asyncio.new_event_loop()

@@ -148,7 +148,7 @@ class Crowd:
 
 
 async def deliver(served: Served, trust: Trust, body: bytes) -> None:
-    """Deliver a chunk over a connection of its own."""
+    """Deliver a chunk over its own connection."""
     session, base = open_session(served.url, Credentials(trust).context)
     url, headers = f"{base}/api/v1/agents/nanjing/chunks", {"Content-Type": CHUNK_CONTENT_TYPE}
     async with session, session.post(url, data=body, headers=headers) as answer:

@@ -311,7 +311,7 @@ async def test_a_list_without_an_end_is_one_sentence(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, cursors: str
 ) -> None:
     asked, most = [0], 20
-    monkeypatch.setattr("controller.client.pages.MOST_PAGES", most)
+    monkeypatch.setattr("controller.client.calls.MOST_PAGES", most)
 
     async def answered(_request: web.Request) -> web.Response:
         asked[0] += 1

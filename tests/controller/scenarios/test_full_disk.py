@@ -102,7 +102,7 @@ found = {"kept": state.rounds.scope.network.meshes == network.meshes,
 state.close()
 (where / "one").unlink()
 state = open_services(changed, data, Settings(), clock)
-found["anew"] = sorted({plan.version for plan in state.distribution.plans.values()})
+found["again"] = sorted({plan.version for plan in state.distribution.plans.values()})
 found["of"] = (data / "last-sites.toml").read_text()[-9:]
 state.close()
 print(json.dumps(found))

@@ -19,9 +19,8 @@ import pytest
 from agent.channel.link import open_session
 from agent.conditions import Conditions
 from agent.config import AgentConfig, load_config
-from agent.identity.credentials import Credentials
+from agent.identity.credentials import Credentials, renew_now
 from agent.identity.enrolment import enrol
-from agent.identity.renew_command import renew_now
 from agent.identity.trust import load_trust, new_request, save_trust
 from controller.access.certificate_authority import Authority
 from controller.access.credential_store import CredentialStore

@@ -57,7 +57,7 @@ async def test_reader_in_the_middle_of_a_long_transaction(
     rows = slow.execute("SELECT id, payload FROM chunks")
     assert rows.fetchone() is not None
     await deliver_some(controller, batch_of, chunk_of, DELIVERIES)
-    assert len(rows.fetchall()) == DELIVERIES - 1, "it goes on seeing what it began with"
+    assert len(rows.fetchall()) == DELIVERIES - 1, "it continues seeing what it began with"
     slow.close()
 
 

@@ -96,7 +96,7 @@ async def test_the_socket_is_its_owners_alone_from_its_first_moment_and_no_umask
 async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_right(
     site_file: pathlib.Path, tmp_path: pathlib.Path, clock: Any, batch_of: Any, chunk_of: Any
 ) -> None:
-    """No agent has been heard yet, so nothing bears out what the clock says."""
+    """No agent has been heard yet, so nothing carries out what the clock says."""
     state = open_services(load_network(site_file), tmp_path / "life", Settings(), clock)
     old = batch_of([5], clock.now_ns - 400 * 86_400 * 10**9)
     payload = chunk_of(old, agent="nanjing", sequence=1)

@@ -8,7 +8,6 @@ import pytest
 
 from controller.store.interface import Store, StoreBusyError
 from controller.store.records import CampaignRecord, PlanRecord, StoredChunk, StreamRecord
-from controller.store.sqlite import campaign_rows
 from controller.store.sqlite.engine import open_store
 
 ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": open_store}
@@ -129,29 +128,3 @@ def test_campaigns_are_kept_with_what_became_of_them(reopen: Callable[[], Store]
     first, second = reopen().campaigns.records()
     assert first == changed
     assert (first.state, second.state) == ("cancelled", "scheduled")
-
-
-def test_reports_are_bounded_and_the_newest_is_kept(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(campaign_rows, "MAX_REPORTS_BYTES", 10)
-    numbers = [store.campaigns.put(campaign(name)).result() for name in "abc"]
-    for number in numbers:
-        store.campaigns.put_report(number, b"12345").result()
-    assert [store.campaigns.report(number) for number in numbers] == [None, b"12345", b"12345"]
-    store.campaigns.put_report(numbers[2], b"longer than all of it").result()
-    assert store.campaigns.report(numbers[1]) is None
-    assert store.campaigns.report(numbers[2]) == b"longer than all of it"
-
-
-def test_the_oldest_campaigns_that_are_over_are_forgotten(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(campaign_rows, "CAMPAIGNS_KEPT", 2)
-    for name in "abcd":
-        number = store.campaigns.put(campaign(name)).result()
-        if name in "bd":
-            store.campaigns.change(campaign(name, id=number, ended_ns=15)).result()
-    assert [record.name for record in store.campaigns.records()] == ["a", "c", "d"]
-    store.campaigns.put(campaign("e")).result()
-    assert [record.name for record in store.campaigns.records()] == ["a", "c", "e"]

@@ -1,4 +1,4 @@
-"""What children run does not depend on the folder somebody happens to stand in."""
+"""What children run does not depend on the folder somebody happens to be in."""
 
 import ast
 import itertools

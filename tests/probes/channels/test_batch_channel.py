@@ -171,7 +171,7 @@ def test_icmp_error_names_the_session_and_the_probe(peers: Peers) -> None:
 
 
 def test_nothing_is_sent_from_a_source_that_is_gone(peers: Peers) -> None:
-    """IPv6 would go on sending from it."""
+    """IPv6 would continue sending from it."""
     peers.channel.source_is_gone = True
     assert peers.send((FIRST, 1), (SECOND, 1))[0] == [errno.EADDRNOTAVAIL] * 2
     peers.channel.source_is_gone = False

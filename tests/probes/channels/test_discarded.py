@@ -15,12 +15,9 @@ from engine_run import Run, assert_every_probe_has_one_outcome, spec
 from patience import finish, give_up, wait_until
 
 from probes.channels.discarded import DISCARDED, not_sent_causes, reason_of
-from probes.engine.ledger import Ledger
-from probes.protocols.icmp.packets import is_undamaged
 from probes.window import NOT_SENT
 
 pytestmark = pytest.mark.network
-SECOND = 1_000_000_000
 _ECHO_REPLY = 0
 
 
@@ -228,57 +225,6 @@ def test_echo_replies_of_no_use_are_counted(
     with two_hosts.inside(two_hosts.a):
         run = Run(spec("icmp", "10.99.0.2"), probes=5)
         assert discarded_of(run, 5) == {reason: 5}
-
-
-def test_answers_to_no_probe_of_ours_are_only_spurious() -> None:
-    ledger = Ledger(SECOND)
-    session = ledger.add_sessions([0, 1], [0, 0], np.full(2, SECOND), np.full(2, 1e8))
-    row, sequence = ledger.claim(session)
-    ledger.enter(row, sequence, session, check=np.array([7, 9], np.uint64), sent_ns=0)
-    found = ledger.owners(session, np.array([1, 1, 2]), 32, np.array([9, 8, 9], np.uint64))
-    assert found.tolist() == [1, -1, -1]
-    assert ledger.note_newest(np.array([0, 0, 1]), np.array([-1, -2, -3], np.int32)) == 2
-    assert ledger.rows["cause"][row].tolist() == [-1, -3]
-
-
-def test_answers_without_a_number_each_stand_for_a_probe_of_their_own() -> None:
-    ledger = Ledger(SECOND)
-    session = ledger.add_sessions([0], [0], np.full(1, SECOND), np.full(1, 1e8))
-    rows = []
-    for check in range(3):  # what comes is read after the next one left
-        row, sequence = ledger.claim(session)
-        ledger.enter(row, sequence, session, check=np.full(1, check, np.uint64), sent_ns=0)
-        rows += row.tolist()
-    for answers in (2, 1, 1):
-        ledger.note_newest(np.zeros(answers, np.int64), np.full(answers, -1, np.int32))
-    assert ledger.rows["cause"][rows].tolist() == [-1] * 3
-
-
-def test_an_altered_answer_tells_why_its_probe_is_lost() -> None:
-    ledger = Ledger(SECOND)
-    session = ledger.add_sessions([0], [0], np.array([SECOND]), np.array([1e8]))
-    row, sequence = ledger.claim(session)
-    ledger.enter(row, sequence, session, check=np.array([7], np.uint64), sent_ns=0)
-    matched = ledger.match(session, sequence, 32, np.array([8], np.uint64))
-    assert (matched.spurious, matched.altered) == (1, 1)
-    assert DISCARDED[reason_of(int(ledger.rows["cause"][row[0]]))] == "altered"
-
-
-@pytest.mark.parametrize("size", [8, 52, 53, 1_400])
-def test_a_checksum_is_right_or_it_is_not(size: int) -> None:
-    packets = np.random.default_rng(size).integers(0, 256, (3, size), np.uint8)
-    packets[:, 2:4] = 0
-    padded = np.pad(packets, ((0, 0), (0, size % 2)))
-    total = padded.view(">u2").astype(np.uint64).sum(axis=1)
-    for _ in range(4):
-        total = (total & 0xFFFF) + (total >> 16)
-    packets[:, 2:4] = (0xFFFF - total).astype(">u2").view(np.uint8).reshape(3, 2)
-    packets[1, -1] ^= 4
-    assert is_undamaged(packets, np.array([size, size, size - 1]), size).tolist() == [
-        True,
-        False,
-        True,  # of another length: not judged
-    ]
 
 
 def test_every_errno_of_a_probe_that_never_left_has_its_cause() -> None:

@@ -35,7 +35,7 @@ def kit() -> ChannelKit:
 
 
 def test_channels_of_one_width_share_their_memory(kit: ChannelKit) -> None:
-    """Thousands of flows each with megabytes of their own would be the end of a machine."""
+    """Thousands of flows each with their own megabytes would be the end of a machine."""
     made = [kit.open_channel(order(number, size)) for number, size in enumerate((44, 40, 1400))]
     one, alike, wide = (channel for channel in made if isinstance(channel, BatchChannel))
     assert one.socket.rings is alike.socket.rings

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from hand_clock import SECOND
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.engine.accumulate import OUTCOMES, WAS_NOT_SENT, Finished, Window
-from tests.probes.engine.test_ledger import SECOND
 
 
 def finished(stream, flow, outcome, rtt_ns) -> Finished:

@@ -1,4 +1,4 @@
-"""Follow-Up Telemetry: a reply tells when the one before it truly left, and mends its delays."""
+"""Follow-Up Telemetry: a reply tells when the one before it truly left, and fixes its delays."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from probes.engine.answers import (
     take_follow_ups,
 )
 from probes.engine.ledger import Ledger
+from probes.engine.matching import match
 from probes.stamp.batch import ReflectorFields
 
 SECOND = 1_000_000_000
@@ -99,8 +100,8 @@ class _Path:
             ring_was_full=False,
             asks_follow_up=True,
         )
-        matched = self.ledger.match(
-            replies.session, replies.low_sequence, replies.sequence_bits, replies.check
+        matched = match(
+            self.ledger, replies.session, replies.low_sequence, replies.sequence_bits, replies.check
         )
         said, _ = read_answers(self.ledger, self.scale, matched, replies, 500.0)
         hold_answers(self.ledger, matched.row, said)

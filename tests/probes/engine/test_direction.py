@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from engine_parts import ledger_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.engine.direction import BACKWARD, FORWARD, UNKNOWN, directions_of_loss
 from probes.engine.ledger import LOST, ON_TIME
-from tests.probes.engine.test_ledger import ledger_with
 
 
 @settings(max_examples=40, deadline=None)

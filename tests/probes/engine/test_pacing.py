@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from hand_clock import SECOND
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +109,57 @@ def test_a_stream_of_no_probes_does_not_begin_at_once() -> None:
     made = Pacer(np.random.default_rng(7))
     made.add(0, np.full(1, 1e9), np.full(1, 0.1), np.full(1, False), 0, at_once=True)
     assert made.finished()
+
+
+def every_second(
+    count: int, *, poisson: bool = False, probes: int | None = None, seed: int = 1
+) -> Pacer:
+    made = Pacer(np.random.default_rng(seed))
+    made.add(0, np.full(count, 1e9), np.full(count, 0.1), np.full(count, poisson), probes)
+    return made
+
+
+def test_periodic_probes_keep_their_interval_and_jitter() -> None:
+    streams = every_second(50)
+    planned: dict[int, list[int]] = {row: [] for row in range(50)}
+    for now_ns in range(0, 30 * SECOND, 10_000_000):
+        due = streams.take(now_ns)
+        for row, at in zip(due.stream, due.planned_ns, strict=True):
+            planned[row].append(at)
+    for times in planned.values():
+        assert len(times) in (29, 30)
+        gaps = np.diff(times) / 1e9
+        assert (abs(gaps - 1) <= 0.1 + 1e-9).all()
+    assert streams.skipped == 0
+
+
+def test_streams_never_fall_into_step() -> None:
+    streams = every_second(1_000)
+    batches = [len(streams.take(now_ns).stream) for now_ns in range(0, 5 * SECOND, 10_000_000)]
+    assert max(batches[1:]) < 40  # ten on the mean
+
+
+def test_poisson_gaps_have_the_right_mean_and_spread() -> None:
+    streams = every_second(1, poisson=True)
+    times = []
+    while len(times) < 4_000:
+        times += streams.take(streams.next_due_ns()).planned_ns.tolist()
+    gaps = np.diff(times) / 1e9
+    assert gaps.mean() == pytest.approx(1, rel=0.1)
+    assert gaps.std() == pytest.approx(1, rel=0.1)
+
+
+def test_a_sender_that_fell_behind_sends_no_burst() -> None:
+    streams = every_second(1)
+    streams.take(SECOND)
+    assert len(streams.take(60 * SECOND).stream) == 1
+    assert streams.next_due_ns() > 59 * SECOND
+    assert streams.skipped >= 57
+
+
+def test_streams_end_after_their_probes() -> None:
+    streams = every_second(3, probes=2)
+    sent = sum(len(streams.take(now * SECOND // 4).stream) for now in range(40))
+    assert sent == 6
+    assert streams.finished()
+    assert streams.next_due_ns() == NEVER_NS

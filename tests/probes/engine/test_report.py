@@ -1,4 +1,4 @@
-"""What an engine tells of itself: counts that survive it, and reasons by name."""
+"""What an engine reports about itself: counts that survive it, and reasons by name."""
 
 from __future__ import annotations
 

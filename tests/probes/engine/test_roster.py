@@ -62,7 +62,7 @@ def test_streams_that_come_and_go_leave_nothing_behind(small_reflector) -> None:
         engine.stop()
     assert sizes[1] == sizes[-1]
     assert sizes[-1][1:] == (6, 1)
-    # The one that stays is not disturbed: its numbers go on, each with one outcome.
+    # The one that stays is not disturbed: its numbers continue, each with one outcome.
     sequence = run.column("sequence")[run.column("stream_id") == 9]
     assert sorted(sequence) == list(range(1, run.total("sent", 9) + 1)) != []
     assert_every_probe_has_one_outcome(run)

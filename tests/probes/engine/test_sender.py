@@ -26,7 +26,7 @@ def test_probes_of_a_stream_take_its_flows_in_turn() -> None:
         number: [(batch.session.tolist(), batch.sequence.tolist()) for batch in channel.batches]
         for number, channel in parts.roster.channels.items()
     }
-    # Through channel 0 the first flow of both streams, each flow with numbers of its own from 1.
+    # Through channel 0 the first flow of both streams, each flow with its own numbers from 1.
     assert sent[1] == [([1], [1]), ([1], [2])]
     assert sent[2] == [([2], [1]), ([2], [2])]
     first = [(s, n) for batch in sent[0] for s, n in zip(*batch, strict=True)]

@@ -61,7 +61,7 @@ def test_a_timestamp_is_that_of_its_packet_in_wall_time(pair) -> None:
         assert (timestamps.timestamp_ns <= time.time_ns()).all()
         keys += sent.key.tolist()
         moments += timestamps.timestamp_ns.tolist()
-    assert keys == list(range(keys[0], keys[0] + 6))  # they go on from batch to batch
+    assert keys == list(range(keys[0], keys[0] + 6))  # they continue from batch to batch
     assert moments == sorted(moments)
 
 

@@ -1,4 +1,4 @@
-"""Oddities of replies: each kind is counted by stream, and told in both languages."""
+"""Nonconformities of replies: each kind is counted by stream, and told in both languages."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_wuxi_and_the_hub_clusters(bound):
     assert bound["national-hub-ratio"] == pairs_of("wj1-zw1")
 
 
-# What is declared and not probed: the figure of the plan stands in the title or the clause.
+# What is declared and not probed: the figure of the plan is in the title or the clause.
 DECLARED = {
     "jiangsu-exit-bandwidth": "105 Tbit/s today, near 400 Tbit/s in 2030",
     "jiangsu-one-hop": "一跳直达",

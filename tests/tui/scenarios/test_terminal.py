@@ -41,7 +41,7 @@ def url() -> Iterator[str]:
 
 
 class Terminal:
-    """A tmux server of its own with one pane."""
+    """Its own tmux server with one pane."""
 
     def __init__(self, directory: Path, command: str, size: tuple[int, int]) -> None:
         self._tmux = ["tmux", "-f", "/dev/null", "-S", str(directory / "tmux")]
@@ -137,7 +137,7 @@ def test_without_a_terminal_to_draw_on_it_says_so_and_how_to_get_a_picture(
 def test_no_controller_is_one_sentence_and_an_exit_code() -> None:
     for url, said, code in (
         ("http://127.0.0.1:9", "does not answer", 1),
-        ("ftp://x", "no controller address", 2),
+        ("ftp://x", "is not the address of a controller", 2),
     ):
         done = subprocess.run(
             [sys.executable, "-P", "-m", "isochrone", "tui", "--url", url, "--lang", "en"],

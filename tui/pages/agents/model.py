@@ -142,7 +142,7 @@ def clock_lines(clock: doc.SiteClock | None, words: Words) -> list[Spans]:
     if clock.suspected:
         said = words(
             "Clock suspected: {offset} ± {error} off, by {pairs} sites in {triangles} triangles. "
-            "No one-way verdict rests on it.",
+            "No one-way verdict is based on it.",
             **where,
         )
         return [plain(f"✗ {said}", "bad")]

@@ -80,7 +80,7 @@ class Grid(ScrollView, can_focus=True):
         self.virtual_size = Size(ROW_HEAD_CELLS + count * self._cells, count + len(self._head))
 
     def on_resize(self, _event: Resize) -> None:
-        """Choose the cell width anew."""
+        """Choose the cell width again."""
         self._measure()
         self.refresh()
 

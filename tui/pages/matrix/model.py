@@ -103,7 +103,7 @@ def detail(fleet: Fleet, view: MatrixView, row: int, column: int, words: Words) 
     )
     verdicts = view.pairs.get((source, destination), ())
     if not verdicts:
-        same = words("one site") if source == destination else words("no target asks this pair")
+        same = words("one site") if source == destination else words("no target for this pair")
         return [((head, "head"), (f"  {same}", "dim"))]
     worst = verdicts[0]
     look = sign(worst.verdict)

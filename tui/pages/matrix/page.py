@@ -92,5 +92,5 @@ class MatrixPage(Page):
         grid = self.grid
         lines = matrix.detail(self.fleet, grid.view, grid.row, grid.column, self.look.words)
         if not grid.view.sites:
-            lines = [((self.look.words("No path is asked about by this target."), "dim"),)]
+            lines = [((self.look.words("This target applies to no path."), "dim"),)]
         self.query_one("#matrix-detail", Static).update(self.look.lines(lines))

@@ -49,11 +49,11 @@ def rows(fleet: Fleet) -> tuple[TargetRow, ...]:
 
 RATE_OF_PATHS = (
     "{passed} of {decided} decided paths pass: {rate}; between {low} and {high}"
-    " when undecided and unmeasured paths count against or for."
+    " if undecided and unmeasured paths count as failed or passed."
 )
 RATE_OF_PAIRS = (
     "{passed} of {decided} decided pairs pass: {rate}; between {low} and {high}"
-    " when undecided and unmeasured pairs count against or for."
+    " if undecided and unmeasured pairs count as failed or passed."
 )
 GROUP = "group:"  # before the name of a row that is a group
 

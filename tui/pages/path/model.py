@@ -108,7 +108,7 @@ def verdict_lines(
         if reason:
             lines.append(plain(f"  {reason}", "plain"))
         lines.append(plain(""))
-    return lines or [plain(words("No target speaks of this path."), "dim")]
+    return lines or [plain(words("No target applies to this path."), "dim")]
 
 
 def _second_line(entry: doc.Verdict, words: Words, zone: dt.tzinfo | None) -> Spans:

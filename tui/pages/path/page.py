@@ -36,7 +36,7 @@ class PathPage(Page):
     help_keys = (
         ("m", "Next protocol"),
         ("w", "Next time range"),
-        ("tab", "From verdicts to windows and back"),
+        ("tab", "Switch between verdicts and windows"),
         ("esc", "Back"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [

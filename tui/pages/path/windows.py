@@ -77,7 +77,7 @@ def delay_lines(windows: Sequence[doc.Window]) -> tuple[Line, ...]:
 
 
 def one_way_ns(window: doc.Window, field: str) -> float | None:
-    """Return a delay; one way without trusted clocks only what stands above the least (relative).
+    """Return a delay; one way without trusted clocks only what is above the least (relative).
 
     What is timestamped there is the disagreement of two clocks, which may be seconds, and no delay.
     """

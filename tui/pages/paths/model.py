@@ -133,7 +133,7 @@ class PathIndex:
         return PathRow(path, worst, main_figures(path, worst.protocol if worst else None))
 
     def _is_unjudged(self, path: doc.Path, terms: Sequence[Term]) -> bool:
-        """Return whether a path that no target speaks of is asked for as one without data."""
+        """Return whether a path that no target speaks of is requested as one without data."""
         wanted = [term for term in terms if term.field in ("target", "verdict", "protocol")]
         return path.id not in self._fleet.verdicts_by_path and all(
             term.field == "verdict" and _means(term.value, "no_data") for term in wanted

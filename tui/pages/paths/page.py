@@ -57,7 +57,7 @@ class PathsPage(Page):
     help_keys = (
         ("/", "Filter: site:… from:… to:… carrier:… verdict:… target:… ip:… or any word"),
         ("v", "Only the next verdict"),
-        ("s S", "Sort by the next column, turn round"),
+        ("s S", "Sort by the next column, reverse"),
         ("esc", "Clear the filter"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -134,7 +134,7 @@ def path_lines(fleet: Fleet, name: str, words: Words) -> list[Spans]:
     alone = sum(each.ipv4_alone for each in fleet.targets if each.name in members)
     if alone:
         said = words.counted(
-            alone, "{n} more paths run over IPv4 alone and are not judged.", n=alone
+            alone, "{n} more paths run only over IPv4 and are not judged.", n=alone
         )
         lines.append(plain(said, "doubt"))
     return lines

@@ -1,4 +1,4 @@
-"""A revocation that comes while an agent is being served, over TLS: nothing of it is outlived."""
+"""A revocation that comes while an agent is being served, over TLS: nothing of it is survived."""
 
 import asyncio
 import pathlib
@@ -47,7 +47,7 @@ def renewal_of(trust: Trust) -> bytes:
 async def test_an_agent_that_renews_in_a_loop_has_no_certificate_once_it_is_revoked(
     served: Any, agent: Any, elsewhere: CredentialStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every renewal is let in before the revocation, and would be written down after it."""
+    """Every renewal is admitted before the revocation, and would be written down after it."""
     _, authority, _ = served
     trust, session, address = agent
     sign, let_in = authority.issue, []

@@ -408,7 +408,7 @@ async def test_copy_of_a_running_agent_with_its_boot_is_refused_while_that_one_a
         await say(second, of_boot("aaaaaaaa"))
         renewed, refusal = await asyncio.gather(hear(first), hear(second))
         assert isinstance(refusal, Refusal)
-        assert refusal.copy  # so it takes a boot of its own
+        assert refusal.copy  # so it takes its own boot
         assert renewed.claim != claim  # the copy may know the old one
         assert await delivered(controller, body, claim) == 409
         assert await delivered(controller, body, renewed.claim) == 200

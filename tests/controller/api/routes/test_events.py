@@ -1,4 +1,4 @@
-"""The stream of events: something was judged anew, something changed."""
+"""The stream of events: something was judged again, something changed."""
 
 from typing import Any
 

@@ -268,7 +268,7 @@ class Fleet:
                 await asyncio.sleep(0.5)  # one was made and not yet kept as it spoke
 
     async def windows(self) -> list[Window]:
-        """Return all stored windows as the API tells of them, by stream and time."""
+        """Return all stored windows as the API reports them, by stream and time."""
         rows = []
         async with ApiClient(f"unix://{self.socket}") as api:
             for path in await api.items("paths", whole=True):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from controller.campaigns.campaign_file import asked_of, load_campaign
-from controller.campaigns.demand import streams_of
+from controller.campaigns.request import streams_of
 from lab.fleet.api_client import ApiClient
 from lab.fleet.comparison import PathProbes, seen_of
 from lab.fleet.fleet import Fleet, running
@@ -123,7 +123,7 @@ async def _measured(fleet: Fleet, out: Path) -> dict[str, Any]:
         process.send_signal(signal.SIGINT)
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
-        await fleet.wait_until_measuring()  # every agent runs the plan of before again
+        await fleet.wait_until_measuring()  # every agent runs the previous plan again
         now = (await api.get("health"))["now_ns"]
         far_ns = now + 3 * round(fleet.scenario.window_s * 1e9)
         await _until(

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agent.doctor import examine
+from agent.doctor.examine import examine
 from lab.fleet.api_client import ApiClient
 from lab.fleet.owner_commands import create_authority, create_enrolment_token
 from lab.fleet.stored import read_stored
@@ -184,7 +184,7 @@ async def test_agent_is_enrolled_revoked_within_a_minute_and_enrolled_again_with
             assert time.monotonic() - revoked_s < 60
             await asyncio.sleep(0.5)  # what had come before is stored
             stored = (await site.agents())["windows_stored"]
-            await asyncio.sleep(1.5)  # the agent goes on measuring; nothing of it is taken
+            await asyncio.sleep(1.5)  # the agent continues measuring; nothing of it is taken
             assert (await site.agents())["windows_stored"] == stored
         second = site.token()
         code, errors = await site.enrol(second)

@@ -21,7 +21,7 @@ PATIENCE_S = 120.0
 
 
 class Screen:
-    """The lab on a terminal of its own: what it writes, and the keys that it gets."""
+    """The lab on its own terminal: what it writes, and the keys that it gets."""
 
     def __init__(self, directory: Path) -> None:
         self.said = ""

@@ -149,5 +149,5 @@ def test_nothing_is_left_after_kill_9(namespaces: None, tmp_path: pathlib.Path) 
         time.monotonic() < until
     ):
         threading.Event().wait(0.05)
-    assert processes_of(tmp_path) == []  # and with them their namespaces, which bear no name
+    assert processes_of(tmp_path) == []  # and with them their namespaces, which carry no name
     assert list(tmp_path.glob("isochrone-lab-*")) == []

@@ -1,4 +1,4 @@
-"""An interface that is made anew has another index: what was measured through it goes on."""
+"""An interface that is rebuilt has another index: what was measured through it continues."""
 
 from __future__ import annotations
 

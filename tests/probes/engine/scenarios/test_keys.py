@@ -69,7 +69,7 @@ def test_new_keys_on_either_side_first_cost_no_probe(free_udp_port) -> None:
     try:
         run.engine.start()
         for keys, sending in (((new, old), old), ((new, old), new), ((new,), new)):
-            # All that was sent under the key of before has had its answer by then.
+            # All that was sent under the previous key has had its answer by then.
             enough = run.engine.health().probes_sent + 100
             wait_until(lambda enough=enough: run.engine.health().probes_received >= enough)
             reflector.update([place], {"127.0.0.1": keys})
@@ -80,7 +80,7 @@ def test_new_keys_on_either_side_first_cost_no_probe(free_udp_port) -> None:
     finally:
         reflector.stop()
     assert run.total("sent") == run.total("received") >= 80
-    assert len(run.engine._roster.specs) == 1  # the same stream, never begun anew
+    assert len(run.engine._roster.specs) == 1  # the same stream, never begun again
     assert reflector.counters().forged == 0
 
 

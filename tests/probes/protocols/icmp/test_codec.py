@@ -41,7 +41,7 @@ def internet_checksum(octets: bytes) -> int:
 
 
 def replies_to(opened: OpenSocket, requests: np.ndarray) -> list[bytes]:
-    """Return what a host answers: the request with another type, and a checksum of its own."""
+    """Return what a host answers: the request with another type, and its own checksum."""
     answers = []
     for request in requests:
         packet = bytearray(request.tobytes())

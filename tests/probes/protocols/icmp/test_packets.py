@@ -12,6 +12,7 @@ from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 
 from probes.protocols.icmp import packets as icmp
+from probes.protocols.icmp.packets import is_undamaged
 from probes.protocols.ip import after_ip_header
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -73,3 +74,20 @@ def test_arbitrary_bytes_raise_nothing(packets: list[bytes], family: int) -> Non
     inner, rest = after_ip_header(rows, length)
     for payload_bytes in (0, 44):
         icmp.read_echo_replies(inner, rest, family, payload_bytes)
+
+
+@pytest.mark.parametrize("size", [8, 52, 53, 1_400])
+def test_a_checksum_is_right_or_it_is_not(size: int) -> None:
+    packets = np.random.default_rng(size).integers(0, 256, (3, size), np.uint8)
+    packets[:, 2:4] = 0
+    padded = np.pad(packets, ((0, 0), (0, size % 2)))
+    total = padded.view(">u2").astype(np.uint64).sum(axis=1)
+    for _ in range(4):
+        total = (total & 0xFFFF) + (total >> 16)
+    packets[:, 2:4] = (0xFFFF - total).astype(">u2").view(np.uint8).reshape(3, 2)
+    packets[1, -1] ^= 4
+    assert is_undamaged(packets, np.array([size, size, size - 1]), size).tolist() == [
+        True,
+        False,
+        True,  # of another length: not judged
+    ]

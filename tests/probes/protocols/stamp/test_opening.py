@@ -29,7 +29,7 @@ def sent(
     dscp: int = 0,
     seed: int = 1,
 ) -> tuple[bytes, int]:
-    """Send one probe through a channel of its own; return it and the TTL it arrived with."""
+    """Send one probe through its own channel; return it and the TTL it arrived with."""
     order = ChannelOrder(
         number=0,
         protocol=protocol_of("udp"),

@@ -1,4 +1,4 @@
-"""Sockets for SYNs: raw ones with a port of their own, and connections where those are refused."""
+"""Sockets for SYNs: raw ones with their own port, and connections where those are refused."""
 
 from __future__ import annotations
 

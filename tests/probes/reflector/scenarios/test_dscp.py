@@ -60,4 +60,4 @@ def test_windows_count_the_answers_whose_dscp_was_lost_on_the_way(
         lost = Run(asked, probes=10).finish(answered=10)
     assert (kept.total("received"), kept.total("dscp_changed_backward")) == (10, 0)
     assert (lost.total("received"), lost.total("dscp_changed_backward")) == (10, 10)
-    assert lost.total("dscp_changed_forward") == 0  # nobody there tells of it
+    assert lost.total("dscp_changed_forward") == 0  # nobody there reports it

@@ -90,7 +90,7 @@ def test_the_pair_under_the_cursor_is_told_or_why_there_is_nothing(fleet: Fleet)
     assert said(reason)
     assert "one site" in said(model.detail(fleet, view, city, city, words)[0])
     other = view.sites.index("yancheng-dongtai")
-    assert "no target asks this pair" in said(model.detail(fleet, view, city, other, words)[0])
+    assert "no target for this pair" in said(model.detail(fleet, view, city, other, words)[0])
     assert model.detail(fleet, model.MatrixView(target=None), 0, 0, words) == []
 
 

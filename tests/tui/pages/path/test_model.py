@@ -68,7 +68,7 @@ def test_a_verdict_says_interval_limit_what_decided_it_and_since_when(fleet: Fle
 
 
 def test_a_path_of_no_target_says_so(fleet: Fleet) -> None:
-    assert text_of(model.verdict_lines(fleet, [], EN, None)) == ["No target speaks of this path."]
+    assert text_of(model.verdict_lines(fleet, [], EN, None)) == ["No target applies to this path."]
 
 
 def test_facts_tell_what_is_estimated_and_what_was_not_measured() -> None:

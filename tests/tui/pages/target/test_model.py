@@ -84,5 +84,5 @@ def test_every_path_is_listed_once_the_worst_first(fleet: Fleet) -> None:
 def test_paths_over_ipv4_alone_are_counted_and_not_listed() -> None:
     fleet = Fleet(targets=(doc.Target(name="parity", ipv4_alone=3),))
     assert text_of(model.path_lines(fleet, "parity", EN))[1:] == [
-        "3 more paths run over IPv4 alone and are not judged."
+        "3 more paths run only over IPv4 and are not judged."
     ]

@@ -1,0 +1,1 @@
+"""What could keep an agent from measuring: looked at one thing after another, and told."""

@@ -1,0 +1,187 @@
+"""Exports: the same rows in each format, units in the names, a dictionary that is true."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from pyarrow import parquet
+
+from controller.commands.export import export
+from controller.export.kinds import joined_tables
+from controller.export.rows import COLUMNS, NAMES
+from foundation.errors import ResourceError
+
+SECOND = 1_000_000_000
+PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
+
+
+def query(controller: Any, kind: str, more: str = "") -> str:
+    now_ns = controller.services.clock.wall_ns()
+    return f"/api/v1/export?from_ns={now_ns - 3600 * SECOND}&to_ns={now_ns}&format={kind}{more}"
+
+
+async def fetch(controller: Any, kind: str, more: str = "") -> bytes:
+    async with controller.session.get(
+        f"http://controller{query(controller, kind, more)}"
+    ) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.read()
+
+
+async def rows_of(controller: Any, kind: str, more: str = "") -> list[dict[str, Any]]:
+    """Return the rows of an export with None for what is unknown."""
+    body = await fetch(controller, kind, more)
+    if kind == "parquet":
+        table = parquet.read_table(io.BytesIO(body))
+        start = np.datetime_as_string(table["start"].to_numpy(), unit="ns", timezone="UTC")
+        place = table.schema.get_field_index("start")
+        rows = table.set_column(place, "start", [start.tolist()]).to_pylist()
+        return [row | {"stream_id": str(row["stream_id"])} for row in rows]
+    if kind == "jsonl":
+        return [json.loads(line) for line in body.splitlines()]
+    kinds = {column.name: column.kind for column in COLUMNS}
+    read = dict.fromkeys(("text", "id", "time"), str) | {"integer": int, "number": float}
+    read["flag"] = lambda text: text == "True"
+    return [
+        {name: read[kinds[name]](value) if value else None for name, value in row.items()}
+        for row in csv.DictReader(io.StringIO(body.decode()))
+    ]
+
+
+async def test_each_format_says_the_same(measured: Any) -> None:
+    one, two, three = [await rows_of(measured, kind) for kind in ("csv", "jsonl", "parquet")]
+    assert one == two == three
+    assert list(one[0]) == list(NAMES)
+    assert len(one) == 3 * len({row["stream_id"] for row in one})
+
+
+async def test_rows_are_what_the_windows_are(measured: Any) -> None:
+    rows = await rows_of(measured, "jsonl", f"&path={PATH}&protocol=udp")
+    windows = (await measured.get(f"/api/v1/windows?path={PATH}&protocol=udp"))["items"]
+    assert [row["start_ns"] for row in rows] == [window["start_ns"] for window in windows]
+    assert [row["plan_version"] for row in rows] == [7, 8, 9]
+    for row, window in zip(rows, windows, strict=True):
+        assert row["plan_version"] == window["plan_version"]
+        assert (row["sent_probes"], row["loss_ratio"]) == (window["sent"], window["loss_ratio"])
+        for name in ("rtt_p50_ns", "rtt_p95_ns", "rtt_mean_ns", "forward_p50_ns"):
+            assert row[name] == (window[name] and pytest.approx(window[name], rel=1e-6)), name
+    assert rows[1]["rtt_mean_ns"] is None
+    first = rows[0]
+    assert (first["source_site"], first["destination_carrier"]) == ("nanjing", "telecom")
+    assert (first["level"], first["timestamping"], first["suspect"]) == ("window", "kernel", False)
+
+
+async def test_rollups_are_exported_too(measured: Any) -> None:
+    now_ns = measured.services.clock.wall_ns()
+    for later in (1, 24):
+        measured.services.store.rollups.roll_up(now_ns + later * 3600 * SECOND, 1000)
+    rows = await rows_of(measured, "csv", f"&path={PATH}&protocol=udp&level=minute")
+    assert {(row["level"], row["plan_version"]) for row in rows} == {("minute", None)}
+    assert sum(row["sent_probes"] for row in rows) == 30
+
+
+async def test_nothing_measured_is_an_empty_file_of_its_format(controller: Any) -> None:
+    assert await fetch(controller, "csv") == (",".join(NAMES) + "\r\n").encode()
+    assert await fetch(controller, "jsonl") == b""
+    table = parquet.read_table(io.BytesIO(await fetch(controller, "parquet")))
+    assert (table.num_rows, tuple(table.column_names)) == (0, NAMES)
+    assert table.schema.field("rtt_p50_ns").metadata[b"description"]
+
+
+async def test_site_alone_is_exported_when_it_is_named(measured: Any) -> None:
+    assert await rows_of(measured, "jsonl", "&site=router") == []
+    assert len(await rows_of(measured, "jsonl", "&site=suzhou")) > 0
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ("&path=nope", 404, "unknown_path"),
+        ("&site=nope", 404, "unknown_site"),
+        ("&level=year", 400, "bad_query"),
+    ],
+)
+async def test_what_does_not_exist_is_not_exported(
+    controller: Any, more: str, status: int, code: str
+) -> None:
+    assert (await controller.get(query(controller, "csv", more), status))["error"]["code"] == code
+
+
+async def test_times_and_format_must_be_given_and_in_order(controller: Any) -> None:
+    for address, code in (
+        ("/api/v1/export?from_ns=0&to_ns=1", "missing_parameter"),
+        ("/api/v1/export?from_ns=2&to_ns=1&format=csv", "bad_period"),
+        ("/api/v1/export?from_ns=0&to_ns=9223372036854775807&format=csv", "bad_period"),
+    ):
+        assert (await controller.get(address, 400))["error"]["code"] == code
+
+
+@pytest.mark.parametrize("running", [{"a": 2, "b": 1}, {f"owner uid {os.getuid()} ": 2}])
+async def test_exports_beyond_what_may_run_at_once_are_asked_to_wait(
+    controller: Any, running: dict[str, int]
+) -> None:
+    controller.services.exports.update(running)
+    error = (await controller.get(query(controller, "csv"), 429))["error"]
+    assert error["code"] == "too_many_exports"
+    controller.services.exports.subtract(running)
+
+
+async def test_nobody_keeps_others_from_exporting(measured: Any) -> None:
+    measured.services.exports.update({"token greedy 1": 2})
+    assert await rows_of(measured, "jsonl")
+    assert measured.services.exports == {"token greedy 1": 2}, "and its own place is given back"
+
+
+async def test_an_export_that_nobody_takes_ends(
+    measured: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(_tables: Any) -> Iterator[bytes]:
+        while True:
+            yield os.urandom(1 << 20)
+
+    monkeypatch.setattr(
+        "controller.api.routes.export.encoder_of", lambda _format, _columns: endless
+    )
+    monkeypatch.setattr("controller.api.routes.export.PIECE_S", 0.2)
+    reader, writer = await asyncio.open_unix_connection(measured.session.connector.path, limit=1024)
+    asked = f"GET {query(measured, 'jsonl')} HTTP/1.1\r\nHost: c\r\n\r\n"
+    writer.write(asked.encode())
+    async with asyncio.timeout(60):
+        assert b" 200 " in await reader.readline()
+        while measured.services.exports:
+            await asyncio.sleep(0)  # until it gives up
+            assert not writer.is_closing()
+    writer.transport.abort()
+
+
+def test_small_tables_are_joined_and_nothing_is_lost() -> None:
+    small = [{"start_ns": np.arange(size)} for size in (3, 4, 5, 1)]
+    assert [len(table["start_ns"]) for table in joined_tables(iter(small), 6)] == [7, 6]
+
+
+async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pathlib.Path) -> None:
+    url = f"unix:{measured.session.connector.path}"
+    now_ns = measured.services.clock.wall_ns()
+    output = tmp_path / "out.csv"
+    times = ["--from", "2027-01-15T00:00Z", "--to", "2027-01-16T00:00Z"]
+    assert now_ns == 1_800_000_000 * SECOND  # 2027-01-15T08:00 UTC
+    arguments = ["--url", url, *times, "--format", "csv", "--output", str(output)]
+    result = await asyncio.to_thread(CliRunner().invoke, export, arguments)
+    assert result.exit_code == 0, result.output
+    assert output.read_bytes() == await fetch(measured, "csv")
+    assert str(output.stat().st_size) in result.output.replace(",", "")
+    output.unlink()
+    refused = await asyncio.to_thread(CliRunner().invoke, export, [*arguments, "--path", "nope"])
+    assert isinstance(refused.exception, ResourceError)
+    assert "There is no path named nope." in str(refused.exception)
+    assert not await asyncio.to_thread(lambda: list(tmp_path.glob("out*")))
