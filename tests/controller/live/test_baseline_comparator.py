@@ -1,8 +1,7 @@
 """Baselines are sealed once, and improvements are judged against the newest."""
 
-import contextlib
-import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ from click.testing import CliRunner
 
 from controller.commands.controller import controller as command
 from controller.live.sealed_baselines import opened
-from controller.store.records import BaselineRecord
-from controller.store.sqlite.engine import FILE_NAME
+from controller.store.engines import open_store, store_url
+from controller.store.levels import Retention
 from foundation.errors import RemoteProtocolError
 
 HOUR = 3_600_000_000_000
@@ -44,7 +43,7 @@ stream = [{ protocol = "icmp" }]
 
 
 @pytest.fixture
-def site_file(tmp_path):
+def site_file(tmp_path: Path) -> Path:
     path = tmp_path / "trial.toml"
     path.write_text(SITES, encoding="utf-8")
     return path
@@ -211,8 +210,13 @@ async def test_week_is_read_back_from_merged_hours_where_there_are_any(
             while first.services.store.rollups.roll_up(clock.now_ns + later * HOUR, 1000):
                 pass
     if merged:  # windows are needed only of the hour that is still being judged by itself
-        with sqlite3.connect(tmp_path / "life" / FILE_NAME) as connection:
-            connection.execute("DELETE FROM chunks WHERE start_ns < ?", (clock.now_ns - HOUR,))
+        store = open_store(store_url(tmp_path / "life"), retention=Retention(window_days=1))
+        as_of_ns = clock.now_ns
+        while (store.windows.oldest_ns() or as_of_ns) < clock.now_ns - HOUR:
+            as_of_ns += HOUR
+            while store.rollups.expire(as_of_ns):
+                pass
+        store.close()
     async with open_controller() as second:
         await second.judge()
         assert figures_of(await verdict(second, "hunan-delay")) == shown
@@ -243,34 +247,22 @@ async def test_baseline_that_was_changed_is_not_used(
     record = controller.services.store.baselines.all()[0]
     assert len(opened(record).record.digest) == 64
     for content in (b"", record.content[:-1], record.content[:20] + b"x" + record.content[21:]):
-        changed = BaselineRecord(
-            name=record.name,
-            from_ns=record.from_ns,
-            to_ns=record.to_ns,
-            sealed_ns=record.sealed_ns,
-            digest=record.digest,
-            content=content,
-        )
         with pytest.raises(RemoteProtocolError):
-            opened(changed)
+            opened(replace(record, content=content))
 
 
 async def test_changed_baseline_is_said_and_no_older_one_takes_its_place(
-    open_controller: Any, measure: Any, clock: Any, tmp_path: Any
+    open_controller: Any, measure: Any, clock: Any
 ) -> None:
     begun_ns = clock.now_ns - clock.now_ns % HOUR
     async with open_controller() as first:
         await measure(first, rtt_ms=20.0, lost=4, hours=1)
         await seal(first, "older", begun_ns, clock.now_ns)
-        clock.now_ns += 1
-        await seal(first, "newer", begun_ns, clock.now_ns)
-    with contextlib.closing(sqlite3.connect(tmp_path / "life" / "isochrone.db")) as database:
-        (content,) = database.execute(
-            "select content from baselines where name = 'newer'"
-        ).fetchone()
-        turned = content[:40] + bytes([content[40] ^ 1]) + content[41:]
-        database.execute("update baselines set content = ? where name = 'newer'", (turned,))
-        database.commit()
+        baselines = first.services.store.baselines
+        older = baselines.all()[0]
+        turned = older.content[:40] + bytes([older.content[40] ^ 1]) + older.content[41:]
+        newer = replace(older, name="newer", sealed_ns=older.sealed_ns + 1, content=turned)
+        assert baselines.put(newer).result()
     async with open_controller() as again:
         await again.judge()
         found = (await again.get("/api/v1/verdicts?target=hunan-delay"))["items"][0]

@@ -26,3 +26,33 @@ async def test_agents_are_watched_whatever_is_wrong_with_verdicts(
     fields = (await controller.get("/readyz", 503))["error"]["fields"]
     assert fields["reasons"] == ["judging_failing"]
     assert fields["skipped"] == ["judging/paths", "judging/verdicts"]
+
+
+async def test_who_follows_is_told_after_every_round_whoever_else_raises(controller: Any) -> None:
+    rounds, told = controller.services.rounds, []
+
+    async def listen() -> None:
+        told.append(rounds.live.latest.revision)
+
+    async def broken() -> None:
+        boom()
+
+    rounds.followers |= {"broken": broken, "listener": listen}
+    for _ in range(2):
+        await controller.judge()
+    assert told == [1, 2]
+    assert controller.services.watchdog.failing() == {"judging/broken": "ArithmeticError: boom"}
+
+
+async def test_what_is_logged_is_how_everything_was_when_it_was_looked_at(
+    controller: Any, deliver: Any, clock: Any
+) -> None:
+    rounds = controller.services.rounds
+    assert rounds.looked_ns is None
+    await deliver()
+    await controller.judge()
+    assert rounds.looked_ns == clock.now_ns
+    logged = rounds.logged()
+    assert set(logged) == {"agent", "path", "stream"}
+    assert logged["path"].subjects == tuple(path.id for path in rounds.scope.catalogue.paths)
+    assert len(logged["stream"].shown) == len(rounds.scope.streams)

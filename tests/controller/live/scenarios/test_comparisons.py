@@ -1,5 +1,6 @@
 """Channels beside their ordinary paths, IPv6 beside IPv4, paired in time, over the API."""
 
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,7 @@ stream = [{ protocol = "icmp" }]
 
 
 @pytest.fixture
-def site_file(tmp_path):
+def site_file(tmp_path: pathlib.Path) -> pathlib.Path:
     path = tmp_path / "trial.toml"
     path.write_text(CHANNELS, encoding="utf-8")
     return path
