@@ -34,9 +34,12 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SentCounters:
-    """The counters of one state directory. ResourceError: it can neither be opened nor made."""
+    """The counters of one state directory; `boot_id` names this start of the machine.
 
-    def __init__(self, path: Path) -> None:
+    ResourceError: the file can neither be opened nor made.
+    """
+
+    def __init__(self, path: Path, boot_id: Path = _BOOT_ID) -> None:
         try:
             self._map = _mapped(path)
         except OSError as error:
@@ -52,7 +55,7 @@ class SentCounters:
             self._numbers[:] = 0  # whatever was there, it was no counters file
         self.was_clean = bool(self._numbers[_CLEAN_AT])  # the run before ended in order
         self.was_alive_ns = int(self._numbers[_ALIVE_AT])  # 0: never
-        machine = _machine_start()
+        machine = _machine_start(boot_id)
         cut = not self._numbers[_CLEAN_AT] and int(self._numbers[_MACHINE_AT]) != machine
         self.behind = cut and not self.is_new
         self._numbers[[_FORMAT_AT, _MACHINE_AT, _CLEAN_AT]] = _FORMAT, machine, 0
@@ -113,10 +116,10 @@ def _mapped(path: Path) -> mmap.mmap:
         os.close(descriptor)
 
 
-def _machine_start() -> int:
+def _machine_start(boot_id: Path) -> int:
     """Return a number that differs after each start of the machine, 0 where none is known."""
     try:
-        text = _BOOT_ID.read_text(encoding="ascii").replace("-", "")
+        text = boot_id.read_text(encoding="ascii").replace("-", "")
     except OSError:
         return 0
     return int(text[:15], 16)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from aiohttp import WSCloseCode, web
 
-from controller.api.browser_rules import add_browser_rules
-from controller.api.compression import compress_for_networks
 from controller.api.error_answers import (
     bodies_as_they_are,
     errors_in_one_shape,
     refuse_expectations,
 )
-from controller.api.limits import Limits
+from controller.api.http_answers import add_browser_rules, compress_for_networks
+from controller.api.limits import Limits, places_of_callers
 from controller.api.routes import ROUTES
 from controller.api.routing import SERVED
-from controller.api.server.known_callers import places_of_callers
-from controller.api.services import SERVICES, SOCKETS, Services
+from controller.api.services import READINGS, SERVICES, SOCKETS, Services
 from messages.exchange import MAX_CHUNK_BYTES
 
 UNLIMITED = ("/healthz", "/readyz")
@@ -35,7 +33,7 @@ def make_app(services: Services) -> web.Application:
         ],
         client_max_size=MAX_CHUNK_BYTES + 1,
     )
-    app[SERVICES], app[SERVED] = services, ROUTES
+    app[READINGS], app[SERVICES], app[SERVED] = services.readings, services, ROUTES
     app[SOCKETS] = set()
     for route in ROUTES:
         served = app.router.add_route(

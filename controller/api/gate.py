@@ -16,9 +16,8 @@ from aiohttp import web
 from controller.access.credential_store import CredentialStore
 from controller.access.credentials import CredentialError
 from controller.access.roles import Identity, permits
-from controller.api.bodies import CHECK
 from controller.api.error_answers import ApiError, Handler, status_of
-from controller.api.routing import Route
+from controller.api.routing import CHECK, Route
 from controller.domain_errors import RefusedError
 from foundation.text import Text, excerpt
 from messages.enrolment import AGENT_URI

@@ -1,7 +1,8 @@
-"""One declaration per route, from which both the server and the OpenAPI document are made."""
+"""One declaration per route, for the server and the OpenAPI document; how requests are read."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,19 @@ import msgspec
 from aiohttp import web
 
 from controller.access.roles import Access
-from controller.api.bodies import read_document
 from controller.api.error_answers import ApiError
+from controller.domain_errors import TooLargeError
+from controller.ingest.uploads import slow_body
 from foundation.json_document import decode_json
 from foundation.text import Text, excerpt
+from messages.exchange import MAX_CHUNK_BYTES
 
 PREFIX = "/api/v1"
 JSON_TYPE = "application/json"
 MAX_PAGE = 10_000
+DOCUMENT_S = 15.0  # for the whole of a body that is no chunk
+# Raises ApiError 401 where the credential of a request that was admitted has ended since.
+CHECK: web.RequestKey[Callable[[], None]] = web.RequestKey("check")
 
 Query = TypeVar("Query", bound=msgspec.Struct)
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -131,3 +137,45 @@ async def body_of(request: web.Request, kind: type[Body]) -> Body:
                 f"请求体有误：{excerpt(str(error))}。",
             ),
         ) from error
+
+
+async def read_document(request: web.Request, most_bytes: int = MAX_CHUNK_BYTES) -> bytes:
+    """Return the body of a request that is no chunk.
+
+    Raises ApiError 401, TooSlowError or TooLargeError. It may take its time, in which the
+    credential it came with can end.
+    """
+    try:
+        async with asyncio.timeout(DOCUMENT_S):
+            body = await read_whole(request, most_bytes)
+    except TimeoutError as error:
+        raise slow_body(DOCUMENT_S) from error
+    if CHECK in request:
+        request[CHECK]()
+    return body
+
+
+async def read_whole(
+    request: web.Request, most_bytes: int, on_bytes: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """Return a body; `on_bytes` hears of each piece.
+
+    Raises TooLargeError, RequestPayloadError where it breaks off.
+    """
+    pieces, size = [], 0
+    try:
+        async for piece in request.content.iter_any():
+            on_bytes(len(piece))
+            pieces.append(piece)
+            size += len(piece)
+            if size > most_bytes:
+                raise TooLargeError(
+                    "oversized",
+                    Text(
+                        f"The body is larger than {most_bytes} bytes.",
+                        f"请求体超过 {most_bytes} 字节。",
+                    ),
+                )
+    except ConnectionError as error:
+        raise web.RequestPayloadError("the connection ended before the body") from error
+    return b"".join(pieces)

@@ -1,8 +1,10 @@
-"""The services that routes ask: each owns what it knows, and `snapshots` tells how all of it is."""
+"""What routes use: readings for what they answer, services for what they are told to do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -21,29 +23,50 @@ from controller.fleet.agents import Fleet
 from controller.fleet.maintenance import MaintenanceSchedule
 from controller.fleet.silence_registry import SilenceRegistry
 from controller.ingest.ingest import Ingest
+from controller.live.archive import Archive
 from controller.live.rounds import Rounds
-from controller.live.snapshot import Snapshots
+from controller.live.snapshot import Snapshot, Snapshots
 from controller.plans.channels import Channels, DuplicateAgents
 from controller.plans.distribution import PlanDistribution
 from controller.reports.answers import AccountReader
 from controller.reports.reporting import Reporting
-from controller.settings import Settings
-from controller.store.interface import Store
+from controller.store.interface import Store, StoreState
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
 from foundation.token_buckets import Buckets
 
+Exposition: TypeAlias = Callable[[Snapshot, StoreState, str], tuple[bytes, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What every document is made from; nothing can be changed through it.
+
+    `snapshots` hand out how everything is, `archive` reads what was. What takes long to make of
+    them is made once for all who ask: `accounts`, `matrices`. `exposition` gives a snapshot as
+    metrics; `exports` counts those that are being sent.
+    """
+
+    snapshots: Snapshots
+    archive: Archive
+    accounts: AccountReader
+    matrices: Matrices
+    exposition: Exposition
+    exports: RunningByCaller
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What a running controller is made of; wired in `controller.serving.assembly`."""
+    """What a running controller is made of; wired in `controller.serving.assembly`.
 
-    settings: Settings
+    Each owns what it knows, and does what it is told; what it knows is read in a snapshot.
+    """
+
+    readings: Readings
     clock: Clock
     store: Store
-    snapshots: Snapshots
     bus: EventBus
     # who may do what
     access: CredentialStore
@@ -63,7 +86,6 @@ class Services:
     campaigns: CampaignRegistry
     scheduler: CampaignScheduler
     reporting: Reporting
-    accounts: AccountReader
     # whether all of it works
     watchdog: Watchdog
     trust: ClockTrust
@@ -71,8 +93,6 @@ class Services:
     # callers of the API
     callers: Buckets
     connections: Connections
-    exports: RunningByCaller
-    matrices: Matrices
     stream: EventStream
 
     def close(self) -> None:
@@ -83,5 +103,6 @@ class Services:
         self.stamp_keyring.close()
 
 
+READINGS: web.AppKey[Readings] = web.AppKey("readings", Readings)
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets", set)  # that are open

@@ -33,8 +33,8 @@ OVERDUE_S = 1.0
 class CampaignScheduler:
     """Begins and ends campaigns between two rounds of judging.
 
-    `scope` tells what is planned now; `replan` plans other streams, given since
-    when each is planned, and judges them.
+    `scope` tells what is planned now; `replan` plans other streams, given since when each is
+    planned, and judges them. It is looked every `look_every_s` at least.
     """
 
     def __init__(
@@ -46,12 +46,13 @@ class CampaignScheduler:
         trust: ClockTrust,
         bus: EventBus,
         clock: Clock,
+        look_every_s: float,
         scope: Callable[[], Scope],
         replan: Callable[[tuple[PlannedStream, ...], NDArray[np.int64]], Awaitable[None]],
     ) -> None:
         self._registry, self._store, self._fleet = registry, store, fleet
         self._trust, self._bus, self._clock = trust, bus, clock
-        self._scope, self._replan = scope, replan
+        self._look_every_s, self._scope, self._replan = look_every_s, scope, replan
 
     async def look(self) -> bool:
         """Begin and end what is due, and let the plan follow; whether it changed (and was judged).
@@ -86,13 +87,13 @@ class CampaignScheduler:
         self._registry.put(after)
         self._bus.publish([event_of(after, before, self._clock.wall_ns())])
 
-    async def wait_due(self, longest_s: float) -> None:
-        """Wait until a campaign is due or somebody changed one, `longest_s` at most."""
-        edge_ns, wait_s = self._registry.edge_ns(), longest_s
+    async def wait_due(self) -> None:
+        """Wait until a campaign is due, somebody changed one, or it is time to look anyway."""
+        edge_ns, wait_s = self._registry.edge_ns(), self._look_every_s
         if edge_ns is not None:
             # What is overdue could not be stored just now.
             away_s = (edge_ns - self._clock.wall_ns()) / 1e9
-            wait_s = min(longest_s, away_s if away_s > 0 else OVERDUE_S)
+            wait_s = min(wait_s, away_s if away_s > 0 else OVERDUE_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._registry.told.wait(), wait_s)
         self._registry.told.clear()

@@ -61,20 +61,17 @@ class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None = None
 
 
-def campaign_document(
-    now: Snapshot, record: CampaignRecord, streams: Sequence[PlannedStream]
-) -> CampaignDocument:
-    """Return a campaign; while it runs with what is known of its `streams` now."""
+def campaign_document(now: Snapshot, record: CampaignRecord) -> CampaignDocument:
+    """Return a campaign; while it runs with what is known of its streams now."""
     request = request_of(record)
     refused, throttled, reporting = record.refused, record.throttled, None
+    there = record.streams  # a report keeps what was left when it was made
     if record.state == "running":
+        streams = now.campaign_streams.get(record.id, ())
+        there = len(streams)
         counts = curtailed(now.fleet, streams)
         refused, throttled = counts["refused"], counts["throttled"]
         reporting = _reporting(now, streams)
-    there = record.streams  # a report keeps what was left when it was made
-    if record.state == "running":
-        there = len(streams)
-    notes = list(notes_of(record, there))
     outcome = CampaignOutcome(results=[], account=None)
     if record.results is not None:
         outcome = msgspec.json.decode(record.results, type=CampaignOutcome)
@@ -99,7 +96,7 @@ def campaign_document(
         reported_ns=record.reported_ns,
         results=outcome.results,
         account=outcome.account,
-        notes=notes,
+        notes=list(notes_of(record, there)),
     )
 
 
@@ -109,3 +106,27 @@ def _reporting(now: Snapshot, asked: Sequence[PlannedStream]) -> int:
     fresh = now.round.newest_of_streams.believed_ns > now.at_ns - LATE_WINDOWS * now.scope.window_ns
     mine = np.isin(now.scope.catalogue.stream_id, ids)
     return int(np.count_nonzero(mine & fresh))
+
+
+def no_report(now: Snapshot, record: CampaignRecord) -> Text:
+    """Return why there is no report of a campaign."""
+    name = record.name
+    if record.is_over and record.begun_ns is None:
+        return Text(
+            f"Campaign {name} never began, so there is nothing to report.",
+            f"专项测量 {name} 从未开始，没有可报告的内容。",
+        )
+    if record.reported_ns is not None:
+        return Text(
+            f"The report of campaign {name} is not kept any more.",
+            f"专项测量 {name} 的报告已不再保留。",
+        )
+    if record.id in now.unreportable:
+        return Text(
+            f"The report of campaign {name} could not be made; the controller's log says why.",
+            f"未能生成专项测量 {name} 的报告，原因见控制器日志。",
+        )
+    return Text(
+        f"Campaign {name} has no report yet: it is made some seconds after its last window.",
+        f"专项测量 {name} 尚无报告：最后一个窗口到达后数秒内生成。",
+    )

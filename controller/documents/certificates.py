@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from controller.access.credentials import CertificateRecord
+
 CertificateState = Literal["good", "expired", "revoked"]
 
 
@@ -25,3 +27,16 @@ class CertificatePage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[IssuedCertificate]
     next: str | None = None
+
+
+def issued_certificate(record: CertificateRecord, now_ns: int) -> IssuedCertificate:
+    """Return a certificate and what it is worth at `now_ns`."""
+    validity: CertificateState = "good" if record.expires_ns > now_ns else "expired"
+    return IssuedCertificate(
+        serial=record.serial,
+        agent=record.agent,
+        state="revoked" if record.revoked_ns is not None else validity,
+        issued_ns=record.issued_ns,
+        expires_ns=record.expires_ns,
+        revoked_ns=record.revoked_ns,
+    )

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from controller.documents.values import age_ms
+from controller.live.rounds import JUDGING
 from controller.store.event_log import AgentState
 from foundation.text import MAX_SENTENCE, Text
 from messages.sections.windows import WINDOWS
@@ -116,6 +117,16 @@ def health_document(now: Snapshot, store: StoreState) -> ControllerHealth:
         campaigns=now.campaign_counts(),
         warnings=(*now.scope.network.warnings, *_faults(now)),
     )
+
+
+def reasons_not_ready(now: Snapshot, store: StoreState) -> list[str]:
+    """Return why windows are not taken or not judged, in words for programs; none: it is ready."""
+    stalled = now.operation.stalled
+    reasons = [] if store.state == "ok" else [f"store_{store.state}"]
+    if now.round.judged_ns is None and JUDGING not in stalled:
+        reasons.append("not_judged_yet")
+    reasons += [f"{loop}_late" for loop in stalled]
+    return reasons + sorted({f"{part.partition('/')[0]}_failing" for part in now.operation.failing})
 
 
 def _faults(now: Snapshot) -> tuple[Text, ...]:

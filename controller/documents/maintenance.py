@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from controller.fleet.maintenance import Phase, phase
 from foundation.number_types import RowNumber
+
+if TYPE_CHECKING:
+    from controller.live.snapshot import Snapshot
+    from controller.store.event_log import MaintenanceRecord
 
 Instant = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Names = Annotated[
@@ -32,7 +37,7 @@ class MaintenanceDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An announced maintenance; `covered_paths` counts the paths it takes out of the figures."""
 
     id: RowNumber
-    phase: Literal["announced", "begun", "ended", "cancelled"]
+    phase: Phase
     from_ns: int
     to_ns: int
     sites: list[str]
@@ -51,3 +56,22 @@ class MaintenancePage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[MaintenanceDocument]
     next: str | None = None
+
+
+def maintenance_document(now: Snapshot, record: MaintenanceRecord) -> MaintenanceDocument:
+    """Return a maintenance, and where in its life it is."""
+    return MaintenanceDocument(
+        id=record.id,
+        phase=phase(record, now.at_ns),
+        from_ns=record.from_ns,
+        to_ns=record.to_ns,
+        sites=list(record.sites),
+        carriers=list(record.carriers),
+        paths=list(record.paths),
+        covered_paths=now.maintenance.paths_covered(record),
+        reason=record.reason,
+        created_ns=record.created_ns,
+        created_by=record.created_by,
+        ended_ns=record.ended_ns,
+        ended_by=record.ended_by,
+    )

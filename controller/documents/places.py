@@ -1,4 +1,4 @@
-"""Sites, and the agents that are in them."""
+"""Sites, the agents that are in them, and the meshes between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from controller.documents.values import IpVersion, finite
 from controller.store.event_log import AgentState
 from foundation.text import Text
 from messages.exchange import Health
+from topology.mesh import coverage_of
 from topology.model import Role, Site
+from topology.network import Mesh, Network
 
 if TYPE_CHECKING:
     from controller.live.live_verdicts import Round
@@ -82,6 +84,24 @@ class AgentPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of agents."""
 
     items: list[AgentDocument]
+    next: str | None = None
+
+
+class MeshDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A mesh of the site file; pairs of sites without direction. `peers` null: all are measured."""
+
+    name: str
+    kind: str
+    peers: int | None
+    pairs: int
+    measured_pairs: int
+    coverage_ratio: float | None
+
+
+class MeshPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of meshes."""
+
+    items: list[MeshDocument]
     next: str | None = None
 
 
@@ -162,4 +182,17 @@ def site_document(site: Site, states: Mapping[str, AgentState]) -> SiteDocument:
         ],
         agent_state=states.get(site.name, "none"),
         inventory=dict(site.inventory),
+    )
+
+
+def mesh_document(network: Network, mesh: Mesh) -> MeshDocument:
+    """Return a mesh, and how much of it is measured."""
+    coverage = coverage_of(network, mesh)
+    return MeshDocument(
+        name=mesh.name,
+        kind=mesh.kind,
+        peers=mesh.peers,
+        pairs=coverage.possible,
+        measured_pairs=coverage.measured,
+        coverage_ratio=coverage.ratio,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from controller.store.records import PlanRecord
 from messages.exchange import Plan
 from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec
@@ -64,6 +65,34 @@ class PlanDifference(msgspec.Struct, frozen=True, kw_only=True):
     streams_removed: list[StreamSpec]
     streams_changed: list[StreamChange]
     reflectors: list[ReflectorChange]
+
+
+def plan_of(record: PlanRecord) -> Plan:
+    """Return a plan as its agent got it."""
+    content = msgspec.json.decode(record.content, type=Plan)
+    return msgspec.structs.replace(content, version=record.version)
+
+
+def nothing_before(plan: Plan) -> Plan:
+    """Return what there was before the first plan: nothing, version 0."""
+    return Plan(version=0, agent=plan.agent, window_ms=plan.window_ms)
+
+
+def plan_document(record: PlanRecord) -> PlanDocument:
+    """Return a version whole."""
+    return PlanDocument(created_ns=record.created_ns, plan=plan_of(record))
+
+
+def plan_summary(record: PlanRecord) -> PlanSummary:
+    """Return a version as a list has it."""
+    plan = plan_of(record)
+    return PlanSummary(
+        version=record.version,
+        created_ns=record.created_ns,
+        window_ms=plan.window_ms,
+        streams=len(plan.streams),
+        reflectors=len(plan.reflectors),
+    )
 
 
 def difference(before: Plan, after: Plan) -> PlanDifference:

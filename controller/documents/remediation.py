@@ -14,7 +14,9 @@ from controller.documents.values import IpVersion, finite
 from controller.documents.verdicts import verdict_name
 from controller.judge.compliance import action_of, margins, remediation
 from controller.judge.evidence import RATIO_KINDS
-from topology.model import Direction, VerdictName
+from topology.model import Direction, Target, VerdictName
+from topology.network import Network
+from topology.targets import reachable_ring, ring_centres
 
 if TYPE_CHECKING:
     from controller.live.groups import Group
@@ -180,3 +182,30 @@ def _path(now: Snapshot, row: int, margin: float) -> RemediationPath:
 def _shares(names: Iterable[set[str]]) -> list[RemediationShare]:
     counts = Counter(name for group in names for name in sorted(group))
     return [RemediationShare(name=name, paths=paths) for name, paths in counts.most_common()]
+
+
+def ring_document(
+    network: Network, target: Target, limit_ms: float, centre: str | None
+) -> RingDocument:
+    """Return who could ever be within a limit of a site; without `centre` the first of the ring."""
+    centres = ring_centres(network, target)
+    centre = centre or next(iter(centres or network.sites))
+    round_trip = target.direction == "round_trip"
+    return RingDocument(
+        target=target.name,
+        limit_ms=limit_ms,
+        direction=target.direction,
+        centre=centre,
+        centres=list(centres),
+        sites=[
+            RingSite(
+                site=place.site,
+                great_circle_km=place.great_circle_km,
+                floor_ns=network.distance(centre, place.site).floor_ns,
+                margin_km=place.margin_km,
+                reachable=place.reachable,
+                by_road=place.by_road,
+            )
+            for place in reachable_ring(network, centre, limit_ms, round_trip=round_trip)
+        ],
+    )

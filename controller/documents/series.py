@@ -13,7 +13,7 @@ from controller.store.points import POINT
 from probes.window import known_outcomes
 
 if TYPE_CHECKING:
-    from controller.store.interface import Store
+    from controller.live.archive import Archive
     from controller.store.records import StreamRecord
     from controller.store.series import Series
 
@@ -50,7 +50,7 @@ COLUMNS = (*(name for name in POINT.names or () if name != "state"), "lost", "lo
 
 
 def read_series(
-    store: Store,
+    archive: Archive,
     path: str,
     wanted: list[StreamRecord],
     columns: Sequence[str],
@@ -61,7 +61,7 @@ def read_series(
     max_points: int | None,
 ) -> SeriesDocument:
     """Return `columns` of some streams of a path; the level is the store's choice. Blocks."""
-    found = store.series.read(
+    found = archive.series(
         wanted, from_ns, max(from_ns, to_ns), step_ns=step_ns, max_points=max_points
     )
     return SeriesDocument(

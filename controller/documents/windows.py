@@ -19,7 +19,7 @@ from probes.histogram import Histograms
 from probes.window import COUNTERS, MEASURES, TIMESTAMPING
 
 if TYPE_CHECKING:
-    from controller.store.interface import Store
+    from controller.live.archive import Archive
     from controller.store.records import StreamRecord
     from probes.window import WindowBatch
 
@@ -110,7 +110,7 @@ class _Taken:
 
 
 def window_documents(
-    store: Store, records: Sequence[StreamRecord], from_ns: int, to_ns: int, limit: int
+    archive: Archive, records: Sequence[StreamRecord], from_ns: int, to_ns: int, limit: int
 ) -> tuple[list[WindowDocument], int | None]:
     """Return the windows of some streams of one path, oldest first, and where to continue.
 
@@ -119,7 +119,7 @@ def window_documents(
     if not records or from_ns >= to_ns:
         return [], None
     intervals = max(1, limit // len(records))
-    chunks, next_ns = store.windows.chunks_of(records[0].agent, from_ns, to_ns, intervals)
+    chunks, next_ns = archive.chunks_of(records[0].agent, from_ns, to_ns, intervals)
     by_id = {record.stream_id: record for record in records}
     ids = np.array(list(by_id), np.uint64)
     found: list[_Taken] = []

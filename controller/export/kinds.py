@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.export.rows import COLUMNS, Column, Rows, Streams
-from controller.store.interface import Store
+from controller.live.archive import Archive
 from controller.store.levels import LEVELS, LevelName
 from controller.store.readable import readable_chunks, sound_contents
 from controller.store.records import StoredChunk, StreamRecord
@@ -43,7 +43,7 @@ class Exported:
     then by time; with `levels` also merged ones."""
 
     columns: tuple[Column, ...]
-    tables: Callable[[Store, Streams, Selection], Iterator[Table]]
+    tables: Callable[[Archive, Streams, Selection], Iterator[Table]]
     levels: bool = False
 
 
@@ -55,11 +55,11 @@ def of_sections(
     """Return how sections of a kind are exported: `rows` makes the columns of one chunk's results,
     those of the streams that are asked for (`Streams.records`) alone."""
 
-    def made(store: Store, streams: Streams, wanted: Selection) -> Iterator[Table]:
+    def made(archive: Archive, streams: Streams, wanted: Selection) -> Iterator[Table]:
         for agent in sorted({record.agent for record in wanted.streams}):
             at_ns: int | None = wanted.from_ns
             while at_ns is not None and at_ns < wanted.to_ns:
-                chunks, at_ns = store.windows.chunks_of(
+                chunks, at_ns = archive.chunks_of(
                     agent, at_ns, wanted.to_ns, CHUNKS_A_READ, kind=kind.name
                 )
                 for chunk, content in sound_contents(chunks, kind):
@@ -68,7 +68,7 @@ def of_sections(
     return Exported(columns=columns, tables=made)
 
 
-def tables(store: Store, streams: Streams, wanted: Selection) -> Iterator[Table]:
+def tables(archive: Archive, streams: Streams, wanted: Selection) -> Iterator[Table]:
     """Yield tables of at most about ROWS_A_TABLE rows, ordered by agent and then by time. Blocks.
 
     A table of no rows is left out. Rows of rollups say the level that the store still held.
@@ -79,9 +79,9 @@ def tables(store: Store, streams: Streams, wanted: Selection) -> Iterator[Table]
     for agent in sorted(by_agent):
         mine = by_agent[agent]
         found = (
-            _windows(store, agent, mine, wanted)
+            _windows(archive, agent, mine, wanted)
             if wanted.level == "window"
-            else _rollups(store, mine, wanted)
+            else _rollups(archive, mine, wanted)
         )
         for rows in found:
             for at in range(0, len(rows.points), ROWS_A_TABLE):
@@ -89,12 +89,12 @@ def tables(store: Store, streams: Streams, wanted: Selection) -> Iterator[Table]
 
 
 def _windows(
-    store: Store, agent: str, records: Sequence[StreamRecord], wanted: Selection
+    archive: Archive, agent: str, records: Sequence[StreamRecord], wanted: Selection
 ) -> Iterator[Rows]:
     ids = [record.stream_id for record in records]
     at_ns: int | None = wanted.from_ns
     while at_ns is not None and at_ns < wanted.to_ns:
-        chunks, at_ns = store.windows.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
+        chunks, at_ns = archive.chunks_of(agent, at_ns, wanted.to_ns, CHUNKS_A_READ)
         found = list(readable_chunks(chunks))
         decoded = [batch for _, batch in found]
         rows = _in_time(series_of_windows(decoded, ids))
@@ -114,12 +114,14 @@ def _plan_versions(
     return version[np.lexsort((stream_id, start_ns))]  # stable, as the other is
 
 
-def _rollups(store: Store, records: Sequence[StreamRecord], wanted: Selection) -> Iterator[Rows]:
+def _rollups(
+    archive: Archive, records: Sequence[StreamRecord], wanted: Selection
+) -> Iterator[Rows]:
     step_ns = next(level.step_ns for level in LEVELS if level.name == wanted.level)
     span_ns = step_ns * max(1, ROWS_A_TABLE // max(1, len(records)))
     for from_ns in range(wanted.from_ns, wanted.to_ns, span_ns):
         to_ns = min(from_ns + span_ns, wanted.to_ns)
-        yield _in_time(store.series.read(records, from_ns, to_ns, step_ns=step_ns))
+        yield _in_time(archive.series(records, from_ns, to_ns, step_ns=step_ns))
 
 
 def _in_time(found: Series) -> Rows:

@@ -20,6 +20,7 @@ from controller.store.records import CampaignRecord, CampaignState, DuplicateRec
 from controller.supervision.clock_trust import Steady, doubt_of
 from foundation.text import Text
 from messages.exchange import Plan
+from topology.model import PlannedStream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,9 @@ class Snapshot(StateInputs):
 
     `logged`: the states that were logged last, at `looked_ns` (None: not yet). `plans` by agent;
     `duplicates`: who was refused last, by the agent whose name it has; `campaigns` by name, oldest
-    first. `baseline` is what improvements are compared with, `baseline_fault` why it cannot be.
+    first; by their ids `campaign_streams` of those that run, and the `unreportable`, whose report
+    could not be made. `baseline` is what improvements are compared with, `baseline_fault` why it
+    cannot be.
     """
 
     started_ns: int
@@ -66,6 +69,8 @@ class Snapshot(StateInputs):
     plans: Mapping[str, Plan]
     duplicates: Mapping[str, DuplicateRecord]
     campaigns: Mapping[str, CampaignRecord]
+    campaign_streams: Mapping[int, tuple[PlannedStream, ...]] = field(default_factory=dict)
+    unreportable: frozenset[int] = frozenset()
     baseline: Baseline | None
     baseline_fault: Text | None
     steady: Steady

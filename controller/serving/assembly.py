@@ -3,63 +3,53 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import functools
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
-from controller.access.certificate_authority import Authority, authority_exists, load_authority
+from controller.access.certificate_authority import authority_exists, load_authority
 from controller.access.credential_store import CredentialStore
 from controller.access.key_database import reporting_keys_damage
 from controller.access.stamp_keyring import StampKeyring
 from controller.api.event_stream import EventStream
 from controller.api.gate import Gate
 from controller.api.limits import RunningByCaller
+from controller.api.metrics import exposition
 from controller.api.server.connections import Connections
-from controller.api.services import Services
-from controller.campaigns.registry import CampaignRegistry
+from controller.api.services import Readings, Services
 from controller.campaigns.scheduler import CampaignScheduler
 from controller.documents.matrix import Matrices
 from controller.events.bus import EventBus
 from controller.events.recorder import Recorder
 from controller.fleet.agents import Fleet
 from controller.fleet.exclusions import Exclusions
-from controller.fleet.maintenance import MaintenanceSchedule
-from controller.fleet.silence_registry import SilenceRegistry, newly_requested
 from controller.ingest.ingest import Ingest
+from controller.live.archive import Archive
 from controller.live.baseline_comparator import BaselineComparator
 from controller.live.live_verdicts import LiveVerdicts
 from controller.live.memory import RecentWindows
 from controller.live.rounds import JUDGING, Rounds
-from controller.live.scope import Scope, scope_of
 from controller.live.snapshot import Snapshots
 from controller.live.warm_start import remember, taking
 from controller.plans.channels import Channels, DuplicateAgents
-from controller.plans.distribution import PlanDistribution, plans_of
+from controller.plans.distribution import PlanDistribution
 from controller.plans.last_sites import keep_sites, last_network
-from controller.plans.planner import last_plans, stream_records
 from controller.plans.replanning import Replanner
 from controller.reports.answers import AccountReader
 from controller.reports.reporting import Reporting
+from controller.serving.first_plan import FirstPlan, Opened, first_plan
 from controller.serving.snapshot_taker import OperationReader, SnapshotTaker
-from controller.settings import VERSION, Settings
+from controller.settings import Settings
 from controller.store.engines import open_store, store_url
-from controller.store.interface import DamagedStoreError, Store, StoreFullError
-from controller.store.records import StreamRecord
+from controller.store.interface import StoreFullError
 from controller.supervision.clock_trust import ClockTrust
 from controller.supervision.store_watch import StoreWatch
 from controller.supervision.watchdog import Watchdog
 from foundation.clock import Clock
-from foundation.errors import ResourceError
 from foundation.token_buckets import Buckets
-from messages.exchange import Plan
-from topology.mesh import plan_streams
+from probes.window import WindowBatch
 from topology.network import Network
-from topology.targets import demands as make_demands
-
-logger = logging.getLogger("isochrone.controller")
 
 JUDGED_ROUNDS = 3
 JUDGED_GRACE_S = 60.0  # a round of a large network takes its time
@@ -81,108 +71,119 @@ def open_services(
     directory is not to be had.
     """
     with contextlib.ExitStack() as opened_so_far:
-        url = settings.store_url or store_url(directory)
-        store = open_store(url, retention=settings.retention)
-        opened_so_far.callback(store.close)
-        opened_so_far.enter_context(store.reporting_damage())
-        with reporting_keys_damage(directory):
-            access = CredentialStore(directory, clock)
-            opened_so_far.callback(access.close)
-            stamp_keyring = StampKeyring(directory, clock)
-            opened_so_far.callback(stamp_keyring.close)
-        authority = load_authority(directory, clock) if authority_exists(directory) else None
-        opened = _Opened(settings, clock, store, access, stamp_keyring, authority)
+        opened = _opened(directory, settings, clock, opened_so_far)
         try:
-            services = _assemble(network, opened)
+            services = _assembled(network, opened)
             keep_sites(directory, network)
         except StoreFullError as error:
             before = last_network(directory, error.text)
             if before is None:
                 raise
-            services = _assemble(before, opened)
+            services = _assembled(before, opened)
         opened_so_far.pop_all()
     for subscribe in SUBSCRIBERS:
         subscribe(services)
     return services
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What is opened once, whatever the network."""
-
-    settings: Settings
-    clock: Clock
-    store: Store
-    access: CredentialStore
-    stamp_keyring: StampKeyring
-    authority: Authority | None
-
-    @property
-    def window_ns(self) -> int:
-        """The length of a window."""
-        return self.settings.window_ms * 1_000_000
+def _opened(
+    directory: pathlib.Path,
+    settings: Settings,
+    clock: Clock,
+    opened_so_far: contextlib.ExitStack,
+) -> Opened:
+    store = open_store(settings.store_url or store_url(directory), retention=settings.retention)
+    opened_so_far.callback(store.close)
+    opened_so_far.enter_context(store.reporting_damage())
+    with reporting_keys_damage(directory):
+        access = CredentialStore(directory, clock)
+        opened_so_far.callback(access.close)
+        stamp_keyring = StampKeyring(directory, clock)
+        opened_so_far.callback(stamp_keyring.close)
+    return Opened(
+        settings=settings,
+        clock=clock,
+        store=store,
+        access=access,
+        stamp_keyring=stamp_keyring,
+        authority=load_authority(directory, clock) if authority_exists(directory) else None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Planned:
-    """What is planned from the start: numbered, stored, and silent until it is confirmed."""
+class _Live:
+    """What judges, what it tells, and what it is given."""
 
-    scope: Scope
-    campaigns: CampaignRegistry
-    plans: Mapping[str, Plan]
-    recorded: list[StreamRecord]
-    maintenance: MaintenanceSchedule
-    silences: SilenceRegistry
+    bus: EventBus
+    watchdog: Watchdog
+    rounds: Rounds
+    take: Callable[[WindowBatch], None]
 
 
-def _planned(network: Network, opened: _Opened, now_ns: int) -> _Planned:
-    settings, store = opened.settings, opened.store
-    permanent = plan_streams(network)
-    campaigns = CampaignRegistry(store.campaigns.records())
-    streams = campaigns.united(network, permanent, campaigns.running(now_ns))
-    before = last_plans(store)
-    plans = plans_of(network, streams, settings.window_ms, store, now_ns)
-    with _done_without_room():
-        store.streams.put(stream_records(streams)).result()
-    documents = [(name, msgspec.json.encode(site)) for name, site in network.sites.items()]
-    with _done_without_room():
-        store.sites.put(documents, now_ns).result()
-    with _done_without_room():
-        opened.access.audit(
-            actor="controller", action="start", subject=network.name, detail=VERSION
-        )
-    recorded = store.streams.all()
-    scope = scope_of(
-        network,
-        streams,
-        make_demands(network, permanent),
-        permanent=permanent,
-        planned_ns=campaigns.planned_ns(streams, len(permanent)),
-        recorded=recorded,
-        window_ns=opened.window_ns,
-    )
-    silences = SilenceRegistry(store.silences.records(), scope.stream_index)
-    asked = newly_requested(before, plans)
-    with _done_without_room():
-        store.silences.put(silences.requested_again(asked, plans, now_ns)).result()
-    return _Planned(
-        scope=scope,
-        campaigns=campaigns,
-        plans=plans,
-        recorded=recorded,
-        maintenance=MaintenanceSchedule(store.event_log.maintenance(), scope.path_index),
-        silences=silences,
-    )
-
-
-def _assemble(network: Network, opened: _Opened) -> Services:
-    settings, clock, store = opened.settings, opened.clock, opened.store
-    now_ns = clock.wall_ns()
-    planned = _planned(network, opened, now_ns)
-    scope, maintenance, silences = planned.scope, planned.maintenance, planned.silences
-    duplicates = DuplicateAgents(store.duplicates, clock)
+def _assembled(network: Network, opened: Opened) -> Services:
+    """Return the services of a network: what is planned, judged, taken in, given out and asked."""
+    clock, store, settings = opened.clock, opened.store, opened.settings
+    started_ns = clock.wall_ns()
+    planned = first_plan(network, opened, started_ns)
     fleet = Fleet(planned.plans, store.windows.agent_totals(), clock)
-    memory = RecentWindows(scope.stream_ids, settings.judge_period_ns)
+    live = _live(opened, planned, fleet, started_ns)
+    duplicates, channels = DuplicateAgents(store.duplicates, clock), Channels(clock)
+    ingest = _ingest(opened, planned, fleet, live, duplicates)
+    distribution = _distribution(network, opened, planned, channels, live.bus)
+    trust = ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns)
+    operation = OperationReader(
+        ingest=ingest,
+        gate=Gate(opened.access),
+        callers=Buckets(clock, settings.requests_per_s, settings.request_burst),
+        connections=Connections(),
+        stream=EventStream(),
+        watchdog=live.watchdog,
+    )
+    taker = SnapshotTaker(
+        started_ns=started_ns,
+        judge_period_ns=settings.judge_period_ns,
+        rounds=live.rounds,
+        distribution=distribution,
+        duplicates=duplicates,
+        campaigns=planned.campaigns,
+        trust=trust,
+        operation=operation,
+    )
+    readings = _readings(opened, Snapshots(taker.take), live.rounds)
+    return Services(
+        readings=readings,
+        clock=clock,
+        store=store,
+        bus=live.bus,
+        access=opened.access,
+        stamp_keyring=opened.stamp_keyring,
+        authority=opened.authority,
+        gate=operation.gate,
+        fleet=fleet,
+        maintenance=planned.maintenance,
+        silences=planned.silences,
+        duplicates=duplicates,
+        channels=channels,
+        distribution=distribution,
+        ingest=ingest,
+        rounds=live.rounds,
+        campaigns=planned.campaigns,
+        scheduler=_scheduler(opened, planned, fleet, live, ingest, distribution, trust),
+        reporting=Reporting(planned.campaigns, store, readings.snapshots.now, live.watchdog),
+        watchdog=live.watchdog,
+        trust=trust,
+        store_watch=StoreWatch(store, clock),
+        callers=operation.callers,
+        connections=operation.connections,
+        stream=operation.stream,
+    )
+
+
+def _live(opened: Opened, planned: FirstPlan, fleet: Fleet, now_ns: int) -> _Live:
+    """Return what judges, with what it remembers of the time before the start."""
+    clock, store, scope = opened.clock, opened.store, planned.scope
+    maintenance, silences = planned.maintenance, planned.silences
+    memory = RecentWindows(scope.stream_ids, opened.settings.judge_period_ns)
     comparator = BaselineComparator(scope.demands, scope.permanent)
     comparator.use(store.baselines.all())
 
@@ -192,9 +193,8 @@ def _assemble(network: Network, opened: _Opened) -> Services:
     take = taking(memory, excluded, comparator, clock)
     remember(store, memory, comparator, excluded(), take, now_ns)
     known = store.event_log.states()
-    watchdog = Watchdog(clock)
-    watchdog.expect(JUDGING, JUDGED_ROUNDS * settings.judge_every_s + JUDGED_GRACE_S)
-    bus = EventBus()
+    watchdog, bus = Watchdog(clock), EventBus()
+    watchdog.expect(JUDGING, JUDGED_ROUNDS * opened.settings.judge_every_s + JUDGED_GRACE_S)
     Recorder(store.event_log, bus)
     rounds = Rounds(
         scope,
@@ -208,108 +208,82 @@ def _assemble(network: Network, opened: _Opened) -> Services:
         clock=clock,
         watchdog=watchdog,
     )
-    ingest = Ingest(
-        store,
+    return _Live(bus=bus, watchdog=watchdog, rounds=rounds, take=take)
+
+
+def _ingest(
+    opened: Opened, planned: FirstPlan, fleet: Fleet, live: _Live, duplicates: DuplicateAgents
+) -> Ingest:
+    return Ingest(
+        opened.store,
         fleet,
-        clock,
+        opened.clock,
         planned.recorded,
-        take,
-        settings.retention,
+        live.take,
+        opened.settings.retention,
         duplicates.is_duplicate,
         opened.window_ns,
     )
-    channels = Channels(clock)
-    distribution = PlanDistribution(
+
+
+def _distribution(
+    network: Network, opened: Opened, planned: FirstPlan, channels: Channels, bus: EventBus
+) -> PlanDistribution:
+    return PlanDistribution(
         network,
         planned.plans,
-        window_ms=settings.window_ms,
-        store=store,
+        window_ms=opened.settings.window_ms,
+        store=opened.store,
         channels=channels,
         stamp_keyring=opened.stamp_keyring,
         authority=opened.authority,
-        clock=clock,
+        clock=opened.clock,
         bus=bus,
     )
+
+
+def _scheduler(
+    opened: Opened,
+    planned: FirstPlan,
+    fleet: Fleet,
+    live: _Live,
+    ingest: Ingest,
+    distribution: PlanDistribution,
+    trust: ClockTrust,
+) -> CampaignScheduler:
+    """Return what lets campaigns begin and end, by having everything planned anew."""
     replanner = Replanner(
         distribution=distribution,
-        rounds=rounds,
+        rounds=live.rounds,
         ingest=ingest,
-        maintenance=maintenance,
-        silences=silences,
-        store=store,
-        clock=clock,
+        maintenance=planned.maintenance,
+        silences=planned.silences,
+        store=opened.store,
+        clock=opened.clock,
     )
-    trust = ClockTrust(clock, fleet, settings.retention, store.windows.oldest_ns)
-    gate, stream, connections = Gate(opened.access), EventStream(), Connections()
-    callers = Buckets(clock, settings.requests_per_s, settings.request_burst)
-    taker = SnapshotTaker(
-        started_ns=now_ns,
-        judge_period_ns=settings.judge_period_ns,
-        rounds=rounds,
-        distribution=distribution,
-        duplicates=duplicates,
-        campaigns=planned.campaigns,
+    return CampaignScheduler(
+        planned.campaigns,
+        opened.store.campaigns,
+        fleet=fleet,
         trust=trust,
-        operation=OperationReader(
-            ingest=ingest,
-            gate=gate,
-            callers=callers,
-            connections=connections,
-            stream=stream,
-            watchdog=watchdog,
-        ),
+        bus=live.bus,
+        clock=opened.clock,
+        look_every_s=opened.settings.judge_every_s,
+        scope=lambda: live.rounds.scope,
+        replan=replanner.renew,
     )
-    snapshots, matrices = Snapshots(taker.take), Matrices(clock)
+
+
+def _readings(opened: Opened, snapshots: Snapshots, rounds: Rounds) -> Readings:
+    """Return what documents are made from; it is renewed after every round."""
+    matrices = Matrices(opened.clock)
     rounds.followers["snapshot"] = snapshots.publish
     rounds.followers["matrix"] = lambda: matrices.renew(snapshots.latest)
-    return Services(
-        settings=settings,
-        clock=clock,
-        store=store,
+    return Readings(
         snapshots=snapshots,
-        bus=bus,
-        access=opened.access,
-        stamp_keyring=opened.stamp_keyring,
-        authority=opened.authority,
-        gate=gate,
-        fleet=fleet,
-        maintenance=maintenance,
-        silences=silences,
-        duplicates=duplicates,
-        channels=channels,
-        distribution=distribution,
-        ingest=ingest,
-        rounds=rounds,
-        campaigns=planned.campaigns,
-        scheduler=CampaignScheduler(
-            planned.campaigns,
-            store.campaigns,
-            fleet=fleet,
-            trust=trust,
-            bus=bus,
-            clock=clock,
-            scope=lambda: rounds.scope,
-            replan=replanner.renew,
-        ),
-        reporting=Reporting(planned.campaigns, store, snapshots.now, watchdog),
-        accounts=AccountReader(store),
-        watchdog=watchdog,
-        trust=trust,
-        store_watch=StoreWatch(store, clock),
-        callers=callers,
-        connections=connections,
-        exports=RunningByCaller(),
+        archive=Archive(opened.store, opened.access),
+        accounts=AccountReader(opened.store),
         matrices=matrices,
-        stream=stream,
+        exposition=functools.partial(exposition, most_paths=opened.settings.metrics_paths),
+        exports=RunningByCaller(),
     )
-
-
-@contextlib.contextmanager
-def _done_without_room() -> Iterator[None]:
-    """Let a start continue where nothing can be written: what is there is served all the same."""
-    try:
-        yield
-    except DamagedStoreError:
-        raise
-    except ResourceError as error:
-        logger.error("the start continues, and something is not kept: %s", error)

@@ -114,12 +114,11 @@ async def serve(
 
 async def _judge_forever(services: Services) -> None:
     """Judge, and between two rounds let campaigns begin and end, on time."""
-    judge_every_s = services.settings.judge_every_s
     while True:
         with services.watchdog.part(JUDGING, "round"):  # ingest continues whatever is wrong here
             if not await _campaigns_judged(services):
                 await services.rounds.make()
-        await services.scheduler.wait_due(judge_every_s)
+        await services.scheduler.wait_due()
 
 
 async def _campaigns_judged(services: Services) -> bool:

@@ -83,6 +83,12 @@ class SnapshotTaker:
             plans=self.distribution.plans,
             duplicates=self.duplicates.refused_last(),
             campaigns=self.campaigns.records,
+            campaign_streams={
+                record.id: self.campaigns.streams_of(now.scope.network, record)
+                for record in self.campaigns.records.values()
+                if record.state == "running"
+            },
+            unreportable=frozenset(self.campaigns.unreportable),
             baseline=live.improvements.baseline,
             baseline_fault=live.improvements.fault,
             steady=self.trust.steady(),

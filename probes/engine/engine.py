@@ -158,7 +158,7 @@ class Engine:
 
     def _close(self) -> None:
         """Close all sockets; may be called twice."""
-        self._roster.close()
+        self._roster.pool.close()
         for one in (self._poller, self._routes):
             if one is not None:
                 one.close()
@@ -220,7 +220,7 @@ class Engine:
         return self._tally.health(
             streams=len(self._running),
             calibration_ns=self._calibration_ns,
-            overflowed=self._roster.overflowed + overflowed,
+            overflowed=self._roster.pool.overflowed + overflowed,
             skipped=self._pacer.skipped,
             late_moments=self._pacer.late_moments,
             clock_steps=self.scale.steps,
@@ -394,7 +394,7 @@ class Engine:
         if changed or now_ns - self._routes_checked_ns >= _ROUTE_CHECK_NS:
             self._routes_checked_ns = now_ns
             self._follow_interfaces()
-            self._roster.follow_sources()
+            self._roster.pool.follow_sources()
             self._roster.resolve_sources()
             if self._probes_per_stream is None and not self._stopping:
                 self._retire(self._standby.take_in(self._running))

@@ -8,10 +8,6 @@ handed out it is released, and its numbers and rows go to the next stream with a
 from __future__ import annotations
 
 import contextlib
-import errno
-import itertools
-import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,9 +17,9 @@ from numpy.typing import NDArray
 from foundation.errors import ConfigError, IsochroneError
 from foundation.ragged import indptr_of, place_in_row, row_of_entry, spans
 from foundation.text import Text
-from probes.addresses import ADDRESS_BYTES, split_source, zone_of
+from probes.addresses import ADDRESS_BYTES, zone_of
 from probes.channels.channel import Channel, FlowMark
-from probes.channels.opening import ChannelKit, ChannelOrder
+from probes.engine.channel_pool import Allotment, ChannelPool
 from probes.engine.destinations import (
     closest_gap_ns,
     resolved,
@@ -33,25 +29,18 @@ from probes.engine.destinations import (
 from probes.engine.ledger import Ledger
 from probes.engine.pseudo_sums import pseudo_sums
 from probes.sockets.obstacles import explaining_obstacles, is_shortage
-from probes.sockets.routes import is_local
 from probes.stream import StreamSpec
 
-_MOST_CHANNELS = 30_000  # the ledger numbers them in 16 bits
 _RESOLVED = 512  # streams whose source address is requested at once: 4 ms
-
-ChannelKey = tuple[str, int, str | None, int, int, int, int, bool, int]
-Alike = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    """A stream that can run: its destination, its channels, and which copy of its like it is."""
+    """A stream that can run: its destination and what it was allotted."""
 
     spec: StreamSpec
     address: NDArray[np.uint8]
-    channels: list[int]
-    alike: Alike
-    copy: int
+    allotment: Allotment
 
 
 class Roster:
@@ -71,18 +60,14 @@ class Roster:
         self.channel_of = np.zeros(0, np.int64)
         self.address = np.zeros((0, ADDRESS_BYTES), np.uint8)
         self.secret = np.zeros(0, np.uint64)
-        self.channels: dict[int, Channel] = {}
-        self.overflowed = 0  # of channels that are closed
+        self.pool = ChannelPool(generator)
+        self.channels = self.pool.channels
         self._port = np.zeros(0, np.uint16)
         self._address_sum = np.zeros(0, np.uint64)
-        self._by_key: dict[ChannelKey, int] = {}
-        self._uses: Counter[int] = Counter()  # sessions of each channel
-        self._alike: dict[Alike, set[int]] = {}  # which copies are taken
-        self._copy_of: dict[int, tuple[Alike, int]] = {}  # by stream number
+        self._allotted: dict[int, Allotment] = {}  # by stream number
         self._zoned: dict[int, tuple[bytes, int]] = {}  # address and zone of source, as resolved
         self._free: dict[tuple[int, int], list[int]] = {}  # released streams by flows and ring
         self._generator = generator
-        self._kit = ChannelKit(generator)
         self._to_resolve: list[int] = []
 
     def add(self, specs: Sequence[StreamSpec]) -> tuple[list[int], NDArray[np.int64], list[Text]]:
@@ -100,15 +85,14 @@ class Roster:
                     raise short[1]
                 admitted = self._admit(spec)
             except IsochroneError as error:
-                self._close_unused()
+                self.pool.close_unused()
                 why.append(error.text)
                 if is_shortage(error):
                     short = spec.flows, error
                 continue
             accepted.append(index)
-            self._uses.update(admitted.channels)
-            self._alike.setdefault(admitted.alike, set()).add(admitted.copy)
-            changed.update(admitted.channels)
+            self.pool.take(admitted.allotment)
+            changed.update(admitted.allotment.channels)
             released = self._free and self._free.get(self._room_for(spec))
             if released:
                 numbers.append(released.pop())
@@ -125,12 +109,14 @@ class Roster:
     def _admit(self, spec: StreamSpec) -> _Admitted:
         """Return a stream with its channels open. Raises IsochroneError where it cannot run."""
         address = resolved(spec)
+        if spec.type_p.authenticated and spec.destination not in self._stamp_keys:
+            raise _no_key(spec)
         with explaining_obstacles(socket_family(spec), spec.source):
-            return _Admitted(spec, address, *self._channels_of(spec, address))
+            return _Admitted(spec, address, self.pool.allot(spec, address))
 
     def _note(self, number: int, admitted: _Admitted) -> None:
-        """Remember what is taken by a stream, and the interfaces it was resolved with."""
-        self._copy_of[number] = (admitted.alike, admitted.copy)
+        """Remember what a stream was allotted, and the interfaces it was resolved with."""
+        self._allotted[number] = admitted.allotment
         spec = admitted.spec
         if "%" in spec.destination or "%" in (spec.source or ""):
             self._zoned[number] = admitted.address.tobytes(), zone_of(spec.source)
@@ -151,30 +137,17 @@ class Roster:
                 admitted = self._admit(spec)
             except IsochroneError:
                 continue  # it is away, or has no address yet
-            session, (alike, copy) = self.sessions_of(number), self._copy_of[number]
-            left = self.channel_of[session].tolist()
-            self._alike[alike].discard(copy)
-            self._alike.setdefault(admitted.alike, set()).add(admitted.copy)
+            session, left = self.sessions_of(number), self._allotted[number]
+            self.pool.take(admitted.allotment)
+            self.pool.give_back(left)
             self._note(number, admitted)
-            self._uses.update(admitted.channels)
-            self._uses.subtract(left)
-            self.channel_of[session], self.address[session] = admitted.channels, admitted.address
+            channels = admitted.allotment.channels
+            self.channel_of[session], self.address[session] = channels, admitted.address
             self._resolve([number])
-            changed.update(admitted.channels, left)
-        closed = self._close_unused()
+            changed.update(channels, left.channels)
+        closed = self.pool.close_unused()
         self._set_channel_peers(changed & set(self.channels))
         return closed, [self.channels[number] for number in self.channels.keys() - before]
-
-    def follow_sources(self) -> None:
-        """Send nothing from source addresses that this machine no longer has."""
-        bound: dict[str, list[int]] = {}
-        for (_, _, source, *_), number in self._by_key.items():
-            if source:
-                bound.setdefault(source, []).append(number)
-        for source, numbers in bound.items():
-            is_gone = not is_local(split_source(source)[0] or "")
-            for number in numbers:
-                self.channels[number].source_is_gone = is_gone
 
     def flow_marks(self, number: int) -> list[FlowMark]:
         """Return what tells the flows of a stream apart, in their order."""
@@ -195,7 +168,7 @@ class Roster:
         """Begin to ask again which address probes leave from whose checksums depend on it."""
         self._to_resolve = [
             number
-            for number in self._copy_of
+            for number in self._allotted
             if self.specs[number].source is None and self._sums_addresses(number)
         ]
 
@@ -209,7 +182,7 @@ class Roster:
         some, self._to_resolve = self._to_resolve[:_RESOLVED], self._to_resolve[_RESOLVED:]
         if not some:
             return
-        self._resolve([number for number in some if number in self._copy_of])
+        self._resolve([number for number in some if number in self._allotted])
         for channel in self.channels.values():
             if channel.sums_addresses:
                 channel.use_addresses(self._port, self._address_sum)
@@ -240,32 +213,15 @@ class Roster:
         changed: set[int] = set()
         for number in numbers:
             session = self.sessions_of(number)
-            channels = self.channel_of[session].tolist()
-            self._uses.subtract(channels)
-            changed.update(channels)
+            allotment = self._allotted.pop(number)
+            self.pool.give_back(allotment)
+            changed.update(allotment.channels)
             self.channel_of[session] = -1
             self.ledger.forget(session)
-            alike, copy = self._copy_of.pop(number)
             self._zoned.pop(number, None)
-            self._alike[alike].discard(copy)
-            if not self._alike[alike]:
-                del self._alike[alike]
             self._free.setdefault(self._room_for(self.specs[number]), []).append(number)
-        closed = self._close_unused()
+        closed = self.pool.close_unused()
         self._set_channel_peers(changed & set(self.channels))
-        return closed
-
-    def _close_unused(self) -> list[int]:
-        """Close the channels that have no session; return their descriptors."""
-        unused = [number for number in self.channels if self._uses[number] <= 0]
-        closed = []
-        for number in unused:
-            channel = self.channels.pop(number)
-            del self._uses[number]
-            self.overflowed += channel.socket.overflowed
-            closed.append(channel.socket.fileno())
-            channel.close()
-        self._by_key = {key: n for key, n in self._by_key.items() if n in self.channels}
         return closed
 
     def sessions_of(self, number: int) -> NDArray[np.int64]:
@@ -294,7 +250,7 @@ class Roster:
         self.specs[number] = spec
         self.stream_ids[number] = spec.stream_id
         self.sent[number] = 0
-        self.channel_of[session] = admitted.channels
+        self.channel_of[session] = admitted.allotment.channels
         self.address[session] = admitted.address
         self.secret[session] = self._secrets(count)
         self._port[session] = int(admitted.address[2:4].view(">u2")[0])
@@ -324,7 +280,7 @@ class Roster:
         self.first_session = np.append(self.first_session, sessions[0] + indptr[:-1])
         self.flows = np.append(self.flows, flows)
         self.sent = np.append(self.sent, np.zeros(len(specs), np.int64))
-        channels = [number for one in admitted for number in one.channels]
+        channels = [number for one in admitted for number in one.allotment.channels]
         self.channel_of = np.append(self.channel_of, np.array(channels, np.int64))
         stacked = np.repeat(np.array([one.address for one in admitted], np.uint8), flows, axis=0)
         self.address = np.concatenate([self.address, stacked])
@@ -348,58 +304,6 @@ class Roster:
                 streams = self.ledger.sessions["stream"][session].tolist()
                 keys = [self._stamp_keys.get(self.specs[stream].destination) for stream in streams]
                 channel.use_keys(session, self.address[session], keys)
-
-    def close(self) -> None:
-        """Close all sockets."""
-        for channel in self.channels.values():
-            channel.close()
-
-    def _channels_of(
-        self, spec: StreamSpec, address: NDArray[np.uint8]
-    ) -> tuple[list[int], Alike, int]:
-        """Return the channel of each flow of a stream, opening those that are not there yet.
-
-        Streams that are alike in all that a reply shows get channels of their own: `copy`.
-        """
-        kind = spec.type_p
-        if kind.authenticated and spec.destination not in self._stamp_keys:
-            raise _no_key(spec)
-        size = kind.sent_payload_bytes
-        hmac = kind.authenticated
-        alike = (kind.protocol, spec.source, kind.dscp, size, hmac, address.tobytes())
-        taken = self._alike.get(alike, set())
-        copy = next(number for number in itertools.count() if number not in taken)
-        numbers = []
-        for flow in range(spec.flows):
-            source = spec.source, zone_of(spec.source)
-            key = (kind.protocol, kind.ip_version, *source, flow, kind.dscp, size, hmac, copy)
-            if key not in self._by_key:
-                self._by_key[key] = self._open(spec, size)
-            numbers.append(self._by_key[key])
-        return numbers, alike, copy
-
-    def _open(self, spec: StreamSpec, payload_bytes: int) -> int:
-        """Open a channel and return its number."""
-        number, kind = self._next_channel(), spec.type_p
-        order = ChannelOrder(
-            number=number,
-            protocol=kind.described,
-            family=socket_family(spec),
-            source=spec.source,
-            dscp=kind.dscp,
-            payload_bytes=payload_bytes,
-            authenticated=kind.authenticated,
-        )
-        self.channels[number] = self._kit.open_channel(order)
-        return number
-
-    def _next_channel(self) -> int:
-        if len(self.channels) >= _MOST_CHANNELS:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        number = max(self.channels, default=-1) + 1
-        if number >= _MOST_CHANNELS:  # numbers of closed ones are free again
-            number = next(free for free in itertools.count() if free not in self.channels)
-        return number
 
 
 def _no_key(spec: StreamSpec) -> ConfigError:

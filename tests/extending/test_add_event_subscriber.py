@@ -98,7 +98,7 @@ async def test_what_subscribes_hears_of_its_events_and_reads_a_snapshot(
         await services.rounds.make()
         assert "nanjing is ok" in alerts.told
         assert alerts.rounds == 1
-        assert services.snapshots.latest.agent_states()["nanjing"] == "ok"
+        assert services.readings.snapshots.latest.agent_states()["nanjing"] == "ok"
 
 
 async def test_one_that_fails_stops_neither_the_round_nor_the_log(

@@ -29,13 +29,16 @@ measures.DISTRIBUTIONS.append(measures.Distribution(
     name="send_lag", meaning="How much later than planned probes left", column="send_lag_ns",
 ))
 
+from controller.access.credential_store import CredentialStore
 from controller.documents.windows import window_documents
+from controller.live.archive import Archive
 from controller.export.rows import COLUMNS
 from controller.live.window_evidence import evidence_of
 from controller.store.rollup_blocks import block_of, decode_block, encode_block
 from controller.store.engines import open_store, store_url
 from controller.store.records import StoredChunk, StreamRecord
 from controller.store.points import points_of
+from foundation.clock import SystemClock
 from messages.chunk import decode_chunk, encode_windows
 from probes.engine.accumulate import LOST_FORWARD, OUTCOMES, RECEIVED, Finished, Window
 from dataclasses import fields
@@ -111,8 +114,10 @@ streams = [
     StreamRecord(stream_id=number, agent="a", path="a.x.v4>b.x.v4", protocol="udp", type_p="udp")
     for number in (5, 7)
 ]
-first, second = window_documents(store, streams, 0, 10**11, 10)[0]
+access = CredentialStore(Path(sys.argv[1]), SystemClock())
+first, second = window_documents(Archive(store, access), streams, 0, 10**11, 10)[0]
 store.close()
+access.close()
 assert (first.slow, second.slow) == (2, 0)
 assert (first.ttl_min, second.ttl_min) == (58.0, 63.0)
 assert 1.9e3 < first.send_lag_p50_ns < 2.1e3

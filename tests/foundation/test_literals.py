@@ -52,7 +52,9 @@ def test_names_are_left_to_the_resolver(text: str) -> None:
 
 
 @given(st.ip_addresses())
-def test_every_address_is_read_as_itself(address) -> None:
+def test_every_address_is_read_as_itself(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     assert read_address(str(address)) == address
     if address.version == 6:
         assert read_address(f"[{address.exploded}]") == address

@@ -1,11 +1,13 @@
 import io
 import json
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from foundation.logs import JsonLines, PlainLines
 
 
-def records(log) -> list[dict]:
+def records(log: Callable[[logging.Logger], None]) -> list[dict[str, Any]]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
@@ -15,7 +17,7 @@ def records(log) -> list[dict]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_every_record_is_one_json_object_with_its_fields():
+def test_every_record_is_one_json_object_with_its_fields() -> None:
     (line,) = records(
         lambda logger: logger.warning("节点 %s\n断开", "a1", extra={"fields": {"condition": "x"}})
     )
@@ -25,8 +27,8 @@ def test_every_record_is_one_json_object_with_its_fields():
     assert line["time"].endswith("+00:00")
 
 
-def test_exception_is_a_field_of_its_line():
-    def broken(logger):
+def test_exception_is_a_field_of_its_line() -> None:
+    def broken(logger: logging.Logger) -> None:
         try:
             raise ValueError("no")
         except ValueError:
@@ -36,7 +38,7 @@ def test_exception_is_a_field_of_its_line():
     assert "ValueError: no" in line["exception"]
 
 
-def test_a_line_for_people_is_one_line_whatever_others_wrote():
+def test_a_line_for_people_is_one_line_whatever_others_wrote() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(PlainLines("%(levelname)s %(message)s"))

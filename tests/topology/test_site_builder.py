@@ -22,8 +22,9 @@ def test_regions_are_inherited_of_the_place_and_may_be_overruled(parse, site):
     text = site("a", "zhenjiang")
     (plain,) = parse(text).sites.values()
     assert (plain.metro, plain.province, plain.city) == ("nanjing-area", "jiangsu", "zhenjiang")
-    (own,) = parse(text.replace("important", 'metro = "none"\nimportant')).sites.values()
-    assert (own.metro, own.province) == (None, "jiangsu")
+    for written, metro in (("none", None), ("su-xi-chang", "su-xi-chang")):
+        (own,) = parse(text.replace("important", f'metro = "{written}"\nimportant')).sites.values()
+        assert (own.metro, own.province) == (metro, "jiangsu")
 
 
 def test_unknown_region_suggests_the_nearest(fault, site):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from controller.api.bodies import read_whole
 from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer, page_of
-from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
-from controller.api.services import SERVICES
+from controller.api.lookup import known_agent
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of, read_whole
+from controller.api.services import READINGS, SERVICES
 from controller.documents.places import AgentDocument, AgentPage, agent_document
-from controller.ingest.ingest import unknown_agent
 from foundation.text import Text
 from messages.exchange import (
     ANOTHER_AGENT,
@@ -25,7 +24,7 @@ CLAIM_RETRY_S = 1
 
 async def agents(request: web.Request) -> web.Response:
     """Return the agents in the order of the site file."""
-    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, PageQuery), request.app[READINGS].snapshots.now()
     page, cursor = page_of(now.fleet.names, query.limit, query.after)
     states = now.agent_states()
     items = [agent_document(now, name, states[name]) for name in page]
@@ -35,10 +34,8 @@ async def agents(request: web.Request) -> web.Response:
 async def agent_status(request: web.Request) -> web.Response:
     """Return an agent to itself, so that its doctor knows who is heard under its name."""
     query_of(request, NoQuery)
-    services, name = request.app[SERVICES], request.match_info["name"]
-    if name not in services.fleet:
-        raise unknown_agent(name)
-    now = services.snapshots.now()
+    now = request.app[READINGS].snapshots.now()
+    name = known_agent(now, request.match_info["name"])
     return json_answer(agent_document(now, name, now.agent_states()[name]))
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from controller.access.audit_log import AuditEntry
 from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.api.services import SERVICES
+from controller.api.services import READINGS
 from foundation.number_types import LARGEST, Instant
 
 _FOREVER = LARGEST
@@ -33,9 +33,9 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 
 async def audit(request: web.Request) -> web.Response:
     """Return who changed what, when, and what came of it."""
-    query, services = query_of(request, AuditQuery), request.app[SERVICES]
+    query, archive = query_of(request, AuditQuery), request.app[READINGS].archive
     found = await asyncio.to_thread(
-        services.access.audited,
+        archive.audited,
         before_id=read_cursor(query.after, "a", _FOREVER),
         from_ns=query.from_ns,
         to_ns=query.to_ns,

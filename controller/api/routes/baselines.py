@@ -10,9 +10,9 @@ from aiohttp import web
 from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
-from controller.api.services import SERVICES, Services
-from controller.documents.baselines import BaselineDocument, BaselinePage
-from controller.live.sealed_baselines import Baseline, SealRequest, opened, seal
+from controller.api.services import READINGS, SERVICES, Services
+from controller.documents.baselines import BaselineDocument, BaselinePage, baseline_document
+from controller.live.sealed_baselines import SealRequest, opened, seal
 from controller.store.readable import readable_chunks
 from controller.store.records import BaselineRecord
 from foundation.errors import ConfigError
@@ -22,10 +22,11 @@ from probes.window import WindowBatch
 
 async def baselines(request: web.Request) -> web.Response:
     """Return the sealed baselines, oldest first."""
-    query, services = query_of(request, PageQuery), request.app[SERVICES]
-    records = await asyncio.to_thread(services.store.baselines.all)
+    query, readings = query_of(request, PageQuery), request.app[READINGS]
+    records = await asyncio.to_thread(readings.archive.baselines)
     page, cursor = page_of(records, query.limit, query.after)
-    items = [_document(services, opened(record)) for record in page]
+    used = readings.snapshots.now().baseline
+    items = [baseline_document(opened(record), used) for record in page]
     return json_answer(BaselinePage(items=items, next=cursor))
 
 
@@ -46,7 +47,7 @@ async def seal_baseline(request: web.Request) -> web.Response:
         raise ApiError(409, "already_sealed", text, name=asked.name)
     baseline = opened(record)
     services.rounds.live.improvements.use([record])
-    return json_answer(_document(services, baseline))
+    return json_answer(baseline_document(baseline, services.rounds.live.improvements.baseline))
 
 
 def _seal(services: Services, asked: SealRequest) -> BaselineRecord:
@@ -56,28 +57,10 @@ def _seal(services: Services, asked: SealRequest) -> BaselineRecord:
 
 
 def _batches(services: Services, asked: SealRequest) -> Iterator[WindowBatch]:
-    for chunk, batch in readable_chunks(services.store.windows.chunks_since(asked.from_ns)):
+    for chunk, batch in readable_chunks(services.readings.archive.chunks_since(asked.from_ns)):
         if chunk.start_ns >= asked.to_ns:
             return  # they come oldest first
         yield batch
-
-
-def _document(services: Services, baseline: Baseline) -> BaselineDocument:
-    record, content = baseline.record, baseline.content
-    used = services.rounds.live.improvements.baseline
-    return BaselineDocument(
-        name=record.name,
-        from_ns=record.from_ns,
-        to_ns=record.to_ns,
-        sealed_ns=record.sealed_ns,
-        digest=record.digest,
-        streams=len(content.streams),
-        paths=sorted({stream.path for stream in content.streams}),
-        type_ps=sorted({stream.type_p for stream in content.streams}),
-        hours=baseline.hours,
-        plan_versions=content.plan_versions,
-        used=used is not None and used.record.digest == record.digest,
-    )
 
 
 ROUTES = (

@@ -12,13 +12,12 @@ from aiohttp import web
 
 from controller.access.certificate_authority import Authority
 from controller.access.credentials import CertificateRecord, CredentialError
-from controller.api.bodies import read_document
 from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.http_answers import json_answer, page_of
-from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of
-from controller.api.services import SERVICES, Services
-from controller.documents.certificates import CertificatePage, CertificateState, IssuedCertificate
+from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, query_of, read_document
+from controller.api.services import READINGS, SERVICES, Services
+from controller.documents.certificates import CertificatePage, CertificateState, issued_certificate
 from controller.events.event_types import CredentialChanged
 from controller.ingest.ingest import unknown_agent
 from foundation.errors import ConfigError, RemoteProtocolError
@@ -174,27 +173,15 @@ class CertificateQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def certificates(request: web.Request) -> web.Response:
     """Return the certificates, oldest first; nothing in them is secret."""
-    query, services = query_of(request, CertificateQuery), request.app[SERVICES]
-    now_ns = services.clock.wall_ns()
+    query, readings = query_of(request, CertificateQuery), request.app[READINGS]
+    now_ns = readings.snapshots.now().at_ns
     found = [
         each
-        for each in (_issued(record, now_ns) for record in services.access.issued())
+        for each in (issued_certificate(one, now_ns) for one in readings.archive.certificates())
         if query.agent in (None, each.agent) and query.state in (None, each.state)
     ]
     page, cursor = page_of(found, query.limit, query.after)
     return json_answer(CertificatePage(items=list(page), next=cursor))
-
-
-def _issued(record: CertificateRecord, now_ns: int) -> IssuedCertificate:
-    validity: CertificateState = "good" if record.expires_ns > now_ns else "expired"
-    return IssuedCertificate(
-        serial=record.serial,
-        agent=record.agent,
-        state="revoked" if record.revoked_ns is not None else validity,
-        issued_ns=record.issued_ns,
-        expires_ns=record.expires_ns,
-        revoked_ns=record.revoked_ns,
-    )
 
 
 ROUTES = (

@@ -24,7 +24,7 @@ from controller.api.event_stream import (
 from controller.api.http_answers import json_answer, open_socket, read_cursor, write_cursor
 from controller.api.limits import caller_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.api.services import SERVICES, SOCKETS, Services
+from controller.api.services import READINGS, SERVICES, SOCKETS
 from controller.documents.events import (
     EventPage,
     EventsMessage,
@@ -32,6 +32,7 @@ from controller.documents.events import (
     StatePage,
     VerdictsEvent,
 )
+from controller.live.archive import Archive
 from controller.live.states import STATES
 from controller.live.watch import Logged
 from controller.store.event_log import EventKind, SubjectKind
@@ -59,8 +60,8 @@ class StreamQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Send an event for every round of judging, the latest one at once, and the kinds asked for."""
-    query, services = query_of(request, StreamQuery), request.app[SERVICES]
-    stream = services.stream
+    query, readings = query_of(request, StreamQuery), request.app[READINGS]
+    stream = request.app[SERVICES].stream
     caller = caller_of(request)
     _refuse_more(stream, caller)
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096)
@@ -72,14 +73,14 @@ async def events(request: web.Request) -> web.StreamResponse:
             request.transport.abort()  # an orderly end would wait for the same reader
 
     listener = Listener([kind for kind in get_args(EventKind) if kind in named], hang_up, caller)
-    listener.announce(services.rounds.live.latest.revision)
+    listener.announce(readings.snapshots.now().round.revision)
     stream.listeners.add(listener)  # before anything is awaited: those that come at once count
     request.app[SOCKETS].add(socket)
     try:
         await open_socket(request, socket)
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(
-                _send(services, socket, listener, query.after_id), name="events"
+                _send(readings.archive, socket, listener, query.after_id), name="events"
             )
             async for message in socket:  # nothing is expected; reading notices that they hung up
                 if message.type is WSMsgType.BINARY:
@@ -111,7 +112,7 @@ def _refuse_more(stream: EventStream, caller: str) -> None:
 
 
 async def _send(
-    services: Services,
+    archive: Archive,
     socket: web.WebSocketResponse,
     listener: Listener,
     after_id: int | None,
@@ -120,7 +121,7 @@ async def _send(
     try:
         last_id = 0
         if after_id is not None and listener.kinds:
-            last_id = await _replay(services, socket, listener, after_id)
+            last_id = await _replay(archive, socket, listener, after_id)
         while True:
             message = await listener.wait_message(last_id)
             async with asyncio.timeout(SEND_LIMIT_S):
@@ -133,13 +134,13 @@ async def _send(
 
 
 async def _replay(
-    services: Services, socket: web.WebSocketResponse, listener: Listener, after_id: int
+    archive: Archive, socket: web.WebSocketResponse, listener: Listener, after_id: int
 ) -> int:
     """Send what the log holds after an id; the id up to which it was sent."""
     kinds = sorted(listener.kinds)
     while True:
         page = await asyncio.to_thread(
-            services.store.event_log.events, kinds=kinds, after_id=after_id, limit=REPLAY_ITEMS
+            archive.events, kinds=kinds, after_id=after_id, limit=REPLAY_ITEMS
         )
         for _, _, message in messages_of(page):
             async with asyncio.timeout(SEND_LIMIT_S):
@@ -177,9 +178,9 @@ class StateQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 async def event_log(request: web.Request) -> web.Response:
     """Return events, newest first; subjects of earlier site files may be requested."""
-    query, services = query_of(request, EventQuery), request.app[SERVICES]
+    query, archive = query_of(request, EventQuery), request.app[READINGS].archive
     read = functools.partial(
-        services.store.event_log.events,
+        archive.events,
         kinds=() if query.kind is None else (query.kind,),
         subject=query.subject,
         target=query.target,
@@ -197,7 +198,7 @@ async def event_log(request: web.Request) -> web.Response:
 
 async def states(request: web.Request) -> web.Response:
     """Return how everything stands as the last round logged it."""
-    query, now = query_of(request, StateQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, StateQuery), request.app[READINGS].snapshots.now()
     code = STATES.index(query.state) if query.state in STATES else None
     first = read_cursor(query.after, "s", 0)
     items: list[StateDocument] = []

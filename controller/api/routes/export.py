@@ -10,17 +10,17 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
-from controller.api.browser_rules import download
 from controller.api.error_answers import ApiError
-from controller.api.limits import caller_of
-from controller.api.routes.verdicts import number_of
-from controller.api.routes.windows import records_of
+from controller.api.http_answers import download
+from controller.api.limits import RunningByCaller, caller_of
+from controller.api.lookup import number_of, recorded_on
 from controller.api.routing import PREFIX, Route, query_of
-from controller.api.services import SERVICES, Services
+from controller.api.services import READINGS
 from controller.documents.values import Protocol
 from controller.export.formats import MEDIA, Format, encoder_of
 from controller.export.kinds import EXPORTED, Exported, Selection, joined_tables
 from controller.export.rows import Streams
+from controller.live.snapshot import Snapshot
 from controller.store.levels import LevelName
 from controller.store.records import StreamRecord
 from foundation.condition import Word
@@ -55,9 +55,10 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def export(request: web.Request) -> web.StreamResponse:
     """Send the file; where the store fails in the middle, the connection ends without its end."""
-    query, services = query_of(request, ExportQuery), request.app[SERVICES]
+    query, readings = query_of(request, ExportQuery), request.app[READINGS]
+    now = readings.snapshots.now()
     wanted = Selection(
-        streams=tuple(_streams(services, query)),
+        streams=tuple(_streams(now, query)),
         from_ns=query.from_ns,
         to_ns=query.to_ns,
         level=query.level,
@@ -73,16 +74,15 @@ async def export(request: web.Request) -> web.StreamResponse:
         encode = encoder_of(query.format, kind.columns)
     except ConfigError as error:
         raise ApiError(501, "no_parquet", error.text) from error
-    caller = caller_of(request)
-    _refuse_more(services, caller)
+    caller, running = caller_of(request), readings.exports
+    _refuse_more(running, caller)
     streams = Streams(
         records={record.stream_id: record for record in wanted.streams},
-        paths=_paths(services.rounds.scope.network, wanted.streams),
+        paths=_paths(now.scope.network, wanted.streams),
     )
-    with services.exports.one_more(caller):
-        return await _send(
-            request, query, encode(joined_tables(kind.tables(services.store, streams, wanted)))
-        )
+    tables = joined_tables(kind.tables(readings.archive, streams, wanted))
+    with running.one_more(caller):
+        return await _send(request, query, encode(tables))
 
 
 def _exported(query: ExportQuery) -> Exported:
@@ -107,14 +107,14 @@ def _exported(query: ExportQuery) -> Exported:
     return kind
 
 
-def _refuse_more(services: Services, caller: str) -> None:
+def _refuse_more(running: RunningByCaller, caller: str) -> None:
     """Raise ApiError 429 where as many exports run as may, in all or of one credential."""
-    if services.exports.total() >= MAX_AT_ONCE:
+    if running.total() >= MAX_AT_ONCE:
         text = Text(
             f"{MAX_AT_ONCE} exports are running already; try again later.",
             f"已有 {MAX_AT_ONCE} 个导出正在进行，请稍后重试。",
         )
-    elif services.exports[caller] >= MAX_OF_ONE:
+    elif running[caller] >= MAX_OF_ONE:
         text = Text(
             f"{MAX_OF_ONE} exports of this credential are running already; wait for one to end.",
             f"该凭据已有 {MAX_OF_ONE} 个导出正在进行；请等待其中之一结束。",
@@ -168,11 +168,11 @@ def _next_of(pieces: Iterator[bytes]) -> bytes:
     return next((piece for piece in pieces if piece), b"")
 
 
-def _streams(services: Services, query: ExportQuery) -> list[StreamRecord]:
+def _streams(now: Snapshot, query: ExportQuery) -> list[StreamRecord]:
     """Return the streams that the query names. Raises ApiError for names that do not exist."""
-    recorded = services.rounds.scope.catalogue.recorded
+    recorded = now.scope.catalogue.recorded
     if query.path is not None:
-        found = records_of(services, query.path, query.protocol)
+        found = recorded_on(now, query.path, query.protocol)
     else:
         found = [
             record
@@ -182,10 +182,10 @@ def _streams(services: Services, query: ExportQuery) -> list[StreamRecord]:
         ]
     if query.site is None:
         return found
-    number_of(services.rounds.scope.catalogue.site_number, query.site, "site")
+    number_of(now.scope.catalogue.site_number, query.site, "site")
     near = {
         name
-        for name, path in _paths(services.rounds.scope.network, found).items()
+        for name, path in _paths(now.scope.network, found).items()
         if query.site in (path.source.site, path.destination.site)
     }
     return [record for record in found if record.path in near]

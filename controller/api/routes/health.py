@@ -11,19 +11,21 @@ from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer
 from controller.api.openapi import openapi_document
 from controller.api.routing import PREFIX, SERVED, NoQuery, Route, query_of
-from controller.api.services import SERVICES
+from controller.api.services import READINGS
 from controller.documents.health import (
+    MOST,
     Alive,
     ControllerHealth,
     Ready,
     health_document,
+    reasons_not_ready,
 )
-from controller.live.rounds import JUDGING
+from controller.live.snapshot import Snapshot
 from controller.settings import VERSION
+from controller.store.interface import StoreState
 from foundation.text import Text
 
 RETRY_S = 5
-MOST = 100  # of what is skipped, told by name
 
 
 async def alive(request: web.Request) -> web.Response:
@@ -35,16 +37,10 @@ async def alive(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Answer whether windows are taken and judged; else 503 and which part is not."""
     query_of(request, NoQuery)
-    services = request.app[SERVICES]
-    store = await asyncio.to_thread(services.store.state)
-    reasons = [] if store.state == "ok" else [f"store_{store.state}"]
-    still = services.watchdog.stalled()
-    if services.rounds.live.latest.judged_ns is None and JUDGING not in still:
-        reasons.append("not_judged_yet")
-    reasons += [f"{loop}_late" for loop in still]
-    skipped = sorted(services.watchdog.failing())
-    reasons += sorted({f"{part.partition('/')[0]}_failing" for part in skipped})
+    now, store = await _now(request)
+    reasons = reasons_not_ready(now, store)
     if reasons:
+        skipped = sorted(now.operation.failing)
         names = ", ".join(reasons)
         text = Text(f"The controller is not ready: {names}.", f"控制器尚未就绪：{names}。")
         raise ApiError(
@@ -56,9 +52,12 @@ async def ready(request: web.Request) -> web.Response:
 async def health(request: web.Request) -> web.Response:
     """Return the state of the controller."""
     query_of(request, NoQuery)
-    services = request.app[SERVICES]
-    store = await asyncio.to_thread(services.store.state)
-    return json_answer(health_document(services.snapshots.now(), store))
+    return json_answer(health_document(*await _now(request)))
+
+
+async def _now(request: web.Request) -> tuple[Snapshot, StoreState]:
+    readings = request.app[READINGS]
+    return readings.snapshots.now(), await asyncio.to_thread(readings.archive.state)
 
 
 TEXT_TYPES = ("text/plain", "application/openmetrics-text")
@@ -66,14 +65,10 @@ TEXT_TYPES = ("text/plain", "application/openmetrics-text")
 
 async def metrics(request: web.Request) -> web.Response:
     """Return the metrics, in the format the scraper prefers."""
-    from controller.api.metrics import exposition  # it reads what other routes say
-
     query_of(request, NoQuery)
     accept = request.headers.get("Accept", "")
-    services = request.app[SERVICES]
-    now, store = services.snapshots.now(), await asyncio.to_thread(services.store.state)
-    most_paths = services.settings.metrics_paths
-    body, content_type = await asyncio.to_thread(exposition, now, store, accept, most_paths)
+    exposition = request.app[READINGS].exposition
+    body, content_type = await asyncio.to_thread(exposition, *await _now(request), accept)
     answer = web.Response(body=body, headers={"Content-Type": content_type})
     answer.enable_compression()
     return answer

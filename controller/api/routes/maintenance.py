@@ -13,13 +13,14 @@ from controller.api.error_answers import ApiError
 from controller.api.gate import IDENTITY
 from controller.api.http_answers import json_answer, read_cursor, write_cursor
 from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, query_of
-from controller.api.services import SERVICES, Services
+from controller.api.services import READINGS, SERVICES, Services
 from controller.documents.maintenance import (
     MaintenanceDocument,
     MaintenancePage,
     MaintenanceRequest,
+    maintenance_document,
 )
-from controller.fleet.maintenance import Phase, phase
+from controller.fleet.maintenance import phase
 from controller.store.event_log import MaintenanceRecord
 from foundation.text import Text
 
@@ -38,16 +39,15 @@ class MaintenanceQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def maintenances(request: web.Request) -> web.Response:
     """Return every maintenance ever announced, oldest first."""
-    query, services = query_of(request, MaintenanceQuery), request.app[SERVICES]
-    now_ns = services.clock.wall_ns()
+    query, now = query_of(request, MaintenanceQuery), request.app[READINGS].snapshots.now()
+    first = read_cursor(query.after, "m", 0)
     wanted = [
         record
-        for record in services.maintenance.now.records
-        if query.phase in (None, phase(record, now_ns))
-        and record.id >= read_cursor(query.after, "m", 0)
+        for record in now.maintenance.records
+        if query.phase in (None, phase(record, now.at_ns)) and record.id >= first
     ]
     cursor = write_cursor("m", wanted[query.limit].id) if len(wanted) > query.limit else None
-    items = [_document(services, record, now_ns) for record in wanted[: query.limit]]
+    items = [maintenance_document(now, record) for record in wanted[: query.limit]]
     return json_answer(MaintenancePage(items=items, next=cursor))
 
 
@@ -71,7 +71,8 @@ async def announce(request: web.Request) -> web.Response:
     )
     number = await asyncio.wrap_future(services.store.event_log.put_maintenance(record))
     await _refresh(services, now_ns)
-    return json_answer(_document(services, _numbered(services, number), now_ns), 201)
+    now = services.readings.snapshots.now()
+    return json_answer(maintenance_document(now, _numbered(services, number)), 201)
 
 
 async def end(request: web.Request) -> web.Response:
@@ -89,7 +90,8 @@ async def end(request: web.Request) -> web.Response:
         )
         raise ApiError(409, "already_over", text, id=number)
     await _refresh(services, now_ns)
-    return json_answer(_document(services, _numbered(services, number), now_ns))
+    now = services.readings.snapshots.now()
+    return json_answer(maintenance_document(now, _numbered(services, number)))
 
 
 def _check(services: Services, asked: MaintenanceRequest, from_ns: int, now_ns: int) -> None:
@@ -145,25 +147,6 @@ def _numbered(services: Services, number: int) -> MaintenanceRecord:
             return record
     text = Text("There is no maintenance with this number.", "没有该编号的维护。")
     raise ApiError(404, "unknown_maintenance", text)
-
-
-def _document(services: Services, record: MaintenanceRecord, now_ns: int) -> MaintenanceDocument:
-    stands: Phase = phase(record, now_ns)
-    return MaintenanceDocument(
-        id=record.id,
-        phase=stands,
-        from_ns=record.from_ns,
-        to_ns=record.to_ns,
-        sites=list(record.sites),
-        carriers=list(record.carriers),
-        paths=list(record.paths),
-        covered_paths=services.maintenance.now.paths_covered(record),
-        reason=record.reason,
-        created_ns=record.created_ns,
-        created_by=record.created_by,
-        ended_ns=record.ended_ns,
-        ended_by=record.ended_by,
-    )
 
 
 ROUTES = (

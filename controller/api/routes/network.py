@@ -2,73 +2,45 @@
 
 from __future__ import annotations
 
-import msgspec
 from aiohttp import web
 
 from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.api.services import SERVICES
+from controller.api.services import READINGS
 from controller.documents.paths import PathPage, StreamPage, path_documents, stream_document
-from controller.documents.places import SitePage, site_document
+from controller.documents.places import MeshPage, SitePage, mesh_document, site_document
 from controller.live.states import STATES
-from topology.mesh import Coverage, coverage_of
 
 
 async def sites(request: web.Request) -> web.Response:
     """Return the sites in the order of the site file."""
-    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, PageQuery), request.app[READINGS].snapshots.now()
     page, cursor = page_of(list(now.scope.network.sites.values()), query.limit, query.after)
     states = now.agent_states()
     return json_answer(SitePage(items=[site_document(site, states) for site in page], next=cursor))
 
 
-class MeshDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A mesh of the site file; pairs of sites without direction. `peers` null: all are measured."""
-
-    name: str
-    kind: str
-    peers: int | None
-    pairs: int
-    measured_pairs: int
-    coverage_ratio: float | None
-
-
-class MeshPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of meshes."""
-
-    items: list[MeshDocument]
-    next: str | None = None
-
-
 async def meshes(request: web.Request) -> web.Response:
     """Return the meshes in the order of the site file."""
-    query, network = query_of(request, PageQuery), request.app[SERVICES].rounds.scope.network
-    page, cursor = page_of(network.meshes, query.limit, query.after)
-    items = [_mesh(coverage_of(network, mesh)) for mesh in page]
-    return json_answer(MeshPage(items=items, next=cursor))
-
-
-def _mesh(coverage: Coverage) -> MeshDocument:
-    return MeshDocument(
-        name=coverage.mesh.name,
-        kind=coverage.mesh.kind,
-        peers=coverage.mesh.peers,
-        pairs=coverage.possible,
-        measured_pairs=coverage.measured,
-        coverage_ratio=coverage.ratio,
+    query, network = (
+        query_of(request, PageQuery),
+        request.app[READINGS].snapshots.now().scope.network,
     )
+    page, cursor = page_of(network.meshes, query.limit, query.after)
+    items = [mesh_document(network, mesh) for mesh in page]
+    return json_answer(MeshPage(items=items, next=cursor))
 
 
 async def paths(request: web.Request) -> web.Response:
     """Return the paths in the order of the plan."""
-    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, PageQuery), request.app[READINGS].snapshots.now()
     page, cursor = page_of(range(len(now.scope.catalogue.paths)), query.limit, query.after)
     return json_answer(PathPage(items=path_documents(now, page), next=cursor))
 
 
 async def streams(request: web.Request) -> web.Response:
     """Return the streams in the order of the plan."""
-    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, PageQuery), request.app[READINGS].snapshots.now()
     page, cursor = page_of(range(len(now.scope.streams)), query.limit, query.after)
     states = now.states().streams
     items = [stream_document(now, row, STATES[states[row]]) for row in page]

@@ -10,19 +10,22 @@ from aiohttp import web
 
 from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer, read_cursor, write_cursor
+from controller.api.lookup import known_agent
 from controller.api.routing import MAX_PAGE, PREFIX, NoQuery, Route, query_of
-from controller.api.services import SERVICES, Services
+from controller.api.services import READINGS
 from controller.documents.plans import (
     PlanDifference,
     PlanDocument,
     PlanPage,
-    PlanSummary,
     difference,
+    nothing_before,
+    plan_document,
+    plan_of,
+    plan_summary,
 )
-from controller.ingest.ingest import unknown_agent
+from controller.live.archive import Archive
 from controller.store.records import PlanRecord
 from foundation.text import Text
-from messages.exchange import Plan
 
 _NEWEST = (1 << 63) - 1
 Version = Annotated[int, msgspec.Meta(ge=1, le=_NEWEST - 1)]
@@ -47,26 +50,13 @@ class DifferenceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 async def plans(request: web.Request) -> web.Response:
     """Return the versions of an agent's plan, newest first."""
-    query, services = query_of(request, HistoryQuery), request.app[SERVICES]
-    name = _agent(request, services)
+    query, archive = query_of(request, HistoryQuery), request.app[READINGS].archive
+    name = _agent(request)
     before = read_cursor(query.after, "p", _NEWEST)
     found = await asyncio.to_thread(
-        lambda: [
-            (record, _plan(record))
-            for record in services.store.plans.history(name, before, query.limit + 1)
-        ]
+        lambda: [plan_summary(one) for one in archive.plans(name, before, query.limit + 1)]
     )
-    page = found[: query.limit]
-    items = [
-        PlanSummary(
-            version=record.version,
-            created_ns=record.created_ns,
-            window_ms=plan.window_ms,
-            streams=len(plan.streams),
-            reflectors=len(plan.reflectors),
-        )
-        for record, plan in page
-    ]
+    items = found[: query.limit]
     cursor = write_cursor("p", items[-1].version) if len(found) > query.limit else None
     return json_answer(PlanPage(items=items, next=cursor))
 
@@ -74,35 +64,26 @@ async def plans(request: web.Request) -> web.Response:
 async def plan(request: web.Request) -> web.Response:
     """Return one version of an agent's plan."""
     query_of(request, NoQuery)
-    services = request.app[SERVICES]
-    name = _agent(request, services)
-    record = await asyncio.to_thread(_record, services, name, _version(request))
-    return json_answer(PlanDocument(created_ns=record.created_ns, plan=_plan(record)))
+    archive, name = request.app[READINGS].archive, _agent(request)
+    record = await asyncio.to_thread(_record, archive, name, _version(request))
+    return json_answer(plan_document(record))
 
 
 async def plan_diff(request: web.Request) -> web.Response:
     """Return what a version changed against another, or against the one before it."""
-    query, services = query_of(request, DifferenceQuery), request.app[SERVICES]
-    name, version = _agent(request, services), _version(request)
-    after = await asyncio.to_thread(_record, services, name, version)
+    query, archive = query_of(request, DifferenceQuery), request.app[READINGS].archive
+    name, version = _agent(request), _version(request)
+    after = await asyncio.to_thread(_record, archive, name, version)
     if query.against is not None:
-        before = _plan(await asyncio.to_thread(_record, services, name, query.against))
+        before = plan_of(await asyncio.to_thread(_record, archive, name, query.against))
     else:
-        earlier = await asyncio.to_thread(services.store.plans.history, name, version, 1)
-        before = _plan(earlier[0]) if earlier else _nothing(_plan(after))
-    return json_answer(difference(before, _plan(after)))
+        earlier = await asyncio.to_thread(archive.plans, name, version, 1)
+        before = plan_of(earlier[0]) if earlier else nothing_before(plan_of(after))
+    return json_answer(difference(before, plan_of(after)))
 
 
-def _nothing(plan: Plan) -> Plan:
-    """Return what there was before the first plan: nothing, version 0."""
-    return Plan(version=0, agent=plan.agent, window_ms=plan.window_ms)
-
-
-def _agent(request: web.Request, services: Services) -> str:
-    name = request.match_info["name"]
-    if name not in services.fleet:
-        raise unknown_agent(name)
-    return name
+def _agent(request: web.Request) -> str:
+    return known_agent(request.app[READINGS].snapshots.now(), request.match_info["name"])
 
 
 def _version(request: web.Request) -> int:
@@ -112,16 +93,11 @@ def _version(request: web.Request) -> int:
     raise _unknown_plan(request.match_info["name"], text)
 
 
-def _record(services: Services, name: str, version: int) -> PlanRecord:
-    found = services.store.plans.history(name, version + 1, 1)
+def _record(archive: Archive, name: str, version: int) -> PlanRecord:
+    found = archive.plans(name, version + 1, 1)
     if not found or found[0].version != version:
         raise _unknown_plan(name, str(version))
     return found[0]
-
-
-def _plan(record: PlanRecord) -> Plan:
-    content = msgspec.json.decode(record.content, type=Plan)
-    return msgspec.structs.replace(content, version=record.version)
 
 
 def _unknown_plan(agent: str, version: str) -> ApiError:

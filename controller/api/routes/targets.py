@@ -9,25 +9,24 @@ from aiohttp import web
 
 from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer, page_of
-from controller.api.routes.verdicts import number_of
+from controller.api.lookup import number_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.api.services import SERVICES
+from controller.api.services import READINGS
 from controller.documents.remediation import (
     RemediationDocument,
     RingDocument,
-    RingSite,
     group_remediation,
+    ring_document,
     target_remediation,
 )
 from controller.documents.targets import GroupPage, TargetPage, group_document, target_document
 from foundation.text import Text
 from topology.model import Target
-from topology.targets import reachable_ring, ring_centres
 
 
 async def targets(request: web.Request) -> web.Response:
     """Return the targets in the order of the site file."""
-    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, PageQuery), request.app[READINGS].snapshots.now()
     page, cursor = page_of(now.scope.network.targets, query.limit, query.after)
     items = [target_document(now, target) for target in page]
     return json_answer(TargetPage(items=items, next=cursor))
@@ -35,7 +34,7 @@ async def targets(request: web.Request) -> web.Response:
 
 async def groups(request: web.Request) -> web.Response:
     """Return the groups in the order of the targets."""
-    query, now = query_of(request, PageQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, PageQuery), request.app[READINGS].snapshots.now()
     page, cursor = page_of(now.scope.groups, query.limit, query.after)
     return json_answer(GroupPage(items=[group_document(now, group) for group in page], next=cursor))
 
@@ -51,7 +50,7 @@ class RemediationQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 async def of_target(request: web.Request) -> web.Response:
     """Return what to fix for one target."""
-    query, now = query_of(request, RemediationQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, RemediationQuery), request.app[READINGS].snapshots.now()
     numbers, name = now.scope.catalogue.target_number, request.match_info["name"]
     number = number_of(numbers, name, "target")
     return json_answer(target_remediation(now, number, query.goal))
@@ -59,7 +58,7 @@ async def of_target(request: web.Request) -> web.Response:
 
 async def of_group(request: web.Request) -> web.Response:
     """Return what to fix for a group."""
-    query, now = query_of(request, RemediationQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, RemediationQuery), request.app[READINGS].snapshots.now()
     name = request.match_info["name"]
     group = next((group for group in now.scope.groups if group.name == name), None)
     if group is None:
@@ -78,38 +77,15 @@ class RingQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 async def ring(request: web.Request) -> web.Response:
     """Return the ring of a delay target around a site."""
-    query, services = query_of(request, RingQuery), request.app[SERVICES]
-    number = number_of(
-        services.rounds.scope.catalogue.target_number, request.match_info["name"], "target"
-    )
-    target = services.rounds.scope.network.targets[number]
+    query, now = query_of(request, RingQuery), request.app[READINGS].snapshots.now()
+    catalogue, network = now.scope.catalogue, now.scope.network
+    target = network.targets[
+        number_of(catalogue.target_number, request.match_info["name"], "target")
+    ]
     limit_ms = _limit_ms(target)
-    centres = ring_centres(services.rounds.scope.network, target)
     if query.centre is not None:
-        number_of(services.rounds.scope.catalogue.site_number, query.centre, "site")
-    centre = query.centre or next(iter(centres or services.rounds.scope.network.sites))
-    round_trip = target.direction == "round_trip"
-    places = reachable_ring(services.rounds.scope.network, centre, limit_ms, round_trip=round_trip)
-    return json_answer(
-        RingDocument(
-            target=target.name,
-            limit_ms=limit_ms,
-            direction=target.direction,
-            centre=centre,
-            centres=list(centres),
-            sites=[
-                RingSite(
-                    site=place.site,
-                    great_circle_km=place.great_circle_km,
-                    floor_ns=services.rounds.scope.network.distance(centre, place.site).floor_ns,
-                    margin_km=place.margin_km,
-                    reachable=place.reachable,
-                    by_road=place.by_road,
-                )
-                for place in places
-            ],
-        )
-    )
+        number_of(catalogue.site_number, query.centre, "site")
+    return json_answer(ring_document(network, target, limit_ms, query.centre))
 
 
 def _limit_ms(target: Target) -> float:

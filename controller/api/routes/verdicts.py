@@ -10,15 +10,14 @@ import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
 
-from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer, json_bytes, read_cursor, write_cursor
+from controller.api.lookup import number_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.api.services import SERVICES
+from controller.api.services import READINGS
 from controller.documents.matrix import MatrixDocument
 from controller.documents.verdicts import VerdictPage, verdict_document
 from controller.judge.evidence import VERDICTS
 from controller.live.snapshot import Snapshot
-from foundation.text import Text
 from topology.model import VerdictName
 
 
@@ -35,7 +34,7 @@ class VerdictQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 async def verdicts(request: web.Request) -> web.Response:
     """Return verdicts in the order of the demands; a cursor stays good from round to round."""
-    query, now = query_of(request, VerdictQuery), request.app[SERVICES].snapshots.now()
+    query, now = query_of(request, VerdictQuery), request.app[READINGS].snapshots.now()
     wanted = _wanted(now, query)
     if query.verdict is not None:
         wanted &= now.round.judgements.verdict == VERDICTS.index(query.verdict)
@@ -63,20 +62,6 @@ def _wanted(now: Snapshot, query: VerdictQuery) -> NDArray[np.bool_]:
     return wanted
 
 
-def number_of(numbers: dict[str, int], name: str, kind: str) -> int:
-    """Return the number of a named thing. Raises ApiError ``unknown_<kind>``."""
-    try:
-        return numbers[name]
-    except KeyError:
-        chinese = {"target": "指标", "path": "路径", "site": "站点"}[kind]
-        raise ApiError(
-            404,
-            f"unknown_{kind}",
-            Text(f"There is no {kind} named {name}.", f"没有名为 {name} 的{chinese}。"),
-            name=name,
-        ) from None
-
-
 class MatrixQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which matrix."""
 
@@ -87,11 +72,11 @@ class MatrixQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def matrix(request: web.Request) -> web.Response:
     """Return the matrix of the latest round."""
-    query, services = query_of(request, MatrixQuery), request.app[SERVICES]
-    now = services.snapshots.now()
+    query, readings = query_of(request, MatrixQuery), request.app[READINGS]
+    now = readings.snapshots.now()
     if query.target is not None:
         number_of(now.scope.catalogue.target_number, query.target, "target")
-    return json_bytes(await asyncio.to_thread(services.matrices.body, now, query.target))
+    return json_bytes(await asyncio.to_thread(readings.matrices.body, now, query.target))
 
 
 ROUTES = (

@@ -10,15 +10,14 @@ from aiohttp import web
 
 from controller.api.error_answers import ApiError
 from controller.api.http_answers import json_answer, read_cursor, write_cursor
-from controller.api.routes.verdicts import number_of
+from controller.api.lookup import number_of, recorded_on
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
-from controller.api.services import SERVICES, Services
+from controller.api.services import READINGS
 from controller.campaigns.load import MAX_JUDGED_WINDOWS
 from controller.documents.series import COLUMNS, SeriesDocument, read_series
 from controller.documents.values import Protocol
 from controller.documents.windows import WindowPage, window_documents
 from controller.live.accounts import AccountDocument
-from controller.store.records import StreamRecord
 from foundation.number_types import Instant
 from foundation.text import Text
 
@@ -36,25 +35,17 @@ class WindowQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 async def windows(request: web.Request) -> web.Response:
     """Return the windows of one path, oldest first."""
-    query, services = query_of(request, WindowQuery), request.app[SERVICES]
-    wanted = records_of(services, query.path, query.protocol)
-    to_ns = query.to_ns if query.to_ns is not None else services.clock.wall_ns() + 1
+    query, readings = query_of(request, WindowQuery), request.app[READINGS]
+    now = readings.snapshots.now()
+    wanted = recorded_on(now, query.path, query.protocol)
+    to_ns = query.to_ns if query.to_ns is not None else now.at_ns + 1
     from_ns = query.from_ns if query.from_ns is not None else max(0, to_ns - DEFAULT_SPAN_NS)
     from_ns = read_cursor(query.after, "w", from_ns)
     items, next_ns = await asyncio.to_thread(
-        window_documents, services.store, wanted, from_ns, to_ns, query.limit
+        window_documents, readings.archive, wanted, from_ns, to_ns, query.limit
     )
     cursor = None if next_ns is None else write_cursor("w", next_ns)
     return json_answer(WindowPage(items=items, next=cursor))
-
-
-def records_of(services: Services, path: str, protocol: Protocol | None) -> list[StreamRecord]:
-    """Return every stream ever planned on a path. Raises ApiError for one that never was."""
-    recorded = services.rounds.scope.catalogue.recorded.get(path)
-    if recorded is None:
-        text = Text(f"There is no path named {path}.", f"没有名为 {path} 的路径。")
-        raise ApiError(404, "unknown_path", text, path=path)
-    return [record for record in recorded if protocol in (None, record.protocol)]
 
 
 MAX_POINTS = 50_000  # of one stream; 30 days by the minute are 43,200
@@ -97,9 +88,10 @@ class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def series(request: web.Request) -> web.Response:
     """Return the figures of one path's streams. The level is the store's choice, and is said."""
-    query, services = query_of(request, SeriesQuery), request.app[SERVICES]
-    wanted = records_of(services, query.path, query.protocol)
-    to_ns = query.to_ns if query.to_ns is not None else services.clock.wall_ns() + 1
+    query, readings = query_of(request, SeriesQuery), request.app[READINGS]
+    now = readings.snapshots.now()
+    wanted = recorded_on(now, query.path, query.protocol)
+    to_ns = query.to_ns if query.to_ns is not None else now.at_ns + 1
     from_ns = query.from_ns if query.from_ns is not None else max(0, to_ns - DEFAULT_SPAN_NS)
     step_ns = query.step_ns
     if step_ns is not None and (to_ns - from_ns) // max(step_ns, WINDOW_NS) > MAX_POINTS:
@@ -114,7 +106,7 @@ async def series(request: web.Request) -> web.Response:
         )
     document = await asyncio.to_thread(
         read_series,
-        services.store,
+        readings.archive,
         query.path,
         wanted,
         list(dict.fromkeys(query.columns.split(","))),
@@ -136,8 +128,8 @@ class AccountQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 async def account(request: web.Request) -> web.Response:
     """Return what was due in the time that is judged, and what became of it."""
-    query, services = query_of(request, AccountQuery), request.app[SERVICES]
-    now = services.snapshots.now()
+    query, readings = query_of(request, AccountQuery), request.app[READINGS]
+    now = readings.snapshots.now()
     names = [] if query.targets is None else query.targets.split(",")
     for name in names:
         number_of(now.scope.catalogue.target_number, name, "target")
@@ -145,7 +137,7 @@ async def account(request: web.Request) -> web.Response:
     windows = len(now.scope.streams) * (to_ns - from_ns) // window_ns
     if windows > MAX_JUDGED_WINDOWS:
         raise _too_many(windows)
-    tally = await services.accounts.tally(now)
+    tally = await readings.accounts.tally(now)
     bound = now.scope.streams_bound_by(names)
     return json_answer(tally.account(from_ns, to_ns, window_ns, bound))
 

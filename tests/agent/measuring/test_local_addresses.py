@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import pytest
 
-from agent.config import config_of
+from agent.config import AgentConfig, config_of
 from agent.doctor.machine_checks import check_local_addresses
 from agent.measuring.local_addresses import LocalAddresses
 from foundation.errors import ConfigError
@@ -196,7 +196,7 @@ def test_the_owners_word_counts_more_than_the_plans() -> None:
     assert LocalAddresses({}, plan()).of(PUBLIC) == PUBLIC
 
 
-def config(**local: str):
+def config(**local: str) -> AgentConfig:
     document = {"name": "a", "controller": "unix:/run/c", "state_dir": "/x"}
     return config_of(document | {"local_addresses": local}, Path("agent.toml"))
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from agent.policy.command import policy as policy_command
 from messages.exchange import Plan
 from tests.agent.policy.test_policy import HEAD, stream
 
 
-def check(tmp_path: Path, *words: str, section: str = "max_packets_per_s = 5.0"):
+def check(tmp_path: Path, *words: str, section: str = "max_packets_per_s = 5.0") -> Result:
     file = tmp_path / "agent.toml"
     file.write_text(f"{HEAD}[policy]\n{section}\n", encoding="utf-8")
     plan = Plan(version=9, agent="a1", streams=(stream(1), stream(2, "127.0.0.1")))

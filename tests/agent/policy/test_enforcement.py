@@ -1,18 +1,20 @@
 """What of a plan the owner's policy allows: arrays in, streams out, at plan time alone."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.policy.enforcement import Granted
 from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec
 from tests.agent.policy.test_policy import granted, stream
 
 
-def rules(outcome) -> dict[int, str]:
+def rules(outcome: Granted) -> dict[int, str]:
     return {one.stream_id: one.rule for one in outcome.curtailed}
 
 
@@ -103,7 +105,7 @@ def test_in_quiet_hours_nothing_is_probed_and_everything_answered() -> None:
     assert outcome.reflectors == (reflector,)
 
 
-def reflected(*peers: str, port: int = 862, **keys):
+def reflected(*peers: str, port: int = 862, **keys: Any) -> tuple[tuple[str, ...], dict[str, int]]:
     spec = ReflectorSpec(address="192.0.2.1", port=port, peers=peers)
     outcome = granted([], reflectors=[spec], **keys)
     left = outcome.reflectors[0].peers if outcome.reflectors else ()
@@ -140,7 +142,13 @@ plans = st.lists(
 
 
 @given(plans, st.floats(1, 500), st.floats(1e3, 1e6), st.floats(1, 100), st.floats(1e3, 1e5))
-def test_no_plan_gets_more_than_any_rule_allows(asked, packets, bits, packets_to_one, bits_to_one):
+def test_no_plan_gets_more_than_any_rule_allows(
+    asked: list[tuple[str, float, int, str]],
+    packets: float,
+    bits: float,
+    packets_to_one: float,
+    bits_to_one: float,
+) -> None:
     streams = [
         stream(n, where, interval, payload_bytes=size, protocol=kind, port=443)
         for n, (where, interval, size, kind) in enumerate(asked)

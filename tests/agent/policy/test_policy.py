@@ -3,7 +3,9 @@
 import datetime
 import ipaddress
 import zoneinfo
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,21 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import load_config
-from agent.policy.enforcement import grant
+from agent.policy.enforcement import Granted, grant
 from agent.policy.policy import SPECIAL, Policy, PolicyConfig
 from foundation.errors import ConfigError
 from messages.exchange import Plan
+from probes.reflector.spec import ReflectorSpec
 from probes.stream import StreamSpec, TypeP
 
 UDP = TypeP(protocol="udp", ip_version=4, payload_bytes=44)
 HEAD = 'name = "a1"\ncontroller = "unix:///c"\nstate_dir = "/s"\n'
 
 
-def config(**keys) -> PolicyConfig:
+def config(**keys: object) -> PolicyConfig:
     return msgspec.convert(keys, PolicyConfig)
 
 
-def stream(number: int, destination: str = "192.0.2.1", interval_ms: float = 100.0, **type_p):
+def stream(
+    number: int, destination: str = "192.0.2.1", interval_ms: float = 100.0, **type_p: Any
+) -> StreamSpec:
     version = 6 if ":" in destination else 4
     kind = msgspec.structs.replace(UDP, ip_version=version, **type_p)
     return StreamSpec(
@@ -33,13 +38,21 @@ def stream(number: int, destination: str = "192.0.2.1", interval_ms: float = 100
     )
 
 
-def granted(streams, *, quiet=False, reflectors=(), **keys):
+def granted(
+    streams: Iterable[StreamSpec],
+    *,
+    quiet: bool = False,
+    reflectors: Iterable[ReflectorSpec] = (),
+    **keys: object,
+) -> Granted:
     plan = Plan(version=1, agent="a1", streams=tuple(streams), reflectors=tuple(reflectors))
     return grant(Policy(config(**keys)), plan, quiet=quiet)
 
 
 @given(st.ip_addresses())
-def test_special_means_the_same_as_in_the_standard_library(address) -> None:
+def test_special_means_the_same_as_in_the_standard_library(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     plain = address.ipv4_mapped or address if address.version == 6 else address
     refused = bool(granted([stream(1, str(address))]).curtailed)
     networks = [ipaddress.ip_network(one) for one in SPECIAL]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 
@@ -19,7 +21,7 @@ def stream(
     flows: int = 1,
     destination: str = "192.0.2.1",
     protocol: ProtocolName = "udp",
-    **more,
+    **more: Any,
 ) -> StreamSpec:
     port = None if protocol == "icmp" else 9
     kind = TypeP(protocol=protocol, ip_version=4, port=port)
@@ -27,7 +29,7 @@ def stream(
     return StreamSpec(stream_id=number, destination=destination, type_p=kind, flows=flows, **more)
 
 
-def refused(streams: list[StreamSpec], **policy) -> dict[int, str]:
+def refused(streams: list[StreamSpec], **policy: object) -> dict[int, str]:
     plan = Plan(version=1, agent="a1", streams=tuple(streams))
     granted = grant(Policy(msgspec.convert(policy, PolicyConfig)), plan)
     return {one.stream_id: one.rule for one in granted.curtailed if one.action == "refused"}

@@ -55,16 +55,16 @@ def test_count_goes_on_after_kills(tmp_path: Path) -> None:
 
 
 def test_book_of_another_start_of_the_machine_that_was_not_closed_is_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     SentCounters(tmp_path / "b")
-    (tmp_path / "boot_id").write_text("0123456789abcdef", encoding="ascii")
-    monkeypatch.setattr("agent.spool.sent_counters._BOOT_ID", tmp_path / "boot_id")
-    cut = SentCounters(tmp_path / "b")
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("0123456789abcdef", encoding="ascii")
+    cut = SentCounters(tmp_path / "b", boot_id)
     assert cut.behind
     cut.close()
-    (tmp_path / "boot_id").write_text("fedcba9876543210", encoding="ascii")
-    assert not SentCounters(tmp_path / "b").behind
+    boot_id.write_text("fedcba9876543210", encoding="ascii")
+    assert not SentCounters(tmp_path / "b", boot_id).behind
 
 
 def test_book_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:

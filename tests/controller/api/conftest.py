@@ -1,11 +1,29 @@
 """Fixtures of this folder."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 SECOND = 1_000_000_000
+
+
+@asynccontextmanager
+async def served(app: web.Application, directory: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """Serve an application of a test's own on a unix socket; yield a client of it."""
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.UnixSite(runner, directory / "own.sock").start()
+    try:
+        connector = aiohttp.UnixConnector(path=str(directory / "own.sock"), limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield session
+    finally:
+        await runner.cleanup()
 
 
 def stream_ids(controller: Any, agent: str, protocol: str = "udp") -> list[int]:

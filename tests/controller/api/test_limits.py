@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
-from controller.api.limits import AT_ONCE
+from controller.api.limits import AT_ONCE, Limits
+from controller.settings import Settings
 from foundation.token_buckets import MAX_CALLERS, Buckets
+from tests.controller.api.conftest import served
+from tests.controller.conftest import SetClock
 
 SECOND = 1_000_000_000
 
@@ -31,7 +37,7 @@ def test_callers_are_forgotten_rather_than_piled_up(clock: Any) -> None:
 
 
 async def test_caller_who_asks_too_often_is_told_when_to_come_back(controller: Any) -> None:
-    burst = controller.services.settings.request_burst
+    burst = Settings().request_burst
     statuses = set()
     for _ in range(burst // 50):
         asked = [controller.session.get("http://controller/api/v1/nowhere") for _ in range(50)]
@@ -49,29 +55,41 @@ async def test_caller_who_asks_too_often_is_told_when_to_come_back(controller: A
 
 
 async def test_slow_reads_of_one_caller_keep_nobody_waiting_but_that_caller(
-    controller: Any, monkeypatch: pytest.MonkeyPatch
+    clock: SetClock, tmp_path: Path
 ) -> None:
-    await controller.judge()
     over, running = threading.Event(), []
 
-    def slow() -> tuple[()]:
+    def read() -> None:
         running.append(threading.get_ident())
         over.wait()
-        return ()
 
-    monkeypatch.setattr(controller.services.store.baselines, "all", slow)
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(64):
-            tasks.create_task(controller.get("/api/v1/baselines"), name="slow")
+    async def slow(_: web.Request) -> web.Response:
+        await asyncio.to_thread(read)
+        return web.Response()
+
+    async def health(_: web.Request) -> web.Response:
+        return web.Response(text=await asyncio.to_thread(lambda: "ready"))
+
+    limits = Limits(Buckets(clock, rate=100.0, burst=400))
+    app = web.Application(middlewares=[limits.middleware])
+    app.router.add_get("/slow", slow)
+    limits.exempt(app.router.add_get("/health", health))
+    async with served(app, tmp_path) as session, asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(_status(session, "slow"), name=f"slow {i}") for i in range(64)]
         try:
             async with asyncio.timeout(60):
                 while len(running) < AT_ONCE:
-                    assert await controller.get("/healthz") == {"status": "ok"}
-                assert await controller.get("/readyz") == {"status": "ready"}
+                    assert await _status(session, "health") == 200
             assert len(running) == AT_ONCE
         finally:
             over.set()
+        await asyncio.gather(*asked)
     assert len(running) == 64, "the others had their turn"
+
+
+async def _status(session: aiohttp.ClientSession, route: str) -> int:
+    async with session.get(f"http://controller/{route}") as answer:
+        return answer.status
 
 
 async def test_ready_once_judged_and_not_when_the_judge_stands_still(
@@ -115,18 +133,3 @@ async def test_websocket_address_asked_without_one_is_refused_in_the_one_shape(
 ) -> None:
     error = (await controller.get("/api/v1/events", 400))["error"]
     assert error["code"] == "http_error"
-
-
-async def test_unexpected_failure_says_nothing_of_the_inside(
-    controller: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(controller.services.snapshots, "now", None)
-    error = (await controller.get("/api/v1/sites", 500))["error"]
-    assert error == {
-        "code": "internal",
-        "message": {
-            "en": "The controller failed to answer; its log says why.",
-            "zh": "控制器未能应答，原因见其日志。",
-        },
-        "fields": {},
-    }

@@ -98,7 +98,7 @@ async def test_paths_beyond_the_cap_are_left_out_and_counted(measured: Any) -> N
     assert len(whole["isochrone_path_state"].samples) == every
     assert whole["isochrone_metrics_paths_omitted"].samples[0].value == 0
     services = measured.services
-    text, _ = exposition(services.snapshots.now(), services.store.state(), "", 1)
+    text, _ = exposition(services.readings.snapshots.now(), services.store.state(), "", 1)
     capped = {family.name: family for family in text_string_to_metric_families(text.decode())}
     assert len(capped["isochrone_path_state"].samples) == 1
     assert capped["isochrone_metrics_paths_omitted"].samples[0].value == every - 1

@@ -26,9 +26,9 @@ def test_worst_of_each_pair_is_that_of_a_plain_search(rows: list[tuple[int, int,
 def made_of(controller: Any) -> set[str | None]:
     """Return the targets whose matrix of the latest round is there, none of an older round."""
     latest = controller.services.rounds.live.latest.revision
-    made = controller.services.matrices._made.values()
+    made = controller.services.readings.matrices._made.values()
     assert {revision for (revision, _), _ in made} == {latest}
-    return set(controller.services.matrices._made)
+    return set(controller.services.readings.matrices._made)
 
 
 async def test_the_matrix_of_all_targets_is_made_with_each_round(controller: Any) -> None:

@@ -1,121 +1,81 @@
-"""Events are typed; the bus tells each subscriber of its own types, the recorder keeps the log."""
+"""Every event is a type of its own: what it leaves in the log, and what is remembered of it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from concurrent.futures import Future
-from typing import Any
-
 import pytest
 
-from controller.events.bus import EventBus
 from controller.events.event_types import (
     AgentChanged,
     CampaignChanged,
     Change,
+    ControllerChanged,
     DuplicateRefused,
-    Event,
+    MaintenanceChanged,
     NothingMeasuredYet,
+    PathChanged,
     PlanChanged,
     RoundJudged,
+    StreamChanged,
     VerdictChanged,
 )
-from controller.events.recorder import Recorder
 from controller.store.event_log import EventRecord, SubjectState
-from foundation.errors import ResourceError
 
 NOW_NS = 1_800_000_000_000_000_000
-DOWN = AgentChanged(at_ns=NOW_NS, agent="nanjing", state="agent_down", previous="ok")
-FAILED = VerdictChanged(
-    at_ns=NOW_NS, path="a>b", target="circle", state="fail", since_ns=NOW_NS - 5
-)
 
 
-class Log:
-    """A log that answers at once, or has no room."""
-
-    def __init__(self) -> None:
-        self.rows: list[EventRecord] = []
-        self.states: list[SubjectState] = []
-        self.full = False
-
-    def append(self, events: Sequence[EventRecord], states: Sequence[SubjectState] = ()) -> Any:
-        if self.full:
-            raise ResourceError("The disk is full.", "磁盘已满。")
-        done: Future[int] = Future()
-        done.set_result(len(self.rows) + 1)
-        self.rows += events
-        self.states += states
-        return done
-
-
-def test_a_subscriber_hears_of_its_own_types_alone() -> None:
-    bus, heard = EventBus(), []  # type: ignore[var-annotated]  # of several types
-    bus.subscribe(heard.extend, VerdictChanged, RoundJudged)
-    bus.publish([DOWN, FAILED, RoundJudged(at_ns=NOW_NS, revision=3)])
-    assert heard == [FAILED, RoundJudged(at_ns=NOW_NS, revision=3)]
-    bus.publish([DOWN])
-    assert len(heard) == 2
-
-
-def test_a_subscriber_that_raises_keeps_nothing_from_the_others(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    bus, heard = EventBus(), []  # type: ignore[var-annotated]  # of several types
-
-    def broken(_: Sequence[Event]) -> None:
-        raise ArithmeticError
-
-    bus.subscribe(broken, Event)
-    bus.subscribe(heard.extend, Event)
-    bus.publish([DOWN])
-    assert heard == [DOWN]
-    assert "a subscriber to events failed" in caplog.text
-
-
-async def test_what_is_logged_is_told_with_its_number_once_it_is_committed() -> None:
-    bus, log, read = EventBus(), Log(), []  # type: ignore[var-annotated]  # records
-    Recorder(log, bus)  # type: ignore[arg-type]  # of the log it needs no more
-    bus.read_log(read.extend)
-    plan = PlanChanged(at_ns=NOW_NS, agent="nanjing", version=2)
-    bus.publish([DOWN, FAILED, plan])
-    assert read == []
-    await asyncio.sleep(0)
-    assert [(row.id, row.kind, row.subject, row.target) for row in read] == [
-        (1, "agent", "nanjing", None),
-        (2, "verdict", "a>b", "circle"),
-    ]
-    assert [(state.subject, state.target, state.since_ns) for state in log.states] == [
-        ("nanjing", "", NOW_NS),
-        ("a>b", "circle", NOW_NS - 5),
-    ]
-
-
-async def test_some_changes_are_remembered_and_no_event_and_some_are_events_and_forgotten() -> None:
-    bus, log = EventBus(), Log()
-    Recorder(log, bus)  # type: ignore[arg-type]  # of the log it needs no more
-    bus.publish(
-        [
-            NothingMeasuredYet(at_ns=1, path="a>b", target="circle", state="no_data", since_ns=1),
-            DuplicateRefused(at_ns=1, agent="nanjing"),
-            CampaignChanged(at_ns=1, campaign="voice", state="running"),
-        ]
+def test_a_change_is_logged_with_what_was_before() -> None:
+    change = AgentChanged(
+        at_ns=NOW_NS, agent="nanjing", state="late", previous="ok", previous_since_ns=NOW_NS - 9
     )
-    assert [(row.kind, row.state) for row in log.rows] == [
-        ("agent", "another_refused"),
-        ("campaign", "running"),
-    ]
-    assert [(state.kind, state.state) for state in log.states] == [("verdict", "no_data")]
+    assert change.record() == EventRecord(
+        at_ns=NOW_NS,
+        kind="agent",
+        subject="nanjing",
+        state="late",
+        previous="ok",
+        previous_since_ns=NOW_NS - 9,
+    )
+    assert change.kept_state() == SubjectState(
+        kind="agent", subject="nanjing", state="late", since_ns=NOW_NS
+    )
 
 
-async def test_a_full_log_keeps_no_event_from_other_subscribers(
-    caplog: pytest.LogCaptureFixture,
+def test_a_verdict_is_of_a_path_and_a_target_and_stands_since_it_was_found() -> None:
+    change = VerdictChanged(
+        at_ns=NOW_NS, path="a>b", target="circle", state="fail", since_ns=NOW_NS - 5
+    )
+    assert (change.record().subject, change.record().target) == ("a>b", "circle")
+    assert change.record().at_ns == NOW_NS
+    assert change.kept_state() == SubjectState(
+        kind="verdict", subject="a>b", target="circle", state="fail", since_ns=NOW_NS - 5
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "subject", "remembered"),
+    [
+        (AgentChanged(at_ns=1, agent="a", state="ok"), "agent", "a", True),
+        (DuplicateRefused(at_ns=1, agent="a"), "agent", "a", False),
+        (PathChanged(at_ns=1, path="a>b", state="ok"), "path", "a>b", True),
+        (StreamChanged(at_ns=1, stream_id="17", state="ok"), "stream", "17", True),
+        (MaintenanceChanged(at_ns=1, maintenance=3, state="begun"), "maintenance", "3", True),
+        (CampaignChanged(at_ns=1, campaign="voice", state="ended"), "campaign", "voice", False),
+        (ControllerChanged(at_ns=1, part="judging", state="late"), "controller", "judging", False),
+    ],
+)
+def test_each_change_names_its_subject_and_whether_it_outlives_a_restart(
+    change: Change, kind: str, subject: str, remembered: bool
 ) -> None:
-    bus, log, heard = EventBus(), Log(), []  # type: ignore[var-annotated]  # of several types
-    Recorder(log, bus)  # type: ignore[arg-type]  # of the log it needs no more
-    bus.subscribe(heard.extend, Change)
-    log.full = True
-    bus.publish([DOWN])
-    assert heard == [DOWN]
-    assert "1 events are not kept" in caplog.text
+    record = change.record()
+    assert (record.kind, record.subject, record.target) == (kind, subject, None)
+    assert (change.logged, change.remembered) == (True, remembered)
+
+
+def test_that_nothing_was_measured_yet_is_remembered_and_no_event() -> None:
+    change = NothingMeasuredYet(at_ns=1, path="a>b", target="t", state="no_data", since_ns=1)
+    assert (change.logged, change.remembered) == (False, True)
+
+
+def test_what_is_no_change_of_a_subject_is_told_and_not_logged() -> None:
+    for event in (PlanChanged(at_ns=1, agent="a", version=2), RoundJudged(at_ns=1, revision=3)):
+        assert (event.logged, event.remembered) == (False, False)

@@ -130,16 +130,18 @@ async def test_times_and_format_must_be_given_and_in_order(controller: Any) -> N
 async def test_exports_beyond_what_may_run_at_once_are_asked_to_wait(
     controller: Any, running: dict[str, int]
 ) -> None:
-    controller.services.exports.update(running)
+    controller.services.readings.exports.update(running)
     error = (await controller.get(query(controller, "csv"), 429))["error"]
     assert error["code"] == "too_many_exports"
-    controller.services.exports.subtract(running)
+    controller.services.readings.exports.subtract(running)
 
 
 async def test_nobody_keeps_others_from_exporting(measured: Any) -> None:
-    measured.services.exports.update({"token greedy 1": 2})
+    measured.services.readings.exports.update({"token greedy 1": 2})
     assert await rows_of(measured, "jsonl")
-    assert measured.services.exports == {"token greedy 1": 2}, "and its own place is given back"
+    assert measured.services.readings.exports == {"token greedy 1": 2}, (
+        "and its own place is given back"
+    )
 
 
 async def test_an_export_that_nobody_takes_ends(
@@ -158,7 +160,7 @@ async def test_an_export_that_nobody_takes_ends(
     writer.write(asked.encode())
     async with asyncio.timeout(60):
         assert b" 200 " in await reader.readline()
-        while measured.services.exports:
+        while measured.services.readings.exports:
             await asyncio.sleep(0)  # until it gives up
             assert not writer.is_closing()
     writer.transport.abort()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from controller.api.browser_rules import page_policy
+from controller.api.http_answers import page_policy
 from tests.controller.campaigns.campaign_calls import SECOND_NS, asked, cancel, log_of, post, show
 
 

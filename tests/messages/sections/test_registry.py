@@ -14,7 +14,7 @@ from messages.sections.kind import Payload, SectionKind, Span
 from messages.sections.registry import register, unregister
 from messages.sections.windows import WINDOWS
 from probes.window import WindowBatch
-from tests.messages.test_chunk import BOOT, PACKED, assert_same, make_batch, reencode
+from tests.messages.chunk_samples import BOOT, PACKED, assert_same, make_batch, reencode
 
 
 class Marks(SectionKind[list[int]]):

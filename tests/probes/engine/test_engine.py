@@ -120,10 +120,8 @@ def test_a_clock_step_changes_no_round_trip_and_makes_no_loss(
     assert len(set(starts)) == len(starts)  # none is told twice
 
 
-@pytest.mark.parametrize("first", [(1 << 16) - 20, (1 << 32) - 20])
-def test_counting_goes_on_where_the_numbers_in_packets_wrap(
-    needs_raw_sockets: None, small_reflector, monkeypatch: pytest.MonkeyPatch, first: int
-) -> None:
+def number_from(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the probes of streams that begin from now on be numbered from `first`."""
     begin = Ledger.begin
 
     def begin_late(ledger: Ledger, session: np.ndarray, *more: object) -> None:
@@ -131,6 +129,13 @@ def test_counting_goes_on_where_the_numbers_in_packets_wrap(
         ledger.sessions["next"][session] = first
 
     monkeypatch.setattr(Ledger, "begin", begin_late)
+
+
+@pytest.mark.parametrize("first", [(1 << 16) - 20, (1 << 32) - 20])
+def test_counting_goes_on_where_the_numbers_in_packets_wrap(
+    needs_raw_sockets: None, small_reflector, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    number_from(first, monkeypatch)
     reflector = small_reflector()
     streams = [
         spec("icmp", payload_bytes=0, stream_id=1),
@@ -185,23 +190,13 @@ def test_two_engines_on_one_address_keep_their_own_replies(
         assert run.total("duplicate") == 0
 
 
-def test_counting_goes_on_past_sixteen_bits(needs_raw_sockets: None) -> None:
-    run = Run(spec("icmp", interval_ms=1.0), probes=60)
-    run.engine._roster.ledger.add_sessions = starting_at(run.engine._roster.ledger, (1 << 16) - 20)
-    run.finish()
+def test_counting_goes_on_past_sixteen_bits(
+    needs_raw_sockets: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number_from((1 << 16) - 20, monkeypatch)
+    run = Run(spec("icmp", interval_ms=1.0), probes=60).finish()
     assert (run.total("sent"), run.total("received")) == (60, 60)
     assert run.column("sequence").max() > 1 << 16
-
-
-def starting_at(ledger, first: int):
-    original = ledger.add_sessions
-
-    def add(*arguments):
-        sessions = original(*arguments)
-        ledger.sessions["next"][sessions] = first
-        return sessions
-
-    return add
 
 
 def test_flows_are_counted_apart(small_reflector) -> None:

@@ -85,5 +85,3 @@ def test_a_thousand_plans_need_the_room_of_one() -> None:
         assert len(roster.release(numbers.tolist())) == 4  # port 862 twice: a copy of two flows
     assert len(sizes) == 1
     assert not roster.channels
-    assert not roster._by_key
-    assert not roster._alike

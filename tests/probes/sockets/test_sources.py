@@ -70,17 +70,18 @@ def test_no_socket_is_opened_for_each_tcp_stream(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(socket.socket, "__init__", counted)
     streams = [spec("tcp", f"127.0.{n >> 8}.{n & 255}", stream_id=n, port=9) for n in range(1, 600)]
-    engine = Run(*streams, probes=None).engine
-    engine.start()
+    roster = Roster(Ledger(1_000_000_000), np.random.default_rng(1))
     try:
+        accepted, _, why = roster.add(streams)
+        assert (len(accepted), why) == (len(streams), [])
         before = len(opened)
         assert before < 10
-        engine._roster.resolve_sources()
-        engine._wake_up()
-        wait_until(lambda: not engine._roster.is_resolving)
+        roster.resolve_sources()
+        while roster.is_resolving:
+            roster.resolve_some()
         assert len(opened) - before < 10
     finally:
-        engine.stop(wait_for_replies=False)
+        roster.pool.close()
 
 
 def test_a_route_change_is_followed_a_part_a_tick_so_that_answers_wait_for_none_of_it(
@@ -110,8 +111,7 @@ def test_a_route_change_is_followed_a_part_a_tick_so_that_answers_wait_for_none_
         assert len(sizes) >= 3
         assert max(sizes) <= 512
     finally:
-        for channel in roster.channels.values():
-            channel.close()
+        roster.pool.close()
 
 
 def test_probes_are_answered_when_the_source_address_has_changed(two_hosts) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from controller.api.error_answers import ApiError
-from controller.api.http_answers import read_cursor, write_cursor
+from controller.api.http_answers import write_cursor
 
 HANDSHAKE = (
     "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -81,9 +80,3 @@ async def test_body_that_breaks_its_framing_is_refused(
     head = f"POST /api/v1/maintenance\r\n{JSON}\r\nTransfer-Encoding: chunked"
     assert b" 400 " in await said(served, head, b"2\r\n{}\r\nzz\r\n")
     assert not any("failed" in record.getMessage() for record in caplog.records)
-
-
-def test_cursor_beyond_every_number_is_none_of_ours() -> None:
-    assert read_cursor(write_cursor("a", (1 << 63) - 1), "a", 0) == (1 << 63) - 1
-    with pytest.raises(ApiError):
-        read_cursor(write_cursor("a", 1 << 63), "a", 0)
