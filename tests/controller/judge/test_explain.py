@@ -82,7 +82,7 @@ def test_no_data_says_what_is_missing(evidence, rules, given, begins):
 def test_what_no_network_can_keep_is_said_with_the_time_of_light(evidence, rules):
     asked = rules(limit=MS, impossible=True, direction="one_way")
     assert reason_of(evidence([trips(8, 9)], floor=3 * MS), asked).en == (
-        "Light in fibre needs 3.00 ms one way; no network can keep 1 ms."
+        "Light in fibre needs 3.00 ms one way; no network can meet 1 ms."
     )
 
 
