@@ -235,7 +235,7 @@ def coverage_notes(network: Network) -> tuple[Text, ...]:
 
 
 def _directed(network: Network, mesh: Mesh) -> Iterator[_Pair]:
-    """Yield each pair of the mesh's kind, and the way back unless the mesh goes one way."""
+    """Yield each pair of the mesh's kind, and the way back unless the mesh is one-way."""
     a_carriers = (mesh.members if mesh.a is None else mesh.a).carriers
     b_carriers = (mesh.members if mesh.b is None else mesh.b).carriers
     for a, b in _PAIRS[mesh.kind](network, mesh):

@@ -26,11 +26,11 @@ def with_true_widths(svg: str) -> str:
     Rich 15 counts characters where it should count cells, which squeezes Chinese to half its width.
     """
 
-    def mend(found: re.Match[str]) -> str:
+    def fix(found: re.Match[str]) -> str:
         cells = cell_len(html.unescape(found[3]))
         return f'{found[1]}textLength="{cells * CELL_UNITS:g}"{found[2]}>{found[3]}</text>'
 
-    return re.sub(r'(<text [^>]*?)textLength="[^"]*"([^>]*)>([^<]*)</text>', mend, svg)
+    return re.sub(r'(<text [^>]*?)textLength="[^"]*"([^>]*)>([^<]*)</text>', fix, svg)
 
 
 def parse_size(text: str) -> tuple[int, int]:

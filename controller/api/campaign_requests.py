@@ -1,4 +1,4 @@
-"""A campaign that is asked for: what is wrong with it, or what it would send."""
+"""A campaign that is requested: what is wrong with it, or what it would send."""
 
 from __future__ import annotations
 

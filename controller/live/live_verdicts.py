@@ -165,7 +165,7 @@ class LiveVerdicts:
         finally:
             if watchdog is not None:
                 for name in raised_before.keys() - self.raised.keys():
-                    watchdog.mended("judging", name)
+                    watchdog.recovered("judging", name)
                 for name, error in self.raised.items():
                     watchdog.failed("judging", name, error)
         differs = latest.judgements.verdict != self._told

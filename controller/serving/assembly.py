@@ -251,7 +251,7 @@ def _scheduler(
     distribution: PlanDistribution,
     trust: ClockTrust,
 ) -> CampaignScheduler:
-    """Return what lets campaigns begin and end, by having everything planned anew."""
+    """Return what lets campaigns begin and end, by having everything planned again."""
     replanner = Replanner(
         distribution=distribution,
         rounds=live.rounds,

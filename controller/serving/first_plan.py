@@ -63,7 +63,7 @@ class FirstPlan:
 def first_plan(network: Network, opened: Opened, now_ns: int) -> FirstPlan:
     """Plan a network and the campaigns that run in it. Raises StoreFullError.
 
-    Where nothing else can be written the start goes on.
+    Where nothing else can be written the start continues.
     """
     store, permanent = opened.store, plan_streams(network)
     campaigns = CampaignRegistry(store.campaigns.records())

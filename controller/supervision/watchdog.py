@@ -41,7 +41,7 @@ class _Part:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         if error is None:
-            self.dog.mended(self.loop, self.part)
+            self.dog.recovered(self.loop, self.part)
         elif isinstance(error, Exception):
             self.dog.failed(self.loop, self.part, error)
         return isinstance(error, Exception)
@@ -84,7 +84,7 @@ class Watchdog:
         trace = None if isinstance(error, IsochroneError) else error
         logger.error("%s: %s is skipped: %s", loop, part, reason, exc_info=trace)
 
-    def mended(self, loop: str, part: str) -> None:
+    def recovered(self, loop: str, part: str) -> None:
         """Note that a part of a round did not raise."""
         watched = self._loops.get(loop)
         if watched is not None and watched.failing.pop(part, None) is not None:

@@ -30,7 +30,7 @@ Alike = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """The channels of one stream, one a flow, and which copy of its like it is."""
+    """The channels of one stream, one per flow, and which copy of its like it is."""
 
     channels: list[int]
     alike: Alike

@@ -1,4 +1,4 @@
-"""Results that could not be shown are kept for their owner, and the next run tells of them."""
+"""Results that could not be shown are kept for their owner, and the next run reports them."""
 
 import stat
 from pathlib import Path

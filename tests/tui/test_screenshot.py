@@ -28,11 +28,11 @@ def test_a_size_is_columns_and_rows() -> None:
 
 
 def test_a_text_is_as_wide_as_its_cells_in_any_script() -> None:
-    mended = with_true_widths(
+    fixed = with_true_widths(
         '<text x="1" textLength="24.4" y="2">盐城</text><text textLength="1">a&amp;b</text>'
     )
-    assert 'textLength="48.8" y="2">盐城' in mended
-    assert 'textLength="36.6">a&amp;b' in mended
+    assert 'textLength="48.8" y="2">盐城' in fixed
+    assert 'textLength="36.6">a&amp;b' in fixed
 
 
 async def test_a_screenshot_is_of_the_fleet_and_not_of_the_moment_before_it_is_read(

@@ -32,7 +32,7 @@ from messages.enrolment import (
 
 @dataclass
 class Controller:
-    """Enrols whoever asks, by an authority of its own; `changes` falsify what it gives."""
+    """Enrols whoever asks, by its own authority; `changes` falsify what it gives."""
 
     authority: trustme.CA = field(default_factory=trustme.CA)
     changes: dict[str, str] = field(default_factory=dict)

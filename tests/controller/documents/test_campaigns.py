@@ -1,4 +1,4 @@
-"""A campaign as it is asked for, as it runs, and as it ended."""
+"""A campaign as it is requested, as it runs, and as it ended."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Every event is a type of its own: what it leaves in the log, and what is remembered of it."""
+"""Every event is its own type: what it leaves in the log, and what is remembered of it."""
 
 from __future__ import annotations
 

@@ -108,9 +108,9 @@ def test_list_lifts_the_rate_to_the_goal_and_no_shorter_one_does(paths, goal):
     units = int(unit.max()) + 1
     found = remediation(verdicts, np.zeros(len(paths)), unit, units, goal)
 
-    def rate(mended):
+    def rate(fixed):
         after = verdicts.copy()
-        after[list(mended)] = PASS
+        after[list(fixed)] = PASS
         return np.mean(verdict_of_units(after, unit, units) == PASS)
 
     if found.reachable:
@@ -118,7 +118,7 @@ def test_list_lifts_the_rate_to_the_goal_and_no_shorter_one_does(paths, goal):
         mendable = np.flatnonzero((verdicts != PASS) & (verdicts != IMPOSSIBLE))
         shorter = itertools.combinations(mendable, max(0, len(found.chosen) - 1))
         if len(found.chosen):
-            assert all(rate(mended) < goal - 1e-9 for mended in shorter)
+            assert all(rate(fixed) < goal - 1e-9 for fixed in shorter)
     else:
         mendable = np.flatnonzero(verdicts != IMPOSSIBLE)
         assert rate(mendable) < goal

@@ -1,4 +1,4 @@
-"""Everything of a map is found by its place, from whichever side it is asked for."""
+"""Everything of a map is found by its place, from whichever side it is requested."""
 
 import pathlib
 

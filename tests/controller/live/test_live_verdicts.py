@@ -1,4 +1,6 @@
-"""Verdicts of the latest round: what they rest on, what is shown, and every change of one kept."""
+"""Verdicts of the latest round: what they are based on, what is shown, and every change of
+one kept.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -102,7 +102,7 @@ found = {"kept": state.rounds.scope.network.meshes == network.meshes,
 state.close()
 (where / "one").unlink()
 state = open_services(changed, data, Settings(), clock)
-found["again"] = sorted({plan.version for plan in state.distribution.plans.values()})
+found["versions"] = sorted({plan.version for plan in state.distribution.plans.values()})
 found["of"] = (data / "last-sites.toml").read_text()[-9:]
 state.close()
 print(json.dumps(found))
@@ -128,7 +128,7 @@ def test_a_changed_site_file_waits_for_room_while_the_one_of_before_is_served(
     assert found["kept"]
     assert found["told"][0].startswith("The site file was changed, but its plans cannot be saved")
     assert found["served"] == [1]
-    assert found["anew"] == [2]
+    assert found["versions"] == [2]
     assert found["of"] == "# changed"
 
 

@@ -1,4 +1,4 @@
-"""Rolling up and forgetting go on between deliveries, whatever is wrong with them."""
+"""Rolling up and forgetting continue between deliveries, whatever is wrong with them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

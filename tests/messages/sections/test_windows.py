@@ -32,7 +32,7 @@ def test_full_window_costs_at_most_sixty_bytes() -> None:
 
 
 def test_windows_are_gathered_into_as_few_as_a_chunk_can_hold() -> None:
-    """And a stream that was planned anew within its window stands in a chunk of its own."""
+    """And a stream that was planned again within its window is in its own chunk."""
     one, other, again = make_batch(3, seed=1), make_batch(4, seed=2), make_batch(3, seed=1)
     assert [batch.rows for batch in WINDOWS.gather([one, other])] == [7]
     assert [batch.rows for batch in WINDOWS.gather([one, other, again])] == [7, 3]

@@ -80,7 +80,7 @@ def test_new_keys_on_either_side_first_cost_no_probe(free_udp_port) -> None:
     finally:
         reflector.stop()
     assert run.total("sent") == run.total("received") >= 80
-    # The same stream, never begun again: its numbers go on.
+    # The same stream, never begun again: its numbers continue.
     assert sorted(run.column("sequence").tolist()) == list(range(1, run.total("sent") + 1))
     assert reflector.counters().forged == 0
 
