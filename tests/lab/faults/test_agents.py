@@ -1,4 +1,4 @@
-"""Agents as processes: configured anew at each start, and missed when one dies by itself."""
+"""Agents as processes: configured afresh at each start, and missed when one dies by itself."""
 
 import contextlib
 import tomllib

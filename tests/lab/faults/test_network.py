@@ -45,7 +45,7 @@ send(862)
 found["cut"] = both()
 network.connect(True)
 send(862)
-found["mended"] = both()
+found["joined"] = both()
 print(json.dumps(found))
 """
 
@@ -67,5 +67,5 @@ def test_only_probes_are_counted_and_a_cut_loses_them_after_they_were_sent(
         "others": [10, 0],
         "echo": [11, 0],
         "cut": [21, 0],
-        "mended": [31, 10],
+        "joined": [31, 10],
     }
