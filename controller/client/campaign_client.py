@@ -14,12 +14,11 @@ from controller.campaigns.request import CampaignLoad
 from controller.client.calls import DONE, Calls, decoded, refusal
 from controller.documents.campaigns import CampaignDocument, CampaignPage
 from controller.documents.health import ControllerHealth
-from controller.documents.paths import PathPage
+from controller.documents.path_schema import PathPage, VerdictPage
 from controller.documents.places import AgentPage, SitePage
 from controller.documents.remediation import RemediationDocument
 from controller.documents.targets import GroupPage, TargetPage
 from controller.documents.values import ErrorDocument
-from controller.documents.verdicts import VerdictPage
 from controller.live.accounts import AccountDocument
 from controller.reports.report import Answers
 from foundation.errors import ResourceError

@@ -14,9 +14,8 @@ from foundation.text import Language, Text, plain
 if TYPE_CHECKING:
     from controller.documents.certificates import IssuedCertificate
     from controller.documents.events import StateDocument
-    from controller.documents.paths import PathDocument
+    from controller.documents.path_schema import PathDocument, VerdictDocument
     from controller.documents.places import AgentDocument
-    from controller.documents.verdicts import VerdictDocument
 
 ABSENT = "-"
 Table = list[tuple[str, ...]]

@@ -63,7 +63,7 @@ def certificates(
 @controller_options
 def paths(address: ControllerAddress, as_json: bool) -> None:
     """List the paths with their latest figures for each protocol."""
-    from controller.documents.paths import PathPage
+    from controller.documents.path_schema import PathPage
 
     _show(address, "paths", PathPage, {}, as_json, path_cells)
 
@@ -88,7 +88,7 @@ def verdicts(
     as_json: bool,
 ) -> None:
     """List the latest verdicts with intervals and limits."""
-    from controller.documents.verdicts import VerdictPage
+    from controller.documents.path_schema import VerdictPage
 
     query = {"target": target, "path": path, "site": site, "verdict": verdict}
     _show(address, "verdicts", VerdictPage, query, as_json, verdict_cells)

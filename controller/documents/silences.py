@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from controller.documents.values import StreamIdText
+from controller.documents.path_schema import SilenceDocument
 from controller.fleet.silences import UNCONFIRMED
 from foundation.text import Text
-from messages.exchange import PolicyRule
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
     from controller.store.records import SilenceRecord
-
-
-class SilenceDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a stream is not judged now: by whose `agent` and `rule`, and since when.
-
-    `side` is ``sending`` where that agent is its sender, ``answering`` where it is the far end.
-    """
-
-    stream_id: StreamIdText
-    agent: str
-    side: Literal["sending", "answering"]
-    rule: str
-    since_ns: int
-
-
-class CurtailmentDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What the policy of an agent's owner takes from a stream; slowed to `interval_ms`."""
-
-    stream_id: StreamIdText
-    rule: PolicyRule
-    action: Literal["refused", "throttled"]
-    interval_ms: float | None = None
 
 
 _RULES = {

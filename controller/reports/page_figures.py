@@ -14,7 +14,7 @@ from foundation.local_time import local_text
 from foundation.text import Text
 
 if TYPE_CHECKING:
-    from controller.documents.verdicts import VerdictDocument
+    from controller.documents.path_schema import VerdictDocument
 
 STRIP_WIDTH, STRIP_SPAN = 150.0, 2.0  # the strip of an interval reaches to twice the limit
 

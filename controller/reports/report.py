@@ -15,11 +15,10 @@ from topology.strict import suggestion
 if TYPE_CHECKING:
     from controller.campaigns.campaign_file import Campaign
     from controller.documents.health import ControllerHealth
-    from controller.documents.paths import PathDocument
+    from controller.documents.path_schema import PathDocument, VerdictDocument
     from controller.documents.places import AgentDocument, SiteDocument
     from controller.documents.remediation import RemediationDocument
     from controller.documents.targets import GroupDocument, TargetDocument
-    from controller.documents.verdicts import VerdictDocument
     from controller.live.accounts import AccountDocument
 
 # What a reader must see first stands first.

@@ -7,7 +7,8 @@ from aiohttp import web
 from controller.api.http_answers import json_answer, page_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import READINGS
-from controller.documents.paths import PathPage, StreamPage, path_documents, stream_document
+from controller.documents.path_schema import PathPage, StreamPage
+from controller.documents.paths import path_documents, stream_document
 from controller.documents.places import MeshPage, SitePage, mesh_document, site_document
 from controller.live.states import STATES
 

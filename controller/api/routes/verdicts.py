@@ -15,7 +15,8 @@ from controller.api.lookup import number_of
 from controller.api.routing import PREFIX, PageQuery, Route, query_of
 from controller.api.services import READINGS
 from controller.documents.matrix import MatrixDocument
-from controller.documents.verdicts import VerdictPage, verdict_document
+from controller.documents.path_schema import VerdictPage
+from controller.documents.verdicts import verdict_document
 from controller.judge.evidence import VERDICTS
 from controller.live.snapshot import Snapshot
 from topology.model import VerdictName

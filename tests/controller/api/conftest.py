@@ -8,8 +8,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 SECOND = 1_000_000_000
+PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
+METRICS = "http://controller/metrics"
 
 
 @asynccontextmanager
@@ -44,5 +48,31 @@ async def measured(
         start_ns = now_ns - (3 - i) * 10 * SECOND
         batch = batch_of(stream_ids(controller, "nanjing"), start_ns, sent=100, rtt_ns=4e6)
         await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=i))
+    await controller.judge()
+    return controller
+
+
+async def scrape(controller: Any) -> dict[str, Metric]:
+    async with controller.session.get(METRICS) as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/plain"
+        return {
+            family.name: family for family in text_string_to_metric_families(await answer.text())
+        }
+
+
+@pytest.fixture
+async def measured_path(
+    controller: Any, batch_of: Callable[..., Any], chunk_of: Callable[..., bytes]
+) -> Any:
+    """A controller that holds a window of one path and has judged it."""
+    ids = [
+        stream.stream_id
+        for stream in controller.services.rounds.scope.streams
+        if stream.path.id == PATH
+    ]
+    batch = batch_of(ids[:1], controller.services.clock.wall_ns() - 10 * SECOND, sent=100, lost=25)
+    await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
+    await controller.deliver("nanjing", b"rubbish", 400)
     await controller.judge()
     return controller

@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import pathlib
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -128,3 +132,21 @@ async def test_figures_and_verdicts_are_listed_with_their_age(
         old = [line for line in output.splitlines() if mark in line]
         assert bool(old) == bool(later_s)
         assert all(any(word in line for word in gone) for line in old)
+
+
+@pytest.mark.parametrize("what", ["agents", "certificates", "paths", "states", "verdicts"])
+def test_who_lists_does_not_wait_for_what_computes_to_load(
+    what: str, tmp_path: pathlib.Path
+) -> None:
+    asked = ["list", what, "--url", f"unix:{tmp_path}/nobody.sock"]
+    program = (
+        "import sys, isochrone\n"
+        "from click.testing import CliRunner\n"
+        f"done = CliRunner().invoke(isochrone.front_door, {asked!r})\n"
+        "assert 'does not answer' in str(done.exception), done.exception\n"
+        "print([name for name in ('jinja2', 'numpy', 'scipy') if name in sys.modules])\n"
+    )
+    environment = os.environ | {"ISOCHRONE_LANG": "en"}
+    run = [sys.executable, "-c", program]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "[]\n"

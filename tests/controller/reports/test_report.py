@@ -9,10 +9,10 @@ import pytest
 
 from controller.campaigns.campaign_file import Campaign
 from controller.documents.health import ControllerHealth
+from controller.documents.path_schema import VerdictDocument
 from controller.documents.places import SiteDocument
 from controller.documents.remediation import RemediationDocument
 from controller.documents.targets import GroupDocument, TargetDocument
-from controller.documents.verdicts import VerdictDocument
 from controller.reports.page import render_report
 from controller.reports.report import Answers, assemble
 from controller.reports.words import VERDICT_WORDS
