@@ -150,18 +150,20 @@ class IsochroneApp(App[None]):
                 self._client,
                 self._clock,
                 self._refresh_s,
-                on_fleet=self._take_fleet,
-                on_link=self._take_link,
+                on_fleet=self.take_fleet,
+                on_link=self.take_link,
             )
             await self._feed.run()
 
-    def _take_fleet(self, fleet: Fleet) -> None:
+    def take_fleet(self, fleet: Fleet) -> None:
+        """Take a new reading; while the views are taken down it is not drawn any more."""
         self._fleet = fleet
         if not self._is_leaving:
             self.page.fleet = fleet
             self.read_page(self.page)
 
-    def _take_link(self, link: Link) -> None:
+    def take_link(self, link: Link) -> None:
+        """Take a new state of the link, and draw what is known."""
         self._link = link
         self._draw()
 

@@ -36,7 +36,8 @@ class Loss:
         first_lost = rng.random() < self.ratio
         is_lost = (np.arange(runs) % 2 == 0) == first_lost
         mean = np.where(is_lost, lost_mean, kept_mean)
-        length = rng.geometric(1 / mean)
+        # Where loss is rare, runs are all but endless: as long as the whole is enough.
+        length = np.minimum(rng.geometric(1 / np.minimum(mean, 1e15)), count)
         state = np.repeat(is_lost, length)
         while len(state) < count:
             state = np.concatenate([state, self.sample(rng, count - len(state))])

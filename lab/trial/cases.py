@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from lab.trial.case import Case
-from lab.trial.draw import draw_case
+from lab.trial.draw import draw_case, draw_pair
 from lab.trial.family import Family
 from lab.trial.mesh import draw_meshes
 from lab.trial.pair_case import PairCase
-from lab.trial.pair_draw import draw_pair
 
 PAIRS_AT_LEAST = 50  # of a family, as far as eight unscored ones for each scored one allow
 

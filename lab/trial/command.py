@@ -43,7 +43,7 @@ def truth(cases: int, seed: int, json_file: Path | None, overwrite: bool) -> Non
     import msgspec
 
     from controller.commands.result_files import check_place, is_written_through, write_result
-    from lab.trial.run import run_trial
+    from lab.trial.summary import run_trial
     from lab.trial.table import document, lines
 
     if json_file is not None:

@@ -1,9 +1,12 @@
-"""One case drawn from a family: the parameters of a path such that its true figure is as wished."""
+"""One case, or one pair, drawn from a family: paths such that their true figure is as wished.
+
+The figure of a case is in the limit's unit; that of a pair is the ratio of its two paths' figures.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,11 @@ from lab.trial.case import LEVELS, Case, Direction, Loss, Statistic
 from lab.trial.clocks import STYLES, Slack
 from lab.trial.delays import NORMAL_SHIFT, Noise, sum_of
 from lab.trial.family import Family, NoiseStyle
+from lab.trial.pair_case import PairCase
 
 _CALIBRATIONS_NS = (0.0, 500.0, 5_000.0)
 _PLAIN_DELAY_NS = 5e6  # of paths on which delay is not what is judged
+_CALM = (0.5, 2.0)  # how much more noise one path may have than the other
 
 
 def draw_case(family: Family, rng: np.random.Generator) -> Case:
@@ -168,6 +173,73 @@ def _noises(
     else:
         one = Noise(law=style, scale_ns=scale_ns, shape=shape)
     return (one, Noise()) if there else (Noise(), one)
+
+
+def draw_pair(family: Family, rng: np.random.Generator) -> PairCase:
+    """Draw one pair of a family."""
+    assert family.pair is not None
+    plain = replace(family, kind="delay", margins=(0.0,))
+    other = draw_case(plain, rng)
+    swing = float(_one(rng, family.pair.swings))
+    other = replace(other, swing=swing, cycle_windows=other.windows, looks=1)
+    limit = float(_one(rng, family.pair.limits))
+    wished = limit * (1 + float(_one(rng, family.margins)))
+    aside = round(float(_one(rng, family.pair.aside)) * other.windows)
+    own = replace(other, first_window=aside)
+    pair = PairCase(
+        family=family.name,
+        kind=family.pair.kind,
+        indicator=family.pair.indicator,
+        limit=limit,
+        loss_margin=family.pair.loss_margin,
+        own=own,
+        other=other,
+    )
+    if family.pair.indicator == "loss":
+        return replace(pair, own=_losing(own, wished))
+    own = _slower(pair, wished, float(np.exp(rng.uniform(*np.log(_CALM)))))
+    if family.pair.kind == "ipv6_parity":
+        more = family.pair.loss_margin * float(_one(rng, family.pair.more_loss))
+        own = replace(own, loss_forward=_loss(own, own.loss_forward.ratio + more))
+    return replace(pair, own=own)
+
+
+def _losing(case: Case, ratio: float) -> Case:
+    """Return the case with `ratio` times its loss each way (all of it lies on one way)."""
+    return replace(
+        case,
+        loss_forward=_loss(case, case.loss_forward.ratio * ratio),
+        loss_backward=Loss(),
+    )
+
+
+def _loss(case: Case, ratio: float) -> Loss:
+    return Loss(ratio=min(ratio, 1.0), burst=case.loss_forward.burst)
+
+
+def _slower(pair: PairCase, ratio: float, calm: float) -> Case:
+    """Return the own path with `calm` times the noise and `ratio` times the delay of the other."""
+    own, wished = pair.own, ratio * pair.delay_ns(pair.other)
+    noisy = replace(
+        own,
+        forward_noise=_scaled(own.forward_noise, calm * ratio),
+        backward_noise=_scaled(own.backward_noise, calm * ratio),
+    )
+    base = own.forward_base_ns
+    if own.direction == "round_trip":
+        base += own.backward_base_ns
+    missing = wished - (pair.delay_ns(noisy) - base)
+    grown = missing / base  # of the base, so that the whole comes to what is wished
+    return replace(
+        noisy,
+        forward_base_ns=own.forward_base_ns * grown,
+        backward_base_ns=own.backward_base_ns * grown,
+        floor_ns=own.floor_ns * min(1.0, grown),
+    )
+
+
+def _scaled(noise: Noise, factor: float) -> Noise:
+    return replace(noise, scale_ns=noise.scale_ns * factor)
 
 
 def _one(rng: np.random.Generator, choices: Sequence[Any]) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.judge.comparing import Compared, ComparisonPairs, compare
+from controller.judge.comparing import Compared, ComparisonPairs
 from controller.judge.evidence import STATISTICS
 from controller.judge.improvement import (
     WEEK_NS,
@@ -22,15 +23,14 @@ from controller.judge.pairing import Interval
 from controller.live.memory import RecentWindows
 from controller.live.sealed_baselines import Baseline, SealRequest, cells_of, opened, seal
 from lab.trial.pair_case import PairCase
-from lab.trial.pair_textbook import pair_bounds
 from lab.trial.simulate import BEGIN_NS, evidence_with_starts, probes_of, windows_of
-from lab.trial.textbook import Bounds
+from lab.trial.textbook import Bounds, pair_bounds
 from probes.stream import TypeP
 from probes.window import WindowBatch
 from topology.model import Interface, Path, PlannedStream
 
+Comparison = Callable[..., Compared]
 HOUR_NS = 3_600_000_000_000
-AT_ONCE = 400  # pairs: what is simulated together takes half a megabyte each
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +47,31 @@ class Answer:
     intervals: tuple[tuple[str, float, float, float], ...]
 
 
-def answer_pairs(pairs: Sequence[PairCase], seed: int) -> list[Answer]:
-    """Simulate and judge pairs; the answers are in their order."""
+def answer_pairs(
+    pairs: Sequence[PairCase], seed: int, compare: Comparison, at_once: int
+) -> list[Answer]:
+    """Simulate and judge pairs, so many at once; the answers are in their order."""
     answers: list[Answer] = []
-    for first in range(0, len(pairs), AT_ONCE):
-        answers += _answer_some(pairs[first : first + AT_ONCE], seed, first)
+    for first in range(0, len(pairs), at_once):
+        answers += _answer_some(pairs[first : first + at_once], seed, first, compare)
     return answers
 
 
-def _answer_some(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
+def _answer_some(
+    pairs: Sequence[PairCase], seed: int, first: int, compare: Comparison
+) -> list[Answer]:
     beside = [i for i, pair in enumerate(pairs) if pair.kind != "improvement"]
     after = [i for i, pair in enumerate(pairs) if pair.kind == "improvement"]
     answers: dict[int, Answer] = {}
-    for places, ask in ((beside, _beside), (after, _after)):
+    ask_beside = functools.partial(_beside, compare=compare)
+    for places, ask in ((beside, ask_beside), (after, _after)):
         chosen = [pairs[i] for i in places]
         if chosen:
             answers.update(zip(places, ask(chosen, seed, first), strict=True))
     return [answers[i] for i in range(len(pairs))]
 
 
-def _beside(pairs: Sequence[PairCase], seed: int, first: int) -> list[Answer]:
+def _beside(pairs: Sequence[PairCase], seed: int, first: int, compare: Comparison) -> list[Answer]:
     """Compare two paths over the windows that both have."""
     sides = [side for pair in pairs for side in (pair.own, pair.other)]
     probes = probes_of(sides, seed, 2 * first)

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.judge.clock_faults import distrust
-from controller.judge.evidence import (
-    DIRECTIONS,
-    FAIL,
-    KINDS,
-    PASS,
-    STATISTICS,
-    UNDECIDED,
-    Evidence,
-    Judgements,
-    Rules,
-)
+from controller.judge.comparing import Compared, compare
+from controller.judge.evidence import FAIL, PASS, UNDECIDED, Evidence, Judgements
 from controller.judge.judge import judge
 from foundation.text import Text
 from lab.progress import tell
-from lab.trial.case import ROUNDING, Case, Direction, Kind, Statistic, truth_of
+from lab.trial.case import ROUNDING, Case
+from lab.trial.intervals import Interval, intervals_of, own_rules, true_figure
 from lab.trial.mesh import CLUSTER
 from lab.trial.pair_case import PairCase
 from lab.trial.pair_score import answer_pairs
@@ -35,30 +25,6 @@ from probes.window import WindowBatch
 
 AT_ONCE = 800  # cases: what is simulated together takes about half a megabyte each
 MESH_NODES = 2 * CLUSTER
-
-# What is asked of every path beside its own demand, to see whether the intervals hold.
-_ASKED: tuple[tuple[str, Kind, Direction, Statistic], ...] = (
-    ("quantile_one_way", "delay", "one_way", "p50"),
-    ("quantile_one_way", "delay", "one_way", "p95"),
-    ("quantile_one_way", "delay", "one_way", "p99"),
-    ("quantile_round_trip", "delay", "round_trip", "p50"),
-    ("quantile_round_trip", "delay", "round_trip", "p95"),
-    ("quantile_round_trip", "delay", "round_trip", "p99"),
-    ("mean_one_way", "delay", "one_way", "mean"),
-    ("mean_round_trip", "delay", "round_trip", "mean"),
-    ("loss_one_way", "loss", "one_way", "p50"),
-    ("loss_round_trip", "loss", "round_trip", "p50"),
-    ("variation", "variation", "round_trip", "p50"),
-    ("variation", "variation", "round_trip", "p95"),
-    ("pdv_one_way", "pdv", "one_way", "p50"),
-    ("pdv_one_way", "pdv", "one_way", "p95"),
-    ("pdv_round_trip", "pdv", "round_trip", "p50"),
-    ("pdv_round_trip", "pdv", "round_trip", "p95"),
-    ("ratio", "delay_ratio", "one_way", "p50"),
-    ("ratio", "delay_ratio", "one_way", "p95"),
-    ("ratio", "delay_ratio", "round_trip", "p50"),
-    ("ratio", "delay_ratio", "round_trip", "p95"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +46,6 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """One published interval and the truth it should hold."""
-
-    case: Case | PairCase
-    kind: str
-    low: float
-    high: float
-    truth: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the truth lies within."""
-        rounding = 1e-9 * abs(self.truth) if math.isfinite(self.truth) else 0.0
-        return self.low - rounding <= self.truth <= self.high + rounding
-
-
-@dataclass(frozen=True, slots=True)
 class Trial:
     """Everything that one run of a trial found out."""
 
@@ -104,19 +53,35 @@ class Trial:
     intervals: list[Interval]
 
 
-def try_cases(cases: Sequence[Case | PairCase], seed: int) -> Trial:
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is on trial: the controller's judge and its parts, or such as are to be found out."""
+
+    judge: Callable[..., Judgements] = judge
+    compare: Callable[..., Compared] = compare
+    distrust: Callable[..., tuple[Evidence, object]] = distrust
+
+
+PRODUCT = Tried()
+
+
+def try_cases(
+    cases: Sequence[Case | PairCase], seed: int, tried: Tried = PRODUCT, at_once: int = AT_ONCE
+) -> Trial:
     """Simulate the cases, judge them, and hold every verdict and interval against the truth.
 
-    Ctrl-C ends it early, with the cases that were tried until then.
+    What comes out does not depend on how many are simulated `at_once`. Ctrl-C ends it early, with
+    the cases that were tried until then.
     """
-    pairs = _try_pairs([case for case in cases if isinstance(case, PairCase)], seed)
+    both = [case for case in cases if isinstance(case, PairCase)]
+    pairs = _try_pairs(both, seed, tried, max(1, at_once // 2))
     paths = [case for case in cases if isinstance(case, Case)]
     if not paths:
         return pairs
     aggregates: list[Trial] = []
     try:
-        for a, b in pairwise(_cuts(paths)):
-            aggregates.append(_try_paths(paths[a:b], seed, a))
+        for a, b in pairwise(_cuts(paths, at_once)):
+            aggregates.append(_try_paths(paths[a:b], seed, a, tried))
     except KeyboardInterrupt:
         if not aggregates:
             raise
@@ -127,19 +92,19 @@ def try_cases(cases: Sequence[Case | PairCase], seed: int) -> Trial:
     )
 
 
-def _cuts(paths: Sequence[Case]) -> list[int]:
+def _cuts(paths: Sequence[Case], at_once: int) -> list[int]:
     """Return where to cut the cases so that few are simulated at once, and no mesh is cut."""
     cuts = [0]
     for i in range(1, len(paths)):
         before, here = paths[i - 1].nodes, paths[i].nodes
         torn = before and here and before[0] // MESH_NODES == here[0] // MESH_NODES
-        if i - cuts[-1] >= AT_ONCE and not torn:
+        if i - cuts[-1] >= at_once and not torn:
             cuts.append(i)
     return [*cuts, len(paths)]
 
 
-def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
-    answers = answer_pairs(pairs, seed)
+def _try_pairs(pairs: Sequence[PairCase], seed: int, tried: Tried, at_once: int) -> Trial:
+    answers = answer_pairs(pairs, seed, tried.compare, at_once)
     results = [
         _unless_the_textbook_decides(
             _result(pair, answer.verdict, answer.low, answer.high), answer.textbook_bounds
@@ -155,21 +120,21 @@ def _try_pairs(pairs: Sequence[PairCase], seed: int) -> Trial:
     return Trial(results, intervals)
 
 
-def _try_paths(cases: Sequence[Case], seed: int, first: int) -> Trial:
+def _try_paths(cases: Sequence[Case], seed: int, first: int, tried: Tried) -> Trial:
     probes = probes_of(cases, seed, first)
     batches = windows_of(probes)
-    evidence = _without_false_clocks(cases, evidence_of_cases(cases, batches))
-    results = _results(cases, judge(evidence, own_rules(cases), looks="once"), evidence)
+    evidence = _without_false_clocks(cases, evidence_of_cases(cases, batches), tried)
+    results = _results(cases, tried.judge(evidence, own_rules(cases), looks="once"), evidence)
     watched = [i for i, case in enumerate(cases) if case.looks > 1]
     if watched:
-        for i, result in zip(watched, _look_often(cases, batches, watched), strict=True):
+        for i, result in zip(watched, _look_often(cases, batches, watched, tried), strict=True):
             results[i] = result
     scored = [
         _unless_the_textbook_decides(result, bounds(case, own))
         for result, case, own in zip(results, cases, probes, strict=True)
         if case.scored
     ]
-    return Trial(scored, _intervals(cases, evidence))
+    return Trial(scored, intervals_of(cases, evidence, tried.judge))
 
 
 def _unless_the_textbook_decides(result: Result, textbook_bounds: Bounds | None) -> Result:
@@ -180,39 +145,12 @@ def _unless_the_textbook_decides(result: Result, textbook_bounds: Bounds | None)
     return replace(result, needless=result.needless or clear)
 
 
-def _without_false_clocks(cases: Sequence[Case], evidence: Evidence) -> Evidence:
+def _without_false_clocks(cases: Sequence[Case], evidence: Evidence, tried: Tried) -> Evidence:
     """Let the meshes among the cases name clocks that lie, as the controller does."""
     ends = np.array([case.nodes or (-1, -1) for case in cases], np.int64).reshape(-1, 2)
     source, destination = ends.T
-    sound, _ = distrust(evidence, source, destination, int(ends.max(initial=-1)) + 1)
+    sound, _ = tried.distrust(evidence, source, destination, int(ends.max(initial=-1)) + 1)
     return sound
-
-
-def own_rules(cases: Sequence[Case]) -> Rules:
-    """Return the demand of each case, on the evidence row of its own number."""
-    return _rules(
-        np.arange(len(cases)),
-        [(case.kind, case.direction, case.statistic) for case in cases],
-        [(case.told_limit, case.limit_low, case.limit_high) for case in cases],
-    )
-
-
-def _rules(
-    row: NDArray[np.int64],
-    asked: Sequence[tuple[Kind, Direction, Statistic]],
-    limits: Sequence[tuple[float, float, float]],
-) -> Rules:
-    limit = np.array(limits, np.float64).reshape(-1, 3)
-    return Rules(
-        row=row.astype(np.int64),
-        kind=np.array([KINDS.index(kind) for kind, _, _ in asked], np.int8),
-        direction=np.array([DIRECTIONS.index(way) for _, way, _ in asked], np.int8),
-        statistic=np.array([STATISTICS.index(name) for _, _, name in asked], np.int8),
-        limit=limit[:, 0],
-        limit_low=limit[:, 1],
-        limit_high=limit[:, 2],
-        impossible=np.zeros(len(row), np.bool_),
-    )
 
 
 def _results(cases: Sequence[Case], said: Judgements, evidence: Evidence) -> list[Result]:
@@ -232,7 +170,7 @@ def _true_verdict(case: Case, evidence: Evidence, row: int) -> str:
     """Return what is true of the case; of PDV, given the least delay that occurred."""
     if case.kind != "pdv":
         return case.true_verdict
-    truth = _truth(case, case.kind, case.direction, case.statistic, evidence, row)
+    truth = true_figure(case, case.kind, case.direction, case.statistic, evidence, row)
     return "pass" if truth <= case.limit * (1 + ROUNDING) else "fail"
 
 
@@ -254,7 +192,10 @@ def _result(
 
 
 def _look_often(
-    cases: Sequence[Case], batches: Sequence[WindowBatch], watched: Sequence[int]
+    cases: Sequence[Case],
+    batches: Sequence[WindowBatch],
+    watched: Sequence[int],
+    tried: Tried,
 ) -> list[Result]:
     """Judge as a live controller does, again and again; one wrong look makes a case wrong."""
     chosen = [cases[i] for i in watched]
@@ -262,47 +203,6 @@ def _look_often(
     looks = max(case.looks for case in chosen)
     for seen in np.unique(np.linspace(1, len(batches), looks).astype(int)):
         evidence = evidence_of_cases(cases, batches[:seen], watched)
-        now = _results(chosen, judge(evidence, own_rules(chosen), looks="repeated"), evidence)
+        now = _results(chosen, tried.judge(evidence, own_rules(chosen), looks="repeated"), evidence)
         worst = [old if old.wrong else new for old, new in zip(worst or now, now, strict=True)]
     return worst
-
-
-def _truth(
-    case: Case, kind: Kind, way: Direction, statistic: Statistic, evidence: Evidence, row: int
-) -> float:
-    """Return the true figure; of PDV, less the least true delay that occurred (NaN if unknown)."""
-    truth = truth_of(case, kind, way, statistic)
-    if kind != "pdv":
-        return truth
-    (first, *others), (error, other_error) = case.clocks, case.timestamp_error_ns
-    if way == "round_trip":
-        least = float(evidence.least_ns["rtt"][row]) - error - other_error
-    elif others or first.skew_ppm:  # the offset moved: the least reading is not that of the least
-        return math.nan
-    else:
-        least = float(evidence.least_ns["forward"][row]) - first.offset_ns - error
-    return (
-        truth - least if math.isnan(truth) else max(truth - least, 0.0)
-    )  # timestamps are told to the nanosecond
-
-
-def _intervals(cases: Sequence[Case], evidence: Evidence) -> list[Interval]:
-    """Judge every path by every statistic whose truth is known, and return the intervals."""
-    wanted = [
-        (i, name, (kind, way, statistic), truth)
-        for i, case in enumerate(cases)
-        for name, kind, way, statistic in _ASKED
-        if (name == "ratio") == (case.kind == "delay_ratio")
-        and not math.isnan(truth := _truth(case, kind, way, statistic, evidence, i))
-    ]
-    limits = [(truth if math.isfinite(truth) else 1e9,) * 3 for _, _, _, truth in wanted]
-    row = np.array([i for i, _, _, _ in wanted], np.int64)
-    said = judge(evidence, _rules(row, [ask for _, _, ask, _ in wanted], limits), looks="once")
-    found = []
-    for n, (i, name, _, truth) in enumerate(wanted):
-        case, low, high = cases[i], float(said.low[n]), float(said.high[n])
-        if name == "ratio":  # over the theoretical delay, which is known no better than the road
-            low, high = low / case.limit_high, high / case.limit_low
-            truth /= case.limit
-        found.append(Interval(case, name, low, high, truth))
-    return found

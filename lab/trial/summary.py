@@ -1,4 +1,4 @@
-"""A trial summed up: how often verdicts were wrong, and how often intervals held."""
+"""A trial from end to end, summed up: how often verdicts were wrong, how often intervals held."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import numpy as np
 
 from controller.judge.compliance import compliance
 from controller.judge.evidence import UNDECIDED
+from lab.trial.cases import draw_cases
+from lab.trial.families import FAMILIES
 from lab.trial.family import Family
-from lab.trial.score import Interval, Result, Trial
+from lab.trial.intervals import Interval
+from lab.trial.score import Result, Trial, try_cases
 
 ERROR_RATE = 0.05  # what every verdict and interval is stated to keep to
 # Chance that a count of a judge that errs exactly as often as stated is found to exceed it.
 FALSE_ALARM = 1e-4
+BEYOND_SHARE = 0.1  # cases beyond the promise, for every case within it
 _GROUP = 10  # paths of one target, for the compliance rate
 _GROUPS = 200
 
@@ -81,6 +85,15 @@ class Summary:
         if self.total("wrong_pass") + self.total("wrong_fail") > self.wrong_allowed:
             names.append("total")
         return names + [kind for kind, found in self.coverage.items() if found.held < found.needed]
+
+
+def run_trial(cases: int, seed: int) -> Summary:
+    """Try `cases` cases of the promised families, and a tenth as many of the others."""
+    promised = [family for family in FAMILIES if family.promised]
+    beyond = [family for family in FAMILIES if not family.promised]
+    drawn = draw_cases(promised, cases, seed)
+    drawn += draw_cases(beyond, max(1, round(cases * BEYOND_SHARE)), seed + 1)
+    return summarise(FAMILIES, try_cases(drawn, seed), seed)
 
 
 def summarise(families: Sequence[Family], trial: Trial, seed: int) -> Summary:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from test_refusals import Run, spec
+from engine_run import Run, spec
 
 from probes.addresses import pack_address, socket_address, unpack_address
+from probes.stream import StreamSpec
 
 pytestmark = pytest.mark.network
 LINKS = ("v", "w")
+
+
+def ten_of_each(*streams: StreamSpec) -> Run:
+    """Send ten probes of each stream, a few milliseconds apart, and wait for their end."""
+    return Run(*streams, probes=10).finish()
 
 
 @pytest.fixture
@@ -34,17 +40,22 @@ def test_one_address_on_two_links_is_two_destinations(
 ) -> None:
     more = {"port": 9} if protocol == "tcp" else {}
     with two_links.inside(two_links.a):
-        run = Run(*(spec(protocol, f"fe80::1%{link}", number, **more)
-                    for number, link in enumerate(LINKS)))  # fmt: skip
+        run = ten_of_each(
+            *(
+                spec(protocol, f"fe80::1%{link}", stream_id=number, **more)
+                for number, link in enumerate(LINKS)
+            )
+        )
     assert [run.total("received", number) for number in (0, 1)] == [10, 10]
     assert sum(run.engine.health().local_drops.values()) == 0
 
 
 def test_a_source_may_be_link_local_too(two_links, needs_raw_sockets: None) -> None:
     with two_links.inside(two_links.a):
-        run = Run(*(spec(protocol, "fe80::1%w", number, source="fe80::3%w", **more)
-                    for number, (protocol, more) in enumerate(
-                        (("icmp", {}), ("tcp", {"port": 9})))))  # fmt: skip
+        run = ten_of_each(
+            spec("icmp", "fe80::1%w", stream_id=0, source="fe80::3%w"),
+            spec("tcp", "fe80::1%w", stream_id=1, source="fe80::3%w", port=9),
+        )
     assert not run.engine.health().refused
     assert [run.total("received", number) for number in (0, 1)] == [10, 10]
 
@@ -67,7 +78,10 @@ def test_a_zone_beyond_all_numbers_refuses_its_stream_alone(
     two_links, needs_raw_sockets: None
 ) -> None:
     with two_links.inside(two_links.a):
-        run = Run(spec("icmp", "fe80::1%v", 0), spec("icmp", "fe80::1%4294967298", 1))
+        run = ten_of_each(
+            spec("icmp", "fe80::1%v", stream_id=0),
+            spec("icmp", "fe80::1%4294967298", stream_id=1),
+        )
     assert [run.total("sent", number) for number in (0, 1)] == [10, 0]
     ((refused, why),) = run.engine.health().refused.items()
     assert refused.stream_id == 1
@@ -81,7 +95,10 @@ def test_a_zone_beyond_all_numbers_refuses_its_stream_alone(
 def test_a_source_that_is_no_host_refuses_its_stream_alone(two_links, source: str) -> None:
     target = "fe80::1%v" if ":" in source else "10.99.0.2"
     with two_links.inside(two_links.a):
-        run = Run(spec("icmp", "fe80::1%v", 0), spec("icmp", target, 1, source=source))
+        run = ten_of_each(
+            spec("icmp", "fe80::1%v", stream_id=0),
+            spec("icmp", target, stream_id=1, source=source),
+        )
     assert [run.total("sent", number) for number in (0, 1)] == [10, 0]
     (refused,) = run.engine.health().refused
     assert refused.stream_id == 1

@@ -97,9 +97,8 @@ async def test_what_comes_while_the_views_are_taken_down_is_not_drawn(make_app: 
         await wait_until(pilot, lambda: app.is_settled)
         fleet, link = app.fleet, app.link
     assert fleet is not None
-    app._take_fleet(fleet)
-    app._take_link(link)
-    app._draw_frame()
+    app.take_fleet(fleet)
+    app.take_link(link)
 
 
 async def test_q_quits(make_app: MakeApp) -> None:

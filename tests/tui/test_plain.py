@@ -6,7 +6,8 @@ from tui import plain as of_tui
 
 
 def test_both_call_the_same_no_writing() -> None:
-    assert of_tui.NO_WRITING.pattern == of_commands._NO_WRITING.pattern
+    every = "".join(map(chr, range(0x110000)))
+    assert of_tui.plain(every) == of_commands.plain(every)
 
 
 def test_both_clean_a_document_alike() -> None:

@@ -5,6 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.spool.counts import count_of
+from agent.spool.file import Limits, SpooledChunk, SpoolFile
+from agent.spool.salvage import replaced
+from agent.spool.sent_counters import SentCounters
+from foundation.clock import SystemClock
+from messages.chunk import encode_chunk
+from messages.sections.kind import Span
 from tests.agent.conftest import MakeWindows
 from tests.agent.spool.spool_trial import trial_of
 
@@ -62,3 +69,31 @@ def test_a_spool_that_is_damaged_while_it_is_used_is_set_aside_too(
         trial.measure(2)
         trial.end()
         assert trial.do(trial.spooler.do_state).set_aside is not None
+
+
+BOOT, LIMITS = "0123456789abcdef", Limits(1 << 20, 1 << 60)
+
+
+def chunk(sequence: int, *, whole: bool) -> SpooledChunk:
+    octets = encode_chunk({}, Span(1, 1), agent="a1", boot=BOOT, sequence=sequence, plan_version=0)
+    return SpooledChunk(
+        sequence=sequence,
+        boot=BOOT,
+        start_ns=1,
+        count=count_of(windows=3, probes=30),
+        payload=octets if whole else octets[:-1],
+    )
+
+
+def test_what_can_be_read_and_is_whole_goes_on_and_the_rest_is_counted(tmp_path: Path) -> None:
+    counters = SentCounters(tmp_path / "counters")
+    damaged = SpoolFile(tmp_path / "s", LIMITS)
+    damaged.put([chunk(number, whole=number != 2) for number in (1, 2, 3)], 1)
+    damaged.close()
+    file, aside = replaced(tmp_path / "s", LIMITS, counters, SystemClock())
+    assert [one.sequence for one in file.pending(9, skip=frozenset())] == [1, 3]
+    assert file.waiting == count_of(windows=6, probes=60)
+    assert file.dropped["damaged"] == count_of(windows=3, probes=30)
+    assert file.accounted == count_of(windows=9, probes=90)
+    assert Path(aside).is_file()
+    file.close()

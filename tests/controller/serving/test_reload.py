@@ -1,4 +1,4 @@
-"""Signals: a stop is for ever; a hang-up begins anew, unless the file has a mistake."""
+"""Signals: a stop is for ever; a hang-up starts afresh, unless the file has a mistake."""
 
 import asyncio
 import logging

@@ -24,6 +24,13 @@ def test_losses_of_none_and_all():
     assert Loss(ratio=1.0).sample(rng, 10).all()
 
 
+@pytest.mark.parametrize("ratio", [1e-300, 1e-9, 1 - 1e-9])
+def test_losses_that_are_hardly_ever_met_take_no_room(ratio):
+    lost = Loss(ratio=ratio).sample(np.random.default_rng(7), 1000)
+    assert len(lost) == 1000
+    assert lost.mean() == round(ratio)
+
+
 def path(**changes):
     known = {
         "family": "test",

@@ -2,7 +2,7 @@
 
 from lab.trial.cases import shares
 from lab.trial.families import FAMILIES
-from tests.lab.trial.scenarios.test_trial import PROMISED
+from tests.lab.trial.named import PROMISED
 
 
 def test_names_are_unique_and_every_family_gets_its_share():

@@ -4,7 +4,7 @@ import numpy as np
 
 from lab.trial.cases import draw_cases
 from lab.trial.clocks import Slack, lying_plainly, lying_subtly, refuted
-from tests.lab.trial.scenarios.test_trial import SINGLE
+from tests.lab.trial.named import SINGLE
 
 
 def test_honest_bounds_hold_for_every_probe():

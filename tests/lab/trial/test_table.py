@@ -2,10 +2,7 @@
 
 from collections import Counter
 
-from click.testing import CliRunner
-
-from isochrone import front_door
-from lab.trial.run import run_trial
+from lab.trial.summary import run_trial
 from lab.trial.table import lines
 
 
@@ -16,11 +13,3 @@ def test_the_table_is_whole_in_both_languages():
         assert all(each.name in text for each in summary.families)
     counts = Counter(each.promised for each in summary.families)
     assert counts[False] == 2
-
-
-def test_a_file_that_cannot_be_written_is_said(tmp_path):
-    ran = CliRunner().invoke(
-        front_door, ["truth", "--cases", "5", "--json", str(tmp_path / "none" / "x.json")]
-    )
-    assert ran.exit_code != 0
-    assert "--json" in str(ran.exception)

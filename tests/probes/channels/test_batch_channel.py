@@ -152,6 +152,8 @@ def test_timestamps_name_the_rows_of_their_probes(peers: Peers) -> None:
     wait_until(all_came)
     assert sorted(found) == [7, 8]
     assert not peers.channel.more_timestamps(0)
+    assert not peers.channel.more_timestamps(2)  # fewer than are read at once: those were all
+    assert peers.channel.more_timestamps(peers.channel.capacity)
 
 
 def test_icmp_error_names_the_session_and_the_probe(peers: Peers) -> None:

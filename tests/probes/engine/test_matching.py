@@ -76,3 +76,27 @@ def test_an_altered_answer_tells_why_its_probe_is_lost() -> None:
     matched = match(ledger, session, sequence, 32, np.array([8], np.uint64))
     assert (matched.spurious, matched.altered) == (1, 1)
     assert DISCARDED[reason_of(int(ledger.rows["cause"][row[0]]))] == "altered"
+
+
+def lenient(ledger: Ledger, number: int, check: int) -> list[int]:
+    """Return the numbers of the probes that one answer of a lenient protocol is taken for."""
+    session, low = np.zeros(1, np.int64), np.array([number])
+    matched = match(ledger, session, low, 32, np.array([check], np.uint64), lenient=True)
+    ledger.rows["state"][matched.row] = ON_TIME
+    return ledger.rows["sequence"][matched.row].tolist()
+
+
+def test_reflector_that_repeats_half_is_believed_by_that_half() -> None:
+    """Checks here are the probes' numbers."""
+    ledger, _ = ledger_with(6)
+    assert lenient(ledger, 2, 99) == [2]  # by its number alone
+    assert lenient(ledger, 77, 4) == [4]  # by its check alone
+    assert lenient(ledger, 3, 5) == [5]  # the check is harder to guess
+    assert lenient(ledger, 77, 99) == []
+
+
+def test_reflector_that_once_repeated_both_is_held_to_it() -> None:
+    ledger, _ = ledger_with(6)
+    assert lenient(ledger, 1, 1) == [1]
+    assert lenient(ledger, 2, 99) == lenient(ledger, 77, 3) == []
+    assert lenient(ledger, 4, 4) == [4]
