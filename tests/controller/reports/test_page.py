@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from controller.campaigns.campaign_file import Campaign
-from controller.reports.page import render_report
+from controller.live.account_document import AccountDocument, ExclusionsDocument
+from controller.reports.page import excluded, render_report
 from controller.reports.report import assemble
-from controller.reports.words import VERDICT_WORDS
+from controller.reports.words import LEFT_OUT_WORDS, VERDICT_WORDS
 from foundation.text import Language, Text
 from tests.controller.reports.report_documents import (
     HOSTILE,
@@ -165,6 +166,19 @@ def test_group_of_targets_that_the_campaign_left_out_is_not_shown() -> None:
 def test_place_on_the_scale_of_loss_is_shown() -> None:
     placed = verdict("pass", 0, unit="ratio", limit_ns=None, limit_ratio=0.0077, position=0.42)
     assert "0.42" in page(verdicts=(placed,))
+
+
+def test_why_probes_that_were_due_are_not_judged_is_said_where_there_are_any() -> None:
+    none = dict.fromkeys(ExclusionsDocument.__struct_fields__, 0)
+    left_out = ExclusionsDocument(**(none | {"suspect": 7, "missing": 3}))
+    account = AccountDocument(from_ns=0, to_ns=1, due=110, judged=100, lost=0, excluded=left_out)
+    assert [(text.en.partition(":")[0], count) for text, count in excluded(account)] == [
+        ("left out", 7),
+        ("missing", 3),
+    ]
+    text = page(account=account)
+    assert LEFT_OUT_WORDS["missing"].zh in text
+    assert LEFT_OUT_WORDS["curtailed"].zh not in text
 
 
 def test_what_to_fix_is_numbered_by_rank() -> None:
