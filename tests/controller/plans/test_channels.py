@@ -208,6 +208,8 @@ async def test_one_that_was_refused_before_stays_so_when_it_is_heard(
     assert known.refused_last()[NAME].boot == B
     await known.note(NAME, heard=A, other=C, refused=True)
     assert known.refused_last()[NAME].boot == C  # the last of several
+    await known.note(NAME, heard=A, other=B, refused=True)
+    assert known.refused_last()[NAME].boot == B
 
 
 class FullDisk:
