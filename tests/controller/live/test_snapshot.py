@@ -14,12 +14,12 @@ async def test_a_snapshot_does_not_change_with_what_happens_after_it(
     services = controller.services
     await deliver()
     await controller.judge()
-    before = services.snapshots.now()
+    before = services.readings.snapshots.now()
     then = before.round.judgements.verdict.copy(), before.agent_states(), before.round.revision
     assert before.agent_states()["nanjing"] == "ok"
     clock.now_ns += 600 * SECOND
     await controller.judge()
-    after = services.snapshots.now()
+    after = services.readings.snapshots.now()
     assert after.agent_states()["nanjing"] == "agent_down"
     assert after.round.revision > before.round.revision
     assert (before.round.judgements.verdict == then[0]).all()
@@ -29,7 +29,7 @@ async def test_a_snapshot_does_not_change_with_what_happens_after_it(
 async def test_the_latest_snapshot_is_the_one_that_was_published(
     controller: Any, deliver: Any, clock: Any
 ) -> None:
-    snapshots = controller.services.snapshots
+    snapshots = controller.services.readings.snapshots
     await deliver()
     clock.now_ns += SECOND
     assert snapshots.latest.at_ns < snapshots.now().at_ns
@@ -42,7 +42,7 @@ async def test_states_of_a_snapshot_are_those_of_its_agents_paths_and_streams(
 ) -> None:
     await deliver()
     await controller.judge()
-    snapshot = controller.services.snapshots.now()
+    snapshot = controller.services.readings.snapshots.now()
     states = snapshot.states()
     assert states.agents == snapshot.agent_states()
     assert len(states.streams) == len(snapshot.scope.streams)
@@ -51,7 +51,7 @@ async def test_states_of_a_snapshot_are_those_of_its_agents_paths_and_streams(
 
 
 async def test_states_that_no_campaign_is_in_are_counted_too(controller: Any) -> None:
-    counts = controller.services.snapshots.now().campaign_counts()
+    counts = controller.services.readings.snapshots.now().campaign_counts()
     assert counts == dict.fromkeys(get_args(CampaignState), 0)
 
 
@@ -64,8 +64,8 @@ async def test_a_clock_that_all_agents_contradict_is_doubted(controller: Any, cl
             )
 
     tell(0)
-    assert controller.services.snapshots.now().clock_doubt() is None
+    assert controller.services.readings.snapshots.now().clock_doubt() is None
     tell(86_400 * SECOND)
-    doubt = controller.services.snapshots.now().clock_doubt()
+    doubt = controller.services.readings.snapshots.now().clock_doubt()
     assert doubt is not None
     assert doubt.zh
