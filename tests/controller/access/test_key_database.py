@@ -1,4 +1,4 @@
-"""The database of keys: its owner's alone, all or nothing, and never begun anew by mistake."""
+"""The database of keys: its owner's alone, all or nothing, and never replaced by an empty one."""
 
 import pathlib
 import sqlite3
@@ -50,7 +50,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_a_database_that_was_emptied_or_lost_is_not_begun_anew(
+def test_a_database_that_was_emptied_or_lost_is_not_replaced_by_an_empty_one(
     tmp_path: pathlib.Path, gone: bool
 ) -> None:
     open_tables(tmp_path).close()
