@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from controller.live.accounts import AccountDocument
+from controller.live.account_document import AccountDocument
 from foundation.errors import UsageError
 from foundation.local_time import zone_of
 from foundation.text import Language, Text

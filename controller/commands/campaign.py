@@ -24,7 +24,7 @@ from foundation.text import Text, counted, language_of_environment
 if TYPE_CHECKING:
     from controller.campaigns.request import CampaignLoad
     from controller.client.campaign_client import CampaignClient
-    from controller.documents.campaigns import CampaignDocument
+    from controller.documents.campaign_schema import CampaignDocument
     from controller.reports.report import Report
 
 _STATES = {

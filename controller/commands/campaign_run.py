@@ -13,9 +13,10 @@ import click
 
 from controller.campaigns.campaign_file import Campaign
 from controller.client.calls import SilentControllerError
-from controller.client.campaign_client import ApiSource, CampaignClient
+from controller.client.campaign_client import CampaignClient
 from controller.client.link import ControllerAddress
-from controller.documents.campaigns import CampaignDocument
+from controller.client.report_source import ApiSource
+from controller.documents.campaign_schema import CampaignDocument
 from foundation.errors import ResourceError
 from foundation.results import are_hangups_handled
 from foundation.text import Text, counted, language_of_environment

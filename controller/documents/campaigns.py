@@ -9,56 +9,16 @@ import msgspec
 import numpy as np
 
 from controller.campaigns.registry import missed_ns, notes_of, request_of
-from controller.campaigns.request import CampaignOutcome, CampaignResult, CampaignStateName
+from controller.campaigns.request import CampaignOutcome
 from controller.campaigns.scheduler import curtailed
-from controller.live.accounts import AccountDocument
+from controller.documents.campaign_schema import CampaignDocument
 from controller.live.states import LATE_WINDOWS
 from foundation.text import Text
 from topology.model import PlannedStream
-from topology.network import Mesh
 
 if TYPE_CHECKING:
     from controller.live.snapshot import Snapshot
     from controller.store.records import CampaignRecord
-
-
-class CampaignDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign. `from_ns` ≤ t < `to_ns` is what was asked, `begun_ns` and `ended_ns` what was.
-
-    `missed_ns` is how much of its beginning was not measured. `streams` are expected; of them
-    `refused` and `throttled` by the agents' owners (null before it begins), and, while it runs,
-    `reporting` that brought a window of late. `account` (once it is reported): what became of every
-    probe that was due.
-    """
-
-    name: str
-    title: Text
-    state: CampaignStateName
-    from_ns: int
-    to_ns: int
-    begun_ns: int | None
-    ended_ns: int | None
-    missed_ns: int
-    created_ns: int
-    created_by: str
-    ended_by: str | None
-    streams: int
-    refused: int | None
-    throttled: int | None
-    reporting: int | None
-    mesh: list[Mesh]
-    targets: list[str]
-    reported_ns: int | None
-    results: list[CampaignResult]
-    account: AccountDocument | None
-    notes: list[Text]
-
-
-class CampaignPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of campaigns, oldest first."""
-
-    items: list[CampaignDocument]
-    next: str | None = None
 
 
 def campaign_document(now: Snapshot, record: CampaignRecord) -> CampaignDocument:

@@ -11,13 +11,12 @@ from controller.documents.values import IpVersion, finite
 from controller.store.event_log import AgentState
 from foundation.text import Text
 from messages.exchange import Health
-from topology.mesh import coverage_of
 from topology.model import Role, Site
-from topology.network import Mesh, Network
 
 if TYPE_CHECKING:
     from controller.live.live_verdicts import Round
     from controller.live.snapshot import Snapshot
+    from topology.network import Mesh, Network
 
 
 class InterfaceDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +186,8 @@ def site_document(site: Site, states: Mapping[str, AgentState]) -> SiteDocument:
 
 def mesh_document(network: Network, mesh: Mesh) -> MeshDocument:
     """Return a mesh, and how much of it is measured."""
+    from topology.mesh import coverage_of  # numpy, which who lists agents need not load
+
     coverage = coverage_of(network, mesh)
     return MeshDocument(
         name=mesh.name,

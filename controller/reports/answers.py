@@ -11,7 +11,8 @@ from controller.documents.remediation import group_remediation, target_remediati
 from controller.documents.targets import group_document, target_document
 from controller.documents.verdicts import verdict_document
 from controller.fleet.exclusions import Exclusions
-from controller.live.accounts import AccountDocument, Tally
+from controller.live.account_document import AccountDocument
+from controller.live.accounts import Tally
 from controller.live.snapshot import Snapshot
 from controller.live.warm_start import batches_between
 from controller.plans.planner import asked_since

@@ -41,7 +41,7 @@ from foundation.local_time import chosen_zone, zone_of
 from foundation.text import Text, plain
 
 if TYPE_CHECKING:
-    from controller.live.accounts import AccountDocument
+    from controller.live.account_document import AccountDocument
     from controller.reports.report import Report
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from controller.documents.places import AgentDocument, SiteDocument
     from controller.documents.remediation import RemediationDocument
     from controller.documents.targets import GroupDocument, TargetDocument
-    from controller.live.accounts import AccountDocument
+    from controller.live.account_document import AccountDocument
 
 # What a reader must see first stands first.
 URGENCY: tuple[VerdictName, ...] = ("fail", "undecided", "no_data", "impossible", "pass")

@@ -60,7 +60,8 @@ async def agent(
     spooler = Spooler(tmp_path / "s", agent="a1", max_bytes=1 << 20, max_age_s=1e6)
     conditions = Conditions()
     watch = ClockWatch(ClockConfig(declared_bound_us=declared_us), clock)
-    watch.look()
+    if declared_us is not None:
+        watch.look()
     measuring = Measuring(
         on_windows=lambda batch, version: None,
         clock=clock,
@@ -100,6 +101,7 @@ async def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
     async with agent(tmp_path, HandClock()) as made:
         health = await made.reporter.report()
     assert (health.plan_version, health.calibration_ns, health.reflector) == (None, None, None)
+    assert health.clock_bound_ns is None  # which is not a bound of zero
     assert (health.timestamping, health.streams, health.probes_reflected) == ("none", 0, 0)
 
 

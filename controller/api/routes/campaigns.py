@@ -24,12 +24,8 @@ from controller.api.routing import PREFIX, NoQuery, PageQuery, Route, body_of, q
 from controller.api.services import READINGS, SERVICES
 from controller.campaigns.request import CampaignLoad, CampaignRequest, CampaignStateName
 from controller.campaigns.scheduler import event_of
-from controller.documents.campaigns import (
-    CampaignDocument,
-    CampaignPage,
-    campaign_document,
-    no_report,
-)
+from controller.documents.campaign_schema import CampaignDocument, CampaignPage
+from controller.documents.campaigns import campaign_document, no_report
 from controller.store.records import CampaignRecord
 from foundation.text import Text
 from messages.frame import unseal

@@ -17,7 +17,7 @@ from controller.campaigns.load import MAX_JUDGED_WINDOWS
 from controller.documents.series import COLUMNS, SeriesDocument, read_series
 from controller.documents.values import Protocol
 from controller.documents.windows import WindowPage, window_documents
-from controller.live.accounts import AccountDocument
+from controller.live.account_document import AccountDocument
 from foundation.number_types import Instant
 from foundation.text import Text
 

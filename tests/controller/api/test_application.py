@@ -20,7 +20,7 @@ def described(item: str) -> set[str]:
     """Return the names of the fields that the reference gives an item, first level."""
     text = re.search(rf"^\*\*{item}\*\*.*?: `(.*?)(?=\n\n|\Z)", REFERENCE, re.MULTILINE | re.DOTALL)
     assert text is not None
-    flat = re.sub(r"\{[^{}]*\}", "", re.sub(r"\{[^{}]*\}", "", text[1].split("`\n`ratio`")[0]))
+    flat = re.sub(r"\{[^{}]*\}", "", re.sub(r"\{[^{}]*\}", "", text[1].split("\n`ratio`")[0]))
     flat = re.sub(r"\([^()]*\)", "", flat.replace("`", ""))
     flat = re.sub(r"\[[^\[\]]*\]", "", flat)
     names = {part.strip(" .\n").split(" ")[0] for part in re.split(r"[,|]", flat)}

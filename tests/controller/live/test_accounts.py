@@ -15,7 +15,8 @@ from controller.fleet.exclusions import Exclusions
 from controller.fleet.maintenance import MaintenanceSchedule, PathIndex
 from controller.fleet.silence_registry import SilenceRegistry
 from controller.fleet.silences import StreamIndex
-from controller.live.accounts import AccountDocument, Tally
+from controller.live.account_document import AccountDocument
+from controller.live.accounts import Tally
 from controller.plans.planner import asked_since
 from controller.reports.page import render_report
 from controller.reports.report import Answers, assemble

@@ -66,7 +66,8 @@ async def test_what_is_too_old_is_forgotten_where_the_time_is_known(
     clock: Any, trusted: bool, left: int
 ) -> None:
     store = store_with_old_windows(clock.now_ns)
-    async with kept_house(store, clock, lambda: clock.now_ns if trusted else None):
+    async with kept_house(store, clock, lambda: clock.now_ns if trusted else None) as dog:
+        assert dog.failing() == {}
         assert len(list(store.windows.chunks_since(0))) == left
 
 

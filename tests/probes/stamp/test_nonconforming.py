@@ -74,7 +74,7 @@ def test_summary_names_three_reflectors_and_counts_the_others() -> None:
     assert summary({}) is None
     one = summary({"192.0.2.1": {"ssid": 2, "ttl": 1}})
     assert one is not None
-    assert ": 192.0.2.1 (ssid 2, ttl 1). Round trips and loss stand" in one.en
+    assert ": 192.0.2.1 (ssid 2, ttl 1). Round trips and loss are valid" in one.en
     many = summary({f"192.0.2.{n}": {"ssid": 1} for n in range(1, 6)})
     assert many is not None
     assert "192.0.2.3 (ssid 1) and 2 more." in many.en

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from controller.api.routes.control import _note_silences
-from controller.live.accounts import AccountDocument
+from controller.live.account_document import AccountDocument
 from messages.exchange import Curtailed, Unanswered
 from tests.controller.live.test_accounts import SECOND, THERE, adds_up
 
