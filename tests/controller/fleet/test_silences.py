@@ -1,338 +1,142 @@
-"""What an agent does not answer is its own doing, and no loss of the path towards it."""
-
-from __future__ import annotations
+"""Which streams a silence is of, and what of a time is silent."""
 
 import ipaddress
 import time
-from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api.routes.control import _note_silences
-from controller.store.records import SILENCES_KEPT, SilenceRecord
-from messages.exchange import MAX_UNANSWERED, Curtailed, CurtailedStream, Unanswered
+from controller.fleet.silences import UNCONFIRMED, Silences, StreamIndex
+from controller.store.records import SilenceRecord
+from messages.exchange import Unanswered
+from topology.model import Interface, Path, PlannedStream, TypeP
 
 SECOND = 1_000_000_000
-THERE = "nanjing.telecom.v4>suzhou.telecom.v4"
-Deliver = Callable[..., Any]
+TYPE_P = TypeP(protocol="udp", ip_version=4, payload_bytes=64, dscp=0, port=8620)
+FAR_END = Interface(id="far.x.v4", site="far", carrier="x", address="192.0.2.2")
+
+
+def stream(number: int, sender: str) -> PlannedStream:
+    near = Interface(id=f"near{number}.x.v4", site=f"near{number}", carrier="x", address=sender)
+    return PlannedStream(
+        stream_id=number,
+        path=Path(source=near, destination=FAR_END),
+        type_p=TYPE_P,
+        interval_ms=100.0,
+        flows=1,
+        timeout_ms=1000.0,
+    )
+
+
+def silent_towards(*senders: str, **more: Any) -> Unanswered:
+    told = {"address": "192.0.2.2", "port": 8620} | more
+    return Unanswered(rule="policy.destinations", from_ns=0, senders=senders, **told)
 
 
 @pytest.fixture
-def deliver(batch_of: Callable[..., Any], chunk_of: Callable[..., bytes], clock: Any) -> Deliver:
-    """Returns what brings a window of the STAMP stream there, which ends `ago_s` before now."""
-    sequence = iter(range(1_000_000))
-
-    async def give(controller: Any, *, ago_s: float = 0.0, **window: Any) -> None:
-        start_ns = clock.now_ns - round((ago_s + 10) * SECOND)
-        batch = batch_of([stream_of(controller).stream_id], start_ns, **({"sent": 500} | window))
-        body = chunk_of(batch, agent="nanjing", sequence=next(sequence))
-        await controller.deliver("nanjing", body)
-
-    return give
-
-
-def stream_of(controller: Any) -> Any:
-    return next(
-        stream
-        for stream in controller.services.rounds.scope.streams
-        if stream.path.id == THERE and stream.type_p.protocol == "udp"
+def index() -> StreamIndex:
+    return StreamIndex(
+        [stream(10, "192.0.2.1"), stream(20, "198.51.100.1"), stream(30, "2001:db8::1")]
     )
 
 
-def say(controller: Any, *entries: Unanswered, agent: str = "suzhou") -> None:
-    version = controller.services.distribution.plans[agent].version
-    message = Curtailed(plan_version=version, streams=(), unanswered=entries)
-    _note_silences(controller.services, agent, message)
-
-
-def silent(
-    clock: Any, rule: Any, *, ago_s: float = 0.0, over_s: float | None = None, **more: Any
-) -> Unanswered:
-    from_ns = clock.now_ns - round(ago_s * SECOND)
-    to_ns = None if over_s is None else clock.now_ns - round(over_s * SECOND)
-    told = {"address": "192.0.2.2", "port": 8620} | more
-    return Unanswered(rule=rule, from_ns=from_ns, to_ns=to_ns, **told)
-
-
-async def sent_of(controller: Any) -> tuple[int, int]:
-    """Return what of the stream is judged: probes sent and lost."""
-    await controller.judge()
-    evidence = controller.services.rounds.live.latest.evidence
-    row = controller.services.rounds.scope.streams.index(stream_of(controller))
-    return int(evidence.sent[row]), int(evidence.lost[row])
-
-
-async def path_of(controller: Any) -> Any:
-    paths = (await controller.get("/api/v1/paths"))["items"]
-    return next(path for path in paths if path["id"] == THERE)
-
-
-RULES = [
-    "policy.reflector.enabled",
-    "policy.reflector.ports",
-    "policy.reflector.open",
-    "policy.reflector.max_packets_per_s",
-    "policy.destinations",
-    "policy.denied_destinations",
-    "reflector.not_listening",
-    "reflector.key",
-    "agent.stopped",
-    "agent.restarting",
-]
-
-
-@pytest.mark.parametrize("rule", RULES)
-async def test_what_the_far_end_does_not_answer_is_never_loss_and_names_whose_doing(
-    controller: Any, deliver: Deliver, clock: Any, rule: str
-) -> None:
-    say(controller, silent(clock, rule, ago_s=5))
-    for _ in range(4):  # the first window has the change in its middle
-        await deliver(controller, lost=500)
-        clock.now_ns += 10 * SECOND
-    assert await sent_of(controller) == (0, 0)
-    path = await path_of(controller)
-    if rule.startswith("policy."):
-        streams = (await controller.get("/api/v1/streams?limit=1000"))["items"]
-        mine = next(s for s in streams if s["stream_id"] == str(stream_of(controller).stream_id))
-        assert mine["state"] == "curtailed"
-        assert mine["silence"]["agent"] == "suzhou"
-    assert path["state"] not in ("path_down", "failing", "ok")
-    (told,) = path["silences"]
-    assert (told["agent"], told["side"], told["rule"]) == ("suzhou", "answering", rule)
-    found = await controller.get(f"/api/v1/verdicts?target=jiangsu-circle-5&path={THERE}")
-    assert found["items"][0]["verdict"] == "no_data"
-    assert "suzhou" in found["items"][0]["reason"]["en"]
-    assert "suzhou" in found["items"][0]["reason"]["zh"]
-
-
-async def test_what_is_told_afterwards_takes_what_was_judged_before_out_again(
-    controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    await deliver(controller, ago_s=100)
-    await deliver(controller, lost=500)  # the agent was restarted, and comes back only now
-    assert await sent_of(controller) == (1000, 500)
-    say(controller, silent(clock, "agent.restarting", ago_s=9, over_s=1))
-    assert await sent_of(controller) == (500, 0)
-
-
-async def test_an_agent_that_was_merely_not_heard_excuses_no_loss(
-    controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    for _ in range(4):
-        await deliver(controller, lost=500)
-        clock.now_ns += 10 * SECOND
-    say(controller)  # it comes back, and has answered all the time
-    assert await sent_of(controller) == (2000, 2000)
-    found = await controller.get(f"/api/v1/verdicts?target=jiangsu-circle-5&path={THERE}")
-    assert found["items"][0]["verdict"] == "fail"
-
-
-async def test_loss_counts_again_once_the_silence_is_over(
-    controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    entry = silent(clock, "policy.reflector.enabled", ago_s=20)
-    say(controller, entry)
-    clock.now_ns += 5 * SECOND
-    say(controller)  # it answers again
-    clock.now_ns += 20 * SECOND
-    await deliver(controller, lost=100)
-    assert await sent_of(controller) == (500, 100)
-
-
-async def test_an_agent_speaks_of_its_own_reflectors_alone(
-    controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    say(controller, silent(clock, "agent.stopped", ago_s=20), agent="nanjing")
-    await deliver(controller, lost=500)
-    assert await sent_of(controller) == (500, 500)
-
-
-async def test_senders_that_are_answered_are_judged(
-    controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    entry = silent(clock, "policy.destinations", ago_s=20, senders=("198.51.100.1",))
-    say(controller, entry)
-    await deliver(controller, lost=50)
-    assert await sent_of(controller) == (500, 50)
-    say(
-        controller,
-        entry,
-        silent(clock, "policy.reflector.open", ago_s=20, senders=("192.0.2.0/30",)),
+def record(mark: str, from_s: int, to_s: int | None, *ids: int, **more: Any) -> SilenceRecord:
+    told: dict[str, Any] = {"agent": "far", "side": "answering", "rule": "agent.stopped"} | more
+    return SilenceRecord(
+        mark=mark,
+        from_ns=from_s * SECOND,
+        to_ns=None if to_s is None else to_s * SECOND,
+        stream_ids=np.array(ids, np.uint64),
+        **told,
     )
-    await deliver(controller, lost=500)
-    assert (await sent_of(controller))[1] <= 50
 
 
-async def test_what_nobody_has_confirmed_yet_is_no_loss_unless_it_is_answered(
-    controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    state = controller.services
-    asked = {"suzhou": {("192.0.2.2", 8620, "192.0.2.1")}}
-    state.silences.requested_again(asked, state.distribution.plans, clock.now_ns)
-    clock.now_ns += 10 * SECOND
-    await deliver(controller, lost=500)
-    assert await sent_of(controller) == (0, 0)
-    clock.now_ns += 10 * SECOND
-    await deliver(controller, lost=10)  # so it does answer, whatever becomes of its word
-    assert await sent_of(controller) == (500, 10)
-    say(controller)
-    clock.now_ns += 30 * SECOND
-    await deliver(controller, lost=500)
-    assert (await sent_of(controller))[1] >= 500
+def of(index: StreamIndex, *records: SilenceRecord) -> Silences:
+    return Silences({one.mark: one for one in records}, index)
 
 
-async def test_restarted_controller_knows_what_held_then(
-    open_controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    async with open_controller() as first:
-        say(first, silent(clock, "policy.reflector.enabled", ago_s=60))
-        await deliver(first, lost=500)
-        say(first)
-        await deliver(first, ago_s=-30)
-    clock.now_ns += 40 * SECOND
-    async with open_controller() as second:
-        assert await sent_of(second) == (500, 0)
-        kept = [
-            one
-            for one in second.services.silences.now.records.values()
-            if one.rule.startswith("policy")
-        ]
-        assert [one.to_ns is None for one in kept] == [False]
+def test_an_entry_speaks_of_the_streams_towards_that_reflector_alone(index: StreamIndex) -> None:
+    assert index.rows_asking("far") == [0, 1, 2]
+    assert index.rows_asking("near10") == []
+    assert index.matching("far", silent_towards()) == [0, 1, 2]
+    assert index.matching("near10", silent_towards()) == []
+    assert index.matching("far", silent_towards(port=8621)) == []
+    assert index.matching("far", silent_towards(address="192.0.2.3")) == []
 
 
-async def test_the_clock_of_the_far_end_does_not_move_the_time(
-    controller: Any, deliver: Deliver, clock: Any
-) -> None:
-    entry = silent(clock, "agent.restarting", ago_s=-3590, over_s=-3595)  # an hour ahead of ours
-    message = Curtailed(
-        plan_version=controller.services.distribution.plans["suzhou"].version,
-        streams=(),
-        unanswered=(entry,),
-    )
-    (record,) = controller.services.silences.heard(
-        "suzhou", message, clock.now_ns, ahead_ns=3600 * SECOND
-    )
-    assert record.to_ns is not None
-    assert clock.now_ns - record.from_ns == 10 * SECOND
-    assert clock.now_ns - record.to_ns == 5 * SECOND
-
-
-async def test_own_streams_that_an_owner_refuses_are_remembered_with_their_times(
-    controller: Any, clock: Any
-) -> None:
-    from messages.exchange import CurtailedStream
-
-    stream = stream_of(controller)
-    refused = CurtailedStream(
-        stream_id=stream.stream_id, rule="policy.destinations", action="refused"
-    )
-    version = controller.services.distribution.plans["nanjing"].version
-
-    def tell(*streams: CurtailedStream) -> list[SilenceRecord]:
-        message = Curtailed(plan_version=version, streams=streams)
-        return controller.services.silences.heard("nanjing", message, clock.now_ns)
-
-    assert len(tell(refused)) == 1
-    assert tell(refused) == []
-    row = controller.services.rounds.scope.streams.index(stream)
-    assert controller.services.silences.now.of_row(row, clock.now_ns).side == "sending"
-    clock.now_ns += 60 * SECOND
-    (over,) = tell()
-    assert over.to_ns - over.from_ns == 60 * SECOND
-
-
-def test_many_prefixes_hold_up_no_round() -> None:
-    from controller.fleet.silences import _prefixes, _within
-
-    begun = time.process_time()
-    many = _prefixes(f"10.{i >> 8}.{i & 255}.0/24" for i in range(65_536))
-    assert not any(_within(f"11.0.{i >> 8}.{i & 255}", many) for i in range(2_000))
-    assert _within("10.255.255.7", many)
-    assert time.process_time() - begun < 5  # address by address it would be minutes
+def test_senders_are_named_by_address_or_prefix(index: StreamIndex) -> None:
+    assert index.matching("far", silent_towards("198.51.100.1", "203.0.113.9")) == [1]
+    assert index.matching("far", silent_towards("192.0.2.0/30")) == [0]
+    assert index.matching("far", silent_towards("2001:db8::/32", "198.51.0.0/16")) == [1, 2]
+    assert index.matching("far", silent_towards("1.2.3.4/33", "\x1b/8", "/")) == []
 
 
 @given(st.lists(st.ip_addresses(), min_size=1, max_size=3), st.integers(0, 128), st.ip_addresses())
 def test_an_address_is_within_prefixes_as_the_standard_library_has_it(
     networks: list[Any], length: int, address: Any
 ) -> None:
-    from controller.fleet.silences import _prefixes, _within
-
     texts = [f"{one}/{min(length, one.max_prefixlen)}" for one in networks]
-    texts += ["1.2.3.4/33", "\x1b/8", "/"]
-    expected = any(
-        address in ipaddress.ip_network(text, strict=False) for text in texts[: len(networks)]
-    )
-    assert _within(str(address), _prefixes(texts)) == expected
+    expected = any(address in ipaddress.ip_network(text, strict=False) for text in texts)
+    index = StreamIndex([stream(1, str(address))])
+    assert index.matching("far", silent_towards(*texts)) == ([0] if expected else [])
 
 
-async def test_message_of_thousands_of_entries_holds_nobody_up(controller: Any, clock: Any) -> None:
-    entries = [
-        silent(clock, "reflector.not_listening", ago_s=60 + i * 1e-3) for i in range(MAX_UNANSWERED)
-    ]
-    began_s = time.process_time()
-    for more in range(3):
-        say(controller, *(msgspec.structs.replace(e, from_ns=e.from_ns - more) for e in entries))
-    assert time.process_time() - began_s < 5  # was 20 on the event loop: the square of their number
-    mine = [
-        one for one in controller.services.silences.now.records.values() if one.agent == "suzhou"
-    ]
-    assert len(mine) == SILENCES_KEPT
-    assert sum(one.to_ns is None for one in mine) >= MAX_UNANSWERED
+def test_many_prefixes_hold_up_no_round() -> None:
+    index = StreamIndex([stream(i, f"11.0.{i >> 8}.{i & 255}") for i in range(2_000)])
+    many = silent_towards(*(f"10.{i >> 8}.{i & 255}.0/24" for i in range(65_536)))
+    begun = time.process_time()
+    assert index.matching("far", many) == []
+    assert time.process_time() - begun < 5  # address by address it would be minutes
 
 
-async def test_silences_of_one_agent_push_out_no_others_of_the_database(
-    controller: Any, clock: Any
+def test_silences_are_found_by_the_time_they_touch(index: StreamIndex) -> None:
+    silences = of(index, record("old", 10, 20, 10), record("open", 50, None, 20))
+    marks = lambda a, b: [one.mark for one in silences.touching(a * SECOND, b * SECOND)]  # noqa: E731
+    assert marks(0, 10) == []
+    assert marks(0, 11) == ["old"]
+    assert marks(20, 50) == []
+    assert marks(19, 51) == ["old", "open"]
+    assert marks(1 << 20, 1 << 21) == ["open"]
+
+
+def test_a_stream_is_in_the_silence_that_refuses_it_and_in_no_slowing(index: StreamIndex) -> None:
+    slowed = record("slow", 0, None, 20, side="sending", action="throttled", share=0.5)
+    silences = of(index, slowed, record("open", 50, None, 10))
+    found = silences.of_row(0, 60 * SECOND)
+    assert found is not None
+    assert found.mark == "open"
+    assert silences.of_row(0, 49 * SECOND) is None
+    assert silences.of_row(1, 60 * SECOND) is None
+    assert list(silences.unanswered_at(60 * SECOND)) == [0]
+
+
+def test_confirmed_silences_leave_out_and_unconfirmed_ones_only_until_an_answer(
+    index: StreamIndex,
 ) -> None:
-    say(
-        controller,
-        Unanswered(
-            rule="agent.restarting",
-            address="192.0.2.1",
-            port=8620,
-            from_ns=clock.now_ns - 3 * SECOND,
-            to_ns=clock.now_ns,
-        ),
-        agent="nanjing",
+    silences = of(index, record("asked", 0, None, 10, rule=UNCONFIRMED), record("open", 0, 50, 20))
+    sure, unsure = (
+        silences.streams_during(0, SECOND),
+        silences.unconfirmed_during(0, SECOND),
     )
-    store = controller.services.store.silences
-    whole = [
-        SilenceRecord(
-            mark=f"suzhou|{i}",
-            agent="suzhou",
-            side="answering",
-            rule="agent.restarting",
-            from_ns=clock.now_ns + i,
-            to_ns=clock.now_ns + i,
-            stream_ids=np.zeros(0, np.uint64),
-        )
-        for i in range(SILENCES_KEPT + 500)
-    ]
-    store.put(whole).result()
-    kept = store.records()
-    assert "agent.restarting" in {one.rule for one in kept if one.agent == "nanjing"}
-    assert next(one.mark for one in kept if one.agent == "suzhou") == "suzhou|500"
+    assert sure is not None
+    assert unsure is not None
+    assert (sure.tolist(), unsure.tolist()) == ([False, True, False], [True, False, False])
+    assert silences.streams_during(60 * SECOND, 61 * SECOND) is None
 
 
-async def test_stream_that_is_slowed_to_more_than_planned_takes_nothing(controller: Any) -> None:
-    """Else what is left out of the account would be negative."""
-    stream = stream_of(controller)
-    for interval_ms in (stream.interval_ms / 2, stream.interval_ms, None):
-        slowed = CurtailedStream(
-            stream_id=stream.stream_id,
-            rule="policy.max_packets_per_s",
-            action="throttled",
-            interval_ms=interval_ms,
-        )
-        message = Curtailed(plan_version=1, streams=(slowed,))
-        _note_silences(controller.services, "nanjing", message)
-        (record,) = [
-            one
-            for one in controller.services.silences.now.records.values()
-            if one.agent == "nanjing" and one.side == "sending" and one.to_ns is None
-        ]
-        assert record.share == 1.0
+def test_the_last_end_of_a_silence_is_known_of_each_stream(index: StreamIndex) -> None:
+    silences = of(
+        index, record("a", 0, 20, 10, 30), record("b", 5, 40, 10), record("c", 9, None, 20)
+    )
+    assert silences.ended_ns(10 * SECOND).tolist() == [40 * SECOND, 0, 20 * SECOND]
+    assert silences.ended_ns(20 * SECOND).tolist() == [40 * SECOND, 0, 0]
+
+
+def test_streams_are_numbered_anew_by_another_plan(index: StreamIndex) -> None:
+    silences = of(index, record("a", 0, None, 20, 99))
+    assert silences.rows_of(silences.records["a"]).tolist() == [1]
+    other = silences.over(StreamIndex([stream(20, "198.51.100.1"), stream(99, "192.0.2.9")]))
+    assert other.rows_of(other.records["a"]).tolist() == [0, 1]
