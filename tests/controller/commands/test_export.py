@@ -92,6 +92,17 @@ async def test_a_file_that_is_there_is_overwritten_only_where_that_is_asked(
     assert output.read_bytes() == await served(measured)
 
 
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_asked(
+    tmp_path: pathlib.Path,
+) -> None:
+    output = str(tmp_path / "none" / "out.csv")
+    words = ["--url", f"unix:{tmp_path}/nobody.sock", *DAY, "--format", "csv", "--output", output]
+    result = CliRunner().invoke(export, words)
+    assert isinstance(result.exception, ResourceError)
+    assert "Cannot write into" in result.exception.text.en
+    assert "--output" in result.exception.text.en
+
+
 async def test_a_disk_that_is_full_is_told_with_the_file(measured: Controller) -> None:
     result = await run(measured, "/dev/full")
     assert isinstance(result.exception, ResourceError)
