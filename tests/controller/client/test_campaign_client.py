@@ -90,11 +90,11 @@ async def test_what_the_controller_refuses_is_named_by_the_lines_of_the_file(
     assert await client.campaigns() == []
 
 
-async def test_a_line_is_counted_after_the_mark_that_an_editor_put_before_the_first(
+async def test_the_first_line_is_found_behind_the_mark_that_an_editor_put_before_it(
     client: CampaignClient, file: pathlib.Path
 ) -> None:
-    with pytest.raises(ConfigError, match=r"v\.toml:12: no site is called `suzhuo`"):
-        await create(client, file, "\ufeff" + FILE.replace('"suzhou"', '"suzhuo"'))
+    with pytest.raises(ConfigError, match=r"v\.toml:1: no target is called `circle`"):
+        await create(client, file, '\ufefftargets = ["circle"]' + FILE)
 
 
 async def test_a_refusal_that_names_no_key_is_the_controllers_own_sentence(
