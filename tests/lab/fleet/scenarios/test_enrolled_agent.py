@@ -261,7 +261,7 @@ async def test_of_a_cloned_agent_nothing_is_stored_of_the_time_in_which_the_firs
             first_boot = (await site.agents())["health"]["boot"]
             assert (await copy.doctor())["name"] == "warn"  # one is heard, and none runs here
             async with copy.agent():
-                await site.until_said("b.log", "Another agent named nanjing is running")
+                await site.until_said("b.log", "Another agent named nanjing is connected")
                 assert (await copy.doctor())["name"] == "fail"
                 stored = (await site.agents())["windows_stored"]
                 await site.until_stored(stored + 4)
