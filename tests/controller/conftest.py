@@ -228,6 +228,22 @@ async def controller(
         yield served
 
 
+@pytest.fixture
+async def measured(controller: Controller) -> Controller:
+    """A controller that holds three windows of nanjing's two UDP streams: one wholly lost."""
+    ids = [
+        stream.stream_id
+        for stream in controller.services.rounds.scope.streams
+        if stream.path.source.site == "nanjing" and stream.type_p.protocol == "udp"
+    ]
+    now_ns = controller.services.clock.wall_ns()
+    for i, lost in enumerate((0, 10, 5)):
+        batch = batch_of(ids, now_ns - (3 - i) * WINDOW_NS, lost=lost)
+        body = chunk_of(batch, agent="nanjing", sequence=i, plan_version=7 + i)
+        await controller.deliver("nanjing", body)
+    return controller
+
+
 @pytest.fixture(name="batch_of", scope="session")
 def _batch_of() -> Callable[..., WindowBatch]:
     return batch_of

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
-import pathlib
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from pyarrow import parquet
 
-from controller.commands.export import export
 from controller.export.kinds import joined_tables
 from controller.export.rows import COLUMNS, NAMES
-from foundation.errors import ResourceError
 
 SECOND = 1_000_000_000
 PATH = "nanjing.telecom.v4>suzhou.telecom.v4"
@@ -104,21 +99,3 @@ async def test_site_alone_is_exported_when_it_is_named(measured: Any) -> None:
 def test_small_tables_are_joined_and_nothing_is_lost() -> None:
     small = [{"start_ns": np.arange(size)} for size in (3, 4, 5, 1)]
     assert [len(table["start_ns"]) for table in joined_tables(iter(small), 6)] == [7, 6]
-
-
-async def test_command_writes_the_whole_file_or_none(measured: Any, tmp_path: pathlib.Path) -> None:
-    url = f"unix:{measured.session.connector.path}"
-    now_ns = measured.services.clock.wall_ns()
-    output = tmp_path / "out.csv"
-    times = ["--from", "2027-01-15T00:00Z", "--to", "2027-01-16T00:00Z"]
-    assert now_ns == 1_800_000_000 * SECOND  # 2027-01-15T08:00 UTC
-    arguments = ["--url", url, *times, "--format", "csv", "--output", str(output)]
-    result = await asyncio.to_thread(CliRunner().invoke, export, arguments)
-    assert result.exit_code == 0, result.output
-    assert output.read_bytes() == await fetch(measured, "csv")
-    assert str(output.stat().st_size) in result.output.replace(",", "")
-    output.unlink()
-    refused = await asyncio.to_thread(CliRunner().invoke, export, [*arguments, "--path", "nope"])
-    assert isinstance(refused.exception, ResourceError)
-    assert "There is no path named nope." in str(refused.exception)
-    assert not await asyncio.to_thread(lambda: list(tmp_path.glob("out*")))
