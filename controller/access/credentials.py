@@ -146,7 +146,8 @@ def refuse_ended_certificate(
 def refuse_frequent_renewals(records: Sequence[CertificateRecord], now_ns: int) -> None:
     """Raise CredentialError if an agent's last certificates (newest first) are too close together.
 
-    Those that were issued by a clock that was ahead count too.
+    Within an hour either way: our clock may have been a little ahead then. If it was far ahead,
+    what it issued locks nobody out until that time.
     """
     lately = [one for one in records if abs(now_ns - one.issued_ns) < RENEWALS_NS]
     if len(lately) < RENEWALS:

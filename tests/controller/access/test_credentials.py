@@ -88,7 +88,9 @@ def test_renewals_within_an_hour_are_counted_and_the_wait_is_told() -> None:
     refuse_frequent_renewals(lately, now_ns + wait_ns)
 
 
-def test_renewals_by_a_clock_that_was_ahead_count_too() -> None:
-    ahead = [certificate(SECOND * n) for n in range(RENEWALS, 0, -1)]
+def test_renewals_by_a_clock_a_little_ahead_count_and_by_one_far_ahead_lock_nobody_out() -> None:
+    little = [certificate(SECOND * n) for n in range(RENEWALS, 0, -1)]
     with pytest.raises(CredentialError, match="within an hour"):
-        refuse_frequent_renewals(ahead, 0)
+        refuse_frequent_renewals(little, 0)
+    far = [certificate(SECOND * n + RENEWALS_NS) for n in range(RENEWALS, 0, -1)]
+    refuse_frequent_renewals(far, 0)

@@ -134,19 +134,31 @@ async def test_figures_and_verdicts_are_listed_with_their_age(
         assert all(any(word in line for word in gone) for line in old)
 
 
-@pytest.mark.parametrize("what", ["agents", "certificates", "paths", "states", "verdicts"])
+COMPUTES = ("jinja2", "numpy", "scipy")
+
+
+@pytest.mark.parametrize(
+    ("words", "computes"),
+    [
+        *(
+            (("list", what), COMPUTES)
+            for what in ("agents", "certificates", "paths", "states", "verdicts")
+        ),
+        (("campaign", "list"), ("jinja2", "scipy")),
+    ],
+)
 def test_who_lists_does_not_wait_for_what_computes_to_load(
-    what: str, tmp_path: pathlib.Path
+    words: tuple[str, ...], computes: tuple[str, ...], tmp_path: pathlib.Path
 ) -> None:
-    asked = ["list", what, "--url", f"unix:{tmp_path}/nobody.sock"]
+    asked = [*words, "--url", f"unix:{tmp_path}/nobody.sock"]
     program = (
         "import sys, isochrone\n"
         "from click.testing import CliRunner\n"
         f"done = CliRunner().invoke(isochrone.front_door, {asked!r})\n"
         "assert 'does not answer' in str(done.exception), done.exception\n"
-        "print([name for name in ('jinja2', 'numpy', 'scipy') if name in sys.modules])\n"
+        f"print([name for name in {computes!r} if name in sys.modules])\n"
     )
     environment = os.environ | {"ISOCHRONE_LANG": "en"}
-    run = [sys.executable, "-c", program]
+    run = [sys.executable, "-P", "-c", program]
     done = subprocess.run(run, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "[]\n"

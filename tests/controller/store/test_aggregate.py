@@ -86,6 +86,14 @@ def test_rows_side_by_side_are_views_and_no_copies(batch_of: Make) -> None:
     assert np.shares_memory(rows_of(part, np.arange(2, 5)).end_ns, part.end_ns)
 
 
+def test_streams_keep_their_own_windows_side_by_side_or_not(batch_of: Make) -> None:
+    whole = merge([_part(batch_of, [row], 10 + row) for row in range(6)], 6)
+    for rows in ([2, 3, 4], [1, 3, 5], []):
+        found = rows_of(whole, np.array(rows, np.int64))
+        assert found.windows.start_ns.tolist() == [10 + row for row in rows]
+        assert found.windows.indptr.tolist() == list(range(len(rows) + 1))
+
+
 def test_what_is_blank_changes_no_figure_it_is_merged_with(batch_of: Make) -> None:
     part = without_windows(_part(batch_of, [0, 1], 1))
     both = merge([part, blank(2)], 2)

@@ -73,5 +73,6 @@ def test_openers_are_loaded_when_first_asked_for_or_all_at_once() -> None:
         "def loaded(): return [n for n in sys.modules if n.endswith('.opening') and 'proto' in n]\n"
         "print(len(loaded())); opening.load_openers(); print(len(loaded()))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", str(len(protocols()))]

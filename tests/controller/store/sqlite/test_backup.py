@@ -137,3 +137,15 @@ def test_a_backup_named_by_links_in_a_circle_is_told(tmp_path: pathlib.Path) -> 
     (tmp_path / "b.db").symlink_to(tmp_path / "b.db")
     with pytest.raises(ResourceError, match="cannot be written"):
         back_up(tmp_path, tmp_path / "b.db")
+
+
+def test_database_of_another_program_is_neither_copied_nor_checked(tmp_path: pathlib.Path) -> None:
+    other = sqlite3.connect(tmp_path / FILE_NAME)
+    other.execute("CREATE TABLE photos (id INTEGER)")
+    other.commit()
+    other.close()
+    with pytest.raises(ConfigError, match="not an Isochrone database"):
+        check(tmp_path)
+    with pytest.raises(ConfigError, match="not an Isochrone database"):
+        back_up(tmp_path, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
