@@ -230,7 +230,7 @@ async def controller(
 
 @pytest.fixture
 async def measured(controller: Controller) -> Controller:
-    """A controller that holds three windows of nanjing's two UDP streams: one wholly lost."""
+    """A controller that holds three windows of each of nanjing's UDP streams, one wholly lost."""
     ids = [
         stream.stream_id
         for stream in controller.services.rounds.scope.streams

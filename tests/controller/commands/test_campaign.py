@@ -83,18 +83,6 @@ async def test_a_campaign_is_tried_created_listed_shown_and_reported(
     assert "Voice" in (tmp_path / "voice.html").read_text(encoding="utf-8")
 
 
-async def test_what_the_controller_refuses_is_named_by_the_lines_of_the_file(
-    run: Run, tmp_path: pathlib.Path
-) -> None:
-    text = FILE.replace('"suzhou"', '"suzhuo"')
-    said = await run("create", write(tmp_path / "v.toml", text), code=1)
-    assert "v.toml:12: no site is called `suzhuo`; did you mean `suzhou`?" in said
-    text = FILE.replace("interval_ms = 20", "interval_ms = 1")
-    said = await run("create", write(tmp_path / "v.toml", text), code=1)
-    assert "v.toml:7" in said
-    assert "pair_packets_per_s" in said
-
-
 async def test_a_file_without_a_mesh_has_nothing_to_create(
     run: Run, tmp_path: pathlib.Path
 ) -> None:
