@@ -120,7 +120,7 @@ def ambiguous(moment: dt.datetime) -> Text:
     )
 
 
-def span_ns(text: str) -> int:
+def duration_ns_of(text: str) -> int:
     """Return a stretch of time such as ``90m``, ``24h`` or ``7d``. Raises UsageError."""
     found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip())
     if found is None or int(found[1]) == 0:
@@ -141,7 +141,7 @@ def past_range(
     """
     if last is not None and start is None:
         end_ns = now_ns if end is None else moment_ns(end)
-        return end_ns - span_ns(last), end_ns
+        return end_ns - duration_ns_of(last), end_ns
     if last is not None or start is None:
         raise UsageError(
             "Give a period: --last 24h, or --from TIME and --to TIME (now by default).",

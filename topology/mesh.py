@@ -62,12 +62,12 @@ def _stream(path: Path, type_p: TypeP, choice: StreamChoice) -> PlannedStream:
 def _check_modes(streams: Collection[PlannedStream]) -> None:
     """Let no reflector be asked by one sender with authentication and without: what it would answer
     without, anybody could forge."""
-    bound = {_asked(stream) for stream in streams if stream.type_p.authenticated}
-    if not bound:
+    authenticated = {_reflector_of(stream) for stream in streams if stream.type_p.authenticated}
+    if not authenticated:
         return
     for stream in streams:
         kind = stream.type_p
-        if not kind.authenticated and _asked(stream) in bound:
+        if not kind.authenticated and _reflector_of(stream) in authenticated:
             name = kind.protocol.upper()
             raise ConfigError(
                 f"{stream.path.id} is probed on {name} port {kind.port} with authentication and "
@@ -78,7 +78,7 @@ def _check_modes(streams: Collection[PlannedStream]) -> None:
             )
 
 
-def _asked(stream: PlannedStream) -> tuple[str, str, int | None]:
+def _reflector_of(stream: PlannedStream) -> tuple[str, str, int | None]:
     return stream.path.id, stream.type_p.protocol, stream.type_p.port
 
 
@@ -101,7 +101,7 @@ def _types(choice: StreamChoice) -> dict[int, TypeP]:
     }
 
 
-def united(*plans: Iterable[PlannedStream]) -> tuple[PlannedStream, ...]:
+def merged_plans(*plans: Iterable[PlannedStream]) -> tuple[PlannedStream, ...]:
     """Return the streams of several plans, each once, in the order in which they are first named.
 
     A stream that several ask for runs at the shortest interval, with the most flows and the longest

@@ -23,7 +23,7 @@ from controller.live.scope import Scope
 from controller.live.snapshot import Snapshot
 from foundation.errors import ConfigError
 from foundation.text import Text
-from topology.mesh import united
+from topology.mesh import merged_plans
 from topology.model import PlannedStream
 from topology.strict import Problems
 
@@ -74,8 +74,8 @@ def _planned(
     _refuse(problems)
     try:
         streams = streams_of(scope.network, asked)
-        before = united(scope.permanent, *others)
-        after = united(before, streams)
+        before = merged_plans(scope.permanent, *others)
+        after = merged_plans(before, streams)
     except ConfigError as error:  # two streams of one number
         raise ApiError(422, "bad_campaign", error.text, **error.fields) from error
     note_if_nothing(streams, problems)

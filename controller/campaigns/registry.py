@@ -17,7 +17,7 @@ from controller.campaigns.request import CampaignRequest, existing_part, problem
 from controller.store.records import CampaignRecord
 from foundation.errors import ConfigError
 from foundation.text import Text, counted
-from topology.mesh import united
+from topology.mesh import merged_plans
 from topology.model import PlannedStream
 from topology.network import Network
 
@@ -96,7 +96,7 @@ class CampaignRegistry:
             self._streams[record.id] = known
         return known
 
-    def united(
+    def plan_with(
         self,
         network: Network,
         permanent: tuple[PlannedStream, ...],
@@ -106,7 +106,7 @@ class CampaignRegistry:
         planned = permanent
         for record in running:
             try:
-                planned = united(planned, self.streams_of(network, record))
+                planned = merged_plans(planned, self.streams_of(network, record))
             except ConfigError as error:  # the site file has changed since it was created
                 logger.error("campaign %s is not measured: %s", record.name, error)
         return planned

@@ -71,7 +71,9 @@ class CampaignScheduler:
         running = registry.running(now_ns)
         if not running and scope.streams is scope.permanent:
             return False
-        streams = await asyncio.to_thread(registry.united, scope.network, scope.permanent, running)
+        streams = await asyncio.to_thread(
+            registry.plan_with, scope.network, scope.permanent, running
+        )
         if streams == scope.streams:
             return False
         await self._replan(streams, registry.planned_ns(streams, len(scope.permanent)))

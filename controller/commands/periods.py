@@ -11,7 +11,7 @@ from controller.client.link import ControllerAddress
 from controller.client.options import controller_options, past_options
 from foundation.clock import SystemClock
 from foundation.errors import UsageError
-from foundation.local_time import local_text, moment_ns, span_ns
+from foundation.local_time import duration_ns_of, local_text, moment_ns
 from foundation.number_types import LARGEST
 from foundation.text import Text, counted, language_of_environment, plain
 
@@ -67,7 +67,7 @@ def announce(
     if end is not None:
         to_ns = moment_ns(end)
     else:
-        to_ns = (from_ns or SystemClock().wall_ns()) + span_ns(str(span))
+        to_ns = (from_ns or SystemClock().wall_ns()) + duration_ns_of(str(span))
     asked: dict[str, Any] = {"reason": reason, "to_ns": to_ns}
     asked |= {"sites": sites, "carriers": carriers, "paths": paths}
     if from_ns is not None:

@@ -67,7 +67,7 @@ def first_plan(network: Network, opened: Opened, now_ns: int) -> FirstPlan:
     """
     store, permanent = opened.store, plan_streams(network)
     campaigns = CampaignRegistry(store.campaigns.records())
-    streams = campaigns.united(network, permanent, campaigns.running(now_ns))
+    streams = campaigns.plan_with(network, permanent, campaigns.running(now_ns))
     before = last_plans(store)
     plans = plans_of(network, streams, opened.settings.window_ms, store, now_ns)
     with _done_without_room():

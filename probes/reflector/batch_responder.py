@@ -47,17 +47,19 @@ class BatchResponder:
         self._reply_to_both(batch, free, screening.worth_verifying(batch, row[has_to]))
         return True
 
-    def _reply_to_both(self, batch: Batch, free: NDArray[np.intp], bound: NDArray[np.intp]) -> None:
+    def _reply_to_both(
+        self, batch: Batch, free: NDArray[np.intp], authenticated: NDArray[np.intp]
+    ) -> None:
         """Answer the requests of senders that are `free` to ask as they like, then those of senders
-        that are `bound` to authenticate, whose rows are kept while the ring is used."""
-        sources = batch.sources.take(bound)
+        that are to authenticate themselves, whose rows are kept while the ring is used."""
+        sources = batch.sources.take(authenticated)
         keys = batch.listener.keys.of(sources)
         if not len(free):
-            self._reply(batch, bound, keys)
+            self._reply(batch, authenticated, keys)
             return
-        kept = batch.received.taken(bound)
+        kept = batch.received.taken(authenticated)
         self._reply(batch, free)
-        ring, count = self._rings.send, len(bound)
+        ring, count = self._rings.send, len(authenticated)
         ring.payload[:count], ring.address[:count] = kept.payload, kept.address
         kept = replace(kept, payload=ring.payload[:count], address=ring.address[:count])
         self._reply(replace(batch, received=kept, sources=sources), np.arange(count), keys)
@@ -98,7 +100,9 @@ class BatchResponder:
             return self._reflection.answer(requests, moment)
 
         def within_limits(genuine: NDArray[np.intp]) -> NDArray[np.bool_]:
-            return self._screening.grant_bound(batch.sources.take(row[genuine]), batch.now_ns)
+            return self._screening.grant_authenticated(
+                batch.sources.take(row[genuine]), batch.now_ns
+            )
 
         return self._reflection.authenticated.answer(requests, keys, moment, within_limits)
 

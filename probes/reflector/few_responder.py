@@ -36,7 +36,7 @@ class FewResponder:
             if sender.keys is None:
                 self._answer(listener, packet, sender, moment, follow_up=follow_up)
             else:
-                self._answer_bound(listener, packet, sender, sender.keys, moment)
+                self._answer_authenticated(listener, packet, sender, sender.keys, moment)
             # At once: the next reply of a session that asked twice reports about this one, and no
             # departures heap up whose telling would lag behind ever after.
             listener.collect_one_timestamp()
@@ -49,9 +49,9 @@ class FewResponder:
         for packet in [listener.socket.read_row(row) for row in range(count)]:
             sender = listener.known.find(packet.address, packet.payload)
             if sender is None and listener.authenticated is not None:
-                sender = listener.known.find(packet.address, packet.payload, bound=True)
-            bound = sender is not None and sender.keys is not None
-            follow_up = False if bound else asks_follow_up(packet.payload)
+                sender = listener.known.find(packet.address, packet.payload, authenticated=True)
+            authenticated = sender is not None and sender.keys is not None
+            follow_up = False if authenticated else asks_follow_up(packet.payload)
             if packet.truncated or sender is None or follow_up is None:
                 return None
             asked.append((packet, sender, follow_up))
@@ -67,7 +67,7 @@ class FewResponder:
         follow_up: bool,
     ) -> None:
         context, limits = self._context, self._screening.limits
-        refusal = limits.refusal(sender.bucket, sender.slot, moment.now_ns, bound=False)
+        refusal = limits.refusal(sender.bucket, sender.slot, moment.now_ns, authenticated=False)
         if refusal is not None:
             self._counts[refusal] += 1
             return
@@ -96,7 +96,7 @@ class FewResponder:
         if follow_up:
             listener.reply_timestamps.expect_one(key, sender.slot, sequence)
 
-    def _answer_bound(
+    def _answer_authenticated(
         self,
         listener: Listener,
         packet: OnePacket,
@@ -113,7 +113,7 @@ class FewResponder:
             Arrival(packet.timestamp_ns + self._context.shift_ns, packet.ttl, packet.tos),
             moment,
             refusal=lambda: self._screening.limits.refusal(
-                sender.bucket, sender.slot, moment.now_ns, bound=True
+                sender.bucket, sender.slot, moment.now_ns, authenticated=True
             ),
         )
         if isinstance(reply, str):

@@ -28,7 +28,7 @@ from probes.stamp.tlv_batch import FOLLOW_UP_BYTES, TLV_HEADER_BYTES
 
 MOST_KNOWN = 4096  # of one listener; when there are more, all are learnt again
 _ASKED_BYTES = 14  # of a request that the reply repeats: number, T1, Error Estimate
-_SSID, _BOUND_SSID = slice(14, 16), slice(26, 28)  # of authenticated packets
+_SSID, _AUTHENTICATED_SSID = slice(14, 16), slice(26, 28)  # of authenticated packets
 # number, T3, Error Estimate, SSID, T2, what was asked, TTL (RFC 8762 §4.3.1)
 _REPLY = struct.Struct("!IQH2sQ14s2xB3x")
 _T3 = struct.Struct("!Q")
@@ -47,12 +47,12 @@ class KnownSender:
     keys: tuple[bytes, ...] | None = None
 
 
-def sender_key(address: bytes, payload: bytes, *, bound: bool = False) -> bytes:
+def sender_key(address: bytes, payload: bytes, *, authenticated: bool = False) -> bytes:
     """Return what a session is known by at one listener: address, port and SSID.
 
-    `bound`: it has to authenticate itself, and its packets are laid out for that.
+    `authenticated`: it has to authenticate itself, and its packets are laid out for that.
     """
-    return address + payload[_BOUND_SSID if bound else _SSID]
+    return address + payload[_AUTHENTICATED_SSID if authenticated else _SSID]
 
 
 def asks_follow_up(request: bytes) -> bool | None:
@@ -135,9 +135,11 @@ class KnownSenders:
         if self._under != under:
             self._known, self._under = {}, under
 
-    def find(self, address: bytes, payload: bytes, *, bound: bool = False) -> KnownSender | None:
+    def find(
+        self, address: bytes, payload: bytes, *, authenticated: bool = False
+    ) -> KnownSender | None:
         """Return who sent a request, None if he is not known."""
-        return self._known.get(address + payload[_BOUND_SSID if bound else _SSID])
+        return self._known.get(address + payload[_AUTHENTICATED_SSID if authenticated else _SSID])
 
     def learn(
         self,
@@ -148,10 +150,12 @@ class KnownSenders:
         keys: Sequence[tuple[bytes, ...]] | None,
     ) -> None:
         """Remember who sent the few requests that were answered, with the slots of their sessions
-        and the keys they are bound to."""
+        and the keys that are required of them."""
         if len(self._known) + len(slot) > MOST_KNOWN:
             self._known = {}
-        for index, (raw, name) in enumerate(keys_of(address, payload, bound=keys is not None)):
+        for index, (raw, name) in enumerate(
+            keys_of(address, payload, authenticated=keys is not None)
+        ):
             self._known[name] = KnownSender(
                 int(slot[index]),
                 unpack_address(raw),
@@ -161,12 +165,14 @@ class KnownSenders:
 
 
 def keys_of(
-    address: NDArray[np.uint8], payload: NDArray[np.uint8], *, bound: bool = False
+    address: NDArray[np.uint8], payload: NDArray[np.uint8], *, authenticated: bool = False
 ) -> list[tuple[bytes, bytes]]:
     """Return (sockaddr, what it is known by) of each of a few requests."""
     found = []
     for row in range(len(address)):
         raw = address[row].tobytes()
         raw = raw[:16] if int.from_bytes(raw[:2], "little") == socket.AF_INET else raw
-        found.append((raw, sender_key(raw, payload[row, :28].tobytes(), bound=bound)))
+        found.append(
+            (raw, sender_key(raw, payload[row, :28].tobytes(), authenticated=authenticated))
+        )
     return found

@@ -69,8 +69,8 @@ class Listener:
     def admit(self, spec: ReflectorSpec, keys: SenderKeys) -> None:
         """Answer the peers of `spec` from now on, those that it says under their `keys` alone."""
         self.spec, self.peers, self.keys = spec, PeerFilter(spec.peers), keys
-        bound = spec.peers if keys.of_everybody is not None else spec.authenticated or ()
-        self.authenticated = PeerFilter(bound) if bound else None
+        peers = spec.peers if keys.of_everybody is not None else spec.authenticated or ()
+        self.authenticated = PeerFilter(peers) if peers else None
         self.known = KnownSenders()
         # Where everybody may ask, a forged sender must gain nothing: no reply longer than asked.
         is_open = any(parse_prefix(peer).prefixlen == 0 for peer in spec.peers)

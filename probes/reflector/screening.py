@@ -13,7 +13,7 @@ from probes.reflector.listening import Listener
 from probes.reflector.sessions import SessionTable, Sources
 from probes.reflector.short_requests import ShortRequests
 from probes.sockets.batch import Received
-from probes.stamp.batch import SHORT_REQUEST_BYTES, bound_ssids, sequences, ssids
+from probes.stamp.batch import SHORT_REQUEST_BYTES, authenticated_ssids, sequences, ssids
 from probes.stamp.packet import AUTHENTICATED_BYTES
 
 
@@ -80,13 +80,13 @@ class Screening:
             ssid = ssids(received.payload, received.length, row[of])
             return self._sessions.find(asking.take(of), ssid, batch.listener.number)
 
-        granted, of_source = self.limits.grants(asking, batch.now_ns, slots, bound=False)
+        granted, of_source = self.limits.grants(asking, batch.now_ns, slots, authenticated=False)
         self._count_limited(granted, of_source)
         return row[granted]
 
-    def grant_bound(self, asking: Sources, now_ns: int) -> NDArray[np.bool_]:
+    def grant_authenticated(self, asking: Sources, now_ns: int) -> NDArray[np.bool_]:
         """Return which of these genuine requests are answered. They have their own limits."""
-        granted, of_source = self.limits.grants(asking, now_ns, None, bound=True)
+        granted, of_source = self.limits.grants(asking, now_ns, None, authenticated=True)
         self._count_limited(granted, of_source)
         return granted
 
@@ -104,7 +104,7 @@ class Screening:
         able = self.limits.verifications.take(len(row), batch.now_ns)
         if len(row) <= able:
             return row
-        ssid = bound_ssids(received.payload, row)
+        ssid = authenticated_ssids(received.payload, row)
         slot = sessions.find(batch.sources.take(row), ssid, batch.listener.number)
         expected = sessions.expect(slot, sequences(received.payload, row))
         expected[:able] = True

@@ -253,7 +253,7 @@ def ssids(
     return np.where(length[row] >= _SENDER.itemsize, given, 0).astype(np.uint16)
 
 
-def bound_ssids(buffer: NDArray[np.uint8], row: NDArray[np.intp]) -> NDArray[np.uint16]:
+def authenticated_ssids(buffer: NDArray[np.uint8], row: NDArray[np.intp]) -> NDArray[np.uint16]:
     """Return the SSIDs of authenticated requests, uint16[n]."""
     return buffer[row, 26:28].view(">u2")[:, 0].astype(np.uint16)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from foundation.errors import UsageError
-from foundation.local_time import ambiguous, local_text, moment_ns, past_range, span_ns
+from foundation.local_time import ambiguous, duration_ns_of, local_text, moment_ns, past_range
 
 EIGHT_NS = 1_793_491_200_000_000_000  # 2026-11-01T00:00Z
 HOUR_NS = 3_600_000_000_000
@@ -93,13 +93,13 @@ def test_a_zone_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     ("text", "hours"), [("90m", 1.5), ("24h", 24), ("7d", 168), ("2w", 336), ("3600s", 1)]
 )
 def test_a_stretch_of_time_has_a_unit(text: str, hours: float) -> None:
-    assert span_ns(text) == hours * HOUR_NS
+    assert duration_ns_of(text) == hours * HOUR_NS
 
 
 @pytest.mark.parametrize("text", ["24", "h", "-1h", "0h", "1.5h", "24 hours", "9999999d", "１h"])
 def test_what_is_no_stretch_of_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        span_ns(text)
+        duration_ns_of(text)
 
 
 def test_the_last_hours_end_now_or_when_it_is_said() -> None:

@@ -34,7 +34,7 @@ def spec(host="127.0.0.1", peers=("127.0.0.0/8", "::1"), port=None):
     return ReflectorSpec(address=host, port=port or free_port(host), peers=peers)
 
 
-def bound_place(**more):
+def authenticated_place(**more):
     """A place where two senders have to sign, and others may ask as they like."""
     return msgspec.structs.replace(spec(**more), authenticated=tuple(BOUND))
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from foundation.errors import ConfigError
 from foundation.text import Text
 from topology import mesh as mesh_module
-from topology.mesh import coverage_notes, coverage_of, plan_streams, united
+from topology.mesh import coverage_notes, coverage_of, merged_plans, plan_streams
 from topology.model import Ends, Interface, Site
 from topology.network import Mesh, Network, StreamChoice
 
@@ -201,11 +201,11 @@ def test_plans_are_united_with_the_first_in_their_places():
     first = plan_streams(a_network(sites, Mesh(name="one", stream=ICMP)))
     fast = (StreamChoice(protocol="icmp", interval_ms=50, flows=8), StreamChoice(protocol="udp"))
     second = plan_streams(a_network(sites, Mesh(name="two", one_way=True, stream=fast)))
-    both = united(first, second)
+    both = merged_plans(first, second)
     assert [s.stream_id for s in both[:2]] == [s.stream_id for s in first]
     assert [(s.interval_ms, s.flows) for s in both[:2]] == [(50, 8), (1000, 1)]
     assert both[2:] == second[1:]
-    assert united(first) == first
+    assert merged_plans(first) == first
 
 
 def test_a_stream_keeps_its_number_when_sites_are_added():

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from asking import BOUND, KEY, Sender, bound_place, request
+from asking import BOUND, KEY, Sender, authenticated_place, request
 from reflector_parts import OneListener
 
 from probes.reflector.listening import FEW
@@ -22,7 +22,7 @@ def padding(size):
 def test_batch_of_free_and_bound_senders_is_answered_to_each_in_order():
     with contextlib.ExitStack() as stack:
         running = Reflector(
-            [bound_place()], own_clock_bound_ns=lambda: 0.0, stamp_keys=BOUND
+            [authenticated_place()], own_clock_bound_ns=lambda: 0.0, stamp_keys=BOUND
         )  # not started: they queue
         stack.callback(running.stop)
         to = running.addresses()[0]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from asking import BOUND, KEY, OLD, Sender, bound_place, reflector, request
+from asking import BOUND, KEY, OLD, Sender, authenticated_place, reflector, request
 from reflector_parts import OneListener
 
 from probes.reflector.listening import FEW
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.network
 
 
 def test_known_bound_senders_are_answered_one_by_one_and_judged_as_among_many():
-    place = bound_place()
+    place = authenticated_place()
     with (
         reflector(place, stamp_keys=BOUND) as running,
         Sender((place.address, place.port), "127.0.0.2") as two,
@@ -46,7 +46,7 @@ def test_known_sender_that_becomes_bound_is_no_longer_answered_without_a_key():
     with reflector() as running, Sender(running.addresses()[0], "127.0.0.2") as sender:
         for sequence in range(3):  # known by now
             sender.probe(sequence)
-        running.update([bound_place(port=sender.to[1])], BOUND)
+        running.update([authenticated_place(port=sender.to[1])], BOUND)
         assert sender.is_not_answered(request(4), request(5, key=KEY), KEY)
 
 

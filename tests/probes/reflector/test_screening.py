@@ -96,7 +96,7 @@ def test_genuine_requests_are_limited_apart_from_others(here: OneListener) -> No
     packets = [(request(n), "192.0.2.1", 5) for n in range(50)]
     came = batch(here, *packets)
     assert len(here.screening.within_limits(came, np.arange(50))) == 10
-    granted = here.screening.grant_bound(came.sources, came.now_ns)
+    granted = here.screening.grant_authenticated(came.sources, came.now_ns)
     assert np.count_nonzero(granted) == 10
     assert counted(here) == {"limited": 80}
 

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from asking import BOUND, KEY, OLD, Sender, bound_place, reflector, request
+from asking import BOUND, KEY, OLD, Sender, authenticated_place, reflector, request
 from patience import wait_until
 
 from probes.stamp import packet as stamp
@@ -40,7 +40,7 @@ def test_authenticated_mode_does_not_answer_open_requests():
 
 
 def test_each_sender_has_its_own_keys_and_others_may_ask_without():
-    with reflector(bound_place(), stamp_keys=BOUND) as running:
+    with reflector(authenticated_place(), stamp_keys=BOUND) as running:
         to = running.addresses()[0]
         with Sender(to, "127.0.0.2") as two, Sender(to, "127.0.0.3") as three, Sender(to) as free:
             for key in (KEY, OLD):
@@ -58,7 +58,7 @@ def test_each_sender_has_its_own_keys_and_others_may_ask_without():
 
 
 def test_sender_without_a_key_yet_is_not_answered_and_is_not_let_down_to_none():
-    place = bound_place()
+    place = authenticated_place()
     with reflector(place) as running:
         to = running.addresses()[0]
         with Sender(to, "127.0.0.2") as bound, Sender(to) as free:
@@ -72,7 +72,7 @@ def test_sender_without_a_key_yet_is_not_answered_and_is_not_let_down_to_none():
 
 def test_recorded_request_of_the_key_before_is_not_answered_again():
     recorded = request(1, key=OLD)
-    place = bound_place()
+    place = authenticated_place()
     with (
         reflector(place, stamp_keys=BOUND) as running,
         Sender((place.address, place.port), "127.0.0.2") as sender,
@@ -87,7 +87,7 @@ def test_recorded_request_of_the_key_before_is_not_answered_again():
 def test_forged_requests_take_nothing_from_the_limit_of_the_peer_they_name(ports):
     limits = {"max_packets_per_s_per_source": 0.1, "max_packets_per_s": 20.0}  # bursts of 1 and 2
     with (
-        reflector(bound_place(), stamp_keys=BOUND, **limits) as running,
+        reflector(authenticated_place(), stamp_keys=BOUND, **limits) as running,
         contextlib.ExitStack() as stack,
     ):
         to = running.addresses()[0]
@@ -106,7 +106,7 @@ def test_forged_requests_take_nothing_from_the_limit_of_the_peer_they_name(ports
 def test_who_holds_the_key_is_limited_all_the_same(ports):
     limits = {"max_packets_per_s_per_source": 0.1, "max_packets_per_s": 20.0}
     with (
-        reflector(bound_place(), stamp_keys=BOUND, **limits) as running,
+        reflector(authenticated_place(), stamp_keys=BOUND, **limits) as running,
         contextlib.ExitStack() as stack,
     ):
         to = running.addresses()[0]

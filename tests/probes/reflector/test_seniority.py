@@ -54,7 +54,7 @@ class Asked:
         def slots(of: np.ndarray) -> np.ndarray:
             return self.sessions.find(sources.take(of), ssid[of], 1)
 
-        granted, _ = self.limits.grants(sources, self.now_ns, slots, bound=False)
+        granted, _ = self.limits.grants(sources, self.now_ns, slots, authenticated=False)
         row = np.flatnonzero(granted)
         slot = self.sessions.slots(sources.take(row), ssid[row], 1, self.now_ns)
         self.sessions.take_sequence(slot)

@@ -25,7 +25,7 @@ from lab.fleet.scenario import find_scenario, load_scenario
 from lab.fleet.stored import StoredWindows, continuity_of, read_stored
 from lab.fleet.truth import pair_probes
 from probes.stamp.sizes import STAMP_PORT
-from topology.mesh import plan_streams, united
+from topology.mesh import merged_plans, plan_streams
 
 pytestmark = pytest.mark.network
 
@@ -87,7 +87,7 @@ def test_its_packets_are_on_the_wire_while_it_lasts_and_no_window_is_lost(
 
     request = asked_of(load_campaign(tmp_path / "voice.toml"))
     network = scenario.network
-    streams = united(plan_streams(network), streams_of(network, request))
+    streams = merged_plans(plan_streams(network), streams_of(network, request))
     probes = PathProbes(pair_probes(log, {STAMP_PORT}), scenario.addresses())
     continuity = continuity_of(windows, seen_of(streams, probes))
     assert (continuity.streams, continuity.missing, continuity.twice) == (38, 0, 0)
