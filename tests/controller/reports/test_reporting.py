@@ -76,7 +76,7 @@ async def test_the_page_its_results_and_its_account_are_kept(
     assert sealed is not None
     page = unseal(sealed, 1 << 24).decode()
     assert "语音" in page
-    assert "refused 1 and slowed 0" in page  # what was not as asked stands in it
+    assert "refused 1 and slowed 0" in page  # what was not as asked is written there
 
 
 async def test_one_that_cannot_be_reported_is_told_once_and_stops_no_other(
