@@ -119,17 +119,19 @@ def _known_ns(cells: Cells, at: Integers) -> Floats:
 
 
 def _share_in_doubt(bound_ns: Floats, delay_ns: Floats, unit: Integers, units: int) -> Floats:
-    """Return by what share of itself each unit's mean delay may be wrong, at most 1."""
+    """Return by what share of itself each unit's mean delay may be wrong; infinite where the clocks
+    make it nothing or less."""
+    bound, delay = np.bincount(unit, bound_ns, units), np.bincount(unit, delay_ns, units)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.bincount(unit, bound_ns, units) / np.bincount(unit, delay_ns, units)
-    return np.where((share >= 0) & (share < 1), share, np.where(np.isnan(share), 0.0, 1.0))
+        share = np.where(delay > 0, bound / delay, np.inf)
+    return np.where((delay == 0) & (bound == 0), 0.0, share)
 
 
 def _widened(ratio: Interval, now: Floats, base: Floats) -> Interval:
     """Return an interval of now / base that also holds what the clocks leave open of either."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        high = np.where(base < 1, ratio.high * (1 + now) / (1 - base), np.inf)
-    return Interval(ratio.point, ratio.low * (1 - now) / (1 + base), high)
+        high = np.where((base < 1) & (now < np.inf), ratio.high * (1 + now) / (1 - base), np.inf)
+    return Interval(ratio.point, ratio.low * np.maximum(1 - now, 0.0) / (1 + base), high)
 
 
 def loss_improvement(

@@ -112,6 +112,21 @@ def test_what_clocks_leave_open_widens_an_improvement_one_way(bound_us, verdict)
         assert found.ratio.high[0] == pytest.approx(2.0 / 9.999)
 
 
+@pytest.mark.parametrize(
+    ("now_ms", "bound_ms", "high"),
+    [(0.5, 2.0, 0.25), (-1.0, 3.5, np.inf)],
+)
+def test_a_clock_that_may_be_more_wrong_than_the_delay_is_long_passes_nothing_for_it(
+    now_ms, bound_ms, high
+):
+    hours = np.random.default_rng(3).normal(0, 1e3, (2, 24))
+    base, now = cells(10e6 + hours[0]), cells(now_ms * 1e6 + hours[1], bound_ns=bound_ms * 1e6)
+    found = delay_improvement(base, now, 1, np.array([0.2]))
+    assert found.verdict.tolist() == [UNDECIDED]
+    assert found.ratio.low.tolist() == [0.0]
+    assert found.ratio.high[0] == pytest.approx(high, rel=0.01)
+
+
 def test_losses_of_unknown_direction_count_for_neither_end_one_way():
     base = cells([1e6] * 48, lost=100, sent=10_000)
     plain = loss_improvement(base, cells([1e6] * 48, lost=20, sent=10_000), 1, np.array([0.5]))
