@@ -1,5 +1,7 @@
 """What a report is made of, from a snapshot: all there is, and every probe of the period."""
 
+import numpy as np
+
 from controller.reports.answers import answers_of
 from tests.controller.conftest import WINDOW_NS, Controller, SetClock, batch_of, chunk_of
 
@@ -53,3 +55,20 @@ async def test_an_account_counts_the_judged_period_and_no_other(
     assert found.due == found.judged + sum(
         getattr(found.excluded, cause) for cause in found.excluded.__struct_fields__
     )
+
+
+async def test_what_windows_lack_of_what_the_plan_asks_for_is_missing(
+    controller: Controller, clock: SetClock
+) -> None:
+    services = controller.services
+    (stream, *_) = services.rounds.scope.streams
+    asked = round(WINDOW_NS / 1e6 / stream.interval_ms)
+    batch = batch_of([stream.stream_id], clock.now_ns, sent=asked - 6)
+    clock.now_ns += WINDOW_NS
+    await controller.deliver("nanjing", chunk_of(batch, agent="nanjing", sequence=0))
+    await controller.judge()
+    now = services.readings.snapshots.now()
+    tally = await services.readings.accounts.tally(now)
+    first = np.arange(len(now.scope.streams)) == 0
+    found = tally.account(clock.now_ns - WINDOW_NS, clock.now_ns, now.scope.window_ns, first)
+    assert (found.due, found.judged, found.excluded.missing) == (asked, asked - 6, 6)
