@@ -26,7 +26,7 @@ def test_answers_stand_in_the_order_of_the_pairs_whatever_their_kinds() -> None:
 
 @pytest.mark.parametrize("name", [CHANNEL, f"{CHANNEL}_loss", "improvement", "improvement_loss"])
 def test_an_answer_has_the_judged_interval_and_the_truth_it_is_held_against(name: str) -> None:
-    for pair, answer in zip(p := drawn(*[name] * 2), answer_pairs(p, 3, compare, 99), strict=True):
+    for pair, answer in zip(p := drawn(*[name] * 6), answer_pairs(p, 3, compare, 99), strict=True):
         assert answer.low < answer.high
         truth = pair.loss_ratio if pair.indicator == "loss" else pair.delay_ratio
         assert any(each[3] == pytest.approx(truth) for each in answer.intervals)
