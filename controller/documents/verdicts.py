@@ -147,7 +147,7 @@ def _outlived(latest: Round, row: int, now_ns: int) -> Text:
 
 def verdict_name(code: np.int8 | int) -> VerdictName:
     """Return the name of a verdict's code."""
-    names: tuple[VerdictName, ...] = VERDICTS  # type: ignore[assignment]  # declared as plain str
+    names: tuple[VerdictName, ...] = VERDICTS
     return names[code]
 
 

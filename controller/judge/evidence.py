@@ -8,7 +8,7 @@ nanoseconds, ratios 0–1, counts int64. What is unknown is NaN, never 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from probes.histogram import Histograms
 
 # Enumerations: an array of codes holds indices into these tuples.
 MOSTLY_LOST = 0.5
-VERDICTS = ("pass", "fail", "undecided", "impossible", "no_data")  # topology.model.VerdictName
+# Those of topology.model.VerdictName.
+VERDICTS: Final = ("pass", "fail", "undecided", "impossible", "no_data")
 LIMITING_FACTORS = (
     "value",
     "clock",

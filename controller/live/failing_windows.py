@@ -37,7 +37,7 @@ class TolerantJudge:
             self._excluded, self._reasons = self._excluded[:0], {}
         try:
             judged = self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
-        except Exception:  # noqa: BLE001 - what it is, is searched for
+        except Exception:  # noqa: BLE001 - whatever fails, its rows are searched for
             self._search(slots, calibration_ns)
             judged = self._judge.judge(without(slots, self._excluded), calibration_ns, fresh_ns)
         return judged, self._reasons
@@ -46,7 +46,7 @@ class TolerantJudge:
         def raised(rows: Rows) -> Exception | None:
             try:
                 self._judge.judge(only(slots, rows), calibration_ns)
-            except Exception as error:  # noqa: BLE001 - the answer that is asked for
+            except Exception as error:  # noqa: BLE001 - it is the answer
                 return error
             return None
 

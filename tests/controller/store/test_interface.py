@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from controller.store.interface import Store, StoreBusyError
-from controller.store.records import CampaignRecord, PlanRecord, StoredChunk, StreamRecord
+from controller.store.records import CampaignRecord, PlanRecord, StreamRecord
 from controller.store.sqlite.engine import open_store
+from tests.controller.store.stored_chunks import chunk
 
 ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": open_store}
 
@@ -32,23 +33,6 @@ def reopen(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[C
 @pytest.fixture
 def store(reopen: Callable[[], Store]) -> Store:
     return reopen()
-
-
-def chunk(
-    agent: str = "nanjing", sequence: int = 0, start_ns: int = 100, **more: object
-) -> StoredChunk:
-    values = {
-        "agent": agent,
-        "boot": "b0",
-        "sequence": sequence,
-        "plan_version": 1,
-        "start_ns": start_ns,
-        "duration_ns": 10,
-        "counts": {"windows": 3},
-        "received_ns": 500,
-        "payload": f"{agent}/{sequence}".encode(),
-    }
-    return StoredChunk(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
 
 
 def test_acknowledged_chunk_survives_reopening(reopen: Callable[[], Store]) -> None:

@@ -18,6 +18,7 @@ from controller.store.rollup_blocks import block_of
 from controller.store.sqlite.engine import open_store
 from messages.chunk import decode_chunk
 from probes.window import WindowBatch
+from tests.controller.store.stored_chunks import chunk
 from tests.memory_store import memory_store
 
 Make = Callable[..., WindowBatch]
@@ -35,23 +36,6 @@ def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[St
     opened = ENGINES[request.param](tmp_path)
     yield opened
     opened.close()
-
-
-def chunk(
-    agent: str = "nanjing", sequence: int = 0, start_ns: int = 100, **more: object
-) -> StoredChunk:
-    values = {
-        "agent": agent,
-        "boot": "b0",
-        "sequence": sequence,
-        "plan_version": 1,
-        "start_ns": start_ns,
-        "duration_ns": 10,
-        "counts": {"windows": 3},
-        "received_ns": 500,
-        "payload": f"{agent}/{sequence}".encode(),
-    }
-    return StoredChunk(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
 
 
 def test_chunk_that_must_stand_alone_is_refused_beside_windows_of_another_boot(
