@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,22 +112,31 @@ def reflect(
         max_packets_per_s_per_source=max_rate_per_source or usual_rate_of_one,
         interface=interface or "",
     )
-    stop = threading.Event()
+    # Not an event: its lock is not reentrant, and a second signal may find the first one in it.
+    stop: queue.SimpleQueue[int] = queue.SimpleQueue()
     hangup = [signal.SIGHUP] if are_hangups_handled() else []
     for number in (signal.SIGTERM, signal.SIGINT, *hangup):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _frame: stop.put(received))
     reflector.start()
     for refused in reflector.refused():
         click.echo(f"isochrone: {refused.pick(language_of_environment())}", err=True)
     click.echo(f"isochrone: answering STAMP on {', '.join(listen)}", err=True)
     news = ShortRequestNews()
-    while not stop.wait(_LOOK_EVERY_S):
+    while not _is_told_to(stop, within_s=_LOOK_EVERY_S):
         _report_unusable(news, reflector.short_requests())
     reflector.stop()
     results_follow("reflect")
     news.end_silence()
     _report_unusable(news, reflector.short_requests())
     _print_counters(reflector.counters())
+
+
+def _is_told_to(stop: queue.SimpleQueue[int], *, within_s: float) -> bool:
+    try:
+        stop.get(timeout=within_s)
+    except queue.Empty:
+        return False
+    return True
 
 
 def _report_unusable(news: ShortRequestNews, short: ShortRequests) -> None:

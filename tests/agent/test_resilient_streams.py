@@ -2,12 +2,14 @@
 
 import os
 import pty
+import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import termios
+import time
 from fcntl import ioctl
 from pathlib import Path
 
@@ -38,6 +40,9 @@ class Terminal:
 
     def wait_until_it_says(self, words: str) -> None:
         while words not in self.said:
+            if not select.select([self._terminal], [], [], PATIENCE_S)[0]:
+                self._process.kill()
+                raise AssertionError(f"nothing more in {PATIENCE_S:.0f} s: {self.said}")
             try:
                 self.said += os.read(self._terminal, 65_536).decode(errors="replace")
             except OSError:  # it has ended
@@ -47,9 +52,24 @@ class Terminal:
     def take_away(self) -> int:
         os.close(self._terminal)
         # Shells send one more as they end, and so does whoever wants to be sure.
-        with self._process as process:
-            process.send_signal(signal.SIGHUP)
-            return process.wait(PATIENCE_S)
+        self._process.send_signal(signal.SIGHUP)
+        return self.status()
+
+    def status(self) -> int:
+        """Return how it ended; one that does not is ended here."""
+        try:
+            return self._process.wait(PATIENCE_S)
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+    def storm(self) -> int:
+        """Send it hang-ups until it has ended."""
+        until = time.monotonic() + PATIENCE_S
+        while self._process.poll() is None and time.monotonic() < until:
+            self._process.send_signal(signal.SIGHUP)
+        os.close(self._terminal)
+        return self.status()
 
 
 def environment(state: Path) -> dict[str, str]:
@@ -77,6 +97,12 @@ def shell(state: Path, command: str, **extra: str) -> subprocess.CompletedProces
         env=environment(state) | {"ISOCHRONE": front_door} | extra,
         check=False,
     )
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
 
 
 def kept(state: Path) -> Path:
@@ -111,14 +137,21 @@ def test_a_probe_whose_terminal_goes_away_keeps_what_it_has_and_the_next_one_say
 
 
 def test_a_reflector_whose_terminal_goes_away_keeps_its_counters(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
-        trial.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{trial.getsockname()[1]}"
-    terminal = Terminal(tmp_path, "reflect", "--open", "--listen", place)
+    terminal = Terminal(tmp_path, "reflect", "--open", "--listen", f"127.0.0.1:{free_port()}")
     terminal.wait_until_it_says("answering STAMP")
     terminal.take_away()
     assert "-reflect-" in kept(tmp_path).name
     assert "reflected 0\n" in kept(tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("_attempt", range(5))
+def test_a_reflector_that_is_told_to_stop_again_and_again_ends(
+    tmp_path: Path, _attempt: int
+) -> None:
+    """A handler that takes a lock waits for itself when a second signal finds it there."""
+    terminal = Terminal(tmp_path, "reflect", "--open", "--listen", f"127.0.0.1:{free_port()}")
+    terminal.wait_until_it_says("answering STAMP")
+    assert terminal.storm() == 0
 
 
 @pytest.mark.network

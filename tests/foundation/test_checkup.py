@@ -2,7 +2,8 @@
 
 import json
 import math
-import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,7 +20,17 @@ from foundation.checkup import (
     finding,
 )
 
-NOBODY = 65_534
+AS_NOBODY = """
+import os
+import sys
+from pathlib import Path
+
+from foundation.checkup import check_directory
+
+if os.geteuid() == 0:
+    os.setresuid(65_534, 65_534, 65_534)
+print(check_directory("state_dir", Path(sys.argv[1]), 1).status, end="")
+"""
 GOOD = finding("clock", "ok", "All is well.", "一切正常。")
 ODD = finding("tcp", "warn", "It is slow.", "较慢。")
 BAD = finding("state_dir", "fail", "It is full.", "已满。")
@@ -74,19 +85,13 @@ def test_a_directory_without_rights_fails() -> None:
 
 def status_as_nobody(directory: Path) -> str:
     """Return how a user who is not root finds a directory; root may write everywhere."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setresuid(NOBODY, NOBODY, NOBODY)
-            os.write(writer, check_directory("state_dir", directory, 1).status.encode())
-        finally:
-            os._exit(0)  # nothing of the tests may go on in the child
-    os.close(writer)
-    os.waitpid(child, 0)
-    with os.fdopen(reader, encoding="ascii") as said:
-        return said.read()
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", AS_NOBODY, str(directory)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
 
 
 def test_a_clock_without_a_bound_is_not_one_of_bound_zero() -> None:
