@@ -1,12 +1,10 @@
 """A small disk is filled to the last octet, in a mount namespace of its own."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab.fleet.children import child_environment, python_command
+from tests.lab.child_program import told_by
 
 pytestmark = pytest.mark.network
 
@@ -37,15 +35,7 @@ def test_a_full_disk_takes_nothing_until_the_ballast_is_gone(
     namespaces: None, tmp_path: Path
 ) -> None:
     (tmp_path / "mine").touch()
-    done = subprocess.run(
-        python_command("-c", PROGRAM, str(tmp_path)),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=child_environment(),
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = told_by(PROGRAM, str(tmp_path))
     assert found["full"]
     assert 500_000 < found["size"] <= 600 << 10
     assert found["left"] == ["mine"]  # what lay below is there again

@@ -1,11 +1,8 @@
 """Sites that the kernel forwards between: what leaves a site is counted, cut off or not."""
 
-import json
-import subprocess
-
 import pytest
 
-from lab.fleet.children import child_environment, python_command
+from tests.lab.child_program import told_by
 
 pytestmark = pytest.mark.network
 
@@ -53,15 +50,7 @@ print(json.dumps(found))
 def test_only_probes_are_counted_and_a_cut_loses_them_after_they_were_sent(
     namespaces: None,
 ) -> None:
-    done = subprocess.run(
-        python_command("-c", PROGRAM),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=child_environment(),
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {  # on the wire so far, arrived since
+    assert told_by(PROGRAM) == {  # on the wire so far, arrived since
         "before": [0, 0],
         "probes": [10, 10],
         "others": [10, 0],

@@ -1,16 +1,14 @@
 """Forged probes are real packets in another's name, and every one must be told as forged."""
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab.fleet.children import child_environment, python_command
+from tests.lab.child_program import told_by
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("namespaces")]
 
+ALL_TOLD, ONE_FORGOTTEN = 0, 1  # how many forged probes the one who is asked does not tell of
 # The one who is asked is a socket here: it answers nothing, and tells what is to be told.
 PROGRAM = """
 import json, socket, sys
@@ -64,22 +62,10 @@ print(json.dumps({
 """
 
 
-def told_by(place: Path, forgotten: int) -> Any:
-    done = subprocess.run(
-        python_command("-c", PROGRAM, str(place), str(forgotten)),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=child_environment(),
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_requests_arrive_in_the_name_of_another_unsigned_and_signed_by_nobody(
     tmp_path: Path,
 ) -> None:
-    found = told_by(tmp_path, forgotten=0)
+    found = told_by(PROGRAM, str(tmp_path), str(ALL_TOLD))
     assert found["from"] == [found["nanjing"]]
     assert found["sizes"] == [64] * 50 + [132] * 50
     assert found["sequences"] == sorted([*range(50)] * 2)
@@ -92,6 +78,6 @@ def test_requests_arrive_in_the_name_of_another_unsigned_and_signed_by_nobody(
 
 
 def test_one_that_was_not_told_as_forged_is_a_problem(tmp_path: Path) -> None:
-    (problem,) = told_by(tmp_path, forgotten=1)["problems"]
+    (problem,) = told_by(PROGRAM, str(tmp_path), str(ONE_FORGOTTEN))["problems"]
     assert "100 forged probes" in problem
     assert "99" in problem

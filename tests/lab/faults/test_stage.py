@@ -1,13 +1,10 @@
 """The stage: moments that a seed chooses, waits that have an end, and clean ground afterwards."""
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab.fleet.children import child_environment, python_command
+from tests.lab.child_program import told_by
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("namespaces")]
 
@@ -88,22 +85,10 @@ print(json.dumps({
 """
 
 
-def told_by(program: str, place: Path) -> Any:
-    done = subprocess.run(
-        python_command("-c", HEAD + program, str(place)),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=child_environment(),
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_the_same_seed_chooses_the_same_moments_and_an_empty_stage_answers_nothing(
     tmp_path: Path,
 ) -> None:
-    found = told_by(EMPTY, tmp_path)
+    found = told_by(HEAD + EMPTY, str(tmp_path))
     assert found["seen"] == [found["expected"]] * 2
     assert (found["answers"], found["windows"], found["problems"]) == (None, 0, [])
 
@@ -111,7 +96,7 @@ def test_the_same_seed_chooses_the_same_moments_and_an_empty_stage_answers_nothi
 def test_a_death_nobody_asked_for_ends_a_pause_and_the_stage_is_cleared_all_the_same(
     tmp_path: Path,
 ) -> None:
-    assert told_by(CLEARED, tmp_path) == {
+    assert told_by(HEAD + CLEARED, str(tmp_path)) == {
         "first": True,
         "mounted": True,
         "cut": False,
@@ -124,7 +109,7 @@ def test_a_death_nobody_asked_for_ends_a_pause_and_the_stage_is_cleared_all_the_
 def test_what_waited_is_handed_over_once_delivered_and_the_end_is_a_balance(
     tmp_path: Path,
 ) -> None:
-    found = told_by(CALM, tmp_path)
+    found = told_by(HEAD + CALM, str(tmp_path))
     assert found["problems"] == []
     assert found["balance"]
     assert not found["waiting"]

@@ -1,12 +1,8 @@
 """The lab's networks: sites that reach nobody but by the hub, with whole packets on their links."""
 
-import json
-import subprocess
-from typing import Any
-
 import pytest
 
-from lab.fleet.children import child_environment, python_command
+from tests.lab.child_program import told_by
 
 pytestmark = pytest.mark.network
 
@@ -104,20 +100,8 @@ except RightsError as error:
 """
 
 
-def told_by(program: str) -> Any:
-    done = subprocess.run(
-        python_command("-c", HEAD + program),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=child_environment(),
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_every_site_has_a_network_of_its_own_with_one_link_to_the_hub(namespaces: None) -> None:
-    found = told_by(SITES)
+    found = told_by(HEAD + SITES)
     assert found["names"] == ["a", "b"]
     assert found["moved"]
     assert found["stayed"]
@@ -129,7 +113,7 @@ def test_every_site_has_a_network_of_its_own_with_one_link_to_the_hub(namespaces
 
 
 def test_a_site_reaches_the_world_from_its_own_addresses_alone(namespaces: None) -> None:
-    found = told_by(SITES)
+    found = told_by(HEAD + SITES)
     assert found["10.0.0.2"] == "10.0.0.1"
     assert found["2001:db8::2"] == "2001:db8::1"
     assert not found["IPv6 of b"]  # it has no such address
@@ -138,7 +122,7 @@ def test_a_site_reaches_the_world_from_its_own_addresses_alone(namespaces: None)
 def test_what_leaves_a_site_is_a_finished_packet_that_the_kernel_carries_nowhere(
     namespaces: None,
 ) -> None:
-    assert told_by(PACKETS) == {
+    assert told_by(HEAD + PACKETS) == {
         "by": True,
         "to": True,
         "from": True,
@@ -149,14 +133,14 @@ def test_what_leaves_a_site_is_a_finished_packet_that_the_kernel_carries_nowhere
 
 
 def test_a_network_that_cannot_be_built_is_told_of_from_the_hub(namespaces: None) -> None:
-    found = told_by(REFUSED)
+    found = told_by(HEAD + REFUSED)
     assert found["back"]
     assert "could not be built" in found["en"]
     assert "无法建立" in found["zh"]
 
 
 def test_who_may_make_no_networks_is_told_how_to_permit_it(namespaces: None) -> None:
-    found = told_by(NO_RIGHTS)
+    found = told_by(HEAD + NO_RIGHTS)
     if "unknown here" in found:
         pytest.skip(f"nobody can be forbidden networks here: {found['unknown here']}")
     assert "Run it as root" in found["en"]

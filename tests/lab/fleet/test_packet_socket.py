@@ -1,12 +1,8 @@
 """Whole frames through a real veth pair: unchanged, numbered, and with the kernel's times."""
 
-import json
-import subprocess
-from typing import Any
-
 import pytest
 
-from lab.fleet.children import child_environment, python_command
+from tests.lab.child_program import told_by
 
 pytestmark = pytest.mark.network
 
@@ -103,20 +99,8 @@ print(json.dumps({"kept": kept, "dropped": there.dropped(), "again": there.dropp
 """
 
 
-def told_by(program: str) -> Any:
-    done = subprocess.run(
-        python_command("-c", HEAD + program),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=child_environment(),
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_a_frame_arrives_as_it_was_sent_after_it_left(namespaces: None) -> None:
-    assert told_by(UNCHANGED) == {
+    assert told_by(HEAD + UNCHANGED) == {
         "numbers": [0, 1, 2, 3],
         "same": [True] * 4,
         "left": [0, 1, 2, 3],
@@ -127,7 +111,7 @@ def test_a_frame_arrives_as_it_was_sent_after_it_left(namespaces: None) -> None:
 
 
 def test_a_refused_frame_stops_no_other_and_shifts_no_number(namespaces: None) -> None:
-    assert told_by(REFUSED) == {
+    assert told_by(HEAD + REFUSED) == {
         "numbers": [[0, -1, 1], [2, 3]],
         "arrived": [1, 3, 4, 5],
         "left": [2, 3],  # those under way when one was refused are given up
@@ -136,18 +120,18 @@ def test_a_refused_frame_stops_no_other_and_shifts_no_number(namespaces: None) -
 
 
 def test_a_batch_takes_what_it_holds_and_leaves_the_rest_for_the_next(namespaces: None) -> None:
-    found = told_by(BATCHES)
+    found = told_by(HEAD + BATCHES)
     assert 0 < found["first"] <= 8
     assert found["all"] == list(range(16))
     assert found["after"] == 0
 
 
 def test_a_frame_that_is_too_long_is_cut_and_spoils_no_other(namespaces: None) -> None:
-    assert told_by(LONG) == [100, 100, 60]
+    assert told_by(HEAD + LONG) == [100, 100, 60]
 
 
 def test_what_had_no_room_is_counted_once(namespaces: None) -> None:
-    found = told_by(FULL)
+    found = told_by(HEAD + FULL)
     assert found["kept"] > 0
     assert found["dropped"] > 0
     assert found["kept"] + found["dropped"] == 800
