@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foundation.errors import ResourceError
-from foundation.private_files import make_private_directory, make_private_file
+from foundation.private_files import is_locked, make_private_directory, make_private_file
 from foundation.reasons import reason_of
 from foundation.text import plain
 
@@ -68,17 +68,7 @@ def sole_use_of(state_dir: Path) -> Iterator[StateDirectory]:
 
 def is_held(state_dir: Path) -> bool:
     """Tell whether an agent runs in this directory."""
-    try:
-        lock = os.open(state_dir / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return is_locked(state_dir / "lock")
 
 
 def boot_in(state_dir: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import TextIO
@@ -11,6 +10,7 @@ from typing import TextIO
 from foundation.errors import ResourceError
 from foundation.private_files import (
     NoRegularFileError,
+    is_locked,
     make_private_directory,
     make_private_file,
 )
@@ -61,14 +61,4 @@ def own_directory(directory: pathlib.Path, marks: Sequence[str] = ()) -> TextIO:
 
 def is_held(data: pathlib.Path) -> bool:
     """Tell whether a controller runs in this directory."""
-    try:
-        lock = os.open(data / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return is_locked(data / LOCK_NAME)

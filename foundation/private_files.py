@@ -7,6 +7,7 @@ and planned is nobody else's business: directories are 0700, files 0600, from th
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Collection
@@ -91,3 +92,18 @@ def make_private_database(path: Path) -> None:
         if log.exists():
             check_regular(log)
             tighten(log)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the lock (flock) of this file; False where there is none."""
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False

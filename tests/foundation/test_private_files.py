@@ -1,5 +1,6 @@
 """What we keep is its owner's alone, whatever the umask and whatever was there before."""
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import pytest
 
 from foundation.errors import RightsError
 from foundation.private_files import (
+    is_locked,
     make_private_database,
     make_private_directory,
     make_private_file,
@@ -67,3 +69,13 @@ def test_files_are_private_from_their_first_moment_and_loose_ones_are_tightened(
         (tmp_path / name).chmod(0o666)
     make_private_database(tmp_path / "s")
     assert {mode(tmp_path / name) for name in ("s", "s-wal", "s-shm")} == {0o600}
+
+
+def test_a_file_is_locked_as_long_as_somebody_holds_its_lock(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path / "lock")  # there is none
+    make_private_file(tmp_path / "lock")
+    assert not is_locked(tmp_path / "lock")
+    with (tmp_path / "lock").open("rb+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert is_locked(tmp_path / "lock")
+    assert not is_locked(tmp_path / "lock")

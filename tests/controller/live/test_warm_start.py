@@ -16,9 +16,9 @@ from controller.live.memory import RecentWindows
 from controller.live.scope import Scope, scope_of
 from controller.live.warm_start import batches_between, remember, taking
 from controller.store.interface import Store
-from controller.store.records import StoredChunk
 from probes.window import WindowBatch
 from tests.controller.conftest import SetClock, batch_of, chunk_of
+from tests.controller.store.stored_chunks import chunk_of_batch
 from tests.memory_store import memory_store
 from topology.mesh import plan_streams
 from topology.site_file import load_network
@@ -43,16 +43,8 @@ def nothing_excluded(scope: Scope) -> Exclusions:
 def stored(batches: Sequence[WindowBatch], agent: str = AGENT) -> Store:
     store = memory_store()
     for sequence, batch in enumerate(batches):
-        chunk = StoredChunk(
-            agent=agent,
-            boot="b",
-            sequence=sequence,
-            plan_version=1,
-            start_ns=batch.start_ns,
-            duration_ns=batch.duration_ns,
-            counts={"windows": batch.rows},
-            received_ns=batch.start_ns,
-            payload=chunk_of(batch, agent=agent, sequence=sequence),
+        chunk = chunk_of_batch(
+            batch, chunk_of(batch, agent=agent, sequence=sequence), agent, sequence
         )
         assert store.windows.put_chunk(chunk).result()
     return store

@@ -20,28 +20,19 @@ from agent.channel.link import open_session
 from agent.conditions import Conditions
 from agent.config import AgentConfig, load_config
 from agent.identity.credentials import Credentials, renew_now
-from agent.identity.enrolment import enrol
 from agent.identity.trust import load_trust, new_request, save_trust
 from controller.access.certificate_authority import Authority
 from controller.access.credential_store import CredentialStore
 from controller.access.credentials import RENEWALS
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, ResourceError
-from messages.enrolment import CertificateDocument, RenewalRequest, parse_enrolment_token
+from messages.enrolment import CertificateDocument, RenewalRequest
 from messages.exchange import SCHEMA_VERSION, Health, HealthReport, Hello
+from tests.controller.scenarios.enrolled_agent import enrolled
 
 
-async def enrolled(served: Any, tmp_path: pathlib.Path) -> AgentConfig:
-    state, authority, url = served
-    until_ns = state.clock.now_ns + 60 * 10**9
-    text = state.access.create_enrolment_token("nanjing", authority.fingerprint, until_ns)
-    await enrol(url, parse_enrolment_token(text), tmp_path / "state")
-    file = tmp_path / "agent.toml"
-    file.write_text(
-        f'name = "nanjing"\ncontroller = "{url}"\nstate_dir = "{tmp_path}/state"\n',
-        encoding="utf-8",
-    )
-    return load_config(file)
+async def configured(served: Any, tmp_path: pathlib.Path) -> AgentConfig:
+    return load_config(await enrolled(served, tmp_path))
 
 
 def pem(config: AgentConfig) -> bytes:
@@ -51,7 +42,7 @@ def pem(config: AgentConfig) -> bytes:
 async def test_renewed_at_once_with_a_new_key_and_taken_up_by_the_running_agent(
     served: Any, tmp_path: pathlib.Path
 ) -> None:
-    config = await enrolled(served, tmp_path)
+    config = await configured(served, tmp_path)
     before, conditions = pem(config), Conditions()
     credentials = Credentials(load_trust(tmp_path / "state", "nanjing"))
     session, base = open_session(config.controller, credentials.context)
@@ -73,7 +64,7 @@ async def test_renewed_at_once_with_a_new_key_and_taken_up_by_the_running_agent(
 async def test_revoked_agent_is_told_so_and_keeps_what_it_had(
     served: Any, tmp_path: pathlib.Path
 ) -> None:
-    config = await enrolled(served, tmp_path)
+    config = await configured(served, tmp_path)
     before = pem(config)
     served[0].access.revoke_agent("nanjing")
     with pytest.raises(ResourceError, match=r"not renewed.*revoked") as raised:
@@ -85,7 +76,7 @@ async def test_revoked_agent_is_told_so_and_keeps_what_it_had(
 async def test_renewals_in_a_row_end_with_how_long_to_wait(
     served: Any, tmp_path: pathlib.Path
 ) -> None:
-    config = await enrolled(served, tmp_path)
+    config = await configured(served, tmp_path)
     for _ in range(RENEWALS - 1):  # with the one of the enrolment
         await renew_now(config)
     with pytest.raises(ResourceError, match="renew again in"):
@@ -102,7 +93,7 @@ async def test_agent_on_the_owners_socket_has_nothing_to_renew(tmp_path: pathlib
 async def test_command_says_what_it_did(
     served: Any, tmp_path: pathlib.Path, language: str, words: str
 ) -> None:
-    await enrolled(served, tmp_path)
+    await configured(served, tmp_path)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "isochrone", "agent", "renew"),
         *("--config", str(tmp_path / "agent.toml")),
@@ -117,7 +108,7 @@ async def test_command_says_what_it_did(
 async def test_whoever_reads_while_two_write_finds_a_key_and_its_certificate(
     served: Any, tmp_path: pathlib.Path
 ) -> None:
-    config = await enrolled(served, tmp_path)
+    config = await configured(served, tmp_path)
     authority: Authority = served[1]
     state_dir = pathlib.Path(config.state_dir)
     given = []
@@ -160,7 +151,7 @@ async def test_no_certificate_is_made_by_a_clock_that_is_doubted(
     served: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A certificate of a clock 20 days ahead would be good in 20 days alone."""
-    config = await enrolled(served, tmp_path)
+    config = await configured(served, tmp_path)
     before, clock = pem(config), served[0].clock
     running_ns = clock.monotonic_ns()
     monkeypatch.setattr(clock, "monotonic_ns", lambda: running_ns, raising=False)
@@ -181,7 +172,7 @@ async def test_no_certificate_is_made_by_a_clock_that_is_doubted(
 async def test_agent_revoked_while_its_request_is_on_the_way_gets_no_certificate(
     served: Any, tmp_path: pathlib.Path
 ) -> None:
-    config = await enrolled(served, tmp_path)
+    config = await configured(served, tmp_path)
     state = served[0]
     credentials = Credentials(load_trust(tmp_path / "state", "nanjing"))
     session, base = open_session(config.controller, credentials.context)
@@ -205,7 +196,7 @@ async def test_agent_revoked_while_its_request_is_on_the_way_gets_no_certificate
 async def test_agent_revoked_by_another_process_is_pushed_no_plan_any_more(
     served: Any, tmp_path: pathlib.Path
 ) -> None:
-    config = await enrolled(served, tmp_path)
+    config = await configured(served, tmp_path)
     state = served[0]
     credentials = Credentials(load_trust(tmp_path / "state", "nanjing"))
     session, base = open_session(config.controller, credentials.context)

@@ -9,8 +9,8 @@ from controller.api.services import Services
 from controller.serving.assembly import open_services
 from controller.serving.service import serve, serve_on
 from controller.settings import Settings
-from controller.store.records import StoredChunk
 from controller.supervision.housekeeping import LOOP
+from tests.controller.store.stored_chunks import chunk_of_batch
 from topology.site_file import load_network
 
 
@@ -39,11 +39,7 @@ async def test_what_serves_forgets_nothing_while_its_clock_is_not_known_to_be_ri
     state = open_services(load_network(site_file), tmp_path / "life", Settings(), clock)
     old = batch_of([5], clock.now_ns - 400 * 86_400 * 10**9)
     payload = chunk_of(old, agent="nanjing", sequence=1)
-    chunk = StoredChunk(
-        agent="nanjing", boot="b0", sequence=1, plan_version=1, start_ns=old.start_ns,
-        duration_ns=old.duration_ns, counts={"windows": old.rows}, received_ns=old.start_ns,
-        payload=payload,
-    )  # fmt: skip
+    chunk = chunk_of_batch(old, payload, sequence=1)
     state.store.windows.put_chunk(chunk).result()
 
     loops = state.watchdog._loops

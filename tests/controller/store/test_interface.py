@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from controller.store.interface import Store, StoreBusyError
-from controller.store.records import CampaignRecord, PlanRecord, StreamRecord
+from controller.store.records import PlanRecord, StreamRecord
 from controller.store.sqlite.engine import open_store
+from tests.controller.store.stored_campaigns import campaign
 from tests.controller.store.stored_chunks import chunk
 
 ENGINES: dict[str, Callable[[pathlib.Path], Store]] = {"sqlite": open_store}
@@ -87,19 +88,6 @@ def test_streams_are_remembered_once(store: Store) -> None:
 def test_sites_are_replaced_whole(store: Store) -> None:
     store.sites.put([("a", b"{}"), ("b", b"{}")], 1).result()
     store.sites.put([("a", b"{}")], 2).result()
-
-
-def campaign(name: str, **more: object) -> CampaignRecord:
-    values = {
-        "name": name,
-        "request": b"{}",
-        "from_ns": 10,
-        "to_ns": 20,
-        "created_ns": 5,
-        "created_by": "owner uid 0",
-        "streams": 3,
-    }
-    return CampaignRecord(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
 
 
 def test_campaigns_are_kept_with_what_became_of_them(reopen: Callable[[], Store]) -> None:

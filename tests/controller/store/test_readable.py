@@ -10,6 +10,7 @@ from controller.store.records import StoredChunk
 from controller.store.rollup_blocks import block_of, encode_block
 from foundation.errors import RemoteProtocolError
 from probes.window import WindowBatch
+from tests.controller.store.stored_chunks import chunk_of_batch
 
 Make = Callable[..., WindowBatch]
 Encode = Callable[..., bytes]
@@ -17,17 +18,8 @@ Encode = Callable[..., bytes]
 
 @pytest.fixture
 def chunk(batch_of: Make, chunk_of: Encode) -> StoredChunk:
-    return StoredChunk(
-        agent="nanjing",
-        boot="b0",
-        sequence=7,
-        plan_version=1,
-        start_ns=0,
-        duration_ns=10,
-        counts={"windows": 1},
-        received_ns=1,
-        payload=chunk_of(batch_of([5], 0), agent="nanjing", sequence=7),
-    )
+    batch = batch_of([5], 0)
+    return chunk_of_batch(batch, chunk_of(batch, agent="nanjing", sequence=7), sequence=7)
 
 
 def test_damaged_chunks_are_left_out_by_name_and_the_others_read(

@@ -8,10 +8,10 @@ import pytest
 
 from controller.fleet.agents import Fleet
 from controller.store.levels import DAY_NS, SECOND_NS, Retention
-from controller.store.records import StoredChunk
 from controller.store.sqlite.engine import open_store
 from controller.supervision.clock_trust import DOUBTED_NS, PACE, STEADY_NS, ClockTrust
 from messages.exchange import Health
+from tests.controller.store.stored_chunks import chunk_of_batch
 
 NOW_NS = 1_800_000_000 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
@@ -136,18 +136,9 @@ def test_what_was_marked_by_a_clock_ahead_is_rolled_up_all_the_same(
 ) -> None:
     store = open_store(tmp_path)
     start_ns = NOW_NS // (60 * SECOND_NS) * 60 * SECOND_NS
-    payload = chunk_of(batch_of([5], start_ns), agent="nanjing", sequence=0)
-    stored = StoredChunk(
-        agent="nanjing",
-        boot="0" * 16,
-        sequence=0,
-        plan_version=1,
-        start_ns=start_ns,
-        duration_ns=10 * SECOND_NS,
-        counts={"windows": 1},
-        received_ns=start_ns + 20 * DAY_NS,
-        payload=payload,
-    )
+    batch = batch_of([5], start_ns)
+    payload = chunk_of(batch, agent="nanjing", sequence=0)
+    stored = chunk_of_batch(batch, payload, received_ns=start_ns + 20 * DAY_NS)
     store.windows.put_chunk(stored).result()
     assert store.windows.oldest_ns() == start_ns
     assert store.rollups.roll_up(start_ns + HOUR_NS, 10) == 1

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from controller.store.interface import OtherBootError, Store, StoreBusyError
 from controller.store.levels import DAY, DAY_NS, HOUR, LEVELS, MINUTE, Level, Retention
 from controller.store.points import points_of
-from controller.store.records import StoredChunk, StreamRecord
+from controller.store.records import StreamRecord
 from controller.store.rollup_blocks import block_of
 from controller.store.sqlite.engine import open_store
 from messages.chunk import decode_chunk
 from probes.window import WindowBatch
-from tests.controller.store.stored_chunks import chunk
+from tests.controller.store.stored_chunks import chunk, chunk_of_batch
 from tests.memory_store import memory_store
 
 Make = Callable[..., WindowBatch]
@@ -166,16 +166,12 @@ class Filling:
 
     def put(self, batch: WindowBatch, agent: str = "nanjing") -> None:
         payload = self._encode(batch, agent=agent, sequence=self._sequence)
-        item = StoredChunk(
-            agent=agent,
-            boot="b0",
-            sequence=self._sequence,
-            plan_version=1,
-            start_ns=batch.start_ns,
-            duration_ns=batch.duration_ns,
-            counts={"windows": batch.rows},
+        item = chunk_of_batch(
+            batch,
+            payload,
+            agent,
+            self._sequence,
             received_ns=batch.start_ns + batch.duration_ns,
-            payload=payload,
         )
         self._sequence += 1
         assert self._store.windows.put_chunk(item).result()

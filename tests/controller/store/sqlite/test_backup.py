@@ -9,11 +9,12 @@ from click.testing import CliRunner
 from controller.commands.controller import controller as command
 from controller.store.interface import Store
 from controller.store.levels import HOUR, MINUTE
-from controller.store.records import StoredChunk, StreamRecord
+from controller.store.records import StreamRecord
 from controller.store.sqlite.backup import back_up, check
 from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.errors import ConfigError, ResourceError
 from probes.window import WindowBatch
+from tests.controller.store.stored_chunks import chunk_of_batch
 
 Make = Callable[..., WindowBatch]
 Encode = Callable[..., bytes]
@@ -27,16 +28,8 @@ def put(store: Store, batch_of: Make, chunk_of: Encode) -> Callable[[int], bool]
 
     def put_one(number: int) -> bool:
         batch = batch_of([5, 7], T0_NS + number * 10_000_000_000)
-        item = StoredChunk(
-            agent="nanjing",
-            boot="b0",
-            sequence=number,
-            plan_version=1,
-            start_ns=batch.start_ns,
-            duration_ns=batch.duration_ns,
-            counts={"windows": batch.rows},
-            received_ns=batch.start_ns,
-            payload=chunk_of(batch, agent="nanjing", sequence=number),
+        item = chunk_of_batch(
+            batch, chunk_of(batch, agent="nanjing", sequence=number), sequence=number
         )
         return store.windows.put_chunk(item).result()
 

@@ -4,23 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from controller.store.records import BaselineRecord, CampaignRecord
+from controller.store.records import BaselineRecord
 from controller.store.sqlite import campaign_rows
 from controller.store.sqlite.campaign_rows import SqliteBaselines, SqliteCampaigns
 from controller.store.sqlite.database import Database
-
-
-def campaign(name: str, **more: object) -> CampaignRecord:
-    values = {
-        "name": name,
-        "request": b"{}",
-        "from_ns": 10,
-        "to_ns": 20,
-        "created_ns": 5,
-        "created_by": "owner uid 0",
-        "streams": 3,
-    }
-    return CampaignRecord(**(values | more))  # type: ignore[arg-type]  # a test's shorthand
+from tests.controller.store.stored_campaigns import campaign
 
 
 def test_reports_are_bounded_and_the_newest_is_kept(

@@ -8,9 +8,10 @@ import pytest
 
 from controller.store.interface import Store
 from controller.store.levels import DAY_NS, HOUR, MINUTE, SECOND_NS, Retention
-from controller.store.records import StoredChunk, StreamRecord
+from controller.store.records import StreamRecord
 from controller.store.sqlite.engine import FILE_NAME, open_store
 from probes.window import WindowBatch
+from tests.controller.store.stored_chunks import chunk_of_batch
 
 STREAM = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
 RETENTION = Retention(window_days=1, minute_days=2, hour_days=400, day_days=400)
@@ -32,16 +33,11 @@ def put(store: Store, batch_of: Callable[..., WindowBatch], chunk_of: Callable[.
     def one(start_ns: int, *, received_ns: int | None = None) -> None:
         batch, number = batch_of([5], start_ns), next(sequence)
         end_ns = start_ns + batch.duration_ns
-        chunk = StoredChunk(
-            agent="nanjing",
-            boot="b0",
+        chunk = chunk_of_batch(
+            batch,
+            chunk_of(batch, agent="nanjing", sequence=number),
             sequence=number,
-            plan_version=1,
-            start_ns=start_ns,
-            duration_ns=batch.duration_ns,
-            counts={"windows": 1},
             received_ns=end_ns if received_ns is None else received_ns,
-            payload=chunk_of(batch, agent="nanjing", sequence=number),
         )
         assert store.windows.put_chunk(chunk).result()
 

@@ -6,10 +6,11 @@ import pytest
 
 from controller.store.interface import Store
 from controller.store.levels import DAY, HOUR, MINUTE
-from controller.store.records import StoredChunk, StreamRecord
+from controller.store.records import StreamRecord
 from controller.store.sqlite.database import Database
 from controller.store.sqlite.engine import store_on
 from probes.window import WindowBatch
+from tests.controller.store.stored_chunks import chunk_of_batch
 
 STREAM = StreamRecord(stream_id=5, agent="nanjing", path="a>b", protocol="udp", type_p="udp4")
 Put = Callable[[int], None]
@@ -27,16 +28,8 @@ def put(store: Store, batch_of: Callable[..., WindowBatch], chunk_of: Callable[.
 
     def one(minute: int) -> None:
         batch, number = batch_of([5, 6], minute * MINUTE.step_ns), next(sequence)
-        chunk = StoredChunk(
-            agent="nanjing",
-            boot="b0",
-            sequence=number,
-            plan_version=1,
-            start_ns=batch.start_ns,
-            duration_ns=batch.duration_ns,
-            counts={"windows": 2},
-            received_ns=0,
-            payload=chunk_of(batch, agent="nanjing", sequence=number),
+        chunk = chunk_of_batch(
+            batch, chunk_of(batch, agent="nanjing", sequence=number), sequence=number
         )
         assert store.windows.put_chunk(chunk).result()
 

@@ -17,12 +17,12 @@ from controller.serving.preflight import check_store
 from controller.settings import Settings
 from controller.store.interface import DamagedStoreError
 from controller.store.levels import HOUR
-from controller.store.records import StoredChunk
 from controller.store.sqlite.backup import back_up, check
 from controller.store.sqlite.engine import FILE_NAME, open_store
 from foundation.clock import SystemClock
 from foundation.errors import ConfigError, IsochroneError, ResourceError
 from lab.fleet.scenario import find_scenario
+from tests.controller.store.stored_chunks import chunk_of_batch
 from topology.network import Network
 from topology.site_file import load_network
 
@@ -45,16 +45,8 @@ def data(
     state = open_services(network, directory, Settings(), SystemClock())
     for number in range(12):
         batch = batch_of([5, 7], T0_NS + number * 10_000_000_000)
-        item = StoredChunk(
-            agent="nanjing",
-            boot="b0",
-            sequence=number,
-            plan_version=1,
-            start_ns=batch.start_ns,
-            duration_ns=batch.duration_ns,
-            counts={"windows": batch.rows},
-            received_ns=batch.start_ns,
-            payload=chunk_of(batch, agent="nanjing", sequence=number),
+        item = chunk_of_batch(
+            batch, chunk_of(batch, agent="nanjing", sequence=number), sequence=number
         )
         state.store.windows.put_chunk(item).result()
     for later in range(2, 5):
